@@ -1,0 +1,173 @@
+"""Every estimate that a report needs of one question: arms, effects, common scales, variances, tests, pooling.
+
+What cannot be estimated is a row with a reason, and a country that is degenerate (one school, an empty arm, no outcome)
+fails alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from analysis.contrasts import difference_rows, mean_rows, observed_arms, standardised_rows
+from analysis.inference.randomisation_inference import randomisation_tests
+from analysis.pooling import pooled_rows
+from analysis.results import Estimate
+from analysis.specs import Question
+from analysis.terms import arm_term, require_columns
+from analysis.variance_components import unconditional_components
+from data_schema.errors import EstimationError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Redraws:
+    """The design's allocation and its re-draws; see `estimate_effects`."""
+
+    schools: tuple[str, ...]
+    actual: np.ndarray
+    draws: np.ndarray
+
+
+def estimate_effects(
+    frame: pd.DataFrame,
+    question: Question,
+    *,
+    schools: tuple[str, ...],
+    actual: np.ndarray,
+    draws: np.ndarray | None,
+) -> list[Estimate]:
+    """Answer a question for all countries together and, where there are several, for each.
+
+    Parameters
+    ----------
+    frame
+        One row a pupil of the analysed population, with the question's columns; the outcome may be missing.
+    question
+        What is asked.
+    schools
+        Names of the randomised schools, length J; every school of the frame is one of them.
+    actual
+        Shape (J,), position of each school's arm in ``question.arms``.
+    draws
+        Shape (B, J), the same of re-draws of the design; None for no randomisation test.
+
+    Returns
+    -------
+    list of Estimate
+        In reading order, a country after another, those of all countries (country "") first. Quantities: ``mean`` (a
+        row an arm), ``difference`` (a row an arm other than the reference, by the question's model), ``odds_ratio``
+        (logistic model only), ``hedges_g`` or ``cox_index``, ``randomisation_test`` (statistic and p-value), ``icc``,
+        ``school_sd``, ``pupil_sd``; with several countries also ``pooled_difference`` and ``prediction_interval``.
+        ``estimate_id`` is "entry/country/quantity/arm", with "all" and "-" where there is none.
+
+    Raises
+    ------
+    EstimationError
+        When the frame lacks a column, a school was never randomised or stands in another arm than it was drawn into,
+        or a row has no country while others have.
+    """
+    redraws = None if draws is None else _Redraws(schools=schools, actual=actual, draws=draws)
+    countries = _countries(frame, question)
+    _check_arms(frame, question, schools=schools, actual=actual)
+    rows = _rows_of_place(frame, question, country="", redraws=redraws)
+    if len(countries) >= 2:
+        every_difference: list[Estimate] = []
+        by_country: list[Estimate] = []
+        for country in countries:
+            mine = frame[frame[question.country].astype(str) == country]
+            answered = _rows_of_place(mine, question, country=country, redraws=redraws)
+            every_difference += [row for row in answered if row.quantity == "difference"]
+            by_country += answered
+        for arm in question.arms[1:]:
+            rows += pooled_rows(
+                [row for row in every_difference if row.arm == arm], arm=arm, conf_level=question.conf_level
+            )
+        rows += by_country
+    return [_identified(row, question) for row in rows]
+
+
+def _countries(frame: pd.DataFrame, question: Question) -> list[str]:
+    if question.country not in frame.columns:
+        return []
+    countries = frame[question.country]
+    if countries.isna().any() and not countries.isna().all():
+        raise EstimationError(
+            f"column '{question.country}'",
+            f"{int(countries.isna().sum())} rows have no country.",
+            "Give every row the country of its school.",
+        )
+    return sorted(str(country) for country in countries.dropna().unique())
+
+
+def _check_arms(frame: pd.DataFrame, question: Question, *, schools: Sequence[str], actual: np.ndarray) -> None:
+    """Refuse a frame whose schools are not the randomised ones in the arms that they were drawn into."""
+    require_columns(frame, question.effect_model())
+    drawn = {school: question.arms[int(position)] for school, position in zip(schools, actual, strict=True)}
+    pairs = frame[[question.school, question.arm]].astype(str).drop_duplicates()
+    for school, arm in zip(pairs[question.school], pairs[question.arm], strict=True):
+        if school not in drawn:
+            raise EstimationError(
+                f"school '{school}'", "was never randomised.", "Leave its pupils out or correct the school's name."
+            )
+        if arm != drawn[school]:
+            raise EstimationError(
+                f"school '{school}'",
+                f"stands in the arm '{arm}' and was drawn into '{drawn[school]}'.",
+                "Use the arm that the school was drawn into.",
+            )
+
+
+def _rows_of_place(
+    frame: pd.DataFrame, question: Question, *, country: str, redraws: _Redraws | None
+) -> list[Estimate]:
+    arms = observed_arms(frame, question)
+    effects = difference_rows(frame, question, arms=arms)
+    differences = [row for row in effects if row.quantity == "difference"]
+    components = unconditional_components(frame, question)
+    rows = mean_rows(arms, question) + effects
+    rows += standardised_rows(differences, question, arms=arms, components=components)
+    if redraws is not None:
+        rows += _test_rows(frame, question, redraws=redraws, differences=differences)
+    rows += components.to_estimates()
+    return [replace(row, country=country) for row in rows]
+
+
+def _test_rows(
+    frame: pd.DataFrame, question: Question, *, redraws: _Redraws, differences: Sequence[Estimate]
+) -> list[Estimate]:
+    """Return the randomisation tests, with the sizes of the differences that they stand beside."""
+    tests = randomisation_tests(
+        frame, question.effect_model(), schools=redraws.schools, actual=redraws.actual, draws=redraws.draws
+    )
+    rows = []
+    for difference in differences:
+        test = tests[difference.arm]
+        rows.append(
+            Estimate(
+                quantity="randomisation_test",
+                term=arm_term(difference.arm),
+                arm=difference.arm,
+                statistic=test.statistic,
+                p_value=test.p_value,
+                conf_level=question.conf_level,
+                n_schools=difference.n_schools,
+                n_pupils=difference.n_pupils,
+                method=f"randomisation_test_{test.n_draws}_draws",
+                status="failed" if test.reason else "ok",
+                reason=test.reason,
+            )
+        )
+    return rows
+
+
+def _identified(row: Estimate, question: Question) -> Estimate:
+    return replace(
+        row,
+        estimate_id=f"{question.plan_entry}/{row.country or 'all'}/{row.quantity}/{row.arm or '-'}",
+        plan_entry=question.plan_entry,
+        role=question.role,
+        outcome=question.outcome,
+    )

@@ -1,0 +1,1 @@
+"""Inference that holds when schools are few: one method a file."""

@@ -1,0 +1,76 @@
+"""What a trial's data are: fields, tables, files, checks, the store.
+
+What needs pandas is imported when it is asked for, so that the command line starts quickly.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from data_schema.errors import (
+    CrocoosError,
+    DataError,
+    DesignError,
+    DisclosureError,
+    EstimationError,
+    ProtocolError,
+    ReportError,
+    StaleError,
+    StorageError,
+)
+from data_schema.fields import Code, Field
+from data_schema.findings import Finding, Findings
+from data_schema.tables import Table, extended, standard_tables
+
+if TYPE_CHECKING:
+    from data_schema.frames import read_school_frame
+    from data_schema.intake import InboxRule, Intake, read_inbox
+    from data_schema.pseudonyms import decrypt_key_table, encrypt_key_table, new_identity, pseudonym, pseudonymised
+    from data_schema.store import Store, content_hash, write_store
+
+__all__ = [
+    "Code",
+    "CrocoosError",
+    "DataError",
+    "DesignError",
+    "DisclosureError",
+    "EstimationError",
+    "Field",
+    "Finding",
+    "Findings",
+    "InboxRule",
+    "Intake",
+    "ProtocolError",
+    "ReportError",
+    "StaleError",
+    "StorageError",
+    "Store",
+    "Table",
+    "content_hash",
+    "decrypt_key_table",
+    "encrypt_key_table",
+    "extended",
+    "new_identity",
+    "pseudonym",
+    "pseudonymised",
+    "read_inbox",
+    "read_school_frame",
+    "standard_tables",
+    "write_store",
+]
+
+_LATER = {
+    "read_school_frame": "frames",
+    **dict.fromkeys(("InboxRule", "Intake", "read_inbox"), "intake"),
+    **dict.fromkeys(
+        ("decrypt_key_table", "encrypt_key_table", "new_identity", "pseudonym", "pseudonymised"), "pseudonyms"
+    ),
+    **dict.fromkeys(("Store", "content_hash", "write_store"), "store"),
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)

@@ -1,0 +1,343 @@
+"""What is wrong with rows whose cells look right: schools, keys, duplicates, pupils that no list names; pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Literal
+
+from data_schema.findings import Finding, Severity, row_ranges
+from data_schema.tables import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Outcome = Literal["kept", "asked", "refused"]
+PUPIL = ("school_id", "pupil_id")
+
+_RUNS = re.compile(r"\d+|[^\W\d_]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowProblem:
+    """Something about a row of a table in intake.
+
+    Parameters
+    ----------
+    position
+        Row, from 0, among all rows of the table.
+    column
+        Field that it is about.
+    value
+        What stands there; empty where it must not be told.
+    problem, remedy, severity
+        As in a `Finding`; ``{value}`` in the problem stands for the value.
+    outcome
+        What becomes of the row.
+    """
+
+    position: int
+    column: str
+    problem: str
+    remedy: str
+    value: str = ""
+    severity: Severity = "question"
+    outcome: Outcome = "asked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchoolMatch:
+    """What an identifier of a school means.
+
+    Parameters
+    ----------
+    school
+        The school in the frame; None when it is not one of them.
+    problem, remedy
+        What to ask then.
+    """
+
+    school: str | None
+    problem: str = ""
+    remedy: str = ""
+
+
+def match_school(sent: str, schools: Iterable[str]) -> SchoolMatch:
+    """Find the school that an identifier means.
+
+    Parameters
+    ----------
+    sent
+        The identifier as it was sent, without outer spaces.
+    schools
+        Identifiers of the frame.
+
+    Returns
+    -------
+    SchoolMatch
+        The school of the same identifier, in any case. One that differs by a leading zero or by a sign may be another
+        school, and is asked about.
+
+    Examples
+    --------
+    >>> match_school("si-04", ["SI-04"]).school
+    'SI-04'
+    >>> match_school("4", ["04"]).remedy
+    "Is '04' meant? Send it with its zeros and signs; format the column as text, so that they stay."
+    """
+    known = list(schools)
+    if sent in known:
+        return SchoolMatch(school=sent)
+    same = [school for school in known if school.casefold() == sent.casefold()]
+    if len(same) == 1:
+        return SchoolMatch(school=same[0])
+    alike = [school for school in known if bare_identifier(school) == bare_identifier(sent)]
+    if alike:
+        meant = " or ".join(map(repr, sorted(alike)))
+        return SchoolMatch(
+            school=None,
+            problem="{value} is no school of the trial; it differs by leading zeros or signs from one that is.",
+            remedy=f"Is {meant} meant? Send it with its zeros and signs; format the column as text, so that they stay.",
+        )
+    return SchoolMatch(
+        school=None,
+        problem="{value} is no school of the trial.",
+        remedy="Check the identifier; a school that was not randomised cannot send data.",
+    )
+
+
+def bare_identifier(identifier: str) -> tuple[str, ...]:
+    """Return letters and numbers of an identifier, without signs and leading zeros.
+
+    Examples
+    --------
+    >>> bare_identifier("SI-04") == bare_identifier("si 4")
+    True
+    """
+    return tuple(run.lstrip("0") or "0" if run.isdigit() else run for run in _RUNS.findall(identifier.casefold()))
+
+
+def missing_keys(values: Mapping[str, Sequence[object]], table: Table, *, asked: set[int]) -> Iterator[RowProblem]:
+    """Ask about rows whose key has an empty cell.
+
+    Parameters
+    ----------
+    values
+        Field to its values, row by row.
+    table
+        The table.
+    asked
+        Rows that are asked about already.
+    """
+    for name in dict.fromkeys((*table.key, "school_id")):
+        for position, value in enumerate(values[name]):
+            if value is None and position not in asked:
+                yield RowProblem(
+                    position=position,
+                    column=name,
+                    problem=f"The row has no {name!r}, so nobody can tell what it is about.",
+                    remedy="Send the row with it, or remove the row.",
+                )
+
+
+def missing_answers(values: Mapping[str, Sequence[object]], table: Table, *, asked: set[int]) -> Iterator[RowProblem]:
+    """Ask for required values that are missing; the rows stay.
+
+    Parameters
+    ----------
+    values
+        Field to its values, row by row; for all required fields.
+    table
+        The table.
+    asked
+        Rows that are asked about already, or were not kept.
+    """
+    for item in table.fields:
+        if not item.required or item.name in table.key:
+            continue
+        for position, value in enumerate(values[item.name]):
+            if value is None and position not in asked:
+                yield RowProblem(
+                    position=position,
+                    column=item.name,
+                    problem=f"{item.name!r} is missing.",
+                    remedy="Send the value.",
+                    outcome="kept",
+                )
+
+
+def duplicates(frame: pd.DataFrame, table: Table) -> Iterator[RowProblem]:
+    """Find rows with one key.
+
+    Parameters
+    ----------
+    frame
+        Rows that may be kept, with the table's fields, `wave`, `source_file`, `source_sheet` and `source_row`; the
+        index holds their positions.
+    table
+        The table.
+
+    Yields
+    ------
+    RowProblem
+        Of rows that say the same, all but the first are refused with a note. Rows that do not say the same are all
+        asked about.
+    """
+    key = [*table.key, "wave"]
+    doubled = frame[frame.duplicated(key, keep=False)]
+    if doubled.empty:
+        return
+    content = list(table.names)
+    for _, group in doubled.groupby(key, sort=False):
+        if len(group.drop_duplicates(content)) == 1:
+            yield from _repeated(group, table)
+        else:
+            yield from _contradicting(group, table)
+
+
+def _repeated(group: pd.DataFrame, table: Table) -> Iterator[RowProblem]:
+    positions = [int(position) for position in group.index]
+    for position in positions[1:]:
+        yield RowProblem(
+            position=position,
+            column=table.key[-1],
+            problem=f"The row says the same as {_where(group, positions[0], position)}; it is kept once.",
+            remedy="Nothing.",
+            severity="note",
+            outcome="refused",
+        )
+
+
+def _contradicting(group: pd.DataFrame, table: Table) -> Iterator[RowProblem]:
+    # "pupil_id" of a pupil's table, whatever else the key holds: that is the column people look at.
+    column = "pupil_id" if "pupil_id" in table.key else table.key[-1]
+    what = "pupil" if table.about == "pupil" else "record"
+    positions = [int(position) for position in group.index]
+    for position in positions:
+        others = [other for other in positions if other != position]
+        places = " and ".join(_where(group, other, position) for other in others[:3])
+        yield RowProblem(
+            position=position,
+            column=column,
+            problem=f"The same {what} ({', '.join(table.key)}) stands in {places} with other values.",
+            remedy="Tell which row is right, or which identifier is wrong.",
+        )
+
+
+def _where(group: pd.DataFrame, position: int, seen_from: int) -> str:
+    file, sheet, row = group.loc[position, ["source_file", "source_sheet", "source_row"]]
+    if (file, sheet) == tuple(group.loc[seen_from, ["source_file", "source_sheet"]]):
+        return f"row {row}"
+    return f"{file}, sheet {sheet!r}, row {row}" if sheet else f"{file}, row {row}"
+
+
+def cross_checks(
+    frames: Mapping[str, pd.DataFrame],
+    tables: Mapping[str, Table],
+    *,
+    pending: Iterable[tuple[str, str]] = (),
+    wave_dates: Mapping[str, tuple[date, date]] | None = None,
+) -> list[Finding]:
+    """Compare tables with each other, before pseudonyms.
+
+    Parameters
+    ----------
+    frames
+        Table to its rows, as intake returns them.
+    tables
+        The tables.
+    pending
+        (school_id, pupil_id) of rows that were listed but are kept out until a question is answered.
+    wave_dates
+        Wave to its first and last day, where known.
+
+    Returns
+    -------
+    list of Finding
+        A question for each row about a pupil whom no list of pupils names, and for each pupil whose birth year or
+        gender is another one in a later list; a note for each status dated outside the time of the trial. The rows
+        stay.
+    """
+    findings: list[Finding] = []
+    if "pupil" in frames:
+        listed = frames["pupil"][list(PUPIL)].itertuples(index=False, name=None)
+        known = {*listed, *pending}
+        for name, frame in frames.items():
+            if name != "pupil" and tables[name].about == "pupil":
+                findings += _never_listed(frame, known)
+        findings += _two_pupils(frames["pupil"])
+    if "status" in frames and wave_dates:
+        findings += _outside(frames["status"], wave_dates)
+    return findings
+
+
+def _never_listed(frame: pd.DataFrame, known: set[tuple[str, str]]) -> Iterator[Finding]:
+    bare = {(school, bare_identifier(pupil)) for school, pupil in known}
+    keys = list(frame[list(PUPIL)].itertuples(index=False, name=None))
+    for position, (school, pupil) in enumerate(keys):
+        if (school, pupil) in known:
+            continue
+        remedy = "Add the pupil to the list of pupils, or correct the identifier."
+        if (school, bare_identifier(pupil)) in bare:
+            remedy = "A pupil of the list differs by leading zeros or signs only: send the identifier as it is there."
+        problem = "The pupil of this row is in no list of pupils of the school."
+        yield _at(frame, position, "pupil_id", problem, remedy)
+
+
+def _two_pupils(pupils: pd.DataFrame) -> Iterator[Finding]:
+    """Find one identifier with two birth years or genders, in lists of different waves."""
+    traits = [name for name in ("birth_year", "gender") if name in pupils]
+    ordered = pupils.reset_index(drop=True)
+    doubled = ordered[ordered.duplicated(list(PUPIL), keep=False)]
+    for _, group in doubled.groupby(list(PUPIL), sort=False):
+        for name in traits:
+            if len(set(group[name].dropna())) > 1:
+                problem = f"Another list of pupils has another {name!r} for this identifier: {_elsewhere(group)}."
+                remedy = "Tell whether two pupils have one identifier, or which value is right."
+                yield _at(ordered, int(group.index[-1]), name, problem, remedy)
+
+
+def _elsewhere(group: pd.DataFrame) -> str:
+    first = group.iloc[0]
+    return f"{first['source_file']}, row {row_ranges([int(first['source_row'])])}"
+
+
+def _outside(status: pd.DataFrame, wave_dates: Mapping[str, tuple[date, date]]) -> Iterator[Finding]:
+    if "status_date" not in status:
+        return
+    first = min(start for start, _ in wave_dates.values())
+    dated = status["status_date"].notna() & status["wave"].isin(list(wave_dates))
+    for position in dated.to_numpy().nonzero()[0].tolist():
+        day = status["status_date"].iloc[position].date()
+        last = wave_dates[status["wave"].iloc[position]][1]
+        if first <= day <= last:
+            continue
+        problem = f"{day.isoformat()} is outside the time from {first.isoformat()} to the end of the wave, {last}."
+        yield _at(
+            status, position, "status_date", problem, "Nothing, if the date is right.", value=day, severity="note"
+        )
+
+
+def _at(
+    frame: pd.DataFrame,
+    position: int,
+    column: str,
+    problem: str,
+    remedy: str,
+    *,
+    value: date | None = None,
+    severity: Severity = "question",
+) -> Finding:
+    row = frame.iloc[position]
+    return Finding(
+        file=str(row["source_file"]),
+        sheet=str(row["source_sheet"]),
+        row=int(row["source_row"]),
+        column=column,
+        value="" if value is None else value.isoformat(),
+        problem=problem,
+        remedy=remedy,
+        severity=severity,
+    )

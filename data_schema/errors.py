@@ -1,0 +1,82 @@
+"""The one tree of errors.
+
+::
+
+    CrocoosError                 place, problem, remedy
+    ├── ProtocolError            trial.toml says something impossible
+    ├── DataError                a file or table is unusable; carries Findings
+    ├── DesignError              an allocation that cannot be drawn, adopted or verified
+    ├── EstimationError          a model that was asked for cannot be specified on these data
+    ├── DisclosureError          a table would give pupils or schools away
+    ├── ReportError              a notebook or a document could not be made
+    ├── StaleError               a stage was asked for before what it reads is there and fresh
+    └── StorageError             the folder cannot be read or written (full disk, rights, locks)
+
+What a model could not estimate is a row with a status, not an error; see ``analysis.results``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from data_schema.findings import Findings
+
+
+class CrocoosError(Exception):
+    """A problem the user can mend, with where it is and how.
+
+    Parameters
+    ----------
+    place
+        Where: a file with its row and column, a protocol table with its key, a folder.
+    problem
+        What is wrong there, with the value that is wrong.
+    remedy
+        What to do about it, as one imperative sentence.
+    """
+
+    def __init__(self, place: str, problem: str, remedy: str) -> None:
+        super().__init__(place, problem, remedy)
+        self.place = place
+        self.problem = problem
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.problem} {self.remedy}"
+
+
+class ProtocolError(CrocoosError):
+    """The protocol (trial.toml) cannot be read or contradicts itself."""
+
+
+class DataError(CrocoosError):
+    """Data that cannot be used; ``findings`` names every place."""
+
+    def __init__(self, place: str, problem: str, remedy: str, *, findings: Findings | None = None) -> None:
+        super().__init__(place, problem, remedy)
+        self.findings = findings
+
+
+class DesignError(CrocoosError):
+    """A design that cannot be drawn on this frame, or an allocation that does not verify."""
+
+
+class EstimationError(CrocoosError):
+    """A model that cannot be specified on these data."""
+
+
+class DisclosureError(CrocoosError):
+    """A result that must not leave because it would give a pupil or a school away."""
+
+
+class ReportError(CrocoosError):
+    """A notebook failed, or a document could not be written from it."""
+
+
+class StaleError(CrocoosError):
+    """A stage was asked for before the stages it reads were done, or after their inputs changed."""
+
+
+class StorageError(CrocoosError):
+    """The trial's folder cannot be read or written."""

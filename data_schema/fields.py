@@ -1,0 +1,194 @@
+"""One column of a trial's data: its type, its headers, its answers."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass
+from typing import Literal, get_args
+
+from data_schema.errors import ProtocolError
+
+FieldType = Literal["identifier", "text", "code", "yes_no", "date", "month", "year", "whole_number", "number"]
+Privacy = Literal["open", "identifier", "direct"]
+FilledInBy = Literal["school", "pupil", "partner", "evaluator"]
+
+FIELD_TYPES: tuple[FieldType, ...] = get_args(FieldType)
+NUMERIC_TYPES: tuple[FieldType, ...] = ("year", "whole_number", "number")
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_SPACES = re.compile(r"[\s_]+")
+_NOT_A_LETTER = re.compile(r"[\W_]+")
+
+
+def folded(text: str) -> str:
+    """Bring a word to the form in which words are compared: no case, no accents, single spaces.
+
+    Accents go because keyboards leave them out ("decak" for "dečak").
+
+    Examples
+    --------
+    >>> folded(" LEFT_early "), folded("Đak"), folded("Ђак")
+    ('left early', 'dak', 'ђак')
+    """
+    bare = unicodedata.normalize("NFKD", text.casefold()).replace("đ", "d")
+    return _SPACES.sub(" ", "".join(c for c in bare if not unicodedata.combining(c))).strip()
+
+
+def header_key(text: str) -> str:
+    """Bring a header to the form in which headers are compared: as `folded`, and without punctuation.
+
+    Examples
+    --------
+    >>> header_key("School-ID:")
+    'school id'
+    """
+    return _NOT_A_LETTER.sub(" ", folded(text)).strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One answer of a field with a list of answers.
+
+    Parameters
+    ----------
+    name
+        What is stored.
+    label
+        What people read, in English.
+    synonyms
+        Further words that schools write for it, in any case and with or without accents. The name and the label are
+        always understood.
+    """
+
+    name: str
+    label: str = ""
+    synonyms: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Every word that means this code, folded, each once."""
+        return tuple(dict.fromkeys(folded(word) for word in (self.name, self.label, *self.synonyms) if word.strip()))
+
+
+YES_NO = (
+    Code("yes", "Yes", ("y", "true", "1", "igen", "i", "igaz", "da", "d", "да", "д", "tačno", "тачно")),
+    Code("no", "No", ("n", "false", "0", "nem", "hamis", "ne", "не", "н", "netačno", "нетачно")),
+)
+"""Words for yes and no in English, Hungarian, Serbian (both scripts) and Slovenian."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One typed column of a table.
+
+    Parameters
+    ----------
+    name
+        Name of the column in the data: a letter, then letters, digits and underscores.
+    type
+        "identifier" (text that never loses a leading zero), "text", "code" (one of `codes`), "yes_no", "date", "month"
+        ("2027-10"), "year", "whole_number" or "number".
+    label
+        What people read, in English.
+    headers
+        Further spellings of the column's header that intake accepts, whatever their case, accents and punctuation.
+        The name and the label are always accepted.
+    codes
+        Answers, for the types "code" and "yes_no"; the latter has words for yes and no in five languages when none
+        are given.
+    minimum, maximum
+        Least and greatest value, for numbers and years; None where there is no limit.
+    required
+        Whether a missing value is worth a question to the school.
+    unit
+        Unit of a number, for labels ("hours a month").
+    privacy
+        "open"; "identifier": becomes a pseudonym; "direct": names and the like, which go to the key table only.
+    filled_in_by
+        Who fills it in.
+
+    Raises
+    ------
+    ProtocolError
+        When the field contradicts itself.
+
+    Examples
+    --------
+    >>> Field("size", "whole_number", label="Pupils", minimum=1).maximum is None
+    True
+    """
+
+    name: str
+    type: FieldType
+    _: KW_ONLY
+    label: str = ""
+    headers: tuple[str, ...] = ()
+    codes: tuple[Code, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    required: bool = False
+    unit: str = ""
+    privacy: Privacy = "open"
+    filled_in_by: FilledInBy = "school"
+
+    def __post_init__(self) -> None:
+        if self.type == "yes_no" and not self.codes:
+            object.__setattr__(self, "codes", YES_NO)
+        for problem, remedy in self._contradictions():
+            raise ProtocolError(f"field {self.name!r}", problem, remedy)
+
+    @property
+    def is_private(self) -> bool:
+        """Whether values must not be shown in findings, repairs and stores."""
+        return self.privacy != "open"
+
+    @property
+    def header_keys(self) -> tuple[str, ...]:
+        """Every header that means this field, as `header_key` makes it, each once."""
+        return tuple(dict.fromkeys(header_key(text) for text in (self.name, self.label, *self.headers) if text.strip()))
+
+    def code_of(self, word: str) -> Code | None:
+        """Return the code that a word means, or None."""
+        wanted = folded(word)
+        return next((code for code in self.codes if wanted in code.words), None)
+
+    def _contradictions(self) -> Iterator[tuple[str, str]]:
+        if not _NAME.fullmatch(self.name):
+            yield "it is no name for a column.", "Use a letter, then letters, digits and underscores."
+        for name, value, known in (
+            ("type", self.type, FIELD_TYPES),
+            ("privacy", self.privacy, get_args(Privacy)),
+            ("filled_in_by", self.filled_in_by, get_args(FilledInBy)),
+        ):
+            if value not in known:
+                yield f"{name} {value!r} is not known.", f"Use one of {', '.join(known)}."
+        yield from self._impossible_codes()
+        yield from self._impossible_range()
+
+    def _impossible_codes(self) -> Iterator[tuple[str, str]]:
+        if (self.type in ("code", "yes_no")) != bool(self.codes):
+            yield (
+                f"it is of type {self.type!r} and has {len(self.codes)} codes.",
+                "List codes for the types 'code' and 'yes_no', and for no other.",
+            )
+        if self.type == "yes_no" and {code.name for code in self.codes} != {"yes", "no"}:
+            yield "its codes are not 'yes' and 'no'.", "Use the type 'code' for other answers."
+        owner: dict[str, str] = {}
+        for code in self.codes:
+            for word in code.words:
+                if owner.setdefault(word, code.name) != code.name:
+                    yield (
+                        f"{word!r} means both {owner[word]!r} and {code.name!r}.",
+                        "Leave the word out of one of them, or of both so that schools are asked.",
+                    )
+        if len({code.name for code in self.codes}) < len(self.codes):
+            yield "two of its codes have one name.", "Give each code a name of its own."
+
+    def _impossible_range(self) -> Iterator[tuple[str, str]]:
+        limits = [limit for limit in (self.minimum, self.maximum) if limit is not None]
+        if limits and self.type not in NUMERIC_TYPES:
+            yield f"it is of type {self.type!r} and has a least or greatest value.", "Limit numbers and years only."
+        if limits != sorted(limits):
+            yield f"its minimum {self.minimum} is above its maximum {self.maximum}.", "Exchange the two."

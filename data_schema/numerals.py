@@ -1,0 +1,163 @@
+"""Numbers as people in several countries write them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import date
+
+from data_schema.clean import CleanCell, asked
+from data_schema.fields import Field
+
+_SPACES = " \u00a0\u202f\u2009'’"
+_MARKED = re.compile(rf"[+-]?\d+([.,{_SPACES}]\d+)+")
+_DIGITS = re.compile(r"[+-]?\d+")
+_BARE_FRACTION = re.compile(r"([+-]?)([.,])(\d+)")
+_SCIENTIFIC = re.compile(r"[+-]?\d+([.,]\d+)?[eE][+-]?\d{1,3}")
+_LONGEST = 40
+_LARGEST = 10**15
+_DIGIT_LIKE = re.compile(r"[\dOoIl]+")
+
+
+def clean_number(cell: str | date | float | bool, field: Field, *, typed: bool) -> CleanCell:
+    """Read a cell as a number, a whole number or a year, and check its range.
+
+    Parameters
+    ----------
+    cell
+        What a reader found, without outer spaces.
+    field
+        A field of one of the numeric types.
+    typed
+        Whether numbers in the file have a type of their own; one that is text was repaired then.
+
+    Returns
+    -------
+    CleanCell
+        The number. With `thousands` when it has two readings and both are in the field's range: `settled` takes one.
+    """
+    if isinstance(cell, bool | date):
+        return _no_number(cell, field)
+    if not isinstance(cell, str):
+        return in_range(CleanCell(value=cell), field)
+    minus = cell.replace("\u2212", "-")
+    found = _parsed(minus, field)
+    if found is None:
+        return _no_number(cell, field)
+    rules = ("text to number",) if typed else ()
+    return _plausible(found.after(rules if minus == cell else (*rules, "minus sign")), field)
+
+
+def settled(cell: CleanCell, field: Field, *, decimal: bool) -> CleanCell:
+    """Take one of the two readings of a number.
+
+    Parameters
+    ----------
+    cell
+        A number with two readings.
+    field
+        Its field.
+    decimal
+        Whether the mark is a decimal one.
+    """
+    if decimal:
+        rules = (*cell.rules, "decimal mark") if cell.mark == "," else cell.rules
+        return in_range(replace(cell, rules=rules, thousands=None), field)
+    return in_range(replace(cell, value=cell.thousands, rules=(*cell.rules, "thousands"), thousands=None), field)
+
+
+def unsettled(cell: CleanCell) -> CleanCell:
+    """Ask which of the two readings of a number is meant."""
+    return asked(
+        f"{{value}} can be {cell.value} or {cell.thousands}: nothing in the column tells what the mark means.",
+        "Write the number without a mark for thousands.",
+    )
+
+
+def in_range(cell: CleanCell, field: Field) -> CleanCell:
+    """Check that a number is whole where it must be, and within the field's limits."""
+    value = cell.value
+    if not isinstance(value, int | float) or not abs(value) < _LARGEST:
+        return _no_number("", field)
+    if field.type != "number" and value != int(value):
+        return asked(f"{{value}} is not a {_noun(field)}.", "Give the number without decimals.")
+    if field.minimum is not None and value < field.minimum:
+        return asked(f"{{value}} is below the least possible value, {field.minimum:g}.", _CHECK)
+    if field.maximum is not None and value > field.maximum:
+        return asked(f"{{value}} is above the greatest possible value, {field.maximum:g}.", _CHECK)
+    return replace(cell, value=float(value) if field.type == "number" else int(value))
+
+
+_CHECK = "Check the value, and send the right one."
+
+
+def _noun(field: Field) -> str:
+    return {"year": "year", "whole_number": "whole number"}.get(field.type, "number")
+
+
+def _no_number(cell: object, field: Field) -> CleanCell:
+    problem = f"{{value}} is not a {_noun(field)}."
+    if isinstance(cell, str) and _DIGIT_LIKE.fullmatch(cell) and any(letter in cell for letter in "OoIl"):
+        return asked(problem, "Did a letter stand for a digit (O for 0, I for 1)? Send the number in digits.")
+    return asked(problem, f"Send the {_noun(field)} in digits, or leave the cell empty.")
+
+
+def _parsed(text: str, field: Field) -> CleanCell | None:
+    if len(text) > _LONGEST:
+        return None
+    if _DIGITS.fullmatch(text):
+        return CleanCell(value=int(text))
+    if _MARKED.fullmatch(text):
+        return _marked(text)
+    if _SCIENTIFIC.fullmatch(text):
+        return CleanCell(value=float(text.replace(",", ".")), rules=("decimal mark",) if "," in text else ())
+    fraction = _BARE_FRACTION.fullmatch(text)
+    if fraction:
+        return _decimal(f"{fraction[1]}0", fraction[2], fraction[3])
+    if field.type != "number" and text.endswith(".") and _DIGITS.fullmatch(text[:-1]):
+        # An ordinal, as years are written in Hungarian and Serbian.
+        return CleanCell(value=int(text[:-1]), rules=("full stop",))
+    return None
+
+
+def _marked(text: str) -> CleanCell | None:
+    """Read digits with marks between them: of thousands, of decimals, or of both."""
+    marks = re.findall(rf"[.,{_SPACES}]", text)
+    parts = re.split(rf"[.,{_SPACES}]", text)
+    last = marks[-1]
+    if len(marks) == 1 and last in ".,":
+        head, tail = parts
+        grouped = len(tail) == 3 and len(head.lstrip("+-")) <= 3 and not head.lstrip("+-").startswith("0")
+        if grouped:
+            return CleanCell(value=float(f"{head}.{tail}"), thousands=int(head + tail), mark=last)
+        return _decimal(head, last, tail)
+    if len(set(marks)) == 1:
+        return _grouped(parts, last)
+    others = set(marks[:-1])
+    if last in ".," and len(others) == 1 and last not in others and _grouped(parts[:-1], marks[0]):
+        whole = "".join(parts[:-1])
+        return replace(_decimal(whole, last, parts[-1]), rules=("thousands", "decimal mark"))
+    return None
+
+
+def _decimal(head: str, mark: str, tail: str) -> CleanCell:
+    rules = ("decimal mark",) if mark == "," else ()
+    return CleanCell(value=float(f"{head}.{tail}"), rules=rules, mark=f"{mark}d")
+
+
+def _grouped(parts: list[str], mark: str) -> CleanCell | None:
+    first, *rest = parts
+    if not 1 <= len(first.lstrip("+-")) <= 3 or any(len(part) != 3 for part in rest):
+        return None
+    return CleanCell(value=int("".join(parts)), rules=("thousands",), mark=f"{mark}t" if mark in ".," else "")
+
+
+def _plausible(cell: CleanCell, field: Field) -> CleanCell:
+    """Of two readings, take the one that the field allows; keep both where it allows both."""
+    if cell.thousands is None:
+        return in_range(cell, field)
+    readings = [settled(cell, field, decimal=decimal) for decimal in (True, False)]
+    possible = [reading for reading in readings if not reading.problem]
+    if len(possible) == 2:
+        return replace(cell, value=readings[0].value)
+    return possible[0] if possible else readings[0]

@@ -1,0 +1,98 @@
+"""Bytes -> text, by the letters that a country writes with.
+
+Detectors that go by frequency read short files in ISO-8859-2 and cp852 wrongly. A school's country is known, so its
+alphabet decides: a code page that gives a letter which nobody there writes is not the right one.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection
+
+_HUNGARIAN = "áéíóöőúüű"
+_SERBIAN_LATIN = "čćđšž"
+_SERBIAN = "абвгдђежзијклљмнњопрстћуфхцчџш"
+_SLOVENIAN = "čšžćđ"
+_ITALIAN = "àèéìòù"
+_GERMAN = "äöüß"
+ALPHABETS = {
+    # With the letters of the recognised minorities, whose pupils' names are in the files.
+    "HU": _HUNGARIAN + "ä",
+    "RS": _SERBIAN + _SERBIAN_LATIN + _HUNGARIAN,
+    "SI": _SLOVENIAN + _ITALIAN + _HUNGARIAN,
+    "HR": _SERBIAN_LATIN + _ITALIAN + _HUNGARIAN,
+    "BA": _SERBIAN + _SERBIAN_LATIN,
+    "ME": _SERBIAN + _SERBIAN_LATIN + "śź",
+    "AT": _GERMAN + _SERBIAN_LATIN + _HUNGARIAN,
+}
+"""Letters beyond a to z that a country writes with, in lower case."""
+
+_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_CODE_PAGES = ("cp1250", "cp1251", "cp852", "iso8859_2")
+_SIGNS = frozenset("\u00a0\u2013\u2014\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u00a7\u00b0\u20ac\u2026")
+_BETWEEN_LETTERS = re.compile(r"(?<=[^\W\d_])[^\w\s\x00-\x7f\u2019\u2013](?=[^\W\d_])|(?<=[^\W\d_])\u00a0\b")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_SCRIPTS = re.compile("[a-z\u00df-\u017e][\u0400-\u04ff]|[\u0400-\u04ff][a-z\u00df-\u017e]", re.IGNORECASE)
+
+
+def decoded(content: bytes, *, countries: Collection[str] = ()) -> tuple[str, ...]:
+    """Return every text that the bytes may stand for.
+
+    Parameters
+    ----------
+    content
+        Bytes of a text file.
+    countries
+        Codes of the countries whose letters it may hold; all known ones when empty or unknown.
+
+    Returns
+    -------
+    tuple of str
+        One text when there is no doubt, several when the bytes make sense in more than one code page, none when they
+        make sense in no known one. A byte order mark is left out.
+
+    Examples
+    --------
+    >>> decoded("Špela Kožuh".encode("iso8859_2"), countries=["SI"])
+    ('Špela Kožuh',)
+    """
+    letters = "".join(ALPHABETS.get(country, "") for country in countries) or "".join(ALPHABETS.values())
+    allowed = frozenset(letters) | frozenset(letters.upper()) | _SIGNS
+    unicode = _unicode(content)
+    if unicode is not None and (content.startswith(_MARKS) or {char for char in unicode if char > "\x7f"} <= allowed):
+        return (unicode,)
+    texts = [text for page in _CODE_PAGES if (text := _in_code_page(content, page, allowed)) is not None]
+    if unicode is not None and not texts:
+        # Letters of another country, in an encoding that other bytes hardly ever fit by chance.
+        return (unicode,)
+    return tuple(dict.fromkeys(texts))
+
+
+def _unicode(content: bytes) -> str | None:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        candidates = ("utf-16",)
+    elif b"\x00" in content:
+        # UTF-16 without a mark: of plain letters, every other byte is zero.
+        candidates = ("utf-16-le",) if content[1:2] == b"\x00" else ("utf-16-be",)
+    else:
+        candidates = ("utf-8-sig",)
+    for encoding in candidates:
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        return None if "\x00" in text else unicodedata.normalize("NFC", text)
+    return None
+
+
+def _in_code_page(content: bytes, page: str, allowed: frozenset[str]) -> str | None:
+    """Return the text if every letter belongs to the alphabet and every sign stands where a sign may."""
+    try:
+        text = content.decode(page)
+    except UnicodeDecodeError:
+        return None
+    foreign = {char for char in text if char > "\x7f"}
+    if not foreign <= allowed or _CONTROL.search(text):
+        return None
+    return None if _BETWEEN_LETTERS.search(text) or _SCRIPTS.search(text) else text

@@ -1,0 +1,100 @@
+"""A CSV file -> cells of text."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Collection
+from pathlib import Path
+
+from data_schema.readers.alphabets import decoded
+from data_schema.readers.sheets import Reading, Row, Sheet, unreadable
+
+_SEPARATORS = (";", ",", "\t")
+_N_SAMPLED = 50
+_CELL_LIMIT = 100_000
+
+
+def read_csv(source: Path | bytes, *, file: str, countries: Collection[str] = ()) -> Reading:
+    """Read a CSV file, whatever its encoding and its separator.
+
+    Parameters
+    ----------
+    source
+        The file, or its content.
+    file
+        What findings call it.
+    countries
+        Codes of the countries whose letters it may hold, where it is not in Unicode; all known ones when empty.
+
+    Returns
+    -------
+    Reading
+        One sheet without a name. Every cell is text as it stands there, or None where nothing does. A record that
+        holds line breaks is one row, as it is in a spreadsheet.
+    """
+    content = source if isinstance(source, bytes) else source.read_bytes()
+    texts = decoded(content, countries=countries)
+    if len(texts) != 1:
+        problem = (
+            "Its encoding cannot be told: its letters make sense in more than one."
+            if texts
+            else "Its encoding is not known: its letters make sense in none of those that are tried."
+        )
+        return unreadable(file, problem, "Save it as 'CSV UTF-8' or as .xlsx and send it again.")
+    text, separator = _without_hint(texts[0])
+    separator = separator or _separator(text)
+    rows = _records(text, separator)
+    if isinstance(rows, str):
+        return unreadable(file, rows, "Save it as 'CSV UTF-8' or as .xlsx and send it again.")
+    open_quote = _row_of_open_quote(rows, text)
+    if open_quote:
+        problem = "A quotation mark opens in this row and never closes; everything below it would be one cell."
+        return unreadable(file, problem, "Remove the quotation mark, or save the table as .xlsx.", row=open_quote)
+    sheet = Sheet(file=file, sheet="", rows=rows, separator=separator)
+    return Reading(sheets=(sheet,))
+
+
+def _without_hint(text: str) -> tuple[str, str]:
+    """Take off the line "sep=;" with which some spreadsheets name the separator; it is no row there."""
+    first, _, rest = text.partition("\n")
+    hint = first.strip()
+    if hint[:4].lower() == "sep=" and hint[4:] in _SEPARATORS:
+        return rest, hint[4:]
+    return text, ""
+
+
+def _separator(text: str) -> str:
+    """Return the separator by which most lines have equally many cells, and more than one."""
+    sample = text.splitlines()[:_N_SAMPLED]
+
+    def fit(separator: str) -> tuple[int, int]:
+        try:
+            sizes = Counter(len(row) for row in csv.reader(sample, delimiter=separator) if len(row) > 1)
+        except csv.Error:
+            return (0, 0)
+        size, lines = max(sizes.items(), key=lambda item: (item[1], item[0]), default=(0, 0))
+        return (lines, size)
+
+    return max(_SEPARATORS, key=fit)
+
+
+def _records(text: str, separator: str) -> tuple[Row, ...] | str:
+    """Return the rows, or why there are none."""
+    previous = csv.field_size_limit(_CELL_LIMIT)
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        return tuple(tuple(cell or None for cell in row) for row in reader)
+    except csv.Error as error:
+        return f"It is no table: {error}."
+    finally:
+        csv.field_size_limit(previous)
+
+
+def _row_of_open_quote(rows: tuple[Row, ...], text: str) -> int | None:
+    """Return the row whose cell swallows the rest of the file."""
+    if text.count('"') % 2 == 0 or not rows or not rows[-1]:
+        return None
+    last = rows[-1][-1]
+    return len(rows) if isinstance(last, str) and ("\n" in last or "\r" in last) else None

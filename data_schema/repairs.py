@@ -1,0 +1,145 @@
+"""One cell as it was sent -> its value, with what was repaired or what must be asked.
+
+A repair is made only where one meaning is possible; each is told by name, so that intake can write it down.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import date
+
+from data_schema.clean import NOTHING, CleanCell, asked
+from data_schema.dates import clean_date, clean_month
+from data_schema.fields import Field, folded
+from data_schema.numerals import clean_number
+from data_schema.readers.sheets import Cell
+
+_MISSING_MARKS = frozenset({"na", "n/a", "n.a.", "#n/a", "-", "–", "—", "nan", "null"})
+_MISSING_TEXTS = frozenset({"NA", "N/A", "n/a", "n.a.", "#N/A", "-", "–", "—"})
+_PLAIN_YES_NO = {"yes": True, "no": False, "1": True, "0": False, "true": True, "false": False}
+_INVISIBLE = "\u200b\u200e\u200f\ufeff"
+_SURE_DIGITS = 10**15
+
+
+def clean_cell(cell: Cell, field: Field, *, typed: bool) -> CleanCell:
+    """Read one cell as a value of a field.
+
+    Parameters
+    ----------
+    cell
+        What a reader found.
+    field
+        The field it belongs to.
+    typed
+        Whether the file's cells have types of their own, as workbooks' do; a number that is text there was repaired.
+
+    Returns
+    -------
+    CleanCell
+        Its value and the repairs; or what to ask.
+
+    Examples
+    --------
+    >>> clean_cell(" 4,5 ", Field("mark", "number"), typed=False)
+    CleanCell(value=4.5, rules=('spaces', 'decimal mark'), problem='', remedy='', thousands=None, mark=',d')
+    """
+    if cell is None:
+        return NOTHING
+    if not isinstance(cell, str):
+        return _of_type(cell, field, typed=typed)
+    text = cell if cell.isascii() else unicodedata.normalize("NFC", cell)
+    bare = text.strip().strip(_INVISIBLE).strip()
+    spaces = () if bare == cell else ("spaces",)
+    if not bare:
+        return NOTHING.after(spaces)
+    if _is_missing(bare, field):
+        return CleanCell(rules=(*spaces, "missing mark"))
+    return _of_type(bare, field, typed=typed).after(spaces)
+
+
+def _is_missing(text: str, field: Field) -> bool:
+    if field.type == "code" and field.code_of(text):
+        return False
+    if field.type in ("text", "identifier"):
+        return text in _MISSING_TEXTS
+    return text.casefold() in _MISSING_MARKS
+
+
+def _of_type(cell: str | date | int | float | bool, field: Field, *, typed: bool) -> CleanCell:
+    match field.type:
+        case "identifier":
+            return _identifier(cell)
+        case "text":
+            return _text(cell)
+        case "code":
+            return _code(cell, field)
+        case "yes_no":
+            return _yes_no(cell, field)
+        case "date":
+            return clean_date(cell)
+        case "month":
+            return clean_month(cell)
+        case "year" | "whole_number" | "number":
+            return clean_number(cell, field, typed=typed)
+
+
+def _identifier(cell: str | date | float | bool) -> CleanCell:
+    if isinstance(cell, str):
+        if _looks_scientific(cell):
+            return asked(
+                "{value} is an identifier that a spreadsheet turned into a rounded number.",
+                "Format the column as text, enter the identifiers again and send the file.",
+            )
+        return CleanCell(value=cell)
+    if isinstance(cell, bool | date) or abs(cell) >= _SURE_DIGITS or cell != int(cell):
+        return asked(
+            "{value} is not an identifier; a spreadsheet may have changed it.",
+            "Format the column as text, enter the identifiers again and send the file.",
+        )
+    return CleanCell(value=str(int(cell)))
+
+
+def _looks_scientific(text: str) -> bool:
+    head, _, power = text.upper().partition("E+")
+    return bool(power) and power.isdecimal() and head.replace(".", "").replace(",", "").isdecimal()
+
+
+def _text(cell: str | date | float | bool) -> CleanCell:
+    if isinstance(cell, str):
+        return CleanCell(value=cell)
+    if isinstance(cell, date):
+        return asked(
+            "{value} is a date where text belongs; a spreadsheet may have made it one.",
+            "Format the column as text, enter the value again and send the file.",
+        )
+    return CleanCell(value=_as_text(cell))
+
+
+def _as_text(cell: float | bool) -> str:
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return str(cell)
+
+
+def _code(cell: str | date | float | bool, field: Field) -> CleanCell:
+    text = cell if isinstance(cell, str) else cell.isoformat() if isinstance(cell, date) else _as_text(cell)
+    code = field.code_of(text)
+    if code is None:
+        known = ", ".join(code.name for code in field.codes)
+        return asked("{value} is not one of the answers.", f"Give one of: {known}.")
+    if code.name == text:
+        return CleanCell(value=code.name)
+    return CleanCell(value=code.name, rules=("case" if folded(code.name) == folded(text) else "synonym",))
+
+
+def _yes_no(cell: str | date | float | bool, field: Field) -> CleanCell:
+    if isinstance(cell, bool):
+        return CleanCell(value=cell)
+    text = cell if isinstance(cell, str) else "" if isinstance(cell, date) else _as_text(cell)
+    if text in _PLAIN_YES_NO and field.code_of(text):
+        return CleanCell(value=_PLAIN_YES_NO[text])
+    code = field.code_of(text) if text else None
+    if code is None:
+        return asked("{value} is neither yes nor no.", "Give yes or no.")
+    rule = "case" if folded(text) in _PLAIN_YES_NO else "synonym"
+    return CleanCell(value=code.name == "yes", rules=(rule,))

@@ -1,0 +1,79 @@
+"""Which file below the inbox is which table."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+
+from data_schema.errors import ProtocolError
+from data_schema.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRule:
+    """Says what files of a pattern hold.
+
+    Parameters
+    ----------
+    pattern
+        Path below the inbox, parts divided by "/": ``*`` and ``?`` stand for characters of one part, ``**`` for any
+        number of parts. Upper and lower case are the same.
+    table
+        Name of the table that lies there.
+    wave
+        Wave that it is about; empty for tables that are not collected by wave.
+    sheet
+        Name of the sheet; the first one when empty. CSV files have no sheets.
+
+    Examples
+    --------
+    >>> rule = InboxRule("baseline/*/pupil_*.csv", "pupil", wave="baseline")
+    >>> rule.matches("baseline/HU/Pupil_031201.CSV"), rule.matches("baseline/pupil_031201.csv")
+    (True, False)
+    """
+
+    pattern: str
+    table: str
+    _: KW_ONLY
+    wave: str = ""
+    sheet: str = ""
+
+    def matches(self, path: str) -> bool:
+        """Whether a path below the inbox is one of the rule's files."""
+        return re.fullmatch(_expression(_plain(self.pattern)), _plain(path)) is not None
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFC", text).casefold()
+
+
+def _expression(pattern: str) -> str:
+    made = ""
+    for part in re.split(r"(\*\*/|\*\*|\*|\?)", pattern):
+        made += {"**/": r"(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}.get(part, re.escape(part))
+    return made
+
+
+def check_rules(rules: Sequence[InboxRule], *, tables: Mapping[str, Table], waves: Collection[str]) -> None:
+    """Check that rules name tables and waves that there are.
+
+    Raises
+    ------
+    ProtocolError
+        When one does not.
+    """
+    for rule in rules:
+        place = f"inbox rule {rule.pattern!r}"
+        table = tables.get(rule.table)
+        if table is None:
+            raise ProtocolError(place, f"table {rule.table!r} is not known.", f"Name one of {', '.join(tables)}.")
+        if table.by_wave and rule.wave not in waves:
+            problem = f"wave {rule.wave!r} is not known, and {rule.table!r} is collected by wave."
+            raise ProtocolError(place, problem, f"Name one of {', '.join(waves)}.")
+        if rule.wave and not table.by_wave:
+            raise ProtocolError(place, f"{rule.table!r} is not collected by wave.", "Leave the wave out.")
+        if "country" in table.names:
+            problem = f"{rule.table!r} has a field 'country', which intake adds itself."
+            raise ProtocolError(place, problem, "Leave the field out: the school tells the country.")

@@ -1,0 +1,308 @@
+"""The tables that a school trial collects: school, pupil, status, signals, survey, implementation, costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Literal
+
+from data_schema.errors import ProtocolError
+from data_schema.fields import Field, FilledInBy
+from data_schema.vocabulary import GENDER, SCHOOL_TYPE, SETTLEMENT, STATUS, headers_of
+
+About = Literal["school", "pupil"]
+
+ADDED_COLUMNS = ("wave", "source_file", "source_sheet", "source_row")
+"""Columns that intake adds to every table (and `country`, which the school table itself has)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A kind of record, with its fields and its key.
+
+    Parameters
+    ----------
+    name
+        Name of the table.
+    fields
+        Its columns, in their order.
+    key
+        Fields that tell its records apart, within a wave when it is `by_wave`.
+    label
+        What people read, in English.
+    by_wave
+        Whether it is collected once a wave.
+    about
+        What a record is about; records about pupils have the fields `school_id` and `pupil_id`.
+
+    Raises
+    ------
+    ProtocolError
+        When the table contradicts itself.
+    """
+
+    name: str
+    fields: tuple[Field, ...]
+    key: tuple[str, ...]
+    label: str = ""
+    by_wave: bool = False
+    about: About = "pupil"
+
+    def __post_init__(self) -> None:
+        place = f"table {self.name!r}"
+        reserved = sorted(set(self.names) & set(ADDED_COLUMNS))
+        if reserved:
+            raise ProtocolError(place, f"it declares {reserved}, which intake adds itself.", "Choose other names.")
+        absent = [name for name in self._needed() if name not in self.names]
+        if absent or not self.key:
+            raise ProtocolError(
+                place, f"its key needs {absent or 'a field'}, which it does not have.", "Declare these fields."
+            )
+        owner: dict[str, str] = {}
+        for item in self.fields:
+            for header in item.header_keys:
+                if owner.setdefault(header, item.name) != item.name:
+                    raise ProtocolError(
+                        place,
+                        f"the header {header!r} means both {owner[header]!r} and {item.name!r}.",
+                        "Leave it out of one of them, and see that no field is there twice.",
+                    )
+        if len(set(self.names)) < len(self.names):
+            raise ProtocolError(place, "it has two fields of one name.", "Name each field once.")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the fields."""
+        return tuple(item.name for item in self.fields)
+
+    def field(self, name: str) -> Field:
+        """Return the field of a name.
+
+        Raises
+        ------
+        KeyError
+            When there is none.
+        """
+        for item in self.fields:
+            if item.name == name:
+                return item
+        raise KeyError(name)
+
+    def _needed(self) -> tuple[str, ...]:
+        return (*self.key, "school_id") if self.about == "school" else (*self.key, "school_id", "pupil_id")
+
+
+def extended(table: Table, fields: Sequence[Field], without: Sequence[str] = ()) -> Table:
+    """Return a table with a trial's own fields.
+
+    Parameters
+    ----------
+    table
+        The table to start from; it is not changed.
+    fields
+        Fields to add; one of the same name takes the place of the table's own.
+    without
+        Names of fields to leave out.
+
+    Raises
+    ------
+    ProtocolError
+        When a field to leave out is not there, or the key would lose a field.
+
+    Examples
+    --------
+    >>> pupil = extended(standard_tables()["pupil"], [Field("siblings", "whole_number")], without=["grade"])
+    >>> pupil.names[-2:], "grade" in pupil.names
+    (('consent', 'siblings'), False)
+    """
+    unknown = [name for name in without if name not in table.names]
+    if unknown:
+        raise ProtocolError(
+            f"table {table.name!r}", f"{unknown} cannot be left out; it has no such field.", "Check the spelling."
+        )
+    own = {item.name: item for item in fields}
+    kept = [own.pop(item.name, item) for item in table.fields if item.name not in without]
+    return replace(table, fields=(*kept, *own.values()))
+
+
+def _school_id() -> Field:
+    return Field("school_id", "identifier", label="School", headers=headers_of("school_id"), required=True)
+
+
+def _pupil_id() -> Field:
+    headers = (*headers_of("pupil_id"), "student_id")
+    return Field("pupil_id", "identifier", label="Pupil", headers=headers, required=True, privacy="identifier")
+
+
+def _consent() -> Field:
+    return Field("consent", "yes_no", label="Consent", headers=headers_of("consent"))
+
+
+def _mark(name: str, label: str) -> Field:
+    return Field(name, "number", label=label, headers=headers_of(name), minimum=1, maximum=5, unit="mark")
+
+
+def _share(name: str, label: str) -> Field:
+    return Field(name, "number", label=label, headers=headers_of(name), minimum=0, maximum=1, unit="share")
+
+
+def _count(name: str, label: str, *, maximum: float | None = None, unit: str = "", by: FilledInBy = "school") -> Field:
+    return Field(
+        name,
+        "whole_number",
+        label=label,
+        headers=headers_of(name),
+        minimum=0,
+        maximum=maximum,
+        unit=unit,
+        filled_in_by=by,
+    )
+
+
+def _rating(name: str, label: str, *, maximum: float, by: FilledInBy, item: int | None = None) -> Field:
+    headers = headers_of(name, item=item)
+    name = name if item is None else f"{name}_{item}"
+    return Field(name, "whole_number", label=label, headers=headers, minimum=1, maximum=maximum, filled_in_by=by)
+
+
+def _text(name: str, label: str) -> Field:
+    return Field(name, "text", label=label, headers=headers_of(name))
+
+
+def _year(name: str, label: str, *, minimum: float, by: FilledInBy = "school") -> Field:
+    headers = headers_of(name)
+    return Field(name, "year", label=label, headers=headers, minimum=minimum, maximum=2100, filled_in_by=by)
+
+
+def _school() -> Table:
+    fields = (
+        _school_id(),
+        Field("name", "text", label="Name of the school", headers=headers_of("school name")),
+        Field("country", "text", label="Country", headers=headers_of("country"), required=True),
+        _text("region", "Region"),
+        Field("settlement", "code", label="Settlement", headers=headers_of("settlement"), codes=SETTLEMENT),
+        Field("type", "code", label="School type", headers=headers_of("type"), codes=SCHOOL_TYPE),
+        Field("size", "whole_number", label="Size", headers=headers_of("size"), minimum=1, unit="pupils"),
+        _share("prior_dropout_rate", "Prior dropout rate"),
+        _mark("prior_attainment", "Prior attainment"),
+        _share("share_disadvantaged", "Share of disadvantaged pupils"),
+        _year("director_since", "Director since", minimum=1950),
+        _consent(),
+    )
+    return Table(name="school", label="Schools", fields=fields, key=("school_id",), about="school")
+
+
+def _pupil() -> Table:
+    name = Field("name", "text", label="Name of the pupil", headers=headers_of("name"), privacy="direct")
+    disadvantaged = Field("disadvantaged", "yes_no", label="Disadvantaged", headers=headers_of("disadvantaged"))
+    fields = (
+        _school_id(),
+        _pupil_id(),
+        name,
+        _text("class", "Class"),
+        Field("grade", "whole_number", label="Grade", headers=headers_of("grade"), minimum=1, maximum=13),
+        _year("birth_year", "Year of birth", minimum=1980),
+        Field("gender", "code", label="Gender", headers=headers_of("gender"), codes=GENDER),
+        disadvantaged,
+        _mark("prior_average", "Prior average mark"),
+        _consent(),
+    )
+    return Table(name="pupil", label="Pupils", fields=fields, key=("school_id", "pupil_id"), by_wave=True)
+
+
+def _status() -> Table:
+    confirmed = headers_of("destination_confirmed")
+    fields = (
+        _school_id(),
+        _pupil_id(),
+        Field("status", "code", label="Status", headers=headers_of("status"), codes=STATUS, required=True),
+        Field("status_date", "date", label="Date of the status", headers=headers_of("status_date")),
+        Field("destination_confirmed", "yes_no", label="Destination confirmed", headers=confirmed),
+        _mark("average_mark", "Average mark"),
+    )
+    return Table(name="status", label="Status", fields=fields, key=("school_id", "pupil_id"), by_wave=True)
+
+
+def _signals() -> Table:
+    fields = (
+        _school_id(),
+        _pupil_id(),
+        Field("month", "month", label="Month", headers=headers_of("month"), required=True),
+        _count("absences_justified", "Justified absences", maximum=400, unit="hours a month"),
+        _count("absences_unjustified", "Unjustified absences", maximum=400, unit="hours a month"),
+        _count("lateness", "Lateness", maximum=200, unit="times a month"),
+        _count("behaviour_notices", "Behaviour notices", maximum=100, unit="notices a month"),
+        _mark("average_mark", "Average mark"),
+        _count("failing_subjects", "Failing subjects", maximum=25, unit="subjects"),
+        Field("risk_flag", "yes_no", label="At risk", headers=headers_of("risk_flag")),
+    )
+    key = ("school_id", "pupil_id", "month")
+    return Table(name="signals", label="Distress signals", fields=fields, key=key, by_wave=True)
+
+
+def _survey() -> Table:
+    scales = (("engagement", "Engagement", 4), ("belonging", "Belonging", 3))
+    items = tuple(
+        _rating(scale, f"{label}, item {k}", maximum=5, by="pupil", item=k)
+        for scale, label, n_items in scales
+        for k in range(1, n_items + 1)
+    )
+    intent = _rating("leave_intent", "Intent to leave", maximum=4, by="pupil")
+    fields = (_school_id(), _pupil_id(), *items, intent)
+    return Table(name="survey", label="Pupil survey", fields=fields, key=("school_id", "pupil_id"), by_wave=True)
+
+
+def _implementation() -> Table:
+    counts = (
+        ("team_meetings", "Team meetings"),
+        ("mentor_visits", "Mentor visits"),
+        ("peer_events", "Peer-learning events"),
+        ("plans_opened", "Development plans opened"),
+        ("plans_reviewed", "Development plans reviewed"),
+        ("cross_sector_contacts", "Cross-sectoral contacts"),
+        ("afternoon_programmes", "Afternoon programmes"),
+    )
+    fields = (
+        _school_id(),
+        *(_count(name, label, by="partner") for name, label in counts),
+        _rating("director_commitment", "Director's commitment", maximum=5, by="partner"),
+    )
+    return Table(
+        name="implementation", label="Implementation", fields=fields, key=("school_id",), by_wave=True, about="school"
+    )
+
+
+def _costs() -> Table:
+    item, currency = headers_of("item"), headers_of("currency")
+    fields = (
+        _school_id(),
+        Field("item", "text", label="Ingredient", headers=item, required=True, filled_in_by="partner"),
+        _amount("hours", "Staff hours", unit="hours"),
+        _amount("amount", "Amount", unit="currency"),
+        Field("currency", "text", label="Currency", headers=currency, filled_in_by="partner"),
+        _year("price_year", "Price year", minimum=1990, by="partner"),
+    )
+    return Table(name="costs", label="Costs", fields=fields, key=("school_id", "item"), about="school")
+
+
+def _amount(name: str, label: str, *, unit: str) -> Field:
+    return Field(name, "number", label=label, headers=headers_of(name), minimum=0, unit=unit, filled_in_by="partner")
+
+
+def standard_tables() -> Mapping[str, Table]:
+    """Return the tables of a school trial, by name.
+
+    Returns
+    -------
+    Mapping of str to Table
+        `school`, `pupil`, `status`, `signals`, `survey`, `implementation`, `costs`. Headers and answers are understood
+        in English, Hungarian, Serbian (Cyrillic and Latin) and Slovenian. Marks run from 1 to 5, 5 the best.
+
+    Examples
+    --------
+    >>> standard_tables()["signals"].key
+    ('school_id', 'pupil_id', 'month')
+    """
+    made = (_school(), _pupil(), _status(), _signals(), _survey(), _implementation(), _costs())
+    return MappingProxyType({table.name: table for table in made})

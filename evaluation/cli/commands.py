@@ -1,0 +1,256 @@
+"""The commands, in the order in which a trial uses them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec
+
+import click
+
+from evaluation.cli.console import Console, ProgressLine, count, table
+
+if TYPE_CHECKING:
+    from evaluation.trial import Trial
+
+P = ParamSpec("P")
+
+_STATES = {"fresh": "green", "stale": "yellow", "missing": None}
+
+
+def _folder(command: Callable[P, None]) -> Callable[P, None]:
+    argument = click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
+    as_json = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
+    return argument(as_json(command))
+
+
+def _open(folder: Path) -> Trial:
+    from evaluation.trial import Trial
+
+    return Trial(folder, progress=ProgressLine())
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--template",
+    type=click.Choice(["minimal", "crocoos"]),
+    default="minimal",
+    show_default=True,
+    help="Protocol to start from: the smallest that runs, or a trial of early warning systems in three countries.",
+)
+def init(folder: Path, template: str) -> None:
+    """Make a trial's FOLDER with a protocol that teaches."""
+    from evaluation.scaffold import init as make
+
+    make(folder, template=template)
+    click.echo(
+        f"{folder / 'trial.toml'} is your protocol: read it and make it yours.\n"
+        f"Next: put the list of schools into {folder / 'schools.csv'}, then: crocoos plan {folder}"
+    )
+
+
+@click.command()
+@_folder
+@click.option("--check", is_flag=True, help="Exit with 1 when a stage is not fresh.")
+def status(folder: Path, *, as_json: bool, check: bool) -> None:
+    """Say which stage is fresh, stale or missing, and why."""
+    found = _open(folder).status()
+    lines = []
+    for stage in found:
+        state = click.style(stage.state.ljust(8), fg=_STATES[stage.state])
+        lines.append(f"{stage.stage.ljust(8)} {state} {_indented(stage.reasons)}".rstrip())
+    Console(as_json=as_json).answer({"stages": [stage.to_dict() for stage in found]}, "\n".join(lines))
+    if check and any(stage.state != "fresh" for stage in found):
+        raise SystemExit(1)
+
+
+def _indented(reasons: Sequence[str]) -> str:
+    return f"\n{' ' * 18}".join(reasons)
+
+
+@click.command()
+@_folder
+@click.option("--freeze", is_flag=True, help="Freeze the protocol as it is now, once and for all.")
+def plan(folder: Path, *, as_json: bool, freeze: bool) -> None:
+    """Check the protocol and show what it plans; --freeze keeps it for comparison."""
+    trial = _open(folder)
+    state = trial.plan(freeze=freeze)
+    protocol = trial.protocol
+    analyses = [["analysis", "outcome", "role", "model"]]
+    analyses += [[item.name, item.outcome, item.role, item.model] for item in protocol.analyses]
+    lines = [
+        protocol.trial.title,
+        f"{count(len(protocol.countries), 'country', 'countries')}: {', '.join(protocol.countries.values())}",
+        f"Arms: {', '.join(f'{arm.label} ({arm.ratio})' for arm in protocol.design.arms)}",
+        f"Strata: {', '.join(protocol.design.strata) or 'none'}",
+        "",
+        table(analyses),
+        "",
+        _plan_state(frozen=state.frozen, sha256=state.sha256, changes=state.changes),
+    ]
+    values = {"frozen": state.frozen, "sha256": state.sha256, "changes": list(state.changes)}
+    Console(as_json=as_json).answer(values, "\n".join(lines))
+
+
+def _plan_state(*, frozen: bool, sha256: str, changes: Sequence[str]) -> str:
+    if not frozen:
+        return "The plan is not frozen. Freeze it before data are seen: crocoos plan --freeze"
+    if not changes:
+        return f"The plan is frozen, and nothing was changed since (SHA-256 {sha256[:16]})."
+    listed = "".join(f"\n  {change}" for change in changes)
+    return f"The plan is frozen (SHA-256 {sha256[:16]}). Changed since:{listed}"
+
+
+@click.command()
+@_folder
+@click.option("--seed", default="", help="Text that the draw is made from; that of the protocol when left out.")
+@click.option("--reason", default="", help="Why an earlier draw is replaced; reports will show it.")
+@click.option("--show-arms", is_flag=True, help="Print each school's arm; nothing shows them otherwise.")
+def assign(folder: Path, *, as_json: bool, seed: str, reason: str, show_arms: bool) -> None:
+    """Draw the schools' arms, with a record that anyone can check."""
+    trial = _open(folder)
+    allocation = trial.assign(seed=seed, reason=reason)
+    frame = allocation.to_frame()
+    per_arm = frame["arm"].value_counts()
+    counts = {name: int(per_arm.get(name, 0)) for name in trial.protocol.arm_names}
+    totals = ", ".join(f"{name} {n}" for name, n in counts.items())
+    lines = [f"{count(len(frame), 'school', 'schools')} in {frame['stratum'].nunique()} strata: {totals}."]
+    lines += [f"Note: {note}" for note in allocation.notes]
+    if show_arms:
+        lines.append(table([["school", "stratum", "arm"], *frame[["school_id", "stratum", "arm"]].values.tolist()]))
+    lines.append(f"Written to {trial.paths.allocation}. Anyone can check it: crocoos verify {folder}")
+    values: dict[str, object] = {"n_schools": len(frame), "arms": counts, "notes": list(allocation.notes)}
+    Console(as_json=as_json).answer(values, "\n".join(lines))
+
+
+@click.command()
+@_folder
+def verify(folder: Path, *, as_json: bool) -> None:
+    """Draw again from the record and compare; exits with 1 when it does not hold."""
+    found = _open(folder).verify()
+    text = "\n".join([*(f"Problem: {problem}" for problem in found.problems), *found.notes])
+    verdict = "The allocation holds." if found.ok else "The allocation does NOT hold."
+    values = {"ok": found.ok, "problems": list(found.problems), "notes": list(found.notes)}
+    Console(as_json=as_json).answer(values, f"{text}\n{verdict}".strip())
+    if not found.ok:
+        raise SystemExit(1)
+
+
+@click.command()
+@_folder
+@click.option("--all", "show_all", is_flag=True, help="Show every finding, not the first ten.")
+def collect(folder: Path, *, as_json: bool, show_all: bool) -> None:
+    """Take in the files in inbox/: checked, repaired, pseudonymised."""
+    trial = _open(folder)
+    collected = trial.collect()
+    numbers = collected.to_dict()
+    lines = [
+        f"{numbers['n_files']} files, {numbers['sent']:,} rows sent = {numbers['kept']:,} kept + {numbers['asked']:,} "
+        f"asked + {numbers['refused']:,} refused. {numbers['n_repairs']:,} cells repaired (store/repairs.csv)."
+    ]
+    found = collected.findings.condensed()
+    asked = [*found.by_severity("refused"), *found.by_severity("question")]
+    shown = asked if show_all else asked[:10]
+    if asked:
+        lines.append(f"\n{count(len(asked), 'matter', 'matters')} for the schools (store/questions.csv):")
+        lines += [f"  {finding}" for finding in shown]
+    if len(shown) < len(asked):
+        lines.append(f"  ... and {len(asked) - len(shown)} more; --all shows them.")
+    values = {**numbers, "findings": [str(finding) for finding in asked]}
+    Console(as_json=as_json).answer(values, "\n".join(lines))
+
+
+@click.command()
+@_folder
+def balance(folder: Path, *, as_json: bool) -> None:
+    """Compare the arms before the trial: schools, and pupils once there are data."""
+    trial = _open(folder)
+    frame = trial.balance()
+    overall = frame.loc[frame["country"] == ""]
+    rows = [["level", "variable", "reference", "arm", "difference (sd)", "WWC"]]
+    for row in overall.to_dict("records"):
+        name = row["label"] if not row["category"] else f"{row['label']}: {row['category']}"
+        figures = [f"{row[key]:.2f}" for key in ("mean_reference", "mean_arm", "std_difference")]
+        rows.append([row["level"], name, *figures, row["wwc"]])
+    text = f"{table(rows, right=(2, 3, 4))}\n\nWritten to {trial.paths.balance}."
+    Console(as_json=as_json).answer({"rows": overall.to_dict("records")}, text)
+
+
+@click.command()
+@_folder
+def impact(folder: Path, *, as_json: bool) -> None:
+    """Estimate every effect that the plan asks for."""
+    trial = _open(folder)
+    frame = trial.impact()
+    main = frame.loc[(frame["quantity"] == "difference") & (frame["country"] == "")]
+    rows = [["analysis", "arm", "estimate", "interval", "p", "schools", "pupils", "status"]]
+    rows += [
+        [
+            row["plan_entry"],
+            row["arm"],
+            f"{row['estimate']:.4f}",
+            f"({row['conf_low']:.4f}; {row['conf_high']:.4f})",
+            f"{row['p_value']:.3f}",
+            str(row["n_schools"]),
+            str(row["n_pupils"]),
+            row["status"],
+        ]
+        for row in main.to_dict("records")
+    ]
+    failed = frame.loc[frame["status"] == "failed"]
+    lines = [table(rows, right=(2, 4, 5, 6)), ""]
+    if len(failed):
+        lines.append(f"{count(len(failed), 'estimate', 'estimates')} could not be made; results/ gives each reason.")
+    lines.append(f"{count(len(frame), 'estimate', 'estimates')} in {trial.paths.results}.")
+    values = {"n_estimates": len(frame), "n_failed": len(failed), "main": main["estimate_id"].tolist()}
+    Console(as_json=as_json).answer(values, "\n".join(lines))
+
+
+@click.command()
+@_folder
+def report(folder: Path, *, as_json: bool) -> None:
+    """Write the reports: HTML and PDF, by country and language."""
+    made = _open(folder).report()
+    names = made.to_dict()
+    text = f"{count(len(made.documents), 'document', 'documents')} in {made.folder}, each as HTML and PDF."
+    Console(as_json=as_json).answer(names, text)
+
+
+@click.command()
+@_folder
+def publish(folder: Path, *, as_json: bool) -> None:
+    """Make the site that opens offline in a browser."""
+    made = _open(folder).publish()
+    Console(as_json=as_json).answer(made.to_dict(), f"Open {made.start}")
+
+
+@click.command()
+@_folder
+@click.option("--seed", type=click.IntRange(min=0), default=2027, show_default=True, help="Seed of the simulation.")
+def simulate(folder: Path, *, as_json: bool, seed: int) -> None:
+    """Fill a trial of the template "crocoos" with simulated schools and, once they are drawn, with their files."""
+    from evaluation.rehearsal.rehearse import rehearse
+
+    done = rehearse(folder, seed=seed, progress=ProgressLine())
+    Console(as_json=as_json).answer(done.to_dict(), done.text())
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("demo"), required=False)
+@click.option("--seed", type=click.IntRange(min=0), default=2027, show_default=True, help="Seed of the simulation.")
+def demo(folder: Path, seed: int) -> None:
+    """Simulate a trial in FOLDER and run it from protocol to site."""
+    from evaluation.rehearsal.rehearse import run_demo
+
+    start = run_demo(folder, seed=seed, progress=ProgressLine(), say=click.echo)
+    click.echo(f"\nThe reports are here: open {start}")
+
+
+COMMANDS = {
+    command.name or "": command
+    for command in (
+        init, status, plan, assign, verify, collect, balance, impact, report, publish, simulate, demo,
+    )
+}  # fmt: skip
+"""Every command by its name."""

@@ -1,0 +1,178 @@
+"""Everything that a report may state, read from the trial's folder: no model is fitted here, no figure is typed."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from data_schema.errors import ProtocolError
+from evaluation.provenance import version
+from evaluation.stages import require
+from evaluation.stages.assign import RECORD, n_draws, read_allocation_record, read_log, verify
+from evaluation.stages.collect import CONTENT, RETURNS
+from evaluation.stages.impact import COSTS, ESTIMATES, FLOW, IMPLEMENTATION
+from reports.evidence import AnalysisFacts, ArmFacts, Evidence, OutcomeFacts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from evaluation.protocol import Outcome, Protocol
+    from evaluation.trial import Trial
+
+BALANCE, TEST = "balance.csv", "test.json"
+
+_TEXT = ("country", "arm", "reason", "term", "plan_entry", "outcome", "category", "wave", "sheet")
+
+
+def evidence(trial: Trial, *, country: str) -> Evidence:
+    """Gather the evidence of a trial.
+
+    Parameters
+    ----------
+    trial
+        With results that are fresh.
+    country
+        Code of the country that the report is about; "" for all together.
+
+    Raises
+    ------
+    StaleError
+        When the results are missing or rest on something that has changed.
+    ProtocolError
+        When the country is not one of the protocol's.
+    """
+    protocol, paths = trial.protocol, trial.paths
+    if country and country not in protocol.countries:
+        raise ProtocolError(
+            "country", f"'{country}' is not one of the protocol's.", f"Use one of {', '.join(protocol.countries)}."
+        )
+    require(trial, "report")
+    test: dict[str, float | None] = json.loads((paths.balance / TEST).read_bytes())
+    return replace(
+        stated_evidence(trial, country=country),
+        estimates=_table(paths.results / ESTIMATES),
+        balance=_table(paths.balance / BALANCE),
+        flow=_table(paths.results / FLOW),
+        balance_test={name: math.nan if value is None else value for name, value in test.items()},
+        implementation=_table(paths.results / IMPLEMENTATION),
+        costs=_table(paths.results / COSTS),
+        returns=_table(paths.store / RETURNS),
+        data_sha256=str(json.loads((paths.store / CONTENT).read_bytes())["sha256"]),
+    )
+
+
+def stated_evidence(trial: Trial, *, country: str) -> Evidence:
+    """Return what the protocol, the plan and the draw say, without any result."""
+    import pandas as pd
+
+    from analysis.results import ESTIMATE_COLUMNS
+    from evaluation.flow import COLUMNS as FLOW_COLUMNS
+
+    protocol, about = trial.protocol, trial.protocol.trial
+    return Evidence(
+        title=about.title,
+        countries=dict(protocol.countries),
+        country=country,
+        arms=_arms(protocol),
+        outcomes=tuple(_outcome(outcome) for outcome in protocol.outcomes),
+        analyses=_analyses(trial),
+        waves={wave.name: (wave.label, wave.date) for wave in protocol.waves},
+        design=_design(trial),
+        estimates=pd.DataFrame(columns=list(ESTIMATE_COLUMNS)),
+        balance=pd.DataFrame(),
+        flow=pd.DataFrame(columns=FLOW_COLUMNS),
+        intervention=about.intervention,
+        comparison=about.comparison,
+        objective=about.objective,
+        eligibility=about.eligibility,
+        registration=about.registration,
+        funder=about.funder,
+        limitations=about.limitations,
+        recommendations=about.recommendations,
+        read_more=about.read_more,
+        covariate_labels={item.name: item.label for item in protocol.covariates},
+        disclosure_threshold=protocol.reports.disclosure_threshold,
+        version=version(),
+    )
+
+
+def _table(path: Path) -> pd.DataFrame:
+    """Read a table that a stage wrote; text that is empty stays empty, numbers that are missing are NaN."""
+    import pandas as pd
+
+    frame = pd.read_csv(path, encoding="utf-8-sig", keep_default_na=False, na_values={})
+    for name in frame.columns:
+        if name not in _TEXT and frame[name].dtype.kind not in "iufb":
+            numbers = pd.to_numeric(frame[name].replace("", "nan"), errors="coerce")
+            if len(frame) and (numbers.notna() | frame[name].isin(["", "nan", "inf"])).all():
+                frame[name] = numbers
+    return frame
+
+
+def _arms(protocol: Protocol) -> tuple[ArmFacts, ...]:
+    return tuple(
+        ArmFacts(name=arm.name, label=arm.label, is_reference=place == 0)
+        for place, arm in enumerate(protocol.design.arms)
+    )
+
+
+def _outcome(outcome: Outcome) -> OutcomeFacts:
+    return OutcomeFacts(
+        name=outcome.name,
+        label=outcome.label,
+        kind=outcome.kind,
+        direction=outcome.direction,
+        unit=outcome.unit,
+        event=outcome.event_words,
+        description=outcome.description,
+        wave=outcome.wave,
+    )
+
+
+def _analyses(trial: Trial) -> tuple[AnalysisFacts, ...]:
+    return tuple(
+        AnalysisFacts(
+            name=item.name,
+            outcome=item.outcome,
+            role="exploratory" if item.name in trial.plan_state.unplanned else item.role,
+            model=item.model,
+            covariates=item.covariates,
+            missing_outcome=item.missing_outcome,
+        )
+        for item in trial.protocol.analyses
+    )
+
+
+def _design(trial: Trial) -> dict[str, object]:
+    """Return the facts of the allocation and of the plan, as `Evidence.design` documents them."""
+    record = read_allocation_record(trial)
+    if record is None:
+        raise FileNotFoundError(RECORD)
+    plan, protocol = trial.plan_state, trial.protocol
+    return {
+        "kind": "stratified",
+        "strata": [_stratum_label(trial, name) for name in protocol.design.strata],
+        "n_strata": len(set(record.stratum_values)),
+        "ratio": ":".join(str(arm.ratio) for arm in protocol.design.arms),
+        "seed": record.seed,
+        "algorithm": record.algorithm,
+        "drawn": record.drawn,
+        "n_draws": n_draws(read_log(trial)),
+        "verified": verify(trial).ok,
+        "allocation_sha256": record.allocation_sha256,
+        "plan_sha256": plan.sha256,
+        "plan_frozen": plan.frozen,
+        "changes_after_freeze": list(plan.changes),
+    }
+
+
+def _stratum_label(trial: Trial, name: str) -> str:
+    from evaluation.specifications import tables_of
+
+    school = tables_of(trial.protocol)["school"]
+    label = school.field(name).label if name in school.names else name.replace("_", " ")
+    return label[0].lower() + label[1:]

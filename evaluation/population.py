@@ -1,0 +1,194 @@
+"""The analysis data: one row a pupil of the population, in the school of randomisation, with covariates and outcomes.
+
+Pupils are those whom the population's table lists in its wave (intention to treat): who joins later is not analysed,
+who moves stays with the school that was drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from analysis.scales import scale_score
+from data_schema.errors import DataError
+
+if TYPE_CHECKING:
+    from data_schema.tables import Table
+    from evaluation.protocol import Analysis, Measure, Outcome, Protocol
+
+PUPIL_KEY = ["school_id", "pupil_id"]
+
+Frames = Mapping[tuple[str, str], pd.DataFrame]
+"""Table and wave ("" for tables without waves) to its rows."""
+
+NO_RECORD, UNKNOWN, NO_ANSWER = "no record", "unknown", "no answer"
+"""Why an outcome is missing: no row in the wave; a code that says so; a row without a value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysisData:
+    """One row a pupil, and why outcomes are missing.
+
+    Parameters
+    ----------
+    frame
+        ``school_id, pupil_id, country, arm, stratum``, the covariates and the outcomes; binary ones 0, 1 or NaN.
+    missing
+        Outcome to the reason of each row, on the frame's index; "" where the outcome is there.
+    """
+
+    frame: pd.DataFrame
+    missing: Mapping[str, pd.Series[str]]
+
+    def for_analysis(self, analysis: Analysis) -> pd.DataFrame:
+        """Return the frame with missing outcomes treated as the analysis says.
+
+        Only unknown ones are set: a pupil of whom the school sent nothing at all may be anything, too, so both bounds
+        take them in.
+        """
+        if analysis.missing_outcome == "leave_out":
+            return self.frame
+        value = 1.0 if analysis.missing_outcome == "as_event" else 0.0
+        return self.frame.assign(**{analysis.outcome: self.frame[analysis.outcome].fillna(value)})
+
+
+def analysis_data(
+    protocol: Protocol, frames: Frames, *, tables: Mapping[str, Table], schools: pd.DataFrame, allocation: pd.DataFrame
+) -> AnalysisData:
+    """Build the analysis data from the stored tables.
+
+    Parameters
+    ----------
+    protocol
+        Says who is analysed, and what covariates and outcomes are.
+    frames
+        Every table and wave that the protocol refers to.
+    tables
+        The trial's tables by name.
+    schools
+        The sampling frame.
+    allocation
+        ``school_id, stratum, arm`` of the drawn schools.
+
+    Raises
+    ------
+    DataError
+        When the population is empty or a school-level covariate is not in the sampling frame.
+    """
+    pupils = population(protocol, frames, schools=schools, allocation=allocation)
+    for covariate in protocol.covariates:
+        if covariate.table == "school":
+            pupils[covariate.name] = school_values(covariate, schools, pupils["school_id"])
+        else:
+            wave = covariate.wave or (protocol.population_wave if tables[covariate.table].by_wave else "")
+            values = measure_values(covariate, frames[covariate.table, wave], tables[covariate.table])
+            pupils = pupils.join(values.rename(covariate.name), on=PUPIL_KEY)
+    missing: dict[str, pd.Series[str]] = {}
+    for outcome in protocol.outcomes:
+        values, reasons = _outcome_values(outcome, frames[outcome.table, outcome.wave], tables[outcome.table], pupils)
+        pupils[outcome.name] = values
+        missing[outcome.name] = reasons
+    return AnalysisData(frame=pupils, missing=missing)
+
+
+def population(protocol: Protocol, frames: Frames, *, schools: pd.DataFrame, allocation: pd.DataFrame) -> pd.DataFrame:
+    """Return the analysed pupils with country, arm and stratum, sorted by school."""
+    wave = protocol.population_wave
+    listed = frames[protocol.population.table, wave][PUPIL_KEY].drop_duplicates()
+    joined = listed.merge(allocation[["school_id", "arm", "stratum"]], on="school_id", how="inner")
+    if joined.empty:
+        raise DataError(
+            f"table {protocol.population.table}, wave {wave}",
+            "no pupil of a drawn school is on the list.",
+            "Put the schools' files into inbox/ and run `crocoos collect`.",
+        )
+    country = schools.set_index("school_id")["country"]
+    joined["country"] = joined["school_id"].map(country)
+    # In the order of the lists, not of pseudonyms: sums then have the same last digit whatever the key.
+    return joined.sort_values("school_id", kind="stable", ignore_index=True)
+
+
+def school_values(covariate: Measure, schools: pd.DataFrame, school_id: pd.Series[str]) -> pd.Series[float]:
+    """Return a school-level covariate for each row, by its school."""
+    name = covariate.field or covariate.name
+    if name not in schools.columns:
+        raise DataError(
+            f"the sampling frame, column '{name}'",
+            f"it is not there, and the covariate '{covariate.name}' needs it.",
+            f"Add the column, or use one of: {', '.join(schools.columns)}.",
+        )
+    return plain_values(school_id.map(schools.set_index("school_id")[name]))
+
+
+def measure_values(measure: Measure, rows: pd.DataFrame, table: Table) -> pd.Series[float]:
+    """Return a measure by pupil: a field's value, its summary over the rows of the wave, or a scale's score.
+
+    Returns
+    -------
+    pandas.Series
+        Indexed by school_id and pupil_id; numbers as float, other fields as they are.
+    """
+    if measure.items:
+        numbers = rows[list(measure.items)].astype("Float64").astype(float)
+        ranges = {name: (table.field(name).minimum, table.field(name).maximum) for name in measure.reverse}
+        known = {
+            name: (float(low), float(high))
+            for name, (low, high) in ranges.items()
+            if low is not None and high is not None
+        }
+        values = scale_score(numbers, reverse=known)
+    else:
+        values = plain_values(rows[measure.field or measure.name])
+    keyed = values.set_axis(pd.MultiIndex.from_frame(rows[PUPIL_KEY]))
+    if len(table.key) > len(PUPIL_KEY):
+        return keyed.groupby(level=PUPIL_KEY).agg(measure.summary)
+    return keyed[~keyed.index.duplicated()]
+
+
+def plain_values(values: pd.Series[float]) -> pd.Series[float]:
+    """Return nullable numbers and booleans as float with NaN, anything else as it is."""
+    if pd.api.types.is_bool_dtype(values) or pd.api.types.is_numeric_dtype(values):
+        return values.astype("Float64").astype(float)
+    return values
+
+
+def _outcome_values(
+    outcome: Outcome, rows: pd.DataFrame, table: Table, pupils: pd.DataFrame
+) -> tuple[pd.Series[float], pd.Series[str]]:
+    """Return an outcome on the pupils' index, and why it is missing where it is."""
+    places = pd.MultiIndex.from_frame(pupils[PUPIL_KEY])
+    if outcome.kind == "continuous":
+        by_pupil = measure_values(outcome, rows, table)
+        said_unknown = pd.Series(data=False, index=by_pupil.index)
+    else:
+        by_pupil, said_unknown = _event(outcome, rows)
+    values = pd.Series(by_pupil.reindex(places).to_numpy(dtype=float), index=pupils.index)
+    there = places.isin(by_pupil.index)
+    unknown = said_unknown.reindex(places, fill_value=False).to_numpy(dtype=bool)
+    reason = np.select([values.notna(), ~there, unknown], ["", NO_RECORD, UNKNOWN], default=NO_ANSWER)
+    return values, pd.Series(reason, index=pupils.index, dtype="str")
+
+
+def _event(outcome: Outcome, rows: pd.DataFrame) -> tuple[pd.Series[float], pd.Series[bool]]:
+    """Return a binary outcome by pupil, and where the record itself says that it is unknown."""
+    values = rows[outcome.field or outcome.name]
+    numbers = _as_words(values).isin(outcome.event).astype(float) if outcome.event else plain_values(values)
+    numbers = numbers.where(values.notna())
+    unknown = _as_words(values).isin(outcome.missing)
+    for name, answers in outcome.missing_where.items():
+        unknown |= _as_words(rows[name]).isin(answers)
+    index = pd.MultiIndex.from_frame(rows[PUPIL_KEY])
+    keep = ~index.duplicated()
+    event = numbers.mask(unknown).set_axis(index)[keep]
+    return event, unknown.astype(bool).set_axis(index)[keep]
+
+
+def _as_words(values: pd.Series[str]) -> pd.Series[str]:
+    """Return yes and no for booleans, as the protocol writes them."""
+    if pd.api.types.is_bool_dtype(values):
+        return values.astype("boolean").map({True: "yes", False: "no"}).astype("str")
+    return values

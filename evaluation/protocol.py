@@ -1,0 +1,230 @@
+"""The shape of trial.toml: what a protocol may say, table by table.
+
+Everything that the toolkit does is derived from these values; what is stated here is stated nowhere else. The values
+check themselves one by one as they are made; what must hold between tables is in ``evaluation.protocol_checks``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+"""Names that become columns and ids: small letters, digits, underscores."""
+
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+"""Text for people, not empty."""
+
+LanguageCode = Literal["en", "hu", "sr", "sr-Latn", "sl"]
+FieldType = Literal["identifier", "text", "code", "yes_no", "date", "month", "year", "whole_number", "number"]
+
+
+class Section(BaseModel):
+    """A table of the protocol: immutable, unknown keys refused, no silent conversion of types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class TrialSection(Section):
+    """[trial]: what the trial is, in the words that reports print."""
+
+    title: Text
+    intervention: Text
+    comparison: Text
+    objective: str = ""
+    eligibility: str = ""
+    registration: str = ""
+    funder: str = ""
+    read_more: str = ""
+    limitations: tuple[Text, ...] = ()
+    recommendations: tuple[Text, ...] = ()
+
+
+class Wave(Section):
+    """[[waves]]: one round of data collection, in order of time."""
+
+    name: Name
+    label: Text
+    date: str = ""
+
+
+class Frame(Section):
+    """[schools]: the sampling frame."""
+
+    file: Text = "schools.csv"
+
+
+class ArmSection(Section):
+    """[[design.arms]]: an arm; the first is the reference that the others are compared with."""
+
+    name: Name
+    label: Text
+    ratio: Annotated[int, Field(ge=1, le=100)] = 1
+
+
+class DesignSection(Section):
+    """[design]: how schools get their arm. "recorded" adopts a draw that was made elsewhere, from ``allocation``."""
+
+    kind: Literal["stratified", "recorded"] = "stratified"
+    strata: tuple[Name, ...] = ()
+    seed: str = ""
+    allocation: str = ""
+    arms: Annotated[tuple[ArmSection, ...], Field(min_length=2)]
+
+
+class CodeSection(Section):
+    """[[tables.NAME.fields.codes]]: one answer of a field of type "code"."""
+
+    name: Text
+    label: str = ""
+    synonyms: tuple[str, ...] = ()
+
+
+class FieldSection(Section):
+    """[[tables.NAME.fields]]: a field that the trial adds to a table, or one that it declares anew."""
+
+    name: Name
+    type: FieldType
+    label: str = ""
+    headers: tuple[str, ...] = ()
+    codes: tuple[CodeSection, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    required: bool = False
+    unit: str = ""
+    privacy: Literal["open", "identifier", "direct"] = "open"
+
+
+class TableSection(Section):
+    """[tables.NAME]: fields added to a standard table or left out of it, or a table of the trial's own."""
+
+    label: str = ""
+    about: Literal["school", "pupil"] | None = None
+    by_wave: bool | None = None
+    key: tuple[Name, ...] = ()
+    without: tuple[Name, ...] = ()
+    fields: tuple[FieldSection, ...] = ()
+
+
+class InboxSection(Section):
+    """[[inbox]]: which files below inbox/ hold which table of which wave."""
+
+    pattern: Text
+    table: Name
+    wave: str = ""
+    sheet: str = ""
+
+
+class Population(Section):
+    """[population]: the pupils that are analysed, those whom ``table`` lists in ``wave``, in their school of then.
+
+    ``later_lists`` says whom the lists of later waves name in addition: pupils who joined the schools, or other pupils
+    altogether, such as later cohorts.
+    """
+
+    wave: str = ""
+    table: Name = "pupil"
+    later_lists: Literal["joiners", "other_pupils"] = "joiners"
+
+
+class Measure(Section):
+    """What an outcome or a covariate is made of: a field or a scale's items, of a table in a wave."""
+
+    name: Name
+    label: Text
+    table: Name = "pupil"
+    wave: str = ""
+    field: str = ""
+    items: tuple[Name, ...] = ()
+    reverse: tuple[Name, ...] = ()
+    summary: Literal["mean", "sum", "max"] = "mean"
+
+
+class Covariate(Measure):
+    """[[covariates]]: a baseline measure, of pupils or (``table = "school"``) of schools."""
+
+
+class Outcome(Measure):
+    """[[outcomes]]: what the trial is judged by.
+
+    A binary outcome is 1 where ``field`` has one of the ``event`` codes, missing where it has one of ``missing`` or
+    where ``missing_where`` (a field and its codes) applies, and 0 otherwise.
+    """
+
+    kind: Literal["binary", "continuous"]
+    direction: Literal["lower", "higher"]
+    event: tuple[str, ...] = ()
+    event_words: str = ""
+    missing: tuple[str, ...] = ()
+    missing_where: dict[str, tuple[str, ...]] = {}
+    unit: str = ""
+    description: str = ""
+
+
+class Analysis(Section):
+    """[[analyses]]: an entry of the analysis plan; the design's strata are in the model unless ``strata`` is false."""
+
+    name: Name
+    outcome: Name
+    role: Literal["primary", "secondary", "sensitivity", "exploratory"]
+    model: Literal["linear_mixed", "linear_cluster", "logistic_mixed"]
+    covariates: tuple[Name, ...] = ()
+    strata: bool = True
+    missing_outcome: Literal["leave_out", "as_event", "as_no_event"] = "leave_out"
+
+
+class Inference(Section):
+    """[inference]: how sure the plan wants to be."""
+
+    conf_level: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    n_draws: Annotated[int, Field(ge=99, le=1_000_000)] = 2000
+    draws_seed: str = "randomisation test"
+
+
+class ReportsSection(Section):
+    """[reports]: what is printed, and the smallest count that may be."""
+
+    languages: Annotated[tuple[LanguageCode, ...], Field(min_length=1)] = ("en",)
+    disclosure_threshold: Annotated[int, Field(ge=3, le=1000)] = 10
+
+
+class Protocol(Section):
+    """A trial's protocol, as trial.toml states it."""
+
+    trial: TrialSection
+    countries: Annotated[dict[Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")], Text], Field(min_length=1)]
+    waves: Annotated[tuple[Wave, ...], Field(min_length=1)]
+    schools: Frame = Frame()
+    design: DesignSection
+    tables: dict[Name, TableSection] = {}
+    inbox: Annotated[tuple[InboxSection, ...], Field(min_length=1)]
+    population: Population = Population()
+    covariates: tuple[Covariate, ...] = ()
+    outcomes: Annotated[tuple[Outcome, ...], Field(min_length=1)]
+    analyses: Annotated[tuple[Analysis, ...], Field(min_length=1)]
+    inference: Inference = Inference()
+    reports: ReportsSection = ReportsSection()
+
+    @property
+    def arm_names(self) -> tuple[str, ...]:
+        """Names of the arms, the reference first."""
+        return tuple(arm.name for arm in self.design.arms)
+
+    @property
+    def wave_names(self) -> tuple[str, ...]:
+        """Names of the waves in order of time."""
+        return tuple(wave.name for wave in self.waves)
+
+    @property
+    def population_wave(self) -> str:
+        """Wave whose pupils are analysed: the one stated, or the first."""
+        return self.population.wave or self.waves[0].name
+
+    def outcome(self, name: str) -> Outcome:
+        """Return the outcome of a name."""
+        return next(outcome for outcome in self.outcomes if outcome.name == name)
+
+    def covariate(self, name: str) -> Covariate:
+        """Return the covariate of a name."""
+        return next(covariate for covariate in self.covariates if covariate.name == name)

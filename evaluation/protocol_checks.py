@@ -1,0 +1,272 @@
+"""What must hold between the tables of a protocol: names that are referred to exist, and nothing is contradicted."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from data_schema.fields import Field
+    from data_schema.tables import Table
+    from evaluation.protocol import Analysis, Measure, Outcome, Protocol, TableSection
+
+RESERVED = ("school_id", "pupil", "arm", "stratum", "country", "wave")
+"""Columns of the analysis data that no outcome or covariate may be called."""
+
+_NUMERIC = ("whole_number", "number", "year", "yes_no")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One problem of a protocol: where, what, and what to do."""
+
+    place: str
+    problem: str
+    remedy: str
+
+
+def problems_between(protocol: Protocol) -> list[Problem]:
+    """Return everything that does not fit together, in the order of the protocol's tables.
+
+    Parameters
+    ----------
+    protocol
+        With values that are right one by one.
+    """
+    checks: tuple[Callable[[Protocol], Iterator[Problem]], ...] = (_tables, _names, _design)
+    found = [problem for check in checks for problem in check(protocol)]
+    if found:
+        return found
+    from evaluation.specifications import tables_of
+
+    tables = tables_of(protocol)
+    return [
+        *_inbox(protocol, tables),
+        *_population(protocol, tables),
+        *(problem for item in protocol.covariates for problem in _measure(protocol, tables, item, "covariates")),
+        *(problem for item in protocol.outcomes for problem in _outcome(protocol, tables, item)),
+        *(problem for item in protocol.analyses for problem in _analysis(protocol, item)),
+        *_primary(protocol),
+    ]
+
+
+def unknown(place: str, word: str, allowed: Iterable[str], *, what: str) -> Problem:
+    """Return the problem of a name that refers to nothing, with the nearest name that does."""
+    known = list(allowed)
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    hint = f"Did you mean '{near[0]}'? " if near else ""
+    listed = ", ".join(known) if known else "none so far"
+    return Problem(place, f"'{word}' is no {what}.", f"{hint}Known: {listed}.")
+
+
+def _repeated(names: Sequence[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})
+
+
+def _names(protocol: Protocol) -> Iterator[Problem]:
+    groups = {
+        "waves": list(protocol.wave_names),
+        "design.arms": list(protocol.arm_names),
+        "analyses": [item.name for item in protocol.analyses],
+        "outcomes, covariates": [item.name for item in (*protocol.outcomes, *protocol.covariates)],
+    }
+    for place, names in groups.items():
+        for name in _repeated(names):
+            yield Problem(f"[[{place}]] '{name}'", "the name is used twice.", "Give each entry a name of its own.")
+    for name in groups["outcomes, covariates"]:
+        if name in RESERVED:
+            yield Problem(f"[[outcomes, covariates]] '{name}'", "the name is reserved.", "Choose another name.")
+
+
+def _design(protocol: Protocol) -> Iterator[Problem]:
+    design = protocol.design
+    if design.kind == "recorded" and not design.allocation:
+        yield Problem(
+            "[design], key 'allocation'",
+            "a recorded draw needs the file that records it.",
+            "Name a CSV file with the columns school_id and arm.",
+        )
+    if design.kind == "stratified" and design.allocation:
+        yield Problem(
+            "[design], key 'allocation'",
+            "a file is named, but the design draws.",
+            'Leave the key out, or set kind = "recorded".',
+        )
+    for name in _repeated(list(design.strata)):
+        yield Problem("[design], key 'strata'", f"'{name}' is named twice.", "Name each column once.")
+
+
+def _tables(protocol: Protocol) -> Iterator[Problem]:
+    from data_schema.tables import standard_tables
+
+    standard = standard_tables()
+    for name, section in protocol.tables.items():
+        place = f"[tables.{name}]"
+        for repeated in _repeated([field.name for field in section.fields]):
+            yield Problem(f"{place}, [[fields]] '{repeated}'", "the field is declared twice.", "Declare it once.")
+        for field in section.fields:
+            if (field.type == "code") != bool(field.codes):
+                yield Problem(
+                    f"{place}, [[fields]] '{field.name}'",
+                    "codes belong to fields of type 'code', and such a field needs them.",
+                    "Add codes, or change the type.",
+                )
+        yield from _standard(place, section, standard[name]) if name in standard else _own(place, section)
+
+
+def _standard(place: str, section: TableSection, table: Table) -> Iterator[Problem]:
+    for key in ("about", "by_wave"):
+        if getattr(section, key) is not None:
+            yield Problem(f"{place}, key '{key}'", "the standard table settles this.", "Leave the key out.")
+    if section.key:
+        yield Problem(f"{place}, key 'key'", "the standard table settles this.", "Leave the key out.")
+    for name in section.without:
+        if name not in table.names:
+            yield unknown(f"{place}, key 'without'", name, table.names, what="field of this table")
+        elif name in table.key:
+            yield Problem(f"{place}, key 'without'", f"'{name}' identifies the rows.", "Keep it.")
+
+
+def _own(place: str, section: TableSection) -> Iterator[Problem]:
+    for key in ("about", "by_wave", "key", "fields", "label"):
+        if getattr(section, key) in (None, (), ""):
+            yield Problem(
+                f"{place}, key '{key}'",
+                "a table of the trial's own needs this key.",
+                "Add it, or use the name of a standard table.",
+            )
+    if section.without:
+        yield Problem(f"{place}, key 'without'", "this is no standard table.", "Leave the key out.")
+    names = [field.name for field in section.fields]
+    for name in section.key:
+        if name not in names:
+            yield unknown(f"{place}, key 'key'", name, names, what="field of this table")
+
+
+def _inbox(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Problem]:
+    for rule in protocol.inbox:
+        place = f"[[inbox]] '{rule.pattern}'"
+        if rule.table not in tables:
+            yield unknown(f"{place}, key 'table'", rule.table, tables, what="table")
+            continue
+        by_wave = tables[rule.table].by_wave
+        if by_wave and rule.wave not in protocol.wave_names:
+            yield unknown(f"{place}, key 'wave'", rule.wave, protocol.wave_names, what="wave")
+        if not by_wave and rule.wave:
+            yield Problem(f"{place}, key 'wave'", f"the table {rule.table} has no waves.", "Leave the key out.")
+
+
+def _population(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Problem]:
+    population = protocol.population
+    if population.wave and population.wave not in protocol.wave_names:
+        yield unknown("[population], key 'wave'", population.wave, protocol.wave_names, what="wave")
+    pupils = [name for name, table in tables.items() if table.about == "pupil"]
+    if population.table not in pupils:
+        yield unknown("[population], key 'table'", population.table, pupils, what="table of pupils")
+
+
+def _measure(protocol: Protocol, tables: Mapping[str, Table], item: Measure, table: str) -> Iterator[Problem]:
+    place = f"[[{table}]] '{item.name}'"
+    if item.table not in tables:
+        yield unknown(f"{place}, key 'table'", item.table, tables, what="table")
+        return
+    home = tables[item.table]
+    if item.wave and item.wave not in protocol.wave_names:
+        yield unknown(f"{place}, key 'wave'", item.wave, protocol.wave_names, what="wave")
+    if item.wave and not home.by_wave:
+        yield Problem(f"{place}, key 'wave'", f"the table {home.name} has no waves.", "Leave the key out.")
+    if item.field and item.items:
+        yield Problem(place, "both 'field' and 'items' are given.", "Keep one of them.")
+    # Further columns of the sampling frame are known when it is read.
+    if item.table != "school":
+        for name in item.items or (item.field or item.name,):
+            if name not in home.names:
+                yield unknown(f"{place}, key 'field'", name, home.names, what=f"field of the table {home.name}")
+    for name in item.reverse:
+        if name not in item.items:
+            yield unknown(f"{place}, key 'reverse'", name, item.items, what="item of this scale")
+
+
+def _outcome(protocol: Protocol, tables: Mapping[str, Table], item: Outcome) -> Iterator[Problem]:
+    found = list(_measure(protocol, tables, item, "outcomes"))
+    yield from found
+    if found:
+        return
+    place = f"[[outcomes]] '{item.name}'"
+    home = tables[item.table]
+    if home.about != "pupil":
+        yield Problem(f"{place}, key 'table'", "outcomes are of pupils.", "Name a table of pupils.")
+        return
+    if home.by_wave and not item.wave:
+        yield Problem(f"{place}, key 'wave'", "this key is missing.", "Say in which wave it is measured.")
+    fields = [home.field(name) for name in item.items or (item.field or item.name,)]
+    yield from _binary(place, item, fields[0]) if item.kind == "binary" else _continuous(place, item, fields)
+    for name, values in item.missing_where.items():
+        if name not in home.names:
+            yield unknown(f"{place}, key 'missing_where'", name, home.names, what=f"field of the table {home.name}")
+        else:
+            yield from _answers(f"{place}, key 'missing_where'", home.field(name), values)
+
+
+def _binary(place: str, item: Outcome, field: Field) -> Iterator[Problem]:
+    if not item.event_words:
+        yield Problem(
+            f"{place}, key 'event_words'",
+            "a binary outcome needs the words for its event.",
+            'Add them in the past tense, such as "left school early".',
+        )
+    if field.type == "code" and not item.event:
+        yield Problem(
+            f"{place}, key 'event'",
+            "it is not said which codes are the event.",
+            f"Name some of: {', '.join(code.name for code in field.codes)}.",
+        )
+    elif field.type not in ("code", *_NUMERIC):
+        yield Problem(f"{place}, key 'field'", f"a field of type {field.type} is not binary.", "Name another field.")
+    yield from _answers(f"{place}, key 'event'", field, item.event)
+    yield from _answers(f"{place}, key 'missing'", field, item.missing)
+
+
+def _answers(place: str, field: Field, values: Sequence[str]) -> Iterator[Problem]:
+    known = ["yes", "no"] if field.type == "yes_no" else [code.name for code in field.codes]
+    for value in values:
+        if value not in known:
+            yield unknown(place, value, known, what=f"answer of the field {field.name}")
+
+
+def _continuous(place: str, item: Outcome, fields: Sequence[Field]) -> Iterator[Problem]:
+    for field in fields:
+        if field.type not in _NUMERIC:
+            yield Problem(
+                f"{place}, key 'field'",
+                f"'{field.name}' is of type {field.type}, not a number.",
+                'Name a numeric field, or set kind = "binary".',
+            )
+    for key in ("event", "missing", "missing_where"):
+        if getattr(item, key):
+            yield Problem(f"{place}, key '{key}'", "this is for binary outcomes.", "Leave the key out.")
+
+
+def _analysis(protocol: Protocol, item: Analysis) -> Iterator[Problem]:
+    place = f"[[analyses]] '{item.name}'"
+    outcomes = [outcome.name for outcome in protocol.outcomes]
+    if item.outcome not in outcomes:
+        yield unknown(f"{place}, key 'outcome'", item.outcome, outcomes, what="outcome")
+        return
+    covariates = [covariate.name for covariate in protocol.covariates]
+    for name in item.covariates:
+        if name not in covariates:
+            yield unknown(f"{place}, key 'covariates'", name, covariates, what="covariate")
+    binary = protocol.outcome(item.outcome).kind == "binary"
+    if item.model == "logistic_mixed" and not binary:
+        yield Problem(f"{place}, key 'model'", "a logistic model needs a binary outcome.", "Use 'linear_mixed'.")
+    if item.missing_outcome != "leave_out" and not binary:
+        yield Problem(f"{place}, key 'missing_outcome'", "only a binary outcome has an event.", "Leave the key out.")
+
+
+def _primary(protocol: Protocol) -> Iterator[Problem]:
+    primary = [item.name for item in protocol.analyses if item.role == "primary"]
+    if not primary:
+        yield Problem("[[analyses]]", "no analysis is primary.", 'Give the headline analysis role = "primary".')

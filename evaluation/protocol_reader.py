@@ -1,0 +1,211 @@
+"""trial.toml to a Protocol: every problem at once, each with its place, its remedy and the nearest right spelling."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from data_schema.errors import ProtocolError
+from evaluation.protocol import Protocol
+from evaluation.protocol_checks import Problem, problems_between
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+Place = tuple[int | str, ...]
+
+
+def read_protocol(path: Path) -> Protocol:
+    """Read and check a protocol.
+
+    Parameters
+    ----------
+    path
+        The file trial.toml.
+
+    Returns
+    -------
+    Protocol
+        With everything that its tables refer to known to exist.
+
+    Raises
+    ------
+    ProtocolError
+        When the file is missing, is not TOML or UTF-8, or says something impossible; all problems are in the text.
+    """
+    return protocol_of(load_toml(path), source=path.name)
+
+
+def load_toml(path: Path) -> dict[str, object]:
+    """Return the values of a TOML file, or raise a ProtocolError that names the line."""
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8"))
+    except FileNotFoundError as error:
+        raise ProtocolError(
+            str(path), "there is no protocol here.", "Run `crocoos init FOLDER`, or name the trial's folder."
+        ) from error
+    except OSError as error:
+        raise ProtocolError(str(path), f"it cannot be read: {error.strerror}.", "Check the file's rights.") from error
+    except UnicodeDecodeError as error:
+        raise ProtocolError(
+            f"{path.name}, byte {error.start + 1}", "this is not UTF-8 text.", "Save the file as UTF-8."
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ProtocolError(path.name, f"it is not valid TOML: {error}.", "Correct the line that is named.") from error
+
+
+def protocol_of(values: Mapping[str, object], *, source: str = "trial.toml") -> Protocol:
+    """Check the values of a protocol and return it.
+
+    Raises
+    ------
+    ProtocolError
+        With one line a problem.
+    """
+    try:
+        protocol = Protocol.model_validate_json(_as_json(values))
+    except ValidationError as error:
+        raise protocol_error(source, [_problem(entry, values) for entry in error.errors(include_url=False)]) from error
+    found = problems_between(protocol)
+    if found:
+        raise protocol_error(source, found)
+    return protocol
+
+
+def _as_json(values: Mapping[str, object]) -> bytes:
+    """Return values as JSON: strict checking then takes a list for a tuple, and still no text for a number."""
+    import json
+
+    return json.dumps(values, default=str, ensure_ascii=False).encode()
+
+
+def protocol_error(source: str, problems: Sequence[Problem]) -> ProtocolError:
+    """Return one error for all problems of a protocol."""
+    if len(problems) == 1:
+        only = problems[0]
+        return ProtocolError(f"{source}, {only.place}", only.problem, only.remedy)
+    lines = "".join(f"\n  - {entry.place}: {entry.problem} {entry.remedy}" for entry in problems)
+    return ProtocolError(source, f"{len(problems)} problems:{lines}\n", "Correct them and run the command again.")
+
+
+def _problem(entry: ErrorDetails, values: Mapping[str, object]) -> Problem:
+    location = tuple(part for part in entry["loc"] if part != "[key]")
+    place = place_of(location, values)
+    kind = entry["type"]
+    if kind == "extra_forbidden":
+        allowed = _keys_of(location[:-1])
+        return Problem(place, "this key is not known.", nearest_remedy(str(location[-1]), allowed, verb="Use"))
+    if kind == "missing":
+        return Problem(place, "this key is missing.", "Add it; the template of `crocoos init` shows what it is for.")
+    shown = _shown(entry.get("input"))
+    if kind == "literal_error":
+        allowed = [part.strip("'\" ") for part in _expected(entry).replace(" or ", ", ").split(", ")]
+        return Problem(place, f"{shown} is not allowed here.", nearest_remedy(str(entry.get("input")), allowed))
+    return Problem(place, f"{shown}: {_reason(entry)}", _remedy(entry))
+
+
+def _expected(entry: ErrorDetails) -> str:
+    return str(entry.get("ctx", {}).get("expected", ""))
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+_REASONS = {
+    "string_type": "text in quotes is needed.",
+    "int_type": "a whole number is needed.",
+    "float_type": "a number is needed.",
+    "bool_type": "true or false is needed.",
+    "tuple_type": "a list in square brackets is needed.",
+    "dict_type": "a table is needed.",
+    "model_type": "a table is needed.",
+    "string_too_short": "it is empty.",
+}
+
+
+_LIMITS = {
+    "greater_than_equal": ("ge", "it must be {} or more."),
+    "greater_than": ("gt", "it must be above {}."),
+    "less_than_equal": ("le", "it must be {} or less."),
+    "less_than": ("lt", "it must be below {}."),
+    "too_short": ("min_length", "{} entries or more are needed."),
+}
+
+
+def _reason(entry: ErrorDetails) -> str:
+    kind, message = entry["type"], entry["msg"]
+    if kind in _LIMITS:
+        key, text = _LIMITS[kind]
+        return text.format(entry.get("ctx", {}).get(key))
+    if kind == "string_pattern_mismatch":
+        return "it is not written as it must be."
+    return _REASONS.get(kind, f"{message[0].lower()}{message[1:]}.")
+
+
+def _remedy(entry: ErrorDetails) -> str:
+    if entry["type"] == "string_pattern_mismatch":
+        pattern = str(entry.get("ctx", {}).get("pattern"))
+        country = "Use a country's two capital letters, such as HU."
+        return country if "A-Z" in pattern else "Use small letters, digits and underscores, a letter first."
+    return "Correct it."
+
+
+def nearest_remedy(word: str, allowed: Sequence[str], *, verb: str = "Use one of:") -> str:
+    """Return a remedy that names the nearest of the allowed words, and all of them."""
+    near = difflib.get_close_matches(word, allowed, n=1, cutoff=0.6)
+    listed = ", ".join(allowed)
+    if near:
+        return f"Did you mean '{near[0]}'? Allowed: {listed}."
+    return f"{verb if verb.endswith(':') else verb + ' one of:'} {listed}."
+
+
+def place_of(location: Place, values: Mapping[str, object]) -> str:
+    """Return where a problem is, in the words of TOML: "[[outcomes]] 'dropout', key 'kind'".
+
+    Entries of a list are named by their own name where they have one, and by their number from 1 where not.
+    """
+    parts: list[str] = []
+    value: object = values
+    table = ""
+    for depth, part in enumerate(location):
+        value = _inside(value, part)
+        if isinstance(part, int):
+            name = value.get("name") or value.get("pattern") if isinstance(value, Mapping) else None
+            parts.append(f"[[{table}]] {name!r}" if name else f"[[{table}]] number {part + 1}")
+        elif isinstance(value, Mapping | list) and depth < len(location) - 1:
+            table = f"{table}.{part}" if table else str(part)
+            if isinstance(value, Mapping):
+                parts = [f"[{table}]"]
+        else:
+            parts.append(f"key '{part}'")
+    return ", ".join(parts) if parts else "top level"
+
+
+def _inside(value: object, part: int | str) -> object:
+    if isinstance(part, int) and isinstance(value, list) and part < len(value):
+        return cast("object", value[part])
+    return value.get(part) if isinstance(value, Mapping) else None
+
+
+def _keys_of(location: Place) -> list[str]:
+    """Return the keys that the table at a place may have."""
+    model: type[BaseModel] = Protocol
+    for part in location:
+        field = model.model_fields.get(str(part)) if isinstance(part, str) else None
+        if field is not None:
+            model = _model_in(field.annotation) or model
+    return list(model.model_fields)
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_model_in(argument) for argument in get_args(annotation))
+    return next((model for model in found if model is not None), None)

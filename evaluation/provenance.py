@@ -1,0 +1,205 @@
+"""What a stage read and wrote, and writing it all at once.
+
+A stage owns one folder of the trial. It writes a new one beside it, records in ``stage.json`` the hashes of what it
+read and of what it wrote, and swaps the two. Whatever happens, the next run finds a whole folder, the old or the new.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from data_schema.errors import StorageError
+
+RECORD = "stage.json"
+"""File in each stage's folder that says what the stage read and wrote."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageRecord:
+    """What a stage read and wrote.
+
+    Parameters
+    ----------
+    stage
+        Name of the stage.
+    version
+        Version of the toolkit.
+    inputs, outputs
+        Name of the input, or path in the stage's folder, to SHA-256.
+    """
+
+    stage: str
+    version: str
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+
+    def to_bytes(self) -> bytes:
+        """Return the record as JSON with sorted keys."""
+        values = {"stage": self.stage, "version": self.version, "inputs": self.inputs, "outputs": self.outputs}
+        return (json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def version() -> str:
+    """Return the installed version of the toolkit."""
+    from importlib.metadata import version as installed
+
+    return installed("crocoos")
+
+
+def sha256(content: bytes) -> str:
+    """Return the SHA-256 of bytes, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def sha256_of(values: object) -> str:
+    """Return the SHA-256 of JSON values, whatever the order of their keys."""
+    return sha256(json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def sha256_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file; "" when it is not there."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def read_record(folder: Path) -> StageRecord | None:
+    """Return the record of a stage's folder; None when the stage has not been run or its record is damaged."""
+    try:
+        values = json.loads((folder / RECORD).read_bytes())
+        return StageRecord(**{name: values[name] for name in ("stage", "version", "inputs", "outputs")})
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+        return None
+
+
+@contextmanager
+def stage_folder(folder: Path, *, stage: str, inputs: Mapping[str, str]) -> Iterator[Path]:
+    """Give a stage an empty folder to write to, and put it in place of the old one when the stage has succeeded.
+
+    Parameters
+    ----------
+    folder
+        The stage's folder.
+    stage
+        Its name, for the record.
+    inputs
+        Name of each input to its hash, as it was when it was read.
+
+    Raises
+    ------
+    StorageError
+        When the folder cannot be written; the old one is as it was.
+    """
+    recover(folder)
+    partial = partial_of(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        yield partial
+        outputs = {path.relative_to(partial).as_posix(): sha256_of_file(path) for path in _files(partial)}
+        record = StageRecord(stage=stage, version=version(), inputs=inputs, outputs=outputs)
+        (partial / RECORD).write_bytes(record.to_bytes())
+        for path in _files(partial):
+            _to_disk(path)
+        _swap(partial, folder)
+    except OSError as error:
+        raise storage_error(folder, error) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def partial_of(folder: Path) -> Path:
+    """Return the folder that a stage writes to before it is put in place."""
+    return folder.with_name(f".{folder.name}.partial")
+
+
+def previous_of(folder: Path) -> Path:
+    """Return the folder that the last good state rests in while the new one is put in place."""
+    return folder.with_name(f".{folder.name}.previous")
+
+
+def recover(folder: Path) -> None:
+    """Bring back the last good state if a run was killed between the two renames of a swap."""
+    previous = previous_of(folder)
+    if not previous.exists():
+        return
+    try:
+        if folder.exists():
+            shutil.rmtree(previous)
+        else:
+            previous.rename(folder)
+    except OSError as error:
+        raise storage_error(folder, error) from error
+
+
+def _swap(partial: Path, folder: Path) -> None:
+    previous = previous_of(folder)
+    if folder.exists():
+        folder.rename(previous)
+    partial.rename(folder)
+    _to_disk(folder.parent)
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_atomic(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Write a file that is whole from the moment it is there.
+
+    Raises
+    ------
+    StorageError
+        When it cannot be written; what was there before is as it was.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise storage_error(path, error) from error
+
+
+_REMEDIES = {
+    errno.ENOSPC: "The disk is full: free some space and run the command again; nothing is lost.",
+    errno.EDQUOT: "The quota is used up: free some space and run the command again; nothing is lost.",
+    errno.EROFS: "The folder is read-only: copy the trial to a place where you may write.",
+    errno.EACCES: "You may not write here: change the rights of the folder, or copy the trial.",
+    errno.EPERM: "You may not write here: change the rights of the folder, or copy the trial.",
+}
+
+
+def storage_error(path: Path, error: OSError) -> StorageError:
+    """Return what the system could not do as an error with a remedy."""
+    remedy = _REMEDIES.get(error.errno or 0, "Check the folder and run the command again; nothing is lost.")
+    return StorageError(str(error.filename or path), f"{error.strerror or error}.", remedy)

@@ -1,0 +1,137 @@
+"""balance: how alike the arms were before the trial, for schools and for pupils."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+from evaluation.frame import eligible
+from evaluation.provenance import stage_folder
+from evaluation.specifications import tables_of
+from evaluation.stages import inputs_of, require
+from evaluation.stages.assign import allocation_frame
+from evaluation.stages.collect import STORE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from evaluation.protocol import Covariate
+    from evaluation.trial import Trial
+    from randomisation.balance import Variable
+
+LOVE_PLOT = "love_plot.svg"
+
+
+def balance(trial: Trial) -> pd.DataFrame:
+    """Compare the arms before the trial: schools, and pupils once data of them have been collected.
+
+    Raises
+    ------
+    StaleError
+        Before the draw, or when something that it rests on has changed.
+    """
+    import pandas as pd
+
+    from evaluation.evidence import BALANCE, TEST, stated_evidence
+    from randomisation.balance import balance_table
+    from reports.figures.love import love_plot
+    from reports.words import words
+
+    require(trial, "balance")
+    inputs = inputs_of(trial, "balance")
+    arms = trial.protocol.arm_names
+    schools = eligible(trial.schools()[0]).merge(allocation_frame(trial), on="school_id")
+    variables = school_variables(trial, schools)
+    tables = [balance_table(schools, variables=variables, arms=arms, level="school")]
+    pupils = pupil_frame(trial)
+    if pupils is not None:
+        own = [_variable(item, pupils) for item in trial.protocol.covariates if item.table != "school"]
+        tables.append(balance_table(pupils, variables=own, arms=arms, level="pupil", school="school_id"))
+    table: pd.DataFrame = pd.concat([part for part in tables if len(part)], ignore_index=True)
+    test = joint_test(trial, schools, variables, pupils)
+    language = trial.protocol.reports.languages[0]
+    with stage_folder(trial.paths.balance, stage="balance", inputs=inputs) as folder:
+        table.to_csv(folder / BALANCE, index=False, lineterminator="\n", float_format="%.15g")
+        (folder / TEST).write_text(json.dumps(test, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        figure = love_plot(replace(stated_evidence(trial, country=""), balance=table), words(language))
+        if figure is not None:
+            (folder / LOVE_PLOT).write_text(figure.svg, encoding="utf-8", newline="\n")
+    return table
+
+
+def school_variables(trial: Trial, schools: pd.DataFrame) -> list[Variable]:
+    """Return the school-level covariates and the size as variables of the balance table."""
+    from randomisation.balance import Variable
+
+    variables = []
+    for item in trial.protocol.covariates:
+        if item.table == "school":
+            name = item.field or item.name
+            variables.append(Variable(name=name, label=item.label, kind=_kind(schools, name)))
+    if "size" in schools.columns and "size" not in [variable.name for variable in variables]:
+        variables.insert(0, Variable(name="size", label="Size (pupils)", kind="number"))
+    return variables
+
+
+def _variable(item: Covariate, pupils: pd.DataFrame) -> Variable:
+    from randomisation.balance import Variable
+
+    return Variable(name=item.name, label=item.label, kind=_kind(pupils, item.name))
+
+
+def _kind(frame: pd.DataFrame, name: str) -> Literal["number", "category"]:
+    import pandas as pd
+
+    from data_schema.errors import DataError
+
+    if name not in frame.columns:
+        raise DataError(
+            f"the sampling frame, column '{name}'",
+            "it is not there, and a covariate needs it.",
+            f"Add the column, or use one of: {', '.join(frame.columns)}.",
+        )
+    return "number" if pd.api.types.is_numeric_dtype(frame[name]) else "category"
+
+
+def pupil_frame(trial: Trial) -> pd.DataFrame | None:
+    """Return the analysed pupils with their covariates; None before any data were collected."""
+    from evaluation.population import measure_values, plain_values, population
+    from evaluation.stages.collect import stored_frames
+
+    if not (trial.paths.store / STORE).exists():
+        return None
+    protocol, tables = trial.protocol, tables_of(trial.protocol)
+    items = [item for item in protocol.covariates if item.table != "school"]
+    default = protocol.population_wave
+    places = {item.name: (item.table, item.wave or (default if tables[item.table].by_wave else "")) for item in items}
+    wanted = dict.fromkeys([(protocol.population.table, default), *places.values()])
+    frames = stored_frames(trial, wanted)
+    if frames[protocol.population.table, default].empty:
+        return None
+    pupils = population(protocol, frames, schools=trial.schools()[0], allocation=allocation_frame(trial))
+    for item in items:
+        values = plain_values(measure_values(item, frames[places[item.name]], tables[item.table]))
+        pupils = pupils.join(values.rename(item.name), on=["school_id", "pupil_id"])
+    return pupils
+
+
+def joint_test(
+    trial: Trial, schools: pd.DataFrame, variables: list[Variable], pupils: pd.DataFrame | None
+) -> dict[str, float | None]:
+    """Test the schools' numbers and the school means of pupils' numbers together, by re-draws of the design."""
+    from evaluation.stages.impact import redraws
+    from randomisation.joint_balance import balance_test
+
+    numbers = [variable for variable in variables if variable.kind == "number"]
+    frame = schools
+    if pupils is not None:
+        own = [_variable(item, pupils) for item in trial.protocol.covariates if item.table != "school"]
+        own = [variable for variable in own if variable.kind == "number"]
+        means = pupils.groupby("school_id")[[variable.name for variable in own]].mean()
+        frame = schools.drop(columns=means.columns, errors="ignore").join(means, on="school_id")
+        numbers += own
+    order, actual, draws = redraws(trial)
+    found = balance_test(frame, variables=numbers, schools=order, actual=actual, draws=draws)
+    return {name: None if math.isnan(value) else value for name, value in found.items()}

@@ -1,0 +1,204 @@
+"""collect: what schools sent becomes checked, pseudonymised tables, a list of questions and a list of returns.
+
+The store is made anew from the whole inbox each time: what a school sent is the only source, the same files give the
+same tables, and a file that is sent again or taken away needs no undoing.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data_schema.errors import DataError, StorageError
+from evaluation.frame import eligible
+from evaluation.provenance import stage_folder, storage_error, write_atomic
+from evaluation.specifications import inbox_rules_of, tables_of
+from evaluation.stages import inputs_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from data_schema.findings import Findings
+    from data_schema.intake import Intake
+    from data_schema.tables import Table
+    from evaluation.trial import Trial
+
+STORE, CONTENT, QUESTIONS, REPAIRS, RETURNS = (
+    "trial.duckdb",
+    "content.json",
+    "questions.csv",
+    "repairs.csv",
+    "returns.csv",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """What intake has to say.
+
+    Parameters
+    ----------
+    returns
+        One row a file, sheet and table: sent, kept, asked, refused.
+    findings
+        Everything that somebody should know, with its place and remedy.
+    n_repairs
+        Cells that were repaired; each is a row in store/repairs.csv.
+    """
+
+    returns: pd.DataFrame
+    findings: Findings
+    n_repairs: int
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the counts and the findings as JSON values."""
+        counts = {name: int(self.returns[name].sum()) for name in ("sent", "kept", "asked", "refused")}
+        severities = {f"n_{name}": len(self.findings.by_severity(name)) for name in ("question", "refused", "note")}
+        return {**counts, **severities, "n_files": int(self.returns["file"].nunique()), "n_repairs": self.n_repairs}
+
+
+def collect(trial: Trial) -> Collected:
+    """Take in every file below inbox/.
+
+    Raises
+    ------
+    DataError
+        When there is no file.
+    StorageError
+        When the store cannot be written; the one before is as it was.
+    """
+    from data_schema.pseudonyms import pseudonymised
+    from data_schema.store import content_hash, write_store
+
+    inputs = inputs_of(trial, "collect")
+    intake = _taken_in(trial)
+    tables = tables_of(trial.protocol)
+    frames, key_table = pseudonymised(_complete(intake.frames, tables), key=_key(trial.paths.private), tables=tables)
+    _keep_key_table(trial.paths.private, key_table)
+    content = content_hash(frames)
+    with stage_folder(trial.paths.store, stage="collect", inputs=inputs) as folder:
+        write_store(
+            folder / STORE,
+            frames=frames,
+            imports=intake.reconciliation,
+            repairs=intake.repairs,
+            findings=intake.findings,
+            facts={"content_sha256": content},
+        )
+        (folder / CONTENT).write_text(json.dumps({"sha256": content}) + "\n", encoding="utf-8")
+        _csv(intake.findings.to_frame(), folder / QUESTIONS)
+        _csv(intake.repairs, folder / REPAIRS)
+        _csv(intake.reconciliation, folder / RETURNS)
+    return Collected(returns=intake.reconciliation, findings=intake.findings, n_repairs=len(intake.repairs))
+
+
+def _taken_in(trial: Trial) -> Intake:
+    from data_schema.intake import read_inbox
+
+    files = trial.inbox_files()
+    if not files:
+        raise DataError(
+            "inbox/",
+            "there is no file.",
+            "Put the files that schools sent into inbox/, as they are, and run this again.",
+        )
+    schools = eligible(trial.schools()[0])
+    return read_inbox(
+        files,
+        rules=inbox_rules_of(trial.protocol),
+        tables=tables_of(trial.protocol),
+        schools=dict(zip(schools["school_id"], schools["country"], strict=True)),
+        waves=trial.protocol.wave_names,
+        progress=trial.progress,
+    )
+
+
+def _complete(frames: Mapping[str, pd.DataFrame], tables: Mapping[str, Table]) -> dict[str, pd.DataFrame]:
+    """Return a frame for every table: without rows, but with typed columns, where no file holds any."""
+    import pandas as pd
+
+    from data_schema.columns import typed_series
+
+    def empty(table: Table) -> pd.DataFrame:
+        columns = {field.name: typed_series((), field) for field in table.fields}
+        added = {name: pd.Series(dtype="str") for name in ("wave", "country", "source_file")}
+        return pd.DataFrame({**columns, **added, "source_row": pd.Series(dtype="int64")})
+
+    return {
+        name: frames[name] if name in frames else empty(table) for name, table in tables.items() if name != "school"
+    }
+
+
+def _csv(frame: pd.DataFrame, path: Path) -> None:
+    frame.to_csv(path, index=False, lineterminator="\n", encoding="utf-8-sig")
+
+
+def _key(private: Path) -> bytes:
+    """Return the trial's key for pseudonyms, made when there is none.
+
+    Raises
+    ------
+    StorageError
+        When the key is gone but a key table is there: other pseudonyms would break every link to earlier data.
+    """
+    path = private / "pseudonym.key"
+    if path.exists():
+        try:
+            return bytes.fromhex(path.read_text(encoding="ascii").strip())
+        except OSError as error:
+            raise storage_error(path, error) from error
+        except ValueError as error:
+            raise StorageError("private/pseudonym.key", "this is no key.", "Bring the key back from a copy.") from error
+    if (private / "key_table.age").exists():
+        raise StorageError(
+            "private/pseudonym.key", "the key is gone, but its key table is there.", "Bring the key back from a copy."
+        )
+    key = secrets.token_bytes(32)
+    write_atomic(path, key.hex().encode() + b"\n", mode=0o600)
+    return key
+
+
+def _keep_key_table(private: Path, key_table: pd.DataFrame) -> None:
+    """Write who is who, encrypted to the recipient; the identity that opens it belongs elsewhere."""
+    from data_schema.pseudonyms import encrypt_key_table, new_identity
+
+    recipient = private / "recipient.txt"
+    if not recipient.exists():
+        made, identity = new_identity()
+        write_atomic(private / "identity.txt", f"{identity}\n".encode(), mode=0o600)
+        write_atomic(recipient, f"{made}\n".encode())
+        write_atomic(private / "README.txt", _PRIVATE.encode())
+    content = encrypt_key_table(key_table, recipient.read_text(encoding="ascii").strip())
+    write_atomic(private / "key_table.age", content, mode=0o600)
+
+
+_PRIVATE = """This folder links pseudonyms to pupils. No analysis and no report reads it.
+
+pseudonym.key    makes the pseudonyms; without it the same pupil would get another one
+key_table.age    who is who, encrypted (age); only the identity opens it
+recipient.txt    what the key table is encrypted to
+identity.txt     opens the key table: move it to a safe place outside this folder
+
+Keep the folder out of git, out of mails and out of shared drives.
+"""
+
+
+def stored_frames(trial: Trial, wanted: Mapping[tuple[str, str], object]) -> dict[tuple[str, str], pd.DataFrame]:
+    """Return tables and waves from the store.
+
+    Raises
+    ------
+    DataError
+        When nothing has been collected.
+    """
+    from data_schema.store import Store
+
+    path = trial.paths.store / STORE
+    if not path.exists():
+        raise DataError("store/", "nothing has been collected.", "Run `crocoos collect` first.")
+    with Store.open_read(path) as store:
+        return {(table, wave): store.table(table, wave=wave or None) for table, wave in wanted}

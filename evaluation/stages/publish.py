@@ -1,0 +1,85 @@
+"""publish: a folder that opens offline in a browser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from evaluation.provenance import stage_folder
+from evaluation.stages import inputs_of, require
+from evaluation.stages.impact import ESTIMATES
+from evaluation.stages.report import ReportFile, documents_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from evaluation.trial import Trial
+    from reports.site import Download, SiteDocument
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """The site, and the page to open first."""
+
+    folder: Path
+    start: Path
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the folder and its start page as JSON values."""
+        return {"folder": str(self.folder), "start": str(self.start)}
+
+
+def publish(trial: Trial) -> Published:
+    """Make the site from the documents that `report` wrote.
+
+    Raises
+    ------
+    StaleError
+        When the documents are missing or rest on something that has changed.
+    """
+    from reports.site import Site, build_site
+
+    require(trial, "publish")
+    protocol = trial.protocol
+    language = protocol.reports.languages[0]
+    site = Site(
+        title=protocol.trial.title,
+        language=language,
+        documents=tuple(_document(trial, item) for item in documents_of(protocol) if item.language == language),
+        downloads=downloads(trial),
+    )
+    with stage_folder(trial.paths.site, stage="publish", inputs=inputs_of(trial, "publish")) as folder:
+        build_site(folder, site=site)
+    return Published(folder=trial.paths.site, start=trial.paths.site / "index.html")
+
+
+def _document(trial: Trial, item: ReportFile) -> SiteDocument:
+    from reports.documents import read_document
+    from reports.site import SiteDocument
+
+    path = trial.paths.reports / item.stem
+    return SiteDocument(
+        title=read_document(path.with_name(f"{item.stem}.ipynb")).title.text,
+        kind=item.kind,
+        country=trial.protocol.countries.get(item.country, ""),
+        html=path.with_name(f"{item.stem}.html"),
+        pdf=path.with_name(f"{item.stem}.pdf"),
+    )
+
+
+def downloads(trial: Trial) -> tuple[Download, ...]:
+    """Return what the site offers to download: nothing about a single pupil or school, but the draw's own record."""
+    from reports.site import Download
+
+    return (
+        Download(
+            label="Estimates",
+            path=trial.paths.results / ESTIMATES,
+            description="Every estimate of the reports, one row each, with its id, its model and its interval (CSV).",
+        ),
+        Download(
+            label="Protocol",
+            path=trial.paths.protocol,
+            description="What was planned, in the form that the toolkit runs (TOML).",
+        ),
+    )

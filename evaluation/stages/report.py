@@ -1,0 +1,101 @@
+"""report: run the notebooks and make documents of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from typing import TYPE_CHECKING, Literal
+
+from evaluation.provenance import stage_folder
+from evaluation.stages import inputs_of, require
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from evaluation.protocol import Protocol
+    from evaluation.trial import Trial
+
+Kind = Literal["summary", "report", "country"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportFile:
+    """One document of a trial: which template, about which country, in which language."""
+
+    kind: Kind
+    template: str
+    country: str
+    language: str
+
+    @property
+    def stem(self) -> str:
+        """Name of its files, without a suffix."""
+        about = f"_{self.country}" if self.country else ""
+        return f"{self.template}{about}.{self.language}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """The documents that were made, in output/reports."""
+
+    folder: Path
+    documents: tuple[ReportFile, ...]
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the folder and the documents' files as JSON values."""
+        names = [f"{document.stem}{suffix}" for document in self.documents for suffix in (".html", ".pdf")]
+        return {"folder": str(self.folder), "documents": names}
+
+
+def documents_of(protocol: Protocol) -> tuple[ReportFile, ...]:
+    """Return the documents of a trial: a summary and a report in each language, and a report of each country.
+
+    A trial in one country has no country report: it would say what the report says.
+    """
+    return tuple(_documents(protocol))
+
+
+def _documents(protocol: Protocol) -> Iterator[ReportFile]:
+    for language in protocol.reports.languages:
+        yield ReportFile(kind="summary", template="evidence_summary", country="", language=language)
+        yield ReportFile(kind="report", template="experimental_report", country="", language=language)
+        for country in protocol.countries if len(protocol.countries) > 1 else ():
+            yield ReportFile(kind="country", template="country_report", country=country, language=language)
+
+
+def report(trial: Trial) -> Reported:
+    """Run every notebook and write its document as HTML and PDF.
+
+    Raises
+    ------
+    StaleError
+        When the results are missing or rest on something that has changed.
+    ReportError
+        When a notebook fails; the documents of before stay as they were.
+    """
+    require(trial, "report")
+    documents = documents_of(trial.protocol)
+    with stage_folder(trial.paths.reports, stage="report", inputs=inputs_of(trial, "report")) as folder:
+        for place, document in enumerate(documents):
+            trial.progress(f"writing {document.stem}", place, len(documents))
+            _make(trial, document, folder)
+        trial.progress("writing reports", len(documents), len(documents))
+    return Reported(folder=trial.paths.reports, documents=documents)
+
+
+def _make(trial: Trial, document: ReportFile, folder: Path) -> None:
+    from reports.documents import read_document, write_html, write_pdf
+    from reports.execution import run_notebook
+
+    notebook = (folder / f"{document.stem}.ipynb").resolve()
+    with as_file(files("notebooks") / "templates" / f"{document.template}.ipynb") as template:
+        run_notebook(
+            template,
+            notebook,
+            parameters={"folder": ".", "country": document.country, "language": document.language},
+            working_folder=trial.paths.root,
+        )
+    made = read_document(notebook)
+    write_html(made, notebook.with_suffix(".html"), language=document.language)
+    write_pdf(made, notebook.with_suffix(".pdf"), language=document.language)

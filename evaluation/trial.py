@@ -1,0 +1,268 @@
+"""A trial is a folder; this opens it. One method a stage, each a call of the stage's own function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data_schema.errors import ProtocolError
+from evaluation.protocol_reader import read_protocol
+from evaluation.provenance import recover, sha256_of, sha256_of_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from data_schema.findings import Findings
+    from evaluation.freshness import StageStatus
+    from evaluation.frozen_plan import PlanState
+    from evaluation.protocol import Protocol
+    from evaluation.stages.collect import Collected
+    from evaluation.stages.publish import Published
+    from evaluation.stages.report import Reported
+    from randomisation.draw import Allocation
+    from randomisation.record import Verification
+    from reports.evidence import Evidence
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
+
+
+def now() -> datetime:
+    """Return the time; a trial is given another clock where the time must not matter."""
+    return datetime.now(UTC)
+
+
+def silent(task: str, done: int, total: int) -> None:
+    """Show no progress."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialPaths:
+    """Where things are in a trial's folder."""
+
+    root: Path
+
+    @property
+    def protocol(self) -> Path:
+        """The protocol."""
+        return self.root / "trial.toml"
+
+    @property
+    def plan(self) -> Path:
+        """The frozen plan."""
+        return self.root / "plan"
+
+    @property
+    def allocation(self) -> Path:
+        """The draw, its record and its log."""
+        return self.root / "allocation"
+
+    @property
+    def inbox(self) -> Path:
+        """Files as schools sent them."""
+        return self.root / "inbox"
+
+    @property
+    def store(self) -> Path:
+        """The trial's database and what intake has to say."""
+        return self.root / "store"
+
+    @property
+    def private(self) -> Path:
+        """The pseudonyms' key and the encrypted key table."""
+        return self.root / "private"
+
+    @property
+    def balance(self) -> Path:
+        """The balance report."""
+        return self.root / "balance"
+
+    @property
+    def results(self) -> Path:
+        """The estimates."""
+        return self.root / "results"
+
+    @property
+    def reports(self) -> Path:
+        """Executed notebooks and the documents made from them."""
+        return self.root / "output" / "reports"
+
+    @property
+    def site(self) -> Path:
+        """The published site."""
+        return self.root / "output" / "site"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial's folder, its protocol and its stages.
+
+    Parameters
+    ----------
+    folder
+        The folder that holds trial.toml.
+    clock
+        Gives the time that is written into the allocation's log and the frozen plan.
+    progress
+        Told how far a stage is.
+
+    Raises
+    ------
+    ProtocolError
+        When there is no protocol, or it says something impossible.
+
+    Examples
+    --------
+    >>> Trial("no-such-folder")
+    Traceback (most recent call last):
+    ...
+    data_schema.errors.ProtocolError: no-such-folder: there is no such folder. Name it, or run `crocoos init`.
+    """
+
+    folder: str | Path
+    clock: Callable[[], datetime] = field(default=now, kw_only=True)
+    progress: Progress = field(default=silent, kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Open the folder: bring back what a killed run left behind, and read the protocol."""
+        if not self.paths.root.is_dir():
+            raise ProtocolError(
+                str(self.folder),
+                "there is no such folder.",
+                "Name it, or run `crocoos init`.",
+            )
+        paths = self.paths
+        for stage in (
+            paths.plan,
+            paths.allocation,
+            paths.store,
+            paths.balance,
+            paths.results,
+            paths.reports,
+            paths.site,
+        ):
+            recover(stage)
+        _ = self.protocol
+
+    @cached_property
+    def paths(self) -> TrialPaths:
+        """Where things are."""
+        return TrialPaths(root=Path(self.folder))
+
+    @cached_property
+    def protocol(self) -> Protocol:
+        """The protocol, read when the trial was opened."""
+        return read_protocol(self.paths.protocol)
+
+    @cached_property
+    def plan_state(self) -> PlanState:
+        """How the protocol stands to the frozen plan."""
+        from evaluation.frozen_plan import plan_state
+
+        return plan_state(self.paths.protocol, self.paths.plan, self.protocol)
+
+    def protocol_hashes(self, *sections: str) -> dict[str, str]:
+        """Return the hash of sections of the protocol, under the names that `status` shows."""
+        values = self.protocol.model_dump(mode="json", include=set(sections))
+        return {f"trial.toml [{section}]": sha256_of(values[section]) for section in sections}
+
+    def file_hash(self, path: Path) -> dict[str, str]:
+        """Return the hash of a file under its path in the trial's folder."""
+        return {path.relative_to(self.paths.root).as_posix(): sha256_of_file(path)}
+
+    def schools(self) -> tuple[pd.DataFrame, Findings]:
+        """Read the sampling frame.
+
+        Returns
+        -------
+        tuple
+            One row a school, and what is odd about the file.
+
+        Raises
+        ------
+        DataError
+            When the file cannot be used.
+        """
+        from evaluation.frame import read_frame
+
+        return read_frame(self.paths.root / self.protocol.schools.file, self.protocol)
+
+    def status(self) -> tuple[StageStatus, ...]:
+        """Say of every stage whether it is fresh, stale or missing, and why."""
+        from evaluation.stages import statuses
+
+        return statuses(self)
+
+    def plan(self, *, freeze: bool = False) -> PlanState:
+        """Say how the protocol stands to the frozen plan; with ``freeze``, freeze it as it is now."""
+        from evaluation.stages.plan import plan
+
+        return plan(self, freeze=freeze)
+
+    def assign(self, *, seed: str = "", reason: str = "") -> Allocation:
+        """Draw the schools' arms, or adopt the draw that was made elsewhere.
+
+        Parameters
+        ----------
+        seed
+            Text that the draw is made from; that of the protocol when empty.
+        reason
+            Why the draw is made again; needed when one was made before.
+        """
+        from evaluation.stages.assign import assign
+
+        return assign(self, seed=seed, reason=reason)
+
+    def verify(self) -> Verification:
+        """Draw again from the record and compare, and check the log's chain."""
+        from evaluation.stages.assign import verify
+
+        return verify(self)
+
+    def balance(self) -> pd.DataFrame:
+        """Compare the arms before the trial: schools, and pupils once there are data of them."""
+        from evaluation.stages.balance import balance
+
+        return balance(self)
+
+    def collect(self) -> Collected:
+        """Take in the files in inbox/: checked, repaired, pseudonymised, stored."""
+        from evaluation.stages.collect import collect
+
+        return collect(self)
+
+    def impact(self) -> pd.DataFrame:
+        """Estimate every effect that the plan asks for and return the table of estimates."""
+        from evaluation.stages.impact import impact
+
+        return impact(self)
+
+    def evidence(self, *, country: str = "") -> Evidence:
+        """Return everything that a report may state, about one country or (``country=""``) all."""
+        from evaluation.evidence import evidence
+
+        return evidence(self, country=country)
+
+    def report(self) -> Reported:
+        """Run the report notebooks and write their documents."""
+        from evaluation.stages.report import report
+
+        return report(self)
+
+    def publish(self) -> Published:
+        """Make the site that opens offline in a browser."""
+        from evaluation.stages.publish import publish
+
+        return publish(self)
+
+    def inbox_files(self) -> Mapping[str, Path]:
+        """Return the files below inbox/ by their path there, without what the system or an editor left."""
+        if not self.paths.inbox.is_dir():
+            return {}
+        found = sorted(path for path in self.paths.inbox.rglob("*") if path.is_file())
+        kept = [path for path in found if not path.name.startswith((".", "~$")) and path.name != "Thumbs.db"]
+        return {path.relative_to(self.paths.inbox).as_posix(): path for path in kept}

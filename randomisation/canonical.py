@@ -1,0 +1,49 @@
+"""Text and bytes in the one form that is hashed, so that anyone gets the same hash from the same content."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+
+# Control characters, line separators and lone surrogates: what could fake a column or cannot be written as UTF-8.
+_NOT_PLAIN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def is_plain(text: str) -> bool:
+    r"""Tell whether a text can stand in a canonical table: not empty, no space around it, no control characters.
+
+    Examples
+    --------
+    >>> is_plain("Szeged 05"), is_plain(" 05"), is_plain("0\t5"), is_plain("")
+    (True, False, False, False)
+    """
+    return bool(text) and text == text.strip() and not _NOT_PLAIN.search(text)
+
+
+def table_bytes(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
+    r"""Write a table as UTF-8: fields end with a tab or, the last of a line, with a line feed.
+
+    Examples
+    --------
+    >>> table_bytes(("school_id", "arm"), [("05", "pilot")])
+    b'school_id\tarm\n05\tpilot\n'
+    """
+    return "".join("\t".join(fields) + "\n" for fields in (header, *rows)).encode()
+
+
+def sha256(content: bytes) -> str:
+    """Return the SHA-256 of bytes as 64 lower-case hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def listed(names: Sequence[str], *, most: int = 5) -> str:
+    """List names in quotes for a message, the first few of many.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"], most=2)
+    "'a', 'b' and 1 more"
+    """
+    shown = ", ".join(f"'{name}'" for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -1,0 +1,176 @@
+"""The design of an allocation: arms with their ratio, and strata."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal, Self
+
+from data_schema.errors import DesignError
+from randomisation.canonical import is_plain
+
+DesignKind = Literal["stratified"]
+
+MAX_RATIO = 1000
+"""The largest ratio an arm may have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """An arm that schools can be allocated to.
+
+    Parameters
+    ----------
+    name
+        Its name in tables, for instance "pilot".
+    ratio
+        Schools in this arm for `ratio` schools in the others: 1 and 1 are halves, 2 and 1 two thirds and one third.
+    label
+        Its name in reports; the name where empty.
+    """
+
+    name: str
+    ratio: int = 1
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        """Check the arm."""
+        if not isinstance(self.name, str) or not is_plain(self.name):
+            raise DesignError(
+                "design, arms",
+                f"{self.name!r} is not a name.",
+                "Name each arm by a short text without spaces around it.",
+            )
+        whole = isinstance(self.ratio, int) and not isinstance(self.ratio, bool)
+        if not whole or not 1 <= self.ratio <= MAX_RATIO:
+            raise DesignError(
+                f"design, arm '{self.name}', ratio",
+                f"{self.ratio!r} is not a whole number from 1 to {MAX_RATIO}.",
+                "State ratios in whole numbers, such as 1 and 1 or 2 and 1, and leave out arms that get no school.",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """What an allocation has to keep to.
+
+    The same value draws (`allocate`), draws again (`replay`), counts what could be drawn (`n_allocations`) and
+    verifies a record (`verify`).
+
+    Parameters
+    ----------
+    arms
+        Two or more; the first is the reference.
+    strata
+        Columns of the school frame. Schools are randomised within each combination of their values. Arms are kept in
+        balance in all schools together, in each value of the first column, in each combination of the first two and
+        so on: name the column whose balance matters most (the country) first.
+    kind
+        "stratified", the only kind so far.
+
+    Examples
+    --------
+    >>> design = Design(arms=(Arm(name="control"), Arm(name="pilot")), strata=("country", "type"))
+    >>> str(design)
+    'control : pilot = 1 : 1, stratified by country, type'
+    >>> design.probabilities["pilot"]
+    Fraction(1, 2)
+    """
+
+    arms: tuple[Arm, ...]
+    strata: tuple[str, ...] = ()
+    kind: DesignKind = "stratified"
+
+    def __post_init__(self) -> None:
+        """Check the design as a whole."""
+        if self.kind != "stratified":
+            raise DesignError("design, kind", f"'{self.kind}' is not known.", "Use 'stratified'.")
+        if not isinstance(self.arms, tuple) or len(self.arms) < 2:
+            raise DesignError("design, arms", "Fewer than two arms are stated.", "State two arms or more.")
+        _check_distinct("arms", self.names)
+        if not isinstance(self.strata, tuple):
+            raise DesignError("design, strata", f"{self.strata!r} is not a tuple.", "Hand the columns over as a tuple.")
+        for column in self.strata:
+            if not isinstance(column, str) or not is_plain(column) or column == "school_id":
+                raise DesignError(
+                    "design, strata",
+                    f"{column!r} cannot be a stratum.",
+                    "Name columns of the school frame such as 'country'.",
+                )
+        _check_distinct("strata", self.strata)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the arms, the reference first."""
+        return tuple(arm.name for arm in self.arms)
+
+    @property
+    def ratios(self) -> tuple[int, ...]:
+        """Ratios of the arms, in their order."""
+        return tuple(arm.ratio for arm in self.arms)
+
+    @property
+    def reference_arm(self) -> str:
+        """Name of the first arm."""
+        return self.arms[0].name
+
+    @property
+    def ratio_in_words(self) -> str:
+        """The ratio as reports print it, such as '1:1'."""
+        return ":".join(str(ratio) for ratio in self.ratios)
+
+    @property
+    def probabilities(self) -> dict[str, Fraction]:
+        """Each school's probability of each arm, exact; the same for every school."""
+        total = sum(self.ratios)
+        return {arm.name: Fraction(arm.ratio, total) for arm in self.arms}
+
+    def __str__(self) -> str:
+        arms, ratios = " : ".join(self.names), " : ".join(str(ratio) for ratio in self.ratios)
+        strata = f"stratified by {', '.join(self.strata)}" if self.strata else "without strata"
+        return f"{arms} = {ratios}, {strata}"
+
+    def in_words(self) -> str:
+        """Explain the design in sentences.
+
+        Examples
+        --------
+        >>> print(Design(arms=(Arm(name="control", ratio=1), Arm(name="pilot", ratio=2))).in_words())
+        Schools are allocated at random to control and pilot in the ratio 1:2.
+        """
+        names = f"{', '.join(self.names[:-1])} and {self.names[-1]}"
+        text = f"Schools are allocated at random to {names} in the ratio {self.ratio_in_words}"
+        if not self.strata:
+            return f"{text}."
+        levels = f"in all schools together and within each {self.strata[0]}"
+        for depth in range(2, len(self.strata) + 1):
+            levels += f", and within each combination of {' and '.join(self.strata[:depth])}"
+        return (
+            f"{text}, within strata formed by {' and '.join(self.strata)}. "
+            f"The number of schools in an arm differs from its exact share by less than one school {levels}."
+        )
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the design as values that JSON can hold."""
+        arms = [{"name": arm.name, "ratio": arm.ratio, "label": arm.label} for arm in self.arms]
+        return {"kind": self.kind, "arms": arms, "strata": list(self.strata)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object]) -> Self:
+        """Make a design from what `to_dict` returned; raises DesignError for anything else."""
+        try:
+            arms, strata, kind = values["arms"], values["strata"], values["kind"]
+            made = tuple(Arm(**arm) for arm in arms)  # type: ignore[attr-defined]
+            return cls(arms=made, strata=tuple(strata), kind=kind)  # type: ignore[arg-type]
+        except (KeyError, TypeError) as error:
+            raise DesignError("allocation record, design", f"It cannot be read ({error}).", _RESTORE) from error
+
+
+_RESTORE = "Restore the record as it was written when the allocation was made."
+
+
+def _check_distinct(place: str, names: tuple[str, ...]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise DesignError(f"design, {place}", f"'{name}' is stated twice.", "State each one once.")

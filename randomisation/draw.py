@@ -1,0 +1,197 @@
+"""Drawing an allocation: a pure function of (frame, design, seed)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from data_schema.errors import DesignError
+from randomisation.canonical import is_plain, listed
+from randomisation.design import Design
+from randomisation.schools import SortedSchools, read_schools
+from randomisation.settle import leftovers, settle
+from randomisation.stream import Source, published_stream
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allocation:
+    """Which school is in which arm.
+
+    Parameters
+    ----------
+    design
+        The design that was drawn.
+    schools
+        Identifiers, sorted, length J.
+    stratum_values
+        Each school's values in the design's strata, as text.
+    strata
+        Each school's stratum as one text, such as "HU / vocational"; "all" without strata.
+    arms
+        Each school's arm.
+    seed
+        Seed of the draw; empty when it was made elsewhere.
+    drawn
+        "here", or "elsewhere" for an allocation that was adopted.
+    notes
+        What a reader should know, one sentence each.
+    """
+
+    design: Design
+    schools: tuple[str, ...]
+    stratum_values: tuple[tuple[str, ...], ...]
+    strata: tuple[str, ...]
+    arms: tuple[str, ...]
+    seed: str
+    drawn: Literal["here", "elsewhere"] = "here"
+    notes: tuple[str, ...] = ()
+
+    @property
+    def arm_of(self) -> Mapping[str, str]:
+        """Arm of each school."""
+        return MappingProxyType(dict(zip(self.schools, self.arms, strict=True)))
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """Position of each school's arm in `design.arms`: 0 is the reference. Comparable to a row of `replay`."""
+        place = {name: position for position, name in enumerate(self.design.names)}
+        return tuple(place[arm] for arm in self.arms)
+
+    @property
+    def probabilities(self) -> dict[str, float]:
+        """Probability of each arm, the same for every school."""
+        return {name: float(share) for name, share in self.design.probabilities.items()}
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of schools in each arm, in the design's order."""
+        return {name: self.arms.count(name) for name in self.design.names}
+
+    def counts_by_stratum(self) -> pd.DataFrame:
+        """Return one row a stratum and arm: `stratum`, `arm`, `n_schools`, `exact_share` (schools, seldom whole)."""
+        import pandas as pd
+
+        shares = self.design.probabilities
+        counts = {(label, name): 0 for label in dict.fromkeys(sorted(self.strata)) for name in self.design.names}
+        for key in zip(self.strata, self.arms, strict=True):
+            counts[key] += 1
+        sizes = {label: sum(counts[label, name] for name in shares) for label, _ in counts}
+        rows = [(label, name, n, float(sizes[label] * shares[name])) for (label, name), n in counts.items()]
+        return pd.DataFrame(rows, columns=["stratum", "arm", "n_schools", "exact_share"])
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a school, sorted: `school_id`, `stratum`, `arm`."""
+        import pandas as pd
+
+        return pd.DataFrame({"school_id": self.schools, "stratum": self.strata, "arm": self.arms})
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{n} {name}" for name, n in self.counts().items())
+        origin = f"seed '{self.seed}'" if self.drawn == "here" else "drawn elsewhere"
+        return f"{len(self.schools)} schools in {len(set(self.strata))} strata: {counts} ({origin})"
+
+
+def allocate(schools: pd.DataFrame, design: Design, *, seed: str) -> Allocation:
+    """Draw an allocation by the published algorithm (ALGORITHM.md).
+
+    Parameters
+    ----------
+    schools
+        One row a school in any order: `school_id` (text) and the columns of the design's strata, nothing missing.
+    design
+        Arms, ratio and strata.
+    seed
+        Any text, best one that nobody could choose, such as the result of a public draw announced beforehand.
+
+    Returns
+    -------
+    Allocation
+        The same on any machine and with any version for the same schools, design and seed. Every school's probability
+        of every arm is exactly the design's.
+
+    Raises
+    ------
+    DesignError
+        If the frame cannot be used, an arm could stay without a school, or the seed is empty.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from randomisation import Arm, Design, allocate
+    >>> frame = pd.DataFrame({"school_id": [f"{n:02d}" for n in range(1, 9)], "country": ["HU"] * 5 + ["SI"] * 3})
+    >>> design = Design(arms=(Arm(name="control"), Arm(name="pilot")), strata=("country",))
+    >>> print(allocate(frame, design, seed="2027-03-01"))
+    8 schools in 2 strata: 4 control, 4 pilot (seed '2027-03-01')
+    """
+    check_seed(seed)
+    read = read_schools(schools, design)
+    check_arms(design, len(read.ids))
+    labels = read.labels()
+    return Allocation(
+        design=design,
+        schools=read.ids,
+        stratum_values=read.stratum_values,
+        strata=labels,
+        arms=draw_arms(read, design, published_stream(seed)),
+        seed=seed,
+        notes=lone_schools(labels),
+    )
+
+
+def draw_arms(read: SortedSchools, design: Design, source: Source) -> tuple[str, ...]:
+    """Draw each school's arm with random numbers from a source: what `allocate` does with the published stream."""
+    cells = read.cells()
+    counts = settle(leftovers({key: len(members) for key, members in cells.items()}, design.ratios), source)
+    arms = [""] * len(read.ids)
+    for members, row in zip(cells.values(), counts, strict=True):
+        source.shuffle(members)
+        handed_out = (name for name, n in zip(design.names, row, strict=True) for _ in range(n))
+        for school, name in zip(members, handed_out, strict=True):
+            arms[school] = name
+    return tuple(arms)
+
+
+def check_seed(seed: str) -> None:
+    """Raise DesignError if a text cannot be a seed: empty, spaces around it, characters that do not print."""
+    if not isinstance(seed, str) or not is_plain(seed):
+        raise DesignError(
+            "seed",
+            f"{seed!r} cannot be a seed.",
+            "State a text on one line without spaces around it, such as the result of a public draw.",
+        )
+
+
+def check_arms(design: Design, n_schools: int) -> None:
+    """Raise DesignError if the schools are too few for every arm to get one whatever is drawn."""
+    if n_schools < len(design.arms):
+        raise DesignError(
+            "design, arms",
+            f"There are {len(design.arms)} arms and {n_schools} schools.",
+            "Recruit more schools or state fewer arms.",
+        )
+    unit = sum(design.ratios)
+    bare = [arm.name for arm in design.arms if n_schools * arm.ratio < unit]
+    if bare:
+        raise DesignError(
+            f"design, arm {listed(bare)}",
+            f"It could stay empty: the ratio {design.ratio_in_words} gives it less than one of {n_schools} schools.",
+            f"Recruit {-(-unit // min(design.ratios))} schools or more, or state a more even ratio.",
+        )
+
+
+def lone_schools(labels: Sequence[str]) -> tuple[str, ...]:
+    """Return a note when strata hold one school only."""
+    sizes: dict[str, int] = {}
+    for label in labels:
+        sizes[label] = sizes.get(label, 0) + 1
+    lone = sorted(label for label, n in sizes.items() if n == 1)
+    if not lone:
+        return ()
+    strata, have = ("Stratum", "has") if len(lone) == 1 else ("Strata", "have")
+    return (
+        f"{strata} {listed(lone)} {have} one school only: allocated at random, but with nothing to compare it with.",
+    )

@@ -1,0 +1,109 @@
+"""Are the arms as alike at baseline as the design makes them? One test of all variables, by re-draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from data_schema.errors import DesignError
+from randomisation.balance import Variable, check_columns, columns_of
+from randomisation.canonical import listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ROUNDING = 1e-9
+
+
+def balance_test(
+    frame: pd.DataFrame,
+    *,
+    variables: Sequence[Variable],
+    schools: Sequence[str],
+    actual: np.ndarray | Sequence[int],
+    draws: np.ndarray,
+    school: str = "school_id",
+) -> dict[str, float]:
+    """Test all baseline variables jointly by re-drawing the design.
+
+    Parameters
+    ----------
+    frame
+        One row a school (means of pupils for variables of pupils).
+    variables
+        Variables to test. A missing value counts as the mean, and that it is missing as a variable of its own.
+    schools
+        Randomised schools, sorted as in `Allocation.schools`, length J. Schools that are not in the frame are left out.
+    actual
+        Shape (J,): positions of the schools' arms in the design (`Allocation.positions`).
+    draws
+        Shape (B, J): the same of each re-draw (`replay`).
+    school
+        Column of the school.
+
+    Returns
+    -------
+    dict
+        ``statistic``: squared Mahalanobis distance of the arms' mean differences from zero, with the covariance that
+        the design gives them (over the re-draws and the actual draw). ``p_value``: (1 + b) / (1 + B), b re-draws being
+        as far off as the actual draw. ``n_draws``: B, re-draws in which each arm has a school of the frame. NaN, NaN
+        and 0 when no variable varies.
+
+    References
+    ----------
+    Hansen and Bowers (2008), Statistical Science 23(2), 219-236, for the joint distance; Phipson and Smyth (2010),
+    Statistical Applications in Genetics and Molecular Biology 9(1), 39, for the p-value.
+    """
+    check_columns(frame, [school, *(variable.name for variable in variables)])
+    place = {name: position for position, name in enumerate(schools)}
+    strangers = [str(name) for name in frame[school] if name not in place]
+    if strangers or frame[school].duplicated().any():
+        raise DesignError(
+            f"balance, column '{school}'",
+            f"{listed(strangers)} was not randomised." if strangers else "A school has more than one row.",
+            "Keep one row for each randomised school.",
+        )
+    chosen = np.array([place[name] for name in frame[school]], dtype=int)
+    every = np.vstack([np.asarray(actual)[None, :], draws])[:, chosen]
+    nothing = {"statistic": np.nan, "p_value": np.nan, "n_draws": 0}
+    columns = _joint_columns(frame, variables)
+    if columns.shape[1] == 0:
+        return nothing
+    differences = _mean_differences(every, columns, n_arms=int(np.max(every)) + 1)
+    defined = np.isfinite(differences).all(axis=1)
+    if not defined[0] or defined.sum() < 2:
+        return nothing
+    distances = _distances(differences[defined])
+    as_far = int((distances[1:] >= distances[0] * (1 - _ROUNDING)).sum())
+    n_draws = len(distances) - 1
+    return {"statistic": float(distances[0]), "p_value": (1 + as_far) / (1 + n_draws), "n_draws": n_draws}
+
+
+def _joint_columns(frame: pd.DataFrame, variables: Sequence[Variable]) -> np.ndarray:
+    """Return the columns that vary, standardised; shape (schools, columns)."""
+    columns = []
+    for variable in variables:
+        for _, values in columns_of(frame, variable):
+            missing = np.isnan(values)
+            if not missing.all():
+                columns += [np.where(missing, values[~missing].mean(), values), missing.astype(float)]
+    table = np.array(columns).reshape(len(columns), len(frame)).T
+    table = table[:, np.ptp(table, axis=0) > _ROUNDING] if len(frame) else table[:, :0]
+    return (table - table.mean(axis=0)) / table.std(axis=0) if table.shape[1] else table
+
+
+def _mean_differences(every: np.ndarray, columns: np.ndarray, *, n_arms: int) -> np.ndarray:
+    """Return each draw's differences of means from the reference; shape (B + 1, (arms - 1) * columns)."""
+    with np.errstate(invalid="ignore"):
+        means = [((every == k) @ columns) / (every == k).sum(axis=1, keepdims=True) for k in range(n_arms)]
+    differences = np.hstack([mean - means[0] for mean in means[1:]])
+    return np.where(np.abs(differences) < _ROUNDING, 0.0, differences)
+
+
+def _distances(differences: np.ndarray) -> np.ndarray:
+    """Return the squared Mahalanobis distance from zero of each row, by the rows' own second moments."""
+    covariance = differences.T @ differences / len(differences)
+    inverse = np.linalg.pinv(covariance, rcond=1e-9, hermitian=True)
+    return np.asarray(np.einsum("da,ab,db->d", differences, inverse, differences))

@@ -1,0 +1,332 @@
+"""The record of an allocation: what was drawn, from what, how; and its verification."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Literal, Self, cast
+
+from data_schema.errors import DesignError
+from randomisation.canonical import listed, sha256, table_bytes
+from randomisation.design import Design
+from randomisation.draw import Allocation, allocate, check_arms, lone_schools
+from randomisation.schools import SCHOOL_ID, SortedSchools, read_schools
+from randomisation.stream import ALGORITHM
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT = "crocoos allocation record 1"
+"""Name and version of the record's form."""
+
+_RESTORE = "Restore the record as it was written when the allocation was made."
+_PLACE = "allocation record"
+
+
+def frame_hash(schools: pd.DataFrame, design: Design) -> str:
+    """Return the SHA-256 of what an allocation depends on: identifiers and strata, sorted, as a tab-separated table.
+
+    The order of rows and further columns do not matter.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from randomisation import Arm, Design
+    >>> design = Design(arms=(Arm(name="control"), Arm(name="pilot")), strata=("country",))
+    >>> frame = pd.DataFrame({"school_id": ["2", "1"], "country": ["SI", "HU"]})
+    >>> frame_hash(frame, design) == frame_hash(frame.iloc[::-1].assign(size=400), design)
+    True
+    """
+    return sha256(read_schools(schools, design).canonical())
+
+
+def allocation_hash(schools: Sequence[str], arms: Sequence[str]) -> str:
+    """Return the SHA-256 of an allocation: `school_id` and `arm`, sorted by school, as a tab-separated table."""
+    return sha256(table_bytes((SCHOOL_ID, "arm"), sorted(zip(schools, arms, strict=True))))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationRecord:
+    """All that is needed to check an allocation, now or in ten years.
+
+    Parameters
+    ----------
+    algorithm
+        Name and version of the published algorithm; empty for an allocation drawn elsewhere.
+    design
+        The design.
+    seed
+        The seed; empty for an allocation drawn elsewhere.
+    drawn
+        "here" or "elsewhere".
+    schools, stratum_values, arms
+        Identifiers, sorted; each one's values in the design's strata; each one's arm.
+    frame_sha256
+        Hash of identifiers and strata, see `frame_hash`.
+    allocation_sha256
+        Hash of identifiers and arms, see `allocation_hash`.
+    """
+
+    algorithm: str
+    design: Design
+    seed: str
+    drawn: Literal["here", "elsewhere"]
+    schools: tuple[str, ...]
+    stratum_values: tuple[tuple[str, ...], ...]
+    arms: tuple[str, ...]
+    frame_sha256: str
+    allocation_sha256: str
+
+    @classmethod
+    def of(cls, allocation: Allocation) -> Self:
+        """Make the record of an allocation."""
+        read = SortedSchools(
+            ids=allocation.schools, columns=allocation.design.strata, stratum_values=allocation.stratum_values
+        )
+        return cls(
+            algorithm=ALGORITHM if allocation.drawn == "here" else "",
+            design=allocation.design,
+            seed=allocation.seed,
+            drawn=allocation.drawn,
+            schools=allocation.schools,
+            stratum_values=allocation.stratum_values,
+            arms=allocation.arms,
+            frame_sha256=sha256(read.canonical()),
+            allocation_sha256=allocation_hash(allocation.schools, allocation.arms),
+        )
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the record as values that JSON can hold."""
+        rows = zip(self.schools, self.stratum_values, self.arms, strict=True)
+        return {
+            "format": FORMAT,
+            "algorithm": self.algorithm,
+            "drawn": self.drawn,
+            "design": self.design.to_dict(),
+            "seed": self.seed,
+            "frame_sha256": self.frame_sha256,
+            "allocation_sha256": self.allocation_sha256,
+            "schools": [{SCHOOL_ID: school, "strata": list(values), "arm": arm} for school, values, arm in rows],
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object]) -> Self:
+        """Read what `to_dict` returned.
+
+        Raises
+        ------
+        DesignError
+            If the values have another form. Whether they are true is for `verify` to say.
+        """
+        if values.get("format") != FORMAT:
+            raise DesignError(_PLACE, f"Its format is {values.get('format')!r}, not '{FORMAT}'.", _RESTORE)
+        design, rows = values.get("design"), values.get("schools")
+        if not isinstance(design, Mapping) or not isinstance(rows, list):
+            raise DesignError(_PLACE, "It states no design or no schools.", _RESTORE)
+        texts = {name: _text_of(values, name) for name in _TEXTS}
+        if texts["drawn"] not in ("here", "elsewhere"):
+            raise DesignError(_PLACE, f"'drawn' is '{texts['drawn']}', not 'here' or 'elsewhere'.", _RESTORE)
+        made = Design.from_dict(cast("Mapping[str, object]", design))
+        schools = [_school_of(row, len(made.strata)) for row in rows]
+        return cls(
+            design=made,
+            schools=tuple(school for school, _, _ in schools),
+            stratum_values=tuple(strata for _, strata, _ in schools),
+            arms=tuple(arm for _, _, arm in schools),
+            **texts,  # type: ignore[arg-type]
+        )
+
+
+_TEXTS = tuple(
+    field.name
+    for field in fields(AllocationRecord)
+    if field.name not in ("design", "schools", "stratum_values", "arms")
+)
+
+
+def _text_of(values: Mapping[str, object], name: str) -> str:
+    text = values.get(name)
+    if not isinstance(text, str):
+        raise DesignError(_PLACE, f"'{name}' is {text!r}, not text.", _RESTORE)
+    return text
+
+
+def _school_of(row: object, n_strata: int) -> tuple[str, tuple[str, ...], str]:
+    if isinstance(row, Mapping):
+        school, strata, arm = row.get(SCHOOL_ID), row.get("strata"), row.get("arm")
+        if isinstance(school, str) and isinstance(arm, str) and isinstance(strata, list):
+            values = tuple(value for value in strata if isinstance(value, str))
+            if len(values) == len(strata) == n_strata:
+                return school, values, arm
+    raise DesignError(_PLACE, f"One of its schools cannot be read: {row!r}.", _RESTORE)
+
+
+def adopt(schools: pd.DataFrame, design: Design, *, arms: Mapping[str, str]) -> Allocation:
+    """Take over an allocation that was drawn elsewhere.
+
+    Parameters
+    ----------
+    schools
+        The school frame, as for `allocate`.
+    design
+        The design that the draw followed; `replay` will draw from it.
+    arms
+        Arm of each school.
+
+    Returns
+    -------
+    Allocation
+        With ``drawn="elsewhere"`` and no seed. A note says where the design could not have drawn these numbers.
+
+    Raises
+    ------
+    DesignError
+        If a school of the frame has no arm or one that the design does not know, if a school is not in the frame, or if
+        an arm has no school.
+    """
+    read = read_schools(schools, design)
+    check_arms(design, len(read.ids))
+    _check_adopted(read, design, arms)
+    labels = read.labels()
+    chosen = tuple(arms[school] for school in read.ids)
+    return Allocation(
+        design=design,
+        schools=read.ids,
+        stratum_values=read.stratum_values,
+        strata=labels,
+        arms=chosen,
+        seed="",
+        drawn="elsewhere",
+        notes=lone_schools(labels) + _off_design(read, design, chosen),
+    )
+
+
+def _check_adopted(read: SortedSchools, design: Design, arms: Mapping[str, str]) -> None:
+    place = "recorded allocation"
+    without = [school for school in read.ids if school not in arms]
+    if without:
+        raise DesignError(place, f"School {listed(without)} has no arm.", "Add it, or take it off the school frame.")
+    known = set(read.ids)
+    strangers = sorted(str(school) for school in arms if school not in known)
+    if strangers:
+        raise DesignError(
+            place,
+            f"School {listed(strangers)} is not in the school frame.",
+            "Compare the spelling of the identifiers (leading zeros, capitals).",
+        )
+    unknown = sorted({str(arm) for arm in arms.values()} - set(design.names))
+    if unknown:
+        raise DesignError(
+            place, f"Arm {listed(unknown)} is not in the design.", f"The design has {listed(design.names, most=20)}."
+        )
+    empty = [name for name in design.names if name not in arms.values()]
+    if empty:
+        raise DesignError(place, f"Arm {listed(empty)} has no school.", "Correct the allocation or the design's arms.")
+
+
+def _off_design(read: SortedSchools, design: Design, arms: Sequence[str]) -> tuple[str, ...]:
+    """Note groups of schools whose counts the design could not have drawn."""
+    off = []
+    for depth in range(len(design.strata) + 1):
+        members: dict[tuple[str, ...], list[str]] = {}
+        for values, arm in zip(read.stratum_values, arms, strict=True):
+            members.setdefault(values[:depth], []).append(arm)
+        for key, chosen in sorted(members.items()):
+            shares = design.probabilities
+            if any(abs(chosen.count(name) - len(chosen) * share) >= 1 for name, share in shares.items()):
+                counts = ", ".join(f"{chosen.count(name)} {name}" for name in design.names)
+                off.append(f"{' / '.join(key) or 'all schools'} ({counts})")
+    if not off:
+        return ()
+    return (
+        f"The design could not have drawn these numbers of schools: {listed(off)}. "
+        "Tests by re-draws follow the design, not the draw that was made.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What a verification found.
+
+    Parameters
+    ----------
+    ok
+        Whether all that could be checked agrees.
+    problems
+        What does not agree, one sentence each.
+    notes
+        What was checked, and what could not be.
+    """
+
+    ok: bool
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return " ".join(self.problems or self.notes)
+
+
+def verify(record: AllocationRecord, schools: pd.DataFrame) -> Verification:
+    """Check an allocation's record against the school frame and, where it was drawn here, by drawing again.
+
+    Parameters
+    ----------
+    record
+        The record.
+    schools
+        The school frame as it is now.
+
+    Returns
+    -------
+    Verification
+        Not `ok` when the frame changed, when the record's parts disagree, or when the draw gives other arms.
+    """
+    read = read_schools(schools, record.design)
+    problems = _frame_problems(record, read) + _record_problems(record)
+    if record.drawn == "elsewhere":
+        note = "The allocation was drawn elsewhere: schools, strata and hashes were checked, the draw itself cannot be."
+        return Verification(ok=not problems, problems=tuple(problems), notes=(note,))
+    if record.algorithm != ALGORITHM:
+        problems.append(f"The algorithm is '{record.algorithm}'; this version can only draw '{ALGORITHM}'.")
+    if not problems:
+        problems += _draw_problems(record, schools)
+    note = f"{len(record.schools)} schools were drawn again from seed '{record.seed}' with the same result."
+    return Verification(ok=not problems, problems=tuple(problems), notes=() if problems else (note,))
+
+
+def _frame_problems(record: AllocationRecord, read: SortedSchools) -> list[str]:
+    now, then = (
+        dict(zip(read.ids, read.stratum_values, strict=True)),
+        dict(zip(record.schools, record.stratum_values, strict=True)),
+    )
+    moved = [school for school in now if school in then and now[school] != then[school]]
+    found = (
+        ("The school frame no longer has school", [school for school in then if school not in now]),
+        ("The school frame has schools that were not randomised:", [school for school in now if school not in then]),
+        ("The strata changed since the draw for school", moved),
+    )
+    return [f"{text} {listed(names)}." for text, names in found if names]
+
+
+def _record_problems(record: AllocationRecord) -> list[str]:
+    recorded = SortedSchools(ids=record.schools, columns=record.design.strata, stratum_values=record.stratum_values)
+    problems = []
+    if sha256(recorded.canonical()) != record.frame_sha256:
+        problems.append("The record's schools and strata do not have the hash that it states: it was changed.")
+    if allocation_hash(record.schools, record.arms) != record.allocation_sha256:
+        problems.append("The record's arms do not have the hash that it states: it was changed.")
+    unknown = sorted(set(record.arms) - set(record.design.names))
+    if unknown:
+        problems.append(f"The record has arms that its design does not know: {listed(unknown)}.")
+    return problems
+
+
+def _draw_problems(record: AllocationRecord, schools: pd.DataFrame) -> list[str]:
+    drawn = allocate(schools, record.design, seed=record.seed)
+    pairs = zip(record.schools, record.arms, drawn.arms, strict=True)
+    other = [school for school, then, now in pairs if then != now]
+    if not other:
+        return []
+    return [
+        f"The draw gives {len(other)} of {len(record.schools)} schools another arm than the record: {listed(other)}."
+    ]

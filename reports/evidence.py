@@ -1,0 +1,158 @@
+"""Evidence: everything a report may state, handed over as plain values.
+
+`evaluation` fills it from the trial's folder; sections, tables and figures read it and nothing else,
+so that no notebook fits a model and no sentence holds a typed figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmFacts:
+    """An arm as reports name it.
+
+    ``schools`` is what running text calls its schools ("pilot schools"); made from the name and label when empty.
+    """
+
+    name: str
+    label: str
+    is_reference: bool
+    schools: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeFacts:
+    """An outcome as reports name it.
+
+    ``kind`` is "binary" or "continuous"; ``direction`` says which way is good: "lower" or "higher". ``unit`` is the
+    unit in words for continuous outcomes ("points"); ``event`` names the event of a binary one in the past tense
+    ("left school early"); ``who`` names the pupils who had it, as a plural noun ("leavers").
+    """
+
+    name: str
+    label: str
+    kind: str
+    direction: str
+    unit: str = ""
+    event: str = ""
+    description: str = ""
+    wave: str = ""
+    who: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysisFacts:
+    """An entry of the analysis plan.
+
+    ``missing_outcome`` says what is assumed of a pupil whose binary outcome is unknown: "leave_out", "as_event" or
+    "as_no_event".
+    """
+
+    name: str
+    outcome: str
+    role: str  # "primary", "secondary", "sensitivity" or "exploratory"
+    model: str  # "linear_mixed", "linear_cluster" or "logistic_mixed"
+    covariates: tuple[str, ...] = ()
+    missing_outcome: str = "leave_out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What is known about one trial.
+
+    Parameters
+    ----------
+    title, registration, funder
+        As the protocol states them; empty where it does not.
+    countries
+        Code to English name, in the protocol's order; one or more.
+    country
+        Code of the country that the report is about; empty for all countries together.
+    arms, outcomes, analyses
+        In the protocol's order.
+    waves
+        Wave name to (label, date as the protocol has it).
+    design
+        Facts of the allocation: ``kind`` ("stratified"), ``strata`` (list of labels), ``n_strata``, ``ratio``
+        ("1:1"), ``seed``, ``algorithm``, ``drawn`` ("here" or "elsewhere"), ``n_draws`` (how often anyone drew),
+        ``verified`` (bool), ``allocation_sha256``, ``plan_sha256`` (empty when the plan was not frozen),
+        ``plan_frozen`` (bool), ``changes_after_freeze`` (list of str).
+    estimates
+        The table of results/estimates.csv: ``estimate_id, plan_entry, role, quantity, term, estimate, std_error,
+        statistic, df, p_value, conf_low, conf_high, conf_level, outcome, arm, country, n_schools, n_pupils, method,
+        se_type, df_method, status, reason``. ``quantity`` is one of: ``difference`` (effect in the outcome's units; a
+        share for binary outcomes), ``mean`` (observed mean or share of one arm), ``hedges_g``, ``cox_index``,
+        ``odds_ratio``, ``icc``, ``school_sd``, ``pupil_sd``, ``randomisation_test`` (only p_value and statistic),
+        ``pooled_difference`` (mean over countries), ``prediction_interval`` (only its ends).
+        ``country`` is "" for pooled rows. What could not be estimated has ``status`` other than "ok" or "boundary",
+        NaN figures and a ``reason``.
+    balance
+        One row a variable (and category) and level: ``level`` ("school" or "pupil"), ``variable``, ``label``,
+        ``category``, ``country`` ("" for all), ``arm``, ``n_reference``, ``n_arm``, ``mean_reference``, ``mean_arm``,
+        ``sd_reference``, ``sd_arm``, ``std_difference``, ``variance_ratio``, ``missing_reference``, ``missing_arm``
+        (shares), ``wwc`` ("satisfied", "adjust", "not_satisfied").
+    balance_test
+        ``statistic``, ``p_value``, ``n_draws`` of the joint test by re-draws of the design; empty when none was made.
+    flow
+        One row: ``country``, ``arm`` ("" before randomisation), ``step``, ``reason``, ``n_schools``, ``n_pupils``.
+        Steps in order: ``assessed``, ``excluded`` (one row a reason), ``randomised``, ``baseline`` (pupils enrolled
+        at baseline in randomised schools), ``joined`` (pupils who came later, not analysed), ``outcome_missing`` (one
+        row a reason), ``analysed`` (of the primary analysis).
+    implementation
+        One row an indicator: ``country`` ("" for all), ``indicator``, ``label``, ``n_schools``, ``mean``,
+        ``minimum``, ``maximum``; may be empty.
+    costs
+        One row: ``country`` ("" for all), ``n_schools``, ``cost_per_school``, ``cost_per_pupil``, ``currency``,
+        ``price_year``; may be empty.
+    returns
+        One row a file that schools sent: ``country``, ``file``, ``table``, ``wave``, ``sent``, ``kept``, ``asked``,
+        ``refused``; may be empty.
+    disclosure_threshold
+        Smallest count that may be printed.
+    data_sha256
+        Hash of the data that the estimates rest on.
+    version
+        Version of crocoos that made the results.
+    objective, eligibility
+        What the trial asks and which schools could take part, as sentences; empty where the protocol says nothing.
+    limitations, recommendations
+        What the evaluators add to the limits that follow from the results, and what they conclude, a sentence each.
+    read_more
+        Web address where protocol, data and report can be read.
+    covariate_labels
+        Name of a covariate to what tables call it.
+    """
+
+    title: str
+    countries: Mapping[str, str]
+    country: str
+    arms: tuple[ArmFacts, ...]
+    outcomes: tuple[OutcomeFacts, ...]
+    analyses: tuple[AnalysisFacts, ...]
+    waves: Mapping[str, tuple[str, str]]
+    design: Mapping[str, object]
+    estimates: pd.DataFrame
+    balance: pd.DataFrame
+    flow: pd.DataFrame
+    balance_test: Mapping[str, float] = field(default_factory=dict)
+    implementation: pd.DataFrame = field(default_factory=pd.DataFrame)
+    costs: pd.DataFrame = field(default_factory=pd.DataFrame)
+    returns: pd.DataFrame = field(default_factory=pd.DataFrame)
+    intervention: str = ""
+    comparison: str = ""
+    registration: str = ""
+    funder: str = ""
+    disclosure_threshold: int = 10
+    data_sha256: str = ""
+    version: str = ""
+    objective: str = ""
+    eligibility: str = ""
+    limitations: tuple[str, ...] = ()
+    recommendations: tuple[str, ...] = ()
+    read_more: str = ""
+    covariate_labels: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,144 @@
+"""Love plot: standardised differences at baseline, with the limits that they are judged by."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from reports.blocks import Figure as FigureBlock
+from reports.blocks import inline
+from reports.evidence import ArmFacts, Evidence
+from reports.figures.forest import ticks
+from reports.figures.style import ACCENT, INK, MUTED, PALE, RULE, SMALL, blank, drawing, plot_area, to_svg
+from reports.selection import as_float, compared_arms, records, reference_arm
+from reports.sentences import arm_name, schools_of
+from reports.tables.balance import LEVELS, balance_rows, row_label
+from reports.words import Words
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SATISFIED, ADJUST = 0.05, 0.25
+"""Limits of the What Works Clearinghouse: alike, and alike after adjustment."""
+
+ROW = 0.235
+_LEFT, _RIGHT, _TOP, _BOTTOM = 2.6, 0.2, 0.3, 0.72
+_MARKERS = {"school": "s", "pupil": "o"}
+
+
+def love_plot(evidence: Evidence, words: Words, *, arm: ArmFacts | None = None, anchor: str = "") -> FigureBlock | None:
+    """Return the love plot of what the report is about; None when nothing is known.
+
+    Parameters
+    ----------
+    arm
+        The arm that is compared; the first by default.
+    anchor
+        Name of the figure in the document.
+    """
+    chosen = arm or compared_arms(evidence)[0]
+    frame = balance_rows(evidence)
+    rows = [row for row in records(frame) if row["arm"] == chosen.name and not row["hidden"]]
+    rows = [row for row in rows if math.isfinite(as_float(row["std_difference"]))]
+    if not rows:
+        return None
+    name = anchor or f"love-{chosen.name}"
+    lines = _lines(rows)
+    with drawing():
+        figure, _ = blank(ROW * len(lines) + _TOP + _BOTTOM)
+        axes = plot_area(figure, left=_LEFT, right=_RIGHT, bottom=_BOTTOM, top=_TOP)
+        axes.set_ylim(len(lines) - 0.5, -0.5)
+        widest = max(0.3, *(1.12 * abs(as_float(row["std_difference"])) for row in rows))
+        axes.set_xlim(-widest, widest)
+        _ground(axes, words)
+        for place, (level, row) in enumerate(lines):
+            _line(axes, words, place, level, row)
+        _labels(axes, words, chosen)
+        svg = to_svg(figure, name)
+    return FigureBlock(
+        svg=svg,
+        caption=inline(
+            words.text(
+                "Standardised differences at baseline between {schools} and {reference}",
+                schools=schools_of(words, chosen),
+                reference=schools_of(words, reference_arm(evidence)),
+            )
+        ),
+        alt=_alt(words, rows),
+        note=inline(
+            words.text(
+                "The inner band (up to {low}) counts as alike, the outer one (up to {high}) as alike once the analysis"
+                " allows for the difference: limits of the What Works Clearinghouse.",
+                low=words.numbers.decimal(SATISFIED, digits=2),
+                high=words.numbers.decimal(ADJUST, digits=2),
+            )
+        ),
+        anchor=name,
+    )
+
+
+def _lines(rows: list[dict[str, object]]) -> list[tuple[str, dict[str, object] | None]]:
+    """Return rows by level, each level under its heading."""
+    lines: list[tuple[str, dict[str, object] | None]] = []
+    for level in LEVELS:
+        of_level = [row for row in rows if row["level"] == level]
+        if of_level:
+            lines.append((level, None))
+            lines += [(level, row) for row in of_level]
+    return lines
+
+
+def _ground(axes: Axes, words: Words) -> None:
+    axes.axvspan(-ADJUST, ADJUST, color=PALE, linewidth=0, zorder=0)
+    axes.axvspan(-SATISFIED, SATISFIED, color="#d5dce6", linewidth=0, zorder=0)
+    axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
+    for limit in (-ADJUST, -SATISFIED, SATISFIED, ADJUST):
+        axes.axvline(limit, color=RULE, linewidth=0.6, zorder=1)
+        axes.annotate(
+            words.numbers.decimal(limit, digits=2), xy=(limit, 1), xycoords=axes.get_xaxis_transform(), xytext=(0, 3),
+            textcoords="offset points", ha="right" if -1 < limit * 20 < 0 else "center", va="bottom", fontsize=7.5,
+            color=MUTED, annotation_clip=False,
+        )  # fmt: skip
+
+
+def _line(axes: Axes, words: Words, place: int, level: str, row: dict[str, object] | None) -> None:
+    from matplotlib.transforms import blended_transform_factory
+
+    figure = axes.get_figure(root=True)
+    assert figure is not None  # noqa: S101 -- axes were made on a figure
+    beside = blended_transform_factory(figure.dpi_scale_trans, axes.transData)
+    if row is None:
+        axes.text(0.0, place, words.text(LEVELS[level]), transform=beside, va="center", fontweight="bold")
+        return
+    value = as_float(row["std_difference"])
+    axes.text(0.12, place, row_label(words, row), transform=beside, va="center")
+    axes.plot([0, value], [place, place], color=ACCENT, linewidth=0.9, alpha=0.6, zorder=2)
+    axes.plot([value], [place], marker=_MARKERS[level], markersize=6.2, color=ACCENT, zorder=3)
+
+
+def _labels(axes: Axes, words: Words, arm: ArmFacts) -> None:
+    ticks(axes, words)
+    for text, place, side in (
+        (words.text("← less in {schools}", schools=arm_name(words, arm)), 0.0, "left"),
+        (words.text("more in {schools} →", schools=arm_name(words, arm)), 1.0, "right"),
+    ):
+        axes.annotate(
+            text, xy=(place, 0), xycoords="axes fraction", xytext=(0, -21), textcoords="offset points", ha=side,
+            va="top", fontsize=SMALL, color=MUTED, annotation_clip=False,
+        )  # fmt: skip
+    axes.annotate(
+        words.text("Standardised difference (standard deviations)"), xy=(0.5, 0), xycoords="axes fraction",
+        xytext=(0, -34), textcoords="offset points", ha="center", va="top", annotation_clip=False,
+    )  # fmt: skip
+
+
+def _alt(words: Words, rows: list[dict[str, object]]) -> str:
+    said = [
+        words.text(
+            "{label}: {value}.",
+            label=row_label(words, row),
+            value=words.numbers.decimal(as_float(row["std_difference"]), digits=2, sign="both"),
+        )
+        for row in rows
+    ]
+    return " ".join([words.text("Standardised differences at baseline."), *said])

@@ -1,0 +1,137 @@
+"""Means or shares of the arms, in each country and in all together, as dots that a line joins."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from analysis.results import Estimate
+from reports.blocks import Figure as FigureBlock
+from reports.blocks import inline
+from reports.evidence import AnalysisFacts, Evidence
+from reports.figures.forest import ticks
+from reports.figures.style import COLOURS, MARKERS, RULE, SMALL, blank, drawing, plot_area, to_svg
+from reports.selection import all_estimates
+from reports.sentences import Comparison, comparison, unit_of
+from reports.tables.cells import Means, place_label, places, shown_means
+from reports.tables.layout import SUPPRESSED
+from reports.words import Words
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+ROW = 0.36
+_LEFT, _RIGHT, _TOP, _BOTTOM = 1.35, 0.35, 0.3, 0.55
+
+
+def shares_plot(evidence: Evidence, words: Words, analysis: AnalysisFacts, *, anchor: str = "") -> FigureBlock | None:
+    """Return the arms' means or shares by country as dots; None when there are none to print."""
+    estimates = all_estimates(evidence)
+    shown = shown_means(evidence, analysis, estimates)
+    order = [*[place for place in places(evidence) if place], ""]
+    rows = [place for place in order if any(shown.get((arm.name, place)) for arm in evidence.arms)]
+    if not rows:
+        return None
+    one = comparison(evidence, analysis, country="")
+    name = anchor or f"shares-{analysis.name}"
+    with drawing():
+        figure, _ = blank(ROW * len(rows) + _TOP + _BOTTOM)
+        axes = plot_area(figure, left=_LEFT, right=_RIGHT, bottom=_BOTTOM, top=_TOP)
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_xlim(*_limits(one, shown))
+        for row, place in enumerate(rows):
+            _row(axes, evidence, words, one, row, place, shown)
+        _name_arms(axes, evidence, one, rows[0], shown)
+        ticks(axes, words)
+        axes.set_xlabel(axis_label(words, one), labelpad=6)
+        svg = to_svg(figure, name)
+    caption = words.text("{outcome} by arm, as observed", outcome=one.outcome.label)
+    return FigureBlock(svg=svg, caption=inline(caption), alt=_alt(evidence, words, one, rows, shown), anchor=name)
+
+
+def axis_label(words: Words, one: Comparison) -> str:
+    """Return what the axis of means shows, with its unit."""
+    if one.outcome.kind == "binary":
+        if one.outcome.event:
+            return words.text("Pupils of every 100 who {event}", event=one.outcome.event)
+        return words.text("{outcome}, per 100 pupils", outcome=one.outcome.label)
+    unit = unit_of(one.outcome)
+    return words.text("{outcome}, {unit}", outcome=one.outcome.label, unit=unit) if unit else one.outcome.label
+
+
+def _limits(one: Comparison, shown: Means) -> tuple[float, float]:
+    values = [one.scale * mean.estimate for mean in shown.values() if mean is not None]
+    low, high = min(values), max(values)
+    if one.outcome.kind == "binary":
+        return 0.0, min(high * 1.15, 104.0) or 1.0
+    room = max(high - low, abs(high) * 0.02) * 0.35 or 1.0
+    return low - room, high + room
+
+
+def _row(axes: Axes, evidence: Evidence, words: Words, one: Comparison, row: int, place: str, shown: Means) -> None:
+    from matplotlib.transforms import blended_transform_factory
+
+    figure = axes.get_figure(root=True)
+    assert figure is not None  # noqa: S101 -- axes were made on a figure
+    beside = blended_transform_factory(figure.dpi_scale_trans, axes.transData)
+    weight = "regular" if place else "bold"
+    label = place_label(evidence, words, place)
+    axes.text(0.0, row, label, transform=beside, va="center", fontweight=weight)
+    axes.axhline(row, color=RULE, linewidth=0.5, zorder=0)
+    found = [(k, mean) for k, arm in enumerate(evidence.arms) if (mean := shown.get((arm.name, place))) is not None]
+    values = [one.scale * mean.estimate for _, mean in found]
+    if found:
+        axes.plot([min(values), max(values)], [row, row], color="#8a93a1", linewidth=1.6, zorder=1)
+    for k, mean in found:
+        _dot(axes, words, one, row, k, mean, values)
+
+
+def _dot(axes: Axes, words: Words, one: Comparison, row: int, k: int, mean: Estimate, values: list[float]) -> None:
+    value = one.scale * mean.estimate
+    colour = COLOURS[k % len(COLOURS)]
+    axes.plot([value], [row], marker=MARKERS[k % len(MARKERS)], markersize=7, color=colour, zorder=3)
+    outside = len(values) == 1 or value in (min(values), max(values))
+    right = len(values) == 1 or value == max(values)
+    axes.annotate(
+        words.numbers.decimal(value, digits=one.digits), xy=(value, row),
+        xytext=((7 if right else -7), 0) if outside else (0, 7), textcoords="offset points",
+        ha=("left" if right else "right") if outside else "center", va="center" if outside else "bottom",
+        fontsize=SMALL, color=colour, fontweight="bold",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+    )  # fmt: skip
+
+
+def _name_arms(axes: Axes, evidence: Evidence, one: Comparison, place: str, shown: Means) -> None:
+    """Name the arms over the dots of the first row, so that no legend is needed."""
+    found = [(k, mean) for k, arm in enumerate(evidence.arms) if (mean := shown.get((arm.name, place))) is not None]
+    values = [mean.estimate for _, mean in found]
+    for k, mean in found:
+        middle = len(found) > 2 and mean.estimate not in (min(values), max(values))
+        side = "center" if middle else "right" if mean.estimate == min(values) and len(found) > 1 else "left"
+        axes.annotate(
+            evidence.arms[k].label, xy=(one.scale * mean.estimate, -0.5),
+            xytext=({"right": 4, "left": -4, "center": 0}[side], 1), textcoords="offset points",
+            ha=side, va="bottom", fontsize=SMALL, color=COLOURS[k % len(COLOURS)], fontweight="bold",
+            annotation_clip=False,
+        )  # fmt: skip
+
+
+def _alt(evidence: Evidence, words: Words, one: Comparison, rows: list[str], shown: Means) -> str:
+    said = [words.text("{axis}.", axis=axis_label(words, one))]
+    for place in rows:
+        parts = [
+            words.text("{arm} {value}", arm=arm.label, value=_value(words, one, shown.get((arm.name, place))))
+            for arm in evidence.arms
+        ]
+        said.append(
+            words.text("{place}: {values}.", place=place_label(evidence, words, place), values=words.listed(parts))
+        )
+    return " ".join(said)
+
+
+def _value(words: Words, one: Comparison, mean: Estimate | None) -> str:
+    if mean is None:
+        return words.text(SUPPRESSED)
+    return words.numbers.decimal(
+        one.scale * mean.estimate if math.isfinite(mean.estimate) else math.nan, digits=one.digits
+    )

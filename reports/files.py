@@ -1,0 +1,104 @@
+"""Files are written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+from data_schema.errors import StorageError
+
+_PROBLEMS = {
+    errno.ENOENT: ("there is no such file or folder.", "Check the path, and run the stage that writes it."),
+    errno.ENOSPC: ("the disk is full.", "Free some space and run the same command again; nothing was lost."),
+    errno.EDQUOT: ("your quota is used up.", "Free some space and run the same command again; nothing was lost."),
+    errno.EROFS: ("the disk is read-only.", "Move the trial to a folder that you may write to, and run again."),
+    errno.EACCES: (
+        "the folder may not be written to.",
+        "Ask for the right to write there, or move the trial elsewhere.",
+    ),
+    errno.EPERM: (
+        "the folder may not be written to.",
+        "Ask for the right to write there, or move the trial elsewhere.",
+    ),
+}
+
+
+def storage_error(path: Path, error: OSError) -> StorageError:
+    """Return what the operating system said about a path as an error with a remedy.
+
+    Parameters
+    ----------
+    path
+        The file or folder that could not be written or read.
+    error
+        What the operating system answered.
+
+    Returns
+    -------
+    StorageError
+        To be raised from ``error``.
+    """
+    reason = f"the file cannot be written ({error.strerror or type(error).__name__})."
+    problem, remedy = _PROBLEMS.get(error.errno or 0, (reason, "Check the path and your rights there, and run again."))
+    return StorageError(str(path), problem, remedy)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file in one step: whoever looks sees the old content or the new, never a part.
+
+    The content goes to a file beside the target, is forced to the disk and then takes the target's name. Missing
+    folders above it are made.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    content
+        Its bytes.
+
+    Raises
+    ------
+    StorageError
+        When the disk is full or the folder may not be written to. The old file is then as it was, and nothing is left
+        beside it.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    except OSError as error:
+        raise storage_error(path, error) from error
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.chmod(0o666 & ~_umask())
+        part.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise storage_error(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Force a folder's list of names to the disk, where the platform can."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    """Return the process's mask for new files: `tempfile` makes them private, and reports are there to be read."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

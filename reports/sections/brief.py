@@ -1,0 +1,197 @@
+"""The evidence summary: two pages for those who decide. Page one answers, page two says for whom, how, at what cost."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from reports.blocks import Block, Bullets, Heading, Inline, Note, PageBreak, Paragraph, Span, Title, inline
+from reports.disclosure import MINIMUM_SCHOOLS
+from reports.evidence import Evidence
+from reports.figures.forest import forest_plot
+from reports.figures.shares import shares_plot
+from reports.sections.common import (
+    cost_row,
+    country_names,
+    headline_comparisons,
+    key_figures,
+    number_of_pupils,
+    number_of_schools,
+    paragraph,
+    plan_note,
+    size_phrase,
+)
+from reports.sections.limits import limits
+from reports.selection import as_float, compared_arms, has_countries, headline, of_focus, records
+from reports.sentences import comparison, effect, finding, levels, short
+from reports.tables import outcomes_table
+from reports.tables.practice import money
+from reports.words import Words, words
+
+MOST_OUTCOMES, MOST_INDICATORS, MOST_LIMITS = 4, 4, 4
+
+
+def brief_title(evidence: Evidence, language: str) -> tuple[Block, ...]:
+    """Return the title block; the title is the finding."""
+    text = words(language)
+    findings = [finding(text, one) for one in headline_comparisons(evidence)]
+    about = text.text("{title}, {countries}", title=evidence.title, countries=country_names(evidence, text))
+    return (
+        Title(
+            kind=text.text("Evidence summary"),
+            layout="brief",
+            text=findings[0] if findings else evidence.title,
+            subtitle=about,
+            facts=tuple(fact for fact in (size_phrase(evidence, text),) if fact),
+        ),
+    )
+
+
+def brief_answer(evidence: Evidence, language: str) -> tuple[Block, ...]:
+    """Return what was tried and the answer in one or two sentences, then the large numbers."""
+    text = words(language)
+    blocks: list[Block] = list(plan_note(evidence, text))
+    if evidence.intervention:
+        blocks.append(Paragraph(text=inline(evidence.intervention), style="lead"))
+    for one in headline_comparisons(evidence):
+        said = text.joined([levels(text, one), effect(text, one)])
+        blocks.append(Note(kind="finding", title=text.text("Did it work?"), text=said))
+    return (*blocks, *key_figures(evidence, text))
+
+
+def brief_outcomes(evidence: Evidence, language: str) -> tuple[Block, ...]:
+    """Return the table of up to four outcomes and one figure, and end the page."""
+    text = words(language)
+    entry = headline(evidence)
+    blocks: list[Block] = [outcomes_table(evidence, text, most=MOST_OUTCOMES)]
+    if entry is not None:
+        arm = compared_arms(evidence)[0]
+        plots = [forest_plot(evidence, text, entry, arm=arm)]
+        if not has_countries(evidence):
+            plots.insert(0, shares_plot(evidence, text, entry))
+        blocks += [plot for plot in plots if plot is not None]
+    return (*blocks, PageBreak())
+
+
+def brief_practice(evidence: Evidence, language: str) -> tuple[Block, ...]:
+    """Return for whom, how it was put into practice and what it cost."""
+    text = words(language)
+    blocks: list[Block] = []
+    entry = headline(evidence)
+    if entry is not None and has_countries(evidence):
+        arm = compared_arms(evidence)[0]
+        points = [
+            text.line(
+                "{country}. {result}",
+                country=Span(text=name, strong=True),
+                result=short(text, comparison(evidence, entry, arm=arm, country=code)),
+            )
+            for code, name in evidence.countries.items()
+        ]
+        blocks.append(Heading(text=text.text("Country by country"), anchor="where"))
+        blocks.append(Bullets(items=tuple(points)))
+        plot = shares_plot(evidence, text, entry)
+        blocks += [plot] if plot is not None else []
+    blocks.append(Heading(text=text.text("Was it put into practice?"), anchor="practice"))
+    blocks += _practice(evidence, text)
+    blocks.append(Heading(text=text.text("What did it cost?"), anchor="cost"))
+    blocks.append(paragraph(_cost(evidence, text)))
+    return tuple(blocks)
+
+
+def brief_unknowns(evidence: Evidence, language: str) -> tuple[Block, ...]:
+    """Return what is not known, the most important first."""
+    text = words(language)
+    points = tuple(islice(limits(evidence, text), MOST_LIMITS))
+    return Heading(text=text.text("What do we not know?"), anchor="unknown"), Bullets(items=points)
+
+
+def brief_what_follows(evidence: Evidence, language: str) -> tuple[Block, ...]:
+    """Return what the evaluators conclude; a plain sentence where they have not concluded anything yet."""
+    text = words(language)
+    heading = Heading(text=text.text("What follows?"), anchor="follows")
+    if not evidence.recommendations:
+        return heading, paragraph(text.text("The evaluators have made no recommendations."))
+    return heading, Bullets(items=tuple(inline(point) for point in evidence.recommendations))
+
+
+def brief_trial(evidence: Evidence, language: str) -> tuple[Block, ...]:
+    """Return how the trial was done, in four lines."""
+    text = words(language)
+    points: list[str] = []
+    schools, pupils = number_of_schools(evidence), number_of_pupils(evidence)
+    if schools is not None:
+        arms = text.listed([arm.label for arm in evidence.arms])
+        said = text.plural(
+            "Schools: {n} drawn by lot ({arms}).", "Schools: {n} drawn by lot ({arms}).", schools, arms=arms
+        )
+        points.append(said)
+    if pupils is not None:
+        points.append(text.plural("Pupils: {n} analysed.", "Pupils: {n} analysed.", pupils))
+    if evidence.comparison:
+        points.append(text.text("Compared with: {comparison}", comparison=evidence.comparison))
+    dates = [
+        text.text("{wave} ({date})", wave=label, date=date) if date else label
+        for label, date in evidence.waves.values()
+    ]
+    if dates:
+        points.append(text.text("Data: {waves}.", waves=text.listed(dates)))
+    points.append(_plan(evidence, text))
+    heading = Heading(text=text.text("How was the trial done?"), anchor="how")
+    return heading, Bullets(items=tuple(inline(point) for point in points))
+
+
+def brief_where(evidence: Evidence, language: str) -> tuple[Block, ...]:
+    """Return where to read more."""
+    text = words(language)
+    said: Inline = text.line("Full results, methods and limits: the experimental report of this trial.")
+    if evidence.read_more:
+        link = Span(text=evidence.read_more, link=evidence.read_more)
+        said = text.line(
+            "Full results, methods and limits: the experimental report of this trial, at {address}.", address=link
+        )
+    return (Paragraph(text=said, style="small"),)
+
+
+def _practice(evidence: Evidence, words: Words) -> list[Block]:
+    rows = records(of_focus(evidence.implementation, evidence))
+    rows = [row for row in rows if as_float(row["n_schools"]) >= MINIMUM_SCHOOLS][:MOST_INDICATORS]
+    if not rows:
+        return [paragraph(words.text("No records of what schools put into practice were collected."))]
+    parts = [
+        words.text(
+            "{label}: {mean} on average",
+            label=str(row["label"]),
+            mean=words.numbers.decimal(as_float(row["mean"]), digits=1),
+        )
+        for row in rows
+    ]
+    most = max(int(as_float(row["n_schools"])) for row in rows)
+    return [
+        paragraph(words.plural("Reported by {n} school:", "Reported by {n} schools:", most)),
+        Bullets(items=tuple(inline(words.text("{point}.", point=part)) for part in parts)),
+    ]
+
+
+def _cost(evidence: Evidence, words: Words) -> str:
+    row = cost_row(evidence)
+    if row is None:
+        return words.text("No costs were collected.") if evidence.costs.empty else words.text("Costs are not printed.")
+    values = {
+        name: money(words, as_float(row[f"cost_per_{name}"]), currency=str(row["currency"]))
+        for name in ("pupil", "school")
+    }
+    return words.text("{pupil} a pupil, {school} a school, by what schools reported.", **values)
+
+
+def _plan(evidence: Evidence, words: Words) -> str:
+    frozen = bool(evidence.design.get("plan_frozen"))
+    if evidence.registration and frozen:
+        return words.text(
+            "Plan: registered ({registration}) and frozen before the results were seen.",
+            registration=evidence.registration,
+        )
+    if evidence.registration:
+        return words.text("Plan: registered ({registration}).", registration=evidence.registration)
+    if frozen:
+        return words.text("Plan: frozen before the results were seen.")
+    return words.text("Plan: neither registered nor frozen before the results were seen.")

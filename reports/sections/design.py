@@ -1,0 +1,155 @@
+"""What was asked, of whom, what was compared and measured, and how schools were drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from reports.blocks import Block, Bullets, Column, Heading, Inline, Note, Span, inline
+from reports.evidence import AnalysisFacts, ArmFacts, Evidence
+from reports.sections.common import country_names, number_of_schools, paragraph
+from reports.selection import compared_arms, main_analyses, outcome_of, reference_arm
+from reports.tables.layout import line, table
+from reports.words import Words, message, words
+
+ROLES = {
+    "primary": message("primary"),
+    "secondary": message("secondary"),
+    "exploratory": message("exploratory"),
+    "sensitivity": message("sensitivity"),
+}
+
+
+def trial_design(evidence: Evidence, language: str) -> tuple[Block, ...]:
+    """Return question, schools, arms and outcomes of the trial."""
+    text = words(language)
+    blocks: list[Block] = [Heading(text=text.text("The trial"), anchor="trial")]
+    if evidence.objective:
+        blocks.append(paragraph(evidence.objective))
+    blocks.append(paragraph(_schools(evidence, text)))
+    if evidence.eligibility:
+        blocks.append(paragraph(evidence.eligibility))
+    blocks.append(Heading(text=text.text("What was compared"), level=2, anchor="arms"))
+    blocks.append(Bullets(items=tuple(_arms(evidence, text))))
+    blocks.append(Heading(text=text.text("What was measured"), level=2, anchor="measures"))
+    if evidence.waves:
+        waves = [_wave(text, label, date) for label, date in evidence.waves.values()]
+        blocks.append(paragraph(text.text("Rounds of data collection: {waves}.", waves=text.listed(waves))))
+    blocks.append(_outcomes(evidence, text))
+    return tuple(blocks)
+
+
+def allocation(evidence: Evidence, language: str) -> tuple[Block, ...]:
+    """Return how schools were drawn and how anyone can check it."""
+    text = words(language)
+    design = evidence.design
+    sentences = [text.text("Schools, not pupils, were drawn: all pupils of a school are in the same arm.")]
+    sentences += list(_strata(design, text))
+    if design.get("drawn") == "elsewhere":
+        sentences.append(
+            text.text(
+                "The draw was made outside this toolkit and its recorded result adopted; it cannot be repeated here."
+            )
+        )
+    elif design.get("seed"):
+        sentences.append(
+            text.text(
+                "The draw follows from the list of schools, the design and the seed “{seed}” by the published algorithm"
+                " {algorithm}, so that anyone can repeat it.",
+                seed=str(design["seed"]),
+                algorithm=str(design.get("algorithm", "")),
+            )
+        )
+    blocks: list[Block] = [
+        Heading(text=text.text("How schools were drawn"), level=2, anchor="allocation"),
+        paragraph(" ".join(sentences)),
+    ]
+    return (*blocks, *_warnings(design, text))
+
+
+def _warnings(facts: Mapping[str, object], words: Words) -> Iterable[Block]:
+    draws = int(str(facts.get("n_draws") or 1))
+    if draws > 1:
+        said = words.plural(
+            "The draw was made {n} time; the last one holds.", "The draw was made {n} times; the last one holds.", draws
+        )
+        yield Note(kind="caution", title=words.text("More than one draw"), text=inline(said))
+    if facts.get("verified"):
+        if facts.get("drawn") == "elsewhere":
+            yield paragraph(words.text("The adopted allocation agrees with the list of schools and with its record."))
+        else:
+            yield paragraph(words.text("The draw was repeated from its record and gave the same allocation."))
+    else:
+        said = words.text("The allocation does not agree with its record, or has not been checked against it.")
+        yield Note(kind="caution", title=words.text("Allocation not verified"), text=inline(said))
+
+
+def _strata(facts: Mapping[str, object], words: Words) -> Iterable[str]:
+    ratio = str(facts.get("ratio") or "")
+    strata = [str(name) for name in (facts.get("strata") or ())]  # type: ignore[attr-defined]  # a list of names
+    n_strata = int(str(facts.get("n_strata") or 0))
+    if strata and n_strata:
+        yield words.plural(
+            "They were drawn in the ratio {ratio} within {n} stratum, formed by {strata}.",
+            "They were drawn in the ratio {ratio} within each of {n} strata, formed by {strata}.",
+            n_strata,
+            ratio=ratio,
+            strata=words.listed(strata),
+        )
+    elif ratio:
+        yield words.text("They were drawn in the ratio {ratio}, without strata.", ratio=ratio)
+
+
+def _schools(evidence: Evidence, words: Words) -> str:
+    schools, countries = number_of_schools(evidence), country_names(evidence, words)
+    if schools is None:
+        return words.text("The trial took place in schools in {countries}.", countries=countries)
+    return words.plural(
+        "The trial took place in {n} school in {countries}.",
+        "The trial took place in {n} schools in {countries}.",
+        schools,
+        countries=countries,
+    )
+
+
+def _arms(evidence: Evidence, words: Words) -> Iterable[Inline]:
+    for arm in compared_arms(evidence):
+        yield _arm(words, arm, evidence.intervention or words.text("The protocol does not describe it."))
+    reference = reference_arm(evidence)
+    yield _arm(words, reference, evidence.comparison or words.text("The protocol does not describe it."))
+
+
+def _arm(words: Words, arm: ArmFacts, said: str) -> Inline:
+    return words.line("{label}: {text}", label=Span(text=arm.label, strong=True), text=said)
+
+
+def _wave(words: Words, label: str, date: str) -> str:
+    return words.text("{wave} ({date})", wave=label, date=date) if date and date != label else label
+
+
+def _outcomes(evidence: Evidence, words: Words) -> Block:
+    lines = [line(*_outcome(evidence, words, entry)) for entry in main_analyses(evidence)]
+    return table(
+        words,
+        words.text("Outcomes"),
+        columns=(
+            Column(label=words.text("Outcome"), width=2.0),
+            Column(label=words.text("Definition"), width=3.8),
+            Column(label=words.text("Round"), width=1.3),
+            Column(label=words.text("Better when"), width=1.0),
+            Column(label=words.text("Role"), width=1.2),
+        ),
+        lines=lines,
+        threshold=evidence.disclosure_threshold,
+        anchor="outcome-definitions",
+    )
+
+
+def _outcome(evidence: Evidence, words: Words, entry: AnalysisFacts) -> tuple[str, ...]:
+    outcome = outcome_of(evidence, entry)
+    definition = outcome.description
+    if outcome.kind == "continuous" and outcome.unit:
+        unit = words.text("In {unit}.", unit=outcome.unit)
+        definition = words.text("{first} {second}", first=definition, second=unit) if definition else unit
+    label = evidence.waves[outcome.wave][0] if outcome.wave in evidence.waves else outcome.wave
+    better = words.text("lower") if outcome.direction == "lower" else words.text("higher")
+    return (outcome.label, definition, label, better, words.text(ROLES.get(entry.role, entry.role)))

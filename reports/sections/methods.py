@@ -1,0 +1,122 @@
+"""How the estimates were made, by which plan, and what was changed after it was frozen."""
+
+from __future__ import annotations
+
+from reports.blocks import Block, Bullets, Heading, Inline, Note, Span, inline
+from reports.evidence import AnalysisFacts, Evidence
+from reports.sections.common import paragraph
+from reports.sections.design import ROLES
+from reports.selection import has_countries, outcome_of
+from reports.tables.sensitivity import ASSUMPTIONS, model_phrase
+from reports.words import Words, message, words
+
+_SHORT_HASH = 16
+
+SMALL_SAMPLE = {
+    "satterthwaite": message("Degrees of freedom are Satterthwaite’s, which keep intervals honest with few schools."),
+    "kenward_roger": message("Degrees of freedom are those of Kenward and Roger, made for few schools."),
+}
+ERRORS = {
+    "CR2": message("Standard errors allow for pupils of one school being alike (CR2, corrected for few schools).")
+}
+
+
+def methods(evidence: Evidence, language: str) -> tuple[Block, ...]:
+    """Return the plan and the methods."""
+    text = words(language)
+    return (
+        Heading(text=text.text("Methods"), anchor="methods"),
+        *_plan(evidence, text),
+        Heading(text=text.text("Analyses"), level=2, anchor="analyses"),
+        paragraph(
+            text.text(
+                "Pupils enrolled at baseline are analysed in the school they were in then and with the arm that it was"
+                " drawn into, whatever the school or the pupil did later."
+            )
+        ),
+        Bullets(items=tuple(_entry(evidence, text, entry) for entry in evidence.analyses)),
+        paragraph(text.joined(_inference(evidence, text))),
+        Heading(text=text.text("How results are worded"), level=2, anchor="wording"),
+        paragraph(
+            text.text(
+                "An effect is said to be there when its interval excludes no difference. Otherwise the report gives the"
+                " range of differences that the data are compatible with, and does not call it “no effect”."
+            )
+        ),
+    )
+
+
+def _plan(evidence: Evidence, words: Words) -> tuple[Block, ...]:
+    design = evidence.design
+    changes = [str(change) for change in (design.get("changes_after_freeze") or ())]  # type: ignore[attr-defined]
+    planned = [outcome_of(evidence, entry).label for entry in evidence.analyses if entry.role == "exploratory"]
+    blocks: list[Block] = []
+    if design.get("plan_frozen"):
+        fingerprint = str(design.get("plan_sha256") or "")[:_SHORT_HASH]
+        said = words.line(
+            "The analysis plan was frozen before the results were seen; its SHA-256 begins with {hash}.",
+            hash=Span(text=fingerprint),
+        )
+        blocks.append(paragraph(said))
+    else:
+        said = inline(words.text("The analysis plan was not frozen: read every estimate as exploratory."))
+        blocks.append(Note(kind="caution", title=words.text("No frozen plan"), text=said))
+    if changes:
+        blocks.append(paragraph(words.text("Changed after the freeze:")))
+        blocks.append(Bullets(items=tuple(inline(change) for change in changes)))
+    elif design.get("plan_frozen"):
+        blocks.append(paragraph(words.text("Nothing was changed after the freeze.")))
+    if planned:
+        blocks.append(
+            paragraph(words.text("Exploratory: {outcomes}.", outcomes=words.listed(list(dict.fromkeys(planned)))))
+        )
+    return tuple(blocks)
+
+
+def _entry(evidence: Evidence, words: Words, entry: AnalysisFacts) -> Inline:
+    covariates = [evidence.covariate_labels.get(name, name) for name in entry.covariates]
+    allowed = (
+        words.text("allowing for {covariates}", covariates=words.listed(covariates))
+        if covariates
+        else words.text("without covariates")
+    )
+    return words.line(
+        "{entry} ({outcome}; {role}): {model}, {allowed}; {missing}.",
+        entry=Span(text=entry.name, strong=True),
+        outcome=outcome_of(evidence, entry).label,
+        role=words.text(ROLES.get(entry.role, entry.role)),
+        model=model_phrase(words, entry),
+        allowed=allowed,
+        missing=words.text(ASSUMPTIONS[entry.missing_outcome]),
+    )
+
+
+def _inference(evidence: Evidence, words: Words) -> list[str]:
+    frame = evidence.estimates
+    if frame.empty:
+        return []
+    differences = frame[frame["quantity"] == "difference"]
+    said = [words.text(ERRORS[name]) for name in ERRORS if (differences["se_type"] == name).any()]
+    said += [words.text(SMALL_SAMPLE[name]) for name in SMALL_SAMPLE if (differences["df_method"] == name).any()]
+    quantities = set(frame["quantity"])
+    if "randomisation_test" in quantities:
+        said.append(
+            words.text(
+                "Beside the model stands a randomisation test, which re-draws the allocation by the same design and"
+                " asks how often chance alone gives a difference as large."
+            )
+        )
+    if has_countries(evidence) and "pooled_difference" in quantities:
+        said.append(
+            words.text(
+                "Across countries, the estimate of one model for all is shown beside a mean of the countries’ estimates"
+                " with the interval of Hartung and Knapp, which is made for a handful of countries."
+            )
+        )
+    said.append(
+        words.text(
+            "Counts below {n} pupils are not printed, nor are figures from which they would follow.",
+            n=words.numbers.count(evidence.disclosure_threshold),
+        )
+    )
+    return said

@@ -1,0 +1,131 @@
+"""What came out: at a glance, outcome by outcome, country by country, under other assumptions."""
+
+from __future__ import annotations
+
+import math
+
+from analysis.results import Estimate
+from reports.blocks import Block, Heading, Inline, Paragraph, Span
+from reports.evidence import AnalysisFacts, ArmFacts, Evidence
+from reports.figures.forest import forest_plot
+from reports.figures.shares import shares_plot
+from reports.sections.common import paragraph
+from reports.selection import (
+    all_estimates,
+    compared_arms,
+    has_countries,
+    headline,
+    main_analyses,
+    outcome_of,
+    sensitivity_analyses,
+)
+from reports.sentences import Comparison, check, comparison, effect, figure, levels
+from reports.tables import by_country_table, effect_sizes_table, outcomes_table, sensitivity_table
+from reports.words import Words, message, words
+
+
+def main_results(evidence: Evidence, language: str) -> tuple[Block, ...]:
+    """Return all outcomes at a glance, and their relative and standardised sizes."""
+    text = words(language)
+    return (
+        Heading(text=text.text("Results"), anchor="results"),
+        outcomes_table(evidence, text),
+        effect_sizes_table(evidence, text),
+    )
+
+
+def results_by_outcome(evidence: Evidence, language: str) -> tuple[Block, ...]:
+    """Return each outcome in words and in a table by country, the primary ones first."""
+    text = words(language)
+    blocks: list[Block] = []
+    for entry in main_analyses(evidence):
+        outcome = outcome_of(evidence, entry)
+        blocks.append(Heading(text=_heading(text, entry, outcome.label), level=2, anchor=f"outcome-{entry.name}"))
+        if entry.role == "exploratory":
+            blocks.append(Paragraph(text=_exploratory(text), style="small"))
+        for arm in compared_arms(evidence):
+            one = comparison(evidence, entry, arm=arm)
+            said = [levels(text, one), effect(text, one), check(text, one), _alike(evidence, text, one)]
+            blocks.append(paragraph(text.joined(said)))
+            blocks.append(by_country_table(evidence, text, entry, arm=arm))
+    return tuple(blocks)
+
+
+def results_by_country(evidence: Evidence, language: str) -> tuple[Block, ...]:
+    """Return forest plots and observed means by country; for a trial in one country, its plot alone."""
+    text = words(language)
+    several = has_countries(evidence)
+    title = text.text("Country by country") if several else text.text("The main result as a picture")
+    heading = Heading(text=title, anchor="countries")
+    blocks: list[Block] = []
+    first = headline(evidence)
+    for entry in main_analyses(evidence):
+        plots = [forest_plot(evidence, text, entry, arm=arm) for arm in compared_arms(evidence)] if several else []
+        if entry is first:
+            plots.append(shares_plot(evidence, text, entry))
+        blocks += [plot for plot in plots if plot is not None]
+    if not blocks:
+        return heading, paragraph(text.text("There is nothing to draw: no outcome could be estimated."))
+    sentences = [_across(evidence, text, first, arm) for arm in compared_arms(evidence)] if first and several else []
+    return (heading, *(paragraph(said) for said in sentences), *blocks)
+
+
+def sensitivity(evidence: Evidence, language: str) -> tuple[Block, ...]:
+    """Return the primary question under other assumptions; nothing when the plan has no such analysis."""
+    text = words(language)
+    if not sensitivity_analyses(evidence):
+        return ()
+    return (
+        Heading(text=text.text("Under other assumptions"), level=2, anchor="other-assumptions"),
+        paragraph(
+            text.text("The plan asks the same question with other models or other assumptions about missing outcomes.")
+        ),
+        sensitivity_table(evidence, text),
+    )
+
+
+def _heading(words: Words, entry: AnalysisFacts, label: str) -> str:
+    if entry.role == "primary":
+        return words.text("{outcome} (primary outcome)", outcome=label)
+    return words.text("{outcome} (exploratory)", outcome=label) if entry.role == "exploratory" else label
+
+
+def _exploratory(words: Words) -> Inline:
+    return (Span(text=words.text("This analysis is exploratory: it suggests questions and does not settle them.")),)
+
+
+def _alike(evidence: Evidence, words: Words, one: Comparison) -> Inline:
+    icc = all_estimates(evidence).usable(one.analysis.name, "icc", country=one.country)
+    if icc is None or not math.isfinite(icc.estimate):
+        return ()
+    number = Span(text=words.numbers.decimal(icc.estimate, digits=3), estimate_id=icc.estimate_id)
+    if not math.isfinite(icc.conf_low):
+        return words.line("The intraclass correlation of schools is {icc}.", icc=number)
+    return words.line(
+        "The intraclass correlation of schools is {icc} {interval}.",
+        icc=number,
+        interval=words.numbers.interval(icc.conf_low, icc.conf_high, digits=3),
+    )
+
+
+def _across(evidence: Evidence, words: Words, entry: AnalysisFacts, arm: ArmFacts) -> Inline:
+    """Say what the two-stage summary says about countries in general."""
+    one = comparison(evidence, entry, arm=arm, country="")
+    ahead = all_estimates(evidence).usable(entry.name, "prediction_interval", arm=arm.name)
+    wide = words.text(
+        "Intervals of single countries are wide: a country whose interval includes no difference has not been shown to"
+        " differ from the others."
+    )
+    if ahead is None or not math.isfinite(ahead.conf_low):
+        return words.joined([wide])
+    ends = {"low": _end(words, one, ahead, ahead.conf_low), "high": _end(words, one, ahead, ahead.conf_high)}
+    template = message("In a further country like these, the difference could be anywhere from {low} to {high}.")
+    if one.outcome.kind == "binary":
+        template = message(
+            "In a further country like these, the difference could be anywhere from {low} to {high} per 100 pupils."
+        )
+    return words.joined([wide, words.line(template, **ends)])
+
+
+def _end(words: Words, one: Comparison, estimate: Estimate, value: float) -> Span:
+    return figure(words, one, value, of=estimate)

@@ -1,0 +1,31 @@
+"""What schools sent, and what became of it."""
+
+from __future__ import annotations
+
+from reports.blocks import Block, Heading
+from reports.evidence import Evidence
+from reports.sections.common import paragraph
+from reports.selection import of_country_files
+from reports.tables import returns_table
+from reports.words import words
+
+
+def data_returns(evidence: Evidence, language: str) -> tuple[Block, ...]:
+    """Return how many rows schools sent and how many of them were kept."""
+    text = words(language)
+    heading = Heading(text=text.text("What schools sent"), anchor="returns")
+    made = returns_table(evidence, text)
+    if made is None:
+        return heading, paragraph(text.text("No list of the files that schools sent is at hand."))
+    rows = of_country_files(evidence.returns, evidence)
+    sent, kept = int(rows["sent"].sum()), int(rows["kept"].sum())
+    files = text.plural("Schools sent {n} file", "Schools sent {n} files", len(rows))
+    counted = text.plural("{n} row", "{n} rows", sent)
+    said = text.text(
+        "{files} with {rows}; {kept} of them ({share}) were kept.",
+        files=files,
+        rows=counted,
+        kept=text.numbers.count(kept),
+        share=text.numbers.percent(kept / sent if sent else float("nan")),
+    )
+    return heading, paragraph(said), made

@@ -1,0 +1,350 @@
+"""The published site: a folder that opens offline in a browser, by its ``index.html``.
+
+Every link is relative and everything that a page needs is in the folder, so that it can be opened from a disk, put on
+any web server, or packed and sent. There are no scripts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+from data_schema.errors import ReportError
+from data_schema.language import Catalogue, Language
+from reports.files import storage_error, sync_folder, write_whole
+from reports.writers.html import FACES, SITE_MARK, font_face, scroll_box, stylesheet, text
+
+_MANIFEST = "site.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteDocument:
+    """A document of a site.
+
+    Parameters
+    ----------
+    title
+        What readers click on: the document's title, which carries the finding.
+    kind
+        "summary" for the pages for policymakers, "report" for the full report, "country" for a country's.
+    html, pdf
+        Its files, as `reports.documents` wrote them.
+    country
+        The country's name in the site's language; empty for all countries together.
+    label
+        The sort of document, such as "Country report"; the site's own word for the kind when empty.
+    summary
+        A sentence on what it holds; may be empty.
+    """
+
+    title: str
+    kind: Literal["summary", "report", "country"]
+    html: Path
+    pdf: Path
+    country: str = ""
+    label: str = ""
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """A file that readers may take: its name in words, where it lies now, and what is in it."""
+
+    label: str
+    path: Path
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What a site consists of.
+
+    Parameters
+    ----------
+    title
+        The trial's title.
+    language
+        Code of the language that the site's own pages are in.
+    documents
+        In the order in which they are listed.
+    downloads
+        In the order in which they are listed.
+    subtitle
+        A sentence under the title.
+    facts
+        Short lines under the title, such as the number of schools.
+    """
+
+    title: str
+    language: str
+    documents: tuple[SiteDocument, ...]
+    downloads: tuple[Download, ...] = ()
+    subtitle: str = ""
+    facts: tuple[str, ...] = ()
+
+
+def build_site(folder: Path, *, site: Site) -> None:
+    """Write a site into a folder, in one step: the old site stays as it was until the new one is complete.
+
+    The folder holds ``index.html``, ``countries.html``, ``downloads.html``, the documents, the downloads, fonts and
+    styles, and ``site.json`` with every file's SHA-256. The same inputs give the same bytes.
+
+    Parameters
+    ----------
+    folder
+        Where the site goes. An earlier site there is replaced.
+    site
+        What it consists of.
+
+    Raises
+    ------
+    ReportError
+        When the folder holds something that is not a site, or two documents or downloads have one file name.
+    StorageError
+        When a file cannot be read, or the folder cannot be written to.
+    """
+    retired = folder.with_name(f".{folder.name}.retired")
+    _check_place(folder, retired)
+    files = _files(site)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    except OSError as error:
+        raise storage_error(folder, error) from error
+    try:
+        for name, content in files.items():
+            write_whole(fresh / name, content)
+        fresh.chmod(0o755)
+        if folder.exists():
+            folder.rename(retired)
+        fresh.rename(folder)
+        sync_folder(folder.parent)
+    except OSError as error:
+        raise storage_error(folder, error) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        if not folder.exists() and retired.exists():
+            with contextlib.suppress(OSError):
+                retired.rename(folder)
+        shutil.rmtree(retired, ignore_errors=True)
+
+
+def _check_place(folder: Path, retired: Path) -> None:
+    """Refuse a folder that holds something else; take back an old site that a killed run had set aside."""
+    try:
+        if retired.exists() and not folder.exists():
+            retired.rename(folder)
+        if folder.exists() and not folder.is_dir():
+            raise ReportError(str(folder), "this is a file, and a site is a folder.", "Give the site another name.")
+        if folder.exists() and any(folder.iterdir()) and not (folder / _MANIFEST).is_file():
+            raise ReportError(
+                str(folder), "the folder holds something that is not a site.", "Give the site a folder of its own."
+            )
+    except OSError as error:
+        raise storage_error(folder, error) from error
+
+
+def _files(site: Site) -> dict[str, bytes]:
+    """Return every file of the site, by its path in the folder."""
+    _check_names([d.html.name for d in site.documents] + [d.pdf.name for d in site.documents])
+    _check_names([download.path.name for download in site.downloads])
+    pages = _Pages(site)
+    files: dict[str, bytes] = _assets()
+    for document in site.documents:
+        page = _read(document.html).decode("utf-8").replace(SITE_MARK, pages.links(above="../"), 1)
+        files[f"documents/{document.html.name}"] = page.encode("utf-8")
+        files[f"documents/{document.pdf.name}"] = _read(document.pdf)
+    for download in site.downloads:
+        files[f"downloads/{download.path.name}"] = _read(download.path)
+    sizes = {name: len(content) for name, content in files.items()}
+    files |= {name: page.encode("utf-8") for name, page in pages.all(sizes).items()}
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
+    return files | {_MANIFEST: (json.dumps({"files": hashes}, indent=1) + "\n").encode("utf-8")}
+
+
+def _check_names(names: Sequence[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name.casefold() in seen:
+            raise ReportError(
+                f"The file '{name}'", "the site has two files of this name.", "Give them different names."
+            )
+        seen.add(name.casefold())
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def _assets() -> dict[str, bytes]:
+    """Return fonts with their licence, and the style sheets."""
+    fonts = resources.files("reports") / "assets" / "fonts"
+    names = [f"SourceSans3-{face}.woff2" for _, _, face in FACES] + ["LICENSE.md"]
+    faces = "\n".join(
+        font_face(style, weight, source=f"fonts/SourceSans3-{face}.woff2") for style, weight, face in FACES
+    )
+    own = (resources.files("reports") / "assets" / "site.css").read_text(encoding="utf-8")
+    sheet = f"{faces}\n{stylesheet()}\n{own}"
+    return {"assets/site.css": sheet.encode("utf-8")} | {
+        f"assets/fonts/{name}": (fonts / name).read_bytes() for name in names
+    }
+
+
+class _Pages:
+    """The site's own pages."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.language = Language(site.language)
+        self.catalogue = Catalogue("reports", self.language)
+        self.kinds = {
+            "summary": self.catalogue.text("Evidence summary"),
+            "report": self.catalogue.text("Full report"),
+            "country": self.catalogue.text("Country report"),
+        }
+        self.by_country = [document for document in site.documents if document.kind == "country"]
+        self.countries = list(dict.fromkeys(document.country for document in self.by_country))
+
+    def links(self, *, above: str = "", here: str = "") -> str:
+        """Return the line of links above every page."""
+        summary = next((d for d in self.site.documents if d.kind == "summary"), None)
+        targets = [("index.html", self.catalogue.text("Start"))]
+        if summary is not None:
+            targets.append((f"documents/{quote(summary.html.name)}", self.kinds["summary"]))
+        if self.by_country:
+            targets.append(("countries.html", self.catalogue.text("Countries")))
+        if self.site.downloads:
+            targets.append(("downloads.html", self.catalogue.text("Downloads")))
+        current = ' aria-current="page"'
+        items = "".join(
+            f'<a href="{text(above + target)}"{current if target == here else ""}>{text(label)}</a>'
+            for target, label in targets
+        )
+        return (
+            f'<nav class="site" aria-label="{text(self.catalogue.text("Site"))}"><div>'
+            f'<span class="home">{text(self.site.title)}</span>{items}</div></nav>'
+        )
+
+    def all(self, sizes: dict[str, int]) -> dict[str, str]:
+        """Return the pages by their file names; ``sizes`` are the sizes of the files that they link to."""
+        pages = {"index.html": self._page("index.html", self.site.title, self._start(sizes))}
+        if self.by_country:
+            pages["countries.html"] = self._page(
+                "countries.html", self.catalogue.text("Countries"), self._of_countries(sizes)
+            )
+        if self.site.downloads:
+            pages["downloads.html"] = self._page(
+                "downloads.html", self.catalogue.text("Downloads"), self._of_downloads(sizes)
+            )
+        return pages
+
+    def _start(self, sizes: dict[str, int]) -> str:
+        main = [document for document in self.site.documents if document.kind != "country"]
+        parts = ["".join(self._card(document, sizes, lead=place == 0) for place, document in enumerate(main))]
+        if self.by_country:
+            items = "".join(
+                f'<li><a href="countries.html#{text(_anchor(place))}">{text(country)}</a></li>'
+                for place, country in enumerate(self.countries)
+            )
+            parts.append(f"<h2>{text(self.catalogue.text('Countries'))}</h2>\n<ul class='places'>{items}</ul>")
+        if self.site.downloads:
+            n = len(self.site.downloads)
+            words = self.catalogue.plural("{n} file to download", "{n} files to download", n)
+            parts.append(
+                f'<h2>{text(self.catalogue.text("Downloads"))}</h2>\n<p><a href="downloads.html">{text(words)}</a></p>'
+            )
+        return "\n".join(parts)
+
+    def _of_countries(self, sizes: dict[str, int]) -> str:
+        parts = []
+        for place, country in enumerate(self.countries):
+            documents = [document for document in self.by_country if document.country == country]
+            cards = "".join(self._card(document, sizes) for document in documents)
+            parts.append(
+                f'<section aria-labelledby="{_anchor(place)}">'
+                f'<h2 id="{_anchor(place)}">{text(country)}</h2>{cards}</section>'
+            )
+        return "\n".join(parts)
+
+    def _of_downloads(self, sizes: dict[str, int]) -> str:
+        heads = "".join(
+            f'<th scope="col">{text(head)}</th>'
+            for head in (self.catalogue.text("File"), self.catalogue.text("What is in it"))
+        )
+        size_head = f'<th scope="col" class="right">{text(self.catalogue.text("Size"))}</th>'
+        rows = "".join(
+            f'<tr><th scope="row"><a href="downloads/{text(quote(d.path.name))}" download>{text(d.label)}</a></th>'
+            f'<td>{text(d.description)}</td><td class="right">{_size(sizes[f"downloads/{d.path.name}"])}</td></tr>'
+            for d in self.site.downloads
+        )
+        caption = f'<caption id="files"><span>{text(self.catalogue.text("Files to download"))}</span></caption>'
+        table = f"<table>{caption}<thead><tr>{heads}{size_head}</tr></thead><tbody>{rows}</tbody></table>"
+        return f'<div class="table">{scroll_box(table, labelled_by="files")}</div>'
+
+    def _card(self, document: SiteDocument, sizes: dict[str, int], *, lead: bool = False) -> str:
+        page, pdf = (f"documents/{quote(path.name)}" for path in (document.html, document.pdf))
+        size = _size(sizes[f"documents/{document.pdf.name}"])
+        summary = f"<p>{text(document.summary)}</p>" if document.summary else ""
+        pdf_name = text(self.catalogue.text("PDF of {title}", title=document.title))
+        return (
+            f'<article class="card{" lead-card" if lead else ""}">'
+            f'<p class="card-kind">{text(document.label or self.kinds[document.kind])}</p>'
+            f'<p class="card-title"><a href="{text(page)}">{text(document.title)}</a></p>{summary}'
+            f'<p class="card-file"><a href="{text(pdf)}" aria-label="{pdf_name}, {size}">PDF</a> {size}</p>'
+            "</article>\n"
+        )
+
+    def _page(self, name: str, title: str, body: str) -> str:
+        is_start = name == "index.html"
+        subtitle = f'<p class="subtitle">{text(self.site.subtitle)}</p>' if is_start and self.site.subtitle else ""
+        listed = _listed(self.site.facts) if is_start else ""
+        heading = title if is_start else f"{title} · {self.site.title}"
+        return f"""<!doctype html>
+<html lang="{text(self.language.tag)}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{text(heading)}</title>
+<link rel="stylesheet" href="assets/site.css">
+</head>
+<body class="start">
+<a class="skip" href="#page-text">{text(self.catalogue.text("Skip to the text"))}</a>
+{self.links(here=name)}
+<header class="title-block"><div>
+<h1>{text(title)}</h1>{subtitle}{listed}
+</div></header>
+<div class="page">
+<main id="page-text" tabindex="-1">
+{body}
+</main>
+</div>
+</body>
+</html>
+"""
+
+
+def _listed(facts: Iterable[str]) -> str:
+    items = "".join(f"<li>{text(fact)}</li>" for fact in facts)
+    return f'<ul class="facts">{items}</ul>' if items else ""
+
+
+def _anchor(place: int) -> str:
+    return f"country-{place + 1}"
+
+
+def _size(n_bytes: int) -> str:
+    """Return a file's size in whole kilobytes or megabytes."""
+    kilo, mega = 1_000, 1_000_000
+    return f"{max(1, round(n_bytes / kilo))} kB" if n_bytes < mega else f"{round(n_bytes / mega)} MB"

@@ -1,0 +1,142 @@
+"""How alike the arms were at baseline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from reports.blocks import Column, Span, Table
+from reports.disclosure import hidden_shares, is_small
+from reports.evidence import Evidence
+from reports.selection import as_float, compared_arms, of_focus, records, reference_arm
+from reports.tables.cells import HIDDEN
+from reports.tables.layout import Cell, Line, line, table
+from reports.words import Words, message
+
+LEVELS = {"school": message("Schools"), "pupil": message("Pupils")}
+_KEY = ["level", "variable", "category", "country", "arm"]
+
+
+def balance_rows(evidence: Evidence) -> pd.DataFrame:
+    """Return the rows of the balance table of what the report is about, with a column ``hidden``.
+
+    A row about pupils is hidden when a share in it stands for few pupils or would give such a share away, here or in
+    the report of another country, and when its mean is of few pupils.
+    """
+    frame = evidence.balance
+    if frame.empty:
+        return frame
+    return of_focus(frame.assign(hidden=_hidden(frame, evidence.disclosure_threshold)), evidence)
+
+
+def balance_table(evidence: Evidence, words: Words, *, anchor: str = "balance-table") -> Table | None:
+    """Return means, standardised differences and missing values at baseline; None when nothing is known."""
+    rows = balance_rows(evidence)
+    if rows.empty:
+        return None
+    lines: list[Line] = []
+    arms = compared_arms(evidence)
+    for arm in arms:
+        for level, label in LEVELS.items():
+            chosen = rows[(rows["level"] == level) & (rows["arm"] == arm.name)]
+            if chosen.empty:
+                continue
+            heading = words.text(label)
+            if len(arms) > 1:
+                heading = words.text("{level}: {arm}", level=heading, arm=arm.label)
+            lines.append(line((Span(text=heading, strong=True),), kind="section"))
+            lines += [_line(words, row) for row in records(chosen)]
+    return table(
+        words,
+        words.text("Schools and pupils at baseline"),
+        columns=(
+            Column(label=words.text("Characteristic"), width=3.4),
+            Column(label=reference_arm(evidence).label, align="right", width=1.5),
+            Column(label=arms[0].label if len(arms) == 1 else words.text("Compared schools"), align="right", width=1.5),
+            Column(label=words.text("Standardised difference"), align="right", width=1.5),
+            Column(label=words.text("Missing"), align="right", width=1.4),
+        ),
+        lines=lines,
+        threshold=evidence.disclosure_threshold,
+        note=[
+            words.text("Means with standard deviations in brackets; shares in percent. Missing: in each of the arms."),
+        ],
+        anchor=anchor,
+    )
+
+
+def row_label(words: Words, row: pd.Series | dict[str, object]) -> str:
+    """Return what a row of the balance table is about."""
+    label, category = str(row["label"]), str(row["category"] or "")
+    return words.text("{variable}: {category}", variable=label, category=category) if category else label
+
+
+def _line(words: Words, row: dict[str, object]) -> Line:
+    numbers = words.numbers
+    missing = [numbers.percent(as_float(row[f"missing_{side}"]), digits=0) for side in ("reference", "arm")]
+    apart = words.text("{first} and {second}", first=missing[0], second=missing[1])
+    both = missing[0] if missing[0] == missing[1] else apart
+    if row["hidden"]:
+        return line(row_label(words, row), HIDDEN, HIDDEN, HIDDEN, both)
+    return line(
+        row_label(words, row),
+        _mean(words, row, "reference"),
+        _mean(words, row, "arm"),
+        numbers.decimal(as_float(row["std_difference"]), digits=2, sign="both"),
+        both,
+    )
+
+
+def _mean(words: Words, row: dict[str, object], side: str) -> Cell:
+    mean, sd = as_float(row[f"mean_{side}"]), as_float(row[f"sd_{side}"])
+    if row["category"]:
+        return words.numbers.percent(mean)
+    spread = as_float(row["sd_reference"])
+    digits = 2 if not math.isfinite(spread) or spread <= 0 else min(max(0, 1 - math.floor(math.log10(spread))), 3)
+    number = words.numbers.decimal(mean, digits=digits)
+    if not math.isfinite(sd):
+        return number
+    return words.text("{mean} ({sd})", mean=number, sd=words.numbers.decimal(sd, digits=digits))
+
+
+def _hidden(frame: pd.DataFrame, limit: int) -> list[bool]:
+    secret: set[tuple[str, ...]] = set()
+    pupils = frame[frame["level"] == "pupil"]
+    for row in records(pupils):
+        if any(is_small(as_float(row[size]), threshold=limit) for size in ("n_reference", "n_arm")):
+            secret.add(_key(row))
+    shares = pupils[pupils["category"].fillna("") != ""]
+    for _, group in shares.groupby(["variable", "arm"], sort=False):
+        secret |= _secret_shares(group, limit)
+    return [_key(row) in secret for row in records(frame)]
+
+
+def _secret_shares(group: pd.DataFrame, limit: int) -> set[tuple[str, ...]]:
+    """Shares of one variable and arm that may not be printed, in rows by category and columns by country."""
+    categories = list(dict.fromkeys(group["category"]))
+    countries = [country for country in dict.fromkeys(group["country"]) if country] or [""]
+    hidden = np.zeros((len(categories) + 1, len(countries) + 1), dtype=bool)
+    for side in ("reference", "arm"):
+        hidden |= hidden_shares(
+            _grid(group, categories, countries, f"mean_{side}"),
+            _grid(group, categories, countries, f"n_{side}", empty=0.0),
+            threshold=limit,
+        )
+    named = countries if countries == [""] else [*countries, ""]
+    keys = {_key(row): (row["category"], row["country"]) for row in records(group)}
+    places = {(c, k): hidden[i, j] for i, c in enumerate(categories) for j, k in enumerate(named)}
+    return {key for key, place in keys.items() if places[place]}
+
+
+def _grid(
+    group: pd.DataFrame, categories: Sequence[str], countries: Sequence[str], column: str, *, empty: float = math.nan
+) -> list[list[float]]:
+    values = {(row["category"], row["country"]): as_float(row[column]) for row in records(group)}
+    return [[values.get((category, country), empty) for country in countries] for category in categories]
+
+
+def _key(row: dict[str, object]) -> tuple[str, ...]:
+    return tuple(str(row[name]) for name in _KEY)

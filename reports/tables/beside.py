@@ -1,0 +1,74 @@
+"""A country's outcomes with those of all countries beside them."""
+
+from __future__ import annotations
+
+from reports.blocks import Column, Span, Table
+from reports.evidence import Evidence
+from reports.selection import all_estimates, compared_arms, focus, main_analyses, reference_arm
+from reports.sentences import Comparison, comparison
+from reports.tables.cells import (
+    difference_cell,
+    interval_cell,
+    mean_cell,
+    outcome_head,
+    place_label,
+    shown_means,
+    verdict_cell,
+)
+from reports.tables.glance import failures
+from reports.tables.layout import Line, line, table
+from reports.words import Words
+
+
+def beside_table(evidence: Evidence, words: Words, *, anchor: str = "outcomes") -> Table:
+    """Return the country's means, difference, interval and verdict, and the difference in all countries together."""
+    estimates, arms = all_estimates(evidence), compared_arms(evidence)
+    lines: list[Line] = []
+    rows: list[Comparison] = []
+    for arm in arms:
+        if len(arms) > 1:
+            lines.append(line((Span(text=arm.label, strong=True),), kind="section"))
+        for entry in main_analyses(evidence):
+            own = comparison(evidence, entry, arm=arm, estimates=estimates)
+            everywhere = comparison(evidence, entry, arm=arm, country="", estimates=estimates)
+            shown = shown_means(evidence, entry, estimates)
+            rows.append(own)
+            lines.append(
+                line(
+                    outcome_head(words, own),
+                    mean_cell(words, own, own.reference, shown),
+                    mean_cell(words, own, own.arm, shown),
+                    difference_cell(words, own, own.difference, strong=True),
+                    interval_cell(words, own, own.difference),
+                    verdict_cell(words, own),
+                    difference_cell(words, everywhere, everywhere.difference),
+                    interval_cell(words, everywhere, everywhere.difference),
+                )
+            )
+    here = place_label(evidence, words, focus(evidence))
+    together = place_label(evidence, words, "")
+    compared = arms[0].label if len(arms) == 1 else words.text("Compared schools")
+    return table(
+        words,
+        words.text("Outcomes at a glance: {country}, and all countries together", country=here),
+        columns=(
+            Column(label=words.text("Outcome"), width=2.2),
+            Column(label=reference_arm(evidence).label, align="right", width=1.1, group=here),
+            Column(label=compared, align="right", width=1.1, group=here),
+            Column(label=words.text("Difference"), align="right", width=1.3, group=here),
+            Column(label=words.text("Interval"), align="right", width=1.5, group=here),
+            Column(label=words.text("Verdict"), width=1.35, group=here),
+            Column(label=words.text("Difference"), align="right", width=1.3, group=together),
+            Column(label=words.text("Interval"), align="right", width=1.5, group=together),
+        ),
+        lines=lines,
+        threshold=evidence.disclosure_threshold,
+        note=[
+            words.text(
+                "Means and numbers per 100 are as observed; differences are estimates of the planned models. The"
+                " estimate for all countries is the more precise one."
+            ),
+            *failures(words, rows),
+        ],
+        anchor=anchor,
+    )

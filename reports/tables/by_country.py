@@ -1,0 +1,117 @@
+"""One outcome for all countries together and for each, with the two-stage summary across countries."""
+
+from __future__ import annotations
+
+import math
+
+from analysis.results import Estimate
+from reports.blocks import Column, Inline, Table
+from reports.disclosure import Count
+from reports.evidence import AnalysisFacts, ArmFacts, Evidence
+from reports.selection import Estimates, all_estimates, has_countries, reference_arm
+from reports.sentences import Comparison, comparison
+from reports.tables.cells import (
+    Means,
+    difference_cell,
+    interval_cell,
+    mean_cell,
+    p_cell,
+    place_label,
+    places,
+    shown_means,
+    unit_phrase,
+)
+from reports.tables.layout import Line, line, table
+from reports.words import Words
+
+
+def by_country_table(
+    evidence: Evidence, words: Words, analysis: AnalysisFacts, *, arm: ArmFacts, only: tuple[str, ...] | None = None
+) -> Table:
+    """Return the results of one analysis by country.
+
+    Parameters
+    ----------
+    arm
+        The arm that is compared with the reference.
+    only
+        Codes of the places to show, "" for all together; all of them by default.
+    """
+    estimates = all_estimates(evidence)
+    shown = shown_means(evidence, analysis, estimates)
+    shown_places = places(evidence) if only is None else only
+    rows = [comparison(evidence, analysis, arm=arm, country=place, estimates=estimates) for place in shown_places]
+    lines = [_line(evidence, words, one, shown) for one in rows]
+    if has_countries(evidence) and only is None:
+        lines += _across(words, rows[0], estimates)
+    level = next((one.difference.conf_level for one in rows if one.difference is not None), 0.95)
+    return table(
+        words,
+        words.text("{outcome}, {unit}", outcome=rows[0].outcome.label, unit=unit_phrase(words, rows[0])),
+        columns=(
+            Column(label=words.text("Place") if has_countries(evidence) else words.text("Sample"), width=2.4),
+            Column(label=words.text("Schools"), align="right", width=0.9),
+            Column(label=words.text("Pupils"), align="right", width=0.9),
+            Column(label=reference_arm(evidence).label, align="right", width=1.1),
+            Column(label=arm.label, align="right", width=1.1),
+            Column(label=words.text("Difference"), align="right", width=1.2),
+            Column(label=words.text("{level} interval", level=words.numbers.level(level)), align="right", width=1.8),
+            Column(label=words.text("p"), align="right", width=0.8),
+        ),
+        lines=lines,
+        threshold=evidence.disclosure_threshold,
+        note=_note(evidence, words, rows),
+        anchor=f"results-{analysis.name}-{arm.name}",
+    )
+
+
+def _line(evidence: Evidence, words: Words, one: Comparison, shown: Means) -> Line:
+    n_schools, n_pupils = _sizes(one)
+    return line(
+        place_label(evidence, words, one.country),
+        Count(value=n_schools, unit="schools"),
+        Count(value=None if 0 < n_pupils < evidence.disclosure_threshold else n_pupils),
+        mean_cell(words, one, one.reference, shown),
+        mean_cell(words, one, one.arm, shown),
+        difference_cell(words, one, one.difference, strong=one.country == ""),
+        interval_cell(words, one, one.difference),
+        p_cell(words, one.difference),
+    )
+
+
+def _sizes(one: Comparison) -> tuple[int, int]:
+    return (0, 0) if one.difference is None else (one.difference.n_schools, one.difference.n_pupils)
+
+
+def _across(words: Words, one: Comparison, estimates: Estimates) -> list[Line]:
+    """Rows of the two-stage summary: the mean effect over countries and what a further country might see."""
+    pooled = estimates.usable(one.analysis.name, "pooled_difference", arm=one.arm.name)
+    ahead = estimates.usable(one.analysis.name, "prediction_interval", arm=one.arm.name)
+    lines = []
+    if pooled is not None:
+        label = words.text("Mean of the countries’ differences")
+        lines.append(_summary(words, one, pooled, label))
+    if ahead is not None:
+        lines.append(_summary(words, one, ahead, words.text("Range in a further country")))
+    return lines
+
+
+def _summary(words: Words, one: Comparison, estimate: Estimate, label: str) -> Line:
+    empty = ("", "", "", "")
+    centre = difference_cell(words, one, estimate) if math.isfinite(estimate.estimate) else ""
+    p = p_cell(words, estimate) if math.isfinite(estimate.p_value) else ""
+    return line(label, *empty, centre, interval_cell(words, one, estimate), p, kind="total")
+
+
+def _note(evidence: Evidence, words: Words, rows: list[Comparison]) -> list[str | Inline]:
+    note: list[str | Inline] = [
+        words.text("Means and numbers per 100 are as observed; differences are estimates of the planned model.")
+    ]
+    for one in rows:
+        place = place_label(evidence, words, one.country)
+        if one.difference is None:
+            note.append(words.text("{outcome}: not estimated.", outcome=place))
+        elif one.difference.status == "failed":
+            reason = one.difference.reason
+            note.append(words.text("{outcome}: not estimated. {reason}", outcome=place, reason=reason))
+    return note

@@ -1,0 +1,51 @@
+"""What schools sent, file by file: every row is accounted for."""
+
+from __future__ import annotations
+
+from reports.blocks import Column, Table
+from reports.disclosure import Count
+from reports.evidence import Evidence
+from reports.selection import focus, of_country_files
+from reports.tables.layout import Line, line, table
+from reports.words import Words
+
+_COLUMNS = ("sent", "kept", "asked", "refused")
+
+
+def returns_table(evidence: Evidence, words: Words, *, anchor: str = "returns-table") -> Table | None:
+    """Return rows sent, kept, asked about and refused by country, table and wave; None when nothing is known."""
+    rows = of_country_files(evidence.returns, evidence)
+    if rows.empty:
+        return None
+    lines: list[Line] = []
+    for country, of_country in rows.groupby("country", sort=False):
+        if not focus(evidence) and len(evidence.countries) > 1:
+            lines.append(line(evidence.countries.get(str(country), str(country)), kind="section"))
+        for (name, wave), group in of_country.groupby(["table", "wave"], sort=False):
+            label = evidence.waves[str(wave)][0] if str(wave) in evidence.waves else str(wave)
+            head = words.text("{table}, {wave}", table=str(name), wave=label) if label else str(name)
+            counts = [Count(value=int(group[column].sum()), unit="rows") for column in _COLUMNS]
+            lines.append(line(head, words.numbers.count(len(group)), *counts))
+    totals = [Count(value=int(rows[column].sum()), unit="rows") for column in _COLUMNS]
+    lines.append(line(words.text("All files"), words.numbers.count(len(rows)), *totals, kind="total"))
+    return table(
+        words,
+        words.text("Rows sent, kept, asked about and refused"),
+        columns=(
+            Column(label=words.text("Table and wave"), width=3.0),
+            Column(label=words.text("Files"), align="right"),
+            Column(label=words.text("Sent"), align="right"),
+            Column(label=words.text("Kept"), align="right"),
+            Column(label=words.text("Asked"), align="right"),
+            Column(label=words.text("Refused"), align="right"),
+        ),
+        lines=lines,
+        threshold=evidence.disclosure_threshold,
+        note=[
+            words.text(
+                "Asked: the row is ambiguous and waits for the school’s answer. Refused: it cannot be right, or repeats"
+                " another row. Rows kept, asked about and refused add up to those sent."
+            )
+        ],
+        anchor=anchor,
+    )

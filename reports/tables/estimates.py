@@ -1,0 +1,98 @@
+"""The appendix: every estimate by its id."""
+
+from __future__ import annotations
+
+import math
+
+from analysis.results import Estimate
+from reports.blocks import Column, Span, Table
+from reports.disclosure import Count, is_small
+from reports.evidence import Evidence
+from reports.selection import all_estimates, as_estimate, focus, records
+from reports.tables.cells import HIDDEN, shown_means
+from reports.tables.layout import Cell, Line, line, table
+from reports.words import Words
+
+
+def estimates_table(evidence: Evidence, words: Words, *, anchor: str = "estimates") -> Table:
+    """Return all estimates in the units in which they were computed, an id a row, grouped by plan entry.
+
+    The means that disclosure control keeps out of other tables are kept out here as well.
+    """
+    estimates = all_estimates(evidence)
+    suppressed = {
+        (entry.name, *key)
+        for entry in evidence.analyses
+        for key, mean in shown_means(evidence, entry, estimates).items()
+        if mean is None
+    }
+    place = focus(evidence)
+    rows = [as_estimate(row) for row in records(evidence.estimates)]
+    rows = [row for row in rows if not place or row.country in ("", place)]
+    lines: list[Line] = []
+    reasons: dict[str, str] = {}
+    for entry in dict.fromkeys(row.plan_entry for row in rows):
+        lines.append(line((Span(text=entry, strong=True),), kind="section"))
+        for row in (row for row in rows if row.plan_entry == entry):
+            if row.status == "failed" and row.reason:
+                reasons.setdefault(row.reason, row.estimate_id)
+            secret = row.quantity == "mean" and (row.plan_entry, row.arm, row.country) in suppressed
+            lines.append(_line(words, row, limit=evidence.disclosure_threshold, secret=secret))
+    return table(
+        words,
+        words.text("All estimates, by id"),
+        columns=(
+            Column(label=words.text("Estimate id"), width=5.2),
+            Column(label=words.text("Estimate"), align="right", width=1.1),
+            Column(label=words.text("Standard error"), align="right", width=1.1),
+            Column(label=words.text("Interval"), align="right", width=1.9),
+            Column(label=words.text("df"), align="right", width=0.8),
+            Column(label=words.text("p"), align="right", width=0.8),
+            Column(label=words.text("Schools"), align="right", width=0.9),
+            Column(label=words.text("Pupils"), align="right", width=0.9),
+        ),
+        lines=lines,
+        threshold=evidence.disclosure_threshold,
+        note=[
+            words.text("Shares are between 0 and 1 here. An id reads: plan entry, country, quantity, arm."),
+            *(
+                [words.text("Boundary: the variance between schools was estimated as zero.")]
+                if any(row.status == "boundary" for row in rows)
+                else []
+            ),
+            *(words.text("{id}: not estimated. {reason}", id=first, reason=why) for why, first in reasons.items()),
+        ],
+        anchor=anchor,
+    )
+
+
+def _line(words: Words, row: Estimate, *, limit: int, secret: bool) -> Line:
+    digits = _digits(row)
+    numbers = words.numbers
+    failed = row.status == "failed"
+
+    def figure(value: float) -> Cell:
+        return HIDDEN if secret else numbers.decimal(math.nan if failed else value, digits=digits)
+
+    ends = (math.nan, math.nan) if failed else (row.conf_low, row.conf_high)
+    return line(
+        _name(words, row),
+        figure(row.estimate),
+        figure(row.std_error),
+        HIDDEN if secret else numbers.interval(*ends, digits=digits),
+        numbers.decimal(math.nan if failed else row.df, digits=1),
+        numbers.p_figure(math.nan if failed else row.p_value),
+        Count(value=row.n_schools, unit="schools"),
+        Count(value=None if is_small(row.n_pupils, threshold=limit) else row.n_pupils),
+    )
+
+
+def _name(words: Words, row: Estimate) -> Cell:
+    identity = Span(text=row.estimate_id, estimate_id=row.estimate_id)
+    return words.line("{id} (boundary)", id=identity) if row.status == "boundary" else identity
+
+
+def _digits(row: Estimate) -> int:
+    """Return decimals that show about three figures of the precision."""
+    scale = next((abs(v) for v in (row.std_error, row.estimate, row.conf_high) if math.isfinite(v) and v != 0), 1.0)
+    return min(max(2 - math.floor(math.log10(scale)), 0), 5)

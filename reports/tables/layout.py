@@ -1,0 +1,103 @@
+"""The one place where tables are made: each passes through `table` and so through disclosure control."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from reports.blocks import Column, Inline, Row, Span, Table, inline
+from reports.disclosure import Count, check_count, check_threshold
+from reports.words import Words, message
+
+Cell = str | Span | Inline | Count
+
+SUPPRESSED = message("c")
+"""What is printed in place of a suppressed figure: c for confidential, as statistical offices do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A row of a table to be: a "section" line has its heading in the first cell and no others."""
+
+    cells: tuple[Cell, ...]
+    kind: Literal["body", "section", "total"] = "body"
+
+
+def line(*cells: Cell, kind: Literal["body", "section", "total"] = "body") -> Line:
+    """Return a row of a table to be."""
+    return Line(cells=cells, kind=kind)
+
+
+def table(
+    words: Words,
+    caption: str | Inline,
+    *,
+    columns: Sequence[Column],
+    lines: Iterable[Line],
+    threshold: int,
+    note: Sequence[str | Inline] = (),
+    anchor: str = "",
+) -> Table:
+    """Return a table whose counts have been checked.
+
+    Parameters
+    ----------
+    words
+        The language.
+    caption
+        What the table shows.
+    columns
+        Heads; the first is that of the rows' own heads.
+    lines
+        Rows, a cell a column each. A `Count` of None is printed as "c", and the note says what that means.
+    threshold
+        Smallest count of pupils that may be printed.
+    note
+        Sentences below the table.
+    anchor
+        Name of the table in the document.
+
+    Raises
+    ------
+    DisclosureError
+        When a small count of pupils is among the cells, or the threshold protects nobody.
+    """
+    limit = check_threshold(threshold)
+    rows, hidden = [], False
+    for entry in lines:
+        hidden = hidden or any(is_suppressed(cell) for cell in entry.cells)
+        cells = tuple(_finished(words, cell, limit) for cell in entry.cells)
+        rows.append(Row(cells=cells + ((),) * (len(columns) - len(cells)), kind=entry.kind))
+    sentences = [*note, *([suppression_note(words, limit)] if hidden else [])]
+    return Table(
+        caption=inline(caption),
+        columns=tuple(columns),
+        rows=tuple(rows),
+        note=words.joined([inline(sentence) for sentence in sentences]),
+        anchor=anchor,
+    )
+
+
+def is_suppressed(cell: Cell) -> bool:
+    """Whether a cell holds a suppressed figure."""
+    return isinstance(cell, Count) and cell.value is None
+
+
+def suppression_note(words: Words, threshold: int) -> str:
+    """Return what "c" means."""
+    return words.text(
+        "{mark}: not printed, to protect pupils; it stands for fewer than {n}, or would give away a figure that does.",
+        mark=words.text(SUPPRESSED),
+        n=words.numbers.count(threshold),
+    )
+
+
+def counted(words: Words, count: Count, *, threshold: int) -> str:
+    """Return a count as text after checking it; "c" when it is suppressed."""
+    check_count(count, threshold=threshold)
+    return words.text(SUPPRESSED) if count.value is None else words.numbers.count(count.value)
+
+
+def _finished(words: Words, cell: Cell, threshold: int) -> Inline:
+    return inline(counted(words, cell, threshold=threshold)) if isinstance(cell, Count) else inline(cell)

@@ -1,0 +1,89 @@
+"""A run that is killed, at any touch of the file system, leaves the last good state, and a re-run finishes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from evaluation.provenance import sha256_of_file
+from evaluation.trial import Trial
+from tests.support.trials import clock, drawn_trial, killed_at, short_protocol
+
+STAGES: dict[str, Callable[[Trial], object]] = {
+    "assign": lambda trial: trial.assign(seed="another lottery", reason="the first was announced too late"),
+    "collect": lambda trial: trial.collect(),
+    "balance": lambda trial: trial.balance(),
+    "impact": lambda trial: trial.impact(),
+}
+FOLDERS = {"assign": "allocation", "collect": "store", "balance": "balance", "impact": "results"}
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small trial on which every stage has run once, and whose inputs have changed a little since."""
+    folder = tmp_path_factory.mktemp("ready") / "trial"
+    trial = drawn_trial(folder, text=short_protocol())
+    trial.collect()
+    trial.balance()
+    trial.impact()
+    return folder
+
+
+def content(folder: Path) -> dict[str, str]:
+    """Return the hashes of a folder's files; of the database only that it is there: its bytes differ each time."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): "" if path.suffix == ".duckdb" else sha256_of_file(path)
+        for path in files
+        if path.name != "stage.json"
+    }
+
+
+def changed(folder: Path, stage: str) -> None:
+    """Change something that the stage reads, so that its new state differs from the old one."""
+    if stage == "collect":
+        file = next(iter(sorted((folder / "inbox" / "baseline" / "HU").glob("pupil_*.csv"))))
+        file.unlink()
+    elif stage != "assign":
+        text = (folder / "trial.toml").read_text(encoding="utf-8")
+        (folder / "trial.toml").write_text(text.replace("n_draws = 199", "n_draws = 299"), encoding="utf-8")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_killed_stage_leaves_the_old_state_or_the_new_and_a_rerun_finishes(
+    ready: Path, tmp_path: Path, stage: str
+) -> None:
+    base = tmp_path / "base"
+    shutil.copytree(ready, base)
+    old = content(base / FOLDERS[stage])
+    changed(base, stage)
+    whole = tmp_path / "whole"
+    shutil.copytree(base, whole)
+    STAGES[stage](Trial(whole, clock=clock))
+    new = content(whole / FOLDERS[stage])
+    assert new != old
+    states = set()
+    touch = 0
+    killed = True
+    while killed:
+        touch += 1
+        folder = tmp_path / f"kill_{touch}"
+        shutil.copytree(base, folder)
+
+        def run(folder: Path = folder) -> None:
+            STAGES[stage](Trial(folder, clock=clock))
+
+        killed = killed_at(touch, run)
+        trial = Trial(folder, clock=clock)
+        found = content(folder / FOLDERS[stage])
+        assert found in (old, new), f"killed at touch {touch}"
+        states.add("old" if found == old else "new")
+        STAGES[stage](trial)
+        assert content(folder / FOLDERS[stage]) == new
+        assert not [path.name for path in folder.iterdir() if path.name.startswith(".") and path.is_dir()]
+        shutil.rmtree(folder)
+    assert touch > 5
+    assert states == {"old", "new"}

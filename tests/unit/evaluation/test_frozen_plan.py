@@ -1,0 +1,66 @@
+"""The frozen plan: changes are listed, and what was not planned is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evaluation.frozen_plan import PlanState, differences, plan_state
+from evaluation.protocol_reader import read_protocol
+from tests.support.protocols import CROCOOS
+
+
+def state_after(tmp_path: Path, old: str, new: str) -> PlanState:
+    """Freeze the template, replace a text in the protocol, and compare."""
+    text = CROCOOS.read_text(encoding="utf-8")
+    assert old in text
+    plan = tmp_path / "plan"
+    plan.mkdir()
+    (plan / "trial.toml").write_text(text, encoding="utf-8")
+    now = tmp_path / "trial.toml"
+    now.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return plan_state(now, plan, read_protocol(now))
+
+
+def test_an_unchanged_protocol_has_no_changes(tmp_path: Path) -> None:
+    state = state_after(tmp_path, "trial", "trial")
+    assert state.frozen
+    assert state.changes == ()
+    assert state.unplanned == frozenset()
+
+
+def test_a_changed_outcome_makes_all_its_analyses_unplanned(tmp_path: Path) -> None:
+    state = state_after(tmp_path, 'direction = "lower"', 'direction = "higher"')
+    assert state.changes == ("outcomes.dropout.direction: 'lower' became 'higher'",)
+    assert state.unplanned == {
+        "dropout_main",
+        "dropout_logistic",
+        "dropout_all_unknown_left",
+        "dropout_no_unknown_left",
+    }
+
+
+def test_a_new_analysis_is_unplanned_and_the_others_are_not(tmp_path: Path) -> None:
+    entry = 'name = "late"\noutcome = "dropout"\nrole = "secondary"\nmodel = "linear_cluster"'
+    new = f"[[analyses]]\n{entry}\n\n[inference]"
+    state = state_after(tmp_path, "[inference]", new)
+    assert state.unplanned == {"late"}
+    assert state.changes == ("analyses.late was added",)
+
+
+def test_another_confidence_level_touches_every_analysis(tmp_path: Path) -> None:
+    state = state_after(tmp_path, "conf_level = 0.95", "conf_level = 0.9")
+    assert len(state.unplanned) == 8
+
+
+def test_a_change_elsewhere_is_listed_and_touches_no_analysis(tmp_path: Path) -> None:
+    state = state_after(tmp_path, 'funder = ""', 'funder = "A ministry"')
+    assert state.changes == ("trial.funder: '' became 'A ministry'",)
+    assert state.unplanned == frozenset()
+
+
+def test_without_a_frozen_plan_nothing_is_claimed(tmp_path: Path) -> None:
+    assert plan_state(CROCOOS, tmp_path, read_protocol(CROCOOS)) == PlanState(frozen=False)
+
+
+def test_differences_name_what_was_removed() -> None:
+    assert list(differences({"a": 1, "b": [1]}, {"b": [2]})) == ["a was removed", "b: [1] became [2]"]

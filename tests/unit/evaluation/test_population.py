@@ -1,0 +1,201 @@
+"""The analysis data: who is analysed, in which school, and why outcomes are missing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data_schema.errors import DataError
+from data_schema.tables import standard_tables
+from evaluation.flow import flow_table, joined_later
+from evaluation.population import AnalysisData, Frames, analysis_data, measure_values
+from evaluation.practice import cost_table, implementation_table
+from evaluation.protocol import Protocol
+from tests.support.protocols import MINIMAL, Values, changed
+
+TABLES = standard_tables()
+SCHOOLS = pd.DataFrame(
+    {
+        "school_id": ["01", "02", "03", "04"],
+        "country": "SI",
+        "size": [100, 200, 150, 120],
+        "consent": [True, True, True, False],
+    }
+)
+ALLOCATION = pd.DataFrame(
+    {"school_id": ["01", "02", "03"], "stratum": ["a", "a", "b"], "arm": ["control", "pilot", "pilot"]}
+)
+
+
+def protocol() -> Protocol:
+    def change(values: Values) -> None:
+        values["outcomes"] = [
+            {
+                "name": "dropout",
+                "label": "Left school early",
+                "kind": "binary",
+                "direction": "lower",
+                "table": "status",
+                "wave": "after",
+                "field": "status",
+                "event": ["left_early"],
+                "event_words": "left",
+                "missing": ["unknown"],
+                "missing_where": {"destination_confirmed": ["no"]},
+            }
+        ]
+        values["analyses"] = [
+            {"name": "main", "outcome": "dropout", "role": "primary", "model": "linear_cluster"},
+            {
+                "name": "worst",
+                "outcome": "dropout",
+                "role": "sensitivity",
+                "model": "linear_cluster",
+                "missing_outcome": "as_event",
+            },
+        ]
+        values["covariates"] = [
+            {"name": "prior_average", "label": "Prior average"},
+            {"name": "size", "label": "Size", "table": "school"},
+        ]
+
+    return changed(change, MINIMAL)
+
+
+def crocoos() -> Protocol:
+    return changed(lambda _: None)
+
+
+def frames() -> Frames:
+    pupils = pd.DataFrame(
+        {
+            "school_id": ["01", "01", "01", "02", "02", "03", "04"],
+            "pupil_id": ["a", "b", "c", "a", "d", "e", "z"],
+            "prior_average": [3.0, np.nan, 4.0, 2.0, 5.0, 3.5, 3.0],
+        }
+    )
+    late = pd.DataFrame(
+        {"school_id": ["01", "02", "02"], "pupil_id": ["a", "n", "m"], "prior_average": [3.0, 2.0, 2.0]}
+    )
+    status = pd.DataFrame(
+        {
+            "school_id": ["01", "01", "01", "02", "02"],
+            "pupil_id": ["a", "b", "c", "a", "d"],
+            "status": ["left_early", "enrolled", "unknown", "transferred", None],
+            "destination_confirmed": pd.array([None, None, None, False, None], dtype="boolean"),
+        }
+    )
+    return {("pupil", "before"): pupils, ("pupil", "after"): late, ("status", "after"): status}
+
+
+def data() -> AnalysisData:
+    return analysis_data(protocol(), frames(), tables=TABLES, schools=SCHOOLS, allocation=ALLOCATION)
+
+
+def test_pupils_of_drawn_schools_are_analysed_in_the_school_of_the_list() -> None:
+    frame = data().frame
+    assert list(zip(frame["school_id"], frame["pupil_id"], frame["arm"], strict=True)) == [
+        ("01", "a", "control"),
+        ("01", "b", "control"),
+        ("01", "c", "control"),
+        ("02", "a", "pilot"),
+        ("02", "d", "pilot"),
+        ("03", "e", "pilot"),
+    ]
+    assert frame["size"].tolist() == [100, 100, 100, 200, 200, 150]
+
+
+def test_unknown_is_neither_a_leaver_nor_a_stayer_and_each_reason_is_told() -> None:
+    found = data()
+    np.testing.assert_array_equal(found.frame["dropout"], [1.0, 0.0, np.nan, np.nan, np.nan, np.nan])
+    assert found.missing["dropout"].tolist() == ["", "", "unknown", "unknown", "no answer", "no record"]
+
+
+def test_a_sensitivity_analysis_counts_every_unknown_pupil_as_a_leaver() -> None:
+    plan = protocol()
+    assert data().for_analysis(plan.analyses[0])["dropout"].sum() == 1
+    assert data().for_analysis(plan.analyses[1])["dropout"].sum() == 5
+
+
+def test_the_flow_adds_up_in_every_arm() -> None:
+    plan, found = protocol(), data()
+    flow = flow_table(
+        plan,
+        found,
+        schools=SCHOOLS,
+        allocation=ALLOCATION,
+        joined=joined_later([frames()["pupil", "after"]], found),
+        primary=plan.analyses[0],
+    )
+    one: dict[tuple[object, ...], tuple[int, int]] = {
+        (row["arm"], row["step"], row["reason"]): (row["n_schools"], row["n_pupils"]) for row in flow.to_dict("records")
+    }
+    assert one["", "assessed", ""] == (4, 0)
+    assert one["", "excluded", "declined"] == (1, 0)
+    assert one["pilot", "joined", ""] == (1, 2)
+    assert one["pilot", "outcome_missing", "school sent nothing"] == (2, 3)
+    assert one["control", "outcome_missing", "unknown"] == (0, 1)
+    for arm in ("control", "pilot"):
+        mine = flow[flow["arm"] == arm].groupby("step")[["n_schools", "n_pupils"]].sum()
+        lost = mine.loc["outcome_missing"] + mine.loc["analysed"]
+        assert list(mine.loc["baseline"]) == list(lost)
+
+
+def test_nobody_on_the_list_is_an_error_that_says_what_to_do() -> None:
+    empty = {key: frame.iloc[:0] for key, frame in frames().items()}
+    with pytest.raises(DataError, match="inbox"):
+        analysis_data(protocol(), empty, tables=TABLES, schools=SCHOOLS, allocation=ALLOCATION)
+
+
+def test_a_measure_of_several_rows_a_pupil_is_summed_up() -> None:
+    rows = pd.DataFrame(
+        {
+            "school_id": ["01"] * 3,
+            "pupil_id": ["a", "a", "b"],
+            "month": ["2028-10", "2028-11", "2028-10"],
+            "absences_unjustified": pd.array([4, 7, None], dtype="Int64"),
+        }
+    )
+    values = measure_values(crocoos().outcome("absences"), rows, TABLES["signals"])
+    assert values[("01", "a")] == 5.5
+    assert np.isnan(values[("01", "b")])
+
+
+def test_a_scale_needs_half_of_its_items() -> None:
+    items = {f"engagement_{k}": pd.array([k, None if k > 1 else 5], dtype="Int64") for k in range(1, 5)}
+    rows = pd.DataFrame({"school_id": ["01", "01"], "pupil_id": ["a", "b"], **items})
+    values = measure_values(crocoos().outcome("engagement"), rows, TABLES["survey"])
+    assert values[("01", "a")] == 2.5
+    assert np.isnan(values[("01", "b")])
+
+
+def test_costs_are_by_currency_and_by_pupil() -> None:
+    rows = pd.DataFrame(
+        {
+            "school_id": ["01", "01", "02", "03"],
+            "country": ["SI", "SI", "SI", "RS"],
+            "amount": [100.0, 50.0, 250.0, 9000.0],
+            "currency": ["EUR", "EUR", "EUR", "RSD"],
+            "price_year": pd.array([2027, 2028, None, 2027], dtype="Int64"),
+        }
+    )
+    table = cost_table(rows, pupils=pd.Series({"01": 10, "02": 30}))
+    assert table[["country", "n_schools", "cost_per_school", "currency", "price_year"]].to_numpy().tolist() == [
+        ["RS", 1, 9000.0, "RSD", 2027],
+        ["SI", 2, 200.0, "EUR", 2028],
+    ]
+    assert table["cost_per_pupil"].tolist()[1] == 10.0
+    assert np.isnan(table["cost_per_pupil"].tolist()[0])
+
+
+def test_implementation_is_described_for_all_and_each_country() -> None:
+    rows = pd.DataFrame(
+        {"school_id": ["01", "02"], "country": ["SI", "RS"], "team_meetings": pd.array([10, 20], dtype="Int64")}
+    )
+    table = implementation_table(rows, TABLES["implementation"])
+    assert table[["country", "n_schools", "mean", "minimum", "maximum"]].to_numpy().tolist() == [
+        ["", 2, 15.0, 10.0, 20.0],
+        ["RS", 1, 20.0, 20.0, 20.0],
+        ["SI", 1, 10.0, 10.0, 10.0],
+    ]

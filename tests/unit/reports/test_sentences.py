@@ -1,0 +1,275 @@
+"""From estimates to sentences: the rule, the direction, the grammar."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.results import Estimate
+from reports.blocks import plain
+from reports.evidence import AnalysisFacts, ArmFacts, OutcomeFacts
+from reports.sentences import (
+    Comparison,
+    Verdict,
+    check,
+    comparison,
+    disagrees,
+    effect,
+    finding,
+    levels,
+    schools_of,
+    short,
+    span,
+    verdict,
+    who_of,
+)
+from reports.words import words
+from tests.support.sample_evidence import awards_evidence, crocoos_evidence
+
+ENGLISH = words("en")
+LEAVING = OutcomeFacts(
+    name="dropout", label="Early leaving", kind="binary", direction="lower", event="left school early", who="leavers"
+)
+PASSING = OutcomeFacts(name="pass", label="Matriculation", kind="binary", direction="higher", event="matriculated")
+MARK = OutcomeFacts(name="mark", label="Average mark", kind="continuous", direction="higher", unit="marks (1 to 5)")
+ABSENCE = OutcomeFacts(name="absent", label="Absences", kind="continuous", direction="lower", unit="hours a month")
+
+
+def one(outcome: OutcomeFacts, low: float, high: float, *, p: float = math.nan, digits: int = 1) -> Comparison:
+    """Make a comparison from an interval; the estimate is its middle, the arms' means 0.2 and 0.2 plus it."""
+    middle = (low + high) / 2
+
+    def estimate(quantity: str, **values: float) -> Estimate:
+        return Estimate(estimate_id=f"x/all/{quantity}", quantity=quantity, **values)  # type: ignore[arg-type]
+
+    return Comparison(
+        analysis=AnalysisFacts(name="x", outcome=outcome.name, role="primary", model="linear_mixed"),
+        outcome=outcome,
+        reference=ArmFacts(name="control", label="Control", is_reference=True),
+        arm=ArmFacts(name="pilot", label="Pilot", is_reference=False),
+        country="",
+        difference=estimate("difference", estimate=middle, conf_low=low, conf_high=high),
+        mean_reference=estimate("mean", estimate=0.2),
+        mean_arm=estimate("mean", estimate=0.2 + middle),
+        test=None if math.isnan(p) else estimate("randomisation_test", p_value=p),
+        digits=digits,
+    )
+
+
+@given(st.floats(-1, 1), st.floats(0, 1), st.sampled_from(["lower", "higher"]))
+def test_a_direction_is_claimed_only_when_the_interval_excludes_no_difference(
+    low: float, width: float, direction: str
+) -> None:
+    high = low + width
+    said = verdict(Estimate(estimate=(low + high) / 2, conf_low=low, conf_high=high), direction=direction)
+    assert (said is Verdict.UNCLEAR) == (low <= 0 <= high)
+    if said is not Verdict.UNCLEAR:
+        assert (said is Verdict.BETTER) == ((low > 0) == (direction == "higher"))
+
+
+@pytest.mark.parametrize("estimate", [None, Estimate(status="failed"), Estimate(estimate=1.0)])
+def test_nothing_is_claimed_without_an_interval(estimate: Estimate | None) -> None:
+    assert verdict(estimate, direction="lower") is Verdict.NONE
+
+
+@pytest.mark.parametrize(
+    ("outcome", "low", "high", "title"),
+    [
+        (LEAVING, -0.04, -0.01, "Fewer pupils left school early in pilot schools"),
+        (LEAVING, 0.01, 0.04, "More pupils left school early in pilot schools"),
+        (LEAVING, -0.04, 0.01, "We cannot say whether fewer pupils left school early in pilot schools"),
+        (PASSING, 0.01, 0.04, "More pupils matriculated in pilot schools"),
+        (PASSING, -0.04, -0.01, "Fewer pupils matriculated in pilot schools"),
+        (PASSING, -0.04, 0.01, "We cannot say whether more pupils matriculated in pilot schools"),
+        (MARK, 0.1, 0.2, "Average mark: higher in pilot schools"),
+        (MARK, -0.2, -0.1, "Average mark: lower in pilot schools"),
+        (MARK, -0.1, 0.2, "Average mark: higher or lower in pilot schools, we cannot say"),
+        (ABSENCE, -0.2, -0.1, "Absences: lower in pilot schools"),
+        (ABSENCE, -0.2, 0.1, "Absences: lower or higher in pilot schools, we cannot say"),
+    ],
+)
+def test_the_title_says_what_was_found(outcome: OutcomeFacts, low: float, high: float, title: str) -> None:
+    assert finding(ENGLISH, one(outcome, low, high)) == title
+
+
+@pytest.mark.parametrize(
+    ("outcome", "low", "high", "sentence"),
+    [
+        (
+            LEAVING,
+            -0.041,
+            -0.005,
+            "Being drawn as one of the pilot schools reduced the number of leavers by 2.3 per 100 pupils (95% interval:"
+            " 0.5 to 4.1).",
+        ),
+        (
+            PASSING,
+            0.01,
+            0.05,
+            "Being drawn as one of the pilot schools raised the number of pupils who matriculated by 3.0 per 100 pupils"
+            " (95% interval: 1.0 to 5.0).",
+        ),
+        (
+            LEAVING,
+            -0.034,
+            0.008,
+            "We cannot say whether being drawn as one of the pilot schools changed the number of leavers: the data are"
+            " compatible with anything between 3.4 fewer and 0.8 more per 100 pupils (95% interval; best single"
+            " estimate: 1.3 fewer).",
+        ),
+        (
+            LEAVING,
+            -0.04,
+            0.0,
+            "We cannot say whether being drawn as one of the pilot schools changed the number of leavers: the data are"
+            " compatible with anything between 4.0 fewer and no difference per 100 pupils (95% interval; best single"
+            " estimate: 2.0 fewer).",
+        ),
+        (
+            MARK,
+            0.1,
+            0.3,
+            "Being drawn as one of the pilot schools raised the mean by 0.2 marks (95% interval: 0.1 to 0.3).",
+        ),
+        (
+            ABSENCE,
+            -1.4,
+            0.2,
+            "We cannot say whether being drawn as one of the pilot schools changed the mean: the data are compatible"
+            " with anything between 1.4 lower and 0.2 higher, in hours a month (95% interval; best single estimate: 0.6"
+            " lower).",
+        ),
+    ],
+)
+def test_the_answer_reads_as_an_evaluator_would_write_it(
+    outcome: OutcomeFacts, low: float, high: float, sentence: str
+) -> None:
+    assert plain(effect(ENGLISH, one(outcome, low, high))) == sentence
+
+
+def test_levels_are_said_for_shares_and_for_means() -> None:
+    assert plain(levels(ENGLISH, one(LEAVING, -0.04, -0.02))) == (
+        "Of every 100 pupils, 20.0 left school early in control schools and 17.0 in pilot schools."
+    )
+    assert plain(levels(ENGLISH, one(MARK, 0.1, 0.3))) == (
+        "Average mark: the mean was 0.2 marks in control schools and 0.4 in pilot schools."
+    )
+    unnamed = replace(LEAVING, event="", who="")
+    assert plain(levels(ENGLISH, one(unnamed, -0.04, -0.02))) == (
+        "Early leaving: 20.0 of every 100 pupils in control schools and 17.0 in pilot schools."
+    )
+
+
+def test_levels_are_left_out_when_an_arm_has_none() -> None:
+    assert levels(ENGLISH, replace(one(LEAVING, -0.04, -0.02), mean_arm=None)) == ()
+
+
+def test_what_was_not_estimated_is_said_with_its_reason() -> None:
+    failed = Estimate(status="failed", reason="The outcome is missing for every pupil.")
+    said = replace(one(LEAVING, -0.04, -0.02), difference=failed)
+    assert finding(ENGLISH, said) == "Early leaving: the effect could not be estimated"
+    assert plain(effect(ENGLISH, said)) == (
+        "The effect on “Early leaving” could not be estimated. The outcome is missing for every pupil."
+    )
+    assert plain(short(ENGLISH, said)) == "Early leaving: not estimated."
+    assert check(ENGLISH, said) == span(ENGLISH, said) == ()
+
+
+def test_a_test_that_disagrees_with_the_interval_is_said_to() -> None:
+    agreeing, other = one(LEAVING, -0.04, -0.02, p=0.01), one(LEAVING, -0.04, -0.02, p=0.2)
+    assert plain(check(ENGLISH, agreeing)).replace("\u00a0", " ") == "A randomisation test gives p = 0.010."
+    assert plain(check(ENGLISH, other)).endswith("do not agree here, so the result is to be read with caution.")
+    assert not disagrees(agreeing)
+    assert disagrees(other)
+    assert disagrees(one(LEAVING, -0.04, 0.02, p=0.01))
+
+
+def test_a_test_without_or_with_its_number_of_draws() -> None:
+    said = one(LEAVING, -0.04, -0.02, p=0.01)
+    assert "with 2,000 re-draws" in plain(check(ENGLISH, said, n_draws=2000))
+    assert "with 1 re-draw of" in plain(check(ENGLISH, said, n_draws=1))
+    assert check(ENGLISH, one(LEAVING, -0.04, -0.02)) == ()
+
+
+def test_a_short_result_names_outcome_amount_and_interval() -> None:
+    assert plain(short(ENGLISH, one(LEAVING, -0.041, -0.005))) == (
+        "Early leaving: 2.3 fewer per 100 pupils (95% interval: 0.5 to 4.1 fewer)."
+    )
+    assert plain(short(ENGLISH, one(ABSENCE, -1.4, 0.2))) == (
+        "Absences: 0.6 lower, in hours a month (95% interval: between 1.4 lower and 0.2 higher)."
+    )
+    assert plain(short(ENGLISH, one(replace(MARK, unit=""), 0.1, 0.3))) == (
+        "Average mark: 0.2 higher (95% interval: 0.1 to 0.3 higher)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "phrase"),
+    [
+        ("pilot", "Pilot", "pilot schools"),
+        ("pilot", "Pilot schools", "pilot schools"),
+        ("sfa", "Success for All", "schools of the arm “Success for All”"),
+        ("sfa", "SfA schools", "SfA schools"),
+        ("more_time", "More time", "more time schools"),
+    ],
+)
+def test_arms_of_any_name_can_stand_in_a_sentence(name: str, label: str, phrase: str) -> None:
+    assert schools_of(ENGLISH, ArmFacts(name=name, label=label, is_reference=False)) == phrase
+
+
+def test_a_protocol_may_say_what_an_arm_s_schools_are_called() -> None:
+    arm = ArmFacts(name="a", label="Arm A", is_reference=False, schools="schools with a mentor")
+    assert schools_of(ENGLISH, arm) == "schools with a mentor"
+
+
+def test_pupils_who_had_the_event_have_a_name_for_any_outcome() -> None:
+    assert who_of(ENGLISH, LEAVING) == "leavers"
+    assert who_of(ENGLISH, PASSING) == "pupils who matriculated"
+    assert who_of(ENGLISH, replace(PASSING, event="")) == "pupils with “Matriculation”"
+
+
+def test_every_figure_in_a_sentence_leads_to_its_estimate() -> None:
+    evidence = crocoos_evidence()
+    ids = set(evidence.estimates["estimate_id"])
+    for entry in evidence.analyses:
+        said = comparison(evidence, entry)
+        for line in (levels(ENGLISH, said), effect(ENGLISH, said), check(ENGLISH, said), short(ENGLISH, said)):
+            numbers = [part for part in line if any(letter.isdigit() for letter in part.text)]
+            bare = [part.text for part in numbers if not part.estimate_id]
+            assert all(re.search(r"95%|100 pupils", text) for text in bare), bare
+            assert {part.estimate_id for part in numbers if part.estimate_id} <= ids
+
+
+def test_decimals_follow_the_precision_of_the_estimate() -> None:
+    evidence = crocoos_evidence()
+    digits = {entry.name: comparison(evidence, entry).digits for entry in evidence.analyses}
+    assert digits == {"dropout": 1, "engagement": 2, "average_mark": 2, "absences": 1}
+
+
+def test_a_trial_in_one_country_is_compared_under_all_schools() -> None:
+    evidence = replace(awards_evidence(), country="IL")
+    said = comparison(evidence, evidence.analyses[0])
+    assert said.country == ""
+    assert said.difference is not None
+    assert said.difference.estimate == pytest.approx(0.0561)
+
+
+@given(
+    st.sampled_from([LEAVING, PASSING, MARK, ABSENCE]),
+    st.floats(-1, 1).filter(lambda value: abs(value) > 1e-6),
+    st.floats(0, 1),
+    st.floats(0.0001, 1),
+)
+def test_no_sentence_says_significant_or_leaves_a_slot(
+    outcome: OutcomeFacts, low: float, width: float, p: float
+) -> None:
+    said = one(outcome, low, low + width, p=p)
+    text = " ".join([finding(ENGLISH, said), *(plain(f(ENGLISH, said)) for f in (levels, effect, check, short, span))])
+    assert "significant" not in text
+    assert "{" not in text
+    assert "  " not in text

@@ -1,0 +1,289 @@
+"""Tables: what they hold, what they keep back, and where their figures lead."""
+
+from __future__ import annotations
+
+import ast
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import reports
+from data_schema.errors import DisclosureError
+from reports.blocks import Column, Table, plain
+from reports.disclosure import Count
+from reports.tables import (
+    balance_table,
+    beside_table,
+    by_country_table,
+    costs_table,
+    effect_sizes_table,
+    estimates_table,
+    flow_table,
+    implementation_table,
+    outcomes_table,
+    returns_table,
+    sensitivity_table,
+)
+from reports.tables.flow import flow_of
+from reports.tables.layout import line, table
+from reports.words import words
+from tests.support.sample_evidence import awards_evidence, bare_evidence, crocoos_evidence, three_arms_evidence
+
+ENGLISH = words("en")
+CROCOOS, AWARDS = crocoos_evidence(), awards_evidence()
+
+
+def rows(made: Table | None) -> dict[str, list[str]]:
+    """Return a table's rows by their heads; the first of several with one head."""
+    assert made is not None
+    found: dict[str, list[str]] = {}
+    for row in made.rows:
+        found.setdefault(plain(row.cells[0]), [plain(cell) for cell in row.cells[1:]])
+    return found
+
+
+def with_share(country: str, arm: str, share: float) -> reports.Evidence:
+    """Return the trial with another share of leavers in one arm of one country."""
+    estimates = CROCOOS.estimates.copy()
+    chosen = (estimates["quantity"] == "mean") & (estimates["plan_entry"] == "dropout")
+    chosen &= (estimates["country"] == country) & (estimates["arm"] == arm)
+    estimates.loc[chosen, "estimate"] = share
+    return replace(CROCOOS, estimates=estimates)
+
+
+def test_all_outcomes_stand_at_a_glance_with_their_verdicts() -> None:
+    found = rows(outcomes_table(CROCOOS, ENGLISH))
+    assert found["Early leaving, per 100 pupils (primary)"] == ["11.2", "8.8", "−2.3", "(−4.1 to −0.5)", "Better"]
+    assert found["Engagement with school, points (1 to 5)"] == ["3.39", "3.47", "+0.08", "(0.01 to 0.15)", "Better"]
+    assert found["Unjustified absences, hours a month (exploratory)"][-1] == "Cannot say"
+
+
+def test_an_outcome_that_could_not_be_estimated_has_dashes_and_its_reason_below() -> None:
+    made = outcomes_table(AWARDS, ENGLISH)
+    assert rows(made)["Hebrew requirement, per 100 pupils"] == ["–", "–", "–", "–", "Not estimated"]
+    assert "Hebrew requirement: not estimated. The outcome is missing for every pupil." in plain(made.note)
+
+
+def test_a_result_on_which_interval_and_test_disagree_has_a_star() -> None:
+    estimates = CROCOOS.estimates.copy()
+    estimates.loc[estimates["quantity"] == "randomisation_test", "p_value"] = 0.5
+    made = outcomes_table(replace(CROCOOS, estimates=estimates), ENGLISH)
+    assert rows(made)["Early leaving, per 100 pupils (primary)"][-1] == "Better*"
+    assert "*: interval and randomisation test do not agree." in plain(made.note)
+
+
+@pytest.mark.parametrize("evidence", [CROCOOS, crocoos_evidence("RS"), AWARDS, three_arms_evidence()])
+def test_every_figure_of_results_leads_to_an_estimate_that_exists(evidence: reports.Evidence) -> None:
+    made = [outcomes_table(evidence, ENGLISH), beside_table(evidence, ENGLISH)]
+    made += [by_country_table(evidence, ENGLISH, entry, arm=evidence.arms[1]) for entry in evidence.analyses]
+    ids = set(evidence.estimates["estimate_id"])
+    for one in made:
+        for row in one.rows:
+            for column, cell in zip(one.columns[1:], row.cells[1:], strict=True):
+                if column.label in {"Schools", "Pupils"} or not any(letter.isdigit() for letter in plain(cell)):
+                    continue
+                assert {span.estimate_id for span in cell} <= ids, (column.label, plain(cell))
+
+
+def test_one_outcome_is_shown_for_all_countries_each_and_across() -> None:
+    found = rows(by_country_table(CROCOOS, ENGLISH, CROCOOS.analyses[0], arm=CROCOOS.arms[1]))
+    assert list(found) == [
+        "All countries",
+        "Hungary",
+        "Serbia",
+        "Slovenia",
+        "Mean of the countries’ differences",
+        "Range in a further country",
+    ]
+    assert found["Hungary"] == ["26", "1,433", "12.0", "8.7", "−3.2", "(−6.0 to −0.4)", "0.023"]
+    assert found["Range in a further country"] == ["", "", "", "", "", "(−5.7 to 1.0)", ""]
+
+
+def test_a_country_stands_beside_all_countries() -> None:
+    made = beside_table(crocoos_evidence("RS"), ENGLISH)
+    assert rows(made)["Early leaving, per 100 pupils (primary)"] == [
+        "10.9",
+        "9.1",
+        "−1.8",
+        "(−5.3 to 1.6)",
+        "Cannot say",
+        "−2.3",
+        "(−4.1 to −0.5)",
+    ]
+    assert {column.group for column in made.columns} == {"", "Serbia", "All countries"}
+
+
+def test_a_share_that_stands_for_few_pupils_is_kept_back_with_what_would_give_it_away() -> None:
+    evidence = with_share("SI", "pilot", 0.01)  # 4 of 426 pupils
+    found = rows(by_country_table(evidence, ENGLISH, evidence.analyses[0], arm=evidence.arms[1]))
+    assert found["Slovenia"][2:4] == ["c", "c"]
+    others = [found[country][2:4] for country in ("Hungary", "Serbia")]
+    assert ["c", "c"] in others
+    assert found["All countries"][2:4] == ["11.2", "8.8"]
+
+
+def test_what_one_table_keeps_back_all_others_do() -> None:
+    evidence = with_share("SI", "pilot", 0.01)
+    country = replace(evidence, country="SI")
+    assert rows(outcomes_table(country, ENGLISH))["Early leaving, per 100 pupils (primary)"][:2] == ["c", "c"]
+    assert rows(beside_table(country, ENGLISH))["Early leaving, per 100 pupils (primary)"][:2] == ["c", "c"]
+    assert rows(effect_sizes_table(country, ENGLISH))["Early leaving (primary)"][0] == "c"
+    listed = rows(estimates_table(evidence, ENGLISH))
+    assert listed["dropout/SI/mean/pilot"][:3] == ["c", "c", "c"]
+    assert listed["engagement/SI/mean/pilot"][0] == "3.50"
+
+
+def test_relative_changes_are_the_difference_over_the_reference_share() -> None:
+    found = rows(effect_sizes_table(CROCOOS, ENGLISH))
+    assert found["Early leaving (primary)"][0] == "−21% (−36 to −5)"  # -0.0231 / 0.1118
+    assert found["Average mark"][0] == "–"
+    assert found["Early leaving (primary)"][2] == "0.041 (0.021 to 0.072)"
+
+
+def test_each_of_several_arms_has_its_part_of_a_table() -> None:
+    made = outcomes_table(three_arms_evidence(), ENGLISH)
+    assert [plain(row.cells[0]) for row in made.rows if row.kind == "section"] == ["Pilot", "Pilot with mentor"]
+    assert len([row for row in made.rows if row.kind == "body"]) == 8
+
+
+def test_the_flow_adds_up_in_every_arm() -> None:
+    flow = flow_of(CROCOOS)
+    assert flow is not None
+    for entry in flow.arms:
+        lost = [step.pupils.value for _, step in entry.missing if step.pupils is not None]
+        assert entry.baseline.pupils is not None
+        assert entry.analysed.pupils is not None
+        assert None not in lost
+        assert entry.baseline.pupils.value == (entry.analysed.pupils.value or 0) + sum(value or 0 for value in lost)
+
+
+def test_few_lost_pupils_are_kept_back_in_their_country_and_where_they_would_follow_from() -> None:
+    of_slovenia = rows(flow_table(crocoos_evidence("SI"), ENGLISH))
+    assert of_slovenia["status unknown"][1] == "c"
+    assert of_slovenia["moved to another school"][1] == "c"
+    hidden = [rows(flow_table(crocoos_evidence(code), ENGLISH))["status unknown"][1] for code in ("HU", "RS")]
+    everywhere = rows(flow_table(CROCOOS, ENGLISH))["status unknown"][1]
+    assert "c" in [*hidden, everywhere]
+
+
+def test_a_flow_whose_steps_do_not_add_up_shows_what_was_counted() -> None:
+    flow = CROCOOS.flow.copy()
+    flow.loc[(flow["step"] == "baseline") & (flow["country"] == "HU"), "n_pupils"] += 100
+    found = rows(flow_table(replace(CROCOOS, flow=flow), ENGLISH))
+    assert found["Enrolled at baseline"][1] == "1,934"
+
+
+def test_a_rare_category_is_kept_back_with_another_of_its_variable() -> None:
+    found = rows(balance_table(CROCOOS, ENGLISH))
+    assert found["Gender: other"] == ["c", "c", "c", "1%"]
+    assert found["Gender: girl"][0] == "c"
+    assert found["Gender: boy"][0] == "51.7%"
+    assert found["Mark average before"][:2] == ["3.41 (0.74)", "3.43 (0.72)"]
+
+
+def test_a_mean_of_few_pupils_is_kept_back() -> None:
+    few = CROCOOS.balance.assign(n_arm=CROCOOS.balance["n_arm"].where(CROCOOS.balance["level"] == "school", 7))
+    assert rows(balance_table(replace(CROCOOS, balance=few), ENGLISH))["Mark average before"][0] == "c"
+
+
+def test_figures_of_fewer_than_three_schools_are_kept_back() -> None:
+    evidence = replace(
+        CROCOOS, implementation=CROCOOS.implementation.assign(n_schools=2), costs=CROCOOS.costs.assign(n_schools=2)
+    )
+    for made in (implementation_table(evidence, ENGLISH), costs_table(evidence, ENGLISH)):
+        assert made is not None
+        assert {cell for values in rows(made).values() for cell in values[1:]} == {"c"}
+        assert "fewer than 3 schools" in plain(made.note)
+
+
+def test_implementation_and_costs_are_of_the_place_that_the_report_is_about() -> None:
+    assert rows(implementation_table(CROCOOS, ENGLISH))["Visits by the mentor"] == ["31", "8.1", "3", "12"]
+    assert list(rows(costs_table(crocoos_evidence("RS"), ENGLISH))) == ["All countries", "Serbia"]
+    assert rows(costs_table(CROCOOS, ENGLISH))["Hungary"] == ["13", "EUR 3,980", "EUR 74"]
+
+
+def test_rows_sent_are_those_kept_asked_and_refused() -> None:
+    found = rows(returns_table(CROCOOS, ENGLISH))
+    sent, kept, asked, refused = (int(cell.replace(",", "")) for cell in found["All files"][1:])
+    assert sent == kept + asked + refused
+    assert rows(returns_table(crocoos_evidence("RS"), ENGLISH))["All files"][0] == "3"
+
+
+def test_every_estimate_is_in_the_appendix() -> None:
+    made = estimates_table(CROCOOS, ENGLISH)
+    assert made.anchor == "estimates"
+    listed = {plain(row.cells[0]) for row in made.rows if row.kind == "body"}
+    assert listed == set(CROCOOS.estimates["estimate_id"])
+    assert "hebrew/all/difference/awards: not estimated." in plain(estimates_table(AWARDS, ENGLISH).note)
+
+
+def test_a_variance_at_zero_is_marked_in_the_appendix() -> None:
+    estimates = AWARDS.estimates.copy()
+    estimates.loc[estimates["estimate_id"] == "units/all/icc/-", "status"] = "boundary"
+    made = estimates_table(replace(AWARDS, estimates=estimates), ENGLISH)
+    assert "units/all/icc/- (boundary)" in rows(made)
+    assert "Boundary: the variance between schools was estimated as zero." in plain(made.note)
+
+
+def test_the_appendix_of_a_country_has_its_own_estimates_and_those_of_all() -> None:
+    listed = rows(estimates_table(crocoos_evidence("RS"), ENGLISH))
+    assert "dropout/RS/difference/pilot" in listed
+    assert "dropout/all/difference/pilot" in listed
+    assert "dropout/HU/difference/pilot" not in listed
+
+
+def test_sensitivity_analyses_stand_beside_the_one_they_vary() -> None:
+    varied = replace(CROCOOS.analyses[0], name="all_left", role="sensitivity", missing_outcome="as_event")
+    estimates = CROCOOS.estimates[CROCOOS.estimates["plan_entry"] == "dropout"].assign(plan_entry="all_left")
+    evidence = replace(
+        CROCOOS,
+        analyses=(*CROCOOS.analyses, varied),
+        estimates=pd.concat([CROCOOS.estimates, estimates], ignore_index=True),
+    )
+    heads = list(rows(sensitivity_table(evidence, ENGLISH)))
+    assert heads[0] == "Early leaving, per 100 pupils: Pilot"
+    assert heads[1].startswith("Planned:")
+    assert heads[2] == (
+        "Varied: linear model with standard errors that allow for schools;"
+        " pupils with unknown outcome counted as having had the event"
+    )
+
+
+@pytest.mark.parametrize("make", [balance_table, costs_table, flow_table, implementation_table, returns_table])
+def test_a_part_of_which_nothing_is_known_has_no_table(make: object) -> None:
+    assert make(bare_evidence(), ENGLISH) is None  # type: ignore[operator]  # each of them takes evidence and words
+
+
+def test_the_builder_refuses_a_small_count_and_a_threshold_that_protects_nobody() -> None:
+    columns = (Column(label="a"), Column(label="b"))
+    lines = [line("x", Count(value=3))]
+    with pytest.raises(DisclosureError, match="small count"):
+        table(ENGLISH, "t", columns=columns, lines=lines, threshold=10)
+    with pytest.raises(DisclosureError, match="whole number of 2 or more"):
+        table(ENGLISH, "t", columns=columns, lines=[], threshold=0)
+    made = table(ENGLISH, "t", columns=columns, lines=[line("x", Count(value=None))], threshold=10)
+    assert plain(made.rows[0].cells[1]) == "c"
+    assert "fewer than 10" in plain(made.note)
+
+
+def test_no_table_is_made_but_by_the_builder() -> None:
+    root = Path(reports.__file__).parent
+    paths = [path for folder in ("tables", "figures", "sections") for path in (root / folder).glob("*.py")]
+    makers = [path.name for path in paths if "Table" in _called(path)]
+    assert makers == ["layout.py"]
+
+
+def test_p_values_that_are_not_there_are_dashes() -> None:
+    estimates = CROCOOS.estimates.assign(p_value=math.nan)
+    found = rows(
+        by_country_table(replace(CROCOOS, estimates=estimates), ENGLISH, CROCOOS.analyses[0], arm=CROCOOS.arms[1])
+    )
+    assert found["Hungary"][-1] == "–"
+
+
+def _called(path: Path) -> set[str]:
+    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    return {call.func.id for call in calls if isinstance(call.func, ast.Name)}
