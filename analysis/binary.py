@@ -295,7 +295,7 @@ def _informative(frame: pd.DataFrame, model: Model) -> pd.DataFrame:
             values = pd.Series(np.where(kept, outcome, np.nan)).groupby(codes)
             kept &= (values.transform("max") > values.transform("min")).to_numpy() | (codes < 0)
         if int(kept.sum()) == before:
-            return frame[kept]
+            return frame.loc[kept]
 
 
 def _groups(frame: pd.DataFrame, model: Model) -> list[np.ndarray]:

@@ -1,6 +1,6 @@
 """What a trial's data are: fields, tables, files, checks, the store.
 
-What needs pandas is imported when it is asked for, so that the command line starts quickly.
+Names are imported when they are asked for, so that the command line starts quickly.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from data_schema.errors import (
     StaleError,
     StorageError,
 )
-from data_schema.fields import Code, Field
-from data_schema.findings import Finding, Findings
-from data_schema.tables import Table, extended, standard_tables
 
 if TYPE_CHECKING:
+    from data_schema.fields import Code, Field
+    from data_schema.findings import Finding, Findings
     from data_schema.frames import read_school_frame
     from data_schema.intake import InboxRule, Intake, read_inbox
     from data_schema.pseudonyms import decrypt_key_table, encrypt_key_table, new_identity, pseudonym, pseudonymised
     from data_schema.store import Store, content_hash, write_store
+    from data_schema.tables import Table, extended, standard_tables
 
 __all__ = [
     "Code",
@@ -61,16 +61,18 @@ __all__ = [
 ]
 
 _LATER = {
-    "read_school_frame": "frames",
-    **dict.fromkeys(("InboxRule", "Intake", "read_inbox"), "intake"),
-    **dict.fromkeys(
-        ("decrypt_key_table", "encrypt_key_table", "new_identity", "pseudonym", "pseudonymised"), "pseudonyms"
-    ),
-    **dict.fromkeys(("Store", "content_hash", "write_store"), "store"),
+    "fields": ("Code", "Field"),
+    "findings": ("Finding", "Findings"),
+    "frames": ("read_school_frame",),
+    "intake": ("InboxRule", "Intake", "read_inbox"),
+    "pseudonyms": ("decrypt_key_table", "encrypt_key_table", "new_identity", "pseudonym", "pseudonymised"),
+    "store": ("Store", "content_hash", "write_store"),
+    "tables": ("Table", "extended", "standard_tables"),
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
+    for module, names in _LATER.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.checks import bare_identifier
 from data_schema.clean import shown
-from data_schema.columns import Column, clean_column, typed_series
+from data_schema.columns import Column, clean_column, text_series, typed_series
 from data_schema.errors import DataError
 from data_schema.fields import Field
 from data_schema.findings import Finding, Findings, Severity, row_ranges
@@ -20,6 +20,7 @@ from data_schema.tables import Table
 if TYPE_CHECKING:
     import pandas as pd
 
+_FURTHER = Field("further", "number")
 _REMEDY = "Correct the file and read it again."
 
 
@@ -116,11 +117,12 @@ def _further(layout: Layout) -> dict[str, pd.Series]:
     for at, title in enumerate(layout.sheet.rows[layout.header or 0]):
         if at in taken or title is None:
             continue
-        for kind in (Field("further", "number"), Field("further", "text")):
-            column = clean_column(kind, [replace(layout, columns={kind.name: at})])
-            if not list(column.questions()):
-                break
-        further[str(title).strip()] = typed_series(column.found, kind)
+        column = clean_column(_FURTHER, [replace(layout, columns={_FURTHER.name: at})])
+        if list(column.questions()):
+            series = text_series([shown(cell).strip() or None for cell in column.sent])
+        else:
+            series = typed_series(column.found, _FURTHER)
+        further[str(title).strip()] = series
     return further
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from data_schema.errors import StorageError
+from data_schema.files import to_disk
 from data_schema.findings import Findings
 
 if TYPE_CHECKING:
@@ -122,15 +122,9 @@ def _remove(partial: Path) -> None:
 
 def _put_in_place(partial: Path, path: Path) -> None:
     """Have the file on the disk before it gets its name, and the name before anyone is told."""
-    with partial.open("rb+") as written:
-        os.fsync(written.fileno())
+    to_disk(partial)
     partial.replace(path)
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    to_disk(path.parent)
 
 
 def _reason(error: Exception) -> str:

@@ -6,17 +6,15 @@ read and of what it wrote, and swaps the two. Whatever happens, the next run fin
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_schema.errors import StorageError
+from data_schema.files import storage_error, to_disk
 
 RECORD = "stage.json"
 """File in each stage's folder that says what the stage read and wrote."""
@@ -113,7 +111,7 @@ def stage_folder(folder: Path, *, stage: str, inputs: Mapping[str, str]) -> Iter
         record = StageRecord(stage=stage, version=version(), inputs=inputs, outputs=outputs)
         (partial / RECORD).write_bytes(record.to_bytes())
         for path in _files(partial):
-            _to_disk(path)
+            to_disk(path)
         _swap(partial, folder)
     except OSError as error:
         raise storage_error(folder, error) from error
@@ -150,56 +148,9 @@ def _swap(partial: Path, folder: Path) -> None:
     if folder.exists():
         folder.rename(previous)
     partial.rename(folder)
-    _to_disk(folder.parent)
+    to_disk(folder.parent)
     shutil.rmtree(previous, ignore_errors=True)
 
 
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def _to_disk(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
-    if os.name == "nt" and path.is_dir():
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def write_atomic(path: Path, content: bytes, *, mode: int = 0o644) -> None:
-    """Write a file that is whole from the moment it is there.
-
-    Raises
-    ------
-    StorageError
-        When it cannot be written; what was there before is as it was.
-    """
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise storage_error(path, error) from error
-
-
-_REMEDIES = {
-    errno.ENOSPC: "The disk is full: free some space and run the command again; nothing is lost.",
-    errno.EDQUOT: "The quota is used up: free some space and run the command again; nothing is lost.",
-    errno.EROFS: "The folder is read-only: copy the trial to a place where you may write.",
-    errno.EACCES: "You may not write here: change the rights of the folder, or copy the trial.",
-    errno.EPERM: "You may not write here: change the rights of the folder, or copy the trial.",
-}
-
-
-def storage_error(path: Path, error: OSError) -> StorageError:
-    """Return what the system could not do as an error with a remedy."""
-    remedy = _REMEDIES.get(error.errno or 0, "Check the folder and run the command again; nothing is lost.")
-    return StorageError(str(error.filename or path), f"{error.strerror or error}.", remedy)

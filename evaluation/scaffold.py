@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from importlib.resources import files
 from pathlib import Path
 
 from data_schema.errors import ProtocolError
-from evaluation.provenance import storage_error, write_atomic
+from data_schema.files import storage_error, write_whole
 
 TEMPLATES = ("crocoos", "minimal")
 
@@ -51,14 +50,9 @@ def init(folder: Path, *, template: str = "minimal") -> list[Path]:
     source = files("evaluation") / "templates" / template
     contents = {folder / "trial.toml": (source / "trial.toml").read_bytes(), folder / ".gitignore": _IGNORED.encode()}
     for path, content in contents.items():
-        write_atomic(path, content)
+        write_whole(path, content)
     try:
         (folder / "inbox").mkdir(exist_ok=True)
     except OSError as error:
         raise storage_error(folder / "inbox", error) from error
     return [*contents, folder / "inbox"]
-
-
-def remove_simulation(folder: Path) -> None:
-    """Remove a simulated inbox, so that another can be laid out."""
-    shutil.rmtree(folder / "inbox", ignore_errors=True)

@@ -22,7 +22,9 @@ from randomisation.stream import WordSource
 if TYPE_CHECKING:
     import pandas as pd
 
-_MOST_DRAWS_IN_A_BLOCK = 512
+# Blocks are drawn whole. With two arms all draws of a block are settled at once, with more arms one by one.
+_MOST_DRAWS_OF_TWO_ARMS = 512
+_MOST_DRAWS_OF_MORE_ARMS = 32
 _MOST_CELLS_IN_A_BLOCK = 2**21
 _WORDS_AT_ONCE = 256
 
@@ -68,7 +70,8 @@ def replay(schools: pd.DataFrame, design: Design, *, n_draws: int, seed: str, st
     cells = read.cells()
     plan = leftovers({key: len(members) for key, members in cells.items()}, design.ratios)
     columns = np.array([school for members in cells.values() for school in members])
-    block = max(1, min(_MOST_DRAWS_IN_A_BLOCK, _MOST_CELLS_IN_A_BLOCK // len(columns)))
+    most = _MOST_DRAWS_OF_TWO_ARMS if len(design.arms) == 2 else _MOST_DRAWS_OF_MORE_ARMS
+    block = max(1, min(most, _MOST_CELLS_IN_A_BLOCK // len(columns)))
     first, last = start // block, -(-(start + n_draws) // block)
     drawn = np.empty((max(last - first, 0) * block, len(columns)), dtype=np.int16)
     for number in range(first, last):

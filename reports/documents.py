@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_schema.errors import ReportError
+from data_schema.files import write_whole
 from reports.blocks import BLOCK_MIME, Block, Figure, Heading, Table, Title, from_json
 from reports.execution import read_notebook
-from reports.files import write_whole
 from reports.writers.outline import clean_anchor
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from data_schema.errors import ReportError
-from reports.files import storage_error, write_whole
+from data_schema.files import storage_error, write_whole
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

@@ -312,6 +312,25 @@ def _unclear(words: Words, one: Comparison, difference: Estimate) -> Inline:
     return words.line(template, unit=unit_of(one.outcome), **values)
 
 
+def answer(words: Words, one: Comparison) -> Inline:
+    """Return levels and effect, and why they do not match to the digit where they do not."""
+    return words.joined([levels(words, one), effect(words, one), adjusted(words, one)])
+
+
+def adjusted(words: Words, one: Comparison) -> str:
+    """Return a remark where the estimate is not the difference of the printed means; empty where it is."""
+    before, after, difference = one.mean_reference, one.mean_arm, one.difference
+    if before is None or after is None or difference is None or one.verdict is Verdict.NONE:
+        return ""
+    first, second = (round(one.scale * mean.estimate, one.digits) for mean in (before, after))
+    if math.isclose(second - first, one.scale * difference.estimate, abs_tol=1.1 * 10.0**-one.digits):
+        return ""
+    return words.text(
+        "The estimate allows for differences that were there at baseline, so it is not the plain difference of the two"
+        " figures."
+    )
+
+
 def amount(words: Words, one: Comparison, value: float, *, of: Estimate) -> Inline:
     """Return a difference as "2.3 fewer", "0.7 more" (pupils), "0.1 lower" (means) or "no difference"."""
     number = figure(words, one, value, of=of, plain=True)

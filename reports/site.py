@@ -19,8 +19,8 @@ from typing import Literal
 from urllib.parse import quote
 
 from data_schema.errors import ReportError
+from data_schema.files import storage_error, to_disk, write_whole
 from data_schema.language import Catalogue, Language
-from reports.files import storage_error, sync_folder, write_whole
 from reports.writers.html import FACES, SITE_MARK, font_face, scroll_box, stylesheet, text
 
 _MANIFEST = "site.json"
@@ -127,7 +127,7 @@ def build_site(folder: Path, *, site: Site) -> None:
         if folder.exists():
             folder.rename(retired)
         fresh.rename(folder)
-        sync_folder(folder.parent)
+        to_disk(folder.parent)
     except OSError as error:
         raise storage_error(folder, error) from error
     finally:

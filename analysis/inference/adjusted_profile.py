@@ -1,9 +1,9 @@
 """The school variance of a logistic model, freed of what maximum likelihood loses to the coefficients.
 
-Maximum likelihood divides by schools where it should divide by schools less school-level columns: with twenty schools in
-ten pairs the variance between schools comes out at half its size, and tests are twice as often wrong as they say. The
-adjusted profile likelihood adds the log determinant of the coefficients' information to the deviance, which for a linear
-model is restricted maximum likelihood.
+Maximum likelihood divides by schools where it should divide by schools less school-level columns: with twenty schools
+in ten pairs the variance between schools comes out at half its size, and tests are twice as often wrong as they say.
+The adjusted profile likelihood adds the log determinant of the coefficients' information to the deviance, which for a
+linear model is restricted maximum likelihood.
 Sources: Cox and Reid (1987), JRSS B 49, 1-39; Breslow and Clayton (1993), JASA 88, 9-25, for the information.
 """
 

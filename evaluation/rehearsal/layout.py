@@ -14,6 +14,7 @@ import pandas as pd
 from analysis.simulation import SimulatedData
 from analysis.simulation.streams import stream
 from data_schema.errors import StorageError
+from data_schema.files import storage_error, write_whole
 from data_schema.tables import standard_tables
 from evaluation.rehearsal.faults import PlantedFault, Untidiness, plant, sprinkle
 from evaluation.rehearsal.forms import csv_bytes, xlsx_bytes
@@ -135,12 +136,7 @@ def _write_new(contents: Mapping[Path, bytes]) -> None:
                 raise StorageError(
                     str(path), "The file is there with other content.", "Name another folder, or move the file away."
                 )
-        for path, content in contents.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_name(f".{path.name}.partial")
-            partial.write_bytes(content)
-            partial.replace(path)
     except OSError as error:
-        raise StorageError(
-            str(error.filename), f"It cannot be written: {error.strerror}.", "Check rights and free space, then repeat."
-        ) from error
+        raise storage_error(Path(str(error.filename)), error) from error
+    for path, content in contents.items():
+        write_whole(path, content)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from analysis.simulation import SimulatedTrial, simulate_pupils, simulate_schools
 from data_schema.errors import ProtocolError
-from evaluation.provenance import write_atomic
+from data_schema.files import write_whole
 from evaluation.rehearsal.faults import PlantedFault
 from evaluation.rehearsal.layout import lay_out_inbox, lay_out_schools
 from evaluation.scaffold import init
@@ -98,7 +98,7 @@ def rehearse(folder: Path, *, seed: int, spec: SimulatedTrial | None = None, pro
 
 
 def _keep(path: Path, values: object) -> None:
-    write_atomic(path, (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode())
+    write_whole(path, (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def run_demo(folder: Path, *, seed: int, progress: Progress = silent, say: Callable[[str], None] = print) -> Path:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, StorageError
+from data_schema.files import storage_error, write_whole
 from evaluation.frame import eligible
-from evaluation.provenance import stage_folder, storage_error, write_atomic
+from evaluation.provenance import stage_folder
 from evaluation.specifications import inbox_rules_of, tables_of
 from evaluation.stages import inputs_of
 
@@ -158,7 +159,7 @@ def _key(private: Path) -> bytes:
             "private/pseudonym.key", "the key is gone, but its key table is there.", "Bring the key back from a copy."
         )
     key = secrets.token_bytes(32)
-    write_atomic(path, key.hex().encode() + b"\n", mode=0o600)
+    write_whole(path, key.hex().encode() + b"\n", mode=0o600)
     return key
 
 
@@ -169,11 +170,11 @@ def _keep_key_table(private: Path, key_table: pd.DataFrame) -> None:
     recipient = private / "recipient.txt"
     if not recipient.exists():
         made, identity = new_identity()
-        write_atomic(private / "identity.txt", f"{identity}\n".encode(), mode=0o600)
-        write_atomic(recipient, f"{made}\n".encode())
-        write_atomic(private / "README.txt", _PRIVATE.encode())
+        write_whole(private / "identity.txt", f"{identity}\n".encode(), mode=0o600)
+        write_whole(recipient, f"{made}\n".encode())
+        write_whole(private / "README.txt", _PRIVATE.encode())
     content = encrypt_key_table(key_table, recipient.read_text(encoding="ascii").strip())
-    write_atomic(private / "key_table.age", content, mode=0o600)
+    write_whole(private / "key_table.age", content, mode=0o600)
 
 
 _PRIVATE = """This folder links pseudonyms to pupils. No analysis and no report reads it.

@@ -44,6 +44,7 @@ def publish(trial: Trial) -> Published:
     language = protocol.reports.languages[0]
     site = Site(
         title=protocol.trial.title,
+        subtitle=protocol.trial.intervention,
         language=language,
         documents=tuple(_document(trial, item) for item in documents_of(protocol) if item.language == language),
         downloads=downloads(trial),

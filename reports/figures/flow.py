@@ -82,9 +82,10 @@ def flow_diagram(evidence: Evidence, words: Words, *, anchor: str = "flow-diagra
 
 
 def step_text(words: Words, step: Step, *, threshold: int) -> str:
-    """Return "31 schools, 1,834 pupils", or what of it is known."""
+    """Return "31 schools, 1,834 pupils", or what of it is known; no schools go unsaid where there are pupils."""
     parts = []
-    if step.schools is not None and step.schools.value is not None:
+    some = step.schools is not None and step.schools.value is not None
+    if some and (step.schools.value or step.pupils is None):
         parts.append(words.schools(step.schools.value))
     if step.pupils is not None:
         number = counted(words, step.pupils, threshold=threshold)

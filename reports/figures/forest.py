@@ -95,7 +95,7 @@ def forest_plot(
         figure, page = blank(ROW * len(rows) + _TOP + _BOTTOM)
         axes = plot_area(figure, left=_LEFT, right=_RIGHT, bottom=_BOTTOM, top=_TOP)
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        axes.set_xlim(*nice_limits([end for row in rows for end in (row.low, row.high)]))
+        axes.set_xlim(*nice_limits([end for row in rows if row.kind != "range" for end in (row.low, row.high)]))
         _ground(axes, rows)
         for place, row in enumerate(rows):
             _draw(axes, place, row, own=row.label == place_label(evidence, words, focus(evidence)))
@@ -149,7 +149,7 @@ def _draw(axes: Axes, place: int, row: ForestRow, *, own: bool) -> None:
     if not math.isfinite(row.low):
         return
     if row.kind == "range":
-        axes.plot([row.low, row.high], [place, place], color=MUTED, linewidth=1.4, linestyle=(0, (3, 2)), zorder=2)
+        _draw_range(axes, place, row)
         return
     if row.kind == "pooled":
         corners = [(row.low, place), (row.centre, place - 0.26), (row.high, place), (row.centre, place + 0.26)]
@@ -160,6 +160,16 @@ def _draw(axes: Axes, place: int, row: ForestRow, *, own: bool) -> None:
     for end in (row.low, row.high):
         axes.plot([end, end], [place - 0.11, place + 0.11], color=colour, linewidth=1.4, zorder=2)
     axes.plot([row.centre], [place], marker="o", markersize=7.5 if own else 6.5, color=colour, zorder=3)
+
+
+def _draw_range(axes: Axes, place: int, row: ForestRow) -> None:
+    """Draw the range as a broken line; an arrow where it goes on beyond the axis."""
+    left, right = axes.get_xlim()
+    low, high = max(row.low, left), min(row.high, right)
+    axes.plot([low, high], [place, place], color=MUTED, linewidth=1.4, linestyle=(0, (3, 2)), zorder=2)
+    for end, beyond, marker in ((low, row.low < left, "<"), (high, row.high > right, ">")):
+        if beyond:
+            axes.plot([end], [place], marker=marker, markersize=5, color=MUTED, clip_on=False, zorder=3)
 
 
 def _margins(axes: Axes, words: Words, rows: tuple[ForestRow, ...], one: Comparison) -> None:

@@ -110,7 +110,7 @@ def _name_arms(axes: Axes, evidence: Evidence, one: Comparison, place: str, show
         side = "center" if middle else "right" if mean.estimate == min(values) and len(found) > 1 else "left"
         axes.annotate(
             evidence.arms[k].label, xy=(one.scale * mean.estimate, -0.5),
-            xytext=({"right": 4, "left": -4, "center": 0}[side], 1), textcoords="offset points",
+            xytext=({"right": -1, "left": 1, "center": 0}[side], 1), textcoords="offset points",
             ha=side, va="bottom", fontsize=SMALL, color=COLOURS[k % len(COLOURS)], fontweight="bold",
             annotation_clip=False,
         )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
 
 from reports.blocks import Block, Bullets, Heading, Inline, Note, PageBreak, Paragraph, Span, Title, inline
@@ -21,10 +22,10 @@ from reports.sections.common import (
     size_phrase,
 )
 from reports.sections.limits import limits
-from reports.selection import as_float, compared_arms, has_countries, headline, of_focus, records
-from reports.sentences import comparison, effect, finding, levels, short
+from reports.selection import as_float, compared_arms, focus, has_countries, headline, of_focus, records
+from reports.sentences import answer, comparison, finding, short
 from reports.tables import outcomes_table
-from reports.tables.practice import money
+from reports.tables.practice import few_schools_note, money
 from reports.words import Words, words
 
 MOST_OUTCOMES, MOST_INDICATORS, MOST_LIMITS = 4, 4, 4
@@ -53,7 +54,7 @@ def brief_answer(evidence: Evidence, language: str) -> tuple[Block, ...]:
     if evidence.intervention:
         blocks.append(Paragraph(text=inline(evidence.intervention), style="lead"))
     for one in headline_comparisons(evidence):
-        said = text.joined([levels(text, one), effect(text, one)])
+        said = answer(text, one)
         blocks.append(Note(kind="finding", title=text.text("Did it work?"), text=said))
     return (*blocks, *key_figures(evidence, text))
 
@@ -94,7 +95,7 @@ def brief_practice(evidence: Evidence, language: str) -> tuple[Block, ...]:
     blocks.append(Heading(text=text.text("Was it put into practice?"), anchor="practice"))
     blocks += _practice(evidence, text)
     blocks.append(Heading(text=text.text("What did it cost?"), anchor="cost"))
-    blocks.append(paragraph(_cost(evidence, text)))
+    blocks += _costs(evidence, text)
     return tuple(blocks)
 
 
@@ -172,15 +173,28 @@ def _practice(evidence: Evidence, words: Words) -> list[Block]:
     ]
 
 
-def _cost(evidence: Evidence, words: Words) -> str:
+def _costs(evidence: Evidence, words: Words) -> list[Block]:
+    """Return costs of the place, or of each country where they have no common currency."""
     row = cost_row(evidence)
-    if row is None:
-        return words.text("No costs were collected.") if evidence.costs.empty else words.text("Costs are not printed.")
+    if row is not None:
+        return [paragraph(words.text("{costs}, by what schools reported.", costs=_cost(words, row)))]
+    if evidence.costs.empty:
+        return [paragraph(words.text("No costs were collected."))]
+    rows = [row for row in records(evidence.costs) if as_float(row["n_schools"]) >= MINIMUM_SCHOOLS]
+    points = [
+        words.text("{country}: {costs}.", country=evidence.countries[str(row["country"])], costs=_cost(words, row))
+        for row in rows
+        if str(row["country"]) in evidence.countries and not focus(evidence)
+    ]
+    return [Bullets(items=tuple(map(inline, points)))] if points else [paragraph(few_schools_note(words))]
+
+
+def _cost(words: Words, row: Mapping[str, object]) -> str:
     values = {
         name: money(words, as_float(row[f"cost_per_{name}"]), currency=str(row["currency"]))
         for name in ("pupil", "school")
     }
-    return words.text("{pupil} a pupil, {school} a school, by what schools reported.", **values)
+    return words.text("{pupil} a pupil, {school} a school", **values)
 
 
 def _plan(evidence: Evidence, words: Words) -> str:

@@ -15,7 +15,7 @@ from reports.sections.common import (
     size_phrase,
 )
 from reports.selection import compared_arms, has_countries, headline
-from reports.sentences import check, effect, finding, levels
+from reports.sentences import answer, check, finding
 from reports.tables import beside_table, outcomes_table
 from reports.words import words
 
@@ -43,12 +43,12 @@ def country_answer(evidence: Evidence, language: str) -> tuple[Block, ...]:
     blocks: list[Block] = [Heading(text=text.text("The answer for {country}", country=name), anchor="answer")]
     blocks += plan_note(evidence, text)
     for one in headline_comparisons(evidence):
-        said = text.joined([levels(text, one), effect(text, one), check(text, one)])
+        said = text.joined([answer(text, one), check(text, one)])
         blocks.append(Paragraph(text=said, style="lead"))
     blocks += key_figures(evidence, text)
     if has_countries(evidence):
         for one in headline_comparisons(evidence, country=""):
-            said = text.joined([levels(text, one), effect(text, one)])
+            said = answer(text, one)
             blocks.append(Note(kind="info", title=text.text("All countries together"), text=said))
     return tuple(blocks)
 

@@ -13,7 +13,7 @@ from reports.sections.common import (
     size_phrase,
 )
 from reports.selection import compared_arms, main_analyses
-from reports.sentences import check, comparison, effect, finding, levels, short
+from reports.sentences import answer, check, comparison, finding, short
 from reports.words import Words, words
 
 
@@ -41,7 +41,7 @@ def summary(evidence: Evidence, language: str) -> tuple[Block, ...]:
     """Return the structured summary: the answer, then design, schools and other outcomes, a line each."""
     text = words(language)
     answers = tuple(
-        Paragraph(text=text.joined([levels(text, one), effect(text, one), check(text, one)]), style="lead")
+        Paragraph(text=text.joined([answer(text, one), check(text, one)]), style="lead")
         for one in headline_comparisons(evidence)
     )
     return (

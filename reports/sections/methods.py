@@ -76,12 +76,12 @@ def _plan(evidence: Evidence, words: Words) -> tuple[Block, ...]:
 def _entry(evidence: Evidence, words: Words, entry: AnalysisFacts) -> Inline:
     covariates = [evidence.covariate_labels.get(name, name) for name in entry.covariates]
     allowed = (
-        words.text("allowing for {covariates}", covariates=words.listed(covariates))
+        words.text("covariates: {covariates}", covariates=words.listed(covariates))
         if covariates
         else words.text("without covariates")
     )
     return words.line(
-        "{entry} ({outcome}; {role}): {model}, {allowed}; {missing}.",
+        "{entry} ({outcome}; {role}): {model}; {allowed}; {missing}.",
         entry=Span(text=entry.name, strong=True),
         outcome=outcome_of(evidence, entry).label,
         role=words.text(ROLES.get(entry.role, entry.role)),

@@ -19,7 +19,7 @@ from reports.selection import (
     outcome_of,
     sensitivity_analyses,
 )
-from reports.sentences import Comparison, check, comparison, effect, figure, levels
+from reports.sentences import Comparison, answer, check, comparison, figure
 from reports.tables import by_country_table, effect_sizes_table, outcomes_table, sensitivity_table
 from reports.words import Words, message, words
 
@@ -45,7 +45,7 @@ def results_by_outcome(evidence: Evidence, language: str) -> tuple[Block, ...]:
             blocks.append(Paragraph(text=_exploratory(text), style="small"))
         for arm in compared_arms(evidence):
             one = comparison(evidence, entry, arm=arm)
-            said = [levels(text, one), effect(text, one), check(text, one), _alike(evidence, text, one)]
+            said = [answer(text, one), check(text, one), _alike(evidence, text, one)]
             blocks.append(paragraph(text.joined(said)))
             blocks.append(by_country_table(evidence, text, entry, arm=arm))
     return tuple(blocks)

@@ -92,7 +92,7 @@ def _across(words: Words, one: Comparison, estimates: Estimates) -> list[Line]:
         label = words.text("Mean of the countries’ differences")
         lines.append(_summary(words, one, pooled, label))
     if ahead is not None:
-        lines.append(_summary(words, one, ahead, words.text("Range in a further country")))
+        lines.append(_summary(words, one, ahead, words.text("Range for a further country")))
     return lines
 
 

@@ -32,7 +32,7 @@ def estimates_table(evidence: Evidence, words: Words, *, anchor: str = "estimate
     lines: list[Line] = []
     reasons: dict[str, str] = {}
     for entry in dict.fromkeys(row.plan_entry for row in rows):
-        lines.append(line((Span(text=entry, strong=True),), kind="section"))
+        lines.append(line((Span(text=words.text("{entry}/", entry=entry), strong=True),), kind="section"))
         for row in (row for row in rows if row.plan_entry == entry):
             if row.status == "failed" and row.reason:
                 reasons.setdefault(row.reason, row.estimate_id)
@@ -42,7 +42,7 @@ def estimates_table(evidence: Evidence, words: Words, *, anchor: str = "estimate
         words,
         words.text("All estimates, by id"),
         columns=(
-            Column(label=words.text("Estimate id"), width=5.2),
+            Column(label=words.text("Estimate id"), width=3.9),
             Column(label=words.text("Estimate"), align="right", width=1.1),
             Column(label=words.text("Standard error"), align="right", width=1.1),
             Column(label=words.text("Interval"), align="right", width=1.9),
@@ -54,9 +54,11 @@ def estimates_table(evidence: Evidence, words: Words, *, anchor: str = "estimate
         lines=lines,
         threshold=evidence.disclosure_threshold,
         note=[
-            words.text("Shares are between 0 and 1 here. An id reads: plan entry, country, quantity, arm."),
+            words.text(
+                "Shares are between 0 and 1 here. An id is the plan entry in the heading, then country, quantity and arm."
+            ),
             *(
-                [words.text("Boundary: the variance between schools was estimated as zero.")]
+                [words.text("Boundary: a variance was estimated as zero.")]
                 if any(row.status == "boundary" for row in rows)
                 else []
             ),
@@ -88,7 +90,7 @@ def _line(words: Words, row: Estimate, *, limit: int, secret: bool) -> Line:
 
 
 def _name(words: Words, row: Estimate) -> Cell:
-    identity = Span(text=row.estimate_id, estimate_id=row.estimate_id)
+    identity = Span(text=row.estimate_id.removeprefix(f"{row.plan_entry}/"), estimate_id=row.estimate_id)
     return words.line("{id} (boundary)", id=identity) if row.status == "boundary" else identity
 
 

@@ -97,7 +97,7 @@ def flow_table(evidence: Evidence, words: Words, *, anchor: str = "flow-table") 
         columns=columns,
         lines=lines,
         threshold=evidence.disclosure_threshold,
-        note=[words.text("A school counts in a row of missing outcomes when one of its pupils does.")]
+        note=[words.text("Schools in rows of missing outcomes: those of which no pupil has the outcome.")]
         if any(entry.missing for entry in flow.arms)
         else [],
         anchor=anchor,

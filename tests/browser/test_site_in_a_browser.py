@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from tests.support.chromium import followed, resize
 from tests.support.demonstration_site import built_site
 
-webdriver = pytest.importorskip("selenium.webdriver")
-
-CHROMIUM = shutil.which("chromium")
-DRIVER = shutil.which("chromedriver")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 WIDTHS = (360, 768, 1280)
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not (CHROMIUM and DRIVER), reason="needs Debian's packages chromium and chromium-driver (apt-get install)"
-    ),
-]
+pytestmark = pytest.mark.browser
 
 CONTRASTS = """
 const channel = v => { v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
@@ -73,47 +53,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built_site(tmp_path_factory.mktemp("browser"))
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:  # selenium's drivers differ by browser
-    """Return a Chromium without a window, in a profile of its own."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
-
-
-def resize(browser: Any, width: int) -> None:  # noqa: ANN401 -- selenium's drivers differ by browser
-    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-
-
 def pages(site: Path) -> list[Path]:
     return sorted(site.rglob("*.html"))
 
 
 def test_every_link_can_be_followed_from_the_start_page(browser: Any, site: Path) -> None:  # noqa: ANN401
-    resize(browser, 1280)
-    seen: set[str] = set()
-    waiting = [(site / "index.html").resolve().as_uri()]
-    while waiting:
-        address = waiting.pop()
-        if address in seen:
-            continue
-        seen.add(address)
-        path = Path(unquote(urlsplit(address).path))
-        assert path.is_file(), address
-        if path.suffix != ".html":
-            continue
-        browser.get(address)
-        assert browser.title
-        if urlsplit(address).fragment:
-            assert browser.execute_script("return document.querySelector(':target') !== null"), address
-        links = browser.execute_script("return [...document.querySelectorAll('a[href]')].map(a => a.href)")
-        waiting += [link for link in links if link.startswith("file:")]
+    seen = followed(browser, site / "index.html")
     files = {Path(unquote(urlsplit(address).path)) for address in seen}
     assert {page.resolve() for page in pages(site)} <= files
     assert {path.suffix for path in files} == {".html", ".pdf", ".csv", ".toml"}

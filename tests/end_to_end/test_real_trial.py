@@ -9,20 +9,26 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from data_schema.errors import DataError, DesignError
 from evaluation.trial import Trial
 from tests.support.protocols import AWARDS
 from tests.support.trials import clock
 
 
-@pytest.fixture(scope="module")
-def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
-    folder = tmp_path_factory.mktemp("awards") / "trial"
+def laid_out(folder: Path) -> None:
+    """Run the example's own script."""
     spec = importlib.util.spec_from_file_location("lay_out", AWARDS / "lay_out.py")
     assert spec is not None
     assert spec.loader is not None
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     script.lay_out(folder)
+
+
+@pytest.fixture(scope="module")
+def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
+    folder = tmp_path_factory.mktemp("awards") / "trial"
+    laid_out(folder)
     made = Trial(folder, clock=clock)
     made.plan(freeze=True)
     made.assign()
@@ -76,3 +82,18 @@ def test_the_log_odds_ratio_is_that_of_glmer_with_15_nodes(estimates: dict[str, 
 def test_the_site_is_there_and_has_no_country_page_of_a_single_country(trial: Trial) -> None:
     assert (trial.paths.site / "index.html").exists()
     assert not list(Path(trial.paths.reports).glob("country_report*"))
+
+
+def test_a_recorded_draw_that_is_missing_or_incomplete_is_named(tmp_path: Path) -> None:
+    laid_out(tmp_path / "trial")
+    path = tmp_path / "trial" / "recorded_allocation.csv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.unlink()
+    with pytest.raises(DataError, match=r"recorded_allocation\.csv: there is no such file"):
+        Trial(tmp_path / "trial").assign()
+    path.write_text("\n".join(lines[:-1]), encoding="utf-8")
+    with pytest.raises(DesignError, match=lines[-1].split(",")[0]):
+        Trial(tmp_path / "trial").assign()
+    path.write_text("\n".join([*lines, lines[-1]]), encoding="utf-8")
+    with pytest.raises(DataError, match="listed twice"):
+        Trial(tmp_path / "trial").assign()

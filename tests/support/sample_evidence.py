@@ -555,8 +555,8 @@ def _flow() -> pd.DataFrame:
             rows.append((country, arm, "randomised", "", schools, None))
             rows.append((country, arm, "baseline", "", schools, analysed + moved + unknown + lost))
             rows.append((country, arm, "joined", "", schools, 21 + 3 * place))
-            rows.append((country, arm, "outcome_missing", "moved to another school", min(9, schools - 1), moved))
-            rows.append((country, arm, "outcome_missing", "status unknown", 6, unknown))
+            rows.append((country, arm, "outcome_missing", "moved to another school", 0, moved))
+            rows.append((country, arm, "outcome_missing", "status unknown", 0, unknown))
             if lost:
                 rows.append((country, arm, "outcome_missing", "school sent nothing", 1, lost))
             rows.append((country, arm, "analysed", "", schools - bool(lost), analysed))

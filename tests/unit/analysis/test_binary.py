@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import integrate, special
+from scipy import integrate, special, stats
 
 from analysis import Fit, Model, fit_logistic_mixed
+from analysis.inference.adjusted_profile import adjusted_profile, information
 from analysis.quadrature import (
     Patterns,
     average_share,
@@ -248,3 +249,35 @@ def test_units_of_a_covariate_do_not_matter() -> None:
         assert other.estimate(term).std_error == pytest.approx(one.estimate(term).std_error, rel=1e-5)
     assert other.estimate("prior").estimate == pytest.approx(one.estimate("prior").estimate / 1000, rel=1e-6)
     assert other.convergence.objective == pytest.approx(one.convergence.objective, abs=1e-7)
+
+
+def test_large_schools_in_pairs_give_the_paired_t_test_of_their_log_odds() -> None:
+    # With 4,000 pupils a school the log odds of schools are all but known, and what is left is a linear model.
+    rng = np.random.default_rng(12)
+    odds = -1 + 0.5 * rng.standard_normal((6, 2)) + np.array([0.0, 0.7])
+    events = np.rint(4000 * special.expit(odds)).astype(int)
+    frame = counted({"control": events[:, 0].tolist(), "pilot": events[:, 1].tolist()}, 4000)
+    frame["pair"] = frame["school"].str[-1]
+    model = Model(outcome="left", school="school", arm="arm", arms=("control", "pilot"), strata="pair")
+    row = fit_logistic_mixed(frame, model).estimate("arm[pilot]")
+    shares = events / 4000
+    logits = np.log(shares / (1 - shares))
+    paired = stats.ttest_rel(logits[:, 1], logits[:, 0])
+    assert row.df == 5
+    assert row.estimate == pytest.approx(float((logits[:, 1] - logits[:, 0]).mean()), rel=0.01)
+    assert row.statistic == pytest.approx(float(paired.statistic), rel=0.01)
+    assert row.p_value == pytest.approx(float(paired.pvalue), rel=0.03)
+    # By maximum likelihood alone the error is that of 12 schools where there are 5 degrees of freedom.
+    assert row.std_error == pytest.approx(row.estimate / row.statistic * math.sqrt(5 / 12), rel=0.02)
+
+
+def test_the_adjusted_variance_is_restricted_maximum_likelihoods_for_large_schools() -> None:
+    rng = np.random.default_rng(3)
+    events = np.rint(4000 * special.expit(-1 + 0.6 * rng.standard_normal(9)))
+    data = Patterns(x=np.ones((9, 1)), school=np.arange(9), count=np.full(9, 4000.0), events=events, n_schools=9)
+    logits = special.logit(events / 4000)
+    beta, school_sd = adjusted_profile(data, np.array([-1.0]), 0.5, n_nodes=7)
+    assert beta[0] == pytest.approx(logits.mean(), abs=1e-3)
+    assert school_sd**2 == pytest.approx(logits.var(ddof=1), rel=0.01)
+    found = 1 / information(data, beta, school_sd)[0, 0]
+    assert found == pytest.approx(logits.var(ddof=1) / 9, rel=0.01)

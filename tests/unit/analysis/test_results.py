@@ -20,6 +20,12 @@ def test_a_t_estimate_has_its_test_and_interval() -> None:
     assert row.status == "ok"
 
 
+def test_a_larger_error_for_tests_widens_the_interval_and_leaves_the_standard_error() -> None:
+    row = t_estimate(Estimate(), estimate=2.0, std_error=0.5, df=7, test_error=1.0)
+    assert (row.std_error, row.statistic) == (0.5, 2.0)
+    assert row.conf_high - 2 == pytest.approx(stats.t.isf(0.025, 7))
+
+
 def test_infinite_degrees_of_freedom_are_the_normal_distribution() -> None:
     row = t_estimate(Estimate(), estimate=1.96, std_error=1.0, df=math.inf)
     assert row.p_value == pytest.approx(2 * stats.norm.sf(1.96))

@@ -183,6 +183,12 @@ def test_a_sheet_without_header_is_refused_with_all_its_rows() -> None:
     assert "Kiss" not in str(intake.findings)
 
 
+def test_a_sheet_without_rows_is_refused() -> None:
+    intake = taken_in({"baseline/SI/pupil_1.xlsx": workbook({"Empty": []})})
+    assert problems(intake) == ["It has no rows."]
+    assert intake.reconciliation["sent"].tolist() == [0]
+
+
 def test_the_encoding_of_a_file_is_told_by_the_schools_that_it_names() -> None:
     rule = InboxRule("*.csv", "pupil", wave="baseline")
     content = csv("SI-01;1;Špela Kožuh;1;2011;ž;da;4", encoding="iso8859_2")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from pathlib import Path
 
 import pytest
@@ -16,8 +15,6 @@ from evaluation.provenance import (
     recover,
     sha256,
     stage_folder,
-    storage_error,
-    write_atomic,
 )
 
 
@@ -81,22 +78,6 @@ def test_a_file_in_place_of_the_folder_is_an_error_with_its_place(tmp_path: Path
     (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(StorageError, match="file"):
         write(tmp_path / "file" / "out", "first")
-
-
-@pytest.mark.parametrize(
-    ("code", "word"), [(errno.ENOSPC, "full"), (errno.EROFS, "read-only"), (errno.EACCES, "rights")]
-)
-def test_what_the_system_cannot_do_comes_with_a_remedy(code: int, word: str) -> None:
-    assert word in storage_error(Path("results"), OSError(code, "no")).remedy
-
-
-def test_an_atomic_file_replaces_the_old_one_and_keeps_its_mode(tmp_path: Path) -> None:
-    path = tmp_path / "private" / "key"
-    write_atomic(path, b"one", mode=0o600)
-    write_atomic(path, b"two", mode=0o600)
-    assert path.read_bytes() == b"two"
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert [entry.name for entry in path.parent.iterdir()] == ["key"]
 
 
 def test_status_says_what_has_changed(tmp_path: Path) -> None:

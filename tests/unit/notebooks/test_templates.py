@@ -20,7 +20,7 @@ evidence = Trial(folder).evidence(country=country)"""
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_a_template_is_a_valid_notebook_without_results(name: str) -> None:
-    nbformat.validate(json.loads(template(name).read_text(encoding="utf-8")))  # type: ignore[no-untyped-call]
+    nbformat.validate(json.loads(template(name).read_text(encoding="utf-8")))
     for cell in cells(name):
         if cell["cell_type"] == "code":
             assert cell["outputs"] == []

@@ -164,6 +164,16 @@ def test_a_part_of_which_nothing_is_known_says_so(section: str, sentence: str) -
     assert sentence in texts(getattr(sections, section)(TRIALS["bare"], "en"))
 
 
+def test_costs_without_a_common_currency_are_given_by_country() -> None:
+    costs = TRIALS["crocoos"].costs
+    apart = replace(TRIALS["crocoos"], costs=costs[costs["country"] != ""])
+    text = said("evidence_summary", apart)
+    assert "Hungary: EUR 74 a pupil, EUR 3,980 a school." in text
+    assert "EUR 79" not in text
+    few = replace(apart, costs=apart.costs.assign(n_schools=2))
+    assert "Figures of fewer than 3 schools are not printed" in said("evidence_summary", few)
+
+
 def test_a_missing_joint_test_is_said_to_be() -> None:
     assert "No joint test of baseline differences was made." in said("experimental_report", TRIALS["awards"])
     rare = replace(TRIALS["crocoos"], balance_test={"statistic": 30.0, "p_value": 0.002, "n_draws": 2000.0})

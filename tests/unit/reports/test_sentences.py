@@ -16,6 +16,8 @@ from reports.evidence import AnalysisFacts, ArmFacts, OutcomeFacts
 from reports.sentences import (
     Comparison,
     Verdict,
+    adjusted,
+    answer,
     check,
     comparison,
     disagrees,
@@ -163,6 +165,16 @@ def test_levels_are_said_for_shares_and_for_means() -> None:
     assert plain(levels(ENGLISH, one(unnamed, -0.04, -0.02))) == (
         "Early leaving: 20.0 of every 100 pupils in control schools and 17.0 in pilot schools."
     )
+
+
+def test_an_estimate_that_is_not_the_plain_difference_of_the_figures_is_explained() -> None:
+    plain_one = one(LEAVING, -0.04, -0.02)
+    assert adjusted(ENGLISH, plain_one) == ""
+    assert plain_one.mean_arm is not None
+    apart = replace(plain_one, mean_arm=replace(plain_one.mean_arm, estimate=0.2))
+    assert adjusted(ENGLISH, apart).startswith("The estimate allows for differences that were there at baseline")
+    assert plain(answer(ENGLISH, apart)).endswith("the plain difference of the two figures.")
+    assert adjusted(ENGLISH, replace(apart, mean_reference=None)) == ""
 
 
 def test_levels_are_left_out_when_an_arm_has_none() -> None:

@@ -86,13 +86,21 @@ def test_rows_and_columns_that_are_left_out_keep_their_places() -> None:
 
 
 def test_cells_without_a_reference_follow_each_other() -> None:
-    rows = sheet_of(with_sheet("<row><c><v>1</v></c><c/><c><v>3</v></c></row><row><c><v>4</v></c></row>")).rows
+    rows = sheet_of(with_sheet("<row><c><v>1</v></c><c/><c><v>3</v></c><c/></row><row><c><v>4</v></c></row>")).rows
     assert rows == ((1, None, 3), (4,))
 
 
 def test_a_wrong_note_of_the_size_cuts_nothing_off() -> None:
     content = changed(workbook_of((1, 2), (3, 4)), "xl/worksheets/sheet1.xml", lambda text: text.replace("A1:B2", "A1"))
     assert sheet_of(content).rows == ((1, 2), (3, 4))
+
+
+def test_a_workbook_without_styles_has_no_dates() -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(workbook_of((46_300,)))) as source, zipfile.ZipFile(made, "w") as target:
+        for entry in set(source.namelist()) - {"xl/styles.xml", "xl/sharedStrings.xml"}:
+            target.writestr(entry, source.read(entry))
+    assert sheet_of(made.getvalue()).rows == ((46_300,),)
 
 
 def test_text_in_several_fonts_is_one_text() -> None:

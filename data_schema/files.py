@@ -46,7 +46,7 @@ def storage_error(path: Path, error: OSError) -> StorageError:
     return StorageError(str(path), problem, remedy)
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, *, mode: int | None = None) -> None:
     """Write a file in one step: whoever looks sees the old content or the new, never a part.
 
     The content goes to a file beside the target, is forced to the disk and then takes the target's name. Missing
@@ -58,6 +58,8 @@ def write_whole(path: Path, content: bytes) -> None:
         The file to write.
     content
         Its bytes.
+    mode
+        Its rights, such as 0o600 for what is nobody else's business; those of any new file when None.
 
     Raises
     ------
@@ -76,9 +78,9 @@ def write_whole(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        part.chmod(0o666 & ~_umask())
+        part.chmod(0o666 & ~_umask() if mode is None else mode)
         part.replace(path)
-        sync_folder(path.parent)
+        to_disk(path.parent)
     except OSError as error:
         raise storage_error(path, error) from error
     finally:
@@ -86,11 +88,11 @@ def write_whole(path: Path, content: bytes) -> None:
             part.unlink(missing_ok=True)
 
 
-def sync_folder(folder: Path) -> None:
-    """Force a folder's list of names to the disk, where the platform can."""
+def to_disk(path: Path) -> None:
+    """Force a file, or a folder's list of names, to the disk, where the platform can."""
     if os.name != "posix":
         return
-    handle = os.open(folder, os.O_RDONLY)
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

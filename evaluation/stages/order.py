@@ -1,0 +1,145 @@
+"""The order of the stages: what each reads, where it writes, and how they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data_schema.errors import StaleError
+from evaluation.freshness import StageStatus, stage_status
+from evaluation.provenance import RECORD, sha256_of, sha256_of_file
+
+if TYPE_CHECKING:
+    from evaluation.trial import Trial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A stage: its folder, the stages that it reads, and the hashes of what it reads.
+
+    ``optional`` stages before it are read where they have been run, and not waited for.
+    """
+
+    name: str
+    folder: Callable[[Trial], Path]
+    inputs: Callable[[Trial], Mapping[str, str]]
+    needs: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+
+
+def _plan(trial: Trial) -> Mapping[str, str]:
+    return trial.file_hash(trial.paths.protocol)
+
+
+def _assign(trial: Trial) -> Mapping[str, str]:
+    protocol = trial.protocol
+    recorded = trial.paths.root / protocol.design.allocation if protocol.design.allocation else None
+    return {
+        **trial.protocol_hashes("design", "countries"),
+        **trial.file_hash(trial.paths.root / protocol.schools.file),
+        **(trial.file_hash(recorded) if recorded else {}),
+    }
+
+
+def _collect(trial: Trial) -> Mapping[str, str]:
+    files = {name: sha256_of_file(path) for name, path in trial.inbox_files().items()}
+    return {
+        **trial.protocol_hashes("tables", "inbox", "waves", "countries"),
+        **trial.file_hash(trial.paths.root / trial.protocol.schools.file),
+        "inbox": sha256_of(files) if files else "",
+    }
+
+
+def _balance(trial: Trial) -> Mapping[str, str]:
+    return {
+        **trial.protocol_hashes("covariates", "population", "inference"),
+        **trial.file_hash(trial.paths.allocation / RECORD),
+        **trial.file_hash(trial.paths.store / "content.json"),
+    }
+
+
+def _impact(trial: Trial) -> Mapping[str, str]:
+    return {
+        **trial.protocol_hashes("outcomes", "covariates", "analyses", "inference", "population"),
+        **trial.file_hash(trial.paths.plan / RECORD),
+        **trial.file_hash(trial.paths.allocation / RECORD),
+        **trial.file_hash(trial.paths.store / "content.json"),
+    }
+
+
+def _report(trial: Trial) -> Mapping[str, str]:
+    paths = trial.paths
+    return {
+        **trial.file_hash(paths.protocol),
+        **trial.file_hash(paths.plan / RECORD),
+        **trial.file_hash(paths.allocation / RECORD),
+        **trial.file_hash(paths.store / "content.json"),
+        **trial.file_hash(paths.balance / RECORD),
+        **trial.file_hash(paths.results / RECORD),
+    }
+
+
+def _publish(trial: Trial) -> Mapping[str, str]:
+    return {**trial.file_hash(trial.paths.reports / RECORD), **trial.file_hash(trial.paths.results / RECORD)}
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage(name="plan", folder=lambda trial: trial.paths.plan, inputs=_plan),
+    Stage(name="assign", folder=lambda trial: trial.paths.allocation, inputs=_assign),
+    Stage(name="collect", folder=lambda trial: trial.paths.store, inputs=_collect),
+    Stage(
+        name="balance",
+        folder=lambda trial: trial.paths.balance,
+        inputs=_balance,
+        needs=("assign",),
+        optional=("collect",),
+    ),
+    Stage(name="impact", folder=lambda trial: trial.paths.results, inputs=_impact, needs=("assign", "collect")),
+    Stage(name="report", folder=lambda trial: trial.paths.reports, inputs=_report, needs=("balance", "impact")),
+    Stage(name="publish", folder=lambda trial: trial.paths.site, inputs=_publish, needs=("report",)),
+)
+
+_BY_NAME = {stage.name: stage for stage in STAGES}
+
+
+def inputs_of(trial: Trial, name: str) -> Mapping[str, str]:
+    """Return the hashes of what a stage reads, as it is now."""
+    return _BY_NAME[name].inputs(trial)
+
+
+def statuses(trial: Trial) -> tuple[StageStatus, ...]:
+    """Return how every stage stands, in the order in which they run."""
+    found: dict[str, StageStatus] = {}
+    for stage in STAGES:
+        before = [name for name in stage.needs if found[name].state != "fresh"]
+        before += [name for name in stage.optional if found[name].state == "stale"]
+        found[stage.name] = stage_status(
+            stage.name, stage.folder(trial), inputs=stage.inputs(trial), stale_before=tuple(before)
+        )
+    return tuple(found.values())
+
+
+def require(trial: Trial, name: str) -> None:
+    """Refuse to run a stage before the stages that it reads are there and fresh.
+
+    Raises
+    ------
+    StaleError
+        Naming the first stage to run.
+    """
+    needed = _all_needs(name)
+    for status in statuses(trial):
+        if status.stage in needed and status.state != "fresh":
+            why = f"it is {status.state}: {' '.join(status.reasons)}" if status.reasons else f"it is {status.state}."
+            raise StaleError(
+                f"{name}, which reads what {status.stage} wrote", why, f"Run `crocoos {status.stage}` first."
+            )
+
+
+def _all_needs(name: str) -> set[str]:
+    needed: set[str] = set()
+    for before in _BY_NAME[name].needs:
+        needed |= {before, *_all_needs(before)}
+    return needed
