@@ -288,12 +288,13 @@ def _informative(frame: pd.DataFrame, model: Model) -> pd.DataFrame:
     """
     outcome = numeric_column(frame, model.outcome)
     groups = _groups(frame, model)
-    kept = np.isfinite(outcome)
+    kept: np.ndarray = np.isfinite(outcome)
     while True:
         before = int(kept.sum())
         for codes in groups:
             values = pd.Series(np.where(kept, outcome, np.nan)).groupby(codes)
-            kept &= (values.transform("max") > values.transform("min")).to_numpy() | (codes < 0)
+            varies = (values.transform("max") > values.transform("min")).to_numpy(dtype=bool)
+            kept = kept & (varies | (codes < 0))
         if int(kept.sum()) == before:
             return frame.loc[kept]
 

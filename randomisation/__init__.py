@@ -5,6 +5,7 @@ from randomisation.design import Arm, Design
 from randomisation.draw import Allocation, allocate
 from randomisation.joint_balance import balance_test
 from randomisation.log import LogEntry, append, verify_log
+from randomisation.permuted import permute_within_strata
 from randomisation.possible import AllAllocations, all_allocations, n_allocations
 from randomisation.record import (
     AllocationRecord,
@@ -36,6 +37,7 @@ __all__ = [
     "balance_test",
     "frame_hash",
     "n_allocations",
+    "permute_within_strata",
     "replay",
     "verify",
     "verify_log",

@@ -110,6 +110,7 @@ def hidden_cells(counts: Counts, *, threshold: int, also: Hidden | None = None) 
     >>> hidden_cells(np.array([[3, 40], [25, 60], [30, 70]]), threshold=10).astype(int)
     array([[1, 1, 0],
            [1, 1, 0],
+           [0, 0, 0],
            [0, 0, 0]])
     """
     limit = check_threshold(threshold)
@@ -120,8 +121,10 @@ def hidden_cells(counts: Counts, *, threshold: int, also: Hidden | None = None) 
     hidden = (grid > 0) & (grid < limit)
     if also is not None:
         hidden |= np.asarray(also, dtype=bool) & (grid > 0)
+    needed = hidden.copy()
     while (candidates := _candidates(grid, hidden, limit)) is not None:
-        hidden[min(candidates, key=lambda cell: _cost(cell, grid))] = True
+        hidden[min(candidates, key=lambda cell: _cost(cell, grid, hidden))] = True
+    _give_back(grid, hidden, needed=needed, limit=limit)
     return hidden
 
 
@@ -220,8 +223,32 @@ def _candidates(grid: Counts, hidden: Hidden, limit: int) -> list[tuple[int, int
             return _cells(free, [line])
     for i, j in _cells(hidden, [np.s_[:, :]]):
         if not _can_move(i, j, grid, hidden):
-            return _cells(free, [np.s_[i : i + 1, :], np.s_[:, j : j + 1]]) or _cells(free, [np.s_[:, :]])
+            rows, columns = _connected(i, hidden)
+            lines = [np.s_[k : k + 1, :] for k in rows] + [np.s_[:, k : k + 1] for k in columns]
+            return _cells(free, lines) or _cells(free, [np.s_[:, :]])
     return None
+
+
+def _give_back(grid: Counts, hidden: Hidden, *, needed: Hidden, limit: int) -> None:
+    """Print again what need not be suppressed, totals first, then the largest cells."""
+    extra = sorted(_cells(hidden & ~needed, [np.s_[:, :]]), key=lambda cell: _rank(cell, grid), reverse=True)
+    for cell in extra:
+        hidden[cell] = False
+        if _candidates(grid, hidden, limit) is not None:
+            hidden[cell] = True
+
+
+def _connected(row: int, hidden: Hidden) -> tuple[list[int], list[int]]:
+    """Return the rows and columns that suppressed cells connect with a row."""
+    rows: Hidden = np.zeros(hidden.shape[0], dtype=bool)
+    columns: Hidden = np.zeros(hidden.shape[1], dtype=bool)
+    rows[row] = True
+    while True:
+        reached: Hidden = np.any(hidden[rows], axis=0)
+        back: Hidden = np.any(hidden[:, reached], axis=1) | rows
+        if (back == rows).all() and (reached == columns).all():
+            return [int(k) for k in np.flatnonzero(rows)], [int(k) for k in np.flatnonzero(columns)]
+        rows, columns = back, reached
 
 
 def _lines(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
@@ -236,10 +263,18 @@ def _cells(among: Hidden, parts: Sequence[tuple[slice, slice]]) -> list[tuple[in
     return [(int(i), int(j)) for i, j in np.argwhere(chosen)]
 
 
-def _cost(cell: tuple[int, int], grid: Counts) -> tuple[int, int, int, int]:
+def _rank(cell: tuple[int, int], grid: Counts) -> tuple[int, int, int, int]:
     """Rank cells: inner ones before totals, totals before the grand total, small before large, then by place."""
     i, j = cell
     return (int(i == grid.shape[0] - 1) + int(j == grid.shape[1] - 1), int(grid[cell]), i, j)
+
+
+def _cost(cell: tuple[int, int], grid: Counts, hidden: Hidden) -> tuple[int, bool, int, int, int]:
+    """Rank cells for suppression: as `_rank` does, but those first that close a cycle of suppressed ones."""
+    level, *rest = _rank(cell, grid)
+    i, j = cell
+    closes = bool(hidden[i].any() and hidden[:, j].any() and j in _connected(i, hidden)[1])
+    return (level, not closes, rest[0], rest[1], rest[2])
 
 
 def _can_move(i: int, j: int, grid: Counts, hidden: Hidden) -> bool:

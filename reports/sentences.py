@@ -19,6 +19,7 @@ from reports.selection import (
     all_estimates,
     compared_arms,
     focus,
+    main_analyses,
     outcome_of,
     reference_arm,
 )
@@ -72,7 +73,8 @@ def verdict(estimate: Estimate | None, *, direction: str) -> Verdict:
 class Comparison:
     """One arm against the reference on one outcome in one place, ready to be put into words.
 
-    ``country`` is empty for all countries together. ``digits`` is how many decimals the outcome's figures have.
+    ``country`` is empty for all countries together. ``digits`` is how many decimals the outcome's figures have,
+    ``repeated`` whether the plan has several main analyses of the outcome.
     """
 
     analysis: AnalysisFacts
@@ -85,6 +87,7 @@ class Comparison:
     mean_arm: Estimate | None
     test: Estimate | None
     digits: int
+    repeated: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -131,6 +134,7 @@ def comparison(
         mean_arm=found.usable(analysis.name, "mean", arm=other.name, country=place),
         test=found.usable(analysis.name, "randomisation_test", arm=other.name, country=place),
         digits=_digits(found, analysis, outcome, other),
+        repeated=sum(entry.outcome == analysis.outcome for entry in main_analyses(evidence)) > 1,
     )
 
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from data_schema.findings import Findings
     from data_schema.intake import Intake
-    from data_schema.tables import Table
     from evaluation.trial import Trial
 
 STORE, CONTENT, QUESTIONS, REPAIRS, RETURNS = (
@@ -78,7 +77,7 @@ def collect(trial: Trial) -> Collected:
     inputs = inputs_of(trial, "collect")
     intake = _taken_in(trial)
     tables = tables_of(trial.protocol)
-    frames, key_table = pseudonymised(_complete(intake.frames, tables), key=_key(trial.paths.private), tables=tables)
+    frames, key_table = pseudonymised(intake.frames, key=_key(trial.paths.private), tables=tables)
     _keep_key_table(trial.paths.private, key_table)
     content = content_hash(frames)
     with stage_folder(trial.paths.store, stage="collect", inputs=inputs) as folder:
@@ -116,22 +115,6 @@ def _taken_in(trial: Trial) -> Intake:
         waves=trial.protocol.wave_names,
         progress=trial.progress,
     )
-
-
-def _complete(frames: Mapping[str, pd.DataFrame], tables: Mapping[str, Table]) -> dict[str, pd.DataFrame]:
-    """Return a frame for every table: without rows, but with typed columns, where no file holds any."""
-    import pandas as pd
-
-    from data_schema.columns import typed_series
-
-    def empty(table: Table) -> pd.DataFrame:
-        columns = {field.name: typed_series((), field) for field in table.fields}
-        added = {name: pd.Series(dtype="str") for name in ("wave", "country", "source_file")}
-        return pd.DataFrame({**columns, **added, "source_row": pd.Series(dtype="int64")})
-
-    return {
-        name: frames[name] if name in frames else empty(table) for name, table in tables.items() if name != "school"
-    }
 
 
 def _csv(frame: pd.DataFrame, path: Path) -> None:

@@ -84,9 +84,9 @@ def flow_diagram(evidence: Evidence, words: Words, *, anchor: str = "flow-diagra
 def step_text(words: Words, step: Step, *, threshold: int) -> str:
     """Return "31 schools, 1,834 pupils", or what of it is known; no schools go unsaid where there are pupils."""
     parts = []
-    some = step.schools is not None and step.schools.value is not None
-    if some and (step.schools.value or step.pupils is None):
-        parts.append(words.schools(step.schools.value))
+    n_schools = step.schools.value if step.schools is not None else None
+    if n_schools or (n_schools == 0 and step.pupils is None):
+        parts.append(words.schools(n_schools))
     if step.pupils is not None:
         number = counted(words, step.pupils, threshold=threshold)
         one = step.pupils.value is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 from itertools import islice
 
 from reports.blocks import Block, Bullets, Heading, Inline, Note, PageBreak, Paragraph, Span, Title, inline
@@ -28,19 +29,22 @@ from reports.tables import outcomes_table
 from reports.tables.practice import few_schools_note, money
 from reports.words import Words, words
 
-MOST_OUTCOMES, MOST_INDICATORS, MOST_LIMITS = 4, 4, 4
+MOST_OUTCOMES, MOST_INDICATORS, MOST_LIMITS, MOST_FINDINGS = 4, 4, 4, 2
 
 
 def brief_title(evidence: Evidence, language: str) -> tuple[Block, ...]:
     """Return the title block; the title is the finding."""
     text = words(language)
     findings = [finding(text, one) for one in headline_comparisons(evidence)]
+    title = evidence.title
+    if findings and len(findings) <= MOST_FINDINGS:
+        title = reduce(lambda left, right: text.text("{left}; {right}", left=left, right=right), findings)
     about = text.text("{title}, {countries}", title=evidence.title, countries=country_names(evidence, text))
     return (
         Title(
             kind=text.text("Evidence summary"),
             layout="brief",
-            text=findings[0] if findings else evidence.title,
+            text=title,
             subtitle=about,
             facts=tuple(fact for fact in (size_phrase(evidence, text),) if fact),
         ),
@@ -53,17 +57,22 @@ def brief_answer(evidence: Evidence, language: str) -> tuple[Block, ...]:
     blocks: list[Block] = list(plan_note(evidence, text))
     if evidence.intervention:
         blocks.append(Paragraph(text=inline(evidence.intervention), style="lead"))
-    for one in headline_comparisons(evidence):
-        said = answer(text, one)
-        blocks.append(Note(kind="finding", title=text.text("Did it work?"), text=said))
-    return (*blocks, *key_figures(evidence, text))
+    answers = headline_comparisons(evidence)
+    if len(answers) == 1:
+        blocks.append(Note(kind="finding", title=text.text("Did it work?"), text=answer(text, answers[0])))
+        return (*blocks, *key_figures(evidence, text))
+    for one in answers:
+        title = text.text("Did it work? {arm}", arm=one.arm.label)
+        blocks.append(Note(kind="finding", title=title, text=answer(text, one)))
+    return tuple(blocks)
 
 
 def brief_outcomes(evidence: Evidence, language: str) -> tuple[Block, ...]:
     """Return the table of up to four outcomes and one figure, and end the page."""
     text = words(language)
     entry = headline(evidence)
-    blocks: list[Block] = [outcomes_table(evidence, text, most=MOST_OUTCOMES)]
+    most = max(1, MOST_OUTCOMES // len(compared_arms(evidence)))
+    blocks: list[Block] = [outcomes_table(evidence, text, most=most)]
     if entry is not None:
         arm = compared_arms(evidence)[0]
         plots = [forest_plot(evidence, text, entry, arm=arm)]
@@ -160,17 +169,20 @@ def _practice(evidence: Evidence, words: Words) -> list[Block]:
         return [paragraph(words.text("No records of what schools put into practice were collected."))]
     parts = [
         words.text(
-            "{label}: {mean} on average",
+            "{label} {mean}",
             label=str(row["label"]),
             mean=words.numbers.decimal(as_float(row["mean"]), digits=1),
         )
         for row in rows
     ]
     most = max(int(as_float(row["n_schools"])) for row in rows)
-    return [
-        paragraph(words.plural("Reported by {n} school:", "Reported by {n} schools:", most)),
-        Bullets(items=tuple(inline(words.text("{point}.", point=part)) for part in parts)),
-    ]
+    said = words.plural(
+        "Reported by {n} school: {points}.",
+        "Reported by {n} schools, on average: {points}.",
+        most,
+        points=reduce(lambda left, right: words.text("{left}; {right}", left=left, right=right), parts),
+    )
+    return [paragraph(said)]
 
 
 def _costs(evidence: Evidence, words: Words) -> list[Block]:

@@ -8,7 +8,7 @@ from analysis.results import Estimate
 from reports.blocks import Column, Inline, Table
 from reports.disclosure import Count
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence
-from reports.selection import Estimates, all_estimates, has_countries, reference_arm
+from reports.selection import Estimates, all_estimates, compared_arms, has_countries, reference_arm
 from reports.sentences import Comparison, comparison
 from reports.tables.cells import (
     Means,
@@ -45,9 +45,12 @@ def by_country_table(
     if has_countries(evidence) and only is None:
         lines += _across(words, rows[0], estimates)
     level = next((one.difference.conf_level for one in rows if one.difference is not None), 0.95)
+    caption = words.text("{outcome}, {unit}", outcome=rows[0].outcome.label, unit=unit_phrase(words, rows[0]))
+    if len(compared_arms(evidence)) > 1:
+        caption = words.text("{outcome}: {arm}", outcome=caption, arm=arm.label)
     return table(
         words,
-        words.text("{outcome}, {unit}", outcome=rows[0].outcome.label, unit=unit_phrase(words, rows[0])),
+        caption,
         columns=(
             Column(label=words.text("Place") if has_countries(evidence) else words.text("Sample"), width=2.4),
             Column(label=words.text("Schools"), align="right", width=0.9),

@@ -101,6 +101,8 @@ def outcome_head(words: Words, one: Comparison, *, with_unit: bool = True) -> In
     head = words.line("{outcome}, {unit}", outcome=name, unit=unit) if with_unit and not said else (name,)
     if one.analysis.role == "primary":
         return words.line("{outcome} (primary)", outcome=head)
+    if one.repeated:
+        return words.line("{outcome} (plan entry “{entry}”)", outcome=head, entry=one.analysis.name)
     if one.analysis.role == "exploratory":
         return words.line("{outcome} (exploratory)", outcome=head)
     return head

@@ -55,7 +55,8 @@ def estimates_table(evidence: Evidence, words: Words, *, anchor: str = "estimate
         threshold=evidence.disclosure_threshold,
         note=[
             words.text(
-                "Shares are between 0 and 1 here. An id is the plan entry in the heading, then country, quantity and arm."
+                "Shares are between 0 and 1 here. An id is the plan entry in the heading, then country, quantity and"
+                " arm."
             ),
             *(
                 [words.text("Boundary: a variance was estimated as zero.")]

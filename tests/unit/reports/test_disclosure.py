@@ -72,6 +72,19 @@ def test_a_table_without_small_counts_is_printed_whole(counts: np.ndarray) -> No
     assert not hidden_cells(np.where(counts > 0, counts + THRESHOLD, 0), threshold=THRESHOLD).any()
 
 
+@given(tables())
+@settings(max_examples=60, deadline=None)
+def test_nothing_is_suppressed_that_need_not_be(counts: np.ndarray) -> None:
+    hidden, grid = hidden_cells(counts, threshold=THRESHOLD), with_totals(counts)
+    for i, j in np.argwhere(hidden & (grid >= THRESHOLD)):
+        without = hidden.copy()
+        without[i, j] = False
+        lines = [(grid[i], without[i]), (grid[:, j], without[:, j])]
+        few = any(0 < values[hides].sum() < THRESHOLD for values, hides in lines)
+        ranges = [possible_range(grid, without, (int(k), int(m))) for k, m in np.argwhere(without)]
+        assert few or any(high - low < 1 - 1e-6 for low, high in ranges)
+
+
 def test_the_attack_used_here_finds_a_count_that_only_primary_suppression_hid() -> None:
     grid = with_totals(np.array([[3, 40], [25, 60]]))
     only_small = (grid > 0) & (grid < THRESHOLD)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from pypdf import PdfReader
 
 from data_schema.errors import DisclosureError
 from notebooks import TEMPLATES
 from reports import sections
 from reports.blocks import Block, Bullets, Heading, Note, Table, Title, plain
+from reports.documents import Document, write_pdf
 from reports.evidence import Evidence
 from tests.support.block_text import spans, texts
 from tests.support.report_blocks import report, section_names
@@ -33,6 +36,16 @@ TRIALS = {
     "awards": awards_evidence(),
     "awards in Israel": replace(awards_evidence(), country="IL"),
     "bare": bare_evidence(),
+    "full": replace(
+        crocoos_evidence(),
+        limitations=("Heads of schools knew their arm, and may have reported accordingly in interviews and forms.",),
+        recommendations=(
+            "Ministries: extend the programme to vocational schools in a second trial before it becomes law.",
+            "Ministries: fund the mentor for two years at least; schools ask for it more than for anything else.",
+            "Schools: start with the monthly meeting and the list of absences; everything else builds on these.",
+        ),
+        read_more="https://example.org/trial",
+    ),
 }
 
 
@@ -133,6 +146,22 @@ def test_the_title_of_the_evidence_summary_is_the_finding() -> None:
     assert found["crocoos in Slovenia"] == "We cannot say whether fewer pupils left school early in pilot schools"
     assert found["awards"] == "We cannot say whether more pupils matriculated in schools of the arm “Awards offered”"
     assert found["bare"] == "Early leaving: the effect could not be estimated"
+
+
+@pytest.mark.parametrize("name", list(TRIALS))
+def test_the_evidence_summary_has_two_pages(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "summary.pdf"
+    write_pdf(Document(blocks=made("evidence_summary", name)), path, language="en")
+    assert len(PdfReader(path).pages) == 2
+
+
+def test_the_title_of_several_arms_has_the_finding_of_each() -> None:
+    title = sections.brief_title(TRIALS["three arms"], "en")[0]
+    assert isinstance(title, Title)
+    assert title.text == (
+        "Fewer pupils left school early in pilot schools;"
+        " Fewer pupils left school early in schools of the arm “Pilot with mentor”"
+    )
 
 
 def test_a_country_report_has_its_own_answer_and_that_of_all_countries() -> None:
