@@ -75,10 +75,6 @@ class Numbers:
             return written
         return (MINUS if rounded < 0 else "+" * (sign == "both")) + written
 
-    def per_hundred(self, share: float, *, digits: int = 1, sign: Sign = "minus") -> str:
-        """Return a share (0 to 1) or a difference of shares as a number per hundred, without a percent sign."""
-        return self.decimal(100 * share, digits=digits, sign=sign)
-
     def percent(self, share: float, *, digits: int = 1) -> str:
         """Return a share (0 to 1) in percent, as the language writes it."""
         if not math.isfinite(share):

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from string import Formatter
-from typing import NamedTuple
 
 from data_schema.language import Catalogue, Language
 from reports.blocks import Inline, Span
@@ -20,21 +19,9 @@ Value = str | Span | Inline
 """What may go into a slot: finished text or spans."""
 
 
-class Plural(NamedTuple):
-    """A message for one and for many, both in English."""
-
-    singular: str
-    plural: str
-
-
 def message(msgid: str) -> str:
     """Mark a text that is looked up later as a message, and return it as it is."""
     return msgid
-
-
-def messages(singular: str, plural: str) -> Plural:
-    """Mark the two forms of a text that is looked up later as messages."""
-    return Plural(singular, plural)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +75,6 @@ class Words:
         for spans in (_spans(sentence) for sentence in sentences if sentence):
             parts.extend(([Span(text=" ")] if parts else []) + list(spans))
         return tuple(parts)
-
-    def sentence_case(self, text: str) -> str:
-        """Return text with its first letter capital."""
-        for place, letter in enumerate(text):
-            if letter.isalpha():
-                return text[:place] + letter.upper() + text[place + 1 :]
-        return text
 
 
 def words(language: str) -> Words:

@@ -19,7 +19,7 @@ TEMPLATE = PACKAGE / "locales" / "messages.pot"
 SINGLE = {"text", "line", "message"}
 """Names of functions whose first argument is a message."""
 
-DOUBLE = {"plural", "plural_line", "messages"}
+DOUBLE = {"plural", "plural_line"}
 """Names of functions whose first two arguments are the forms of a message."""
 
 _HOLDERS = {"words", "text", "catalogue", "self"}
@@ -31,7 +31,7 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
         if not isinstance(node, ast.Call) or not node.args:
             continue
         function = node.func
-        if isinstance(function, ast.Name) and function.id in {"message", "messages"}:
+        if isinstance(function, ast.Name) and function.id == "message":
             yield function.id, node
         if isinstance(function, ast.Attribute) and function.attr in SINGLE | DOUBLE and _holds_messages(function.value):
             yield function.attr, node

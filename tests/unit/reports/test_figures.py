@@ -97,6 +97,14 @@ def test_dots_name_their_arms_and_values() -> None:
     assert {"Control", "Pilot", "12.0", "8.7", "Pupils of every 100 who left school early"} <= set(drawn(figure))
 
 
+def test_dots_of_means_have_their_unit_and_no_axis_from_zero() -> None:
+    figure = shares_plot(CROCOOS, ENGLISH, CROCOOS.analyses[1])
+    assert figure is not None
+    assert "Engagement with school, points" in drawn(figure)
+    assert {"3.35", "3.44"} <= set(drawn(figure))
+    assert "0.0" not in drawn(figure)
+
+
 def test_a_share_that_is_kept_back_is_not_drawn() -> None:
     estimates = CROCOOS.estimates.copy()
     chosen = (estimates["quantity"] == "mean") & (estimates["plan_entry"] == "dropout")

@@ -46,7 +46,7 @@ def test_every_slot_of_a_message_is_filled_where_it_is_looked_up() -> None:
         for name, call in calls(ast.parse(path.read_text(encoding="utf-8"))):
             found = literals(name, call)
             given = {keyword.arg for keyword in call.keywords}
-            if found is None or name in {"message", "messages"} or None in given:
+            if found is None or name == "message" or None in given:
                 continue
             wanted = set().union(*(slots(form) for form in found)) - ({"n"} if name in DOUBLE else set())
             assert wanted <= given, f"{path.name}, line {call.lineno}: {found}"

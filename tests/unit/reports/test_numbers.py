@@ -55,11 +55,10 @@ def test_a_p_value_has_as_many_decimals_as_it_needs(english: Numbers, p: float, 
     assert english.p_value(p).replace("\u00a0", " ") == text
 
 
-def test_shares_become_percent_and_numbers_per_hundred(english: Numbers) -> None:
+def test_shares_become_percent(english: Numbers) -> None:
     assert english.percent(0.1234) == "12.3%"
     assert english.percent(-0.21, digits=0) == "−21%"
     assert english.percent(math.nan) == DASH
-    assert english.per_hundred(-0.0231, sign="both") == "−2.3"
 
 
 def test_an_interval_stands_in_brackets_and_an_unknown_end_makes_it_a_dash(english: Numbers) -> None:
