@@ -128,6 +128,7 @@ def _outcome(outcome: Outcome) -> OutcomeFacts:
         direction=outcome.direction,
         unit=outcome.unit,
         event=outcome.event_words,
+        who=outcome.event_people,
         description=outcome.description,
         wave=outcome.wave,
     )

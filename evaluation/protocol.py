@@ -156,6 +156,7 @@ class Outcome(Measure):
     direction: Literal["lower", "higher"]
     event: tuple[str, ...] = ()
     event_words: str = ""
+    event_people: str = ""
     missing: tuple[str, ...] = ()
     missing_where: dict[str, tuple[str, ...]] = {}
     unit: str = ""

@@ -6,6 +6,8 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 
+from data_schema.errors import DesignError
+
 # Control characters, line separators and lone surrogates: what could fake a column or cannot be written as UTF-8.
 _NOT_PLAIN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -47,3 +49,21 @@ def listed(names: Sequence[str], *, most: int = 5) -> str:
     """
     shown = ", ".join(f"'{name}'" for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def check_columns_named(place: str, columns: object) -> None:
+    """Raise DesignError unless columns of the school frame are named, in a tuple, each once.
+
+    Examples
+    --------
+    >>> check_columns_named("design, matching", ("size", "prior"))
+    """
+    if not isinstance(columns, tuple) or not columns:
+        raise DesignError(place, "No variables are named.", "Name columns of the school frame, in a tuple.")
+    for column in columns:
+        if not isinstance(column, str) or not is_plain(column) or column == "school_id":
+            raise DesignError(
+                place, f"{column!r} cannot be a variable.", "Name columns of the school frame such as 'size'."
+            )
+        if columns.count(column) > 1:
+            raise DesignError(place, f"'{column}' is stated twice.", "State each one once.")

@@ -9,8 +9,18 @@ from typing import Literal, Self
 
 from data_schema.errors import DesignError
 from randomisation.canonical import is_plain
+from randomisation.constraint import Constraint
+from randomisation.matching import Matching
 
-DesignKind = Literal["stratified"]
+DesignKind = Literal["simple", "complete", "stratified", "matched"]
+KINDS = ("simple", "complete", "stratified", "matched")
+"""The kinds of design, the plainest first."""
+
+MATCHED_SET = "matched_set"
+"""Name of the innermost stratum of a matched design: the set of alike schools that a school is in."""
+
+SET_SIZES = (2, 3)
+"""How many schools may be in a matched set."""
 
 MAX_RATIO = 1000
 """The largest ratio an arm may have."""
@@ -67,7 +77,12 @@ class Design:
         balance in all schools together, in each value of the first column, in each combination of the first two and
         so on: name the column whose balance matters most (the country) first.
     kind
-        "stratified", the only kind so far.
+        "simple": each school by itself, so that numbers may come out uneven. "complete": numbers as even as can be.
+        "stratified": the same within strata. "matched": within sets of alike schools, within strata.
+    matching
+        What alike means; for the kind "matched" only.
+    constraint
+        Which draws may be used; None for all. Not for the kind "simple".
 
     Examples
     --------
@@ -81,11 +96,13 @@ class Design:
     arms: tuple[Arm, ...]
     strata: tuple[str, ...] = ()
     kind: DesignKind = "stratified"
+    matching: Matching | None = None
+    constraint: Constraint | None = None
 
     def __post_init__(self) -> None:
         """Check the design as a whole."""
-        if self.kind != "stratified":
-            raise DesignError("design, kind", f"'{self.kind}' is not known.", "Use 'stratified'.")
+        if self.kind not in KINDS:
+            raise DesignError("design, kind", f"'{self.kind}' is not known.", f"Use one of {', '.join(KINDS)}.")
         if not isinstance(self.arms, tuple) or len(self.arms) < 2:
             raise DesignError("design, arms", "Fewer than two arms are stated.", "State two arms or more.")
         _check_distinct("arms", self.names)
@@ -99,6 +116,43 @@ class Design:
                     "Name columns of the school frame such as 'country'.",
                 )
         _check_distinct("strata", self.strata)
+        self._check_kind()
+
+    def _check_kind(self) -> None:
+        if self.strata and self.kind in ("simple", "complete"):
+            raise DesignError(
+                "design, strata", f"A {self.kind} draw has no strata.", "Leave them out, or use kind 'stratified'."
+            )
+        if self.kind == "simple" and self.constraint is not None:
+            raise DesignError(
+                "design, constraint", "A simple draw cannot be constrained.", "Use kind 'complete' instead."
+            )
+        if (self.matching is not None) != (self.kind == "matched"):
+            raise DesignError(
+                "design, matching",
+                f"The kind is '{self.kind}', and matching is {'missing' if self.matching is None else 'stated'}.",
+                "State what schools are matched on with kind 'matched', and with no other.",
+            )
+        if self.kind == "matched" and sum(self.ratios) not in SET_SIZES:
+            raise DesignError(
+                "design, arms",
+                f"The ratio {self.ratio_in_words} makes sets of {sum(self.ratios)} schools.",
+                "Match pairs (1:1) or triplets (1:1:1, 2:1 or 1:2).",
+            )
+        if MATCHED_SET in (*self.strata, *self.variables):
+            raise DesignError("design", f"The name '{MATCHED_SET}' is reserved.", "Give the column another name.")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Strata within which the draw is made, the matched set being the last."""
+        return (*self.strata, MATCHED_SET) if self.matching is not None else self.strata
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Columns of the school frame that matching and constraint look at."""
+        matching = self.matching.variables if self.matching is not None else ()
+        constraint = self.constraint.variables if self.constraint is not None else ()
+        return tuple(dict.fromkeys((*matching, *constraint)))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -122,14 +176,22 @@ class Design:
 
     @property
     def probabilities(self) -> dict[str, Fraction]:
-        """Each school's probability of each arm, exact; the same for every school."""
+        """Each school's probability of each arm, exact; the same for every school.
+
+        Under a constraint with unequal ratios schools differ: `assignment_probabilities` has each one's.
+        """
         total = sum(self.ratios)
         return {arm.name: Fraction(arm.ratio, total) for arm in self.arms}
 
     def __str__(self) -> str:
         arms, ratios = " : ".join(self.names), " : ".join(str(ratio) for ratio in self.ratios)
         strata = f"stratified by {', '.join(self.strata)}" if self.strata else "without strata"
-        return f"{arms} = {ratios}, {strata}"
+        parts = [strata if self.kind == "stratified" else self.kind]
+        if self.matching is not None:
+            parts = [*([strata] if self.strata else []), f"matched on {', '.join(self.matching.variables)}"]
+        if self.constraint is not None:
+            parts.append(f"constrained on {', '.join(self.constraint.variables)}")
+        return f"{arms} = {ratios}, {', '.join(parts)}"
 
     def in_words(self) -> str:
         """Explain the design in sentences.
@@ -139,8 +201,31 @@ class Design:
         >>> print(Design(arms=(Arm(name="control", ratio=1), Arm(name="pilot", ratio=2))).in_words())
         Schools are allocated at random to control and pilot in the ratio 1:2.
         """
+        return " ".join(part for part in (self._draw_in_words(), self._constraint_in_words()) if part)
+
+    def _constraint_in_words(self) -> str:
+        if self.constraint is None:
+            return ""
+        return (
+            f"Only some draws may be used: {self.constraint.in_words()}. Draws are made one after the other from one "
+            "seed, and the first that may be used is the allocation."
+        )
+
+    def _draw_in_words(self) -> str:
         names = f"{', '.join(self.names[:-1])} and {self.names[-1]}"
         text = f"Schools are allocated at random to {names} in the ratio {self.ratio_in_words}"
+        if self.kind == "simple":
+            return (
+                f"{text}, each school by itself, so that the arms' numbers of schools are left to chance; "
+                "the draw is repeated as a whole if an arm has no school."
+            )
+        if self.matching is not None:
+            size = "pairs" if sum(self.ratios) == min(SET_SIZES) else "sets of three"
+            strata = f"of the same {' and '.join(self.strata)} " if self.strata else ""
+            return (
+                f"{text}, within {size} of schools {strata}that are {self.matching.in_words()}. "
+                "Schools that are left over are allocated among one another, so that the arms' numbers stay even."
+            )
         if not self.strata:
             return f"{text}."
         levels = f"in all schools together and within each {self.strata[0]}"
@@ -154,7 +239,12 @@ class Design:
     def to_dict(self) -> dict[str, object]:
         """Return the design as values that JSON can hold."""
         arms = [{"name": arm.name, "ratio": arm.ratio, "label": arm.label} for arm in self.arms]
-        return {"kind": self.kind, "arms": arms, "strata": list(self.strata)}
+        values: dict[str, object] = {"kind": self.kind, "arms": arms, "strata": list(self.strata)}
+        if self.matching is not None:
+            values["matching"] = self.matching.to_dict()
+        if self.constraint is not None:
+            values["constraint"] = self.constraint.to_dict()
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> Self:
@@ -162,8 +252,15 @@ class Design:
         try:
             arms, strata, kind = values["arms"], values["strata"], values["kind"]
             made = tuple(Arm(**arm) for arm in arms)  # type: ignore[attr-defined]
-            return cls(arms=made, strata=tuple(strata), kind=kind)  # type: ignore[arg-type]
-        except (KeyError, TypeError) as error:
+            matching, constraint = values.get("matching"), values.get("constraint")
+            return cls(
+                arms=made,
+                strata=tuple(strata),  # type: ignore[arg-type]
+                kind=kind,  # type: ignore[arg-type]
+                matching=None if matching is None else Matching.from_dict(matching),  # type: ignore[arg-type]
+                constraint=None if constraint is None else Constraint.from_dict(constraint),  # type: ignore[arg-type]
+            )
+        except (KeyError, TypeError, ValueError) as error:
             raise DesignError("allocation record, design", f"It cannot be read ({error}).", _RESTORE) from error
 
 
