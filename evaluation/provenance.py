@@ -14,10 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from data_schema.errors import StorageError
 from data_schema.files import storage_error, to_disk
 
 RECORD = "stage.json"
 """File in each stage's folder that says what the stage read and wrote."""
+
+LOCK = ".lock"
+"""File in the trial's folder that a run holds while it writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +121,28 @@ def stage_folder(folder: Path, *, stage: str, inputs: Mapping[str, str]) -> Iter
         raise storage_error(folder, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def alone(root: Path) -> Iterator[None]:
+    """Be the only run that writes to a trial; the lock is let go when the process ends, however it ends.
+
+    Raises
+    ------
+    StorageError
+        When another run is writing, or the folder may not be written to.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(root / LOCK, timeout=0):
+            yield
+    except Timeout as error:
+        raise StorageError(
+            str(root), "another run is writing to this trial.", "Wait until it has ended, then run this again."
+        ) from error
+    except OSError as error:
+        raise storage_error(root, error) from error
 
 
 def partial_of(folder: Path) -> Path:

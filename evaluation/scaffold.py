@@ -16,6 +16,7 @@ _IGNORED = """# Pupils' data stay out of git: what schools sent, the store made 
 /private/
 .*.partial
 .*.previous
+.lock
 """
 
 

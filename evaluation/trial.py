@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import ProtocolError
 from evaluation.protocol_reader import read_protocol
-from evaluation.provenance import recover, sha256_of, sha256_of_file
+from evaluation.provenance import alone, recover, sha256_of, sha256_of_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -201,7 +201,8 @@ class Trial:
         """Say how the protocol stands to the frozen plan; with ``freeze``, freeze it as it is now."""
         from evaluation.stages.plan import plan
 
-        return plan(self, freeze=freeze)
+        with alone(self.paths.root):
+            return plan(self, freeze=freeze)
 
     def assign(self, *, seed: str = "", reason: str = "") -> Allocation:
         """Draw the schools' arms, or adopt the draw that was made elsewhere.
@@ -215,7 +216,8 @@ class Trial:
         """
         from evaluation.stages.assign import assign
 
-        return assign(self, seed=seed, reason=reason)
+        with alone(self.paths.root):
+            return assign(self, seed=seed, reason=reason)
 
     def verify(self) -> Verification:
         """Draw again from the record and compare, and check the log's chain."""
@@ -227,19 +229,22 @@ class Trial:
         """Compare the arms before the trial: schools, and pupils once there are data of them."""
         from evaluation.stages.balance import balance
 
-        return balance(self)
+        with alone(self.paths.root):
+            return balance(self)
 
     def collect(self) -> Collected:
         """Take in the files in inbox/: checked, repaired, pseudonymised, stored."""
         from evaluation.stages.collect import collect
 
-        return collect(self)
+        with alone(self.paths.root):
+            return collect(self)
 
     def impact(self) -> pd.DataFrame:
         """Estimate every effect that the plan asks for and return the table of estimates."""
         from evaluation.stages.impact import impact
 
-        return impact(self)
+        with alone(self.paths.root):
+            return impact(self)
 
     def evidence(self, *, country: str = "") -> Evidence:
         """Return everything that a report may state, about one country or (``country=""``) all."""
@@ -251,13 +256,15 @@ class Trial:
         """Run the report notebooks and write their documents."""
         from evaluation.stages.report import report
 
-        return report(self)
+        with alone(self.paths.root):
+            return report(self)
 
     def publish(self) -> Published:
         """Make the site that opens offline in a browser."""
         from evaluation.stages.publish import publish
 
-        return publish(self)
+        with alone(self.paths.root):
+            return publish(self)
 
     def inbox_files(self) -> Mapping[str, Path]:
         """Return the files below inbox/ by their path there, without what the system or an editor left."""

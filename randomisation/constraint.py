@@ -90,7 +90,7 @@ class Constraint:
         parts = []
         names = " and ".join(self.variables)
         if self.best_share is not None:
-            share = "tenth" if self.best_share == 0.1 else f"{100 * self.best_share:g} %"  # noqa: PLR2004
+            share = "tenth" if self.best_share == 0.1 else f"{100 * self.best_share:g} %"
             parts.append(f"the {share} of draws whose arms differ least in {names} (score '{self.score}')")
         if self.at_most is not None:
             parts.append(f"draws whose score '{self.score}' of {names} is {self.at_most:g} or less")

@@ -123,6 +123,9 @@ class _Shell(InteractiveShell):
     def ask_exit(self) -> None:
         """Ignore: a notebook cannot leave."""
 
+    def enable_gui(self, gui: str | None = None) -> None:
+        """Ignore: there are no windows, and the inline backend asks for none."""
+
 
 def _new_shell(outputs: Outputs, folder: str) -> _Shell:
     """Return a shell that has seen nothing yet, whatever shell this process was forked from."""

@@ -190,6 +190,15 @@ def test_a_run_leaves_no_state_behind(tmp_path: Path) -> None:
     assert (Path.cwd(), random.getstate()) == (here, state)
 
 
+def test_a_program_that_has_used_pyplot_can_run_a_notebook_with_figures(tmp_path: Path) -> None:
+    import matplotlib.pyplot as plt
+
+    plt.close(plt.figure(figsize=(1, 1)))
+    path = template(tmp_path, "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nNone")
+    run_notebook(path, tmp_path / "n.ipynb", parameters={}, process="fork")
+    assert [output["output_type"] for output in outputs(tmp_path / "n.ipynb")] == ["display_data"]
+
+
 def test_settings_of_earlier_plots_do_not_reach_the_notebook(tmp_path: Path) -> None:
     import matplotlib as mpl
 
