@@ -1,46 +1,319 @@
 """From frames to estimates: multilevel models of school trials, with inference that holds for few schools."""
 
-from analysis.binary import fit_logistic_mixed
-from analysis.clustered import fit_linear_clustered
-from analysis.effect_sizes import cox_index, hedges_g, odds_ratio, total_variance_factor
-from analysis.effects import estimate_effects
-from analysis.inference.randomisation_inference import RandomisationTest, randomisation_tests
-from analysis.linear import fit_linear_mixed, icc_interval
-from analysis.pooling import Pooled, pool_countries
-from analysis.results import ESTIMATE_COLUMNS, Coefficients, Convergence, Estimate, Fit, estimates_frame
-from analysis.scales import cronbach_alpha, scale_score
-from analysis.specs import Model, Question
-from analysis.sums import SchoolSums, school_sums
-from analysis.terms import design_columns
-from analysis.variance_components import Components, unconditional_components
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from analysis.binary import (
+        RiskEffects,
+        RiskRedraws,
+        fit_binary_mixed,
+        fit_logistic_mixed,
+        fit_logistic_slopes,
+        number_needed_to_treat,
+        risk_effects,
+        risk_redraws,
+    )
+    from analysis.clustered import fit_linear_clustered
+    from analysis.counts import CountFit, RateEffects, fit_counts, rate_effects
+    from analysis.effect_sizes import cox_index, hedges_g, odds_ratio, total_variance_factor
+    from analysis.effects import estimate_effects
+    from analysis.fidelity import Fidelity, Indicator, fidelity_index
+    from analysis.gee import GeeFit, fit_gee
+    from analysis.growth import WaveEffects, difference_in_differences, wave_effects
+    from analysis.inference.cluster_bootstrap import (
+        Bootstrap,
+        Jackknife,
+        jackknife,
+        pairs_bootstrap,
+        residual_bootstrap,
+    )
+    from analysis.inference.cluster_robust import ClusterRobust, cluster_robust
+    from analysis.inference.design_redraws import DesignRedraws, design_redraws
+    from analysis.inference.multiplicity import (
+        FamilyTest,
+        adjusted_p_values,
+        bootstrap_family,
+        randomisation_family,
+        step_down_p_values,
+    )
+    from analysis.inference.randomisation_inference import RandomisationTest, randomisation_tests
+    from analysis.inference.randomisation_intervals import RandomisationInference, randomisation_inference
+    from analysis.inference.wild_bootstrap import WildBootstrap, wild_bootstrap
+    from analysis.linear import fit_linear_mixed, icc_interval
+    from analysis.linear_models import LinearModelFit, linear_model
+    from analysis.mixed import MixedSums, fit_mixed_sums, merge_mixed_sums, mixed_model, mixed_sums
+    from analysis.mixed_batch import mixed_model_batch
+    from analysis.mixed_models.comparison import likelihood_ratio_test
+    from analysis.mixed_models.fit import MixedFit
+    from analysis.mixed_models.working import VarianceComponent
+    from analysis.ordinal import OrdinalEffects, OrdinalFit, fit_ordinal, ordinal_effects
+    from analysis.pooling import Pooled, pool_countries
+    from analysis.power import SchoolTrial, WithinSchoolTrial, mdes, minimum_detectable_risk, power_of, schools_needed
+    from analysis.power_simulation import SimulatedPower, TrueOutcome, simulated_power
+    from analysis.published_iccs import DESIGN_PARAMETERS, design_parameters
+    from analysis.results import ESTIMATE_COLUMNS, Coefficients, Convergence, Estimate, Fit, estimates_frame
+    from analysis.scales import cronbach_alpha, scale_score
+    from analysis.specs import Model, Question
+    from analysis.sums import SchoolSums, school_sums
+    from analysis.terms import design_columns
+    from analysis.time_to_event import (
+        Curves,
+        HazardEffects,
+        Histories,
+        LeavingEffects,
+        TimeToEvent,
+        cumulative_incidence,
+        fit_cox,
+        hazard_effects,
+        kaplan_meier,
+        leaving_effects,
+        leaving_times,
+        pupil_terms,
+    )
+    from analysis.variance_components import Components, unconditional_components
+    from analysis.warning_signals import (
+        SignalPerformance,
+        SignalQuestion,
+        SignalShares,
+        area_under_curve,
+        evaluate_signals,
+        flags_at_capacity,
+        signal_shares,
+    )
 
 __all__ = [
+    "DESIGN_PARAMETERS",
     "ESTIMATE_COLUMNS",
+    "Bootstrap",
+    "ClusterRobust",
     "Coefficients",
     "Components",
     "Convergence",
+    "CountFit",
+    "Curves",
+    "DesignRedraws",
     "Estimate",
+    "FamilyTest",
+    "Fidelity",
     "Fit",
+    "GeeFit",
+    "HazardEffects",
+    "Histories",
+    "Indicator",
+    "Jackknife",
+    "LeavingEffects",
+    "LinearModelFit",
+    "MixedFit",
+    "MixedSums",
     "Model",
+    "OrdinalEffects",
+    "OrdinalFit",
     "Pooled",
     "Question",
+    "RandomisationInference",
     "RandomisationTest",
+    "RateEffects",
+    "RiskEffects",
+    "RiskRedraws",
     "SchoolSums",
+    "SchoolTrial",
+    "SignalPerformance",
+    "SignalQuestion",
+    "SignalShares",
+    "SimulatedPower",
+    "TimeToEvent",
+    "TrueOutcome",
+    "VarianceComponent",
+    "WaveEffects",
+    "WildBootstrap",
+    "WithinSchoolTrial",
+    "adjusted_p_values",
+    "area_under_curve",
+    "bootstrap_family",
+    "cluster_robust",
     "cox_index",
     "cronbach_alpha",
+    "cumulative_incidence",
     "design_columns",
+    "design_parameters",
+    "design_redraws",
+    "difference_in_differences",
     "estimate_effects",
     "estimates_frame",
+    "evaluate_signals",
+    "fidelity_index",
+    "fit_binary_mixed",
+    "fit_counts",
+    "fit_cox",
+    "fit_gee",
     "fit_linear_clustered",
     "fit_linear_mixed",
     "fit_logistic_mixed",
+    "fit_logistic_slopes",
+    "fit_mixed_sums",
+    "fit_ordinal",
+    "flags_at_capacity",
+    "hazard_effects",
     "hedges_g",
     "icc_interval",
+    "jackknife",
+    "kaplan_meier",
+    "leaving_effects",
+    "leaving_times",
+    "likelihood_ratio_test",
+    "linear_model",
+    "mdes",
+    "merge_mixed_sums",
+    "minimum_detectable_risk",
+    "mixed_model",
+    "mixed_model_batch",
+    "mixed_sums",
+    "number_needed_to_treat",
     "odds_ratio",
+    "ordinal_effects",
+    "pairs_bootstrap",
     "pool_countries",
+    "power_of",
+    "pupil_terms",
+    "randomisation_family",
+    "randomisation_inference",
     "randomisation_tests",
+    "rate_effects",
+    "residual_bootstrap",
+    "risk_effects",
+    "risk_redraws",
     "scale_score",
     "school_sums",
+    "schools_needed",
+    "signal_shares",
+    "simulated_power",
+    "step_down_p_values",
     "total_variance_factor",
     "unconditional_components",
+    "wave_effects",
+    "wild_bootstrap",
 ]
+
+_HOMES = {
+    "DESIGN_PARAMETERS": "analysis.published_iccs",
+    "ESTIMATE_COLUMNS": "analysis.results",
+    "Bootstrap": "analysis.inference.cluster_bootstrap",
+    "ClusterRobust": "analysis.inference.cluster_robust",
+    "Coefficients": "analysis.results",
+    "Components": "analysis.variance_components",
+    "Convergence": "analysis.results",
+    "CountFit": "analysis.counts",
+    "Curves": "analysis.time_to_event",
+    "DesignRedraws": "analysis.inference.design_redraws",
+    "Estimate": "analysis.results",
+    "FamilyTest": "analysis.inference.multiplicity",
+    "Fidelity": "analysis.fidelity",
+    "Fit": "analysis.results",
+    "GeeFit": "analysis.gee",
+    "HazardEffects": "analysis.time_to_event",
+    "Histories": "analysis.time_to_event",
+    "Indicator": "analysis.fidelity",
+    "Jackknife": "analysis.inference.cluster_bootstrap",
+    "LeavingEffects": "analysis.time_to_event",
+    "LinearModelFit": "analysis.linear_models",
+    "MixedFit": "analysis.mixed_models.fit",
+    "MixedSums": "analysis.mixed",
+    "Model": "analysis.specs",
+    "OrdinalEffects": "analysis.ordinal",
+    "OrdinalFit": "analysis.ordinal",
+    "Pooled": "analysis.pooling",
+    "Question": "analysis.specs",
+    "RandomisationInference": "analysis.inference.randomisation_intervals",
+    "RandomisationTest": "analysis.inference.randomisation_inference",
+    "RateEffects": "analysis.counts",
+    "RiskEffects": "analysis.binary",
+    "RiskRedraws": "analysis.binary",
+    "SchoolSums": "analysis.sums",
+    "SchoolTrial": "analysis.power",
+    "SignalPerformance": "analysis.warning_signals",
+    "SignalQuestion": "analysis.warning_signals",
+    "SignalShares": "analysis.warning_signals",
+    "SimulatedPower": "analysis.power_simulation",
+    "TimeToEvent": "analysis.time_to_event",
+    "TrueOutcome": "analysis.power_simulation",
+    "VarianceComponent": "analysis.mixed_models.working",
+    "WaveEffects": "analysis.growth",
+    "WildBootstrap": "analysis.inference.wild_bootstrap",
+    "WithinSchoolTrial": "analysis.power",
+    "adjusted_p_values": "analysis.inference.multiplicity",
+    "area_under_curve": "analysis.warning_signals",
+    "bootstrap_family": "analysis.inference.multiplicity",
+    "cluster_robust": "analysis.inference.cluster_robust",
+    "cox_index": "analysis.effect_sizes",
+    "cronbach_alpha": "analysis.scales",
+    "cumulative_incidence": "analysis.time_to_event",
+    "design_columns": "analysis.terms",
+    "design_parameters": "analysis.published_iccs",
+    "design_redraws": "analysis.inference.design_redraws",
+    "difference_in_differences": "analysis.growth",
+    "estimate_effects": "analysis.effects",
+    "estimates_frame": "analysis.results",
+    "evaluate_signals": "analysis.warning_signals",
+    "fidelity_index": "analysis.fidelity",
+    "fit_binary_mixed": "analysis.binary",
+    "fit_counts": "analysis.counts",
+    "fit_cox": "analysis.time_to_event",
+    "fit_gee": "analysis.gee",
+    "fit_linear_clustered": "analysis.clustered",
+    "fit_linear_mixed": "analysis.linear",
+    "fit_logistic_mixed": "analysis.binary",
+    "fit_logistic_slopes": "analysis.binary",
+    "fit_mixed_sums": "analysis.mixed",
+    "fit_ordinal": "analysis.ordinal",
+    "flags_at_capacity": "analysis.warning_signals",
+    "hazard_effects": "analysis.time_to_event",
+    "hedges_g": "analysis.effect_sizes",
+    "icc_interval": "analysis.linear",
+    "jackknife": "analysis.inference.cluster_bootstrap",
+    "kaplan_meier": "analysis.time_to_event",
+    "leaving_effects": "analysis.time_to_event",
+    "leaving_times": "analysis.time_to_event",
+    "likelihood_ratio_test": "analysis.mixed_models.comparison",
+    "linear_model": "analysis.linear_models",
+    "mdes": "analysis.power",
+    "merge_mixed_sums": "analysis.mixed",
+    "minimum_detectable_risk": "analysis.power",
+    "mixed_model": "analysis.mixed",
+    "mixed_model_batch": "analysis.mixed_batch",
+    "mixed_sums": "analysis.mixed",
+    "number_needed_to_treat": "analysis.binary",
+    "odds_ratio": "analysis.effect_sizes",
+    "ordinal_effects": "analysis.ordinal",
+    "pairs_bootstrap": "analysis.inference.cluster_bootstrap",
+    "pool_countries": "analysis.pooling",
+    "power_of": "analysis.power",
+    "pupil_terms": "analysis.time_to_event",
+    "randomisation_family": "analysis.inference.multiplicity",
+    "randomisation_inference": "analysis.inference.randomisation_intervals",
+    "randomisation_tests": "analysis.inference.randomisation_inference",
+    "rate_effects": "analysis.counts",
+    "residual_bootstrap": "analysis.inference.cluster_bootstrap",
+    "risk_effects": "analysis.binary",
+    "risk_redraws": "analysis.binary",
+    "scale_score": "analysis.scales",
+    "school_sums": "analysis.sums",
+    "schools_needed": "analysis.power",
+    "signal_shares": "analysis.warning_signals",
+    "simulated_power": "analysis.power_simulation",
+    "step_down_p_values": "analysis.inference.multiplicity",
+    "total_variance_factor": "analysis.effect_sizes",
+    "unconditional_components": "analysis.variance_components",
+    "wave_effects": "analysis.growth",
+    "wild_bootstrap": "analysis.inference.wild_bootstrap",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first asked for, so that what is not used costs nothing."""
+    import importlib
+
+    if name not in _HOMES:
+        raise AttributeError(f"module 'analysis' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.inference.cr2 import cr2
+from analysis.inference.cluster_robust import cr2
 from analysis.results import Coefficients, Convergence, Fit, failed_fit
 from analysis.specs import Model
 from analysis.sums import SchoolSums, scaled_columns, school_cross_products

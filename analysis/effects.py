@@ -6,6 +6,7 @@ fails alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ import pandas as pd
 
 from analysis.contrasts import difference_rows, mean_rows, observed_arms, standardised_rows
 from analysis.inference.randomisation_inference import randomisation_tests
+from analysis.inference.randomisation_intervals import RandomisationInference, randomisation_inference
 from analysis.pooling import pooled_rows
 from analysis.results import Estimate
 from analysis.specs import Question
@@ -59,8 +61,9 @@ def estimate_effects(
     list of Estimate
         In reading order, a country after another, those of all countries (country "") first. Quantities: ``mean`` (a
         row an arm), ``difference`` (a row an arm other than the reference, by the question's model), ``odds_ratio``
-        (logistic model only), ``hedges_g`` or ``cox_index``, ``randomisation_test`` (statistic and p-value), ``icc``,
-        ``school_sd``, ``pupil_sd``; with several countries also ``pooled_difference`` and ``prediction_interval``.
+        (logistic model only), ``hedges_g`` or ``cox_index``, ``randomisation_test`` (statistic and p-value),
+        ``randomisation_interval`` (limits only), ``icc``, ``school_sd``, ``pupil_sd``; with several countries also
+        ``pooled_difference`` and ``prediction_interval``.
         ``estimate_id`` is "entry/country/quantity/arm", with "all" and "-" where there is none.
 
     Raises
@@ -142,25 +145,50 @@ def _test_rows(
     tests = randomisation_tests(
         frame, question.effect_model(), schools=redraws.schools, actual=redraws.actual, draws=redraws.draws
     )
+    intervals = randomisation_inference(
+        frame,
+        question.effect_model(),
+        schools=redraws.schools,
+        actual=redraws.actual,
+        draws=redraws.draws,
+        conf_level=question.conf_level,
+    )
     rows = []
     for difference in differences:
         test = tests[difference.arm]
+        shared = Estimate(
+            term=arm_term(difference.arm),
+            arm=difference.arm,
+            conf_level=question.conf_level,
+            n_schools=difference.n_schools,
+            n_pupils=difference.n_pupils,
+        )
         rows.append(
-            Estimate(
+            replace(
+                shared,
                 quantity="randomisation_test",
-                term=arm_term(difference.arm),
-                arm=difference.arm,
                 statistic=test.statistic,
                 p_value=test.p_value,
-                conf_level=question.conf_level,
-                n_schools=difference.n_schools,
-                n_pupils=difference.n_pupils,
                 method=f"randomisation_test_{test.n_draws}_draws",
                 status="failed" if test.reason else "ok",
                 reason=test.reason,
             )
         )
+        rows.append(_interval_row(shared, intervals[difference.arm]))
     return rows
+
+
+def _interval_row(shared: Estimate, found: RandomisationInference) -> Estimate:
+    """Return the effects that the randomisation test does not reject; failed where it rejects none on a side."""
+    row = replace(shared, quantity="randomisation_interval", method=f"test_inversion_{found.n_draws}_draws")
+    if found.reason:
+        return replace(row, status="failed", reason=found.reason)
+    if not (math.isfinite(found.conf_low) and math.isfinite(found.conf_high)):
+        reason = (
+            "The re-draws, or the allocations that the design can make, are too few to reject any size of the effect."
+        )
+        return replace(row, status="failed", reason=reason)
+    return replace(row, conf_low=found.conf_low, conf_high=found.conf_high)
 
 
 def _identified(row: Estimate, question: Question) -> Estimate:

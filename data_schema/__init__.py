@@ -23,13 +23,17 @@ from data_schema.errors import (
 if TYPE_CHECKING:
     from data_schema.fields import Code, Field
     from data_schema.findings import Finding, Findings
+    from data_schema.forms import FormTable, entry_workbook, xlsform
     from data_schema.frames import read_school_frame
     from data_schema.intake import InboxRule, Intake, read_inbox
+    from data_schema.language import Catalogue, Language
     from data_schema.pseudonyms import decrypt_key_table, encrypt_key_table, new_identity, pseudonym, pseudonymised
+    from data_schema.queries import query_workbook
     from data_schema.store import Store, content_hash, write_store
     from data_schema.tables import Table, extended, standard_tables
 
 __all__ = [
+    "Catalogue",
     "Code",
     "CrocoosError",
     "DataError",
@@ -39,8 +43,10 @@ __all__ = [
     "Field",
     "Finding",
     "Findings",
+    "FormTable",
     "InboxRule",
     "Intake",
+    "Language",
     "ProtocolError",
     "ReportError",
     "StaleError",
@@ -50,21 +56,27 @@ __all__ = [
     "content_hash",
     "decrypt_key_table",
     "encrypt_key_table",
+    "entry_workbook",
     "extended",
     "new_identity",
     "pseudonym",
     "pseudonymised",
+    "query_workbook",
     "read_inbox",
     "read_school_frame",
     "standard_tables",
     "write_store",
+    "xlsform",
 ]
 
 _LATER = {
     "fields": ("Code", "Field"),
     "findings": ("Finding", "Findings"),
+    "forms": ("FormTable", "entry_workbook", "xlsform"),
     "frames": ("read_school_frame",),
     "intake": ("InboxRule", "Intake", "read_inbox"),
+    "language": ("Catalogue", "Language"),
+    "queries": ("query_workbook",),
     "pseudonyms": ("decrypt_key_table", "encrypt_key_table", "new_identity", "pseudonym", "pseudonymised"),
     "store": ("Store", "content_hash", "write_store"),
     "tables": ("Table", "extended", "standard_tables"),

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from data_schema.findings import Finding, Severity, row_ranges
 from data_schema.tables import Table
 
@@ -87,7 +89,7 @@ def match_school(sent: str, schools: Iterable[str]) -> SchoolMatch:
     >>> match_school("4", ["04"]).remedy
     "Is '04' meant? Send it with its zeros and signs; format the column as text, so that they stay."
     """
-    known = list(schools)
+    known = schools if isinstance(schools, Mapping) else dict.fromkeys(schools)
     if sent in known:
         return SchoolMatch(school=sent)
     same = [school for school in known if school.casefold() == sent.casefold()]
@@ -119,7 +121,9 @@ def bare_identifier(identifier: str) -> tuple[str, ...]:
     return tuple(run.lstrip("0") or "0" if run.isdigit() else run for run in _RUNS.findall(identifier.casefold()))
 
 
-def missing_keys(values: Mapping[str, Sequence[object]], table: Table, *, asked: set[int]) -> Iterator[RowProblem]:
+def missing_keys(
+    values: Mapping[str, Sequence[object] | np.ndarray], table: Table, *, asked: set[int]
+) -> Iterator[RowProblem]:
     """Ask about rows whose key has an empty cell.
 
     Parameters
@@ -132,8 +136,8 @@ def missing_keys(values: Mapping[str, Sequence[object]], table: Table, *, asked:
         Rows that are asked about already.
     """
     for name in dict.fromkeys((*table.key, "school_id")):
-        for position, value in enumerate(values[name]):
-            if value is None and position not in asked:
+        for position in _without(values[name]):
+            if position not in asked:
                 yield RowProblem(
                     position=position,
                     column=name,
@@ -142,7 +146,17 @@ def missing_keys(values: Mapping[str, Sequence[object]], table: Table, *, asked:
                 )
 
 
-def missing_answers(values: Mapping[str, Sequence[object]], table: Table, *, asked: set[int]) -> Iterator[RowProblem]:
+def _without(values: Sequence[object] | np.ndarray) -> list[int]:
+    """Return the positions of None."""
+    if isinstance(values, np.ndarray):
+        positions: list[int] = np.flatnonzero([value is None for value in values.tolist()]).tolist()
+        return positions
+    return [position for position, value in enumerate(values) if value is None]
+
+
+def missing_answers(
+    values: Mapping[str, Sequence[object] | np.ndarray], table: Table, *, asked: set[int]
+) -> Iterator[RowProblem]:
     """Ask for required values that are missing; the rows stay.
 
     Parameters
@@ -157,8 +171,8 @@ def missing_answers(values: Mapping[str, Sequence[object]], table: Table, *, ask
     for item in table.fields:
         if not item.required or item.name in table.key:
             continue
-        for position, value in enumerate(values[item.name]):
-            if value is None and position not in asked:
+        for position in _without(values[item.name]):
+            if position not in asked:
                 yield RowProblem(
                     position=position,
                     column=item.name,
@@ -262,23 +276,25 @@ def cross_checks(
     """
     findings: list[Finding] = []
     if "pupil" in frames:
-        listed = frames["pupil"][list(PUPIL)].itertuples(index=False, name=None)
-        known = {*listed, *pending}
-        for name, frame in frames.items():
-            if name != "pupil" and tables[name].about == "pupil":
-                findings += _never_listed(frame, known)
-        findings += _two_pupils(frames["pupil"])
+        others = [frame for name, frame in frames.items() if name != "pupil" and tables[name].about == "pupil"]
+        listed = frames["pupil"]
+        known = (
+            {*zip(listed["school_id"], listed["pupil_id"], strict=True), *pending} if any(map(len, others)) else set()
+        )
+        for frame in others:
+            findings += _never_listed(frame, known)
+        findings += _two_pupils(listed)
     if "status" in frames and wave_dates:
         findings += _outside(frames["status"], wave_dates)
     return findings
 
 
 def _never_listed(frame: pd.DataFrame, known: set[tuple[str, str]]) -> Iterator[Finding]:
-    bare = {(school, bare_identifier(pupil)) for school, pupil in known}
-    keys = list(frame[list(PUPIL)].itertuples(index=False, name=None))
-    for position, (school, pupil) in enumerate(keys):
-        if (school, pupil) in known:
-            continue
+    keys = zip(frame["school_id"], frame["pupil_id"], strict=True)
+    strange = [(position, *key) for position, key in enumerate(keys) if key not in known]
+    schools = {school for _, school, _ in strange}
+    bare = {(school, bare_identifier(pupil)) for school, pupil in known if school in schools}
+    for position, school, pupil in strange:
         remedy = "Add the pupil to the list of pupils, or correct the identifier."
         if (school, bare_identifier(pupil)) in bare:
             remedy = "A pupil of the list differs by leading zeros or signs only: send the identifier as it is there."
@@ -289,6 +305,9 @@ def _never_listed(frame: pd.DataFrame, known: set[tuple[str, str]]) -> Iterator[
 def _two_pupils(pupils: pd.DataFrame) -> Iterator[Finding]:
     """Find one identifier with two birth years or genders, in lists of different waves."""
     traits = [name for name in ("birth_year", "gender") if name in pupils]
+    if pupils["wave"].nunique() < 2:
+        # Within a wave, nobody is listed twice.
+        return
     ordered = pupils.reset_index(drop=True)
     doubled = ordered[ordered.duplicated(list(PUPIL), keep=False)]
     for _, group in doubled.groupby(list(PUPIL), sort=False):

@@ -5,8 +5,8 @@ Cells are cleaned once a distinct value, so that a column of 10,000 answers cost
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +16,7 @@ from data_schema.fields import Field
 from data_schema.layout import Layout
 from data_schema.numerals import settled, unsettled
 from data_schema.readers.sheets import Cell
-from data_schema.repairs import clean_cell
+from data_schema.repairs import clean_cell, not_plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,34 +24,86 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A field's cells from many sheets, cleaned.
+    """A field's cells from many sheets, cleaned once a distinct value.
 
     Parameters
     ----------
     field
         The field.
-    sent
-        What stood in each cell.
-    cells
-        What became of each, in the same order.
+    codes
+        For each cell the position of its distinct value; shape (n_rows,).
+    raw
+        What was sent, one a distinct value.
+    meanings
+        What it means, one a distinct value; None where it is missing. Object array.
+    odd
+        Position of a distinct value to what became of it, for those that were repaired or are asked about; any other
+        means what was sent.
     """
 
     field: Field
-    sent: list[Cell]
-    cells: list[CleanCell]
+    codes: np.ndarray
+    raw: Sequence[Cell]
+    meanings: np.ndarray
+    odd: Mapping[int, CleanCell]
 
     @property
     def found(self) -> list[Value]:
         """Value of each cell; None where it is missing."""
-        return [cell.value for cell in self.cells]
+        found: list[Value] = self.array().tolist()
+        return found
 
-    def repaired(self) -> Iterator[int]:
+    @property
+    def sent(self) -> list[Cell]:
+        """What stood in each cell."""
+        return [self.raw[code] for code in self.codes.tolist()]
+
+    @property
+    def cells(self) -> list[CleanCell]:
+        """What became of each cell."""
+        return [self.cell(position) for position in range(len(self.codes))]
+
+    def array(self) -> np.ndarray:
+        """Value of each cell, as an object array."""
+        array: np.ndarray = self.meanings[self.codes]
+        return array
+
+    def cell(self, position: int) -> CleanCell:
+        """Return what became of one cell."""
+        code = int(self.codes[position])
+        made = self.odd.get(code)
+        return CleanCell(value=self.meanings[code]) if made is None else made
+
+    def repaired(self) -> np.ndarray:
         """Positions of the cells that were repaired and have no question."""
-        return (k for k, cell in enumerate(self.cells) if cell.rules and not cell.problem)
+        return self._where([code for code, cell in self.odd.items() if cell.rules and not cell.problem])
 
-    def questions(self) -> Iterator[int]:
+    def questions(self) -> np.ndarray:
         """Positions of the cells to ask about."""
-        return (k for k, cell in enumerate(self.cells) if cell.problem)
+        return self._where([code for code, cell in self.odd.items() if cell.problem])
+
+    def is_missing(self) -> np.ndarray:
+        """Whether each cell is without a value; shape (n_rows,)."""
+        is_missing: np.ndarray = np.array([value is None for value in self.meanings], dtype=bool)[self.codes]
+        return is_missing
+
+    def series(self) -> pd.Series:
+        """Return the values as a column with the field's type."""
+        return typed_series(self.meanings.tolist(), self.field).take(self.codes).reset_index(drop=True)
+
+    def changed(self, made: Mapping[int, CleanCell]) -> Column:
+        """Return the column with something else made of some distinct values."""
+        meanings = self.meanings.copy()
+        for code, cell in made.items():
+            meanings[code] = cell.value
+        return replace(self, meanings=meanings, odd={**self.odd, **made})
+
+    def _where(self, codes: Sequence[int]) -> np.ndarray:
+        if not codes:
+            return np.empty(0, dtype=np.intp)
+        is_one = np.zeros(len(self.meanings), dtype=bool)
+        is_one[list(codes)] = True
+        return np.flatnonzero(is_one[self.codes])
 
 
 def clean_column(field: Field, layouts: Sequence[Layout]) -> Column:
@@ -70,40 +122,82 @@ def clean_column(field: Field, layouts: Sequence[Layout]) -> Column:
         The cells of all sheets, one sheet after the other. A number with two readings ("1.234") is settled by the other
         numbers in its column of its sheet, and then by the separator of its file.
     """
-    known: tuple[dict[tuple[type, Cell], CleanCell], ...] = ({}, {})
-    sent: list[Cell] = []
-    cells: list[CleanCell] = []
-    for layout in layouts:
+    made = _Distinct(field)
+    parts = [made.codes_of(layout, is_last=layout is layouts[-1]) for layout in layouts]
+    meanings = np.empty(len(made.meanings), dtype=object)
+    meanings[:] = made.meanings
+    codes = np.concatenate(parts) if parts else np.empty(0, dtype=np.intp)
+    return Column(field=field, codes=codes, raw=made.raw, meanings=meanings, odd=made.odd)
+
+
+_TEXT_TYPES = {str, type(None)}
+
+
+class _Distinct:
+    """Gathers the distinct values of a column while its sheets are gone through."""
+
+    def __init__(self, field: Field) -> None:
+        self.field = field
+        self.raw: list[Cell] = []
+        self.meanings: list[Value] = []
+        self.odd: dict[int, CleanCell] = {}
+        # Texts of CSV files by themselves; other cells with their type, because 1, 1.0 and True are one key otherwise.
+        self._known: tuple[dict[Hashable, int], dict[Hashable, int]] = ({}, {})
+
+    def codes_of(self, layout: Layout, *, is_last: bool) -> np.ndarray:
         typed = not layout.sheet.separator
-        raw = layout.cells(field.name)
-        clean = _cleaned(raw, field, typed=typed, known=known[typed])
-        if any(cell.thousands is not None for cell in clean):
-            clean = _settled(clean, field, separator=layout.sheet.separator)
-        sent += raw
-        cells += clean
-    return Column(field=field, sent=sent, cells=cells)
+        raw = layout.cells(self.field.name)
+        has_types = typed or not set(map(type, raw)) <= _TEXT_TYPES
+        # Cells of workbooks are known by their type as well.
+        keys: Sequence[Hashable] = [(cell.__class__, cell) for cell in raw] if has_types else raw
+        known = self._known[typed]
+        if has_types and not typed:
+            # A spreadsheet's values among text: answers that a school has sent.
+            known = {}
+        distinct = dict.fromkeys(keys)
+        new = [key for key in distinct if key not in known] if known else list(distinct)
+        start = len(self.raw)
+        first: dict[Hashable, Cell] = dict(zip(keys, raw, strict=True)) if has_types and new else {}
+        fresh = (
+            [first[key] for key in new] if has_types else [key for key in new if key is None or isinstance(key, str)]
+        )
+        self.raw += fresh
+        self.meanings += fresh
+        for at in not_plain(fresh, self.field):
+            self._clean(start + at, fresh[at], typed=typed)
+        if is_last and not known and len(new) == len(keys):
+            # Every cell is another one, as identifiers are, and no sheet follows.
+            return self._settled(np.arange(start, start + len(new)), separator=layout.sheet.separator)
+        known.update(zip(new, range(start, start + len(new)), strict=True))
+        codes = np.fromiter(map(known.__getitem__, keys), dtype=np.intp, count=len(keys))
+        return self._settled(codes, separator=layout.sheet.separator)
 
+    def _clean(self, code: int, cell: Cell, *, typed: bool) -> None:
+        made = clean_cell(cell, self.field, typed=typed)
+        self.meanings[code] = made.value
+        if made.rules or made.problem or made.mark or made.thousands is not None:
+            self.odd[code] = made
 
-def _cleaned(
-    raw: list[Cell], field: Field, *, typed: bool, known: dict[tuple[type, Cell], CleanCell]
-) -> list[CleanCell]:
-    result = []
-    for cell in raw:
-        # The type is in the key because 1, 1.0 and True are one key otherwise.
-        key = (cell.__class__, cell)
-        clean = known.get(key)
-        if clean is None:
-            clean = known[key] = clean_cell(cell, field, typed=typed)
-        result.append(clean)
-    return result
-
-
-def _settled(cells: list[CleanCell], field: Field, *, separator: str) -> list[CleanCell]:
-    uses = {cell.mark for cell in cells if cell.thousands is None}
-    if separator == "," and not uses & {".d", ".t"}:
-        # Commas that divide cells cannot be decimal marks; programs that write such files use points.
-        uses.add(".d")
-    return [cell if cell.thousands is None else _one(cell, field, uses) for cell in cells]
+    def _settled(self, codes: np.ndarray, *, separator: str) -> np.ndarray:
+        """Settle numbers with two readings by the others of the sheet; each meaning is a distinct value of its own."""
+        if not any(cell.thousands is not None for cell in self.odd.values()):
+            return codes
+        here = [code for code in np.unique(codes).tolist() if code in self.odd]
+        unsure = [code for code in here if self.odd[code].thousands is not None]
+        if not unsure:
+            return codes
+        uses = {self.odd[code].mark for code in here if self.odd[code].thousands is None}
+        if separator == "," and not uses & {".d", ".t"}:
+            # Commas that divide cells cannot be decimal marks; programs that write such files use points.
+            uses.add(".d")
+        changed = codes.copy()
+        for code in unsure:
+            made = _one(self.odd[code], self.field, uses)
+            self.odd[len(self.raw)] = made
+            changed[codes == code] = len(self.raw)
+            self.raw.append(self.raw[code])
+            self.meanings.append(made.value)
+        return changed
 
 
 def _one(cell: CleanCell, field: Field, uses: set[str]) -> CleanCell:

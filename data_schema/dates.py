@@ -6,16 +6,27 @@ import re
 from datetime import date
 
 from data_schema.clean import CleanCell, asked
+from data_schema.words import month_of
 
 _ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
-_TIME = r"(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?"
-_YEAR_FIRST = re.compile(rf"(\d{{4}})[-./] ?(\d{{1,2}})[-./] ?(\d{{1,2}})\.?{_TIME}")
+_TIME = r"(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"
+_YEAR_FIRST = re.compile(rf"(\d{{4}})(?:[-./] ?| )(\d{{1,2}})(?:[-./] ?| )(\d{{1,2}})\.?{_TIME}")
 _DAY_FIRST = re.compile(rf"(\d{{1,2}})\. ?(\d{{1,2}})\. ?(\d{{4}})\.?{_TIME}")
 _EITHER = re.compile(rf"(\d{{1,2}})[-/](\d{{1,2}})[-/](\d{{4}}){_TIME}")
+_DAY_WORD = re.compile(r"(\d{1,2})[. ] ?([^\W\d_]+)[. ,]{1,2}(\d{4})\.?")
+_WORD_DAY = re.compile(r"(\d{4})[. ] ?([^\W\d_]+)[. ]{1,2}(\d{1,2})\.?(?:-?[aáeé]n)?")
+_WORD_FIRST = re.compile(r"([^\W\d_]+)\.? (\d{1,2}), ?(\d{4})")
+_WORD_YEAR = re.compile(r"([^\W\d_]+)[./ ]{1,2}(\d{4})\.?")
+_YEAR_WORD = re.compile(r"(\d{4})[./ ]{1,2}([^\W\d_]+)\.?")
+_SHORT_YEAR = re.compile(r"\d{1,2}[-./] ?\d{1,2}[-./] ?\d{2}\.?")
+_COMPACT = re.compile(r"((?:19|20)\d\d)(\d\d)(\d\d)")
+_AROUND_MARKS = re.compile(r"\s*([./-])\s*(?=\S)|\s+([./-])$")
+_YEAR_MARK = re.compile(r"\s*\b(?:god(?:ine)?|g|год(?:ине)?|г|leta|év)\.?$", re.IGNORECASE)
 _ISO_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 _YEAR_MONTH = re.compile(r"(\d{4})[-./] ?(\d{1,2})\.?")
 _MONTH_YEAR = re.compile(r"(\d{1,2})[-./] ?(\d{4})\.?")
 _YEARS = range(1900, 2101)
+_LONGEST = 40
 
 _REMEDY = "Write the date as 2027-10-05."
 
@@ -32,7 +43,8 @@ def clean_date(cell: str | date | float | bool) -> CleanCell:
     -------
     CleanCell
         The date, between 1900 and 2100. Understood are ISO 8601, year first ("2027.10.05."), day first with full stops
-        ("5.10.2027.") and, where only one reading exists, with slashes ("25/10/2027").
+        ("5.10.2027."), months in words or Roman numerals ("5. X. 2027", "2027. október 5.") and, where only one
+        reading exists, with slashes ("25/10/2027").
     """
     if isinstance(cell, date):
         return _within(cell)
@@ -40,14 +52,45 @@ def clean_date(cell: str | date | float | bool) -> CleanCell:
         return asked("{value} is a number where a date belongs.", f"Format the cell as a date. {_REMEDY}")
     if _ISO.fullmatch(cell):
         return _made(*(int(part) for part in cell.split("-")), rules=())
-    year_first = _YEAR_FIRST.fullmatch(cell)
+    return _in_digits(cell) or _in_words(cell) or _in_tidy_digits(cell) or _no_date(cell)
+
+
+def _in_digits(cell: str) -> CleanCell | None:
+    year_first = _YEAR_FIRST.fullmatch(cell) or _COMPACT.fullmatch(cell)
     if year_first:
         return _made(int(year_first[1]), int(year_first[2]), int(year_first[3]))
     day_first = _DAY_FIRST.fullmatch(cell)
     if day_first:
         return _made(int(day_first[3]), int(day_first[2]), int(day_first[1]))
     either = _EITHER.fullmatch(cell)
-    return _either(*(int(either[k]) for k in (1, 2, 3))) if either else asked("{value} is not a date.", _REMEDY)
+    return _either(*(int(either[k]) for k in (1, 2, 3))) if either else None
+
+
+def _in_tidy_digits(cell: str) -> CleanCell | None:
+    """Read a date once more without spaces around its marks and without the word for "year" behind it."""
+    if len(cell) > _LONGEST:
+        return None
+    bare = _YEAR_MARK.sub("", cell)
+    tidy = _AROUND_MARKS.sub(lambda found: found[1] or found[2], bare)
+    return None if tidy == cell else _in_digits(tidy) or _in_words(bare)
+
+
+def _in_words(cell: str) -> CleanCell | None:
+    """Read a date whose month is a word or a Roman numeral; it can be read in one way only."""
+    if len(cell) > _LONGEST:
+        return None
+    for pattern, year, month, day in ((_DAY_WORD, 3, 2, 1), (_WORD_DAY, 1, 2, 3), (_WORD_FIRST, 3, 1, 2)):
+        found = pattern.fullmatch(cell)
+        number = month_of(found[month]) if found else None
+        if found and number:
+            return _made(int(found[year]), number, int(found[day]))
+    return None
+
+
+def _no_date(cell: str) -> CleanCell:
+    if _SHORT_YEAR.fullmatch(cell):
+        return asked("The year in {value} has two digits, and it is not sure which of the three it is.", _REMEDY)
+    return asked("{value} is not a date.", _REMEDY)
 
 
 def clean_month(cell: str | date | float | bool) -> CleanCell:
@@ -65,6 +108,11 @@ def clean_month(cell: str | date | float | bool) -> CleanCell:
             found = pattern.fullmatch(cell)
             if found:
                 return _month(int(found[year]), int(found[month]))
+        for pattern, year, month in ((_WORD_YEAR, 2, 1), (_YEAR_WORD, 1, 2)):
+            found = pattern.fullmatch(cell[:_LONGEST])
+            number = month_of(found[month]) if found else None
+            if found and number:
+                return _month(int(found[year]), number)
     day = clean_date(cell) if isinstance(cell, str | date) else asked("", "")
     if isinstance(day.value, date):
         return _month(day.value.year, day.value.month)

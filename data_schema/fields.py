@@ -32,6 +32,8 @@ def folded(text: str) -> str:
     >>> folded(" LEFT_early "), folded("Đak"), folded("Ђак")
     ('left early', 'dak', 'ђак')
     """
+    if text.isascii():
+        return _SPACES.sub(" ", text.casefold()).strip()
     bare = unicodedata.normalize("NFKD", text.casefold()).replace("đ", "d")
     return _SPACES.sub(" ", "".join(c for c in bare if not unicodedata.combining(c))).strip()
 
@@ -108,6 +110,9 @@ class Field:
         "open"; "identifier": becomes a pseudonym; "direct": names and the like, which go to the key table only.
     filled_in_by
         Who fills it in.
+    special
+        Whether it is of a special category (health, ethnicity, religion), which a trial collects only where its
+        protocol states the legal basis.
 
     Raises
     ------
@@ -132,6 +137,7 @@ class Field:
     unit: str = ""
     privacy: Privacy = "open"
     filled_in_by: FilledInBy = "school"
+    special: bool = False
 
     def __post_init__(self) -> None:
         if self.type == "yes_no" and not self.codes:

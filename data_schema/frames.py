@@ -91,10 +91,10 @@ def _read(layout: Layout, table: Table) -> tuple[pd.DataFrame, list[Finding]]:
             continue
         column = clean_column(item, [layout])
         columns[item.name] = typed_series(column.found, item)
-        for position in column.questions():
-            value = "" if item.is_private else shown(column.sent[position]).strip()
-            problem = column.cells[position].problem.replace("{value}", repr(value) if value else "What stands here")
-            found = _finding(layout, position, item.name, problem, column.cells[position].remedy)
+        for position in column.questions().tolist():
+            value = "" if item.is_private else shown(column.raw[column.codes[position]]).strip()
+            problem = column.cell(position).problem.replace("{value}", repr(value) if value else "What stands here")
+            found = _finding(layout, position, item.name, problem, column.cell(position).remedy)
             findings.append(replace(found, value=value, severity="refused" if item.name == "school_id" else "question"))
         findings += _missing(layout, column)
     columns |= _further(layout)
@@ -118,7 +118,7 @@ def _further(layout: Layout) -> dict[str, pd.Series]:
         if at in taken or title is None:
             continue
         column = clean_column(_FURTHER, [replace(layout, columns={_FURTHER.name: at})])
-        if list(column.questions()):
+        if len(column.questions()):
             series = text_series([shown(cell).strip() or None for cell in column.sent])
         else:
             series = typed_series(column.found, _FURTHER)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+import gc
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from data_schema.answers import Answers
 from data_schema.checks import cross_checks
-from data_schema.findings import Finding, Findings, Severity
+from data_schema.claims import Claims, about
+from data_schema.findings import Finding, Findings
+from data_schema.forms import of_form
 from data_schema.judging import REPAIR_COLUMNS, Judged, Part, draft, judge
-from data_schema.layout import Layout, headers_of, is_empty, lay_out
+from data_schema.layout import lay_out
+from data_schema.linking import linked, same_name_elsewhere
 from data_schema.privacy import Withheld
-from data_schema.readers import Reading, Sheet, content_of, read_file
-from data_schema.reconciliation import Tally, reconciled
+from data_schema.queries import Answer, Query, by_school, is_query_workbook, queries_of, read_answers
+from data_schema.readers import content_of
+from data_schema.reconciliation import reconciled
 from data_schema.rules import InboxRule, check_rules
 from data_schema.tables import Table
 
@@ -24,9 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["InboxRule", "Intake", "read_inbox"]
 
 Progress = Callable[[str, int, int], None]
-
-_LEFTOVERS = (".", "~$", "thumbs.db", "desktop.ini")
-"""Beginnings of the names of files that programs leave behind by themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +52,21 @@ class Intake:
     reconciliation
         One row a file, sheet and table: `file`, `sheet`, `table`, `wave`, `country`, `sent`, `kept`, `asked`,
         `refused`; sent = kept + asked + refused.
+    answers
+        What schools answered in workbooks of queries, as `Answers.to_frame` returns it.
+    queries
+        School ("" where it is not known) to the questions that are open; see `data_schema.queries`.
+    links
+        Pupils who were followed across waves; None when that was not asked for.
     """
 
     frames: Mapping[str, pd.DataFrame]
     findings: Findings
     repairs: pd.DataFrame
     reconciliation: pd.DataFrame
+    answers: pd.DataFrame
+    queries: Mapping[str, Sequence[Query]]
+    links: pd.DataFrame | None = None
 
 
 def read_inbox(
@@ -63,6 +77,7 @@ def read_inbox(
     schools: Mapping[str, str],
     waves: Sequence[str],
     wave_dates: Mapping[str, tuple[date, date]] | None = None,
+    follow: bool = False,
     progress: Progress | None = None,
 ) -> Intake:
     """Take in the files of an inbox.
@@ -81,6 +96,8 @@ def read_inbox(
         Names of the waves, in their order.
     wave_dates
         Wave to its first and last day, where known, to check the dates of statuses by.
+    follow
+        Whether pupils are followed across waves by name where their identifier changes; see `data_schema.linking`.
     progress
         Is told what is being done, how much of it is done and how much there is.
 
@@ -95,152 +112,143 @@ def read_inbox(
         When a rule names a table or a wave that there is not.
     """
     check_rules(rules, tables=tables, waves=waves)
+    with _no_collection():
+        return _taken_in(
+            files,
+            rules=rules,
+            tables=tables,
+            schools=schools,
+            waves=waves,
+            wave_dates=wave_dates,
+            follow=follow,
+            progress=progress,
+        )
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep Python from looking for garbage among millions of cells, of which none is."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _taken_in(
+    files: Mapping[str, Path | bytes],
+    *,
+    rules: Sequence[InboxRule],
+    tables: Mapping[str, Table],
+    schools: Mapping[str, str],
+    waves: Sequence[str],
+    wave_dates: Mapping[str, tuple[date, date]] | None,
+    follow: bool,
+    progress: Progress | None,
+) -> Intake:
     tell = progress or (lambda _what, _done, _total: None)
-    findings: list[Finding] = []
-    tallies: list[Tally] = []
     # The school table is not collected: it is the frame.
-    parts: dict[str, list[Part]] = {name: [] for name, table in tables.items() if "country" not in table.names}
-    headers = {name: headers_of(tables[name]) for name in parts}
-    for done, file in enumerate(sorted(files)):
-        tell("Reading files", done, len(files))
-        for claim in _claims(file, files[file], rules=rules, schools=schools, findings=findings, tallies=tallies):
-            layout = lay_out(claim.sheet, tables[claim.rule.table], headers=headers[claim.rule.table])
-            findings += layout.findings
-            if layout.is_usable:
-                part = Part(layout=layout, wave=claim.rule.wave, country=claim.country)
-                parts[claim.rule.table].append(part)
-            else:
-                tallies.append(_all_refused(claim, layout))
-    tell("Reading files", len(files), len(files))
+    collected = {name: table for name, table in tables.items() if "country" not in table.names}
+    claims = Claims(rules=rules, tables=collected, schools=schools, waves=waves)
+    returned, others = _returned(files, claims)
+    answers = Answers(returned)
+    parts = _read(others, claims, answers, tell)
     judged, withheld = _judged(parts, tables, schools, tell)
-    findings = [_scrubbed(finding, withheld) for finding in findings]
+    findings = [_scrubbed(finding, withheld) for finding in (*claims.findings, *answers.unused())]
     frames = {name: _ordered(one.frame, tables[name], waves) for name, one in judged.items()}
     pending = judged["pupil"].pending if "pupil" in judged else frozenset()
     findings += [finding for one in judged.values() for finding in one.findings]
     findings += cross_checks(frames, tables, pending=pending, wave_dates=wave_dates)
+    links = None
+    if follow and "pupil" in frames:
+        findings += same_name_elsewhere(frames["pupil"])
+        followed = linked(frames, waves=waves, confirmed=answers.confirmed("pupil_id"))
+        frames, links = {name: _ordered(f, tables[name], waves) for name, f in followed.frames.items()}, followed.links
+        findings += followed.findings
+    rows, kept, of_file = _rows_of(judged, frames, findings)
+    found = Findings(one for one in findings if not answers.closes(one, kept=kept))
+    queries = queries_of(found, files=_tables_of(parts), digests=claims.digests, tables=tables)
     return Intake(
         frames=frames,
-        findings=Findings(findings),
+        findings=found,
         repairs=_repairs(judged),
-        reconciliation=reconciled([*tallies, *(tally for one in judged.values() for tally in one.tallies)]),
+        reconciliation=reconciled([*claims.tallies, *(tally for one in judged.values() for tally in one.tallies)]),
+        answers=answers.to_frame(),
+        queries=by_school(queries, rows=rows, files=of_file, schools=schools),
+        links=links,
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Claim:
-    """A sheet that a rule says is a table."""
-
-    sheet: Sheet
-    rule: InboxRule
-    country: str
-
-
-def _claims(
-    file: str,
-    source: Path | bytes,
-    *,
-    rules: Sequence[InboxRule],
-    schools: Mapping[str, str],
-    findings: list[Finding],
-    tallies: list[Tally],
-) -> Iterator[_Claim]:
-    """Yield the sheets of a file that rules speak of."""
-    matching = [rule for rule in rules if rule.matches(file)]
-    if not matching:
-        findings.append(_unmatched(file))
-        return
-    country = _country_in(file, schools.values())
-    content = content_of(source, file=file)
-    if isinstance(content, bytes):
-        reading = read_file(content, file=file, countries=_countries_of(content, country, schools))
-    else:
-        reading = content
-    findings += reading.findings
-    if not reading.sheets:
-        tallies += [
-            Tally(file=file, sheet=rule.sheet, table=rule.table, wave=rule.wave, country=country) for rule in matching
-        ]
-        return
-    claimed, troubles = _claimed(matching, reading)
-    findings += troubles
-    for sheet in reading.sheets:
-        rule = claimed.get(sheet.sheet)
-        if rule is not None:
-            yield _Claim(sheet=sheet, rule=rule, country=country)
-
-
-def _claimed(rules: Sequence[InboxRule], reading: Reading) -> tuple[dict[str, InboxRule], list[Finding]]:
-    """Deal the sheets of a file to the rules; a sheet that two rules claim goes to none."""
-    claims: dict[str, list[InboxRule]] = {}
-    findings = []
-    for rule in rules:
-        sheet = _sheet_of(rule, reading.sheets)
-        if sheet is not None:
-            claims.setdefault(sheet.sheet, []).append(rule)
+def _returned(files: Mapping[str, Path | bytes], claims: Claims) -> tuple[list[Answer], dict[str, Path | bytes]]:
+    """Take the workbooks of queries that came back out of the files."""
+    answers: list[Answer] = []
+    others: dict[str, Path | bytes] = {}
+    for file in sorted(files):
+        content = content_of(files[file], file=file) if file.casefold().endswith((".xlsx", ".ods")) else b""
+        if not isinstance(content, bytes) or not is_query_workbook(content):
+            others[file] = files[file]
             continue
-        problem = f"The workbook has no sheet {rule.sheet!r}, which would hold the table {rule.table!r}."
-        remedy = "Send the sheet, if the school has the data."
-        findings.append(_about(reading.sheets[0].file, problem, remedy, severity="note"))
-    dealt = {}
-    for sheet in reading.sheets:
-        meanings = {(rule.table, rule.wave): rule for rule in claims.get(sheet.sheet, [])}
-        if len(meanings) == 1:
-            (dealt[sheet.sheet],) = meanings.values()
-        elif meanings:
-            tables = " and ".join(f"{table!r} ({wave or 'no wave'})" for table, wave in meanings)
-            problem = f"Rules say that it is {tables}; it is not read."
-            findings.append(_about(sheet.file, problem, "Make the patterns of the rules differ.", sheet=sheet.sheet))
-        elif any(not is_empty(row) for row in sheet.rows):
-            problem = "No rule asks for this sheet; it is left out."
-            remedy = "Nothing, if it is not needed."
-            findings.append(_about(sheet.file, problem, remedy, sheet=sheet.sheet, severity="note"))
-    return dealt, findings
+        read, findings, n_open = read_answers(content, file=file)
+        answers += read
+        problem = f"It answers questions: {len(read)} of {len(read) + n_open}."
+        claims.findings += [*findings, about(file, problem, "Nothing.", severity="note")]
+    return answers, others
 
 
-def _sheet_of(rule: InboxRule, sheets: Sequence[Sheet]) -> Sheet | None:
-    wanted = rule.sheet.strip().casefold()
-    if not wanted or sheets[0].separator:
-        return sheets[0]
-    return next((sheet for sheet in sheets if sheet.sheet.strip().casefold() == wanted), None)
+def _rows_of(
+    judged: Mapping[str, Judged], frames: Mapping[str, pd.DataFrame], findings: Sequence[Finding]
+) -> tuple[dict[tuple[str, str, int], str], set[tuple[str, str, int]], dict[str, set[str]]]:
+    """Return the school of each row that a finding is about, which of them are kept, and the schools of each file."""
+    rows: dict[tuple[str, str, int], str] = {}
+    files: dict[str, set[str]] = {}
+    for one in judged.values():
+        rows.update(one.asked)
+    for (file, _, _), school in rows.items():
+        files.setdefault(file, set()).add(school)
+    asked_about = {found.file for found in findings if found.severity != "note"}
+    numbers = {found.row for found in findings if found.row is not None}
+    kept: set[tuple[str, str, int]] = set()
+    for frame in frames.values():
+        mine = frame.loc[frame["source_file"].isin(asked_about)]
+        for file, school in mine[["source_file", "school_id"]].drop_duplicates().itertuples(index=False):
+            files.setdefault(file, set()).add(school)
+        mine = mine.loc[mine["source_row"].isin(numbers)]
+        places = list(zip(mine["source_file"], mine["source_sheet"], mine["source_row"].tolist(), strict=True))
+        kept.update(places)
+        rows.update(zip(places, mine["school_id"], strict=True))
+    return rows, kept, files
 
 
-def _unmatched(file: str) -> Finding:
-    name = file.rpartition("/")[2].casefold()
-    if name.startswith(_LEFTOVERS):
-        return _about(file, "A program left it behind; it is not read.", "Nothing.", severity="note")
-    problem = "It is in the inbox, but no rule says what it is; it is not read."
-    return _about(file, problem, "Correct its name or its folder, or add a rule to the protocol.", severity="question")
+def _tables_of(parts: Mapping[str, list[Part]]) -> dict[str, str]:
+    """File and sheet to the table that it holds."""
+    return {
+        f"{part.layout.sheet.file}|{part.layout.sheet.sheet}": name for name, all_ in parts.items() for part in all_
+    }
 
 
-def _about(file: str, problem: str, remedy: str, *, sheet: str = "", severity: Severity = "refused") -> Finding:
-    return Finding(file=file, sheet=sheet, problem=problem, remedy=remedy, severity=severity)
-
-
-def _country_in(file: str, countries: Collection[str]) -> str:
-    """Return the country that a folder of the path is named for."""
-    known = {country.casefold(): country for country in countries}
-    return next((known[part.casefold()] for part in file.split("/")[:-1] if part.casefold() in known), "")
-
-
-def _countries_of(content: bytes, country: str, schools: Mapping[str, str]) -> list[str]:
-    """Return countries whose letters the file may hold, told by its path or by the schools that it names."""
-    if country:
-        return [country]
-    named = {of for school, of in schools.items() if school.encode() in content}
-    return sorted(named or set(schools.values()))
-
-
-def _all_refused(claim: _Claim, layout: Layout) -> Tally:
-    """Account for the rows of a sheet that cannot be used."""
-    return Tally(
-        file=claim.sheet.file,
-        sheet=claim.sheet.sheet,
-        table=claim.rule.table,
-        wave=claim.rule.wave,
-        country=claim.country,
-        sent=len(layout.rows),
-        refused=len(layout.rows),
-    )
+def _read(files: Mapping[str, Path | bytes], claims: Claims, answers: Answers, tell: Progress) -> dict[str, list[Part]]:
+    """Read all files and find the tables in them."""
+    parts: dict[str, list[Part]] = {name: [] for name in claims.tables}
+    for done, file in enumerate(sorted(files)):
+        tell("Reading files", done, len(files))
+        for claim in claims.of(file, files[file]):
+            name = claim.rule.table
+            layout = lay_out(claim.sheet, claims.tables[name], headers=claims.headers[name])
+            if claims.is_second_copy(claim):
+                claims.tallies.append(claim.all_refused(layout))
+                continue
+            claims.findings += layout.findings
+            if layout.is_usable:
+                if claim.school:
+                    layout = of_form(layout, claims.tables[name], school=claim.school)
+                layout = answers.applied(layout, claims.tables[name], sha256=claim.sha256)
+                parts[name].append(Part(layout=layout, wave=claim.rule.wave, country=claim.country))
+            else:
+                claims.tallies.append(claim.all_refused(layout))
+    tell("Reading files", len(files), len(files))
+    return parts
 
 
 def _judged(
@@ -267,13 +275,27 @@ def _scrubbed(finding: Finding, withheld: Withheld) -> Finding:
 def _ordered(frame: pd.DataFrame, table: Table, waves: Sequence[str]) -> pd.DataFrame:
     """Sort rows by key and wave, so that names of files are of no effect."""
     rank = frame["wave"].map({wave: k for k, wave in enumerate(waves)}).fillna(-1)
+    if _is_ordered(frame, table, rank):
+        return frame.reset_index(drop=True)
     by = [*table.key, "_rank"]
     return frame.assign(_rank=rank).sort_values(by, kind="stable", ignore_index=True).drop(columns="_rank")
+
+
+def _is_ordered(frame: pd.DataFrame, table: Table, rank: pd.Series) -> bool:
+    """Whether rows are sorted as they are; large files of one school after the other often are."""
+    if len(frame) < 2 or rank.min() != rank.max() or any(frame[name].dtype.kind not in "OTSU" for name in table.key):
+        return len(frame) < 2
+    columns = [frame[name].tolist() for name in table.key]
+    before = zip(*columns, strict=True)
+    after = zip(*columns, strict=True)
+    next(after)
+    return all(map(operator.le, before, after))
 
 
 def _repairs(judged: Mapping[str, Judged]) -> pd.DataFrame:
     import pandas as pd
 
-    rows = sorted(repair for one in judged.values() for repair in one.repairs)
+    pieces = [one.repairs for one in judged.values() if len(one.repairs)]
+    made = pd.concat(pieces) if pieces else pd.DataFrame(columns=list(REPAIR_COLUMNS))
     types = {name: "int64" if name == "row" else "str" for name in REPAIR_COLUMNS}
-    return pd.DataFrame(rows, columns=list(REPAIR_COLUMNS)).astype(types)
+    return made.astype(types).sort_values(["file", "sheet", "row", "column"], kind="stable", ignore_index=True)

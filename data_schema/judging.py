@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -10,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data_schema.checks import RowProblem, duplicates, match_school, missing_answers, missing_keys
-from data_schema.clean import asked, shown
+from data_schema.clean import CleanCell, asked, shown
 from data_schema.columns import Column, clean_column, text_series, typed_series
 from data_schema.findings import Finding
 from data_schema.layout import Layout
+from data_schema.margins import HEADER, REMARK, REMOVED, TOTALS, UNFILLED
 from data_schema.privacy import Withheld, looks_like_name
 from data_schema.reconciliation import Tally
 from data_schema.tables import Table
@@ -25,6 +25,13 @@ REPAIR_COLUMNS = ("file", "sheet", "row", "column", "was", "became", "rule")
 _KEPT, _ASKED, _REFUSED = 0, 1, 2
 _OUTCOMES = {"kept": _KEPT, "asked": _ASKED, "refused": _REFUSED}
 _LONGEST_SHOWN = 40
+_APART = {
+    TOTALS: "It is a row of totals; it is kept out.",
+    HEADER: "It is the header again; it is kept out.",
+    REMARK: "It is a remark below the table; it is kept out.",
+    UNFILLED: "Nothing was filled in for this pupil or record; it is kept out.",
+    REMOVED: "The school answered that the row is to be removed; it is kept out.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +79,7 @@ class Draft:
         """Yield what was sent in fields of a kind of privacy."""
         for column in self.columns.values():
             if column.field.privacy == privacy:
-                yield from (shown(cell) for cell in column.sent if cell is not None)
+                yield from (cell if isinstance(cell, str) else shown(cell) for cell in column.raw if cell is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,18 +93,21 @@ class Judged:
     findings
         What was found.
     repairs
-        One tuple a repair, in the order of `REPAIR_COLUMNS`.
+        One row a repair, in the order of `REPAIR_COLUMNS`.
     tallies
         One a sheet.
     pending
         (school_id, pupil_id) of rows that are kept out until a question is answered.
+    asked
+        File, sheet and row of such rows to the school, where it is known.
     """
 
     frame: pd.DataFrame
     findings: tuple[Finding, ...]
-    repairs: tuple[tuple[str, str, int, str, str, str, str], ...]
+    repairs: pd.DataFrame
     tallies: tuple[Tally, ...]
     pending: frozenset[tuple[str, str]]
+    asked: Mapping[tuple[str, str, int], str]
 
 
 def draft(table: Table, parts: Sequence[Part]) -> Draft:
@@ -149,24 +159,48 @@ class _Judge:
         self.has_names = any(item.privacy == "direct" for item in self.table.fields)
 
     def judged(self) -> Judged:
+        self._rows_apart()
         self._overlong()
         if self.table.about == "pupil":
             self._names_in_text()
         self._schools()
-        values = {name: column.found for name, column in self.columns.items()}
-        in_question = {k for name in self.table.key for k in self.columns[name].questions()}
-        self._take(missing_keys(values, self.table, asked=self._out() | in_question))
+        keys = {name: self.columns[name].array() for name in dict.fromkeys((*self.table.key, "school_id"))}
+        in_question = {k for name in self.table.key for k in self.columns[name].questions().tolist()}
+        self._take(missing_keys(keys, self.table, asked=self._out() | in_question))
         self.status[sorted(in_question - self._out())] = _ASKED
-        self._take(duplicates(self._frame(values), self.table))
+        doubled = self._doubled()
+        if len(doubled):
+            self._take(duplicates(self._frame(doubled), self.table))
         self._questions()
         self._take(missing_answers(self._answers(), self.table, asked=self._out()))
         return Judged(
-            frame=self._frame(values).reset_index(drop=True),
+            frame=self._frame(np.flatnonzero(self.status == _KEPT)).reset_index(drop=True),
             findings=tuple(self.findings),
-            repairs=tuple(self._repairs()),
-            tallies=tuple(self._tallies(values["school_id"])),
-            pending=self._pending(values),
+            repairs=self._repairs(),
+            tallies=tuple(self._tallies()),
+            pending=self._pending(keys),
+            asked=self._asked(keys["school_id"]),
         )
+
+    def _rows_apart(self) -> None:
+        """Keep out what is no record: totals, repeated headers, remarks."""
+        start = 0
+        problems = []
+        for part in self.made.parts:
+            problems += [
+                RowProblem(
+                    position=start + row,
+                    column="",
+                    problem=_APART[kind],
+                    remedy="Nothing, if that is right.",
+                    severity="note",
+                    outcome="refused",
+                )
+                for row, kind in part.layout.apart.items()
+            ]
+            start += len(part.layout.rows)
+        self.has_extra = {problem.position for problem in problems}
+        self._take(problems)
 
     def _overlong(self) -> None:
         """Ask about rows with cells beyond the header: theirs may have moved, so nothing in them can be trusted."""
@@ -181,9 +215,10 @@ class _Judge:
                     remedy="Put text that holds separators between quotation marks, or remove the extra cells.",
                 )
                 for row in part.layout.overlong()
+                if row not in part.layout.apart
             ]
             start += len(part.layout.rows)
-        self.has_extra = {problem.position for problem in problems}
+        self.has_extra |= {problem.position for problem in problems}
         self._take(problems)
 
     def _names_in_text(self) -> None:
@@ -191,45 +226,47 @@ class _Judge:
         for name, column in self.columns.items():
             if column.field.type != "text" or column.field.is_private:
                 continue
-            texts = {value for value in column.found if isinstance(value, str)}
+            texts = {value for value in column.meanings if isinstance(value, str)}
             named = {text for text in texts if self.withheld.is_name(text)}
             if named:
                 problem = asked("The name of a pupil stands here; it is not taken in.", "Remove the name.")
-                self.columns[name] = replace(
-                    column, cells=[problem if cell.value in named else cell for cell in column.cells]
-                )
+                of_name = {code: problem for code, value in enumerate(column.meanings) if value in named}
+                self.columns[name] = column.changed(of_name)
 
     def _schools(self) -> None:
         column = self.columns["school_id"]
-        matches = {value: match_school(value, self.schools) for value in column.found if isinstance(value, str)}
-        cells, problems = list(column.cells), []
-        for position, cell in enumerate(column.cells):
-            if not isinstance(cell.value, str) or position in self.has_extra:
+        made: dict[int, CleanCell] = {}
+        problems = []
+        for code, value in enumerate(column.meanings):
+            if not isinstance(value, str):
                 continue
-            match = matches[cell.value]
+            match = match_school(value, self.schools)
             if match.school is None:
-                problems.append(
+                problems += [
                     RowProblem(
                         position=position,
                         column="school_id",
-                        value=cell.value,
+                        value=value,
                         problem=match.problem,
                         remedy=match.remedy,
                     )
-                )
-            elif match.school != cell.value:
-                cells[position] = replace(cell, value=match.school, rules=(*cell.rules, "case"))
-        self.columns["school_id"] = replace(column, cells=cells)
-        self._take(problems)
+                    for position in np.flatnonzero(column.codes == code).tolist()
+                    if position not in self.has_extra
+                ]
+            elif match.school != value:
+                old = column.odd.get(code, CleanCell())
+                made[code] = replace(old, value=match.school, rules=(*old.rules, "case"))
+        self.columns["school_id"] = column.changed(made)
+        self._take(sorted(problems, key=lambda problem: problem.position))
 
     def _questions(self) -> None:
         """Ask about cells, in every row that is not refused and whose cells stand where they belong."""
         for column in self.columns.values():
-            for position in column.questions():
+            for position in column.questions().tolist():
                 if self.status[position] == _REFUSED or position in self.has_extra:
                     continue
-                cell = column.cells[position]
-                value = "" if column.field.is_private else shown(column.sent[position]).strip()
+                cell = column.cell(position)
+                value = "" if column.field.is_private else shown(column.raw[column.codes[position]]).strip()
                 self.findings.append(
                     self._finding(
                         RowProblem(
@@ -274,60 +311,108 @@ class _Judge:
     def _out(self) -> set[int]:
         return set(np.flatnonzero(self.status != _KEPT).tolist())
 
-    def _answers(self) -> dict[str, list[bool | None]]:
+    def _answers(self) -> dict[str, np.ndarray]:
         """Whether there is an answer in each cell; one in question is an answer too, and so is one in no column."""
         return {item.name: self._answered(item.name) for item in self.table.fields if item.required}
 
-    def _answered(self, name: str) -> list[bool | None]:
-        has_column = [name in part.layout.columns for part in self.made.parts]
-        cells = zip(self.columns[name].cells, self.made.part_of.tolist(), strict=True)
-        return [
-            True if cell.problem or cell.value is not None or not has_column[part] else None for cell, part in cells
-        ]
+    def _answered(self, name: str) -> np.ndarray:
+        has_column = np.array([name in part.layout.columns for part in self.made.parts], dtype=bool)
+        is_missing = self.columns[name].is_missing() & has_column[self.made.part_of]
+        is_missing[self.columns[name].questions()] = False
+        answered = np.full(len(is_missing), fill_value=True, dtype=object)
+        answered[is_missing] = None
+        return answered
 
-    def _frame(self, values: Mapping[str, Sequence[object]]) -> pd.DataFrame:
-        """Rows that are kept so far; the index holds their positions."""
+    def _doubled(self) -> np.ndarray:
+        """Positions of the rows, among those kept so far, whose key stands in another one as well."""
         import pandas as pd
 
+        waves = {wave: at for at, wave in enumerate(dict.fromkeys(part.wave for part in self.made.parts))}
+        wave_of = np.array([waves[part.wave] for part in self.made.parts], dtype=np.int64)
         kept = np.flatnonzero(self.status == _KEPT)
-        positions = kept.tolist()
-        cells = {name: [found[k] for k in positions] for name, found in values.items()}
-        columns = {item.name: typed_series(cells[item.name], item) for item in self.table.fields}
-        parts = [self.made.parts[k] for k in self.made.part_of[kept].tolist()]
-        columns["wave"] = text_series([part.wave for part in parts])
-        columns["country"] = text_series([self.schools.get(str(school), "") for school in cells["school_id"]])
-        columns["source_file"] = text_series([part.layout.sheet.file for part in parts])
-        columns["source_sheet"] = text_series([part.layout.sheet.sheet for part in parts])
-        columns["source_row"] = pd.Series(self.made.rows[kept], dtype="int64")
-        return pd.DataFrame(columns).set_axis(kept, axis="index")
+        combined = wave_of[self.made.part_of[kept]] if len(kept) else np.empty(0, dtype=np.int64)
+        for name in self.table.key:
+            column = self.columns[name]
+            number: dict[object, int] = {}
+            of_code = np.array(
+                [number.setdefault(value, len(number)) for value in column.meanings.tolist()], dtype=np.int64
+            )
+            # Numbered anew each time, so that no product of counts is too large.
+            combined = pd.factorize(combined * (len(number) + 1) + of_code[column.codes[kept]])[0]
+        return kept[pd.Series(combined).duplicated(keep=False).to_numpy()]
 
-    def _repairs(self) -> Iterator[tuple[str, str, int, str, str, str, str]]:
+    def _frame(self, positions: np.ndarray) -> pd.DataFrame:
+        """Rows at positions; the index holds them."""
+        import pandas as pd
+
+        columns: dict[str, pd.Series] = {}
+        for item in self.table.fields:
+            column = self.columns[item.name]
+            typed = typed_series(column.meanings.tolist(), item)
+            columns[item.name] = typed.take(column.codes[positions]).reset_index(drop=True)
+        part_of = self.made.part_of[positions]
+        sheets = [part.layout.sheet for part in self.made.parts]
+
+        def of_part(texts: list[str]) -> pd.Series:
+            return text_series(texts).take(part_of).reset_index(drop=True)
+
+        columns["wave"] = of_part([part.wave for part in self.made.parts])
+        schools = self.columns["school_id"]
+        countries = text_series([self.schools.get(str(value), "") for value in schools.meanings])
+        columns["country"] = countries.take(schools.codes[positions]).reset_index(drop=True)
+        columns["source_file"] = of_part([sheet.file for sheet in sheets])
+        columns["source_sheet"] = of_part([sheet.sheet for sheet in sheets])
+        columns["source_row"] = pd.Series(self.made.rows[positions], dtype="int64")
+        return pd.DataFrame(columns).set_axis(positions, axis="index")
+
+    def _repairs(self) -> pd.DataFrame:
         """Tell every repair in the rows that are kept."""
-        places = [(part.layout.sheet.file, part.layout.sheet.sheet) for part in self.made.parts]
-        part_of, rows, kept = self.made.part_of.tolist(), self.made.rows.tolist(), (self.status == _KEPT).tolist()
-        for name, column in self.columns.items():
-            hidden = column.field.is_private
-            told: dict[tuple[str, str], tuple[str, str]] = {}
-            for position in column.repaired():
-                if not kept[position]:
-                    continue
-                was, became = column.sent[position], column.cells[position].value
-                pair = ("", "") if hidden else (shown(was), shown(became))
-                if pair not in told:
-                    is_hidden = self._is_hidden(pair[0], name) if column.field.type == "text" else False
-                    told[pair] = ("", "") if is_hidden else pair
-                rule = ", ".join(column.cells[position].rules)
-                yield (*places[part_of[position]], rows[position], name, *told[pair], rule)
+        import pandas as pd
 
-    def _tallies(self, school_ids: Sequence[object]) -> Iterator[Tally]:
+        places = [(part.layout.sheet.file, part.layout.sheet.sheet) for part in self.made.parts]
+        pieces = [pd.DataFrame(columns=list(REPAIR_COLUMNS))]
+        for name, column in self.columns.items():
+            positions = column.repaired()
+            positions = positions[self.status[positions] == _KEPT]
+            if not len(positions):
+                continue
+            codes, back = np.unique(column.codes[positions], return_inverse=True)
+            told = [self._told(column, code) for code in codes.tolist()]
+            part_of = self.made.part_of[positions].tolist()
+            was, became, rule = (np.array(texts, dtype=object)[back] for texts in zip(*told, strict=True))
+            piece = {
+                "file": [places[at][0] for at in part_of],
+                "sheet": [places[at][1] for at in part_of],
+                "row": self.made.rows[positions],
+                "column": name,
+                "was": was,
+                "became": became,
+                "rule": rule,
+            }
+            pieces.append(pd.DataFrame(piece))
+        return pd.concat(pieces[1:], ignore_index=True) if len(pieces) > 1 else pieces[0]
+
+    def _told(self, column: Column, code: int) -> tuple[str, str, str]:
+        rule = ", ".join(column.odd[code].rules)
+        was, became = shown(column.raw[code]), shown(column.meanings[code])
+        is_hidden = column.field.is_private
+        if not is_hidden and column.field.type == "text":
+            is_hidden = self._is_hidden(was, column.field.name)
+        return ("", "", rule) if is_hidden else (was, became, rule)
+
+    def _tallies(self) -> Iterator[Tally]:
         counts = np.zeros((len(self.made.parts), 3), dtype=int)
         np.add.at(counts, (self.made.part_of, self.status), 1)
-        countries: dict[int, Counter[str]] = {}
-        for part_at, school in zip(self.made.part_of.tolist(), school_ids, strict=True):
+        countries: dict[int, set[str]] = {}
+        column = self.columns["school_id"]
+        width = len(column.meanings) + 1
+        for pair in np.unique(self.made.part_of * width + column.codes).tolist():
+            part_at, code = divmod(pair, width)
+            school = column.meanings[code]
             if isinstance(school, str) and school in self.schools:
-                countries.setdefault(part_at, Counter())[self.schools[school]] += 1
+                countries.setdefault(part_at, set()).add(self.schools[school])
         for at, part in enumerate(self.made.parts):
-            seen = countries.get(at, Counter())
+            seen = countries.get(at, set())
             kept, questions, refused = (int(n) for n in counts[at])
             yield Tally(
                 file=part.layout.sheet.file,
@@ -341,9 +426,17 @@ class _Judge:
                 refused=refused,
             )
 
-    def _pending(self, values: Mapping[str, Sequence[object]]) -> frozenset[tuple[str, str]]:
+    def _pending(self, values: Mapping[str, np.ndarray]) -> frozenset[tuple[str, str]]:
         if self.table.about != "pupil":
             return frozenset()
         out = np.flatnonzero(self.status == _ASKED).tolist()
         pairs = ((values["school_id"][k], values["pupil_id"][k]) for k in out)
         return frozenset((a, b) for a, b in pairs if isinstance(a, str) and isinstance(b, str))
+
+    def _asked(self, school_ids: np.ndarray) -> dict[tuple[str, str, int], str]:
+        found = {}
+        for position in np.flatnonzero(self.status == _ASKED).tolist():
+            school, sheet = school_ids[position], self.made.parts[self.made.part_of[position]].layout.sheet
+            if isinstance(school, str) and school in self.schools:
+                found[sheet.file, sheet.sheet, int(self.made.rows[position])] = school
+        return found

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+import difflib
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from data_schema.fields import header_key
-from data_schema.findings import Finding, Severity
+from data_schema.findings import Finding, Severity, row_ranges
+from data_schema.margins import rows_apart
+from data_schema.readers.grids import column_letters
 from data_schema.readers.sheets import Cell, Row, Sheet
 from data_schema.tables import Table
 
 _N_SEARCHED = 30
+_IN_BRACKETS = re.compile(r"[(\[]([^)\]]*)[)\]]")
+_NUMBERED = re.compile(r"^\s*\d{1,3}\s*[.)]\s*")
+_DIVIDED = re.compile(r"\s*[\n/|]\s*|\s+[-–]\s+")
+_LONGEST_HEADER = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +38,8 @@ class Layout:
         Positions in ``sheet.rows`` of the rows that hold anything, below the header.
     findings
         What was wrong or odd about the header.
+    apart
+        Position in `rows` to what the row is, for those that are no records (see `data_schema.margins`).
     """
 
     sheet: Sheet
@@ -36,6 +47,7 @@ class Layout:
     columns: dict[str, int]
     rows: tuple[int, ...]
     findings: tuple[Finding, ...] = ()
+    apart: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def is_usable(self) -> bool:
@@ -47,17 +59,32 @@ class Layout:
         """Number of columns of the header."""
         return 0 if self.header is None else len(self.sheet.rows[self.header])
 
-    def cells(self, field: str) -> list[Cell]:
+    def cells(self, name: str) -> list[Cell]:
         """Return the cells of a field, row by row; empty where a row is short or the column is not there."""
-        at, rows = self.columns.get(field), self.sheet.rows
+        at, rows = self.columns.get(name), self.sheet.rows
         if at is None:
             return [None] * len(self.rows)
-        return [row[at] if at < len(row) else None for row in map(rows.__getitem__, self.rows)]
+        first, last = (self.rows[0], self.rows[-1]) if self.rows else (0, -1)
+        is_whole = last - first + 1 == len(self.rows)
+        taken = rows[first : last + 1] if is_whole else [rows[k] for k in self.rows]
+        try:
+            return [row[at] for row in taken]
+        except IndexError:
+            return [row[at] if at < len(row) else None for row in taken]
 
     def overlong(self) -> list[int]:
         """Return the rows (from 0, among those that hold anything) with cells beyond the header's columns."""
         rows, width = self.sheet.rows, self.width
         return [k for k, at in enumerate(self.rows) if len(rows[at]) > width and not is_empty(rows[at][width:])]
+
+
+def _filled(rows: Sequence[Row], start: int) -> Iterator[int]:
+    """Yield the positions of rows that hold anything; most tell by their first cell."""
+    for at in range(start, len(rows)):
+        row = rows[at]
+        first = row[0] if row else None
+        if (isinstance(first, str) and first[:1] > " ") or not is_empty(row):
+            yield at
 
 
 def is_empty(row: Sequence[Cell]) -> bool:
@@ -94,11 +121,43 @@ def lay_out(sheet: Sheet, table: Table, *, headers: dict[str, str] | None = None
         filled = tuple(k for k, row in enumerate(sheet.rows) if not is_empty(row))
         return Layout(sheet=sheet, header=None, columns={}, rows=filled, findings=(_no_header(sheet, table, filled),))
     columns, findings = _columns(sheet, table, header, owner)
-    rows = tuple(k for k in range(header + 1, len(sheet.rows)) if not is_empty(sheet.rows[k]))
+    rows = tuple(_filled(sheet.rows, header + 1))
     if not rows:
         problem, remedy = "It has a header and no rows below it.", "Send the rows, if the school has them."
         findings = (*findings, _finding(sheet, problem, remedy, row=header, severity="question"))
-    return Layout(sheet=sheet, header=header, columns=columns, rows=rows, findings=findings)
+    apart = rows_apart(sheet.rows, rows, columns=columns, key=table.key, header=header)
+    return Layout(
+        sheet=sheet,
+        header=header,
+        columns=columns,
+        rows=rows,
+        findings=(*findings, *_unseen(sheet, header, columns)),
+        apart=MappingProxyType({k: apart[at] for k, at in enumerate(rows) if at in apart}) if apart else apart,
+    )
+
+
+def _unseen(sheet: Sheet, header: int, columns: Mapping[str, int]) -> Iterator[Finding]:
+    """Tell of what a person who looks at the sheet does not see, or sees otherwise."""
+    if sheet.is_hidden:
+        yield _finding(sheet, "The sheet is hidden; it is taken in like others.", "Nothing.", severity="note")
+    hidden = [row for row in sheet.hidden_rows if row > header + 1]
+    if hidden:
+        problem = f"Rows are hidden ({row_ranges(hidden)}); they are taken in like others."
+        yield _finding(sheet, problem, "Remove them, if they are not meant.", severity="note")
+    taken = {at + 1 for at in columns.values()}
+    letters = [column_letters(number) for number in sheet.hidden_columns if number in taken]
+    if letters:
+        problem = f"Columns are hidden ({', '.join(letters[:6])}); they are taken in like others."
+        yield _finding(sheet, problem, "Nothing.", severity="note")
+    if sheet.merged:
+        problem = f"Cells are merged ({', '.join(sheet.merged[:6])}); their value is taken for each of their rows."
+        yield _finding(sheet, problem, "Nothing.", severity="note")
+
+
+def looks_like(sheet: Sheet, table: Table, *, headers: dict[str, str]) -> bool:
+    """Whether a sheet has a header with the whole key of a table."""
+    at = _header_row(sheet, table, headers)
+    return at is not None and set(table.key) <= set(_named(sheet, at, headers).values())
 
 
 def _no_header(sheet: Sheet, table: Table, filled: tuple[int, ...]) -> Finding:
@@ -112,8 +171,8 @@ def _no_header(sheet: Sheet, table: Table, filled: tuple[int, ...]) -> Finding:
 def _header_row(sheet: Sheet, table: Table, owner: dict[str, str]) -> int | None:
     """Return the row that names most fields; two at least, or all there are."""
     best, most = None, min(2, len(table.fields)) - 1
-    for position, row in enumerate(sheet.rows[:_N_SEARCHED]):
-        named = {owner[key] for key in _keys(row) if key in owner}
+    for position in range(min(len(sheet.rows), _N_SEARCHED)):
+        named = set(_named(sheet, position, owner).values())
         if len(named) > most:
             best, most = position, len(named)
         if set(table.key) <= named:
@@ -121,26 +180,58 @@ def _header_row(sheet: Sheet, table: Table, owner: dict[str, str]) -> int | None
     return best
 
 
-def _keys(row: Row) -> list[str]:
-    return [header_key(cell) if isinstance(cell, str) else "" for cell in row]
+def _named(sheet: Sheet, position: int, owner: Mapping[str, str]) -> dict[int, str]:
+    """Return the fields that the cells of a row name, by column."""
+    named = {}
+    for at, cell in enumerate(sheet.rows[position]):
+        texts = [cell] if isinstance(cell, str) else []
+        if position == 0 and at < len(sheet.labels):
+            texts.append(sheet.labels[at])
+        found = next((name for text in texts if (name := _meant(text, owner))), None)
+        if found is not None:
+            named[at] = found
+    return named
+
+
+def _meant(header: str, owner: Mapping[str, str]) -> str | None:
+    """Return the field that a header names: as it stands, or without its unit, its number or its translation."""
+    name = owner.get(header_key(header))
+    if name is not None or len(header) > _LONGEST_HEADER:
+        return name
+    bare = _NUMBERED.sub("", header)
+    texts = [bare, _IN_BRACKETS.sub(" ", bare), *_IN_BRACKETS.findall(bare), *_DIVIDED.split(bare)]
+    found = {owner[key] for text in texts if (key := header_key(text)) in owner}
+    return found.pop() if len(found) == 1 else None
 
 
 def _columns(
     sheet: Sheet, table: Table, header: int, owner: dict[str, str]
 ) -> tuple[dict[str, int], tuple[Finding, ...]]:
     row = sheet.rows[header]
+    named = _named(sheet, header, owner)
+    exact = {
+        at for at, name in named.items() if isinstance(row[at], str) and owner.get(header_key(str(row[at]))) == name
+    }
     columns: dict[str, int] = {}
     findings: list[Finding] = []
-    for at, key in enumerate(_keys(row)):
-        name = owner.get(key)
-        if name is None:
+    # Headers that name a field as they stand come first: "hours (total)" is not "hours" where there is such a column.
+    for at in sorted(range(len(row)), key=lambda at: (at not in exact, at)):
+        name = named.get(at)
+        if name is None or (name in columns and at not in exact):
             findings += _left_out(sheet, table, header, at)
         elif name in columns:
             problem = f"Two of its columns are {name!r}: {row[columns[name]]!r} and {row[at]!r}."
             findings.append(_finding(sheet, problem, "Keep one of them.", row=header, column=name))
         else:
             columns[name] = at
+            findings += [] if at in exact else [_read_as(sheet, header, at, name)]
     return columns, (*findings, *_absent(sheet, table, header, columns))
+
+
+def _read_as(sheet: Sheet, header: int, at: int, name: str) -> Finding:
+    problem = f"The column is taken for {name!r}."
+    called = " ".join(str(sheet.rows[header][at]).split())[:_LONGEST_HEADER]
+    return _finding(sheet, problem, "Nothing, if that is right.", row=header, column=called, severity="note")
 
 
 def _absent(sheet: Sheet, table: Table, header: int, columns: Collection[str]) -> Iterator[Finding]:
@@ -169,6 +260,9 @@ def _left_out(sheet: Sheet, table: Table, header: int, at: int) -> list[Finding]
     name = "" if title is None else str(title)
     called = f"Column {at + 1} has no header" if title is None else f"The table {table.name!r} has no such column"
     remedy = "Give it a header, or nothing if it is not needed." if title is None else "Nothing, if it is not needed."
+    near = difflib.get_close_matches(header_key(name[:_LONGEST_HEADER]), headers_of(table), n=1, cutoff=0.8)
+    if near:
+        remedy = f"If it is {headers_of(table)[near[0]]!r}, call it so and send the file again."
     return [_finding(sheet, f"{called}; its values are left out.", remedy, row=header, column=name, severity="note")]
 
 

@@ -8,6 +8,7 @@ from datetime import date
 
 from data_schema.clean import CleanCell, asked
 from data_schema.fields import Field
+from data_schema.words import is_unit, mark_of
 
 _SPACES = " \u00a0\u202f\u2009'’"
 _MARKED = re.compile(rf"[+-]?\d+([.,{_SPACES}]\d+)+")
@@ -16,6 +17,10 @@ _BARE_FRACTION = re.compile(r"([+-]?)([.,])(\d+)")
 _SCIENTIFIC = re.compile(r"[+-]?\d+([.,]\d+)?[eE][+-]?\d{1,3}")
 _LONGEST = 40
 _LARGEST = 10**15
+_NUMBER = rf"[+-]?\d[\d.,{_SPACES}]*"
+_WITH_WORD = re.compile(rf"({_NUMBER})[\s(\[/:=-]*([^\W\d_%][^\d%]*?|×)[\s.)\]]*")
+_AFTER_WORD = re.compile(rf"([^\W\d_%][^\d%]*?)[\s(\[/:=-]*({_NUMBER})[\s.)\]]*")
+_PERCENT = re.compile(rf"({_NUMBER})\s?%")
 _DIGIT_LIKE = re.compile(r"[\dOoIl]+")
 
 
@@ -41,9 +46,11 @@ def clean_number(cell: str | date | float | bool, field: Field, *, typed: bool) 
     if not isinstance(cell, str):
         return in_range(CleanCell(value=cell), field)
     minus = cell.replace("\u2212", "-")
-    found = _parsed(minus, field)
+    found = _parsed(minus, field) or _worded(minus, field)
     if found is None:
         return _no_number(cell, field)
+    if found.problem:
+        return found
     rules = ("text to number",) if typed else ()
     return _plausible(found.after(rules if minus == cell else (*rules, "minus sign")), field)
 
@@ -118,6 +125,37 @@ def _parsed(text: str, field: Field) -> CleanCell | None:
         # An ordinal, as years are written in Hungarian and Serbian.
         return CleanCell(value=int(text[:-1]), rules=("full stop",))
     return None
+
+
+def _worded(text: str, field: Field) -> CleanCell | None:
+    """Read a number with a word or a sign beside it: a mark in words, a unit, a percentage of a share."""
+    if len(text) > _LONGEST:
+        return None
+    percent = _PERCENT.fullmatch(text)
+    if percent and field.unit == "share":
+        found = _parsed(percent[1].strip(), field)
+        return found and replace(_percent(found), rules=(*found.rules, "percent"))
+    first, last = _WITH_WORD.fullmatch(text), _AFTER_WORD.fullmatch(text)
+    number, word = (first[1], first[2]) if first else (last[2], last[1]) if last else ("", text)
+    if field.unit == "mark" and not number and field.type == "whole_number":
+        mark = mark_of(word)
+        return None if mark is None else CleanCell(value=mark, rules=("mark in words",))
+    found = _parsed(number.strip(), field) if number else None
+    if found is None or not isinstance(found.value, int | float):
+        return None
+    mark = mark_of(word) if field.unit == "mark" else None
+    if mark is not None:
+        # A mean of 4.5 is rounded up, as schools do.
+        if int(found.value + 0.5) != mark:
+            return asked("{value} says two things: the number is not the mark in words.", _CHECK)
+        return found.after(("mark in words",))
+    return found.after(("unit",)) if is_unit(word, field.unit) else None
+
+
+def _percent(cell: CleanCell) -> CleanCell:
+    value = cell.value if isinstance(cell.value, int | float) else 0
+    # Of two readings the decimal one: no share has thousands of percent.
+    return replace(cell, value=round(value / 100, 12), thousands=None)
 
 
 def _marked(text: str) -> CleanCell | None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _N_CHARACTERS = 20
 _SHORTEST_KEY = 16
+_SHORTEST_PASSPHRASE = 12
 
 
 def pseudonym(value: str, *, key: bytes, scope: str) -> str:
@@ -216,3 +217,46 @@ def decrypt_key_table(content: bytes, identity: str) -> pd.DataFrame:
         raise DataError("key table", "it cannot be decrypted: another identity, or damage.", remedy) from error
     header, *rows = csv.reader(io.StringIO(plain.decode(), newline=""))
     return pd.DataFrame({name: text_series([row[at] or None for row in rows]) for at, name in enumerate(header)})
+
+
+def lock_identity(identity: str, passphrase: str) -> bytes:
+    """Encrypt the identity that opens the key table with a passphrase (age: scrypt, ChaCha20-Poly1305).
+
+    Parameters
+    ----------
+    identity
+        Of `new_identity`.
+    passphrase
+        Twelve characters or more.
+
+    Raises
+    ------
+    DataError
+        When the passphrase is too short.
+    """
+    from pyrage import passphrase as by_passphrase
+
+    if len(passphrase) < _SHORTEST_PASSPHRASE:
+        problem = f"it has {len(passphrase)} characters; short ones can be guessed."
+        raise DataError("passphrase", problem, f"Use {_SHORTEST_PASSPHRASE} characters or more: four or five words.")
+    locked: bytes = by_passphrase.encrypt(identity.encode(), passphrase)
+    return locked
+
+
+def unlock_identity(content: bytes, passphrase: str) -> str:
+    """Decrypt what `lock_identity` returned.
+
+    Raises
+    ------
+    DataError
+        When the passphrase is not the right one, or the content is damaged.
+    """
+    import pyrage
+    from pyrage import passphrase as by_passphrase
+
+    try:
+        plain: bytes = by_passphrase.decrypt(content, passphrase)
+    except pyrage.DecryptError as error:
+        problem = "the identity cannot be opened: another passphrase, or damage."
+        raise DataError("passphrase", problem, "Type the passphrase with which it was locked.") from error
+    return plain.decode()

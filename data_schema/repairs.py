@@ -5,20 +5,51 @@ A repair is made only where one meaning is possible; each is told by name, so th
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Iterable, Sequence
 from datetime import date
+from functools import partial
 
 from data_schema.clean import NOTHING, CleanCell, asked
 from data_schema.dates import clean_date, clean_month
-from data_schema.fields import Field, folded
+from data_schema.fields import Code, Field, folded
 from data_schema.numerals import clean_number
+from data_schema.readers.limits import LONGEST_CELL
 from data_schema.readers.sheets import Cell
 
 _MISSING_MARKS = frozenset({"na", "n/a", "n.a.", "#n/a", "-", "–", "—", "nan", "null"})
 _MISSING_TEXTS = frozenset({"NA", "N/A", "n/a", "n.a.", "#N/A", "-", "–", "—"})
 _PLAIN_YES_NO = {"yes": True, "no": False, "1": True, "0": False, "true": True, "false": False}
+_ERROR = re.compile(r"#(?:REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|SPILL!|CALC!|BLOCKED!|#+)|Err:\d+")
+_KEPT_AS_TEXT = re.compile(r'="([^"]*)"|\'(?=\d)(.*)')
+_AS_DECIMAL = re.compile(r"\d+[.,]0")
+_PLAIN_IDENTIFIER = re.compile(r"[0-9A-Za-z][0-9A-Za-z/_-]{0,60}")
+_PLAIN_TEXT = re.compile(r"[^\W_][\w.,-]{0,60}(?: [\w.,()-]{1,60}){0,12}")
+_LONGEST_ANSWER = 120
+_ENDINGS = frozenset({"a", "la", "o", "lo", "na", "а", "ла", "о", "на"})
 _INVISIBLE = "\u200b\u200e\u200f\ufeff"
 _SURE_DIGITS = 10**15
+
+
+def not_plain(cells: Sequence[Cell], field: Field) -> Iterable[int]:
+    """Return the positions of the cells that may mean something else than they say.
+
+    For the many distinct values of identifiers and names: `clean_cell` says of all others that they mean themselves,
+    only later.
+    """
+    if field.type not in ("identifier", "text"):
+        return range(len(cells))
+    fits = (_PLAIN_IDENTIFIER if field.type == "identifier" else _PLAIN_TEXT).fullmatch
+    is_composed = partial(unicodedata.is_normalized, "NFC")
+    return [
+        at
+        for at, cell in enumerate(cells)
+        if not isinstance(cell, str)
+        or not fits(cell)
+        or cell in _MISSING_TEXTS
+        or not (cell.isascii() or is_composed(cell))
+    ]
 
 
 def clean_cell(cell: Cell, field: Field, *, typed: bool) -> CleanCell:
@@ -47,14 +78,29 @@ def clean_cell(cell: Cell, field: Field, *, typed: bool) -> CleanCell:
         return NOTHING
     if not isinstance(cell, str):
         return _of_type(cell, field, typed=typed)
+    if len(cell) > LONGEST_CELL:
+        return asked("The cell holds more text than any answer.", "Send the answer alone.")
     text = cell if cell.isascii() else unicodedata.normalize("NFC", cell)
     bare = text.strip().strip(_INVISIBLE).strip()
-    spaces = () if bare == cell else ("spaces",)
+    rules: tuple[str, ...] = () if bare == cell else ("spaces",)
+    kept = _KEPT_AS_TEXT.fullmatch(bare) if bare[:1] in ("=", "'") else None
+    if kept:
+        # Written so that no spreadsheet takes it for a number.
+        bare, rules = (kept[1] or kept[2] or "").strip(), (*rules, "kept as text")
     if not bare:
-        return NOTHING.after(spaces)
+        return NOTHING.after(rules)
     if _is_missing(bare, field):
-        return CleanCell(rules=(*spaces, "missing mark"))
-    return _of_type(bare, field, typed=typed).after(spaces)
+        return CleanCell(rules=(*rules, "missing mark"))
+    return (_of_spreadsheet(bare) or _of_type(bare, field, typed=typed)).after(rules)
+
+
+def _of_spreadsheet(text: str) -> CleanCell | None:
+    """Ask about what only spreadsheets write: errors and formulas without a result."""
+    if text[0] in "#E" and _ERROR.fullmatch(text):
+        return asked("{value} is an error of a spreadsheet.", "Send the value that belongs here.")
+    if text[0] == "=" and len(text) > 1:
+        return asked("{value} is a formula without a result.", "Send the value that belongs here.")
+    return None
 
 
 def _is_missing(text: str, field: Field) -> bool:
@@ -90,6 +136,11 @@ def _identifier(cell: str | date | float | bool) -> CleanCell:
                 "{value} is an identifier that a spreadsheet turned into a rounded number.",
                 "Format the column as text, enter the identifiers again and send the file.",
             )
+        if _AS_DECIMAL.fullmatch(cell):
+            return asked(
+                "{value} is an identifier that a program turned into a decimal number.",
+                "Format the column as text, enter the identifiers again and send the file.",
+            )
         return CleanCell(value=cell)
     if isinstance(cell, bool | date) or abs(cell) >= _SURE_DIGITS or cell != int(cell):
         return asked(
@@ -123,13 +174,24 @@ def _as_text(cell: float | bool) -> str:
 
 def _code(cell: str | date | float | bool, field: Field) -> CleanCell:
     text = cell if isinstance(cell, str) else cell.isoformat() if isinstance(cell, date) else _as_text(cell)
-    code = field.code_of(text)
+    code = field.code_of(text) or _code_in_parts(text, field)
     if code is None:
         known = ", ".join(code.name for code in field.codes)
         return asked("{value} is not one of the answers.", f"Give one of: {known}.")
     if code.name == text:
         return CleanCell(value=code.name)
     return CleanCell(value=code.name, rules=("case" if folded(code.name) == folded(text) else "synonym",))
+
+
+def _code_in_parts(text: str, field: Field) -> Code | None:
+    """Return the code that all words of an answer mean: "1 - upisan", "enrolled (upisan)", "upisan/a"."""
+    if len(text) > _LONGEST_ANSWER:
+        return None
+    pieces = re.split(r"[(),;/:=]+|\s-\s|\s–\s", text)
+    words = [piece.strip(" .-–") for piece in pieces]
+    told = [word for word in words if word and not word.isdecimal() and folded(word) not in _ENDINGS]
+    codes = {field.code_of(word) for word in told}
+    return codes.pop() if len(codes) == 1 else None
 
 
 def _yes_no(cell: str | date | float | bool, field: Field) -> CleanCell:

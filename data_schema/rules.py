@@ -44,6 +44,41 @@ class InboxRule:
         """Whether a path below the inbox is one of the rule's files."""
         return re.fullmatch(_expression(_plain(self.pattern)), _plain(path)) is not None
 
+    def matches_otherwise(self, path: str) -> bool:
+        """Whether a path would be one of the rule's files if it were of the kind that the rule names."""
+        head, _, kind = self.pattern.rpartition(".")
+        stem, _, sent = path.rpartition(".")
+        # A pattern of any name says nothing but the kind.
+        if not head.strip("*/?") or kind.casefold() not in _KINDS or sent.casefold() not in _KINDS:
+            return False
+        return self.matches(f"{stem}.{kind}")
+
+
+_KINDS = frozenset(
+    ("csv", "tsv", "txt", "tab", "xlsx", "xlsm", "xls", "xlsb", "ods", "dta", "sav", "zsav", "pdf", "numbers")
+)
+"""Ends of the names of files that hold, or should hold, tables."""
+
+
+def rules_for(path: str, rules: Sequence[InboxRule]) -> tuple[tuple[InboxRule, ...], bool]:
+    """Return the rules that speak of a file.
+
+    Parameters
+    ----------
+    path
+        Its path below the inbox.
+    rules
+        The rules.
+
+    Returns
+    -------
+    tuple
+        The rules whose pattern it has; where there are none, those whose pattern it would have if it were of another
+        kind, such as .ods for .xlsx; and whether they are such.
+    """
+    exact = tuple(rule for rule in rules if rule.matches(path))
+    return (exact, False) if exact else (tuple(rule for rule in rules if rule.matches_otherwise(path)), True)
+
 
 def _plain(text: str) -> str:
     return unicodedata.normalize("NFC", text).casefold()

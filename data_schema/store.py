@@ -71,6 +71,7 @@ def write_store(
     repairs: pd.DataFrame,
     findings: Findings,
     facts: Mapping[str, str],
+    answers: pd.DataFrame | None = None,
 ) -> None:
     """Write the database: all of it, or nothing.
 
@@ -86,6 +87,8 @@ def write_store(
         Of intake.
     facts
         What else is worth keeping, such as hashes of what was read.
+    answers
+        What schools answered to queries; nothing when None.
 
     Raises
     ------
@@ -102,6 +105,7 @@ def write_store(
             connection.execute(f"ATTACH '{place}' AS store (BLOCK_SIZE {_BLOCK_SIZE})")
             _write_schema(connection, "data", frames)
             about = {"imports": imports, "repairs": repairs, "findings": findings.to_frame(), "facts": _facts(facts)}
+            about |= {} if answers is None else {"answers": answers}
             _write_schema(connection, "meta", about)
             connection.execute("DETACH store")
         _put_in_place(partial, path)
@@ -273,6 +277,13 @@ class Store:
     def repairs(self) -> pd.DataFrame:
         """Return what intake repaired, one row a cell."""
         return self._read("meta", "repairs")
+
+    def answers(self) -> pd.DataFrame:
+        """Return what schools answered to queries, one row a cell; without columns where no answers were kept."""
+        import pandas as pd
+
+        known = self._connection.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'meta'").fetchall()
+        return self._read("meta", "answers") if ("answers",) in known else pd.DataFrame()
 
     def imports(self) -> pd.DataFrame:
         """Return the reconciliation, one row a file, sheet and table."""

@@ -128,3 +128,34 @@ def headers_of(name: str, *, item: int | None = None) -> tuple[str, ...]:
     serbian, hungarian, slovenian = _HEADERS[name]
     words = (serbian, serbian.translate(_TO_LATIN), hungarian, slovenian)
     return tuple(dict.fromkeys(word if item is None else f"{word} {item}" for word in words))
+
+
+def heading_of(name: str, language: str, *, about: str = "pupil") -> str:
+    """Return what a language calls a standard field; empty for other fields and for English.
+
+    Parameters
+    ----------
+    name
+        Name of the field.
+    language
+        "hu", "sr", "sr-Latn", "sl"; any other is taken for English.
+    about
+        "school" where the field is of the table of schools, whose "name" is another.
+
+    Examples
+    --------
+    >>> heading_of("engagement_2", "sl"), heading_of("birth_year", "sr-Latn"), heading_of("shoe_size", "hu")
+    ('zavzetost 2', 'godina rođenja', '')
+    """
+    base, _, number = name.rpartition("_")
+    words = _HEADERS.get("school name" if (name, about) == ("name", "school") else name)
+    if words is None and number.isdecimal():
+        words = _HEADERS.get(base)
+        number = f" {number}"
+    else:
+        number = ""
+    if words is None or language not in ("hu", "sr", "sr-Latn", "sl"):
+        return ""
+    serbian, hungarian, slovenian = words
+    by_language = {"hu": hungarian, "sr": serbian, "sr-Latn": serbian.translate(_TO_LATIN), "sl": slovenian}
+    return by_language[language] + number

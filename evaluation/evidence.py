@@ -155,7 +155,9 @@ def _design(trial: Trial) -> dict[str, object]:
         raise FileNotFoundError(RECORD)
     plan, protocol = trial.plan_state, trial.protocol
     return {
-        "kind": "stratified",
+        "kind": record.design.kind,
+        "specification": record.design.to_dict(),
+        "labels": {name: _stratum_label(trial, name) for name in (*record.design.strata, *record.design.variables)},
         "strata": [_stratum_label(trial, name) for name in protocol.design.strata],
         "n_strata": len(set(record.stratum_values)),
         "ratio": ":".join(str(arm.ratio) for arm in protocol.design.arms),

@@ -50,7 +50,7 @@ def stage_status(stage: str, folder: Path, *, inputs: Mapping[str, str], stale_b
         Stages before it that are not fresh.
     """
     record = read_record(folder)
-    if record is None:
+    if record is None or record.stage != stage:
         return StageStatus(stage=stage, state="missing", reasons=_first(stale_before))
     reasons = [
         f"{name} {_change(record.inputs, inputs, name)}."

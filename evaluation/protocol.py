@@ -63,11 +63,33 @@ class ArmSection(Section):
     ratio: Annotated[int, Field(ge=1, le=100)] = 1
 
 
+class MatchingSection(Section):
+    """[design.matching]: what makes schools alike enough to be put into one pair or triplet."""
+
+    variables: Annotated[tuple[Name, ...], Field(min_length=1)]
+    distance: Literal["standardised", "mahalanobis"] = "standardised"
+    limit: Annotated[float, Field(gt=0)] | None = None
+
+
+class ConstraintSection(Section):
+    """[design.constraint]: which draws are balanced enough to be used; ``limits`` are by variable."""
+
+    variables: Annotated[tuple[Name, ...], Field(min_length=1)]
+    score: Literal["l2", "max_difference", "mahalanobis"] = "l2"
+    best_share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    at_most: Annotated[float, Field(ge=0)] | None = None
+    limits: dict[Name, Annotated[float, Field(ge=0)]] = {}
+    categories: tuple[Name, ...] = ()
+
+
 class DesignSection(Section):
     """[design]: how schools get their arm. "recorded" adopts a draw that was made elsewhere, from ``allocation``."""
 
-    kind: Literal["stratified", "recorded"] = "stratified"
+    kind: Literal["simple", "complete", "stratified", "matched", "recorded"] = "stratified"
     strata: tuple[Name, ...] = ()
+    cuts: dict[Name, tuple[float, ...]] = {}
+    matching: MatchingSection | None = None
+    constraint: ConstraintSection | None = None
     seed: str = ""
     allocation: str = ""
     arms: Annotated[tuple[ArmSection, ...], Field(min_length=2)]
@@ -94,6 +116,7 @@ class FieldSection(Section):
     required: bool = False
     unit: str = ""
     privacy: Literal["open", "identifier", "direct"] = "open"
+    special: bool = False
 
 
 class TableSection(Section):
@@ -190,6 +213,19 @@ class ReportsSection(Section):
     disclosure_threshold: Annotated[int, Field(ge=3, le=1000)] = 10
 
 
+class Linking(Section):
+    """[linking]: whether pupils are followed across waves by name and birth where their identifier changes."""
+
+    by_name: bool = False
+
+
+class Privacy(Section):
+    """[privacy]: until when pupils' data are kept, and on what ground special categories are collected, if at all."""
+
+    retain_until: Annotated[str, StringConstraints(pattern=r"^(\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))?$")] = ""
+    legal_basis: str = ""
+
+
 class Protocol(Section):
     """A trial's protocol, as trial.toml states it."""
 
@@ -206,6 +242,8 @@ class Protocol(Section):
     analyses: Annotated[tuple[Analysis, ...], Field(min_length=1)]
     inference: Inference = Inference()
     reports: ReportsSection = ReportsSection()
+    privacy: Privacy = Privacy()
+    linking: Linking = Linking()
 
     @property
     def arm_names(self) -> tuple[str, ...]:

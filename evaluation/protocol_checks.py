@@ -88,7 +88,7 @@ def _design(protocol: Protocol) -> Iterator[Problem]:
             "a recorded draw needs the file that records it.",
             "Name a CSV file with the columns school_id and arm.",
         )
-    if design.kind == "stratified" and design.allocation:
+    if design.kind != "recorded" and design.allocation:
         yield Problem(
             "[design], key 'allocation'",
             "a file is named, but the design draws.",
@@ -96,6 +96,22 @@ def _design(protocol: Protocol) -> Iterator[Problem]:
         )
     for name in _repeated(list(design.strata)):
         yield Problem("[design], key 'strata'", f"'{name}' is named twice.", "Name each column once.")
+        return
+    yield from _contradictions(protocol)
+
+
+def _contradictions(protocol: Protocol) -> Iterator[Problem]:
+    """Give what the design itself refuses: parts that do not go together."""
+    from data_schema.errors import DesignError
+    from evaluation.specifications import design_of
+
+    if _repeated(list(protocol.arm_names)):
+        return
+    try:
+        design_of(protocol)
+    except DesignError as error:
+        part = error.place.removeprefix("design").strip(", ")
+        yield Problem(f"[design], {part}" if part else "[design]", error.problem, error.remedy)
 
 
 def _tables(protocol: Protocol) -> Iterator[Problem]:

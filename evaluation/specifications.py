@@ -20,7 +20,9 @@ def tables_of(protocol: Protocol) -> Mapping[str, Table]:
 
     tables = dict(standard_tables())
     for name, section in protocol.tables.items():
-        fields = tuple(_field(item) for item in section.fields)
+        # Special categories are off unless the protocol states on what ground they are collected.
+        is_allowed = bool(protocol.privacy.legal_basis.strip())
+        fields = tuple(_field(item) for item in section.fields if is_allowed or not item.special)
         if name in tables:
             tables[name] = extended(tables[name], fields, section.without)
         else:
@@ -49,16 +51,42 @@ def _field(section: FieldSection) -> Field:
         required=section.required,
         unit=section.unit,
         privacy=section.privacy,
+        special=section.special,
     )
 
 
 def design_of(protocol: Protocol) -> Design:
-    """Return the design that draws, and replays, the allocation."""
-    from randomisation.design import Arm, Design
+    """Return the design that draws, and replays, the allocation.
 
+    Raises
+    ------
+    DesignError
+        When the protocol's design contradicts itself.
+    """
+    from randomisation.constraint import Constraint
+    from randomisation.design import Arm, Design
+    from randomisation.matching import Matching
+
+    section = protocol.design
+    matching, constraint = section.matching, section.constraint
     return Design(
-        arms=tuple(Arm(name=arm.name, label=arm.label, ratio=arm.ratio) for arm in protocol.design.arms),
-        strata=protocol.design.strata,
+        arms=tuple(Arm(name=arm.name, label=arm.label, ratio=arm.ratio) for arm in section.arms),
+        strata=section.strata,
+        cuts=tuple(section.cuts.items()),
+        kind="stratified" if section.kind == "recorded" else section.kind,
+        matching=None
+        if matching is None
+        else Matching(variables=matching.variables, distance=matching.distance, limit=matching.limit),
+        constraint=None
+        if constraint is None
+        else Constraint(
+            variables=constraint.variables,
+            score=constraint.score,
+            best_share=constraint.best_share,
+            at_most=constraint.at_most,
+            limits=tuple(constraint.limits.items()),
+            categories=constraint.categories,
+        ),
     )
 
 

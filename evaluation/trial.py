@@ -17,12 +17,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from data_schema.findings import Findings
+    from evaluation.data_products import Written
+    from evaluation.erasure import Erasure
     from evaluation.freshness import StageStatus
     from evaluation.frozen_plan import PlanState
     from evaluation.protocol import Protocol
+    from evaluation.requests import Forms
+    from evaluation.stages.certificate import Certified
     from evaluation.stages.collect import Collected
+    from evaluation.stages.power import Assumptions, PowerStatement
     from evaluation.stages.publish import Published
     from evaluation.stages.report import Reported
+    from randomisation.commitment import Commitment
     from randomisation.draw import Allocation
     from randomisation.record import Verification
     from reports.evidence import Evidence
@@ -90,6 +96,16 @@ class TrialPaths:
     def reports(self) -> Path:
         """Executed notebooks and the documents made from them."""
         return self.root / "output" / "reports"
+
+    @property
+    def power(self) -> Path:
+        """What the trial can find."""
+        return self.root / "output" / "power"
+
+    @property
+    def letters(self) -> Path:
+        """The certificate of the draw and the lists for letters to schools."""
+        return self.root / "output" / "allocation"
 
     @property
     def site(self) -> Path:
@@ -204,6 +220,27 @@ class Trial:
         with alone(self.paths.root):
             return plan(self, freeze=freeze)
 
+    def power(
+        self, assumed: Assumptions | None = None, *, n_simulations: int = 0, effect: float = 0.0, seed: str = "power"
+    ) -> PowerStatement:
+        """Say what the trial can find in its primary outcome, by formula and, where asked for, by simulation.
+
+        Parameters
+        ----------
+        assumed
+            Correlations, covariates, losses, the risk without the intervention.
+        n_simulations
+            Simulated trials; 0 for none.
+        effect
+            True effect that is simulated; the smallest that can be found where 0.
+        seed
+            Text that settles the simulation.
+        """
+        from evaluation.stages.power import Assumptions, power
+
+        with alone(self.paths.root):
+            return power(self, assumed or Assumptions(), n_simulations=n_simulations, effect=effect, seed=seed)
+
     def assign(self, *, seed: str = "", reason: str = "") -> Allocation:
         """Draw the schools' arms, or adopt the draw that was made elsewhere.
 
@@ -219,11 +256,40 @@ class Trial:
         with alone(self.paths.root):
             return assign(self, seed=seed, reason=reason)
 
+    def commit(self, *, seed_source: str = "", reason: str = "") -> Commitment:
+        """Fix the schools and the design of the draw before there is a seed, and log their hash.
+
+        Parameters
+        ----------
+        seed_source
+            Where the seed will come from.
+        reason
+            Why an earlier commitment or draw is replaced.
+        """
+        from evaluation.stages.commit import commit
+
+        with alone(self.paths.root):
+            return commit(self, seed_source=seed_source, reason=reason)
+
+    def reveal(self, *, seed: str, reason: str = "") -> Allocation:
+        """Draw what was committed to, now that there is a seed."""
+        from evaluation.stages.assign import assign
+
+        with alone(self.paths.root):
+            return assign(self, seed=seed, reason=reason, reveal=True)
+
     def verify(self) -> Verification:
         """Draw again from the record and compare, and check the log's chain."""
         from evaluation.stages.assign import verify
 
         return verify(self)
+
+    def certificate(self) -> Certified:
+        """Write a page about the draw for the meeting to sign, and each arm's list of schools for letters."""
+        from evaluation.stages.certificate import certify
+
+        with alone(self.paths.root):
+            return certify(self)
 
     def balance(self) -> pd.DataFrame:
         """Compare the arms before the trial: schools, and pupils once there are data of them."""
@@ -238,6 +304,48 @@ class Trial:
 
         with alone(self.paths.root):
             return collect(self)
+
+    def forms(self, *, wave: str) -> Forms:
+        """Write the schools' entry workbooks and XLSForms for a wave."""
+        from evaluation.requests import write_forms
+
+        with alone(self.paths.root):
+            return write_forms(self, wave=wave)
+
+    def codebook(self) -> Written:
+        """Write what the tables hold, with frequencies that give nobody away."""
+        from evaluation.data_products import write_codebook
+
+        with alone(self.paths.root):
+            return write_codebook(self)
+
+    def checks(self, *, by_arm: bool = False) -> pd.DataFrame:
+        """Look for what is odd in the stored data; ``by_arm`` compares missing values by arm, which may unblind."""
+        from evaluation.data_products import check_data
+
+        with alone(self.paths.root):
+            return check_data(self, by_arm=by_arm)
+
+    def export(self, *, country: str) -> Written:
+        """Write a country's own data, and no other's."""
+        from evaluation.data_products import export
+
+        with alone(self.paths.root):
+            return export(self, country=country)
+
+    def erase(self, *, pupil: str, school: str = "") -> Erasure:
+        """Erase a pupil, named by pseudonym or by school and identifier; a certificate says what was done."""
+        from evaluation.erasure import erase
+
+        with alone(self.paths.root):
+            return erase(self, pupil=pupil, school=school)
+
+    def lock(self, passphrase: str) -> Path:
+        """Lock the identity that opens the key table with a passphrase; return where it is."""
+        from evaluation.stages.collect import lock
+
+        with alone(self.paths.root):
+            return lock(self.paths.private, passphrase)
 
     def impact(self) -> pd.DataFrame:
         """Estimate every effect that the plan asks for and return the table of estimates."""

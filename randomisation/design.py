@@ -10,6 +10,7 @@ from typing import Literal, Self
 from data_schema.errors import DesignError
 from randomisation.canonical import is_plain
 from randomisation.constraint import Constraint
+from randomisation.cuts import Cut, check_cuts, class_names
 from randomisation.matching import Matching
 
 DesignKind = Literal["simple", "complete", "stratified", "matched"]
@@ -83,6 +84,9 @@ class Design:
         What alike means; for the kind "matched" only.
     constraint
         Which draws may be used; None for all. Not for the kind "simple".
+    cuts
+        Pairs of a stratum that is a number and the values at which it is cut into classes, such as
+        ``("size", (300, 500))``: below 300, 300 to below 500, 500 and more.
 
     Examples
     --------
@@ -98,6 +102,7 @@ class Design:
     kind: DesignKind = "stratified"
     matching: Matching | None = None
     constraint: Constraint | None = None
+    cuts: tuple[Cut, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the design as a whole."""
@@ -116,6 +121,7 @@ class Design:
                     "Name columns of the school frame such as 'country'.",
                 )
         _check_distinct("strata", self.strata)
+        check_cuts(self.cuts, strata=self.strata)
         self._check_kind()
 
     def _check_kind(self) -> None:
@@ -201,7 +207,8 @@ class Design:
         >>> print(Design(arms=(Arm(name="control", ratio=1), Arm(name="pilot", ratio=2))).in_words())
         Schools are allocated at random to control and pilot in the ratio 1:2.
         """
-        return " ".join(part for part in (self._draw_in_words(), self._constraint_in_words()) if part)
+        classes = [f"Classes of {name}: {', '.join(class_names(at))}." for name, at in self.cuts]
+        return " ".join(part for part in (self._draw_in_words(), *classes, self._constraint_in_words()) if part)
 
     def _constraint_in_words(self) -> str:
         if self.constraint is None:
@@ -240,6 +247,8 @@ class Design:
         """Return the design as values that JSON can hold."""
         arms = [{"name": arm.name, "ratio": arm.ratio, "label": arm.label} for arm in self.arms]
         values: dict[str, object] = {"kind": self.kind, "arms": arms, "strata": list(self.strata)}
+        if self.cuts:
+            values["cuts"] = [[name, list(at)] for name, at in self.cuts]
         if self.matching is not None:
             values["matching"] = self.matching.to_dict()
         if self.constraint is not None:
@@ -259,6 +268,7 @@ class Design:
                 kind=kind,  # type: ignore[arg-type]
                 matching=None if matching is None else Matching.from_dict(matching),  # type: ignore[arg-type]
                 constraint=None if constraint is None else Constraint.from_dict(constraint),  # type: ignore[arg-type]
+                cuts=tuple((name, tuple(at)) for name, at in values.get("cuts", ())),  # type: ignore[attr-defined]
             )
         except (KeyError, TypeError, ValueError) as error:
             raise DesignError("allocation record, design", f"It cannot be read ({error}).", _RESTORE) from error

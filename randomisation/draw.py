@@ -12,10 +12,16 @@ from randomisation.canonical import is_plain, listed
 from randomisation.design import Design
 from randomisation.schools import SortedSchools, read_schools
 from randomisation.settle import leftovers, settle
-from randomisation.stream import Source, published_stream
+from randomisation.simple import draw_simple
+from randomisation.stream import ALGORITHM, CONSTRAINED, MATCHED, SIMPLE, Source, published_stream
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from randomisation.acceptance import Acceptance
+
+FEW_DRAWS = 100
+"""A constraint that leaves fewer draws than this is noted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +35,7 @@ class Allocation:
     schools
         Identifiers, sorted, length J.
     stratum_values
-        Each school's values in the design's strata, as text.
+        Each school's values in the strata within which was drawn (`Design.columns`), as text.
     strata
         Each school's stratum as one text, such as "HU / vocational"; "all" without strata.
     arms
@@ -40,6 +46,12 @@ class Allocation:
         "here", or "elsewhere" for an allocation that was adopted.
     notes
         What a reader should know, one sentence each.
+    variable_values
+        Each school's values of the variables that matching and constraint look at, as text; empty without any.
+    score_limit
+        Under a constraint, the largest score that a draw might have, in whole numbers.
+    n_tries
+        Draws that were made from the seed until one could be used; 1 without a constraint.
     """
 
     design: Design
@@ -50,6 +62,9 @@ class Allocation:
     seed: str
     drawn: Literal["here", "elsewhere"] = "here"
     notes: tuple[str, ...] = ()
+    variable_values: tuple[tuple[str, ...], ...] = ()
+    score_limit: int | None = None
+    n_tries: int = 1
 
     @property
     def arm_of(self) -> Mapping[str, str]:
@@ -64,7 +79,7 @@ class Allocation:
 
     @property
     def probabilities(self) -> dict[str, float]:
-        """Probability of each arm, the same for every school."""
+        """Probability of each arm by the design's ratio (see `Design.probabilities`)."""
         return {name: float(share) for name, share in self.design.probabilities.items()}
 
     def counts(self) -> dict[str, int]:
@@ -131,19 +146,84 @@ def allocate(schools: pd.DataFrame, design: Design, *, seed: str) -> Allocation:
     read = read_schools(schools, design)
     check_arms(design, len(read.ids))
     labels = read.labels()
+    rule = None
+    if design.constraint is not None:
+        from randomisation.constrained import acceptance
+
+        rule = acceptance(schools, design, read=read)
+    arms, n_tries = first_usable(read, design, rule, seed=seed)
     return Allocation(
         design=design,
         schools=read.ids,
         stratum_values=read.stratum_values,
         strata=labels,
-        arms=draw_arms(read, design, published_stream(seed)),
+        arms=arms,
         seed=seed,
-        notes=lone_schools(labels),
+        notes=lone_schools(labels) + ties(schools, design),
+        variable_values=read.variable_values,
+        score_limit=None if rule is None else rule.score_limit,
+        n_tries=n_tries,
     )
+
+
+def algorithm_of(design: Design) -> str:
+    """Return the name of the published algorithm that draws a design.
+
+    Examples
+    --------
+    >>> from randomisation import Arm, Design
+    >>> algorithm_of(Design(arms=(Arm(name="control"), Arm(name="pilot")), kind="complete"))
+    'crocoos-stratified-1'
+    """
+    if design.constraint is not None:
+        return CONSTRAINED
+    return {"simple": SIMPLE, "matched": MATCHED}.get(design.kind, ALGORITHM)
+
+
+def first_usable(
+    read: SortedSchools, design: Design, rule: Acceptance | None, *, seed: str
+) -> tuple[tuple[str, ...], int]:
+    """Draw until a draw may be used; return the schools' arms and the number of draws made."""
+    import numpy as np
+
+    source = published_stream(seed, algorithm=algorithm_of(design))
+    if rule is None:
+        return draw_arms(read, design, source), 1
+    from randomisation.constrained import check_usable
+
+    place = {name: position for position, name in enumerate(design.names)}
+    n_tries = 0
+    while True:
+        arms = draw_arms(read, design, source)
+        n_tries += 1
+        if rule.usable(np.array([[place[arm] for arm in arms]]))[0]:
+            return arms, n_tries
+        check_usable(n_tries)
+
+
+def ties(schools: pd.DataFrame, design: Design) -> tuple[str, ...]:
+    """Return a note when a constraint ties schools together, or leaves few draws."""
+    if design.constraint is None:
+        return ()
+    from randomisation.constrained import MOST_CANDIDATES, unconstrained, validity
+    from randomisation.possible import n_allocations
+
+    if n_allocations(schools, unconstrained(design)) > MOST_CANDIDATES:
+        return ()
+    found = validity(schools, design)
+    notes = []
+    if found.n_usable < FEW_DRAWS:
+        notes.append(f"The constraint leaves {found.n_usable} draws: no test by re-draws can be sharper than that.")
+    tied = [f"{one} and {other}" for one, other in (*found.always_together, *found.never_together)]
+    if tied:
+        notes.append(f"The constraint ties schools together, always or never in one arm: {listed(tied)}.")
+    return tuple(notes)
 
 
 def draw_arms(read: SortedSchools, design: Design, source: Source) -> tuple[str, ...]:
     """Draw each school's arm with random numbers from a source: what `allocate` does with the published stream."""
+    if design.kind == "simple":
+        return tuple(design.names[arm] for arm in draw_simple(len(read.ids), design.ratios, source))
     cells = read.cells()
     counts = settle(leftovers({key: len(members) for key, members in cells.items()}, design.ratios), source)
     arms = [""] * len(read.ids)
@@ -173,6 +253,8 @@ def check_arms(design: Design, n_schools: int) -> None:
             f"There are {len(design.arms)} arms and {n_schools} schools.",
             "Recruit more schools or state fewer arms.",
         )
+    if design.kind == "simple":
+        return
     unit = sum(design.ratios)
     bare = [arm.name for arm in design.arms if n_schools * arm.ratio < unit]
     if bare:

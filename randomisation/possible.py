@@ -16,6 +16,7 @@ from randomisation.design import Design
 from randomisation.draw import check_arms
 from randomisation.schools import SortedSchools, read_schools
 from randomisation.settle import Leftovers, leftovers, settle
+from randomisation.simple import n_simple
 from randomisation.stream import Source
 
 if TYPE_CHECKING:
@@ -62,7 +63,12 @@ def n_allocations(schools: pd.DataFrame, design: Design) -> int:
     Returns
     -------
     int
-        Exact, however large.
+        Exact, however large; under a constraint only where the draws without it are not too many to list.
+
+    Raises
+    ------
+    DesignError
+        If they cannot be counted; `validity` then estimates their number.
 
     Examples
     --------
@@ -73,8 +79,10 @@ def n_allocations(schools: pd.DataFrame, design: Design) -> int:
     >>> n_allocations(frame, Design(arms=arms, strata=("pair",))), n_allocations(frame, Design(arms=arms))
     (8, 20)
     """
-    _, plan = _read(schools, design)
-    return _count(plan)
+    if design.constraint is not None:
+        return len(_usable(schools, design, most=MOST_ALLOCATIONS).positions)
+    read, plan = _read(schools, design)
+    return n_simple(len(design.arms), len(read.ids)) if design.kind == "simple" else _count(plan)
 
 
 def all_allocations(schools: pd.DataFrame, design: Design, *, most: int = MOST_ALLOCATIONS) -> AllAllocations:
@@ -101,10 +109,14 @@ def all_allocations(schools: pd.DataFrame, design: Design, *, most: int = MOST_A
     >>> every.positions.tolist(), every.probabilities.round(3).tolist()
     ([[0, 0, 1], [0, 1, 0], [1, 0, 0]], [0.333, 0.333, 0.333])
     """
+    if design.constraint is not None:
+        return _usable(schools, design, most=most)
     read, plan = _read(schools, design)
-    n = _count(plan)
+    n = n_allocations(schools, design)
     if n > most:
         raise DesignError("all allocations", f"There are {n}, more than {most}.", _TooMany)
+    if design.kind == "simple":
+        return _all_simple(read, design)
     members = list(read.cells().values())
     found: list[tuple[tuple[int, ...], Fraction]] = []
     for counts, share in _settlements(plan).items():
@@ -121,6 +133,29 @@ def all_allocations(schools: pd.DataFrame, design: Design, *, most: int = MOST_A
     return AllAllocations(
         schools=read.ids, positions=positions, probabilities=np.array([float(share) for _, share in found])
     )
+
+
+def _usable(schools: pd.DataFrame, design: Design, *, most: int) -> AllAllocations:
+    """List the draws that a constraint lets through, with their probabilities."""
+    from randomisation.constrained import acceptance, unconstrained
+
+    every = all_allocations(schools, unconstrained(design), most=most)
+    rule = acceptance(schools, design, read=read_schools(schools, design))
+    used = np.ones(len(every.positions), dtype=bool) if rule is None else rule.usable(every.positions)
+    if not used.any():
+        raise DesignError("design, constraint", "No draw is balanced enough to be used.", "Loosen the constraint.")
+    share = every.probabilities[used]
+    return AllAllocations(schools=every.schools, positions=every.positions[used], probabilities=share / share.sum())
+
+
+def _all_simple(read: SortedSchools, design: Design) -> AllAllocations:
+    """List simple draws without an empty arm."""
+    n_arms = len(design.arms)
+    positions = np.array(list(itertools.product(range(n_arms), repeat=len(read.ids))), dtype=np.int16)
+    held = np.stack([(positions == arm).any(axis=1) for arm in range(n_arms)]).all(axis=0)
+    positions = positions[held]
+    weights = np.array(design.ratios, dtype=float)[positions].prod(axis=1)
+    return AllAllocations(schools=read.ids, positions=positions, probabilities=weights / weights.sum())
 
 
 def _read(schools: pd.DataFrame, design: Design) -> tuple[SortedSchools, Leftovers]:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal, Self, cast
 
 from data_schema.errors import DesignError
 from randomisation.canonical import listed, sha256, table_bytes
-from randomisation.design import Design
-from randomisation.draw import Allocation, allocate, check_arms, lone_schools
-from randomisation.schools import SCHOOL_ID, SortedSchools, read_schools
-from randomisation.stream import ALGORITHM
+from randomisation.design import MATCHED_SET, Design
+from randomisation.draw import Allocation, algorithm_of, allocate, check_arms, lone_schools
+from randomisation.schools import SCHOOL_ID, SortedSchools, look_alikes, read_schools
+from randomisation.sets import REST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,6 +65,10 @@ class AllocationRecord:
         Hash of identifiers and strata, see `frame_hash`.
     allocation_sha256
         Hash of identifiers and arms, see `allocation_hash`.
+    variable_values
+        Each school's values of the variables that matching and constraint look at; empty without any.
+    score_limit
+        Under a constraint, the largest score that a draw might have, in whole numbers.
     """
 
     algorithm: str
@@ -76,15 +80,21 @@ class AllocationRecord:
     arms: tuple[str, ...]
     frame_sha256: str
     allocation_sha256: str
+    variable_values: tuple[tuple[str, ...], ...] = ()
+    score_limit: int | None = None
 
     @classmethod
     def of(cls, allocation: Allocation) -> Self:
         """Make the record of an allocation."""
         read = SortedSchools(
-            ids=allocation.schools, columns=allocation.design.strata, stratum_values=allocation.stratum_values
+            ids=allocation.schools,
+            columns=allocation.design.columns,
+            stratum_values=allocation.stratum_values,
+            variables=allocation.design.variables,
+            variable_values=allocation.variable_values,
         )
         return cls(
-            algorithm=ALGORITHM if allocation.drawn == "here" else "",
+            algorithm=algorithm_of(allocation.design) if allocation.drawn == "here" else "",
             design=allocation.design,
             seed=allocation.seed,
             drawn=allocation.drawn,
@@ -93,11 +103,19 @@ class AllocationRecord:
             arms=allocation.arms,
             frame_sha256=sha256(read.canonical()),
             allocation_sha256=allocation_hash(allocation.schools, allocation.arms),
+            variable_values=allocation.variable_values,
+            score_limit=allocation.score_limit,
         )
 
     def to_dict(self) -> dict[str, object]:
         """Return the record as values that JSON can hold."""
         rows = zip(self.schools, self.stratum_values, self.arms, strict=True)
+        schools: list[dict[str, object]] = [
+            {SCHOOL_ID: school, "strata": list(values), "arm": arm} for school, values, arm in rows
+        ]
+        if self.variable_values:
+            schools = [{**row, "values": list(own)} for row, own in zip(schools, self.variable_values, strict=True)]
+        limit = {} if self.design.constraint is None else {"score_limit": self.score_limit}
         return {
             "format": FORMAT,
             "algorithm": self.algorithm,
@@ -106,7 +124,8 @@ class AllocationRecord:
             "seed": self.seed,
             "frame_sha256": self.frame_sha256,
             "allocation_sha256": self.allocation_sha256,
-            "schools": [{SCHOOL_ID: school, "strata": list(values), "arm": arm} for school, values, arm in rows],
+            "schools": schools,
+            **limit,
         }
 
     @classmethod
@@ -127,12 +146,17 @@ class AllocationRecord:
         if texts["drawn"] not in ("here", "elsewhere"):
             raise DesignError(_PLACE, f"'drawn' is '{texts['drawn']}', not 'here' or 'elsewhere'.", _RESTORE)
         made = Design.from_dict(cast("Mapping[str, object]", design))
-        schools = [_school_of(row, len(made.strata)) for row in rows]
+        schools = [_school_of(row, len(made.columns)) for row in rows]
+        limit = values.get("score_limit")
+        if limit is not None and not isinstance(limit, int):
+            raise DesignError(_PLACE, f"'score_limit' is {limit!r}, not a whole number.", _RESTORE)
         return cls(
             design=made,
             schools=tuple(school for school, _, _ in schools),
             stratum_values=tuple(strata for _, strata, _ in schools),
             arms=tuple(arm for _, _, arm in schools),
+            variable_values=tuple(_values_of(row, len(made.variables)) for row in rows) if made.variables else (),
+            score_limit=limit,
             **texts,  # type: ignore[arg-type]
         )
 
@@ -140,7 +164,7 @@ class AllocationRecord:
 _TEXTS = tuple(
     field.name
     for field in fields(AllocationRecord)
-    if field.name not in ("design", "schools", "stratum_values", "arms")
+    if field.name not in ("design", "schools", "stratum_values", "arms", "variable_values", "score_limit")
 )
 
 
@@ -159,6 +183,13 @@ def _school_of(row: object, n_strata: int) -> tuple[str, tuple[str, ...], str]:
             if len(values) == len(strata) == n_strata:
                 return school, values, arm
     raise DesignError(_PLACE, f"One of its schools cannot be read: {row!r}.", _RESTORE)
+
+
+def _values_of(row: object, n_values: int) -> tuple[str, ...]:
+    own = row.get("values") if isinstance(row, Mapping) else None
+    if isinstance(own, list) and len(own) == n_values and all(isinstance(value, str) for value in own):
+        return tuple(own)
+    raise DesignError(_PLACE, f"The values of one of its schools cannot be read: {row!r}.", _RESTORE)
 
 
 def adopt(schools: pd.DataFrame, design: Design, *, arms: Mapping[str, str]) -> Allocation:
@@ -198,6 +229,7 @@ def adopt(schools: pd.DataFrame, design: Design, *, arms: Mapping[str, str]) -> 
         seed="",
         drawn="elsewhere",
         notes=lone_schools(labels) + _off_design(read, design, chosen),
+        variable_values=read.variable_values,
     )
 
 
@@ -205,7 +237,11 @@ def _check_adopted(read: SortedSchools, design: Design, arms: Mapping[str, str])
     place = "recorded allocation"
     without = [school for school in read.ids if school not in arms]
     if without:
-        raise DesignError(place, f"School {listed(without)} has no arm.", "Add it, or take it off the school frame.")
+        nearest = [pair for pair in look_alikes([*read.ids, *map(str, arms)]) if pair[0] in without]
+        hint = f" The allocation has '{nearest[0][1]}': is that the same school?" if nearest else ""
+        raise DesignError(
+            place, f"School {listed(without)} has no arm.{hint}", "Add it, or take it off the school frame."
+        )
     known = set(read.ids)
     strangers = sorted(str(school) for school in arms if school not in known)
     if strangers:
@@ -227,7 +263,9 @@ def _check_adopted(read: SortedSchools, design: Design, arms: Mapping[str, str])
 def _off_design(read: SortedSchools, design: Design, arms: Sequence[str]) -> tuple[str, ...]:
     """Note groups of schools whose counts the design could not have drawn."""
     off = []
-    for depth in range(len(design.strata) + 1):
+    if design.kind == "simple":
+        return ()
+    for depth in range(len(design.columns) + 1):
         members: dict[tuple[str, ...], list[str]] = {}
         for values, arm in zip(read.stratum_values, arms, strict=True):
             members.setdefault(values[:depth], []).append(arm)
@@ -281,17 +319,31 @@ def verify(record: AllocationRecord, schools: pd.DataFrame) -> Verification:
     Verification
         Not `ok` when the frame changed, when the record's parts disagree, or when the draw gives other arms.
     """
+    schools = with_recorded_sets(schools, record)
     read = read_schools(schools, record.design)
     problems = _frame_problems(record, read) + _record_problems(record)
     if record.drawn == "elsewhere":
         note = "The allocation was drawn elsewhere: schools, strata and hashes were checked, the draw itself cannot be."
         return Verification(ok=not problems, problems=tuple(problems), notes=(note,))
-    if record.algorithm != ALGORITHM:
-        problems.append(f"The algorithm is '{record.algorithm}'; this version can only draw '{ALGORITHM}'.")
+    if record.algorithm != algorithm_of(record.design):
+        known = algorithm_of(record.design)
+        problems.append(f"The algorithm is '{record.algorithm}'; this version can only draw '{known}'.")
     if not problems:
         problems += _draw_problems(record, schools)
     note = f"{len(record.schools)} schools were drawn again from seed '{record.seed}' with the same result."
     return Verification(ok=not problems, problems=tuple(problems), notes=() if problems else (note,))
+
+
+def with_recorded_sets(schools: pd.DataFrame, record: AllocationRecord) -> pd.DataFrame:
+    """Return the frame with the matched sets of the record, which are then drawn within; as it is without matching.
+
+    Which sets are formed where several are as good may differ from one version of a library to another; those of the
+    record, published with the frame's hash before the seed was known, are those that count.
+    """
+    if record.design.matching is None:
+        return schools
+    names = {school: values[-1] for school, values in zip(record.schools, record.stratum_values, strict=True)}
+    return schools.assign(**{MATCHED_SET: [names.get(school, REST) for school in schools[SCHOOL_ID]]})
 
 
 def _frame_problems(record: AllocationRecord, read: SortedSchools) -> list[str]:
@@ -300,16 +352,26 @@ def _frame_problems(record: AllocationRecord, read: SortedSchools) -> list[str]:
         dict(zip(record.schools, record.stratum_values, strict=True)),
     )
     moved = [school for school in now if school in then and now[school] != then[school]]
+    values_now = dict(zip(read.ids, read.variable_values, strict=True)) if read.variable_values else {}
+    values_then = dict(zip(record.schools, record.variable_values, strict=True)) if record.variable_values else {}
+    other = [school for school in values_now if school in then and values_now[school] != values_then.get(school)]
     found = (
         ("The school frame no longer has school", [school for school in then if school not in now]),
         ("The school frame has schools that were not randomised:", [school for school in now if school not in then]),
         ("The strata changed since the draw for school", moved),
+        ("Values that the design looks at changed since the draw for school", other),
     )
     return [f"{text} {listed(names)}." for text, names in found if names]
 
 
 def _record_problems(record: AllocationRecord) -> list[str]:
-    recorded = SortedSchools(ids=record.schools, columns=record.design.strata, stratum_values=record.stratum_values)
+    recorded = SortedSchools(
+        ids=record.schools,
+        columns=record.design.columns,
+        stratum_values=record.stratum_values,
+        variables=record.design.variables,
+        variable_values=record.variable_values,
+    )
     problems = []
     if sha256(recorded.canonical()) != record.frame_sha256:
         problems.append("The record's schools and strata do not have the hash that it states: it was changed.")
@@ -325,6 +387,8 @@ def _draw_problems(record: AllocationRecord, schools: pd.DataFrame) -> list[str]
     drawn = allocate(schools, record.design, seed=record.seed)
     pairs = zip(record.schools, record.arms, drawn.arms, strict=True)
     other = [school for school, then, now in pairs if then != now]
+    if drawn.score_limit != record.score_limit:
+        return [f"The largest usable score is {drawn.score_limit}, the record states {record.score_limit}."]
     if not other:
         return []
     return [

@@ -7,7 +7,7 @@ generator, many draws at a time: nobody has to check a re-draw by hand, and 10,0
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,18 +15,22 @@ import numpy as np
 from data_schema.errors import DesignError
 from randomisation.design import Design
 from randomisation.draw import check_arms, check_seed
-from randomisation.schools import read_schools
+from randomisation.schools import SortedSchools, read_schools
 from randomisation.settle import Leftovers, leftovers, settle
+from randomisation.simple import redraw_simple
 from randomisation.stream import WordSource
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from randomisation.acceptance import Acceptance
 
 # Blocks are drawn whole. With two arms all draws of a block are settled at once, with more arms one by one.
 _MOST_DRAWS_OF_TWO_ARMS = 512
 _MOST_DRAWS_OF_MORE_ARMS = 32
 _MOST_CELLS_IN_A_BLOCK = 2**21
 _WORDS_AT_ONCE = 256
+_TRIED_AT_ONCE = 4096
 
 
 def replay(schools: pd.DataFrame, design: Design, *, n_draws: int, seed: str, start: int = 0) -> np.ndarray:
@@ -50,7 +54,7 @@ def replay(schools: pd.DataFrame, design: Design, *, n_draws: int, seed: str, st
     numpy.ndarray
         Shape (n_draws, J), whole numbers: positions in `design.arms` (0 is the reference) of the schools, sorted as in
         `Allocation.schools`. Every draw keeps to the design's strata, ratios and balance, and has the probability that
-        `allocate` gives it, up to rounding in the 40th binary digit.
+        `allocate` gives it, up to rounding in the 30th binary digit.
 
     Examples
     --------
@@ -67,6 +71,18 @@ def replay(schools: pd.DataFrame, design: Design, *, n_draws: int, seed: str, st
             raise DesignError(f"re-draws, {name}", f"{number} is below zero.", "State a whole number, 0 or more.")
     read = read_schools(schools, design)
     check_arms(design, len(read.ids))
+    if design.constraint is None:
+        return _free(read, design, n_draws=n_draws, seed=seed, start=start)
+    from randomisation.constrained import acceptance
+
+    rule = acceptance(schools, design, read=read)
+    return _constrained(read, design, rule, n_draws=start + n_draws, seed=seed)[start:]
+
+
+def _free(read: SortedSchools, design: Design, *, n_draws: int, seed: str, start: int) -> np.ndarray:
+    """Draw without a constraint, in whole blocks."""
+    if design.kind == "simple":
+        return _simple(len(read.ids), design.ratios, n_draws=n_draws, seed=seed, start=start)
     cells = read.cells()
     plan = leftovers({key: len(members) for key, members in cells.items()}, design.ratios)
     columns = np.array([school for members in cells.values() for school in members])
@@ -80,39 +96,74 @@ def replay(schools: pd.DataFrame, design: Design, *, n_draws: int, seed: str, st
     return drawn[start - first * block : start - first * block + n_draws]
 
 
+def _simple(n_schools: int, ratios: Sequence[int], *, n_draws: int, seed: str, start: int) -> np.ndarray:
+    block = _MOST_DRAWS_OF_TWO_ARMS
+    first, last = start // block, -(-(start + n_draws) // block)
+    drawn = [redraw_simple(_generator(seed, number), ratios, shape=(block, n_schools)) for number in range(first, last)]
+    whole = np.concatenate([np.empty((0, n_schools), dtype=np.int16), *drawn])
+    return whole[start - first * block : start - first * block + n_draws]
+
+
+def _constrained(
+    read: SortedSchools, design: Design, rule: Acceptance | None, *, n_draws: int, seed: str
+) -> np.ndarray:
+    """Draw until so many draws may be used."""
+    from randomisation.constrained import check_usable
+
+    kept: list[np.ndarray] = []
+    n_kept = n_tries = 0
+    while n_kept < n_draws:
+        drawn = _free(read, design, n_draws=_TRIED_AT_ONCE, seed=seed, start=n_tries)
+        used = drawn if rule is None else drawn[rule.usable(drawn)]
+        kept.append(used)
+        n_kept, n_tries = n_kept + len(used), n_tries + _TRIED_AT_ONCE
+        if not n_kept:
+            check_usable(n_tries)
+    return np.concatenate([np.empty((0, len(read.ids)), dtype=np.int16), *kept])[:n_draws]
+
+
+def _generator(seed: str, number: int) -> np.random.Generator:
+    """Return the random numbers of a block."""
+    key = np.frombuffer(hashlib.sha256(f"replay\n{seed}".encode()).digest()[:16], dtype="<u8")
+    return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, number]))
+
+
 def _block(plan: Leftovers, *, seed: str, number: int, n_draws: int) -> np.ndarray:
     """Draw a block; shape (n_draws, J), schools by stratum."""
-    key = np.frombuffer(hashlib.sha256(f"replay\n{seed}".encode()).digest()[:16], dtype="<u8")
-    generator = np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, number]))
+    generator = _generator(seed, number)
     counts = _two_arms(plan, generator, n_draws) if len(plan.ratios) == 2 else _more_arms(plan, generator, n_draws)
     stratum = np.repeat(np.arange(len(plan.sizes)), plan.sizes)
-    rank = _ranks(stratum, generator, n_draws)
+    rank = np.arange(len(stratum)) - np.searchsorted(stratum, stratum)
     limits = counts.cumsum(axis=2)
-    arms = np.zeros(rank.shape, dtype=np.int16)
+    handed_out = np.zeros((len(counts), len(stratum)), dtype=np.int16)
     for arm in range(len(plan.ratios) - 1):
-        arms += rank >= limits[:, stratum, arm]
+        handed_out += rank >= limits[:, stratum, arm]
+    arms = np.empty((n_draws, len(stratum)), dtype=np.int16)
+    order = _orders(stratum, generator, n_draws)
+    np.put_along_axis(arms, order, np.broadcast_to(handed_out, arms.shape), axis=1)
     return arms
 
 
-def _ranks(stratum: np.ndarray, generator: np.random.Generator, n_draws: int) -> np.ndarray:
-    """Put each stratum's schools in random order; shape (n_draws, J), 0 is the first of its stratum.
+def _orders(stratum: np.ndarray, generator: np.random.Generator, n_draws: int) -> np.ndarray:
+    """Put each stratum's schools in random order; shape (n_draws, J), positions of schools, stratum by stratum.
 
-    One sort a draw: the stratum stands in the leading bits of a 64-bit key, random bits fill the rest.
+    One sort of 64-bit keys a draw: the stratum stands in the leading bits, the school in the last ones, and random bits
+    between them, so that the sorted keys say which school stands where.
     """
-    bits = 64 - max(int(stratum[-1]).bit_length(), 1)
-    keys = generator.integers(0, 2**bits, size=(n_draws, len(stratum)), dtype=np.uint64, endpoint=False)
-    keys |= stratum.astype(np.uint64) << np.uint64(bits)
-    order = keys.argsort(axis=1)
-    starts = np.searchsorted(stratum, stratum)
-    ranks = np.empty(order.shape, dtype=np.int64)
-    np.put_along_axis(ranks, order, np.arange(len(stratum)) - starts, axis=1)
-    return ranks
+    free = 64 - max(int(stratum[-1]).bit_length(), 1)
+    last = np.uint64((1 << max(len(stratum) - 1, 1).bit_length()) - 1)
+    keys = generator.integers(0, 2**free, size=(n_draws, len(stratum)), dtype=np.uint64, endpoint=False)
+    keys &= ~last
+    keys |= stratum.astype(np.uint64) << np.uint64(free) | np.arange(len(stratum), dtype=np.uint64)
+    keys.sort(axis=1)
+    keys &= last
+    return keys.view(np.int64)
 
 
 def _more_arms(plan: Leftovers, generator: np.random.Generator, n_draws: int) -> np.ndarray:
-    """Settle draw by draw as published; shape (n_draws, strata, arms)."""
+    """Settle draw by draw as published; shape (n_draws, strata, arms), or of one draw where all are alike."""
     if not plan.parent:
-        return np.broadcast_to(np.array(plan.whole()), (n_draws, len(plan.sizes), len(plan.ratios)))
+        return np.array(plan.whole())[None]
     source = WordSource(_words(generator))
     return np.array([settle(plan, source) for _ in range(n_draws)])
 
@@ -123,12 +174,14 @@ def _words(generator: np.random.Generator) -> Iterator[int]:
 
 
 def _two_arms(plan: Leftovers, generator: np.random.Generator, n_draws: int) -> np.ndarray:
-    """Settle all draws at once; shape (n_draws, strata, 2).
+    """Settle all draws at once; shape (n_draws, strata, 2), or of one draw where all are alike.
 
     With two arms a cycle joins two open strata, or one and all schools. The published walk therefore comes to this: in
     each group the open children meet one after the other in random order, each pair settling one of the two, and what
     is left unsettled goes on to the group above.
     """
+    if not plan.parent:
+        return np.array(plan.whole())[None]
     up = np.zeros((n_draws, len(plan.parent)), dtype=np.int64)
     open_group = np.full((n_draws, len(plan.parent)), -1)
     share = np.zeros((n_draws, len(plan.parent)), dtype=np.int64)

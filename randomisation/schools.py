@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import numbers
+import re
+import unicodedata
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from data_schema.errors import DesignError
 from randomisation.canonical import is_plain, listed, table_bytes
-from randomisation.design import Design
+from randomisation.columns import Column, columns_of_variable, is_number
+from randomisation.cuts import class_of
+from randomisation.design import MATCHED_SET, Design
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from randomisation.matching import Matching
 
 SCHOOL_ID = "school_id"
 """The column that identifies schools."""
 
 _PLACE = "school frame"
+_RUNS = re.compile(r"\d+|[^\W\d_]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,19 +40,39 @@ class SortedSchools:
     ids
         Identifiers, length J.
     columns
-        Names of the design's strata.
+        Names of the strata within which is drawn (`Design.columns`).
     stratum_values
         Each school's values in those columns, as text.
+    variables
+        Names of the variables that matching and constraint look at.
+    variable_values
+        Each school's values of those variables, as text; empty without variables.
     """
 
     ids: tuple[str, ...]
     columns: tuple[str, ...]
     stratum_values: tuple[tuple[str, ...], ...]
+    variables: tuple[str, ...] = ()
+    variable_values: tuple[tuple[str, ...], ...] = ()
 
     def canonical(self) -> bytes:
         """Return the bytes whose hash identifies the frame: header and one line a school, tabs between fields."""
-        rows = ((school, *values) for school, values in zip(self.ids, self.stratum_values, strict=True))
-        return table_bytes((SCHOOL_ID, *self.columns), rows)
+        values = self.variable_values or ((),) * len(self.ids)
+        rows = (
+            (school, *strata, *own) for school, strata, own in zip(self.ids, self.stratum_values, values, strict=True)
+        )
+        return table_bytes((SCHOOL_ID, *self.columns, *self.variables), rows)
+
+    def standardised(self, variables: tuple[str, ...], *, categories: tuple[str, ...] = ()) -> list[Column]:
+        """Return the columns of whole numbers that variables are made of."""
+        place = {name: number for number, name in enumerate(self.variables)}
+        return [
+            column
+            for name in variables
+            for column in columns_of_variable(
+                name, [own[place[name]] for own in self.variable_values], category=name in categories
+            )
+        ]
 
     def cells(self) -> dict[tuple[str, ...], list[int]]:
         """Return each stratum's schools as ascending positions in `ids`, strata sorted by their values."""
@@ -74,7 +103,9 @@ def read_schools(frame: pd.DataFrame, design: Design) -> SortedSchools:
     ----------
     frame
         One row a school in any order, with `school_id` (text) and the columns of the design's strata (text, whole
-        numbers, yes/no; a number that is whole is taken without its decimals). Further columns are not looked at.
+        numbers, yes/no; a number that is whole is taken without its decimals), and the variables of matching and
+        constraint. A column `matched_set` states the sets of a matched design; without it they are formed. Further
+        columns are not looked at.
     design
         The design.
 
@@ -84,18 +115,69 @@ def read_schools(frame: pd.DataFrame, design: Design) -> SortedSchools:
         If the frame has no rows or a column is not there, if an identifier is missing, not text or there twice, or if a
         value of a stratum is missing.
     """
-    for column in (SCHOOL_ID, *design.strata):
+    for column in (SCHOOL_ID, *design.strata, *design.variables):
         _check_column(frame, column)
     if len(frame) == 0:
         raise DesignError(_PLACE, "It has no schools.", "List the schools that take part, one row each.")
     ids = _identifiers(frame)
-    columns = [_texts(frame, column, ids) for column in design.strata]
+    cuts = dict(design.cuts)
+    columns = [
+        _classes(frame, column, ids, at=cuts[column]) if column in cuts else _texts(frame, column, ids)
+        for column in design.strata
+    ]
+    variables = [_values(frame, column, ids) for column in design.variables]
     order = sorted(range(len(ids)), key=ids.__getitem__)
-    return SortedSchools(
+    read = SortedSchools(
         ids=tuple(ids[row] for row in order),
         columns=design.strata,
         stratum_values=tuple(tuple(column[row] for column in columns) for row in order),
+        variables=design.variables,
+        variable_values=tuple(tuple(column[row] for column in variables) for row in order) if variables else (),
     )
+    if design.matching is None:
+        return read
+    stated = dict(zip(ids, _texts(frame, MATCHED_SET, ids), strict=True)) if MATCHED_SET in frame.columns else None
+    return _with_sets(read, design, design.matching, stated)
+
+
+def _with_sets(read: SortedSchools, design: Design, matching: Matching, stated: dict[str, str] | None) -> SortedSchools:
+    """Add each school's matched set as its innermost stratum: the one that the frame states, or the best one."""
+    from randomisation.sets import check_sets, form_sets
+
+    size = sum(design.ratios)
+    strata = list(read.cells().values())
+    if stated is None:
+        names = form_sets(read.standardised(matching.variables), matching, strata=strata, size=size)
+    else:
+        names = [stated[school] for school in read.ids]
+        check_sets(names, strata=strata, size=size)
+    return replace(
+        read,
+        columns=design.columns,
+        stratum_values=tuple((*values, name) for values, name in zip(read.stratum_values, names, strict=True)),
+    )
+
+
+def look_alikes(ids: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Return pairs of identifiers that people and spreadsheets take for one another.
+
+    Those that are the same but for capitals, spaces and signs, Unicode form (a letter with its accent as one character
+    or as two) and zeros before a number. Letters of other alphabets that look the same are not known here.
+
+    Examples
+    --------
+    >>> look_alikes(["SI-04", "si 4", "05", "5", "50", "k\u00f6r", "ko\u0308r"])
+    (('SI-04', 'si 4'), ('05', '5'), ('kör', 'kör'))
+    """
+    found: dict[tuple[str, ...], str] = {}
+    pairs = []
+    for school in ids:
+        plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", school).casefold())
+        bare = tuple(run.lstrip("0") or "0" if run.isdigit() else run for run in _RUNS.findall(plain))
+        first = found.setdefault(bare or (school,), school)
+        if first != school:
+            pairs.append((first, school))
+    return tuple(pairs)
 
 
 def _check_column(frame: pd.DataFrame, column: str) -> None:
@@ -148,6 +230,38 @@ def _texts(frame: pd.DataFrame, column: str, ids: list[str]) -> list[str]:
             place,
             f"The value of school {listed(unreadable)} cannot name a stratum.",
             "Use short text, whole numbers or yes/no.",
+        )
+    return texts
+
+
+def _classes(frame: pd.DataFrame, column: str, ids: list[str], *, at: tuple[float, ...]) -> list[str]:
+    """Read a stratum that is a number as its classes."""
+    found = [class_of(text, at) for text in _texts(frame, column, ids)]
+    wrong = [school for school, name in zip(ids, found, strict=True) if name is None]
+    if wrong:
+        raise DesignError(
+            f"{_PLACE}, column '{column}'",
+            f"The value of school {listed(wrong)} is not a number, and the design cuts this column.",
+            "Correct it, or take the column out of the cuts.",
+        )
+    return [name or "" for name in found]
+
+
+def _values(frame: pd.DataFrame, column: str, ids: list[str]) -> list[str]:
+    """Read a variable that is matched or balanced on: numbers in plain decimals, or few categories."""
+    place = f"{_PLACE}, column '{column}'"
+    texts = _texts(frame, column, ids)
+    numeric = frame[column].dtype.kind in "iuf" or all(isinstance(value, float | int) for value in frame[column])
+    if numeric:
+        odd = [school for school, text in zip(ids, texts, strict=True) if "inf" in text]
+        if odd:
+            raise DesignError(place, f"The value of school {listed(odd)} is not finite.", "Correct it.")
+        return [f"{Decimal(text):f}" if "e" in text else text for text in texts]
+    if not all(is_number(text) for text in texts) and len(set(texts)) > max(len(ids) // 2, 2):
+        raise DesignError(
+            place,
+            f"It has {len(set(texts))} different texts for {len(ids)} schools, too many for a category.",
+            "Write numbers as numbers, with a decimal point, or put schools into fewer categories.",
         )
     return texts
 

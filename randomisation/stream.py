@@ -13,7 +13,10 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 ALGORITHM = "crocoos-stratified-1"
-"""Name and version of the published algorithm; it is part of what is hashed."""
+"""Name and version of the published algorithm of stratified and complete draws; it is part of what is hashed."""
+
+SIMPLE, MATCHED, CONSTRAINED = "crocoos-simple-1", "crocoos-matched-1", "crocoos-constrained-1"
+"""Names and versions of the published algorithms of the other designs."""
 
 _WORDS = 2**64
 _Item = TypeVar("_Item")
@@ -60,13 +63,15 @@ class WordSource(Source):
         return word % bound
 
 
-def published_stream(seed: str) -> WordSource:
+def published_stream(seed: str, *, algorithm: str = ALGORITHM) -> WordSource:
     """Open the published stream of a seed.
 
     Parameters
     ----------
     seed
         Any text; its UTF-8 bytes count.
+    algorithm
+        Name of the algorithm that the numbers are for; each has its own.
 
     Examples
     --------
@@ -74,11 +79,11 @@ def published_stream(seed: str) -> WordSource:
     >>> [stream.below(6) + 1 for _ in range(8)]
     [5, 2, 6, 6, 2, 6, 4, 1]
     """
-    return WordSource(_words(seed))
+    return WordSource(_words(seed, algorithm))
 
 
-def _words(seed: str) -> Iterator[int]:
-    prefix = f"{ALGORITHM}\n{seed}\n".encode()
+def _words(seed: str, algorithm: str) -> Iterator[int]:
+    prefix = f"{algorithm}\n{seed}\n".encode()
     block = 0
     while True:
         yield from struct.unpack(">4Q", hashlib.sha256(prefix + str(block).encode()).digest())

@@ -1,6 +1,7 @@
 """Check an allocation without the toolkit that made it.
 
-    python verify_allocation.py record.json schools.csv [--allocation allocation.csv] [--column NAME=HEADER ...]
+    python verify_allocation.py record.json schools.csv [--allocation allocation.csv] [--commitment HASH]
+                                [--column NAME=HEADER ...]
 
 This file stands alone: it needs Python 3.10 or newer and nothing else, shares no code with the toolkit and follows the
 sections of ALGORITHM.md. It reads the record, compares its schools and strata with schools.csv, computes the hashes,
@@ -15,16 +16,25 @@ import argparse
 import csv
 import hashlib
 import json
+import math
 import sys
 from collections.abc import Iterator, Sequence
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Key = tuple[str, ...]
 Edge = tuple[Key, int]
 Item = TypeVar("Item")
 ALGORITHM = "crocoos-stratified-1"
+SIMPLE, MATCHED, CONSTRAINED = "crocoos-simple-1", "crocoos-matched-1", "crocoos-constrained-1"
+UNIT, INVERSE_UNIT, MOST_TRIES = 100_000, 1000, 20_000
 RECORD = "crocoos allocation record 1"
+COMMITMENT = "crocoos commitment 1"
+REPLACEMENT, REPLACEMENT_RECORD = "crocoos-replacement-1", "crocoos replacement record 1"
+MINIMISED, MINIMISATION_RECORD = "crocoos-minimised-1", "crocoos minimisation record 1"
 
 
 class UnreadableError(Exception):
@@ -37,15 +47,16 @@ class UnreadableError(Exception):
 class Stream:
     """Whole numbers from a seed: section 2 of ALGORITHM.md."""
 
-    def __init__(self, seed: str) -> None:
+    def __init__(self, seed: str, algorithm: str = ALGORITHM) -> None:
         self.seed = seed
+        self.algorithm = algorithm
         self.block = 0
         self.waiting: list[int] = []
 
     def word(self) -> int:
         """Return the next 64-bit word."""
         if not self.waiting:
-            text = ALGORITHM + "\n" + self.seed + "\n" + str(self.block)
+            text = self.algorithm + "\n" + self.seed + "\n" + str(self.block)
             digest = hashlib.sha256(text.encode("utf-8")).digest()
             self.waiting = [int.from_bytes(digest[i : i + 8], "big") for i in (24, 16, 8, 0)]
             self.block += 1
@@ -169,11 +180,24 @@ class Shares:
 
 
 def draw(strata_of: dict[str, Key], arms: Sequence[str], ratios: Sequence[int], seed: str) -> dict[str, str]:
+    """Draw the arm of every school, stratified."""
+    return draw_from(Stream(seed), strata_of, arms, ratios)
+
+
+def draw_simple(stream: Stream, schools: Sequence[str], arms: Sequence[str], ratios: Sequence[int]) -> dict[str, str]:
+    """Draw every school by itself: section 6 of ALGORITHM.md."""
+    slots = [arm for arm, ratio in zip(arms, ratios, strict=True) for _ in range(ratio)]
+    while True:
+        result = {school: slots[stream.number(len(slots))] for school in schools}
+        if set(result.values()) == set(arms):
+            return result
+
+
+def draw_from(stream: Stream, strata_of: dict[str, Key], arms: Sequence[str], ratios: Sequence[int]) -> dict[str, str]:
     """Draw the arm of every school: sections 3 and 5 of ALGORITHM.md."""
     members: dict[Key, list[str]] = {}
     for school in sorted(strata_of):
         members.setdefault(strata_of[school], []).append(school)
-    stream = Stream(seed)
     sizes = {stratum: len(schools) for stratum, schools in members.items()}
     rounded = Shares(sizes, ratios, stream).round_all()
     result = {}
@@ -186,7 +210,95 @@ def draw(strata_of: dict[str, Key], arms: Sequence[str], ratios: Sequence[int], 
     return result
 
 
-# 4. Files and findings
+# 4. Constraints
+
+
+def standardised(texts: Sequence[str], category: bool) -> list[list[int]]:
+    """Turn a variable into columns of whole numbers: section 8 of ALGORITHM.md."""
+    digits = [text.removeprefix("-").replace(".", "", 1) for text in texts]
+    plain = all(part.isascii() and part.isdigit() for part in digits)
+    points = all(text[0] != "." and text[-1] != "." and not text.startswith("-.") for text in texts)
+    if plain and points and not category:
+        columns = [[Fraction(text) for text in texts]]
+    else:
+        columns = [[Fraction(text == level) for text in texts] for level in sorted(set(texts))[1:]]
+    result = []
+    for column in columns:
+        mean = sum(column, Fraction(0)) / len(column)
+        variance = sum(((x - mean) ** 2 for x in column), Fraction(0)) / (len(column) - 1)
+        sizes = [math.isqrt(int(UNIT**2 * (x - mean) ** 2 / variance)) for x in column]
+        result.append([size if x > mean else -size for size, x in zip(sizes, column, strict=True)])
+    return result
+
+
+def inverse(columns: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Return the inverse of the columns' correlations, rounded: section 8 of ALGORITHM.md."""
+    size, divisor = len(columns), (len(columns[0]) - 1) * UNIT**2
+    cross = [[Fraction(sum(map(int.__mul__, a, b)), divisor) for b in columns] for a in columns]
+    result = []
+    for place in range(size):
+        rows = [[*row, Fraction(number == place)] for number, row in enumerate(cross)]
+        for k in range(size):
+            pivot = next(row for row in range(k, size) if rows[row][k])
+            rows[k], rows[pivot] = rows[pivot], rows[k]
+            for row in range(size):
+                if row != k:
+                    factor = rows[row][k] / rows[k][k]
+                    rows[row] = [a - factor * b for a, b in zip(rows[row], rows[k], strict=True)]
+        result.append([(rows[k][size] / rows[k][k] * INVERSE_UNIT + Fraction(1, 2)).__floor__() for k in range(size)])
+    return [list(row) for row in zip(*result, strict=True)]
+
+
+class Rule:
+    """Which draws may be used: section 8 of ALGORITHM.md."""
+
+    def __init__(self, constraint: dict[str, Any], values: dict[str, list[str]], limit: int | None) -> None:
+        self.kind, self.limit = constraint["score"], limit
+        stated = {name: int(Fraction(str(most)) * UNIT) for name, most in constraint["limits"]}
+        self.columns: list[list[int]] = []
+        self.limits: list[int | None] = []
+        for name in constraint["variables"]:
+            for column in standardised(values[name], name in constraint["categories"]):
+                self.columns.append(column)
+                self.limits.append(stated.get(name))
+        self.inverse = inverse(self.columns) if self.kind == "mahalanobis" else []
+
+    def differences(self, chosen: Sequence[str], arms: Sequence[str]) -> list[list[int]]:
+        """Return the differences of means of each two arms."""
+        result = []
+        for one, other in ((a, b) for place, a in enumerate(arms) for b in arms[place + 1 :]):
+            n_one, n_other = chosen.count(one), chosen.count(other)
+            row = []
+            for column in self.columns:
+                first = sum(value for value, arm in zip(column, chosen, strict=True) if arm == one)
+                second = sum(value for value, arm in zip(column, chosen, strict=True) if arm == other)
+                row.append(int(Fraction(second * n_one - first * n_other, n_one * n_other)))
+            result.append(row)
+        return result
+
+    def score(self, differences: Sequence[Sequence[int]]) -> int:
+        """Return the score of a draw."""
+        if self.kind == "max_difference":
+            return max(abs(value) for row in differences for value in row)
+        if self.kind == "l2":
+            return sum(value**2 for row in differences for value in row)
+        return sum(
+            self.inverse[a][b] * row[a] * row[b]
+            for row in differences
+            for a in range(len(row))
+            for b in range(len(row))
+        )
+
+    def lets_through(self, chosen: Sequence[str], arms: Sequence[str]) -> bool:
+        """Tell whether a draw may be used."""
+        differences = self.differences(chosen, arms)
+        pairs = [pair for row in differences for pair in zip(row, self.limits, strict=True)]
+        if any(most is not None and abs(value) > most for value, most in pairs):
+            return False
+        return self.limit is None or self.score(differences) <= self.limit
+
+
+# 5. Files and findings
 
 
 def table_hash(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -248,6 +360,32 @@ def compare_strata(name: str, recorded: dict[str, str], found: dict[str, str]) -
     return problems, notes
 
 
+def compare_values(name: str, recorded: dict[str, str], found: dict[str, str]) -> list[str]:
+    """Compare a variable's values: as numbers where both are numbers."""
+    problems = []
+    for school in sorted(set(recorded) & set(found)):
+        then, now = recorded[school], found[school]
+        try:
+            same = Fraction(then) == Fraction(now)
+        except ValueError:
+            same = then == now
+        if not same:
+            problems.append(f"School {school}: '{name}' is '{now}', but was '{then}' at the draw.")
+    return problems
+
+
+def class_of(text: str, limits: Sequence[float]) -> str:
+    """Return the class of a number that the design cuts: "Classes" in ALGORITHM.md."""
+    marks = [format(Decimal(str(limit)), "f") for limit in limits]
+    marks = [mark.rstrip("0").rstrip(".") if "." in mark else mark for mark in marks]
+    names = ["below " + marks[0], *(a + " to below " + b for a, b in pairwise(marks)), marks[-1] + " and more"]
+    try:
+        place = sum(Decimal(text) >= Decimal(str(limit)) for limit in limits)
+    except InvalidOperation:
+        return text
+    return "abcdefghijklmnopqrstuvwxyz"[place] + ": " + names[place]
+
+
 class Record:
     """What the record states."""
 
@@ -258,7 +396,18 @@ class Record:
                 raise UnreadableError(f"{path.name} is not a '{RECORD}'.")
             self.algorithm, self.drawn, self.seed = values["algorithm"], values["drawn"], values["seed"]
             self.frame_sha256, self.allocation_sha256 = values["frame_sha256"], values["allocation_sha256"]
-            self.columns: list[str] = values["design"]["strata"]
+            design = values["design"]
+            self.design = json.dumps(design, sort_keys=True, separators=(",", ":"))
+            self.cuts: dict[str, list[float]] = {name: list(at) for name, at in design.get("cuts", [])}
+            self.kind, self.constraint = design["kind"], design.get("constraint")
+            self.columns: list[str] = design["strata"] + (["matched_set"] if self.kind == "matched" else [])
+            looked_at = (
+                (design.get("matching") or {}).get("variables", []),
+                (self.constraint or {}).get("variables", []),
+            )
+            self.variables: list[str] = list(dict.fromkeys([*looked_at[0], *looked_at[1]]))
+            self.score_limit: int | None = values.get("score_limit")
+            self.values_of: dict[str, Key] = {s["school_id"]: tuple(s.get("values", ())) for s in values["schools"]}
             self.arms: list[str] = [arm["name"] for arm in values["design"]["arms"]]
             self.ratios: list[int] = [int(arm["ratio"]) for arm in values["design"]["arms"]]
             self.strata_of: dict[str, Key] = {s["school_id"]: tuple(s["strata"]) for s in values["schools"]}
@@ -272,33 +421,86 @@ class Record:
         """Return what is wrong with the record itself."""
         schools = sorted(self.strata_of)
         found = []
-        if table_hash(["school_id", *self.columns], [(s, *self.strata_of[s]) for s in schools]) != self.frame_sha256:
+        rows = [(s, *self.strata_of[s], *self.values_of[s]) for s in schools]
+        if table_hash(["school_id", *self.columns, *self.variables], rows) != self.frame_sha256:
             found.append("The record's schools and strata do not have the hash that it states.")
         if table_hash(["school_id", "arm"], [(s, self.arm_of[s]) for s in schools]) != self.allocation_sha256:
             found.append("The record's arms do not have the hash that it states.")
-        if self.drawn == "here" and self.algorithm != ALGORITHM:
-            found.append(f"The record was drawn by '{self.algorithm}', this file knows '{ALGORITHM}'.")
+        known = CONSTRAINED if self.constraint else {"simple": SIMPLE, "matched": MATCHED}.get(self.kind, ALGORITHM)
+        if self.drawn == "here" and self.algorithm != known:
+            found.append(f"The record was drawn by '{self.algorithm}', this file knows '{known}'.")
         elif self.drawn == "here":
-            drawn = draw(self.strata_of, self.arms, self.ratios, self.seed)
+            drawn = self.drawn_again()
             other = [school for school in schools if drawn[school] != self.arm_of[school]]
             if other:
                 found.append(f"Drawn again, {len(other)} schools get another arm, for instance {other[0]}.")
-        return found
+        return found + self.set_problems()
+
+    def named(self) -> list[str]:
+        """Return the columns of the frame that the draw depends on; sets of schools are the record's own."""
+        return [name for name in dict.fromkeys([*self.columns, *self.variables]) if name != "matched_set"]
+
+    def commitment(self) -> str:
+        """Return the hash that was to be published before the seed was known: section 9 of ALGORITHM.md."""
+        limit = "" if self.score_limit is None else str(self.score_limit)
+        lines = [COMMITMENT, self.algorithm, self.frame_sha256, self.design, limit]
+        return hashlib.sha256("".join(line + "\n" for line in lines).encode("utf-8")).hexdigest()
+
+    def drawn_again(self) -> dict[str, str]:
+        """Draw again as the record's algorithm does."""
+        stream, schools = Stream(self.seed, self.algorithm), sorted(self.strata_of)
+        if self.algorithm == SIMPLE:
+            return draw_simple(stream, schools, self.arms, self.ratios)
+        drawn = draw_from(stream, self.strata_of, self.arms, self.ratios)
+        if self.constraint is None:
+            return drawn
+        values = {name: [self.values_of[s][k] for s in schools] for k, name in enumerate(self.variables)}
+        rule = Rule(self.constraint, values, self.score_limit)
+        for _ in range(MOST_TRIES):
+            if rule.lets_through([drawn[school] for school in schools], self.arms):
+                return drawn
+            drawn = draw_from(stream, self.strata_of, self.arms, self.ratios)
+        return dict.fromkeys(schools, "")
+
+    def set_problems(self) -> list[str]:
+        """Return matched sets that do not have as many schools as the ratios add up to."""
+        sets, size = list(self.strata_of.values()), sum(self.ratios)
+        if self.kind != "matched":
+            return []
+        odd = sorted(name for name in set(sets) if name[-1] != "rest" and sets.count(name) != size)
+        return [f"Set {' / '.join(odd[0])} does not have {size} schools."] if odd else []
+
+
+def compare_columns(record: Record, found: dict[str, dict[str, str]]) -> tuple[list[str], list[str]]:
+    """Compare strata and variables of the record with those of the frame."""
+    problems: list[str] = []
+    notes: list[str] = []
+    for name in record.named():
+        if name in record.variables:
+            then = {s: own[record.variables.index(name)] for s, own in record.values_of.items()}
+            problems += compare_values(name, then, found[name])
+        if name in record.columns:
+            then = {s: own[record.columns.index(name)] for s, own in record.strata_of.items()}
+            if name in record.cuts:
+                classes = {s: class_of(text, record.cuts[name]) for s, text in found[name].items()}
+                problems += compare_values(name, then, classes)
+            else:
+                wrong, spelled = compare_strata(name, then, found[name])
+                problems, notes = problems + wrong, notes + spelled
+    return problems, notes
 
 
 def check(record: Record, options: argparse.Namespace) -> tuple[list[str], list[str]]:
     """Return problems and notes of a record and the files beside it."""
     headers = dict(pair.split("=", 1) for pair in options.column)
-    problems, notes = record.problems(), []
+    problems = record.problems()
     file, schools = options.schools.name, sorted(record.strata_of)
     rows = read_table(options.schools, options.encoding)
     ids = column_of(rows, "school_id", headers, file)
     problems += compare_ids(schools, ids, file)
-    for place, name in enumerate(record.columns):
-        found = dict(zip(ids, column_of(rows, name, headers, file), strict=True))
-        wrong, spelled = compare_strata(name, {s: record.strata_of[s][place] for s in schools}, found)
-        problems += wrong
-        notes += spelled
+    found = {n: dict(zip(ids, column_of(rows, n, headers, file), strict=True)) for n in record.named()}
+    wrong, notes = compare_columns(record, found)
+    problems += wrong
     if options.allocation:
         rows = read_table(options.allocation, options.encoding)
         ids = column_of(rows, "school_id", {}, options.allocation.name)
@@ -306,23 +508,87 @@ def check(record: Record, options: argparse.Namespace) -> tuple[list[str], list[
         for school, arm in zip(ids, column_of(rows, "arm", {}, options.allocation.name), strict=True):
             if school in record.arm_of and arm != record.arm_of[school]:
                 problems.append(f"{options.allocation.name} has school {school} in '{arm}', the record in another arm.")
+    if options.commitment:
+        held = record.commitment() == options.commitment.strip().lower()
+        committed = "those that were committed to." if held else "not of the frame and design that were committed to."
+        (notes if held else problems).append(f"{'Frame and design are' if held else 'The record is'} {committed}")
     if record.drawn != "here":
         notes.append("The allocation was drawn elsewhere: the draw itself cannot be checked, the rest was.")
     return problems, notes
+
+
+def minimised_arm(
+    arms: Sequence[tuple[str, int]], before: Sequence[tuple[Key, str]], values: Key, chance: int, stream: Stream
+) -> str:
+    """Draw the arm of a school that joins: section 11 of ALGORITHM.md."""
+    if stream.number(100) >= chance:
+        return [name for name, ratio in arms for _ in range(ratio)][stream.number(sum(ratio for _, ratio in arms))]
+    totals = {}
+    for chosen, _ in arms:
+        total = Fraction(0)
+        for place, value in enumerate(values):
+            held = [arm for own, arm in before if own[place] == value] + [chosen]
+            shares = [Fraction(held.count(name), ratio) for name, ratio in arms]
+            total += max(shares) - min(shares)
+        totals[chosen] = total
+    best = [name for name, _ in arms if totals[name] == min(totals.values())]
+    return best[stream.number(len(best))]
+
+
+def check_small(values: dict[str, Any]) -> str:
+    """Check a replacement or a minimisation; returns what is wrong, or nothing."""
+    try:
+        return small_problem(values)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnreadableError(f"The record cannot be read ({error!r}).") from error
+
+
+def small_problem(values: dict[str, Any]) -> str:
+    """Draw a replacement or a minimisation again and compare."""
+    if values["format"] == REPLACEMENT_RECORD:
+        stream = Stream(values["seed"] + " " + values["withdrawn"], REPLACEMENT)
+        drawn = sorted(values["reserves"])[stream.number(len(values["reserves"]))]
+        return "" if drawn == values["chosen"] else f"The draw gives school {drawn}, the record {values['chosen']}."
+    arms = [(arm["name"], int(arm["ratio"])) for arm in values["arms"]]
+    before: list[tuple[Key, str]] = []
+    for number, school in enumerate(values["schools"], start=1):
+        stream = Stream(values["seed"] + " " + str(number), MINIMISED)
+        drawn = minimised_arm(arms, before, tuple(school["values"]), int(values["chance"]), stream)
+        if drawn != school["arm"]:
+            return f"The draw gives school {school['school_id']} the arm {drawn}, the record {school['arm']}."
+        before.append((tuple(school["values"]), drawn))
+    return ""
+
+
+def small_record(path: Path) -> dict[str, Any]:
+    """Return the record of a replacement or a minimisation; nothing if the file holds another one."""
+    try:
+        values = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    small = isinstance(values, dict) and values.get("format") in (REPLACEMENT_RECORD, MINIMISATION_RECORD)
+    return values if small else {}
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the check; returns the exit code."""
     parser = argparse.ArgumentParser(description="Check an allocation without the toolkit that made it.")
     parser.add_argument("record", type=Path, help="record.json of the allocation")
-    parser.add_argument("schools", type=Path, help="schools.csv, the sampling frame")
+    parser.add_argument("schools", type=Path, nargs="?", help="schools.csv, the sampling frame")
     parser.add_argument("--allocation", type=Path, help="allocation.csv, to compare it with the record")
+    parser.add_argument("--commitment", default="", metavar="HASH", help="hash published before the seed was known")
     parser.add_argument("--column", action="append", default=[], metavar="NAME=HEADER", help="header of a column")
     parser.add_argument("--encoding", default="utf-8-sig", help="of the CSV files (default: UTF-8)")
     options = parser.parse_args(arguments)
     if any("=" not in pair for pair in options.column):
         parser.error("--column is stated as NAME=HEADER.")
     try:
+        if small := small_record(options.record):
+            problem = check_small(small)
+            sys.stdout.write(problem + "\nNOT VERIFIED\n" if problem else "Verified\n")
+            return 1 if problem else 0
+        if options.schools is None:
+            parser.error("State the sampling frame, schools.csv.")
         record = Record(options.record)
         problems, notes = check(record, options)
     except UnreadableError as error:

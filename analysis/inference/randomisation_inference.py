@@ -3,7 +3,7 @@
 Under the sharp null hypothesis of no effect on anybody, outcomes stay what they are whatever the allocation, so the
 statistic of the actual allocation is one draw from the statistics of all allocations that the design could have made.
 The school sums and the variance ratio come from the model without arms, which no re-draw changes: a test costs two
-matrix products.
+matrix products. Intervals and other statistics are in `analysis.inference.randomisation_intervals`.
 """
 
 from __future__ import annotations
@@ -81,9 +81,9 @@ def randomisation_tests(
     EstimationError
         When the frame has a school that was not randomised, or the draws are not of these schools and arms.
     """
-    _check(model, schools=schools, actual=actual, draws=draws)
+    check_draws(model, schools=schools, actual=actual, draws=draws)
     columns = design_columns(frame, replace(model, arm=None, arms=()))
-    chosen = _places(columns.schools, schools)
+    chosen = places_of(columns.schools, schools)
     if columns.reason:
         return dict.fromkeys(model.arms[1:], _no_test(columns.reason))
     sums = school_sums(columns)
@@ -101,7 +101,8 @@ def randomisation_tests(
     return {arm: _test(statistics[:, k]) for k, arm in enumerate(model.arms[1:])}
 
 
-def _check(model: Model, *, schools: Sequence[str], actual: np.ndarray, draws: np.ndarray) -> None:
+def check_draws(model: Model, *, schools: Sequence[str], actual: np.ndarray, draws: np.ndarray) -> None:
+    """Refuse an allocation or re-draws that are not of these schools and the model's arms."""
     if actual.shape != (len(schools),) or draws.ndim != 2 or draws.shape[1] != len(schools):
         raise EstimationError(
             "randomisation test",
@@ -117,7 +118,8 @@ def _check(model: Model, *, schools: Sequence[str], actual: np.ndarray, draws: n
             )
 
 
-def _places(present: Sequence[str], schools: Sequence[str]) -> np.ndarray:
+def places_of(present: Sequence[str], schools: Sequence[str]) -> np.ndarray:
+    """Return where schools stand among the randomised ones; refuse one that is none of them."""
     place = {school: k for k, school in enumerate(schools)}
     strangers = [school for school in present if school not in place]
     if strangers:

@@ -32,6 +32,8 @@ _MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _CODE_PAGES = ("cp1250", "cp1251", "cp852", "iso8859_2")
 _SIGNS = frozenset("\u00a0\u2013\u2014\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u00a7\u00b0\u20ac\u2026")
 _BETWEEN_LETTERS = re.compile(r"(?<=[^\W\d_])[^\w\s\x00-\x7f\u2019\u2013](?=[^\W\d_])|(?<=[^\W\d_])\u00a0\b")
+_AROUND = re.compile(rb"(?=([\x00-\x09\x0b-\x7f][\x80-\xff]+[^\n]?|(?<![\x80-\xff])[\x80-\xff]+[^\n]?))")
+_CONTROL_BYTES = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _SCRIPTS = re.compile("[a-z\u00df-\u017e][\u0400-\u04ff]|[\u0400-\u04ff][a-z\u00df-\u017e]", re.IGNORECASE)
 
@@ -57,12 +59,18 @@ def decoded(content: bytes, *, countries: Collection[str] = ()) -> tuple[str, ..
     >>> decoded("Špela Kožuh".encode("iso8859_2"), countries=["SI"])
     ('Špela Kožuh',)
     """
+    if content.isascii() and b"\x00" not in content:
+        return (content.decode("ascii"),)
     letters = "".join(ALPHABETS.get(country, "") for country in countries) or "".join(ALPHABETS.values())
     allowed = frozenset(letters) | frozenset(letters.upper()) | _SIGNS
     unicode = _unicode(content)
-    if unicode is not None and (content.startswith(_MARKS) or {char for char in unicode if char > "\x7f"} <= allowed):
+    if unicode is not None and (content.startswith(_MARKS) or _foreign(unicode) <= allowed):
         return (unicode,)
-    texts = [text for page in _CODE_PAGES if (text := _in_code_page(content, page, allowed)) is not None]
+    # Foreign letters with what stands around them, each once: a large file repeats itself.
+    around = b"\n".join({found for found in _AROUND.findall(content) if found})
+    is_text = _CONTROL_BYTES.search(content) is None
+    pages = [page for page in _CODE_PAGES if is_text and _fits(around, page, allowed)]
+    texts = [text for page in pages if (text := _decoded(content, page)) is not None]
     if unicode is not None and not texts:
         # Letters of another country, in an encoding that other bytes hardly ever fit by chance.
         return (unicode,)
@@ -86,13 +94,20 @@ def _unicode(content: bytes) -> str | None:
     return None
 
 
-def _in_code_page(content: bytes, page: str, allowed: frozenset[str]) -> str | None:
-    """Return the text if every letter belongs to the alphabet and every sign stands where a sign may."""
+def _foreign(text: str) -> set[str]:
+    return {char for char in set(text) if char > "\x7f"}
+
+
+def _fits(around: bytes, page: str, allowed: frozenset[str]) -> bool:
+    """Whether every letter belongs to the alphabet and every sign stands where a sign may."""
+    text = _decoded(around, page)
+    if text is None or not _foreign(text) <= allowed or _CONTROL.search(text):
+        return False
+    return not _BETWEEN_LETTERS.search(text) and not _SCRIPTS.search(text)
+
+
+def _decoded(content: bytes, page: str) -> str | None:
     try:
-        text = content.decode(page)
+        return content.decode(page)
     except UnicodeDecodeError:
         return None
-    foreign = {char for char in text if char > "\x7f"}
-    if not foreign <= allowed or _CONTROL.search(text):
-        return None
-    return None if _BETWEEN_LETTERS.search(text) or _SCRIPTS.search(text) else text

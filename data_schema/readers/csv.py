@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from data_schema.readers.alphabets import decoded
+from data_schema.readers.limits import LONGEST_CELL, N_COLUMNS
 from data_schema.readers.sheets import Reading, Row, Sheet, unreadable
 
-_SEPARATORS = (";", ",", "\t")
+_SEPARATORS = (";", ",", "\t", "|")
 _N_SAMPLED = 50
-_CELL_LIMIT = 100_000
+_SAMPLE = 500_000
 
 
 def read_csv(source: Path | bytes, *, file: str, countries: Collection[str] = ()) -> Reading:
@@ -46,6 +48,11 @@ def read_csv(source: Path | bytes, *, file: str, countries: Collection[str] = ()
     text, separator = _without_hint(texts[0])
     separator = separator or _separator(text)
     rows = _records(text, separator)
+    if not isinstance(rows, str) and _is_quoted_whole(rows):
+        # Each line as a whole between quotation marks: what a spreadsheet makes of lines that it took for one column.
+        text = "\n".join(str(row[0]) if row else "" for row in rows)
+        separator = _separator(text)
+        rows = _records(text, separator)
     if isinstance(rows, str):
         return unreadable(file, rows, "Save it as 'CSV UTF-8' or as .xlsx and send it again.")
     open_quote = _row_of_open_quote(rows, text)
@@ -67,7 +74,7 @@ def _without_hint(text: str) -> tuple[str, str]:
 
 def _separator(text: str) -> str:
     """Return the separator by which most lines have equally many cells, and more than one."""
-    sample = text.splitlines()[:_N_SAMPLED]
+    sample = text[:_SAMPLE].splitlines()[:_N_SAMPLED]
 
     def fit(separator: str) -> tuple[int, int]:
         try:
@@ -82,14 +89,42 @@ def _separator(text: str) -> str:
 
 def _records(text: str, separator: str) -> tuple[Row, ...] | str:
     """Return the rows, or why there are none."""
-    previous = csv.field_size_limit(_CELL_LIMIT)
+    if any(text.count(separator, start, end) > N_COLUMNS for start, end in _long_lines(text)):
+        return "It is no table: a line has more cells than any spreadsheet."
+    previous = csv.field_size_limit(LONGEST_CELL)
+    collecting = gc.isenabled()
+    # Millions of tuples, none of which is garbage.
+    gc.disable()
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-        return tuple(tuple(cell or None for cell in row) for row in reader)
+        return tuple([tuple([cell or None for cell in row]) if "" in row else tuple(row) for row in reader])
     except csv.Error as error:
         return f"It is no table: {error}."
     finally:
         csv.field_size_limit(previous)
+        if collecting:
+            gc.enable()
+
+
+def _long_lines(text: str) -> Iterator[tuple[int, int]]:
+    """Yield beginning and end of the lines that could hold more cells than a spreadsheet has columns."""
+    start, line_end = 0, "\n" if "\n" in text else "\r"
+    while len(text) - start > N_COLUMNS:
+        # Whatever is before the last line end within reach holds short lines only.
+        end = text.rfind(line_end, start, start + N_COLUMNS)
+        if end < 0:
+            end = text.find(line_end, start)
+            end = len(text) if end < 0 else end
+            yield start, end
+        start = end + 1
+
+
+def _is_quoted_whole(rows: tuple[Row, ...]) -> bool:
+    """Whether every line is one cell that holds separators."""
+    first = next((row for row in rows if row), ())
+    if len(first) != 1 or any(len(row) > 1 for row in rows):
+        return False
+    return isinstance(first[0], str) and any(separator in first[0] for separator in _SEPARATORS)
 
 
 def _row_of_open_quote(rows: tuple[Row, ...], text: str) -> int | None:

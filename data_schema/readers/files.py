@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Collection
 from pathlib import Path
 
+from data_schema.readers.archives import DAMAGED
 from data_schema.readers.csv import read_csv
+from data_schema.readers.limits import LARGEST_FILE
+from data_schema.readers.ods import read_ods
 from data_schema.readers.sheets import Reading, unreadable
+from data_schema.readers.statistics import is_spss, is_stata, read_statistics
 from data_schema.readers.xlsx import read_xlsx
 
 _ZIP = b"PK"
@@ -23,15 +29,31 @@ _OTHER_KINDS = (
     (b"7z\xbc\xaf", "It is compressed.", "Unpack it and send the files in it."),
     (b"\xff\xd8\xff", "It is a picture.", "Send the table itself, as .xlsx or .csv."),
     (b"\x89PNG", "It is a picture.", "Send the table itself, as .xlsx or .csv."),
+    (b"GIF8", "It is a picture.", "Send the table itself, as .xlsx or .csv."),
+    (b"II*\x00", "It is a picture.", "Send the table itself, as .xlsx or .csv."),
+    (b"PAR1", "It is a file for programs (Parquet).", "Send the table as .xlsx or .csv."),
+    (b"SQLite format 3", "It is a database.", "Send the table as .xlsx or .csv."),
+    (b"\x00\x01\x00\x00Standard", "It is a database.", "Send the table as .xlsx or .csv."),
+)
+_MARKUP = (
+    ("<html", "It is a web page, whatever its name says.", "Open it in a spreadsheet program and save it as .xlsx."),
+    ("<!doctype html", "It is a web page, whatever its name says.", "Open it and save the table as .xlsx."),
+    ("<table", "It is a web page, whatever its name says.", "Open it in a spreadsheet program and save it as .xlsx."),
+    ("<?xml", "It is an XML file.", "Open it in a spreadsheet program and save it as .xlsx."),
+    ("from:", "It is a mail.", "Send the file that was attached to it."),
+    ("received:", "It is a mail.", "Send the file that was attached to it."),
+    ("[{", "It is a file for programs (JSON).", "Send the table as .xlsx or .csv."),
+    ("{", "It is a file for programs (JSON).", "Send the table as .xlsx or .csv."),
 )
 
 
 def content_of(source: Path | bytes, *, file: str) -> bytes | Reading:
     """Return the bytes of a file, or the finding that says why it cannot be opened."""
+    too_large = unreadable(file, "It is too large.", "Send it in parts.")
     if isinstance(source, bytes):
-        return source
+        return source if len(source) <= LARGEST_FILE else too_large
     try:
-        return source.read_bytes()
+        return too_large if source.stat().st_size > LARGEST_FILE else source.read_bytes()
     except FileNotFoundError:
         return unreadable(file, "There is no such file.", "Check its name and where it lies.")
     except IsADirectoryError:
@@ -41,7 +63,7 @@ def content_of(source: Path | bytes, *, file: str) -> bytes | Reading:
 
 
 def read_file(source: Path | bytes, *, file: str, countries: Collection[str] = ()) -> Reading:
-    """Read a CSV file or a workbook.
+    """Read a text file with separators, a workbook, or a file of a statistics program.
 
     Parameters
     ----------
@@ -63,8 +85,30 @@ def read_file(source: Path | bytes, *, file: str, countries: Collection[str] = (
     if not content.strip(b"\x00 \t\r\n\xef\xbb\xbf\xff\xfe"):
         return unreadable(file, "It is empty.", "Send it again; it may have been cut off on its way.")
     if content.startswith(_ZIP):
-        return read_xlsx(content, file=file)
+        return read_ods(content, file=file) if _is_opendocument(content) else read_xlsx(content, file=file)
+    if is_stata(content) or is_spss(content):
+        return read_statistics(content, file=file)
+    other = _other_kind(content)
+    if other is not None:
+        return unreadable(file, *other)
+    return read_csv(content, file=file, countries=countries)
+
+
+def _is_opendocument(content: bytes) -> bool:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return "content.xml" in archive.namelist()
+    except DAMAGED:
+        return False
+
+
+def _other_kind(content: bytes) -> tuple[str, str] | None:
+    """Return what to say of a file that is no table, told by how it starts."""
     for start, problem, remedy in _OTHER_KINDS:
         if content.startswith(start):
-            return unreadable(file, problem, remedy)
-    return read_csv(content, file=file, countries=countries)
+            return problem, remedy
+    opening = content[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for word, problem, remedy in _MARKUP:
+        if opening.startswith(word.encode()):
+            return problem, remedy
+    return None

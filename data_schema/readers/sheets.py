@@ -25,12 +25,27 @@ class Sheet:
         All rows from the first one on, as a spreadsheet numbers them: ``rows[0]`` is row 1. An empty cell is None.
     separator
         What divides the cells of a CSV file; empty for workbooks, whose cells have types of their own.
+    labels
+        Second names of the columns, for files that have them beside the header in ``rows[0]``; empty otherwise.
+    is_hidden
+        Whether the sheet is hidden.
+    hidden_rows
+        Rows that are hidden, from 1; they are read like others.
+    hidden_columns
+        Columns that are hidden, from 1; they are read like others.
+    merged
+        Ranges of merged cells, such as "A2:A31", whose value was put into each of their rows.
     """
 
     file: str
     sheet: str
     rows: tuple[Row, ...]
     separator: str = ""
+    labels: tuple[str, ...] = ()
+    is_hidden: bool = False
+    hidden_rows: tuple[int, ...] = ()
+    hidden_columns: tuple[int, ...] = ()
+    merged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

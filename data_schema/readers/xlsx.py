@@ -13,26 +13,27 @@ import math
 import posixpath
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from data_schema.readers.archives import DAMAGED, UnreadableError, check_size, parsed_xml
+from data_schema.readers.grids import Budget, bounded, filled_in, place_of
+from data_schema.readers.limits import N_COLUMNS, N_ROWS
 from data_schema.readers.sheets import Cell, Reading, Row, Sheet, unreadable
 
-_LARGEST = 200_000_000
-_N_ROWS = 1_048_576
-_N_COLUMNS = 16_384
 _BUILT_IN_DATES = frozenset((*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)))
 _NOT_FORMAT = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]|_.|\*.')
 _DATE_LETTER = re.compile("[dmyhs]", re.IGNORECASE)
-_REFERENCE = re.compile(r"([A-Z]{1,3})(\d{1,7})")
-
-
-class _NoWorkbookError(Exception):
-    """The archive is not a workbook that can be read; says why."""
+_PADDED = re.compile("0{2,20}")
+_OTHER_BOOKS = {
+    "xl/workbook.bin": "it is a binary workbook (.xlsb)",
+    "word/document.xml": "it is a text document",
+    "ppt/presentation.xml": "it is a presentation",
+    "Index/Document.iwa": "it is a workbook of another program (.numbers)",
+}
 
 
 def read_xlsx(source: Path | bytes, *, file: str) -> Reading:
@@ -50,15 +51,16 @@ def read_xlsx(source: Path | bytes, *, file: str) -> Reading:
     Reading
         Its sheets in their order. Cells are text, numbers, truth values or dates (without time of day); the result of
         a formula is its last computed value, and the formula's text where none was stored. Errors such as ``#REF!``
-        are text.
+        are text, and so is a number that its format shows with leading zeros. Nothing is computed and no link is
+        followed.
     """
     content = source if isinstance(source, bytes) else source.read_bytes()
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return Reading(sheets=tuple(_sheets(archive, file)))
-    except _NoWorkbookError as error:
+    except UnreadableError as error:
         return unreadable(file, f"It is no workbook that can be read: {error}.", _REMEDY)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError):
+    except DAMAGED:
         return unreadable(file, "It is damaged: the archive cannot be unpacked.", _REMEDY)
     except (ET.ParseError, KeyError, ValueError, IndexError, OverflowError):
         return unreadable(file, "It is damaged: its content is not that of a workbook.", _REMEDY)
@@ -73,38 +75,62 @@ class _Book:
 
     texts: tuple[str, ...]
     dates: frozenset[int]
+    padded: dict[int, int]
     epoch: datetime
+    budget: Budget = field(default_factory=Budget)
 
 
 def _sheets(archive: zipfile.ZipFile, file: str) -> Iterator[Sheet]:
     names = set(archive.namelist())
-    if sum(entry.file_size for entry in archive.infolist()) > _LARGEST:
-        raise _NoWorkbookError("it is too large")
-    if "content.xml" in names:
-        raise _NoWorkbookError("it is an OpenDocument file")
+    check_size(archive)
     if "xl/workbook.xml" not in names:
-        raise _NoWorkbookError("it holds no workbook")
-    workbook = _parsed(archive, "xl/workbook.xml")
-    book = _Book(texts=_texts(archive, names), dates=_date_styles(archive, names), epoch=_epoch(workbook))
+        other = (problem for part, problem in _OTHER_BOOKS.items() if part in names)
+        raise UnreadableError(next(other, "it holds no workbook"))
+    workbook = parsed_xml(archive, "xl/workbook.xml")
+    formats = _formats(archive, names)
+    book = _Book(
+        texts=_texts(archive, names),
+        dates=frozenset(k for k, code in enumerate(formats) if code is True or (code and _shows_date(str(code)))),
+        padded={k: len(code) for k, code in enumerate(formats) if isinstance(code, str) and _PADDED.fullmatch(code)},
+        epoch=_epoch(workbook),
+    )
     targets = _targets(archive)
-    for sheet in workbook.iterfind("{*}sheets/{*}sheet"):
-        relation = next((value for key, value in sheet.attrib.items() if key.endswith("}id")), "")
+    for node in workbook.iterfind("{*}sheets/{*}sheet"):
+        relation = next((value for key, value in node.attrib.items() if key.endswith("}id")), "")
         target = targets.get(relation, "")
-        if "chartsheet" in target or "dialogsheet" in target:
-            continue
-        yield Sheet(file=file, sheet=sheet.attrib["name"], rows=_rows(_parsed(archive, target), book))
+        if "chartsheet" not in target and "dialogsheet" not in target:
+            yield _sheet(parsed_xml(archive, target), node, book, file)
 
 
-def _parsed(archive: zipfile.ZipFile, name: str) -> ET.Element:
-    content = archive.read(name)
-    if b"<!DOCTYPE" in content or b"<!ENTITY" in content or b"\x00" in content:
-        raise _NoWorkbookError("it declares what no workbook needs")
-    return ET.fromstring(content)  # noqa: S314 -- without a document type there are no entities
+def _sheet(root: ET.Element, node: ET.Element, book: _Book, file: str) -> Sheet:
+    rows, hidden_rows = _rows(root, book)
+    references = [merge.get("ref", "") for merge in root.iterfind("{*}mergeCells/{*}mergeCell")]
+    rows, merged = filled_in(rows, [_area(reference) for reference in references if ":" in reference])
+    return Sheet(
+        file=file,
+        sheet=node.attrib["name"],
+        rows=rows,
+        is_hidden=node.get("state", "visible") != "visible",
+        hidden_rows=hidden_rows,
+        hidden_columns=tuple(_hidden_columns(root)),
+        merged=tuple(merged),
+    )
+
+
+def _area(reference: str) -> tuple[int, int, int, int]:
+    first, _, last = reference.partition(":")
+    return (*place_of(first), *place_of(last))
+
+
+def _hidden_columns(root: ET.Element) -> Iterator[int]:
+    for node in root.iterfind("{*}cols/{*}col"):
+        if node.get("hidden") in ("1", "true"):
+            yield from range(int(node.attrib["min"]), min(int(node.attrib["max"]), N_COLUMNS) + 1)
 
 
 def _targets(archive: zipfile.ZipFile) -> dict[str, str]:
     """Relation to the name of the sheet's file in the archive."""
-    relations = _parsed(archive, "xl/_rels/workbook.xml.rels")
+    relations = parsed_xml(archive, "xl/_rels/workbook.xml.rels")
     return {
         relation.attrib["Id"]: posixpath.normpath(posixpath.join("/xl", relation.attrib["Target"])).lstrip("/")
         for relation in relations
@@ -121,46 +147,48 @@ def _epoch(workbook: ET.Element) -> datetime:
 def _texts(archive: zipfile.ZipFile, names: set[str]) -> tuple[str, ...]:
     if "xl/sharedStrings.xml" not in names:
         return ()
-    return tuple(_text(item) for item in _parsed(archive, "xl/sharedStrings.xml").iterfind("{*}si"))
+    return tuple(_text(item) for item in parsed_xml(archive, "xl/sharedStrings.xml").iterfind("{*}si"))
 
 
 def _text(item: ET.Element) -> str:
     """Return the text of a string item, of all its runs; not the phonetic guide beside it."""
     if len(item) == 1 and item[0].tag.endswith("}t"):
-        return item[0].text or ""
+        return bounded(item[0].text or "")
     parts = [node.text or "" for node in item.iterfind("{*}t")]
     parts += [node.text or "" for node in item.iterfind("{*}r/{*}t")]
-    return "".join(parts)
+    return bounded("".join(parts))
 
 
-def _date_styles(archive: zipfile.ZipFile, names: set[str]) -> frozenset[int]:
-    """Positions of the cell styles that show a number as a date."""
+def _formats(archive: zipfile.ZipFile, names: set[str]) -> list[str | bool]:
+    """Return how each cell style shows numbers: a format, or True for a date of the built-in ones."""
     if "xl/styles.xml" not in names:
-        return frozenset()
-    styles = _parsed(archive, "xl/styles.xml")
-    own = {
-        int(node.attrib["numFmtId"]): _shows_date(node.get("formatCode", ""))
-        for node in styles.iterfind("{*}numFmts/{*}numFmt")
-    }
-    formats = [int(node.get("numFmtId", "0")) for node in styles.iterfind("{*}cellXfs/{*}xf")]
-    return frozenset(k for k, number in enumerate(formats) if own.get(number, number in _BUILT_IN_DATES))
+        return []
+    styles = parsed_xml(archive, "xl/styles.xml")
+    own = {int(one.attrib["numFmtId"]): one.get("formatCode", "") for one in styles.iterfind("{*}numFmts/{*}numFmt")}
+    numbers = [int(node.get("numFmtId", "0")) for node in styles.iterfind("{*}cellXfs/{*}xf")]
+    return [own.get(number, number in _BUILT_IN_DATES) for number in numbers]
 
 
 def _shows_date(code: str) -> bool:
     return bool(_DATE_LETTER.search(_NOT_FORMAT.sub("", code.partition(";")[0])))
 
 
-def _rows(sheet: ET.Element, book: _Book) -> tuple[Row, ...]:
+def _rows(sheet: ET.Element, book: _Book) -> tuple[tuple[Row, ...], tuple[int, ...]]:
+    """Return the rows, and which of those that hold anything are hidden."""
     rows: list[Row] = []
+    hidden = []
     for node in sheet.iterfind("{*}sheetData/{*}row"):
         number = int(node.get("r", len(rows) + 1))
-        if not len(rows) < number <= _N_ROWS:
-            raise _NoWorkbookError("its rows are out of order")
+        if not len(rows) < number <= N_ROWS:
+            raise UnreadableError("its rows are out of order")
         cells = _cells(node, book)
         if cells:
+            book.budget.spend(len(cells))
             rows.extend(() for _ in range(number - 1 - len(rows)))
             rows.append(cells)
-    return tuple(rows)
+            if node.get("hidden") in ("1", "true"):
+                hidden.append(number)
+    return tuple(rows), tuple(hidden)
 
 
 def _cells(row: ET.Element, book: _Book) -> Row:
@@ -169,9 +197,9 @@ def _cells(row: ET.Element, book: _Book) -> Row:
         at = len(cells)
         reference = node.get("r")
         if reference is not None:
-            at = _column(reference)
+            at = place_of(reference)[1]
             if at < len(cells):
-                raise _NoWorkbookError("its cells are out of order")
+                raise UnreadableError("its cells are out of order")
         value = _value(node, book)
         if value is not None or reference is None:
             cells.extend([None] * (at - len(cells)))
@@ -179,18 +207,6 @@ def _cells(row: ET.Element, book: _Book) -> Row:
     while cells and cells[-1] is None:
         cells.pop()
     return tuple(cells)
-
-
-def _column(reference: str) -> int:
-    found = _REFERENCE.fullmatch(reference)
-    if found is None:
-        raise _NoWorkbookError(f"a cell is called {reference[:20]!r}")
-    number = 0
-    for letter in found[1]:
-        number = 26 * number + ord(letter) - 64
-    if number > _N_COLUMNS:
-        raise _NoWorkbookError(f"a cell is called {reference[:20]!r}")
-    return number - 1
 
 
 def _value(cell: ET.Element, book: _Book) -> Cell:
@@ -206,7 +222,7 @@ def _value(cell: ET.Element, book: _Book) -> Cell:
             formula = node.text or ""
     if not stored:
         # A formula that was never computed; to leave it out would lose an answer in silence.
-        return None if formula is None or kind == "str" else f"={formula}"
+        return None if formula is None or kind == "str" else bounded(f"={formula}")
     if kind == "n":
         return _number(stored, cell, book)
     return _other(kind, stored, book)
@@ -215,9 +231,13 @@ def _value(cell: ET.Element, book: _Book) -> Cell:
 def _number(stored: str, cell: ET.Element, book: _Book) -> Cell:
     number = int(stored) if stored.lstrip("-").isdecimal() else float(stored)
     if not math.isfinite(number):
-        return stored
-    if book.dates and int(cell.get("s", "0")) in book.dates and number >= 1:
+        return bounded(stored)
+    style = int(cell.get("s", "0"))
+    if style in book.dates and number >= 1:
         return (book.epoch + timedelta(days=number)).date()
+    if style in book.padded and isinstance(number, int):
+        # "031201" is what people see, whatever is stored.
+        return str(number).zfill(book.padded[style])
     return number
 
 
@@ -228,4 +248,4 @@ def _other(kind: str, stored: str, book: _Book) -> str | bool | date | None:
         return stored.strip() in ("1", "true")
     if kind == "d":
         return datetime.fromisoformat(stored.strip()).date()
-    return stored
+    return bounded(stored)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, ParamSpec
 import click
 
 from evaluation.cli.console import Console, ProgressLine, count, table
+from evaluation.cli.data_commands import DATA_COMMANDS
 
 if TYPE_CHECKING:
+    from evaluation.stages.power import PowerStatement
     from evaluation.trial import Trial
 
 P = ParamSpec("P")
@@ -55,12 +57,18 @@ def init(folder: Path, template: str) -> None:
 @click.option("--check", is_flag=True, help="Exit with 1 when a stage is not fresh.")
 def status(folder: Path, *, as_json: bool, check: bool) -> None:
     """Say which stage is fresh, stale or missing, and why."""
-    found = _open(folder).status()
+    from evaluation.erasure import retention_note
+
+    trial = _open(folder)
+    found = trial.status()
     lines = []
     for stage in found:
         state = click.style(stage.state.ljust(8), fg=_STATES[stage.state])
         lines.append(f"{stage.stage.ljust(8)} {state} {_indented(stage.reasons)}".rstrip())
-    Console(as_json=as_json).answer({"stages": [stage.to_dict() for stage in found]}, "\n".join(lines))
+    note = retention_note(trial.protocol, trial.clock().date())
+    lines += [f"\n{note}"] if note else []
+    values = {"stages": [stage.to_dict() for stage in found], "retention": note}
+    Console(as_json=as_json).answer(values, "\n".join(lines))
     if check and any(stage.state != "fresh" for stage in found):
         raise SystemExit(1)
 
@@ -102,15 +110,124 @@ def _plan_state(*, frozen: bool, sha256: str, changes: Sequence[str]) -> str:
     return f"The plan is frozen (SHA-256 {sha256[:16]}). Changed since:{listed}"
 
 
+_SHARE = click.FloatRange(0, 1, max_open=True)
+
+
+@click.command()
+@_folder
+@click.option("--icc", "iccs", type=_SHARE, multiple=True, default=(0.05, 0.1, 0.2), show_default=True,
+              help="Intraclass correlation of the outcome; may be stated several times.")  # fmt: skip
+@click.option("--control-risk", type=_SHARE, help="Share with the event without the intervention (binary outcomes).")
+@click.option(
+    "--pupils", type=click.FloatRange(min=1), default=None, help="Pupils a school; the frame's sizes if left out."
+)
+@click.option("--r2-school", type=_SHARE, default=0.0, help="Share between schools that covariates and strata explain.")
+@click.option("--r2-pupil", type=_SHARE, default=0.0, help="Share within schools that covariates explain.")
+@click.option("--schools-lost", type=_SHARE, default=0.0, help="Share of schools without an outcome.")
+@click.option("--pupils-lost", type=_SHARE, default=0.0, help="Share of pupils without an outcome.")
+@click.option("--power", "wanted", type=click.FloatRange(0, 1, True, True), default=0.8, show_default=True,
+              help="Power that is wanted.")  # fmt: skip
+@click.option(
+    "--simulate", "n_simulations", type=click.IntRange(min=0), default=0, help="Simulated trials, such as 1000."
+)
+@click.option("--effect", type=float, default=0.0, help="True effect to simulate; the smallest one found if left out.")
+@click.option("--seed", default="power", show_default=True, help="Text that settles the simulation.")
+def power(
+    folder: Path,
+    *,
+    as_json: bool,
+    iccs: tuple[float, ...],
+    control_risk: float | None,
+    pupils: float | None,
+    r2_school: float,
+    r2_pupil: float,
+    schools_lost: float,
+    pupils_lost: float,
+    wanted: float,
+    n_simulations: int,
+    effect: float,
+    seed: str,
+) -> None:
+    """Say what the trial can find in its primary outcome: a table, curves and, with --simulate, a simulation."""
+    from evaluation.stages.power import Assumptions
+
+    trial = _open(folder)
+    assumed = Assumptions(
+        iccs=iccs,
+        r2_school=r2_school,
+        r2_pupil=r2_pupil,
+        control_risk=control_risk,
+        pupils_per_school=pupils or 0.0,
+        schools_lost=schools_lost,
+        pupils_lost=pupils_lost,
+        power=wanted,
+    )
+    found = trial.power(assumed, n_simulations=n_simulations, effect=effect, seed=seed)
+    Console(as_json=as_json).answer(_power_values(found), _power_text(found, wanted))
+
+
+def _power_values(found: PowerStatement) -> dict[str, object]:
+    values: dict[str, object] = {
+        "rows": found.table.astype(object).where(found.table.notna(), None).to_dict("records"),
+        "n_schools": found.n_schools,
+    }
+    if found.simulated is not None:
+        effect, simulated = found.simulated
+        values["simulated"] = {"effect": effect, "power": simulated.power, "mc_error": simulated.mc_error}
+    return values
+
+
+def _power_text(found: PowerStatement, wanted: float) -> str:
+    """Return the table: a row a number of schools, a column an intraclass correlation."""
+    scale, unit = (100, "percentage points") if found.binary else (1, "standard deviations")
+    iccs = list(dict.fromkeys(found.table["icc"]))
+    rows = [["schools", *(f"ICC {icc:g}" for icc in iccs)]]
+    for n_schools, own in found.table.groupby("n_schools"):
+        effects = dict(zip(own["icc"], own["smallest_effect"], strict=True))
+        here = "*" if n_schools == found.n_schools else ""
+        cells = [f"{scale * effects[icc]:.2f}" if effects.get(icc) == effects.get(icc, "") else "none" for icc in iccs]
+        rows.append([f"{n_schools}{here}", *cells])
+    lines = [
+        f"{found.outcome}: smallest effect that is found with {100 * wanted:g} % power, in {unit}.",
+        table(rows, right=range(len(iccs) + 1)),
+        f"* the schools of the frame. Table and curves: {found.folder}",
+    ]
+    if found.simulated is not None:
+        effect, simulated = found.simulated
+        lines.append(f"Simulated with the trial's design and analysis, true effect {scale * effect:.2f}: {simulated}.")
+    return "\n".join(lines)
+
+
 @click.command()
 @_folder
 @click.option("--seed", default="", help="Text that the draw is made from; that of the protocol when left out.")
 @click.option("--reason", default="", help="Why an earlier draw is replaced; reports will show it.")
+@click.option("--commit", is_flag=True, help="Fix schools and design, print their hash to publish, draw nothing yet.")
+@click.option("--seed-from", default="", help="With --commit: where the seed will come from.")
+@click.option("--reveal", is_flag=True, help="Draw what was committed to; asks for the seed, twice, without --seed.")
 @click.option("--show-arms", is_flag=True, help="Print each school's arm; nothing shows them otherwise.")
-def assign(folder: Path, *, as_json: bool, seed: str, reason: str, show_arms: bool) -> None:
+def assign(
+    folder: Path,
+    *,
+    as_json: bool,
+    seed: str,
+    reason: str,
+    commit: bool,
+    seed_from: str,
+    reveal: bool,
+    show_arms: bool,
+) -> None:
     """Draw the schools' arms, with a record that anyone can check."""
+    _check_ceremony(commit=commit, reveal=reveal, seed=seed, seed_from=seed_from)
     trial = _open(folder)
-    allocation = trial.assign(seed=seed, reason=reason)
+    if commit:
+        _answer_commitment(trial, as_json=as_json, seed_from=seed_from, reason=reason)
+        return
+    if reveal:
+        seed = seed or click.prompt("Seed", confirmation_prompt="The seed once more")
+        allocation = trial.reveal(seed=seed, reason=reason)
+    else:
+        allocation = trial.assign(seed=seed, reason=reason)
     frame = allocation.to_frame()
     per_arm = frame["arm"].value_counts()
     counts = {name: int(per_arm.get(name, 0)) for name in trial.protocol.arm_names}
@@ -121,6 +238,28 @@ def assign(folder: Path, *, as_json: bool, seed: str, reason: str, show_arms: bo
         lines.append(table([["school", "stratum", "arm"], *frame[["school_id", "stratum", "arm"]].values.tolist()]))
     lines.append(f"Written to {trial.paths.allocation}. Anyone can check it: crocoos verify {folder}")
     values: dict[str, object] = {"n_schools": len(frame), "arms": counts, "notes": list(allocation.notes)}
+    Console(as_json=as_json).answer(values, "\n".join(lines))
+
+
+def _check_ceremony(*, commit: bool, reveal: bool, seed: str, seed_from: str) -> None:
+    if commit and (reveal or seed):
+        raise click.UsageError("--commit comes before there is a seed: leave out --reveal and --seed.")
+    if seed_from and not commit:
+        raise click.UsageError("--seed-from belongs to --commit.")
+
+
+def _answer_commitment(trial: Trial, *, as_json: bool, seed_from: str, reason: str) -> None:
+    made = trial.commit(seed_source=seed_from, reason=reason)
+    lines = [
+        f"{count(len(made.schools), 'school', 'schools')}: {made.design}.",
+        f"Publish this, before the seed is drawn: {made.sha256}",
+        f"Then: crocoos assign {trial.folder} --reveal --seed ...",
+    ]
+    values: dict[str, object] = {
+        "n_schools": len(made.schools),
+        "commitment_sha256": made.sha256,
+        "frame_sha256": made.frame_sha256,
+    }
     Console(as_json=as_json).answer(values, "\n".join(lines))
 
 
@@ -135,6 +274,15 @@ def verify(folder: Path, *, as_json: bool) -> None:
     Console(as_json=as_json).answer(values, f"{text}\n{verdict}".strip())
     if not found.ok:
         raise SystemExit(1)
+
+
+@click.command()
+@_folder
+def certificate(folder: Path, *, as_json: bool) -> None:
+    """Write a page about the draw for the meeting to sign, and each arm's list of schools for letters."""
+    made = _open(folder).certificate()
+    text = f"{', '.join((*made.certificates, *made.letters))} in {made.folder}. The lists say who is in which arm."
+    Console(as_json=as_json).answer(made.to_dict(), text)
 
 
 @click.command()
@@ -157,6 +305,13 @@ def collect(folder: Path, *, as_json: bool, show_all: bool) -> None:
         lines += [f"  {finding}" for finding in shown]
     if len(shown) < len(asked):
         lines.append(f"  ... and {len(asked) - len(shown)} more; --all shows them.")
+    if collected.queries:
+        n_schools = count(len(collected.queries), "workbook", "workbooks")
+        lines.append(
+            f"\n{n_schools} to answer in, one a school: store/queries/. Put them back into inbox/ as they come."
+        )
+    if collected.n_answers:
+        lines.append(f"{count(collected.n_answers, 'answer', 'answers')} of schools used (store/answers.csv).")
     values = {**numbers, "findings": [str(finding) for finding in asked]}
     Console(as_json=as_json).answer(values, "\n".join(lines))
 
@@ -250,7 +405,8 @@ def demo(folder: Path, seed: int) -> None:
 COMMANDS = {
     command.name or "": command
     for command in (
-        init, status, plan, assign, verify, collect, balance, impact, report, publish, simulate, demo,
+        init, status, plan, power, assign, verify, certificate, *DATA_COMMANDS, collect, balance, impact, report,
+        publish, simulate, demo,
     )
 }  # fmt: skip
 """Every command by its name."""

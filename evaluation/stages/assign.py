@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, DesignError, StaleError
 from evaluation.frame import eligible
-from evaluation.provenance import sha256_of, stage_folder
+from evaluation.provenance import read_record, sha256, sha256_of, stage_folder
 from evaluation.specifications import design_of
 from evaluation.stages import inputs_of
+from evaluation.stages.commit import COMMITMENT, COMMITTED, DRAWN, checked_schools, committed_schools, pending
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,29 +25,40 @@ if TYPE_CHECKING:
 ALLOCATION, RECORD, LOG = "allocation.csv", "record.json", "log.jsonl"
 
 
-def assign(trial: Trial, *, seed: str, reason: str) -> Allocation:
+def assign(trial: Trial, *, seed: str, reason: str, reveal: bool = False) -> Allocation:
     """Draw the schools' arms, or adopt the draw that was made elsewhere, with its record and a line in the log.
 
-    The same draw made again changes nothing. Another one needs a reason, which the log keeps.
+    The same draw made again changes nothing. Another one needs a reason, which the log keeps. With ``reveal`` only
+    what was committed to is drawn; after a commitment nothing else can be.
 
     Raises
     ------
     DesignError
         When no seed is stated, the design cannot be drawn, or a draw was made before and no reason is given.
     """
-    schools = eligible(trial.schools()[0])
-    allocation, record = _drawn(trial, schools, seed=seed or trial.protocol.design.seed)
     log = read_log(trial)
-    before = read_allocation_record(trial)
-    if before is not None and before.allocation_sha256 == record.allocation_sha256 and before.seed == record.seed:
-        if _fresh(trial):
-            return allocation
-    elif before is not None and not reason.strip():
+    waiting = pending(log)
+    if waiting is not None and not reveal:
         raise DesignError(
-            f"allocation/{RECORD}",
-            f"the schools were drawn before (seed '{before.seed}'), and this draw would be another one.",
-            "Keep the first draw. If it must be replaced, say why with --reason; log and reports will show it.",
+            "allocation",
+            f"schools and design were committed to at {waiting.time}, and wait for their seed.",
+            "Draw with `crocoos assign --reveal --seed ...`, or commit anew.",
         )
+    seed = seed or trial.protocol.design.seed
+    before = read_allocation_record(trial)
+    again = reveal and waiting is None and before is not None and before.seed == seed
+    schools = committed_schools(trial, log) if reveal and not again else checked_schools(trial)
+    allocation, record = _drawn(trial, schools, seed=seed)
+    if waiting is None and before is not None:
+        same = (before.allocation_sha256, before.seed) == (record.allocation_sha256, record.seed)
+        if same and _fresh(trial):
+            return allocation
+        if not same and not reason.strip():
+            raise DesignError(
+                f"allocation/{RECORD}",
+                f"the schools were drawn before (seed '{before.seed}'), and this draw would be another one.",
+                "Keep the first draw. If it must be replaced, say why with --reason; log and reports will show it.",
+            )
     _write(trial, allocation, record, _logged(trial, log, record, reason=reason))
     return allocation
 
@@ -95,6 +107,7 @@ def _fresh(trial: Trial) -> bool:
 
 
 def _logged(trial: Trial, log: tuple[LogEntry, ...], record: AllocationRecord, *, reason: str) -> tuple[LogEntry, ...]:
+    from randomisation.commitment import commitment_hash
     from randomisation.log import append
 
     detail = {
@@ -104,6 +117,10 @@ def _logged(trial: Trial, log: tuple[LogEntry, ...], record: AllocationRecord, *
         "seed": record.seed,
         "reason": reason.strip(),
     }
+    waiting = pending(log)
+    if waiting is not None:
+        detail["commitment_sha256"] = commitment_hash(record)
+        detail["reason"] = detail["reason"] or waiting.detail.get("reason", "")
     event = "drawn" if record.drawn == "here" else "adopted"
     same = [entry for entry in log if entry.event == event and dict(entry.detail) == detail]
     if same and same[-1] == log[-1]:
@@ -113,6 +130,9 @@ def _logged(trial: Trial, log: tuple[LogEntry, ...], record: AllocationRecord, *
 
 def _write(trial: Trial, allocation: Allocation, record: AllocationRecord, log: tuple[LogEntry, ...]) -> None:
     with stage_folder(trial.paths.allocation, stage="assign", inputs=inputs_of(trial, "assign")) as folder:
+        committed = trial.paths.allocation / COMMITMENT
+        if committed.exists():
+            (folder / COMMITMENT).write_bytes(committed.read_bytes())
         allocation.to_frame().to_csv(folder / ALLOCATION, index=False, lineterminator="\n")
         text = json.dumps(record.to_dict(), indent=2, sort_keys=True, ensure_ascii=False)
         (folder / RECORD).write_text(text + "\n", encoding="utf-8", newline="\n")
@@ -169,13 +189,21 @@ def allocation_frame(trial: Trial) -> pd.DataFrame:
     ------
     StaleError
         When no draw has been made.
+    DesignError
+        When the table cannot be read.
     """
     import pandas as pd
 
     path = trial.paths.allocation / ALLOCATION
     if not path.exists():
         raise StaleError("allocation", "the schools have not been drawn.", "Run `crocoos assign` first.")
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise _damaged(f"allocation/{ALLOCATION}") from error
+    if not {"school_id", "stratum", "arm"} <= set(frame.columns):
+        raise _damaged(f"allocation/{ALLOCATION}")
+    return frame
 
 
 def verify(trial: Trial) -> Verification:
@@ -192,12 +220,68 @@ def verify(trial: Trial) -> Verification:
     record = read_allocation_record(trial)
     if record is None:
         raise StaleError("allocation", "the schools have not been drawn.", "Run `crocoos assign` first.")
+    log = read_log(trial)
     found = verify_record(record, eligible(trial.schools()[0]))
-    problems = [*found.problems, *_table_problems(trial, record), *verify_log(read_log(trial))]
-    last = [entry for entry in read_log(trial) if entry.event in ("drawn", "adopted")][-1:]
+    problems = [*found.problems, *_table_problems(trial, record), *verify_log(log)]
+    problems += [*_log_problems(log, record), *_changed_files(trial)]
+    notes = found.notes if not problems else ()
+    return replace(found, ok=not problems, problems=tuple(problems), notes=(*notes, *_history(log)))
+
+
+def _log_problems(log: tuple[LogEntry, ...], record: AllocationRecord) -> list[str]:
+    """Compare the last draw in the log, and the commitment that it names, with the record."""
+    from randomisation.commitment import commitment_hash
+
+    last = [entry for entry in log if entry.event in DRAWN][-1:]
     if not last or last[0].detail.get("allocation_sha256") != record.allocation_sha256:
-        problems.append("The last draw in the log is not the one in the record.")
-    return replace(found, ok=not problems, problems=tuple(problems))
+        return ["The last draw in the log is not the one in the record."]
+    detail, problems = last[0].detail, []
+    if detail.get("design_sha256") != sha256_of(record.to_dict()["design"]) or detail.get("seed") != record.seed:
+        problems.append("The record's design or seed is not the one in the log: one of them was changed.")
+    committed = detail.get("commitment_sha256")
+    if committed:
+        earlier = [entry for entry in log[: last[0].sequence - 1] if entry.event == COMMITTED]
+        if not earlier or earlier[-1].detail.get("commitment_sha256") != committed:
+            problems.append("No commitment to this frame and design precedes the draw in the log.")
+        if commitment_hash(record) != committed:
+            problems.append("The record is not of the frame and design that were committed to.")
+    return problems
+
+
+def _changed_files(trial: Trial) -> list[str]:
+    """Return files of the stage that are not as they were written; line ends of another system do not matter."""
+    folder = trial.paths.allocation
+    stage = read_record(folder)
+    if stage is None:
+        return ["allocation/stage.json is missing or damaged."]
+    wrong = []
+    for name, digest in stage.outputs.items():
+        content = (folder / name).read_bytes() if (folder / name).exists() else b""
+        if digest not in (sha256(content), sha256(content.replace(b"\r\n", b"\n"))):
+            wrong.append(f"allocation/{name} is not as it was written.")
+    return wrong
+
+
+def _history(log: tuple[LogEntry, ...]) -> tuple[str, ...]:
+    """Say whether a commitment preceded the draw, and how often anybody drew."""
+    draws = [entry for entry in log if entry.event in DRAWN]
+    notes = []
+    if draws and draws[-1].event == "drawn":
+        committed = draws[-1].detail.get("commitment_sha256", "")
+        earlier = [entry for entry in log if entry.event == COMMITTED and entry.sequence < draws[-1].sequence]
+        if committed and earlier:
+            source = earlier[-1].detail.get("seed_source", "")
+            announced = f" The seed was to come from: {source}." if source else ""
+            notes.append(
+                f"Schools and design were committed to at {earlier[-1].time} (SHA-256 {committed}), "
+                f"before the draw at {draws[-1].time}.{announced}"
+            )
+        else:
+            notes.append("No commitment preceded the draw: nothing here shows that the seed was not chosen.")
+    if len(draws) > 1:
+        reasons = "; ".join(f"{entry.time}: {entry.detail.get('reason') or 'no reason given'}" for entry in draws[1:])
+        notes.append(f"The schools were drawn {len(draws)} times. Drawn again: {reasons}.")
+    return tuple(notes)
 
 
 def _table_problems(trial: Trial, record: AllocationRecord) -> list[str]:
@@ -212,4 +296,4 @@ def _table_problems(trial: Trial, record: AllocationRecord) -> list[str]:
 
 def n_draws(log: tuple[LogEntry, ...]) -> int:
     """Return how often anybody drew or adopted an allocation."""
-    return sum(entry.event in ("drawn", "adopted") for entry in log)
+    return sum(entry.event in DRAWN for entry in log)

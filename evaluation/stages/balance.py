@@ -15,6 +15,8 @@ from evaluation.stages.assign import allocation_frame
 from evaluation.stages.collect import STORE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
     from evaluation.protocol import Covariate
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from randomisation.balance import Variable
 
 LOVE_PLOT = "love_plot.svg"
+BY_STRATUM, WITHIN, BALANCE_MAP = "by_stratum.csv", "within_strata.csv", "balance_map.svg"
 
 
 def balance(trial: Trial) -> pd.DataFrame:
@@ -44,11 +47,12 @@ def balance(trial: Trial) -> pd.DataFrame:
     arms = trial.protocol.arm_names
     schools = eligible(trial.schools()[0]).merge(allocation_frame(trial), on="school_id")
     variables = school_variables(trial, schools)
-    tables = [balance_table(schools, variables=variables, arms=arms, level="school")]
+    tables = [_with_strata(balance_table(schools, variables=variables, arms=arms, level="school"), schools, variables)]
     pupils = pupil_frame(trial)
     if pupils is not None:
         own = [_variable(item, pupils) for item in trial.protocol.covariates if item.table != "school"]
-        tables.append(balance_table(pupils, variables=own, arms=arms, level="pupil", school="school_id"))
+        compared = balance_table(pupils, variables=own, arms=arms, level="pupil", school="school_id")
+        tables.append(_with_strata(compared, pupils, own))
     table: pd.DataFrame = pd.concat([part for part in tables if len(part)], ignore_index=True)
     test = joint_test(trial, schools, variables, pupils)
     language = trial.protocol.reports.languages[0]
@@ -58,7 +62,41 @@ def balance(trial: Trial) -> pd.DataFrame:
         figure = love_plot(replace(stated_evidence(trial, country=""), balance=table), words(language))
         if figure is not None:
             (folder / LOVE_PLOT).write_text(figure.svg, encoding="utf-8", newline="\n")
+        _write_strata(trial, schools, variables, folder)
     return table
+
+
+def _with_strata(table: pd.DataFrame, frame: pd.DataFrame, variables: list[Variable]) -> pd.DataFrame:
+    """Add what is left of each difference within strata, and the arms' overlap; rows of one country have none."""
+    from randomisation.balance_within import within_strata
+
+    arms = tuple(dict.fromkeys(table["arm"]))
+    reference = next(iter(set(frame["arm"]) - set(arms)), None)
+    if reference is None or "stratum" not in frame.columns:
+        return table.assign(std_difference_within=float("nan"), overlap=float("nan"))
+    found = within_strata(frame, variables=variables, arms=(reference, *arms), strata="stratum")
+    found = found.drop(columns=["label", "std_difference"]).assign(country="")
+    return table.merge(found, how="left", on=["variable", "category", "country", "arm"], validate="1:1")
+
+
+def _write_strata(trial: Trial, schools: pd.DataFrame, variables: list[Variable], folder: Path) -> None:
+    """Write the schools' differences within strata with the arms' overlap, those of each stratum, and their map."""
+    from randomisation.balance_within import by_stratum, within_strata
+    from reports.figures.balance_map import balance_map
+    from reports.words import words
+
+    arms = trial.protocol.design.arms
+    names = tuple(arm.name for arm in arms)
+    tables = {
+        WITHIN: within_strata(schools, variables=variables, arms=names, strata="stratum"),
+        BY_STRATUM: by_stratum(schools, variables=variables, arms=names, strata="stratum"),
+    }
+    for name, table in tables.items():
+        table.to_csv(folder / name, index=False, lineterminator="\n", float_format="%.15g")
+    language = words(trial.protocol.reports.languages[0])
+    figure = balance_map(tables[BY_STRATUM], language, arm=arms[1].name, arm_label=arms[1].label)
+    if figure is not None:
+        (folder / BALANCE_MAP).write_text(figure.svg, encoding="utf-8", newline="\n")
 
 
 def school_variables(trial: Trial, schools: pd.DataFrame) -> list[Variable]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, StorageError
 from data_schema.files import storage_error, write_whole
+from evaluation.erasure import tombstones_of
 from evaluation.frame import eligible
 from evaluation.provenance import stage_folder
 from evaluation.specifications import inbox_rules_of, tables_of
@@ -34,6 +35,7 @@ STORE, CONTENT, QUESTIONS, REPAIRS, RETURNS = (
     "repairs.csv",
     "returns.csv",
 )
+ANSWERS, QUERIES, LINKS, COMPLETENESS = "answers.csv", "queries", "links.csv", "completeness.csv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,17 +50,25 @@ class Collected:
         Everything that somebody should know, with its place and remedy.
     n_repairs
         Cells that were repaired; each is a row in store/repairs.csv.
+    n_answers
+        Answers of schools that were read; each is a row in store/answers.csv.
+    queries
+        School to its open questions; each school has a workbook in store/queries/ to answer in.
     """
 
     returns: pd.DataFrame
     findings: Findings
     n_repairs: int
+    n_answers: int = 0
+    queries: Mapping[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, object]:
         """Return the counts and the findings as JSON values."""
         counts = {name: int(self.returns[name].sum()) for name in ("sent", "kept", "asked", "refused")}
         severities = {f"n_{name}": len(self.findings.by_severity(name)) for name in ("question", "refused", "note")}
-        return {**counts, **severities, "n_files": int(self.returns["file"].nunique()), "n_repairs": self.n_repairs}
+        asked = {"n_answers": self.n_answers, "queries": dict(self.queries)}
+        n_files = int(self.returns["file"].nunique())
+        return {**counts, **severities, "n_files": n_files, "n_repairs": self.n_repairs, **asked}
 
 
 def collect(trial: Trial) -> Collected:
@@ -71,14 +81,18 @@ def collect(trial: Trial) -> Collected:
     StorageError
         When the store cannot be written; the one before is as it was.
     """
+    from data_schema.erasure import told_without, without_erased
     from data_schema.pseudonyms import pseudonymised
     from data_schema.store import content_hash, write_store
 
     inputs = inputs_of(trial, "collect")
-    intake = _taken_in(trial)
+    intake = taken_in(trial)
     tables = tables_of(trial.protocol)
-    frames, key_table = pseudonymised(intake.frames, key=_key(trial.paths.private), tables=tables)
-    _keep_key_table(trial.paths.private, key_table)
+    key = trial_key(trial.paths.private)
+    pseudonymous, key_table = pseudonymised(intake.frames, key=key, tables=tables)
+    erased = without_erased(pseudonymous, key_table, tombstones=tombstones_of(trial), key=key)
+    frames, intake = dict(erased.frames), told_without(intake, erased)
+    _keep_key_table(trial.paths.private, erased.key_table)
     content = content_hash(frames)
     with stage_folder(trial.paths.store, stage="collect", inputs=inputs) as folder:
         write_store(
@@ -87,16 +101,69 @@ def collect(trial: Trial) -> Collected:
             imports=intake.reconciliation,
             repairs=intake.repairs,
             findings=intake.findings,
-            facts={"content_sha256": content},
+            facts={"content_sha256": content, "erased": erased.counts.to_json(orient="records")},
+            answers=intake.answers,
         )
         (folder / CONTENT).write_text(json.dumps({"sha256": content}) + "\n", encoding="utf-8")
         _csv(intake.findings.to_frame(), folder / QUESTIONS)
         _csv(intake.repairs, folder / REPAIRS)
         _csv(intake.reconciliation, folder / RETURNS)
-    return Collected(returns=intake.reconciliation, findings=intake.findings, n_repairs=len(intake.repairs))
+        _csv(intake.answers, folder / ANSWERS)
+        _csv(_completeness(trial, intake, frames), folder / COMPLETENESS)
+        if intake.links is not None:
+            _csv(intake.links, folder / LINKS)
+        _write_queries(trial, intake, folder / QUERIES)
+    return Collected(
+        returns=intake.reconciliation,
+        findings=intake.findings,
+        n_repairs=len(intake.repairs),
+        n_answers=len(intake.answers),
+        queries={school: len(queries) for school, queries in intake.queries.items()},
+    )
 
 
-def _taken_in(trial: Trial) -> Intake:
+def _completeness(trial: Trial, intake: Intake, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Say by wave, table and country who has sent what, how complete it is and what is open."""
+    from data_schema.quality import completeness
+
+    schools = eligible(trial.schools()[0])
+    expected = dict.fromkeys((rule.table, rule.wave) for rule in trial.protocol.inbox)
+    return completeness(
+        intake.reconciliation,
+        frames,
+        expected=list(expected),
+        schools=dict(zip(schools["school_id"], schools["country"], strict=True)),
+        open_questions={school: len(queries) for school, queries in intake.queries.items()},
+        tables=tables_of(trial.protocol),
+    )
+
+
+def _write_queries(trial: Trial, intake: Intake, folder: Path) -> None:
+    """Write a workbook of questions for each school that has any, in the language of its country."""
+    from data_schema.language import Catalogue, Language
+    from data_schema.messages import language_of
+    from data_schema.queries import query_workbook
+    from data_schema.workbooks import file_name
+
+    schools = trial.schools()[0]
+    country_of = dict(zip(schools["school_id"], schools["country"], strict=True))
+    folder.mkdir()
+    for done, (school, queries) in enumerate(intake.queries.items()):
+        trial.progress("Writing questions", done, len(intake.queries))
+        catalogue = Catalogue("data_schema", Language(language_of(country_of.get(school, ""))))
+        content = query_workbook(queries, school=school or "?", catalogue=catalogue)
+        (folder / f"{file_name(school) if school else 'other'}.xlsx").write_bytes(content)
+    trial.progress("Writing questions", len(intake.queries), len(intake.queries))
+
+
+def taken_in(trial: Trial) -> Intake:
+    """Read the files below inbox/, with the identifiers in them; nothing is written.
+
+    Raises
+    ------
+    DataError
+        When there is no file.
+    """
     from data_schema.intake import read_inbox
 
     files = trial.inbox_files()
@@ -113,15 +180,18 @@ def _taken_in(trial: Trial) -> Intake:
         tables=tables_of(trial.protocol),
         schools=dict(zip(schools["school_id"], schools["country"], strict=True)),
         waves=trial.protocol.wave_names,
+        follow=trial.protocol.linking.by_name,
         progress=trial.progress,
     )
 
 
 def _csv(frame: pd.DataFrame, path: Path) -> None:
-    frame.to_csv(path, index=False, lineterminator="\n", encoding="utf-8-sig")
+    from data_schema.exports import csv_bytes
+
+    path.write_bytes(csv_bytes(frame))
 
 
-def _key(private: Path) -> bytes:
+def trial_key(private: Path) -> bytes:
     """Return the trial's key for pseudonyms, made when there is none.
 
     Raises
@@ -160,12 +230,35 @@ def _keep_key_table(private: Path, key_table: pd.DataFrame) -> None:
     write_whole(private / "key_table.age", content, mode=0o600)
 
 
+def lock(private: Path, passphrase: str) -> Path:
+    """Lock the identity that opens the key table with a passphrase, and remove the open one.
+
+    Raises
+    ------
+    DataError
+        When there is no open identity, or the passphrase is too short.
+    """
+    from data_schema.pseudonyms import lock_identity
+
+    path = private / "identity.txt"
+    if not path.exists():
+        remedy = "Put it there for the moment, or leave it where it is safe."
+        raise DataError("private/identity.txt", "there is no open identity.", remedy)
+    locked = private / "identity.age"
+    write_whole(locked, lock_identity(path.read_text(encoding="ascii").strip(), passphrase), mode=0o600)
+    path.unlink()
+    return locked
+
+
 _PRIVATE = """This folder links pseudonyms to pupils. No analysis and no report reads it.
 
 pseudonym.key    makes the pseudonyms; without it the same pupil would get another one
 key_table.age    who is who, encrypted (age); only the identity opens it
 recipient.txt    what the key table is encrypted to
-identity.txt     opens the key table: move it to a safe place outside this folder
+identity.txt     opens the key table: lock it with a passphrase (crocoos lock; it is identity.age then), or move it
+                 to a safe place outside this folder
+erased.json      keeps pupils out whose data were erased; holds no pseudonyms
+forms/           entry workbooks for schools, with identifiers of their pupils
 
 Keep the folder out of git, out of mails and out of shared drives.
 """

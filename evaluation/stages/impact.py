@@ -108,6 +108,7 @@ def redraws(trial: Trial) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
     import numpy as np
 
     from randomisation.permuted import permute_within_strata
+    from randomisation.record import with_recorded_sets
     from randomisation.replay import replay
 
     record = read_allocation_record(trial)
@@ -116,7 +117,7 @@ def redraws(trial: Trial) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
     actual = np.array([names.index(arm) for arm in allocation["arm"]])
     schools = tuple(allocation["school_id"])
     if record is not None and record.drawn == "here":
-        frame = eligible(trial.schools()[0])
+        frame = with_recorded_sets(eligible(trial.schools()[0]), record)
         draws = replay(frame, design_of(trial.protocol), n_draws=inference.n_draws, seed=inference.draws_seed)
     else:
         draws = permute_within_strata(
@@ -151,7 +152,7 @@ def question_of(protocol: Protocol, analysis: Analysis, *, unplanned: frozenset[
         model=analysis.model,
         covariates=analysis.covariates,
         arms=protocol.arm_names,
-        strata="stratum" if analysis.strata and protocol.design.strata else None,
+        strata="stratum" if analysis.strata and design_of(protocol).columns else None,
         conf_level=protocol.inference.conf_level,
     )
 

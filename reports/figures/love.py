@@ -48,7 +48,8 @@ def love_plot(evidence: Evidence, words: Words, *, arm: ArmFacts | None = None, 
         figure, _ = blank(ROW * len(lines) + _TOP + _BOTTOM)
         axes = plot_area(figure, left=_LEFT, right=_RIGHT, bottom=_BOTTOM, top=_TOP)
         axes.set_ylim(len(lines) - 0.5, -0.5)
-        widest = max(0.3, *(1.12 * abs(as_float(row["std_difference"])) for row in rows))
+        shown = [abs(figure) for row in rows for figure in (as_float(row["std_difference"]), _within(row))]
+        widest = max(0.3, *(1.12 * figure for figure in shown if math.isfinite(figure)))
         axes.set_xlim(-widest, widest)
         _ground(axes, words)
         for place, (level, row) in enumerate(lines):
@@ -65,16 +66,26 @@ def love_plot(evidence: Evidence, words: Words, *, arm: ArmFacts | None = None, 
             )
         ),
         alt=_alt(words, rows),
-        note=inline(
-            words.text(
-                "The inner band (up to {low}) counts as alike, the outer one (up to {high}) as alike once the analysis"
-                " allows for the difference: limits of the What Works Clearinghouse.",
-                low=words.numbers.decimal(SATISFIED, digits=2),
-                high=words.numbers.decimal(ADJUST, digits=2),
-            )
+        note=words.joined(
+            [
+                _legend(words, rows),
+                words.text(
+                    "The inner band (up to {low}) counts as alike, the outer one (up to {high}) as alike once the"
+                    " analysis allows for the difference: limits of the What Works Clearinghouse.",
+                    low=words.numbers.decimal(SATISFIED, digits=2),
+                    high=words.numbers.decimal(ADJUST, digits=2),
+                ),
+            ]
         ),
         anchor=name,
     )
+
+
+def _legend(words: Words, rows: list[dict[str, object]]) -> str:
+    """Return what filled and open marks are; nothing where there are no open ones."""
+    if not any(math.isfinite(_within(row)) for row in rows):
+        return ""
+    return words.text("Filled: as observed; open: what is left within strata, which the analysis allows for.")
 
 
 def _lines(rows: list[dict[str, object]]) -> list[tuple[str, dict[str, object] | None]]:
@@ -113,7 +124,18 @@ def _line(axes: Axes, words: Words, place: int, level: str, row: dict[str, objec
     value = as_float(row["std_difference"])
     axes.text(0.12, place, row_label(words, row), transform=beside, va="center")
     axes.plot([0, value], [place, place], color=ACCENT, linewidth=0.9, alpha=0.6, zorder=2)
-    axes.plot([value], [place], marker=_MARKERS[level], markersize=6.2, color=ACCENT, zorder=3)
+    within = _within(row)
+    if math.isfinite(within):
+        axes.plot(
+            [within], [place], marker=_MARKERS[level], markersize=6.2, markerfacecolor="white", color=ACCENT, zorder=3,
+            markeredgewidth=1.1, linestyle="none",
+        )  # fmt: skip
+    axes.plot([value], [place], marker=_MARKERS[level], markersize=6.2, color=ACCENT, zorder=4)
+
+
+def _within(row: dict[str, object]) -> float:
+    """Return what is left of a difference within strata; NaN where that is not known."""
+    return as_float(row.get("std_difference_within", math.nan))
 
 
 def _labels(axes: Axes, words: Words, arm: ArmFacts) -> None:

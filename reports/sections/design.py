@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import cast
 
+from randomisation.design import Design
 from reports.blocks import Block, Bullets, Column, Heading, Inline, Note, Span, inline
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence
+from reports.sections.certificate import design_sentences
 from reports.sections.common import country_names, number_of_schools, paragraph
 from reports.selection import compared_arms, main_analyses, outcome_of, reference_arm
 from reports.tables.layout import line, table
@@ -84,6 +87,11 @@ def _warnings(facts: Mapping[str, object], words: Words) -> Iterable[Block]:
 
 
 def _strata(facts: Mapping[str, object], words: Words) -> Iterable[str]:
+    stated = facts.get("specification")
+    if isinstance(stated, Mapping) and (stated.get("constraint") or facts.get("kind") in ("simple", "matched")):
+        labels = cast("Mapping[str, str]", facts.get("labels") or {})
+        yield from design_sentences(Design.from_dict(stated), labels, words)
+        return
     ratio = str(facts.get("ratio") or "")
     strata = [str(name) for name in (facts.get("strata") or ())]  # type: ignore[attr-defined]  # a list of names
     n_strata = int(str(facts.get("n_strata") or 0))

@@ -238,13 +238,13 @@ def test_a_full_disk_loses_nothing(drawn: Path, tmp_path: Path) -> None:
         shutil.copytree(drawn, disk / "trial")
         trial = Trial(disk / "trial", clock=clock)
         trial.collect()
-        before = {path: sha256_of_file(path) for path in trial.paths.store.iterdir()}
+        before = {path: sha256_of_file(path) for path in trial.paths.store.rglob("*") if path.is_file()}
         free = shutil.disk_usage(disk).free
         (disk / "filler").write_bytes(b"x" * (free - 100_000))
         with pytest.raises(StorageError, match="full") as caught:
             trial.collect()
         assert exit_code(caught.value) == 9
-        assert {path: sha256_of_file(path) for path in trial.paths.store.iterdir()} == before
+        assert {path: sha256_of_file(path) for path in trial.paths.store.rglob("*") if path.is_file()} == before
         (disk / "filler").unlink()
         trial.collect()
 

@@ -101,8 +101,31 @@ def killed_at(touch: int, action: Callable[[], object]) -> bool:
     return code == 9
 
 
-def _arm(touch: int) -> None:
-    """Replace the system's calls in this process by ones that count and, at the last, die without a goodbye."""
+def n_touches(action: Callable[[], object]) -> int:
+    """Return how often an action touches the file system; it is run in a child process."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            left = _arm(1_000_000)
+            action()
+            os.write(writing, str(1_000_000 - left()).encode())
+        except BaseException:  # noqa: BLE001 -- the child must not run on as a second test process
+            traceback.print_exc(file=sys.stderr)
+            os._exit(1)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    os.close(writing)
+    with os.fdopen(reading) as stream:
+        return int(stream.read())
+
+
+def _arm(touch: int) -> Callable[[], int]:
+    """Replace the system's calls in this process by ones that count and, at the last, die without a goodbye.
+
+    Returns how many are left.
+    """
     left = touch
 
     def counting(name: str) -> Callable[..., object]:
@@ -121,3 +144,4 @@ def _arm(touch: int) -> None:
 
     for name in _TOUCHES:
         setattr(os, name, counting(name))
+    return lambda: left

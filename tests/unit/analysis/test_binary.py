@@ -11,12 +11,13 @@ import pytest
 from scipy import integrate, special, stats
 
 from analysis import Fit, Model, fit_logistic_mixed
-from analysis.inference.adjusted_profile import adjusted_profile, information
+from analysis.inference.adjusted_profile import adjusted_profile
 from analysis.quadrature import (
     Patterns,
     average_share,
     deviance,
     deviance_and_gradient,
+    information,
     patterns,
     school_modes,
 )
@@ -167,25 +168,52 @@ def test_patterns_keep_every_pupil_and_event() -> None:
     assert data.events.tolist() == frame.groupby("school")["left"].sum().tolist()
 
 
-def test_an_arm_without_events_has_no_odds_ratio() -> None:
-    fit = fit_logistic_mixed(counted({"control": [3, 2, 4], "pilot": [0, 0, 0]}, 10), PLAIN)
+def test_an_arm_without_events_has_no_odds_ratio_by_maximum_likelihood() -> None:
+    fit = fit_logistic_mixed(counted({"control": [3, 2, 4], "pilot": [0, 0, 0]}, 10), PLAIN, separation="fail")
     assert fit.status == "failed"
     assert fit.convergence.reason == "Nobody in the arm pilot had the event: the odds ratio is infinite."
 
 
-def test_a_reference_arm_in_which_everybody_had_the_event_has_no_odds_ratio() -> None:
-    fit = fit_logistic_mixed(counted({"control": [10, 10, 10], "pilot": [3, 5, 2]}, 10), PLAIN)
-    assert "Everybody in the arm reference" in fit.convergence.reason
+def test_a_reference_arm_in_which_everybody_had_the_event_has_no_odds_ratio_by_maximum_likelihood() -> None:
+    frame = counted({"control": [10, 10, 10], "pilot": [3, 5, 2]}, 10)
+    assert "Everybody in the arm reference" in fit_logistic_mixed(frame, PLAIN, separation="fail").convergence.reason
 
 
-def test_arms_that_are_separated_within_strata_have_no_odds_ratio() -> None:
+def separated_within_strata() -> tuple[pd.DataFrame, Model]:
     frame = counted({"control": [0, 0, 4, 3], "pilot": [5, 6, 10, 10]}, 10)
     frame["stratum"] = frame["school"].str[-1].map({"0": "low", "1": "low", "2": "high", "3": "high"})
-    model = Model(outcome="left", school="school", arm="arm", arms=("control", "pilot"), strata="stratum")
+    return frame, Model(outcome="left", school="school", arm="arm", arms=("control", "pilot"), strata="stratum")
+
+
+def test_arms_that_are_separated_within_strata_have_no_odds_ratio_by_maximum_likelihood() -> None:
     # Not separated as a whole: 7 of 40 and 31 of 40 had the event. Within the strata nobody, and everybody.
-    fit = fit_logistic_mixed(frame, model)
+    fit = fit_logistic_mixed(*separated_within_strata(), separation="fail")
     assert fit.status == "failed"
     assert "infinite" in fit.convergence.reason
+
+
+def test_a_weak_prior_answers_where_maximum_likelihood_is_infinite_and_is_said() -> None:
+    for frame, model in (
+        (counted({"control": [3, 2, 4], "pilot": [0, 0, 0]}, 10), PLAIN),
+        (counted({"control": [10, 10, 10], "pilot": [3, 5, 2]}, 10), PLAIN),
+        separated_within_strata(),
+    ):
+        fit = fit_logistic_mixed(frame, model)
+        row, shares = fit.estimate("arm[pilot]"), frame.groupby("arm")["left"].mean()
+        assert fit.method == "logistic_mixed_15_nodes_weak_prior"
+        assert math.isfinite(row.std_error)
+        assert np.sign(row.estimate) == np.sign(shares["pilot"] - shares["control"])
+        assert fit.difference("arm[pilot]").estimate == pytest.approx(shares["pilot"] - shares["control"], abs=0.12)
+
+
+def test_a_covariate_that_tells_all_events_apart_gets_the_weak_prior() -> None:
+    frame = drawn(12, 20, school_sd=0.4, seed=2)
+    frame["telling"] = np.arange(len(frame)) % 7 + 10.0 * frame["left"]
+    model = replace(PLAIN, covariates=("telling",))
+    assert fit_logistic_mixed(frame, model, separation="fail").status == "failed"
+    fit = fit_logistic_mixed(frame, model)
+    assert fit.method.endswith("_weak_prior")
+    assert math.isfinite(fit.estimate("arm[pilot]").conf_high)
 
 
 def test_a_stratum_in_which_nobody_had_the_event_is_left_out_of_the_odds_ratio_only() -> None:

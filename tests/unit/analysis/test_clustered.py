@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis import Model, fit_linear_clustered
-from analysis.inference.cr2 import cr2
+from analysis.inference.cluster_robust import cr2
 from analysis.simulation import simulate_scores
 from analysis.sums import school_cross_products
 

@@ -94,13 +94,17 @@ def test_every_quantity_is_there_for_all_countries_and_each(continuous: dict[str
             "difference/pilot",
             "hedges_g/pilot",
             "randomisation_test/pilot",
+            "randomisation_interval/pilot",
             "icc/-",
             "school_sd/-",
             "pupil_sd/-",
         )
     } | {"all/pooled_difference/pilot", "all/prediction_interval/pilot"}
     assert set(continuous) == expected
-    assert {row.status for row in continuous.values()} <= {"ok", "boundary"}
+    # Six schools can be drawn in 20 ways only, too few to reject anything at 5 %.
+    beyond = continuous["SI/randomisation_interval/pilot"]
+    assert {key for key, row in continuous.items() if row.status == "failed"} == {"SI/randomisation_interval/pilot"}
+    assert "too few" in beyond.reason
 
 
 @pytest.mark.parametrize("model", ["linear_mixed", "linear_cluster", "logistic_mixed"])
@@ -183,8 +187,28 @@ def test_the_test_has_a_statistic_a_p_value_and_nothing_else(continuous: dict[st
     assert row.method == "randomisation_test_99_draws"
 
 
+def test_the_interval_of_the_test_has_limits_and_nothing_else(continuous: dict[str, Estimate]) -> None:
+    for place in ("all", "HU", "RS"):
+        row = continuous[f"{place}/randomisation_interval/pilot"]
+        test = continuous[f"{place}/randomisation_test/pilot"]
+        difference = continuous[f"{place}/difference/pilot"]
+        assert row.conf_low < difference.estimate < row.conf_high
+        assert (row.conf_low <= 0 <= row.conf_high) == (test.p_value > 0.05)
+        assert math.isnan(row.estimate)
+        assert row.method == "test_inversion_99_draws"
+
+
+def test_eighteen_draws_are_too_few_for_an_interval(frame: pd.DataFrame) -> None:
+    schools, actual, draws = design(frame, QUESTION, n_draws=18)
+    rows = by_id(estimate_effects(frame, QUESTION, schools=schools, actual=actual, draws=draws))
+    assert rows["all/randomisation_interval/pilot"].status == "failed"
+    assert "too few" in rows["all/randomisation_interval/pilot"].reason
+    assert rows["all/randomisation_test/pilot"].status == "ok"
+
+
 def test_without_draws_there_is_no_test(frame: pd.DataFrame) -> None:
-    assert "randomisation_test" not in {row.quantity for row in answer(frame, tested=False)}
+    quantities = {row.quantity for row in answer(frame, tested=False)}
+    assert not {"randomisation_test", "randomisation_interval"} & quantities
 
 
 def test_one_country_has_no_rows_of_its_own_and_nothing_pooled(frame: pd.DataFrame) -> None:
@@ -267,7 +291,7 @@ def test_an_outcome_that_nobody_has_gives_rows_that_say_so(frame: pd.DataFrame) 
         rows = answer(frame.assign(mark=empty))
         assert {row.status for row in rows} == {"failed"}
         assert all(row.reason for row in rows)
-        assert len(rows) == 4 * 8 + 1
+        assert len(rows) == 4 * 9 + 1
 
 
 def test_a_pair_of_which_one_school_sent_nothing_is_coped_with(frame: pd.DataFrame) -> None:

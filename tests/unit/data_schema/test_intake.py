@@ -195,14 +195,20 @@ def test_the_encoding_of_a_file_is_told_by_the_schools_that_it_names() -> None:
     assert taken_in({"a.csv": content}, [rule]).frames["pupil"]["name"].tolist() == ["Špela Kožuh"]
 
 
-def test_a_file_sent_twice_is_kept_once_and_every_row_of_the_copy_noted() -> None:
+def test_a_file_sent_twice_is_kept_once_and_the_copy_noted() -> None:
     files = {"baseline/HU/pupil_031201.csv": GOOD, "baseline/HU/pupil_031201 (1).csv": GOOD}
     intake = taken_in(files)
     assert len(intake.frames["pupil"]) == 2
     assert intake.reconciliation[["kept", "refused"]].to_numpy().tolist() == [[2, 0], [0, 2]]
-    assert {finding.file for finding in intake.findings if "says the same" in finding.problem} == {
-        "baseline/HU/pupil_031201.csv"
-    }
+    (told,) = [finding for finding in intake.findings if "is the same as" in finding.problem]
+    assert (told.file, told.row, told.severity) == ("baseline/HU/pupil_031201.csv", None, "note")
+
+
+def test_rows_of_an_overlapping_file_are_kept_once_and_each_noted() -> None:
+    files = {"baseline/HU/pupil_031201.csv": GOOD, "baseline/HU/pupil_031201 (1).csv": GOOD + b"\r\n"}
+    intake = taken_in(files)
+    assert intake.reconciliation[["kept", "refused"]].to_numpy().tolist() == [[2, 0], [0, 2]]
+    assert [finding.row for finding in intake.findings if "says the same" in finding.problem] == [2, 3]
 
 
 def test_one_key_in_two_waves_is_no_double() -> None:

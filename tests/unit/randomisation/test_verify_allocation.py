@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 import randomisation
-from randomisation import AllocationRecord, Arm, Design, adopt, allocate, allocation_hash
+from randomisation import AllocationRecord, Arm, Constraint, Design, adopt, allocate, allocation_hash
 from randomisation import verify_allocation as module
 
 PROGRAM = Path(module.__file__)
@@ -233,3 +233,29 @@ def test_it_agrees_on_20000_schools_in_6000_strata_within_seconds() -> None:
 
 def test_the_program_lies_beside_the_published_text() -> None:
     assert (Path(randomisation.__file__).parent / "ALGORITHM.md").is_file()
+
+
+def test_a_variable_that_changed_in_the_frame_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = SCHOOLS.assign(size=range(40))
+    design = Design(arms=DESIGN.arms, strata=("country",), constraint=Constraint(variables=("size",), best_share=0.5))
+    record = AllocationRecord.of(allocate(frame, design, seed="1")).to_dict()
+    assert module.main(written(tmp_path, record=record, schools=frame)) == 0
+    assert module.main(written(tmp_path, record=record, schools=frame.assign(size=[99, *range(1, 40)]))) == 1
+    assert "School 000: 'size' is '99', but was '0' at the draw." in capsys.readouterr().out
+
+
+def test_a_limit_that_no_draw_keeps_to_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = SCHOOLS.iloc[:8].assign(size=[1, 2, 4, 8, 16, 32, 64, 128])
+    design = Design(arms=(Arm(name="a"), Arm(name="b")), constraint=Constraint(variables=("size",), best_share=0.5))
+    record = AllocationRecord.of(allocate(frame, design, seed="1")).to_dict() | {"score_limit": -1}
+    monkeypatch.setattr(module, "MOST_TRIES", 20)
+    assert module.main(written(tmp_path, record=record, schools=frame)) == 1
+
+
+def test_a_class_that_is_no_number_in_the_file_is_a_change(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = SCHOOLS.assign(size=range(40))
+    design = Design(arms=(Arm(name="a"), Arm(name="b")), strata=("size",), cuts=(("size", (20,)),))
+    record = AllocationRecord.of(allocate(frame, design, seed="1")).to_dict()
+    files = written(tmp_path, record=record, schools=frame.assign(size=["few", *map(str, range(1, 40))]))
+    assert module.main(files) == 1
+    assert "'size' is 'few', but was 'a: below 20'" in capsys.readouterr().out

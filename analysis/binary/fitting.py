@@ -1,0 +1,314 @@
+"""The binary outcome with a random school intercept, by maximum likelihood or, where that is infinite, a weak prior."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from analysis.binary.separation import infinite_arm, informative_rows, separated_arm, weak_prior
+from analysis.inference.adjusted_profile import adjusted_vcov
+from analysis.quadrature import LOGIT, ComplementaryLogLog, Optimum, Problem, Response, average_mean, maximise
+from analysis.results import Coefficients, Convergence, Fit, failed_fit
+from analysis.specs import Model
+from analysis.terms import Columns, design_columns
+from data_schema.errors import EstimationError
+
+Link = Literal["logit", "cloglog"]
+Separation = Literal["weak_prior", "fail"]
+
+_RESPONSES: dict[str, Response] = {"logit": LOGIT, "cloglog": ComplementaryLogLog()}
+_METHODS = {"logit": "logistic_mixed", "cloglog": "cloglog_mixed"}
+
+
+def fit_logistic_mixed(
+    frame: pd.DataFrame, model: Model, *, n_nodes: int = 15, separation: Separation = "weak_prior"
+) -> Fit:
+    """Fit a logistic model with a random school intercept by maximum likelihood.
+
+    Parameters
+    ----------
+    frame
+        One row a pupil; the outcome is 0, 1 or missing.
+    model
+        Which column plays which part.
+    n_nodes
+        Nodes of adaptive Gauss-Hermite quadrature, 1 or more; 1 is Laplace's approximation.
+    separation
+        What to do where the likelihood has no maximum, because nobody (or everybody) in an arm had the event or
+        covariates tell all events apart: "weak_prior" puts a log-F(1, 1) prior on the coefficients (``method`` then
+        ends with "_weak_prior"), "fail" returns a failed fit.
+
+    Returns
+    -------
+    Fit
+        Coefficients are log odds given the school; variance ``school`` on the logit scale; ``differences`` are risk
+        differences: shares if every pupil were in the arm less shares if every pupil were in the reference arm,
+        averaged over pupils and schools, with standard errors by the delta method. Estimates, their variance and the
+        school variance are those of maximum likelihood, as glmer has them; tests, intervals and the errors of the
+        differences use the school variance of the adjusted profile likelihood, since maximum likelihood's is too small
+        where schools are few, and as many degrees of freedom as schools less school-level columns.
+        ``convergence.objective`` is the deviance, minus twice the log-likelihood. Strata and levels of covariates in
+        which everybody or nobody had the event tell nothing of the odds ratio and are left out of the search.
+
+    References
+    ----------
+    Greenland and Mansournia (2015), Statistics in Medicine 34, 3133-3143, for the prior.
+    """
+    return fit_binary_mixed(frame, model, link="logit", n_nodes=n_nodes, separation=separation)
+
+
+def fit_binary_mixed(
+    frame: pd.DataFrame,
+    model: Model,
+    *,
+    link: Link = "logit",
+    n_nodes: int = 15,
+    separation: Separation = "weak_prior",
+) -> Fit:
+    """Fit a binary outcome with a random school intercept by maximum likelihood.
+
+    Parameters
+    ----------
+    frame, model, n_nodes, separation
+        See `fit_logistic_mixed`.
+    link
+        "logit" (coefficients are log odds) or "cloglog" (log hazards of a time that is seen term by term). A log or an
+        identity link would let a school's share leave 0 to 1 when school intercepts are normal; use
+        `analysis.fit_gee`, which has them.
+
+    Raises
+    ------
+    EstimationError
+        For another link, or fewer nodes than one.
+    """
+    return fit_binary(frame, model, link=link, n_nodes=n_nodes, separation=separation).fit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BinaryFit:
+    """A fit with what risks need of it.
+
+    Parameters
+    ----------
+    fit
+        The fit; failed when the others are None.
+    problem, optimum
+        The patterns and where their likelihood is greatest.
+    adjusted
+        Shape (p + 1, p + 1), variance of (beta, school_sd) that few schools call for.
+    share_informative
+        Share of the pupils who are in the search; the risk of the others is ``share_left_out_events`` in either arm.
+    share_left_out_events
+        Share of all pupils who are left out of the search and had the event.
+    terms
+        Columns of the arms other than the reference, which are in the fit.
+    note
+        That a prior was used, and why; empty without one.
+    """
+
+    fit: Fit
+    problem: Problem | None = None
+    optimum: Optimum | None = None
+    adjusted: np.ndarray | None = None
+    share_informative: float = 1.0
+    share_left_out_events: float = 0.0
+    terms: tuple[str, ...] = ()
+    note: str = ""
+
+
+def fit_binary(
+    frame: pd.DataFrame, model: Model, *, link: Link, n_nodes: int, separation: Separation = "weak_prior"
+) -> BinaryFit:
+    """Fit as `fit_binary_mixed` does, and keep what risks need."""
+    _check(model, link=link, n_nodes=n_nodes, separation=separation)
+    labels = {"method": f"{_METHODS[link]}_{n_nodes}_nodes", "se_type": "model", "df_method": "between"}
+    every = design_columns(frame, model)
+    reason = every.reason or not_binary(every)
+    if not reason:
+        kept = informative_rows(frame, model)
+        columns = every if kept is frame else design_columns(kept, model)
+        reason = columns.reason or separated_arm(columns)
+    if not reason:
+        tried = _searched(columns, every, labels=labels, response=_RESPONSES[link], n_nodes=n_nodes, note="")
+        if not tried.note:
+            return tried
+        reason = tried.note
+    if separation == "fail" or every.reason or not_binary(every):
+        return BinaryFit(fit=failed_fit(reason, **labels, n_missing_outcome=every.n_missing_outcome))
+    usable = every if columns.reason else columns
+    labels = {**labels, "method": labels["method"] + "_weak_prior"}
+    return _searched(usable, every, labels=labels, response=_RESPONSES[link], n_nodes=n_nodes, note=_said(reason))
+
+
+def _said(reason: str) -> str:
+    return f"{reason} A weak log-F(1, 1) prior on the coefficients keeps the estimates finite."
+
+
+def _check(model: Model, *, link: str, n_nodes: int, separation: str) -> None:
+    if link not in get_args(Link):
+        raise EstimationError(
+            f"model of '{model.outcome}'",
+            f"the link '{link}' has no model with normal school intercepts.",
+            "Use 'logit' or 'cloglog', or fit_gee for the links 'log' and 'identity'.",
+        )
+    if separation not in get_args(Separation):
+        raise EstimationError(
+            f"model of '{model.outcome}'",
+            f"separation='{separation}' is unknown.",
+            f"Use one of {', '.join(get_args(Separation))}.",
+        )
+    if n_nodes < 1:
+        raise EstimationError(f"model of '{model.outcome}'", f"{n_nodes} nodes are too few.", "Use 1 or more.")
+
+
+def not_binary(columns: Columns) -> str:
+    """Say so when the outcome is not 0 or 1."""
+    return "" if np.isin(columns.y, (0.0, 1.0)).all() else "The outcome of a logistic model must be 0 or 1."
+
+
+def _searched(
+    columns: Columns, every: Columns, *, labels: dict[str, str], response: Response, n_nodes: int, note: str
+) -> BinaryFit:
+    """Search for the maximum; ``note`` is not empty when a prior is to be used, or is the reason for one."""
+    problem = Problem.of(columns)
+    data = replace(problem.data, response=response, prior=weak_prior(problem) if note else None)
+    problem = replace(problem, data=data)
+    optimum = maximise(data, n_nodes=n_nodes)
+    if not note:
+        infinite = optimum.reason or infinite_arm(problem, optimum, columns)
+        if infinite:
+            fit = failed_fit(infinite, **labels, n_missing_outcome=every.n_missing_outcome)
+            return BinaryFit(fit=fit, note=infinite)
+    df = problem.between_df()
+    reason = optimum.reason or too_few(df)
+    if reason:
+        return BinaryFit(fit=failed_fit(reason, **labels, n_missing_outcome=every.n_missing_outcome))
+    adjusted = adjusted_vcov(data, optimum, n_nodes=n_nodes)
+    draft = BinaryFit(
+        fit=failed_fit("", **labels, n_missing_outcome=0),
+        problem=problem,
+        optimum=optimum,
+        adjusted=adjusted,
+        share_informative=len(columns.y) / len(every.y),
+        share_left_out_events=float(every.y.sum() - columns.y.sum()) / len(every.y),
+        terms=tuple(columns.arm_terms.values()),
+        note=note,
+    )
+    return replace(draft, fit=_fit(draft, every, labels=labels, df=df))
+
+
+def _fit(draft: BinaryFit, every: Columns, *, labels: dict[str, str], df: int) -> Fit:
+    problem, optimum, adjusted = fitted_parts(draft)
+    back, p = problem.to_original(), len(problem.names)
+    vcov = back @ optimum.vcov[:p, :p] @ back.T
+    return Fit(
+        **labels,
+        coefficients=Coefficients(
+            names=problem.names,
+            estimate=back @ optimum.beta,
+            vcov=vcov,
+            df=np.full(p, float(df)),
+            test_error=larger_errors(vcov, back @ adjusted[:p, :p] @ back.T),
+        ),
+        differences=_risk_differences(draft, df=df),
+        convergence=Convergence(
+            status="boundary" if optimum.school_sd == 0 else "converged",
+            objective=optimum.deviance,
+            n_evaluations=optimum.n_evaluations,
+        ),
+        n_pupils=len(every.y),
+        n_schools=len(every.schools),
+        n_missing_outcome=every.n_missing_outcome,
+        n_missing_covariate=every.n_missing_covariate,
+        variances={"school": optimum.school_sd**2},
+        dropped=tuple(name for name in every.names if name not in problem.names),
+    )
+
+
+def fitted_parts(binary: BinaryFit) -> tuple[Problem, Optimum, np.ndarray]:
+    """Return the parts of a fit that did not fail.
+
+    Raises
+    ------
+    ValueError
+        When it failed.
+    """
+    if binary.problem is None or binary.optimum is None or binary.adjusted is None:
+        raise ValueError("The fit failed and has no parts.")
+    return binary.problem, binary.optimum, binary.adjusted
+
+
+def larger_errors(*vcovs: np.ndarray) -> np.ndarray:
+    """Return, term by term, the largest standard error of several variances."""
+    return np.asarray(np.sqrt(np.max([np.diag(vcov) for vcov in vcovs], axis=0)))
+
+
+def too_few(df: int) -> str:
+    """Say so when there are no degrees of freedom between schools."""
+    return "" if df >= 1 else "There are no more schools than school-level columns: the schools' variance is unknown."
+
+
+def arm_risks(
+    problem: Problem, beta: np.ndarray, school_sd: float, *, terms: tuple[str, ...], n_nodes: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Standardise shares over the pupils of the fit, the reference arm first.
+
+    Parameters
+    ----------
+    problem
+        The patterns; schools that count several times do so here.
+    beta, school_sd
+        Scaled coefficients and the school's standard deviation, over which shares are averaged.
+    terms
+        Columns of the arms other than the reference.
+    n_nodes
+        Nodes of the quadrature over schools; None for as many as it takes.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Shapes (A,) and (A, p + 1): shares and their derivatives by (beta, school_sd).
+    """
+    data = problem.data
+    count = data.count if data.school_weight is None else data.count * data.school_weight[data.school]
+    shares = []
+    for chosen in (None, *terms):
+        x = problem.with_arm(list(terms), chosen=chosen)
+        shares.append(average_mean(x @ beta, school_sd, x=x, count=count, response=data.response, n_nodes=n_nodes))
+    return np.array([share[0] for share in shares]), np.array([share[1] for share in shares])
+
+
+def delta_differences(
+    values: np.ndarray, slopes: np.ndarray, vcov: np.ndarray, *, terms: tuple[str, ...], df: int
+) -> Coefficients:
+    """Return each arm's value less the reference's, with the variance of the delta method.
+
+    Parameters
+    ----------
+    values, slopes
+        Shapes (A,) and (A, q), values by arm and their derivatives.
+    vcov
+        Shape (q, q).
+    terms
+        Columns of the arms other than the reference.
+    df
+        Degrees of freedom.
+    """
+    gradient = (slopes[1:] - slopes[0]).reshape(len(terms), len(vcov))
+    return Coefficients(
+        names=terms,
+        estimate=values[1:] - values[0],
+        vcov=gradient @ vcov @ gradient.T,
+        df=np.full(len(terms), float(df)),
+    )
+
+
+def _risk_differences(draft: BinaryFit, *, df: int) -> Coefficients:
+    """Standardise shares over the pupils of the fit; in strata left out the difference is zero."""
+    problem, optimum, adjusted = fitted_parts(draft)
+    shares, slopes = arm_risks(problem, optimum.beta, optimum.school_sd, terms=draft.terms)
+    informative = draft.share_informative
+    return delta_differences(shares * informative, slopes * informative, adjusted, terms=draft.terms, df=df)

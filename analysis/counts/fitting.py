@@ -1,0 +1,274 @@
+"""Poisson and negative binomial models with exposure and a random school intercept, by quadrature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, special
+
+from analysis.binary.fitting import larger_errors, too_few
+from analysis.counts.rows import CountRows, count_rows
+from analysis.counts.zero_inflation import ZeroInflated
+from analysis.inference.adjusted_profile import adjusted_vcov
+from analysis.quadrature import NegativeBinomial, Optimum, Patterns, Poisson, Problem, Response, maximise
+from analysis.quadrature.patterns import distinct_rows
+from analysis.results import Coefficients, Convergence, Estimate, Fit, failed_fit
+from analysis.specs import Model
+from analysis.terms import Columns
+from data_schema.errors import EstimationError
+
+CountFamily = Literal["negative_binomial", "poisson"]
+
+_FEW_NODES = 5
+# Between them a dispersion is anything from none to one that no school has; below the first the counts are Poisson's.
+_LOG_DISPERSIONS = (-12.0, 5.0)
+_NO_DISPERSION = 1e-4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountFit:
+    """A fitted model of counts.
+
+    Parameters
+    ----------
+    fit
+        Coefficients are log rates; ``convergence.objective`` is minus twice the log-likelihood, constants included.
+    dispersion
+        Variance beyond Poisson's: mean + dispersion mean^2 given the school; 0 for Poisson.
+    zero_share
+        Share that is zero whatever the rate; 0 without zero inflation.
+    n_without_exposure
+        Rows left out because their exposure is missing or zero.
+    problem, optimum, adjusted, terms
+        What rates need; None and empty when the fit failed.
+    """
+
+    fit: Fit
+    dispersion: float = 0.0
+    zero_share: float = 0.0
+    n_without_exposure: int = 0
+    problem: Problem | None = field(default=None, repr=False)
+    optimum: Optimum | None = field(default=None, repr=False)
+    adjusted: np.ndarray | None = field(default=None, repr=False)
+    terms: tuple[str, ...] = ()
+
+    def estimate(self, term: str, *, conf_level: float = 0.95) -> Estimate:
+        """Return one log rate ratio; see `analysis.Fit.estimate`."""
+        return self.fit.estimate(term, conf_level=conf_level)
+
+    def tidy(self, *, conf_level: float = 0.95) -> pd.DataFrame:
+        """Return one row a coefficient, in the columns of the table of estimates."""
+        return self.fit.tidy(conf_level=conf_level)
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row for the fit."""
+        return self.fit.glance().assign(
+            dispersion=self.dispersion, zero_share=self.zero_share, n_without_exposure=self.n_without_exposure
+        )
+
+
+def fit_counts(
+    frame: pd.DataFrame,
+    model: Model,
+    *,
+    family: CountFamily = "negative_binomial",
+    exposure: str | None = None,
+    zero_inflated: bool = False,
+    n_nodes: int = 15,
+) -> CountFit:
+    """Fit a model of counts with a log link, exposure and a random school intercept by maximum likelihood.
+
+    Parameters
+    ----------
+    frame
+        One row a pupil; the outcome is a whole number, 0 or more, or missing.
+    model
+        Which column plays which part.
+    family
+        "negative_binomial" (variance mean + dispersion mean^2 between a school's pupils) or "poisson", whose errors are
+        too small wherever pupils of a school differ in more than luck, as they do in absence.
+    exposure
+        Column of the time in which was counted, such as the school days enrolled; None for the same for all.
+    zero_inflated
+        Whether a share of the counts is zero whatever the rate.
+    n_nodes
+        Nodes of adaptive Gauss-Hermite quadrature; 1 is Laplace's approximation.
+
+    Returns
+    -------
+    CountFit
+        Tests and intervals as those of `analysis.fit_logistic_mixed`: the school variance of the adjusted profile
+        likelihood, degrees of freedom of schools less school-level columns. A negative binomial without dispersion is
+        Poisson's, and its ``method`` says so.
+
+    Raises
+    ------
+    EstimationError
+        When the family is unknown or an exposure is impossible.
+    """
+    if family not in get_args(CountFamily) or n_nodes < 1:
+        raise EstimationError(
+            f"model of '{model.outcome}'",
+            f"family='{family}' with {n_nodes} nodes is unknown.",
+            f"Use one of {', '.join(get_args(CountFamily))}, and 1 node or more.",
+        )
+    rows = count_rows(frame, model, exposure=exposure)
+    columns = rows.columns
+    method = f"{'zero_inflated_' if zero_inflated else ''}{family}_mixed_{n_nodes}_nodes"
+    if columns.reason:
+        return _failed(columns.reason, method, rows)
+    found = _search(rows, family=family, zero_inflated=zero_inflated, n_nodes=n_nodes)
+    df = found.problem.between_df()
+    reason = found.optimum.reason or too_few(df)
+    if reason:
+        return _failed(reason, method, rows)
+    adjusted = adjusted_vcov(found.problem.data, found.optimum, n_nodes=n_nodes)
+    boundary = found.optimum.school_sd == 0 or (family == "negative_binomial" and found.dispersion == 0)
+    return CountFit(
+        fit=_fit(found, adjusted, columns, method=method, df=df, boundary=boundary),
+        dispersion=found.dispersion,
+        zero_share=found.zero_share,
+        n_without_exposure=rows.n_without_exposure,
+        problem=found.problem,
+        optimum=found.optimum,
+        adjusted=adjusted,
+        terms=tuple(columns.arm_terms.values()),
+    )
+
+
+def _failed(reason: str, method: str, rows: CountRows) -> CountFit:
+    fit = failed_fit(
+        reason, method=method, se_type="model", df_method="between", n_missing_outcome=rows.columns.n_missing_outcome
+    )
+    return CountFit(fit=fit, n_without_exposure=rows.n_without_exposure)
+
+
+def _fit(found: _Found, adjusted: np.ndarray, columns: Columns, *, method: str, df: int, boundary: bool) -> Fit:
+    problem, optimum = found.problem, found.optimum
+    back, p = problem.to_original(), len(problem.names)
+    vcov = back @ optimum.vcov[:p, :p] @ back.T
+    return Fit(
+        method=method,
+        se_type="model",
+        df_method="between",
+        coefficients=Coefficients(
+            names=problem.names,
+            estimate=back @ optimum.beta,
+            vcov=vcov,
+            df=np.full(p, float(df)),
+            test_error=larger_errors(vcov, back @ adjusted[:p, :p] @ back.T),
+        ),
+        convergence=Convergence(
+            status="boundary" if boundary else "converged",
+            objective=found.deviance,
+            n_evaluations=optimum.n_evaluations,
+        ),
+        n_pupils=len(columns.y),
+        n_schools=len(columns.schools),
+        n_missing_outcome=columns.n_missing_outcome,
+        n_missing_covariate=columns.n_missing_covariate,
+        variances={"school": optimum.school_sd**2},
+        dropped=tuple(name for name in columns.names if name not in problem.names),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """The maximum, with the parameters beside the coefficients."""
+
+    problem: Problem
+    optimum: Optimum
+    dispersion: float
+    zero_share: float
+    deviance: float
+
+
+def _search(rows: CountRows, *, family: CountFamily, zero_inflated: bool, n_nodes: int) -> _Found:
+    """Minimise the deviance over dispersion and share of zeros, each with its best coefficients."""
+    problem = Problem.of(rows.columns, make=_patterns_maker(rows.exposure))
+    zero = problem.data.events == 0
+    found = _at(problem, rows, zero, family=family, zero_inflated=zero_inflated)
+    guesses = ([0.0] if family == "negative_binomial" else []) + ([-1.5] if zero_inflated else [])
+    if guesses:
+        best = _best_extras(lambda extras, start: found(extras, _FEW_NODES, start), np.array(guesses))
+    else:
+        best = np.array([])
+    answer = found(best, n_nodes, None)
+    if family == "negative_binomial" and answer.dispersion < _NO_DISPERSION:
+        plain = _search(rows, family="poisson", zero_inflated=zero_inflated, n_nodes=n_nodes)
+        return plain if plain.deviance <= answer.deviance + 1e-3 else answer
+    return answer
+
+
+_At = Callable[[np.ndarray, int, np.ndarray | None], _Found]
+
+
+def _at(problem: Problem, rows: CountRows, zero: np.ndarray, *, family: CountFamily, zero_inflated: bool) -> _At:
+    """Return the best coefficients as a function of log dispersion, logit of the share of zeros, nodes and a start."""
+    counts = rows.columns.y
+
+    def at(extras: np.ndarray, n_nodes: int, start: np.ndarray | None) -> _Found:
+        dispersion = float(np.exp(extras[0])) if family == "negative_binomial" else 0.0
+        share = float(special.expit(extras[-1])) if zero_inflated else 0.0
+        base: Response = NegativeBinomial(dispersion=dispersion) if dispersion else Poisson()
+        response = ZeroInflated(base, share, zero) if zero_inflated else base
+        here = replace(problem, data=replace(problem.data, response=response))
+        optimum = maximise(here.data, n_nodes=n_nodes, start=start)
+        deviance = optimum.deviance - 2 * _constant(counts, dispersion=dispersion)
+        return _Found(problem=here, optimum=optimum, dispersion=dispersion, zero_share=share, deviance=deviance)
+
+    return at
+
+
+def _best_extras(at: Callable[[np.ndarray, np.ndarray | None], _Found], guess: np.ndarray) -> np.ndarray:
+    """Search the one or two parameters beside the coefficients, each place beginning where the last one ended."""
+    start: list[np.ndarray | None] = [None]
+
+    def deviance(extras: np.ndarray) -> float:
+        found = at(extras, start[0])
+        if not found.optimum.reason:
+            start[0] = np.append(found.optimum.beta, max(found.optimum.school_sd, 0.05))
+        return found.deviance
+
+    if len(guess) == 1:
+        bounds = _LOG_DISPERSIONS if guess[0] == 0.0 else (-12.0, 6.0)
+        one = optimize.minimize_scalar(
+            lambda extra: deviance(np.array([extra])),
+            bounds=bounds,
+            method="bounded",
+            options={"xatol": 1e-6},
+        )
+        return np.atleast_1d(one.x)
+    both = optimize.minimize(deviance, guess, method="Nelder-Mead", options={"xatol": 1e-5, "fatol": 1e-8})
+    return np.asarray(both.x)
+
+
+def _constant(counts: np.ndarray, *, dispersion: float) -> float:
+    """Return the part of the log-likelihood that no coefficient moves."""
+    total = -float(special.gammaln(counts + 1).sum())
+    if dispersion:
+        size = 1 / dispersion
+        total += float((special.gammaln(counts + size) - special.gammaln(size) + counts * np.log(dispersion)).sum())
+    return total
+
+
+def _patterns_maker(exposure: np.ndarray) -> Callable[[np.ndarray, Columns], Patterns]:
+    """Return patterns of the same covariates, exposure, and zero or not, the exposure being an offset."""
+
+    def make(x: np.ndarray, columns: Columns) -> Patterns:
+        values = np.column_stack([x, exposure, columns.y > 0])
+        first, place = distinct_rows(values, columns.school)
+        return Patterns(
+            x=x[first],
+            school=columns.school[first],
+            count=np.bincount(place, minlength=len(first)).astype(float),
+            events=np.bincount(place, weights=columns.y, minlength=len(first)),
+            n_schools=len(columns.schools),
+            offset=np.log(exposure[first]),
+        )
+
+    return make

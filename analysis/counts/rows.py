@@ -1,0 +1,103 @@
+"""Rows of counts with their exposure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from analysis.specs import Model
+from analysis.terms import Columns, design_columns, numeric_column
+from data_schema.errors import EstimationError
+
+_POSITION = "(row)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountRows:
+    """Columns of a model of counts; ``columns.y`` are the counts.
+
+    Parameters
+    ----------
+    columns
+        With the reason why there is nothing to estimate, if so.
+    exposure
+        Shape (N,), above 0.
+    n_without_exposure
+        Rows with a count whose exposure is missing or zero, which are left out.
+    """
+
+    columns: Columns
+    exposure: np.ndarray
+    n_without_exposure: int
+
+
+def count_rows(frame: pd.DataFrame, model: Model, *, exposure: str | None) -> CountRows:
+    """Turn a frame into columns, counts and exposures.
+
+    Parameters
+    ----------
+    frame
+        One row a pupil.
+    model
+        Its outcome is a whole number, 0 or more, or missing.
+    exposure
+        Column of the time that was counted; None for the same for all.
+
+    Raises
+    ------
+    EstimationError
+        When an exposure is below zero, or a count is above zero where nothing was exposed.
+    """
+    counts = numeric_column(frame, model.outcome)
+    exposed = np.ones(len(frame)) if exposure is None else _exposure(frame, exposure, model, counts)
+    usable = np.isfinite(counts) & np.isfinite(exposed) & (exposed > 0)
+    positions = np.where(usable, np.arange(len(frame)), np.nan)
+    columns = design_columns(frame.assign(**{_POSITION: positions}), replace(model, outcome=_POSITION))
+    places = columns.y.astype(int)
+    columns = replace(columns, y=counts[places], n_missing_outcome=int((~np.isfinite(counts)).sum()))
+    return CountRows(
+        columns=replace(columns, reason=columns.reason or _reason(columns)),
+        exposure=exposed[places],
+        n_without_exposure=int((np.isfinite(counts) & ~usable).sum()),
+    )
+
+
+def _exposure(frame: pd.DataFrame, exposure: str, model: Model, counts: np.ndarray) -> np.ndarray:
+    if exposure not in frame.columns:
+        raise EstimationError(
+            f"model of '{model.outcome}'",
+            f"the data have no column '{exposure}'.",
+            f"Use one of: {', '.join(map(str, frame.columns))}.",
+        )
+    exposed = numeric_column(frame, exposure)
+    below = int((exposed < 0).sum())
+    if below:
+        raise EstimationError(
+            f"column '{exposure}'", f"{below} exposures are below zero.", "Correct them or set them to missing."
+        )
+    impossible = int(((exposed == 0) & (counts > 0)).sum())
+    if impossible:
+        raise EstimationError(
+            f"column '{exposure}'",
+            f"{impossible} rows count something in an exposure of zero.",
+            "Correct the count or the exposure.",
+        )
+    return exposed
+
+
+def _reason(columns: Columns) -> str:
+    if len(columns.y) == 0:
+        return "No pupil has this outcome."
+    if (columns.y < 0).any() or (columns.y != np.rint(columns.y)).any():
+        return "The outcome of a model of counts must be whole numbers, 0 or more."
+    if not columns.y.any():
+        return "Every count is zero."
+    groups = {arm: columns.x[:, columns.names.index(term)] == 1 for arm, term in columns.arm_terms.items()}
+    if groups:
+        groups["reference"] = ~np.any(list(groups.values()), axis=0)
+    for arm, rows in groups.items():
+        if not columns.y[rows].any():
+            return f"Every count in the arm {arm} is zero: the rate ratio is zero or infinite."
+    return ""

@@ -1,0 +1,163 @@
+"""Model formulas in the words of lme4: fixed terms as formulaic reads them, random terms in brackets with a bar."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from data_schema.errors import EstimationError
+
+_NAME = re.compile(r"[^\W\d]\w*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RandomTerm:
+    """One random term: columns whose effects vary by group with one covariance matrix.
+
+    Parameters
+    ----------
+    columns
+        Left of the bar, with an explicit ``1`` or ``0``: ``"1"``, ``"1 + x"``, ``"0 + x"``.
+    grouping
+        Names of the columns whose combinations are the groups: ``("country", "school")`` for ``country:school``.
+    """
+
+    columns: str
+    grouping: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"({self.columns} | {':'.join(self.grouping)})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixedFormula:
+    """A formula taken apart.
+
+    Parameters
+    ----------
+    outcome
+        Left of the tilde.
+    fixed
+        The fixed terms, ``"1"`` when there are none.
+    random
+        The random terms, nested groupings and double bars written out.
+    """
+
+    outcome: str
+    fixed: str
+    random: tuple[RandomTerm, ...]
+
+    def __str__(self) -> str:
+        return f"{self.outcome} ~ {' + '.join([self.fixed, *map(str, self.random)])}"
+
+
+def parse_formula(text: str) -> MixedFormula:
+    """Take a formula in lme4's words apart.
+
+    Parameters
+    ----------
+    text
+        ``outcome ~ fixed + (columns | grouping)``: ``(1 | school)`` a random intercept, ``(1 + x | school)`` intercept
+        and slope with their correlation, ``(1 + x || school)`` without, ``(1 | country/school)`` nested: the same as
+        ``(1 | country) + (1 | country:school)``.
+
+    Raises
+    ------
+    EstimationError
+        When there is no tilde, a bracket is not closed, a random term has no grouping, or nothing is random.
+
+    Examples
+    --------
+    >>> str(parse_formula("score ~ arm + (1 + arm || school)"))
+    'score ~ arm + (1 | school) + (0 + arm | school)'
+    """
+    left, tilde, right = text.partition("~")
+    if not tilde or not left.strip() or not right.strip():
+        raise _impossible(text, "has no outcome and terms.", "Write it as 'outcome ~ terms + (1 | school)'.")
+    fixed: list[str] = []
+    random: list[RandomTerm] = []
+    for sign, term in _split(right, text):
+        bar = _bar(term)
+        if bar is None:
+            fixed.append(f"{sign} {term}")
+        elif sign == "-":
+            raise _impossible(text, f"takes the random term {term} away.", "Leave it out instead.")
+        else:
+            random.extend(_random(*bar, text))
+    if not random:
+        raise _impossible(text, "has no random term.", "Add one, such as '+ (1 | school)', or use `linear_model`.")
+    joined = " ".join(fixed).removeprefix("+ ")
+    return MixedFormula(outcome=left.strip(), fixed=joined or "1", random=tuple(random))
+
+
+def _split(right: str, text: str) -> list[tuple[str, str]]:
+    """Return the terms of the outermost level, each with its sign."""
+    parts: list[tuple[str, str]] = []
+    depth, start, sign = 0, 0, "+"
+    for place, letter in enumerate(right):
+        depth += (letter in "([{") - (letter in ")]}")
+        if depth < 0:
+            break
+        if depth == 0 and letter in "+-":
+            if right[start:place].strip():
+                parts.append((sign, right[start:place].strip()))
+            sign, start = letter, place + 1
+    if depth != 0:
+        raise _impossible(text, "has a bracket without its partner.", "Close every bracket.")
+    if right[start:].strip():
+        parts.append((sign, right[start:].strip()))
+    return parts
+
+
+def _bar(term: str) -> tuple[str, bool, str] | None:
+    """Return what stands left and right of a random term's bar and whether it is single; None for a fixed term."""
+    inside = term[1:-1]
+    if not (term.startswith("(") and term.endswith(")")) or "|" not in inside:
+        return None
+    left, bar, right = inside.partition("||")
+    if bar:
+        return left.strip(), False, right.strip()
+    left, _, right = inside.partition("|")
+    return left.strip(), True, right.strip()
+
+
+def _random(left: str, correlated: bool, right: str, text: str) -> list[RandomTerm]:
+    groupings = _groupings(right, text)
+    columns = _columns(left or "1", text)
+    if correlated or len(columns) == 1:
+        blocks = [" + ".join(columns)]
+    else:
+        blocks = [block if block in ("0", "1") else f"0 + {block}" for block in columns if block != "0"]
+    return [RandomTerm(columns=block, grouping=grouping) for grouping in groupings for block in blocks]
+
+
+def _columns(left: str, text: str) -> list[str]:
+    """Return the terms left of a bar, an explicit 1 or 0 first."""
+    terms, intercept = [], "1"
+    for sign, term in _split(left, text):
+        if term in ("0", "1"):
+            intercept = "1" if (term == "1") == (sign == "+") else "0"
+        elif sign == "-":
+            raise _impossible(text, f"takes the random slope {term} away.", "Leave it out instead.")
+        else:
+            terms.append(term)
+    if intercept == "0" and not terms:
+        raise _impossible(text, "has a random term without columns.", "Write '(1 | school)'.")
+    return [intercept, *terms]
+
+
+def _groupings(right: str, text: str) -> list[tuple[str, ...]]:
+    nested = [tuple(name.strip() for name in part.split(":")) for part in right.split("/")]
+    for names in nested:
+        for name in names:
+            if _NAME.fullmatch(name) is None:
+                raise _impossible(
+                    text,
+                    f"groups by '{right}'.",
+                    "Name columns, nested by '/' or joined by ':', as in '(1 | country/school)'.",
+                )
+    return [tuple(name for names in nested[: depth + 1] for name in names) for depth in range(len(nested))]
+
+
+def _impossible(text: str, problem: str, remedy: str) -> EstimationError:
+    return EstimationError(f"formula '{text}'", problem, remedy)

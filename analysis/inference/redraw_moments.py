@@ -1,0 +1,285 @@
+"""What re-draws of the arms leave as it is: each school's moments of outcome, covariates and moderators.
+
+Arms are constant within schools, so that a column of the arms (or of an arm times a moderator) is a school's indicator
+times columns that no draw changes. Strata are absorbed: with a weight w_j = 1 / (1 + l n_j) a school, partialling their
+effects out is taking off means, at no cost in their number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from scipy import optimize
+
+from analysis.specs import Model
+from analysis.sums import school_cross_products
+from analysis.terms import Columns, design_columns, independent_columns, numeric_column, require_columns
+from data_schema.errors import EstimationError
+
+# The search's end for the standard deviation of schools over that of pupils.
+_GREATEST_THETA = 100.0
+
+
+# No slots: what follows from the fields is kept once it is asked for, and cannot change.
+@dataclass(frozen=True, kw_only=True)
+class RedrawMoments:
+    """Moments by school of [X C 1 y]: p covariates, k carriers (the constant first, then the moderator), the outcome.
+
+    Parameters
+    ----------
+    schools
+        Names of the J schools with the outcome.
+    products
+        Shape (J, p + k + 2, p + k + 2), cross-products; covariates and outcome scaled, less their strata's means.
+    n_covariates, n_carriers
+        p and k.
+    stratum
+        Shape (J,), position of each school's stratum; all 0 without strata.
+    unit
+        The outcome's scale: effects are in its multiples.
+    carrier_unit
+        The same of each carrier, shape (k,).
+    """
+
+    schools: tuple[str, ...]
+    products: np.ndarray
+    n_covariates: int
+    n_carriers: int
+    stratum: np.ndarray
+    unit: float
+    carrier_unit: np.ndarray
+
+    @cached_property
+    def n(self) -> np.ndarray:
+        """Pupils of each school, shape (J,)."""
+        return np.asarray(self.products[:, -2, -2])
+
+    @cached_property
+    def sums(self) -> np.ndarray:
+        """Column sums by school, shape (J, q)."""
+        return np.asarray(self.products[:, -2, :])
+
+    @cached_property
+    def total(self) -> np.ndarray:
+        """Cross-products of all pupils, shape (q, q)."""
+        return np.asarray(self.products.sum(axis=0))
+
+    @cached_property
+    def ratio(self) -> float:
+        """The variance ratio of the model without arms, by restricted maximum likelihood."""
+        return null_ratio(self)
+
+    @property
+    def n_strata(self) -> int:
+        """Number of strata, 1 without any."""
+        return int(self.stratum.max()) + 1
+
+    @property
+    def free(self) -> int:
+        """Pupils less covariates and strata."""
+        return round(float(self.n.sum())) - self.n_covariates - self.n_strata
+
+    @property
+    def carriers(self) -> slice:
+        """Where the carriers are."""
+        return slice(self.n_covariates, self.n_covariates + self.n_carriers)
+
+    def less_effects(self, arms: np.ndarray, effects: np.ndarray) -> RedrawMoments:
+        """Take effects off the outcome.
+
+        Parameters
+        ----------
+        arms
+            Shape (A, J), indicators of the arms other than the reference.
+        effects
+            Shape (A, k), what each arm adds to each carrier, in scaled units.
+        """
+        change = np.zeros((len(self.n), self.products.shape[1], self.products.shape[1]))
+        change += np.eye(self.products.shape[1])
+        change[:, self.carriers, -1] = -(arms.T @ effects)
+        return replace(self, products=change.transpose(0, 2, 1) @ self.products @ change)
+
+
+def redraw_moments(frame: pd.DataFrame, model: Model, *, moderator: str | None = None) -> RedrawMoments | str:
+    """Make the moments of a model of the arms.
+
+    Parameters
+    ----------
+    frame
+        One row a pupil.
+    model
+        Arms are not looked at; strata of whole schools are absorbed.
+    moderator
+        Numeric column whose interaction with the arms is asked for; it becomes a covariate too. Rows without it are
+        left out.
+
+    Returns
+    -------
+    RedrawMoments or str
+        Or a sentence that says why the outcome cannot be analysed.
+    """
+    covariates = model.covariates
+    if moderator is not None:
+        frame = frame[np.isfinite(numeric_column(frame, moderator))]
+        covariates = covariates if moderator in covariates else (*covariates, moderator)
+    plain = replace(model, arm=None, arms=(), strata=None, covariates=covariates)
+    columns = design_columns(frame, plain)
+    if columns.reason:
+        return columns.reason
+    stratum = _strata(frame, model, columns)
+    carried = [np.ones(len(columns.y))]
+    if moderator is not None:
+        carried.append(columns.x[:, columns.names.index(moderator)])
+    return _scaled(columns, np.column_stack(carried), stratum)
+
+
+def _strata(frame: pd.DataFrame, model: Model, columns: Columns) -> np.ndarray:
+    """Return each school's stratum, all 0 without strata."""
+    if model.strata is None:
+        return np.zeros(len(columns.schools), dtype=int)
+    require_columns(frame, replace(model, arm=None, arms=()))
+    if frame[model.strata].isna().any():
+        raise EstimationError(
+            f"model of '{model.outcome}'",
+            f"{int(frame[model.strata].isna().sum())} rows have no stratum.",
+            "Give every row the stratum of its school of randomisation.",
+        )
+    by_school = frame.groupby(frame[model.school].astype(str), observed=True)[model.strata]
+    first = by_school.transform("first")
+    if (frame[model.strata] != first).any():
+        raise EstimationError(
+            f"column '{model.strata}'",
+            "has several strata in one school.",
+            "Give every row the stratum of its school of randomisation.",
+        )
+    labels = by_school.first().astype(str).reindex(list(columns.schools))
+    return np.asarray(pd.factorize(labels, sort=True)[0])
+
+
+def _scaled(columns: Columns, carried: np.ndarray, stratum: np.ndarray) -> RedrawMoments:
+    """Take strata's means off covariates and outcome, scale, and leave out covariates that repeat others."""
+    level = stratum[columns.school]
+    sizes = np.bincount(level).astype(float)
+    values = np.column_stack([columns.x[:, 1:], columns.y])
+    values = values - values.mean(axis=0)
+    lengths = np.sqrt((values**2).mean(axis=0))
+    values = values / np.where(lengths > 0, lengths, 1.0)
+    for k in range(values.shape[1]):
+        values[:, k] -= (np.bincount(level, weights=values[:, k]) / sizes)[level]
+    inner = values[:, :-1]
+    kept = independent_columns(np.where(np.sqrt((inner**2).mean(axis=0)) > 1e-9, inner, 0.0))
+    # The moderator's origin is moved to its mean, which leaves its slope what it is.
+    moved = carried.copy()
+    moved[:, 1:] -= carried[:, 1:].mean(axis=0)
+    units = np.append(1.0, moved[:, 1:].std(axis=0))
+    moved = moved / np.where(units > 0, units, 1.0)
+    every = np.column_stack([inner[:, kept], moved, np.ones(len(values)), values[:, -1]])
+    return RedrawMoments(
+        schools=columns.schools,
+        products=school_cross_products(every, columns.school, n_schools=len(columns.schools)),
+        n_covariates=len(kept),
+        n_carriers=carried.shape[1],
+        stratum=stratum,
+        unit=float(lengths[-1]),
+        carrier_unit=units,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightedMoments:
+    """The moments at a variance ratio, strata and covariates partialled out of the outcome.
+
+    Parameters
+    ----------
+    weight, shrink
+        Shape (J,), 1 / (1 + l n) and l / (1 + l n).
+    stratum_weight
+        Shape (S,), sum of w n by stratum.
+    means
+        Shape (S, q), weighted means by stratum.
+    inverse
+        Shape (p, p), of X'WX less strata.
+    beta
+        Shape (p,), covariates' coefficients.
+    residual
+        y'Wy less strata and covariates.
+    log_det
+        Of everything but the arms.
+    """
+
+    weight: np.ndarray
+    shrink: np.ndarray
+    stratum_weight: np.ndarray
+    means: np.ndarray
+    inverse: np.ndarray
+    beta: np.ndarray
+    residual: float
+    log_det: float
+
+    def deviance(self, free: int) -> float:
+        """Return minus twice the restricted log-likelihood without arms, less a constant."""
+        return free * float(np.log(max(self.residual, np.finfo(float).tiny))) + self.log_det
+
+
+def weighted_moments(moments: RedrawMoments, ratio: float) -> WeightedMoments:
+    """Weigh the moments for a ratio of the schools' variance over the pupils'."""
+    p = moments.n_covariates
+    weight = 1 / (1 + ratio * moments.n)
+    shrink = ratio * weight
+    totals = np.zeros((moments.n_strata, moments.sums.shape[1]))
+    np.add.at(totals, moments.stratum, weight[:, None] * moments.sums)
+    of_stratum = totals[:, -2]
+    means = totals / of_stratum[:, None]
+    products = moments.total - (moments.sums * shrink[:, None]).T @ moments.sums
+    products = products - (means * of_stratum[:, None]).T @ means
+    inverse = np.linalg.inv(products[:p, :p])
+    beta = inverse @ products[:p, -1]
+    log_det = float(
+        np.log1p(ratio * moments.n).sum() + np.log(of_stratum).sum() + np.linalg.slogdet(products[:p, :p])[1]
+    )
+    return WeightedMoments(
+        weight=weight,
+        shrink=shrink,
+        stratum_weight=of_stratum,
+        means=means,
+        inverse=inverse,
+        beta=beta,
+        residual=float(products[-1, -1] - beta @ products[:p, -1]),
+        log_det=log_det,
+    )
+
+
+def null_ratio(moments: RedrawMoments) -> float:
+    """Return the variance ratio of the model without arms, by restricted maximum likelihood."""
+    free = moments.free
+
+    def deviance(theta: float) -> float:
+        return weighted_moments(moments, theta**2).deviance(free)
+
+    coarse = np.concatenate([[0.0], np.geomspace(1e-3, _GREATEST_THETA, 24)])
+    best = int(_deviances(moments, coarse**2).argmin())
+    low, high = coarse[max(best - 1, 0)], coarse[min(best + 1, len(coarse) - 1)]
+    found = optimize.minimize_scalar(deviance, bounds=(low, high), method="bounded", options={"xatol": 1e-7 * high})
+    return 0.0 if deviance(0.0) <= float(found.fun) + 1e-10 else float(found.x) ** 2
+
+
+def _deviances(moments: RedrawMoments, ratios: np.ndarray) -> np.ndarray:
+    """Return the deviance at many ratios, the small matrices of all at once."""
+    p, q = moments.n_covariates, moments.products.shape[1]
+    kept = np.append(np.arange(p), q - 1)
+    sums = moments.sums[:, kept]
+    weight = 1 / (1 + ratios[:, None] * moments.n)
+    stratum = np.eye(moments.n_strata)[moments.stratum]
+    of_stratum = (weight * moments.n) @ stratum
+    outer = (sums[:, :, None] * sums[:, None, :]).reshape(len(sums), -1)
+    inner = ((ratios[:, None] * weight) @ outer).reshape(len(ratios), p + 1, p + 1)
+    within = np.stack([(weight * sums[:, k]) @ stratum for k in range(p + 1)], axis=2)
+    explained = np.einsum("rsa,rsb->rab", within / of_stratum[:, :, None], within)
+    products = moments.total[np.ix_(kept, kept)] - inner - explained
+    beta = np.linalg.solve(products[:, :p, :p], products[:, :p, -1:])[:, :, 0]
+    residual = np.maximum(products[:, -1, -1] - (beta * products[:, :p, -1]).sum(axis=1), np.finfo(float).tiny)
+    log_det = np.linalg.slogdet(products[:, :p, :p])[1] + np.log(of_stratum).sum(axis=1) - np.log(weight).sum(axis=1)
+    return np.asarray(moments.free * np.log(residual) + log_det)

@@ -1,0 +1,345 @@
+"""Least squares by formula with errors that hold for few clusters: ``linear_model("score ~ arm", data)``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+# Any: what formulaic keeps of a formula comes without types.
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from analysis.inference.cluster_robust import (
+    ClusterDesign,
+    SeType,
+    absorbed_design,
+    cluster_robust,
+    least_squares_design,
+    weighted_design,
+)
+from analysis.linear_columns import LinearColumns, linear_columns, matrix_of, within
+from analysis.results import Coefficients, Estimate, estimates_frame, t_estimate
+from analysis.sums import school_cross_products
+from analysis.terms import INTERCEPT
+from data_schema.errors import EstimationError
+
+RobustDf = Literal["satterthwaite", "clusters"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinearModelFit:
+    """A linear model with cluster-robust inference.
+
+    Parameters
+    ----------
+    formula, outcome, cluster
+        What was asked.
+    coefficients
+        Without those of absorbed fixed effects.
+    se_type, df_method
+        How errors and degrees of freedom were made.
+    clusters
+        Their names, sorted as text, in the order of ``design``.
+    n_rows, n_clusters, n_missing
+        Rows used, clusters, and rows left out because something is missing.
+    dropped
+        Columns left out because they are combinations of others.
+    residual_sd
+        Square root of the residual sum of squares over N - p.
+    r_squared
+        Share of the (weighted) outcome's variance that the model explains, fixed effects included.
+    intercepts
+        Estimates of the fixed effects by level; empty without.
+    fixed_effects
+        Their column.
+    design
+        The clusters' moments, of scaled columns: what bootstraps work on.
+    to_original
+        Map (p, p) from scaled coefficients to those of the columns as given.
+    columns
+        What makes the same columns of other data.
+    """
+
+    formula: str
+    outcome: str
+    cluster: str
+    coefficients: Coefficients
+    se_type: SeType
+    df_method: RobustDf
+    clusters: tuple[str, ...]
+    n_rows: int
+    n_clusters: int
+    n_missing: int
+    dropped: tuple[str, ...]
+    residual_sd: float
+    r_squared: float
+    intercepts: Mapping[str, float]
+    fixed_effects: str | None
+    design: ClusterDesign
+    to_original: np.ndarray
+    columns: Any
+
+    @property
+    def vcov(self) -> pd.DataFrame:
+        """Variance of the coefficients, terms by terms."""
+        names = list(self.coefficients.names)
+        return pd.DataFrame(self.coefficients.vcov, index=names, columns=names)
+
+    def estimate(self, term: str, *, conf_level: float = 0.95) -> Estimate:
+        """Return one coefficient with its t test and interval.
+
+        Parameters
+        ----------
+        term
+            A name in ``coefficients.names`` or ``dropped``.
+        conf_level
+            Level of the two-sided interval, between 0 and 1.
+
+        Returns
+        -------
+        Estimate
+            Failed where the column was left out or the coefficient rests on one cluster.
+        """
+        shared = Estimate(
+            term=term,
+            outcome=self.outcome,
+            conf_level=conf_level,
+            n_schools=self.n_clusters,
+            n_pupils=self.n_rows,
+            method="linear_model",
+            se_type=self.se_type,
+            df_method=self.df_method,
+        )
+        if term in self.dropped:
+            return replace(shared, status="failed", reason=f"The column {term} is a combination of other columns.")
+        place = self.place(term)
+        found = self.coefficients
+        if math.isnan(float(found.df[place])):
+            reason = "The coefficient rests on one cluster alone: no error can be told for it."
+            return replace(shared, status="failed", reason=reason)
+        return t_estimate(
+            shared,
+            estimate=float(found.estimate[place]),
+            std_error=math.sqrt(max(float(found.vcov[place, place]), 0.0)),
+            df=float(found.df[place]),
+        )
+
+    def place(self, term: str) -> int:
+        """Return a term's position; raises EstimationError for a term that the model does not have."""
+        if term not in self.coefficients.names:
+            raise EstimationError(
+                f"model '{self.formula}'",
+                f"has no term '{term}'.",
+                f"Use one of: {', '.join(self.coefficients.names)}.",
+            )
+        return self.coefficients.names.index(term)
+
+    def tidy(self, *, conf_level: float = 0.95) -> pd.DataFrame:
+        """Return one row a coefficient, in the columns of the table of estimates."""
+        return estimates_frame([self.estimate(name, conf_level=conf_level) for name in self.coefficients.names])
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row for the fit: sizes, residual standard deviation, explained variance, how errors were made."""
+        row = {
+            "formula": self.formula,
+            "n_clusters": self.n_clusters,
+            "n_rows": self.n_rows,
+            "n_missing": self.n_missing,
+            "n_columns": self.design.n_columns,
+            "residual_sd": self.residual_sd,
+            "r_squared": self.r_squared,
+            "se_type": self.se_type,
+            "df_method": self.df_method,
+        }
+        return pd.DataFrame([row])
+
+    def predict(self, data: pd.DataFrame) -> np.ndarray:
+        """Return expected outcomes of new rows.
+
+        Parameters
+        ----------
+        data
+            With the formula's columns, and that of the fixed effects if there are any.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (N,); NaN where a column is missing or a level of the fixed effects is not one of the fit's.
+        """
+        x, names = matrix_of(self.columns, data)
+        places = [names.index(name) for name in self.coefficients.names]
+        expected = x[:, places] @ self.coefficients.estimate
+        if self.fixed_effects is None:
+            return np.asarray(expected)
+        levels = data[self.fixed_effects].astype(str)
+        return np.asarray(expected + levels.map(dict(self.intercepts)).to_numpy(dtype=float))
+
+    def summary(self, *, conf_level: float = 0.95) -> str:
+        """Say in plain language what was fitted and what came out, a line a coefficient."""
+        lines = [
+            f"Least squares, {self.formula}: {self.n_rows} rows in {self.n_clusters} clusters ({self.cluster}).",
+            f"Errors allow for clusters ({self.se_type}), degrees of freedom: {self.df_method}.",
+        ]
+        if self.n_missing:
+            lines.append(f"{self.n_missing} rows were left out because something is missing or their weight is 0.")
+        if self.fixed_effects is not None:
+            lines.append(f"{len(self.intercepts)} levels of {self.fixed_effects} have an intercept of their own.")
+        if self.dropped:
+            lines.append(f"Left out as combinations of other columns: {', '.join(self.dropped)}.")
+        for name in self.coefficients.names:
+            row = self.estimate(name, conf_level=conf_level)
+            figures = (
+                f"{row.estimate:.4g} ({conf_level:.0%} interval {row.conf_low:.4g} to {row.conf_high:.4g}, "
+                f"t = {row.statistic:.2f} on {row.df:.1f} degrees of freedom, p = {row.p_value:.3g})"
+            )
+            lines.append(f"{name}: {row.reason if row.status == 'failed' else figures}")
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return f"{self.formula}: {self.n_rows} rows in {self.n_clusters} clusters, {self.se_type}"
+
+
+def linear_model(
+    formula: str,
+    data: pd.DataFrame,
+    *,
+    cluster: str = "school",
+    se_type: SeType = "CR2",
+    weights: str | None = None,
+    fixed_effects: str | None = None,
+    df_method: RobustDf = "satterthwaite",
+) -> LinearModelFit:
+    """Fit a linear model by least squares with cluster-robust errors.
+
+    Parameters
+    ----------
+    formula
+        As formulaic reads it, such as ``score ~ arm * baseline``.
+    data
+        One row a pupil; rows with a missing value are left out and counted.
+    cluster
+        Column of the school of randomisation.
+    se_type
+        "CR2" (unbiased under independent errors; the default, see HONESTY.md), "CR0", "CR1", "CR1S" (Stata's) or "CR3".
+    weights
+        Column of weights, such as inverse probabilities; None for equal ones.
+    fixed_effects
+        Column of strata, pairs or sites whose levels each get an intercept. Strata of whole clusters cost nothing, in
+        their hundreds; they are the same model as ``+ C(stratum)``, to the last figure.
+    df_method
+        "satterthwaite" for every ``se_type`` (clubSandwich's), or "clusters": J - 1, as Stata has it.
+
+    Returns
+    -------
+    LinearModelFit
+        Coefficients named as the formula's columns, "arm[pilot]" for a level.
+
+    References
+    ----------
+    Bell and McCaffrey (2002), Survey Methodology 28, 169-181; Pustejovsky and Tipton (2018), J. Business and Economic
+    Statistics 36, 672-683.
+
+    Examples
+    --------
+    >>> from analysis.simulation import simulate_scores
+    >>> pupils = simulate_scores(20, 10, icc=0.2, effect=0.3, seed=1)
+    >>> fit = linear_model("score ~ arm + baseline", pupils)
+    >>> fit.n_clusters, round(fit.estimate("arm[pilot]").df, 1)
+    (20, 17.5)
+    """
+    if df_method not in get_args(RobustDf):
+        raise EstimationError(
+            f"model '{formula}'", f"df_method '{df_method}' is unknown.", "Use 'satterthwaite' or 'clusters'."
+        )
+    columns = linear_columns(formula, data, cluster=cluster, weights=weights, fixed_effects=fixed_effects)
+    design, matrix, shift = _design(columns, place=f"model '{formula}'")
+    p = len(columns.names)
+    contrasts = np.zeros((p, len(design.beta)))
+    contrasts[:, :p] = matrix
+    answer = cluster_robust(design, contrasts=contrasts, se_type=se_type)
+    estimate = matrix @ answer.beta[:p] + shift
+    residual_sd, r_squared, intercepts = _explained(columns, estimate, n_columns=design.n_columns)
+    df = answer.df if df_method == "satterthwaite" else np.where(np.isnan(answer.df), np.nan, design.n_clusters - 1.0)
+    return LinearModelFit(
+        formula=formula,
+        outcome=columns.outcome,
+        cluster=cluster,
+        coefficients=Coefficients(
+            names=columns.names, estimate=estimate, vcov=matrix @ answer.vcov[:p, :p] @ matrix.T, df=df
+        ),
+        se_type=se_type,
+        df_method=df_method,
+        clusters=columns.clusters,
+        n_rows=design.n_rows,
+        n_clusters=design.n_clusters,
+        n_missing=columns.n_missing,
+        dropped=columns.dropped,
+        residual_sd=residual_sd,
+        r_squared=r_squared,
+        intercepts=intercepts,
+        fixed_effects=fixed_effects,
+        design=design,
+        to_original=matrix,
+        columns=columns.design,
+    )
+
+
+def _design(columns: LinearColumns, *, place: str) -> tuple[ClusterDesign, np.ndarray, np.ndarray]:
+    """Return the clusters' moments of scaled columns, and the map of scaled coefficients to those of the columns."""
+    p, n_rows = len(columns.names), len(columns.y)
+    n_columns = p + len(columns.levels)
+    if p == 0 or n_rows <= n_columns:
+        problem = f"{n_rows} rows and {n_columns} columns leave nothing to estimate." if p else "has no column left."
+        raise EstimationError(place, problem, "Use fewer columns.")
+    values = np.column_stack([columns.x, columns.y])
+    centre = np.zeros(p + 1)
+    if columns.level is not None:
+        values = within(values, columns.level, columns.weights)
+    elif INTERCEPT in columns.names:
+        centre = values.mean(axis=0)
+        centre[columns.names.index(INTERCEPT)] = 0.0
+        values = values - centre
+    scale = np.sqrt((values**2).mean(axis=0))
+    scale[scale == 0] = 1.0
+    values = values / scale
+    matrix, shift = np.diag(scale[-1] / scale[:p]), np.zeros(p)
+    if INTERCEPT in columns.names:
+        place_of = columns.names.index(INTERCEPT)
+        matrix[place_of] -= scale[-1] * centre[:p] / scale[:p]
+        shift[place_of] = centre[-1]
+    return _moments(columns, values[:, :-1], values[:, -1:]), matrix, shift
+
+
+def _moments(columns: LinearColumns, x: np.ndarray, y: np.ndarray) -> ClusterDesign:
+    n_rows, n_clusters = len(y), len(columns.clusters)
+    x = np.hstack([x, columns.dummies])
+    if columns.stratum is not None:
+        products = school_cross_products(np.hstack([x, np.ones((n_rows, 1)), y]), columns.cluster, n_schools=n_clusters)
+        return absorbed_design(products, stratum=columns.stratum, n_rows=n_rows)
+    if columns.weights is not None:
+        weighted = x * columns.weights[:, None]
+        products = school_cross_products(np.hstack([x, weighted, y]), columns.cluster, n_schools=n_clusters)
+        return weighted_design(products, n_rows=n_rows)
+    products = school_cross_products(np.hstack([x, y]), columns.cluster, n_schools=n_clusters)
+    return least_squares_design(products, n_rows=n_rows)
+
+
+def _explained(
+    columns: LinearColumns, estimate: np.ndarray, *, n_columns: int
+) -> tuple[float, float, dict[str, float]]:
+    """Return the residual standard deviation, the share of variance explained, and the fixed effects."""
+    weights = np.ones(len(columns.y)) if columns.weights is None else columns.weights
+    left = columns.y - columns.x @ estimate
+    intercepts: dict[str, float] = {}
+    if columns.level is not None:
+        means = np.bincount(columns.level, weights=weights * left) / np.bincount(columns.level, weights=weights)
+        intercepts = dict(zip(columns.levels, map(float, means), strict=True))
+        left = left - means[columns.level]
+    unexplained = float((weights * left**2).sum())
+    middle = columns.y - np.average(columns.y, weights=weights)
+    total = float((weights * middle**2).sum())
+    share = 1 - unexplained / total if total > 0 else math.nan
+    return math.sqrt(unexplained / (len(columns.y) - n_columns)), share, intercepts

@@ -1,0 +1,438 @@
+"""Linear multilevel models by formula: the way into the engine.
+
+Model: y = X beta + sum_l Z_l u_l + e with u_l ~ N(0, Psi_l) for the groups of each level and e ~ N(0, s^2). Everything
+is computed from each group's sums (`analysis.mixed_models.moments`), so that time does not grow with pupils once the
+sums are made, and no matrix has more rows than there are columns of the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+
+from analysis.formula import parse_formula
+from analysis.inference import kenward_roger as kr
+from analysis.mixed_models.columns import mixed_columns
+from analysis.mixed_models.fit import MixedDfMethod, MixedFit, ShownSeType
+from analysis.mixed_models.intercept import intercept_optimum, is_intercept
+from analysis.mixed_models.jets import likelihood_jet, matrices, parameters
+from analysis.mixed_models.likelihood import LikelihoodSums, likelihood_sums
+from analysis.mixed_models.merging import merged
+from analysis.mixed_models.moments import Described, Moments, moments, prepared_columns
+from analysis.mixed_models.random_effects import back_change
+from analysis.mixed_models.robust import (
+    ClusterProducts,
+    MixedSeType,
+    RobustErrors,
+    cluster_products,
+    robust_errors,
+)
+from analysis.mixed_models.satterthwaite import observed_spread
+from analysis.mixed_models.search import Optimum, factor_map, optimum
+from analysis.mixed_models.streaming import streamed_sums
+from analysis.mixed_models.working import VarianceComponent, Working
+from analysis.results import Coefficients, Convergence
+from data_schema.errors import EstimationError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixedSums:
+    """A model's data as sums: all that a fit needs.
+
+    Parameters
+    ----------
+    moments
+        The sums.
+    described
+        What a result says about its data.
+    clusters
+        The outermost groups' products, for cluster-robust errors; None where they were not asked for.
+    """
+
+    moments: Moments
+    described: Described
+    clusters: ClusterProducts | None = None
+
+
+def mixed_model(
+    formula: str,
+    data: pd.DataFrame,
+    *,
+    reml: bool = True,
+    df_method: MixedDfMethod | None = None,
+    weights: str | None = None,
+    residual_by: str | None = None,
+    reference: Mapping[str, str] | None = None,
+    se_type: MixedSeType = "model",
+) -> MixedFit:
+    """Fit a linear multilevel model.
+
+    Parameters
+    ----------
+    formula
+        In lme4's words: ``"score ~ arm + baseline + (1 | school)"``; ``(1 + x | school)`` a random slope,
+        ``(1 + x || school)`` without correlation, ``(1 | country/school)`` nested groups. The fixed part is read by
+        formulaic: factors, interactions, ``I()``, ``np.log()``, ``bs()``, ``poly()``.
+    data
+        One row a pupil. Rows with a missing value in any column of the model are left out and counted.
+    reml
+        Restricted maximum likelihood (the default), or maximum likelihood.
+    df_method
+        "kenward_roger" (the default with REML; adjusts the errors too) or "satterthwaite" (the default without, and
+        with cluster-robust errors).
+    weights
+        Column of weights above 0: residual variances are inverse to them.
+    residual_by
+        Column whose levels have residual variances of their own.
+    reference
+        Reference levels of factors by column: ``{"arm": "control"}``. Otherwise the first in sorted order, or the first
+        category.
+    se_type
+        "model" (the default), or cluster-robust errors by the outermost grouping, which hold when the random part is
+        wrong: "CR2" (unbiased where it is right), "CR0", "CR1" or "CR3", with Satterthwaite's degrees of freedom as
+        clubSandwich has them. Strata are then ordinary columns. Not with weights or ``residual_by``.
+
+    Returns
+    -------
+    MixedFit
+        What cannot be fitted has ``convergence.status == "failed"`` and a reason. A variance of zero is an answer:
+        "boundary".
+
+    Raises
+    ------
+    EstimationError
+        When the formula cannot be read, a column is not there, not numeric where it must be or infinite, groups are
+        crossed, Kenward and Roger's method is asked for without REML or with cluster-robust errors, or these for a
+        model that they are not made for.
+
+    References
+    ----------
+    Bates, Maechler, Bolker and Walker (2015), J. Statistical Software 67(1), for model and criterion; Kenward and Roger
+    (1997), Biometrics 53, 983-997; Pustejovsky and Tipton (2018), J. Business and Economic Statistics 36, 672-683.
+
+    Examples
+    --------
+    >>> from analysis.simulation import simulate_scores
+    >>> pupils = simulate_scores(24, 30, icc=0.15, effect=0.3, seed=1)
+    >>> fit = mixed_model("score ~ arm + baseline + (1 | school)", pupils)
+    >>> fit.convergence.status
+    'converged'
+    """
+    _check(formula, reml=reml, df_method=df_method, se_type=se_type)
+    sums = mixed_sums(
+        formula,
+        data,
+        weights=weights,
+        residual_by=residual_by,
+        reference=reference,
+        clusters=se_type != "model",
+    )
+    return fit_mixed_sums(sums, reml=reml, df_method=df_method, se_type=se_type)
+
+
+def mixed_sums(
+    formula: str,
+    data: pd.DataFrame,
+    *,
+    weights: str | None = None,
+    residual_by: str | None = None,
+    reference: Mapping[str, str] | None = None,
+    clusters: bool = False,
+) -> MixedSums:
+    """Make the sums of a model, to be fitted by `fit_mixed_sums`.
+
+    Parameters
+    ----------
+    formula, data, weights, residual_by, reference
+        As `mixed_model` has them.
+    clusters
+        Whether the outermost groups' products are made too, which cluster-robust errors need.
+    """
+    read = parse_formula(formula)
+    if not isinstance(data, pd.DataFrame):
+        raise EstimationError(
+            f"model of '{read.outcome}'", f"the data are a {type(data).__name__}.", "Hand over a pandas data frame."
+        )
+    if weights is None and residual_by is None and not clusters:
+        streamed = streamed_sums(read, data, reference=reference or {})
+        if streamed is not None:
+            return MixedSums(moments=streamed[0], described=streamed[1])
+    for absorb in (False,) if clusters else (True, False):
+        columns = mixed_columns(
+            read, data, weights=weights, residual_by=residual_by, reference=reference, absorb=absorb
+        )
+        prepared = prepared_columns(columns)
+        made = moments(columns, prepared)
+        # With columns that strata settle, which of them are left out depends on their order: let it be the formula's.
+        if columns.strata is None or not made.basis.dropped:
+            break
+    return MixedSums(
+        moments=made,
+        clusters=cluster_products(columns, prepared, place=f"model of '{read.outcome}'") if clusters else None,
+        described=Described(
+            outcome=read.outcome,
+            formula=str(read),
+            columns=columns.names,
+            design=columns.design,
+            n_missing=columns.n_missing,
+            notes=columns.notes,
+            random=tuple((term.grouping, term.names, term.spec) for term in columns.random),
+            levels=columns.levels,
+            means=columns.means,
+        ),
+    )
+
+
+def merge_mixed_sums(parts: Sequence[MixedSums]) -> MixedSums:
+    """Add up the sums of stretches of the same data, such as files or years that do not fit into memory together.
+
+    Parameters
+    ----------
+    parts
+        Of the same formula, each with all levels of every factor; one or more. Random intercepts only.
+
+    Returns
+    -------
+    MixedSums
+        As if made of all rows at once, up to rounding; without the products of clusters.
+
+    Raises
+    ------
+    EstimationError
+        When there are none, or the models differ.
+    """
+    if not parts:
+        raise EstimationError("sums to merge", "there are none.", "Hand over one or more.")
+    made, described = parts[0].moments, parts[0].described
+    for part in parts[1:]:
+        share = part.moments.n / (made.n + part.moments.n)
+        made, other = merged(made, part.moments), part.described
+        described = replace(
+            described,
+            n_missing={
+                name: described.n_missing.get(name, 0) + other.n_missing.get(name, 0)
+                for name in {**described.n_missing, **other.n_missing}
+            },
+            notes=tuple(dict.fromkeys([*described.notes, *other.notes])),
+            means={name: (1 - share) * mean + share * other.means[name] for name, mean in described.means.items()},
+        )
+    return MixedSums(moments=made, described=described)
+
+
+def fit_mixed_sums(
+    sums: MixedSums,
+    *,
+    reml: bool = True,
+    df_method: MixedDfMethod | None = None,
+    se_type: MixedSeType = "model",
+) -> MixedFit:
+    """Fit a model from its sums.
+
+    Parameters
+    ----------
+    sums
+        As `mixed_sums` returns them.
+    reml, df_method, se_type
+        As `mixed_model` has them; cluster-robust errors need sums made with ``clusters=True``.
+    """
+    place = f"model of '{sums.described.outcome}'"
+    _check(place, reml=reml, df_method=df_method, se_type=se_type)
+    if se_type != "model" and sums.clusters is None:
+        raise EstimationError(
+            place,
+            f"se_type='{se_type}' needs the products of clusters, which merged sums do not have.",
+            "Make the sums of all rows at once, with clusters=True.",
+        )
+    method = df_method or ("kenward_roger" if reml and se_type == "model" else "satterthwaite")
+    made = sums.moments
+    reason = made.basis.reason or _too_few(made)
+    if reason:
+        return _failed(sums, reason, reml=reml, df_method=method, se_type=se_type)
+    with np.errstate(all="ignore"):
+        best, at = best_likelihood(made, reml=reml)
+    if best.reason or not np.isfinite(best.deviance):
+        reason = best.reason or "The likelihood is not finite."
+        return _failed(sums, reason, reml=reml, df_method=method, se_type=se_type)
+    return _fit(sums, best, at, reml=reml, df_method=method, se_type=se_type)
+
+
+def best_likelihood(sums: Moments, *, reml: bool) -> tuple[Optimum, LikelihoodSums]:
+    """Return the optimum of a model's likelihood, and the likelihood there with its derivatives."""
+    if is_intercept(sums):
+        return intercept_optimum(sums, reml=reml)
+    best = optimum(sums, reml=reml)
+    which = parameters(sums)
+    jet = likelihood_jet(sums, which, best.variances, order=2)
+    return best, likelihood_sums(jet, n_parameters=which.n, n=sums.n, n_fixed=sums.n_fixed)
+
+
+def _check(place: str, *, reml: bool, df_method: str | None, se_type: str) -> None:
+    if se_type not in get_args(MixedSeType):
+        raise EstimationError(
+            place, f"se_type '{se_type}' is unknown.", f"Use one of {', '.join(get_args(MixedSeType))}."
+        )
+    if df_method is not None and df_method not in get_args(MixedDfMethod):
+        raise EstimationError(
+            place, f"df_method '{df_method}' is unknown.", f"Use one of {', '.join(get_args(MixedDfMethod))}."
+        )
+    if df_method == "kenward_roger" and se_type != "model":
+        raise EstimationError(
+            place,
+            f"Kenward and Roger's method has errors of its own: it does not go with se_type='{se_type}'.",
+            f"Leave df_method out (Satterthwaite's go with '{se_type}'), or set se_type='model'.",
+        )
+    if df_method == "kenward_roger" and not reml:
+        raise EstimationError(
+            place,
+            "Kenward and Roger's method needs restricted maximum likelihood.",
+            "Set reml=True or df_method='satterthwaite'.",
+        )
+
+
+def _too_few(sums: Moments) -> str:
+    if sums.n <= sums.n_fixed + 1:
+        return f"{sums.n} rows are too few for a model of {sums.n_fixed} columns."
+    for level in sums.levels:
+        if level.n_groups < 2:
+            return f"There is one group of '{level.name}': how groups differ cannot be told."
+        if level.n_groups >= sums.n and len(sums.n_rows) == 1:
+            return f"Every group of '{level.name}' has one row: groups and rows cannot be told apart."
+    return ""
+
+
+def _failed(sums: MixedSums, reason: str, *, reml: bool, df_method: MixedDfMethod, se_type: MixedSeType) -> MixedFit:
+    described = sums.described
+    return MixedFit(
+        formula=described.formula,
+        outcome=described.outcome,
+        method=_method(reml=reml),
+        df_method=df_method,
+        se_type=_shown(se_type, df_method),
+        coefficients=None,
+        convergence=Convergence(status="failed", reason=reason),
+        described=described,
+        groups={level.name: level.n_groups for level in reversed(sums.moments.levels)},
+        n_pupils=sums.moments.n,
+        n_missing=described.n_missing,
+        dropped=sums.moments.basis.dropped,
+        notes=described.notes,
+    )
+
+
+def _method(*, reml: bool) -> str:
+    return "linear_mixed_reml" if reml else "linear_mixed_ml"
+
+
+def _shown(se_type: MixedSeType, df_method: MixedDfMethod) -> ShownSeType:
+    return "kenward_roger" if df_method == "kenward_roger" else se_type
+
+
+def _fit(
+    sums: MixedSums,
+    best: Optimum,
+    at: LikelihoodSums,
+    *,
+    reml: bool,
+    df_method: MixedDfMethod,
+    se_type: MixedSeType,
+) -> MixedFit:
+    made, described = sums.moments, sums.described
+    working = _working(made, best, at, reml=reml, df_method=df_method)
+    robust = None
+    if se_type != "model" and sums.clusters is not None:
+        robust = robust_errors(sums.clusters, made, best, se_type=se_type)
+    deviance = best.deviance + 2 * at.free(reml=reml) * np.log(made.basis.scale)
+    if reml:
+        deviance -= 2 * made.basis.log_det
+    return MixedFit(
+        formula=described.formula,
+        outcome=described.outcome,
+        method=_method(reml=reml),
+        df_method=df_method,
+        se_type=_shown(se_type, df_method),
+        coefficients=_coefficients(working, robust),
+        convergence=Convergence(
+            status="boundary" if best.singular else "converged",
+            objective=float(deviance),
+            n_evaluations=best.n_evaluations,
+        ),
+        described=described,
+        components=_components(made, best),
+        groups={level.name: level.n_groups for level in reversed(made.levels)},
+        n_pupils=made.n,
+        n_missing=described.n_missing,
+        dropped=made.basis.dropped,
+        notes=described.notes,
+        log_likelihood=float(-deviance / 2),
+        n_parameters=made.n_fixed + len(best.variances),
+        working=working,
+        robust=robust,
+    )
+
+
+def _working(sums: Moments, best: Optimum, at: LikelihoodSums, *, reml: bool, df_method: MixedDfMethod) -> Working:
+    if df_method == "kenward_roger":
+        fitted = kr.kenward_roger(at)
+        slopes, spread, adjusted = fitted.slopes, fitted.spread, fitted.adjusted
+    else:
+        change = factor_map(parameters(sums), sums)
+        spread = observed_spread(at, change, best.theta, best.variances, reml=reml)
+        slopes, adjusted = -at.phi @ at.first[:, :-1, :-1] @ at.phi, at.phi
+    return Working(sums=sums, optimum=best, at=at, slopes=slopes, spread=spread, adjusted=adjusted, reml=reml)
+
+
+def _coefficients(working: Working, robust: RobustErrors | None) -> Coefficients:
+    basis, matrix = working.sums.basis, working.to_original
+    estimate = matrix @ working.at.beta + basis.shift
+    if robust is not None:
+        return Coefficients(
+            names=basis.names,
+            estimate=estimate,
+            vcov=matrix @ robust.answer.vcov @ matrix.T,
+            df=robust.contrasts(matrix).df,
+        )
+    variance = np.einsum("kp,pq,kq->k", matrix, working.at.phi, matrix)
+    slopes = np.einsum("kp,ipq,kq->ki", matrix, working.slopes, matrix)
+    return Coefficients(
+        names=basis.names,
+        estimate=estimate,
+        vcov=matrix @ working.adjusted @ matrix.T,
+        df=kr.t_df(variance, slopes, working.spread),
+    )
+
+
+def _components(sums: Moments, best: Optimum) -> tuple[VarianceComponent, ...]:
+    which = parameters(sums)
+    unit = sums.basis.scale**2
+    components = []
+    for level, scaled in zip(reversed(sums.levels), reversed(matrices(sums, which, best.variances)), strict=True):
+        back = back_change(level)
+        psi = back @ scaled @ back.T * unit
+        for block in level.blocks:
+            components += _block_components(level.name, block.names, psi[block.start :, block.start :])
+    labels = sums.residual or ("",)
+    for label, value in zip(labels, best.variances[len(which.level) :] * unit, strict=True):
+        components.append(
+            VarianceComponent(group="residual", term=label, other="", variance=float(value), sd=float(np.sqrt(value)))
+        )
+    return tuple(components)
+
+
+def _block_components(group: str, names: tuple[str, ...], psi: np.ndarray) -> list[VarianceComponent]:
+    components = []
+    for a, name in enumerate(names):
+        for b, other in enumerate(names[: a + 1]):
+            value = float(psi[a, b])
+            if a == b:
+                sd = float(np.sqrt(max(value, 0.0)))
+            else:
+                size = float(np.sqrt(max(psi[a, a] * psi[b, b], 0.0)))
+                sd = value / size if size > 0 else float("nan")
+            components.append(
+                VarianceComponent(group=group, term=name, other="" if a == b else other, variance=value, sd=sd)
+            )
+    return components

@@ -1,0 +1,1 @@
+"""The parts of the multilevel engine; `analysis.mixed_model` is the way in."""

@@ -1,0 +1,572 @@
+"""A fitted multilevel model: what is answered, and the questions that can be put to it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from analysis.inference import kenward_roger as kr
+from analysis.mixed_models import random_effects, satterthwaite
+from analysis.mixed_models.icc import icc_frame
+from analysis.mixed_models.marginal import marginal_rows
+from analysis.mixed_models.moments import Described
+from analysis.mixed_models.prediction import predictions
+from analysis.mixed_models.profile import effect_interval, sd_interval
+from analysis.mixed_models.robust import ONE_CLUSTER, RobustErrors
+from analysis.mixed_models.strata import StrataContrasts, strata_contrasts, strata_names
+from analysis.mixed_models.summary import summary_text
+from analysis.mixed_models.working import VarianceComponent, Working
+from analysis.results import Coefficients, Convergence, Estimate, Status, estimates_frame, failed_row, t_estimate
+from analysis.terms import INTERCEPT
+from data_schema.errors import EstimationError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MixedDfMethod = Literal["kenward_roger", "satterthwaite"]
+ShownSeType = Literal["model", "kenward_roger", "CR0", "CR1", "CR2", "CR3"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixedFit:
+    """A linear multilevel model, fitted.
+
+    Parameters
+    ----------
+    formula
+        As it was read.
+    outcome
+        Left of the tilde.
+    method
+        "linear_mixed_reml" or "linear_mixed_ml".
+    df_method
+        "kenward_roger" or "satterthwaite".
+    coefficients
+        Fixed effects; None when the fit failed. With Kenward and Roger's method ``vcov`` is the adjusted one, with
+        cluster-robust errors that of the sandwich.
+    convergence
+        How the search ended: "converged", "boundary" (a variance of zero, a correlation of one), "failed".
+    components
+        Variances and covariances.
+    groups
+        Number of groups by grouping, outermost first.
+    n_pupils
+        Rows in the fit.
+    n_missing
+        Rows left out for a missing value by column, and ``"rows"`` in all.
+    dropped
+        Columns left out as combinations of others, with the sentence why.
+    notes
+        What a reader should know, as sentences.
+    log_likelihood
+        Restricted where the fit is; NaN when failed.
+    n_parameters
+        Fixed coefficients, variances and covariances.
+    described
+        How the data became columns.
+    se_type
+        How errors were made: "kenward_roger", "model", or "CR2" and its like.
+    working
+        For further questions; None when the fit failed.
+    robust
+        The same for cluster-robust errors; None without.
+    """
+
+    formula: str
+    outcome: str
+    method: str
+    df_method: MixedDfMethod
+    coefficients: Coefficients | None
+    convergence: Convergence
+    described: Described
+    components: tuple[VarianceComponent, ...] = ()
+    groups: dict[str, int] = field(default_factory=dict)
+    n_pupils: int = 0
+    n_missing: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    log_likelihood: float = math.nan
+    n_parameters: int = 0
+    se_type: ShownSeType = "model"
+    working: Working | None = field(default=None, repr=False)
+    robust: RobustErrors | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        """Return one line."""
+        return f"{self.formula} by {self.method}: {self.convergence.status}, {self.n_pupils} rows"
+
+    @property
+    def status(self) -> Status:
+        """Status of every estimate made from this fit."""
+        return "ok" if self.convergence.status == "converged" else self.convergence.status
+
+    @property
+    def n_schools(self) -> int:
+        """Number of groups of the grouping named after schools, else of the outermost."""
+        named = [count for name, count in self.groups.items() if name.split(":")[-1].startswith("school")]
+        return (named or list(self.groups.values()) or [0])[0]
+
+    @property
+    def vcov(self) -> pd.DataFrame:
+        """Variance of the fixed effects, by name."""
+        import pandas as pd
+
+        coefficients = self._fitted()
+        return pd.DataFrame(coefficients.vcov, index=list(coefficients.names), columns=list(coefficients.names))
+
+    def estimate(self, term: str, *, conf_level: float = 0.95) -> Estimate:
+        """Return one fixed effect with its t test and interval.
+
+        Parameters
+        ----------
+        term
+            Its name: ``arm[pilot]``; formulaic's ``arm[T.pilot]`` will do as well.
+        conf_level
+            Level of the two-sided interval, between 0 and 1.
+
+        Returns
+        -------
+        Estimate
+            With ``status="failed"`` when the fit failed or the term was left out.
+        """
+        row = self._row(term.replace("[T.", "["), conf_level=conf_level)
+        if self.coefficients is None:
+            return replace(row, status="failed", reason=self.convergence.reason)
+        if self.working is not None and row.term in strata_names(self.working.sums):
+            return self._strata_rows(conf_level=conf_level)[strata_names(self.working.sums).index(row.term)]
+        if row.term not in self.coefficients.names:
+            reason = self.dropped.get(row.term, f"The model has no term {row.term}.")
+            return replace(row, status="failed", reason=reason)
+        place = self.coefficients.names.index(row.term)
+        return self._tested(
+            row,
+            estimate=float(self.coefficients.estimate[place]),
+            std_error=math.sqrt(max(float(self.coefficients.vcov[place, place]), 0.0)),
+            df=float(self.coefficients.df[place]),
+        )
+
+    def _tested(self, row: Estimate, *, estimate: float, std_error: float, df: float) -> Estimate:
+        if self.robust is not None and math.isnan(df):
+            return replace(row, status="failed", reason=ONE_CLUSTER.format(cluster=self.robust.cluster))
+        return t_estimate(row, estimate=estimate, std_error=std_error, df=df, status=self.status)
+
+    def strata_effects(self, *, conf_level: float = 0.95) -> pd.DataFrame:
+        """Return one row a stratum of a factor that was kept out of the dense columns, against its reference level.
+
+        Parameters
+        ----------
+        conf_level
+            Level of the two-sided intervals, between 0 and 1.
+        """
+        return estimates_frame(self._strata_rows(conf_level=conf_level))
+
+    def _strata_rows(self, *, conf_level: float) -> list[Estimate]:
+        working = self.working
+        if working is None or working.sums.strata is None:
+            return []
+        n_strata, p = working.at.strata[0].shape[0], len(working.at.phi)
+        found = self._sums_of_effects(working, rows=np.zeros((n_strata, p)), weights=np.eye(n_strata))
+        unit = working.sums.basis.scale
+        return [
+            t_estimate(
+                self._row(name, conf_level=conf_level),
+                estimate=float(estimate * unit),
+                std_error=float(error * unit),
+                df=float(df),
+                status=self.status,
+            )
+            for name, estimate, error, df in zip(
+                strata_names(working.sums), found.estimates, found.errors, found.df, strict=True
+            )
+        ]
+
+    def _sums_of_effects(self, working: Working, *, rows: np.ndarray, weights: np.ndarray) -> StrataContrasts:
+        if self.robust is not None:
+            return self.robust.contrasts(rows)
+        adjust = self.df_method == "kenward_roger"
+        return strata_contrasts(working.at, rows=rows, weights=weights, spread=working.spread, adjust=adjust)
+
+    def icc(self, *, conf_level: float = 0.95) -> pd.DataFrame:
+        """Return intraclass correlations: the share of the variance that lies between groups.
+
+        Parameters
+        ----------
+        conf_level
+            Level of the intervals, between 0 and 1.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a grouping: group, icc, conf_low, conf_high, conf_level, method. Of nested groupings the inner one's
+            share includes the outer one's: it is the correlation of two rows of the same inner group. With random
+            slopes it is that of rows whose slopes' columns are zero; with residual variances by group, of the mean
+            residual variance. One random intercept has a profile-likelihood interval, all else one by the delta method
+            on the logit scale.
+
+        Raises
+        ------
+        EstimationError
+            When the fit failed.
+        """
+        self._fitted()
+        assert self.working is not None  # noqa: S101  # `_fitted` has raised otherwise
+        return icc_frame(self.working, conf_level=conf_level)
+
+    def profile_intervals(self, terms: Sequence[str] | None = None, *, conf_level: float = 0.95) -> pd.DataFrame:
+        """Return profile-likelihood intervals of fixed effects and standard deviations, by maximum likelihood.
+
+        Parameters
+        ----------
+        terms
+            Fixed effects; all of them, and all standard deviations, when None.
+        conf_level
+            Level, between 0 and 1.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a parameter: group ("fixed" for fixed effects), term, conf_low, conf_high, conf_level. The lower
+            limit of a standard deviation is 0 where the likelihood does not rule that out.
+
+        Raises
+        ------
+        EstimationError
+            When the fit failed or has no such effect.
+        """
+        import pandas as pd
+
+        coefficients = self._fitted()
+        working = self.working
+        assert working is not None  # noqa: S101  # `_fitted` has raised otherwise
+        sums, unit = working.sums, working.sums.basis.scale
+        rows = []
+        for term in coefficients.names if terms is None else terms:
+            weights = self._weights({term: 1.0})
+            scaled = weights @ sums.basis.matrix
+            low, high = effect_interval(
+                sums,
+                scaled,
+                estimate=float(scaled @ working.at.beta),
+                error=float(np.sqrt(scaled @ working.at.phi @ scaled)),
+                conf_level=conf_level,
+            )
+            shift = float(weights @ sums.basis.shift)
+            rows.append(("fixed", term, low * unit + shift, high * unit + shift, conf_level))
+        for part in self.components if terms is None else ():
+            if not part.other:
+                low, high = sd_interval(sums, group=part.group, term=part.term, conf_level=conf_level)
+                rows.append((part.group, part.term, low * unit, high * unit, conf_level))
+        return pd.DataFrame(rows, columns=["group", "term", "conf_low", "conf_high", "conf_level"])
+
+    def marginal_means(
+        self, factor: str, *, at: Mapping[str, float | str] | None = None, conf_level: float = 0.95
+    ) -> pd.DataFrame:
+        """Return the mean outcome at every level of a factor, all else alike.
+
+        Parameters
+        ----------
+        factor
+            A column of the fixed part that is not a number.
+        at
+            Values of other columns. Otherwise numbers stand at their means and factors (and strata) are averaged over
+            their levels with equal weight, as emmeans does.
+        conf_level
+            Level of the two-sided intervals, between 0 and 1.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The table of estimates, one row a level.
+
+        Raises
+        ------
+        EstimationError
+            When the fit failed or the model has no such factor, or no such value of ``at``.
+        """
+        return estimates_frame(self._marginal(factor, at=at, conf_level=conf_level, pairs=False))
+
+    def marginal_contrasts(
+        self, factor: str, *, at: Mapping[str, float | str] | None = None, conf_level: float = 0.95
+    ) -> pd.DataFrame:
+        """Return the differences of the marginal means of a factor, all pairs of levels; see `marginal_means`."""
+        return estimates_frame(self._marginal(factor, at=at, conf_level=conf_level, pairs=True))
+
+    def _marginal(
+        self, factor: str, *, at: Mapping[str, float | str] | None, conf_level: float, pairs: bool
+    ) -> list[Estimate]:
+        coefficients = self._fitted()
+        working = self.working
+        assert working is not None  # noqa: S101  # `_fitted` has raised otherwise
+        grid = marginal_rows(self.described, coefficients.names, factor, at=at or {}, strata=working.sums.strata)
+        labels, rows, weights = grid.pairs() if pairs else (grid.labels, grid.rows, grid.weights)
+        unit = working.sums.basis.scale
+        found = self._sums_of_effects(working, rows=rows @ working.sums.basis.matrix, weights=weights)
+        return [
+            self._tested(
+                self._row(label, conf_level=conf_level),
+                estimate=float(estimate * unit + row @ working.sums.basis.shift),
+                std_error=float(error * unit),
+                df=float(df),
+            )
+            for label, row, estimate, error, df in zip(
+                labels, rows, found.estimates, found.errors, found.df, strict=True
+            )
+        ]
+
+    def predict(self, data: pd.DataFrame, *, random: bool = True) -> np.ndarray:
+        """Return predictions.
+
+        Parameters
+        ----------
+        data
+            Rows with the model's columns. A missing value gives a missing prediction.
+        random
+            Whether the predicted effects of the groups are added; those of groups not seen are zero.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (rows,), in the outcome's units.
+
+        Raises
+        ------
+        EstimationError
+            When the fit failed, a column is not there, or a factor has a level that was not seen.
+        """
+        coefficients = self._fitted()
+        assert self.working is not None  # noqa: S101  # `_fitted` has raised otherwise
+        return predictions(self.working, self.described, coefficients, data, random=random)
+
+    def summary(self) -> str:
+        """Return the fit in plain words, a line a statement."""
+        return summary_text(self)
+
+    def contrast(
+        self, weights: Mapping[str, float], *, null: float = 0.0, name: str = "", conf_level: float = 0.95
+    ) -> Estimate:
+        """Return a weighted sum of fixed effects with its t test and interval.
+
+        Parameters
+        ----------
+        weights
+            Weight of each effect; others have none.
+        null
+            Value under the null hypothesis, which statistic and p-value are about.
+        name
+            For the row's ``term``; written from the weights otherwise.
+        conf_level
+            Level of the two-sided interval, between 0 and 1.
+
+        Raises
+        ------
+        EstimationError
+            When an effect is not in the model.
+        """
+        term = name or " + ".join(f"{weight:g} {effect}" for effect, weight in weights.items())
+        row = self._row(term, conf_level=conf_level)
+        if self.working is None or self.coefficients is None:
+            return failed_row(replace(row, reason=self.convergence.reason))
+        return self._contrast_row(row, self._weights(weights), null=null)
+
+    def _contrast_row(self, row: Estimate, weights: np.ndarray, *, null: float = 0.0) -> Estimate:
+        working, coefficients = self.working, self.coefficients
+        if working is None or coefficients is None:
+            return failed_row(replace(row, reason=self.convergence.reason))
+        scaled = weights @ working.to_original
+        if self.robust is not None:
+            degrees = self.robust.contrasts(scaled[None]).df
+        else:
+            variance, slopes = scaled @ working.at.phi @ scaled, (working.slopes @ scaled) @ scaled
+            degrees = kr.t_df(np.array([variance]), slopes[None], working.spread)
+        estimate = float(weights @ coefficients.estimate)
+        error = math.sqrt(max(float(weights @ coefficients.vcov @ weights), 0.0))
+        moved = self._tested(row, estimate=estimate - null, std_error=error, df=float(degrees[0]))
+        return replace(
+            moved, estimate=moved.estimate + null, conf_low=moved.conf_low + null, conf_high=moved.conf_high + null
+        )
+
+    def f_test(self, terms: str | Sequence[str]) -> pd.DataFrame:
+        """Test fixed effects jointly against zero.
+
+        Parameters
+        ----------
+        terms
+            A term of the formula (``"arm"``: all its columns), or names of effects.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row: term, statistic, df_numerator, df_denominator, p_value, scaling (of Kenward and Roger's F),
+            df_method.
+
+        Raises
+        ------
+        EstimationError
+            When the model has no such effects, or failed, or several are tested with cluster-robust errors.
+        """
+        import pandas as pd
+        from scipy import stats
+
+        names = self._term_names(terms)
+        contrasts = np.stack([self._weights({name: 1.0}) for name in names])
+        tested = self.joint_test(contrasts)
+        return pd.DataFrame(
+            [
+                {
+                    "term": terms if isinstance(terms, str) else " + ".join(names),
+                    "statistic": tested.statistic,
+                    "df_numerator": tested.df_numerator,
+                    "df_denominator": tested.df_denominator,
+                    "p_value": float(stats.f.sf(tested.statistic, tested.df_numerator, tested.df_denominator)),
+                    "scaling": tested.scaling,
+                    "df_method": self.df_method,
+                }
+            ]
+        )
+
+    def joint_test(self, contrasts: np.ndarray, *, null: np.ndarray | None = None) -> kr.FTest:
+        """Test contrasts of the fixed effects jointly.
+
+        Parameters
+        ----------
+        contrasts
+            Shape (k, p), of full row rank, one a row in the order of ``coefficients.names``.
+        null
+            Shape (k,), their values under the null hypothesis; zeros otherwise.
+
+        Raises
+        ------
+        EstimationError
+            When the fit failed, or for several contrasts with cluster-robust errors.
+        """
+        coefficients = self._fitted()
+        working = self.working
+        assert working is not None  # noqa: S101  # `_fitted` has raised otherwise
+        unit = working.sums.basis.scale
+        scaled = contrasts @ working.to_original / unit
+        difference = contrasts @ coefficients.estimate - (0.0 if null is None else null)
+        if self.robust is not None:
+            return self.robust.joint_test(scaled, difference / unit)
+        if self.df_method == "kenward_roger":
+            fitted = kr.KenwardRoger(
+                phi=working.at.phi, adjusted=working.adjusted, slopes=working.slopes, spread=working.spread
+            )
+            return kr.f_test(fitted, scaled, difference / unit)
+        return satterthwaite.f_test(working.at.phi, working.slopes, working.spread, scaled, difference / unit)
+
+    def tidy(self, *, strata: bool = True, conf_level: float = 0.95) -> pd.DataFrame:
+        """Return one row a fixed effect, in the columns of the table of estimates.
+
+        Parameters
+        ----------
+        strata
+            Whether effects of a factor that was kept out of the dense columns come last, or not at all.
+        conf_level
+            Level of the two-sided intervals, between 0 and 1.
+        """
+        names = self.coefficients.names if self.coefficients is not None else ()
+        rows = [self.estimate(name, conf_level=conf_level) for name in names]
+        return estimates_frame(rows + (self._strata_rows(conf_level=conf_level) if strata else []))
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row for the fit: method, sizes, likelihood, information criteria, and how it ended."""
+        import pandas as pd
+
+        deviance = -2 * self.log_likelihood
+        row: dict[str, object] = {
+            "method": self.method,
+            "se_type": self.se_type,
+            "df_method": self.df_method,
+            "n_schools": self.n_schools,
+            "n_pupils": self.n_pupils,
+            "n_missing": self.n_missing.get("rows", 0),
+            "log_likelihood": self.log_likelihood,
+            "deviance": deviance,
+            "aic": deviance + 2 * self.n_parameters,
+            "bic": deviance + self.n_parameters * math.log(self.n_pupils) if self.n_pupils else math.nan,
+            "n_parameters": self.n_parameters,
+            "status": self.convergence.status,
+            "reason": self.convergence.reason,
+        }
+        row |= {f"n_groups_{name}": count for name, count in self.groups.items()}
+        return pd.DataFrame([row])
+
+    def variance_components(self) -> pd.DataFrame:
+        """Return one row a variance or covariance: group, term, other, variance, sd (or correlation)."""
+        import pandas as pd
+
+        columns = ["group", "term", "other", "variance", "sd"]
+        rows = [[getattr(component, name) for name in columns] for component in self.components]
+        return pd.DataFrame(rows, columns=columns)
+
+    def random_effects(self) -> pd.DataFrame:
+        """Return the predicted effects of the groups (BLUPs).
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a group and column: group, label, term, estimate, std_error. The error is the conditional standard
+            deviation given the fixed effects and variances, lme4's ``condVar``.
+
+        Raises
+        ------
+        EstimationError
+            When the fit failed.
+        """
+        self._fitted()
+        assert self.working is not None  # noqa: S101  # `_fitted` has raised otherwise
+        return random_effects.frame(self.working.sums, self.working.optimum.variances, self.working.at)
+
+    def _row(self, term: str, *, conf_level: float) -> Estimate:
+        return Estimate(
+            term=term,
+            outcome=self.outcome,
+            conf_level=conf_level,
+            n_schools=self.n_schools,
+            n_pupils=self.n_pupils,
+            method=self.method,
+            se_type=self.se_type,
+            df_method=self.df_method,
+        )
+
+    def _fitted(self) -> Coefficients:
+        if self.coefficients is None:
+            raise EstimationError(
+                f"model of '{self.outcome}'",
+                f"was not fitted: {self.convergence.reason}",
+                "Mend the data or the model.",
+            )
+        return self.coefficients
+
+    def _weights(self, weights: Mapping[str, float]) -> np.ndarray:
+        names = self._fitted().names
+        result = np.zeros(len(names))
+        for effect, weight in weights.items():
+            name = effect.replace("[T.", "[")
+            if name not in names:
+                raise EstimationError(
+                    f"contrast of '{self.outcome}'", f"the model has no effect '{effect}'.", f"Use {', '.join(names)}."
+                )
+            result[names.index(name)] = weight
+        return result
+
+    def _term_names(self, terms: str | Sequence[str]) -> list[str]:
+        if not isinstance(terms, str):
+            return list(terms)
+        names = self._fitted().names
+        strata = self.working.sums.strata if self.working is not None else None
+        if strata is not None and terms == strata.name:
+            raise EstimationError(
+                f"joint test of '{terms}'",
+                f"its {strata.n_groups - 1} effects are kept out of the dense columns.",
+                "Compare with the model without it by `likelihood_ratio_test`, both with reml=False.",
+            )
+        design = self.described.design
+        if terms in design.terms:
+            found = [self.described.columns[place] for place in design.terms[terms]]
+            return [name for name in found if name in names]
+        return [INTERCEPT if terms == "1" else terms]

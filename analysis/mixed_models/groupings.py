@@ -1,0 +1,119 @@
+"""Groups of rows: how schools, classes and countries nest, and what to say of factors that divide them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from data_schema.errors import EstimationError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grouping:
+    """Groups of rows.
+
+    Parameters
+    ----------
+    name
+        ``school``, or ``country:school`` for combinations.
+    codes
+        Shape (N,), position of each row's group in ``labels``.
+    labels
+        Names of the groups, sorted; ``HU:12`` for combinations.
+    """
+
+    name: str
+    codes: np.ndarray
+    labels: tuple[str, ...]
+
+
+def nested_groupings(names: Sequence[tuple[str, ...]], data: dict[str, Any]) -> tuple[Grouping, ...]:
+    """Return the groupings by combinations of columns, finest first, each nested in the next.
+
+    Parameters
+    ----------
+    names
+        Columns of each grouping.
+    data
+        The columns, complete.
+
+    Raises
+    ------
+    EstimationError
+        When a group lies in two groups of the next coarser grouping.
+    """
+    return _nested([grouping_of(columns, data) for columns in dict.fromkeys(names)])
+
+
+def grouping_of(names: tuple[str, ...], data: dict[str, Any]) -> Grouping:
+    """Return the groups that the combinations of columns make."""
+    codes, labels = coded(data[names[0]])
+    for name in names[1:]:
+        more, others = coded(data[name])
+        found, codes = np.unique(codes * len(others) + more, return_inverse=True)
+        labels = [f"{labels[place // len(others)]}:{others[place % len(others)]}" for place in found.tolist()]
+    return Grouping(name=":".join(names), codes=np.asarray(codes, dtype=np.intp), labels=tuple(labels))
+
+
+def coded(values: pd.Categorical | np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Return codes of a column's values, and the values as text."""
+    if isinstance(values, pd.Categorical):
+        return np.asarray(values.codes, dtype=np.intp), texts(values.categories)
+    codes, found = pd.factorize(values, sort=True)
+    whole = bool((found == np.floor(found)).all())
+    return codes, [str(int(label)) if whole else str(label) for label in found]
+
+
+def texts(labels: pd.Index[Any]) -> list[str]:
+    """Return labels as text."""
+    return [str(label) for label in np.asarray(labels, dtype=object).tolist()]
+
+
+def _nested(groupings: list[Grouping]) -> tuple[Grouping, ...]:
+    ordered = sorted(groupings, key=lambda grouping: -len(grouping.labels))
+    for finer, coarser in pairwise(ordered):
+        if not constant_within(coarser.codes, finer):
+            raise EstimationError(
+                f"groups of '{finer.name}' and '{coarser.name}'",
+                "are crossed: one lies in two of the other.",
+                "This engine fits nested groups; write '(1 | outer/inner)' where inner names repeat in outer ones.",
+            )
+    return tuple(ordered)
+
+
+def constant_within(codes: np.ndarray, grouping: Grouping) -> bool:
+    """Return whether codes are the same in all rows of each group."""
+    first = np.zeros(len(grouping.labels), dtype=codes.dtype)
+    first[grouping.codes] = codes
+    return bool((first[grouping.codes] == codes).all())
+
+
+def school_notes(factors: dict[str, pd.Categorical], groupings: tuple[Grouping, ...]) -> list[str]:
+    """Return sentences on factors of which a level has one group, or that vary within a few groups only."""
+    notes = []
+    for name, values in factors.items():
+        levels = [str(level) for level in values.categories]
+        for grouping in reversed(groupings):
+            there = np.zeros((len(grouping.labels), len(levels)), dtype=bool)
+            there[grouping.codes, np.asarray(values.codes)] = True
+            mixed = np.flatnonzero(there.sum(axis=1) > 1)
+            if len(mixed) > 0.1 * len(there):
+                continue
+            if len(mixed):
+                some = ", ".join(grouping.labels[place] for place in mixed[:3])
+                notes.append(
+                    f"{len(mixed)} of {len(there)} groups of '{grouping.name}' stand in more than one level of "
+                    f"'{name}': {some}."
+                )
+            notes += [
+                f"Only one group of '{grouping.name}' has '{name}' = '{level}': its effect is that group's as well."
+                for level, count in zip(levels, there.sum(axis=0), strict=True)
+                if count == 1
+            ]
+            break
+    return notes

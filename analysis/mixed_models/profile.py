@@ -1,0 +1,253 @@
+"""Profile-likelihood intervals of fixed effects and of standard deviations.
+
+A fixed effect is held by taking its part off the outcome, which for sums is a change of columns; a standard deviation
+is held as the first entry of its factor. All else is then maximised anew, and the limits are where the deviance has
+risen by the quantile of chi-squared with one degree of freedom. The likelihood is the full one, as in lme4's
+``confint``.
+
+Source: Bates et al. (2015), J. Statistical Software 67(1), section 5.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from analysis.mixed_models.jets import Parameters, likelihood_jet, parameters
+from analysis.mixed_models.likelihood import likelihood_sums
+from analysis.mixed_models.moments import Block, Level, Moments
+from analysis.mixed_models.search import FactorMap, Search, factor_map, optimum
+
+# Deviances fall by less than this before a limit is taken to be at the boundary.
+_FLAT = 1e-8
+
+
+@dataclass(slots=True, kw_only=True)
+class _Held(Search):
+    """A search in which one standard deviation stays as it is; the scale is not profiled out.
+
+    Searched are the factors' entries and the logarithms of the residual variances, but for the one that is held.
+    """
+
+    place: int
+    at: float
+
+    def whole(self, phi: np.ndarray) -> np.ndarray:
+        return np.insert(phi, self.place, self.at)
+
+    def parts(self, phi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the parameters and their derivatives by all entries."""
+        entries, k = self.whole(phi), len(self.change.forms)
+        jacobian = np.zeros((self.which.n, self.which.n))
+        jacobian[:k, :k] = 2 * self.change.forms @ entries[:k]
+        jacobian[k:, k:] = np.diag(np.exp(entries[k:]))
+        return np.concatenate([(self.change.forms @ entries[:k]) @ entries[:k], np.exp(entries[k:])]), jacobian
+
+    def value(self, phi: np.ndarray) -> float:
+        with np.errstate(all="ignore"):
+            values, _ = self.parts(phi)
+            jet = likelihood_jet(self.sums, self.which, values, order=0)
+            at = likelihood_sums(jet, n_parameters=self.which.n, n=self.sums.n, n_fixed=self.sums.n_fixed)
+            value = at.log_det_v[0] + at.residual + self.sums.n * np.log(2 * np.pi)
+        return float(value) if np.isfinite(value) else np.inf
+
+    def derivatives(self, phi: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        values, jacobian = self.parts(phi)
+        jet = likelihood_jet(self.sums, self.which, values, order=2)
+        at = likelihood_sums(jet, n_parameters=self.which.n, n=self.sums.n, n_fixed=self.sums.n_fixed)
+        value, gradient, hessian = at.full(reml=False)
+        k = len(self.change.forms)
+        curve = jacobian.T @ hessian @ jacobian
+        curve[:k, :k] += 2 * np.tensordot(gradient[:k], self.change.forms, axes=1)
+        curve[k:, k:] += np.diag(gradient[k:] * values[k:])
+        free = np.delete(np.arange(self.which.n), self.place)
+        return value, (jacobian.T @ gradient)[free], curve[np.ix_(free, free)]
+
+
+def held_effect(sums: Moments, weights: np.ndarray, at: float) -> Moments:
+    """Return the sums of the model in which a weighted sum of the coefficients is a given number.
+
+    Parameters
+    ----------
+    sums
+        The data.
+    weights
+        Shape (p,), of the scaled coefficients.
+    at
+        The number, for the scaled outcome.
+    """
+    p, m = sums.p, sums.total.shape[1]
+    pivot = int(np.abs(weights).argmax())
+    others = [i for i in range(p) if i != pivot]
+    kept = sorted({int(place) for level in _levels(sums) for place in level.places})
+    change = np.zeros((m, len(others) + len(kept) + 1))
+    for column, i in enumerate(others):
+        change[i, column] = 1.0
+        change[pivot, column] = -weights[i] / weights[pivot]
+    for column, i in enumerate(kept):
+        change[i, len(others) + column] = 1.0
+    change[-1, -1] = 1.0
+    change[pivot, -1] = -at / weights[pivot]
+    place = {i: len(others) + column for column, i in enumerate(kept)}
+
+    def moved(level: Level) -> Level:
+        places = np.array([place[int(i)] for i in level.places], dtype=np.intp)
+        return replace(level, places=places, cross=level.cross @ change)
+
+    names = tuple(sums.basis.names[i] for i in others)
+    return replace(
+        sums,
+        p=p - 1,
+        basis=replace(sums.basis, names=names),
+        total=change.T @ sums.total @ change,
+        levels=tuple(moved(level) for level in sums.levels),
+        strata=None if sums.strata is None else moved(sums.strata),
+    )
+
+
+def _levels(sums: Moments) -> list[Level]:
+    return [*sums.levels, *([] if sums.strata is None else [sums.strata])]
+
+
+def with_raw_column(sums: Moments, *, level: int, block: int, column: int) -> Moments:
+    """Return the sums with the columns of one random term as they were in the frame, a given one first.
+
+    Parameters
+    ----------
+    sums
+        The data.
+    level, block, column
+        Which.
+    """
+    chosen = sums.levels[level]
+    term = chosen.blocks[block]
+    order = [column, *[k for k in range(term.size) if k != column]]
+    inside = term.change[:, order]  # the level's columns times this are the columns as they were
+    spread = np.eye(len(chosen.places))
+    own = slice(term.start, term.start + term.size)
+    spread[own, own] = inside
+    m, q = sums.total.shape[1], len(chosen.places)
+    change = np.zeros((m, m + q))
+    change[:-1, : m - 1] = np.eye(m - 1)
+    change[-1, -1] = 1.0
+    for a, place in enumerate(chosen.places):
+        change[place, m - 1 : m - 1 + q] += spread[a]
+    levels = []
+    for k, other in enumerate(sums.levels):
+        cross = other.cross @ change
+        if k == level:
+            cross = np.swapaxes(spread, 0, 1) @ cross
+            names = tuple(term.names[i] for i in order)
+            blocks = list(other.blocks)
+            blocks[block] = Block(names=names, start=term.start, change=np.eye(term.size))
+            levels.append(replace(other, blocks=tuple(blocks), places=m - 1 + np.arange(q), cross=cross))
+        else:
+            levels.append(replace(other, cross=cross))
+    strata = None if sums.strata is None else replace(sums.strata, cross=sums.strata.cross @ change)
+    return replace(sums, total=change.T @ sums.total @ change, levels=tuple(levels), strata=strata)
+
+
+def effect_interval(
+    sums: Moments, weights: np.ndarray, *, estimate: float, error: float, conf_level: float
+) -> tuple[float, float]:
+    """Return limits of a weighted sum of the scaled coefficients.
+
+    Parameters
+    ----------
+    sums
+        The data.
+    weights
+        Shape (p,).
+    estimate, error
+        Where to begin, and how far apart limits may be expected.
+    conf_level
+        Level, between 0 and 1.
+    """
+    best = optimum(sums, reml=False)
+
+    def deviance(at: float) -> float:
+        return optimum(held_effect(sums, weights, at), reml=False, start=best.theta).deviance
+
+    limit = best.deviance + _quantile(conf_level)
+    return tuple(  # type: ignore[return-value]  # two in, two out
+        _crossing(deviance, limit, estimate, sign * error) for sign in (-1.0, 1.0)
+    )
+
+
+def sd_interval(sums: Moments, *, group: str, term: str, conf_level: float) -> tuple[float, float]:
+    """Return limits of a standard deviation, of the scaled outcome.
+
+    Parameters
+    ----------
+    sums
+        The data.
+    group, term
+        Grouping and column; ``"residual"`` and the label of its group of rows.
+    conf_level
+        Level, between 0 and 1.
+    """
+    residual = group == "residual"
+    if not residual:
+        number = [level.name for level in sums.levels].index(group)
+        block = next(k for k, found in enumerate(sums.levels[number].blocks) if term in found.names)
+        column = sums.levels[number].blocks[block].names.index(term)
+        sums = with_raw_column(sums, level=number, block=block, column=column)
+    which, best = parameters(sums), optimum(sums, reml=False)
+    change, k = factor_map(which, sums), len(which.level)
+    sigma = np.sqrt(best.variances[k])
+    entries = np.concatenate([best.theta * sigma, np.log(best.variances[k:])])
+    place = k + (sums.residual.index(term) if residual and sums.residual else 0)
+    if not residual:
+        row = sums.levels[number].blocks[block].start
+        place = int(np.flatnonzero((which.level == number) & (which.row == row) & (which.column == row))[0])
+    centre = float(np.exp(entries[place] / 2)) if residual else float(entries[place])
+    deviance = _sd_deviance(sums, which, change, entries, place, residual=residual)
+    limit = best.deviance + _quantile(conf_level)
+    step = max(0.2 * centre, 0.05 * float(sigma))
+    high = _crossing(deviance, limit, centre, step)
+    if not residual and (centre < 1e-8 or deviance(0.0) <= limit + _FLAT):
+        return 0.0, high
+    low = _crossing(deviance, limit, centre, -min(step, 0.5 * centre), least=0.0 if not residual else 1e-6 * centre)
+    return low, high
+
+
+def _sd_deviance(
+    sums: Moments, which: Parameters, change: FactorMap, entries: np.ndarray, place: int, *, residual: bool
+) -> Callable[[float], float]:
+    def deviance(sd: float) -> float:
+        held = _Held(
+            sums=sums,
+            which=which,
+            change=change,
+            reml=False,
+            place=place,
+            at=2 * float(np.log(sd)) if residual else sd,
+        )
+        return held.newton(np.delete(entries, place))[1]
+
+    return deviance
+
+
+def _quantile(conf_level: float) -> float:
+    from scipy import stats
+
+    return float(stats.chi2.isf(1 - conf_level, 1))
+
+
+def _crossing(
+    deviance: Callable[[float], float], limit: float, start: float, step: float, *, least: float = -np.inf
+) -> float:
+    """Return where the deviance crosses a limit, going from the start in the step's direction."""
+    from scipy import optimize
+
+    inner, outer = start, max(start + 2 * step, least)
+    for _ in range(60):
+        if deviance(outer) > limit:
+            return float(optimize.brentq(lambda at: deviance(at) - limit, inner, outer, xtol=1e-9 * abs(step) + 1e-14))
+        if outer == least:
+            return least
+        inner, outer = outer, max(outer + 2 * step, least)
+        step *= 1.6
+    return float(np.copysign(np.inf, step))

@@ -1,0 +1,116 @@
+"""The predicted effects of the groups, level by level from the outermost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analysis.mixed_models.jets import likelihood_jet, parameters
+from analysis.mixed_models.likelihood import LikelihoodSums
+from analysis.mixed_models.moments import Level, Moments
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effects:
+    """Effects of the groups of one level, in the outcome's units.
+
+    Parameters
+    ----------
+    level
+        Which.
+    estimates
+        Shape (G, q).
+    errors
+        Shape (G, q), conditional standard deviations given the fixed effects and variances.
+    """
+
+    level: Level
+    estimates: np.ndarray
+    errors: np.ndarray
+
+
+def strata_effects(sums: Moments, at: LikelihoodSums) -> np.ndarray:
+    """Return the effects of all strata against the reference, its own zero among them, of the scaled outcome."""
+    if sums.strata is None:
+        return np.zeros(1)
+    strata = at.strata[0]
+    return np.concatenate([[0.0], (strata[:, -1] - strata[:, :-1] @ at.beta) / strata[:, 0]])
+
+
+def effects(sums: Moments, values: np.ndarray, at: LikelihoodSums) -> list[Effects]:
+    """Predict the effects of every group, finest level first.
+
+    Parameters
+    ----------
+    sums, values, at
+        A fitted model: data, parameters, likelihood.
+    """
+    steps = likelihood_jet(sums, parameters(sums), values, order=0).steps
+    m = sums.total.shape[1]
+    weights = np.zeros((sums.levels[-1].n_groups, m))
+    weights[:, : sums.p] = -at.beta
+    weights[:, -1] = 1.0
+    if sums.strata is not None:
+        weights[:, 0] -= strata_effects(sums, at)[sums.levels[-1].parent]
+    places = np.zeros(0, dtype=np.intp)
+    spread = np.zeros((len(weights), 0, 0))
+    result = []
+    for k in reversed(range(len(sums.levels))):
+        level, (middle, cross) = sums.levels[k], steps[k]
+        found = (middle @ (cross @ weights[:, :, None]))[:, :, 0]
+        pull = -middle @ cross[:, :, places]
+        across = pull @ spread
+        own = middle + across @ pull.transpose(0, 2, 1)
+        result.append(_effects(sums, level, found, own))
+        if k:
+            weights = weights.copy()
+            for a, place in enumerate(level.places):  # two terms may share a column
+                weights[:, place] -= found[:, a]
+            parent = sums.levels[k - 1].parent
+            top = np.concatenate([own, across], axis=2)
+            bottom = np.concatenate([across.transpose(0, 2, 1), spread], axis=2)
+            spread = np.concatenate([top, bottom], axis=1)[parent]
+            weights, places = weights[parent], np.concatenate([level.places, places])
+    return result[::-1]
+
+
+def _effects(sums: Moments, level: Level, found: np.ndarray, spread: np.ndarray) -> Effects:
+    back = back_change(level)
+    errors = np.sqrt(np.maximum(np.einsum("ab,gbc,ac->ga", back, spread, back), 0.0))
+    return Effects(level=level, estimates=found @ back.T * sums.basis.scale, errors=errors * sums.basis.scale)
+
+
+def back_change(level: Level) -> np.ndarray:
+    """Return the matrix from effects of the level's columns to effects of the columns as they were."""
+    back = np.zeros((len(level.places), len(level.places)))
+    for block in level.blocks:
+        chosen = slice(block.start, block.start + block.size)
+        back[chosen, chosen] = np.linalg.inv(block.change)
+    return back
+
+
+def frame(sums: Moments, values: np.ndarray, at: LikelihoodSums) -> pd.DataFrame:
+    """Return the effects as rows: group, label, term, estimate, std_error; outermost level first."""
+    import pandas as pd
+
+    parts = []
+    for found in reversed(effects(sums, values, at)):
+        names = [name for block in found.level.blocks for name in block.names]
+        order = np.argsort(np.array(found.level.labels, dtype=object), kind="stable")
+        parts.append(
+            pd.DataFrame(
+                {
+                    "group": found.level.name,
+                    "label": np.repeat(np.array(found.level.labels, dtype=object)[order], len(names)),
+                    "term": np.tile(np.array(names, dtype=object), len(order)),
+                    "estimate": found.estimates[order].ravel(),
+                    "std_error": found.errors[order].ravel(),
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)

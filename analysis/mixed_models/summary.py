@@ -1,0 +1,75 @@
+"""A fit in plain words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from analysis.mixed_models.fit import MixedFit
+
+_METHODS = {
+    "kenward_roger": "Kenward and Roger's method (errors and degrees of freedom allow for few groups)",
+    "satterthwaite": "Satterthwaite's degrees of freedom",
+}
+
+
+def summary_text(fit: MixedFit) -> str:
+    """Return a line a statement; see `MixedFit.summary`."""
+    lines = [f"Model: {fit.formula}"]
+    if fit.coefficients is None:
+        return "\n".join([*lines, f"Not fitted. {fit.convergence.reason}", *_data(fit)])
+    kind = "restricted maximum likelihood" if fit.method.endswith("reml") else "maximum likelihood"
+    lines += [f"Fitted by {kind}; tests by {_METHODS[fit.df_method]}.", *_errors(fit), *_data(fit), ""]
+    width = max(len(name) for name in fit.coefficients.names)
+    lines.append(f"{'':{width}}  {'estimate':>12} {'error':>10} {'df':>8} {'p':>7}  95 % interval")
+    for name in fit.coefficients.names:
+        row = fit.estimate(name)
+        if row.status == "failed":
+            lines.append(f"{name:{width}}  {row.reason}")
+            continue
+        lines.append(
+            f"{name:{width}}  {row.estimate:>12.5g} {row.std_error:>10.4g} {row.df:>8.1f} {row.p_value:>7.3f}  "
+            f"{row.conf_low:.5g} to {row.conf_high:.5g}"
+        )
+    n_strata = len(fit.strata_effects())
+    if n_strata:
+        lines.append(f"and {n_strata} effects of strata, which `tidy()` lists.")
+    lines += ["", *_variances(fit)]
+    if fit.status == "boundary":
+        lines.append("A variance is estimated at zero, or a correlation at one: the data show no more than that.")
+    return "\n".join(lines)
+
+
+def _errors(fit: MixedFit) -> list[str]:
+    if fit.robust is None:
+        return []
+    return [
+        f"Errors are cluster-robust ({fit.se_type}): they hold whatever rows of one group of '{fit.robust.cluster}' share."
+    ]
+
+
+def _data(fit: MixedFit) -> list[str]:
+    groups = ", ".join(f"{count} groups of '{name}'" for name, count in fit.groups.items())
+    lines = [f"{fit.n_pupils} rows in {groups}."]
+    if fit.n_missing:
+        columns = ", ".join(f"{name} ({count})" for name, count in fit.n_missing.items() if name != "rows")
+        lines.append(f"{fit.n_missing.get('rows', 0)} rows were left out for missing values of {columns}.")
+    return [*lines, *fit.dropped.values(), *fit.notes]
+
+
+def _variances(fit: MixedFit) -> list[str]:
+    lines = []
+    for part in fit.components:
+        if part.group == "residual":
+            where = f" where '{part.term}'" if part.term else ""
+            lines.append(f"Rows of a group differ by a standard deviation of {part.sd:.4g}{where}.")
+        elif part.other:
+            lines.append(f"Effects of {part.other} and {part.term} of '{part.group}' correlate by {part.sd:.2f}.")
+        else:
+            what = "levels" if part.term == "(Intercept)" else f"effects of {part.term}"
+            lines.append(f"Groups of '{part.group}' differ in {what} by a standard deviation of {part.sd:.4g}.")
+    lines += [
+        f"Intraclass correlation of '{row.group}': {row.icc:.3f} ({row.conf_low:.3f} to {row.conf_high:.3f})."
+        for row in fit.icc().itertuples()
+    ]
+    return lines

@@ -1,0 +1,165 @@
+"""Shares of the categories by arm, and what separates the arms."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from analysis.effect_sizes import odds_ratio
+from analysis.ordinal.fitting import OrdinalFit, fit_ordinal
+from analysis.quadrature import average_mean
+from analysis.results import Estimate, estimates_frame, failed_row, t_estimate
+from analysis.specs import Model
+from analysis.terms import arm_term
+from data_schema.errors import EstimationError
+
+_STEP = 1e-4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrdinalEffects:
+    """Shares at or above a category by arm, standardised over the pupils of the trial.
+
+    Parameters
+    ----------
+    fit
+        The model that they come from.
+    rows
+        ``quantity`` is "share_above_K" (a row an arm: pupils in a category above K), "share_difference_above_K" and
+        "odds_ratio" for the other arms.
+    """
+
+    fit: OrdinalFit
+    rows: tuple[Estimate, ...]
+
+    def row(self, quantity: str, arm: str) -> Estimate:
+        """Return one row.
+
+        Raises
+        ------
+        KeyError
+            When there is none.
+        """
+        for row in self.rows:
+            if row.quantity == quantity and row.arm == arm:
+                return row
+        raise KeyError(f"{quantity} of {arm}")
+
+    def tidy(self) -> pd.DataFrame:
+        """Return the rows in the columns of the table of estimates."""
+        return estimates_frame(self.rows)
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row for the fit."""
+        return self.fit.glance()
+
+
+def ordinal_effects(
+    frame: pd.DataFrame, model: Model, *, n_nodes: int = 15, conf_level: float = 0.95
+) -> OrdinalEffects:
+    """Estimate the share of pupils above each category by arm.
+
+    Parameters
+    ----------
+    frame, model, n_nodes
+        See `fit_ordinal`; the model has arms.
+    conf_level
+        Level of the intervals.
+
+    Returns
+    -------
+    OrdinalEffects
+        Errors of shares by the delta method from maximum likelihood's variance, enlarged as that of the arm's
+        coefficient is for few schools.
+
+    Raises
+    ------
+    EstimationError
+        For a model without arms.
+    """
+    if model.arm is None:
+        raise EstimationError(f"model of '{model.outcome}'", "shares by arm need arms.", "Name the arms.")
+    fit = fit_ordinal(frame, model, n_nodes=n_nodes)
+    shared = Estimate(
+        outcome=model.outcome,
+        conf_level=conf_level,
+        n_schools=fit.fit.n_schools,
+        n_pupils=fit.fit.n_pupils,
+        method=fit.fit.method,
+        se_type="delta",
+        df_method=fit.fit.df_method,
+        status=fit.fit.status,
+        reason=fit.fit.convergence.reason,
+    )
+    if fit.parameters is None:
+        rows = [
+            failed_row(replace(shared, quantity="odds_ratio", arm=arm, term=arm_term(arm))) for arm in model.arms[1:]
+        ]
+        return OrdinalEffects(fit=fit, rows=tuple(rows))
+    rows = []
+    for arm in model.arms[1:]:
+        ratio = odds_ratio(fit.estimate(arm_term(arm), conf_level=conf_level))
+        rows.append(replace(ratio, arm=arm, outcome=model.outcome))
+    for place in range(len(fit.categories) - 1):
+        rows += _shares(shared, fit, model, place)
+    return OrdinalEffects(fit=fit, rows=tuple(rows))
+
+
+def _shares(shared: Estimate, fit: OrdinalFit, model: Model, place: int) -> list[Estimate]:
+    """Return the rows of the share above one category."""
+    assert fit.parameters is not None and fit.vcov is not None and fit.fit.coefficients is not None  # noqa: S101, PT018
+    coefficients = fit.fit.coefficients
+    values = np.array([_share_above(fit, fit.parameters, place, arm=arm, model=model) for arm in model.arms])
+    slopes = np.array([_slopes(fit, place, arm=arm, model=model) for arm in model.arms])
+    df, label = float(coefficients.df[0]), f"{fit.categories[place]:g}"
+    rows = []
+    for arm, value, slope in zip(model.arms, values, slopes, strict=True):
+        error = math.sqrt(float(slope @ fit.vcov @ slope))
+        row = replace(shared, quantity=f"share_above_{label}", arm=arm, term=arm)
+        log_odds, log_error = math.log(value / (1 - value)), error / (value * (1 - value))
+        done = t_estimate(row, estimate=log_odds, std_error=log_error, df=df, status=row.status)
+        low, high = (1 / (1 + math.exp(-bound)) for bound in (done.conf_low, done.conf_high))
+        done = replace(done, estimate=float(value), std_error=error, conf_low=low, conf_high=high)
+        rows.append(replace(done, statistic=math.nan, p_value=math.nan))
+    for k, arm in enumerate(model.arms[1:], start=1):
+        slope, term = slopes[k] - slopes[0], arm_term(arm)
+        error = math.sqrt(float(slope @ fit.vcov @ slope)) * _enlargement(fit, term)
+        row = replace(shared, quantity=f"share_difference_above_{label}", arm=arm, term=term)
+        rows.append(t_estimate(row, estimate=float(values[k] - values[0]), std_error=error, df=df, status=row.status))
+    return rows
+
+
+def _enlargement(fit: OrdinalFit, term: str) -> float:
+    coefficients = fit.fit.coefficients
+    assert coefficients is not None and coefficients.test_error is not None  # noqa: S101, PT018
+    place = coefficients.names.index(term)
+    return float(coefficients.test_error[place] / math.sqrt(coefficients.vcov[place, place]))
+
+
+def _share_above(fit: OrdinalFit, parameters: np.ndarray, place: int, *, arm: str, model: Model) -> float:
+    """Average the share above a category over pupils and schools."""
+    data, scale, centre, coefficients = fit.data, fit.scale, fit.centre, fit.fit.coefficients
+    assert data is not None and scale is not None and centre is not None and coefficients is not None  # noqa: S101, PT018
+    c = data.n_categories - 1
+    x = data.data.x.copy()
+    for other in model.arms[1:]:
+        k = coefficients.names.index(arm_term(other))
+        x[:, k] = (float(other == arm) - centre[k]) / scale[k]
+    eta = x @ parameters[c:-1] - parameters[place]
+    return average_mean(eta, float(parameters[-1]), x=x, count=data.data.count)[0]
+
+
+def _slopes(fit: OrdinalFit, place: int, *, arm: str, model: Model) -> np.ndarray:
+    """Differentiate by central differences."""
+    parameters = fit.parameters
+    assert parameters is not None  # noqa: S101
+    slopes = np.empty(len(parameters))
+    for k in range(len(parameters)):
+        step = np.zeros(len(parameters))
+        step[k] = _STEP
+        ahead, behind = (_share_above(fit, parameters + s, place, arm=arm, model=model) for s in (step, -step))
+        slopes[k] = (ahead - behind) / (2 * _STEP)
+    return slopes

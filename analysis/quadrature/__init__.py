@@ -1,0 +1,38 @@
+"""The likelihood of models with a random school intercept, by adaptive Gauss-Hermite quadrature."""
+
+from analysis.quadrature.likelihood import (
+    average_mean,
+    average_share,
+    deviance,
+    deviance_and_gradient,
+    deviance_gradient_information,
+    information,
+    school_modes,
+)
+from analysis.quadrature.patterns import Patterns, WeakPrior, patterns, sums_by_school
+from analysis.quadrature.problem import Problem
+from analysis.quadrature.responses import LOGIT, ComplementaryLogLog, Logit, NegativeBinomial, Poisson, Response
+from analysis.quadrature.search import Optimum, maximise
+
+__all__ = [
+    "LOGIT",
+    "ComplementaryLogLog",
+    "Logit",
+    "NegativeBinomial",
+    "Optimum",
+    "Patterns",
+    "Poisson",
+    "Problem",
+    "Response",
+    "WeakPrior",
+    "average_mean",
+    "average_share",
+    "deviance",
+    "deviance_and_gradient",
+    "deviance_gradient_information",
+    "information",
+    "maximise",
+    "patterns",
+    "school_modes",
+    "sums_by_school",
+]

@@ -1,0 +1,217 @@
+"""Signals evaluated: everywhere, by country, by lead time, by group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.warning_signals.measures import (
+    MEASURES,
+    areas,
+    counts_by_school,
+    flags_at_capacity,
+    rates,
+    school_draws,
+    share_interval,
+)
+from analysis.warning_signals.question import SignalQuestion, SignalRows, signal_rows
+
+COLUMNS = (
+    "signal",
+    "measure",
+    "by",
+    "level",
+    "estimate",
+    "std_error",
+    "conf_low",
+    "conf_high",
+    "conf_level",
+    "n_schools",
+    "n_pupils",
+    "n_events",
+    "status",
+    "reason",
+)
+
+_NUMBERS = ("estimate", "std_error", "conf_low", "conf_high", "n_schools", "n_pupils", "n_events")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalPerformance:
+    """What signals do.
+
+    Parameters
+    ----------
+    table
+        Columns `COLUMNS`. ``measure`` is "flagged", "sensitivity", "specificity", "predictive_value",
+        "negative_predictive_value", "auc" (all pupils) or "gap_..." (a group's sensitivity, specificity or predictive
+        value less that of the rest). ``by`` is "" for all, "country", "lead_time" or a group's column; ``level`` which.
+    capacity
+        Share of each school's pupils that was flagged at most.
+    n_missing_outcome, n_other_arms
+        Rows left out.
+    """
+
+    table: pd.DataFrame
+    capacity: float
+    n_missing_outcome: int
+    n_other_arms: int
+
+    def tidy(self) -> pd.DataFrame:
+        """Return the table."""
+        return self.table.copy()
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row: the capacity and who was left out."""
+        names = ("capacity", "n_missing_outcome", "n_other_arms")
+        return pd.DataFrame([{name: getattr(self, name) for name in names}])
+
+    def figure(self, signal: str, measure: str, *, by: str = "", level: str = "") -> dict[str, float]:
+        """Return the numbers of one row: estimate, error, interval and sizes.
+
+        Raises
+        ------
+        KeyError
+            When there is none.
+        """
+        table = self.table
+        found = table[
+            (table["signal"] == signal)
+            & (table["measure"] == measure)
+            & (table["by"] == by)
+            & (table["level"] == level)
+        ]
+        if found.empty:
+            raise KeyError(f"{measure} of {signal} {by} {level}")
+        return {name: float(found[name].iloc[0]) for name in _NUMBERS}
+
+
+def evaluate_signals(
+    frame: pd.DataFrame,
+    question: SignalQuestion,
+    *,
+    n_bootstrap: int = 499,
+    seed: int = 0,
+    conf_level: float = 0.95,
+) -> SignalPerformance:
+    """Evaluate warning signals at the team's capacity.
+
+    Parameters
+    ----------
+    frame
+        One row a pupil, with the signals as they were before anyone left.
+    question
+        Signals, outcome, capacity, and where to look.
+    n_bootstrap, seed
+        Draws of whole schools, on which the errors rest.
+    conf_level
+        Level of the intervals, on the scale of log odds with a t distribution of schools less one.
+
+    Returns
+    -------
+    SignalPerformance
+        A signal of yes and no is flagged at capacity as others are; its own rates are those with a capacity that leaves
+        room for all who have it. What nobody tells of (no leaver in a group, say) is a row with ``status`` "failed".
+    """
+    rows = signal_rows(frame, question)
+    draws = school_draws(len(rows.schools), n_bootstrap=n_bootstrap, seed=seed)
+    table = []
+    for signal in question.signals:
+        values = rows.signal(signal)
+        flags = flags_at_capacity(values, rows.school, capacity=question.capacity)
+        for by, level, chosen in _places(rows, question):
+            measured = _Measured(rows=rows, flags=flags, values=values, chosen=chosen, draws=draws)
+            for measure, estimate, drawn in measured.figures(gap=by in question.groups, lead=by == "lead_time"):
+                interval = _interval(measure, estimate, drawn, df=measured.n_schools() - 1, conf_level=conf_level)
+                table.append((signal, measure, by, level, estimate, *interval, conf_level, *measured.sizes()))
+    done = pd.DataFrame([(*row, *_status(row[4])) for row in table], columns=list(COLUMNS))
+    return SignalPerformance(
+        table=done,
+        capacity=question.capacity,
+        n_missing_outcome=rows.n_missing_outcome,
+        n_other_arms=rows.n_other_arms,
+    )
+
+
+def _status(estimate: float) -> tuple[str, str]:
+    if np.isfinite(estimate):
+        return "ok", ""
+    return "failed", "Nobody there left, nobody stayed, or nobody was flagged."
+
+
+def _interval(
+    measure: str, estimate: float, drawn: np.ndarray, *, df: int, conf_level: float
+) -> tuple[float, float, float]:
+    if not np.isfinite(estimate):
+        return (np.nan,) * 3
+    if not measure.startswith("gap_"):
+        return share_interval(estimate, drawn, df=df, conf_level=conf_level)
+    from scipy import stats
+
+    usable = drawn[np.isfinite(drawn)]
+    error = float(usable.std(ddof=1)) if len(usable) > 1 else np.nan
+    if not error > 0 or df < 1:
+        return error, np.nan, np.nan
+    half = float(stats.t.isf((1 - conf_level) / 2, df)) * error
+    return error, estimate - half, estimate + half
+
+
+def _places(rows: SignalRows, question: SignalQuestion) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Yield where to look: a column, a level, and which pupils are there."""
+    yield "", "", np.ones(len(rows.left), dtype=bool)
+    columns = ([question.country] if question.country is not None else []) + list(question.groups)
+    for column in columns:
+        name = "country" if column == question.country else column
+        values = rows.frame[column]
+        for level in sorted(values.dropna().astype(str).unique()):
+            yield name, level, (values.astype(str) == level).to_numpy(dtype=bool)
+    if question.lead_time is not None:
+        lead = rows.frame[question.lead_time].to_numpy(dtype=float)
+        for low, high in zip(question.lead_bounds, (*question.lead_bounds[1:], np.inf), strict=True):
+            level = f"{low:g} to {high:g}" if np.isfinite(high) else f"{low:g} and more"
+            # Those who stayed have no lead time and count everywhere; only leavers are told apart.
+            yield "lead_time", level, (rows.left == 1) & (lead >= low) & (lead < high)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measured:
+    """One signal at one place."""
+
+    rows: SignalRows
+    flags: np.ndarray
+    values: np.ndarray
+    chosen: np.ndarray
+    draws: np.ndarray
+
+    def n_schools(self) -> int:
+        return len(np.unique(self.rows.school[self.chosen]))
+
+    def sizes(self) -> tuple[int, int, int]:
+        return self.n_schools(), int(self.chosen.sum()), int(self.rows.left[self.chosen].sum())
+
+    def cells(self, chosen: np.ndarray) -> np.ndarray:
+        """Return cells with all schools, then of every draw, shape (B + 1, 4)."""
+        rows = self.rows
+        by_school = counts_by_school(self.flags, rows.left, chosen, rows.school, len(rows.schools))
+        return np.vstack([by_school.sum(axis=0), self.draws @ by_school])
+
+    def figures(self, *, gap: bool, lead: bool) -> Iterator[tuple[str, float, np.ndarray]]:
+        """Yield measures with their value and bootstrapped values."""
+        mine = rates(self.cells(self.chosen))
+        for place, measure in enumerate(MEASURES):
+            if not lead or measure == "sensitivity":
+                yield measure, float(mine[0, place]), mine[1:, place]
+        if gap:
+            rest = rates(self.cells(~self.chosen))
+            for place, measure in enumerate(MEASURES):
+                if measure in ("sensitivity", "specificity", "predictive_value"):
+                    difference = mine[:, place] - rest[:, place]
+                    yield f"gap_{measure}", float(difference[0]), difference[1:]
+        if not lead:
+            known = self.chosen & np.isfinite(self.values)
+            signal, left, school = self.values[known], self.rows.left[known], self.rows.school[known]
+            drawn = areas(signal, left, school, np.vstack([np.ones(self.draws.shape[1]), self.draws]))
+            yield "auc", float(drawn[0]), drawn[1:]

@@ -1,0 +1,203 @@
+"""Answers of schools, put into the cells that they are about before anything is judged; each is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from data_schema.clean import shown
+from data_schema.fields import YES_NO, Field, folded
+from data_schema.findings import Finding
+from data_schema.layout import Layout
+from data_schema.margins import REMOVED
+from data_schema.queries import Answer
+from data_schema.readers import Cell
+from data_schema.tables import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ANSWER_COLUMNS = ("file", "sheet", "row", "column", "was", "became", "status", "answered_in", "answered_row")
+_YES, _NO = (frozenset(code.words) - {"1", "0"} for code in YES_NO)
+_UNKNOWN = frozenset({"-", "–", "—", "na", "n/a", "?", "unknown", "not known", "nem tudjuk", "ne znamo", "не знамо"})
+_TOLD_TYPES = ("code", "yes_no", "date", "month", "year", "whole_number", "number")
+
+Place = tuple[str, str, int, str]
+"""File, sheet, row, column."""
+
+
+class Answers:
+    """Knows what schools answered; changes layouts by it and keeps the history.
+
+    Parameters
+    ----------
+    answers
+        From all workbooks that came back.
+    """
+
+    def __init__(self, answers: Sequence[Answer] = ()) -> None:
+        self._by_sheet: dict[tuple[str, str], list[Answer]] = {}
+        for answer in answers:
+            self._by_sheet.setdefault((answer.file, answer.sheet), []).append(answer)
+        self._log: list[tuple[str, str, int, str, str, str, str, str, int]] = []
+        self._closed: set[Place] = set()
+        self._done: set[tuple[str, str]] = set()
+
+    def applied(self, layout: Layout, table: Table, *, sha256: str) -> Layout:
+        """Return a layout with the answers in their cells.
+
+        Parameters
+        ----------
+        layout
+            Where the table lies.
+        table
+            The table.
+        sha256
+            Hash of the file's content; answers to questions about another content are not used.
+
+        Returns
+        -------
+        Layout
+            A value takes the place of what stood there; "-" empties the cell; "yes" leaves it and closes the question;
+            "no", to a question about the whole row or its key, keeps the row out.
+        """
+        key = (layout.sheet.file, layout.sheet.sheet)
+        answers = self._by_sheet.get(key, [])
+        self._done.add(key)
+        if not answers or layout.header is None:
+            return layout
+        rows = list(layout.sheet.rows)
+        removed: set[int] = set()
+        for place, found in _by_place(answers).items():
+            first, others = found[0], found[1:]
+            if first.sha256 != sha256:
+                self._write(place, first, "stale")
+            elif any(_said(other.value) != _said(first.value) for other in others):
+                self._write(place, first, "contradictory")
+            else:
+                self._apply(place, first, layout, table, rows, removed)
+        apart = {k: REMOVED for k, at in enumerate(layout.rows) if at + 1 in removed}
+        return replace(
+            layout,
+            sheet=replace(layout.sheet, rows=tuple(rows)),
+            apart=MappingProxyType({**layout.apart, **apart}),
+        )
+
+    def _apply(
+        self,
+        place: Place,
+        answer: Answer,
+        layout: Layout,
+        table: Table,
+        rows: list[tuple[Cell, ...]],
+        removed: set[int],
+    ) -> None:
+        row, column = place[2], place[3]
+        at = layout.columns.get(column)
+        word = folded(answer.value).strip(".!") if isinstance(answer.value, str) else ""
+        if row - 1 not in layout.rows:
+            self._write(place, answer, "noted")
+        elif (not column or column in table.key) and word in _NO:
+            removed.add(row)
+            self._write(place, answer, "removed")
+        elif at is None:
+            self._write(place, answer, "noted")
+        elif word in _YES and table.field(column).type != "yes_no":
+            self._closed.add(place)
+            self._write(place, answer, "confirmed")
+        else:
+            is_unknown = word in _UNKNOWN
+            became = None if is_unknown else answer.value
+            was = rows[row - 1][at] if at < len(rows[row - 1]) else None
+            rows[row - 1] = _with(rows[row - 1], at, became)
+            if is_unknown:
+                self._closed.add(place)
+            status = "missing" if is_unknown else "applied"
+            self._write(place, answer, status, field=table.field(column), was=was, became=became)
+
+    def _write(
+        self,
+        place: Place,
+        answer: Answer,
+        status: str,
+        *,
+        field: Field | None = None,
+        was: Cell = None,
+        became: Cell = None,
+    ) -> None:
+        is_told = field is not None and not field.is_private
+        is_told = is_told and field is not None and (field.type in _TOLD_TYPES or field.name == "school_id")
+        told = (shown(was), shown(became)) if is_told else ("", "")
+        self._log.append((*place, *told, status, answer.source_file, answer.source_row))
+
+    def closes(self, finding: Finding, *, kept: Collection[tuple[str, str, int]]) -> bool:
+        """Whether a finding has been answered: its cell was confirmed, or nobody knows, and its row is kept."""
+        place = (finding.file, finding.sheet, finding.row or 0)
+        return (*place, finding.column) in self._closed and finding.severity == "question" and place in kept
+
+    def confirmed(self, column: str) -> frozenset[tuple[str, str, int]]:
+        """Return file, sheet and row of the cells of a column that a school has said to be right."""
+        return frozenset(place[:3] for place in self._closed if place[3] == column)
+
+    def unused(self) -> Iterator[Finding]:
+        """Tell of answers that could not be used; call it when all layouts are done."""
+        for key, answers in self._by_sheet.items():
+            if key not in self._done:
+                for place, found in _by_place(answers).items():
+                    # A question about a file that could not be read, or that is no longer there.
+                    self._write(place, found[0], "noted")
+        for file, sheet, row, column, _, _, status, source, source_row in self._log:
+            if status in ("stale", "contradictory"):
+                problem, severity = _UNUSED[status]
+                yield Finding(
+                    file=source,
+                    row=source_row,
+                    problem=problem.format(place=_named(file, sheet, row, column)),
+                    remedy="Answer the newest questions, which `crocoos collect` wrote.",
+                    severity="question" if severity == "question" else "note",
+                )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the history, one row an answer and row that it is for.
+
+        Returns
+        -------
+        pandas.DataFrame
+            `file`, `sheet`, `row` (0 for the whole file), `column`, `was`, `became` (both empty for identifiers and
+            texts), `status` ("applied", "missing", "confirmed", "removed"; "noted": about a whole file; "stale": about
+            another content; "contradictory"), `answered_in`, `answered_row`.
+        """
+        import pandas as pd
+
+        types = {name: "int64" if name in ("row", "answered_row") else "str" for name in ANSWER_COLUMNS}
+        return pd.DataFrame(sorted(self._log), columns=list(ANSWER_COLUMNS)).astype(types)
+
+
+_UNUSED = {
+    "stale": ("The answer about {place} is to an older file; it is not used.", "note"),
+    "contradictory": ("There is more than one answer about {place}, and they differ; none is used.", "question"),
+}
+
+
+def _named(file: str, sheet: str, row: int, column: str) -> str:
+    return Finding(file=file, sheet=sheet, row=row or None, column=column, problem="", remedy="", severity="note").place
+
+
+def _by_place(answers: Sequence[Answer]) -> dict[Place, list[Answer]]:
+    places: dict[Place, list[Answer]] = {}
+    for answer in answers:
+        for row in answer.rows or (0,):
+            places.setdefault((answer.file, answer.sheet, row, answer.column), []).append(answer)
+    return places
+
+
+def _said(value: Cell) -> str:
+    return folded(shown(value))
+
+
+def _with(row: tuple[Cell, ...], at: int, value: Cell) -> tuple[Cell, ...]:
+    made = [*row, *[None] * (at + 1 - len(row))]
+    made[at] = value
+    return tuple(made)

@@ -1,0 +1,291 @@
+"""Which sheet of which file is which table: zipped folders opened, rules matched, sheets dealt out."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from data_schema.fields import folded
+from data_schema.findings import Finding, Severity
+from data_schema.forms import FormMark, mark_of_form
+from data_schema.layout import Layout, headers_of, is_empty, looks_like
+from data_schema.readers import Reading, Sheet, content_of, read_file
+from data_schema.readers.archives import is_folder, members
+from data_schema.reconciliation import Tally
+from data_schema.rules import InboxRule, rules_for
+from data_schema.tables import Table
+
+_HEAD = 2_000_000
+_LEFTOVERS = (".", "~$", "thumbs.db", "desktop.ini")
+"""Beginnings of the names of files that programs leave behind by themselves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A sheet that a rule says is a table.
+
+    Parameters
+    ----------
+    sheet
+        The sheet.
+    rule
+        The rule.
+    country
+        Country of the file, as far as its path tells.
+    sha256
+        Hash of the file's content, by which a second copy is known.
+    school
+        The school whose form it is; empty for files that are no forms.
+    """
+
+    sheet: Sheet
+    rule: InboxRule
+    country: str
+    sha256: str
+    school: str = ""
+
+    def all_refused(self, layout: Layout) -> Tally:
+        """Account for the rows of a sheet that cannot be used."""
+        return Tally(
+            file=self.sheet.file,
+            sheet=self.sheet.sheet,
+            table=self.rule.table,
+            wave=self.rule.wave,
+            country=self.country,
+            sent=len(layout.rows),
+            refused=len(layout.rows),
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Claims:
+    """Opens the files of an inbox one by one; used once.
+
+    Parameters
+    ----------
+    rules
+        Which file is which table.
+    tables
+        The tables that are collected, by name.
+    schools
+        `school_id` to country.
+    waves
+        Names of the waves.
+    findings, tallies
+        What was found, and the account of files that could not be read; filled while claims are yielded. So is
+        `digests`: file to the hash of its content.
+    """
+
+    rules: Sequence[InboxRule]
+    tables: Mapping[str, Table]
+    schools: Mapping[str, str]
+    waves: Collection[str] = ()
+    findings: list[Finding] = field(default_factory=list)
+    tallies: list[Tally] = field(default_factory=list)
+    headers: dict[str, dict[str, str]] = field(init=False)
+    digests: dict[str, str] = field(init=False, default_factory=dict)
+    _seen: dict[tuple[str, str, str, str], str] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.headers = {name: headers_of(table) for name, table in self.tables.items()}
+
+    def of(self, file: str, source: Path | bytes) -> Iterator[Claim]:
+        """Yield the sheets of a file that rules speak of; of a zipped folder, those of the files in it."""
+        is_archive = file.casefold().endswith((".zip", ".xlsx", ".ods")) or isinstance(source, bytes)
+        content = content_of(source, file=file) if is_archive or self._matching(file) else None
+        if isinstance(content, bytes) and is_folder(content):
+            yield from self._in_folder(file, content)
+            return
+        mark = mark_of_form(content) if isinstance(content, bytes) else None
+        if mark is not None and isinstance(content, bytes):
+            yield from self._in_form(file, content, mark)
+            return
+        rules = self._matching(file)
+        if not rules:
+            self.findings.append(_unmatched(file))
+        elif content is not None:
+            yield from self._in_file(file, content, rules, country=_country_in(file, self.schools.values()))
+
+    def is_second_copy(self, claim: Claim) -> bool:
+        """Whether the same sheet of the same content was claimed before; if so, a note tells where."""
+        key = (claim.sha256, claim.sheet.sheet, claim.rule.table, claim.rule.wave)
+        first = self._seen.setdefault(key, claim.sheet.file)
+        if first == claim.sheet.file:
+            return False
+        problem = f"The file is the same as {first}; it is taken in once."
+        self.findings.append(about(claim.sheet.file, problem, "Nothing.", sheet=claim.sheet.sheet, severity="note"))
+        return True
+
+    def _matching(self, file: str) -> tuple[InboxRule, ...]:
+        rules, is_other_kind = rules_for(file, self.rules)
+        return () if is_other_kind and _is_left_behind(file) else rules
+
+    def _in_folder(self, file: str, content: bytes) -> Iterator[Claim]:
+        folder, name = posixpath.split(file)
+        stem = name.rpartition(".")[0] or name
+        opened = False
+        for member in members(content, file=file):
+            if isinstance(member.content, Finding):
+                self.findings.append(member.content)
+                opened = True
+                continue
+            opened = True
+            base = posixpath.basename(member.name)
+            below = (member.name, f"{stem}/{member.name}", base)
+            paths = [*(posixpath.join(folder, path) for path in below), member.name, file]
+            place = next((path for path in paths if self._matching(path)), "")
+            called = f"{file}/{member.name}"
+            if not place or is_folder(member.content):
+                self.findings.append(
+                    _nested(called) if place or base.casefold().endswith(".zip") else _unmatched(called)
+                )
+                continue
+            country = _country_in(place, self.schools.values()) or _country_in(called, self.schools.values())
+            yield from self._in_file(called, member.content, self._matching(place), country=country)
+        if not opened:
+            self.findings.append(about(file, "It is a folder with nothing in it.", "Pack it again and send it."))
+
+    def _in_form(self, file: str, content: bytes, mark: FormMark) -> Iterator[Claim]:
+        """Yield the sheets of an entry workbook, which says itself what they are."""
+        reading = read_file(content, file=file)
+        digest = self.digests[file] = hashlib.sha256(content).hexdigest()
+        self.findings += reading.findings
+        for sheet in reading.sheets:
+            table = self.tables.get(mark.tables.get(sheet.sheet, ""))
+            if table is None or (table.by_wave and mark.wave not in self.waves):
+                continue
+            rule = InboxRule(file, table.name, wave=mark.wave if table.by_wave else "", sheet=sheet.sheet)
+            country = self.schools.get(mark.school, "")
+            yield Claim(sheet=sheet, rule=rule, country=country, sha256=digest, school=mark.school)
+
+    def _in_file(
+        self, file: str, content: bytes | Reading, rules: Sequence[InboxRule], *, country: str
+    ) -> Iterator[Claim]:
+        if isinstance(content, Reading):
+            reading, digest = content, ""
+        else:
+            reading = read_file(content, file=file, countries=_countries_of(content, country, self.schools))
+            digest = self.digests[file] = hashlib.sha256(content).hexdigest()
+        self.findings += reading.findings
+        if not reading.sheets:
+            self.tallies += [
+                Tally(file=file, sheet=rule.sheet, table=rule.table, wave=rule.wave, country=country) for rule in rules
+            ]
+            return
+        claimed = self._dealt(rules, reading)
+        for sheet in reading.sheets:
+            rule = claimed.get(sheet.sheet)
+            if rule is not None:
+                yield Claim(sheet=sheet, rule=rule, country=country, sha256=digest)
+
+    def _dealt(self, rules: Sequence[InboxRule], reading: Reading) -> dict[str, InboxRule]:
+        """Deal the sheets of a file to the rules; a sheet that two rules claim goes to none."""
+        claims: dict[str, list[InboxRule]] = {}
+        absent = []
+        for rule in rules:
+            found = self._sheets_of(rule, reading.sheets, rules)
+            absent += [] if found else [rule]
+            for sheet in found:
+                claims.setdefault(sheet.sheet, []).append(rule)
+        dealt, left = {}, []
+        for sheet in reading.sheets:
+            meanings = {(rule.table, rule.wave): rule for rule in claims.get(sheet.sheet, [])}
+            if len(meanings) == 1:
+                (dealt[sheet.sheet],) = meanings.values()
+                self._tell_found(sheet, dealt[sheet.sheet], reading)
+            elif meanings:
+                tables = " and ".join(f"{table!r} ({wave or 'no wave'})" for table, wave in meanings)
+                problem = f"Rules say that it is {tables}; it is not read."
+                remedy = "Make the patterns of the rules differ."
+                self.findings.append(about(sheet.file, problem, remedy, sheet=sheet.sheet))
+            elif any(not is_empty(row) for row in sheet.rows):
+                left.append(sheet)
+        self._tell_left(left, absent, reading)
+        return dealt
+
+    def _sheets_of(self, rule: InboxRule, sheets: Sequence[Sheet], rules: Sequence[InboxRule]) -> list[Sheet]:
+        """Return the sheets that a rule speaks of.
+
+        One without a sheet's name means every visible sheet whose header has the table's key (a sheet a class), or the
+        first visible one.
+        """
+        if not sheets[0].sheet:
+            return [sheets[0]]
+        if rule.sheet.strip():
+            wanted = rule.sheet.strip().casefold()
+            same = [sheet for sheet in sheets if sheet.sheet.strip().casefold() == wanted]
+            alike = [sheet for sheet in sheets if folded(sheet.sheet) == folded(rule.sheet)]
+            return same or (alike if len(alike) == 1 else [])
+        named = {folded(other.sheet) for other in rules if other.sheet}
+        free = [sheet for sheet in sheets if folded(sheet.sheet) not in named]
+        visible = [sheet for sheet in free if not sheet.is_hidden] or free
+        table = self.tables[rule.table]
+        fitting = [sheet for sheet in visible if looks_like(sheet, table, headers=self.headers[rule.table])]
+        return fitting or visible[:1]
+
+    def _tell_found(self, sheet: Sheet, rule: InboxRule, reading: Reading) -> None:
+        if not rule.sheet and sheet is not reading.sheets[0]:
+            problem = f"The sheet has the header of the table {rule.table!r}; it is taken in as such."
+            note = about(sheet.file, problem, "Nothing, if that is right.", sheet=sheet.sheet, severity="note")
+            self.findings.append(note)
+
+    def _tell_left(self, left: Sequence[Sheet], absent: Sequence[InboxRule], reading: Reading) -> None:
+        """Tell of sheets that no rule asks for, and of rules that no sheet answers: together they are a question."""
+        file = reading.sheets[0].file
+        visible = [sheet.sheet for sheet in left if not sheet.is_hidden]
+        for rule in absent:
+            problem = f"The workbook has no sheet {rule.sheet!r}, which would hold the table {rule.table!r}."
+            alike = [
+                sheet.sheet
+                for sheet in left
+                if looks_like(sheet, self.tables[rule.table], headers=self.headers[rule.table])
+            ]
+            remedy = "Send the sheet, if the school has the data."
+            if alike:
+                remedy = f"If it is {' or '.join(map(repr, alike))}, call the sheet {rule.sheet!r} and send it again."
+            self.findings.append(about(file, problem, remedy, severity="question" if alike else "note"))
+        for sheet in left:
+            problem = "No rule asks for this sheet; it is left out."
+            if sheet.sheet not in visible:
+                problem = "The sheet is hidden and no rule asks for it; it is left out."
+            remedy = "Nothing, if it is not needed."
+            self.findings.append(about(file, problem, remedy, sheet=sheet.sheet, severity="note"))
+
+
+def about(file: str, problem: str, remedy: str, *, sheet: str = "", severity: Severity = "refused") -> Finding:
+    """Return a finding about a whole file or sheet."""
+    return Finding(file=file, sheet=sheet, problem=problem, remedy=remedy, severity=severity)
+
+
+def _is_left_behind(file: str) -> bool:
+    return file.rpartition("/")[2].casefold().startswith(_LEFTOVERS)
+
+
+def _unmatched(file: str) -> Finding:
+    if _is_left_behind(file):
+        return about(file, "A program left it behind; it is not read.", "Nothing.", severity="note")
+    problem = "It is in the inbox, but no rule says what it is; it is not read."
+    return about(file, problem, "Correct its name or its folder, or add a rule to the protocol.", severity="question")
+
+
+def _nested(file: str) -> Finding:
+    return about(file, "It is a zipped folder within a zipped folder.", "Unpack it and send the files in it.")
+
+
+def _country_in(file: str, countries: Collection[str]) -> str:
+    """Return the country that a folder of the path is named for."""
+    known = {country.casefold(): country for country in countries}
+    return next((known[part.casefold()] for part in file.split("/")[:-1] if part.casefold() in known), "")
+
+
+def _countries_of(content: bytes, country: str, schools: Mapping[str, str]) -> list[str]:
+    """Return countries whose letters the file may hold, told by its path or by the schools that it names."""
+    if country:
+        return [country]
+    # The beginning tells enough; a text without foreign letters tells nothing, and need not.
+    head = b"" if content.isascii() else content[:_HEAD]
+    named = {of for school, of in schools.items() if school.encode() in head}
+    return sorted(named or set(schools.values()))

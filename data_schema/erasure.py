@@ -1,0 +1,157 @@
+"""Pupils whose consent was withdrawn: out of every table, and still counted.
+
+A tombstone is a keyed hash of a pseudonym: it keeps the pupil out when the files are read again, and nobody without the
+trial's key can tell whose it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from data_schema.findings import Finding, Findings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from data_schema.intake import Intake
+
+Place = tuple[str, str, int]
+"""File, sheet and row."""
+
+ERASED_COLUMNS = ("school_id", "table", "wave", "n")
+
+
+def tombstone(pseudonym: str, *, key: bytes) -> str:
+    """Return the mark by which an erased pupil is known again.
+
+    Parameters
+    ----------
+    pseudonym
+        Of the pupil.
+    key
+        The trial's secret key.
+
+    Examples
+    --------
+    >>> len(tombstone("pdlqhgdmvugmsjqsvxopj", key=b"sixteen bytes at least"))
+    64
+    """
+    return hmac.new(key, f"erased:{pseudonym}".encode(), hashlib.sha256).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erased:
+    """Tables without the pupils who were erased.
+
+    Parameters
+    ----------
+    frames, key_table
+        What is left.
+    places
+        Where their rows stand in the files.
+    counts
+        `school_id`, `table`, `wave`, `n`: rows that were left out, for the flow of pupils.
+    """
+
+    frames: Mapping[str, pd.DataFrame]
+    key_table: pd.DataFrame
+    places: Mapping[Place, str]
+    counts: pd.DataFrame
+
+
+def without_erased(
+    frames: Mapping[str, pd.DataFrame], key_table: pd.DataFrame, *, tombstones: Collection[str], key: bytes
+) -> Erased:
+    """Leave out pupils who were erased.
+
+    Parameters
+    ----------
+    frames, key_table
+        As `pseudonymised` returns them; not changed.
+    tombstones
+        Marks of the pupils.
+    key
+        The trial's secret key.
+    """
+    import pandas as pd
+
+    known = {one for one in key_table["pseudonym"].dropna() if tombstone(one, key=key) in tombstones}
+    left: dict[str, pd.DataFrame] = {}
+    places: dict[Place, str] = {}
+    rows: list[tuple[str, str, str, int]] = []
+    for name, frame in frames.items():
+        is_gone = frame["pupil_id"].isin(known) if "pupil_id" in frame else pd.Series(data=False, index=frame.index)
+        gone = frame.loc[is_gone]
+        left[name] = frame.loc[~is_gone].reset_index(drop=True) if len(gone) else frame
+        where = zip(gone["source_file"], gone["source_sheet"], gone["source_row"].tolist(), strict=True)
+        places.update(dict.fromkeys(where, name))
+        counted = Counter(zip(gone["school_id"], gone["wave"], strict=True))
+        rows += [(str(school), name, str(wave), n) for (school, wave), n in counted.items()]
+    counts = pd.DataFrame(sorted(rows), columns=list(ERASED_COLUMNS))
+    kept = key_table.loc[~key_table["pseudonym"].isin(known)].reset_index(drop=True)
+    return Erased(frames=left, key_table=kept, places=places, counts=counts)
+
+
+def told_without(intake: Intake, erased: Erased) -> Intake:
+    """Return what intake has to say without the rows of erased pupils; they are counted as refused.
+
+    Parameters
+    ----------
+    intake
+        Of the same files.
+    erased
+        What was left out.
+    """
+    places = erased.places
+    if not places:
+        return intake
+    findings = [one for one in intake.findings if (one.file, one.sheet, one.row or 0) not in places]
+    findings += _notes(places)
+    queries = {
+        school: [
+            one for one in mine if not any((one.finding.file, one.finding.sheet, row) in places for row in one.rows)
+        ]
+        for school, mine in intake.queries.items()
+    }
+    return replace(
+        intake,
+        findings=Findings(findings),
+        repairs=_without(intake.repairs, places),
+        answers=_without(intake.answers, places),
+        reconciliation=_recounted(intake.reconciliation, places),
+        queries={school: mine for school, mine in queries.items() if mine},
+    )
+
+
+def _notes(places: Mapping[Place, str]) -> list[Finding]:
+    sheets = sorted({(file, sheet) for file, sheet, _ in places})
+    return [
+        Finding(
+            file=file,
+            sheet=sheet,
+            problem="It names a pupil whose data were erased; those rows are kept out and counted as refused.",
+            remedy="Remove the pupil from the file, and ask the school to do the same.",
+            severity="note",
+        )
+        for file, sheet in sheets
+    ]
+
+
+def _without(frame: pd.DataFrame, places: Mapping[Place, str]) -> pd.DataFrame:
+    there = [place in places for place in zip(frame["file"], frame["sheet"], frame["row"].tolist(), strict=True)]
+    return frame.loc[[not one for one in there]].reset_index(drop=True)
+
+
+def _recounted(reconciliation: pd.DataFrame, places: Mapping[Place, str]) -> pd.DataFrame:
+    """Move the rows from kept to refused: rows sent stay rows kept, asked about and refused."""
+    made = reconciliation.copy()
+    for (file, sheet, _), table in places.items():
+        mine = (made["file"] == file) & (made["sheet"] == sheet) & (made["table"] == table)
+        made.loc[mine, "kept"] -= 1
+        made.loc[mine, "refused"] += 1
+    return made

@@ -1,0 +1,128 @@
+"""Frames -> files that others open: CSV that no spreadsheet runs, Parquet, Stata and SPSS with labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from data_schema.fields import NUMERIC_TYPES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from data_schema.tables import Table
+
+_STARTS = ("=", "+", "-", "@", "\t", "\n")
+"""Signs with which a spreadsheet takes a text for a formula."""
+
+
+def csv_bytes(frame: pd.DataFrame) -> bytes:
+    """Write a frame as CSV for people: UTF-8 with its mark, commas, no formula.
+
+    Parameters
+    ----------
+    frame
+        Any frame; its index is left out.
+
+    Returns
+    -------
+    bytes
+        The file. A text that a spreadsheet would run as a formula (it starts with ``=``, ``+``, ``-``, ``@`` or a
+        control character) has an apostrophe before it, which intake takes off again from a number. Numbers of numeric
+        columns stay as they are.
+    """
+    safe = frame.copy()
+    for name in frame.columns:
+        column = frame[name]
+        if column.dtype.kind in "OTSU" or str(column.dtype) in ("str", "string", "category"):
+            safe[name] = column.astype(object).map(_neutral)
+    safe.columns = [_neutral(name) for name in frame.columns]
+    text: str = safe.to_csv(index=False, lineterminator="\n")
+    return text.encode("utf-8-sig")
+
+
+def _neutral(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    # Line ends of one kind: another one ends the record for some programs.
+    text = value.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{text}" if text.startswith(_STARTS) else text
+
+
+def stata_bytes(frame: pd.DataFrame, table: Table) -> bytes:
+    """Write a table as a Stata file with labels of its variables and answers.
+
+    Parameters
+    ----------
+    frame
+        Rows of the table, as they are stored.
+    table
+        The table.
+    """
+    return _by_pyreadstat(frame, table, kind="dta")
+
+
+def spss_bytes(frame: pd.DataFrame, table: Table) -> bytes:
+    """Write a table as an SPSS file with labels of its variables and answers."""
+    return _by_pyreadstat(frame, table, kind="sav")
+
+
+def _by_pyreadstat(frame: pd.DataFrame, table: Table, *, kind: Literal["dta", "sav"]) -> bytes:
+    """Write a file of a statistics program; answers become numbers from 1 with their labels, yes and no 1 and 0."""
+    import tempfile
+
+    import pyreadstat
+
+    plain, labels = _coded(frame, table)
+    columns: dict[str, str | None] = {
+        field.name: (field.label or field.name)[:80] for field in table.fields if field.name in plain
+    }
+    # Pseudonymised data only: names never get here, so that a file beside the target gives nobody away.
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/data.{kind}"
+        write = pyreadstat.write_dta if kind == "dta" else pyreadstat.write_sav
+        write(plain, path, column_labels=columns, variable_value_labels=labels)
+        return Path(path).read_bytes()
+
+
+def _coded(frame: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, dict[str, dict[float | int, str]]]:
+    made = frame.copy()
+    labels: dict[str, dict[float | int, str]] = {}
+    for field in table.fields:
+        if field.name not in made:
+            continue
+        column = made[field.name]
+        if field.type == "code":
+            numbers = {code.name: at for at, code in enumerate(field.codes, start=1)}
+            made[field.name] = column.astype(object).map(numbers).astype("float64")
+            labels[field.name] = {at: code.label or code.name for at, code in enumerate(field.codes, start=1)}
+        elif field.type == "yes_no":
+            made[field.name] = column.astype("boolean").astype("Float64").astype("float64")
+            labels[field.name] = {1: "Yes", 0: "No"}
+        elif field.type == "date":
+            made[field.name] = [
+                None if missing else day.date() for day, missing in zip(column, column.isna(), strict=True)
+            ]
+        elif field.type in NUMERIC_TYPES:
+            made[field.name] = column.astype("Float64").astype("float64")
+    for name in made.columns:
+        if made[name].dtype.kind not in "fiM" and not labels.get(str(name)):
+            made[name] = made[name].astype(object).where(made[name].notna(), None)
+    return made, labels
+
+
+def parquet_bytes(frame: pd.DataFrame) -> bytes:
+    """Write a frame as a Parquet file."""
+    import tempfile
+
+    import duckdb
+
+    known = frame.copy()
+    for name in frame.columns:
+        if frame[name].dtype.kind in "OTSU" or str(frame[name].dtype) in ("str", "string"):
+            known[name] = frame[name].astype(object).where(frame[name].notna(), None)
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
+        path = f"{folder}/data.parquet"
+        connection.register("rows_to_write", known)
+        connection.execute(f"COPY (SELECT * FROM rows_to_write) TO '{path}' (FORMAT PARQUET)")  # noqa: S608 -- our own path
+        return Path(path).read_bytes()

@@ -1,0 +1,305 @@
+"""Pupils across waves whose identifier is not the same: candidates scored, certain ones linked, others asked about.
+
+Works on names, so it runs within intake, before pseudonyms; what it tells holds places, never names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from data_schema.findings import Finding
+from data_schema.words import plain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LINK_COLUMNS = (
+    "file", "sheet", "row", "wave", "school_id", "first_file", "first_sheet", "first_row", "first_school_id", "score",
+    "status",
+)  # fmt: skip
+_LEAST_NAME = 0.85
+_SURE_NAME = 0.92
+_MARGIN = 0.05
+
+Place = tuple[str, str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """Two records that may be of one pupil.
+
+    Parameters
+    ----------
+    new, old
+        Positions in the lists of the later and of earlier waves.
+    score
+        0 to 1: likeness of the names, less where traits contradict.
+    is_sure
+        Whether nothing but one pupil is plausible: names alike to a letter or two, the same date of birth, and no
+        other candidate near.
+    """
+
+    new: int
+    old: int
+    score: float
+    is_sure: bool
+
+
+def likeness(one: str, other: str) -> float:
+    """Return how alike two names are, 0 to 1, whatever their script, their accents and the order of their parts.
+
+    Examples
+    --------
+    >>> likeness("Jovanović Ana", "Ана Јовановић"), likeness("Kiss Anna", "Nagy Bence") < 0.5
+    (1.0, True)
+    """
+    from rapidfuzz import fuzz
+
+    return float(fuzz.token_sort_ratio(plain(one), plain(other))) / 100
+
+
+def candidates(new: pd.DataFrame, old: pd.DataFrame) -> list[Candidate]:
+    """Compare records of a later list with those of earlier ones.
+
+    Parameters
+    ----------
+    new, old
+        `name` and, where they are known, `birth_date`, `birth_year`, `gender`, `class`.
+
+    Returns
+    -------
+    list of Candidate
+        For each new record its plausible old ones, the best first: alike in name, and of the same date or year of birth
+        where both have one.
+    """
+    blocks: dict[object, list[int]] = {}
+    old_rows, new_rows = old.to_dict("records"), new.to_dict("records")
+    for at, row in enumerate(old_rows):
+        blocks.setdefault(_year(row), []).append(at)
+    found: list[Candidate] = []
+    for at, row in enumerate(new_rows):
+        year = _year(row)
+        pool = [*blocks.get(year, ()), *(blocks.get(None, ()) if year is not None else ())]
+        pool = list(range(len(old_rows))) if year is None else pool
+        scored = sorted(((_score(row, old_rows[k]), k) for k in pool), key=lambda pair: (-pair[0], pair[1]))
+        scored = [(score, k) for score, k in scored if score >= _LEAST_NAME]
+        for rank, (score, k) in enumerate(scored):
+            rivals = [other for other, other_k in scored if other_k != k]
+            is_sure = (
+                rank == 0 and _is_sure(row, old_rows[k], score) and all(other < score - _MARGIN for other in rivals)
+            )
+            found.append(Candidate(new=at, old=k, score=round(score, 3), is_sure=is_sure))
+    return _one_to_one(found)
+
+
+def _one_to_one(found: list[Candidate]) -> list[Candidate]:
+    """Two records that would both surely be one old pupil are neither."""
+    claims: dict[int, int] = {}
+    for one in found:
+        claims[one.old] = claims.get(one.old, 0) + 1
+    return [
+        one
+        if not one.is_sure or claims[one.old] == 1
+        else Candidate(new=one.new, old=one.old, score=one.score, is_sure=False)
+        for one in found
+    ]
+
+
+def _year(row: Mapping[object, object]) -> object:
+    day = _of(row, "birth_date")
+    if day is not None:
+        return int(str(day)[:4])
+    year = _of(row, "birth_year")
+    return None if year is None else int(str(year))
+
+
+def _of(row: Mapping[object, object], name: str) -> object:
+    value = row.get(name)
+    # Missing values of every kind differ from themselves or are pandas.NA.
+    return None if value is None or str(value) in ("nan", "NaT", "<NA>") else value
+
+
+def _score(new: Mapping[object, object], old: Mapping[object, object]) -> float:
+    score = likeness(str(_of(new, "name") or ""), str(_of(old, "name") or ""))
+    days = _of(new, "birth_date"), _of(old, "birth_date")
+    if None not in days and days[0] != days[1]:
+        score -= 0.15
+    genders = _of(new, "gender"), _of(old, "gender")
+    if None not in genders and genders[0] != genders[1]:
+        score -= 0.1
+    return score
+
+
+def _is_sure(new: Mapping[object, object], old: Mapping[object, object], score: float) -> bool:
+    days = _of(new, "birth_date"), _of(old, "birth_date")
+    return score >= _SURE_NAME and None not in days and days[0] == days[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linked:
+    """Tables with pupils followed across waves.
+
+    Parameters
+    ----------
+    frames
+        The tables; records of a linked pupil have the school and the identifier of the pupil's first list.
+    links
+        In the order of `LINK_COLUMNS`: what was linked, and what is asked. Without names and identifiers.
+    findings
+        A question for each record that may be an earlier pupil's, and a note for each that was linked.
+    """
+
+    frames: Mapping[str, pd.DataFrame]
+    links: pd.DataFrame
+    findings: tuple[Finding, ...]
+
+
+def linked(frames: Mapping[str, pd.DataFrame], *, waves: Sequence[str], confirmed: Collection[Place] = ()) -> Linked:
+    """Follow pupils across waves and between the schools of the trial.
+
+    Parameters
+    ----------
+    frames
+        As intake makes them, with names; not changed.
+    waves
+        Names of the waves, in their order.
+    confirmed
+        File, sheet and row of records that a school has said to be the earlier pupil's.
+
+    Returns
+    -------
+    Linked
+        Compared are pupils of a later list whose identifier no earlier list of their school has, with pupils of earlier
+        lists whose identifier the later lists do not have.
+    """
+    import pandas as pd
+
+    pupils = frames.get("pupil")
+    rows: list[tuple[object, ...]] = []
+    findings: list[Finding] = []
+    renamed: dict[tuple[str, str], tuple[str, str]] = {}
+    since: dict[tuple[str, str], int] = {}
+    if pupils is not None and "name" in pupils and len(pupils):
+        for position, wave in enumerate(waves[1:], start=1):
+            new, old = _unmatched(pupils, wave, waves[:position], renamed)
+            for one in candidates(new, old):
+                later, first = new.iloc[one.new], old.iloc[one.old]
+                place = (str(later["source_file"]), str(later["source_sheet"]), int(later["source_row"]))
+                status = "certain" if one.is_sure else "confirmed" if place in confirmed else "asked"
+                key = (str(later["school_id"]), str(later["pupil_id"]))
+                if status != "asked" and key not in renamed:
+                    renamed[key] = (str(first["school_id"]), str(first["pupil_id"]))
+                    since[key] = position
+                rows.append(_row(later, first, one.score, status))
+                findings.append(_told(later, first, status))
+    links = pd.DataFrame(rows, columns=list(LINK_COLUMNS))
+    changed = {name: _followed(frame, renamed, since, waves) for name, frame in frames.items()} if renamed else frames
+    return Linked(frames=changed, links=links, findings=tuple(findings))
+
+
+def _unmatched(
+    pupils: pd.DataFrame, wave: str, before: Sequence[str], renamed: Mapping[tuple[str, str], object]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return pupils who are new in a wave, and earlier ones who are not in it."""
+    keys = list(zip(pupils["school_id"], pupils["pupil_id"], strict=True))
+    in_wave, is_before = (pupils["wave"] == wave).tolist(), pupils["wave"].isin(before).tolist()
+    has_name = pupils["name"].notna().tolist()
+    earlier = {key for key, there in zip(keys, is_before, strict=True) if there}
+    later = {key for key, there in zip(keys, in_wave, strict=True) if there}
+    is_new = [
+        there and named and key not in earlier and key not in renamed
+        for key, there, named in zip(keys, in_wave, has_name, strict=True)
+    ]
+    is_old = [there and named and key not in later for key, there, named in zip(keys, is_before, has_name, strict=True)]
+    return pupils.loc[is_new], pupils.loc[is_old].drop_duplicates(["school_id", "pupil_id"])
+
+
+def _row(later: pd.Series, first: pd.Series, score: float, status: str) -> tuple[object, ...]:
+    where = (later["source_file"], later["source_sheet"], int(later["source_row"]), later["wave"], later["school_id"])
+    was = (first["source_file"], first["source_sheet"], int(first["source_row"]), first["school_id"])
+    return (*where, *was, score, status)
+
+
+def _told(later: pd.Series, first: pd.Series, status: str) -> Finding:
+    place = f"{first['source_file']}, row {int(first['source_row'])}"
+    if status == "asked":
+        problem = f"This may be the pupil of an earlier list under another identifier: {place}."
+        remedy = "Answer 'yes' if it is, or send the right identifier."
+    else:
+        moved = later["school_id"] != first["school_id"]
+        problem = f"This is the pupil of an earlier list under another identifier: {place}; the two are linked."
+        remedy = "Nothing: the pupil counts for the first school." if moved else "Nothing."
+    return Finding(
+        file=str(later["source_file"]),
+        sheet=str(later["source_sheet"]),
+        row=int(later["source_row"]),
+        column="pupil_id",
+        problem=problem,
+        remedy=remedy,
+        severity="question" if status == "asked" else "note",
+    )
+
+
+def _followed(
+    frame: pd.DataFrame,
+    renamed: Mapping[tuple[str, str], tuple[str, str]],
+    since: Mapping[tuple[str, str], int],
+    waves: Sequence[str],
+) -> pd.DataFrame:
+    """Give linked pupils the identifier of their first list, unless that has a record of its own in the wave."""
+    if "pupil_id" not in frame or frame.empty:
+        return frame
+    order = {wave: at for at, wave in enumerate(waves)}
+    keys = list(zip(frame["school_id"], frame["pupil_id"], frame["wave"], strict=True))
+    there = set(keys)
+    made = [_first(key, renamed, since, order, there) for key in keys]
+    changed = frame.copy()
+    changed["school_id"] = [school for school, _ in made]
+    changed["pupil_id"] = [pupil for _, pupil in made]
+    return changed.astype({name: frame[name].dtype for name in ("school_id", "pupil_id")})
+
+
+def _first(
+    key: tuple[str, str, str],
+    renamed: Mapping[tuple[str, str], tuple[str, str]],
+    since: Mapping[tuple[str, str], int],
+    order: Mapping[str, int],
+    there: Collection[tuple[str, str, str]],
+) -> tuple[str, str]:
+    school, pupil, wave = key
+    first = renamed.get((school, pupil))
+    is_later = first is not None and order.get(wave, -1) >= since[school, pupil]
+    return first if first is not None and is_later and (*first, wave) not in there else (school, pupil)
+
+
+def same_name_elsewhere(pupils: pd.DataFrame) -> Iterator[Finding]:
+    """Note pupils who stand in the lists of two schools in one wave, by name and date or year of birth.
+
+    Parameters
+    ----------
+    pupils
+        The table of pupils, with names.
+    """
+    born = next((name for name in ("birth_date", "birth_year") if name in pupils), None)
+    if born is None or "name" not in pupils:
+        return
+    known = pupils.loc[pupils["name"].notna() & pupils[born].notna()]
+    names = [" ".join(sorted(plain(name).split())) for name in known["name"]]
+    keyed = known.assign(_name=names)
+    doubled = keyed.loc[keyed.duplicated(["_name", born, "wave"], keep=False)]
+    for _, group in doubled.groupby(["_name", born, "wave"], sort=False):
+        if len(set(group["school_id"])) > 1:
+            for at in range(len(group)):
+                other = group.loc[group["school_id"] != group["school_id"].iloc[at]].iloc[0]
+                yield Finding(
+                    file=str(group["source_file"].iloc[at]),
+                    sheet=str(group["source_sheet"].iloc[at]),
+                    row=int(group["source_row"].iloc[at]),
+                    column="pupil_id",
+                    problem=f"A pupil of the same name and birth is listed by another school: {other['source_file']}, "
+                    f"row {int(other['source_row'])}.",
+                    remedy="Nothing, if they are two; otherwise remove the pupil from one list.",
+                    severity="note",
+                )

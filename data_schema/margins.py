@@ -1,0 +1,107 @@
+"""Rows of a table that are no records: totals, headers that are repeated, remarks below the table."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from data_schema.fields import header_key
+from data_schema.readers.sheets import Cell, Row
+from data_schema.words import plain
+
+TOTALS, HEADER, REMARK, REMOVED, UNFILLED = "totals", "header", "remark", "removed", "unfilled"
+
+_WORDS = (
+    "total totals sum subtotal grand_total average mean összesen mindösszesen végösszeg átlag ukupno svega zbir prosek "
+    "suma skupaj vsota povprečje seštevek σ ∑"
+)
+_TOTAL_WORDS = frozenset(plain(word) for word in _WORDS.split())
+_LONGEST = 60
+
+
+def rows_apart(
+    rows: Sequence[Row], positions: Sequence[int], *, columns: Mapping[str, int], key: Collection[str], header: int
+) -> dict[int, str]:
+    """Find the rows below a header that are no records.
+
+    Parameters
+    ----------
+    rows
+        Rows of the sheet.
+    positions
+        Positions of the rows below the header that hold anything.
+    columns
+        Field to its column.
+    key
+        Fields of the key.
+    header
+        Position of the header.
+
+    Returns
+    -------
+    dict
+        Position of the row to what it is: `TOTALS` (a word such as "total" or "ukupno", and an empty cell or that word
+        in the key), `HEADER` (the header again) or `REMARK` (one cell of words, after the last record).
+    """
+    keys = [columns[name] for name in key if name in columns]
+    title = _told(rows[header])
+    apart = {at: kind for at in _suspicious(rows, positions, keys, title) if (kind := _kind(rows[at], keys, title))}
+    for at in _below(rows, positions, keys):
+        apart.setdefault(at, REMARK)
+    return apart
+
+
+def _suspicious(rows: Sequence[Row], positions: Sequence[int], keys: Sequence[int], title: list[str]) -> list[int]:
+    """Return the rows whose key has an empty cell, a word for totals, or a header: of a record, none has."""
+    found: set[int] = set()
+    for at in keys:
+        cells = [row[at] if at < len(row) else None for row in map(rows.__getitem__, positions)]
+        odd = {cell for cell in set(cells) if not _starts_with_digit(cell) and _is_odd(cell, title)}
+        if odd:
+            found.update(position for position, cell in zip(positions, cells, strict=True) if cell in odd)
+    return sorted(found)
+
+
+def _starts_with_digit(cell: Cell) -> bool:
+    return isinstance(cell, str) and "0" <= cell[:1] <= "9"
+
+
+def _is_odd(cell: Cell, title: list[str]) -> bool:
+    if not isinstance(cell, str):
+        return cell is None
+    return _is_total(cell) or not cell.strip() or header_key(cell) in title
+
+
+def _kind(row: Row, keys: Sequence[int], title: list[str]) -> str | None:
+    if _told(row) == title:
+        return HEADER
+    without = [at for at in keys if at >= len(row) or row[at] is None or _is_total(row[at])]
+    return TOTALS if without and any(_is_total(cell) for cell in row) else None
+
+
+def _told(row: Row) -> list[str]:
+    return [header_key(cell) if isinstance(cell, str) else "" for cell in row if cell is not None]
+
+
+def _is_total(cell: Cell) -> bool:
+    if not isinstance(cell, str) or len(cell) > _LONGEST:
+        return False
+    words = plain(cell)
+    return words in _TOTAL_WORDS or words.partition(" ")[0].rstrip(":") in _TOTAL_WORDS
+
+
+def _below(rows: Sequence[Row], positions: Sequence[int], keys: Sequence[int]) -> Iterator[int]:
+    """Yield the rows after the last record that hold one cell, of words."""
+    if len(keys) < 2:
+        return
+    for at in reversed(positions):
+        cells = [cell for cell in rows[at] if cell is not None and not (isinstance(cell, str) and not cell.strip())]
+        if len(cells) != 1 or not isinstance(cells[0], str) or not _is_remark(cells[0].strip()):
+            return
+        yield at
+
+
+def _is_remark(text: str) -> bool:
+    # An identifier has digits and hardly ever more than two words.
+    if any(sign.isdigit() for sign in text) and len(text.split()) < 3 and ":" not in text:
+        return False
+    return any(sign in text for sign in " :_*")

@@ -1,0 +1,380 @@
+"""Questions to a school as a workbook that it can answer in, and the answers out of one that came back.
+
+A query carries the place that it is about and the hash of the file that it is in, hidden beside its text: the answer
+finds its way back whatever was sorted or removed, and never into another file of the same name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from data_schema.checks import bare_identifier
+from data_schema.fields import Field
+from data_schema.findings import Finding, Findings, row_ranges
+from data_schema.messages import answers_in, label_in, translated
+from data_schema.readers import Cell, Sheet, read_file
+from data_schema.readers.archives import DAMAGED
+from data_schema.tables import Table
+from data_schema.workbooks import as_entry, as_fixed, as_header, printed_wide, protected, saved, titled
+
+if TYPE_CHECKING:
+    from openpyxl.cell import Cell as TableCell
+    from openpyxl.cell import MergedCell
+    from openpyxl.worksheet.worksheet import Worksheet
+
+    from data_schema.language import Catalogue
+
+MARKER = "crocoos_queries"
+"""Name of the hidden sheet by which a workbook of queries is known."""
+
+_COLUMNS = ("No.", "File", "Sheet", "Row", "Column", "What stands there", "Question", "What to do", "Your answer")
+_WIDTHS = (5, 30, 12, 8, 20, 18, 46, 40, 28)
+_ID, _PLACE = len(_COLUMNS) + 1, len(_COLUMNS) + 2
+_N_LISTED = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A question to a school.
+
+    Parameters
+    ----------
+    finding
+        What it is about.
+    rows
+        Rows that the one answer is for; none when the file as a whole is meant.
+    sha256
+        Hash of the file's content; empty when it could not be read.
+    field
+        The field that it is about, if it is about one.
+    """
+
+    finding: Finding
+    rows: tuple[int, ...]
+    sha256: str
+    field: Field | None = None
+
+    @property
+    def place(self) -> dict[str, object]:
+        """Where the answer belongs, as JSON values."""
+        found = self.finding
+        return {
+            "file": found.file, "sheet": found.sheet, "rows": list(self.rows), "column": found.column,
+            "sha256": self.sha256,
+        }  # fmt: skip
+
+    @property
+    def id(self) -> str:
+        """Name of the query: the same for the same question about the same content."""
+        text = json.dumps([self.place, self.finding.problem], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer that came back.
+
+    Parameters
+    ----------
+    query
+        Name of the query.
+    file, sheet, rows, column, sha256
+        The place that it is for.
+    value
+        What was answered; a text as a rule.
+    source_file, source_row
+        Where the answer stands.
+    """
+
+    query: str
+    file: str
+    sheet: str
+    rows: tuple[int, ...]
+    column: str
+    sha256: str
+    value: Cell
+    source_file: str
+    source_row: int
+
+
+def queries_of(
+    findings: Findings, *, files: Mapping[str, str], digests: Mapping[str, str], tables: Mapping[str, Table]
+) -> tuple[Query, ...]:
+    """Make queries of the questions that intake has.
+
+    Parameters
+    ----------
+    findings
+        Of intake.
+    files
+        File and sheet, as ``"file|sheet"``, to the name of the table that it holds.
+    digests
+        File to the hash of its content.
+    tables
+        The tables, by name.
+
+    Returns
+    -------
+    tuple of Query
+        In the order of the findings. One wrong school, or one answer that nobody defined, is asked about once a sheet,
+        however many rows it stands in.
+    """
+    groups: dict[tuple[object, ...], list[Finding]] = {}
+    for found in findings:
+        if found.severity == "note":
+            continue
+        field = _field(found, files, tables)
+        together = found.value and (found.column == "school_id" or (field is not None and field.codes))
+        own = () if together or found.row is None else (found.row,)
+        key = (found.file, found.sheet, found.column, found.value, found.problem, found.remedy, own)
+        groups.setdefault(key, []).append(found)
+    return tuple(_query(group, files, digests, tables) for group in groups.values())
+
+
+def _query(
+    group: Sequence[Finding], files: Mapping[str, str], digests: Mapping[str, str], tables: Mapping[str, Table]
+) -> Query:
+    first = group[0]
+    return Query(
+        finding=first,
+        rows=tuple(found.row for found in group if found.row is not None),
+        sha256=digests.get(first.file, ""),
+        field=_field(first, files, tables),
+    )
+
+
+def _field(found: Finding, files: Mapping[str, str], tables: Mapping[str, Table]) -> Field | None:
+    table = tables.get(files.get(f"{found.file}|{found.sheet}", ""))
+    return table.field(found.column) if table is not None and found.column in table.names else None
+
+
+def query_workbook(queries: Sequence[Query], *, school: str, catalogue: Catalogue) -> bytes:
+    """Write the queries to a school as a workbook.
+
+    Parameters
+    ----------
+    queries
+        The queries.
+    school
+        Identifier of the school, for the title.
+    catalogue
+        Texts in the school's language.
+
+    Returns
+    -------
+    bytes
+        A workbook (.xlsx): a row a query, with a cell for the answer (a drop-down list where there are few answers),
+        everything else protected without a password. No name and no identifier of a pupil is in it.
+    """
+    from openpyxl import Workbook
+
+    book = Workbook()
+    sheet = book.worksheets[0]
+    sheet.title = catalogue.text("Questions")
+    lines = (
+        catalogue.text("Questions to the school {school}", school=school),
+        catalogue.text("Please answer in the yellow cells, save the workbook and send it back as it is."),
+        catalogue.text(
+            "Write the right value. Write 'yes' if what stands there is right, '-' if nobody knows, and 'no' if the "
+            "whole row is to be removed. If a file is wrong as a whole, send it again instead."
+        ),
+    )
+    header_row = titled(sheet, lines, width=len(_COLUMNS))
+    _header(sheet, header_row, catalogue)
+    for number, query in enumerate(queries, start=1):
+        _row(sheet, header_row + number, number, query, catalogue)
+    sheet.freeze_panes = f"A{header_row + 1}"
+    protected(sheet)
+    printed_wide(sheet, header_row=header_row)
+    sheet.print_area = f"A1:I{header_row + max(len(queries), 1)}"
+    marker = book.create_sheet(MARKER)
+    marker.append([MARKER, 1, school])
+    marker.sheet_state = "hidden"
+    return saved(book)
+
+
+def _header(sheet: Worksheet, row: int, catalogue: Catalogue) -> None:
+    from openpyxl.utils import get_column_letter
+
+    for at, (title, width) in enumerate(zip(_COLUMNS, _WIDTHS, strict=True), start=1):
+        as_header(sheet.cell(row=row, column=at, value=catalogue.text(title)))
+        sheet.column_dimensions[get_column_letter(at)].width = width
+    for at in (_ID, _PLACE):
+        sheet.column_dimensions[get_column_letter(at)].hidden = True
+
+
+def _row(sheet: Worksheet, row: int, number: int, query: Query, catalogue: Catalogue) -> None:
+    found, options = query.finding, answers_in(query.field, catalogue) if query.field else ()
+    remedy = translated(found.remedy, catalogue)
+    if options and query.field and query.field.type == "code":
+        remedy = catalogue.text("Give one of: {answers}.", answers=", ".join(options))
+    cells: tuple[int | str, ...] = (
+        number,
+        found.file,
+        found.sheet,
+        row_ranges(query.rows),
+        label_in(query.field, catalogue) if query.field else found.column,
+        found.value,
+        translated(found.problem, catalogue),
+        remedy,
+    )
+    for at, value in enumerate(cells, start=1):
+        as_fixed(_text_cell(sheet, row, at, value), text=at > 1)
+    lines = max(1 + len(str(text)) // (width - 2) for text, width in zip(cells, _WIDTHS, strict=False))
+    sheet.row_dimensions[row].height = 15 * lines
+    as_entry(sheet.cell(row=row, column=len(_COLUMNS)), text=True)
+    for at, text in ((_ID, query.id), (_PLACE, json.dumps(query.place, ensure_ascii=False, sort_keys=True))):
+        _text_cell(sheet, row, at, text)
+    if options and sum(map(len, options)) < _N_LISTED:
+        _drop_down(sheet, row, options)
+
+
+def _text_cell(sheet: Worksheet, row: int, column: int, value: int | str) -> TableCell | MergedCell:
+    """Write a text that no spreadsheet takes for a formula."""
+    made = sheet.cell(row=row, column=column, value=value)
+    if isinstance(value, str):
+        made.data_type = "s"
+    return made
+
+
+def _drop_down(sheet: Worksheet, row: int, options: Sequence[str]) -> None:
+    from openpyxl.worksheet.datavalidation import DataValidation
+
+    # Other answers may be written too: '-' and 'yes' are such.
+    listed = DataValidation(type="list", formula1=f'"{",".join(options)}"', allow_blank=True, showErrorMessage=False)
+    listed.add(sheet.cell(row=row, column=len(_COLUMNS)))
+    sheet.add_data_validation(listed)
+
+
+def is_query_workbook(content: bytes) -> bool:
+    """Whether a file is a workbook of queries, as it was or saved by another program."""
+    if not content.startswith(b"PK"):
+        return False
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            names = archive.namelist()
+            listing = next((name for name in ("xl/workbook.xml", "content.xml") if name in names), "")
+            if not listing or archive.getinfo(listing).file_size > 50_000_000:
+                return False
+            return f'"{MARKER}"'.encode() in archive.read(listing)
+    except DAMAGED:
+        return False
+
+
+def read_answers(content: bytes, *, file: str) -> tuple[tuple[Answer, ...], Findings, int]:
+    """Read a workbook of queries that came back.
+
+    Parameters
+    ----------
+    content
+        The file; see `is_query_workbook`.
+    file
+        What findings call it.
+
+    Returns
+    -------
+    tuple
+        The answers, what is wrong with the file, and the number of queries in it that have no answer.
+    """
+    reading = read_file(content, file=file)
+    answers: list[Answer] = []
+    n_open = 0
+    for sheet in reading.sheets:
+        for number, place, value in _answered(sheet):
+            if value is None or (isinstance(value, str) and not value.strip()):
+                n_open += 1
+            else:
+                answers.append(_answer(sheet, number, place, value))
+    return tuple(answers), reading.findings, n_open
+
+
+def _answered(sheet: Sheet) -> Iterator[tuple[int, dict[str, object], Cell]]:
+    """Yield row, place and answer of the rows that are queries."""
+    for number, row in enumerate(sheet.rows, start=1):
+        text = row[_PLACE - 1] if len(row) >= _PLACE else None
+        if not isinstance(text, str) or not text.startswith("{"):
+            continue
+        try:
+            place = json.loads(text)
+            if not {"file", "sheet", "rows", "column", "sha256"} <= set(place):
+                continue
+            place = {**place, "query": str(row[_ID - 1]), "rows": tuple(int(one) for one in place["rows"])}
+        except (ValueError, TypeError):
+            continue
+        yield number, place, row[len(_COLUMNS) - 1]
+
+
+def _answer(sheet: Sheet, number: int, place: Mapping[str, object], value: Cell) -> Answer:
+    rows = place["rows"]
+    return Answer(
+        query=str(place["query"]),
+        file=str(place["file"]),
+        sheet=str(place["sheet"]),
+        rows=rows if isinstance(rows, tuple) else (),
+        column=str(place["column"]),
+        sha256=str(place["sha256"]),
+        value=value,
+        source_file=sheet.file,
+        source_row=number,
+    )
+
+
+def by_school(
+    queries: Iterable[Query],
+    *,
+    rows: Mapping[tuple[str, str, int], str],
+    files: Mapping[str, Collection[str]],
+    schools: Collection[str],
+) -> dict[str, list[Query]]:
+    """Deal queries to the schools that can answer them.
+
+    Parameters
+    ----------
+    queries
+        The queries.
+    rows
+        File, sheet and row to its school.
+    files
+        File to the schools of its rows.
+    schools
+        Identifiers of the schools.
+
+    Returns
+    -------
+    dict
+        School to its queries: the school of the row, or the one that the file's other rows are of, or the one that the
+        file's name names, or the one whose identifier lacks nothing but zeros and signs; "" where nothing tells.
+    """
+    longest_first = sorted(schools, key=lambda school: (-len(school), school))
+    dealt: dict[str, list[Query]] = {}
+    for query in queries:
+        found = query.finding
+        own = rows.get((found.file, found.sheet, found.row or 0))
+        others = files.get(found.file, ())
+        if own is None and len(others) == 1:
+            (own,) = others
+        if own is None:
+            own = next((school for school in longest_first if file_names(found.file, school)), None)
+        if own is None and found.column == "school_id" and found.value:
+            alike = [school for school in schools if bare_identifier(school) == bare_identifier(found.value)]
+            own = alike[0] if len(alike) == 1 else None
+        dealt.setdefault(own or "", []).append(query)
+    return dict(sorted(dealt.items()))
+
+
+def file_names(file: str, school: str) -> bool:
+    """Whether the path of a file holds the identifier of a school, as a word of its own."""
+    text, wanted = file.casefold(), school.casefold()
+    at = text.find(wanted)
+    while at >= 0:
+        around = text[at - 1 : at] + text[at + len(wanted) : at + len(wanted) + 1]
+        if not any(sign.isalnum() for sign in around):
+            return True
+        at = text.find(wanted, at + 1)
+    return False

@@ -1,0 +1,79 @@
+"""Words that stand beside numbers or in place of them: marks, units, months, in the languages of the trial."""
+
+from __future__ import annotations
+
+from data_schema.fields import folded
+
+_CYRILLIC = dict(zip("абвгдежзијклмнопрстћуфхцчш", "abvgdezzijklmnoprstcufhccs", strict=True))
+_CYRILLIC |= {"ђ": "d", "љ": "lj", "њ": "nj", "џ": "dz"}
+_CYRILLIC_LETTERS = str.maketrans(_CYRILLIC)
+
+_MARKS = {
+    5: "odličan odlična odlično odličen jeles kitűnő excellent",
+    4: "vrlo_dobar vrlo_dobra vrlo_dobro vrlodobar prav_dobro prav_dober prav_dobra jó very_good",
+    3: "dobar dobra dobro dober közepes",
+    2: "dovoljan dovoljna dovoljno zadostno zadosten zadostna elégséges sufficient",
+    1: "nedovoljan nedovoljna nedovoljno nezadostno nezadosten nezadostna elégtelen insufficient fail",
+}
+_UNITS = {
+    "hours": "h hr hrs hour hours óra órát sat sati sata čas časa časova ur ura ure uri",
+    "times": "x × time times alkalom alkalommal szer puta put krat",
+    "subjects": "subject subjects tárgy tantárgy predmet predmeta predmeti predmetov",
+    "notices": "notice notices intő intés mera mere ukrep ukrepa ukrepov",
+    "pupils": "pupil pupils tanuló fő učenik učenika đaka dijak dijaka dijakov",
+    "mark": "mark pont",
+}
+_MONTHS = (
+    "january januar januara januarja január januárius jan",
+    "february februar februara februarja február februárius feb febr",
+    "march mart marta marec marca március mar márc",
+    "april aprila április apr ápr",
+    "may maj maja május máj",
+    "june jun juna juni junij junija június jún",
+    "july jul jula juli julij julija július júl",
+    "august avgust avgusta augusztus aug avg",
+    "september septembar septembra szeptember sep sept szept",
+    "october oktobar oktobra oktober október okt oct",
+    "november novembar novembra nov",
+    "december decembar decembra dec",
+)
+_ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
+
+
+def plain(word: str) -> str:
+    """Bring a word to the form in which words are compared here: folded, and Cyrillic as Latin letters.
+
+    Examples
+    --------
+    >>> plain("Врло добар"), plain("Odličan.")
+    ('vrlo dobar', 'odlican')
+    """
+    return folded(word).translate(_CYRILLIC_LETTERS).strip(".,;: ")
+
+
+_MARK_OF = {plain(word): mark for mark, words in _MARKS.items() for word in words.split()}
+_UNIT_WORDS = {unit: frozenset(map(plain, words.split())) for unit, words in _UNITS.items()}
+_MONTH_OF = {plain(word): number for number, words in enumerate(_MONTHS, start=1) for word in words.split()}
+_ROMAN_OF = {word: number for number, word in enumerate(_ROMAN, start=1)}
+
+
+def mark_of(word: str) -> int | None:
+    """Return the mark, 1 to 5, that a word means: "odličan", "jeles", "prav dobro"."""
+    return _MARK_OF.get(plain(word))
+
+
+def is_unit(word: str, unit: str) -> bool:
+    """Whether a word is the unit of a field, whose name may say more ("hours a month")."""
+    return plain(word) in _UNIT_WORDS.get(unit.partition(" ")[0], frozenset())
+
+
+def month_of(word: str) -> int | None:
+    """Return the number of a month that is written as a word or in Roman numerals.
+
+    Examples
+    --------
+    >>> month_of("октобра"), month_of("X."), month_of("okt.")
+    (10, 10, 10)
+    """
+    key = plain(word)
+    return _MONTH_OF.get(key) or _ROMAN_OF.get(key)

@@ -1,0 +1,156 @@
+"""What leaves the store for others: a country's own data, and the codebook."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data_schema.errors import DataError, ProtocolError
+from data_schema.files import write_whole
+from evaluation.specifications import tables_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from data_schema.tables import Table
+    from evaluation.trial import Trial
+
+_SOURCES = ["source_file", "source_sheet", "source_row"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """Files that were written.
+
+    Parameters
+    ----------
+    folder
+        Where.
+    files
+        Their paths.
+    n_rows
+        Rows of data in them.
+    """
+
+    folder: Path
+    files: tuple[Path, ...]
+    n_rows: int = 0
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the values as JSON values."""
+        return {"folder": str(self.folder), "files": [path.name for path in self.files], "n_rows": self.n_rows}
+
+
+def export(trial: Trial, *, country: str) -> Written:
+    """Write a country's own data, and no other's: pseudonymised, as CSV, Parquet, Stata and SPSS, with a codebook.
+
+    Parameters
+    ----------
+    trial
+        The trial.
+    country
+        Code of the country.
+
+    Raises
+    ------
+    ProtocolError
+        When there is no such country.
+    DataError
+        When nothing has been collected.
+    """
+    from data_schema.exports import csv_bytes, parquet_bytes, spss_bytes, stata_bytes
+
+    if country not in trial.protocol.countries:
+        known = ", ".join(sorted(trial.protocol.countries))
+        raise ProtocolError("country", f"'{country}' is no country of this trial.", f"Name one of {known}.")
+    tables = tables_of(trial.protocol)
+    frames = {name: _of(frame, country) for name, frame in _stored(trial).items()}
+    schools = trial.schools()[0]
+    frames["school"] = schools.loc[schools["country"] == country].reset_index(drop=True)
+    folder = trial.paths.root / "output" / "export" / country
+    if folder.exists():
+        shutil.rmtree(folder)
+    files: list[Path] = []
+    for name, frame in sorted(frames.items()):
+        contents = {
+            "csv": csv_bytes(frame),
+            "parquet": parquet_bytes(frame),
+            "dta": stata_bytes(frame, tables[name]),
+            "sav": spss_bytes(frame, tables[name]),
+        }
+        for kind, content in contents.items():
+            files.append(folder / f"{name}.{kind}")
+            write_whole(files[-1], content)
+    files += _described(tables, frames, folder, trial.protocol.reports.disclosure_threshold)
+    return Written(folder=folder, files=tuple(files), n_rows=sum(map(len, frames.values())))
+
+
+def _of(frame: pd.DataFrame, country: str) -> pd.DataFrame:
+    mine = frame.loc[frame["country"] == country]
+    return mine.drop(columns=[name for name in _SOURCES if name in mine]).reset_index(drop=True)
+
+
+def _stored(trial: Trial) -> dict[str, pd.DataFrame]:
+    from data_schema.store import Store
+    from evaluation.stages.collect import STORE
+
+    path = trial.paths.store / STORE
+    if not path.exists():
+        raise DataError("store/", "nothing has been collected.", "Run `crocoos collect` first.")
+    with Store.open_read(path) as store:
+        return {name: store.table(name) for name in store.tables}
+
+
+def write_codebook(trial: Trial) -> Written:
+    """Write the codebook with frequencies (small ones hidden), and a Frictionless Table Schema for each table."""
+    folder = trial.paths.root / "output" / "codebook"
+    frames = _stored(trial) if trial.paths.store.exists() else {}
+    files = _described(tables_of(trial.protocol), frames, folder, trial.protocol.reports.disclosure_threshold)
+    return Written(folder=folder, files=tuple(files))
+
+
+def check_data(trial: Trial, *, by_arm: bool = False) -> pd.DataFrame:
+    """Look for what is odd in the stored data and write it to output/checks/checks.csv.
+
+    Parameters
+    ----------
+    trial
+        The trial.
+    by_arm
+        Whether missing values are compared between the arms too, which may unblind.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `data_schema.quality.high_frequency_checks` returns it.
+    """
+    from data_schema.exports import csv_bytes
+    from data_schema.quality import high_frequency_checks
+    from evaluation.stages.assign import allocation_frame
+
+    arms = None
+    if by_arm:
+        drawn = allocation_frame(trial)
+        arms = dict(zip(drawn["school_id"], drawn["arm"], strict=True))
+    tables = tables_of(trial.protocol)
+    found = high_frequency_checks(_stored(trial), tables=tables, waves=trial.protocol.wave_names, arms=arms)
+    write_whole(trial.paths.root / "output" / "checks" / "checks.csv", csv_bytes(found))
+    return found
+
+
+def _described(
+    tables: Mapping[str, Table], frames: Mapping[str, pd.DataFrame], folder: Path, threshold: int
+) -> list[Path]:
+    from data_schema.codebook import codebook, table_schema
+    from data_schema.exports import csv_bytes
+
+    files = [folder / "codebook.csv"]
+    write_whole(files[0], csv_bytes(codebook(tables, frames, threshold=threshold)))
+    for name, table in tables.items():
+        files.append(folder / f"{name}.schema.json")
+        write_whole(files[-1], (json.dumps(table_schema(table), indent=2, ensure_ascii=False) + "\n").encode())
+    return files

@@ -1,0 +1,157 @@
+"""A pupil's withdrawn consent: the pupil's data leave the trial, and a certificate says so."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data_schema.errors import DataError, StorageError
+from data_schema.files import write_whole
+
+if TYPE_CHECKING:
+    from evaluation.protocol import Protocol
+    from evaluation.trial import Trial
+
+ERASED = "erased.json"
+"""File in private/ that keeps erased pupils out: keyed hashes of pseudonyms."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erasure:
+    """What was erased.
+
+    Parameters
+    ----------
+    certificate
+        The certificate's file.
+    rows
+        Table and wave to the rows that were left out.
+    inbox
+        Files in inbox/ that name the pupil; they are the school's and were not changed.
+    removed
+        Folders of derived files that were removed.
+    """
+
+    certificate: Path
+    rows: dict[str, int]
+    inbox: tuple[str, ...]
+    removed: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the values as JSON values."""
+        return {
+            "certificate": str(self.certificate),
+            "rows": self.rows,
+            "inbox": list(self.inbox),
+            "removed": list(self.removed),
+        }
+
+
+def retention_note(protocol: Protocol, today: date) -> str:
+    """Return what the protocol's date of retention means today; empty where it states none."""
+    text = protocol.privacy.retain_until
+    if not text:
+        return ""
+    left = (date.fromisoformat(text) - today).days
+    if left < 0:
+        return f"The data were to be kept until {text}: delete inbox/, store/ and private/, or change [privacy]."
+    return f"The data are kept until {text}." if left > 90 else f"The data are kept until {text}: {left} days are left."
+
+
+def tombstones_of(trial: Trial) -> frozenset[str]:
+    """Return the marks of the pupils who were erased.
+
+    Raises
+    ------
+    StorageError
+        When the list is damaged: without it an erased pupil would come back.
+    """
+    path = trial.paths.private / ERASED
+    try:
+        return frozenset(json.loads(path.read_text(encoding="utf-8"))["tombstones"])
+    except FileNotFoundError:
+        return frozenset()
+    except (ValueError, KeyError, TypeError) as error:
+        problem = "the list of erased pupils is damaged."
+        raise StorageError(f"private/{ERASED}", problem, "Bring it back from a copy.") from error
+
+
+def erase(trial: Trial, *, pupil: str, school: str = "") -> Erasure:
+    """Erase a pupil: from the store, the key table and the files that were derived from them.
+
+    Parameters
+    ----------
+    trial
+        The trial.
+    pupil
+        The pupil's pseudonym; or, with ``school``, the identifier that the school uses.
+    school
+        The pupil's school.
+
+    Raises
+    ------
+    DataError
+        When no data of such a pupil are stored.
+    """
+    from data_schema.erasure import tombstone
+    from data_schema.pseudonyms import pseudonym
+    from data_schema.store import Store
+    from evaluation.stages.collect import STORE, collect, trial_key
+
+    path = trial.paths.store / STORE
+    if not path.exists():
+        raise DataError("store/", "nothing has been collected.", "Run `crocoos collect` first.")
+    key = trial_key(trial.paths.private)
+    mark = pseudonym(pupil, key=key, scope=school) if school else pupil
+    rows: dict[str, int] = {}
+    files: set[str] = set()
+    with Store.open_read(path) as store:
+        for table in store.tables:
+            frame = store.table(table)
+            mine = frame.loc[frame["pupil_id"] == mark] if "pupil_id" in frame else frame.head(0)
+            files |= set(mine["source_file"]) if len(mine) else set()
+            for wave, n in mine.groupby("wave").size().items() if len(mine) else ():
+                rows[f"{table}, {wave}" if wave else table] = int(n)
+    if not rows:
+        remedy = "Check the identifier and the school; the pupil may have been erased before."
+        raise DataError("the store", "no data of such a pupil are stored.", remedy)
+    marks = sorted(tombstones_of(trial) | {tombstone(mark, key=key)})
+    content = json.dumps({"tombstones": marks}, indent=2) + "\n"
+    write_whole(trial.paths.private / ERASED, content.encode(), mode=0o600)
+    collect(trial)
+    removed = _removed(trial)
+    certificate = _certified(trial, tombstone(mark, key=key), rows, removed)
+    return Erasure(certificate=certificate, rows=rows, inbox=tuple(sorted(files)), removed=removed)
+
+
+def _removed(trial: Trial) -> tuple[str, ...]:
+    """Remove derived files that hold rows of pupils; those with figures only are made anew by their stages."""
+    gone = []
+    for folder in (trial.paths.private / "forms", trial.paths.root / "output" / "export"):
+        if folder.exists():
+            shutil.rmtree(folder)
+            gone.append(folder.relative_to(trial.paths.root).as_posix())
+    return tuple(gone)
+
+
+def _certified(trial: Trial, mark: str, rows: dict[str, int], removed: tuple[str, ...]) -> Path:
+    """Write what was done, without a word that leads to the pupil."""
+    stale = [status.stage for status in trial.status() if status.state == "stale"]
+    values = {
+        "erased": trial.clock().isoformat(timespec="seconds"),
+        "trial": trial.protocol.trial.title,
+        "mark": mark,
+        "rows": rows,
+        "store": "made anew without the pupil",
+        "key table": "made anew without the pupil",
+        "removed": list(removed),
+        "to be run again": stale,
+        "left": "The files in inbox/ are the schools' and were not changed; remove the pupil from them by hand.",
+    }
+    path = trial.paths.private / "certificates" / f"erasure_{mark[:16]}.json"
+    write_whole(path, (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode())
+    return path

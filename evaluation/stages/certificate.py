@@ -1,0 +1,101 @@
+"""certificate: a page about the draw for the meeting to sign, and the lists that letters to schools are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from data_schema.errors import StaleError
+from evaluation.frame import eligible
+from evaluation.specifications import tables_of
+from evaluation.stages.assign import allocation_frame, read_allocation_record, read_log, verify
+from evaluation.stages.commit import COMMITTED, DRAWN
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from evaluation.trial import Trial
+    from reports.sections.certificate import DrawFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certified:
+    """The files that were made, in output/allocation."""
+
+    folder: Path
+    certificates: tuple[str, ...]
+    letters: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the folder and its files as JSON values."""
+        return {"folder": str(self.folder), "certificates": list(self.certificates), "letters": list(self.letters)}
+
+
+def certify(trial: Trial) -> Certified:
+    """Write the certificate in each language of the reports, and a list of schools for each arm's letters.
+
+    Raises
+    ------
+    StaleError
+        When no draw has been made.
+    """
+    from data_schema.files import write_whole
+    from reports.documents import Document, write_pdf
+    from reports.sections.certificate import certificate
+
+    facts = draw_facts(trial)
+    folder = trial.paths.letters
+    certificates = []
+    for language in trial.protocol.reports.languages:
+        certificates.append(f"certificate.{language}.pdf")
+        document = Document(blocks=certificate(facts, language))
+        write_pdf(document, folder / certificates[-1], language=language)
+    letters = []
+    for name, content in letters_of(trial).items():
+        write_whole(folder / name, content)
+        letters.append(name)
+    return Certified(folder=folder, certificates=tuple(certificates), letters=tuple(letters))
+
+
+def draw_facts(trial: Trial) -> DrawFacts:
+    """Return what the certificate states.
+
+    Raises
+    ------
+    StaleError
+        When no draw has been made.
+    """
+    from reports.sections.certificate import DrawFacts
+
+    record = read_allocation_record(trial)
+    if record is None:
+        raise StaleError("allocation", "the schools have not been drawn.", "Run `crocoos assign` first.")
+    log = read_log(trial)
+    draws = [entry for entry in log if entry.event in DRAWN]
+    committed = draws[-1].detail.get("commitment_sha256", "") if draws else ""
+    before = [entry for entry in log if entry.event == COMMITTED and entry.detail["commitment_sha256"] == committed]
+    school = tables_of(trial.protocol)["school"]
+    labels = {name: school.field(name).label for name in school.names}
+    return DrawFacts(
+        title=trial.protocol.trial.title,
+        record=record,
+        drawn_at=tuple((entry.time, entry.detail.get("reason", "")) for entry in draws),
+        committed_at=before[-1].time if before else "",
+        commitment_sha256=committed,
+        seed_source=before[-1].detail.get("seed_source", "") if before else "",
+        labels={name: labels[name][:1].lower() + labels[name][1:] for name in labels},
+        value_labels=dict(trial.protocol.countries) if record.design.strata[:1] == ("country",) else {},
+        problems=verify(trial).problems,
+    )
+
+
+def letters_of(trial: Trial) -> dict[str, bytes]:
+    """Return each arm's list of schools as CSV: everything that the frame knows of them, and their arm in words."""
+    from data_schema.exports import csv_bytes
+
+    frame = eligible(trial.schools()[0]).merge(allocation_frame(trial), on="school_id")
+    files = {}
+    for arm in trial.protocol.design.arms:
+        own = frame.loc[frame["arm"] == arm.name].assign(arm_label=arm.label)
+        files[f"letters_{arm.name}.csv"] = csv_bytes(own.reset_index(drop=True))
+    return files

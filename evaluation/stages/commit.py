@@ -1,0 +1,197 @@
+"""assign --commit and --reveal: schools and design are fixed and published before there is a seed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from data_schema.errors import DesignError
+from evaluation.frame import eligible
+from evaluation.provenance import read_record, stage_folder
+from evaluation.specifications import design_of
+from evaluation.stages import inputs_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+    from evaluation.trial import Trial
+    from randomisation.commitment import Commitment
+    from randomisation.log import LogEntry
+
+COMMITMENT = "commitment.json"
+COMMITTED = "committed"
+DRAWN = ("drawn", "adopted")
+_PLACE = f"allocation/{COMMITMENT}"
+
+
+def commit(trial: Trial, *, seed_source: str, reason: str) -> Commitment:
+    """Fix the schools and the design of the next draw, write down their hash, and return them.
+
+    Parameters
+    ----------
+    trial
+        The trial; its protocol states no seed.
+    seed_source
+        Where the seed will come from, such as "five numbers of the lottery of 1 March 2027".
+    reason
+        Why an earlier commitment or draw is replaced.
+
+    Raises
+    ------
+    DesignError
+        When the design cannot be drawn, a seed is known already, or something is replaced without a reason.
+    """
+    from evaluation.stages.assign import read_log
+    from randomisation.commitment import Commitment
+
+    design = trial.protocol.design
+    if design.kind == "recorded":
+        raise DesignError("trial.toml, [design]", "the draw was made elsewhere.", "There is nothing to commit to.")
+    if design.seed.strip():
+        raise DesignError(
+            "trial.toml, [design], key 'seed'",
+            "a seed is stated already, so that a commitment would prove nothing.",
+            "Take it out, commit, and hand it over with --reveal --seed once it has been drawn in public.",
+        )
+    made = Commitment.of(checked_schools(trial), design_of(trial.protocol))
+    log = read_log(trial)
+    before = pending(log)
+    if before is not None and before.detail.get("commitment_sha256") == made.sha256:
+        return made
+    if log and not reason.strip():
+        what = "other schools or another design were committed to" if before else "the schools were drawn before"
+        raise DesignError(_PLACE, f"{what}.", "If that must be replaced, say why with --reason; the log will show it.")
+    _write(trial, made, log, seed_source=seed_source, reason=reason)
+    return made
+
+
+def checked_schools(trial: Trial) -> pd.DataFrame:
+    """Return the schools that can be drawn.
+
+    Raises
+    ------
+    DesignError
+        When two identifiers can be taken for one another.
+    """
+    from randomisation.schools import look_alikes
+
+    schools = eligible(trial.schools()[0])
+    pairs = look_alikes(schools["school_id"].tolist())
+    if pairs:
+        one, other = pairs[0]
+        raise DesignError(
+            f"{trial.protocol.schools.file}, schools '{one}' and '{other}'",
+            "they differ by capitals, spaces, signs, leading zeros or the form of a letter only.",
+            "If they are one school, keep one row; if they are two, give one of them another identifier.",
+        )
+    return schools
+
+
+def _write(trial: Trial, made: Commitment, log: tuple[LogEntry, ...], *, seed_source: str, reason: str) -> None:
+    """Write the commitment beside what a draw before it has left, which stays as it was."""
+    from evaluation.provenance import sha256_of
+    from evaluation.stages.assign import LOG
+    from randomisation.log import append
+
+    detail = {
+        "commitment_sha256": made.sha256,
+        "frame_sha256": made.frame_sha256,
+        "design_sha256": sha256_of(made.design.to_dict()),
+        "seed_source": seed_source.strip(),
+        "reason": reason.strip(),
+    }
+    time = trial.clock().isoformat(timespec="seconds")
+    entries = append(log, event=COMMITTED, detail=detail, time=time)
+    old, kept = read_record(trial.paths.allocation), kept_files(trial.paths.allocation)
+    stage = old.stage if old is not None else "commit"
+    inputs = old.inputs if old is not None else inputs_of(trial, "assign")
+    with stage_folder(trial.paths.allocation, stage=stage, inputs=inputs) as folder:
+        for name, content in kept.items():
+            (folder / name).write_bytes(content)
+        (folder / COMMITMENT).write_bytes(commitment_bytes(made))
+        lines = "".join(f"{entry.to_json_line()}\n" for entry in entries)
+        (folder / LOG).write_text(lines, encoding="utf-8", newline="\n")
+
+
+def kept_files(folder: Path) -> Mapping[str, bytes]:
+    """Return what a draw has left in its folder, but for the log and the stage's own record."""
+    from evaluation.provenance import RECORD as STAGE
+    from evaluation.stages.assign import LOG
+
+    if not folder.is_dir():
+        return {}
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name not in (LOG, STAGE))
+    return {path.name: path.read_bytes() for path in files}
+
+
+def commitment_bytes(made: Commitment) -> bytes:
+    """Return a commitment as the file that holds it."""
+    return (json.dumps(made.to_dict(), indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def pending(log: Sequence[LogEntry]) -> LogEntry | None:
+    """Return the commitment that no draw has followed yet; None without one."""
+    for entry in reversed(log):
+        if entry.event in DRAWN:
+            return None
+        if entry.event == COMMITTED:
+            return entry
+    return None
+
+
+def committed_schools(trial: Trial, log: Sequence[LogEntry]) -> pd.DataFrame:
+    """Return the schools of the draw that was committed to, with the matched sets of then.
+
+    Raises
+    ------
+    DesignError
+        When nothing was committed to, or the schools or the design have changed since.
+    """
+    from randomisation.commitment import Commitment
+    from randomisation.design import MATCHED_SET
+
+    entry = pending(log)
+    if entry is None:
+        raise DesignError(
+            _PLACE, "nothing has been committed to since the last draw.", "Run `crocoos assign --commit` first."
+        )
+    then = read_commitment(trial)
+    if then is None or then.sha256 != entry.detail.get("commitment_sha256"):
+        raise DesignError(_PLACE, "it is not the commitment that the log names.", "Bring it back from a copy.")
+    schools, design = checked_schools(trial), design_of(trial.protocol)
+    if design.matching is not None:
+        sets = {school: values[-1] for school, values in zip(then.schools, then.stratum_values, strict=True)}
+        schools = schools.assign(**{MATCHED_SET: [sets.get(school, "rest") for school in schools["school_id"]]})
+    now = Commitment.of(schools, design)
+    if now.sha256 != then.sha256:
+        what = "the schools, or what the design looks at in them," if now.design == then.design else "the design"
+        raise DesignError(
+            _PLACE,
+            f"{what} changed since the commitment.",
+            "Change it back, or commit anew with --reason, before another seed is drawn.",
+        )
+    return schools
+
+
+def read_commitment(trial: Trial) -> Commitment | None:
+    """Return what was last committed to; None when nothing was.
+
+    Raises
+    ------
+    DesignError
+        When it cannot be read or was changed.
+    """
+    from randomisation.commitment import Commitment
+
+    path = trial.paths.allocation / COMMITMENT
+    if not path.exists():
+        return None
+    try:
+        return Commitment.from_dict(json.loads(path.read_bytes()))
+    except ValueError as error:
+        raise DesignError(
+            _PLACE, "it cannot be read; it was damaged or edited.", "Bring it back from a copy."
+        ) from error

@@ -1,0 +1,320 @@
+"""power: what the trial can find with the schools that it has, by formula and by simulation."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+from data_schema.errors import DataError, EstimationError
+from evaluation.frame import eligible
+from evaluation.specifications import design_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from analysis.power import SchoolTrial
+    from analysis.power_simulation import SimulatedPower
+    from evaluation.protocol import Outcome
+    from evaluation.trial import Trial
+    from reports.figures.power import Curve
+
+TABLE, BY_SCHOOLS, BY_EFFECT, SIMULATED = "power.csv", "effect_by_schools.svg", "power_by_effect.svg", "simulated.json"
+SHARES = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
+"""Numbers of schools in the table, as shares of those that there are."""
+
+_CURVE_POINTS = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumptions:
+    """What is assumed of the primary outcome.
+
+    Parameters
+    ----------
+    iccs
+        Intraclass correlations to look at, the first being the one that is simulated.
+    r2_school, r2_pupil
+        Shares of the variance between schools (strata included), and within, that covariates explain.
+    control_risk
+        Share with the event in the reference arm; needed when the outcome is binary.
+    pupils_per_school
+        Pupils a school with an outcome; the mean of the frame's column "size" where 0.
+    schools_lost, pupils_lost
+        Shares without an outcome.
+    power
+        Power that is wanted.
+    """
+
+    iccs: tuple[float, ...] = (0.05, 0.1, 0.2)
+    r2_school: float = 0.0
+    r2_pupil: float = 0.0
+    control_risk: float | None = None
+    pupils_per_school: float = 0.0
+    schools_lost: float = 0.0
+    pupils_lost: float = 0.0
+    power: float = 0.8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerStatement:
+    """What the trial can find, in output/power.
+
+    Parameters
+    ----------
+    folder
+        Where table and curves are.
+    outcome
+        Label of the primary outcome.
+    binary
+        Whether effects are differences of risks.
+    table
+        One row an intraclass correlation and number of schools: `icc, n_schools, pupils_per_school, size_cv, df,
+        std_error, smallest_effect`.
+    n_schools
+        Schools in the arms that are compared.
+    simulated
+        What a simulation found, and of which effect; None without one.
+    """
+
+    folder: Path
+    outcome: str
+    binary: bool
+    table: pd.DataFrame
+    n_schools: int
+    simulated: tuple[float, SimulatedPower] | None = None
+
+
+def power(trial: Trial, assumed: Assumptions, *, n_simulations: int = 0, effect: float, seed: str) -> PowerStatement:
+    """Say what the trial can find in its primary outcome: the first arm beside the reference, with all its schools.
+
+    Parameters
+    ----------
+    trial
+        The trial; nothing needs to be drawn yet.
+    assumed
+        What is assumed.
+    n_simulations
+        Simulated trials; 0 for none.
+    effect
+        True effect that is simulated; where 0, the smallest that can be found by formula.
+    seed
+        Text that settles the simulation.
+    """
+    from evaluation.stages.impact import primary_of
+
+    outcome = trial.protocol.outcome(primary_of(trial.protocol).outcome)
+    assumed = replace(assumed, control_risk=_risk(outcome, assumed))
+    schools = eligible(trial.schools()[0])
+    sizes = [_size(trial, schools, assumed, icc=icc) for icc in assumed.iccs]
+    table = _table(sizes, assumed, outcome)
+    folder = trial.paths.power
+    found = None
+    if n_simulations:
+        wanted = effect or smallest_effect(sizes[0], assumed, outcome)
+        if math.isnan(wanted):
+            raise DataError("power, --effect", "no effect is found by formula.", "State the one to simulate.")
+        found = (wanted, _simulated(trial, schools, assumed, effect=wanted, n_simulations=n_simulations, seed=seed))
+    statement = PowerStatement(
+        folder=folder,
+        outcome=outcome.label,
+        binary=outcome.kind == "binary",
+        table=table,
+        n_schools=round(sizes[0].n_schools),
+        simulated=found,
+    )
+    _write(trial, statement, sizes, assumed, outcome)
+    return statement
+
+
+def _risk(outcome: Outcome, assumed: Assumptions) -> float | None:
+    if outcome.kind == "continuous":
+        return None
+    if assumed.control_risk is None:
+        raise DataError(
+            "power, --control-risk",
+            f"'{outcome.label}' is binary, and nothing is assumed of its share.",
+            "State the share of pupils with the event that is expected without the intervention, such as 0.12.",
+        )
+    return assumed.control_risk
+
+
+def _size(trial: Trial, schools: pd.DataFrame, assumed: Assumptions, *, icc: float) -> SchoolTrial:
+    """Return the size of the comparison of the reference with the arm beside it."""
+    from analysis.power import SchoolTrial
+    from randomisation.schools import read_schools
+
+    design = design_of(trial.protocol)
+    labels = read_schools(schools, design).labels()
+    first, second = design.ratios[:2]
+    pupils, cv = _pupils(schools, assumed)
+    return SchoolTrial(
+        n_schools=len(schools) * (first + second) / sum(design.ratios),
+        pupils_per_school=pupils,
+        icc=icc,
+        share_treated=second / (first + second),
+        r2_school=assumed.r2_school,
+        r2_pupil=assumed.r2_pupil,
+        n_covariates=int(assumed.r2_school > 0),
+        n_strata=len(set(labels)),
+        size_cv=cv,
+        schools_lost=assumed.schools_lost,
+        pupils_lost=assumed.pupils_lost,
+    )
+
+
+def _pupils(schools: pd.DataFrame, assumed: Assumptions) -> tuple[float, float]:
+    """Return the mean number of pupils and its coefficient of variation."""
+    known = schools["size"].dropna().astype(float) if "size" in schools.columns else None
+    if known is None or not len(known) or not known.mean() > 0:
+        if not assumed.pupils_per_school:
+            raise DataError(
+                "power, --pupils", "The frame has no column 'size'.", "State the number of pupils a school."
+            )
+        return assumed.pupils_per_school, 0.0
+    cv = float(known.std(ddof=1) / known.mean()) if len(known) > 1 else 0.0
+    return assumed.pupils_per_school or float(known.mean()), min(cv, 1.0)
+
+
+def smallest_effect(size: SchoolTrial, assumed: Assumptions, outcome: Outcome) -> float:
+    """Return the smallest effect that is found with the power that is wanted; its sign is that of a benefit.
+
+    Not a number where no effect would be found: no pupil with the event, or all of them.
+    """
+    from analysis.power import mdes, minimum_detectable_risk
+
+    if assumed.control_risk is None:
+        found = mdes(size, power=assumed.power)
+        return -found if outcome.direction == "lower" else found
+    try:
+        return minimum_detectable_risk(
+            size, control_risk=assumed.control_risk, direction=outcome.direction, power=assumed.power
+        )
+    except EstimationError:
+        return math.nan
+
+
+def _table(sizes: list[SchoolTrial], assumed: Assumptions, outcome: Outcome) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = []
+    for size in sizes:
+        for share in SHARES:
+            sized = _resized(size, round(share * size.n_schools))
+            if sized.df < 1:
+                continue
+            effect = smallest_effect(sized, assumed, outcome)
+            figures = (sized.pupils_per_school, sized.size_cv, sized.df, sized.std_error, effect)
+            rows.append((size.icc, round(sized.n_schools), *figures))
+    names = ["icc", "n_schools", "pupils_per_school", "size_cv", "df", "std_error", "smallest_effect"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _resized(size: SchoolTrial, n_schools: int) -> SchoolTrial:
+    """Return the trial with another number of schools; pairs stay pairs."""
+    n_strata = max(n_schools // 2, 1) if size.n_strata * 2 >= size.n_schools > 2 else size.n_strata
+    return replace(size, n_schools=n_schools, n_strata=n_strata)
+
+
+def _simulated(
+    trial: Trial, schools: pd.DataFrame, assumed: Assumptions, *, effect: float, n_simulations: int, seed: str
+) -> SimulatedPower:
+    """Simulate the trial with its own design and the model of its primary analysis; no school is lost."""
+    from analysis.power_simulation import TrueOutcome, simulated_power
+    from evaluation.stages.impact import primary_of, question_of
+
+    mean, _ = _pupils(schools, assumed)
+    own = schools["size"].astype(float) if "size" in schools.columns else None
+    counts = mean if own is None else own.fillna(own.mean()) * mean / own.mean()
+    return simulated_power(
+        schools.assign(pupils_expected=counts * (1 - assumed.pupils_lost)),
+        design_of(trial.protocol),
+        TrueOutcome(
+            effect=effect,
+            icc=assumed.iccs[0],
+            r2_school=assumed.r2_school,
+            r2_pupil=assumed.r2_pupil,
+            control_risk=assumed.control_risk,
+        ),
+        question=question_of(trial.protocol, primary_of(trial.protocol), unplanned=frozenset()),
+        pupils="pupils_expected",
+        n_simulations=n_simulations,
+        seed=seed,
+        progress=lambda done, total: trial.progress("simulating", done, total),
+    )
+
+
+def _write(
+    trial: Trial, found: PowerStatement, sizes: list[SchoolTrial], assumed: Assumptions, outcome: Outcome
+) -> None:
+    """Write table, curves and what the simulation found to output/power."""
+    from data_schema.files import write_whole
+    from reports.figures.power import mdes_plot, power_plot, unit_of_effects
+    from reports.words import words
+
+    text = words(trial.protocol.reports.languages[0])
+    scale = 100.0 if found.binary else 1.0
+    unit = unit_of_effects(text, binary=found.binary)
+    write_whole(found.folder / TABLE, found.table.to_csv(index=False, lineterminator="\n").encode())
+    curves = _schools_curves(sizes, assumed, outcome)
+    if curves:
+        figure = mdes_plot(curves, text, n_schools=found.n_schools, scale=scale, unit=unit)
+        write_whole(found.folder / BY_SCHOOLS, figure.svg.encode())
+    curves = _effect_curves(sizes, assumed, outcome)
+    figure = power_plot(curves, text, target=assumed.power, scale=scale, unit=unit)
+    write_whole(found.folder / BY_EFFECT, figure.svg.encode())
+    if found.simulated is not None:
+        effect, simulated = found.simulated
+        values = {"effect": effect, **{name: _plain(value) for name, value in asdict(simulated).items()}}
+        write_whole(found.folder / SIMULATED, (json.dumps(values, indent=2, sort_keys=True) + "\n").encode())
+
+
+def _plain(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _schools_curves(sizes: list[SchoolTrial], assumed: Assumptions, outcome: Outcome) -> list[Curve]:
+    from reports.figures.power import Curve
+
+    n = sizes[0].n_schools
+    numbers = sorted({round(n * (0.4 + 1.6 * place / _CURVE_POINTS)) for place in range(_CURVE_POINTS + 1)})
+    curves = []
+    for size in sizes:
+        sized = [one for one in (_resized(size, number) for number in numbers) if one.df >= 2]
+        effects = [(one.n_schools, smallest_effect(one, assumed, outcome)) for one in sized]
+        points = [point for point in effects if math.isfinite(point[1])]
+        if points:
+            x, y = zip(*points, strict=True)
+            curves.append(Curve(label=f"ICC {size.icc:g}", x=x, y=y))
+    return curves
+
+
+def _effect_curves(sizes: list[SchoolTrial], assumed: Assumptions, outcome: Outcome) -> list[Curve]:
+    """Return power against effects up to one and a half of the smallest effect that is found at the largest ICC."""
+    from analysis.power import power_of
+    from reports.figures.power import Curve
+
+    found = [abs(smallest_effect(size, assumed, outcome)) for size in sizes]
+    top = 1.5 * max((one for one in found if math.isfinite(one)), default=math.inf)
+    if assumed.control_risk is not None:
+        room = assumed.control_risk if outcome.direction == "lower" else 1 - assumed.control_risk
+        top = min(top, 0.99 * room)
+    effects = [top * place / _CURVE_POINTS for place in range(_CURVE_POINTS + 1)]
+    curves = []
+    for size in sizes:
+        powers = tuple(power_of(size, effect=_in_sd(effect, size, assumed, outcome)) for effect in effects)
+        curves.append(Curve(label=f"ICC {size.icc:g}", x=tuple(effects), y=powers))
+    return curves
+
+
+def _in_sd(effect: float, size: SchoolTrial, assumed: Assumptions, outcome: Outcome) -> float:
+    """Return an effect over the standard deviation that its own risks give the outcome."""
+    risk = assumed.control_risk
+    if risk is None:
+        return effect
+    treated = risk - effect if outcome.direction == "lower" else risk + effect
+    share = size.share_treated
+    return effect / math.sqrt((1 - share) * treated * (1 - treated) + share * risk * (1 - risk))

@@ -1,0 +1,152 @@
+"""Balance looked at more closely: within strata, in each stratum, and where the arms' distributions overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from randomisation.balance import Variable, check_columns, columns_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ROUNDING = 1e-9
+
+
+def within_strata(
+    frame: pd.DataFrame, *, variables: Sequence[Variable], arms: Sequence[str], strata: str, arm: str = "arm"
+) -> pd.DataFrame:
+    """Compare arms with the reference before and after allowing for strata, which is what the analysis does.
+
+    Parameters
+    ----------
+    frame
+        One row a school or a pupil.
+    variables
+        What to compare; rows without a value are left out.
+    arms
+        Names of the arms, the reference first.
+    strata
+        Column of the stratum.
+    arm
+        Column of the arm.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a variable (and category) and arm: `variable, label, category, arm, std_difference` (difference of means
+        over the root of the mean of the two variances), `std_difference_within` (the arm's coefficient in a regression
+        on arm and strata, over the same), `overlap`. NaN where undefined.
+
+    Notes
+    -----
+    The overlap is 1 less the largest difference of the two arms' distribution functions (Kolmogorov's distance): 1 when
+    they are the same, 0 when no value of one arm lies among those of the other.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"arm": ["control", "pilot"] * 4, "stratum": list("aaaaaabb")})
+    >>> frame["size"] = [1, 2, 3, 4, 5, 6, 9, 9]
+    >>> table = within_strata(frame, variables=[Variable(name="size")], arms=("control", "pilot"), strata="stratum")
+    >>> table[["std_difference", "std_difference_within", "overlap"]].round(2).values.tolist()
+    [[0.23, 0.23, 0.75]]
+    """
+    import pandas as pd
+
+    check_columns(frame, [arm, strata, *(variable.name for variable in variables)])
+    arm_of, stratum_of = frame[arm].astype(str).to_numpy(), pd.factorize(frame[strata])[0]
+    rows = []
+    for variable in variables:
+        for category, values in columns_of(frame, variable):
+            for name in arms[1:]:
+                used = np.isfinite(values) & np.isin(arm_of, (arms[0], name)) & (stratum_of >= 0)
+                figures = _compared(values[used], arm_of[used] == name, stratum_of[used])
+                rows.append((variable.name, variable.label or variable.name, category, name, *figures))
+    names = ["variable", "label", "category", "arm", "std_difference", "std_difference_within", "overlap"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _compared(values: np.ndarray, treated: np.ndarray, stratum: np.ndarray) -> tuple[float, float, float]:
+    """Return the standardised difference, that within strata, and the overlap."""
+    if not treated.any() or treated.all():
+        return np.nan, np.nan, np.nan
+    first, second = values[~treated], values[treated]
+    spread = float(np.sqrt((_variance(first) + _variance(second)) / 2))
+    difference, within = float(second.mean() - first.mean()), _within(values, treated, stratum)
+    if not spread > _ROUNDING * max(np.abs(values).max(), 1e-300):
+        even = abs(difference) <= _ROUNDING * max(np.abs(values).max(), 1e-300)
+        return (0.0, 0.0, 1.0) if even else (np.nan, np.nan, 0.0)
+    return difference / spread, within / spread, overlap(first, second)
+
+
+def _variance(values: np.ndarray) -> float:
+    return float(values.var(ddof=1)) if len(values) > 1 else np.nan
+
+
+def _within(values: np.ndarray, treated: np.ndarray, stratum: np.ndarray) -> float:
+    """Return the coefficient of the arm beside fixed effects of strata; NaN when no stratum has both arms."""
+    n = np.bincount(stratum)
+    share = np.bincount(stratum, weights=treated) / np.maximum(n, 1)
+    mean = np.bincount(stratum, weights=values) / np.maximum(n, 1)
+    own = treated - share[stratum]
+    square = float(own @ own)
+    return float(own @ (values - mean[stratum])) / square if square > _ROUNDING else np.nan
+
+
+def overlap(first: np.ndarray, second: np.ndarray) -> float:
+    """Return how far two samples lie in the same places: 1 less Kolmogorov's distance.
+
+    Examples
+    --------
+    >>> overlap(np.array([1.0, 2.0, 3.0, 4.0]), np.array([3.0, 4.0, 5.0, 6.0])), overlap(np.arange(3), np.arange(3))
+    (0.5, 1.0)
+    """
+    every = np.concatenate([first, second])
+    below = [np.searchsorted(np.sort(values), every, side="right") / len(values) for values in (first, second)]
+    return float(1 - np.abs(below[0] - below[1]).max())
+
+
+def by_stratum(
+    frame: pd.DataFrame, *, variables: Sequence[Variable], arms: Sequence[str], strata: str, arm: str = "arm"
+) -> pd.DataFrame:
+    """Compare arms with the reference in each stratum, on one scale: the standard deviation of all rows.
+
+    Parameters
+    ----------
+    frame, variables, arms, strata, arm
+        As for `within_strata`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a variable (and category), arm and stratum, and one for all strata (`stratum` ""): `variable, label,
+        category, stratum, arm, n_reference, n_arm, difference` (of means, in standard deviations of all rows). NaN
+        where an arm has no value in the stratum, or the variable does not vary.
+    """
+    import pandas as pd
+
+    check_columns(frame, [arm, strata, *(variable.name for variable in variables)])
+    rows = [row for variable in variables for row in _rows_by_stratum(frame, variable, tuple(arms), (strata, arm))]
+    names = ["variable", "label", "category", "stratum", "arm", "n_reference", "n_arm", "difference"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _rows_by_stratum(
+    frame: pd.DataFrame, variable: Variable, arms: tuple[str, ...], columns: tuple[str, str]
+) -> Iterator[tuple[object, ...]]:
+    stratum_of, arm_of = (frame[name].astype(str).to_numpy() for name in columns)
+    for category, values in columns_of(frame, variable):
+        known = np.isfinite(values)
+        spread = float(np.sqrt(_variance(values[known]))) if known.any() else np.nan
+        for stratum in ("", *sorted(set(stratum_of.tolist()))):
+            inside = known & ((stratum_of == stratum) if stratum else True)
+            first = values[inside & (arm_of == arms[0])]
+            for name in arms[1:]:
+                second = values[inside & (arm_of == name)]
+                both = len(first) and len(second) and spread > _ROUNDING
+                difference = (second.mean() - first.mean()) / spread if both else np.nan
+                label = variable.label or variable.name
+                yield variable.name, label, category, stratum, name, len(first), len(second), float(difference)

@@ -1,0 +1,157 @@
+"""What is published before there is a seed: the hash of the schools, the design and all that follows from them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from data_schema.errors import DesignError
+from randomisation.canonical import sha256
+from randomisation.design import Design
+from randomisation.draw import algorithm_of, check_arms
+from randomisation.schools import SCHOOL_ID, read_schools
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from randomisation.record import AllocationRecord
+
+FORMAT = "crocoos commitment 1"
+"""Name and version of what is hashed."""
+
+_PLACE = "commitment"
+_RESTORE = "Restore the commitment as it was written when it was made."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commitment:
+    """All that an allocation depends on but the seed.
+
+    Whoever has published its hash cannot change the schools, the design or the list of usable draws any more without
+    being found out; a seed that comes after, from a public draw, then leaves nothing to choose.
+
+    Parameters
+    ----------
+    algorithm
+        Name and version of the published algorithm that will draw.
+    design
+        The design.
+    frame_sha256
+        Hash of identifiers, strata, matched sets and variables.
+    score_limit
+        Under a constraint, the largest score that the draw may have, in whole numbers.
+    schools
+        Identifiers, sorted.
+    stratum_values
+        Each school's strata and matched set.
+    variable_values
+        Each school's values that the design looks at; empty without any.
+    """
+
+    algorithm: str
+    design: Design
+    frame_sha256: str
+    score_limit: int | None
+    schools: tuple[str, ...]
+    stratum_values: tuple[tuple[str, ...], ...]
+    variable_values: tuple[tuple[str, ...], ...] = ()
+
+    @classmethod
+    def of(cls, schools: pd.DataFrame, design: Design) -> Self:
+        """Commit to a frame and a design.
+
+        Raises
+        ------
+        DesignError
+            If the design cannot be drawn on these schools.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from randomisation import Arm, Design
+        >>> design = Design(arms=(Arm(name="control"), Arm(name="pilot")))
+        >>> commitment = Commitment.of(pd.DataFrame({"school_id": ["a", "b", "c"]}), design)
+        >>> commitment.sha256[:16]
+        '378990890f958e6b'
+        """
+        read = read_schools(schools, design)
+        check_arms(design, len(read.ids))
+        rule = None
+        if design.constraint is not None:
+            from randomisation.constrained import acceptance, validity
+
+            validity(schools, design)
+            rule = acceptance(schools, design, read=read)
+        return cls(
+            algorithm=algorithm_of(design),
+            design=design,
+            frame_sha256=sha256(read.canonical()),
+            score_limit=None if rule is None else rule.score_limit,
+            schools=read.ids,
+            stratum_values=read.stratum_values,
+            variable_values=read.variable_values,
+        )
+
+    @property
+    def sha256(self) -> str:
+        """The hash to publish."""
+        return commitment_hash(self)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the commitment as values that JSON can hold; there are no arms in it."""
+        values = self.variable_values or ((),) * len(self.schools)
+        return {
+            "format": FORMAT,
+            "algorithm": self.algorithm,
+            "design": self.design.to_dict(),
+            "frame_sha256": self.frame_sha256,
+            "score_limit": self.score_limit,
+            "commitment_sha256": self.sha256,
+            "schools": [
+                {SCHOOL_ID: school, "strata": list(strata), "values": list(own)}
+                for school, strata, own in zip(self.schools, self.stratum_values, values, strict=True)
+            ],
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object]) -> Self:
+        """Read what `to_dict` returned.
+
+        Raises
+        ------
+        DesignError
+            If the values have another form, or do not have the hash that they state.
+        """
+        try:
+            rows: Sequence[Mapping[str, Sequence[str]]] = values["schools"]  # type: ignore[assignment]
+            own = tuple(tuple(row["values"]) for row in rows)
+            made = cls(
+                algorithm=str(values["algorithm"]),
+                design=Design.from_dict(values["design"]),  # type: ignore[arg-type]
+                frame_sha256=str(values["frame_sha256"]),
+                score_limit=values["score_limit"],  # type: ignore[arg-type]
+                schools=tuple(str(row[SCHOOL_ID]) for row in rows),
+                stratum_values=tuple(tuple(row["strata"]) for row in rows),
+                variable_values=own if any(own) else (),
+            )
+            stated = values["commitment_sha256"], values["format"]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DesignError(_PLACE, f"It cannot be read ({error!r}).", _RESTORE) from error
+        if stated != (made.sha256, FORMAT):
+            raise DesignError(_PLACE, "It does not have the hash that it states: it was changed.", _RESTORE)
+        return made
+
+
+def commitment_hash(stated: Commitment | AllocationRecord) -> str:
+    """Return the hash of a commitment, or of the one that a record of an allocation comes from.
+
+    SHA-256 of the UTF-8 text of five lines, each ending with a line feed: the format, the algorithm, the frame's
+    hash, the design as JSON in ASCII with sorted keys and without spaces, the largest score or nothing.
+    """
+    design = json.dumps(stated.design.to_dict(), sort_keys=True, separators=(",", ":"))
+    limit = "" if stated.score_limit is None else str(stated.score_limit)
+    return sha256(
+        "".join(f"{line}\n" for line in (FORMAT, stated.algorithm, stated.frame_sha256, design, limit)).encode()
+    )

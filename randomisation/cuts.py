@@ -1,0 +1,84 @@
+"""Classes of a number, such as the size of a school, that can be strata: cut at stated values."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal, InvalidOperation
+from itertools import pairwise
+
+from data_schema.errors import DesignError
+
+Cut = tuple[str, tuple[float, ...]]
+"""A stratum's column and the values at which it is cut, ascending."""
+
+
+MOST_LIMITS = 20
+"""Values at which a stratum may be cut."""
+
+
+def check_cuts(cuts: object, *, strata: tuple[str, ...]) -> None:
+    """Raise DesignError unless each cut is of a stratum, once, at ascending finite values.
+
+    Examples
+    --------
+    >>> check_cuts((("size", (300, 500)),), strata=("country", "size"))
+    """
+    place = "design, cuts"
+    if not isinstance(cuts, tuple):
+        raise DesignError(place, f"{cuts!r} is not a tuple.", "State pairs of a column and its values.")
+    names = [name for name, _ in cuts]
+    for name, at in cuts:
+        if name not in strata or names.count(name) > 1:
+            raise DesignError(place, f"'{name}' is no stratum, or is cut twice.", "Cut each of the strata once.")
+        finite = bool(at) and all(math.isfinite(value) for value in at)
+        if not finite or list(at) != sorted(set(at)) or len(at) > MOST_LIMITS:
+            raise DesignError(
+                place, f"{at!r} does not cut '{name}'.", f"State up to {MOST_LIMITS} values, the lowest first."
+            )
+
+
+def plain_number(value: float) -> str:
+    """Write a number in plain decimals.
+
+    Examples
+    --------
+    >>> plain_number(300.0), plain_number(2.50), plain_number(1e-7)
+    ('300', '2.5', '0.0000001')
+    """
+    text = f"{Decimal(str(value)):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def class_names(at: tuple[float, ...]) -> tuple[str, ...]:
+    """Return the names of the classes; the letter keeps them in order when they are sorted.
+
+    Examples
+    --------
+    >>> class_names((300, 500))
+    ('a: below 300', 'b: 300 to below 500', 'c: 500 and more')
+    """
+    marks = [plain_number(value) for value in at]
+    middle = [f"{low} to below {high}" for low, high in pairwise(marks)]
+    names = [f"below {marks[0]}", *middle, f"{marks[-1]} and more"]
+    return tuple(f"{_letter(place)}: {name}" for place, name in enumerate(names))
+
+
+def _letter(place: int) -> str:
+    return chr(ord("a") + place) if place < 26 else f"z{place:03d}"
+
+
+def class_of(text: str, at: tuple[float, ...]) -> str | None:
+    """Return the class of a number that is written as text; None if it is none.
+
+    Examples
+    --------
+    >>> class_of("299.5", (300, 500)), class_of("300", (300, 500)), class_of("many", (300, 500))
+    ('a: below 300', 'b: 300 to below 500', None)
+    """
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        return None
+    if not value.is_finite():
+        return None
+    return class_names(at)[sum(value >= Decimal(str(limit)) for limit in at)]

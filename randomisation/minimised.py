@@ -1,0 +1,221 @@
+"""Minimisation: schools that join one by one get the arm that keeps the arms alike, most of the time.
+
+Each school's draw has a stream of its own, so that a step can be checked when it is made and by anybody later.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from data_schema.errors import DesignError
+from randomisation.canonical import is_plain
+from randomisation.design import Arm
+from randomisation.draw import check_seed
+from randomisation.stream import Source, WordSource, published_stream
+
+MINIMISED = "crocoos-minimised-1"
+"""Name of the published algorithm."""
+
+FORMAT = "crocoos minimisation record 1"
+"""Name and version of the record's form."""
+
+HUNDRED = 100
+_FEWEST, _MOST = 50, 95
+_PLACE = "minimisation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """A school that has joined: its values of the factors, and its arm."""
+
+    school: str
+    values: tuple[str, ...]
+    arm: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Minimisation:
+    """A trial that schools join one by one, and who has joined so far.
+
+    Parameters
+    ----------
+    arms
+        Two or more, the reference first.
+    factors
+        Names of what is kept alike, such as country and size in three classes.
+    seed
+        Seed of all draws, from a public draw before the first school joins.
+    chance
+        Of 100 schools, how many get the arm that keeps the arms alike (one of them where several do); the others get
+        any arm, by the ratio. 50 to 95: with 100 the next arm could be foretold.
+    joined
+        Schools so far, in their order.
+
+    References
+    ----------
+    Pocock and Simon (1975), Biometrics 31, 103-115.
+
+    Examples
+    --------
+    >>> arms = (Arm(name="control"), Arm(name="pilot"))
+    >>> trial = Minimisation(arms=arms, factors=("country",), seed="1 March: 4 19 33")
+    >>> for number, country in enumerate(["HU", "HU", "SI", "SI"]):
+    ...     trial = trial.join(f"{number}", country=country)
+    >>> [school.arm for school in trial.joined]
+    ['control', 'pilot', 'pilot', 'control']
+    """
+
+    arms: tuple[Arm, ...]
+    factors: tuple[str, ...]
+    seed: str
+    chance: int = 80
+    joined: tuple[Joined, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the specification."""
+        check_seed(self.seed)
+        if len(self.arms) < 2 or len({arm.name for arm in self.arms}) < len(self.arms):
+            raise DesignError(f"{_PLACE}, arms", "They are fewer than two, or two have one name.", "State two or more.")
+        if not self.factors or len(set(self.factors)) < len(self.factors):
+            raise DesignError(f"{_PLACE}, factors", "They are none, or one is there twice.", "State each one once.")
+        if not _FEWEST <= self.chance <= _MOST:
+            raise DesignError(
+                f"{_PLACE}, chance", f"{self.chance} is not from {_FEWEST} to {_MOST}.", "State one such as 80."
+            )
+
+    def join(self, school: str, **values: str) -> Self:
+        """Return the trial with one more school, its arm drawn.
+
+        Parameters
+        ----------
+        school
+            Its identifier.
+        values
+            Its value of each factor.
+
+        Raises
+        ------
+        DesignError
+            If the school has joined already, or a factor has no value.
+        """
+        if not is_plain(school) or school in [one.school for one in self.joined]:
+            raise DesignError(_PLACE, f"School '{school}' has joined already, or has no name.", "Correct it.")
+        if set(values) != set(self.factors) or not all(is_plain(value) for value in values.values()):
+            raise DesignError(
+                f"{_PLACE}, school '{school}'", f"The factors are {self.factors}.", "State a text for each of them."
+            )
+        own = tuple(values[name] for name in self.factors)
+        source = published_stream(f"{self.seed} {len(self.joined) + 1}", algorithm=MINIMISED)
+        arm = self.arms[_arm_of(self, self.joined, own, source)].name
+        return replace(self, joined=(*self.joined, Joined(school=school, values=own, arm=arm)))
+
+    def holds(self) -> bool:
+        """Tell whether all draws, made again in their order, give the recorded arms."""
+        again = replace(self, joined=())
+        for one in self.joined:
+            again = again.join(one.school, **dict(zip(self.factors, one.values, strict=True)))
+        return again.joined == self.joined
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of schools in each arm."""
+        return {arm.name: sum(one.arm == arm.name for one in self.joined) for arm in self.arms}
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the trial as values that JSON can hold."""
+        return {
+            "format": FORMAT,
+            "algorithm": MINIMISED,
+            "arms": [{"name": arm.name, "ratio": arm.ratio, "label": arm.label} for arm in self.arms],
+            "factors": list(self.factors),
+            "chance": self.chance,
+            "seed": self.seed,
+            "schools": [{"school_id": one.school, "values": list(one.values), "arm": one.arm} for one in self.joined],
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object]) -> Self:
+        """Read what `to_dict` returned; raises DesignError for anything else. Whether it is true, `holds` says."""
+        if values.get("format") != FORMAT:
+            raise DesignError(f"{_PLACE} record", f"Its format is not '{FORMAT}'.", "Restore it.")
+        try:
+            rows: Sequence[Mapping[str, Sequence[str]]] = values["schools"]  # type: ignore[assignment]
+            joined = tuple(
+                Joined(school=str(row["school_id"]), values=tuple(row["values"]), arm=str(row["arm"])) for row in rows
+            )
+            return cls(
+                arms=tuple(Arm(**arm) for arm in values["arms"]),  # type: ignore[attr-defined]
+                factors=tuple(values["factors"]),  # type: ignore[arg-type]
+                seed=str(values["seed"]),
+                chance=values["chance"],  # type: ignore[arg-type]
+                joined=joined,
+            )
+        except (KeyError, TypeError) as error:
+            raise DesignError(f"{_PLACE} record", f"It cannot be read ({error!r}).", "Restore it.") from error
+
+
+def _arm_of(trial: Minimisation, joined: Sequence[Joined], values: tuple[str, ...], source: Source) -> int:
+    """Draw the position of the next school's arm."""
+    if source.below(HUNDRED) < trial.chance:
+        best = _best(trial, joined, values)
+        return best[source.below(len(best))]
+    number, arm = source.below(sum(one.ratio for one in trial.arms)), 0
+    while number >= trial.arms[arm].ratio:
+        number, arm = number - trial.arms[arm].ratio, arm + 1
+    return arm
+
+
+def _best(trial: Minimisation, joined: Sequence[Joined], values: tuple[str, ...]) -> list[int]:
+    """Return the arms with which the arms would be most alike: the smallest sum, over factors, of the counts' range.
+
+    Counts are those of schools with the value of the new one, over the arm's ratio, in units of the ratios' least
+    common multiple.
+    """
+    names = {arm.name: place for place, arm in enumerate(trial.arms)}
+    unit = math.lcm(*(arm.ratio for arm in trial.arms))
+    weight = [unit // arm.ratio for arm in trial.arms]
+    counts = [[0] * len(trial.arms) for _ in values]
+    for one in joined:
+        for place, value in enumerate(values):
+            counts[place][names[one.arm]] += weight[names[one.arm]] * (one.values[place] == value)
+    ranges = []
+    for arm in range(len(trial.arms)):
+        after = [[n + weight[arm] * (k == arm) for k, n in enumerate(row)] for row in counts]
+        ranges.append(sum(max(row) - min(row) for row in after))
+    return [arm for arm, total in enumerate(ranges) if total == min(ranges)]
+
+
+def replay_minimised(trial: Minimisation, *, n_draws: int, seed: str) -> np.ndarray:
+    """Let the same schools join in the same order again and again.
+
+    Parameters
+    ----------
+    trial
+        Who joined.
+    n_draws
+        Number of draws.
+    seed
+        Seed of the re-draws.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n_draws, J): positions of arms, schools in the order in which they joined. That order is kept, as it must
+        be for a randomisation test (Simon and Simon 2011, Statistics and Probability Letters 81, 767-772).
+    """
+    names = [arm.name for arm in trial.arms]
+    draws = np.empty((n_draws, len(trial.joined)), dtype=np.int16)
+    words = published_stream(f"replay {seed}", algorithm=MINIMISED)
+    key = [words.below(2**63) for _ in range(2)]
+    generator = np.random.Generator(np.random.Philox(key=np.array(key, dtype=np.uint64)))
+    source = WordSource(iter(lambda: int(generator.integers(0, 2**64, dtype=np.uint64, endpoint=False)), -1))
+    for row in draws:
+        so_far: list[Joined] = []
+        for place, one in enumerate(trial.joined):
+            row[place] = _arm_of(trial, so_far, one.values, source)
+            so_far.append(replace(one, arm=names[row[place]]))
+    return draws

@@ -1,0 +1,113 @@
+"""Heat map of baseline differences: a row a characteristic, a column a stratum or country, colour for the direction."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from reports.blocks import Figure as FigureBlock
+from reports.blocks import inline
+from reports.figures.style import INK, MUTED, SMALL, WIDTH, blank, drawing, to_svg
+from reports.words import Words
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+LIMIT = 1.0
+"""Difference, in standard deviations, from which on the colour is full."""
+
+MOST_STRATA = 14
+"""Strata that are drawn; of more, the largest."""
+
+_ROW, _LEFT, _TOP, _BOTTOM, _RIGHT = 0.27, 2.05, 0.95, 0.08, 0.65
+_LESS, _MORE = (0xD5, 0x5E, 0x00), (0x00, 0x72, 0xB2)
+_DARK = 0.6
+
+
+def balance_map(table: pd.DataFrame, words: Words, *, arm: str, arm_label: str) -> FigureBlock | None:
+    """Return the heat map of one arm's differences from the reference; None when there are fewer than two strata.
+
+    Parameters
+    ----------
+    table
+        As `randomisation.balance_within.by_stratum` returns it.
+    words
+        The language.
+    arm, arm_label
+        Name of the arm that is compared, and what readers call it.
+
+    Notes
+    -----
+    A stratum's cell is of few schools: the map shows where differences gather, and is no test. The figure stands in
+    every cell, so that nothing is told by colour alone.
+    """
+    rows = table[table["arm"] == arm]
+    sizes = rows[rows["stratum"] != ""].groupby("stratum")[["n_reference", "n_arm"]].max().sum(axis=1)
+    if len(sizes) < 2:
+        return None
+    kept = sorted(sizes.sort_values(ascending=False, kind="stable").index[:MOST_STRATA])
+    strata = ["", *kept]
+    names = list(dict.fromkeys(zip(rows["label"], rows["category"], strict=True)))
+    keys = zip(rows["label"].astype(str), rows["category"].astype(str), rows["stratum"].astype(str), strict=True)
+    cells = dict(zip(keys, rows["difference"].to_numpy(dtype=float).tolist(), strict=True))
+    with drawing():
+        figure, _ = blank(_TOP + _ROW * len(names) + _BOTTOM)
+        width, height = figure.get_size_inches()
+        box = (_LEFT / width, _BOTTOM / height, (width - _LEFT - _RIGHT) / width, _ROW * len(names) / height)
+        axes = figure.add_axes(box)
+        axes.set_axis_off()
+        axes.set_xlim(-0.5, len(strata) - 0.5)
+        axes.set_ylim(len(names) - 0.5, -0.5)
+        size = min(SMALL, 78 * (WIDTH - _LEFT - _RIGHT) / len(strata) / 5.5)
+        for down, (label, category) in enumerate(names):
+            name = f"{label}: {category}" if category else label
+            axes.text(-0.62, down, name, ha="right", va="center", fontsize=SMALL, color=INK)
+            for across, stratum in enumerate(strata):
+                _cell(axes, words, (across, down), float(cells.get((label, category, stratum), math.nan)), size)
+        for across, stratum in enumerate(strata):
+            text = stratum or words.text("All schools")
+            axes.text(
+                across - 0.1, -0.68, text, rotation=35, ha="left", va="bottom", fontsize=SMALL,
+                fontweight="regular" if stratum else "bold", color=INK,
+            )  # fmt: skip
+        svg = to_svg(figure, "balance-map")
+    note = words.text(
+        "Differences of {arm} from the reference in standard deviations of all schools; blue: more, orange: less. A "
+        "stratum holds few schools, so that single cells differ by chance.",
+        arm=arm_label,
+    )
+    said = [
+        f"{label}: {words.numbers.decimal(value, digits=1, sign='both')}."
+        for label, category, value in _overall(names, cells)
+        if math.isfinite(value)
+    ]
+    return FigureBlock(
+        svg=svg,
+        caption=inline(words.text("Differences at baseline by stratum")),
+        alt=" ".join([words.text("Differences at baseline, all schools together."), *said]),
+        note=inline(note),
+        anchor="balance-map",
+    )
+
+
+def _overall(names: list[tuple[str, str]], cells: dict[tuple[str, str, str], float]) -> list[tuple[str, str, float]]:
+    return [
+        (f"{label}: {category}" if category else label, category, float(cells.get((label, category, ""), math.nan)))
+        for label, category in names
+    ]
+
+
+def _cell(axes: Axes, words: Words, place: tuple[int, int], value: float, size: float) -> None:
+    """Draw a cell: its colour for direction and size, its figure in the middle."""
+    from matplotlib.patches import Rectangle
+
+    across, down = place
+    known = math.isfinite(value)
+    strength = min(abs(value) / LIMIT, 1.0) if known else 0.0
+    full = _MORE if known and value > 0 else _LESS
+    colour = tuple((255 + (channel - 255) * strength) / 255 for channel in full)
+    axes.add_patch(Rectangle((across - 0.48, down - 0.46), 0.96, 0.92, facecolor=colour, edgecolor="#e3e7ec"))
+    text = words.numbers.decimal(value, digits=1, sign="both") if known else "–"
+    shade = "white" if strength > _DARK else INK if known else MUTED
+    axes.text(across, down, text, ha="center", va="center", fontsize=size, color=shade)

@@ -1,0 +1,222 @@
+"""The certificate of an allocation: one page that the meeting which saw the draw can sign."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from randomisation.design import Design
+from randomisation.record import AllocationRecord
+from reports.blocks import Block, Column, Heading, Note, Paragraph, Span, Table, Title, inline
+from reports.tables.layout import Line, line, table
+from reports.words import Words, words
+
+MOST_ROWS = 10
+"""Rows of the table of counts; where the first stratum has more values, only the sum is printed."""
+
+PUPILS = 10
+"""Smallest count of pupils that may be printed; a certificate holds none."""
+
+N_SIGNATURES = 4
+"""Lines to sign on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawFacts:
+    """What is known of a draw beyond its record.
+
+    Parameters
+    ----------
+    title
+        The trial's title.
+    record
+        The record of the allocation.
+    committed_at, commitment_sha256, seed_source
+        When schools and design were committed to, the hash that was published, where the seed was to come from; empty
+        when there was no commitment.
+    drawn_at
+        Time of each draw and its reason, the first first; the last one holds.
+    labels
+        Label of each column that the design looks at.
+    value_labels
+        Labels of the values of the first stratum where they have some, such as countries' names.
+    problems
+        What a verification found wrong.
+    """
+
+    title: str
+    record: AllocationRecord
+    drawn_at: tuple[tuple[str, str], ...]
+    committed_at: str = ""
+    commitment_sha256: str = ""
+    seed_source: str = ""
+    labels: Mapping[str, str]
+    value_labels: Mapping[str, str] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+
+def certificate(facts: DrawFacts, language: str) -> tuple[Block, ...]:
+    """Return the certificate of an allocation: what was drawn, from what, how, when, and how anyone can check it.
+
+    It names no school: the hash of the allocation stands for the list of schools and arms.
+    """
+    text = words(language)
+    record = facts.record
+    blocks: list[Block] = [
+        Title(
+            kind=text.text("Allocation certificate"),
+            text=facts.title,
+            facts=(_answer(record, text),),
+            layout="brief",
+        ),
+        _counts(facts, text),
+        _how(facts, text),
+    ]
+    if facts.problems:
+        said = text.text("The allocation does not agree with its record, or has not been checked against it.")
+        blocks.append(Note(kind="caution", title=text.text("Allocation not verified"), text=inline(said)))
+    blocks += [Paragraph(text=inline(_check(facts, text)), style="small"), *_signatures(text)]
+    return tuple(blocks)
+
+
+def _answer(record: AllocationRecord, words: Words) -> str:
+    counts = Counter(record.arms)
+    parts = [f"{words.numbers.count(counts[arm.name])} {arm.label or arm.name}" for arm in record.design.arms]
+    return words.plural(
+        "{n} school was allocated at random: {arms}.",
+        "{n} schools were allocated at random: {arms}.",
+        len(record.schools),
+        arms=words.listed(parts),
+    )
+
+
+def _counts(facts: DrawFacts, words: Words) -> Table:
+    """Return the number of schools in each arm, by the values of the first stratum."""
+    record = facts.record
+    arms = record.design.arms
+    first = [values[0] if record.design.strata else "" for values in record.stratum_values]
+    held = Counter(zip(first, record.arms, strict=True))
+    values = sorted(set(first)) if len(set(first)) in range(2, MOST_ROWS + 1) else []
+    rows = [
+        _row(words, facts.value_labels.get(value, value), [held[value, arm.name] for arm in arms]) for value in values
+    ]
+    total = Counter(record.arms)
+    rows.append(_row(words, words.text("All schools"), [total[arm.name] for arm in arms], kind="total"))
+    stratum = facts.labels.get(record.design.strata[0], record.design.strata[0]) if values else ""
+    return table(
+        words,
+        words.text("Schools in each arm"),
+        columns=(
+            Column(label=_capital(stratum), width=2),
+            *(Column(label=arm.label or arm.name, align="right") for arm in arms),
+            Column(label=words.text("All"), align="right"),
+        ),
+        lines=rows,
+        threshold=PUPILS,
+    )
+
+
+def _row(words: Words, name: str, counts: list[int], *, kind: Literal["body", "total"] = "body") -> Line:
+    return line(name, *(words.numbers.count(n) for n in (*counts, sum(counts))), kind=kind)
+
+
+def _how(facts: DrawFacts, words: Words) -> Table:
+    return table(
+        words,
+        words.text("How they were drawn"),
+        columns=(
+            Column(label=words.text("What"), width=1),
+            Column(label=words.text("Fact"), width=3),
+        ),
+        lines=[line(name, value) for name, value in _facts(facts, words)],
+        threshold=PUPILS,
+    )
+
+
+def _facts(facts: DrawFacts, words: Words) -> Iterator[tuple[str, str]]:
+    record = facts.record
+    yield words.text("Design"), " ".join(design_sentences(record.design, facts.labels, words))
+    if facts.commitment_sha256:
+        yield (
+            words.text("Fixed beforehand"),
+            words.text("schools and design, at {time}", time=_time(facts.committed_at)),
+        )
+        yield words.text("Hash published then"), facts.commitment_sha256
+    elif record.drawn == "here":
+        yield words.text("Fixed beforehand"), words.text("nothing was published before the seed was known")
+    if facts.seed_source:
+        yield words.text("Seed announced as"), facts.seed_source
+    if record.drawn == "here":
+        yield words.text("Seed"), record.seed
+        yield words.text("Algorithm"), record.algorithm
+    else:
+        yield words.text("Draw"), words.text("made outside this toolkit; its recorded result was adopted")
+    yield words.text("Drawn"), "; ".join(_draws(facts, words))
+    yield words.text("Hash of the schools"), record.frame_sha256
+    yield words.text("Hash of the allocation"), record.allocation_sha256
+
+
+def _draws(facts: DrawFacts, words: Words) -> Iterator[str]:
+    for place, (time, reason) in enumerate(facts.drawn_at):
+        if place:
+            why = reason or words.text("no reason was given")
+            yield words.text("again at {time} ({reason})", time=_time(time), reason=why)
+        else:
+            yield _time(time)
+
+
+def _time(text: str) -> str:
+    """Write an ISO time as it stands in the log, to the minute."""
+    return f"{text[:10]} {text[11:16]} UTC" if text.endswith("+00:00") else text
+
+
+def design_sentences(design: Design, labels: Mapping[str, str], words: Words) -> list[str]:
+    """Explain a design in a language."""
+
+    def named(columns: tuple[str, ...]) -> str:
+        return words.listed([labels.get(name, name) for name in columns])
+
+    ratio = design.ratio_in_words
+    if design.kind == "simple":
+        found = [words.text("Each school was drawn by itself, in the ratio {ratio}.", ratio=ratio)]
+    elif design.matching is not None:
+        matched = named(design.matching.variables)
+        found = [words.text("Drawn in the ratio {ratio} within sets of schools alike in {variables}.",
+                            ratio=ratio, variables=matched)]  # fmt: skip
+        if design.strata:
+            found.append(words.text("Sets were formed within {strata}.", strata=named(design.strata)))
+    elif design.strata:
+        found = [words.text("Drawn in the ratio {ratio} within strata formed by {strata}.",
+                            ratio=ratio, strata=named(design.strata))]  # fmt: skip
+    else:
+        found = [words.text("Drawn in the ratio {ratio}, without strata.", ratio=ratio)]
+    if design.constraint is not None:
+        variables = named(design.constraint.variables)
+        found.append(words.text("Only draws balanced in {variables} could be used.", variables=variables))
+    return found
+
+
+def _check(facts: DrawFacts, words: Words) -> str:
+    committed = f" --commitment {facts.commitment_sha256[:12]}..." if facts.commitment_sha256 else ""
+    return words.text(
+        "Anyone can check this without the toolkit, from the record, the list of schools and one file that needs "
+        "Python only: {command}",
+        command=f"python verify_allocation.py record.json schools.csv{committed}",
+    )
+
+
+def _signatures(words: Words) -> tuple[Block, ...]:
+    """Return lines to sign on, with room for a hand."""
+    blank = Span(text="_" * 28)
+    line = words.line("Name, role, signature {blank}", blank=blank)
+    return (
+        Heading(text=words.text("Present at the draw"), anchor="signatures"),
+        *(Paragraph(text=line, style="lead") for _ in range(N_SIGNATURES)),
+        Paragraph(text=words.line("Place and date {blank}", blank=blank), style="lead"),
+    )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,153 @@
+# Reference figures of dropout, absence, time to leaving. From the root of the repository:
+# Rscript tests/reference/make/outcomes.R
+# Writes tests/reference/expected/outcomes_*.json with the versions that made them.
+
+suppressPackageStartupMessages({
+  library(lme4); library(MASS); library(geepack); library(survival); library(ordinal); library(jsonlite)
+})
+
+packages <- c("lme4", "clubSandwich", "MASS", "geepack", "survival", "ordinal")
+versions <- c(list(R = paste(R.version$major, R.version$minor, sep = ".")),
+              setNames(lapply(packages, function(p) as.character(packageVersion(p))), packages))
+
+write_figures <- function(name, figures) {
+  text <- toJSON(list(versions = versions, figures = figures), auto_unbox = TRUE, digits = 12, pretty = TRUE)
+  writeLines(text, file.path("tests/reference/expected", paste0("outcomes_", name, ".json")))
+}
+our_names <- function(names) gsub("^(arm|kind|term)(.+)$", "\\1[\\2]", names)
+by_name <- function(names, ...) {
+  columns <- list(...)
+  setNames(lapply(seq_along(names), function(k) lapply(columns, function(column) unname(column[k]))), our_names(names))
+}
+read_set <- function(name) {
+  data <- read.csv(file.path("tests/reference/data", paste0(name, ".csv")))
+  data$arm <- relevel(factor(data$arm), ref = "control")
+  data[order(data$school_id), ]
+}
+
+leaving <- read_set("leaving")
+leaving$left <- as.integer(leaving$status == "left_early")
+leaving$high <- as.integer(leaving$engagement >= 4)
+leaving$share <- (leaving$engagement - 1) / 4
+sets <- list(leaving = leaving, three_arms = read_set("three_arms"))
+
+tight <- glmerControl(optimizer = "bobyqa", tolPwrss = 1e-13, optCtrl = list(rhoend = 1e-10, maxfun = 1e6),
+                      check.conv.grad = "ignore", check.conv.hess = "ignore")
+mixed <- function(set, formula, nodes, family) {
+  fit <- suppressWarnings(glmer(update(formula, . ~ . + (1 | school_id)), sets[[set]], family = family, nAGQ = nodes,
+                                control = tight))
+  table <- coef(summary(fit))
+  list(set = set, nodes = nodes,
+       coefficients = by_name(rownames(table), estimate = table[, "Estimate"], std_error = table[, "Std. Error"]),
+       school_sd = sqrt(VarCorr(fit)$school_id[1]), deviance = -2 * as.numeric(logLik(fit)))
+}
+
+binary <- list()
+for (nodes in c(1, 15)) {
+  binary[[paste0("leaving_logit_", nodes)]] <- mixed("leaving", left ~ arm + prior, nodes, binomial("logit"))
+  binary[[paste0("leaving_cloglog_", nodes)]] <- mixed("leaving", left ~ arm + prior, nodes, binomial("cloglog"))
+  binary[[paste0("three_arms_cloglog_", nodes)]] <- mixed("three_arms", left ~ arm + baseline, nodes, binomial("cloglog"))
+}
+write_figures("binary", binary)
+
+slopes <- suppressWarnings(glmer(high ~ arm + prior + (1 + prior | school_id), leaving, family = binomial, nAGQ = 1,
+                                 control = tight))
+table <- coef(summary(slopes))
+covariance <- as.matrix(VarCorr(slopes)$school_id)
+write_figures("slopes", list(laplace = list(
+  coefficients = by_name(rownames(table), estimate = table[, "Estimate"], std_error = table[, "Std. Error"]),
+  school = covariance[1, 1], slope = covariance[2, 2], covariance = covariance[1, 2],
+  deviance = -2 * as.numeric(logLik(slopes)))))
+
+counts <- list()
+for (nodes in c(1, 15)) {
+  counts[[paste0("poisson_", nodes)]] <- mixed("leaving", absences ~ arm + prior + offset(log(days)), nodes, poisson)
+}
+negative <- suppressWarnings(glmer.nb(absences ~ arm + prior + offset(log(days)) + (1 | school_id), leaving,
+                                      control = tight, nb.control = list(tol = 1e-10)))
+table <- coef(summary(negative))
+counts$negative_binomial_1 <- list(
+  set = "leaving", nodes = 1, dispersion = 1 / getME(negative, "glmer.nb.theta"),
+  coefficients = by_name(rownames(table), estimate = table[, "Estimate"], std_error = table[, "Std. Error"]),
+  school_sd = sqrt(VarCorr(negative)$school_id[1]), deviance = -2 * as.numeric(logLik(negative)))
+# Given the dispersion, 15 nodes; glmer's log-likelihood leaves constants out there.
+counts$negative_binomial_15 <- mixed("leaving", absences ~ arm + prior + offset(log(days)), 15,
+                                     negative.binomial(theta = 1 / 0.929224342752))
+plain <- glm.nb(absences ~ arm + prior + offset(log(days)), leaving, control = glm.control(epsilon = 1e-14, maxit = 200))
+counts$glm_nb <- list(set = "leaving", dispersion = 1 / plain$theta, deviance = -2 * as.numeric(logLik(plain)),
+                      coefficients = by_name(names(coef(plain)), estimate = coef(plain)))
+write_figures("counts", counts)
+
+gee <- function(formula, family, corstr) {
+  fit <- geeglm(formula, family = family, data = leaving, id = factor(school_id), corstr = corstr,
+                control = geese.control(epsilon = 1e-12, maxit = 200))
+  table <- coef(summary(fit))
+  list(coefficients = by_name(rownames(table), estimate = table$Estimate, std_error = table$Std.err),
+       correlation = if (corstr == "exchangeable") unname(fit$geese$alpha) else 0)
+}
+write_figures("gee", list(
+  logit_independence = gee(left ~ arm + prior, binomial, "independence"),
+  logit_exchangeable = gee(left ~ arm + prior, binomial, "exchangeable"),
+  log_independence = gee(left ~ arm, poisson("log"), "independence"),
+  identity_exchangeable = gee(left ~ arm, gaussian("identity"), "exchangeable"),
+  poisson_exchangeable = gee(absences ~ arm + prior + offset(log(days)), poisson("log"), "exchangeable"),
+  fractional_independence = suppressWarnings(gee(share ~ arm + prior, binomial, "independence"))
+))
+
+curve <- function(fit, times) {
+  at <- summary(fit, times = times, extend = TRUE)
+  lapply(split(data.frame(time = at$time, share = at$surv, error = at$std.err), gsub("arm=", "", at$strata)), as.list)
+}
+kaplan_meier <- survfit(Surv(time, left) ~ arm, leaving)
+leaving$cause <- factor(leaving$status, levels = c("enrolled", "left_early", "transferred", "completed"))
+incidence <- survfit(Surv(time, cause) ~ arm, leaving)
+at <- summary(incidence, times = 1:6, extend = TRUE)
+cox <- function(ties) {
+  fit <- coxph(Surv(time, left) ~ arm + prior, leaving, ties = ties, cluster = school_id,
+               control = coxph.control(eps = 1e-14, iter.max = 100))
+  table <- coef(summary(fit))
+  list(coefficients = by_name(rownames(table), estimate = table[, "coef"], model_error = table[, "se(coef)"],
+                              std_error = table[, "robust se"]), log_likelihood = fit$loglik[2])
+}
+rmean <- summary(kaplan_meier, rmean = 5)$table[, "rmean"]
+write_figures("time_to_event", list(
+  kaplan_meier = curve(kaplan_meier, c(0.5, 1:6)),
+  cumulative_incidence = lapply(split(data.frame(time = at$time, at$pstate[, -1]), gsub("arm=", "", at$strata)), function(d) {
+    names(d) <- c("time", "left_early", "transferred", "completed"); as.list(d)
+  }),
+  restricted_mean_5 = as.list(setNames(unname(rmean), gsub("arm=", "", names(rmean)))),
+  cox_efron = cox("efron"), cox_breslow = cox("breslow")
+))
+
+leaving$exit <- ceiling(leaving$time)
+rows <- leaving[rep(seq_len(nrow(leaving)), leaving$exit), ]
+rows$term <- sequence(leaving$exit)
+rows$event <- as.integer(rows$left == 1 & rows$term == rows$exit)
+rows$term <- factor(rows$term)
+sets$terms <- rows
+hazard <- list()
+for (nodes in c(1, 15)) hazard[[paste0("cloglog_", nodes)]] <- mixed("terms", event ~ arm + prior + term, nodes, binomial("cloglog"))
+hazard$logit_15 <- mixed("terms", event ~ arm + prior + term, 15, binomial("logit"))
+write_figures("hazard", hazard)
+
+awards <- read.csv("examples/achievement-awards/achievement_awards.csv.gz", colClasses = c(school_id = "character"))
+awards$after <- as.numeric(awards$year %in% c("2001", "2002") & awards$treated == 1)
+cohorts <- function(formula) {
+  fit <- lm(formula, awards)
+  table <- clubSandwich::coef_test(fit, vcov = clubSandwich::vcovCR(fit, cluster = awards$school_id, type = "CR2"),
+                                   test = "Satterthwaite", coefs = "after")
+  list(estimate = table$beta, std_error = table$SE, df = table$df_Satt, p_value = table$p_Satt, n = nrow(awards))
+}
+awards$late <- as.numeric(awards$year %in% c("2001", "2002"))
+write_figures("cohorts", list(
+  plain = cohorts(Bagrut_status ~ 0 + factor(school_id) + factor(year) + after),
+  pairs = cohorts(Bagrut_status ~ 0 + factor(school_id) + factor(year) + factor(pair):late + after)
+))
+
+ordinal_fit <- function(nodes) {
+  fit <- clmm(factor(engagement) ~ arm + prior + (1 | school_id), data = leaving, nAGQ = nodes,
+              control = clmm.control(gradTol = 1e-8, maxIter = 200))
+  list(nodes = nodes, thresholds = unname(fit$alpha), deviance = -2 * as.numeric(logLik(fit)), school_sd = unname(fit$ST[[1]][1]),
+       coefficients = by_name(names(fit$beta), estimate = fit$beta, std_error = sqrt(diag(vcov(fit)))[names(fit$beta)]))
+}
+write_figures("ordinal", list(clmm_1 = ordinal_fit(1), clmm_15 = ordinal_fit(15)))

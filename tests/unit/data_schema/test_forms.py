@@ -1,0 +1,158 @@
+"""Entry workbooks and XLSForms: made from the tables, read by intake, taken by ODK's converter."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from data_schema.fields import Code, Field
+from data_schema.forms import MARKER, FormTable, entry_workbook, hint_of, mark_of_form, xlsform
+from data_schema.intake import Intake, read_inbox
+from data_schema.language import Catalogue, Language
+from data_schema.messages import answers_in
+from data_schema.tables import Table, extended, standard_tables
+from tests.support.bad_files import book
+
+TABLES = standard_tables()
+PUPILS = [{"pupil_id": "0001", "class": "9.a"}, {"pupil_id": "0002", "class": "9.b"}]
+LANGUAGES = ("en", "hu", "sr", "sr-Latn", "sl")
+
+
+def catalogue(code: str = "sl") -> Catalogue:
+    return Catalogue("data_schema", Language(code))
+
+
+def form(code: str = "sl") -> bytes:
+    tables = [
+        FormTable(table=TABLES["pupil"], rows=PUPILS, n_blank=3),
+        FormTable(table=TABLES["status"], rows=PUPILS, n_blank=0),
+    ]
+    return entry_workbook(tables, school="SI-04", wave="w", catalogue=catalogue(code))
+
+
+def filled(content: bytes, cells: dict[tuple[int, str], str | int | float]) -> bytes:
+    """Fill in cells: number of the sheet (0 the instructions), reference."""
+    workbook = openpyxl.load_workbook(io.BytesIO(content))
+    for (sheet, reference), value in cells.items():
+        cell = workbook.worksheets[sheet][reference]
+        assert not cell.protection.locked
+        cell.value = value
+    made = io.BytesIO()
+    workbook.save(made)
+    return made.getvalue()
+
+
+def taken_in(content: bytes) -> Intake:
+    return read_inbox({"anything.xlsx": content}, rules=[], tables=TABLES, schools={"SI-04": "SI"}, waves=["w"])
+
+
+def column_of(content: bytes, sheet: int, header: str) -> str:
+    cells = openpyxl.load_workbook(io.BytesIO(content)).worksheets[sheet][1]
+    return next(cell.column_letter for cell in cells if cell.value == header)
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_a_form_that_was_filled_in_is_read_without_any_rule(code: str) -> None:
+    content = form(code)
+    letters = {name: chr(65 + at) for at, name in enumerate(TABLES["status"].names)}
+    pupil = {name: chr(65 + at) for at, name in enumerate(TABLES["pupil"].names)}
+    status = answers_in(TABLES["status"].field("status"), catalogue(code))[3]
+    cells: dict[tuple[int, str], str | int | float] = {
+        (2, f"{letters['status']}2"): status,
+        (2, f"{letters['average_mark']}2"): 4.5,
+        (1, f"{pupil['birth_year']}2"): 2011,
+        (1, f"{pupil['pupil_id']}4"): "0003",
+        (1, f"{pupil['birth_year']}4"): 2012,
+    }
+    intake = taken_in(filled(content, cells))
+    pupils, statuses = intake.frames["pupil"], intake.frames["status"]
+    assert pupils[["school_id", "pupil_id", "wave"]].to_numpy().tolist() == [
+        ["SI-04", "0001", "w"], ["SI-04", "0003", "w"],
+    ]  # fmt: skip
+    assert statuses[["school_id", "pupil_id", "status"]].to_numpy().tolist() == [["SI-04", "0001", "left_early"]]
+    counts = intake.reconciliation.set_index("table")[["sent", "kept", "refused"]]
+    assert counts.to_dict("index")["pupil"] == {"sent": 3, "kept": 2, "refused": 1}
+    assert counts.to_dict("index")["status"] == {"sent": 2, "kept": 1, "refused": 1}
+    assert not intake.findings.by_severity("question")
+    assert not intake.findings.by_severity("refused")
+
+
+def test_what_is_known_is_locked_and_what_is_asked_has_lists_ranges_and_hints() -> None:
+    sheet = openpyxl.load_workbook(io.BytesIO(form("hu"))).worksheets[1]
+    assert [sheet.cell(row=2, column=at).value for at in (1, 2, 4)] == ["SI-04", "0001", "9.a"]
+    assert all(sheet.cell(row=2, column=at).protection.locked for at in (1, 2, 4))
+    assert sheet.protection.sheet
+    rules = {rule.promptTitle: rule for rule in sheet.data_validations.dataValidation}
+    assert rules["Nem"].formula1 == '"Lány,Fiú,Egyéb"'
+    assert (rules["Születési év"].type, rules["Születési év"].formula1) == ("whole", "1980")
+    assert (rules["Korábbi átlag"].type, rules["Korábbi átlag"].formula2) == ("decimal", "5")
+    assert all(rule.showErrorMessage and rule.prompt for rule in rules.values())
+    assert sheet.cell(row=4, column=2).number_format == "@"
+
+
+def test_long_lists_stand_on_a_hidden_sheet() -> None:
+    codes = tuple(Code(f"answer_{k}") for k in range(40))
+    table = extended(TABLES["status"], [Field("reason", "code", codes=codes), Field("other", "code", codes=codes[:20])])
+    content = entry_workbook([FormTable(table=table)], school="1", wave="w", catalogue=catalogue("en"))
+    workbook = openpyxl.load_workbook(io.BytesIO(content))
+    formulas = [str(rule.formula1) for rule in workbook.worksheets[1].data_validations.dataValidation]
+    assert "'crocoos_lists'!$A$1:$A$40" in formulas
+    assert "'crocoos_lists'!$B$1:$B$20" in formulas
+    lists = workbook["crocoos_lists"]
+    assert (lists.sheet_state, lists["A40"].value, lists["B20"].value) == ("hidden", "answer_39", "answer_19")
+
+
+def test_instructions_name_every_column_and_what_may_stand_in_it() -> None:
+    guide = openpyxl.load_workbook(io.BytesIO(form("sl"))).worksheets[0]
+    cells = {str(cell.value) for row in guide.iter_rows() for cell in row if cell.value}
+    assert {"Leto rojstva", "Povprečna ocena", "Vpisan, Prepisan, Končal, Opustil, Neznano"} <= cells
+    assert any(
+        "sárga" in str(cell.value)
+        for row in openpyxl.load_workbook(io.BytesIO(form("hu"))).worksheets[0]
+        for cell in row
+    )
+
+
+def test_the_same_form_is_the_same_bytes_and_another_workbook_is_no_form() -> None:
+    assert form() == form()
+    mark = mark_of_form(form())
+    assert mark is not None
+    assert (mark.school, mark.wave, list(mark.tables.values())) == ("SI-04", "w", ["pupil", "status"])
+    for other in (book([["a"]]), b"PK", b"", book([["x"]], title=MARKER)):
+        assert mark_of_form(other) is None
+
+
+@pytest.mark.parametrize(
+    ("field", "hint"),
+    [
+        (Field("x", "number"), "A number."),
+        (Field("x", "number", minimum=0, maximum=1), "A number from 0 to 1."),
+        (Field("x", "whole_number", minimum=0, maximum=9, required=True), "A whole number from 0 to 9. Needed."),
+        (Field("x", "month"), "A month, such as 2027-10."),
+        (Field("x", "date"), "A date, such as 2027-10-05."),
+        (Field("x", "text"), "A text."),
+    ],
+)
+def test_a_hint_says_what_may_stand_there(field: Field, hint: str) -> None:
+    assert hint_of(field, catalogue("en")) == hint
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
+def test_every_table_is_an_xlsform_that_pyxform_converts(table: Table, tmp_path: Path) -> None:
+    xls2xform = pytest.importorskip("pyxform.xls2xform")
+    path = tmp_path / f"{table.name}.xlsx"
+    path.write_bytes(xlsform(table, catalogues=[catalogue(code) for code in LANGUAGES]))
+    made = xls2xform.convert(str(path), validate=False)
+    assert not [warning for warning in made.warnings if "translation" in warning]
+    for field in table.fields:
+        assert f"/data/{field.name}" in made.xform or f"/{table.name}/{field.name}" in made.xform
+    if table.name == "status":
+        assert "Lemorzsolódott" in made.xform
+        assert '<value id="/status/status' in made.xform or "left_early" in made.xform
+        assert "Napustio" in made.xform
+    if table.name == "signals":
+        assert "regex" in made.xform
+        assert ". &gt;= 0 and . &lt;= 400" in made.xform

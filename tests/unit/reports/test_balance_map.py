@@ -1,0 +1,59 @@
+"""Heat map of baseline differences: figures in cells, nothing by colour alone, few strata left out."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from randomisation import Variable, by_stratum
+from reports.blocks import plain
+from reports.figures.balance_map import MOST_STRATA, balance_map
+from reports.words import words
+
+ARMS = ("control", "pilot")
+
+
+def table(n_strata: int) -> pd.DataFrame:
+    generator = np.random.default_rng(1)
+    n = 6 * n_strata
+    frame = pd.DataFrame(
+        {
+            "arm": list(ARMS) * (n // 2),
+            "stratum": [f"stratum {k % n_strata:02d}" for k in range(n)],
+            "size": generator.normal(size=n),
+            "kind": ["x", "y", "z"] * (n // 3),
+        }
+    )
+    variables = [Variable(name="size", label="Pupils"), Variable(name="kind", label="Kind", kind="category")]
+    return by_stratum(frame, variables=variables, arms=ARMS, strata="stratum")
+
+
+def test_the_map_has_a_caption_a_note_and_words_for_those_who_cannot_see() -> None:
+    made = balance_map(table(4), words("en"), arm="pilot", arm_label="pilot schools")
+    assert made is not None
+    assert plain(made.caption) == "Differences at baseline by stratum"
+    assert "pilot schools" in plain(made.note)
+    assert made.alt.startswith("Differences at baseline, all schools together. Pupils: ")
+    assert all(f"Kind: {kind}:" in made.alt for kind in "xyz")
+    assert all(name.startswith("balance-map-") for name in re.findall(r'id="([^"]+)"', made.svg))
+    assert made == balance_map(table(4), words("en"), arm="pilot", arm_label="pilot schools")
+
+
+def test_one_stratum_has_no_map_and_of_many_the_largest_are_drawn() -> None:
+    assert balance_map(table(1), words("en"), arm="pilot", arm_label="x") is None
+    many = balance_map(table(30), words("en"), arm="pilot", arm_label="x")
+    few = balance_map(table(MOST_STRATA), words("en"), arm="pilot", arm_label="x")
+    assert many is not None
+    assert few is not None
+    assert many.svg.count("<path") < 1.5 * few.svg.count("<path")
+
+
+def test_cells_without_schools_of_both_arms_are_dashes() -> None:
+    frame = table(3)
+    frame.loc[frame["stratum"] == "stratum 01", "difference"] = np.nan
+    frame.loc[frame["stratum"] == "", "difference"] = np.nan
+    made = balance_map(frame, words("en"), arm="pilot", arm_label="x")
+    assert made is not None
+    assert made.alt == "Differences at baseline, all schools together."
