@@ -393,7 +393,7 @@ def _coefficients(working: Working, robust: RobustErrors | None) -> Coefficients
             names=basis.names,
             estimate=estimate,
             vcov=matrix @ robust.answer.vcov @ matrix.T,
-            df=robust.contrasts(matrix).df,
+            df=robust.answer.df,
         )
     variance = np.einsum("kp,pq,kq->k", matrix, working.at.phi, matrix)
     slopes = np.einsum("kp,ipq,kq->ki", matrix, working.slopes, matrix)

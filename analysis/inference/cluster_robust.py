@@ -216,8 +216,10 @@ def generalised_design(products: np.ndarray, *, relative_covariance: np.ndarray,
     p = products.shape[1] - 1 - k
     gram, with_y = products[:, :-1, :-1], products[:, :-1, -1]
     to_basis = _to_basis(gram)
+    rank = int(to_basis.any(axis=2).sum(axis=1).max())  # what lies outside of every cluster's span is left out
+    to_basis = to_basis[:, -rank:]
     columns, random = to_basis @ gram[:, :, :p], to_basis @ gram[:, :, p:]
-    working = np.eye(p + k) + random @ relative_covariance @ random.transpose(0, 2, 1)
+    working = np.eye(rank) + random @ relative_covariance @ random.transpose(0, 2, 1)
     weighted = np.linalg.solve(working, columns)
     # X'V^(-1)a = X'a - X'Z (I + L Z'Z)^(-1) L Z'a, in which nothing is lost that lies outside the basis' reach.
     shrunk = np.linalg.solve(np.eye(k) + relative_covariance @ gram[:, p:, p:], relative_covariance[None])
@@ -350,9 +352,9 @@ def _determined(design: ClusterDesign, rows: np.ndarray) -> np.ndarray:
     root = _power(design.gram, 0.5, tolerance=_SPAN_TOLERANCE)
     identity = np.eye(root.shape[1])
     lost = identity - _power(identity - root @ design.bread @ root, 0.0, tolerance=_LEVERAGE_TOLERANCE)
-    inner = np.einsum("jnm,km->kjn", root, rows)
-    in_lost = np.einsum("kjr,jrs,kjs->k", inner, lost, inner)
-    return np.asarray(in_lost > _DETERMINED_TOLERANCE * (inner**2).sum(axis=(1, 2)))
+    inner = rows @ root  # root is symmetric
+    in_lost = ((inner @ lost) * inner).sum(axis=(0, 2))
+    return np.asarray(in_lost > _DETERMINED_TOLERANCE * (inner**2).sum(axis=(0, 2)))
 
 
 def _satterthwaite(design: ClusterDesign, row: np.ndarray, change: np.ndarray) -> float:

@@ -28,6 +28,7 @@ MixedSeType = Literal["model", "CR0", "CR1", "CR2", "CR3"]
 ONE_CLUSTER = "The effect rests on one group of '{cluster}' alone: no error can be told for it."
 # Time grows with the cube of a cluster's columns; beyond these it is no longer a matter of seconds.
 _MOST_COLUMNS = 200
+_MOST_FIXED = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,7 @@ class RobustErrors:
     design
         The model's generalised least squares at its variances.
     answer
-        Of the scaled coefficients, one by one.
+        Of the scaled coefficients; degrees of freedom of those of the columns as they were.
     """
 
     se_type: SeType
@@ -132,7 +133,7 @@ def cluster_products(columns: MixedColumns, prepared: Prepared, *, place: str) -
     Raises
     ------
     EstimationError
-        With weights, residual variances by group, or too many groups within one.
+        With weights, residual variances by group, too many groups within one, or more than 60 fixed columns.
     """
     outer = columns.groupings[-1]
     _supported(columns, place=place)
@@ -145,6 +146,13 @@ def cluster_products(columns: MixedColumns, prepared: Prepared, *, place: str) -
             f"one group of '{outer.name}' holds {max(n_sets)} groups: cluster-robust errors take at most "
             f"{_MOST_COLUMNS} effects a cluster.",
             f"Put '{outer.name}' into the fixed part and keep the inner grouping alone, or use se_type='model'.",
+        )
+    if prepared.p > _MOST_FIXED:
+        raise EstimationError(
+            place,
+            f"the fixed part has {prepared.p} columns: cluster-robust errors of a multilevel model take at most "
+            f"{_MOST_FIXED}.",
+            "Use linear_model with fixed_effects for many strata, or se_type='model'.",
         )
     order = np.argsort(outer.codes, kind="stable")
     starts = np.searchsorted(outer.codes[order], np.arange(1, len(outer.labels)))
@@ -176,7 +184,7 @@ def robust_errors(made: ClusterProducts, sums: Moments, best: Optimum, *, se_typ
     levels = matrices(sums, parameters(sums), best.variances)
     relative = block_diag(*[np.kron(np.eye(n), psi / residual) for n, psi in zip(made.n_sets, levels, strict=True)])
     design = generalised_design(made.products, relative_covariance=relative, n_rows=sums.n)
-    answer = cluster_robust(design, contrasts=np.eye(sums.p), se_type=se_type)
+    answer = cluster_robust(design, contrasts=sums.basis.matrix, se_type=se_type)
     return RobustErrors(se_type=se_type, cluster=made.cluster, design=design, answer=answer)
 
 

@@ -43,9 +43,8 @@ def summary_text(fit: MixedFit) -> str:
 def _errors(fit: MixedFit) -> list[str]:
     if fit.robust is None:
         return []
-    return [
-        f"Errors are cluster-robust ({fit.se_type}): they hold whatever rows of one group of '{fit.robust.cluster}' share."
-    ]
+    cluster = fit.robust.cluster
+    return [f"Errors are cluster-robust ({fit.se_type}): they hold whatever rows of one '{cluster}' share."]
 
 
 def _data(fit: MixedFit) -> list[str]:

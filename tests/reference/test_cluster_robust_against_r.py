@@ -14,12 +14,17 @@ import pytest
 from analysis.inference.cluster_robust import SeType, cluster_robust, generalised_design
 from analysis.linear_columns import linear_columns
 from analysis.linear_models import LinearModelFit, linear_model
+from analysis.mixed import mixed_model
+from analysis.mixed_models.robust import MixedSeType
 from analysis.sums import school_cross_products
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 # Any: the figures are JSON, looked up by name.
 FIGURES: dict[str, Any] = json.loads((HERE / "expected" / "cluster_robust.json").read_text(encoding="utf-8"))["figures"]
+MULTILEVEL: dict[str, Any] = json.loads((HERE / "expected" / "cluster_robust.json").read_text(encoding="utf-8"))[
+    "multilevel"
+]
 # R solves with a matrix that is singular but for rounding where a school is a stratum of its own.
 SINGULAR = {("pairs_strata", "plain", "CR3")}
 CASES = [
@@ -126,3 +131,21 @@ def test_the_multilevel_models_gls_agrees_with_clubsandwich_on_lmer(name: str, s
         assert answer.beta[place] / scale[place] == pytest.approx(row["estimate"], abs=1e-7 * row["std_error"])
         assert error == pytest.approx(row["std_error"], rel=1e-8)
         assert answer.df[place] == pytest.approx(row["df"], rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("name", "se_type"),
+    # The set of a hundred strata takes minutes.
+    [(name, kind) for name, entry in MULTILEVEL.items() for kind in entry["figures"] if name != "strata"],
+)
+def test_a_mixed_model_fitted_here_has_clubsandwichs_errors_for_lmers_fit(name: str, se_type: MixedSeType) -> None:
+    entry = MULTILEVEL[name]
+    frame = pd.read_csv(HERE / "data" / f"mixed_{entry['set']}.csv")
+    fit = mixed_model(entry["formula"], frame, se_type=se_type, reference={"arm": "control"})
+    assert fit.n_pupils == entry["n"]
+    for term, row in entry["figures"][se_type].items():
+        found = fit.estimate(term)
+        assert found.estimate == pytest.approx(row["estimate"], abs=1e-6 * row["std_error"])
+        assert found.std_error == pytest.approx(row["std_error"], rel=1e-6)
+        assert found.df == pytest.approx(row["df"], rel=1e-6)
+        assert found.p_value == pytest.approx(row["p_value"], rel=1e-5)
