@@ -84,9 +84,7 @@ def analysis_data(
         if covariate.table == "school":
             pupils[covariate.name] = school_values(covariate, schools, pupils["school_id"])
         else:
-            wave = covariate.wave or (protocol.population_wave if tables[covariate.table].by_wave else "")
-            values = measure_values(covariate, frames[covariate.table, wave], tables[covariate.table])
-            pupils = pupils.join(values.rename(covariate.name), on=PUPIL_KEY)
+            pupils = with_measure(pupils, covariate, frames[place_of(covariate, protocol, tables)], tables)
     missing: dict[str, pd.Series[str]] = {}
     for outcome in protocol.outcomes:
         values, reasons = _outcome_values(outcome, frames[outcome.table, outcome.wave], tables[outcome.table], pupils)
@@ -110,6 +108,19 @@ def population(protocol: Protocol, frames: Frames, *, schools: pd.DataFrame, all
     joined["country"] = joined["school_id"].map(country)
     # In the order of the lists, not of pseudonyms: sums then have the same last digit whatever the key.
     return joined.sort_values("school_id", kind="stable", ignore_index=True)
+
+
+def place_of(measure: Measure, protocol: Protocol, tables: Mapping[str, Table]) -> tuple[str, str]:
+    """Return the table and wave that a measure is read from: its own wave, or that of the population."""
+    return measure.table, measure.wave or (protocol.population_wave if tables[measure.table].by_wave else "")
+
+
+def with_measure(
+    pupils: pd.DataFrame, measure: Measure, rows: pd.DataFrame, tables: Mapping[str, Table]
+) -> pd.DataFrame:
+    """Return the pupils with a column more: a measure of theirs, missing where they have none."""
+    values = measure_values(measure, rows, tables[measure.table])
+    return pupils.join(values.rename(measure.name), on=PUPIL_KEY)
 
 
 def school_values(covariate: Measure, schools: pd.DataFrame, school_id: pd.Series[str]) -> pd.Series[float]:

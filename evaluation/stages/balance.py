@@ -135,7 +135,7 @@ def _kind(frame: pd.DataFrame, name: str) -> Literal["number", "category"]:
 
 def pupil_frame(trial: Trial) -> pd.DataFrame | None:
     """Return the analysed pupils with their covariates; None before any data were collected."""
-    from evaluation.population import measure_values, plain_values, population
+    from evaluation.population import place_of, population, with_measure
     from evaluation.stages.collect import stored_frames
 
     if not (trial.paths.store / STORE).exists():
@@ -143,15 +143,14 @@ def pupil_frame(trial: Trial) -> pd.DataFrame | None:
     protocol, tables = trial.protocol, tables_of(trial.protocol)
     items = [item for item in protocol.covariates if item.table != "school"]
     default = protocol.population_wave
-    places = {item.name: (item.table, item.wave or (default if tables[item.table].by_wave else "")) for item in items}
+    places = {item.name: place_of(item, protocol, tables) for item in items}
     wanted = dict.fromkeys([(protocol.population.table, default), *places.values()])
     frames = stored_frames(trial, wanted)
     if frames[protocol.population.table, default].empty:
         return None
     pupils = population(protocol, frames, schools=trial.schools()[0], allocation=allocation_frame(trial))
     for item in items:
-        values = plain_values(measure_values(item, frames[places[item.name]], tables[item.table]))
-        pupils = pupils.join(values.rename(item.name), on=["school_id", "pupil_id"])
+        pupils = with_measure(pupils, item, frames[places[item.name]], tables)
     return pupils
 
 

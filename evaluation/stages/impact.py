@@ -69,6 +69,8 @@ def _finite(row: Mapping[Hashable, object]) -> dict[str, object]:
 
 def needed_frames(trial: Trial) -> dict[tuple[str, str], pd.DataFrame]:
     """Return every table and wave that the analyses and descriptions read."""
+    from evaluation.population import place_of
+
     protocol, tables = trial.protocol, tables_of(trial.protocol)
     wanted: dict[tuple[str, str], object] = {}
     listed = protocol.population.table
@@ -76,8 +78,7 @@ def needed_frames(trial: Trial) -> dict[tuple[str, str], pd.DataFrame]:
         wanted[listed, wave] = None
     for measure in (*protocol.covariates, *protocol.outcomes):
         if measure.table != "school":
-            default = protocol.population_wave if tables[measure.table].by_wave else ""
-            wanted[measure.table, measure.wave or default] = None
+            wanted[place_of(measure, protocol, tables)] = None
     wanted[listed, protocol.population_wave] = None
     wanted |= {("implementation", ""): None, ("costs", ""): None}
     return stored_frames(trial, wanted)
