@@ -186,12 +186,12 @@ def merge_mixed_sums(parts: Sequence[MixedSums]) -> MixedSums:
     Parameters
     ----------
     parts
-        Of the same formula, each with all levels of every factor; one or more. Random intercepts only.
+        Of the same formula, each with all levels of every factor that is not a stratum; one or more, of any model.
 
     Returns
     -------
     MixedSums
-        As if made of all rows at once, up to rounding; without the rows of clusters.
+        As if made of all rows at once, up to rounding; with the clusters' rows if all parts have them.
 
     Raises
     ------
@@ -200,10 +200,11 @@ def merge_mixed_sums(parts: Sequence[MixedSums]) -> MixedSums:
     """
     if not parts:
         raise EstimationError("sums to merge", "there are none.", "Hand over one or more.")
-    made, described = parts[0].moments, parts[0].described
+    made, described, clusters = parts[0].moments, parts[0].described, parts[0].clusters
     for part in parts[1:]:
         share = part.moments.n / (made.n + part.moments.n)
-        made, other = merged(made, part.moments), part.described
+        both = None if clusters is None or part.clusters is None else (clusters, part.clusters)
+        (made, clusters), other = merged(made, part.moments, both), part.described
         described = replace(
             described,
             n_missing={
@@ -213,7 +214,7 @@ def merge_mixed_sums(parts: Sequence[MixedSums]) -> MixedSums:
             notes=tuple(dict.fromkeys([*described.notes, *other.notes])),
             means={name: (1 - share) * mean + share * other.means[name] for name, mean in described.means.items()},
         )
-    return MixedSums(moments=made, described=described)
+    return MixedSums(moments=made, described=described, clusters=clusters)
 
 
 def fit_mixed_sums(
@@ -237,8 +238,8 @@ def fit_mixed_sums(
     if se_type != "model" and sums.clusters is None:
         raise EstimationError(
             place,
-            f"se_type='{se_type}' needs the rows of clusters, which merged sums do not have.",
-            "Make the sums of all rows at once, with clusters=True.",
+            f"se_type='{se_type}' needs the rows of clusters, which these sums do not have.",
+            "Make the sums with clusters=True.",
         )
     method = df_method or ("kenward_roger" if reml and se_type == "model" else "satterthwaite")
     made = sums.moments

@@ -121,6 +121,74 @@ def cluster_rows(columns: MixedColumns, prepared: Prepared, *, place: str) -> Cl
     return _assembled(cells, cluster=outer, inner=inner, stratum=stratum, place=place)
 
 
+def merged_rows(first: ClusterRows, second: ClusterRows, *, n_fixed: int, widths: tuple[int, ...]) -> ClusterRows:
+    """Return the clusters' rows of two stretches of the data, in one basis and with one meaning of their codes.
+
+    Parameters
+    ----------
+    first, second
+        A cluster may have rows in both.
+    n_fixed
+        Number of fixed columns, p.
+    widths
+        Number of random columns of every level, finest first.
+    """
+    labels = tuple(sorted({*first.labels, *second.labels}))
+    place = {label: number for number, label in enumerate(labels)}
+    inner: list[list[list[str]]] = [[[] for _ in labels] for _ in widths]
+    for part in (first, second):
+        for every, own in zip(inner, part.inner, strict=True):
+            for label, groups in zip(part.labels, own, strict=True):
+                known = every[place[label]]
+                known += [group for group in groups if group not in known]
+    joined = tuple(tuple(map(tuple, every)) for every in inner)
+    collected: dict[tuple[int, int, float], list[np.ndarray]] = {}
+    for part in (first, second):
+        for cell in _cells_of(part, place, joined, n_fixed=n_fixed, widths=widths):
+            collected.setdefault((cell.cluster, cell.variance, cell.weight), []).append(cell.values)
+    cells = [
+        _Cell(cluster=cluster, variance=variance, weight=weight, values=np.vstack(parts))
+        for (cluster, variance, weight), parts in collected.items()
+    ]
+    stratum = None
+    if first.stratum is not None and second.stratum is not None:
+        stratum = np.zeros(len(labels), dtype=np.intp)
+        for part, codes in ((first, first.stratum), (second, second.stratum)):
+            stratum[[place[label] for label in part.labels]] = codes
+    named = Grouping(name=first.cluster, codes=np.zeros(0, dtype=np.intp), labels=labels)
+    return _assembled(cells, cluster=named, inner=joined, stratum=stratum, place="sums of two stretches of rows")
+
+
+def _cells_of(
+    part: ClusterRows,
+    place: dict[str, int],
+    inner: tuple[tuple[tuple[str, ...], ...], ...],
+    *,
+    n_fixed: int,
+    widths: tuple[int, ...],
+) -> list[_Cell]:
+    """Return a stretch's cells, their random columns those of all groups of their cluster."""
+    n_sets = [max(map(len, groups)) for groups in inner]
+    total = n_fixed + sum(n * width for n, width in zip(n_sets, widths, strict=True)) + 1
+    cells = []
+    for number, label in enumerate(part.labels):
+        kept = part.rows[number].any(axis=1)
+        rows, values = part.rows[number][kept], np.zeros((int(kept.sum()), total))
+        values[:, :n_fixed], values[:, -1] = rows[:, :n_fixed], rows[:, -1]
+        start, begin = n_fixed, n_fixed
+        for level, width in enumerate(widths):
+            known = inner[level][place[label]]
+            for k, group in enumerate(part.inner[level][number]):
+                target = begin + known.index(group) * width
+                values[:, target : target + width] = rows[:, start + k * width : start + (k + 1) * width]
+            start, begin = start + part.n_sets[level] * width, begin + n_sets[level] * width
+        variance, weights = part.variance[number][kept], part.weights[number][kept]
+        for own in np.unique(np.column_stack([variance, weights]), axis=0):
+            chosen = (variance == own[0]) & (weights == own[1])
+            cells.append(_Cell(cluster=place[label], variance=int(own[0]), weight=float(own[1]), values=values[chosen]))
+    return cells
+
+
 def _assembled(
     cells: Sequence[_Cell],
     *,
