@@ -124,7 +124,7 @@ def linear_columns(
 def matrix_of(design: Any, data: pd.DataFrame) -> tuple[np.ndarray, tuple[str, ...]]:  # noqa: ANN401  # formulaic's
     """Return the columns of new data and their names; missing values stay missing."""
     made = design.get_model_matrix(data, na_action="ignore", context={})
-    return np.asarray(made, dtype=float), tuple(_name(column) for column in made.columns)
+    return np.asarray(made, dtype=float), tuple(column_name(column) for column in made.columns)
 
 
 def _formula(formula: str, place: str) -> Any:  # noqa: ANN401  # formulaic's
@@ -180,7 +180,7 @@ def _matrices(read: Any, data: pd.DataFrame, *, place: str) -> tuple[str, np.nda
     x, y = np.asarray(made.rhs, dtype=float), np.asarray(made.lhs, dtype=float)[:, 0]
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise EstimationError(place, "makes infinite values, such as the logarithm of 0.", "Transform them otherwise.")
-    names = tuple(_name(column) for column in made.rhs.columns)
+    names = tuple(column_name(column) for column in made.rhs.columns)
     return str(made.lhs.columns[0]), x, y, names, made.rhs.model_spec
 
 
@@ -189,7 +189,7 @@ def _is_nullable_number(column: pd.Series[Any]) -> bool:
     return bool(numeric and pd.api.types.is_extension_array_dtype(column.dtype))
 
 
-def _name(column: object) -> str:
+def column_name(column: object) -> str:
     """Return formulaic's name of a column as the toolkit writes it: arm[T.pilot] is arm[pilot]."""
     text = str(column)
     return INTERCEPT if text == "Intercept" else re.sub(r"\[T\.", "[", text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 # Any: what formulaic keeps of a formula comes without types.
@@ -12,15 +12,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from analysis.inference.cluster_robust import (
-    ClusterDesign,
-    SeType,
-    absorbed_design,
-    cluster_robust,
-    least_squares_design,
-    weighted_design,
-)
-from analysis.linear_columns import LinearColumns, linear_columns, matrix_of, within
+from analysis.inference.cluster_designs import ClusterDesign, absorbed_design, least_squares_design, weighted_design
+from analysis.inference.cluster_robust import SeType, cluster_robust, joint_test
+from analysis.inference.kenward_roger import FTest, f_test_frame
+from analysis.linear_columns import LinearColumns, column_name, linear_columns, matrix_of, within
 from analysis.results import Coefficients, Estimate, estimates_frame, t_estimate
 from analysis.sums import school_cross_products
 from analysis.terms import INTERCEPT
@@ -136,6 +131,60 @@ class LinearModelFit:
                 f"Use one of: {', '.join(self.coefficients.names)}.",
             )
         return self.coefficients.names.index(term)
+
+    def f_test(self, terms: str | Sequence[str]) -> pd.DataFrame:
+        """Test coefficients jointly against zero (HTZ, which clubSandwich's ``Wald_test`` calls so).
+
+        Parameters
+        ----------
+        terms
+            A term of the formula (``"arm"``: all its columns), or names of coefficients.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row: term, statistic, df_numerator, df_denominator, p_value, scaling (of the Hotelling statistic),
+            df_method.
+
+        Raises
+        ------
+        EstimationError
+            When the model has no such coefficients, one rests on one cluster alone, or clusters are too few for so
+            many.
+
+        References
+        ----------
+        Tipton and Pustejovsky (2015), J. Educational and Behavioral Statistics 40, 604-634.
+        """
+        names = self._term_names(terms)
+        contrasts = np.stack([np.eye(len(self.coefficients.names))[self.place(name)] for name in names])
+        tested = self.joint_test(contrasts)
+        return f_test_frame(tested, terms if isinstance(terms, str) else " + ".join(names), df_method="hotelling")
+
+    def joint_test(self, contrasts: np.ndarray, *, null: np.ndarray | None = None) -> FTest:
+        """Test contrasts of the coefficients jointly; see `f_test`.
+
+        Parameters
+        ----------
+        contrasts
+            Shape (q, p), of full row rank, one a row in the order of ``coefficients.names``.
+        null
+            Shape (q,), their values under the null hypothesis; zeros otherwise.
+        """
+        padded = np.zeros((len(contrasts), 1, self.design.scores.shape[1]))
+        padded[:, 0, : len(self.to_original)] = contrasts @ self.to_original
+        difference = contrasts @ self.coefficients.estimate - (0.0 if null is None else null)
+        place = f"joint test of '{self.outcome}' by '{self.cluster}'"
+        return joint_test(self.design, padded, difference=difference, se_type=self.se_type, place=place)
+
+    def _term_names(self, terms: str | Sequence[str]) -> list[str]:
+        if not isinstance(terms, str):
+            return list(terms)
+        places = {str(term): found for term, found in self.columns.term_indices.items()}
+        if terms not in places:
+            return [INTERCEPT if terms == "1" else terms]
+        every = [column_name(str(name)) for name in self.columns.column_names]
+        return [every[place] for place in places[terms] if every[place] in self.coefficients.names]
 
     def tidy(self, *, conf_level: float = 0.95) -> pd.DataFrame:
         """Return one row a coefficient, in the columns of the table of estimates."""

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.formula import parse_formula
+from analysis.mixed_models.cluster_rows import ClusterRows, cluster_rows
 from analysis.mixed_models.columns import mixed_columns
 from analysis.mixed_models.fit import MixedFit, ShownSeType
 from analysis.mixed_models.intercept import intercept_optimum, is_intercept
@@ -23,13 +24,7 @@ from analysis.mixed_models.likelihood import LikelihoodSums, likelihood_sums
 from analysis.mixed_models.merging import merged
 from analysis.mixed_models.moments import Described, Moments, moments, prepared_columns
 from analysis.mixed_models.random_effects import back_change
-from analysis.mixed_models.robust import (
-    ClusterProducts,
-    MixedSeType,
-    RobustErrors,
-    cluster_products,
-    robust_errors,
-)
+from analysis.mixed_models.robust import MixedSeType, RobustErrors, robust_errors
 from analysis.mixed_models.search import Optimum, optimum
 from analysis.mixed_models.streaming import streamed_sums
 from analysis.mixed_models.working import MixedDfMethod, VarianceComponent, Working, model_coefficients, working_of
@@ -48,12 +43,12 @@ class MixedSums:
     described
         What a result says about its data.
     clusters
-        The outermost groups' products, for cluster-robust errors; None where they were not asked for.
+        The outermost groups' rows, for cluster-robust errors; None where they were not asked for.
     """
 
     moments: Moments
     described: Described
-    clusters: ClusterProducts | None = None
+    clusters: ClusterRows | None = None
 
 
 def mixed_model(
@@ -92,7 +87,7 @@ def mixed_model(
     se_type
         "model" (the default), or cluster-robust errors by the outermost grouping, which hold when the random part is
         wrong: "CR2" (unbiased where it is right), "CR0", "CR1" or "CR3", with Satterthwaite's degrees of freedom as
-        clubSandwich has them. Strata are then ordinary columns. Not with weights or ``residual_by``.
+        clubSandwich has them, and Hotelling's T-squared tests (HTZ) of several effects.
 
     Returns
     -------
@@ -104,8 +99,8 @@ def mixed_model(
     ------
     EstimationError
         When the formula cannot be read, a column is not there, not numeric where it must be or infinite, groups are
-        crossed, Kenward and Roger's method is asked for without REML or with cluster-robust errors, or these for a
-        model that they are not made for.
+        crossed, Kenward and Roger's method is asked for without REML or with cluster-robust errors, or clusters are too
+        large for these.
 
     References
     ----------
@@ -148,7 +143,7 @@ def mixed_sums(
     formula, data, weights, residual_by, reference
         As `mixed_model` has them.
     clusters
-        Whether the outermost groups' products are made too, which cluster-robust errors need.
+        Whether the outermost groups' rows are made too, which cluster-robust errors need.
     """
     read = parse_formula(formula)
     if not isinstance(data, pd.DataFrame):
@@ -159,7 +154,7 @@ def mixed_sums(
         streamed = streamed_sums(read, data, reference=reference or {})
         if streamed is not None:
             return MixedSums(moments=streamed[0], described=streamed[1])
-    for absorb in (False,) if clusters else (True, False):
+    for absorb in (True, False):
         columns = mixed_columns(
             read, data, weights=weights, residual_by=residual_by, reference=reference, absorb=absorb
         )
@@ -170,7 +165,7 @@ def mixed_sums(
             break
     return MixedSums(
         moments=made,
-        clusters=cluster_products(columns, prepared, place=f"model of '{read.outcome}'") if clusters else None,
+        clusters=cluster_rows(columns, prepared, place=f"model of '{read.outcome}'") if clusters else None,
         described=Described(
             outcome=read.outcome,
             formula=str(read),
@@ -191,12 +186,12 @@ def merge_mixed_sums(parts: Sequence[MixedSums]) -> MixedSums:
     Parameters
     ----------
     parts
-        Of the same formula, each with all levels of every factor; one or more. Random intercepts only.
+        Of the same formula, each with all levels of every factor that is not a stratum; one or more, of any model.
 
     Returns
     -------
     MixedSums
-        As if made of all rows at once, up to rounding; without the products of clusters.
+        As if made of all rows at once, up to rounding; with the clusters' rows if all parts have them.
 
     Raises
     ------
@@ -205,10 +200,11 @@ def merge_mixed_sums(parts: Sequence[MixedSums]) -> MixedSums:
     """
     if not parts:
         raise EstimationError("sums to merge", "there are none.", "Hand over one or more.")
-    made, described = parts[0].moments, parts[0].described
+    made, described, clusters = parts[0].moments, parts[0].described, parts[0].clusters
     for part in parts[1:]:
         share = part.moments.n / (made.n + part.moments.n)
-        made, other = merged(made, part.moments), part.described
+        both = None if clusters is None or part.clusters is None else (clusters, part.clusters)
+        (made, clusters), other = merged(made, part.moments, both), part.described
         described = replace(
             described,
             n_missing={
@@ -218,7 +214,7 @@ def merge_mixed_sums(parts: Sequence[MixedSums]) -> MixedSums:
             notes=tuple(dict.fromkeys([*described.notes, *other.notes])),
             means={name: (1 - share) * mean + share * other.means[name] for name, mean in described.means.items()},
         )
-    return MixedSums(moments=made, described=described)
+    return MixedSums(moments=made, described=described, clusters=clusters)
 
 
 def fit_mixed_sums(
@@ -242,8 +238,8 @@ def fit_mixed_sums(
     if se_type != "model" and sums.clusters is None:
         raise EstimationError(
             place,
-            f"se_type='{se_type}' needs the products of clusters, which merged sums do not have.",
-            "Make the sums of all rows at once, with clusters=True.",
+            f"se_type='{se_type}' needs the rows of clusters, which these sums do not have.",
+            "Make the sums with clusters=True.",
         )
     method = df_method or ("kenward_roger" if reml and se_type == "model" else "satterthwaite")
     made = sums.moments
@@ -376,8 +372,8 @@ def _coefficients(working: Working, robust: RobustErrors | None) -> Coefficients
     return Coefficients(
         names=working.sums.basis.names,
         estimate=working.estimate,
-        vcov=matrix @ robust.answer.vcov @ matrix.T,
-        df=robust.answer.df,
+        vcov=matrix @ robust.vcov @ matrix.T,
+        df=robust.df,
     )
 
 

@@ -28,7 +28,8 @@ from analysis import (
     mixed_model,
     randomisation_inference,
 )
-from analysis.inference.cluster_robust import SeType, least_squares_design
+from analysis.inference.cluster_designs import least_squares_design
+from analysis.inference.cluster_robust import SeType
 from analysis.inference.wild_bootstrap import wild_bootstrap_of
 from analysis.simulation import simulate_scores
 from analysis.sums import scaled_columns, school_cross_products

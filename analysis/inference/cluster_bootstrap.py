@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.inference.cluster_robust import ClusterDesign
+from analysis.inference.cluster_designs import ClusterDesign
 from analysis.linear import school_fit
 from analysis.mixed_models.intercept import intercept_coefficients, intercept_sums
 from analysis.mixed_models.moments import moments, prepared_columns

@@ -17,6 +17,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from analysis.inference.cluster_designs import SPAN_TOLERANCE, ClusterDesign, least_squares_design
+from analysis.inference.cluster_tests import contrast_pull, hotelling_test, link, satterthwaite_df
+from analysis.inference.kenward_roger import FTest
 from data_schema.errors import EstimationError
 
 SeType = Literal["CR0", "CR1", "CR1S", "CR2", "CR3"]
@@ -25,7 +28,8 @@ SeType = Literal["CR0", "CR1", "CR1S", "CR2", "CR3"]
 _LEVERAGE_TOLERANCE = 1e-10
 # A contrast rests on one cluster when this share of its weight is in such directions: no error can be told for it.
 _DETERMINED_TOLERANCE = 1e-6
-_SPAN_TOLERANCE = 1e-12
+# Beyond this condition contrasts are combinations of each other, or of fewer clusters than there are of them.
+_GREATEST_CONDITION = 1e12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,200 +50,6 @@ class ClusterRobust:
     beta: np.ndarray
     vcov: np.ndarray
     df: np.ndarray
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClusterDesign:
-    """What a robust variance needs of every cluster, in an orthonormal basis U of the columns' span.
-
-    Parameters
-    ----------
-    columns, weighted
-        Shape (J, r, m), U'X and U'WX.
-    residual
-        Shape (J, r), U'e.
-    scores
-        Shape (J, m), X'We.
-    bread
-        Shape (J or 1, m, m), inverse of X'WX; by cluster where a fixed effect of its stratum is absorbed.
-    beta
-        Shape (p,), the coefficients; m = p, or p + 1 with absorbed strata.
-    n_rows
-        Rows of all clusters.
-    working
-        Shape (J, r, r), U'Phi U of the working covariance; None for the identity.
-    middle
-        Shape (m, m), X'W Phi W X where that is not X'WX (weights that are no inverse variances); None otherwise.
-    stratum, stratum_sizes
-        Position of each cluster's absorbed stratum, and the strata's rows; None without absorbed strata.
-    n_columns
-        Coefficients in all, absorbed ones too.
-    """
-
-    columns: np.ndarray
-    weighted: np.ndarray
-    residual: np.ndarray
-    scores: np.ndarray
-    bread: np.ndarray
-    beta: np.ndarray
-    n_rows: int
-    n_columns: int
-    working: np.ndarray | None = None
-    middle: np.ndarray | None = None
-    stratum: np.ndarray | None = None
-    stratum_sizes: np.ndarray | None = None
-
-    @property
-    def n_clusters(self) -> int:
-        """Number of clusters, J."""
-        return len(self.scores)
-
-    @property
-    def gram(self) -> np.ndarray:
-        """Each cluster's X'WX, shape (J, m, m)."""
-        return np.asarray(self.columns.transpose(0, 2, 1) @ self.weighted)
-
-
-def least_squares_design(products: np.ndarray, *, n_rows: int = 0) -> ClusterDesign:
-    """Prepare least squares.
-
-    Parameters
-    ----------
-    products
-        Shape (J, p + 1, p + 1), each cluster's cross-products of [X y], X of full column rank.
-    n_rows
-        Rows in all; only CR1S needs them.
-    """
-    gram, moment = products[:, :-1, :-1], products[:, :-1, -1]
-    bread = np.linalg.inv(gram.sum(axis=0))
-    beta = bread @ moment.sum(axis=0)
-    to_basis = _to_basis(gram)
-    scores = moment - gram @ beta
-    columns = to_basis @ gram
-    return ClusterDesign(
-        columns=columns,
-        weighted=columns,
-        residual=np.einsum("jrq,jq->jr", to_basis, scores),
-        scores=scores,
-        bread=bread[None],
-        beta=beta,
-        n_rows=n_rows,
-        n_columns=len(beta),
-    )
-
-
-def absorbed_design(products: np.ndarray, *, stratum: np.ndarray, n_rows: int) -> ClusterDesign:
-    """Prepare least squares with a fixed effect of each stratum of whole clusters, at the price of one column.
-
-    Parameters
-    ----------
-    products
-        Shape (J, p + 2, p + 2), each cluster's cross-products of [X 1 y], X and y less their strata's means.
-    stratum
-        Shape (J,), position of each cluster's stratum.
-    n_rows
-        Rows in all.
-
-    Returns
-    -------
-    ClusterDesign
-        That of the model with a dummy a stratum: H is the sum of the projections on X and on the strata.
-    """
-    p = products.shape[1] - 2
-    gram = products[:, :-1, :-1]
-    inverse = np.linalg.inv(gram[:, :p, :p].sum(axis=0))
-    beta = inverse @ products[:, :p, -1].sum(axis=0)
-    sizes = np.bincount(stratum, weights=gram[:, p, p])
-    bread = np.zeros_like(gram)
-    bread[:, :p, :p] = inverse
-    bread[:, p, p] = 1 / sizes[stratum]
-    scores = products[:, :-1, -1] - gram[:, :, :p] @ beta
-    to_basis = _to_basis(gram)
-    columns = to_basis @ gram
-    return ClusterDesign(
-        columns=columns,
-        weighted=columns,
-        residual=np.einsum("jrq,jq->jr", to_basis, scores),
-        scores=scores,
-        bread=bread,
-        beta=beta,
-        n_rows=n_rows,
-        n_columns=p + len(sizes),
-        stratum=stratum,
-        stratum_sizes=sizes,
-    )
-
-
-def weighted_design(products: np.ndarray, *, n_rows: int = 0) -> ClusterDesign:
-    """Prepare weighted least squares; the working model is independent errors of equal variance.
-
-    Parameters
-    ----------
-    products
-        Shape (J, 2p + 1, 2p + 1), each cluster's cross-products of [X WX y], weights of mean 1 or so.
-    n_rows
-        Rows in all.
-    """
-    p = products.shape[1] // 2
-    gram, with_y = products[:, :-1, :-1], products[:, :-1, -1]
-    bread = np.linalg.inv(gram[:, :p, p:].sum(axis=0))
-    beta = bread @ with_y[:, p:].sum(axis=0)
-    to_basis = _to_basis(gram)
-    left = with_y - gram[:, :, :p] @ beta
-    return ClusterDesign(
-        columns=to_basis @ gram[:, :, :p],
-        weighted=to_basis @ gram[:, :, p:],
-        residual=np.einsum("jrq,jq->jr", to_basis, left),
-        scores=left[:, p:],
-        bread=bread[None],
-        beta=beta,
-        n_rows=n_rows,
-        n_columns=p,
-        middle=gram[:, p:, p:].sum(axis=0),
-    )
-
-
-def generalised_design(products: np.ndarray, *, relative_covariance: np.ndarray, n_rows: int = 0) -> ClusterDesign:
-    """Prepare the generalised least squares of a model with random effects of clusters.
-
-    Parameters
-    ----------
-    products
-        Shape (J, p + k + 1, p + k + 1), each cluster's cross-products of [X Z y].
-    relative_covariance
-        Shape (k, k), covariance of the random effects over the residual variance: V = I + Z L Z', for a random
-        intercept the 1-by-1 matrix of the variance ratio. Weights are its inverse and the working covariance is itself.
-    n_rows
-        Rows in all.
-    """
-    k = len(relative_covariance)
-    p = products.shape[1] - 1 - k
-    gram, with_y = products[:, :-1, :-1], products[:, :-1, -1]
-    to_basis = _to_basis(gram)
-    rank = int(to_basis.any(axis=2).sum(axis=1).max())  # what lies outside of every cluster's span is left out
-    to_basis = to_basis[:, -rank:]
-    columns, random = to_basis @ gram[:, :, :p], to_basis @ gram[:, :, p:]
-    working = np.eye(rank) + random @ relative_covariance @ random.transpose(0, 2, 1)
-    weighted = np.linalg.solve(working, columns)
-    # X'V^(-1)a = X'a - X'Z (I + L Z'Z)^(-1) L Z'a, in which nothing is lost that lies outside the basis' reach.
-    shrunk = np.linalg.solve(np.eye(k) + relative_covariance @ gram[:, p:, p:], relative_covariance[None])
-    crossed = gram[:, :p, p:] @ shrunk
-    inner = gram[:, :p, :p] - crossed @ gram[:, p:, :p]
-    moment = with_y[:, :p] - np.einsum("jpk,jk->jp", crossed, with_y[:, p:])
-    bread = np.linalg.inv(inner.sum(axis=0))
-    beta = bread @ moment.sum(axis=0)
-    left = with_y - gram[:, :, :p] @ beta
-    return ClusterDesign(
-        columns=columns,
-        weighted=weighted,
-        residual=np.einsum("jrq,jq->jr", to_basis, left),
-        scores=moment - inner @ beta,
-        bread=bread[None],
-        beta=beta,
-        n_rows=n_rows,
-        n_columns=p,
-        working=working,
-    )
 
 
 def cluster_robust(design: ClusterDesign, *, contrasts: np.ndarray, se_type: SeType = "CR2") -> ClusterRobust:
@@ -265,18 +75,119 @@ def cluster_robust(design: ClusterDesign, *, contrasts: np.ndarray, se_type: SeT
             "cluster-robust variance", f"'{se_type}' is unknown.", f"Use one of {', '.join(get_args(SeType))}."
         )
     p = len(design.beta)
-    change = _adjustment(design, se_type)
-    adjusted = design.scores + np.einsum("jrm,jrs,js->jm", design.weighted, change, design.residual)
+    padded = np.zeros((len(contrasts), 1, design.scores.shape[1]))
+    padded[:, 0, :p] = contrasts
+    found = contrast_inference(design, padded, se_type=se_type)
     bread = design.bread[0, :p, :p]
-    meat = adjusted[:, :p].T @ adjusted[:, :p] * _small_sample(design, se_type)
-    rows = np.zeros((len(contrasts), design.scores.shape[1]))
-    rows[:, :p] = contrasts @ bread
-    df = np.array([_satterthwaite(design, row, change) for row in rows])
+    adjusted = found.adjusted[:, :p]
     return ClusterRobust(
         beta=design.beta,
-        vcov=bread @ meat @ bread,
-        df=np.where(_determined(design, rows), np.nan, df),
+        vcov=bread @ (adjusted.T @ adjusted * _small_sample(design, se_type)) @ bread,
+        df=found.df,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContrastInference:
+    """Robust inference of contrasts.
+
+    Parameters
+    ----------
+    vcov
+        Shape (k, k).
+    df
+        Shape (k,), see `ClusterRobust`.
+    adjusted
+        Shape (J, m), X'W A e of every cluster.
+    """
+
+    vcov: np.ndarray
+    df: np.ndarray
+    adjusted: np.ndarray
+
+
+def contrast_inference(
+    design: ClusterDesign, contrasts: np.ndarray, *, se_type: SeType, tests: bool = True
+) -> ContrastInference:
+    """Return the robust covariance and the degrees of freedom of contrasts that may differ by cluster.
+
+    Parameters
+    ----------
+    design
+        The clusters.
+    contrasts
+        Shape (k, J or 1, m): with absorbed strata the last weight is that of the effect of the cluster's stratum.
+    se_type
+        See `cluster_robust`.
+    tests
+        Whether degrees of freedom are wanted, which take longest; NaN otherwise.
+    """
+    change = _adjustment(design, se_type)
+    adjusted = design.scores + np.einsum("jrm,jrs,js->jm", design.weighted, change, design.residual, optimize=True)
+    rows = _directions(design, contrasts)
+    each = np.einsum("kjm,jm->kj", np.broadcast_to(rows, (len(rows), *adjusted.shape)), adjusted)
+    df = np.full(len(rows), np.nan)
+    if tests:
+        k = link(design)
+        df[:] = [satterthwaite_df(contrast_pull(design, row, change), k) for row in rows]
+        df[_determined(design, rows)] = np.nan
+    return ContrastInference(
+        vcov=each @ each.T * _small_sample(design, se_type),
+        df=df,
+        adjusted=adjusted,
+    )
+
+
+def joint_test(
+    design: ClusterDesign, contrasts: np.ndarray, *, difference: np.ndarray, se_type: SeType, place: str
+) -> FTest:
+    """Test contrasts jointly; see `analysis.inference.cluster_tests`.
+
+    Parameters
+    ----------
+    design
+        The clusters.
+    contrasts
+        Shape (q, J or 1, m), see `contrast_inference`.
+    difference
+        Shape (q,), estimates less their values under the null hypothesis.
+    se_type
+        See `cluster_robust`.
+    place
+        What an error is about.
+
+    Raises
+    ------
+    EstimationError
+        When a contrast rests on one cluster alone, they are not independent, or clusters are too few for a joint test.
+    """
+    found = contrast_inference(design, contrasts, se_type=se_type)
+    if np.isnan(found.df).any():
+        raise EstimationError(
+            place, "an effect rests on one cluster alone: no error can be told for it.", "Leave the effect out."
+        )
+    size = np.sqrt(np.diag(found.vcov))
+    if not (size > 0).all() or np.linalg.cond(found.vcov / np.outer(size, size)) > _GREATEST_CONDITION:
+        raise EstimationError(
+            place,
+            f"the {len(contrasts)} effects cannot be told apart by {design.n_clusters} clusters.",
+            "Test fewer effects at once, none a combination of the others.",
+        )
+    change = _adjustment(design, se_type)
+    pulls = [contrast_pull(design, row, change) for row in _directions(design, contrasts)]
+    test = hotelling_test(pulls, link(design), difference=difference, covariance=found.vcov)
+    if test.df_denominator <= 0:
+        raise EstimationError(
+            place,
+            f"{design.n_clusters} clusters are too few for a joint test of {len(contrasts)} effects.",
+            "Test fewer effects at once.",
+        )
+    return test
+
+
+def _directions(design: ClusterDesign, contrasts: np.ndarray) -> np.ndarray:
+    """Return M c of every contrast, shape (k, J or 1, m)."""
+    return np.asarray((contrasts[:, :, None, :] @ design.bread)[:, :, 0, :])
 
 
 def cr2(products: np.ndarray, *, contrasts: np.ndarray) -> ClusterRobust:
@@ -290,14 +201,6 @@ def cr2(products: np.ndarray, *, contrasts: np.ndarray) -> ClusterRobust:
         Shape (k, p), one contrast of coefficients a row.
     """
     return cluster_robust(least_squares_design(products), contrasts=contrasts)
-
-
-def _to_basis(gram: np.ndarray) -> np.ndarray:
-    """Return what turns Q'a into U'a, U an orthonormal basis of Q's span; shape (J, r, r), zero beyond the rank."""
-    values, vectors = np.linalg.eigh(gram)
-    there = values > _SPAN_TOLERANCE * values.max(axis=1, keepdims=True)
-    scale = np.where(there, 1 / np.sqrt(np.where(there, values, 1.0)), 0.0)
-    return np.asarray(scale[:, :, None] * vectors.transpose(0, 2, 1))
 
 
 def _power(matrices: np.ndarray, exponent: float, *, tolerance: float = 0.0) -> np.ndarray:
@@ -349,52 +252,12 @@ def _determined(design: ClusterDesign, rows: np.ndarray) -> np.ndarray:
     Weights and working covariance are taken into the columns: with G_j = X_j'W_j X_j a cluster settles the directions
     in which G_j^(1/2) M G_j^(1/2) is one.
     """
-    root = _power(design.gram, 0.5, tolerance=_SPAN_TOLERANCE)
+    root = _power(design.gram, 0.5, tolerance=SPAN_TOLERANCE)
     identity = np.eye(root.shape[1])
     lost = identity - _power(identity - root @ design.bread @ root, 0.0, tolerance=_LEVERAGE_TOLERANCE)
-    inner = rows @ root  # root is symmetric
-    in_lost = ((inner @ lost) * inner).sum(axis=(0, 2))
-    return np.asarray(in_lost > _DETERMINED_TOLERANCE * (inner**2).sum(axis=(0, 2)))
-
-
-def _satterthwaite(design: ClusterDesign, row: np.ndarray, change: np.ndarray) -> float:
-    """Return (trace P)^2 / trace(P P), P_ij = u_i'((I - H) Phi (I - H)')_ij u_j and u_j = A_j'W_j X_j M c."""
-    inner = design.weighted @ row
-    pulled = inner + np.einsum("jrs,jr->js", change, inner)
-    spread = pulled if design.working is None else np.einsum("jrs,js->jr", design.working, pulled)
-    own = (pulled * spread).sum(axis=1)
-    by_column = np.einsum("jrm,jr->jm", design.columns, pulled)
-    if design.stratum is not None:
-        shared, squares = _shared_with_strata(design, by_column)
-    elif design.middle is None:
-        shared, squares = _shared(by_column, design.bread[0])
-    else:
-        bread = design.bread[0]
-        weighted = np.einsum("jrm,jr->jm", design.weighted, pulled)
-        link = np.block([[-bread @ design.middle @ bread, bread], [bread, np.zeros_like(bread)]])
-        shared, squares = _shared(np.hstack([by_column, weighted]), link)
-    trace = float((own - shared).sum())
-    total = float((own**2).sum() - 2 * (own * shared).sum()) + squares
-    return trace**2 / total if total > 0 else np.nan
-
-
-def _shared(pulled: np.ndarray, link: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the diagonal of C K C', shape (J,), and its sum of squares."""
-    product = link @ (pulled.T @ pulled)
-    return np.einsum("jm,mn,jn->j", pulled, link, pulled), float(np.sum(product * product.T))
-
-
-def _shared_with_strata(design: ClusterDesign, pulled: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the same with the strata's projection added: t_i t_j / N_s within a stratum, t the pull on its mean."""
-    sizes, codes = design.stratum_sizes, design.stratum
-    if sizes is None or codes is None:
-        raise AssertionError
-    p = len(design.beta)
-    own, on_mean, bread = pulled[:, :p], pulled[:, p], design.bread[0, :p, :p]
-    shared, squares = _shared(own, bread)
-    of_stratum = np.bincount(codes, weights=on_mean**2, minlength=len(sizes)) / sizes
-    together = np.stack(
-        [np.bincount(codes, weights=on_mean * own[:, k], minlength=len(sizes)) for k in range(p)], axis=1
-    )
-    crossed = float((np.einsum("sp,pq,sq->s", together, bread, together) / sizes).sum())
-    return shared + on_mean**2 / sizes[codes], squares + float((of_stratum**2).sum()) + 2 * crossed
+    found = np.zeros(len(rows), dtype=bool)
+    for place, row in enumerate(rows):
+        inner = (root @ row[..., None])[..., 0]
+        in_lost = float(((lost @ inner[..., None])[..., 0] * inner).sum())
+        found[place] = in_lost > _DETERMINED_TOLERANCE * float((inner**2).sum())
+    return found

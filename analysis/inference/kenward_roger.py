@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from analysis.mixed_models.likelihood import LikelihoodSums
 
 
@@ -61,6 +63,23 @@ class FTest:
     df_numerator: int
     df_denominator: float
     scaling: float = 1.0
+
+
+def f_test_frame(test: FTest, term: str, *, df_method: str) -> pd.DataFrame:
+    """Return a joint test as a row: term, statistic, df_numerator, df_denominator, p_value, scaling, df_method."""
+    import pandas as pd
+    from scipy import stats
+
+    row = {
+        "term": term,
+        "statistic": test.statistic,
+        "df_numerator": test.df_numerator,
+        "df_denominator": test.df_denominator,
+        "p_value": float(stats.f.sf(test.statistic, test.df_numerator, test.df_denominator)),
+        "scaling": test.scaling,
+        "df_method": df_method,
+    }
+    return pd.DataFrame([row])
 
 
 def variance_spread(at: LikelihoodSums) -> np.ndarray:

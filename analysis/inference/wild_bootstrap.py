@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from analysis.inference.cluster_robust import ClusterDesign
+from analysis.inference.cluster_designs import ClusterDesign
 from data_schema.errors import EstimationError
 
 if TYPE_CHECKING:

@@ -171,12 +171,11 @@ class MixedFit:
         found = self._sums_of_effects(working, rows=np.zeros((n_strata, p)), weights=np.eye(n_strata))
         unit = working.sums.basis.scale
         return [
-            t_estimate(
+            self._tested(
                 self._row(name, conf_level=conf_level),
                 estimate=float(estimate * unit),
                 std_error=float(error * unit),
                 df=float(df),
-                status=self.status,
             )
             for name, estimate, error, df in zip(
                 strata_names(working.sums), found.estimates, found.errors, found.df, strict=True
@@ -185,7 +184,7 @@ class MixedFit:
 
     def _sums_of_effects(self, working: Working, *, rows: np.ndarray, weights: np.ndarray) -> StrataContrasts:
         if self.robust is not None:
-            return self.robust.contrasts(rows)
+            return self.robust.contrasts(rows, weights)
         adjust = self.df_method == "kenward_roger"
         return strata_contrasts(working.at, rows=rows, weights=weights, spread=working.spread, adjust=adjust)
 
@@ -399,33 +398,20 @@ class MixedFit:
         Returns
         -------
         pandas.DataFrame
-            One row: term, statistic, df_numerator, df_denominator, p_value, scaling (of Kenward and Roger's F),
-            df_method.
+            One row: term, statistic, df_numerator, df_denominator, p_value, scaling (of Kenward and Roger's F, or of
+            Hotelling's T-squared with cluster-robust errors), df_method.
 
         Raises
         ------
         EstimationError
-            When the model has no such effects, or failed, or several are tested with cluster-robust errors.
+            When the model has no such effects, or failed, or clusters are too few to test so many effects by
+            cluster-robust errors.
         """
-        import pandas as pd
-        from scipy import stats
-
         names = self._term_names(terms)
         contrasts = np.stack([self._weights({name: 1.0}) for name in names])
         tested = self.joint_test(contrasts)
-        return pd.DataFrame(
-            [
-                {
-                    "term": terms if isinstance(terms, str) else " + ".join(names),
-                    "statistic": tested.statistic,
-                    "df_numerator": tested.df_numerator,
-                    "df_denominator": tested.df_denominator,
-                    "p_value": float(stats.f.sf(tested.statistic, tested.df_numerator, tested.df_denominator)),
-                    "scaling": tested.scaling,
-                    "df_method": self.df_method,
-                }
-            ]
-        )
+        method = self.df_method if self.robust is None else "hotelling"
+        return kr.f_test_frame(tested, terms if isinstance(terms, str) else " + ".join(names), df_method=method)
 
     def joint_test(self, contrasts: np.ndarray, *, null: np.ndarray | None = None) -> kr.FTest:
         """Test contrasts of the fixed effects jointly.
@@ -440,7 +426,7 @@ class MixedFit:
         Raises
         ------
         EstimationError
-            When the fit failed, or for several contrasts with cluster-robust errors.
+            When the fit failed, or clusters are too few to test so many contrasts by cluster-robust errors.
         """
         coefficients = self._fitted()
         working = self.working

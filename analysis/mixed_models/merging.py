@@ -1,36 +1,138 @@
-"""Sums of stretches of the same data added up, whichever basis each stretch was brought into."""
+"""Sums of stretches of the same data added up, whichever basis each stretch was brought into.
+
+A basis is a change of the columns W = [X Z y], which sums follow: with W_2 C the second stretch's columns in the basis
+of the first, W'W becomes C'W'W C and Z'W likewise.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.mixed_models.basis import Basis
+from analysis.mixed_models.cluster_rows import ClusterRows, merged_rows
 from analysis.mixed_models.groupings import Grouping
 from analysis.mixed_models.moments import Level, Moments, ordered
 from data_schema.errors import EstimationError
 
+_PLACE = "sums of two stretches of rows"
 
-def merged(first: Moments, second: Moments) -> Moments:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Labels:
+    """Labels of both stretches, and the places of each stretch's own among them."""
+
+    every: tuple[str, ...]
+    first: np.ndarray
+    second: np.ndarray
+
+
+def merged(
+    first: Moments, second: Moments, clusters: tuple[ClusterRows, ClusterRows] | None = None
+) -> tuple[Moments, ClusterRows | None]:
     """Return the sums of two stretches of rows as those of both, in the basis of the first.
 
     Parameters
     ----------
     first, second
-        Of the same model with random intercepts; a group may have rows in both.
+        Of the same model; a group may have rows in both.
+    clusters
+        Their clusters' rows; None without.
 
     Raises
     ------
     EstimationError
-        When the models differ, have random slopes, or a stretch has no basis.
+        When the models differ, a group lies in two groups of the next coarser level, or a stretch has no basis.
     """
     _require_alike(first, second)
-    change = _change(first.basis, second.basis)
-    levels = [*first.levels, *([] if first.strata is None else [first.strata])]
-    others = [*second.levels, *([] if second.strata is None else [second.strata])]
-    labels = [tuple(sorted({*a.labels, *b.labels})) for a, b in zip(levels, others, strict=True)]
-    labels[len(first.levels) :] = [level.labels for level in levels[len(first.levels) :]]  # the reference stays first
+    change = _change(first, second)
+    residual = _joined(first.residual, second.residual)
+    strata = _joined(*(() if sums.strata is None else sums.strata.labels for sums in (first, second)))
+    levels, others = ([*sums.levels, *([] if sums.strata is None else [sums.strata])] for sums in (first, second))
+    labels = [tuple(sorted({*a.labels, *b.labels})) for a, b in zip(first.levels, second.levels, strict=True)]
+    if first.strata is not None:
+        labels.append(strata.every)
+    grown = _grown(labels, levels, others, n=len(first.levels))
+    moved = [
+        replace(
+            levels[k],
+            labels=names,
+            parent=parent,
+            cross=_added(levels[k], others[k], names, change, residual=residual),
+        )
+        for k, (names, parent) in enumerate(grown)
+    ]
+    made = replace(
+        first,
+        total=_by_residual(first.total, residual.first, residual)
+        + _by_residual(change.T @ second.total @ change, residual.second, residual),
+        levels=tuple(moved[: len(first.levels)]),
+        strata=moved[-1] if first.strata is not None else None,
+        n_rows=_by_residual(first.n_rows, residual.first, residual)
+        + _by_residual(second.n_rows, residual.second, residual),
+        residual=residual.every,
+        log_weights=first.log_weights + second.log_weights,
+    )
+    if clusters is None:
+        return made, None
+    return made, _merged_clusters(first, clusters, change, residual=residual, strata=strata)
+
+
+def _require_alike(first: Moments, second: Moments) -> None:
+    for sums in (first, second):
+        if sums.basis.reason or sums.basis.dropped:
+            reason = sums.basis.reason or next(iter(sums.basis.dropped.values()))
+            raise EstimationError(_PLACE, f"one has no full set of columns: {reason}", "Make larger stretches.")
+    layouts = [
+        (
+            sums.basis.names,
+            [(level.name, [block.names for block in level.blocks], level.places.tolist()) for level in sums.levels],
+            None if sums.strata is None else sums.strata.name,
+            sums.residual_name,
+        )
+        for sums in (first, second)
+    ]
+    if layouts[0] != layouts[1]:
+        raise EstimationError(
+            _PLACE,
+            f"their columns differ: {', '.join(first.basis.names)} and {', '.join(second.basis.names)}.",
+            "Cut the data so that every stretch has all levels of every factor.",
+        )
+
+
+def _joined(first: tuple[str, ...], second: tuple[str, ...]) -> _Labels:
+    """Return the labels of both; in the order of the first where it has all of them, else sorted."""
+    every = first if set(second) <= set(first) else tuple(sorted({*first, *second}))
+    place = {label: k for k, label in enumerate(every)}
+    return _Labels(
+        every=every,
+        first=np.array([place[label] for label in first], dtype=np.intp),
+        second=np.array([place[label] for label in second], dtype=np.intp),
+    )
+
+
+def _change(first: Moments, second: Moments) -> np.ndarray:
+    """Return the matrix from the second's columns [X Z y] to those in the basis of the first."""
+    wanted, given, p = first.basis, second.basis, first.p
+    back = np.linalg.inv(given.matrix)
+    change = np.eye(len(first.total[0]))
+    change[:p, :p] = back @ wanted.matrix
+    change[:p, -1] = back @ (given.shift - wanted.shift) / wanted.scale
+    change[-1, -1] = given.scale / wanted.scale
+    for own, other in zip(first.levels, second.levels, strict=True):
+        for block, moved in zip(own.blocks, other.blocks, strict=True):
+            places = own.places[block.start : block.start + block.size]
+            outside = places >= p  # an intercept among the fixed columns is the same in every basis
+            turned = moved.change @ np.linalg.inv(block.change)
+            change[np.ix_(places, places[outside])] = turned[:, outside]
+    return change
+
+
+def _grown(
+    labels: list[tuple[str, ...]], levels: Sequence[Level], others: Sequence[Level], *, n: int
+) -> list[tuple[tuple[str, ...], np.ndarray]]:
+    """Return labels and parents of every level with the groups of both stretches."""
     parents = [
         _parents(labels[k], labels[k + 1], (levels[k], levels[k + 1]), (others[k], others[k + 1]))
         for k in range(len(levels) - 1)
@@ -42,62 +144,11 @@ def merged(first: Moments, second: Moments) -> Moments:
         Grouping(name=level.name, codes=code, labels=own)
         for level, code, own in zip(levels, codes, labels, strict=True)
     )
-    n = len(first.levels)
     _, sorted_parents, sorted_labels = ordered(groupings[:n], groupings[n] if len(groupings) > n else None)
-    made = [
-        replace(
-            levels[k],
-            labels=sorted_labels[k],
-            parent=sorted_parents[k],
-            cross=_added(levels[k], others[k], sorted_labels[k], change),
-        )
-        for k in range(n)
-    ]
-    strata = None
-    if first.strata is not None and second.strata is not None:
-        strata = replace(first.strata, cross=_added(first.strata, second.strata, first.strata.labels, change))
-    return replace(
-        first,
-        total=first.total + change.T @ second.total @ change,
-        levels=tuple(made),
-        strata=strata,
-        n_rows=first.n_rows + second.n_rows,
-        log_weights=first.log_weights + second.log_weights,
-    )
-
-
-def _require_alike(first: Moments, second: Moments) -> None:
-    place = "sums of two stretches of rows"
-    for sums in (first, second):
-        if sums.basis.reason or sums.basis.dropped:
-            reason = sums.basis.reason or next(iter(sums.basis.dropped.values()))
-            raise EstimationError(place, f"one has no full set of columns: {reason}", "Make larger stretches.")
-        if sums.total.shape[1] != sums.p + 1 or any(len(level.places) != 1 for level in sums.levels):
-            raise EstimationError(place, "the model has random slopes.", "Sum the rows of such models in one piece.")
-    same = (
-        first.basis.names == second.basis.names
-        and [level.name for level in first.levels] == [level.name for level in second.levels]
-        and (None if first.strata is None else first.strata.labels)
-        == (None if second.strata is None else second.strata.labels)
-        and first.residual == second.residual
-    )
-    if not same:
-        raise EstimationError(
-            place,
-            f"their columns differ: {', '.join(first.basis.names)} and {', '.join(second.basis.names)}.",
-            "Cut the data so that every stretch has all levels of every factor.",
-        )
-
-
-def _change(wanted: Basis, given: Basis) -> np.ndarray:
-    """Return the matrix from columns [X y] in one basis to those in another."""
-    p = len(wanted.names)
-    back = np.linalg.inv(given.matrix)
-    change = np.zeros((p + 1, p + 1))
-    change[:p, :p] = back @ wanted.matrix
-    change[:p, p] = back @ (given.shift - wanted.shift) / wanted.scale
-    change[p, p] = given.scale / wanted.scale
-    return change
+    grown = list(zip(sorted_labels, sorted_parents, strict=True))
+    if len(labels) > n:
+        grown.append((labels[n], np.zeros(len(labels[n]), dtype=np.intp)))
+    return grown
 
 
 def _parents(
@@ -117,11 +168,62 @@ def _parents(
     return np.array([found[label] for label in labels], dtype=np.intp)
 
 
-def _added(first: Level, second: Level, labels: tuple[str, ...], change: np.ndarray) -> np.ndarray:
+def _by_residual(sums: np.ndarray, places: np.ndarray, residual: _Labels) -> np.ndarray:
+    """Return sums by group of residual variance with zeros for groups that the stretch does not have."""
+    if not residual.every:
+        return sums
+    result = np.zeros((len(residual.every), *sums.shape[1:]), dtype=sums.dtype)
+    result[places] = sums
+    return result
+
+
+def _added(
+    first: Level, second: Level, labels: tuple[str, ...], change: np.ndarray, *, residual: _Labels
+) -> np.ndarray:
     """Return cross-products by group, in the order of the labels."""
     place = {label: k for k, label in enumerate(labels)}
-    shape = (first.cross.shape[0], len(labels), *first.cross.shape[2:])
-    result = np.zeros(shape)
-    result[:, [place[label] for label in first.labels]] += first.cross
-    result[:, [place[label] for label in second.labels]] += second.cross @ change
+    own = _by_residual(first.cross, residual.first, residual)
+    turn = change[np.ix_(first.places, first.places)]
+    other = _by_residual(turn.T @ second.cross @ change, residual.second, residual)
+    result = np.zeros((own.shape[0], len(labels), *own.shape[2:]))
+    result[:, [place[label] for label in first.labels]] += own
+    result[:, [place[label] for label in second.labels]] += other
     return result
+
+
+def _merged_clusters(
+    first: Moments,
+    clusters: tuple[ClusterRows, ClusterRows],
+    change: np.ndarray,
+    *,
+    residual: _Labels,
+    strata: _Labels,
+) -> ClusterRows:
+    """Return the clusters' rows of both stretches, in the basis of the first."""
+    own, other = clusters
+    p = first.p
+    turns = [change[np.ix_(level.places, level.places)] for level in first.levels]
+    fixed = change[np.ix_([*range(p), len(change) - 1], [*range(p), len(change) - 1])]
+    parts = []
+    for rows, labels, codes in ((own, residual.first, strata.first), (other, residual.second, strata.second)):
+        parts.append(
+            replace(
+                rows,
+                variance=labels[rows.variance] if residual.every else rows.variance,
+                stratum=None if rows.stratum is None else codes[rows.stratum],
+            )
+        )
+    parts[1] = replace(parts[1], rows=_turned_rows(other, fixed, turns))
+    return merged_rows(parts[0], parts[1], n_fixed=p, widths=tuple(len(turn) for turn in turns))
+
+
+def _turned_rows(rows: ClusterRows, fixed: np.ndarray, turns: Sequence[np.ndarray]) -> np.ndarray:
+    p = len(fixed) - 1
+    random = rows.rows[:, :, p:-1]
+    turned, start = np.empty_like(random), 0
+    for n, turn in zip(rows.n_sets, turns, strict=True):
+        stop = start + n * len(turn)
+        turned[:, :, start:stop] = random[:, :, start:stop] @ np.kron(np.eye(n), turn)
+        start = stop
+    ends = np.concatenate([rows.rows[:, :, :p], rows.rows[:, :, -1:]], axis=2) @ fixed
+    return np.concatenate([ends[:, :, :p], turned, ends[:, :, p:]], axis=2)
