@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from analysis.mixed_models.fit import MixedFit
     from analysis.mixed_models.working import VarianceComponent
     from analysis.ordinal import OrdinalEffects, OrdinalFit, fit_ordinal, ordinal_effects
+    from analysis.outcome_models import OutcomeFit
     from analysis.pooling import Pooled, pool_countries
     from analysis.power import SchoolTrial, WithinSchoolTrial, mdes, minimum_detectable_risk, power_of, schools_needed
     from analysis.power_simulation import SimulatedPower, TrueOutcome, simulated_power
@@ -108,6 +109,7 @@ __all__ = [
     "Model",
     "OrdinalEffects",
     "OrdinalFit",
+    "OutcomeFit",
     "Pooled",
     "Question",
     "RandomisationInference",
@@ -217,6 +219,7 @@ _HOMES = {
     "MixedSums": "analysis.mixed",
     "Model": "analysis.specs",
     "OrdinalEffects": "analysis.ordinal",
+    "OutcomeFit": "analysis.outcome_models",
     "OrdinalFit": "analysis.ordinal",
     "Pooled": "analysis.pooling",
     "Question": "analysis.specs",

@@ -15,11 +15,10 @@ import pandas as pd
 from analysis.binary.fitting import too_few
 from analysis.binary.separation import separated_arm
 from analysis.counts.rows import count_rows
-from analysis.quadrature import LOGIT, ComplementaryLogLog, Poisson, Response
+from analysis.estimating_equations import MEANS, Equations, Solution, solve_equations
 from analysis.results import Coefficients, Convergence, Estimate, Fit, failed_fit
 from analysis.specs import Model
 from analysis.standardised import Standardised
-from analysis.sums import scaled_columns
 from analysis.terms import Columns, design_columns
 from data_schema.errors import EstimationError
 
@@ -27,10 +26,8 @@ GeeLink = Literal["logit", "cloglog", "log", "identity"]
 Correlation = Literal["exchangeable", "independence"]
 GeeErrors = Literal["kauermann_carroll", "mancl_derouen", "fay_graubard", "robust"]
 
-_STEPS = 100
 # Fay and Graubard keep a school's leverage below this.
 _MOST_LEVERAGE = 0.75
-_MOST_CORRELATION = 0.99
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +115,8 @@ def fit_gee(
     if reason:
         fit = failed_fit(reason, **labels, n_missing_outcome=columns.n_missing_outcome)
         return GeeFit(fit=fit, correlation=0.0)
-    equations = _Equations.of(columns, link=link, offset=None if exposed is None else np.log(exposed))
-    solution = _solve(equations, exchangeable=correlation == "exchangeable")
+    equations = Equations.of(columns, link=link, offset=None if exposed is None else np.log(exposed))
+    solution = solve_equations(equations, exchangeable=correlation == "exchangeable")
     reason = solution.reason or too_few(equations.df)
     if reason:
         fit = failed_fit(reason, **labels, n_missing_outcome=columns.n_missing_outcome)
@@ -174,136 +171,7 @@ def _range(columns: Columns, link: str) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Identity:
-    """The mean itself is linear."""
-
-    def mean(self, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return eta, np.ones_like(eta)
-
-
-_MEANS: dict[str, Response | _Identity] = {
-    "logit": LOGIT,
-    "cloglog": ComplementaryLogLog(),
-    "log": Poisson(),
-    "identity": _Identity(),
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Equations:
-    """Rows sorted by school, columns scaled."""
-
-    names: tuple[str, ...]
-    x: np.ndarray
-    y: np.ndarray
-    offset: np.ndarray
-    starts: np.ndarray
-    sizes: np.ndarray
-    back: np.ndarray
-    centre: np.ndarray
-    scale: np.ndarray
-    link: str
-    df: int
-
-    @classmethod
-    def of(cls, columns: Columns, *, link: str, offset: np.ndarray | None) -> _Equations:
-        kept, values, centre, scale = scaled_columns(columns)
-        order = np.argsort(columns.school, kind="stable")
-        school, x = columns.school[order], values[order, :-1]
-        starts = np.searchsorted(school, np.arange(len(columns.schools)))
-        back = np.diag(1 / scale[:-1])
-        back[0] -= centre[:-1] / scale[:-1]
-        constant = (x == x[starts][school]).all(axis=0)
-        return cls(
-            names=tuple(columns.names[k] for k in kept),
-            x=x,
-            y=columns.y[order],
-            offset=np.zeros(len(x)) if offset is None else offset[order],
-            starts=starts,
-            sizes=np.diff(np.append(starts, len(x))).astype(float),
-            back=back,
-            centre=centre[:-1],
-            scale=scale[:-1],
-            link=link,
-            df=len(columns.schools) - int(constant.sum()),
-        )
-
-    def moments(self, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return means, their derivatives by the linear predictor, and standard deviations."""
-        mean, slope = _MEANS[self.link].mean(self.x @ beta + self.offset)
-        if self.link == "identity":
-            return mean, slope, np.ones_like(mean)
-        variance = mean if self.link == "log" else mean * (1 - mean)
-        return mean, slope, np.sqrt(np.maximum(variance, 1e-12))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Solution:
-    """Where the equations are zero; ``information`` (J, p, p) and ``score`` (J, p) by school."""
-
-    beta: np.ndarray
-    correlation: float
-    information: np.ndarray
-    score: np.ndarray
-    n_steps: int
-    reason: str
-
-
-def _solve(equations: _Equations, *, exchangeable: bool) -> _Solution:
-    """Take Fisher's steps, the correlation by moments of the residuals before each."""
-    beta = np.zeros(equations.x.shape[1])
-    if equations.link == "log":
-        beta[0] = np.log(equations.y.sum() / np.exp(equations.offset).sum())
-    reason = "The estimating equations have no solution: a coefficient is infinite."
-    rho, step_number = 0.0, 0
-    for step_number in range(1, _STEPS + 1):
-        rho = _correlation(equations, beta) if exchangeable and step_number > 1 else 0.0
-        information, score = _by_school(equations, beta, rho)
-        step = np.linalg.lstsq(information.sum(axis=0), score.sum(axis=0), rcond=None)[0]
-        beta = beta + np.clip(step, -5.0, 5.0)
-        if step_number > 2 and float(np.abs(step).max()) < 1e-10:
-            reason = ""
-            break
-        if float(np.abs(beta).max()) > 50:
-            break
-    information, score = _by_school(equations, beta, rho)
-    return _Solution(
-        beta=beta, correlation=rho, information=information, score=score, n_steps=step_number, reason=reason
-    )
-
-
-def _correlation(equations: _Equations, beta: np.ndarray) -> float:
-    """Return the mean product of two pupils' residuals over their mean square."""
-    mean, _, spread = equations.moments(beta)
-    residual = (equations.y - mean) / spread
-    square = float((residual**2).sum())
-    sums = np.add.reduceat(residual, equations.starts)
-    pairs = float((equations.sizes * (equations.sizes - 1)).sum())
-    if pairs == 0 or square == 0:
-        return 0.0
-    rho = (float((sums**2).sum()) - square) / pairs / (square / len(residual))
-    # A correlation of -1 / (n - 1) has no inverse: half of it is the most that the largest school is left with.
-    least = -0.5 / max(float(equations.sizes.max()) - 1, 1.0)
-    return float(np.clip(rho, least, _MOST_CORRELATION))
-
-
-def _by_school(equations: _Equations, beta: np.ndarray, rho: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return every school's information and score under the exchangeable correlation."""
-    mean, slope, spread = equations.moments(beta)
-    residual = (equations.y - mean) / spread
-    d = equations.x * (slope / spread)[:, None]
-    p = d.shape[1]
-    products = (d[:, :, None] * d[:, None, :]).reshape(len(d), p * p)
-    sums = np.add.reduceat(np.column_stack([residual, d, d * residual[:, None], products]), equations.starts, axis=0)
-    total, by_d, by_score = sums[:, 0], sums[:, 1 : p + 1], sums[:, p + 1 : 2 * p + 1]
-    shrink = rho / (1 + (equations.sizes - 1) * rho)
-    information = sums[:, 2 * p + 1 :].reshape(-1, p, p) - shrink[:, None, None] * by_d[:, :, None] * by_d[:, None, :]
-    score = by_score - (shrink * total)[:, None] * by_d
-    return information / (1 - rho), score / (1 - rho)
-
-
-def _sandwich(solution: _Solution, back: np.ndarray, *, se_type: GeeErrors) -> np.ndarray:
+def _sandwich(solution: Solution, back: np.ndarray, *, se_type: GeeErrors) -> np.ndarray:
     bread = np.linalg.inv(solution.information.sum(axis=0))
     leverage = solution.information @ bread
     score = solution.score
@@ -333,7 +201,7 @@ def _half_corrected(information: np.ndarray, bread: np.ndarray, score: np.ndarra
 
 
 def _differences(
-    equations: _Equations, solution: _Solution, vcov: np.ndarray, *, terms: tuple[str, ...]
+    equations: Equations, solution: Solution, vcov: np.ndarray, *, terms: tuple[str, ...]
 ) -> Coefficients | None:
     """Return differences of means, every pupil being in one arm or the other; None for the identity or without arms."""
     if equations.link == "identity" or not terms:
@@ -344,7 +212,7 @@ def _differences(
         for term in terms:
             place = equations.names.index(term)
             x[:, place] = (float(term == chosen) - equations.centre[place]) / equations.scale[place]
-        mean, slope = _MEANS[equations.link].mean(x @ solution.beta + equations.offset)
+        mean, slope = MEANS[equations.link].mean(x @ solution.beta + equations.offset)
         values.append(float(mean.mean()))
         slopes.append((slope[:, None] * x).mean(axis=0))
     return Standardised.by_delta(np.array(values), np.array(slopes), vcov, terms=terms, df=equations.df).differences()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import get_args
+from typing import Literal, get_args, overload
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,9 @@ from analysis.mixed_models.robust import MixedSeType, RobustErrors, robust_error
 from analysis.mixed_models.search import Optimum, optimum
 from analysis.mixed_models.streaming import streamed_sums
 from analysis.mixed_models.working import MixedDfMethod, VarianceComponent, Working, model_coefficients, working_of
+from analysis.outcome_models.fit import OutcomeFit
+from analysis.outcome_models.fitted import Family, LinkName
+from analysis.outcome_models.route import check_family, outcome_model
 from analysis.results import Coefficients, Convergence
 from data_schema.errors import EstimationError
 
@@ -51,18 +54,50 @@ class MixedSums:
     clusters: ClusterRows | None = None
 
 
+@overload
 def mixed_model(
     formula: str,
     data: pd.DataFrame,
     *,
-    reml: bool = True,
+    family: Literal["gaussian"] = "gaussian",
+    reml: bool | None = None,
     df_method: MixedDfMethod | None = None,
     weights: str | None = None,
     residual_by: str | None = None,
     reference: Mapping[str, str] | None = None,
     se_type: MixedSeType = "model",
-) -> MixedFit:
-    """Fit a linear multilevel model.
+) -> MixedFit: ...
+
+
+@overload
+def mixed_model(
+    formula: str,
+    data: pd.DataFrame,
+    *,
+    family: Family,
+    link: LinkName | None = None,
+    n_nodes: int | None = None,
+    exposure: str | None = None,
+    reference: Mapping[str, str] | None = None,
+) -> OutcomeFit: ...
+
+
+def mixed_model(
+    formula: str,
+    data: pd.DataFrame,
+    *,
+    family: Literal["gaussian"] | Family = "gaussian",
+    reml: bool | None = None,
+    df_method: MixedDfMethod | None = None,
+    weights: str | None = None,
+    residual_by: str | None = None,
+    reference: Mapping[str, str] | None = None,
+    se_type: MixedSeType = "model",
+    link: LinkName | None = None,
+    n_nodes: int | None = None,
+    exposure: str | None = None,
+) -> MixedFit | OutcomeFit:
+    """Fit a multilevel model: linear, or of a binary outcome or a count.
 
     Parameters
     ----------
@@ -72,6 +107,10 @@ def mixed_model(
         formulaic: factors, interactions, ``I()``, ``np.log()``, ``bs()``, ``poly()``.
     data
         One row a pupil. Rows with a missing value in any column of the model are left out and counted.
+    family
+        "gaussian" (the default: linear), "binomial" (0 or 1), "poisson" or "negative_binomial" (whole numbers). The
+        arguments after ``reference`` and ``se_type`` belong to the others, those before (but for ``reference``) to the
+        linear model; what does not belong is an error.
     reml
         Restricted maximum likelihood (the default), or maximum likelihood.
     df_method
@@ -88,11 +127,20 @@ def mixed_model(
         "model" (the default), or cluster-robust errors by the outermost grouping, which hold when the random part is
         wrong: "CR2" (unbiased where it is right), "CR0", "CR1" or "CR3", with Satterthwaite's degrees of freedom as
         clubSandwich has them, and Hotelling's T-squared tests (HTZ) of several effects.
+    link
+        Of a binomial: "logit" (the default), "cloglog", "log" (risk ratios) or "identity" (risk differences).
+    n_nodes
+        Nodes of adaptive Gauss-Hermite quadrature, 15 unless given (7 along each axis of a slope); 1 is Laplace's
+        approximation.
+    exposure
+        Column of the time in which a count was made, such as days enrolled.
 
     Returns
     -------
-    MixedFit
-        What cannot be fitted has ``convergence.status == "failed"`` and a reason. A variance of zero is an answer:
+    MixedFit or OutcomeFit
+        Of a linear model or of the other families; both have ``tidy()``, ``glance()``, ``vcov``, ``predict()``,
+        ``summary()``, ``variance_components()`` and ``random_effects()``. What cannot be fitted has
+        ``convergence.status == "failed"`` and a reason. A variance of zero is an answer:
         "boundary".
 
     Raises
@@ -115,6 +163,15 @@ def mixed_model(
     >>> fit.convergence.status
     'converged'
     """
+    linear = {"reml": reml, "df_method": df_method, "weights": weights, "residual_by": residual_by}
+    linear["se_type"] = None if se_type == "model" else se_type
+    others = {"link": link, "n_nodes": n_nodes, "exposure": exposure}
+    check_family(formula, family=family, linear=linear, others=others)
+    if family != "gaussian":
+        return outcome_model(
+            formula, data, family=family, link=link, n_nodes=n_nodes, exposure=exposure, reference=reference
+        )
+    reml = reml is not False
     _check(formula, reml=reml, df_method=df_method, se_type=se_type)
     sums = mixed_sums(
         formula,

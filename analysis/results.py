@@ -26,7 +26,7 @@ class Convergence:
     n_evaluations
         How often the objective was evaluated.
     reason
-        Why it failed, as a sentence; empty otherwise.
+        Why it failed, or which border it lies at, as a sentence; empty otherwise.
     """
 
     status: Literal["converged", "boundary", "failed"]

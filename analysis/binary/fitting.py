@@ -8,20 +8,40 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from analysis.binary.separation import infinite_arm, informative_rows, separated_arm, weak_prior
+from analysis.binary.separation import infinite_term, informative_rows, separated_arm, weak_prior
 from analysis.inference.adjusted_profile import adjusted_vcov
-from analysis.quadrature import LOGIT, ComplementaryLogLog, Optimum, Problem, Response, average_mean, maximise
+from analysis.quadrature import (
+    LOGIT,
+    ComplementaryLogLog,
+    LinearShare,
+    LogShare,
+    Optimum,
+    Problem,
+    Response,
+    average_mean,
+    maximise,
+    share_beyond,
+)
 from analysis.results import Coefficients, Convergence, Fit, failed_fit
 from analysis.specs import Model
 from analysis.standardised import Standardised
 from analysis.terms import Columns, design_columns
 from data_schema.errors import EstimationError
 
-Link = Literal["logit", "cloglog"]
+Link = Literal["logit", "cloglog", "log", "identity"]
 Separation = Literal["weak_prior", "fail"]
 
-_RESPONSES: dict[str, Response] = {"logit": LOGIT, "cloglog": ComplementaryLogLog()}
-_METHODS = {"logit": "logistic_mixed", "cloglog": "cloglog_mixed"}
+RESPONSES: dict[str, Response] = {
+    "logit": LOGIT,
+    "cloglog": ComplementaryLogLog(),
+    "log": LogShare(),
+    "identity": LinearShare(),
+}
+METHODS = {"logit": "logistic_mixed", "cloglog": "cloglog_mixed", "log": "log_mixed", "identity": "identity_mixed"}
+# Links that a prior on log odds (or log hazards) makes sense for; the others fail where events are separated.
+WITH_PRIOR = ("logit", "cloglog")
+# Where more of the pupils and schools than this lie beyond 0 or 1, the link is not theirs.
+_BEYOND = 1e-3
 
 
 def fit_logistic_mixed(
@@ -76,9 +96,10 @@ def fit_binary_mixed(
     frame, model, n_nodes, separation
         See `fit_logistic_mixed`.
     link
-        "logit" (coefficients are log odds) or "cloglog" (log hazards of a time that is seen term by term). A log or an
-        identity link would let a school's share leave 0 to 1 when school intercepts are normal; use
-        `analysis.fit_gee`, which has them.
+        "logit" (coefficients are log odds), "cloglog" (log hazards of a time that is seen term by term), "log" (log
+        risk ratios) or "identity" (risk differences). Normal school intercepts reach beyond the borders of the last
+        two: shares stop there, and where more than one in a thousand does, the fit is "boundary" and says so. They have
+        no weak prior: separated events fail.
 
     Raises
     ------
@@ -125,26 +146,51 @@ def fit_binary(
 ) -> BinaryFit:
     """Fit as `fit_binary_mixed` does, and keep what risks need."""
     _check(model, link=link, n_nodes=n_nodes, separation=separation)
-    labels = {"method": f"{_METHODS[link]}_{n_nodes}_nodes", "se_type": "model", "df_method": "between"}
+    labels = {"method": f"{METHODS[link]}_{n_nodes}_nodes", "se_type": "model", "df_method": "between"}
     every = design_columns(frame, model)
     reason = every.reason or not_binary(every)
     if not reason:
-        kept = informative_rows(frame, model)
+        # A linear share has no infinite coefficient: strata without events tell as much as others.
+        kept = frame if link == "identity" else informative_rows(frame, model)
         columns = every if kept is frame else design_columns(kept, model)
         reason = columns.reason or separated_arm(columns)
     if not reason:
-        tried = _searched(columns, every, labels=labels, response=_RESPONSES[link], n_nodes=n_nodes, note="")
+        tried = _searched(columns, every, labels=labels, response=RESPONSES[link], n_nodes=n_nodes, note="")
         if not tried.note:
             return tried
         reason = tried.note
-    if separation == "fail" or every.reason or not_binary(every):
+    if separation == "fail" or link not in WITH_PRIOR or every.reason or not_binary(every):
         return BinaryFit(fit=failed_fit(reason, **labels, n_missing_outcome=every.n_missing_outcome))
     usable = every if columns.reason else columns
     labels = {**labels, "method": labels["method"] + "_weak_prior"}
-    return _searched(usable, every, labels=labels, response=_RESPONSES[link], n_nodes=n_nodes, note=_said(reason))
+    return _searched(usable, every, labels=labels, response=RESPONSES[link], n_nodes=n_nodes, note=prior_note(reason))
 
 
-def _said(reason: str) -> str:
+def fit_binary_columns(columns: Columns, *, link: Link, n_nodes: int) -> BinaryFit:
+    """Fit columns that are made already; where a coefficient is infinite, with the weak prior.
+
+    Parameters
+    ----------
+    columns
+        The first is the intercept.
+    link, n_nodes
+        See `fit_binary_mixed`.
+    """
+    labels = {"method": f"{METHODS[link]}_{n_nodes}_nodes", "se_type": "model", "df_method": "between"}
+    reason = columns.reason or not_binary(columns)
+    if reason:
+        return BinaryFit(fit=failed_fit(reason, **labels, n_missing_outcome=columns.n_missing_outcome))
+    tried = _searched(columns, columns, labels=labels, response=RESPONSES[link], n_nodes=n_nodes, note="")
+    if not tried.note or link not in WITH_PRIOR:
+        return replace(tried, note="")
+    labels = {**labels, "method": labels["method"] + "_weak_prior"}
+    return _searched(
+        columns, columns, labels=labels, response=RESPONSES[link], n_nodes=n_nodes, note=prior_note(tried.note)
+    )
+
+
+def prior_note(reason: str) -> str:
+    """Say why a prior was used."""
     return f"{reason} A weak log-F(1, 1) prior on the coefficients keeps the estimates finite."
 
 
@@ -152,8 +198,8 @@ def _check(model: Model, *, link: str, n_nodes: int, separation: str) -> None:
     if link not in get_args(Link):
         raise EstimationError(
             f"model of '{model.outcome}'",
-            f"the link '{link}' has no model with normal school intercepts.",
-            "Use 'logit' or 'cloglog', or fit_gee for the links 'log' and 'identity'.",
+            f"the link '{link}' is unknown.",
+            f"Use one of {', '.join(get_args(Link))}.",
         )
     if separation not in get_args(Separation):
         raise EstimationError(
@@ -179,7 +225,7 @@ def _searched(
     problem = replace(problem, data=data)
     optimum = maximise(data, n_nodes=n_nodes)
     if not note:
-        infinite = optimum.reason or infinite_arm(problem, optimum, columns)
+        infinite = optimum.reason or infinite_term(problem, optimum, columns)
         if infinite:
             fit = failed_fit(infinite, **labels, n_missing_outcome=every.n_missing_outcome)
             return BinaryFit(fit=fit, note=infinite)
@@ -215,17 +261,31 @@ def _fit(draft: BinaryFit, every: Columns, *, labels: dict[str, str], df: int) -
             test_error=larger_errors(vcov, back @ adjusted[:p, :p] @ back.T),
         ),
         differences=_risk_differences(draft, df=df),
-        convergence=Convergence(
-            status="boundary" if optimum.school_sd == 0 else "converged",
-            objective=optimum.deviance,
-            n_evaluations=optimum.n_evaluations,
-        ),
+        convergence=ended(problem, optimum),
         n_pupils=len(every.y),
         n_schools=len(every.schools),
         n_missing_outcome=every.n_missing_outcome,
         n_missing_covariate=every.n_missing_covariate,
         variances={"school": optimum.school_sd**2},
         dropped=tuple(name for name in every.names if name not in problem.names),
+    )
+
+
+def ended(problem: Problem, optimum: Optimum) -> Convergence:
+    """Say how a search ended: with schools that do not differ, or with shares beyond the borders of the link."""
+    data = problem.data
+    beyond = share_beyond(data.response, data.linear(optimum.beta), optimum.school_sd, count=data.count)
+    reason = ""
+    if beyond > _BEYOND:
+        reason = (
+            f"Of pupils and schools, {100 * beyond:.1f} in 100 lie beyond the border of the link, where shares stop: "
+            "use the logit link, which gives a risk difference and a risk ratio too."
+        )
+    return Convergence(
+        status="boundary" if reason or optimum.school_sd == 0 else "converged",
+        objective=optimum.deviance,
+        n_evaluations=optimum.n_evaluations,
+        reason=reason,
     )
 
 

@@ -21,6 +21,8 @@ _NO_BOOTSTRAP = "Errors are those of the delta method: a bootstrap of schools ca
 
 RiskInterval = Literal["delta", "cluster_bootstrap"]
 
+# What the arm's coefficient is, by link; with a log or identity link it is what is standardised already.
+_GIVEN_SCHOOL = {"logistic": "odds_ratio", "cloglog": "hazard_ratio"}
 _CONTRASTS = ("risk_difference", "risk_ratio", "odds_ratio", "marginal_odds_ratio", "number_needed_to_treat")
 
 
@@ -34,7 +36,8 @@ class RiskEffects(EffectRows):
         The model that they come from.
     rows
         ``quantity`` is "risk" (a row an arm), and for each arm other than the reference "risk_difference",
-        "risk_ratio", "odds_ratio" (given the school), "marginal_odds_ratio" and "number_needed_to_treat".
+        "risk_ratio", "odds_ratio" (given the school; "hazard_ratio" with a cloglog link, none with a log or identity
+        link), "marginal_odds_ratio" and "number_needed_to_treat".
     note
         That a weak prior was used, and why; empty otherwise.
     draws
@@ -140,12 +143,14 @@ def _standardised(binary: BinaryFit, model: Model, *, draws: np.ndarray | None) 
 
 def _contrasts(shared: Estimate, risks: Standardised, fit: Fit, place: int) -> list[Estimate]:
     difference = risks.difference(shared, place, quantity="risk_difference")
-    given_school = odds_ratio(fit.estimate(risks.terms[place - 1], conf_level=shared.conf_level))
-    quantity = "odds_ratio" if fit.method.startswith("logistic") else "hazard_ratio"
-    return [
+    rows = [
         difference,
         risks.ratio(shared, place, quantity="risk_ratio"),
-        replace(given_school, arm=risks.arms[place], outcome=shared.outcome, quantity=quantity),
         risks.odds_ratio(shared, place, quantity="marginal_odds_ratio"),
         number_needed_to_treat(difference),
     ]
+    quantity = _GIVEN_SCHOOL.get(fit.method.split("_", maxsplit=1)[0])
+    if quantity is not None:
+        ratio = odds_ratio(fit.estimate(risks.terms[place - 1], conf_level=shared.conf_level))
+        rows.insert(2, replace(ratio, arm=risks.arms[place], outcome=shared.outcome, quantity=quantity))
+    return rows

@@ -71,8 +71,8 @@ def _groups(frame: pd.DataFrame, model: Model) -> list[np.ndarray]:
     return groups
 
 
-def infinite_arm(problem: Problem, optimum: Optimum, columns: Columns) -> str:
-    """Name an arm whose log odds only stopped growing, or whose error says as much; empty when there is none.
+def infinite_term(problem: Problem, optimum: Optimum, columns: Columns) -> str:
+    """Name an arm (in a model without arms, a column) whose coefficient only stopped growing, or whose error says so.
 
     Parameters
     ----------
@@ -80,6 +80,10 @@ def infinite_arm(problem: Problem, optimum: Optimum, columns: Columns) -> str:
         Of one fit.
     """
     back, p = problem.to_original(), len(problem.names)
+    if not columns.arm_terms:
+        size = np.maximum(np.abs(optimum.beta), np.sqrt(np.maximum(np.diag(optimum.vcov)[:p], 0.0)))
+        names = [name for name, value in zip(problem.names, size, strict=True) if value > _INFINITE_LOG_ODDS]
+        return f"The coefficient of {names[-1]} is infinite: it tells events apart." if names else ""
     estimate = back @ optimum.beta
     error = np.sqrt(np.maximum(np.diag(back @ optimum.vcov[:p, :p] @ back.T), 0.0))
     for arm, term in columns.arm_terms.items():

@@ -17,14 +17,14 @@ from scipy import optimize
 from analysis.binary.fitting import not_binary, too_few
 from analysis.binary.separation import separated_arm
 from analysis.quadrature import Patterns, Problem
+from analysis.quadrature.climbing import climb
 from analysis.quadrature.search import pooled_fit
 from analysis.results import Coefficients, Convergence, Fit, failed_fit
 from analysis.specs import Model
 from analysis.standardised import Standardised
-from analysis.terms import design_columns
+from analysis.terms import Columns, design_columns
 from data_schema.errors import EstimationError
 
-_STEPS = 80
 _MODE_STEPS = 60
 _FEW_NODES = 5
 _GOOD_NODES = 7
@@ -64,7 +64,44 @@ def fit_logistic_slopes(frame: pd.DataFrame, model: Model, *, slope: str, n_node
         )
     if n_nodes < 1 or 1 < n_nodes < _FEW_NODES:
         raise EstimationError(f"model of '{model.outcome}'", f"{n_nodes} nodes do not do.", "Use 1, or 5 or more.")
-    columns = design_columns(frame, model)
+    return fit_slopes_columns(design_columns(frame, model), slope=slope, n_nodes=n_nodes).fit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlopesFit:
+    """A fit with what predictions need of it.
+
+    Parameters
+    ----------
+    fit
+        The fit; failed when the others are None.
+    problem
+        The patterns.
+    parameters, vcov
+        Shapes (p + 3,) and (p + 3, p + 3): scaled coefficients and the Cholesky factor (a, b, c).
+    place
+        Position of the slope's column.
+    """
+
+    fit: Fit
+    problem: Problem | None = None
+    parameters: np.ndarray | None = None
+    vcov: np.ndarray | None = None
+    place: int = 0
+
+
+def fit_slopes_columns(columns: Columns, *, slope: str, n_nodes: int) -> SlopesFit:
+    """Fit columns that are made already; see `fit_logistic_slopes`.
+
+    Parameters
+    ----------
+    columns
+        The first is the intercept.
+    slope
+        One of them.
+    n_nodes
+        1, or 5 or more.
+    """
     labels = {"method": f"logistic_slopes_{n_nodes}_nodes", "se_type": "model", "df_method": "between"}
     reason = columns.reason or not_binary(columns) or separated_arm(columns)
     if not reason and slope not in columns.names:
@@ -73,20 +110,27 @@ def fit_logistic_slopes(frame: pd.DataFrame, model: Model, *, slope: str, n_node
     if problem is not None and (slope not in problem.names or not _varies(problem, slope)):
         reason = f"The column {slope} does not vary within schools."
     if problem is None or reason:
-        return failed_fit(reason, **labels, n_missing_outcome=columns.n_missing_outcome)
+        return SlopesFit(fit=failed_fit(reason, **labels, n_missing_outcome=columns.n_missing_outcome))
     found = _search(problem.data, problem.names.index(slope), n_nodes=n_nodes)
-    df = problem.between_df()
-    reason = found.reason or too_few(df)
+    reason = found.reason or too_few(problem.between_df())
     if reason:
-        return failed_fit(reason, **labels, n_missing_outcome=columns.n_missing_outcome)
-    back, p = problem.to_original(), len(problem.names)
+        return SlopesFit(fit=failed_fit(reason, **labels, n_missing_outcome=columns.n_missing_outcome))
+    return SlopesFit(
+        fit=_fit(problem, found, columns, slope=slope, labels=labels),
+        problem=problem,
+        parameters=found.parameters,
+        vcov=found.vcov,
+        place=problem.names.index(slope),
+    )
+
+
+def _fit(problem: Problem, found: _Found, columns: Columns, *, slope: str, labels: dict[str, str]) -> Fit:
+    back, p, df = problem.to_original(), len(problem.names), problem.between_df()
     place = problem.names.index(slope)
     covariance = _covariance(found.parameters[p:], centre=problem.centre[place], scale=problem.scale[place])
     terms = tuple(columns.arm_terms.values())
     return Fit(
-        method=labels["method"],
-        se_type="model",
-        df_method="between",
+        **labels,
         coefficients=Coefficients(
             names=problem.names,
             estimate=back @ found.parameters[:p],
@@ -134,7 +178,7 @@ class _Found:
     reason: str
 
 
-def _modes(data: Patterns, fixed: np.ndarray, loads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def slope_modes(data: Patterns, fixed: np.ndarray, loads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return each school's mode, shape (J, 2), and the curvature there, shape (J, 2, 2).
 
     Parameters
@@ -178,7 +222,7 @@ def _evaluated(data: Patterns, at: np.ndarray, place: int, *, n_nodes: int) -> t
     beta, (a, b, c) = at[:p], at[p:]
     w = data.x[:, place]
     fixed, loads = data.linear(beta), np.column_stack([a + b * w, c * w])
-    mode, curvature = _modes(data, fixed, loads)
+    mode, curvature = slope_modes(data, fixed, loads)
     nodes, weights = np.polynomial.hermite_e.hermegauss(n_nodes)
     grid = np.array([(one, other) for one in nodes for other in nodes])
     log_weight = np.array([np.log(one * other) for one in weights for other in weights])
@@ -215,21 +259,12 @@ def _search(data: Patterns, place: int, *, n_nodes: int) -> _Found:
     """Take Newton's steps, halved while they lead down; Laplace's approximation is finished without derivatives."""
     p = data.x.shape[1]
     nodes = n_nodes if n_nodes >= _FEW_NODES else _GOOD_NODES
-    at = np.append(pooled_fit(data), [0.5, 0.0, 0.3])
-    value, slope, information = _evaluated(data, at, place, n_nodes=nodes)
-    n_steps, moving = 0, True
-    while moving and n_steps < _STEPS and float(np.abs(at).max()) < 2 * _INFINITE:
-        n_steps += 1
-        values, vectors = np.linalg.eigh(information)
-        step = vectors @ ((vectors.T @ slope) / np.maximum(np.abs(values), 1e-6 * float(np.abs(values).max())))
-        step *= min(1.0, 2.0 / float(np.abs(step).max()))
-        while True:
-            new = _evaluated(data, at + step, place, n_nodes=nodes)
-            if new[0] >= value - 1e-9 or float(np.abs(step).max()) < 1e-9:
-                break
-            step = step / 3
-        moving = new[0] - value > 1e-10 or float(np.abs(step).max()) > 1e-3
-        at, (value, slope, information) = at + step, new
+    top = climb(
+        lambda at: _evaluated(data, at, place, n_nodes=nodes),
+        np.append(pooled_fit(data), [0.5, 0.0, 0.3]),
+        most=2 * _INFINITE,
+    )
+    at, value, slope, information, n_steps = top.at, top.value, top.slope, top.information, top.n_steps
     if n_nodes == 1:
 
         def minus_laplace(parameters: np.ndarray) -> float:

@@ -25,8 +25,8 @@ CountFamily = Literal["negative_binomial", "poisson"]
 
 _FEW_NODES = 5
 # Between them a dispersion is anything from none to one that no school has; below the first the counts are Poisson's.
-_LOG_DISPERSIONS = (-12.0, 5.0)
-_NO_DISPERSION = 1e-4
+LOG_DISPERSIONS = (-12.0, 5.0)
+NO_DISPERSION = 1e-4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +117,19 @@ def fit_counts(
             f"Use one of {', '.join(get_args(CountFamily))}, and 1 node or more.",
         )
     rows = count_rows(frame, model, exposure=exposure)
+    return fit_count_rows(rows, family=family, zero_inflated=zero_inflated, n_nodes=n_nodes)
+
+
+def fit_count_rows(rows: CountRows, *, family: CountFamily, zero_inflated: bool, n_nodes: int) -> CountFit:
+    """Fit rows that are made already; see `fit_counts`.
+
+    Parameters
+    ----------
+    rows
+        Columns, the first of which is the intercept, with counts and exposure.
+    family, zero_inflated, n_nodes
+        See `fit_counts`.
+    """
     columns = rows.columns
     method = f"{'zero_inflated_' if zero_inflated else ''}{family}_mixed_{n_nodes}_nodes"
     if columns.reason:
@@ -189,7 +202,7 @@ class _Found:
 
 def _search(rows: CountRows, *, family: CountFamily, zero_inflated: bool, n_nodes: int) -> _Found:
     """Minimise the deviance over dispersion and share of zeros, each with its best coefficients."""
-    problem = Problem.of(rows.columns, make=_patterns_maker(rows.exposure))
+    problem = Problem.of(rows.columns, make=count_patterns(rows.exposure))
     zero = problem.data.events == 0
     found = _at(problem, rows, zero, family=family, zero_inflated=zero_inflated)
     guesses = ([0.0] if family == "negative_binomial" else []) + ([-1.5] if zero_inflated else [])
@@ -198,7 +211,7 @@ def _search(rows: CountRows, *, family: CountFamily, zero_inflated: bool, n_node
     else:
         best = np.array([])
     answer = found(best, n_nodes, None)
-    if family == "negative_binomial" and answer.dispersion < _NO_DISPERSION:
+    if family == "negative_binomial" and answer.dispersion < NO_DISPERSION:
         plain = _search(rows, family="poisson", zero_inflated=zero_inflated, n_nodes=n_nodes)
         return plain if plain.deviance <= answer.deviance + 1e-3 else answer
     return answer
@@ -218,7 +231,7 @@ def _at(problem: Problem, rows: CountRows, zero: np.ndarray, *, family: CountFam
         response = ZeroInflated(base, share, zero) if zero_inflated else base
         here = replace(problem, data=replace(problem.data, response=response))
         optimum = maximise(here.data, n_nodes=n_nodes, start=start)
-        deviance = optimum.deviance - 2 * _constant(counts, dispersion=dispersion)
+        deviance = optimum.deviance - 2 * count_constant(counts, dispersion=dispersion)
         return _Found(problem=here, optimum=optimum, dispersion=dispersion, zero_share=share, deviance=deviance)
 
     return at
@@ -235,7 +248,7 @@ def _best_extras(at: Callable[[np.ndarray, np.ndarray | None], _Found], guess: n
         return found.deviance
 
     if len(guess) == 1:
-        bounds = _LOG_DISPERSIONS if guess[0] == 0.0 else (-12.0, 6.0)
+        bounds = LOG_DISPERSIONS if guess[0] == 0.0 else (-12.0, 6.0)
         one = optimize.minimize_scalar(
             lambda extra: deviance(np.array([extra])),
             bounds=bounds,
@@ -247,8 +260,16 @@ def _best_extras(at: Callable[[np.ndarray, np.ndarray | None], _Found], guess: n
     return np.asarray(both.x)
 
 
-def _constant(counts: np.ndarray, *, dispersion: float) -> float:
-    """Return the part of the log-likelihood that no coefficient moves."""
+def count_constant(counts: np.ndarray, *, dispersion: float) -> float:
+    """Return the part of the log-likelihood that no coefficient moves.
+
+    Parameters
+    ----------
+    counts
+        Shape (N,).
+    dispersion
+        Of the negative binomial; 0 for Poisson.
+    """
     total = -float(special.gammaln(counts + 1).sum())
     if dispersion:
         size = 1 / dispersion
@@ -256,7 +277,7 @@ def _constant(counts: np.ndarray, *, dispersion: float) -> float:
     return total
 
 
-def _patterns_maker(exposure: np.ndarray) -> Callable[[np.ndarray, Columns], Patterns]:
+def count_patterns(exposure: np.ndarray) -> Callable[[np.ndarray, Columns], Patterns]:
     """Return patterns of the same covariates, exposure, and zero or not, the exposure being an offset."""
 
     def make(x: np.ndarray, columns: Columns) -> Patterns:

@@ -51,23 +51,43 @@ def count_rows(frame: pd.DataFrame, model: Model, *, exposure: str | None) -> Co
         When an exposure is below zero, or a count is above zero where nothing was exposed.
     """
     counts = numeric_column(frame, model.outcome)
-    exposed = np.ones(len(frame)) if exposure is None else _exposure(frame, exposure, model, counts)
+    exposed = (
+        np.ones(len(frame)) if exposure is None else exposures(frame, exposure, counts=counts, outcome=model.outcome)
+    )
     usable = np.isfinite(counts) & np.isfinite(exposed) & (exposed > 0)
     positions = np.where(usable, np.arange(len(frame)), np.nan)
     columns = design_columns(frame.assign(**{_POSITION: positions}), replace(model, outcome=_POSITION))
     places = columns.y.astype(int)
     columns = replace(columns, y=counts[places], n_missing_outcome=int((~np.isfinite(counts)).sum()))
     return CountRows(
-        columns=replace(columns, reason=columns.reason or _reason(columns)),
+        columns=replace(columns, reason=columns.reason or count_reason(columns)),
         exposure=exposed[places],
         n_without_exposure=int((np.isfinite(counts) & ~usable).sum()),
     )
 
 
-def _exposure(frame: pd.DataFrame, exposure: str, model: Model, counts: np.ndarray) -> np.ndarray:
+def exposures(frame: pd.DataFrame, exposure: str, *, counts: np.ndarray, outcome: str) -> np.ndarray:
+    """Return the time in which was counted, NaN where it is missing.
+
+    Parameters
+    ----------
+    frame
+        One row a pupil.
+    exposure
+        The column.
+    counts
+        Shape (N,), NaN where missing.
+    outcome
+        Name of the counts, for errors.
+
+    Raises
+    ------
+    EstimationError
+        When the column is not there, an exposure is below zero, or a count is above zero where nothing was exposed.
+    """
     if exposure not in frame.columns:
         raise EstimationError(
-            f"model of '{model.outcome}'",
+            f"model of '{outcome}'",
             f"the data have no column '{exposure}'.",
             f"Use one of: {', '.join(map(str, frame.columns))}.",
         )
@@ -87,7 +107,8 @@ def _exposure(frame: pd.DataFrame, exposure: str, model: Model, counts: np.ndarr
     return exposed
 
 
-def _reason(columns: Columns) -> str:
+def count_reason(columns: Columns) -> str:
+    """Say why counts cannot be modelled; empty when they can."""
     if len(columns.y) == 0:
         return "No pupil has this outcome."
     if (columns.y < 0).any() or (columns.y != np.rint(columns.y)).any():

@@ -22,32 +22,38 @@ def predictions(
 ) -> np.ndarray:
     """Return predictions; see `MixedFit.predict`."""
     place = f"prediction of '{described.outcome}'"
-    frame = _prepared(data, described, place=place)
+    frame = prepared(data, described, place=place)
     made = coefficients.estimate[0] * np.ones(len(frame))
     if described.design.spec is not None:
         kept = [described.columns.index(name) for name in coefficients.names]
-        made = _columns(described.design.spec, frame, place=place)[:, kept] @ coefficients.estimate
+        made = spec_columns(described.design.spec, frame, place=place)[:, kept] @ coefficients.estimate
     strata = working.sums.strata
     if strata is not None:
         column = strata.name[2:-1].strip() if strata.name.startswith("C(") else strata.name
         by_label = dict(
             zip(strata.labels, strata_effects(working.sums, working.at) * working.sums.basis.scale, strict=True)
         )
-        made = made + _looked_up(_texts(data, column, place=place), by_label, unknown=np.nan)
+        made = made + _looked_up(group_labels(data, column, place=place), by_label, unknown=np.nan)
     if random:
         made = made + _random(working, described, data, frame, place=place)
     return np.asarray(made)
 
 
-def _prepared(data: pd.DataFrame, described: Described, *, place: str) -> pd.DataFrame:
-    """Return the columns of the fixed and random terms with the categories that were fitted."""
+def prepared(data: pd.DataFrame, described: Described, *, place: str) -> pd.DataFrame:
+    """Return the columns of the fixed and random terms with the categories that were fitted.
+
+    Raises
+    ------
+    EstimationError
+        When a factor has a level that was not seen.
+    """
     frame = data.copy(deep=False)
     specs = [described.design.spec, *[spec for _, _, spec in described.random]]
     used = {name for spec in specs if spec is not None for name in variables_of(spec)}
     for name, levels in described.levels.items():
         if name not in used or name not in frame.columns:
             continue
-        texts = _texts(data, name, place=place)
+        texts = group_labels(data, name, place=place)
         strangers = sorted({text for text in texts if text is not None} - set(levels))
         if strangers:
             raise EstimationError(
@@ -57,7 +63,14 @@ def _prepared(data: pd.DataFrame, described: Described, *, place: str) -> pd.Dat
     return frame
 
 
-def _columns(spec: Any, frame: pd.DataFrame, *, place: str) -> np.ndarray:  # noqa: ANN401  # formulaic is not typed
+def spec_columns(spec: Any, frame: pd.DataFrame, *, place: str) -> np.ndarray:  # noqa: ANN401  # formulaic is not typed
+    """Return a specification's columns, shape (rows, p); NaN in rows with a missing value.
+
+    Raises
+    ------
+    EstimationError
+        When a column is not there.
+    """
     names = sorted(variables_of(spec))
     missing = [name for name in names if name not in frame.columns]
     if missing:
@@ -69,7 +82,7 @@ def _columns(spec: Any, frame: pd.DataFrame, *, place: str) -> np.ndarray:  # no
     return result
 
 
-def _texts(data: pd.DataFrame, column: str, *, place: str) -> list[str | None]:
+def group_labels(data: pd.DataFrame, column: str, *, place: str) -> list[str | None]:
     """Return a column's values as the labels of groups are written; None where they are missing."""
     if column not in data.columns:
         raise EstimationError(place, f"the data have no column '{column}'.", "Add it.")
@@ -90,7 +103,7 @@ def _random(
 ) -> np.ndarray:
     total = np.zeros(len(frame))
     for found in effects(working.sums, working.optimum.variances, working.at):
-        parts = [_texts(data, name, place=place) for name in found.level.name.split(":")]
+        parts = [group_labels(data, name, place=place) for name in found.level.name.split(":")]
         labels = [
             None if None in each else ":".join(text for text in each if text is not None)
             for each in zip(*parts, strict=True)
@@ -98,6 +111,6 @@ def _random(
         none = np.zeros(found.estimates.shape[1])
         own = _looked_up(labels, dict(zip(found.level.labels, found.estimates, strict=True)), unknown=none)
         specs = [spec for grouping, _, spec in described.random if grouping == found.level.name]
-        z = [np.ones((len(frame), 1)) if spec is None else _columns(spec, frame, place=place) for spec in specs]
+        z = [np.ones((len(frame), 1)) if spec is None else spec_columns(spec, frame, place=place) for spec in specs]
         total = total + (np.hstack(z) * own).sum(axis=1)
     return total

@@ -1,5 +1,6 @@
 """The likelihood of models with a random school intercept, by adaptive Gauss-Hermite quadrature."""
 
+from analysis.quadrature.bounded_links import LinearShare, LogShare, share_beyond
 from analysis.quadrature.likelihood import (
     average_mean,
     average_share,
@@ -17,6 +18,8 @@ from analysis.quadrature.search import Optimum, maximise
 __all__ = [
     "LOGIT",
     "ComplementaryLogLog",
+    "LinearShare",
+    "LogShare",
     "Logit",
     "NegativeBinomial",
     "Optimum",
@@ -34,5 +37,6 @@ __all__ = [
     "maximise",
     "patterns",
     "school_modes",
+    "share_beyond",
     "sums_by_school",
 ]

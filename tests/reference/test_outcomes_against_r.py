@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import special
 
 from analysis import Fit, Model
 from analysis.binary import fit_binary_mixed, fit_logistic_mixed, fit_logistic_slopes
@@ -17,6 +18,9 @@ from analysis.counts import fit_counts
 from analysis.gee import fit_gee
 from analysis.growth import difference_in_differences
 from analysis.ordinal import fit_ordinal
+from analysis.quadrature import LOGIT, Poisson, patterns
+from analysis.quadrature.nested import NestedPatterns
+from analysis.quadrature.nested_search import maximise_nested
 from analysis.time_to_event import (
     Ties,
     TimeToEvent,
@@ -70,6 +74,27 @@ def test_binary_outcomes_with_either_link_agree_with_glmer(name: str) -> None:
     # glmer takes its second derivatives numerically, so that its errors have three digits or so.
     compare(fit, figure)
     assert fit.convergence.objective == pytest.approx(figure["deviance"], abs=1e-6)
+
+
+@pytest.mark.parametrize(("name", "outcome"), [("logit", "left"), ("poisson", "late")])
+def test_classes_in_schools_agree_with_glmers_laplace(name: str, outcome: str) -> None:
+    figure = figures("nested")[name]
+    frame = pd.read_csv(HERE / "data" / "leaving_classes.csv")
+    classes = frame["school"] + ":" + frame["class"]
+    inner, labels = pd.factorize(classes, sort=True)
+    x = np.column_stack([np.ones(len(frame)), frame["arm"] == "pilot", frame["prior"]])
+    y = frame[outcome].to_numpy(dtype=float)
+    data = replace(patterns(x, y, inner, n_schools=len(labels)), response=LOGIT if name == "logit" else Poisson())
+    outer = pd.factorize(pd.Series(labels).str.split(":").str[0], sort=True)[0]
+    found = maximise_nested(NestedPatterns(data=data, outer=outer, n_outer=int(outer.max()) + 1), n_nodes=1)
+    expected = figure["coefficients"].values()
+    errors = np.array([term["std_error"] for term in expected])
+    assert found.reason == ""
+    assert found.beta == pytest.approx(np.array([term["estimate"] for term in expected]), abs=1e-4 * errors.min())
+    assert np.sqrt(np.diag(found.vcov)[:3]) == pytest.approx(errors, rel=2e-3)
+    assert found.spread == pytest.approx(np.array([figure["school_sd"], figure["class_sd"]]), rel=1e-4)
+    constant = 0.0 if name == "logit" else 2 * float(special.gammaln(y + 1).sum())
+    assert found.deviance + constant == pytest.approx(figure["deviance"], abs=1e-6)
 
 
 def test_laplace_with_the_curvature_that_was_observed_is_nearer_to_many_nodes_than_glmers() -> None:

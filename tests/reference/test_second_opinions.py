@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from analysis import Model, fit_linear_clustered, fit_linear_mixed, fit_logistic_mixed
+from analysis.time_to_event import Ties, TimeToEvent, cumulative_incidence, fit_cox, kaplan_meier
 
 DATA = Path(__file__).parent / "data"
 SETS = ("pairs", "three_arms")
@@ -79,3 +80,48 @@ def test_statsmodels_finds_the_same_logit_where_schools_do_not_differ() -> None:
     assert row.estimate == pytest.approx(theirs.params["baseline"], rel=1e-7)
     assert row.std_error == pytest.approx(theirs.bse["baseline"], rel=1e-6)
     assert fit.convergence.objective == pytest.approx(-2 * theirs.llf, abs=1e-8)
+
+
+def leavers() -> pd.DataFrame:
+    frame = pd.read_csv(DATA / "leaving.csv")
+    return frame.assign(ending=frame["status"].map({"left_early": 1, "transferred": 2, "completed": 3}).fillna(0))
+
+
+LEAVING = TimeToEvent(
+    time="time",
+    status="status",
+    school="school_id",
+    arm="arm",
+    arms=("control", "pilot"),
+    covariates=("prior",),
+    competing=("transferred", "completed"),
+)
+
+
+@pytest.mark.parametrize("ties", ["efron", "breslow"])
+def test_statsmodels_finds_the_same_hazard_ratios(ties: Ties) -> None:
+    from statsmodels.duration.hazard_regression import PHReg
+
+    frame = leavers()
+    x = np.column_stack([frame["arm"] == "pilot", frame["prior"]]).astype(float)
+    theirs = PHReg(frame["time"], x, status=(frame["ending"] == 1).astype(int), ties=ties).fit()
+    fit = fit_cox(frame, LEAVING, ties=ties)
+    assert fit.coefficients is not None
+    assert fit.coefficients.estimate == pytest.approx(theirs.params, abs=1e-7)
+    assert fit.convergence.objective == pytest.approx(-2 * theirs.llf, abs=1e-6)
+
+
+def test_statsmodels_finds_the_same_curves() -> None:
+    from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight
+
+    frame = leavers()
+    kept, ended = kaplan_meier(frame, LEAVING).table, cumulative_incidence(frame, LEAVING).table
+    for arm, mine in frame.groupby("arm"):
+        curve = SurvfuncRight(mine["time"], (mine["ending"] == 1).astype(int))
+        ours = kept[(kept["arm"] == arm) & (kept["events"] > 0)]
+        assert ours["time"].to_numpy(float) == pytest.approx(curve.surv_times)
+        assert ours["share"].to_numpy(float) == pytest.approx(curve.surv_prob, abs=1e-12)
+        assert ours["std_error"].to_numpy(float) == pytest.approx(curve.surv_prob_se, abs=1e-10)
+        incidence = CumIncidenceRight(mine["time"], mine["ending"].astype(int))
+        left = ended[(ended["arm"] == arm) & (ended["cause"] == "left_early")].set_index("time")["share"]
+        assert left.loc[incidence.times].to_numpy(float) == pytest.approx(incidence.cinc[0], abs=1e-12)

@@ -50,6 +50,20 @@ for (nodes in c(1, 15)) {
 }
 write_figures("binary", binary)
 
+# Classes in schools, Laplace: glmer has no more nodes for more than one grouping.
+classes <- read.csv("tests/reference/data/leaving_classes.csv")
+classes$arm <- relevel(factor(classes$arm), ref = "control")
+nested <- function(formula, family) {
+  fit <- suppressWarnings(glmer(formula, classes, family = family, nAGQ = 1, control = tight))
+  table <- coef(summary(fit))
+  sd <- sapply(VarCorr(fit), function(v) sqrt(v[1]))
+  list(coefficients = by_name(rownames(table), estimate = table[, "Estimate"], std_error = table[, "Std. Error"]),
+       school_sd = unname(sd["school"]), class_sd = unname(sd["class:school"]), deviance = -2 * as.numeric(logLik(fit)))
+}
+write_figures("nested", list(
+  logit = nested(left ~ arm + prior + (1 | school/class), binomial),
+  poisson = nested(late ~ arm + prior + (1 | school/class), poisson)))
+
 slopes <- suppressWarnings(glmer(high ~ arm + prior + (1 + prior | school_id), leaving, family = binomial, nAGQ = 1,
                                  control = tight))
 table <- coef(summary(slopes))

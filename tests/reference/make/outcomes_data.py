@@ -1,6 +1,6 @@
-"""Make the data set of the outcomes' reference figures: ``python tests/reference/make/outcomes_data.py FOLDER``.
+"""Make the data sets of the outcomes' reference figures: ``python tests/reference/make/outcomes_data.py FOLDER``.
 
-The set is committed, so that the figures do not depend on a random stream staying what it is.
+The sets are committed, so that the figures do not depend on a random stream staying what it is.
 """
 
 from __future__ import annotations
@@ -52,5 +52,28 @@ def leaving() -> pd.DataFrame:
     )
 
 
+def classes() -> pd.DataFrame:
+    """Return one row a pupil of three classes in each of 40 schools: schools and classes differ."""
+    rng = np.random.default_rng(20_281_125)
+    sizes = rng.integers(6, 26, size=120)
+    group = np.repeat(np.arange(120), sizes)
+    school = group // 3
+    pilot = (school % 2 == 1).astype(float)
+    prior = rng.standard_normal(group.size).round(1)
+    level = 0.6 * rng.standard_normal(40)[school] + 0.5 * rng.standard_normal(120)[group]
+    odds = -1.4 - 0.5 * pilot + 0.4 * prior + level
+    return pd.DataFrame(
+        {
+            "school": [f"s{number:02d}" for number in school],
+            "class": [f"c{number % 3}" for number in group],
+            "arm": np.where(pilot == 1, "pilot", "control"),
+            "prior": prior,
+            "left": (rng.random(group.size) < 1 / (1 + np.exp(-odds))).astype(int),
+            "late": rng.poisson(np.exp(0.6 - 0.2 * pilot + 0.2 * prior + 0.6 * level)),
+        }
+    )
+
+
 if __name__ == "__main__":
     leaving().to_csv(Path(sys.argv[1]) / "leaving.csv", index=False)
+    classes().to_csv(Path(sys.argv[1]) / "leaving_classes.csv", index=False)

@@ -216,8 +216,8 @@ def test_redraws_without_events_fail_with_a_reason() -> None:
 
 def test_impossible_requests_are_refused_with_a_remedy() -> None:
     frame = drawn(8, 10, school_sd=0.3, seed=1)
-    with pytest.raises(EstimationError, match="fit_gee"):
-        fit_binary_mixed(frame, PLAIN, link="identity")  # type: ignore[arg-type]
+    with pytest.raises(EstimationError, match="cloglog"):
+        fit_binary_mixed(frame, PLAIN, link="probit")  # type: ignore[arg-type]
     with pytest.raises(EstimationError, match="separation"):
         fit_binary_mixed(frame, PLAIN, separation="hope")  # type: ignore[arg-type]
     with pytest.raises(EstimationError, match="nodes"):

@@ -589,7 +589,7 @@ def test_columns_may_be_nullable_or_boolean() -> None:
 
 def test_data_that_are_no_frame_are_refused() -> None:
     with pytest.raises(EstimationError, match="the data are a dict"):
-        mixed_model(PLAIN, {"score": [1.0]})  # type: ignore[arg-type]
+        mixed_model(PLAIN, {"score": [1.0]})  # type: ignore[call-overload]
 
 
 def test_code_in_the_engines_readme_runs(capsys: pytest.CaptureFixture[str]) -> None:

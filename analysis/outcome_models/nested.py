@@ -1,0 +1,190 @@
+"""Groups within groups: schools of a country, classes of a school."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy import optimize
+
+from analysis.binary.fitting import METHODS, WITH_PRIOR, larger_errors, not_binary, prior_note
+from analysis.binary.separation import weak_prior
+from analysis.counts.fitting import LOG_DISPERSIONS, NO_DISPERSION, count_constant, count_patterns
+from analysis.outcome_models.columns import OutcomeColumns
+from analysis.outcome_models.group_effects import GroupEffects
+from analysis.quadrature import NegativeBinomial, Poisson, Problem, Response
+from analysis.quadrature.nested import NestedPatterns, joint_mode
+from analysis.quadrature.nested_search import NestedOptimum, maximise_nested, nested_adjusted_vcov
+from analysis.results import Coefficients, Convergence, Fit, failed_fit
+from analysis.terms import INTERCEPT
+
+_FEW_NODES = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NestedFit:
+    """A fit with what predictions need of it.
+
+    Parameters
+    ----------
+    fit
+        The fit; the rest is None or empty when it failed.
+    problem, adjusted, spread
+        The patterns; variance of (beta, standard deviations) that few groups call for; the standard deviations.
+    effects
+        Of the groups, outermost first.
+    dispersion, note
+        See `analysis.outcome_models.fitted.Fitted`.
+    """
+
+    fit: Fit
+    problem: Problem | None = None
+    adjusted: np.ndarray | None = None
+    spread: np.ndarray | None = None
+    effects: tuple[GroupEffects, ...] = field(default=())
+    dispersion: float = 0.0
+    note: str = ""
+
+
+def fit_nested(made: OutcomeColumns, *, family: str, response: Response | None, link: str, n_nodes: int) -> NestedFit:
+    """Fit random intercepts of two nested groupings.
+
+    Parameters
+    ----------
+    made
+        The columns.
+    family, n_nodes
+        See `analysis.mixed_model`.
+    response
+        Of a binary outcome; None for counts.
+    link
+        Of a binary outcome.
+    """
+    columns = made.columns
+    name = METHODS[link].removesuffix("_mixed") if response is not None else family
+    method = f"{name}_nested_{n_nodes}_nodes"
+    reason = columns.reason or (not_binary(columns) if response is not None else "")
+    if reason:
+        return NestedFit(fit=failed_fit(reason, method=method, se_type="model", df_method="between"))
+    problem = Problem.of(columns, make=count_patterns(made.exposure)) if response is None else Problem.of(columns)
+    nested = NestedPatterns(
+        data=replace(problem.data, response=response or Poisson()),
+        outer=made.outer,
+        n_outer=len(made.groupings[0].labels),
+    )
+    dispersion = _dispersion(nested, columns.y) if family == "negative_binomial" else 0.0
+    if dispersion:
+        nested = replace(nested, data=replace(nested.data, response=NegativeBinomial(dispersion=dispersion)))
+    found, note = maximise_nested(nested, n_nodes=n_nodes), ""
+    if found.reason and response is not None and link in WITH_PRIOR:
+        note = prior_note(found.reason)
+        nested = replace(nested, data=replace(nested.data, prior=weak_prior(problem)))
+        found = maximise_nested(nested, n_nodes=n_nodes)
+        method += "_weak_prior"
+    df = column_df(nested)
+    reason = found.reason or ("" if df.min() >= 1 else "There are no more groups than columns that vary between them.")
+    if reason:
+        return NestedFit(fit=failed_fit(reason, method=method, se_type="model", df_method="between"))
+    adjusted = nested_adjusted_vcov(nested, found)
+    constant = 0.0 if response is not None else 2 * count_constant(columns.y, dispersion=dispersion)
+    return NestedFit(
+        fit=_fit(made, problem, found, adjusted, method=method, df=df, constant=constant),
+        problem=replace(problem, data=nested.data),
+        adjusted=adjusted,
+        spread=found.spread,
+        effects=_effects(made, nested, found),
+        dispersion=dispersion,
+        note=note,
+    )
+
+
+def _dispersion(nested: NestedPatterns, counts: np.ndarray) -> float:
+    """Return the dispersion of the greatest likelihood; 0 where Poisson's is as great."""
+
+    def deviance(log_dispersion: float) -> float:
+        size = float(np.exp(log_dispersion))
+        here = replace(nested, data=replace(nested.data, response=NegativeBinomial(dispersion=size)))
+        return maximise_nested(here, n_nodes=_FEW_NODES).deviance - 2 * count_constant(counts, dispersion=size)
+
+    best = optimize.minimize_scalar(deviance, bounds=LOG_DISPERSIONS, method="bounded", options={"xatol": 1e-4})
+    found = float(np.exp(best.x))
+    return found if found >= NO_DISPERSION else 0.0
+
+
+def column_df(nested: NestedPatterns) -> np.ndarray:
+    """Return degrees of freedom by column, between and within groups.
+
+    A column that is the same throughout every outer group has those of the outer groups, less such columns; one that
+    varies within them those of the inner groups, less outer groups and columns that vary between inner ones.
+
+    Parameters
+    ----------
+    nested
+        The patterns.
+    """
+    data = nested.data
+    by_outer = nested.outer[data.school]
+    first = np.unique(by_outer, return_index=True)[1]
+    outer = (data.x == data.x[first][by_outer]).all(axis=0)
+    inner = (data.x == data.x[data.starts][data.school]).all(axis=0) & ~outer
+    between = nested.n_outer - int(outer.sum())
+    within = data.n_schools - nested.n_outer - int(inner.sum())
+    return np.where(outer, between, within).astype(float)
+
+
+def _fit(
+    made: OutcomeColumns,
+    problem: Problem,
+    found: NestedOptimum,
+    adjusted: np.ndarray,
+    *,
+    method: str,
+    df: np.ndarray,
+    constant: float,
+) -> Fit:
+    columns, back, p = made.columns, problem.to_original(), len(problem.names)
+    vcov = back @ found.vcov[:p, :p] @ back.T
+    names = [grouping.name for grouping in made.groupings]
+    return Fit(
+        method=method,
+        se_type="model",
+        df_method="between",
+        coefficients=Coefficients(
+            names=problem.names,
+            estimate=back @ found.beta,
+            vcov=vcov,
+            df=df,
+            test_error=larger_errors(vcov, back @ adjusted[:p, :p] @ back.T),
+        ),
+        convergence=Convergence(
+            status="boundary" if (found.spread == 0).any() else "converged",
+            objective=found.deviance - constant,
+            n_evaluations=found.n_evaluations,
+        ),
+        n_pupils=len(columns.y),
+        n_schools=len(made.groupings[0].labels),
+        variances=dict(zip(names, map(float, found.spread**2), strict=True)),
+        dropped=problem.dropped,
+    )
+
+
+def _effects(made: OutcomeColumns, nested: NestedPatterns, found: NestedOptimum) -> tuple[GroupEffects, ...]:
+    """Return both groupings' effects at their joint mode; a class's error allows for its school's."""
+    data, (outer_sd, inner_sd) = nested.data, (float(found.spread[0]), float(found.spread[1]))
+    mode = joint_mode(nested, data.linear(found.beta), (outer_sd, inner_sd))
+    outer_error = outer_sd / np.sqrt(mode.left)
+    # How much of its school's effect a class's own takes up: 1 - 1 / curvature.
+    taken = (1 - 1 / mode.curvature) * (outer_error[nested.outer] if outer_sd > 0 else 0.0)
+    inner_error = np.sqrt(inner_sd**2 / mode.curvature + taken**2) if inner_sd > 0 else np.zeros(len(mode.v))
+    parts = ((outer_sd * mode.u, outer_error, outer_sd), (inner_sd * mode.v, inner_error, inner_sd))
+    return tuple(
+        GroupEffects(
+            grouping=grouping.name,
+            labels=grouping.labels,
+            names=(INTERCEPT,),
+            estimates=estimates[:, None],
+            errors=errors[:, None],
+            sd=np.array([sd]),
+        )
+        for grouping, (estimates, errors, sd) in zip(made.groupings, parts, strict=True)
+    )
