@@ -13,6 +13,7 @@ from evaluation.stages import require
 from evaluation.stages.assign import RECORD, n_draws, read_allocation_record, read_log, verify
 from evaluation.stages.collect import CONTENT, RETURNS
 from evaluation.stages.impact import COSTS, ESTIMATES, FLOW, IMPLEMENTATION, school_weights
+from evaluation.stages.later import later_steps
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence, OutcomeFacts
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def _design(trial: Trial) -> dict[str, object]:
     record = read_allocation_record(trial)
     if record is None:
         raise FileNotFoundError(RECORD)
-    plan, protocol = trial.plan_state, trial.protocol
+    plan, protocol, steps = trial.plan_state, trial.protocol, later_steps(trial)
     return {
         "kind": record.design.kind,
         "specification": record.design.to_dict(),
@@ -166,6 +167,8 @@ def _design(trial: Trial) -> dict[str, object]:
         "drawn": record.drawn,
         "weighted": bool(school_weights(trial)),
         "n_draws": n_draws(read_log(trial)),
+        "n_late": sum(len(step.late.schools) for step in steps if step.late is not None),
+        "n_replaced": sum(step.replacement is not None for step in steps),
         "verified": verify(trial).ok,
         "allocation_sha256": record.allocation_sha256,
         "plan_sha256": plan.sha256,

@@ -50,9 +50,10 @@ class Wave(Section):
 
 
 class Frame(Section):
-    """[schools]: the sampling frame."""
+    """[schools]: the sampling frame, and schools held in reserve for those that withdraw before the start."""
 
     file: Text = "schools.csv"
+    reserves: str = ""
 
 
 class ArmSection(Section):

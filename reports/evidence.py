@@ -82,6 +82,7 @@ class Evidence:
         design, as it is recorded), ``labels`` (of the columns that it looks at), ``strata`` (list of labels),
         ``n_strata``, ``ratio`` ("1:1"), ``seed``, ``algorithm``, ``drawn`` ("here" or "elsewhere"),
         ``weighted`` (whether schools had different chances of the arms), ``n_draws`` (how often anyone drew),
+        ``n_late`` (schools drawn later), ``n_replaced`` (schools whose place a reserve took before the start),
         ``verified`` (bool), ``allocation_sha256``, ``plan_sha256`` (empty when the plan was not frozen),
         ``plan_frozen`` (bool), ``changes_after_freeze`` (list of str).
     estimates

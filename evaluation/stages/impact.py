@@ -6,15 +6,17 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from data_schema.errors import StaleError
 from evaluation.frame import eligible
 from evaluation.provenance import stage_folder
 from evaluation.specifications import design_of, tables_of
 from evaluation.stages import inputs_of, require
-from evaluation.stages.assign import allocation_frame, read_allocation_record
+from evaluation.stages.assign import allocation_frame, places_of, read_allocation_record
 from evaluation.stages.collect import stored_frames
+from evaluation.stages.later import Later, later_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from evaluation.population import AnalysisData, Frames
     from evaluation.protocol import Analysis, Protocol
     from evaluation.trial import Trial
+    from randomisation.record import AllocationRecord
 
 WEIGHT = "school_weight"
 """Column of the weights of schools that had different chances of the arms."""
@@ -115,23 +118,46 @@ def redraws(trial: Trial) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
     """
     import numpy as np
 
+    steps = later_steps(trial)
+    places = places_of(trial, steps)
+    names = trial.protocol.arm_names
+    by_draw = {
+        number: _redrawn(trial, record, frame, number=number) for number, record, frame in draws_of(trial, steps)
+    }
+    columns = [by_draw[place.draw][place.drawn] for place in places.values()]
+    actual = np.array([names.index(place.arm) for place in places.values()])
+    return tuple(places), actual, np.stack(columns, axis=1)
+
+
+def draws_of(trial: Trial, steps: Sequence[Later]) -> Iterator[tuple[int, AllocationRecord, pd.DataFrame]]:
+    """Give every draw: its number (0 for the first), its record, and the schools that it was made from."""
+    record = read_allocation_record(trial)
+    if record is None:
+        raise StaleError("allocation", "the schools have not been drawn.", "Run `crocoos assign` first.")
+    yield 0, record, eligible(trial.sampling_frame()[0])
+    for step in steps:
+        if step.late is not None:
+            yield step.number, step.late, step.schools
+
+
+def _redrawn(trial: Trial, record: AllocationRecord, frame: pd.DataFrame, *, number: int) -> dict[str, np.ndarray]:
+    """Return the positions of each school's arm in re-draws of one draw, by school."""
+    import numpy as np
+
     from randomisation.permuted import permute_within_strata
-    from randomisation.record import with_recorded_sets
+    from randomisation.record import stratum_labels, with_recorded_sets
     from randomisation.replay import replay
 
-    record = read_allocation_record(trial)
-    allocation = allocation_frame(trial)
-    inference, names = trial.protocol.inference, trial.protocol.arm_names
-    actual = np.array([names.index(arm) for arm in allocation["arm"]])
-    schools = tuple(allocation["school_id"])
-    if record is not None and record.drawn == "here":
-        frame = with_recorded_sets(eligible(trial.schools()[0]), record)
-        draws = replay(frame, design_of(trial.protocol), n_draws=inference.n_draws, seed=inference.draws_seed)
+    inference = trial.protocol.inference
+    seed = f"{inference.draws_seed} late {number}" if number else inference.draws_seed
+    if record.drawn == "here":
+        schools = with_recorded_sets(frame, record)
+        draws = replay(schools, record.design, n_draws=inference.n_draws, seed=seed, late=number > 0)
     else:
-        draws = permute_within_strata(
-            actual, tuple(allocation["stratum"]), n_draws=inference.n_draws, seed=inference.draws_seed
-        )
-    return schools, actual, draws
+        actual = np.array([record.design.names.index(arm) for arm in record.arms])
+        strata = tuple(stratum_labels(record).values())
+        draws = permute_within_strata(actual, strata, n_draws=inference.n_draws, seed=seed)
+    return {school: draws[:, place] for place, school in enumerate(record.schools)}
 
 
 def school_weights(trial: Trial) -> dict[str, float]:
@@ -141,18 +167,18 @@ def school_weights(trial: Trial) -> dict[str, float]:
     from randomisation.constrained import assignment_probabilities
     from randomisation.record import with_recorded_sets
 
-    record = read_allocation_record(trial)
-    if record is None or len(set(record.design.ratios)) == 1:
+    steps = later_steps(trial)
+    chances: dict[tuple[int, str], dict[str, float]] = {}
+    for number, record, frame in draws_of(trial, steps):
+        if len(set(record.design.ratios)) == 1:
+            return {}
+        table = assignment_probabilities(with_recorded_sets(frame, record), record.design).set_index("school_id")
+        chances |= {(number, str(school)): table.loc[school].to_dict() for school in table.index}
+    every = np.array([list(row.values()) for row in chances.values()])
+    if np.allclose(every, every[0], rtol=0, atol=SAME_CHANCE):
         return {}
-    frame = with_recorded_sets(eligible(trial.schools()[0]), record)
-    table = assignment_probabilities(frame, record.design).set_index("school_id")
-    if np.allclose(table.to_numpy(), table.to_numpy()[0], rtol=0, atol=SAME_CHANCE):
-        return {}
-    allocation = allocation_frame(trial)
-    return {
-        school: 1 / float(table.loc[school, arm])
-        for school, arm in zip(allocation["school_id"], allocation["arm"], strict=True)
-    }
+    places = places_of(trial, steps)
+    return {school: 1 / chances[place.draw, place.drawn][place.arm] for school, place in places.items()}
 
 
 def _estimates(trial: Trial, data: AnalysisData) -> list[Estimate]:

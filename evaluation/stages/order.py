@@ -54,8 +54,15 @@ def _collect(trial: Trial) -> Mapping[str, str]:
         ),
         **({"erased pupils": erased} if (erased := sha256_of_file(trial.paths.private / ERASED)) else {}),
         **(trial.protocol_hashes("linking") if trial.protocol.linking.by_name else {}),
+        **_later(trial),
         "inbox": sha256_of(files) if files else "",
     }
+
+
+def _later(trial: Trial) -> Mapping[str, str]:
+    """Return the hash of the schools that came after the draw, where some did."""
+    files = sorted(trial.paths.allocation.glob("later_*.*"))
+    return {"schools after the draw": sha256_of({path.name: sha256_of_file(path) for path in files})} if files else {}
 
 
 def _balance(trial: Trial) -> Mapping[str, str]:

@@ -108,7 +108,7 @@ def power(trial: Trial, assumed: Assumptions, *, n_simulations: int = 0, effect:
 
     outcome = trial.protocol.outcome(primary_of(trial.protocol).outcome)
     assumed = replace(assumed, control_risk=_risk(outcome, assumed))
-    schools = eligible(trial.schools()[0])
+    schools = eligible(trial.sampling_frame()[0])
     sizes = [_size(trial, schools, assumed, icc=icc) for icc in assumed.iccs]
     table = _table(sizes, assumed, outcome)
     folder = trial.paths.power

@@ -62,6 +62,7 @@ def allocation(evidence: Evidence, language: str) -> tuple[Block, ...]:
                 algorithm=str(design.get("algorithm", "")),
             )
         )
+    sentences += _later(design, text)
     if design.get("weighted"):
         sentences.append(
             text.text(
@@ -74,6 +75,23 @@ def allocation(evidence: Evidence, language: str) -> tuple[Block, ...]:
         paragraph(" ".join(sentences)),
     ]
     return (*blocks, *_warnings(design, text))
+
+
+def _later(facts: Mapping[str, object], words: Words) -> Iterable[str]:
+    """Say who came after the draw."""
+    late, replaced = (int(str(facts.get(name) or 0)) for name in ("n_late", "n_replaced"))
+    if late:
+        yield words.plural(
+            "{n} school that joined later was drawn by the same design, with a seed of its own.",
+            "{n} schools that joined later were drawn among one another by the same design, with a seed of their own.",
+            late,
+        )
+    if replaced:
+        yield words.plural(
+            "{n} school withdrew before the start; a reserve drawn by lot took its place and its arm.",
+            "{n} schools withdrew before the start; reserves drawn by lot took their places and their arms.",
+            replaced,
+        )
 
 
 def _warnings(facts: Mapping[str, object], words: Words) -> Iterable[Block]:
