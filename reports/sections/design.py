@@ -62,7 +62,7 @@ def allocation(evidence: Evidence, language: str) -> tuple[Block, ...]:
                 algorithm=str(design.get("algorithm", "")),
             )
         )
-    sentences += _later(design, text)
+    sentences += [*_schedule(design, text), *_later(design, text)]
     if design.get("weighted"):
         sentences.append(
             text.text(
@@ -75,6 +75,24 @@ def allocation(evidence: Evidence, language: str) -> tuple[Block, ...]:
         paragraph(" ".join(sentences)),
     ]
     return (*blocks, *_warnings(design, text))
+
+
+def _schedule(facts: Mapping[str, object], words: Words) -> Iterable[str]:
+    """Say who has the programme when, or which factors were combined, and what is compared."""
+    starts = cast("Iterable[tuple[str, str]]", facts.get("starts") or ())
+    told = [words.text("{arm} from {wave} on", arm=arm, wave=wave) for arm, wave in starts]
+    if told:
+        yield words.text("Schools have the programme one group after the other: {starts}.", starts=words.listed(told))
+        yield words.text(
+            "In each outcome, schools that have started by its round are compared with those that still wait."
+        )
+    factors = cast("Mapping[str, str]", facts.get("factors") or {})
+    if factors:
+        yield words.text(
+            "Schools got each combination of two factors, {factors}. Each combination is compared with neither; the"
+            " effect of each factor over all schools, with the other and without it, is in a table of its own.",
+            factors=words.listed(list(factors.values())),
+        )
 
 
 def _later(facts: Mapping[str, object], words: Words) -> Iterable[str]:

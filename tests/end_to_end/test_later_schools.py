@@ -18,7 +18,7 @@ from data_schema.errors import CrocoosError, DesignError, StaleError
 from evaluation.cli.main import crocoos as command_line
 from evaluation.rehearsal.rehearse import rehearse
 from evaluation.stages.certificate import draw_facts
-from evaluation.stages.impact import redraws
+from evaluation.stages.redraws import redraws
 from evaluation.trial import Trial
 from randomisation import verify_allocation as program
 from reports.sections.certificate import certificate
