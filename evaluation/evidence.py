@@ -8,11 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from data_schema.errors import ProtocolError
+from evaluation.comparison import margins_of, primary_comparison
 from evaluation.provenance import version
 from evaluation.stages import require
 from evaluation.stages.assign import RECORD, n_draws, read_allocation_record, read_log, verify
 from evaluation.stages.collect import CONTENT, RETURNS
-from evaluation.stages.impact import COSTS, ESTIMATES, FLOW, IMPLEMENTATION, school_weights
+from evaluation.stages.impact import COSTS, ESTIMATES, FLOW, IMPLEMENTATION
+from evaluation.stages.later import later_steps
+from evaluation.stages.redraws import unequal_chances
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence, OutcomeFacts
 
 if TYPE_CHECKING:
@@ -114,9 +117,10 @@ def _table(path: Path) -> pd.DataFrame:
 
 
 def _arms(protocol: Protocol) -> tuple[ArmFacts, ...]:
+    """Return the arms as they are compared."""
+    labels = primary_comparison(protocol).labels
     return tuple(
-        ArmFacts(name=arm.name, label=arm.label, is_reference=place == 0)
-        for place, arm in enumerate(protocol.design.arms)
+        ArmFacts(name=name, label=label, is_reference=place == 0) for place, (name, label) in enumerate(labels.items())
     )
 
 
@@ -153,7 +157,7 @@ def _design(trial: Trial) -> dict[str, object]:
     record = read_allocation_record(trial)
     if record is None:
         raise FileNotFoundError(RECORD)
-    plan, protocol = trial.plan_state, trial.protocol
+    plan, protocol, steps = trial.plan_state, trial.protocol, later_steps(trial)
     return {
         "kind": record.design.kind,
         "specification": record.design.to_dict(),
@@ -164,14 +168,22 @@ def _design(trial: Trial) -> dict[str, object]:
         "seed": record.seed,
         "algorithm": record.algorithm,
         "drawn": record.drawn,
-        "weighted": bool(school_weights(trial)),
+        "starts": [(arm.label, _wave_label(protocol, arm.starts)) for arm in protocol.design.arms if arm.starts],
+        "factors": {name: margin.labels[name] for name, margin in margins_of(protocol.design).items()},
+        "weighted": bool(unequal_chances(trial)),
         "n_draws": n_draws(read_log(trial)),
+        "n_late": sum(len(step.late.schools) for step in steps if step.late is not None),
+        "n_replaced": sum(step.replacement is not None for step in steps),
         "verified": verify(trial).ok,
         "allocation_sha256": record.allocation_sha256,
         "plan_sha256": plan.sha256,
         "plan_frozen": plan.frozen,
         "changes_after_freeze": list(plan.changes),
     }
+
+
+def _wave_label(protocol: Protocol, name: str) -> str:
+    return next(wave.label for wave in protocol.waves if wave.name == name)
 
 
 def _stratum_label(trial: Trial, name: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from evaluation.comparison import comparison_of
 from evaluation.frame import excluded
 from evaluation.population import NO_RECORD, PUPIL_KEY
 
@@ -50,12 +51,14 @@ def flow_table(
         have no outcome at all is counted as lost with its pupils.
     """
     rows: list[Row] = []
+    compared = comparison_of(protocol, protocol.outcome(primary.outcome))
     for country in protocol.countries:
         frame = schools.loc[schools["country"] == country]
         rows += _before_the_draw(frame, country)
         in_country = allocation.loc[allocation["school_id"].isin(frame["school_id"])]
-        for arm in protocol.arm_names:
-            drawn = in_country.loc[in_country["arm"] == arm, "school_id"]
+        group = in_country["arm"].map(compared.group_of)
+        for arm in compared.names:
+            drawn = in_country.loc[group == arm, "school_id"]
             rows += _of_arm(data, primary, drawn=drawn, joined=joined, labels={"country": country, "arm": arm})
     return pd.DataFrame(rows, columns=COLUMNS)
 

@@ -38,20 +38,8 @@ def read_frame(path: Path, protocol: Protocol) -> tuple[pd.DataFrame, Findings]:
     from data_schema.frames import read_school_frame
 
     frame, findings = read_school_frame(path, tables_of(protocol)["school"])
-    if "country" not in frame.columns:
-        raise DataError(
-            path.name, "there is no column 'country'.", "Give every school its country's two letters, such as HU."
-        )
-    known = set(protocol.countries)
-    strange = frame.loc[~frame["country"].isin(known)]
-    if len(strange):
-        first = strange.iloc[0]
-        raise DataError(
-            f"{path.name}, school {first['school_id']}",
-            f"the country '{first['country']}' is not one of the protocol's.",
-            f"Use one of {', '.join(sorted(known))}, or add it under [countries].",
-        )
-    empty = sorted(known - set(frame["country"]))
+    _check_countries(frame, protocol, file=path.name)
+    empty = sorted(set(protocol.countries) - set(frame["country"]))
     if empty:
         raise DataError(
             path.name,
@@ -61,16 +49,50 @@ def read_frame(path: Path, protocol: Protocol) -> tuple[pd.DataFrame, Findings]:
     return frame.sort_values("school_id", ignore_index=True), findings
 
 
+def _check_countries(frame: pd.DataFrame, protocol: Protocol, *, file: str) -> None:
+    if "country" not in frame.columns:
+        raise DataError(
+            file, "there is no column 'country'.", "Give every school its country's two letters, such as HU."
+        )
+    known = set(protocol.countries)
+    strange = frame.loc[~frame["country"].isin(known)]
+    if len(strange):
+        first = strange.iloc[0]
+        raise DataError(
+            f"{file}, school {first['school_id']}",
+            f"the country '{first['country']}' is not one of the protocol's.",
+            f"Use one of {', '.join(sorted(known))}, or add it under [countries].",
+        )
+
+
+def read_schools_of(path: Path, protocol: Protocol) -> pd.DataFrame:
+    """Read a further table of schools: late ones, or reserves.
+
+    Raises
+    ------
+    DataError
+        When the file is missing or unusable, or a country is not one of the protocol's.
+    """
+    from data_schema.frames import read_school_frame
+
+    frame, _ = read_school_frame(path, tables_of(protocol)["school"])
+    _check_countries(frame, protocol, file=path.name)
+    return frame
+
+
 def excluded(frame: pd.DataFrame) -> dict[str, str]:
     """Return the schools that cannot be drawn, with the reason.
 
     A school whose consent is "no" has declined; a school without an answer is taken to have agreed, since a frame need
-    not have the column.
+    not have the column. A school that withdrew before the start and whose place a reserve has taken is out, too.
     """
-    if "consent" not in frame.columns:
-        return {}
-    declined = frame["consent"].astype("boolean").eq(other=False).fillna(value=False)
-    return dict.fromkeys(frame.loc[declined, "school_id"], "declined")
+    found: dict[str, str] = {}
+    if "consent" in frame.columns:
+        declined = frame["consent"].astype("boolean").eq(other=False).fillna(value=False)
+        found |= dict.fromkeys(frame.loc[declined, "school_id"], "declined")
+    if "withdrew" in frame.columns:
+        found |= dict.fromkeys(frame.loc[frame["withdrew"].astype(bool), "school_id"], "withdrew before the start")
+    return found
 
 
 def eligible(frame: pd.DataFrame) -> pd.DataFrame:

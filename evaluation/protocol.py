@@ -50,17 +50,24 @@ class Wave(Section):
 
 
 class Frame(Section):
-    """[schools]: the sampling frame."""
+    """[schools]: the sampling frame, and schools held in reserve for those that withdraw before the start."""
 
     file: Text = "schools.csv"
+    reserves: str = ""
 
 
 class ArmSection(Section):
-    """[[design.arms]]: an arm; the first is the reference that the others are compared with."""
+    """[[design.arms]]: an arm; the first is the reference that the others are compared with.
+
+    ``starts`` is the wave from which its schools have the programme (waiting lists and stepped wedges), ``factors``
+    what its schools have (factorial designs).
+    """
 
     name: Name
     label: Text
     ratio: Annotated[int, Field(ge=1, le=100)] = 1
+    starts: str = ""
+    factors: tuple[Name, ...] = ()
 
 
 class MatchingSection(Section):
@@ -85,12 +92,16 @@ class ConstraintSection(Section):
 class DesignSection(Section):
     """[design]: how schools get their arm. "recorded" adopts a draw that was made elsewhere, from ``allocation``."""
 
-    kind: Literal["simple", "complete", "stratified", "matched", "recorded"] = "stratified"
+    kind: Literal[
+        "simple", "complete", "stratified", "matched", "waiting_list", "stepped_wedge", "factorial", "recorded"
+    ] = "stratified"
     strata: tuple[Name, ...] = ()
     cuts: dict[Name, tuple[float, ...]] = {}
     matching: MatchingSection | None = None
     constraint: ConstraintSection | None = None
     misfits: Literal["balanced", "strata", "global", "wstrata", "wglobal"] = "balanced"
+    waiting_label: Text = "Schools still waiting"
+    started_label: Text = "Schools that have started"
     seed: str = ""
     allocation: str = ""
     arms: Annotated[tuple[ArmSection, ...], Field(min_length=2)]

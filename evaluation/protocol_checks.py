@@ -35,10 +35,13 @@ def problems_between(protocol: Protocol) -> list[Problem]:
     protocol
         With values that are right one by one.
     """
-    checks: tuple[Callable[[Protocol], Iterator[Problem]], ...] = (_tables, _names, _design)
+    from evaluation.protocol_designs import schedule_problems
+
+    checks: tuple[Callable[[Protocol], Iterator[Problem]], ...] = (_tables, _names, _design, schedule_problems)
     found = [problem for check in checks for problem in check(protocol)]
     if found:
         return found
+    from evaluation.protocol_designs import nothing_compared
     from evaluation.specifications import tables_of
 
     tables = tables_of(protocol)
@@ -49,6 +52,7 @@ def problems_between(protocol: Protocol) -> list[Problem]:
         *(problem for item in protocol.outcomes for problem in _outcome(protocol, tables, item)),
         *(problem for item in protocol.analyses for problem in _analysis(protocol, item)),
         *_primary(protocol),
+        *nothing_compared(protocol),
     ]
 
 

@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     from data_schema.intake import InboxRule
     from data_schema.tables import Table
     from evaluation.protocol import FieldSection, Protocol
-    from randomisation.design import Design
+    from randomisation.design import Design, DesignKind
+
+
+DRAWN_AS: Mapping[str, DesignKind] = {"simple": "simple", "complete": "complete", "matched": "matched"}
+"""How the schools of a kind are drawn, where it is not in strata: schedules and factors are arms."""
 
 
 def tables_of(protocol: Protocol) -> Mapping[str, Table]:
@@ -76,7 +80,7 @@ def design_of(protocol: Protocol) -> Design:
         arms=tuple(Arm(name=arm.name, label=arm.label, ratio=arm.ratio) for arm in section.arms),
         strata=section.strata,
         cuts=tuple(section.cuts.items()),
-        kind="stratified" if section.kind == "recorded" else section.kind,
+        kind=DRAWN_AS.get(section.kind, "stratified"),
         misfits=section.misfits,
         matching=None
         if matching is None

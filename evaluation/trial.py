@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from evaluation.stages.report import Reported
     from randomisation.commitment import Commitment
     from randomisation.draw import Allocation
+    from randomisation.later import Replacement
     from randomisation.record import Verification
     from reports.evidence import Evidence
 
@@ -191,7 +192,7 @@ class Trial:
         return {path.relative_to(self.paths.root).as_posix(): sha256_of_file(path)}
 
     def schools(self) -> tuple[pd.DataFrame, Findings]:
-        """Read the sampling frame.
+        """Read the schools: the sampling frame, and those that came after the draw.
 
         Returns
         -------
@@ -203,6 +204,13 @@ class Trial:
         DataError
             When the file cannot be used.
         """
+        from evaluation.stages.later import with_later
+
+        frame, findings = self.sampling_frame()
+        return with_later(self, frame), findings
+
+    def sampling_frame(self) -> tuple[pd.DataFrame, Findings]:
+        """Read the sampling frame alone, from which the schools were first drawn; see `schools`."""
         from evaluation.frame import read_frame
 
         return read_frame(self.paths.root / self.protocol.schools.file, self.protocol)
@@ -255,6 +263,40 @@ class Trial:
 
         with alone(self.paths.root):
             return assign(self, seed=seed, reason=reason)
+
+    def add_late(self, file: str | Path, *, seed: str, reason: str = "") -> Allocation:
+        """Draw late schools by the trial's design, among one another; the earlier draws stay as they are.
+
+        Parameters
+        ----------
+        file
+            The late schools, in a table like the sampling frame.
+        seed
+            A seed of its own, from another public draw.
+        reason
+            Why they come late.
+        """
+        from evaluation.stages.later import add
+
+        with alone(self.paths.root):
+            return add(self, Path(file), seed=seed, reason=reason)
+
+    def replace_school(self, school: str, *, seed: str, reason: str) -> Replacement:
+        """Draw which reserve takes the place and the arm of a school that withdrew before the start.
+
+        Parameters
+        ----------
+        school
+            The school that withdrew.
+        seed
+            A seed from a public draw.
+        reason
+            Why it withdrew.
+        """
+        from evaluation.stages.later import replace
+
+        with alone(self.paths.root):
+            return replace(self, school, seed=seed, reason=reason)
 
     def commit(self, *, seed_source: str = "", reason: str = "") -> Commitment:
         """Fix the schools and the design of the draw before there is a seed, and log their hash.

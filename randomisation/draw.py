@@ -111,7 +111,7 @@ class Allocation:
         return f"{len(self.schools)} schools in {len(set(self.strata))} strata: {counts} ({origin})"
 
 
-def allocate(schools: pd.DataFrame, design: Design, *, seed: str) -> Allocation:
+def allocate(schools: pd.DataFrame, design: Design, *, seed: str, late: bool = False) -> Allocation:
     """Draw an allocation by the published algorithm (ALGORITHM.md).
 
     Parameters
@@ -122,6 +122,8 @@ def allocate(schools: pd.DataFrame, design: Design, *, seed: str) -> Allocation:
         Arms, ratio and strata.
     seed
         Any text, best one that nobody could choose, such as the result of a public draw announced beforehand.
+    late
+        Whether the schools join an earlier draw: they may then be fewer than the arms.
 
     Returns
     -------
@@ -145,7 +147,7 @@ def allocate(schools: pd.DataFrame, design: Design, *, seed: str) -> Allocation:
     """
     check_seed(seed)
     read = read_schools(schools, design)
-    check_arms(design, read)
+    check_arms(design, read, late=late)
     labels = read.labels()
     rule = None
     if design.constraint is not None:
@@ -252,9 +254,14 @@ def check_seed(seed: str) -> None:
         )
 
 
-def check_arms(design: Design, read: SortedSchools) -> None:
-    """Raise DesignError if the schools are too few for every arm to get one whatever is drawn."""
+def check_arms(design: Design, read: SortedSchools, *, late: bool = False) -> None:
+    """Raise DesignError if the schools are too few for every arm to get one whatever is drawn.
+
+    Late schools join arms that have schools; only simple and constrained draws of them need one for every arm.
+    """
     n_schools = len(read.ids)
+    if late and design.kind != "simple" and design.constraint is None:
+        return
     if n_schools < len(design.arms):
         raise DesignError(
             "design, arms",

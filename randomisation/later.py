@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from data_schema.errors import DesignError
 from randomisation.canonical import is_plain, listed
+from randomisation.design import Design
 from randomisation.draw import Allocation, allocate, check_seed
 from randomisation.replay import replay
 from randomisation.schools import look_alikes
@@ -37,16 +38,15 @@ def extend(earlier: Sequence[Allocation], late: pd.DataFrame, *, seed: str) -> t
     earlier
         The draws so far, the first being the trial's; they stay as they are.
     late
-        The late schools, as for `allocate`; as many as there are arms, at least. Schools that come one by one are for
-        `Minimisation`.
+        The late schools, as for `allocate`; one or more. Simple and constrained draws need one for every arm.
     seed
         A seed of its own, from another public draw.
 
     Returns
     -------
     tuple of Allocation
-        The earlier draws and one more. Each has a record of its own. Analyses take the draw as a stratum, since the
-        share of an arm may differ by a school between draws.
+        The earlier draws and one more. Each has a record of its own. Analyses take a late draw as one stratum, since
+        the share of an arm may differ by a school between draws.
 
     Raises
     ------
@@ -65,8 +65,6 @@ def extend(earlier: Sequence[Allocation], late: pd.DataFrame, *, seed: str) -> t
     """
     if not earlier:
         raise DesignError(_PLACE, "There is no earlier draw.", "Use allocate().")
-    if seed in [drawn.seed for drawn in earlier]:
-        raise DesignError(_PLACE, f"The seed '{seed}' was used before.", "Draw another one in public.")
     before = [school for drawn in earlier for school in drawn.schools]
     ids = [str(school) for school in late["school_id"]] if "school_id" in late.columns else []
     again = sorted(set(before) & set(ids))
@@ -76,7 +74,29 @@ def extend(earlier: Sequence[Allocation], late: pd.DataFrame, *, seed: str) -> t
     if alike:
         one, other = alike[0]
         raise DesignError(_PLACE, f"'{other}' can be taken for '{one}'.", "Check that they are two schools.")
-    return (*earlier, allocate(late, earlier[0].design, seed=seed))
+    return (*earlier, draw_late(late, earlier[0].design, seed=seed, seeds=[drawn.seed for drawn in earlier]))
+
+
+def draw_late(late: pd.DataFrame, design: Design, *, seed: str, seeds: Sequence[str]) -> Allocation:
+    """Draw late schools among one another.
+
+    Parameters
+    ----------
+    late, design
+        As for `allocate`.
+    seed
+        A seed of its own.
+    seeds
+        Seeds of the earlier draws.
+
+    Raises
+    ------
+    DesignError
+        If the seed was used before, or the design cannot be drawn on the late schools.
+    """
+    if seed in seeds:
+        raise DesignError(_PLACE, f"The seed '{seed}' was used before.", "Draw another one in public.")
+    return allocate(late, design, seed=seed, late=True)
 
 
 def replay_draws(frames: Sequence[pd.DataFrame], draws: Sequence[Allocation], *, n_draws: int, seed: str) -> np.ndarray:
@@ -101,7 +121,7 @@ def replay_draws(frames: Sequence[pd.DataFrame], draws: Sequence[Allocation], *,
     import numpy as np
 
     parts = [
-        replay(frame, drawn.design, n_draws=n_draws, seed=f"{seed} {place}")
+        replay(frame, drawn.design, n_draws=n_draws, seed=f"{seed} {place}", late=place > 0)
         for place, (frame, drawn) in enumerate(zip(frames, draws, strict=True))
     ]
     return np.hstack(parts)
@@ -163,16 +183,16 @@ class Replacement:
 
 
 def replace_school(
-    allocation: Allocation, withdrawn: str, *, reserves: Sequence[str], seed: str, reason: str
+    arm_of: Mapping[str, str], withdrawn: str, *, reserves: Sequence[str], seed: str, reason: str
 ) -> Replacement:
     """Draw which reserve school takes the place, and the arm, of a school that withdrew before the start.
 
     Parameters
     ----------
-    allocation
-        The draw; it stays as it is.
+    arm_of
+        Arm of every school of the trial, such as `Allocation.arm_of`; it stays as it is.
     withdrawn
-        A school of the draw.
+        One of them.
     reserves
         Identifiers of the reserve schools of its stratum, none of them in the draw.
     seed
@@ -192,19 +212,19 @@ def replace_school(
     """
     check_seed(seed)
     place = f"replacement of school '{withdrawn}'"
-    if withdrawn not in allocation.arm_of:
+    if withdrawn not in arm_of:
         raise DesignError(place, "It is not in the draw.", "Correct the identifier.")
     if not reason.strip():
         raise DesignError(place, "No reason is stated.", "Say why it withdrew; the record keeps it.")
     if not reserves or len(set(reserves)) < len(reserves) or not all(is_plain(name) for name in reserves):
         raise DesignError(place, "The reserves are none, or one is there twice.", "List each reserve school once.")
-    drawn = [name for name in reserves if name in allocation.arm_of]
+    drawn = [name for name in reserves if name in arm_of]
     if drawn:
         raise DesignError(place, f"School {listed(drawn)} is in the draw itself.", "List reserve schools only.")
     ordered = tuple(sorted(reserves))
     return Replacement(
         withdrawn=withdrawn,
-        arm=allocation.arm_of[withdrawn],
+        arm=arm_of[withdrawn],
         reserves=ordered,
         chosen=_reserve(ordered, seed=seed, withdrawn=withdrawn),
         seed=seed,

@@ -348,6 +348,14 @@ def verify(record: AllocationRecord, schools: pd.DataFrame) -> Verification:
     return Verification(ok=not problems, problems=tuple(problems), notes=() if problems else (note,))
 
 
+def stratum_labels(record: AllocationRecord) -> dict[str, str]:
+    """Return each school's stratum as one text, as `Allocation.strata` has it."""
+    labels = SortedSchools(
+        ids=record.schools, columns=record.design.columns, stratum_values=record.stratum_values
+    ).labels()
+    return dict(zip(record.schools, labels, strict=True))
+
+
 def with_recorded_sets(schools: pd.DataFrame, record: AllocationRecord) -> pd.DataFrame:
     """Return the frame with the matched sets of the record, which are then drawn within; as it is without matching.
 
@@ -398,7 +406,7 @@ def _record_problems(record: AllocationRecord) -> list[str]:
 
 
 def _draw_problems(record: AllocationRecord, schools: pd.DataFrame) -> list[str]:
-    drawn = allocate(schools, record.design, seed=record.seed)
+    drawn = allocate(schools, record.design, seed=record.seed, late=True)
     pairs = zip(record.schools, record.arms, drawn.arms, strict=True)
     other = [school for school, then, now in pairs if then != now]
     if drawn.score_limit != record.score_limit:

@@ -34,7 +34,9 @@ _WORDS_AT_ONCE = 256
 _TRIED_AT_ONCE = 4096
 
 
-def replay(schools: pd.DataFrame, design: Design, *, n_draws: int, seed: str, start: int = 0) -> np.ndarray:
+def replay(
+    schools: pd.DataFrame, design: Design, *, n_draws: int, seed: str, start: int = 0, late: bool = False
+) -> np.ndarray:
     """Draw the same design again and again.
 
     Parameters
@@ -49,6 +51,8 @@ def replay(schools: pd.DataFrame, design: Design, *, n_draws: int, seed: str, st
         Seed of the re-draws; it has nothing to do with the allocation's.
     start
         Number of the first draw. Draw number i is the same however many are asked for at once.
+    late
+        Whether the schools joined an earlier draw, see `allocate`.
 
     Returns
     -------
@@ -71,7 +75,7 @@ def replay(schools: pd.DataFrame, design: Design, *, n_draws: int, seed: str, st
         if number < 0:
             raise DesignError(f"re-draws, {name}", f"{number} is below zero.", "State a whole number, 0 or more.")
     read = read_schools(schools, design)
-    check_arms(design, read)
+    check_arms(design, read, late=late)
     if design.constraint is None:
         return _free(read, design, n_draws=n_draws, seed=seed, start=start)
     from randomisation.constrained import acceptance

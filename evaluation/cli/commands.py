@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING
 
 import click
 
 from evaluation.cli.console import Console, ProgressLine, count, table
 from evaluation.cli.data_commands import DATA_COMMANDS
+from evaluation.cli.draw_commands import assign, certificate, verify
+from evaluation.cli.folder import open_trial, trial_folder
 
 if TYPE_CHECKING:
     from evaluation.stages.power import PowerStatement
-    from evaluation.trial import Trial
-
-P = ParamSpec("P")
 
 _STATES = {"fresh": "green", "stale": "yellow", "missing": None}
-
-
-def _folder(command: Callable[P, None]) -> Callable[P, None]:
-    argument = click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
-    as_json = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
-    return argument(as_json(command))
-
-
-def _open(folder: Path) -> Trial:
-    from evaluation.trial import Trial
-
-    return Trial(folder, progress=ProgressLine())
 
 
 @click.command()
@@ -53,13 +40,13 @@ def init(folder: Path, template: str) -> None:
 
 
 @click.command()
-@_folder
+@trial_folder
 @click.option("--check", is_flag=True, help="Exit with 1 when a stage is not fresh.")
 def status(folder: Path, *, as_json: bool, check: bool) -> None:
     """Say which stage is fresh, stale or missing, and why."""
     from evaluation.erasure import retention_note
 
-    trial = _open(folder)
+    trial = open_trial(folder)
     found = trial.status()
     lines = []
     for stage in found:
@@ -78,11 +65,11 @@ def _indented(reasons: Sequence[str]) -> str:
 
 
 @click.command()
-@_folder
+@trial_folder
 @click.option("--freeze", is_flag=True, help="Freeze the protocol as it is now, once and for all.")
 def plan(folder: Path, *, as_json: bool, freeze: bool) -> None:
     """Check the protocol and show what it plans; --freeze keeps it for comparison."""
-    trial = _open(folder)
+    trial = open_trial(folder)
     state = trial.plan(freeze=freeze)
     protocol = trial.protocol
     analyses = [["analysis", "outcome", "role", "model"]]
@@ -114,7 +101,7 @@ _SHARE = click.FloatRange(0, 1, max_open=True)
 
 
 @click.command()
-@_folder
+@trial_folder
 @click.option("--icc", "iccs", type=_SHARE, multiple=True, default=(0.05, 0.1, 0.2), show_default=True,
               help="Intraclass correlation of the outcome; may be stated several times.")  # fmt: skip
 @click.option("--control-risk", type=_SHARE, help="Share with the event without the intervention (binary outcomes).")
@@ -151,7 +138,7 @@ def power(
     """Say what the trial can find in its primary outcome: a table, curves and, with --simulate, a simulation."""
     from evaluation.stages.power import Assumptions
 
-    trial = _open(folder)
+    trial = open_trial(folder)
     assumed = Assumptions(
         iccs=iccs,
         r2_school=r2_school,
@@ -199,98 +186,11 @@ def _power_text(found: PowerStatement, wanted: float) -> str:
 
 
 @click.command()
-@_folder
-@click.option("--seed", default="", help="Text that the draw is made from; that of the protocol when left out.")
-@click.option("--reason", default="", help="Why an earlier draw is replaced; reports will show it.")
-@click.option("--commit", is_flag=True, help="Fix schools and design, print their hash to publish, draw nothing yet.")
-@click.option("--seed-from", default="", help="With --commit: where the seed will come from.")
-@click.option("--reveal", is_flag=True, help="Draw what was committed to; asks for the seed, twice, without --seed.")
-@click.option("--show-arms", is_flag=True, help="Print each school's arm; nothing shows them otherwise.")
-def assign(
-    folder: Path,
-    *,
-    as_json: bool,
-    seed: str,
-    reason: str,
-    commit: bool,
-    seed_from: str,
-    reveal: bool,
-    show_arms: bool,
-) -> None:
-    """Draw the schools' arms, with a record that anyone can check."""
-    _check_ceremony(commit=commit, reveal=reveal, seed=seed, seed_from=seed_from)
-    trial = _open(folder)
-    if commit:
-        _answer_commitment(trial, as_json=as_json, seed_from=seed_from, reason=reason)
-        return
-    if reveal:
-        seed = seed or click.prompt("Seed", confirmation_prompt="The seed once more")
-        allocation = trial.reveal(seed=seed, reason=reason)
-    else:
-        allocation = trial.assign(seed=seed, reason=reason)
-    frame = allocation.to_frame()
-    per_arm = frame["arm"].value_counts()
-    counts = {name: int(per_arm.get(name, 0)) for name in trial.protocol.arm_names}
-    totals = ", ".join(f"{name} {n}" for name, n in counts.items())
-    lines = [f"{count(len(frame), 'school', 'schools')} in {frame['stratum'].nunique()} strata: {totals}."]
-    lines += [f"Note: {note}" for note in allocation.notes]
-    if show_arms:
-        lines.append(table([["school", "stratum", "arm"], *frame[["school_id", "stratum", "arm"]].values.tolist()]))
-    lines.append(f"Written to {trial.paths.allocation}. Anyone can check it: crocoos verify {folder}")
-    values: dict[str, object] = {"n_schools": len(frame), "arms": counts, "notes": list(allocation.notes)}
-    Console(as_json=as_json).answer(values, "\n".join(lines))
-
-
-def _check_ceremony(*, commit: bool, reveal: bool, seed: str, seed_from: str) -> None:
-    if commit and (reveal or seed):
-        raise click.UsageError("--commit comes before there is a seed: leave out --reveal and --seed.")
-    if seed_from and not commit:
-        raise click.UsageError("--seed-from belongs to --commit.")
-
-
-def _answer_commitment(trial: Trial, *, as_json: bool, seed_from: str, reason: str) -> None:
-    made = trial.commit(seed_source=seed_from, reason=reason)
-    lines = [
-        f"{count(len(made.schools), 'school', 'schools')}: {made.design}.",
-        f"Publish this, before the seed is drawn: {made.sha256}",
-        f"Then: crocoos assign {trial.folder} --reveal --seed ...",
-    ]
-    values: dict[str, object] = {
-        "n_schools": len(made.schools),
-        "commitment_sha256": made.sha256,
-        "frame_sha256": made.frame_sha256,
-    }
-    Console(as_json=as_json).answer(values, "\n".join(lines))
-
-
-@click.command()
-@_folder
-def verify(folder: Path, *, as_json: bool) -> None:
-    """Draw again from the record and compare; exits with 1 when it does not hold."""
-    found = _open(folder).verify()
-    text = "\n".join([*(f"Problem: {problem}" for problem in found.problems), *found.notes])
-    verdict = "The allocation holds." if found.ok else "The allocation does NOT hold."
-    values = {"ok": found.ok, "problems": list(found.problems), "notes": list(found.notes)}
-    Console(as_json=as_json).answer(values, f"{text}\n{verdict}".strip())
-    if not found.ok:
-        raise SystemExit(1)
-
-
-@click.command()
-@_folder
-def certificate(folder: Path, *, as_json: bool) -> None:
-    """Write a page about the draw for the meeting to sign, and each arm's list of schools for letters."""
-    made = _open(folder).certificate()
-    text = f"{', '.join((*made.certificates, *made.letters))} in {made.folder}. The lists say who is in which arm."
-    Console(as_json=as_json).answer(made.to_dict(), text)
-
-
-@click.command()
-@_folder
+@trial_folder
 @click.option("--all", "show_all", is_flag=True, help="Show every finding, not the first ten.")
 def collect(folder: Path, *, as_json: bool, show_all: bool) -> None:
     """Take in the files in inbox/: checked, repaired, pseudonymised."""
-    trial = _open(folder)
+    trial = open_trial(folder)
     collected = trial.collect()
     numbers = collected.to_dict()
     lines = [
@@ -317,10 +217,10 @@ def collect(folder: Path, *, as_json: bool, show_all: bool) -> None:
 
 
 @click.command()
-@_folder
+@trial_folder
 def balance(folder: Path, *, as_json: bool) -> None:
     """Compare the arms before the trial: schools, and pupils once there are data."""
-    trial = _open(folder)
+    trial = open_trial(folder)
     frame = trial.balance()
     overall = frame.loc[frame["country"] == ""]
     rows = [["level", "variable", "reference", "arm", "difference (sd)", "WWC"]]
@@ -333,10 +233,10 @@ def balance(folder: Path, *, as_json: bool) -> None:
 
 
 @click.command()
-@_folder
+@trial_folder
 def impact(folder: Path, *, as_json: bool) -> None:
     """Estimate every effect that the plan asks for."""
-    trial = _open(folder)
+    trial = open_trial(folder)
     frame = trial.impact()
     main = frame.loc[(frame["quantity"] == "difference") & (frame["country"] == "")]
     rows = [["analysis", "arm", "estimate", "interval", "p", "schools", "pupils", "status"]]
@@ -363,25 +263,25 @@ def impact(folder: Path, *, as_json: bool) -> None:
 
 
 @click.command()
-@_folder
+@trial_folder
 def report(folder: Path, *, as_json: bool) -> None:
     """Write the reports: HTML and PDF, by country and language."""
-    made = _open(folder).report()
+    made = open_trial(folder).report()
     names = made.to_dict()
     text = f"{count(len(made.documents), 'document', 'documents')} in {made.folder}, each as HTML and PDF."
     Console(as_json=as_json).answer(names, text)
 
 
 @click.command()
-@_folder
+@trial_folder
 def publish(folder: Path, *, as_json: bool) -> None:
     """Make the site that opens offline in a browser."""
-    made = _open(folder).publish()
+    made = open_trial(folder).publish()
     Console(as_json=as_json).answer(made.to_dict(), f"Open {made.start}")
 
 
 @click.command()
-@_folder
+@trial_folder
 @click.option("--seed", type=click.IntRange(min=0), default=2027, show_default=True, help="Seed of the simulation.")
 def simulate(folder: Path, *, as_json: bool, seed: int) -> None:
     """Fill a trial of the template "crocoos" with simulated schools and, once they are drawn, with their files."""

@@ -88,6 +88,7 @@ def rehearse(folder: Path, *, seed: int, spec: SimulatedTrial | None = None, pro
         return Rehearsed(n_schools=len(schools), n_files=0, faults=())
     progress("simulating pupils", 0, 2)
     drawn = allocation_frame(trial)
+    schools = schools.loc[schools["school_id"].isin(drawn["school_id"])].reset_index(drop=True)
     data = simulate_pupils(spec, schools, dict(zip(drawn["school_id"], drawn["arm"], strict=True)), seed=seed)
     progress("writing the schools' files", 1, 2)
     faults = lay_out_inbox(folder, data, seed=seed)

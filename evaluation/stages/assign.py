@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from evaluation.provenance import read_record, sha256, sha256_of, stage_folder
 from evaluation.specifications import design_of
 from evaluation.stages import inputs_of
 from evaluation.stages.commit import COMMITMENT, COMMITTED, DRAWN, checked_schools, committed_schools, pending
+from evaluation.stages.later import Later, Place, later_notes, later_problems, later_steps, participants
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +37,12 @@ def assign(trial: Trial, *, seed: str, reason: str, reveal: bool = False) -> All
     DesignError
         When no seed is stated, the design cannot be drawn, or a draw was made before and no reason is given.
     """
+    if later_steps(trial):
+        raise DesignError(
+            "allocation",
+            "schools were added or replaced since the draw, and another first draw would undo that.",
+            "Keep the draw. To add or replace schools, use --add or --replace.",
+        )
     log = read_log(trial)
     waiting = pending(log)
     if waiting is not None and not reveal:
@@ -221,11 +228,12 @@ def verify(trial: Trial) -> Verification:
     if record is None:
         raise StaleError("allocation", "the schools have not been drawn.", "Run `crocoos assign` first.")
     log = read_log(trial)
-    found = verify_record(record, eligible(trial.schools()[0]))
-    problems = [*found.problems, *_table_problems(trial, record), *verify_log(log)]
-    problems += [*_log_problems(log, record), *_changed_files(trial)]
+    found = verify_record(record, eligible(trial.sampling_frame()[0]))
+    problems = [*found.problems, *_table_problems(trial), *verify_log(log)]
+    problems += [*_log_problems(log, record), *later_problems(trial, log), *_changed_files(trial)]
     notes = found.notes if not problems else ()
-    return replace(found, ok=not problems, problems=tuple(problems), notes=(*notes, *_history(log)))
+    said = (*notes, *_history(log), *later_notes(later_steps(trial)))
+    return replace(found, ok=not problems, problems=tuple(problems), notes=said)
 
 
 def _log_problems(log: tuple[LogEntry, ...], record: AllocationRecord) -> list[str]:
@@ -284,10 +292,29 @@ def _history(log: tuple[LogEntry, ...]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _table_problems(trial: Trial, record: AllocationRecord) -> list[str]:
+def current_allocation(trial: Trial, steps: Sequence[Later]) -> pd.DataFrame:
+    """Return who takes part, with stratum and arm, from the records of the draw and of what came after it."""
+    import pandas as pd
+
+    places = places_of(trial, steps)
+    rows = [(school, place.stratum, place.arm) for school, place in places.items()]
+    return pd.DataFrame(rows, columns=["school_id", "stratum", "arm"])
+
+
+def places_of(trial: Trial, steps: Sequence[Later]) -> dict[str, Place]:
+    """Return every school that takes part with its place in the draws, sorted by school."""
+    from randomisation.record import stratum_labels
+
+    record = read_allocation_record(trial)
+    if record is None:
+        raise StaleError("allocation", "the schools have not been drawn.", "Run `crocoos assign` first.")
+    return participants(record, steps, stratum_labels(record))
+
+
+def _table_problems(trial: Trial) -> list[str]:
     frame = allocation_frame(trial)
     table = dict(zip(frame["school_id"], frame["arm"], strict=True))
-    recorded = dict(zip(record.schools, record.arms, strict=True))
+    recorded = {school: place.arm for school, place in places_of(trial, later_steps(trial)).items()}
     wrong = sorted(school for school in {*table, *recorded} if table.get(school) != recorded.get(school))
     if not wrong:
         return []

@@ -7,6 +7,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from evaluation.comparison import primary_comparison
 from evaluation.frame import eligible
 from evaluation.provenance import stage_folder
 from evaluation.specifications import tables_of
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from evaluation.comparison import Comparison
     from evaluation.protocol import Covariate
     from evaluation.trial import Trial
     from randomisation.balance import Variable
@@ -44,15 +46,17 @@ def balance(trial: Trial) -> pd.DataFrame:
 
     require(trial, "balance")
     inputs = inputs_of(trial, "balance")
-    arms = trial.protocol.arm_names
-    schools = eligible(trial.schools()[0]).merge(allocation_frame(trial), on="school_id")
+    compared = primary_comparison(trial.protocol)
+    arms = compared.names
+    schools = _grouped(eligible(trial.schools()[0]).merge(allocation_frame(trial), on="school_id"), compared)
     variables = school_variables(trial, schools)
     tables = [_with_strata(balance_table(schools, variables=variables, arms=arms, level="school"), schools, variables)]
     pupils = pupil_frame(trial)
     if pupils is not None:
+        pupils = _grouped(pupils, compared)
         own = [_variable(item, pupils) for item in trial.protocol.covariates if item.table != "school"]
-        compared = balance_table(pupils, variables=own, arms=arms, level="pupil", school="school_id")
-        tables.append(_with_strata(compared, pupils, own))
+        of_pupils = balance_table(pupils, variables=own, arms=arms, level="pupil", school="school_id")
+        tables.append(_with_strata(of_pupils, pupils, own))
     table: pd.DataFrame = pd.concat([part for part in tables if len(part)], ignore_index=True)
     test = joint_test(trial, schools, variables, pupils)
     language = trial.protocol.reports.languages[0]
@@ -64,6 +68,11 @@ def balance(trial: Trial) -> pd.DataFrame:
             (folder / LOVE_PLOT).write_text(figure.svg, encoding="utf-8", newline="\n")
         _write_strata(trial, schools, variables, folder)
     return table
+
+
+def _grouped(frame: pd.DataFrame, compared: Comparison) -> pd.DataFrame:
+    """Return a frame with the groups that are compared in place of the design's arms."""
+    return frame.assign(arm=frame["arm"].map(compared.group_of))
 
 
 def _with_strata(table: pd.DataFrame, frame: pd.DataFrame, variables: list[Variable]) -> pd.DataFrame:
@@ -85,8 +94,8 @@ def _write_strata(trial: Trial, schools: pd.DataFrame, variables: list[Variable]
     from reports.figures.balance_map import balance_map
     from reports.words import words
 
-    arms = trial.protocol.design.arms
-    names = tuple(arm.name for arm in arms)
+    compared = primary_comparison(trial.protocol)
+    names = compared.names
     tables = {
         WITHIN: within_strata(schools, variables=variables, arms=names, strata="stratum"),
         BY_STRATUM: by_stratum(schools, variables=variables, arms=names, strata="stratum"),
@@ -94,7 +103,7 @@ def _write_strata(trial: Trial, schools: pd.DataFrame, variables: list[Variable]
     for name, table in tables.items():
         table.to_csv(folder / name, index=False, lineterminator="\n", float_format="%.15g")
     language = words(trial.protocol.reports.languages[0])
-    figure = balance_map(tables[BY_STRATUM], language, arm=arms[1].name, arm_label=arms[1].label)
+    figure = balance_map(tables[BY_STRATUM], language, arm=names[1], arm_label=compared.labels[names[1]])
     if figure is not None:
         (folder / BALANCE_MAP).write_text(figure.svg, encoding="utf-8", newline="\n")
 
@@ -158,7 +167,7 @@ def joint_test(
     trial: Trial, schools: pd.DataFrame, variables: list[Variable], pupils: pd.DataFrame | None
 ) -> dict[str, float | None]:
     """Test the schools' numbers and the school means of pupils' numbers together, by re-draws of the design."""
-    from evaluation.stages.impact import redraws
+    from evaluation.stages.redraws import redraws
     from randomisation.joint_balance import balance_test
 
     numbers = [variable for variable in variables if variable.kind == "number"]
@@ -170,5 +179,12 @@ def joint_test(
         frame = schools.drop(columns=means.columns, errors="ignore").join(means, on="school_id")
         numbers += own
     order, actual, draws = redraws(trial)
-    found = balance_test(frame, variables=numbers, schools=order, actual=actual, draws=draws)
+    compared, arms = primary_comparison(trial.protocol), trial.protocol.arm_names
+    found = balance_test(
+        frame,
+        variables=numbers,
+        schools=order,
+        actual=compared.positions(actual, arms),
+        draws=compared.positions(draws, arms),
+    )
     return {name: None if math.isnan(value) else value for name, value in found.items()}

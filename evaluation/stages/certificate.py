@@ -10,12 +10,15 @@ from evaluation.frame import eligible
 from evaluation.specifications import tables_of
 from evaluation.stages.assign import allocation_frame, read_allocation_record, read_log, verify
 from evaluation.stages.commit import COMMITTED, DRAWN
+from evaluation.stages.later import ADDED, REPLACED, later_steps
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from evaluation.trial import Trial
-    from reports.sections.certificate import DrawFacts
+    from randomisation.log import LogEntry
+    from reports.sections.certificate import DrawFacts, LaterFact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +89,20 @@ def draw_facts(trial: Trial) -> DrawFacts:
         labels={name: labels[name][:1].lower() + labels[name][1:] for name in labels},
         value_labels=dict(trial.protocol.countries) if record.design.strata[:1] == ("country",) else {},
         problems=verify(trial).problems,
+        later=tuple(_later_facts(trial, log)),
     )
+
+
+def _later_facts(trial: Trial, log: Sequence[LogEntry]) -> Iterator[LaterFact]:
+    from reports.sections.certificate import LaterFact
+
+    told = [entry for entry in log if entry.event in (ADDED, REPLACED)]
+    for step, entry in zip(later_steps(trial), told, strict=False):
+        n_schools = len(step.late.schools) if step.late is not None else 0
+        detail = entry.detail
+        yield LaterFact(
+            time=entry.time, seed=detail.get("seed", ""), n_schools=n_schools, reason=detail.get("reason", "")
+        )
 
 
 def letters_of(trial: Trial) -> dict[str, bytes]:

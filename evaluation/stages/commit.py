@@ -78,7 +78,7 @@ def checked_schools(trial: Trial) -> pd.DataFrame:
     """
     from randomisation.schools import look_alikes
 
-    schools = eligible(trial.schools()[0])
+    schools = eligible(trial.sampling_frame()[0])
     pairs = look_alikes(schools["school_id"].tolist())
     if pairs:
         one, other = pairs[0]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from evaluation.frame import eligible
+from evaluation.comparison import Comparison, comparison_of, margins_of
 from evaluation.provenance import stage_folder
 from evaluation.specifications import design_of, tables_of
 from evaluation.stages import inputs_of, require
-from evaluation.stages.assign import allocation_frame, read_allocation_record
+from evaluation.stages.assign import allocation_frame
 from evaluation.stages.collect import stored_frames
+from evaluation.stages.later import later_steps
+from evaluation.stages.redraws import redraws, school_weights, unequal_chances
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -26,11 +28,15 @@ if TYPE_CHECKING:
     from evaluation.protocol import Analysis, Protocol
     from evaluation.trial import Trial
 
+MARGINS = {
+    "difference": "factor_difference",
+    "randomisation_test": "factor_test",
+    "randomisation_interval": "factor_interval",
+}
+"""What is estimated of a factor of a factorial design over all levels of the other, and what it is called."""
+
 WEIGHT = "school_weight"
 """Column of the weights of schools that had different chances of the arms."""
-
-SAME_CHANCE = 0.01
-"""Differences of chances below this are none: where draws are too many to list, chances come from re-draws."""
 
 ESTIMATES, FLOW, IMPLEMENTATION, COSTS = "estimates.csv", "flow.csv", "implementation.csv", "costs.csv"
 
@@ -104,74 +110,62 @@ def trial_data(trial: Trial, frames: Frames) -> AnalysisData:
     )
 
 
-def redraws(trial: Trial) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
-    """Return the drawn schools, the position of each school's arm, and that of further draws of the same design.
-
-    Returns
-    -------
-    tuple
-        Schools (J, sorted), actual (J,) and draws (B, J). A draw that was made elsewhere is replayed as a permutation
-        of its arms within strata, which is all that is known about it.
-    """
-    import numpy as np
-
-    from randomisation.permuted import permute_within_strata
-    from randomisation.record import with_recorded_sets
-    from randomisation.replay import replay
-
-    record = read_allocation_record(trial)
-    allocation = allocation_frame(trial)
-    inference, names = trial.protocol.inference, trial.protocol.arm_names
-    actual = np.array([names.index(arm) for arm in allocation["arm"]])
-    schools = tuple(allocation["school_id"])
-    if record is not None and record.drawn == "here":
-        frame = with_recorded_sets(eligible(trial.schools()[0]), record)
-        draws = replay(frame, design_of(trial.protocol), n_draws=inference.n_draws, seed=inference.draws_seed)
-    else:
-        draws = permute_within_strata(
-            actual, tuple(allocation["stratum"]), n_draws=inference.n_draws, seed=inference.draws_seed
-        )
-    return schools, actual, draws
-
-
-def school_weights(trial: Trial) -> dict[str, float]:
-    """Return the inverse of each school's probability of the arm it is in; nothing where all have the same chances."""
-    import numpy as np
-
-    from randomisation.constrained import assignment_probabilities
-    from randomisation.record import with_recorded_sets
-
-    record = read_allocation_record(trial)
-    if record is None or len(set(record.design.ratios)) == 1:
-        return {}
-    frame = with_recorded_sets(eligible(trial.schools()[0]), record)
-    table = assignment_probabilities(frame, record.design).set_index("school_id")
-    if np.allclose(table.to_numpy(), table.to_numpy()[0], rtol=0, atol=SAME_CHANCE):
-        return {}
-    allocation = allocation_frame(trial)
-    return {
-        school: 1 / float(table.loc[school, arm])
-        for school, arm in zip(allocation["school_id"], allocation["arm"], strict=True)
-    }
-
-
 def _estimates(trial: Trial, data: AnalysisData) -> list[Estimate]:
-    from analysis.effects import estimate_effects
-
-    schools, actual, draws = redraws(trial)
-    weights = school_weights(trial)
+    drawn = Drawn(redraws=redraws(trial), chances=unequal_chances(trial))
     analyses = trial.protocol.analyses
     found: list[Estimate] = []
     for place, analysis in enumerate(analyses):
         trial.progress(f"estimating {analysis.name}", place, len(analyses))
-        question = question_of(trial.protocol, analysis, unplanned=trial.plan_state.unplanned)
-        frame = data.for_analysis(analysis)
-        if weights:
-            question = replace(question, weights=WEIGHT)
-            frame = frame.assign(**{WEIGHT: frame["school_id"].map(weights)})
-        found += estimate_effects(frame, question, schools=schools, actual=actual, draws=draws)
+        compared = comparison_of(trial.protocol, trial.protocol.outcome(analysis.outcome))
+        found += _answers(trial, data, analysis, compared=compared, drawn=drawn)
+        for factor, margin in margins_of(trial.protocol.design).items():
+            rows = _answers(trial, data, analysis, compared=margin, drawn=drawn)
+            found += [_of_margin(row, factor) for row in rows if row.quantity in MARGINS]
     trial.progress("estimating", len(analyses), len(analyses))
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """Re-draws of everything that was drawn, and schools' chances of the arms where they differ."""
+
+    redraws: tuple[tuple[str, ...], np.ndarray, np.ndarray]
+    chances: Mapping[str, Mapping[str, float]]
+
+
+def _answers(
+    trial: Trial, data: AnalysisData, analysis: Analysis, *, compared: Comparison, drawn: Drawn
+) -> list[Estimate]:
+    """Estimate one comparison of one entry of the plan."""
+    from analysis.effects import estimate_effects
+
+    schools, actual, draws = drawn.redraws
+    arms = trial.protocol.arm_names
+    question = question_of(trial.protocol, analysis, unplanned=trial.plan_state.unplanned)
+    question = replace(question, arms=compared.names)
+    if analysis.strata and any(step.late is not None for step in later_steps(trial)):
+        question = replace(question, strata="stratum")
+    frame = data.for_analysis(analysis)
+    frame = frame.assign(arm=frame["arm"].map(compared.group_of))
+    if drawn.chances:
+        arm_of = {school: arms[place] for school, place in zip(schools, actual, strict=True)}
+        weights = school_weights(drawn.chances, arm_of, compared)
+        question = replace(question, weights=WEIGHT)
+        frame = frame.assign(**{WEIGHT: frame["school_id"].map(weights)})
+    return estimate_effects(
+        frame,
+        question,
+        schools=schools,
+        actual=compared.positions(actual, arms),
+        draws=compared.positions(draws, arms),
+    )
+
+
+def _of_margin(row: Estimate, factor: str) -> Estimate:
+    """Return an estimate of a factor's margin under the name of its quantity."""
+    quantity = MARGINS[row.quantity]
+    name = f"{row.plan_entry}/{row.country or 'all'}/{quantity}/{factor}"
+    return replace(row, quantity=quantity, estimate_id=name)
 
 
 def question_of(protocol: Protocol, analysis: Analysis, *, unplanned: frozenset[str]) -> Question:

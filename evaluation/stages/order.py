@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_schema.errors import StaleError
+from evaluation.comparison import is_wedge
 from evaluation.erasure import ERASED
 from evaluation.freshness import StageStatus, stage_status
 from evaluation.provenance import RECORD, sha256_of, sha256_of_file
@@ -54,13 +55,26 @@ def _collect(trial: Trial) -> Mapping[str, str]:
         ),
         **({"erased pupils": erased} if (erased := sha256_of_file(trial.paths.private / ERASED)) else {}),
         **(trial.protocol_hashes("linking") if trial.protocol.linking.by_name else {}),
+        **_later(trial),
         "inbox": sha256_of(files) if files else "",
     }
+
+
+def _later(trial: Trial) -> Mapping[str, str]:
+    """Return the hash of the schools that came after the draw, where some did."""
+    files = sorted(trial.paths.allocation.glob("later_*.*"))
+    return {"schools after the draw": sha256_of({path.name: sha256_of_file(path) for path in files})} if files else {}
+
+
+def _schedule(trial: Trial) -> Mapping[str, str]:
+    """Return the hash of the waves where it depends on them who is compared with whom."""
+    return trial.protocol_hashes("waves") if is_wedge(trial.protocol.design) else {}
 
 
 def _balance(trial: Trial) -> Mapping[str, str]:
     return {
         **trial.protocol_hashes("covariates", "population", "inference"),
+        **_schedule(trial),
         **trial.file_hash(trial.paths.allocation / RECORD),
         **trial.file_hash(trial.paths.store / "content.json"),
     }
@@ -69,6 +83,7 @@ def _balance(trial: Trial) -> Mapping[str, str]:
 def _impact(trial: Trial) -> Mapping[str, str]:
     return {
         **trial.protocol_hashes("outcomes", "covariates", "analyses", "inference", "population"),
+        **_schedule(trial),
         **trial.file_hash(trial.paths.plan / RECORD),
         **trial.file_hash(trial.paths.allocation / RECORD),
         **trial.file_hash(trial.paths.store / "content.json"),

@@ -108,7 +108,7 @@ def power(trial: Trial, assumed: Assumptions, *, n_simulations: int = 0, effect:
 
     outcome = trial.protocol.outcome(primary_of(trial.protocol).outcome)
     assumed = replace(assumed, control_risk=_risk(outcome, assumed))
-    schools = eligible(trial.schools()[0])
+    schools = eligible(trial.sampling_frame()[0])
     sizes = [_size(trial, schools, assumed, icc=icc) for icc in assumed.iccs]
     table = _table(sizes, assumed, outcome)
     folder = trial.paths.power
@@ -149,7 +149,7 @@ def _size(trial: Trial, schools: pd.DataFrame, assumed: Assumptions, *, icc: flo
 
     design = design_of(trial.protocol)
     labels = read_schools(schools, design).labels()
-    first, second = design.ratios[:2]
+    first, second = _first_two(trial)
     pupils, cv = _pupils(schools, assumed)
     return SchoolTrial(
         n_schools=len(schools) * (first + second) / sum(design.ratios),
@@ -164,6 +164,18 @@ def _size(trial: Trial, schools: pd.DataFrame, assumed: Assumptions, *, icc: flo
         schools_lost=assumed.schools_lost,
         pupils_lost=assumed.pupils_lost,
     )
+
+
+def _first_two(trial: Trial) -> tuple[int, int]:
+    """Return the ratios of the first two groups that are compared in the primary outcome."""
+    from evaluation.comparison import primary_comparison
+
+    compared = primary_comparison(trial.protocol)
+    held = [
+        sum(arm.ratio for arm in trial.protocol.design.arms if compared.group_of[arm.name] == name)
+        for name in compared.names
+    ]
+    return held[0], held[1]
 
 
 def _pupils(schools: pd.DataFrame, assumed: Assumptions) -> tuple[float, float]:
@@ -224,8 +236,15 @@ def _simulated(
 ) -> SimulatedPower:
     """Simulate the trial with its own design and the model of its primary analysis; no school is lost."""
     from analysis.power_simulation import TrueOutcome, simulated_power
+    from evaluation.comparison import primary_comparison
     from evaluation.stages.impact import primary_of, question_of
 
+    if set(primary_comparison(trial.protocol).names) != set(trial.protocol.arm_names):
+        raise DataError(
+            "power, --simulate",
+            "the analysis compares groups of the design's arms.",
+            "Leave it out: the figures by formula are of the groups.",
+        )
     mean, _ = _pupils(schools, assumed)
     own = schools["size"].astype(float) if "size" in schools.columns else None
     counts = mean if own is None else own.fillna(own.mean()) * mean / own.mean()

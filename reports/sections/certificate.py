@@ -33,6 +33,16 @@ N_SIGNATURES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LaterFact:
+    """A step after the draw: late schools (how many), or a school that a reserve replaced (0) with the reason."""
+
+    time: str
+    seed: str
+    n_schools: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DrawFacts:
     """What is known of a draw beyond its record.
 
@@ -53,6 +63,8 @@ class DrawFacts:
         Labels of the values of the first stratum where they have some, such as countries' names.
     problems
         What a verification found wrong.
+    later
+        What came after the draw, the first step first.
     """
 
     title: str
@@ -64,6 +76,7 @@ class DrawFacts:
     labels: Mapping[str, str]
     value_labels: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    later: tuple[LaterFact, ...] = ()
 
 
 def certificate(facts: DrawFacts, language: str) -> tuple[Block, ...]:
@@ -163,8 +176,29 @@ def _facts(facts: DrawFacts, words: Words) -> Iterator[tuple[str, str]]:
     else:
         yield words.text("Draw"), words.text("made outside this toolkit; its recorded result was adopted")
     yield words.text("Drawn"), "; ".join(_draws(facts, words))
+    for step in facts.later:
+        yield words.text("After the draw"), _later(step, words)
     yield words.text("Hash of the schools"), record.frame_sha256
     yield words.text("Hash of the allocation"), record.allocation_sha256
+
+
+def _later(step: LaterFact, words: Words) -> str:
+    time, why = _time(step.time), step.reason or words.text("no reason was given")
+    if step.n_schools:
+        return words.plural(
+            "{n} school joined later and was drawn: {time}, seed {seed} ({reason}).",
+            "{n} schools joined later and were drawn among one another: {time}, seed {seed} ({reason}).",
+            step.n_schools,
+            time=time,
+            seed=step.seed,
+            reason=why,
+        )
+    return words.text(
+        "A school withdrew before the start ({reason}); a reserve was drawn for its place: {time}, seed {seed}.",
+        time=time,
+        seed=step.seed,
+        reason=why,
+    )
 
 
 def _draws(facts: DrawFacts, words: Words) -> Iterator[str]:

@@ -62,6 +62,7 @@ def allocation(evidence: Evidence, language: str) -> tuple[Block, ...]:
                 algorithm=str(design.get("algorithm", "")),
             )
         )
+    sentences += [*_schedule(design, text), *_later(design, text)]
     if design.get("weighted"):
         sentences.append(
             text.text(
@@ -74,6 +75,41 @@ def allocation(evidence: Evidence, language: str) -> tuple[Block, ...]:
         paragraph(" ".join(sentences)),
     ]
     return (*blocks, *_warnings(design, text))
+
+
+def _schedule(facts: Mapping[str, object], words: Words) -> Iterable[str]:
+    """Say who has the programme when, or which factors were combined, and what is compared."""
+    starts = cast("Iterable[tuple[str, str]]", facts.get("starts") or ())
+    told = [words.text("{arm} from {wave} on", arm=arm, wave=wave) for arm, wave in starts]
+    if told:
+        yield words.text("Schools have the programme one group after the other: {starts}.", starts=words.listed(told))
+        yield words.text(
+            "In each outcome, schools that have started by its round are compared with those that still wait."
+        )
+    factors = cast("Mapping[str, str]", facts.get("factors") or {})
+    if factors:
+        yield words.text(
+            "Schools got each combination of two factors, {factors}. Each combination is compared with neither; the"
+            " effect of each factor over all schools, with the other and without it, is in a table of its own.",
+            factors=words.listed(list(factors.values())),
+        )
+
+
+def _later(facts: Mapping[str, object], words: Words) -> Iterable[str]:
+    """Say who came after the draw."""
+    late, replaced = (int(str(facts.get(name) or 0)) for name in ("n_late", "n_replaced"))
+    if late:
+        yield words.plural(
+            "{n} school that joined later was drawn by the same design, with a seed of its own.",
+            "{n} schools that joined later were drawn among one another by the same design, with a seed of their own.",
+            late,
+        )
+    if replaced:
+        yield words.plural(
+            "{n} school withdrew before the start; a reserve drawn by lot took its place and its arm.",
+            "{n} schools withdrew before the start; reserves drawn by lot took their places and their arms.",
+            replaced,
+        )
 
 
 def _warnings(facts: Mapping[str, object], words: Words) -> Iterable[Block]:

@@ -20,16 +20,18 @@ from reports.selection import (
     sensitivity_analyses,
 )
 from reports.sentences import Comparison, answer, check, comparison, figure
-from reports.tables import by_country_table, effect_sizes_table, outcomes_table, sensitivity_table
+from reports.tables import by_country_table, effect_sizes_table, factors_table, outcomes_table, sensitivity_table
 from reports.words import Words, message, words
 
 
 def main_results(evidence: Evidence, language: str) -> tuple[Block, ...]:
     """Return all outcomes at a glance, and their relative and standardised sizes."""
     text = words(language)
+    factors = factors_table(evidence, text)
     return (
         Heading(text=text.text("Results"), anchor="results"),
         outcomes_table(evidence, text),
+        *((factors,) if factors is not None else ()),
         effect_sizes_table(evidence, text),
     )
 

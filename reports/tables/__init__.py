@@ -6,6 +6,7 @@ from reports.tables.by_country import by_country_table
 from reports.tables.data_returns import returns_table
 from reports.tables.effect_sizes import effect_sizes_table
 from reports.tables.estimates import estimates_table
+from reports.tables.factors import factors_table
 from reports.tables.flow import flow_table
 from reports.tables.glance import outcomes_table
 from reports.tables.practice import costs_table, implementation_table
@@ -18,6 +19,7 @@ __all__ = [
     "costs_table",
     "effect_sizes_table",
     "estimates_table",
+    "factors_table",
     "flow_table",
     "implementation_table",
     "outcomes_table",

@@ -11,9 +11,11 @@ import pandas as pd
 import pytest
 
 from data_schema.errors import CrocoosError, ProtocolError
+from evaluation.comparison import primary_comparison
 from evaluation.protocol_reader import read_protocol
 from evaluation.specifications import design_of
-from evaluation.stages.impact import redraws, school_weights
+from evaluation.stages.assign import allocation_frame
+from evaluation.stages.redraws import redraws, school_weights, unequal_chances
 from evaluation.trial import Trial
 from reports.sections.design import allocation
 from tests.support.block_text import texts
@@ -99,7 +101,10 @@ def test_unequal_chances_reach_the_analysis_as_weights_and_the_reader_as_a_sente
     head, arms = text.split("[[design.arms]]", 1)
     text = f"{head}[[design.arms]]{arms.replace('ratio = 1', 'ratio = 2', 1)}"
     trial = estimated_trial(tmp_path / "linear", text=text)
-    weights = school_weights(trial)
+    chances = unequal_chances(trial)
+    frame = allocation_frame(trial)
+    drawn = dict(zip(frame["school_id"], frame["arm"], strict=True))
+    weights = school_weights(chances, drawn, primary_comparison(trial.protocol))
     assert len(weights) == 12
     assert 1.2 < min(weights.values()) < max(weights.values()) < 4
     rows = pd.read_csv(trial.paths.results / "estimates.csv", keep_default_na=False).set_index("estimate_id")

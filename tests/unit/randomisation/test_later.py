@@ -51,8 +51,18 @@ def test_what_would_touch_the_earlier_draw_is_refused(
 def test_there_must_be_an_earlier_draw_and_enough_late_schools() -> None:
     with pytest.raises(DesignError, match="There is no earlier draw"):
         extend([], LATE, seed="April")
+    simple = allocate(FIRST, Design(arms=DESIGN.arms, kind="simple"), seed="March")
     with pytest.raises(DesignError, match="There are 2 arms and 1 schools"):
-        extend([DRAWN], LATE.iloc[:1], seed="April")
+        extend([simple], LATE.iloc[:1], seed="April")
+
+
+def test_a_single_late_school_gets_each_arm_as_often() -> None:
+    alone = [extend([DRAWN], LATE.iloc[:1], seed=f"{n}")[1] for n in range(400)]
+    n_pilot = sum(drawn.arms == ("pilot",) for drawn in alone)
+    assert abs(n_pilot - 200) < 4 * 10
+    assert verify(AllocationRecord.of(alone[0]), LATE.iloc[:1]).ok
+    draws = replay_draws([FIRST, LATE.iloc[:1]], (DRAWN, alone[0]), n_draws=400, seed="x")
+    assert abs(int(draws[:, -1].sum()) - 200) < 4 * 10
 
 
 def test_redraws_keep_each_draw_to_its_own_schools() -> None:
@@ -66,7 +76,7 @@ def test_redraws_keep_each_draw_to_its_own_schools() -> None:
 def test_a_reserve_takes_the_place_and_the_arm_and_everybody_can_draw_it_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = replace_school(DRAWN, "03", reserves=["R3", "R1", "R2"], seed="lottery", reason="closed")
+    found = replace_school(DRAWN.arm_of, "03", reserves=["R3", "R1", "R2"], seed="lottery", reason="closed")
     assert found.arm == DRAWN.arm_of["03"]
     assert found.reserves == ("R1", "R2", "R3")
     assert found.holds()
@@ -91,7 +101,7 @@ def test_a_record_of_an_allocation_needs_the_frame(tmp_path: Path, capsys: pytes
 
 def test_every_reserve_has_the_same_chance() -> None:
     chosen = Counter(
-        replace_school(DRAWN, "03", reserves=["A", "B", "C"], seed=f"{n}", reason="x").chosen for n in range(900)
+        replace_school(DRAWN.arm_of, "03", reserves=["A", "B", "C"], seed=f"{n}", reason="x").chosen for n in range(900)
     )
     assert all(abs(n - 300) < 60 for n in chosen.values())
     assert len(chosen) == 3
@@ -109,11 +119,11 @@ def test_every_reserve_has_the_same_chance() -> None:
 )
 def test_a_replacement_that_is_none_is_refused(withdrawn: str, reserves: list[str], reason: str, problem: str) -> None:
     with pytest.raises(DesignError, match=problem):
-        replace_school(DRAWN, withdrawn, reserves=reserves, seed="1", reason=reason)
+        replace_school(DRAWN.arm_of, withdrawn, reserves=reserves, seed="1", reason=reason)
 
 
 def test_a_replacement_that_cannot_be_read_is_refused() -> None:
-    values = replace_school(DRAWN, "03", reserves=["R1"], seed="1", reason="closed").to_dict()
+    values = replace_school(DRAWN.arm_of, "03", reserves=["R1"], seed="1", reason="closed").to_dict()
     for changed in (values | {"format": "x"}, values | {"reserves": "R1"}, {}):
         with pytest.raises(DesignError, match="cannot be read"):
             Replacement.from_dict(changed)

@@ -1,0 +1,83 @@
+"""What must hold in the protocol of a waiting list, a stepped wedge or a factorial design."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from evaluation.comparison import factors_of, is_wedge, started_by, wave_of
+from evaluation.protocol_checks import Problem, unknown
+
+if TYPE_CHECKING:
+    from evaluation.protocol import Protocol
+
+_FACTORIAL = "Name four arms: without a factor (the first), with each of two, and with both."
+
+
+def schedule_problems(protocol: Protocol) -> Iterator[Problem]:
+    """Give what is wrong with the arms' starts and factors."""
+    design = protocol.design
+    if not is_wedge(design):
+        yield from _misplaced(protocol, "starts", 'Leave the key out, or set kind = "waiting_list" or "stepped_wedge".')
+    if design.kind != "factorial":
+        yield from _misplaced(protocol, "factors", 'Leave the key out, or set kind = "factorial".')
+    if is_wedge(design):
+        yield from _starts(protocol)
+    if design.kind == "factorial":
+        yield from _factors(protocol)
+
+
+def _misplaced(protocol: Protocol, key: str, remedy: str) -> Iterator[Problem]:
+    for arm in protocol.design.arms:
+        if getattr(arm, key):
+            place = f"[[design.arms]] '{arm.name}', key '{key}'"
+            yield Problem(place, f"the design's kind is '{protocol.design.kind}'.", remedy)
+
+
+def _starts(protocol: Protocol) -> Iterator[Problem]:
+    design, waves = protocol.design, protocol.wave_names
+    if design.kind == "waiting_list" and len(design.arms) != 2:
+        yield Problem("[design], key 'kind'", "a waiting list has two arms.", 'Use kind = "stepped_wedge" for more.')
+    for place, arm in enumerate(design.arms):
+        where = f"[[design.arms]] '{arm.name}', key 'starts'"
+        if arm.starts and arm.starts not in waves:
+            yield unknown(where, arm.starts, waves, what="wave")
+            return
+        if place and not arm.starts:
+            yield Problem(where, "this key is missing.", "Name the wave from which its schools have the programme.")
+            return
+    order = [waves.index(arm.starts) if arm.starts else len(waves) for arm in design.arms]
+    if order != sorted(set(order), reverse=True):
+        yield Problem(
+            "[[design.arms]], key 'starts'",
+            "the arms do not start one after the other, the reference being the last.",
+            "List the arms from the one that starts last (or never) to the one that starts first.",
+        )
+
+
+def _factors(protocol: Protocol) -> Iterator[Problem]:
+    arms = protocol.design.arms
+    names = factors_of(protocol.design)
+    wanted = [(), *((name,) for name in names), names]
+    stated = [tuple(sorted(arm.factors)) for arm in arms]
+    both = sorted(tuple(sorted(group)) for group in wanted)
+    if len(names) != 2 or arms[0].factors or sorted(stated) != both:
+        yield Problem("[[design.arms]], key 'factors'", "these are not the arms of two factors.", _FACTORIAL)
+
+
+def nothing_compared(protocol: Protocol) -> Iterator[Problem]:
+    """Give the analyses of a waiting list or stepped wedge in whose wave no arm, or every arm, has the programme."""
+    if not is_wedge(protocol.design):
+        return
+    for analysis in protocol.analyses:
+        wave = wave_of(protocol, protocol.outcome(analysis.outcome))
+        if wave not in protocol.wave_names:
+            continue
+        started = started_by(protocol, wave).values()
+        if all(started) or not any(started):
+            who = "every arm" if all(started) else "no arm"
+            yield Problem(
+                f"[[analyses]] '{analysis.name}'",
+                f"in the wave '{wave}' {who} has the programme: nothing is compared.",
+                "Analyse an outcome of a wave in which some schools have started and others wait.",
+            )

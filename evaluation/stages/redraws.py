@@ -1,0 +1,107 @@
+"""Re-draws of everything that was drawn, and schools' chances of the group that they are in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from data_schema.errors import StaleError
+from evaluation.frame import eligible
+from evaluation.stages.assign import places_of, read_allocation_record
+from evaluation.stages.later import Later, later_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import numpy as np
+    import pandas as pd
+
+    from evaluation.comparison import Comparison
+    from evaluation.trial import Trial
+    from randomisation.record import AllocationRecord
+
+SAME_CHANCE = 0.01
+"""Differences of chances below this are none: where draws are too many to list, chances come from re-draws."""
+
+
+def redraws(trial: Trial) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+    """Return the drawn schools, the position of each school's arm, and that of further draws of the same design.
+
+    Returns
+    -------
+    tuple
+        Schools (J, sorted), actual (J,) and draws (B, J). A draw that was made elsewhere is replayed as a permutation
+        of its arms within strata, which is all that is known about it.
+    """
+    import numpy as np
+
+    steps = later_steps(trial)
+    places = places_of(trial, steps)
+    names = trial.protocol.arm_names
+    by_draw = {
+        number: _redrawn(trial, record, frame, number=number) for number, record, frame in draws_of(trial, steps)
+    }
+    columns = [by_draw[place.draw][place.drawn] for place in places.values()]
+    actual = np.array([names.index(place.arm) for place in places.values()])
+    return tuple(places), actual, np.stack(columns, axis=1)
+
+
+def draws_of(trial: Trial, steps: Sequence[Later]) -> Iterator[tuple[int, AllocationRecord, pd.DataFrame]]:
+    """Give every draw: its number (0 for the first), its record, and the schools that it was made from."""
+    record = read_allocation_record(trial)
+    if record is None:
+        raise StaleError("allocation", "the schools have not been drawn.", "Run `crocoos assign` first.")
+    yield 0, record, eligible(trial.sampling_frame()[0])
+    for step in steps:
+        if step.late is not None:
+            yield step.number, step.late, step.schools
+
+
+def _redrawn(trial: Trial, record: AllocationRecord, frame: pd.DataFrame, *, number: int) -> dict[str, np.ndarray]:
+    """Return the positions of each school's arm in re-draws of one draw, by school."""
+    import numpy as np
+
+    from randomisation.permuted import permute_within_strata
+    from randomisation.record import stratum_labels, with_recorded_sets
+    from randomisation.replay import replay
+
+    inference = trial.protocol.inference
+    seed = f"{inference.draws_seed} late {number}" if number else inference.draws_seed
+    if record.drawn == "here":
+        schools = with_recorded_sets(frame, record)
+        draws = replay(schools, record.design, n_draws=inference.n_draws, seed=seed, late=number > 0)
+    else:
+        actual = np.array([record.design.names.index(arm) for arm in record.arms])
+        strata = tuple(stratum_labels(record).values())
+        draws = permute_within_strata(actual, strata, n_draws=inference.n_draws, seed=seed)
+    return {school: draws[:, place] for place, school in enumerate(record.schools)}
+
+
+def unequal_chances(trial: Trial) -> dict[str, dict[str, float]]:
+    """Return each school's chance of each arm; nothing where all schools have the same ones."""
+    import numpy as np
+
+    from randomisation.constrained import assignment_probabilities
+    from randomisation.record import with_recorded_sets
+
+    steps = later_steps(trial)
+    chances: dict[tuple[int, str], dict[str, float]] = {}
+    for number, record, frame in draws_of(trial, steps):
+        if len(set(record.design.ratios)) == 1:
+            return {}
+        table = assignment_probabilities(with_recorded_sets(frame, record), record.design).set_index("school_id")
+        chances |= {(number, str(school)): table.loc[school].to_dict() for school in table.index}
+    every = np.array([list(row.values()) for row in chances.values()])
+    if np.allclose(every, every[0], rtol=0, atol=SAME_CHANCE):
+        return {}
+    return {school: chances[place.draw, place.drawn] for school, place in places_of(trial, steps).items()}
+
+
+def school_weights(
+    chances: Mapping[str, Mapping[str, float]], arm_of: Mapping[str, str], compared: Comparison
+) -> dict[str, float]:
+    """Return the inverse of each school's chance of the group that it is in."""
+    group_of = compared.group_of
+    return {
+        school: 1 / sum(chance for arm, chance in own.items() if group_of[arm] == group_of[arm_of[school]])
+        for school, own in chances.items()
+    }

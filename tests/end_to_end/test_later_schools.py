@@ -1,0 +1,262 @@
+"""Schools that come after the draw: late ones and reserves, from the command to the report; the draw stays as it is."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from analysis.simulation import SimulatedTrial
+from data_schema.errors import CrocoosError, DesignError, StaleError
+from evaluation.cli.main import crocoos as command_line
+from evaluation.rehearsal.rehearse import rehearse
+from evaluation.stages.certificate import draw_facts
+from evaluation.stages.redraws import redraws
+from evaluation.trial import Trial
+from randomisation import verify_allocation as program
+from reports.sections.certificate import certificate
+from reports.sections.design import allocation
+from tests.support.block_text import texts
+from tests.support.trials import SEED, clock, killed_at, short_protocol, small_trial
+
+
+def crocoos(*arguments: str, typed: str = "") -> tuple[int, str]:
+    done = CliRunner().invoke(command_line, list(arguments), input=typed)
+    return done.exit_code, done.output + (str(done.exception) if isinstance(done.exception, CrocoosError) else "")
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trial that is drawn without three late schools and three reserves, which are in files of their own."""
+    folder = tmp_path_factory.mktemp("ready") / "trial"
+    text = short_protocol().replace('["country", "type"]', '["country"]')
+    small_trial(folder, text=text.replace("[schools]", '[schools]\nreserves = "reserves.csv"', 1))
+    frame = pd.read_csv(folder / "schools.csv", dtype=str, keep_default_na=False)
+    ids = frame["school_id"].tolist()
+    held = {"late.csv": [ids[2], ids[7], ids[9]], "reserves.csv": [ids[4], ids[5], ids[11]]}
+    for name, schools in held.items():
+        frame.loc[frame["school_id"].isin(schools)].to_csv(folder / name, index=False)
+    apart = {school for schools in held.values() for school in schools}
+    frame.loc[~frame["school_id"].isin(apart)].to_csv(folder / "schools.csv", index=False)
+    Trial(folder, clock=clock).assign()
+    return folder
+
+
+@pytest.fixture
+def trial(ready: Path, tmp_path: Path) -> Trial:
+    shutil.copytree(ready, tmp_path / "trial")
+    return Trial(tmp_path / "trial", clock=clock)
+
+
+def arms(trial: Trial) -> dict[str, str]:
+    frame = pd.read_csv(trial.paths.allocation / "allocation.csv", dtype=str)
+    return dict(zip(frame["school_id"], frame["arm"], strict=True))
+
+
+def test_late_schools_are_drawn_among_one_another_and_the_first_draw_stays(trial: Trial) -> None:
+    folder = trial.paths.allocation
+    before, record = arms(trial), (folder / "record.json").read_bytes()
+    late = trial.add_late(trial.paths.root / "late.csv", seed="April", reason="recruited late")
+    now = arms(trial)
+    assert {school: now[school] for school in before} == before
+    assert set(now) - set(before) == set(late.schools)
+    assert (folder / "record.json").read_bytes() == record
+    assert [status.state for status in trial.status() if status.stage == "assign"] == ["fresh"]
+    found = trial.verify()
+    assert found.ok, found.problems
+    assert found.notes[-1] == "Later, 3 schools were drawn among one another from seed 'April' (later_1)."
+    assert program.main([str(folder / "later_1.json"), str(folder / "later_1.csv")]) == 0
+    schools, actual, draws = redraws(trial)
+    assert schools == tuple(sorted(now))
+    assert [trial.protocol.arm_names[place] for place in actual] == list(now.values())
+    places = [schools.index(school) for school in late.schools]
+    assert set(draws[:, places].sum(axis=1)) == {1, 2}
+    assert set(np.delete(draws, places, axis=1).sum(axis=1)) == {3}
+
+
+def test_a_reserve_of_the_stratum_takes_place_and_arm(trial: Trial) -> None:
+    folder = trial.paths.allocation
+    before = arms(trial)
+    school = next(iter(before))
+    made = trial.replace_school(school, seed="4 April: 2", reason="it closed")
+    assert len(made.reserves) == 2, "those of its country"
+    now = arms(trial)
+    assert now == {name: arm for name, arm in before.items() if name != school} | {made.chosen: before[school]}
+    assert trial.verify().ok
+    assert (
+        trial.verify()
+        .notes[-1]
+        .startswith(f"School '{school}' withdrew before the start (it closed); '{made.chosen}',")
+    )
+    assert program.main([str(folder / "later_1.json")]) == 0
+    schools, actual, draws = redraws(trial)
+    assert made.chosen in schools
+    assert school not in schools
+    assert actual[schools.index(made.chosen)] == trial.protocol.arm_names.index(before[school])
+    assert set(draws.sum(axis=1)) == {3}
+    again = trial.replace_school(made.chosen, seed="5 April: 1", reason="it declined")
+    assert again.arm == before[school]
+    assert again.chosen not in (school, made.chosen)
+    assert trial.verify().ok
+
+
+def test_the_commands_draw_verify_and_name_no_arm(trial: Trial) -> None:
+    folder = str(trial.folder)
+    code, out = crocoos("assign", folder, "--add", f"{folder}/late.csv", typed="7 8 9\n7 8 9\n")
+    assert code == 0, out
+    assert "3 schools in" in out
+    school = next(iter(arms(trial)))
+    code, out = crocoos("assign", folder, "--replace", school, "--seed", "3", "--reason", "it closed", "--json")
+    assert code == 0, out
+    assert '"arm"' not in out
+    code, out = crocoos("assign", folder, "--replace", "none", "--seed", "4", "--reason", "x")
+    assert code != 0
+    code, out = crocoos("verify", folder)
+    assert code == 0, out
+    assert "took its place" in out
+    assert crocoos("assign", folder, "--add", "x.csv", "--reveal")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("file", "seed", "problem"),
+    [
+        ("schools.csv", "April", "is in the trial"),
+        ("late.csv", "a lottery", "The seed 'a lottery' was used before"),
+        ("late.csv", " ", "cannot be a seed"),
+        ("absent.csv", "April", "absent.csv"),
+    ],
+)
+def test_late_schools_that_cannot_be_drawn_are_refused(trial: Trial, file: str, seed: str, problem: str) -> None:
+    with pytest.raises(CrocoosError, match=problem):
+        trial.add_late(trial.paths.root / file, seed=seed)
+    assert not list(trial.paths.allocation.glob("later_*"))
+
+
+def test_a_late_school_that_can_be_taken_for_another_is_refused(trial: Trial) -> None:
+    path = trial.paths.root / "late.csv"
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    school = next(iter(arms(trial)))
+    frame.assign(school_id=[f"0{school}", *frame["school_id"][1:]]).to_csv(path, index=False)
+    with pytest.raises(DesignError, match="can be taken for"):
+        trial.add_late(path, seed="April")
+    frame.assign(consent="no").to_csv(path, index=False)
+    with pytest.raises(CrocoosError, match="no school of it can be drawn"):
+        trial.add_late(path, seed="April")
+
+
+def test_a_replacement_needs_a_reason_reserves_and_a_school_of_the_trial(trial: Trial) -> None:
+    school = next(iter(arms(trial)))
+    with pytest.raises(DesignError, match="No reason is stated"):
+        trial.replace_school(school, seed="1", reason=" ")
+    with pytest.raises(DesignError, match="It is not in the draw"):
+        trial.replace_school("none", seed="1", reason="x")
+    path = trial.paths.root / "reserves.csv"
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    frame.iloc[-1:].to_csv(path, index=False)
+    with pytest.raises(DesignError, match=r"no reserve is of its stratum \(HU\)"):
+        trial.replace_school(school, seed="1", reason="x")
+    text = trial.paths.protocol.read_text(encoding="utf-8").replace('reserves = "reserves.csv"', "")
+    trial.paths.protocol.write_text(text, encoding="utf-8")
+    with pytest.raises(DesignError, match="no file of reserve schools is named"):
+        Trial(trial.folder, clock=clock).replace_school(school, seed="1", reason="x")
+
+
+def test_nothing_is_added_before_the_draw_or_to_one_that_does_not_hold(trial: Trial) -> None:
+    table = trial.paths.allocation / "allocation.csv"
+    table.write_bytes(table.read_bytes().replace(b"control", b"pilot", 1))
+    with pytest.raises(StaleError, match="the draw does not hold"):
+        trial.add_late(trial.paths.root / "late.csv", seed="April")
+    shutil.rmtree(trial.paths.allocation)
+    with pytest.raises(StaleError, match="have not been drawn"):
+        trial.add_late(trial.paths.root / "late.csv", seed="April")
+
+
+def test_another_first_draw_would_undo_what_came_after_and_is_refused(trial: Trial) -> None:
+    trial.add_late(trial.paths.root / "late.csv", seed="April")
+    for draw in (lambda: trial.assign(seed="x", reason="y"), lambda: trial.commit(reason="y")):
+        with pytest.raises(DesignError, match=r"would undo that|seed"):
+            draw()
+    assert trial.verify().ok
+
+
+@pytest.mark.parametrize(
+    "name", ["later_1.json", "later_1.csv", "later_2.json", "later_2.csv", "allocation.csv", "log.jsonl"]
+)
+def test_a_byte_changed_in_what_came_after_is_found(trial: Trial, name: str) -> None:
+    trial.add_late(trial.paths.root / "late.csv", seed="April")
+    trial.replace_school(next(iter(arms(trial))), seed="May", reason="it closed")
+    path = trial.paths.allocation / name
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 61):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        try:
+            assert not Trial(trial.folder, clock=clock).verify().ok, f"byte {place}"
+        except CrocoosError:
+            continue
+    path.write_bytes(whole)
+    assert trial.verify().ok
+
+
+def test_a_step_taken_out_is_found_even_when_the_stage_says_nothing_of_it(trial: Trial) -> None:
+    trial.add_late(trial.paths.root / "late.csv", seed="April")
+    for path in trial.paths.allocation.glob("later_1.*"):
+        path.unlink()
+    problems = trial.verify().problems
+    assert any("not those of the log" in problem for problem in problems)
+    assert any("differ for the school" in problem for problem in problems)
+
+
+def test_a_step_that_is_killed_anywhere_leaves_the_trial_before_or_after(trial: Trial, tmp_path: Path) -> None:
+    states = Counter[int]()
+    for touch in range(1, 200, 3):
+        folder = tmp_path / f"kill_{touch}"
+        shutil.copytree(trial.folder, folder)
+
+        def run(folder: Path = folder) -> None:
+            Trial(folder, clock=clock).add_late(folder / "late.csv", seed="April")
+
+        killed = killed_at(touch, run)
+        again = Trial(folder, clock=clock)
+        assert again.verify().ok, f"killed at touch {touch}"
+        states[len(arms(again))] += 1
+        shutil.rmtree(folder)
+        if not killed:
+            break
+    assert set(states) == {6, 9}
+
+
+def test_results_and_reports_count_who_came_and_who_went(trial: Trial) -> None:
+    withdrawn = next(iter(arms(trial)))
+    late = trial.add_late(trial.paths.root / "late.csv", seed="April", reason="recruited late")
+    made = trial.replace_school(withdrawn, seed="May", reason="it closed")
+    rehearse(trial.paths.root, seed=SEED, spec=SimulatedTrial.small())
+    trial = Trial(trial.folder, clock=clock)
+    trial.collect()
+    with pytest.raises(DesignError, match="it has sent data: the trial has started there"):
+        trial.replace_school(made.chosen, seed="June", reason="x")
+    trial.balance()
+    rows = trial.impact().set_index("estimate_id")
+    name = trial.protocol.analyses[0].name
+    assert rows.loc[f"{name}/all/difference/pilot", "n_schools"] == 9
+    flow = pd.read_csv(trial.paths.results / "flow.csv", keep_default_na=False)
+    count = flow.groupby(["step", "reason"])["n_schools"].sum()
+    assert count["assessed", ""] == 10
+    assert count["excluded", "withdrew before the start"] == 1
+    assert count["randomised", ""] == 9
+    said = " ".join(texts(allocation(trial.evidence(), "en")))
+    assert "3 schools that joined later were drawn among one another by the same design" in said
+    assert "1 school withdrew before the start; a reserve drawn by lot took its place and its arm" in said
+    page = " ".join(texts(certificate(draw_facts(trial), "en")))
+    assert re.search(r"3 schools joined later and were drawn among one another: .* seed April", page)
+    assert "it closed" in page
+    assert late.schools[0] not in page
+    for arm in trial.protocol.arm_names:
+        assert withdrawn not in trial.certificate().folder.joinpath(f"letters_{arm}.csv").read_text(encoding="utf-8")
+    assert json.loads((trial.paths.allocation / "later_2.json").read_text(encoding="utf-8"))["chosen"] == made.chosen
