@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data_schema.checks import RowProblem, SchoolMatch, SchoolNames, duplicates, missing_answers, missing_keys
+from data_schema.checks import (
+    RowProblem,
+    SchoolMatch,
+    SchoolNames,
+    contradicting_files,
+    duplicates,
+    missing_answers,
+    missing_keys,
+)
 from data_schema.clean import CleanCell, asked, shown
 from data_schema.columns import Column, clean_columns, text_series, typed_series
 from data_schema.findings import Finding
@@ -172,7 +180,9 @@ class _Judge:
         self.status[sorted(in_question - self._out())] = _ASKED
         doubled = self._doubled()
         if len(doubled):
-            self._take(duplicates(self._frame(doubled), self.table))
+            frame = self._frame(doubled)
+            self._take(duplicates(frame, self.table))
+            self.findings += contradicting_files(frame, self.table)
         self._questions()
         self._take(missing_answers(self._answers(), self.table, asked=self._out()))
         return Judged(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, ProtocolError
 from data_schema.files import write_whole
+from evaluation.provenance import whole_folder
 from evaluation.specifications import tables_of
 
 if TYPE_CHECKING:
@@ -71,22 +71,23 @@ def export(trial: Trial, *, country: str) -> Written:
     frames = {name: _of(frame, country) for name, frame in _stored(trial).items()}
     schools = trial.schools()[0]
     frames["school"] = schools.loc[schools["country"] == country].reset_index(drop=True)
-    folder = trial.paths.root / "output" / "export" / country
-    if folder.exists():
-        shutil.rmtree(folder)
-    files: list[Path] = []
-    for name, frame in sorted(frames.items()):
-        contents = {
-            "csv": csv_bytes(frame),
-            "parquet": parquet_bytes(frame),
-            "dta": stata_bytes(frame, tables[name]),
-            "sav": spss_bytes(frame, tables[name]),
-        }
-        for kind, content in contents.items():
-            files.append(folder / f"{name}.{kind}")
-            write_whole(files[-1], content)
-    files += _described(tables, frames, folder, trial.protocol.reports.disclosure_threshold)
-    return Written(folder=folder, files=tuple(files), n_rows=sum(map(len, frames.values())))
+    target = trial.paths.export / country
+    with whole_folder(target) as folder:
+        for name, frame in sorted(frames.items()):
+            contents = {
+                "csv": csv_bytes(frame),
+                "parquet": parquet_bytes(frame),
+                "dta": stata_bytes(frame, tables[name]),
+                "sav": spss_bytes(frame, tables[name]),
+            }
+            for kind, content in contents.items():
+                (folder / f"{name}.{kind}").write_bytes(content)
+        _describe(tables, frames, folder, trial.protocol.reports.disclosure_threshold)
+    return _written(target, n_rows=sum(map(len, frames.values())))
+
+
+def _written(folder: Path, *, n_rows: int = 0) -> Written:
+    return Written(folder=folder, files=tuple(sorted(folder.iterdir())), n_rows=n_rows)
 
 
 def _of(frame: pd.DataFrame, country: str) -> pd.DataFrame:
@@ -107,10 +108,11 @@ def _stored(trial: Trial) -> dict[str, pd.DataFrame]:
 
 def write_codebook(trial: Trial) -> Written:
     """Write the codebook with frequencies (small ones hidden), and a Frictionless Table Schema for each table."""
-    folder = trial.paths.root / "output" / "codebook"
+    target = trial.paths.root / "output" / "codebook"
     frames = _stored(trial) if trial.paths.store.exists() else {}
-    files = _described(tables_of(trial.protocol), frames, folder, trial.protocol.reports.disclosure_threshold)
-    return Written(folder=folder, files=tuple(files))
+    with whole_folder(target) as folder:
+        _describe(tables_of(trial.protocol), frames, folder, trial.protocol.reports.disclosure_threshold)
+    return _written(target)
 
 
 def check_data(trial: Trial, *, by_arm: bool = False) -> pd.DataFrame:
@@ -142,15 +144,11 @@ def check_data(trial: Trial, *, by_arm: bool = False) -> pd.DataFrame:
     return found
 
 
-def _described(
-    tables: Mapping[str, Table], frames: Mapping[str, pd.DataFrame], folder: Path, threshold: int
-) -> list[Path]:
+def _describe(tables: Mapping[str, Table], frames: Mapping[str, pd.DataFrame], folder: Path, threshold: int) -> None:
     from data_schema.codebook import codebook, table_schema
     from data_schema.exports import csv_bytes
 
-    files = [folder / "codebook.csv"]
-    write_whole(files[0], csv_bytes(codebook(tables, frames, threshold=threshold)))
+    (folder / "codebook.csv").write_bytes(csv_bytes(codebook(tables, frames, threshold=threshold)))
     for name, table in tables.items():
-        files.append(folder / f"{name}.schema.json")
-        write_whole(files[-1], (json.dumps(table_schema(table), indent=2, ensure_ascii=False) + "\n").encode())
-    return files
+        content = json.dumps(table_schema(table), indent=2, ensure_ascii=False) + "\n"
+        (folder / f"{name}.schema.json").write_bytes(content.encode())

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import ProtocolError
 from evaluation.protocol_reader import read_protocol
-from evaluation.provenance import alone, recover, sha256_of, sha256_of_file
+from evaluation.provenance import alone, recover, recover_all, sha256_of, sha256_of_file
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from data_schema.findings import Findings
     from evaluation.data_products import Written
+    from evaluation.decisions import FrozenWave
     from evaluation.erasure import Erasure
     from evaluation.freshness import StageStatus
     from evaluation.frozen_plan import PlanState
@@ -104,6 +105,16 @@ class TrialPaths:
         return self.root / "output" / "power"
 
     @property
+    def export(self) -> Path:
+        """Data of each country, for its own people."""
+        return self.root / "output" / "export"
+
+    @property
+    def forms(self) -> Path:
+        """Entry workbooks for schools, with identifiers of their pupils."""
+        return self.private / "forms"
+
+    @property
     def letters(self) -> Path:
         """The certificate of the draw and the lists for letters to schools."""
         return self.root / "output" / "allocation"
@@ -163,6 +174,8 @@ class Trial:
             paths.site,
         ):
             recover(stage)
+        for parent in (paths.export, paths.forms):
+            recover_all(parent)
         _ = self.protocol
 
     @cached_property
@@ -342,10 +355,41 @@ class Trial:
 
     def collect(self) -> Collected:
         """Take in the files in inbox/: checked, repaired, pseudonymised, stored."""
+        from evaluation.erasure import complete
         from evaluation.stages.collect import collect
 
         with alone(self.paths.root):
-            return collect(self)
+            made = collect(self)
+            complete(self)
+            return made
+
+    def withdraw(self, *, file: str, reason: str, superseded_by: str = "") -> None:
+        """Keep the rows of a file of the inbox out, or have another file take its place; the file stays."""
+        from evaluation.decisions import withdraw
+
+        with alone(self.paths.root):
+            withdraw(self, file=file, reason=reason, superseded_by=superseded_by)
+
+    def restore(self, *, file: str, reason: str) -> None:
+        """Take a file in again that was withdrawn."""
+        from evaluation.decisions import restore
+
+        with alone(self.paths.root):
+            restore(self, file=file, reason=reason)
+
+    def freeze(self, *, wave: str) -> FrozenWave:
+        """Freeze the data of a wave: files and answers that come later change nothing in it."""
+        from evaluation.decisions import freeze
+
+        with alone(self.paths.root):
+            return freeze(self, wave=wave)
+
+    def thaw(self, *, wave: str, reason: str) -> None:
+        """Let the data of a frozen wave change again."""
+        from evaluation.decisions import thaw
+
+        with alone(self.paths.root):
+            thaw(self, wave=wave, reason=reason)
 
     def forms(self, *, wave: str) -> Forms:
         """Write the schools' entry workbooks and XLSForms for a wave."""
