@@ -210,10 +210,11 @@ class Inference(Section):
 
 
 class ReportsSection(Section):
-    """[reports]: what is printed, and the smallest count that may be."""
+    """[reports]: what is printed; the smallest count that may be, and the largest share of it from one school."""
 
     languages: Annotated[tuple[LanguageCode, ...], Field(min_length=1)] = ("en",)
     disclosure_threshold: Annotated[int, Field(ge=3, le=1000)] = 10
+    disclosure_dominance: Annotated[float, Field(gt=0.5, le=1)] = 0.9
 
 
 class Linking(Section):
