@@ -1,16 +1,19 @@
-"""Pages about the data, for the trial's staff and for each country's partner: returns."""
+"""Pages about the data, for the trial's staff and for each country's partner: returns and codebook."""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError
-from evaluation.data_products import Written
+from data_schema.files import write_whole
+from evaluation.data_products import Written, stored_tables
 from evaluation.specifications import tables_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     import pandas as pd
 
@@ -51,6 +54,70 @@ def pages_of(trial: Trial) -> Iterator[tuple[str, str]]:
         yield country, language
         if language == "sr" and (country, "sr-Latn") not in wanted:
             yield country, "sr-Latn"
+
+
+def write_codebook(trial: Trial) -> Written:
+    """Write the codebook with frequencies as CSV and as pages, and a Frictionless Table Schema for each table.
+
+    Before anything has been collected it describes the tables alone.
+    """
+    from evaluation.stages.collect import STORE
+
+    folder = trial.paths.root / "output" / "codebook"
+    frames = stored_tables(trial) if (trial.paths.store / STORE).exists() else {}
+    return Written(folder=folder, files=tuple(described(trial, frames, folder, pages=pages_of(trial))))
+
+
+def described(
+    trial: Trial, frames: Mapping[str, pd.DataFrame], folder: Path, *, pages: Iterable[tuple[str, str]]
+) -> list[Path]:
+    """Write codebook and schemas into a folder.
+
+    Parameters
+    ----------
+    trial
+        The trial.
+    frames
+        Table to its rows of all countries: what is suppressed is decided for all at once.
+    folder
+        Where.
+    pages
+        Country ("" for all) and language of each page; the frequencies of the first one's country are in the CSV file.
+
+    Returns
+    -------
+    list of Path
+        The files.
+    """
+    from data_schema.exports import csv_bytes
+    from data_schema.table_schema import table_schema
+    from reports.data_pages import Book, codebook, codebook_page
+    from reports.disclosure import Rules
+    from reports.documents import Document, write_html
+
+    reports, tables = trial.protocol.reports, tables_of(trial.protocol)
+    rules = Rules(threshold=reports.disclosure_threshold, dominance=reports.disclosure_dominance)
+    wanted = list(pages)
+    places = dict.fromkeys(country for country, _ in wanted)
+    books = {country: codebook(tables, frames, rules=rules, country=country) for country in places}
+    files = [folder / "codebook.csv"]
+    write_whole(files[0], csv_bytes(books[wanted[0][0]]))
+    for country, language in wanted:
+        book = Book(
+            title=trial.protocol.trial.title,
+            tables=tables,
+            waves={wave.name: wave.label for wave in trial.protocol.waves},
+            countries=trial.protocol.countries,
+            frequencies=books[country],
+            threshold=rules.threshold,
+            only=country,
+        )
+        files.append(folder / f"codebook{f'.{country}' if country else ''}.{language}.html")
+        write_html(Document(blocks=codebook_page(book, language)), files[-1], language=language)
+    for name, table in tables.items():
+        files.append(folder / f"{name}.schema.json")
+        write_whole(files[-1], (json.dumps(table_schema(table), indent=2, ensure_ascii=False) + "\n").encode())
+    return files
 
 
 def returns_of(trial: Trial) -> Returns:

@@ -20,6 +20,10 @@ LanguageCode = Literal["en", "hu", "sr", "sr-Latn", "sl"]
 FieldType = Literal["identifier", "text", "code", "yes_no", "date", "month", "year", "whole_number", "number"]
 
 
+Labels = dict[LanguageCode, Text]
+"""Labels in other languages, where the toolkit does not know them."""
+
+
 class Section(BaseModel):
     """A table of the protocol: immutable, unknown keys refused, no silent conversion of types."""
 
@@ -100,6 +104,7 @@ class CodeSection(Section):
 
     name: Text
     label: str = ""
+    labels: Labels = {}
     synonyms: tuple[str, ...] = ()
 
 
@@ -109,6 +114,7 @@ class FieldSection(Section):
     name: Name
     type: FieldType
     label: str = ""
+    labels: Labels = {}
     headers: tuple[str, ...] = ()
     codes: tuple[CodeSection, ...] = ()
     minimum: float | None = None
@@ -126,6 +132,7 @@ class TableSection(Section):
     """[tables.NAME]: fields added to a standard table or left out of it, or a table of the trial's own."""
 
     label: str = ""
+    labels: Labels = {}
     about: Literal["school", "pupil"] | None = None
     by_wave: bool | None = None
     key: tuple[Name, ...] = ()
