@@ -9,6 +9,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Literal, get_args
 
 from data_schema.errors import ProtocolError
+from data_schema.language import to_latin
 
 FieldType = Literal["identifier", "text", "code", "yes_no", "date", "month", "year", "whole_number", "number"]
 Privacy = Literal["open", "identifier", "direct"]
@@ -16,6 +17,9 @@ FilledInBy = Literal["school", "pupil", "partner", "evaluator"]
 
 FIELD_TYPES: tuple[FieldType, ...] = get_args(FieldType)
 NUMERIC_TYPES: tuple[FieldType, ...] = ("year", "whole_number", "number")
+
+Labels = tuple[tuple[str, str], ...]
+"""Code of a language and a label in it, of those that a protocol states itself."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _SPACES = re.compile(r"[\s_]+")
@@ -49,6 +53,24 @@ def header_key(text: str) -> str:
     return _NOT_A_LETTER.sub(" ", folded(text)).strip()
 
 
+def label_among(labels: Labels, language: str) -> str:
+    """Return the label in a language, "" when there is none; Serbian Latin is made from Cyrillic.
+
+    Examples
+    --------
+    >>> label_among((("sr", "Хоби"),), "sr-Latn"), label_among((("sr", "Хоби"),), "hu")
+    ('Hobi', '')
+    """
+    known = dict(labels)
+    if language == "sr-Latn" and language not in known:
+        return to_latin(known.get("sr", ""))
+    return known.get(language, "")
+
+
+def _all_spellings(labels: Labels) -> tuple[str, ...]:
+    return (*(text for _, text in labels), label_among(labels, "sr-Latn"))
+
+
 @dataclass(frozen=True, slots=True)
 class Code:
     """One answer of a field with a list of answers.
@@ -60,18 +82,22 @@ class Code:
     label
         What people read, in English.
     synonyms
-        Further words that schools write for it, in any case and with or without accents. The name and the label are
+        Further words that schools write for it, in any case and with or without accents. The name and the labels are
         always understood.
+    labels
+        What people read in other languages, where the toolkit does not know it.
     """
 
     name: str
     label: str = ""
     synonyms: tuple[str, ...] = ()
+    labels: Labels = ()
 
     @property
     def words(self) -> tuple[str, ...]:
         """Every word that means this code, folded, each once."""
-        return tuple(dict.fromkeys(folded(word) for word in (self.name, self.label, *self.synonyms) if word.strip()))
+        spellings = (self.name, self.label, *self.synonyms, *_all_spellings(self.labels))
+        return tuple(dict.fromkeys(folded(word) for word in spellings if word.strip()))
 
 
 YES_NO = (
@@ -96,7 +122,9 @@ class Field:
         What people read, in English.
     headers
         Further spellings of the column's header that intake accepts, whatever their case, accents and punctuation.
-        The name and the label are always accepted.
+        The name and the labels are always accepted.
+    labels
+        What people read in other languages, where the toolkit does not know it.
     codes
         Answers, for the types "code" and "yes_no"; the latter has words for yes and no in five languages when none
         are given.
@@ -135,6 +163,7 @@ class Field:
     _: KW_ONLY
     label: str = ""
     headers: tuple[str, ...] = ()
+    labels: Labels = ()
     codes: tuple[Code, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
@@ -160,7 +189,8 @@ class Field:
     @property
     def header_keys(self) -> tuple[str, ...]:
         """Every header that means this field, as `header_key` makes it, each once."""
-        return tuple(dict.fromkeys(header_key(text) for text in (self.name, self.label, *self.headers) if text.strip()))
+        spellings = (self.name, self.label, *self.headers, *_all_spellings(self.labels))
+        return tuple(dict.fromkeys(header_key(text) for text in spellings if text.strip()))
 
     def is_asked_in(self, wave: str) -> bool:
         """Whether it is asked in a wave."""

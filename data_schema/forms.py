@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from data_schema.fields import NUMERIC_TYPES, Field, folded
 from data_schema.layout import Layout
 from data_schema.margins import UNFILLED
-from data_schema.messages import answers_in, label_in, translated
+from data_schema.messages import answers_in, label_in, table_in
 from data_schema.readers import read_file
 from data_schema.readers.archives import DAMAGED
 from data_schema.readers.sheets import Row
@@ -101,7 +101,7 @@ def entry_workbook(tables: Sequence[FormTable], *, school: str, wave: str, catal
     marker, lists = book.create_sheet(MARKER), book.create_sheet(LISTS)
     marker.append([MARKER, 1, school, wave])
     for one in tables:
-        title = translated(one.table.label or one.table.name, catalogue)[:31]
+        title = table_in(one.table, catalogue)[:31]
         sheet = book.create_sheet(title, index=len(book.sheetnames) - 2)
         marker.append([title, one.table.name])
         _fill(sheet, one, lists, school=school, catalogue=catalogue)
@@ -212,7 +212,7 @@ def _instruct(guide: Worksheet, tables: Sequence[FormTable], *, school: str, wav
     for at, width in zip("ABC", (30, 44, 60), strict=True):
         guide.column_dimensions[at].width = width
     for one in tables:
-        head = guide.cell(row=row, column=1, value=translated(one.table.label or one.table.name, catalogue))
+        head = guide.cell(row=row, column=1, value=table_in(one.table, catalogue))
         as_header(head)
         for column, title in ((2, ""), (3, catalogue.text("Answers"))):
             as_header(guide.cell(row=row, column=column, value=title))
@@ -334,7 +334,7 @@ def xlsform(table: Table, *, catalogues: Sequence[Catalogue], form_id: str = "",
     _choices(book, table, catalogues, names)
     settings = book.create_sheet("settings")
     settings.append(["form_title", "form_id", "version", "default_language"])
-    title = translated(table.label or table.name, catalogues[0])
+    title = table_in(table, catalogues[0])
     settings.append([title, form_id or table.name, version, names[0]])
     return saved(book)
 

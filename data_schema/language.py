@@ -129,6 +129,10 @@ class Catalogue:
         """
         return self.plural_template(singular, plural, count).format(**({"n": count} | values))
 
+    def knows(self, msgid: str) -> bool:
+        """Whether there is a translation of a message; every message is English."""
+        return self.language.code in ("en", PSEUDO) or msgid in _msgids(self.package, self.language.code)
+
     def _finished(self, template: str) -> str:
         if self.language.code == "sr-Latn":
             return to_latin(template)
@@ -192,6 +196,15 @@ def _translations(package: str, code: str) -> NullTranslations:
     write_mo(compiled, read_po(io.BytesIO(path.read_bytes()), locale=_LOCALES[code]))
     compiled.seek(0)
     return GNUTranslations(compiled)
+
+
+@lru_cache(maxsize=32)
+def _msgids(package: str, code: str) -> frozenset[str]:
+    from babel.messages.pofile import read_po
+
+    path = resources.files(package) / "locales" / f"{_FILES[code]}.po"
+    found = read_po(io.BytesIO(path.read_bytes()), locale=_LOCALES[code])
+    return frozenset(str(entry.id) for entry in found if entry.id and entry.string)
 
 
 def _bracketed(template: str) -> str:

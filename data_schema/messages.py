@@ -10,12 +10,14 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from data_schema.fields import label_among
 from data_schema.language import message
 from data_schema.vocabulary import heading_of
 
 if TYPE_CHECKING:
     from data_schema.fields import Field
     from data_schema.language import Catalogue
+    from data_schema.tables import Table
 
 SENTENCES = (
     "What stands here",
@@ -165,14 +167,41 @@ def without_values(text: str) -> str:
 
 
 def label_in(field: Field, catalogue: Catalogue, *, about: str = "pupil") -> str:
-    """Return what people call a field in a language; its label in the protocol's where there is no other."""
-    own = heading_of(field.name, catalogue.language.code, about=about)
+    """Return what people call a field in a language; its English label where there is no other."""
+    language = catalogue.language.code
+    own = label_among(field.labels, language) or heading_of(field.name, language, about=about)
     return f"{own[0].upper()}{own[1:]}" if own else translated(field.label or field.name, catalogue)
+
+
+def table_in(table: Table, catalogue: Catalogue) -> str:
+    """Return what people call a table in a language; its English label where there is no other."""
+    own = label_among(table.labels, catalogue.language.code)
+    return own or translated(table.label or table.name, catalogue)
+
+
+def untold(table: Table, catalogue: Catalogue) -> tuple[str, ...]:
+    """Return what of a table has no word in a language, as places of a protocol: nobody should meet it unawares."""
+    language = catalogue.language.code
+    place = f"[tables.{table.name}]"
+    found = [] if label_among(table.labels, language) or catalogue.knows(table.label) else [place]
+    for field in table.fields:
+        own = label_among(field.labels, language) or heading_of(field.name, language, about=table.about)
+        if not own and not catalogue.knows(field.label):
+            found.append(f"{place} {field.name}")
+        for code in field.codes:
+            label = code.label or code.name
+            if not (label_among(code.labels, language) or catalogue.knows(label) or label.isdecimal()):
+                found.append(f"{place} {field.name}: {code.name}")
+    return tuple(found)
 
 
 def answers_in(field: Field, catalogue: Catalogue) -> tuple[str, ...]:
     """Return the answers of a field in a language: words that intake understands, or the codes' names."""
-    words = ((code, translated(code.label or code.name, catalogue)) for code in field.codes)
+    language = catalogue.language.code
+    words = (
+        (code, label_among(code.labels, language) or translated(code.label or code.name, catalogue))
+        for code in field.codes
+    )
     return tuple(word if field.code_of(word) is code else code.name for code, word in words)
 
 

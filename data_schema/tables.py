@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from data_schema.errors import ProtocolError
-from data_schema.fields import Field, FilledInBy
+from data_schema.fields import Field, FilledInBy, Labels
 from data_schema.vocabulary import GENDER, SCHOOL_TYPE, SETTLEMENT, STATUS, headers_of
 
 About = Literal["school", "pupil"]
@@ -29,8 +29,8 @@ class Table:
         Its columns, in their order.
     key
         Fields that tell its records apart, within a wave when it is `by_wave`.
-    label
-        What people read, in English.
+    label, labels
+        What people read, in English and in other languages where the toolkit does not know it.
     by_wave
         Whether it is collected once a wave.
     about
@@ -46,6 +46,7 @@ class Table:
     fields: tuple[Field, ...]
     key: tuple[str, ...]
     label: str = ""
+    labels: Labels = ()
     by_wave: bool = False
     about: About = "pupil"
 

@@ -1,16 +1,19 @@
-"""Pages about the data, for the trial's staff and for each country's partner: returns."""
+"""Pages about the data, for the trial's staff and for each country's partner: returns and codebook."""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError
-from evaluation.data_products import Written
+from evaluation.data_products import Written, stored_tables, written
+from evaluation.provenance import whole_folder
 from evaluation.specifications import tables_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     import pandas as pd
 
@@ -32,13 +35,12 @@ def write_returns(trial: Trial) -> Written:
     from reports.documents import Document, write_html
 
     known = returns_of(trial)
-    folder = trial.paths.root / "output" / "returns"
-    files = []
-    for country, language in pages_of(trial):
-        files.append(folder / f"returns{f'.{country}' if country else ''}.{language}.html")
-        blocks = returns_page(replace(known, only=country), language)
-        write_html(Document(blocks=blocks), files[-1], language=language)
-    return Written(folder=folder, files=tuple(files))
+    target = trial.paths.root / "output" / "returns"
+    with whole_folder(target) as folder:
+        for country, language in pages_of(trial):
+            page = folder / f"returns{f'.{country}' if country else ''}.{language}.html"
+            write_html(Document(blocks=returns_page(replace(known, only=country), language)), page, language=language)
+    return written(target)
 
 
 def pages_of(trial: Trial) -> Iterator[tuple[str, str]]:
@@ -51,6 +53,65 @@ def pages_of(trial: Trial) -> Iterator[tuple[str, str]]:
         yield country, language
         if language == "sr" and (country, "sr-Latn") not in wanted:
             yield country, "sr-Latn"
+
+
+def write_codebook(trial: Trial) -> Written:
+    """Write the codebook with frequencies as CSV and as pages, and a Frictionless Table Schema for each table.
+
+    Before anything has been collected it describes the tables alone.
+    """
+    from evaluation.stages.collect import STORE
+
+    target = trial.paths.root / "output" / "codebook"
+    frames = stored_tables(trial) if (trial.paths.store / STORE).exists() else {}
+    with whole_folder(target) as folder:
+        described(trial, frames, folder, pages=pages_of(trial))
+    return written(target)
+
+
+def described(
+    trial: Trial, frames: Mapping[str, pd.DataFrame], folder: Path, *, pages: Iterable[tuple[str, str]]
+) -> None:
+    """Write codebook and schemas into a folder.
+
+    Parameters
+    ----------
+    trial
+        The trial.
+    frames
+        Table to its rows of all countries: what is suppressed is decided for all at once.
+    folder
+        Where.
+    pages
+        Country ("" for all) and language of each page; the frequencies of the first one's country are in the CSV file.
+    """
+    from data_schema.exports import csv_bytes
+    from data_schema.table_schema import table_schema
+    from reports.data_pages import Book, codebook, codebook_page
+    from reports.disclosure import Rules
+    from reports.documents import Document, write_html
+
+    reports, tables = trial.protocol.reports, tables_of(trial.protocol)
+    rules = Rules(threshold=reports.disclosure_threshold, dominance=reports.disclosure_dominance)
+    wanted = list(pages)
+    places = dict.fromkeys(country for country, _ in wanted)
+    books = {country: codebook(tables, frames, rules=rules, country=country) for country in places}
+    (folder / "codebook.csv").write_bytes(csv_bytes(books[wanted[0][0]]))
+    for country, language in wanted:
+        book = Book(
+            title=trial.protocol.trial.title,
+            tables=tables,
+            waves={wave.name: wave.label for wave in trial.protocol.waves},
+            countries=trial.protocol.countries,
+            frequencies=books[country],
+            threshold=rules.threshold,
+            only=country,
+        )
+        page = folder / f"codebook{f'.{country}' if country else ''}.{language}.html"
+        write_html(Document(blocks=codebook_page(book, language)), page, language=language)
+    for name, table in tables.items():
+        content = json.dumps(table_schema(table), indent=2, ensure_ascii=False) + "\n"
+        (folder / f"{name}.schema.json").write_bytes(content.encode())
 
 
 def returns_of(trial: Trial) -> Returns:

@@ -1,9 +1,7 @@
-"""What leaves the store for others: a country's own data, and the codebook."""
+"""What leaves the store for others: a country's own data; and what is odd in it."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +14,6 @@ from evaluation.specifications import tables_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from data_schema.tables import Table
     from evaluation.trial import Trial
 
 _SOURCES = ["source_file", "source_sheet", "source_row"]
@@ -63,14 +60,14 @@ def export(trial: Trial, *, country: str) -> Written:
         When nothing has been collected.
     """
     from data_schema.exports import csv_bytes, parquet_bytes, spss_bytes, stata_bytes
+    from evaluation.data_pages import described, pages_of
 
     if country not in trial.protocol.countries:
         known = ", ".join(sorted(trial.protocol.countries))
         raise ProtocolError("country", f"'{country}' is no country of this trial.", f"Name one of {known}.")
     tables = tables_of(trial.protocol)
-    frames = {name: _of(frame, country) for name, frame in _stored(trial).items()}
-    schools = trial.schools()[0]
-    frames["school"] = schools.loc[schools["country"] == country].reset_index(drop=True)
+    stored = {**stored_tables(trial), "school": trial.schools()[0]}
+    frames = {name: _of(frame, country) for name, frame in stored.items()}
     target = trial.paths.export / country
     with whole_folder(target) as folder:
         for name, frame in sorted(frames.items()):
@@ -82,11 +79,12 @@ def export(trial: Trial, *, country: str) -> Written:
             }
             for kind, content in contents.items():
                 (folder / f"{name}.{kind}").write_bytes(content)
-        _describe(tables, frames, folder, trial.protocol.reports.disclosure_threshold)
-    return _written(target, n_rows=sum(map(len, frames.values())))
+        described(trial, stored, folder, pages=[page for page in pages_of(trial) if page[0] == country])
+    return written(target, n_rows=sum(map(len, frames.values())))
 
 
-def _written(folder: Path, *, n_rows: int = 0) -> Written:
+def written(folder: Path, *, n_rows: int = 0) -> Written:
+    """Return what there is in a folder that has been written."""
     return Written(folder=folder, files=tuple(sorted(folder.iterdir())), n_rows=n_rows)
 
 
@@ -95,7 +93,14 @@ def _of(frame: pd.DataFrame, country: str) -> pd.DataFrame:
     return mine.drop(columns=[name for name in _SOURCES if name in mine]).reset_index(drop=True)
 
 
-def _stored(trial: Trial) -> dict[str, pd.DataFrame]:
+def stored_tables(trial: Trial) -> dict[str, pd.DataFrame]:
+    """Return every table of the store, by name.
+
+    Raises
+    ------
+    DataError
+        When nothing has been collected.
+    """
     from data_schema.store import Store
     from evaluation.stages.collect import STORE
 
@@ -104,15 +109,6 @@ def _stored(trial: Trial) -> dict[str, pd.DataFrame]:
         raise DataError("store/", "nothing has been collected.", "Run `crocoos collect` first.")
     with Store.open_read(path) as store:
         return {name: store.table(name) for name in store.tables}
-
-
-def write_codebook(trial: Trial) -> Written:
-    """Write the codebook with frequencies (small ones hidden), and a Frictionless Table Schema for each table."""
-    target = trial.paths.root / "output" / "codebook"
-    frames = _stored(trial) if trial.paths.store.exists() else {}
-    with whole_folder(target) as folder:
-        _describe(tables_of(trial.protocol), frames, folder, trial.protocol.reports.disclosure_threshold)
-    return _written(target)
 
 
 def check_data(trial: Trial, *, by_arm: bool = False) -> pd.DataFrame:
@@ -139,16 +135,6 @@ def check_data(trial: Trial, *, by_arm: bool = False) -> pd.DataFrame:
         drawn = allocation_frame(trial)
         arms = dict(zip(drawn["school_id"], drawn["arm"], strict=True))
     tables = tables_of(trial.protocol)
-    found = high_frequency_checks(_stored(trial), tables=tables, waves=trial.protocol.wave_names, arms=arms)
+    found = high_frequency_checks(stored_tables(trial), tables=tables, waves=trial.protocol.wave_names, arms=arms)
     write_whole(trial.paths.root / "output" / "checks" / "checks.csv", csv_bytes(found))
     return found
-
-
-def _describe(tables: Mapping[str, Table], frames: Mapping[str, pd.DataFrame], folder: Path, threshold: int) -> None:
-    from data_schema.codebook import codebook, table_schema
-    from data_schema.exports import csv_bytes
-
-    (folder / "codebook.csv").write_bytes(csv_bytes(codebook(tables, frames, threshold=threshold)))
-    for name, table in tables.items():
-        content = json.dumps(table_schema(table), indent=2, ensure_ascii=False) + "\n"
-        (folder / f"{name}.schema.json").write_bytes(content.encode())

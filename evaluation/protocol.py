@@ -20,6 +20,10 @@ LanguageCode = Literal["en", "hu", "sr", "sr-Latn", "sl"]
 FieldType = Literal["identifier", "text", "code", "yes_no", "date", "month", "year", "whole_number", "number"]
 
 
+Labels = dict[LanguageCode, Text]
+"""Labels in other languages, where the toolkit does not know them."""
+
+
 class Section(BaseModel):
     """A table of the protocol: immutable, unknown keys refused, no silent conversion of types."""
 
@@ -112,6 +116,7 @@ class CodeSection(Section):
 
     name: Text
     label: str = ""
+    labels: Labels = {}
     synonyms: tuple[str, ...] = ()
 
 
@@ -121,6 +126,7 @@ class FieldSection(Section):
     name: Name
     type: FieldType
     label: str = ""
+    labels: Labels = {}
     headers: tuple[str, ...] = ()
     codes: tuple[CodeSection, ...] = ()
     minimum: float | None = None
@@ -138,6 +144,7 @@ class TableSection(Section):
     """[tables.NAME]: fields added to a standard table or left out of it, or a table of the trial's own."""
 
     label: str = ""
+    labels: Labels = {}
     about: Literal["school", "pupil"] | None = None
     by_wave: bool | None = None
     key: tuple[Name, ...] = ()
@@ -222,10 +229,11 @@ class Inference(Section):
 
 
 class ReportsSection(Section):
-    """[reports]: what is printed, and the smallest count that may be."""
+    """[reports]: what is printed; the smallest count that may be, and the largest share of it from one school."""
 
     languages: Annotated[tuple[LanguageCode, ...], Field(min_length=1)] = ("en",)
     disclosure_threshold: Annotated[int, Field(ge=3, le=1000)] = 10
+    disclosure_dominance: Annotated[float, Field(gt=0.5, le=1)] = 0.9
 
 
 class Linking(Section):

@@ -33,6 +33,7 @@ def tables_of(protocol: Protocol) -> Mapping[str, Table]:
             tables[name] = Table(
                 name=name,
                 label=section.label,
+                labels=tuple(section.labels.items()),
                 fields=fields,
                 key=section.key,
                 by_wave=bool(section.by_wave),
@@ -49,7 +50,11 @@ def _field(section: FieldSection) -> Field:
         type=section.type,
         label=section.label or section.name.replace("_", " "),
         headers=section.headers,
-        codes=tuple(Code(name=code.name, label=code.label, synonyms=code.synonyms) for code in section.codes),
+        labels=tuple(section.labels.items()),
+        codes=tuple(
+            Code(code.name, code.label, synonyms=code.synonyms, labels=tuple(code.labels.items()))
+            for code in section.codes
+        ),
         minimum=section.minimum,
         maximum=section.maximum,
         required=section.required,

@@ -407,7 +407,7 @@ class Trial:
 
     def codebook(self) -> Written:
         """Write what the tables hold, with frequencies that give nobody away."""
-        from evaluation.data_products import write_codebook
+        from evaluation.data_pages import write_codebook
 
         with alone(self.paths.root):
             return write_codebook(self)

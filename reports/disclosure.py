@@ -1,13 +1,13 @@
 """Disclosure control: no printed count, share or mean gives a pupil away.
 
-Three rules, applied in the one place where tables are made:
+Every table passes here before it is printed:
 
-- A count of pupils from 1 to below the threshold is suppressed (`protected`). Zero stays: it is nobody.
-- Enough further cells are suppressed that no suppressed one follows from the others and the totals (`hidden_cells`). A
-  table with its totals is a set of equations, one a row and one a column, and a reader knows besides that what is
-  suppressed is not zero. A suppressed count is safe when it could be one more or one less, the other suppressed counts
-  of the table giving way; that is a cycle through suppressed cells, along which every count that shrinks is 2 or more.
-  Suppressed counts of a row or column must also add up to the threshold at least.
+- A count of pupils from 1 to below the threshold is sensitive, and so is one of which a single school contributes more
+  than the stated share (`Rules`). Zero is printed: it is nobody.
+- Sensitive counts are suppressed, with as many others as keep them from being worked out from totals, from the other
+  tables of the same pupils and from what is known of the rules (`protect`; the method is in `reports.suppression`).
+- A share is printed when the counts that it stands for may be (`hidden_shares`), and no more finely than that several
+  counts would give the same text (`share_step`).
 - A table that still holds a small count is refused (`check_count`): the guard of the table builder.
 
 Estimates of models are not counts of pupils and pass. Counts of schools pass too: who takes part in a trial is known.
@@ -15,13 +15,16 @@ Estimates of models are not counts of pupils and pass. Counts of schools pass to
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import itertools
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data_schema.errors import DisclosureError
+from reports.suppression import Additive, strictly_suppressed, suppressed
 
 UNITS = ("pupils", "schools", "rows")
 """What a count counts: pupils are protected; schools of a trial and rows of a file are not."""
@@ -29,8 +32,20 @@ UNITS = ("pupils", "schools", "rows")
 MINIMUM_SCHOOLS = 3
 """Fewest schools whose mean, least or greatest value may be printed."""
 
-Counts = NDArray[np.int64]
+TOTAL = ""
+"""Stands in a table for all values of a dimension together."""
+
+SHARE_STEPS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1)
+"""Steps to which shares are rounded, the finest first."""
+
+_ALIKE = 3
+"""Fewest counts that must give the same rounded share."""
+
+_DEARER = 50.0
+"""How much more unwelcome it is to suppress a total than what it is a total of."""
+
 Hidden = NDArray[np.bool_]
+Key = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +65,48 @@ class Count:
                 f"{self.unit!r} is not a unit that disclosure control knows.",
                 f"Use one of {', '.join(UNITS)}.",
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """When a count of pupils must not be printed.
+
+    Parameters
+    ----------
+    threshold
+        Smallest count that may be printed, 2 or more.
+    dominance
+        Largest share of a count that one school may contribute, above 0.5 to 1; 1 allows any.
+
+    Raises
+    ------
+    DisclosureError
+        When the rules protect nobody.
+    """
+
+    threshold: int
+    dominance: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_threshold(self.threshold)
+        if isinstance(self.dominance, bool) or not 0.5 < self.dominance <= 1:
+            raise DisclosureError(
+                "reports.disclosure_dominance",
+                f"{self.dominance!r} is not a share above 0.5 and up to 1.",
+                "Give the largest share of a count that one school may contribute, such as 0.9.",
+            )
+
+    def needed(self, count: int, largest: int = 0) -> int:
+        """Return what a count would have to be to be printed; 0 when it may be as it is.
+
+        Examples
+        --------
+        >>> rules = Rules(threshold=10, dominance=0.8)
+        >>> rules.needed(4), rules.needed(20, 18), rules.needed(20, 12), rules.needed(0)
+        (10, 23, 0, 0)
+        """
+        enough = max(self.threshold, int(np.ceil(round(largest / self.dominance, 9))))
+        return enough if 0 < count < enough else 0
 
 
 def check_threshold(threshold: int) -> int:
@@ -84,90 +141,205 @@ def check_count(count: Count, *, threshold: int) -> None:
     """
     if count.unit == "pupils" and count.value is not None and is_small(count.value, threshold=threshold):
         raise DisclosureError(
-            "table", "It holds a small count of pupils.", "Pass its counts through reports.disclosure.protected first."
+            "table", "It holds a small count of pupils.", "Pass its counts through reports.disclosure.protect first."
         )
 
 
-def hidden_cells(counts: Counts, *, threshold: int, also: Hidden | None = None) -> Hidden:
-    """Decide which cells of a table with totals are suppressed.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrossTable:
+    """Counts of pupils by one or several things.
 
     Parameters
     ----------
+    by
+        What they are counted by, such as ``("status", "country")``; other tables of the same pupils that are counted by
+        the same thing call it the same.
     counts
-        Shape (rows, columns), the inner cells, 0 or more. Their totals are taken to be printed too.
-    threshold
-        Smallest count that may be printed.
-    also
-        Shape (rows + 1, columns + 1), cells that are suppressed for another reason.
+        A value for each of these to a count; what is not there counts as zero.
+    by_school
+        The same counts school by school, where dominance is to be looked at; a school counts once a cell.
 
-    Returns
-    -------
-    numpy.ndarray
-        Shape (rows + 1, columns + 1), True where suppressed; the last row and column are the totals.
-
-    Examples
-    --------
-    >>> hidden_cells(np.array([[3, 40], [25, 60], [30, 70]]), threshold=10).astype(int)
-    array([[1, 1, 0],
-           [1, 1, 0],
-           [0, 0, 0],
-           [0, 0, 0]])
+    Raises
+    ------
+    DisclosureError
+        When the counts are not such.
     """
-    limit = check_threshold(threshold)
-    cells = np.asarray(counts, dtype=np.int64)
-    if cells.ndim != 2 or (cells < 0).any():
-        raise DisclosureError("table", "Its counts are not a grid of numbers of 0 or more.", "Give rows and columns.")
-    grid = with_totals(cells)
-    hidden = (grid > 0) & (grid < limit)
-    if also is not None:
-        hidden |= np.asarray(also, dtype=bool) & (grid > 0)
-    needed = hidden.copy()
-    while (candidates := _candidates(grid, hidden, limit)) is not None:
-        hidden[min(candidates, key=lambda cell: _cost(cell, grid, hidden))] = True
-    _give_back(grid, hidden, needed=needed, limit=limit)
-    return hidden
+
+    by: Key
+    counts: Mapping[Key, int]
+    by_school: Mapping[Key, Mapping[str, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for key, count in self.counts.items():
+            if len(key) != len(self.by) or TOTAL in key or count < 0:
+                raise self._problem(f"{key} with {count} is not a count of 0 or more by {', '.join(self.by)}.")
+        for key, schools in self.by_school.items():
+            if sum(schools.values()) != self.counts.get(key, 0) or min(schools.values(), default=0) < 0:
+                raise self._problem(f"the schools of {key} do not add up to its count.")
+        if self.by_school and any(key not in self.by_school for key, count in self.counts.items() if count):
+            raise self._problem("some counts have no schools.")
+        if not self.by or len(set(self.by)) < len(self.by):
+            raise self._problem("it is counted by nothing, or by one thing twice.")
+
+    def values(self) -> tuple[tuple[str, ...], ...]:
+        """Return the values of each thing that is counted by, in their order."""
+        return tuple(tuple(dict.fromkeys(key[at] for key in self.counts)) for at in range(len(self.by)))
+
+    def keys(self) -> Iterator[Key]:
+        """Yield the keys of all cells, those of totals among them."""
+        yield from itertools.product(*((*values, TOTAL) for values in self.values()))
+
+    def _problem(self, problem: str) -> DisclosureError:
+        return DisclosureError(f"table by {', '.join(self.by)}", problem, "Count again.")
 
 
-def with_totals(cells: Counts) -> Counts:
-    """Return a grid with a row and a column of totals added."""
-    grid = np.pad(np.asarray(cells, dtype=np.int64), ((0, 1), (0, 1)))
-    grid[-1, :] = grid.sum(axis=0)
-    grid[:, -1] = grid.sum(axis=1)
-    return grid
-
-
-def protected(counts: Mapping[tuple[str, str], int], *, threshold: int) -> dict[tuple[str, str], Count]:
-    """Suppress the small counts of a table and as many others as keep them from being worked out.
+def protect(tables: Sequence[CrossTable], *, rules: Rules) -> list[dict[Key, Count]]:
+    """Suppress the sensitive counts of tables, and as many others as keep them from being worked out.
 
     Parameters
     ----------
-    counts
-        (row, column) to a count of pupils; a pair that is not there counts as zero.
-    threshold
-        Smallest count that may be printed.
+    tables
+        Tables of the same pupils that are printed, together or one by one. Each is taken to be printed with all its
+        totals; a total that several have is suppressed in all or in none.
+    rules
+        What may not be printed.
 
     Returns
     -------
-    dict
-        (row, column) to the count, for every row and column, with totals under the name "" in either place.
+    list of dict
+        For each table, the key of a cell to its count, totals under `TOTAL`.
+
+    Raises
+    ------
+    DisclosureError
+        When two tables have different totals of the same thing, so that they are not of the same pupils.
 
     Examples
     --------
-    >>> counts = {("moved", "a"): 4, ("stayed", "a"): 90, ("moved", "b"): 30, ("stayed", "b"): 70}
-    >>> safe = protected(counts, threshold=10)
+    >>> moved = CrossTable(by=("status", "arm"), counts={("moved", "a"): 4, ("stayed", "a"): 90,
+    ...                                                  ("moved", "b"): 30, ("stayed", "b"): 70})
+    >>> (safe,) = protect([moved], rules=Rules(threshold=10))
     >>> safe["moved", "a"].value is None, safe["", "a"].value
     (True, 94)
     """
-    rows = list(dict.fromkeys(row for row, _ in counts))
-    columns = list(dict.fromkeys(column for _, column in counts))
-    cells = np.array([[counts.get((row, column), 0) for column in columns] for row in rows], dtype=np.int64)
-    cells = cells.reshape(len(rows), len(columns))
-    hidden, grid = hidden_cells(cells, threshold=threshold), with_totals(cells)
-    return {
-        (row, column): Count(value=None if hidden[i, j] else int(grid[i, j]))
-        for i, row in enumerate([*rows, ""])
-        for j, column in enumerate([*columns, ""])
-    }
+    cells = _Cells()
+    for table in tables:
+        cells.add(table)
+    hidden = _one_by_one(tables, cells, rules) if len(tables) > 1 else None
+    if hidden is None:
+        made = suppressed(cells.additive(rules))
+        hidden = {name for name, place in cells.places.items() if made[place]}
+    return [
+        {
+            key: Count(value=None if name in hidden else cells.values[cells.places[name]])
+            for key in table.keys()  # noqa: SIM118 -- its cells, not a mapping's keys
+            for name in [_name(table.by, key)]
+        }
+        for table in tables
+    ]
+
+
+def _one_by_one(tables: Sequence[CrossTable], cells: _Cells, rules: Rules) -> set[Name] | None:
+    """Suppress in each table by itself, with every total that several tables have printed; None where that fails.
+
+    With these totals printed nothing that is suppressed in one table says anything about another.
+    """
+    met = Counter(name for table in tables for name in {_name(table.by, key) for key in table.keys()})  # noqa: SIM118
+    shared = {name for name, times in met.items() if times > 1}
+    if any(rules.needed(*cells.told(name)) for name in shared):
+        return None
+    hidden: set[Name] = set()
+    for table in tables:
+        alone = _Cells()
+        alone.add(table)
+        made = strictly_suppressed(alone.additive(rules, printed=shared))
+        if made is None:
+            return None
+        hidden |= {name for name, place in alone.places.items() if made[place]}
+    return hidden
+
+
+def protected(counts: Mapping[tuple[str, str], int], *, threshold: int) -> dict[tuple[str, str], Count]:
+    """Suppress the small counts of one table of rows and columns; see `protect`."""
+    if not counts:
+        return {(TOTAL, TOTAL): Count(value=0)}
+    table = CrossTable(by=("row", "column"), counts={(row, column): n for (row, column), n in counts.items()})
+    (safe,) = protect([table], rules=Rules(threshold=threshold))
+    return {(row, column): count for (row, column), count in safe.items()}
+
+
+Name = frozenset[tuple[str, str]]
+
+
+def _name(by: Key, key: Key) -> Name:
+    """Return what a cell is a count of, the same in every table."""
+    return frozenset((thing, value) for thing, value in zip(by, key, strict=True) if value != TOTAL)
+
+
+class _Cells:
+    """The cells of several tables, each once, and the sums that hold among them."""
+
+    def __init__(self) -> None:
+        self.places: dict[Name, int] = {}
+        self.values: list[int] = []
+        self._largest: list[int] = []
+        self._sums: list[tuple[int, list[int]]] = []
+
+    def add(self, table: CrossTable) -> None:
+        """Add a table's cells."""
+        schools: dict[Key, dict[str, int]] = {}
+        sums: dict[Key, int] = dict.fromkeys(table.keys(), 0)
+        for key, count in table.counts.items():
+            for above in itertools.product(*((value, TOTAL) for value in key)):
+                sums[above] += count
+                for school, part in table.by_school.get(key, {}).items():
+                    own = schools.setdefault(above, {})
+                    own[school] = own.get(school, 0) + part
+        for key, count in sums.items():
+            self._note(_name(table.by, key), count, max(schools.get(key, {}).values(), default=0))
+        self._add_sums(table)
+
+    def told(self, name: Name) -> tuple[int, int]:
+        """Return a cell's count and its largest school's part."""
+        place = self.places[name]
+        return self.values[place], self._largest[place]
+
+    def additive(self, rules: Rules, *, printed: Collection[Name] = ()) -> Additive:
+        """Return the cells for suppression: totals are dearer than their parts, large counts than small ones."""
+        deepest = max(map(len, self.places), default=0)
+        levels = np.array([deepest - len(name) for name in self.places], dtype=float)
+        values = np.array(self.values, dtype=np.int64)
+        by_place = 1 + 1e-6 * np.arange(len(values))
+        return Additive(
+            values=values,
+            sums=self._sums,
+            needed=np.array(
+                [rules.needed(*told) for told in zip(self.values, self._largest, strict=True)],
+                dtype=np.int64,
+            ),
+            cost=_DEARER**levels * (1 + np.log1p(values)) * by_place,
+            printed=np.array([name in printed for name in self.places], dtype=bool),
+        )
+
+    def _note(self, name: Name, count: int, largest: int) -> None:
+        place = self.places.setdefault(name, len(self.values))
+        if place == len(self.values):
+            self.values.append(count)
+            self._largest.append(largest)
+        elif self.values[place] != count:
+            what = ", ".join(f"{thing} {value}" for thing, value in sorted(name)) or "all"
+            raise DisclosureError(
+                "tables", f"they count {what} differently, so they are not of the same pupils.", "Protect each alone."
+            )
+        self._largest[place] = max(self._largest[place], largest)
+
+    def _add_sums(self, table: CrossTable) -> None:
+        for at, values in enumerate(table.values()):
+            for key in table.keys():  # noqa: SIM118 -- its cells, not a mapping's keys
+                if key[at] == TOTAL:
+                    parts = [(*key[:at], value, *key[at + 1 :]) for value in values]
+                    members = [self.places[_name(table.by, part)] for part in parts]
+                    self._sums.append((self.places[_name(table.by, key)], members))
 
 
 def hidden_shares(
@@ -180,7 +352,8 @@ def hidden_shares(
     """Decide which shares would give a small count away.
 
     A share of n pupils tells how many had the event and how many had not; both must be nobody or many. Shares that
-    would make up for a suppressed one are suppressed as well, as if the counts stood in a table with totals.
+    would make up for a suppressed one are suppressed as well, as if the counts stood in a table with totals. The
+    numbers of pupils themselves are known.
 
     Parameters
     ----------
@@ -199,118 +372,94 @@ def hidden_shares(
         Shape of ``shares`` with a row and a column of totals added, True where suppressed.
     """
     n = np.rint(np.asarray(sizes, dtype=float)).astype(np.int64)
+    if n.ndim != 2 or n.shape != np.shape(shares) or (n < 0).any():
+        raise DisclosureError("table", "Its shares and sizes are not two grids of one shape.", "Give rows and columns.")
     events = np.rint(np.nan_to_num(np.asarray(shares, dtype=float)) * n).astype(np.int64)
-    hidden = np.zeros((n.shape[0] + 1, n.shape[1] + 1), dtype=bool)
+    grid = np.stack([_with_totals(events), _with_totals(n - events), _with_totals(n)])
+    table = _share_table(grid, Rules(threshold=threshold))
+    hidden: Hidden = np.zeros(grid.shape[1:], dtype=bool)
     while True:
-        found = hidden.copy()
-        for counts in (events, n - events):
-            found |= hidden_cells(counts, threshold=threshold, also=found)
+        found = suppressed(table, also=np.stack([hidden, hidden, np.zeros_like(hidden)]).ravel()).reshape(grid.shape)
+        either: Hidden = found[0] | found[1]
         if rows_as_one:
-            found |= found[:, :-1].any(axis=1, keepdims=True)
-        if (found == hidden).all():
+            either = either | either[:, :-1].any(axis=1, keepdims=True)
+        if (either == hidden).all():
             return hidden
-        hidden = found
+        hidden = either
 
 
-def _candidates(grid: Counts, hidden: Hidden, limit: int) -> list[tuple[int, int]] | None:
-    """Return the cells of which one must be suppressed next; None when every suppressed cell is safe."""
-    free = (grid > 0) & ~hidden
-    if not free.any():
-        return None
-    for line in _lines(grid.shape):
-        total = int(grid[line][hidden[line]].sum())
-        if 0 < total < limit and free[line].any():
-            return _cells(free, [line])
-    for i, j in _cells(hidden, [np.s_[:, :]]):
-        if not _can_move(i, j, grid, hidden):
-            rows, columns = _connected(i, hidden)
-            lines = [np.s_[k : k + 1, :] for k in rows] + [np.s_[:, k : k + 1] for k in columns]
-            return _cells(free, lines) or _cells(free, [np.s_[:, :]])
-    return None
+def _with_totals(cells: NDArray[np.int64]) -> NDArray[np.int64]:
+    grid = np.pad(cells, ((0, 1), (0, 1)))
+    grid[-1, :] = grid.sum(axis=0)
+    grid[:, -1] = grid.sum(axis=1)
+    return grid
 
 
-def _give_back(grid: Counts, hidden: Hidden, *, needed: Hidden, limit: int) -> None:
-    """Print again what need not be suppressed, totals first, then the largest cells."""
-    extra = sorted(_cells(hidden & ~needed, [np.s_[:, :]]), key=lambda cell: _rank(cell, grid), reverse=True)
-    for cell in extra:
-        hidden[cell] = False
-        if _candidates(grid, hidden, limit) is not None:
-            hidden[cell] = True
+def _share_table(grid: NDArray[np.int64], rules: Rules) -> Additive:
+    """Return events, other pupils and all pupils, with totals, as cells; the last of the three are printed."""
+    places = np.arange(grid.size).reshape(grid.shape)
+    sums: list[tuple[int, list[int]]] = []
+    for axis in range(3):
+        parts, totals = np.delete(places, -1, axis=axis), np.take(places, -1, axis=axis)
+        members = np.moveaxis(parts, axis, -1).reshape(-1, parts.shape[axis])
+        sums += [(int(total), row.tolist()) for total, row in zip(totals.ravel(), members, strict=True)]
+    is_total = np.zeros(grid.shape)
+    is_total[:, -1, :] += 1
+    is_total[:, :, -1] += 1
+    printed = np.zeros(grid.shape, dtype=bool)
+    printed[2] = True
+    needed = [0 if shown else rules.needed(int(count)) for count, shown in zip(grid.flat, printed.flat, strict=True)]
+    cost = _DEARER**is_total * (1 + np.log1p(grid)) * (1 + 1e-6 * places)
+    return Additive(values=grid.ravel(), sums=sums, needed=np.array(needed), cost=cost.ravel(), printed=printed.ravel())
 
 
-def _connected(row: int, hidden: Hidden) -> tuple[list[int], list[int]]:
-    """Return the rows and columns that suppressed cells connect with a row."""
-    rows: Hidden = np.zeros(hidden.shape[0], dtype=bool)
-    columns: Hidden = np.zeros(hidden.shape[1], dtype=bool)
-    rows[row] = True
-    while True:
-        reached: Hidden = np.any(hidden[rows], axis=0)
-        back: Hidden = np.any(hidden[:, reached], axis=1) | rows
-        if (back == rows).all() and (reached == columns).all():
-            return [int(k) for k in np.flatnonzero(rows)], [int(k) for k in np.flatnonzero(columns)]
-        rows, columns = back, reached
+def share_step(n: float) -> float | None:
+    """Return the step to which a share of n pupils is rounded; None when it must not be printed.
 
+    The step is the finest of `SHARE_STEPS` that is three counts wide: the rounded share then stands for three different
+    counts at least, and nobody can tell which.
 
-def _lines(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
-    yield from (np.s_[i : i + 1, :] for i in range(shape[0]))
-    yield from (np.s_[:, j : j + 1] for j in range(shape[1]))
-
-
-def _cells(among: Hidden, parts: Sequence[tuple[slice, slice]]) -> list[tuple[int, int]]:
-    chosen = np.zeros_like(among)
-    for part in parts:
-        chosen[part] = among[part]
-    return [(int(i), int(j)) for i, j in np.argwhere(chosen)]
-
-
-def _rank(cell: tuple[int, int], grid: Counts) -> tuple[int, int, int, int]:
-    """Rank cells: inner ones before totals, totals before the grand total, small before large, then by place."""
-    i, j = cell
-    return (int(i == grid.shape[0] - 1) + int(j == grid.shape[1] - 1), int(grid[cell]), i, j)
-
-
-def _cost(cell: tuple[int, int], grid: Counts, hidden: Hidden) -> tuple[int, bool, int, int, int]:
-    """Rank cells for suppression: as `_rank` does, but those first that close a cycle of suppressed ones."""
-    level, *rest = _rank(cell, grid)
-    i, j = cell
-    closes = bool(hidden[i].any() and hidden[:, j].any() and j in _connected(i, hidden)[1])
-    return (level, not closes, rest[0], rest[1], rest[2])
-
-
-def _can_move(i: int, j: int, grid: Counts, hidden: Hidden) -> bool:
-    """Whether a suppressed count could be one more or one less, the other suppressed ones giving way.
-
-    Rows and columns are nodes. With totals counted negatively every row and column adds up to zero, so a change travels
-    from a row to a column by a cell that grows and back by one that shrinks.
+    Examples
+    --------
+    >>> share_step(3000), share_step(800), share_step(70), share_step(20)
+    (0.001, 0.005, 0.05, None)
     """
-    arcs = _arcs(grid, hidden)
-    row, column = ("row", i), ("column", j)
-    both_ways = ((row, column), (column, row))
-    return any(end in arcs[start] and _leads(arcs, end, start) for start, end in both_ways)
+    return next((step for step in SHARE_STEPS if step * n >= _ALIKE), None)
 
 
-def _arcs(grid: Counts, hidden: Hidden) -> dict[tuple[str, int], set[tuple[str, int]]]:
-    n_rows, n_columns = grid.shape
-    arcs: dict[tuple[str, int], set[tuple[str, int]]] = {("row", i): set() for i in range(n_rows)}
-    arcs |= {("column", j): set() for j in range(n_columns)}
-    for i, j in np.argwhere(hidden):
-        row, column = ("row", int(i)), ("column", int(j))
-        is_total = (i == n_rows - 1) != (j == n_columns - 1)
-        growing, shrinking = ((column, row), (row, column)) if is_total else ((row, column), (column, row))
-        arcs[growing[0]].add(growing[1])
-        if grid[i, j] > 1:
-            arcs[shrinking[0]].add(shrinking[1])
-    return arcs
+def rounded_share(share: float, n: float) -> float:
+    """Return a share of n pupils rounded to its step; NaN when it must not be printed."""
+    step = share_step(n)
+    return float("nan") if step is None else round(round(share / step) * step, 6)
 
 
-def _leads(arcs: Mapping[tuple[str, int], set[tuple[str, int]]], start: tuple[str, int], end: tuple[str, int]) -> bool:
-    """Whether a change gets from start to end without going straight back."""
-    seen, waiting = {start}, [node for node in arcs[start] if node != end]
-    while waiting:
-        node = waiting.pop()
-        if node == end:
-            return True
-        if node not in seen:
-            seen.add(node)
-            waiting.extend(arcs[node])
-    return False
+def hidden_means(sizes: Iterable[int], *, rules: Rules, of_schools: Iterable[int] = ()) -> list[bool]:
+    """Decide which means of parts must not be printed, beside the mean of all of them.
+
+    Parameters
+    ----------
+    sizes
+        Numbers of pupils of the parts.
+    rules
+        A mean of fewer pupils than twice the threshold is not printed.
+    of_schools
+        Numbers of schools of the parts, where the mean of fewer than `MINIMUM_SCHOOLS` is not to be printed either.
+
+    Returns
+    -------
+    list of bool
+        For each part and, last, for all together. Where a single part is suppressed, the next smallest is too, or all
+        together where there is none: it would follow from the others.
+    """
+    counts = list(sizes)
+    schools = list(of_schools) or [MINIMUM_SCHOOLS] * len(counts)
+    least = 2 * rules.threshold
+    hidden = [0 < n < least or (n > 0 and k < MINIMUM_SCHOOLS) for n, k in zip(counts, schools, strict=True)]
+    together = sum(counts) < least or sum(schools) < MINIMUM_SCHOOLS
+    if sum(hidden) == 1 and not together:
+        others = [at for at, n in enumerate(counts) if n and not hidden[at]]
+        if others:
+            hidden[min(others, key=lambda at: (counts[at], at))] = True
+        else:
+            together = True
+    return [*hidden, together]

@@ -94,7 +94,7 @@ def codebook(folder: Path, *, as_json: bool) -> None:
     from evaluation.trial import Trial
 
     made = Trial(folder).codebook()
-    Console(as_json=as_json).answer(made.to_dict(), f"{made.folder / 'codebook.csv'}, and a schema for each table.")
+    Console(as_json=as_json).answer(made.to_dict(), f"{made.folder}: codebook.csv, pages, and a schema for each table.")
 
 
 @click.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from data_schema.messages import country_in, label_in, translated
+from data_schema.messages import country_in, label_in, table_in, translated
 from data_schema.tables import Table
 from reports.words import Words, words
 
@@ -39,7 +39,7 @@ class Names:
     def table(self, name: str) -> str:
         """Return what a table is called."""
         table = self.tables.get(name)
-        return translated((table.label or table.name) if table else name, self.words.catalogue)
+        return table_in(table, self.words.catalogue) if table else name
 
     def wave(self, name: str) -> str:
         """Return what a wave is called."""

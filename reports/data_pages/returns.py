@@ -12,7 +12,7 @@ from data_schema.messages import translated
 from data_schema.tables import Table
 from reports.blocks import Block, Bullets, Column, Heading, KeyFigure, KeyFigures, Note, Paragraph, Title, inline
 from reports.data_pages.common import Names, data_words
-from reports.disclosure import Count
+from reports.disclosure import Count, rounded_share
 from reports.numbers import DASH
 from reports.selection import records
 from reports.tables.layout import Line, line, table
@@ -269,7 +269,7 @@ def _school_line(
     cells = []
     for wave, name in columns:
         filled, all_ = counts.get((wave, name), (0, 0))
-        cells.append(number.percent(filled / all_, digits=0) if all_ else DASH)
+        cells.append(number.percent(rounded_share(filled / all_, all_), digits=0) if all_ else DASH)
     files = {file for text in rows["files"] for file in str(text).split("|") if file}
     last = returns.last_day(files)
     return line(school, *cells, number.count(n_open), number.date(last) if last else DASH)

@@ -149,11 +149,11 @@ def _arm_flow(evidence: Evidence, frame: pd.DataFrame, arm: ArmFacts) -> ArmFlow
 
 
 def _pupils_by_reason(frame: pd.DataFrame) -> dict[tuple[str, str], int]:
-    """Return pupils by reason and country; the analysed ones have a reason that no protocol can have."""
+    """Return pupils by reason and country; steps without reasons have one that no protocol can have."""
     counts: dict[tuple[str, str], int] = {}
     single = frame[frame["country"] != ""]
     for row in records(single if len(single) else frame):
-        reason = "\x00analysed" if row["step"] == "analysed" else str(row["reason"])
+        reason = str(row["reason"]) or f"\x00{row['step']}"
         key = (reason, str(row["country"]))
         counts[key] = counts.get(key, 0) + _whole(row["n_pupils"])
     return counts

@@ -20,7 +20,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Return the pages of a small trial."""
     trial = drawn_trial(tmp_path_factory.mktemp("data") / "trial")
     trial.collect()
-    return list(trial.returns().files)
+    made = [*trial.returns().files, *trial.codebook().files]
+    return [path for path in made if path.suffix == ".html"]
 
 
 def test_the_pages_fit_a_phone_and_a_desk_and_every_text_stands_out(browser: Any, pages: list[Path]) -> None:  # noqa: ANN401
@@ -56,6 +57,7 @@ def test_the_language_is_said_and_nothing_is_asked_of_a_network(browser: Any, pa
         assert [name for name in asked if not name.startswith(("file:", "data:"))] == []
     assert said == {
         "returns.en.html": "en", "returns.HU.hu.html": "hu", "returns.RS.sr.html": "sr-Cyrl",
-        "returns.RS.sr-Latn.html": "sr-Latn",
+        "returns.RS.sr-Latn.html": "sr-Latn", "codebook.en.html": "en", "codebook.HU.hu.html": "hu",
+        "codebook.RS.sr.html": "sr-Cyrl", "codebook.RS.sr-Latn.html": "sr-Latn",
     }  # fmt: skip
     assert browser.get_log("browser") == []

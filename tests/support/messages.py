@@ -110,6 +110,8 @@ def _data_texts() -> Iterable[tuple[str, str]]:
     for table in standard_tables().values():
         yield table.label, "data_schema/tables.py"
         for field in table.fields:
+            if field.unit not in ("", "mark", "share", "currency"):
+                yield field.unit, "data_schema/tables.py"
             for code in field.codes:
                 yield code.label, "data_schema/vocabulary.py"
     for text in _BORROWED:

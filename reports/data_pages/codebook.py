@@ -1,0 +1,252 @@
+"""The codebook as a page: what every table and field holds, in words, with frequencies that give nobody away."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from data_schema.fields import NUMERIC_TYPES, Field
+from data_schema.messages import answers_in, translated
+from data_schema.tables import Table
+from reports.blocks import Block, Column, Heading, Paragraph, Title
+from reports.blocks import Table as TableBlock
+from reports.data_pages.common import Names, data_words
+from reports.disclosure import Count
+from reports.numbers import DASH
+from reports.selection import as_float
+from reports.tables.layout import Cell, Line, line, table
+from reports.words import Words, message
+
+_TYPES: Mapping[str, str] = {
+    "identifier": message("identifier"),
+    "text": message("text"),
+    "code": message("one of the answers"),
+    "yes_no": message("yes or no"),
+    "date": message("date"),
+    "month": message("month"),
+    "year": message("year"),
+    "whole_number": message("whole number"),
+    "number": message("number"),
+}
+_SENDERS: Mapping[str, str] = {
+    "school": message("the school"),
+    "pupil": message("the pupil"),
+    "partner": message("the project's partner"),
+    "evaluator": message("the evaluators"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Book:
+    """What a codebook page is made of.
+
+    Parameters
+    ----------
+    title
+        The trial's title.
+    tables, waves, countries
+        The trial's tables; name to label of its waves, in their order; code to name of its countries.
+    frequencies
+        As `reports.data_pages.frequencies.codebook` returns it, for one country or for all.
+    threshold
+        Smallest count of pupils that may be told.
+    only
+        Code of the country whose frequencies these are; all together when empty.
+    """
+
+    title: str
+    tables: Mapping[str, Table]
+    waves: Mapping[str, str]
+    countries: Mapping[str, str]
+    frequencies: pd.DataFrame
+    threshold: int
+    only: str = ""
+
+
+def codebook_page(book: Book, language: str) -> tuple[Block, ...]:
+    """Return the codebook as a document in a language."""
+    words = data_words(language)
+    names = Names(words=words, tables=book.tables, waves=book.waves, countries=book.countries)
+    blocks: list[Block] = [_title(book, names)]
+    for name, home in book.tables.items():
+        blocks += _section(book, names, name, home)
+    return tuple(blocks)
+
+
+def _title(book: Book, names: Names) -> Title:
+    words = names.words
+    n_fields = sum(len([field for field in home.fields if field.privacy != "direct"]) for home in book.tables.values())
+    facts = (
+        words.plural("{n} table", "{n} tables", len(book.tables)),
+        words.plural("{n} field", "{n} fields", n_fields),
+    )
+    place = names.country(book.only) if book.only else ""
+    return Title(kind=words.text("Codebook"), text=book.title, subtitle=place, facts=facts)
+
+
+def _section(book: Book, names: Names, name: str, home: Table) -> Iterator[Block]:
+    words = names.words
+    yield Heading(text=names.table(name), anchor=f"table-{name}")
+    key = words.listed([names.field(name, one) for one in home.key])
+    row = words.text("One row for each: {fields}.", fields=key)
+    by_wave = words.text("Collected in every wave.") if home.by_wave else words.text("Collected once.")
+    yield Paragraph(text=words.joined([row, by_wave]))
+    yield _fields_table(book, names, name, home)
+    frequencies = _frequency_table(book, names, name, home)
+    if frequencies is not None:
+        yield frequencies
+
+
+def _fields_table(book: Book, names: Names, name: str, home: Table) -> TableBlock:
+    words = names.words
+    fields = [field for field in home.fields if field.privacy != "direct"]
+    return table(
+        words,
+        words.text("{table}: what is asked", table=names.table(name)),
+        columns=(
+            Column(label=words.text("Field"), width=2.2),
+            Column(label=words.text("Column in the data"), width=1.8),
+            Column(label=words.text("What it holds"), width=3.2),
+            Column(label=words.text("Filled in by"), width=1.4),
+        ),
+        lines=[_field_line(field, names, name) for field in fields],
+        threshold=book.threshold,
+        anchor=f"fields-{name}",
+    )
+
+
+def _field_line(field: Field, names: Names, table_name: str) -> Line:
+    words = names.words
+    sentences = [_range(field, words)]
+    if field.waves:
+        waves = words.listed([names.wave(wave) for wave in field.waves])
+        sentences.append(words.text("Asked in: {waves}.", waves=waves))
+    if field.asked_if is not None:
+        name, answers = field.asked_if
+        home = names.tables[table_name].field(name)
+        said = dict(zip([code.name for code in home.codes], answers_in(home, words.catalogue), strict=True))
+        listed = ", ".join(said[answer] for answer in answers)
+        what = words.text("Asked if {field} is: {answers}.", field=names.field(table_name, name), answers=listed)
+        sentences.append(what)
+    if field.required:
+        sentences.append(words.text("Needed."))
+    sender = words.text(_SENDERS[field.filled_in_by])
+    return line(names.field(table_name, field.name), field.name, words.joined(sentences), sender)
+
+
+def _range(field: Field, words: Words) -> str:
+    kind = words.text(_TYPES[field.type])
+    low, high = field.minimum, field.maximum
+    if field.codes:
+        kind = ", ".join(answers_in(field, words.catalogue))
+    elif field.type == "year" and low is not None and high is not None:
+        kind = words.text("{kind}, {low} to {high}", kind=kind, low=f"{low:.0f}", high=f"{high:.0f}")
+    elif low is not None and high is not None:
+        kind = words.text("{kind}, {low} to {high}", kind=kind, low=_number(low, words), high=_number(high, words))
+    elif low is not None:
+        kind = words.text("{kind}, {low} or more", kind=kind, low=_number(low, words))
+    if field.unit and field.unit not in ("mark", "share", "currency"):
+        kind = words.text("{kind} ({unit})", kind=kind, unit=translated(field.unit, words.catalogue))
+    return f"{kind[:1].upper()}{kind[1:]}."
+
+
+def _number(value: float, words: Words) -> str:
+    return words.numbers.decimal(value, digits=0 if value == round(value) else 1)
+
+
+def _frequency_table(book: Book, names: Names, name: str, home: Table) -> TableBlock | None:
+    """Return frequencies, means and missing values by wave; None where there are no data."""
+    words = names.words
+    mine = book.frequencies.loc[book.frequencies["table"] == name]
+    told = mine.loc[mine[["n", "n_missing", "mean"]].notna().any(axis=1)]
+    waves = [wave for wave in dict.fromkeys(mine["wave"]) if wave in set(told["wave"])]
+    if not waves:
+        return None
+    lines: list[Line] = []
+    for field in home.fields:
+        rows = mine.loc[mine["field"] == field.name]
+        if field.is_private or not (field.codes or field.type in NUMERIC_TYPES) or rows.empty:
+            continue
+        lines.append(line(names.field(name, field.name), kind="section"))
+        lines += _field_frequencies(field, rows, waves, words, unit=_unit(home))
+    heads = [(words.text("Rows"), 1.0), (words.text("Share"), 0.9)]
+    groups = [names.wave(wave) if wave else "" for wave in waves]
+    columns = [Column(label=label, align="right", group=group, width=w) for group in groups for label, w in heads]
+    return table(
+        words,
+        words.text("{table}: what was answered", table=names.table(name)),
+        columns=(Column(label=words.text("Field and answer"), width=3.0), *columns),
+        lines=lines,
+        threshold=book.threshold,
+        note=[words.text("Share: of the rows that have an answer.")],
+        anchor=f"frequencies-{name}",
+    )
+
+
+def _field_frequencies(
+    field: Field, rows: pd.DataFrame, waves: Sequence[str], words: Words, *, unit: str
+) -> Iterator[Line]:
+    own = {wave: rows.loc[(rows["wave"] == wave) & (rows["answer"] == "")] for wave in waves}
+    for code, label in zip(field.codes, answers_in(field, words.catalogue), strict=True):
+        cells: list[Cell] = []
+        for wave in waves:
+            counted = rows.loc[(rows["wave"] == wave) & (rows["answer"] == code.name)]
+            cells += _count_and_share(counted, _total(own[wave]), asked=not own[wave].empty, words=words, unit=unit)
+        yield line(label, *cells)
+    if field.type in NUMERIC_TYPES:
+        for label, write in ((words.text("Mean (standard deviation)"), _mean), (words.text("Outer tenths"), _tenths)):
+            yield line(label, *[cell for wave in waves for cell in (write(own[wave], field, words), "")])
+    answered = [cell for wave in waves for cell in (_count(own[wave], "n", unit), "")]
+    missing = [cell for wave in waves for cell in (_count(own[wave], "n_missing", unit), "")]
+    if not field.codes:
+        yield line(words.text("Answered"), *answered)
+    yield line(words.text("No answer"), *missing)
+
+
+def _unit(home: Table) -> str:
+    """Return what the rows of a table are, for disclosure control: schools, pupils, or several rows a pupil."""
+    if home.about == "school":
+        return "schools"
+    return "pupils" if set(home.key) == {"school_id", "pupil_id"} else "rows"
+
+
+def _total(own: pd.DataFrame) -> float:
+    return math.nan if own.empty or pd.isna(own["n"].iloc[0]) else float(own["n"].iloc[0])
+
+
+def _count_and_share(counted: pd.DataFrame, total: float, *, asked: bool, words: Words, unit: str) -> list[Cell]:
+    if counted.empty or not asked:
+        return [DASH, ""]
+    n = counted["n"].iloc[0]
+    if pd.isna(n):
+        return [Count(value=None, unit=unit), ""]
+    share = n / total if total > 0 else math.nan
+    return [Count(value=int(n), unit=unit), words.numbers.percent(share, digits=0 if total < 300 else 1)]
+
+
+def _count(own: pd.DataFrame, name: str, unit: str) -> Cell:
+    if own.empty:
+        return DASH
+    value = own[name].iloc[0]
+    return Count(value=None if pd.isna(value) else int(value), unit=unit)
+
+
+def _mean(own: pd.DataFrame, field: Field, words: Words) -> str:
+    mean, sd = (as_float(own[name].iloc[0]) if len(own) else math.nan for name in ("mean", "sd"))
+    if math.isnan(mean):
+        return DASH
+    digits = 0 if field.type == "year" else 2
+    shown = f"{mean:.0f}" if field.type == "year" else words.numbers.decimal(mean, digits=digits)
+    return words.text("{mean} ({sd})", mean=shown, sd=words.numbers.decimal(sd, digits=2))
+
+
+def _tenths(own: pd.DataFrame, field: Field, words: Words) -> str:
+    low, high = (as_float(own[name].iloc[0]) if len(own) else math.nan for name in ("p10", "p90"))
+    if math.isnan(low):
+        return DASH
+    if field.type == "year":
+        return words.text("{low} to {high}", low=f"{low:.0f}", high=f"{high:.0f}")
+    return words.text("{low} to {high}", low=_number(low, words), high=_number(high, words))

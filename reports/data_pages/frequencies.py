@@ -1,0 +1,201 @@
+"""What the tables hold: every field, its answers and their frequencies, after disclosure control."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from data_schema.fields import NUMERIC_TYPES, Field
+from data_schema.language import LANGUAGES, Catalogue, Language
+from data_schema.messages import answers_in, label_in
+from data_schema.tables import Table
+from reports.disclosure import MINIMUM_SCHOOLS, Count, CrossTable, Rules, hidden_means, protect
+
+_OTHERS = tuple(code for code in LANGUAGES if code != "en")
+
+CODEBOOK_COLUMNS = (
+    "table", "wave", "field", "label", *(f"label_{code}" for code in _OTHERS), "type", "unit", "minimum", "maximum",
+    "required", "filled_in_by", "asked_in", "asked_if", "answer", "answer_label",
+    *(f"answer_label_{code}" for code in _OTHERS), "n", "n_missing", "mean", "sd", "p10", "p90",
+)  # fmt: skip
+
+_FLOATS = ("minimum", "maximum", "mean", "sd", "p10", "p90")
+_TOLD, _MISSING, _ALL = "\x00told", "\x00missing", ""
+_TAIL = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """The rows of a table in one wave.
+
+    Parameters
+    ----------
+    table
+        The table, with the fields that are asked in the wave.
+    wave
+        The wave; empty where nothing is collected by wave or nothing has come.
+    rows
+        The rows of all countries, as they are stored.
+    """
+
+    table: Table
+    wave: str
+    rows: pd.DataFrame
+
+    def rules(self, rules: Rules) -> Rules:
+        """Return the rules for counts of rows: as many as that many pupils, or few schools, can have together."""
+        if self.table.about == "school":
+            return Rules(threshold=MINIMUM_SCHOOLS)
+        each = int(self.rows.groupby(["school_id", "pupil_id"]).size().max()) if len(self.rows) else 1
+        return Rules(threshold=rules.threshold * each, dominance=rules.dominance)
+
+
+def codebook(
+    tables: Mapping[str, Table], frames: Mapping[str, pd.DataFrame], *, rules: Rules, country: str = ""
+) -> pd.DataFrame:
+    """Describe every field of the tables, with frequencies.
+
+    Parameters
+    ----------
+    tables
+        The tables, by name.
+    frames
+        Table to its rows of all countries, as they are stored (pseudonymised); a table without rows is described
+        without frequencies.
+    rules
+        What may be told. A count of rows stands for the pupils that they are at least of.
+    country
+        Country whose frequencies are told; all together when empty. What is suppressed is decided for all countries
+        at once, so that no codebook gives away what another one keeps back.
+
+    Returns
+    -------
+    pandas.DataFrame
+        In the order of `CODEBOOK_COLUMNS`: a row a field and wave, and for fields with answers one more for each answer
+        with its count. Suppressed figures are missing. Mean and standard deviation are told of enough pupils and
+        schools (`reports.disclosure.hidden_means`), the outer tenths where each is of the threshold or more. Names,
+        identifiers and texts have no frequencies.
+    """
+    rows: list[dict[str, object]] = []
+    for name, table in tables.items():
+        frame = frames.get(name)
+        for sample in _samples(table, frame):
+            rows += _described(sample, rules, country)
+    made = pd.DataFrame(rows, columns=list(CODEBOOK_COLUMNS))
+    return made.astype(dict.fromkeys(("n", "n_missing"), "Int64") | dict.fromkeys(_FLOATS, "float64"))
+
+
+def _samples(table: Table, frame: pd.DataFrame | None) -> Iterator[Sample]:
+    if frame is None or frame.empty:
+        yield Sample(table=table, wave="", rows=pd.DataFrame())
+    elif "wave" not in frame:
+        yield Sample(table=table, wave="", rows=frame)
+    else:
+        for wave, part in frame.groupby("wave", sort=False):
+            yield Sample(table=table.in_wave(str(wave)), wave=str(wave), rows=part)
+
+
+def _described(sample: Sample, rules: Rules, country: str) -> Iterator[dict[str, object]]:
+    fields = [field for field in sample.table.fields if field.privacy != "direct"]
+    counted = [field for field in fields if field.name in sample.rows and _is_counted(field)]
+    own = sample.rules(rules)
+    tables = [_cross_table(sample.rows, field) for field in counted]
+    safe = dict(zip([field.name for field in counted], protect(tables, rules=own) if tables else [], strict=True))
+    for field in fields:
+        about = _about(sample, field)
+        counts = safe.get(field.name)
+        if counts is None or _tells_on(field, safe):
+            yield about
+            yield from ({**about, **_answer(field, at)} for at in range(len(field.codes)))
+            continue
+        moments = _moments(field, sample.rows, own, country)
+        yield {**about, **_told(field, counts, country), **moments}
+        for at, code in enumerate(field.codes):
+            count = counts.get((code.name, country), Count(value=0))
+            yield {**about, **_answer(field, at), "n": count.value}
+
+
+def _is_counted(field: Field) -> bool:
+    return not field.is_private and field.name not in ("school_id", "country")
+
+
+def _tells_on(field: Field, safe: Mapping[str, Mapping[tuple[str, ...], Count]]) -> bool:
+    """Whether a field is asked with answers of which a count is suppressed: its own count would be that one."""
+    if field.asked_if is None or field.asked_if[0] not in safe:
+        return False
+    name, answers = field.asked_if
+    return any(count.value is None for key, count in safe[name].items() if key[0] in answers)
+
+
+def _about(sample: Sample, field: Field) -> dict[str, object]:
+    """Return what a field is, whatever is in it."""
+    labels = {f"label_{code}": label_in(field, _words(code), about=sample.table.about) for code in _OTHERS}
+    condition = "" if field.asked_if is None else f"{field.asked_if[0]} = {' | '.join(field.asked_if[1])}"
+    return {
+        "table": sample.table.name, "wave": sample.wave, "field": field.name, "label": field.label or field.name,
+        **labels, "type": field.type, "unit": field.unit, "minimum": field.minimum, "maximum": field.maximum,
+        "required": field.required, "filled_in_by": field.filled_in_by, "asked_in": " ".join(field.waves),
+        "asked_if": condition, "answer": "", "answer_label": "", **{f"answer_label_{code}": "" for code in _OTHERS},
+    }  # fmt: skip
+
+
+def _answer(field: Field, at: int) -> dict[str, object]:
+    code = field.codes[at]
+    labels = {f"answer_label_{language}": answers_in(field, _words(language))[at] for language in _OTHERS}
+    return {"answer": code.name, "answer_label": code.label or code.name, **labels}
+
+
+def _words(language: str) -> Catalogue:
+    return Catalogue("data_schema", Language(language))
+
+
+def _cross_table(rows: pd.DataFrame, field: Field) -> CrossTable:
+    """Count a field's answers, or whether there is a value, by country, and school by school."""
+    values = rows[field.name]
+    if field.codes:
+        words = values.map({True: "yes", False: "no"}) if pd.api.types.is_bool_dtype(values) else values
+        answers = words.astype("object").where(values.notna(), _MISSING).astype(str)
+        known = [code.name for code in field.codes]
+    else:
+        answers = values.notna().map({True: _TOLD, False: _MISSING})
+        known = [_TOLD]
+    places = dict.fromkeys(rows["country"].astype(str))
+    counts: dict[tuple[str, ...], int] = {(one, place): 0 for one in (*known, _MISSING) for place in places}
+    by_school: dict[tuple[str, ...], dict[str, int]] = {key: {} for key in counts}
+    cells = Counter(zip(answers, rows["country"].astype(str), rows["school_id"].astype(str), strict=True))
+    for (answer, place, school), n in cells.items():
+        key = (answer, place)
+        counts[key] = counts.get(key, 0) + n
+        by_school.setdefault(key, {})[school] = n
+    return CrossTable(by=(field.name, "country"), counts=counts, by_school=by_school)
+
+
+def _told(field: Field, counts: Mapping[tuple[str, ...], Count], country: str) -> dict[str, object]:
+    """Return how many values there are and how many are missing; both or neither, where they would tell each other."""
+    missing = counts.get((_MISSING, country), Count(value=0)).value
+    together = counts.get((_ALL, country), Count(value=0)).value
+    if not field.codes:
+        return {"n": counts.get((_TOLD, country), Count(value=0)).value, "n_missing": missing}
+    told = None if missing is None or together is None else together - missing
+    return {"n": told, "n_missing": missing}
+
+
+def _moments(field: Field, rows: pd.DataFrame, rules: Rules, country: str) -> dict[str, object]:
+    if field.type not in NUMERIC_TYPES:
+        return {}
+    known = rows.loc[rows[field.name].notna(), [field.name, "country", "school_id"]]
+    places = list(dict.fromkeys(rows["country"]))
+    parts = [known.loc[known["country"] == place] for place in places]
+    hidden = hidden_means(map(len, parts), of_schools=[part["school_id"].nunique() for part in parts], rules=rules)
+    at = places.index(country) if country in places else len(places)
+    mine = parts[at] if country in places else known
+    if hidden[at] or (country and country not in places):
+        return {}
+    numbers = mine[field.name].astype("float64")
+    made: dict[str, object] = {"mean": float(numbers.mean()), "sd": float(numbers.std())}
+    if _TAIL * len(numbers) >= rules.threshold:
+        made |= {"p10": float(numbers.quantile(_TAIL)), "p90": float(numbers.quantile(1 - _TAIL))}
+    return made
