@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError
-from data_schema.files import write_whole
-from evaluation.data_products import Written, stored_tables
+from evaluation.data_products import Written, stored_tables, written
+from evaluation.provenance import whole_folder
 from evaluation.specifications import tables_of
 
 if TYPE_CHECKING:
@@ -35,13 +35,12 @@ def write_returns(trial: Trial) -> Written:
     from reports.documents import Document, write_html
 
     known = returns_of(trial)
-    folder = trial.paths.root / "output" / "returns"
-    files = []
-    for country, language in pages_of(trial):
-        files.append(folder / f"returns{f'.{country}' if country else ''}.{language}.html")
-        blocks = returns_page(replace(known, only=country), language)
-        write_html(Document(blocks=blocks), files[-1], language=language)
-    return Written(folder=folder, files=tuple(files))
+    target = trial.paths.root / "output" / "returns"
+    with whole_folder(target) as folder:
+        for country, language in pages_of(trial):
+            document = Document(blocks=returns_page(replace(known, only=country), language))
+            write_html(document, folder / _page("returns", country, language), language=language)
+    return written(target)
 
 
 def pages_of(trial: Trial) -> Iterator[tuple[str, str]]:
@@ -63,14 +62,16 @@ def write_codebook(trial: Trial) -> Written:
     """
     from evaluation.stages.collect import STORE
 
-    folder = trial.paths.root / "output" / "codebook"
+    target = trial.paths.root / "output" / "codebook"
     frames = stored_tables(trial) if (trial.paths.store / STORE).exists() else {}
-    return Written(folder=folder, files=tuple(described(trial, frames, folder, pages=pages_of(trial))))
+    with whole_folder(target) as folder:
+        describe(trial, frames, folder, pages=pages_of(trial))
+    return written(target)
 
 
-def described(
+def describe(
     trial: Trial, frames: Mapping[str, pd.DataFrame], folder: Path, *, pages: Iterable[tuple[str, str]]
-) -> list[Path]:
+) -> None:
     """Write codebook and schemas into a folder.
 
     Parameters
@@ -83,11 +84,6 @@ def described(
         Where.
     pages
         Country ("" for all) and language of each page; the frequencies of the first one's country are in the CSV file.
-
-    Returns
-    -------
-    list of Path
-        The files.
     """
     from data_schema.exports import csv_bytes
     from data_schema.table_schema import table_schema
@@ -100,8 +96,7 @@ def described(
     wanted = list(pages)
     places = dict.fromkeys(country for country, _ in wanted)
     books = {country: codebook(tables, frames, rules=rules, country=country) for country in places}
-    files = [folder / "codebook.csv"]
-    write_whole(files[0], csv_bytes(books[wanted[0][0]]))
+    (folder / "codebook.csv").write_bytes(csv_bytes(books[wanted[0][0]]))
     for country, language in wanted:
         book = Book(
             title=trial.protocol.trial.title,
@@ -112,12 +107,15 @@ def described(
             threshold=rules.threshold,
             only=country,
         )
-        files.append(folder / f"codebook{f'.{country}' if country else ''}.{language}.html")
-        write_html(Document(blocks=codebook_page(book, language)), files[-1], language=language)
+        document = Document(blocks=codebook_page(book, language))
+        write_html(document, folder / _page("codebook", country, language), language=language)
     for name, table in tables.items():
-        files.append(folder / f"{name}.schema.json")
-        write_whole(files[-1], (json.dumps(table_schema(table), indent=2, ensure_ascii=False) + "\n").encode())
-    return files
+        content = json.dumps(table_schema(table), indent=2, ensure_ascii=False) + "\n"
+        (folder / f"{name}.schema.json").write_bytes(content.encode())
+
+
+def _page(name: str, country: str, language: str) -> str:
+    return f"{name}{f'.{country}' if country else ''}.{language}.html"
 
 
 def returns_of(trial: Trial) -> Returns:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, ProtocolError
 from data_schema.files import write_whole
+from evaluation.provenance import whole_folder
 from evaluation.specifications import tables_of
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def export(trial: Trial, *, country: str) -> Written:
         When nothing has been collected.
     """
     from data_schema.exports import csv_bytes, parquet_bytes, spss_bytes, stata_bytes
-    from evaluation.data_pages import described, pages_of
+    from evaluation.data_pages import describe, pages_of
 
     if country not in trial.protocol.countries:
         known = ", ".join(sorted(trial.protocol.countries))
@@ -68,22 +68,24 @@ def export(trial: Trial, *, country: str) -> Written:
     tables = tables_of(trial.protocol)
     stored = {**stored_tables(trial), "school": trial.schools()[0]}
     frames = {name: _of(frame, country) for name, frame in stored.items()}
-    folder = trial.paths.root / "output" / "export" / country
-    if folder.exists():
-        shutil.rmtree(folder)
-    files: list[Path] = []
-    for name, frame in sorted(frames.items()):
-        contents = {
-            "csv": csv_bytes(frame),
-            "parquet": parquet_bytes(frame),
-            "dta": stata_bytes(frame, tables[name]),
-            "sav": spss_bytes(frame, tables[name]),
-        }
-        for kind, content in contents.items():
-            files.append(folder / f"{name}.{kind}")
-            write_whole(files[-1], content)
-    files += described(trial, stored, folder, pages=[page for page in pages_of(trial) if page[0] == country])
-    return Written(folder=folder, files=tuple(files), n_rows=sum(map(len, frames.values())))
+    target = trial.paths.export / country
+    with whole_folder(target) as folder:
+        for name, frame in sorted(frames.items()):
+            contents = {
+                "csv": csv_bytes(frame),
+                "parquet": parquet_bytes(frame),
+                "dta": stata_bytes(frame, tables[name]),
+                "sav": spss_bytes(frame, tables[name]),
+            }
+            for kind, content in contents.items():
+                (folder / f"{name}.{kind}").write_bytes(content)
+        describe(trial, stored, folder, pages=[page for page in pages_of(trial) if page[0] == country])
+    return written(target, n_rows=sum(map(len, frames.values())))
+
+
+def written(folder: Path, *, n_rows: int = 0) -> Written:
+    """Return what was written into a folder."""
+    return Written(folder=folder, files=tuple(sorted(folder.iterdir())), n_rows=n_rows)
 
 
 def _of(frame: pd.DataFrame, country: str) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -62,6 +63,14 @@ def retention_note(protocol: Protocol, today: date) -> str:
     return f"The data are kept until {text}." if left > 90 else f"The data are kept until {text}: {left} days are left."
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    """What an erasure takes out, written down before anything is: a run that is killed is completed by the next one."""
+
+    rows: dict[str, int]
+    inbox: tuple[str, ...]
+
+
 def tombstones_of(trial: Trial) -> frozenset[str]:
     """Return the marks of the pupils who were erased.
 
@@ -70,14 +79,32 @@ def tombstones_of(trial: Trial) -> frozenset[str]:
     StorageError
         When the list is damaged: without it an erased pupil would come back.
     """
+    return _read(trial)[0]
+
+
+def _read(trial: Trial) -> tuple[frozenset[str], dict[str, _Begun]]:
+    """Return the marks, and by mark the erasures that were begun and have no certificate yet."""
     path = trial.paths.private / ERASED
     try:
-        return frozenset(json.loads(path.read_text(encoding="utf-8"))["tombstones"])
+        values = json.loads(path.read_text(encoding="utf-8"))
+        begun = {
+            mark: _Begun(rows=dict(one["rows"]), inbox=tuple(one["inbox"]))
+            for mark, one in values.get("begun", {}).items()
+        }
+        return frozenset(values["tombstones"]), begun
     except FileNotFoundError:
-        return frozenset()
-    except (ValueError, KeyError, TypeError) as error:
+        return frozenset(), {}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         problem = "the list of erased pupils is damaged."
         raise StorageError(f"private/{ERASED}", problem, "Bring it back from a copy.") from error
+
+
+def _write(trial: Trial, marks: Collection[str], begun: Mapping[str, _Begun]) -> None:
+    values: dict[str, object] = {"tombstones": sorted(marks)}
+    if begun:
+        values["begun"] = {mark: {"rows": one.rows, "inbox": list(one.inbox)} for mark, one in sorted(begun.items())}
+    content = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+    write_whole(trial.paths.private / ERASED, content.encode(), mode=0o600)
 
 
 def erase(trial: Trial, *, pupil: str, school: str = "") -> Erasure:
@@ -99,39 +126,67 @@ def erase(trial: Trial, *, pupil: str, school: str = "") -> Erasure:
     """
     from data_schema.erasure import tombstone
     from data_schema.pseudonyms import pseudonym
+    from evaluation.stages.collect import collect, trial_key
+
+    key = trial_key(trial.paths.private)
+    sought = pseudonym(pupil, key=key, scope=school) if school else pupil
+    mark = tombstone(sought, key=key)
+    marks, begun = _read(trial)
+    if mark not in begun:
+        _write(trial, marks | {mark}, begun | {mark: _found(trial, sought)})
+    collect(trial)
+    return complete(trial)[mark]
+
+
+def _found(trial: Trial, pseudonym: str) -> _Begun:
+    """Return the rows of a pupil in the store, and the files that they come from."""
     from data_schema.store import Store
-    from evaluation.stages.collect import STORE, collect, trial_key
+    from evaluation.stages.collect import STORE
 
     path = trial.paths.store / STORE
     if not path.exists():
         raise DataError("store/", "nothing has been collected.", "Run `crocoos collect` first.")
-    key = trial_key(trial.paths.private)
-    mark = pseudonym(pupil, key=key, scope=school) if school else pupil
     rows: dict[str, int] = {}
     files: set[str] = set()
     with Store.open_read(path) as store:
         for table in store.tables:
             frame = store.table(table)
-            mine = frame.loc[frame["pupil_id"] == mark] if "pupil_id" in frame else frame.head(0)
+            mine = frame.loc[frame["pupil_id"] == pseudonym] if "pupil_id" in frame else frame.head(0)
             files |= set(mine["source_file"]) if len(mine) else set()
             for wave, n in mine.groupby("wave").size().items() if len(mine) else ():
                 rows[f"{table}, {wave}" if wave else table] = int(n)
     if not rows:
         remedy = "Check the identifier and the school; the pupil may have been erased before."
         raise DataError("the store", "no data of such a pupil are stored.", remedy)
-    marks = sorted(tombstones_of(trial) | {tombstone(mark, key=key)})
-    content = json.dumps({"tombstones": marks}, indent=2) + "\n"
-    write_whole(trial.paths.private / ERASED, content.encode(), mode=0o600)
-    collect(trial)
+    return _Begun(rows=rows, inbox=tuple(sorted(files)))
+
+
+def complete(trial: Trial) -> dict[str, Erasure]:
+    """Complete the erasures that were begun, once the store has been made without their pupils.
+
+    Returns
+    -------
+    dict of str to Erasure
+        Mark of the pupil to what was done; empty when nothing was left to do.
+    """
+    marks, begun = _read(trial)
+    if not begun:
+        return {}
     removed = _removed(trial)
-    certificate = _certified(trial, tombstone(mark, key=key), rows, removed)
-    return Erasure(certificate=certificate, rows=rows, inbox=tuple(sorted(files)), removed=removed)
+    done = {
+        mark: Erasure(
+            certificate=_certified(trial, mark, one.rows, removed), rows=one.rows, inbox=one.inbox, removed=removed
+        )
+        for mark, one in begun.items()
+    }
+    _write(trial, marks, {})
+    return done
 
 
 def _removed(trial: Trial) -> tuple[str, ...]:
     """Remove derived files that hold rows of pupils; those with figures only are made anew by their stages."""
     gone = []
-    for folder in (trial.paths.private / "forms", trial.paths.root / "output" / "export"):
+    for folder in (trial.paths.forms, trial.paths.export):
         if folder.exists():
             shutil.rmtree(folder)
             gone.append(folder.relative_to(trial.paths.root).as_posix())

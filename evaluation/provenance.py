@@ -104,6 +104,27 @@ def stage_folder(folder: Path, *, stage: str, inputs: Mapping[str, str]) -> Iter
     StorageError
         When the folder cannot be written; the old one is as it was.
     """
+    with whole_folder(folder) as partial:
+        yield partial
+        outputs = {path.relative_to(partial).as_posix(): sha256_of_file(path) for path in _files(partial)}
+        record = StageRecord(stage=stage, version=version(), inputs=inputs, outputs=outputs)
+        (partial / RECORD).write_bytes(record.to_bytes())
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Give an empty folder to write to, and put it in place of the old one when all is written.
+
+    Parameters
+    ----------
+    folder
+        The folder; what is in it stays as it is until the new one is whole and on the disk.
+
+    Raises
+    ------
+    StorageError
+        When the folder cannot be written; the old one is as it was.
+    """
     recover(folder)
     partial = partial_of(folder)
     try:
@@ -111,9 +132,6 @@ def stage_folder(folder: Path, *, stage: str, inputs: Mapping[str, str]) -> Iter
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         yield partial
-        outputs = {path.relative_to(partial).as_posix(): sha256_of_file(path) for path in _files(partial)}
-        record = StageRecord(stage=stage, version=version(), inputs=inputs, outputs=outputs)
-        (partial / RECORD).write_bytes(record.to_bytes())
         for path in _files(partial):
             to_disk(path)
         _swap(partial, folder)
@@ -167,6 +185,12 @@ def recover(folder: Path) -> None:
             previous.rename(folder)
     except OSError as error:
         raise storage_error(folder, error) from error
+
+
+def recover_all(parent: Path) -> None:
+    """Do so with every folder in a folder."""
+    for previous in sorted(parent.glob(".*.previous")):
+        recover(previous.with_name(previous.name.removeprefix(".").removesuffix(".previous")))
 
 
 def _swap(partial: Path, folder: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from data_schema.errors import ProtocolError
 from data_schema.files import write_whole
 from evaluation.frame import eligible
+from evaluation.provenance import whole_folder
 from evaluation.specifications import tables_of
 
 if TYPE_CHECKING:
@@ -65,25 +66,23 @@ def write_forms(trial: Trial, *, wave: str) -> Forms:
     asked = _tables(trial, wave)
     pupils = _pupils(trial, wave)
     schools = eligible(trial.schools()[0])
-    workbooks = []
     pairs = list(zip(schools["school_id"], schools["country"], strict=True))
-    for done, (school, country) in enumerate(pairs):
-        trial.progress("Writing forms", done, len(pairs))
-        forms = [_form(table, pupils.get(school, [])) for table in asked]
-        content = entry_workbook(forms, school=school, wave=wave, catalogue=_catalogue(country))
-        path = trial.paths.private / "forms" / wave / country / f"{file_name(school)}.xlsx"
-        write_whole(path, content, mode=0o600)
-        workbooks.append(path)
+    private = trial.paths.forms / wave
+    with whole_folder(private) as folder:
+        for done, (school, country) in enumerate(pairs):
+            trial.progress("Writing forms", done, len(pairs))
+            forms = [_form(table, pupils.get(school, [])) for table in asked]
+            content = entry_workbook(forms, school=school, wave=wave, catalogue=_catalogue(country))
+            write_whole(folder / country / f"{file_name(school)}.xlsx", content, mode=0o600)
     trial.progress("Writing forms", len(pairs), len(pairs))
     languages = [_catalogue(country) for country in sorted(trial.protocol.countries)]
     catalogues = list(dict.fromkeys([_catalogue(""), *languages]))
-    xlsforms = []
-    for table in asked:
-        path = trial.paths.root / "output" / "forms" / wave / f"{table.name}.xlsx"
-        name = f"{table.name}_{wave}"
-        write_whole(path, xlsform(table, catalogues=catalogues, form_id=name))
-        xlsforms.append(path)
-    return Forms(workbooks=tuple(workbooks), xlsforms=tuple(xlsforms))
+    public = trial.paths.root / "output" / "forms" / wave
+    with whole_folder(public) as folder:
+        for table in asked:
+            content = xlsform(table, catalogues=catalogues, form_id=f"{table.name}_{wave}")
+            (folder / f"{table.name}.xlsx").write_bytes(content)
+    return Forms(workbooks=tuple(sorted(private.rglob("*.xlsx"))), xlsforms=tuple(sorted(public.glob("*.xlsx"))))
 
 
 def _tables(trial: Trial, wave: str) -> list[Table]:

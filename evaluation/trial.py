@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import ProtocolError
 from evaluation.protocol_reader import read_protocol
-from evaluation.provenance import alone, recover, sha256_of, sha256_of_file
+from evaluation.provenance import alone, recover, recover_all, sha256_of, sha256_of_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,6 +103,16 @@ class TrialPaths:
         return self.root / "output" / "power"
 
     @property
+    def export(self) -> Path:
+        """Data of each country, for its own people."""
+        return self.root / "output" / "export"
+
+    @property
+    def forms(self) -> Path:
+        """Entry workbooks for schools, with identifiers of their pupils."""
+        return self.private / "forms"
+
+    @property
     def letters(self) -> Path:
         """The certificate of the draw and the lists for letters to schools."""
         return self.root / "output" / "allocation"
@@ -162,6 +172,8 @@ class Trial:
             paths.site,
         ):
             recover(stage)
+        for parent in (paths.export, paths.forms):
+            recover_all(parent)
         _ = self.protocol
 
     @cached_property
@@ -300,10 +312,13 @@ class Trial:
 
     def collect(self) -> Collected:
         """Take in the files in inbox/: checked, repaired, pseudonymised, stored."""
+        from evaluation.erasure import complete
         from evaluation.stages.collect import collect
 
         with alone(self.paths.root):
-            return collect(self)
+            made = collect(self)
+            complete(self)
+            return made
 
     def forms(self, *, wave: str) -> Forms:
         """Write the schools' entry workbooks and XLSForms for a wave."""

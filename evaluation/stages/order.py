@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_schema.errors import StaleError
-from evaluation.erasure import ERASED
+from evaluation.erasure import tombstones_of
 from evaluation.freshness import StageStatus, stage_status
 from evaluation.provenance import RECORD, sha256_of, sha256_of_file
 
@@ -52,7 +52,7 @@ def _collect(trial: Trial) -> Mapping[str, str]:
         **(
             {"legal basis": sha256_of(trial.protocol.privacy.legal_basis)} if trial.protocol.privacy.legal_basis else {}
         ),
-        **({"erased pupils": erased} if (erased := sha256_of_file(trial.paths.private / ERASED)) else {}),
+        **({"erased pupils": sha256_of(sorted(erased))} if (erased := tombstones_of(trial)) else {}),
         **(trial.protocol_hashes("linking") if trial.protocol.linking.by_name else {}),
         "inbox": sha256_of(files) if files else "",
     }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -99,6 +101,32 @@ def killed_at(touch: int, action: Callable[[], object]) -> bool:
     code = os.waitstatus_to_exitcode(status)
     assert code in (0, 9), f"the child failed with {code}"
     return code == 9
+
+
+def killed_after(seconds: float, action: Callable[[], object]) -> bool:
+    """Run an action in a child process that the system kills after a time, whatever it is doing.
+
+    Returns
+    -------
+    bool
+        Whether it was killed; False when the action ended before.
+    """
+    child = os.fork()
+    if child == 0:
+        try:
+            action()
+        except BaseException:  # noqa: BLE001 -- the child must not run on as a second test process
+            traceback.print_exc(file=sys.stderr)
+            os._exit(1)
+        os._exit(0)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+        time.sleep(min(0.005, seconds))
+    os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    assert code in (0, -signal.SIGKILL), f"the child failed with {code}"
+    return code != 0
 
 
 def n_touches(action: Callable[[], object]) -> int:
