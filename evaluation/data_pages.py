@@ -38,8 +38,8 @@ def write_returns(trial: Trial) -> Written:
     target = trial.paths.root / "output" / "returns"
     with whole_folder(target) as folder:
         for country, language in pages_of(trial):
-            page = folder / f"returns{f'.{country}' if country else ''}.{language}.html"
-            write_html(Document(blocks=returns_page(replace(known, only=country), language)), page, language=language)
+            document = Document(blocks=returns_page(replace(known, only=country), language))
+            write_html(document, folder / _page("returns", country, language), language=language)
     return written(target)
 
 
@@ -65,11 +65,11 @@ def write_codebook(trial: Trial) -> Written:
     target = trial.paths.root / "output" / "codebook"
     frames = stored_tables(trial) if (trial.paths.store / STORE).exists() else {}
     with whole_folder(target) as folder:
-        described(trial, frames, folder, pages=pages_of(trial))
+        describe(trial, frames, folder, pages=pages_of(trial))
     return written(target)
 
 
-def described(
+def describe(
     trial: Trial, frames: Mapping[str, pd.DataFrame], folder: Path, *, pages: Iterable[tuple[str, str]]
 ) -> None:
     """Write codebook and schemas into a folder.
@@ -107,11 +107,15 @@ def described(
             threshold=rules.threshold,
             only=country,
         )
-        page = folder / f"codebook{f'.{country}' if country else ''}.{language}.html"
-        write_html(Document(blocks=codebook_page(book, language)), page, language=language)
+        document = Document(blocks=codebook_page(book, language))
+        write_html(document, folder / _page("codebook", country, language), language=language)
     for name, table in tables.items():
         content = json.dumps(table_schema(table), indent=2, ensure_ascii=False) + "\n"
         (folder / f"{name}.schema.json").write_bytes(content.encode())
+
+
+def _page(name: str, country: str, language: str) -> str:
+    return f"{name}{f'.{country}' if country else ''}.{language}.html"
 
 
 def returns_of(trial: Trial) -> Returns:

@@ -60,7 +60,7 @@ def export(trial: Trial, *, country: str) -> Written:
         When nothing has been collected.
     """
     from data_schema.exports import csv_bytes, parquet_bytes, spss_bytes, stata_bytes
-    from evaluation.data_pages import described, pages_of
+    from evaluation.data_pages import describe, pages_of
 
     if country not in trial.protocol.countries:
         known = ", ".join(sorted(trial.protocol.countries))
@@ -79,12 +79,12 @@ def export(trial: Trial, *, country: str) -> Written:
             }
             for kind, content in contents.items():
                 (folder / f"{name}.{kind}").write_bytes(content)
-        described(trial, stored, folder, pages=[page for page in pages_of(trial) if page[0] == country])
+        describe(trial, stored, folder, pages=[page for page in pages_of(trial) if page[0] == country])
     return written(target, n_rows=sum(map(len, frames.values())))
 
 
 def written(folder: Path, *, n_rows: int = 0) -> Written:
-    """Return what there is in a folder that has been written."""
+    """Return what was written into a folder."""
     return Written(folder=folder, files=tuple(sorted(folder.iterdir())), n_rows=n_rows)
 
 
