@@ -14,7 +14,7 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from analysis.formula import parse_formula
+from analysis.formula import from_r, parse_formula, require_frame
 from analysis.mixed_models.cluster_rows import ClusterRows, cluster_rows
 from analysis.mixed_models.columns import mixed_columns
 from analysis.mixed_models.fit import MixedFit, ShownSeType
@@ -115,6 +115,7 @@ def mixed_model(
     >>> fit.convergence.status
     'converged'
     """
+    require_frame(formula, data)
     _check(formula, reml=reml, df_method=df_method, se_type=se_type)
     sums = mixed_sums(
         formula,
@@ -145,11 +146,8 @@ def mixed_sums(
     clusters
         Whether the outermost groups' rows are made too, which cluster-robust errors need.
     """
-    read = parse_formula(formula)
-    if not isinstance(data, pd.DataFrame):
-        raise EstimationError(
-            f"model of '{read.outcome}'", f"the data are a {type(data).__name__}.", "Hand over a pandas data frame."
-        )
+    require_frame(formula, data)
+    read = parse_formula(from_r(formula, data.columns))
     if weights is None and residual_by is None and not clusters:
         streamed = streamed_sums(read, data, reference=reference or {})
         if streamed is not None:

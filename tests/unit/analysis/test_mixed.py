@@ -258,7 +258,7 @@ def test_a_school_in_both_arms_and_an_arm_of_one_school_are_noted() -> None:
     [
         ({"score": "text"}, PLAIN, "not numeric"),
         ({"x": np.inf}, PLAIN, "infinite"),
-        ({"score": np.nan}, PLAIN, "no row has every column"),
+        ({"score": np.nan}, PLAIN, "'score' is missing in every row"),
         ({}, "score ~ nothing + (1 | school)", "no column 'nothing'"),
         ({}, "score ~ np.log(x) + (1 | school)", "not finite"),
         ({}, "score ~ np.nothing(x) + (1 | school)", "cannot be evaluated"),
