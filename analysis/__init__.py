@@ -11,13 +11,12 @@ if TYPE_CHECKING:
         fit_binary_mixed,
         fit_logistic_mixed,
         fit_logistic_slopes,
-        number_needed_to_treat,
         risk_effects,
         risk_redraws,
     )
     from analysis.clustered import fit_linear_clustered
     from analysis.counts import CountFit, RateEffects, fit_counts, rate_effects
-    from analysis.effect_sizes import cox_index, hedges_g, odds_ratio, total_variance_factor
+    from analysis.effect_sizes import cox_index, hedges_g, number_needed_to_treat, odds_ratio, total_variance_factor
     from analysis.effects import estimate_effects
     from analysis.fidelity import Fidelity, Indicator, fidelity_index
     from analysis.gee import GeeFit, fit_gee
@@ -277,7 +276,7 @@ _HOMES = {
     "mixed_model": "analysis.mixed",
     "mixed_model_batch": "analysis.mixed_batch",
     "mixed_sums": "analysis.mixed",
-    "number_needed_to_treat": "analysis.binary",
+    "number_needed_to_treat": "analysis.effect_sizes",
     "odds_ratio": "analysis.effect_sizes",
     "ordinal_effects": "analysis.ordinal",
     "pairs_bootstrap": "analysis.inference.cluster_bootstrap",
