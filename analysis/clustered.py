@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.inference.cluster_robust import cluster_robust, cr2, weighted_design
+from analysis.inference.cluster_designs import weighted_design
+from analysis.inference.cluster_robust import cluster_robust, cr2
 from analysis.mixed_models.moments import prepared_columns
 from analysis.results import Coefficients, Convergence, Fit, failed_fit
 from analysis.specs import Model
