@@ -180,7 +180,8 @@ def _test_rows(
 
 def _interval_row(shared: Estimate, found: RandomisationInference) -> Estimate:
     """Return the effects that the randomisation test does not reject; failed where it rejects none on a side."""
-    row = replace(shared, quantity="randomisation_interval", method=f"test_inversion_{found.n_draws}_draws")
+    held = "_other_arms_held" if found.held else ""
+    row = replace(shared, quantity="randomisation_interval", method=f"test_inversion_{found.n_draws}_draws{held}")
     if found.reason:
         return replace(row, status="failed", reason=found.reason)
     if not (math.isfinite(found.conf_low) and math.isfinite(found.conf_high)):

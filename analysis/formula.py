@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
+
+import pandas as pd
 
 from data_schema.errors import EstimationError
 
-_NAME = re.compile(r"[^\W\d]\w*")
+_NAME = re.compile(r"[^\W\d][\w.]*")
+_QUOTED = re.compile(r"`([^`]+)`")
+# What R writes otherwise, and names with dots; what is quoted is left alone.
+_R_WORDS = re.compile(
+    r"`[^`]*`|\^|\bas\.factor(?=\()|(?<![\w.])factor(?=\()|\bTRUE\b|\bFALSE\b|(?<![\w.])[^\W\d]\w*(?:\.\w+)+(?![\w(.])"
+)
+_FROM_R = {"^": "**", "factor": "C", "as.factor": "C", "TRUE": "True", "FALSE": "False"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +35,7 @@ class RandomTerm:
     grouping: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"({self.columns} | {':'.join(self.grouping)})"
+        return f"({self.columns} | {':'.join(map(quoted, self.grouping))})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +45,7 @@ class MixedFormula:
     Parameters
     ----------
     outcome
-        Left of the tilde.
+        Left of the tilde, a quoted name without its backquotes.
     fixed
         The fixed terms, ``"1"`` when there are none.
     random
@@ -49,6 +58,58 @@ class MixedFormula:
 
     def __str__(self) -> str:
         return f"{self.outcome} ~ {' + '.join([self.fixed, *map(str, self.random)])}"
+
+
+def quoted(name: str) -> str:
+    """Return a column's name as formulas write it: between backquotes where it is not a word."""
+    return name if name.isidentifier() else f"`{name}`"
+
+
+def require_frame(formula: object, data: object) -> None:
+    """Refuse a formula that is no text, or data that are no data frame of pandas.
+
+    Raises
+    ------
+    EstimationError
+        With what to hand over.
+    """
+    if not isinstance(formula, str):
+        raise EstimationError("formula", f"is a {type(formula).__name__}.", "Write it as text: 'score ~ arm'.")
+    if isinstance(data, pd.DataFrame):
+        return
+    kind, module = type(data).__name__, type(data).__module__.partition(".")[0]
+    problem = f"the data are a {kind}{'' if module in ('builtins', 'pandas') else f' of {module}'}."
+    remedy = "Hand over `data.to_pandas()`." if hasattr(data, "to_pandas") else "Hand over a pandas data frame."
+    raise EstimationError(f"model '{formula}'", problem, remedy)
+
+
+def from_r(text: str, columns: Collection[str]) -> str:
+    """Return a formula that may be written as in R in formulaic's words.
+
+    Names of columns with dots come between backquotes, ``^`` is a power, ``factor(x)`` is ``C(x)``, ``TRUE`` is
+    ``True``. In Python ``2 ^ 3`` is 1: left as it is, ``I(x^2)`` would be something else without a word.
+
+    Parameters
+    ----------
+    text
+        The formula.
+    columns
+        Those of the data.
+
+    Examples
+    --------
+    >>> from_r("log(score) ~ IQ.verb + I(age^2) + factor(year) + (1 | school)", ["score", "IQ.verb", "age", "year"])
+    'log(score) ~ `IQ.verb` + I(age**2) + C(year) + (1 | school)'
+    """
+    dotted = {name for name in map(str, columns) if "." in name}
+
+    def written(found: re.Match[str]) -> str:
+        word = found[0]
+        if word.startswith("`"):
+            return word
+        return f"`{word}`" if word in dotted else _FROM_R.get(word, word)
+
+    return _R_WORDS.sub(written, text)
 
 
 def parse_formula(text: str) -> MixedFormula:
@@ -71,30 +132,59 @@ def parse_formula(text: str) -> MixedFormula:
     >>> str(parse_formula("score ~ arm + (1 + arm || school)"))
     'score ~ arm + (1 | school) + (0 + arm | school)'
     """
+    left, fixed, random = _parts(text)
+    if not random:
+        raise _impossible(text, "has no random term.", "Add one, such as '+ (1 | school)', or use `linear_model`.")
+    return MixedFormula(outcome=left, fixed=fixed, random=tuple(random))
+
+
+def parse_plain(text: str) -> MixedFormula:
+    """Take a formula without random terms apart.
+
+    Parameters
+    ----------
+    text
+        ``outcome ~ fixed``.
+
+    Raises
+    ------
+    EstimationError
+        When there is no tilde, a bracket is not closed, or something is random.
+    """
+    left, fixed, random = _parts(text)
+    if random or "|" in fixed:
+        raise _impossible(text, "has a random term.", "Leave it out and name the cluster, or use `mixed_model`.")
+    return MixedFormula(outcome=left, fixed=fixed, random=())
+
+
+def _parts(text: str) -> tuple[str, str, list[RandomTerm]]:
+    """Return outcome, fixed part and random terms."""
     left, tilde, right = text.partition("~")
     if not tilde or not left.strip() or not right.strip():
-        raise _impossible(text, "has no outcome and terms.", "Write it as 'outcome ~ terms + (1 | school)'.")
+        raise _impossible(text, "has no outcome and terms.", "Write it as 'outcome ~ terms', as in 'score ~ arm'.")
     fixed: list[str] = []
     random: list[RandomTerm] = []
     for sign, term in _split(right, text):
         bar = _bar(term)
+        if term == ".":
+            raise _impossible(text, "takes all columns by '.'.", "Name the columns.")
         if bar is None:
             fixed.append(f"{sign} {term}")
         elif sign == "-":
             raise _impossible(text, f"takes the random term {term} away.", "Leave it out instead.")
         else:
             random.extend(_random(*bar, text))
-    if not random:
-        raise _impossible(text, "has no random term.", "Add one, such as '+ (1 | school)', or use `linear_model`.")
     joined = " ".join(fixed).removeprefix("+ ")
-    return MixedFormula(outcome=left.strip(), fixed=joined or "1", random=tuple(random))
+    alone = _QUOTED.fullmatch(left.strip())
+    return alone[1] if alone else left.strip(), joined or "1", random
 
 
 def _split(right: str, text: str) -> list[tuple[str, str]]:
     """Return the terms of the outermost level, each with its sign."""
     parts: list[tuple[str, str]] = []
     depth, start, sign = 0, 0, "+"
-    for place, letter in enumerate(right):
+    # What stands between backquotes is a name, whatever it looks like.
+    for place, letter in enumerate(_QUOTED.sub(lambda found: "x" * len(found[0]), right)):
         depth += (letter in "([{") - (letter in ")]}")
         if depth < 0:
             break
@@ -104,8 +194,9 @@ def _split(right: str, text: str) -> list[tuple[str, str]]:
             sign, start = letter, place + 1
     if depth != 0:
         raise _impossible(text, "has a bracket without its partner.", "Close every bracket.")
-    if right[start:].strip():
-        parts.append((sign, right[start:].strip()))
+    if not right[start:].strip():
+        raise _impossible(text, f"ends with '{sign}'.", "Write a term after it, or leave it out.")
+    parts.append((sign, right[start:].strip()))
     return parts
 
 
@@ -147,10 +238,12 @@ def _columns(left: str, text: str) -> list[str]:
 
 
 def _groupings(right: str, text: str) -> list[tuple[str, ...]]:
-    nested = [tuple(name.strip() for name in part.split(":")) for part in right.split("/")]
+    kept = [found[1] for found in _QUOTED.finditer(right)]
+    nested = [tuple(name.strip() for name in part.split(":")) for part in _QUOTED.sub("`", right).split("/")]
+    nested = [tuple(kept.pop(0) if name == "`" else name for name in names) for names in nested]
     for names in nested:
         for name in names:
-            if _NAME.fullmatch(name) is None:
+            if _NAME.fullmatch(name) is None and f"`{name}`" not in right:
                 raise _impossible(
                     text,
                     f"groups by '{right}'.",

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-# Any: formulaic comes without types.
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.formula import from_r, parse_plain, require_frame
+from analysis.mixed_models.columns import FixedDesign, few_levels, fixed_columns, outcome_column
+from analysis.mixed_models.groupings import Grouping, school_notes
+from analysis.mixed_models.prediction import columns_of, prepared_frame
+from analysis.mixed_models.reading import read_columns, require_column
 from analysis.terms import INTERCEPT, independent_columns
 from data_schema.errors import EstimationError
 
@@ -48,6 +48,10 @@ class LinearColumns:
         Columns that are combinations of earlier ones (or of the fixed effects).
     design
         What turns new data into the same columns.
+    every
+        Names of all columns that it makes, those left out among them.
+    notes
+        What a reader should know, as sentences.
     """
 
     outcome: str
@@ -63,11 +67,19 @@ class LinearColumns:
     levels: tuple[str, ...]
     n_missing: int
     dropped: tuple[str, ...]
-    design: Any
+    design: FixedDesign
+    every: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def linear_columns(
-    formula: str, data: pd.DataFrame, *, cluster: str, weights: str | None = None, fixed_effects: str | None = None
+    formula: str,
+    data: pd.DataFrame,
+    *,
+    cluster: str,
+    weights: str | None = None,
+    fixed_effects: str | None = None,
+    reference: Mapping[str, str] | None = None,
 ) -> LinearColumns:
     """Read a formula on a frame.
 
@@ -83,6 +95,8 @@ def linear_columns(
         Column of weights, 0 or more; rows of weight 0 are left out.
     fixed_effects
         Column whose levels each get an intercept of their own.
+    reference
+        Reference levels of factors by column; the first in sorted order, or the first category, otherwise.
 
     Raises
     ------
@@ -91,68 +105,43 @@ def linear_columns(
         outcome that is not a number, fewer than two clusters or no rows.
     """
     place = f"model '{formula}'"
-    read = _formula(formula, place)
-    structure = [column for column in (cluster, weights, fixed_effects) if column is not None]
-    used = [*sorted(map(str, read.required_variables)), *structure]
-    _require(data, used, place=place)
+    require_frame(formula, data)
+    read = parse_plain(from_r(formula, data.columns))
+    require_column(data, cluster, place=place)
     if data[cluster].isna().any():
         raise EstimationError(
             f"column '{cluster}'", f"{int(data[cluster].isna().sum())} rows have no cluster.", "Give every row one."
         )
-    kept = data[used].notna().all(axis=1).to_numpy()
+    n_rows = len(data)
     if weights is not None:
-        kept = kept & _positive_weights(data, weights)
-    outcome, x, y, names, spec = _matrices(read, data.loc[kept], place=place)
-    codes, labels = pd.factorize(data.loc[kept, cluster].astype(str), sort=True)
+        require_column(data, weights, place=place)
+        data = data[_positive_weights(data, weights)]
+    found = read_columns(read, data, also=(cluster, weights, fixed_effects), reference=reference or {})
+    x, names, design = fixed_columns(read.fixed, found.data, found.levels, without=None, place=place)
+    codes, labels = pd.factorize(data[cluster].iloc[found.rows].astype(str), sort=True)
     if len(labels) < 2:
         raise EstimationError(place, f"{len(labels)} cluster has all that it needs.", "Two clusters are the least.")
-    scale = None if weights is None else data.loc[kept, weights].to_numpy(dtype=float)
-    effects = None if fixed_effects is None else data.loc[kept, fixed_effects].astype(str)
+    scale = None if weights is None else np.asarray(found.data[weights], dtype=float)
+    outer = Grouping(name=cluster, codes=codes, labels=tuple(map(str, labels)))
     return _assembled(
         x=x,
-        y=y,
+        y=outcome_column(read.outcome, found.data),
         names=names,
-        outcome=outcome,
+        outcome=read.outcome,
         weights=None if scale is None else scale / scale.mean(),
-        cluster=(codes, tuple(map(str, labels))),
-        effects=effects,
-        n_missing=int((~kept).sum()),
-        design=spec,
+        cluster=outer,
+        effects=None if fixed_effects is None else data[fixed_effects].iloc[found.rows].astype(str),
+        n_missing=n_rows - len(found.rows),
+        design=design,
+        notes=(*found.notes, *school_notes(few_levels(design, found.levels, found.data), (outer,))),
     )
 
 
-def matrix_of(design: Any, data: pd.DataFrame) -> tuple[np.ndarray, tuple[str, ...]]:  # noqa: ANN401  # formulaic's
-    """Return the columns of new data and their names; missing values stay missing."""
-    made = design.get_model_matrix(data, na_action="ignore", context={})
-    return np.asarray(made, dtype=float), tuple(column_name(column) for column in made.columns)
-
-
-def _formula(formula: str, place: str) -> Any:  # noqa: ANN401  # formulaic's
-    formulaic = importlib.import_module("formulaic")
-    errors = importlib.import_module("formulaic.errors")
-    try:
-        read = formulaic.Formula(formula)
-    except errors.FormulaicError as error:
-        raise EstimationError(place, f"cannot be read: {error}", "Write it as 'outcome ~ arm + covariate'.") from error
-    if not hasattr(read, "lhs") or len(read.lhs) != 1:
-        raise EstimationError(place, "does not name one outcome.", "Write it as 'outcome ~ arm + covariate'.")
-    return read
-
-
-def _require(data: pd.DataFrame, columns: Sequence[str], *, place: str) -> None:
-    for column in columns:
-        if column not in data.columns:
-            raise EstimationError(
-                place, f"the data have no column '{column}'.", f"Use one of: {', '.join(map(str, data.columns))}."
-            )
-        if pd.api.types.is_float_dtype(data[column]):
-            infinite = int(np.isinf(data[column].to_numpy(dtype=float, na_value=np.nan)).sum())
-            if infinite:
-                raise EstimationError(
-                    f"column '{column}'",
-                    f"holds {infinite} infinite values.",
-                    "Correct them or set them to missing.",
-                )
+def matrix_of(design: FixedDesign, data: pd.DataFrame, *, place: str) -> np.ndarray:
+    """Return the columns of new data; missing values stay missing."""
+    if design.spec is None:
+        return np.ones((len(data), 1))
+    return columns_of(design.spec, prepared_frame(data, [design.spec], design.levels, place=place), place=place)
 
 
 def _positive_weights(data: pd.DataFrame, weights: str) -> np.ndarray:
@@ -164,37 +153,6 @@ def _positive_weights(data: pd.DataFrame, weights: str) -> np.ndarray:
     return np.asarray(values > 0)
 
 
-def _matrices(read: Any, data: pd.DataFrame, *, place: str) -> tuple[str, np.ndarray, np.ndarray, tuple[str, ...], Any]:  # noqa: ANN401
-    """Return the outcome's name, X, y, names and what makes the same X of other data."""
-    errors = importlib.import_module("formulaic.errors")
-    if data.empty:
-        raise EstimationError(place, "no row has all that it needs.", "Look at which columns are missing.")
-    plain = data.apply(lambda column: column.astype(float) if _is_nullable_number(column) else column)
-    try:
-        with np.errstate(divide="ignore", invalid="ignore"):  # infinite values are told below
-            made = read.get_model_matrix(plain, na_action="ignore", context={})
-    except (errors.FormulaicError, ValueError, NameError) as error:
-        raise EstimationError(place, f"cannot be made: {error}", "Check the columns and functions in it.") from error
-    if made.lhs.shape[1] != 1:
-        raise EstimationError(f"column '{read.lhs[0]}'", "is not numeric.", "Turn the outcome into numbers first.")
-    x, y = np.asarray(made.rhs, dtype=float), np.asarray(made.lhs, dtype=float)[:, 0]
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise EstimationError(place, "makes infinite values, such as the logarithm of 0.", "Transform them otherwise.")
-    names = tuple(column_name(column) for column in made.rhs.columns)
-    return str(made.lhs.columns[0]), x, y, names, made.rhs.model_spec
-
-
-def _is_nullable_number(column: pd.Series[Any]) -> bool:
-    numeric = pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column)
-    return bool(numeric and pd.api.types.is_extension_array_dtype(column.dtype))
-
-
-def column_name(column: object) -> str:
-    """Return formulaic's name of a column as the toolkit writes it: arm[T.pilot] is arm[pilot]."""
-    text = str(column)
-    return INTERCEPT if text == "Intercept" else re.sub(r"\[T\.", "[", text)
-
-
 def _assembled(
     *,
     x: np.ndarray,
@@ -202,13 +160,14 @@ def _assembled(
     names: tuple[str, ...],
     outcome: str,
     weights: np.ndarray | None,
-    cluster: tuple[np.ndarray, tuple[str, ...]],
+    cluster: Grouping,
     effects: pd.Series[str] | None,
     n_missing: int,
-    design: Any,  # noqa: ANN401  # formulaic's
+    design: FixedDesign,
+    notes: tuple[str, ...],
 ) -> LinearColumns:
     """Absorb fixed effects or make dummies of them, and leave out columns that are combinations of others."""
-    codes, clusters = cluster
+    codes, clusters = cluster.codes, cluster.labels
     dummies = np.zeros((len(y), 0))
     stratum: np.ndarray | None = None
     level: np.ndarray | None = None
@@ -246,6 +205,8 @@ def _assembled(
             if k not in set(kept.tolist()) and not (effects is not None and name == INTERCEPT)
         ),
         design=design,
+        every=names,
+        notes=notes,
     )
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-
-# Any: what formulaic keeps of a formula comes without types.
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -15,7 +13,7 @@ import pandas as pd
 from analysis.inference.cluster_designs import ClusterDesign, absorbed_design, least_squares_design, weighted_design
 from analysis.inference.cluster_robust import SeType, cluster_robust, joint_test
 from analysis.inference.kenward_roger import FTest, f_test_frame
-from analysis.linear_columns import LinearColumns, column_name, linear_columns, matrix_of, within
+from analysis.linear_columns import LinearColumns, linear_columns, matrix_of, within
 from analysis.results import Coefficients, Estimate, estimates_frame, t_estimate
 from analysis.sums import school_cross_products
 from analysis.terms import INTERCEPT
@@ -55,7 +53,9 @@ class LinearModelFit:
     to_original
         Map (p, p) from scaled coefficients to those of the columns as given.
     columns
-        What makes the same columns of other data.
+        The numbers, and what makes the same columns of other data.
+    notes
+        What a reader should know, as sentences.
     """
 
     formula: str
@@ -75,7 +75,8 @@ class LinearModelFit:
     fixed_effects: str | None
     design: ClusterDesign
     to_original: np.ndarray
-    columns: Any
+    columns: LinearColumns
+    notes: tuple[str, ...] = ()
 
     @property
     def vcov(self) -> pd.DataFrame:
@@ -180,11 +181,11 @@ class LinearModelFit:
     def _term_names(self, terms: str | Sequence[str]) -> list[str]:
         if not isinstance(terms, str):
             return list(terms)
-        places = {str(term): found for term, found in self.columns.term_indices.items()}
+        places = self.columns.design.terms
         if terms not in places:
             return [INTERCEPT if terms == "1" else terms]
-        every = [column_name(str(name)) for name in self.columns.column_names]
-        return [every[place] for place in places[terms] if every[place] in self.coefficients.names]
+        found = [self.columns.every[place] for place in places[terms]]
+        return [name for name in found if name in self.coefficients.names]
 
     def tidy(self, *, conf_level: float = 0.95) -> pd.DataFrame:
         """Return one row a coefficient, in the columns of the table of estimates."""
@@ -218,8 +219,8 @@ class LinearModelFit:
         numpy.ndarray
             Shape (N,); NaN where a column is missing or a level of the fixed effects is not one of the fit's.
         """
-        x, names = matrix_of(self.columns, data)
-        places = [names.index(name) for name in self.coefficients.names]
+        x = matrix_of(self.columns.design, data, place=f"prediction of '{self.outcome}'")
+        places = [self.columns.every.index(name) for name in self.coefficients.names]
         expected = x[:, places] @ self.coefficients.estimate
         if self.fixed_effects is None:
             return np.asarray(expected)
@@ -238,6 +239,7 @@ class LinearModelFit:
             lines.append(f"{len(self.intercepts)} levels of {self.fixed_effects} have an intercept of their own.")
         if self.dropped:
             lines.append(f"Left out as combinations of other columns: {', '.join(self.dropped)}.")
+        lines += self.notes
         for name in self.coefficients.names:
             row = self.estimate(name, conf_level=conf_level)
             figures = (
@@ -259,6 +261,7 @@ def linear_model(
     se_type: SeType = "CR2",
     weights: str | None = None,
     fixed_effects: str | None = None,
+    reference: Mapping[str, str] | None = None,
     df_method: RobustDf = "satterthwaite",
 ) -> LinearModelFit:
     """Fit a linear model by least squares with cluster-robust errors.
@@ -278,6 +281,9 @@ def linear_model(
     fixed_effects
         Column of strata, pairs or sites whose levels each get an intercept. Strata of whole clusters cost nothing, in
         their hundreds; they are the same model as ``+ C(stratum)``, to the last figure.
+    reference
+        Reference levels of factors by column: ``{"arm": "control"}``. Otherwise the first in sorted order, or the first
+        category.
     df_method
         "satterthwaite" for every ``se_type`` (clubSandwich's), or "clusters": J - 1, as Stata has it.
 
@@ -303,7 +309,9 @@ def linear_model(
         raise EstimationError(
             f"model '{formula}'", f"df_method '{df_method}' is unknown.", "Use 'satterthwaite' or 'clusters'."
         )
-    columns = linear_columns(formula, data, cluster=cluster, weights=weights, fixed_effects=fixed_effects)
+    columns = linear_columns(
+        formula, data, cluster=cluster, weights=weights, fixed_effects=fixed_effects, reference=reference
+    )
     design, matrix, shift = _design(columns, place=f"model '{formula}'")
     p = len(columns.names)
     contrasts = np.zeros((p, len(design.beta)))
@@ -332,7 +340,8 @@ def linear_model(
         fixed_effects=fixed_effects,
         design=design,
         to_original=matrix,
-        columns=columns.design,
+        columns=columns,
+        notes=columns.notes,
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from analysis.formula import MixedFormula, parse_formula
+from analysis.formula import MixedFormula, from_r, parse_formula, require_frame
 from analysis.mixed import mixed_model
 from analysis.mixed_models.basis import in_basis
 from analysis.mixed_models.batch_inference import BatchEstimates, batch_estimates
@@ -87,7 +87,8 @@ def mixed_model_batch(
     EstimationError
         As `analysis.mixed_model`.
     """
-    read = parse_formula(formula)
+    require_frame(formula, data)
+    read = parse_formula(from_r(formula, data.columns))
     names = list(outcomes) or [read.outcome]
     missing = [name for name in by if name not in data.columns]
     if missing:

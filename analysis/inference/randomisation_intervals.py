@@ -8,7 +8,7 @@ reject. With moments by school, taking an effect off is a small matrix product, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -74,6 +74,9 @@ class RandomisationInference:
         Whether they are all allocations that the design can make.
     statistic_name
         Which statistic.
+    held
+        What the interval (with a moderator the test as well) holds at its estimate, as a sentence: other arms' effects,
+        or the arms' main effects. Empty where nothing is, and the interval is the test's exact inversion.
     reason
         Why there is nothing; empty otherwise.
     """
@@ -87,6 +90,7 @@ class RandomisationInference:
     n_draws: int = 0
     exact: bool = False
     statistic_name: StatisticName = "mixed_t"
+    held: str = ""
     reason: str = ""
 
 
@@ -137,7 +141,7 @@ def randomisation_inference(
     -------
     dict
         Arm name to its inference. With more than two arms, the p-value is that of no effect of any arm, and an
-        interval holds the other arms' effects at their estimates.
+        interval holds the other arms' effects at their estimates (``held`` says so): it is exact for two arms only.
 
     References
     ----------
@@ -164,9 +168,20 @@ def randomisation_inference(
         nothing = RandomisationInference(conf_level=conf_level, statistic_name=statistic, reason=redraws)
         return dict.fromkeys(model.arms[1:], nothing)
     return {
-        arm: _inference(redraws, place, statistic=statistic, interval=interval, conf_level=conf_level)
+        arm: replace(
+            _inference(redraws, place, statistic=statistic, interval=interval, conf_level=conf_level),
+            held=_held(model, arm, moderator=moderator),
+        )
         for place, arm in enumerate(model.arms[1:])
     }
+
+
+def _held(model: Model, arm: str, *, moderator: str | None) -> str:
+    """Return what is held at its estimate, as a sentence."""
+    others = [other for other in model.arms[1:] if other != arm]
+    if moderator is not None:
+        return f"Main effects of {', '.join([arm, *others])} are held at their estimates."
+    return f"In the interval effects of {', '.join(others)} are held at their estimates." if others else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import ast
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.formula import MixedFormula
-from analysis.mixed_models.compact import compact_column, reordered
 from analysis.mixed_models.groupings import (
     Grouping,
     coded,
@@ -20,12 +18,19 @@ from analysis.mixed_models.groupings import (
     grouping_of,
     nested_groupings,
     school_notes,
-    texts,
 )
 from analysis.mixed_models.plain_design import PlainDesign, plain_design
+from analysis.mixed_models.reading import as_outcome, parsed, read_columns, variables_of
 from analysis.terms import INTERCEPT
 from data_schema.errors import EstimationError
 
+# Functions of formulas beside formulaic's own.
+FUNCTIONS: dict[str, Any] = {"np": np, "sqrt": np.sqrt, "abs": np.abs}
+_REMEDIES = {
+    "offset": "Take a known part off the outcome instead: 'score - known ~ arm + (1 | school)'.",
+    "ns": "Use `cr(x, df=4)`, a natural cubic regression spline, or `bs(x, df=4)`.",
+    "relevel": "Choose the reference level by reference={'arm': 'control'}.",
+}
 # A factor of more levels than this, constant within the outermost groups, does not become dense columns.
 MOST_DENSE_LEVELS = 10
 
@@ -159,209 +164,49 @@ def mixed_columns(
         are not nested.
     """
     place = f"model of '{formula.outcome}'"
-    used = used_columns(formula, frame, weights=weights, residual_by=residual_by)
-    missing = {name: frame[name].isna().to_numpy() for name in used}
-    complete = ~np.logical_or.reduce(list(missing.values()))
-    rows = np.flatnonzero(complete)
-    if len(rows) == 0:
-        raise EstimationError(place, "no row has every column.", f"Look for missing values in {', '.join(used)}.")
-    notes: list[str] = []
-    told = {name for text in (formula.fixed, *(term.columns for term in formula.random)) for name in _variables(text)}
-    data, levels = _clean(frame, used, rows, reference=reference or {}, notes=dict.fromkeys(told, notes))
+    found = read_columns(formula, frame, also=(weights, residual_by), reference=reference or {})
+    data, levels = found.data, found.levels
     groupings = nested_groupings([term.grouping for term in formula.random], data)
     stratum = _strata_term(formula.fixed, levels, data, groupings[-1]) if absorb else None
-    x, names, design = _fixed(formula.fixed, data, levels, without=stratum, place=place)
-    notes += school_notes(few_levels(design, levels, data), groupings)
-    n_missing = {name: int(gone.sum()) for name, gone in missing.items() if gone.any()}
-    if n_missing:
-        n_missing["rows"] = len(frame) - len(rows)
+    x, names, design = fixed_columns(formula.fixed, data, levels, without=stratum, place=place)
     return MixedColumns(
         names=names,
         x=x,
-        y=_outcome(formula.outcome, data),
-        random=_random(formula, data, n_rows=len(rows)),
+        y=outcome_column(formula.outcome, data),
+        random=_random(formula, data, n_rows=len(found.rows)),
         groupings=groupings,
         strata=None if stratum is None else _strata(stratum, data, levels),
         residual=None if residual_by is None else grouping_of((residual_by,), data),
         weights=None if weights is None else _weights(weights, data),
-        rows=rows,
+        rows=found.rows,
         design=design,
-        n_missing=n_missing,
-        notes=tuple(notes),
+        n_missing=found.n_missing,
+        notes=(*found.notes, *school_notes(few_levels(design, levels, data), groupings)),
         levels=levels,
         means={name: float(values.mean()) for name, values in data.items() if name not in levels},
     )
 
 
-@lru_cache(maxsize=256)
-def parsed(text: str) -> Any:  # noqa: ANN401  # formulaic is not typed
-    """Return formulaic's formula of a text.
-
-    Raises
-    ------
-    EstimationError
-        When formulaic cannot read it.
-    """
-    from formulaic import Formula  # type: ignore[import-untyped,unused-ignore]
-    from formulaic.errors import FormulaicError  # type: ignore[import-untyped,unused-ignore]
-
-    try:
-        return Formula(text)
-    except FormulaicError as error:
-        raise EstimationError(
-            f"formula '{text}'", "cannot be read.", "Use +, :, *, I(), and functions of columns."
-        ) from error
-
-
-def used_columns(
-    formula: MixedFormula, frame: pd.DataFrame, *, weights: str | None, residual_by: str | None
-) -> list[str]:
-    """Return the frame's columns that a model uses, the outcome's first.
-
-    Raises
-    ------
-    EstimationError
-        When one is not there.
-    """
-    asked = sorted(_variables(formula.outcome))
-    asked += sorted(_variables(formula.fixed))
-    for term in formula.random:
-        asked += sorted(_variables(term.columns))
-        asked += term.grouping
-    asked += [name for name in (weights, residual_by) if name is not None]
-    used = list(dict.fromkeys(asked))
-    for name in used:
-        if name not in frame.columns:
-            raise EstimationError(
-                f"model of '{formula.outcome}'",
-                f"the data have no column '{name}'.",
-                f"Use one of: {', '.join(map(str, frame.columns))}.",
-            )
-    return used
-
-
-def _variables(text: str) -> set[str]:
-    if text.isidentifier():
-        return {text}
-    return variables_of(parsed(text))
-
-
-def variables_of(source: Any) -> set[str]:  # noqa: ANN401  # formulaic is not typed
-    """Return the columns that a formula uses.
-
-    formulaic does not name those inside of splines and polynomials, nor those called like one of its own functions.
+def outcome_column(text: str, data: dict[str, Any]) -> np.ndarray:
+    """Return the numbers of a formula's left side.
 
     Parameters
     ----------
-    source
-        formulaic's ``Formula`` or ``ModelSpec``, or a `PlainDesign`.
-    """
-    if isinstance(source, PlainDesign):
-        return set(source.columns)
-    factors = {str(factor.expr) for term in getattr(source, "formula", source) for factor in term.factors}
-    return {name for factor in factors for name in _names_in(factor)}
-
-
-def _names_in(expression: str) -> set[str]:
-    """Return the names in an expression that are neither called nor modules."""
-    try:
-        nodes = list(ast.walk(ast.parse(expression, mode="eval")))
-    except SyntaxError:  # a name that is not Python's, which formulas write between backticks
-        return {expression}
-    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
-    called |= {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
-    return {node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in called}
-
-
-def _clean(
-    frame: pd.DataFrame,
-    used: Sequence[str],
-    rows: np.ndarray,
-    *,
-    reference: Mapping[str, str],
-    notes: Mapping[str, list[str]],
-) -> tuple[dict[str, Any], dict[str, tuple[str, ...]]]:
-    """Return the complete rows: numbers as floats, all else as categoricals, and the categories."""
-    data: dict[str, Any] = {}
-    levels: dict[str, tuple[str, ...]] = {}
-    every = len(rows) == len(frame)
-    for name in used:
-        values = frame[name] if every else frame[name].iloc[rows]
-        if pd.api.types.is_datetime64_any_dtype(values):
-            raise EstimationError(f"column '{name}'", "holds dates.", "Turn them into numbers, such as ages, first.")
-        if name in reference or not (pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values)):
-            data[name] = categorical(name, values, reference=reference.get(name), notes=notes.get(name, []))
-            levels[name] = tuple(texts(data[name].categories))
-        else:
-            data[name] = _numbers(values, name)
-    for name in reference:
-        if name not in levels:
-            raise EstimationError(
-                f"reference of '{name}'", "is not a column of the model.", "Name a factor of the formula."
-            )
-    return data, levels
-
-
-def _numbers(values: pd.Series[Any], name: str) -> np.ndarray:
-    if pd.api.types.is_integer_dtype(values):
-        return np.asarray(values.to_numpy(dtype=np.int64))
-    numbers = values.to_numpy(dtype=float, na_value=np.nan)
-    if not np.isfinite(numbers).all():
-        raise EstimationError(
-            f"column '{name}'",
-            f"holds {int((~np.isfinite(numbers)).sum())} infinite values.",
-            "Correct them or set them to missing.",
-        )
-    return np.asarray(numbers)
-
-
-def categorical(
-    name: str,
-    values: pd.Series[Any],
-    *,
-    reference: str | None,
-    notes: list[str],
-    complete: np.ndarray | None = None,
-) -> pd.Categorical[Any]:
-    """Return a column as categories, those without rows left out and noted, the reference first.
-
-    Parameters
-    ----------
-    name, values
-        The column.
-    reference
-        Level to be put first; None for the first in sorted order, or the first category.
-    notes
-        Sentences, to which one on categories without rows is added.
-    complete
-        Shape (N,), which rows count; None for all.
+    text
+        A column, or arithmetic with columns.
+    data
+        The complete rows.
 
     Raises
     ------
     EstimationError
-        When the reference is not a level.
+        When it is not one column of numbers.
     """
-    column = compact_column(values, complete)
-    labels = texts(column.labels)
-    if column.gone:
-        gone = ", ".join(texts(column.gone))
-        notes.append(f"No row of {gone} in '{name}' is left: the level is not in the model.")
-    if reference is not None:
-        if reference not in labels:
-            raise EstimationError(
-                f"reference of '{name}'", f"no row is '{reference}'.", f"Use one of {', '.join(labels)}."
-            )
-        column = reordered(column, first=labels.index(reference))
-        labels = texts(column.labels)
-    return pd.Categorical.from_codes(column.codes, categories=pd.Index(labels))
-
-
-def _outcome(text: str, data: dict[str, Any]) -> np.ndarray:
     if text in data:
         if isinstance(data[text], pd.Categorical):
             raise EstimationError(f"column '{text}'", "is not numeric.", "Turn it into numbers first.")
         return np.asarray(data[text], dtype=float)
-    values, _ = _matrix(f"0 + {text}", data, place=f"outcome '{text}'")
+    values, _ = _matrix(as_outcome(text), data, place=f"outcome '{text}'")
     if values.shape[1] != 1:
         raise EstimationError(f"outcome '{text}'", "is not one column of numbers.", "Use one numeric outcome.")
     return values[:, 0]
@@ -393,7 +238,7 @@ def _strata_term(
         return None
     best, most = None, MOST_DENSE_LEVELS
     for factors in terms:
-        column = _factor_column(factors[0])
+        column = factor_column(factors[0])
         if len(factors) != 1 or column not in data or (column not in levels and column == factors[0]):
             continue
         used = sum(factors[0] in others or column in others for others in terms)
@@ -403,19 +248,39 @@ def _strata_term(
     return best
 
 
-def _factor_column(expression: str) -> str:
-    return expression[2:-1].strip() if expression.startswith("C(") and expression.endswith(")") else expression
+def factor_column(expression: str) -> str:
+    """Return the column of a factor that is one: ``x`` for ``C(x)``."""
+    inner = expression[2:-1].strip() if expression.startswith("C(") and expression.endswith(")") else expression
+    return inner.strip("`")
 
 
 def _strata(term: str, data: dict[str, Any], levels: dict[str, tuple[str, ...]]) -> Grouping:
-    column = _factor_column(term)
+    column = factor_column(term)
     codes, labels = coded(data[column])
     return Grouping(name=term, codes=codes, labels=levels.get(column, tuple(labels)))
 
 
-def _fixed(
+def fixed_columns(
     fixed: str, data: dict[str, Any], levels: dict[str, tuple[str, ...]], *, without: str | None, place: str
 ) -> tuple[np.ndarray, tuple[str, ...], FixedDesign]:
+    """Return the fixed columns, their names, and how they were made.
+
+    Parameters
+    ----------
+    fixed
+        The formula's fixed part.
+    data, levels
+        The complete rows, and the categories of the columns that are not numbers.
+    without
+        A term that is left out; None for none.
+    place
+        What an error is about.
+
+    Raises
+    ------
+    EstimationError
+        When a term cannot be evaluated or is not finite.
+    """
     terms = [str(term) for term in parsed(fixed) if str(term) != without]
     if terms == ["1"]:
         n_rows = len(next(iter(data.values())))
@@ -436,6 +301,14 @@ def _fixed(
         },
     )
     return values, column_names(spec.column_names), design
+
+
+def remedy_of_term(reason: str) -> str:
+    """Return what to do about a term that formulaic could not evaluate."""
+    for name, remedy in _REMEDIES.items():
+        if re.search(rf"\b{name}\(", reason):
+            return remedy
+    return "Correct the formula; functions are numpy's (`np.sqrt(x)`) and formulaic's (`C`, `poly`, `bs`, `scale`)."
 
 
 def column_name(name: str) -> str:
@@ -479,10 +352,10 @@ def evaluated(source: Any, frame: pd.DataFrame, *, place: str) -> tuple[np.ndarr
 
     try:
         with np.errstate(all="ignore"):
-            matrix = source.get_model_matrix(frame, output="numpy", context={"np": np}, na_action="ignore")
+            matrix = source.get_model_matrix(frame, output="numpy", context=FUNCTIONS, na_action="ignore")
     except FormulaicError as error:
         reason = str(error).split("\n", maxsplit=1)[0]
-        raise EstimationError(place, f"a term cannot be evaluated: {reason}", "Correct the formula.") from error
+        raise EstimationError(place, f"a term cannot be evaluated: {reason}", remedy_of_term(reason)) from error
     values, spec = np.asarray(matrix, dtype=float), matrix.model_spec
     finite = np.isfinite(values).all(axis=0)
     if not finite.all():

@@ -91,6 +91,12 @@ def nested(groupings: Sequence[Grouping]) -> tuple[Grouping, ...]:
                 "are crossed: one lies in two of the other.",
                 "This engine fits nested groups; write '(1 | outer/inner)' where inner names repeat in outer ones.",
             )
+        if len(finer.labels) == len(coarser.labels):
+            raise EstimationError(
+                f"groups of '{finer.name}' and '{coarser.name}'",
+                "are the same: how much lies between the one and how much between the other cannot be told.",
+                "Leave one of them out.",
+            )
     return tuple(ordered)
 
 

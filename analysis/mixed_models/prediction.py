@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.mixed_models.columns import evaluated, variables_of
+from analysis.mixed_models.columns import evaluated, factor_column
 from analysis.mixed_models.random_effects import effects, strata_effects
+from analysis.mixed_models.reading import variables_of
 from data_schema.errors import EstimationError
 
 if TYPE_CHECKING:
@@ -22,14 +24,15 @@ def predictions(
 ) -> np.ndarray:
     """Return predictions; see `MixedFit.predict`."""
     place = f"prediction of '{described.outcome}'"
-    frame = prepared(data, described, place=place)
+    specs = [described.design.spec, *[spec for _, _, spec in described.random]]
+    frame = prepared_frame(data, specs, described.levels, place=place)
     made = coefficients.estimate[0] * np.ones(len(frame))
     if described.design.spec is not None:
         kept = [described.columns.index(name) for name in coefficients.names]
-        made = spec_columns(described.design.spec, frame, place=place)[:, kept] @ coefficients.estimate
+        made = columns_of(described.design.spec, frame, place=place)[:, kept] @ coefficients.estimate
     strata = working.sums.strata
     if strata is not None:
-        column = strata.name[2:-1].strip() if strata.name.startswith("C(") else strata.name
+        column = factor_column(strata.name)
         by_label = dict(
             zip(strata.labels, strata_effects(working.sums, working.at) * working.sums.basis.scale, strict=True)
         )
@@ -39,18 +42,34 @@ def predictions(
     return np.asarray(made)
 
 
-def prepared(data: pd.DataFrame, described: Described, *, place: str) -> pd.DataFrame:
-    """Return the columns of the fixed and random terms with the categories that were fitted.
+def prepared_frame(
+    data: pd.DataFrame,
+    specs: Sequence[Any],  # formulaic is not typed
+    levels_of: Mapping[str, tuple[str, ...]],
+    *,
+    place: str,
+) -> pd.DataFrame:
+    """Return new data with the categories that were fitted.
+
+    Parameters
+    ----------
+    data
+        Rows with the model's columns.
+    specs
+        What makes the model's columns.
+    levels_of
+        Categories by column.
+    place
+        For errors.
 
     Raises
     ------
     EstimationError
-        When a factor has a level that was not seen.
+        When a row has a level that was not seen.
     """
     frame = data.copy(deep=False)
-    specs = [described.design.spec, *[spec for _, _, spec in described.random]]
     used = {name for spec in specs if spec is not None for name in variables_of(spec)}
-    for name, levels in described.levels.items():
+    for name, levels in levels_of.items():
         if name not in used or name not in frame.columns:
             continue
         texts = group_labels(data, name, place=place)
@@ -63,8 +82,8 @@ def prepared(data: pd.DataFrame, described: Described, *, place: str) -> pd.Data
     return frame
 
 
-def spec_columns(spec: Any, frame: pd.DataFrame, *, place: str) -> np.ndarray:  # noqa: ANN401  # formulaic is not typed
-    """Return a specification's columns, shape (rows, p); NaN in rows with a missing value.
+def columns_of(spec: Any, frame: pd.DataFrame, *, place: str) -> np.ndarray:  # noqa: ANN401  # formulaic is not typed
+    """Return the columns that a specification makes of a prepared frame, NaN in rows with a missing value.
 
     Raises
     ------
@@ -111,6 +130,6 @@ def _random(
         none = np.zeros(found.estimates.shape[1])
         own = _looked_up(labels, dict(zip(found.level.labels, found.estimates, strict=True)), unknown=none)
         specs = [spec for grouping, _, spec in described.random if grouping == found.level.name]
-        z = [np.ones((len(frame), 1)) if spec is None else spec_columns(spec, frame, place=place) for spec in specs]
+        z = [np.ones((len(frame), 1)) if spec is None else columns_of(spec, frame, place=place) for spec in specs]
         total = total + (np.hstack(z) * own).sum(axis=1)
     return total

@@ -16,19 +16,12 @@ from scipy import sparse
 
 from analysis.formula import MixedFormula
 from analysis.mixed_models.basis import Basis, pivots
-from analysis.mixed_models.columns import (
-    MOST_DENSE_LEVELS,
-    FixedDesign,
-    categorical,
-    column_names,
-    few_levels,
-    parsed,
-    used_columns,
-)
+from analysis.mixed_models.columns import MOST_DENSE_LEVELS, FixedDesign, column_names, few_levels
 from analysis.mixed_models.compact import Compact, compact_column, compact_values, stretches
 from analysis.mixed_models.groupings import Grouping, group_labels, nested, school_notes, texts
 from analysis.mixed_models.moments import Block, Described, Level, Moments, ordered
 from analysis.mixed_models.plain_design import PlainDesign, plain_design
+from analysis.mixed_models.reading import categorical, parsed, used_columns
 from analysis.terms import INTERCEPT
 from data_schema.errors import EstimationError
 
@@ -91,9 +84,11 @@ def streamed_sums(
     tuple or None
         The sums and what a result says about its data; None where the other road is to be taken.
     """
-    if len(frame) < least_rows or any(term.columns != "1" for term in read.random) or not read.outcome.isidentifier():
+    if len(frame) < least_rows or any(term.columns != "1" for term in read.random):
         return None
-    used = used_columns(read, frame, weights=None, residual_by=None)
+    if read.outcome not in frame.columns:
+        return None
+    used = used_columns(read, frame, also=())
     complete, n_missing = _complete(frame, used)
     if complete is not None and not complete.any():
         return None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.mixed_models.prediction import group_labels, prepared, spec_columns
+from analysis.mixed_models.prediction import columns_of, group_labels, prepared_frame
 from analysis.mixed_models.working import VarianceComponent
 from analysis.outcome_models.columns import OutcomeColumns
 from analysis.outcome_models.fitted import Family, Fitted, LinkName
@@ -353,9 +353,9 @@ class OutcomeFit:
         described = self.made.described
         if described.design.spec is None:
             return np.ones((len(data), 1))
-        frame = prepared(data, described, place=place)
+        frame = prepared_frame(data, [described.design.spec], described.levels, place=place)
         kept = [described.columns.index(name) for name in self._fitted().names]
-        return spec_columns(described.design.spec, frame, place=place)[:, kept]
+        return columns_of(described.design.spec, frame, place=place)[:, kept]
 
     def _with_groups(
         self, data: pd.DataFrame, x: np.ndarray, eta: np.ndarray, sd: np.ndarray

@@ -27,6 +27,7 @@ from analysis.mixed_models.likelihood import likelihood_sums
 from analysis.mixed_models.moments import moments
 from analysis.mixed_models.search import optimum
 from analysis.mixed_models.working import MixedDfMethod
+from analysis.outcome_models.fit import OutcomeFit
 from data_schema.errors import EstimationError
 
 
@@ -258,7 +259,7 @@ def test_a_school_in_both_arms_and_an_arm_of_one_school_are_noted() -> None:
     [
         ({"score": "text"}, PLAIN, "not numeric"),
         ({"x": np.inf}, PLAIN, "infinite"),
-        ({"score": np.nan}, PLAIN, "no row has every column"),
+        ({"score": np.nan}, PLAIN, "'score' is missing in every row"),
         ({}, "score ~ nothing + (1 | school)", "no column 'nothing'"),
         ({}, "score ~ np.log(x) + (1 | school)", "not finite"),
         ({}, "score ~ np.nothing(x) + (1 | school)", "cannot be evaluated"),
@@ -603,7 +604,7 @@ def test_code_in_the_engines_readme_runs(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_the_page_for_users_of_other_software_names_what_is_there() -> None:
     text = (Path(analysis.__file__).parent / "FOR_USERS_OF.md").read_text(encoding="utf-8")
-    there = {*dir(MixedFit), *analysis.__all__}
+    there = {*dir(MixedFit), *dir(OutcomeFit), *analysis.__all__}
     ours = re.findall(r"\| `?[^|\n]*`? \| (.+) \|", text)
     called = {name for cell in ours for name in re.findall(r"`(?:fit\.)?(\w+)\(", cell)}
     assert len(called) >= 10

@@ -172,6 +172,8 @@ def test_an_interaction_is_the_coefficient_of_the_product(name: StatisticName) -
         assert answer.statistic == pytest.approx(expected, rel=1e-6)
     assert answer.conf_low < 0.5 < answer.conf_high
     assert answer.p_value < 0.05
+    assert answer.held == "Main effects of pilot are held at their estimates."
+    assert not infer(frame, statistic=name).held
 
 
 def test_three_arms_have_each_their_interval() -> None:
@@ -189,6 +191,7 @@ def test_three_arms_have_each_their_interval() -> None:
         new = randomisation_inference(frame, model, schools=names, actual=actual, draws=draws, statistic=name)
         assert new["team"].conf_low < 2.0 < new["team"].conf_high
         assert new["mentor"].conf_low < 0.0 < new["mentor"].conf_high
+        assert new["team"].held == "In the interval effects of mentor are held at their estimates."
         if name == "mixed_t":
             assert new["team"].statistic == pytest.approx(old["team"].statistic, rel=1e-6)
             assert new["mentor"].p_value == pytest.approx(old["mentor"].p_value, abs=1e-12)

@@ -1,0 +1,309 @@
+"""A formula's columns taken out of a frame: complete rows, numbers as numbers, all else as categories."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.formula import MixedFormula
+from analysis.mixed_models.compact import compact_column, reordered
+from analysis.mixed_models.groupings import texts
+from analysis.mixed_models.plain_design import PlainDesign
+from data_schema.errors import EstimationError
+
+_QUOTED = re.compile(r"`([^`]+)`")
+
+
+@lru_cache(maxsize=256)
+def parsed(text: str) -> Any:  # noqa: ANN401  # formulaic is not typed
+    """Return formulaic's formula of a text.
+
+    Raises
+    ------
+    EstimationError
+        When formulaic cannot read it.
+    """
+    from formulaic import Formula  # type: ignore[import-untyped,unused-ignore]
+    from formulaic.errors import FormulaicError  # type: ignore[import-untyped,unused-ignore]
+
+    try:
+        return Formula(text)
+    except FormulaicError as error:
+        reason = str(error).split("\n", maxsplit=1)[0].rstrip(".")
+        raise EstimationError(
+            f"formula '{text}'", f"cannot be read: {reason}.", "Use +, :, *, I(), and functions of columns."
+        ) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadColumns:
+    """A frame's complete rows of the columns that a model uses.
+
+    Parameters
+    ----------
+    data
+        Numbers as floats (or whole numbers), all else as categoricals.
+    levels
+        Categories of the columns that are not numbers.
+    rows
+        Shape (N,), positions in the frame.
+    n_missing
+        Rows left out for a missing value, by column (a row can count in several), and ``"rows"`` in all.
+    notes
+        Sentences on levels without rows, and on factors of one level.
+    """
+
+    data: dict[str, Any]  # numpy's arrays and pandas' categoricals
+    levels: dict[str, tuple[str, ...]]
+    rows: np.ndarray
+    n_missing: dict[str, int]
+    notes: tuple[str, ...]
+
+
+def read_columns(
+    formula: MixedFormula, frame: pd.DataFrame, *, also: Sequence[str | None], reference: Mapping[str, str]
+) -> ReadColumns:
+    """Take what a model needs out of a frame.
+
+    Parameters
+    ----------
+    formula
+        What is asked.
+    frame
+        One row a pupil.
+    also
+        Further columns, such as weights.
+    reference
+        Reference level of factors, by column.
+
+    Raises
+    ------
+    EstimationError
+        When a column is not there, is infinite or no numbers where it must be, or no row is complete.
+    """
+    place = f"model of '{formula.outcome}'"
+    used = used_columns(formula, frame, also=also)
+    missing = {name: frame[name].isna().to_numpy() for name in used}
+    complete = ~np.logical_or.reduce(list(missing.values()))
+    rows = np.flatnonzero(complete)
+    if len(rows) == 0:
+        raise _no_row(place, missing)
+    notes: list[str] = []
+    told = {name for text in (formula.fixed, *(term.columns for term in formula.random)) for name in _variables(text)}
+    data, levels = _clean(frame, used, rows, reference=reference, notes=dict.fromkeys(told, notes))
+    n_missing = {name: int(gone.sum()) for name, gone in missing.items() if gone.any()}
+    if n_missing:
+        n_missing["rows"] = len(frame) - len(rows)
+    return ReadColumns(data=data, levels=levels, rows=rows, n_missing=n_missing, notes=tuple(notes))
+
+
+def _no_row(place: str, missing: Mapping[str, np.ndarray]) -> EstimationError:
+    if not len(next(iter(missing.values()))):
+        return EstimationError(place, "the data have no rows.", "Look at how they were read or chosen.")
+    wholly = [name for name, gone in missing.items() if gone.all()]
+    if wholly:
+        problem = f"column '{wholly[0]}' is missing in every row."
+        return EstimationError(place, problem, "Look at how it was read, or leave it out.")
+    some = ", ".join(name for name, gone in missing.items() if gone.any())
+    return EstimationError(place, "no row has every column.", f"Look for missing values in {some}.")
+
+
+def used_columns(formula: MixedFormula, frame: pd.DataFrame, *, also: Sequence[str | None]) -> list[str]:
+    """Return the frame's columns that a model uses, the outcome's first.
+
+    Parameters
+    ----------
+    formula
+        What is asked.
+    frame
+        The data.
+    also
+        Further columns; None for none.
+
+    Raises
+    ------
+    EstimationError
+        When one is not there or there twice, the outcome names no column, or stands on both sides.
+    """
+    place = f"model of '{formula.outcome}'"
+    asked = [formula.outcome] if formula.outcome in frame.columns else sorted(_variables(as_outcome(formula.outcome)))
+    if not asked:
+        raise EstimationError(place, "the outcome names no column.", "Write it as 'score ~ arm + (1 | school)'.")
+    explaining = {
+        name for text in (formula.fixed, *(term.columns for term in formula.random)) for name in _variables(text)
+    }
+    twice = sorted(explaining & set(asked))
+    if twice:
+        raise EstimationError(place, f"'{twice[0]}' stands on both sides of the tilde.", "Leave it out on the right.")
+    asked += sorted(_variables(formula.fixed))
+    for term in formula.random:
+        asked += sorted(_variables(term.columns))
+        asked += term.grouping
+    used = list(dict.fromkeys([*asked, *(name for name in also if name is not None)]))
+    for name in used:
+        require_column(frame, name, place=place)
+    return used
+
+
+def require_column(frame: pd.DataFrame, name: str, *, place: str) -> None:
+    """Refuse a frame that does not have a column once.
+
+    Raises
+    ------
+    EstimationError
+        With the columns that are nearest in spelling.
+    """
+    there = list(map(str, frame.columns))
+    if name not in frame.columns:
+        near = difflib.get_close_matches(name, there, n=3, cutoff=0.6) or [
+            other for other in there if other.lower() == name.lower()
+        ]
+        meant = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
+        raise EstimationError(place, f"the data have no column '{name}'.", f"{meant}Use one of: {', '.join(there)}.")
+    if not isinstance(frame[name], pd.Series):
+        raise EstimationError(
+            place, f"the data have {there.count(name)} columns '{name}'.", "Rename them, or keep the one that is meant."
+        )
+
+
+def _variables(text: str) -> set[str]:
+    if text.isidentifier():
+        return {text}
+    return variables_of(parsed(text))
+
+
+def variables_of(source: Any) -> set[str]:  # noqa: ANN401  # formulaic is not typed
+    """Return the columns that a formula uses.
+
+    formulaic does not name those inside of splines and polynomials, nor those called like one of its own functions.
+
+    Parameters
+    ----------
+    source
+        formulaic's ``Formula`` or ``ModelSpec``, or a `PlainDesign`.
+    """
+    if isinstance(source, PlainDesign):
+        return set(source.columns)
+    found: set[str] = set()
+    for term in getattr(source, "formula", source):
+        for factor in term.factors:
+            # A factor that is looked up is the name of a column, whatever it looks like.
+            named = factor.eval_method.name == "LOOKUP"
+            found |= {str(factor.expr)} if named else _names_in(str(factor.expr))
+    return found
+
+
+def _names_in(expression: str) -> set[str]:
+    """Return the names in an expression that are neither called nor modules."""
+    quoted = _QUOTED.findall(expression)
+    try:
+        nodes = list(ast.walk(ast.parse(_QUOTED.sub("None", expression), mode="eval")))
+    except SyntaxError:  # formulaic will say what is wrong with it
+        return set(quoted)
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    called |= {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
+    return {*quoted, *(node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in called)}
+
+
+def _clean(
+    frame: pd.DataFrame,
+    used: Sequence[str],
+    rows: np.ndarray,
+    *,
+    reference: Mapping[str, str],
+    notes: Mapping[str, list[str]],
+) -> tuple[dict[str, Any], dict[str, tuple[str, ...]]]:
+    """Return the complete rows: numbers as floats, all else as categoricals, and the categories."""
+    data: dict[str, Any] = {}
+    levels: dict[str, tuple[str, ...]] = {}
+    every = len(rows) == len(frame)
+    for name in used:
+        values = frame[name] if every else frame[name].iloc[rows]
+        if values.dtype.kind in "mMc" or pd.api.types.is_datetime64_any_dtype(values):
+            what = {"m": "durations", "c": "complex numbers"}.get(values.dtype.kind, "dates")
+            raise EstimationError(f"column '{name}'", f"holds {what}.", "Turn them into numbers, such as ages, first.")
+        if name in reference or not (pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values)):
+            data[name] = categorical(name, values, reference=reference.get(name), notes=notes.get(name, []))
+            levels[name] = tuple(texts(data[name].categories))
+        else:
+            data[name] = _numbers(values, name)
+    for name in reference:
+        if name not in levels:
+            raise EstimationError(
+                f"reference of '{name}'", "is not a column of the model.", "Name a factor of the formula."
+            )
+    return data, levels
+
+
+def _numbers(values: pd.Series[Any], name: str) -> np.ndarray:
+    if pd.api.types.is_integer_dtype(values):
+        return np.asarray(values.to_numpy(dtype=np.int64))
+    numbers = values.to_numpy(dtype=float, na_value=np.nan)
+    if not np.isfinite(numbers).all():
+        raise EstimationError(
+            f"column '{name}'",
+            f"holds {int((~np.isfinite(numbers)).sum())} infinite values.",
+            "Correct them or set them to missing.",
+        )
+    return np.asarray(numbers)
+
+
+def categorical(
+    name: str,
+    values: pd.Series[Any],
+    *,
+    reference: str | None,
+    notes: list[str],
+    complete: np.ndarray | None = None,
+) -> pd.Categorical[Any]:
+    """Return a column as categories, those without rows left out and noted, the reference first.
+
+    Parameters
+    ----------
+    name, values
+        The column.
+    reference
+        Level to be put first; None for the first in sorted order, or the first category.
+    notes
+        Sentences, to which one on categories without rows is added.
+    complete
+        Shape (N,), which rows count; None for all.
+
+    Raises
+    ------
+    EstimationError
+        When the reference is not a level.
+    """
+    try:
+        column = compact_column(values, complete)
+    except TypeError as error:
+        raise EstimationError(
+            f"column '{name}'", "holds values that are neither numbers nor text.", "Turn them into one of these first."
+        ) from error
+    labels = texts(column.labels)
+    if column.gone:
+        gone = ", ".join(texts(column.gone))
+        notes.append(f"No row of {gone} in '{name}' is left: the level is not in the model.")
+    if len(labels) == 1:
+        notes.append(f"Every row is '{labels[0]}' in '{name}': it has no effect in the model.")
+    if reference is not None:
+        if reference not in labels:
+            raise EstimationError(
+                f"reference of '{name}'", f"no row is '{reference}'.", f"Use one of {', '.join(labels)}."
+            )
+        column = reordered(column, first=labels.index(reference))
+        labels = texts(column.labels)
+    return pd.Categorical.from_codes(column.codes, categories=pd.Index(labels))
+
+
+def as_outcome(text: str) -> str:
+    """Return a formula of one column: left of the tilde signs are arithmetic, as in R."""
+    return f"0 + I({text})"
