@@ -88,8 +88,9 @@ class Evidence:
         statistic, df, p_value, conf_low, conf_high, conf_level, outcome, arm, country, n_schools, n_pupils, method,
         se_type, df_method, status, reason``. ``quantity`` is one of: ``difference`` (effect in the outcome's units; a
         share for binary outcomes), ``mean`` (observed mean or share of one arm), ``hedges_g``, ``cox_index``,
-        ``odds_ratio``, ``icc``, ``school_sd``, ``pupil_sd``, ``randomisation_test`` (only p_value and statistic),
-        ``pooled_difference`` (mean over countries), ``prediction_interval`` (only its ends).
+        ``risk_ratio``, ``marginal_odds_ratio``, ``number_needed_to_treat``, ``odds_ratio``, ``icc``, ``school_sd``,
+        ``pupil_sd``, ``randomisation_test`` (only p_value and statistic), ``pooled_difference`` (mean over countries),
+        ``prediction_interval`` (only its ends).
         ``country`` is "" for pooled rows. What could not be estimated has ``status`` other than "ok" or "boundary",
         NaN figures and a ``reason``.
     balance

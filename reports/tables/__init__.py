@@ -9,6 +9,7 @@ from reports.tables.estimates import estimates_table
 from reports.tables.flow import flow_table
 from reports.tables.glance import outcomes_table
 from reports.tables.practice import costs_table, implementation_table
+from reports.tables.ratios import ratios_table
 from reports.tables.sensitivity import sensitivity_table
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "flow_table",
     "implementation_table",
     "outcomes_table",
+    "ratios_table",
     "returns_table",
     "sensitivity_table",
 ]

@@ -14,6 +14,8 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.effect_sizes import relative_rows
+from analysis.results import Estimate
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence, OutcomeFacts
 
 ESTIMATE_COLUMNS = [
@@ -331,10 +333,30 @@ def _place_rows(analysis: AnalysisFacts, country: str) -> list[dict[str, object]
             conf_low=low / sd,
             conf_high=high / sd,
         ),
+        *_relative(analysis, shared, control=control, difference=difference, error=error, ends=(low, high)),
         _row(shared, "icc", "", estimate=icc[0], conf_low=icc[1], conf_high=icc[2]),
         _row(shared, "school_sd", "", estimate=sd * math.sqrt(icc[0])),
         _row(shared, "pupil_sd", "", estimate=sd * math.sqrt(1 - icc[0])),
         _row(shared, "randomisation_test", "pilot", **test),
+    ]
+
+
+def _relative(
+    analysis: AnalysisFacts,
+    shared: dict[str, object],
+    *,
+    control: float,
+    difference: float,
+    error: float,
+    ends: tuple[float, float],
+) -> list[dict[str, object]]:
+    if analysis.name != "dropout":
+        return []
+    row = Estimate(estimate=difference, std_error=error, conf_low=ends[0], conf_high=ends[1])
+    names = ("estimate", "std_error", "conf_low", "conf_high")
+    return [
+        _row(shared, made.quantity, "pilot", **{name: getattr(made, name) for name in names})
+        for made in relative_rows(row, share_reference=control)
     ]
 
 
