@@ -12,7 +12,7 @@ from evaluation.provenance import version
 from evaluation.stages import require
 from evaluation.stages.assign import RECORD, n_draws, read_allocation_record, read_log, verify
 from evaluation.stages.collect import CONTENT, RETURNS
-from evaluation.stages.impact import COSTS, ESTIMATES, FLOW, IMPLEMENTATION
+from evaluation.stages.impact import COSTS, ESTIMATES, FLOW, IMPLEMENTATION, SIGNALS_EVALUATED
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence, OutcomeFacts
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def evidence(trial: Trial, *, country: str) -> Evidence:
         balance_test={name: math.nan if value is None else value for name, value in test.items()},
         implementation=_table(paths.results / IMPLEMENTATION),
         costs=_table(paths.results / COSTS),
+        signals=_table(paths.results / SIGNALS_EVALUATED),
         returns=_table(paths.store / RETURNS),
         data_sha256=str(json.loads((paths.store / CONTENT).read_bytes())["sha256"]),
     )

@@ -111,6 +111,12 @@ class Evidence:
     costs
         One row: ``country`` ("" for all), ``n_schools``, ``cost_per_school``, ``cost_per_pupil``, ``currency``,
         ``price_year``; may be empty.
+    signals
+        How well warning signals found who had the first binary outcome, in reference schools before the intervention.
+        One row a ``country`` ("" for all), ``signal`` ("together": all in one risk) with its ``label``, and ``measure``
+        ("sensitivity", "specificity", "predictive_value", "negative_predictive_value", "auc"): ``estimate``,
+        ``conf_low``, ``conf_high``, ``conf_level``, ``capacity`` (share of a school's pupils that were flagged at
+        most), ``outcome``, ``n_schools``, ``n_pupils``, ``n_events``, ``status``, ``reason``; may be empty.
     returns
         One row a file that schools sent: ``country``, ``file``, ``table``, ``wave``, ``sent``, ``kept``, ``asked``,
         ``refused``; may be empty.
@@ -144,6 +150,7 @@ class Evidence:
     balance_test: Mapping[str, float] = field(default_factory=dict)
     implementation: pd.DataFrame = field(default_factory=pd.DataFrame)
     costs: pd.DataFrame = field(default_factory=pd.DataFrame)
+    signals: pd.DataFrame = field(default_factory=pd.DataFrame)
     returns: pd.DataFrame = field(default_factory=pd.DataFrame)
     intervention: str = ""
     comparison: str = ""

@@ -11,6 +11,7 @@ from reports.tables.glance import outcomes_table
 from reports.tables.practice import costs_table, implementation_table
 from reports.tables.ratios import ratios_table
 from reports.tables.sensitivity import sensitivity_table
+from reports.tables.signals import signals_table
 
 __all__ = [
     "balance_table",
@@ -25,4 +26,5 @@ __all__ = [
     "ratios_table",
     "returns_table",
     "sensitivity_table",
+    "signals_table",
 ]

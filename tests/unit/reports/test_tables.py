@@ -27,6 +27,7 @@ from reports.tables import (
     ratios_table,
     returns_table,
     sensitivity_table,
+    signals_table,
 )
 from reports.tables.flow import flow_of
 from reports.tables.layout import line, table
@@ -164,6 +165,25 @@ def test_pupils_needed_run_through_no_effect_where_it_is_not_ruled_out() -> None
     estimates.loc[chosen, ["conf_low", "conf_high"]] = [8.2, -122.5]
     needed = rows(ratios_table(replace(CROCOOS, estimates=estimates), ENGLISH))["Early leaving (primary)"][2]
     assert needed == "44 for one fewer (9 for one fewer to ∞ to 123 for one more)"
+
+
+def test_warning_signals_stand_with_the_best_of_them_first_and_then_by_country() -> None:
+    made = signals_table(CROCOOS, ENGLISH)
+    found = rows(made)
+    assert list(found)[:4] == ["All signals in one risk", "Unjustified absences", "At risk", "Hungary"]
+    assert found["All signals in one risk"][0] == "38.2 (33.2 to 43.2)"
+    assert found["All signals in one risk"][4] == "0.77 (0.72 to 0.82)"
+    one = rows(signals_table(replace(CROCOOS, country="SI"), ENGLISH))
+    assert list(one) == ["All signals in one risk", "Unjustified absences", "At risk"]
+    assert signals_table(AWARDS, ENGLISH) is None
+
+
+def test_signals_that_stand_for_few_pupils_are_kept_back() -> None:
+    few = CROCOOS.signals.copy()
+    few.loc[few["country"] == "SI", "n_events"] = 20  # 38 % of them found are eight pupils
+    found = rows(signals_table(replace(CROCOOS, signals=few), ENGLISH))
+    assert found["Slovenia"] == ["c"] * 5
+    assert found["Hungary"][0] == "38.2 (33.2 to 43.2)"
 
 
 def test_each_of_several_arms_has_its_part_of_a_table() -> None:
