@@ -14,6 +14,7 @@ from reports.tables.layout import Cell, Line, line, table
 from reports.words import Words, message
 
 _FEWER, _MORE = message("{n} for one fewer"), message("{n} for one more")
+_LESS, _GREATER = message("{n} fewer"), message("{n} more")
 
 
 def ratios_table(evidence: Evidence, words: Words, *, anchor: str = "ratios") -> Table | None:
@@ -33,10 +34,11 @@ def ratios_table(evidence: Evidence, words: Words, *, anchor: str = "ratios") ->
         words,
         words.text("The differences in shares, said in other ways"),
         columns=(
-            Column(label=words.text("Outcome"), width=2.4),
+            Column(label=words.text("Outcome"), width=1.9),
             Column(label=words.text("Risk ratio"), align="right", width=1.8),
             Column(label=words.text("Odds ratio"), align="right", width=1.8),
-            Column(label=words.text("Pupils needed"), align="right", width=3.0),
+            Column(label=words.text("Pupils needed"), align="right", width=1.3),
+            Column(label=words.text("Interval"), align="right", width=2.0),
         ),
         lines=lines,
         threshold=evidence.disclosure_threshold,
@@ -63,7 +65,7 @@ def _line(evidence: Evidence, words: Words, one: Comparison, estimates: Estimate
         HIDDEN if secret else _ratio(words, _found(estimates, one, quantity))
         for quantity in ("risk_ratio", "marginal_odds_ratio")
     ]
-    return line(outcome_head(words, one, with_unit=False), *cells, _needed(words, one, estimates))
+    return line(outcome_head(words, one, with_unit=False), *cells, *_needed(words, one, estimates))
 
 
 def _ratio(words: Words, estimate: Estimate | None) -> Cell:
@@ -76,26 +78,24 @@ def _ratio(words: Words, estimate: Estimate | None) -> Cell:
     )
 
 
-def _needed(words: Words, one: Comparison, estimates: Estimates) -> Cell:
+def _needed(words: Words, one: Comparison, estimates: Estimates) -> tuple[Cell, Cell]:
+    """Return the number needed to treat and its interval, which runs through infinity where no effect is in it."""
     estimate = _found(estimates, one, "number_needed_to_treat")
     if estimate is None:
-        return words.numbers.decimal(math.nan)
-    number = Span(text=fewer_or_more(words, estimate.estimate), estimate_id=estimate.estimate_id)
+        return words.numbers.decimal(math.nan), words.numbers.decimal(math.nan)
+    number = Span(text=fewer_or_more(words, estimate.estimate, _FEWER, _MORE), estimate_id=estimate.estimate_id)
     low, high = estimate.conf_low, estimate.conf_high
     if low <= high:
-        ends = sorted((pupils_needed(low), pupils_needed(high)))
-        interval = words.numbers.interval(*ends, digits=0)
-    else:
-        ends_in_words = {"low": fewer_or_more(words, low), "high": fewer_or_more(words, high)}
-        interval = words.text("({low} to ∞ to {high})", **ends_in_words)
-    return words.line("{estimate} {interval}", estimate=number, interval=interval)
+        return number, words.numbers.interval(*sorted((pupils_needed(low), pupils_needed(high))), digits=0)
+    ends = {name: fewer_or_more(words, end, _LESS, _GREATER) for name, end in (("low", low), ("high", high))}
+    return number, words.text("({low} to ∞ to {high})", **ends)
 
 
-def fewer_or_more(words: Words, needed: float) -> str:
+def fewer_or_more(words: Words, needed: float, fewer: str, more: str) -> str:
     """Return a number needed to treat with what it is needed for."""
     if not math.isfinite(needed):
         return "∞"
-    return words.text(_FEWER if needed > 0 else _MORE, n=words.numbers.count(pupils_needed(needed)))
+    return words.text(fewer if needed > 0 else more, n=words.numbers.count(pupils_needed(needed)))
 
 
 def pupils_needed(needed: float) -> float:

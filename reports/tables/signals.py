@@ -78,7 +78,7 @@ def _line(evidence: Evidence, words: Words, rows: pd.DataFrame, label: str) -> L
     area = by_measure.get("auc")
     if area is None or secret(by_measure.values(), limit=limit):
         return line(label, *[HIDDEN] * (len(_SHARES) + 1))
-    cells = [_figure(words, by_measure.get(name), scale=100.0, digits=1) for name in _SHARES]
+    cells = [_figure(words, by_measure.get(name), scale=100.0, digits=0) for name in _SHARES]
     return line(label, *cells, _figure(words, area, scale=1.0, digits=2))
 
 
