@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.binary import fit_logistic_mixed
 from analysis.clustered import fit_linear_clustered
-from analysis.effect_sizes import cox_index_of, hedges_g, odds_ratio
+from analysis.effect_sizes import cox_index_of, hedges_g, odds_ratio, relative_rows
 from analysis.linear import fit_linear_mixed
 from analysis.results import Estimate, Fit
 from analysis.specs import Model, Question
@@ -151,7 +151,7 @@ def _nothing_to_compare(arm: str, question: Question, *, present: set[str]) -> E
 def standardised_rows(
     differences: Sequence[Estimate], question: Question, *, arms: Sequence[ArmData], components: Components
 ) -> list[Estimate]:
-    """Return the differences on a common scale: Hedges' g of a continuous outcome, the Cox index of a binary one.
+    """Return the differences on other scales: Hedges' g; of shares the Cox index, ratios and number needed to treat.
 
     Parameters
     ----------
@@ -172,6 +172,7 @@ def standardised_rows(
         if question.kind == "binary":
             n_pupils = int(reference.sizes.sum() + other.sizes.sum())
             rows.append(cox_index_of(difference, share_reference=reference.mean, n_pupils=n_pupils))
+            rows += relative_rows(difference, share_reference=reference.mean)
         else:
             rows.append(
                 hedges_g(

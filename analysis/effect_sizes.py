@@ -152,6 +152,57 @@ def cox_index_of(difference: Estimate, *, share_reference: float, n_pupils: int)
     return _scaled(difference, factor=factor, quantity="cox_index")
 
 
+def relative_rows(difference: Estimate, *, share_reference: float) -> list[Estimate]:
+    """Return an adjusted difference of shares as a risk ratio, an odds ratio and a number needed to treat.
+
+    Parameters
+    ----------
+    difference
+        The adjusted difference of shares with its t interval.
+    share_reference
+        Observed share of the reference arm, taken as known; the other arm's share is this one and the difference.
+
+    Returns
+    -------
+    list of Estimate
+        ``quantity`` "risk_ratio", "marginal_odds_ratio" and "number_needed_to_treat". Intervals are the difference's
+        own, carried over, so that all exclude no effect or none does; standard errors are those of the logarithm. A
+        limit beyond 0 or 1 is that border. Failed where a share is 0 or 1.
+
+    Examples
+    --------
+    >>> row = Estimate(estimate=-0.05, std_error=0.02, conf_low=-0.09, conf_high=-0.01)
+    >>> [round(found.estimate, 3) for found in relative_rows(row, share_reference=0.2)]
+    [0.75, 0.706, 20.0]
+    """
+    rows = [replace(difference, quantity=name) for name in ("risk_ratio", "marginal_odds_ratio")]
+    share = share_reference + difference.estimate
+    known = difference.status != "failed"
+    if not known or not (0 < share_reference < 1 and 0 < share < 1):
+        reason = difference.reason if not known else "A share of 0 or 1 has no ratio and no odds."
+        done = [replace(failed_row(row), reason=reason) for row in rows]
+        return [*done, number_needed_to_treat(difference)]
+    ends = [min(max(share_reference + end, 0.0), 1.0) for end in (difference.conf_low, difference.conf_high)]
+    ratio, odds = (
+        replace(
+            row,
+            estimate=scale(share),
+            std_error=error,
+            conf_low=scale(ends[0]),
+            conf_high=scale(ends[1]),
+        )
+        for row, scale, error in (
+            (rows[0], lambda at: at / share_reference, difference.std_error / share),
+            (rows[1], lambda at: _odds(at) / _odds(share_reference), difference.std_error / (share * (1 - share))),
+        )
+    )
+    return [ratio, odds, number_needed_to_treat(difference)]
+
+
+def _odds(share: float) -> float:
+    return share / (1 - share) if share < 1 else math.inf
+
+
 def odds_ratio(log_odds: Estimate) -> Estimate:
     """Return a log odds ratio's row as an odds ratio; its standard error stays that of the logarithm."""
     if log_odds.status == "failed":

@@ -61,7 +61,8 @@ def estimate_effects(
     list of Estimate
         In reading order, a country after another, those of all countries (country "") first. Quantities: ``mean`` (a
         row an arm), ``difference`` (a row an arm other than the reference, by the question's model), ``odds_ratio``
-        (logistic model only), ``hedges_g`` or ``cox_index``, ``randomisation_test`` (statistic and p-value),
+        (logistic model only), ``hedges_g``, or for shares ``cox_index``, ``risk_ratio``, ``marginal_odds_ratio`` and
+        ``number_needed_to_treat``, ``randomisation_test`` (statistic and p-value),
         ``randomisation_interval`` (limits only), ``icc``, ``school_sd``, ``pupil_sd``; with several countries also
         ``pooled_difference`` and ``prediction_interval``.
         ``estimate_id`` is "entry/country/quantity/arm", with "all" and "-" where there is none.

@@ -10,6 +10,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from data_schema.errors import EstimationError
+
 Status = Literal["ok", "boundary", "failed"]
 
 
@@ -286,8 +288,16 @@ def t_estimate(
     -------
     Estimate
         Failed, without figures, when the standard error is not above zero or there are no degrees of freedom.
+
+    Raises
+    ------
+    EstimationError
+        When the row's ``conf_level`` is not between 0 and 1.
     """
     from scipy import stats
+
+    if not 0 < shared.conf_level < 1:
+        raise EstimationError("interval", f"conf_level {shared.conf_level:g} is not between 0 and 1.", "Use 0.95.")
 
     error = std_error if test_error is None else test_error
     if not (math.isfinite(estimate) and std_error > 0 and error > 0 and df > 0):

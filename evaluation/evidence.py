@@ -14,7 +14,7 @@ from evaluation.provenance import version
 from evaluation.stages import require
 from evaluation.stages.assign import RECORD, n_draws, read_allocation_record, read_log, verify
 from evaluation.stages.collect import CONTENT, RETURNS
-from evaluation.stages.impact import COSTS, ESTIMATES, FLOW, IMPLEMENTATION
+from evaluation.stages.impact import COSTS, ESTIMATES, FLOW, IMPLEMENTATION, SIGNALS_EVALUATED
 from evaluation.stages.later import later_steps
 from evaluation.stages.redraws import unequal_chances
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence, OutcomeFacts
@@ -65,6 +65,7 @@ def evidence(trial: Trial, *, country: str) -> Evidence:
         balance_test={name: math.nan if value is None else value for name, value in test.items()},
         implementation=_table(paths.results / IMPLEMENTATION),
         costs=_table(paths.results / COSTS),
+        signals=_table(paths.results / SIGNALS_EVALUATED),
         returns=_table(paths.store / RETURNS),
         frozen_waves={wave.label: frozen[wave.name].sha256 for wave in protocol.waves if wave.name in frozen},
         data_sha256=str(json.loads((paths.store / CONTENT).read_bytes())["sha256"]),

@@ -228,6 +228,12 @@ class Inference(Section):
     draws_seed: str = "randomisation test"
 
 
+class SignalsSection(Section):
+    """[signals]: the share of its pupils that a school's team can look after, at which warning signals are judged."""
+
+    capacity: Annotated[float, Field(gt=0, lt=1)] = 0.1
+
+
 class ReportsSection(Section):
     """[reports]: what is printed; the smallest count that may be, and the largest share of it from one school."""
 
@@ -264,6 +270,7 @@ class Protocol(Section):
     outcomes: Annotated[tuple[Outcome, ...], Field(min_length=1)]
     analyses: Annotated[tuple[Analysis, ...], Field(min_length=1)]
     inference: Inference = Inference()
+    signals: SignalsSection = SignalsSection()
     reports: ReportsSection = ReportsSection()
     privacy: Privacy = Privacy()
     linking: Linking = Linking()

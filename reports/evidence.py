@@ -92,8 +92,9 @@ class Evidence:
         statistic, df, p_value, conf_low, conf_high, conf_level, outcome, arm, country, n_schools, n_pupils, method,
         se_type, df_method, status, reason``. ``quantity`` is one of: ``difference`` (effect in the outcome's units; a
         share for binary outcomes), ``mean`` (observed mean or share of one arm), ``hedges_g``, ``cox_index``,
-        ``odds_ratio``, ``icc``, ``school_sd``, ``pupil_sd``, ``randomisation_test`` (only p_value and statistic),
-        ``pooled_difference`` (mean over countries), ``prediction_interval`` (only its ends).
+        ``risk_ratio``, ``marginal_odds_ratio``, ``number_needed_to_treat``, ``odds_ratio``, ``icc``, ``school_sd``,
+        ``pupil_sd``, ``randomisation_test`` (only p_value and statistic), ``pooled_difference`` (mean over countries),
+        ``prediction_interval`` (only its ends).
         ``country`` is "" for pooled rows. What could not be estimated has ``status`` other than "ok" or "boundary",
         NaN figures and a ``reason``.
     balance
@@ -114,6 +115,12 @@ class Evidence:
     costs
         One row: ``country`` ("" for all), ``n_schools``, ``cost_per_school``, ``cost_per_pupil``, ``currency``,
         ``price_year``; may be empty.
+    signals
+        How well warning signals found who had the first binary outcome, in reference schools before the intervention.
+        One row a ``country`` ("" for all), ``signal`` ("together": all in one risk) with its ``label``, and ``measure``
+        ("sensitivity", "specificity", "predictive_value", "negative_predictive_value", "auc"): ``estimate``,
+        ``conf_low``, ``conf_high``, ``conf_level``, ``capacity`` (share of a school's pupils that were flagged at
+        most), ``outcome``, ``n_schools``, ``n_pupils``, ``n_events``, ``status``, ``reason``; may be empty.
     returns
         One row a file that schools sent: ``country``, ``file``, ``table``, ``wave``, ``sent``, ``kept``, ``asked``,
         ``refused``; may be empty.
@@ -149,6 +156,7 @@ class Evidence:
     balance_test: Mapping[str, float] = field(default_factory=dict)
     implementation: pd.DataFrame = field(default_factory=pd.DataFrame)
     costs: pd.DataFrame = field(default_factory=pd.DataFrame)
+    signals: pd.DataFrame = field(default_factory=pd.DataFrame)
     returns: pd.DataFrame = field(default_factory=pd.DataFrame)
     intervention: str = ""
     comparison: str = ""

@@ -321,6 +321,49 @@ def answer(words: Words, one: Comparison) -> Inline:
     return words.joined([levels(words, one), effect(words, one), adjusted(words, one)])
 
 
+def needed(words: Words, one: Comparison, number: Estimate | None) -> Inline:
+    """Return how many pupils it takes for one fewer or more to have an event; empty where there is no number.
+
+    Parameters
+    ----------
+    number
+        The number needed to treat: above zero for one event fewer, below for one more. Where the data do not rule out
+        no effect its interval runs through infinity, and the first limit is the greater.
+    """
+    if number is None or number.status == "failed" or not one.outcome.event or one.verdict is Verdict.NONE:
+        return ()
+    values: dict[str, Value] = {
+        "schools": schools_of(words, one.arm),
+        "event": one.outcome.event,
+        "level": words.numbers.level(number.conf_level),
+    }
+
+    def pupils(value: float) -> Span:
+        text = words.numbers.count(math.ceil(abs(value) - 1e-9)) if math.isfinite(value) else "∞"
+        return Span(text=text, estimate_id=number.estimate_id)
+
+    if one.verdict is Verdict.UNCLEAR:
+        template = message(
+            "The data rule out neither that one pupil fewer of every {low} in {schools} {event}, nor one more of every"
+            " {high} ({level} interval)."
+        )
+        fewer, more = max(number.conf_low, number.conf_high), min(number.conf_low, number.conf_high)
+        return words.line(template, low=pupils(fewer), high=pupils(more), **values)
+    low, high = sorted((abs(number.conf_low), abs(number.conf_high)))
+    template = _ONE_MORE if number.estimate < 0 else _ONE_FEWER
+    return words.line(template, n=pupils(number.estimate), low=pupils(low), high=pupils(high), **values)
+
+
+_ONE_FEWER = message(
+    "Of every {n} pupils in {schools}, one fewer {event} than otherwise would have ({level} interval: one of every"
+    " {low} to one of every {high})."
+)
+_ONE_MORE = message(
+    "Of every {n} pupils in {schools}, one more {event} than otherwise would have ({level} interval: one of every"
+    " {low} to one of every {high})."
+)
+
+
 def adjusted(words: Words, one: Comparison) -> str:
     """Return a remark where the estimate is not the difference of the printed means; empty where it is."""
     before, after, difference = one.mean_reference, one.mean_arm, one.difference

@@ -76,6 +76,8 @@ def rate_effects(
     """
     if model.arm is None:
         raise EstimationError(f"model of '{model.outcome}'", "rates by arm need arms.", "Name the arms.")
+    if not per > 0:
+        raise EstimationError(f"model of '{model.outcome}'", f"rates per {per:g} units mean nothing.", "Use 1, or 100.")
     fit = fit_counts(frame, model, family=family, exposure=exposure, zero_inflated=zero_inflated, n_nodes=n_nodes)
     shared = Estimate(
         outcome=model.outcome,

@@ -21,6 +21,7 @@ from data_schema.errors import EstimationError
 _LEAST_NODES = 5
 _STEPS = 60
 _INFINITE = 15.0
+_MOST_CATEGORIES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,7 @@ def fit_ordinal(frame: pd.DataFrame, model: Model, *, n_nodes: int = 15) -> Ordi
         raise EstimationError(f"model of '{model.outcome}'", f"{n_nodes} nodes are too few.", "Use 5 or more.")
     columns = design_columns(frame, model)
     labels = {"method": f"cumulative_logit_mixed_{n_nodes}_nodes", "se_type": "model", "df_method": "between"}
-    reason = columns.reason or _one_category(columns)
+    reason = columns.reason or _too_many(columns) or _one_category(columns)
     if not reason:
         problem = _Problem.of(columns)
         parameters, value, info, n_steps, reason = _search(problem.data, n_nodes=n_nodes)
@@ -105,6 +106,14 @@ def fit_ordinal(frame: pd.DataFrame, model: Model, *, n_nodes: int = 15) -> Ordi
         fit = failed_fit(reason, **labels, n_missing_outcome=columns.n_missing_outcome)
         return OrdinalFit(fit=fit, thresholds=np.array([]), categories=())
     return _fitted(problem, columns, parameters=parameters, value=value, info=info, n_steps=n_steps, labels=labels)
+
+
+def _too_many(columns: Columns) -> str:
+    """Say so when the outcome is a measure, and not a few ordered answers."""
+    n_values = len(np.unique(columns.y))
+    if n_values <= _MOST_CATEGORIES:
+        return ""
+    return f"The outcome has {n_values} values, and ordered answers at most {_MOST_CATEGORIES}: use a linear model."
 
 
 def _one_category(columns: Columns) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.counts.rows import CountRows, count_reason, exposures
 from analysis.formula import MixedFormula
-from analysis.mixed_models.columns import mixed_columns
+from analysis.mixed_models.columns import MixedColumns, mixed_columns
 from analysis.mixed_models.groupings import Grouping
 from analysis.mixed_models.moments import Described
 from analysis.terms import INTERCEPT, Columns, numeric_column
@@ -111,7 +111,9 @@ def outcome_columns(
     )
     groupings = (replace(outermost, codes=outermost.codes[order]), replace(inner, codes=inner.codes[order]))
     rows = np.flatnonzero(usable)[made.rows][order]
-    reason = _reason(columns, groupings[: len(made.groupings)]) or ("" if binary else count_reason(columns))
+    reason = _reason(columns, groupings[: len(made.groupings)])
+    if not reason and not binary:
+        reason = count_reason(columns) or _empty_level(made, columns)
     return OutcomeColumns(
         columns=replace(columns, reason=reason),
         exposure=exposed[rows],
@@ -177,13 +179,33 @@ def _exposed(data: pd.DataFrame, outcome: str, exposure: str | None) -> tuple[np
     counts = numeric_column(data, outcome)
     exposed = exposures(data, exposure, counts=counts, outcome=outcome)
     usable = np.isfinite(exposed) & (exposed > 0)
+    if not usable.any():
+        raise EstimationError(
+            f"column '{exposure}'", "no row has an exposure above 0.", "Give the time that was counted."
+        )
     return exposed, usable, int((np.isfinite(counts) & ~usable).sum())
+
+
+def _empty_level(made: MixedColumns, columns: Columns) -> str:
+    """Name a level of a factor in which every count is zero, by its column or by what is left for the reference."""
+    for term, places in made.design.terms.items():
+        if made.design.factors[term] != (term,) or term not in made.levels:
+            continue
+        rows = [columns.x[:, place] == 1 for place in places]
+        for level, mine in zip(made.levels[term], [~np.any(rows, axis=0), *rows], strict=False):
+            if mine.any() and not columns.y[mine].any():
+                return f"Every count where '{term}' is '{level}' is zero: the rate ratio is zero or infinite."
+    return ""
 
 
 def _reason(columns: Columns, groupings: tuple[Grouping, ...]) -> str:
     if float(np.ptp(columns.y)) == 0.0:
         return f"Every row has the outcome {columns.y[0]:g}."
+    if columns.x.shape[1] >= len(columns.y):
+        return f"{len(columns.y)} rows are too few for a model of {columns.x.shape[1]} columns."
     for grouping in groupings:
+        if len(grouping.labels) >= len(columns.y):
+            return f"Every group of '{grouping.name}' has one row: groups and rows cannot be told apart."
         if len(grouping.labels) < 3:
             return (
                 f"There are {len(grouping.labels)} groups of '{grouping.name}'; how groups differ needs three or more."

@@ -72,10 +72,9 @@ def outcome_model(
             f"Use '(1 | {made.groupings[0].name})'.",
         )
     least = _LEAST_SLOPES if made.slope else (_LEAST_NESTED if len(made.groupings) > 1 else 1)
-    if nodes < 1 or 1 < nodes < least:
-        raise EstimationError(
-            place, f"{nodes} nodes do not do for this model.", f"Use 1 (Laplace), or {least} or more."
-        )
+    if not isinstance(nodes, int) or nodes < 1 or 1 < nodes < least:
+        remedy = f"Use 1 (Laplace), or a whole number of {least} or more."
+        raise EstimationError(place, f"{nodes} nodes do not do for this model.", remedy)
     return OutcomeFit(
         formula=str(read),
         outcome=read.outcome,

@@ -28,6 +28,8 @@ def standardised_effects(fit: OutcomeFit, factor: str, *, per: float, conf_level
             f"'{factor}' is not a factor of the formula.",
             f"Use one of {', '.join(sorted(fit.made.described.levels)) or 'its text columns'}.",
         )
+    if not per > 0:
+        raise EstimationError(f"effects of '{fit.outcome}'", f"rates per {per:g} units mean nothing.", "Use 1, or 100.")
     binary = fit.family == "binomial"
     shared = Estimate(
         outcome=fit.outcome,

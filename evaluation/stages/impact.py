@@ -39,10 +39,11 @@ WEIGHT = "school_weight"
 """Column of the weights of schools that had different chances of the arms."""
 
 ESTIMATES, FLOW, IMPLEMENTATION, COSTS = "estimates.csv", "flow.csv", "implementation.csv", "costs.csv"
+SIGNALS_EVALUATED = "signals.csv"
 
 
 def impact(trial: Trial) -> pd.DataFrame:
-    """Estimate every effect that the plan asks for, and count the flow, the implementation and the costs.
+    """Estimate every effect that the plan asks for; count flow, implementation and costs, and judge the signals.
 
     Raises
     ------
@@ -93,7 +94,7 @@ def needed_frames(trial: Trial) -> dict[tuple[str, str], pd.DataFrame]:
         if measure.table != "school":
             wanted[place_of(measure, protocol, tables)] = None
     wanted[listed, protocol.population_wave] = None
-    wanted |= {("implementation", ""): None, ("costs", ""): None}
+    wanted |= {("implementation", ""): None, ("costs", ""): None, ("signals", protocol.population_wave): None}
     return stored_frames(trial, wanted)
 
 
@@ -193,6 +194,7 @@ def primary_of(protocol: Protocol) -> Analysis:
 def _descriptions(trial: Trial, frames: Frames, data: AnalysisData) -> dict[str, pd.DataFrame]:
     from evaluation.flow import flow_table, joined_later
     from evaluation.practice import cost_table, implementation_table
+    from evaluation.signals import signals_table
 
     protocol = trial.protocol
     joined = joined_later(_later_lists(protocol, frames), data)
@@ -206,6 +208,7 @@ def _descriptions(trial: Trial, frames: Frames, data: AnalysisData) -> dict[str,
             primary=primary_of(protocol),
         ),
         IMPLEMENTATION: implementation_table(frames["implementation", ""], tables_of(protocol)["implementation"]),
+        SIGNALS_EVALUATED: signals_table(protocol, frames, data, table=tables_of(protocol)["signals"]),
         COSTS: cost_table(frames["costs", ""], pupils=data.frame.groupby("school_id").size()),
     }
 

@@ -84,7 +84,7 @@ def _balance(trial: Trial) -> Mapping[str, str]:
 
 def _impact(trial: Trial) -> Mapping[str, str]:
     return {
-        **trial.protocol_hashes("outcomes", "covariates", "analyses", "inference", "population"),
+        **trial.protocol_hashes("outcomes", "covariates", "analyses", "inference", "population", "signals"),
         **_schedule(trial),
         **trial.file_hash(trial.paths.plan / RECORD),
         **trial.file_hash(trial.paths.allocation / RECORD),

@@ -24,6 +24,7 @@ from reports.sections.methods import methods
 from reports.sections.practice import costs, implementation
 from reports.sections.results import main_results, results_by_country, results_by_outcome, sensitivity
 from reports.sections.returned import data_returns
+from reports.sections.signals import warning_signals
 
 __all__ = [
     "all_estimates",
@@ -54,4 +55,5 @@ __all__ = [
     "sensitivity",
     "summary",
     "trial_design",
+    "warning_signals",
 ]

@@ -19,20 +19,28 @@ from reports.selection import (
     outcome_of,
     sensitivity_analyses,
 )
-from reports.sentences import Comparison, answer, check, comparison, figure
-from reports.tables import by_country_table, effect_sizes_table, factors_table, outcomes_table, sensitivity_table
+from reports.sentences import Comparison, answer, check, comparison, figure, needed
+from reports.tables import (
+    by_country_table,
+    effect_sizes_table,
+    factors_table,
+    outcomes_table,
+    ratios_table,
+    sensitivity_table,
+)
 from reports.words import Words, message, words
 
 
 def main_results(evidence: Evidence, language: str) -> tuple[Block, ...]:
     """Return all outcomes at a glance, and their relative and standardised sizes."""
     text = words(language)
-    factors = factors_table(evidence, text)
+    factors, ratios = factors_table(evidence, text), ratios_table(evidence, text)
     return (
         Heading(text=text.text("Results"), anchor="results"),
         outcomes_table(evidence, text),
         *((factors,) if factors is not None else ()),
         effect_sizes_table(evidence, text),
+        *((ratios,) if ratios is not None else ()),
     )
 
 
@@ -40,6 +48,7 @@ def results_by_outcome(evidence: Evidence, language: str) -> tuple[Block, ...]:
     """Return each outcome in words and in a table by country, the primary ones first."""
     text = words(language)
     blocks: list[Block] = []
+    found = all_estimates(evidence)
     for entry in main_analyses(evidence):
         outcome = outcome_of(evidence, entry)
         blocks.append(Heading(text=_heading(text, entry, outcome.label), level=2, anchor=f"outcome-{entry.name}"))
@@ -47,7 +56,8 @@ def results_by_outcome(evidence: Evidence, language: str) -> tuple[Block, ...]:
             blocks.append(Paragraph(text=_exploratory(text), style="small"))
         for arm in compared_arms(evidence):
             one = comparison(evidence, entry, arm=arm)
-            said = [answer(text, one), check(text, one), _alike(evidence, text, one)]
+            number = found.usable(entry.name, "number_needed_to_treat", arm=arm.name, country=one.country)
+            said = [answer(text, one), needed(text, one, number), check(text, one), _alike(evidence, text, one)]
             blocks.append(paragraph(text.joined(said)))
             blocks.append(by_country_table(evidence, text, entry, arm=arm))
     return tuple(blocks)

@@ -10,7 +10,9 @@ from reports.tables.factors import factors_table
 from reports.tables.flow import flow_table
 from reports.tables.glance import outcomes_table
 from reports.tables.practice import costs_table, implementation_table
+from reports.tables.ratios import ratios_table
 from reports.tables.sensitivity import sensitivity_table
+from reports.tables.signals import signals_table
 
 __all__ = [
     "balance_table",
@@ -23,6 +25,8 @@ __all__ = [
     "flow_table",
     "implementation_table",
     "outcomes_table",
+    "ratios_table",
     "returns_table",
     "sensitivity_table",
+    "signals_table",
 ]

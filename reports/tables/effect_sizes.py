@@ -51,10 +51,12 @@ def effect_sizes_table(evidence: Evidence, words: Words, *, anchor: str = "effec
 def _line(evidence: Evidence, words: Words, one: Comparison, estimates: Estimates) -> Line:
     entry, arm, country = one.analysis.name, one.arm.name, one.country
     index = "cox_index" if one.outcome.kind == "binary" else "hedges_g"
+    relative = _relative(evidence, words, one, estimates)
+    standardised = _with_interval(words, estimates.usable(entry, index, arm=arm, country=country))
     return line(
         outcome_head(words, one, with_unit=False),
-        _relative(evidence, words, one, estimates),
-        _with_interval(words, estimates.usable(entry, index, arm=arm, country=country)),
+        relative,
+        HIDDEN if relative is HIDDEN else standardised,  # a Cox index gives the share away as a ratio does
         _with_interval(words, estimates.usable(entry, "icc", country=country), digits=3),
         p_cell(words, one.test),
     )

@@ -8,7 +8,7 @@ from analysis.results import Estimate
 from reports.blocks import Column, Span, Table
 from reports.disclosure import Count, is_small
 from reports.evidence import Evidence
-from reports.selection import all_estimates, as_estimate, focus, records
+from reports.selection import all_estimates, as_estimate, focus, records, reference_arm
 from reports.tables.cells import HIDDEN, shown_means
 from reports.tables.layout import Cell, Line, line, table
 from reports.words import Words
@@ -27,6 +27,7 @@ def estimates_table(evidence: Evidence, words: Words, *, anchor: str = "estimate
         if mean is None
     }
     place = focus(evidence)
+    endless = any(_is_endless(as_estimate(row)) for row in records(evidence.estimates))
     rows = [as_estimate(row) for row in records(evidence.estimates)]
     rows = [row for row in rows if not place or row.country in ("", place)]
     lines: list[Line] = []
@@ -36,7 +37,7 @@ def estimates_table(evidence: Evidence, words: Words, *, anchor: str = "estimate
         for row in (row for row in rows if row.plan_entry == entry):
             if row.status == "failed" and row.reason:
                 reasons.setdefault(row.reason, row.estimate_id)
-            secret = row.quantity == "mean" and (row.plan_entry, row.arm, row.country) in suppressed
+            secret = _tells(row, suppressed, reference=reference_arm(evidence).name)
             lines.append(_line(words, row, limit=evidence.disclosure_threshold, secret=secret))
     return table(
         words,
@@ -63,10 +64,35 @@ def estimates_table(evidence: Evidence, words: Words, *, anchor: str = "estimate
                 if any(row.status == "boundary" for row in rows)
                 else []
             ),
+            *(
+                [
+                    words.text(
+                        "A number needed to treat whose interval ends below its start runs through no effect at all."
+                    )
+                ]
+                if endless
+                else []
+            ),
             *(words.text("{id}: not estimated. {reason}", id=first, reason=why) for why, first in reasons.items()),
         ],
         anchor=anchor,
     )
+
+
+# Figures that, beside the difference, give the reference arm's share away.
+_TELLING = ("cox_index", "risk_ratio", "marginal_odds_ratio")
+
+
+def _tells(row: Estimate, suppressed: set[tuple[str, str, str]], *, reference: str) -> bool:
+    """Whether a row is, or gives away, a share that is suppressed."""
+    if row.quantity == "mean":
+        return (row.plan_entry, row.arm, row.country) in suppressed
+    arms = (row.arm, reference) if row.quantity in _TELLING else ()
+    return any((row.plan_entry, arm, row.country) in suppressed for arm in arms)
+
+
+def _is_endless(row: Estimate) -> bool:
+    return row.quantity == "number_needed_to_treat" and row.conf_low > row.conf_high
 
 
 def _line(words: Words, row: Estimate, *, limit: int, secret: bool) -> Line:

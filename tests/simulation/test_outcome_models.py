@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from scipy import optimize, special
 
-from analysis import Model
+from analysis import Model, mixed_model
 from analysis.binary import risk_effects, risk_redraws
 from analysis.counts import CountFamily, rate_effects
 from analysis.gee import GeeErrors, fit_gee
@@ -136,3 +136,35 @@ def test_re_draws_of_the_risk_difference_are_exact() -> None:
         p_values.append(row.p_value)
     assert np.mean(np.array(p_values) <= 0.05 + 1e-12) == pytest.approx(0.05, abs=LIMIT * math.sqrt(2))
     assert np.mean(p_values) == pytest.approx(0.5, abs=3 * math.sqrt(1 / 12 / 200) + 0.01)
+
+
+def classes(seed: int, *, n_schools: int = 12) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    group = np.repeat(np.arange(3 * n_schools), 15)
+    school = group // 3
+    pilot = (rng.permutation(n_schools) % 2 == 0)[school]
+    level = 0.5 * rng.standard_normal(n_schools)[school] + 0.4 * rng.standard_normal(3 * n_schools)[group]
+    left = rng.random(group.size) < special.expit(-1.6 + level)
+    arm = np.where(pilot, "pilot", "control")
+    return pd.DataFrame({"school": school, "room": group % 3, "arm": arm, "left": left.astype(int)})
+
+
+def test_classes_in_schools_find_nothing_more_often_than_they_say() -> None:
+    n_trials = 150
+    limit = 3 * math.sqrt(0.05 * 0.95 / n_trials)
+    found, wald = 0, 0
+    for seed in range(n_trials):
+        fit = mixed_model("left ~ arm + (1 | school/room)", classes(seed), family="binomial", n_nodes=7)
+        row = fit.estimate("arm[pilot]")
+        found += row.p_value <= 0.05
+        wald += abs(row.estimate) > 1.96 * row.std_error
+    assert found / n_trials <= 0.05 + limit
+    assert wald >= found
+
+
+def test_a_log_link_finds_nothing_more_often_than_it_says() -> None:
+    found = [
+        risk_effects(trial(20, seed, dropout=0.15), MODEL, link="log").row("risk_ratio", "pilot").p_value <= 0.05
+        for seed in range(N_TRIALS)
+    ]
+    assert np.mean(found) <= 0.05 + LIMIT

@@ -14,6 +14,8 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.effect_sizes import relative_rows
+from analysis.results import Estimate
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence, OutcomeFacts
 
 ESTIMATE_COLUMNS = [
@@ -114,6 +116,7 @@ def crocoos_evidence(country: str = "") -> Evidence:
         flow=_flow(),
         balance_test={"statistic": 8.31, "p_value": 0.612, "n_draws": 2000.0},
         implementation=_implementation(),
+        signals=_signals(),
         costs=_costs(),
         returns=_returns(),
         intervention=(
@@ -331,10 +334,30 @@ def _place_rows(analysis: AnalysisFacts, country: str) -> list[dict[str, object]
             conf_low=low / sd,
             conf_high=high / sd,
         ),
+        *_relative(analysis, shared, control=control, difference=difference, error=error, ends=(low, high)),
         _row(shared, "icc", "", estimate=icc[0], conf_low=icc[1], conf_high=icc[2]),
         _row(shared, "school_sd", "", estimate=sd * math.sqrt(icc[0])),
         _row(shared, "pupil_sd", "", estimate=sd * math.sqrt(1 - icc[0])),
         _row(shared, "randomisation_test", "pilot", **test),
+    ]
+
+
+def _relative(
+    analysis: AnalysisFacts,
+    shared: dict[str, object],
+    *,
+    control: float,
+    difference: float,
+    error: float,
+    ends: tuple[float, float],
+) -> list[dict[str, object]]:
+    if analysis.name != "dropout":
+        return []
+    row = Estimate(estimate=difference, std_error=error, conf_low=ends[0], conf_high=ends[1])
+    names = ("estimate", "std_error", "conf_low", "conf_high")
+    return [
+        _row(shared, made.quantity, "pilot", **{name: getattr(made, name) for name in names})
+        for made in relative_rows(row, share_reference=control)
     ]
 
 
@@ -583,6 +606,40 @@ def _implementation() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["country", "indicator", "label", "n_schools", "mean", "minimum", "maximum"])
 
 
+_SIGNALS = (
+    ("together", "", (0.382, 0.934, 0.421, 0.923, 0.77)),
+    ("absences_unjustified", "Unjustified absences", (0.331, 0.928, 0.364, 0.917, 0.72)),
+    ("risk_flag", "At risk", (0.294, 0.923, 0.325, 0.912, 0.64)),
+)
+SIGNAL_MEASURES = ("sensitivity", "specificity", "predictive_value", "negative_predictive_value", "auc")
+
+
+def _signals() -> pd.DataFrame:
+    rows = [
+        {
+            "country": country,
+            "signal": name,
+            "label": label,
+            "capacity": 0.1,
+            "outcome": "dropout",
+            "n_schools": _SCHOOLS[country][0],
+            "n_pupils": _PUPILS[country][0],
+            "n_events": round(0.112 * _PUPILS[country][0]),
+            "measure": measure,
+            "estimate": value,
+            "conf_low": value - 0.05,
+            "conf_high": value + 0.05,
+            "conf_level": 0.95,
+            "status": "ok",
+            "reason": "",
+        }
+        for country in ("", *_COUNTRIES)
+        for name, label, values in _SIGNALS
+        for measure, value in zip(SIGNAL_MEASURES, values, strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
 def _costs() -> pd.DataFrame:
     rows = [
         ("", 31, 4310.0, 79.1, "EUR", 2028),
@@ -651,6 +708,7 @@ def bare_evidence(estimates: pd.DataFrame | None = None) -> Evidence:
         balance=nothing,
         flow=nothing,
         implementation=nothing,
+        signals=nothing,
         costs=nothing,
         returns=nothing,
         balance_test={},
@@ -683,6 +741,7 @@ def letterless(evidence: Evidence) -> Evidence:
         "estimates": evidence.estimates.assign(reason="", estimate_id=number, plan_entry=entry),
     }
     marks = {"implementation": {"label": "¤"}, "costs": {"currency": "€"}, "returns": {"table": "¤", "wave": ""}}
+    marks["signals"] = {"label": "¤"}
     for name, columns in marks.items():
         if len(getattr(evidence, name)):
             frames[name] = getattr(evidence, name).assign(**columns)

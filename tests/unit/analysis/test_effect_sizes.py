@@ -6,9 +6,11 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analysis import Estimate, cox_index, hedges_g, odds_ratio, total_variance_factor
-from analysis.effect_sizes import cox_index_of
+from analysis.effect_sizes import cox_index_of, relative_rows
 from analysis.results import t_estimate
 
 DIFFERENCE = t_estimate(Estimate(arm="pilot", quantity="difference"), estimate=3.0, std_error=1.0, df=10)
@@ -89,3 +91,38 @@ def test_an_odds_ratio_is_the_exponential_of_log_odds() -> None:
     assert row.quantity == "odds_ratio"
     assert (row.estimate, row.conf_low) == (math.exp(3.0), math.exp(DIFFERENCE.conf_low))
     assert row.p_value == DIFFERENCE.p_value
+
+
+def test_a_difference_of_shares_as_ratios_and_number_needed_by_hand() -> None:
+    row = Estimate(
+        estimate=-0.05, std_error=0.02, conf_low=-0.09, conf_high=-0.01, statistic=-2.5, p_value=0.02, arm="pilot"
+    )
+    ratio, odds, needed = relative_rows(row, share_reference=0.2)
+    assert (ratio.estimate, ratio.conf_low, ratio.conf_high) == pytest.approx((0.75, 0.55, 0.95))
+    assert ratio.std_error == pytest.approx(0.02 / 0.15)
+    assert odds.estimate == pytest.approx((0.15 / 0.85) / (0.2 / 0.8))
+    assert odds.conf_high == pytest.approx((0.19 / 0.81) / 0.25)
+    assert (needed.estimate, needed.conf_low, needed.conf_high) == pytest.approx((20, 100 / 9, 100))
+    assert {made.p_value for made in (ratio, odds, needed)} == {0.02}
+
+
+@given(difference=st.floats(-0.15, 0.15), half=st.floats(0.001, 0.2), share=st.floats(0.16, 0.84))
+def test_ratios_exclude_no_effect_exactly_where_the_difference_does(
+    difference: float, half: float, share: float
+) -> None:
+    row = Estimate(estimate=difference, std_error=half / 2, conf_low=difference - half, conf_high=difference + half)
+    excluded = row.conf_low > 0 or row.conf_high < 0
+    for made in relative_rows(row, share_reference=share)[:2]:
+        assert (made.conf_low > 1 or made.conf_high < 1) == excluded or abs(abs(difference) - half) < 1e-9
+        assert made.conf_low <= made.estimate <= made.conf_high
+
+
+def test_limits_beyond_a_border_are_the_border_and_impossible_shares_fail() -> None:
+    row = Estimate(estimate=-0.05, std_error=0.1, conf_low=-0.3, conf_high=0.9)
+    ratio, odds, _ = relative_rows(row, share_reference=0.2)
+    assert (ratio.conf_low, ratio.conf_high) == (0.0, 5.0)
+    assert (odds.conf_low, odds.conf_high) == (0.0, math.inf)
+    gone = relative_rows(row, share_reference=0.02)
+    assert [made.status for made in gone] == ["failed", "failed", "ok"]
+    failed = Estimate(status="failed", reason="No pupil.")
+    assert {made.reason for made in relative_rows(failed, share_reference=0.2)} == {"No pupil."}

@@ -113,6 +113,8 @@ def test_an_arm_at_the_end_of_the_scale_and_answers_all_alike_fail_with_a_reason
     assert [row.status for row in top.rows] == ["failed"]
     assert "arm pilot" in top.rows[0].reason
     assert "same value" in fit_ordinal(frame.assign(answer=2), PLAIN).fit.convergence.reason
+    measured = fit_ordinal(frame.assign(answer=np.arange(len(frame))), PLAIN).fit.convergence.reason
+    assert f"{len(frame)} values" in measured
     telling = fit_ordinal(frame.assign(prior=frame["answer"] + 0.001 * frame["prior"]), MODEL)
     assert telling.fit.status == "failed"
     assert math.isnan(telling.estimate("arm[pilot]").estimate)

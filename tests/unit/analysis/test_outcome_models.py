@@ -186,6 +186,8 @@ def test_separated_events_get_the_weak_prior_and_a_note() -> None:
         (FRAME.assign(left=1), "Every row"),
         (FRAME.assign(left=FRAME["left"] * 2), "0 or 1"),
         (FRAME[FRAME["school"] < 2], "three or more"),
+        (FRAME.assign(school=range(len(FRAME))), "has one row"),
+        (FRAME.assign(prior=[f"p{k}" for k in range(len(FRAME))]), "too few for a model of"),
     ],
 )
 def test_what_cannot_be_fitted_fails_with_a_reason_and_keeps_its_rows(data: pd.DataFrame, reason: str) -> None:
@@ -216,6 +218,7 @@ def test_what_cannot_be_fitted_fails_with_a_reason_and_keeps_its_rows(data: pd.D
         ({"family": "poisson", "link": "logit"}, "does not go with poisson"),
         ({"family": "gamma"}, "'gamma' is unknown"),
         ({"family": "binomial", "n_nodes": 0}, "0 nodes"),
+        ({"family": "binomial", "n_nodes": 15.0}, "15.0 nodes"),
     ],
 )
 def test_arguments_that_do_not_belong_are_errors_with_a_remedy(arguments: dict[str, Any], problem: str) -> None:
@@ -269,3 +272,25 @@ def test_rows_without_exposure_are_left_out_and_counted() -> None:
     frame.loc[3, "absent"] = 5
     with pytest.raises(EstimationError, match="exposure of zero"):
         mixed_model("absent ~ arm + (1 | school)", frame, family="poisson", exposure="days")
+
+
+def test_counts_that_are_all_zero_at_a_level_fail_and_name_it() -> None:
+    for arm in ("pilot", "control"):
+        frame = FRAME.assign(absent=np.where(FRAME["arm"] == arm, 0, FRAME["absent"] + 1))
+        fit = mixed_model("absent ~ arm + prior + (1 | school)", frame, family="poisson")
+        assert fit.convergence.reason.startswith(f"Every count where 'arm' is '{arm}' is zero")
+
+
+def test_clumsy_choices_are_errors_with_a_remedy() -> None:
+    with pytest.raises(EstimationError, match="no row has an exposure above 0"):
+        mixed_model("absent ~ arm + (1 | school)", FRAME.assign(days=0, absent=0), family="poisson", exposure="days")
+    counts = mixed_model("absent ~ arm + (1 | school)", FRAME, family="poisson", exposure="days")
+    with pytest.raises(EstimationError, match="per 0 units"):
+        counts.effects("arm", per=0)
+    with pytest.raises(EstimationError, match="conf_level 95"):
+        counts.estimate("arm[pilot]", conf_level=95)
+    with pytest.raises(EstimationError, match="'prior' is not a factor"):
+        binomial().effects("prior")
+    with pytest.raises(EstimationError, match="not a level of 'arm'"):
+        binomial().predict(FRAME.assign(arm="mentor"))
+    assert "no term arm" in binomial().estimate("arm").reason

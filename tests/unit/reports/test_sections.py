@@ -105,7 +105,18 @@ def test_figures_lead_to_estimates_that_exist(notebook: str, name: str) -> None:
 
 def test_the_report_follows_the_order_of_consort() -> None:
     heads = [block.anchor for block in made("experimental_report", "crocoos") if isinstance(block, Heading)]
-    order = ["summary", "trial", "allocation", "flow", "baseline", "results", "countries", "implementation", "costs"]
+    order = [
+        "summary",
+        "trial",
+        "allocation",
+        "flow",
+        "baseline",
+        "results",
+        "countries",
+        "implementation",
+        "signals",
+        "costs",
+    ]
     order += ["returns", "methods", "limits", "provenance", "appendix"]
     assert [head for head in heads if head in order] == order
 
@@ -217,6 +228,19 @@ def test_implementation_is_described_and_not_called_a_cause() -> None:
     assert "it does not show what more or less of it would bring about" in text
     practice = "\n".join(texts(sections.implementation(TRIALS["crocoos"], "en")))
     assert not re.search(r"because|led to|caused|thanks to|effect of", practice)
+
+
+def test_warning_signals_are_judged_in_the_report_where_there_are_some() -> None:
+    text = said("experimental_report", TRIALS["crocoos"])
+    assert "With all signals in one risk, 38 of every 100 leavers had been flagged" in text
+    assert "42 of every 100 flagged pupils were among them" in text
+    assert "The warning signals themselves" not in said("experimental_report", TRIALS["awards"])
+
+
+def test_pupils_needed_are_said_as_a_minister_reads_them() -> None:
+    text = said("experimental_report", TRIALS["crocoos"])
+    assert "Of every 44 pupils in pilot schools, one fewer left school early than otherwise would have" in text
+    assert "one of every 25 to one of every 182" in text
 
 
 def test_a_draw_made_elsewhere_made_twice_or_not_verified_is_said_to_be() -> None:

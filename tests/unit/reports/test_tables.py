@@ -24,8 +24,10 @@ from reports.tables import (
     flow_table,
     implementation_table,
     outcomes_table,
+    ratios_table,
     returns_table,
     sensitivity_table,
+    signals_table,
 )
 from reports.tables.flow import flow_of
 from reports.tables.layout import line, table
@@ -130,9 +132,13 @@ def test_what_one_table_keeps_back_all_others_do() -> None:
     country = replace(evidence, country="SI")
     assert rows(outcomes_table(country, ENGLISH))["Early leaving, per 100 pupils (primary)"][:2] == ["c", "c"]
     assert rows(beside_table(country, ENGLISH))["Early leaving, per 100 pupils (primary)"][:2] == ["c", "c"]
-    assert rows(effect_sizes_table(country, ENGLISH))["Early leaving (primary)"][0] == "c"
+    assert rows(effect_sizes_table(country, ENGLISH))["Early leaving (primary)"][:2] == ["c", "c"]
+    assert rows(ratios_table(country, ENGLISH))["Early leaving (primary)"][:2] == ["c", "c"]
     cells = {row.cells[0][0].estimate_id: row.cells for row in estimates_table(evidence, ENGLISH).rows}
     assert [plain(cell) for cell in cells["dropout/SI/mean/pilot"][1:4]] == ["c", "c", "c"]
+    for telling in ("cox_index", "risk_ratio", "marginal_odds_ratio"):
+        assert plain(cells[f"dropout/SI/{telling}/pilot"][1]) == "c"
+    assert plain(cells["dropout/SI/number_needed_to_treat/pilot"][1]) != "c"
     assert plain(cells["engagement/SI/mean/pilot"][1]) == "3.50"
 
 
@@ -141,6 +147,43 @@ def test_relative_changes_are_the_difference_over_the_reference_share() -> None:
     assert found["Early leaving (primary)"][0] == "−21% (−36 to −5)"  # -0.0231 / 0.1118
     assert found["Average mark"][0] == "–"
     assert found["Early leaving (primary)"][2] == "0.041 (0.021 to 0.072)"
+
+
+def test_differences_of_shares_are_said_as_ratios_and_as_pupils_needed() -> None:
+    found = rows(ratios_table(CROCOOS, ENGLISH))
+    assert list(found) == ["Early leaving (primary)"]
+    ratio, odds, needed, interval = found["Early leaving (primary)"]
+    assert ratio == "0.79 (0.64 to 0.95)"  # (0.1118 - 0.0231) / 0.1118
+    assert odds.startswith("0.77 (")
+    assert (needed, interval) == ("44 for one fewer", "(25 to 182)")  # 1 / 0.0231, 1 / 0.0409, 1 / 0.0055
+    assert ratios_table(AWARDS, ENGLISH) is None
+
+
+def test_pupils_needed_run_through_no_effect_where_it_is_not_ruled_out() -> None:
+    estimates = CROCOOS.estimates.copy()
+    chosen = (estimates["quantity"] == "number_needed_to_treat") & (estimates["country"] == "")
+    estimates.loc[chosen, ["conf_low", "conf_high"]] = [8.2, -122.5]
+    needed = rows(ratios_table(replace(CROCOOS, estimates=estimates), ENGLISH))["Early leaving (primary)"][2:]
+    assert needed == ["44 for one fewer", "(9 fewer to ∞ to 123 more)"]
+
+
+def test_warning_signals_stand_with_the_best_of_them_first_and_then_by_country() -> None:
+    made = signals_table(CROCOOS, ENGLISH)
+    found = rows(made)
+    assert list(found)[:4] == ["All signals in one risk", "Unjustified absences", "At risk", "Hungary"]
+    assert found["All signals in one risk"][0] == "38 (33 to 43)"
+    assert found["All signals in one risk"][4] == "0.77 (0.72 to 0.82)"
+    one = rows(signals_table(replace(CROCOOS, country="SI"), ENGLISH))
+    assert list(one) == ["All signals in one risk", "Unjustified absences", "At risk"]
+    assert signals_table(AWARDS, ENGLISH) is None
+
+
+def test_signals_that_stand_for_few_pupils_are_kept_back() -> None:
+    few = CROCOOS.signals.copy()
+    few.loc[few["country"] == "SI", "n_events"] = 20  # 38 % of them found are eight pupils
+    found = rows(signals_table(replace(CROCOOS, signals=few), ENGLISH))
+    assert found["Slovenia"] == ["c"] * 5
+    assert found["Hungary"][0] == "38 (33 to 43)"
 
 
 def test_each_of_several_arms_has_its_part_of_a_table() -> None:
