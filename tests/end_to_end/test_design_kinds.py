@@ -15,8 +15,10 @@ from evaluation.comparison import primary_comparison
 from evaluation.protocol_reader import read_protocol
 from evaluation.specifications import design_of
 from evaluation.stages.assign import allocation_frame
+from evaluation.stages.certificate import draw_facts
 from evaluation.stages.redraws import redraws, school_weights, unequal_chances
 from evaluation.trial import Trial
+from reports.sections.certificate import certificate
 from reports.sections.design import allocation
 from tests.support.block_text import texts
 from tests.support.trials import clock, estimated_trial, short_protocol, small_protocol, small_trial
@@ -26,6 +28,7 @@ DESIGNS = {
     "complete": 'kind = "complete"\n',
     "classes of size": 'kind = "stratified"\nstrata = ["country", "size"]\ncuts = { size = [80] }\n',
     "misfits": 'kind = "stratified"\nstrata = ["country", "type"]\nmisfits = "wglobal"\n',
+    "minimisation": 'kind = "minimisation"\nstrata = ["country", "type"]\n[design.minimisation]\nchance = 90\n',
     "pairs": 'kind = "matched"\nstrata = ["country"]\n[design.matching]\nvariables = ["prior_dropout_rate", "type"]\n',
     "constrained": (
         'kind = "stratified"\nstrata = ["country"]\n[design.constraint]\n'
@@ -62,6 +65,7 @@ def test_a_design_goes_through_the_whole_of_the_draw(tmp_path: Path, name: str) 
     assert schools == allocation.schools
     assert actual.tolist() == list(allocation.positions)
     assert len(np.unique(draws, axis=0)) > 5
+    assert "one by one" in str(texts(certificate(draw_facts(again), "en"))) or name != "minimisation"
     if name == "pairs":
         strata = np.array(allocation.strata)
         for stratum in set(strata[[not label.endswith("rest") for label in strata]]):
@@ -77,6 +81,8 @@ def test_a_design_goes_through_the_whole_of_the_draw(tmp_path: Path, name: str) 
         ('kind = "simple"\nstrata = ["country"]\n', "A simple draw has no strata"),
         ('kind = "stratified"\nstrata = ["country"]\ncuts = { size = [300] }\n', "'size' is no stratum"),
         ('kind = "complete"\nmisfits = "strata"\n', "'strata' is not known for a draw of the kind 'complete'"),
+        ('kind = "complete"\n[design.minimisation]\nchance = 80\n', "a rule of minimisation is stated"),
+        ('kind = "minimisation"\n', "It needs strata to keep alike"),
         ('kind = "pairs"\n', "'pairs' is not allowed here"),
         ('kind = "complete"\n[design.constraint]\nvariables = ["size"]\n', "Nothing is constrained"),
         ('kind = "complete"\n[design.constraint]\nvariables = ["size"]\nbest_share = 2.0\n', "below 1"),
