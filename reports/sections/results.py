@@ -21,6 +21,7 @@ from reports.selection import (
 )
 from reports.sentences import Comparison, answer, check, comparison, figure
 from reports.tables import by_country_table, effect_sizes_table, factors_table, outcomes_table, sensitivity_table
+from reports.tables.adjustment import adjustment_sentence, adjustment_table
 from reports.words import Words, message, words
 
 
@@ -48,8 +49,10 @@ def results_by_outcome(evidence: Evidence, language: str) -> tuple[Block, ...]:
         for arm in compared_arms(evidence):
             one = comparison(evidence, entry, arm=arm)
             said = [answer(text, one), check(text, one), _alike(evidence, text, one)]
-            blocks.append(paragraph(text.joined(said)))
+            blocks.append(paragraph(text.joined([*said, adjustment_sentence(evidence, text, one)])))
             blocks.append(by_country_table(evidence, text, entry, arm=arm))
+            moved = adjustment_table(evidence, text, one)
+            blocks += [moved] if moved is not None else []
     return tuple(blocks)
 
 

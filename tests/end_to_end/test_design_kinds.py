@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -116,6 +117,18 @@ def test_unequal_chances_reach_the_analysis_as_weights_and_the_reader_as_a_sente
     rows = pd.read_csv(trial.paths.results / "estimates.csv", keep_default_na=False).set_index("estimate_id")
     name = trial.protocol.analyses[0].name
     assert rows.loc[f"{name}/all/difference/pilot", "status"] in ("ok", "boundary")
+    moved = pd.read_csv(trial.paths.results / "adjustment.csv")
+    assert moved["covariates"].tolist() == ["none", *trial.protocol.analyses[0].covariates, "all"]
+    whole = float(str(rows.loc[f"{name}/all/difference/pilot", "estimate"]))
+    assert moved["estimate"].iloc[-1] == pytest.approx(whole)
+    test = json.loads((trial.paths.balance / "test.json").read_text(encoding="utf-8"))
+    assert 0 < test["p_value_pupils"] <= 1
+    assert test["p_value_pupils"] != test["p_value"]
+    by_stratum = pd.read_csv(trial.paths.balance / "by_stratum.csv")
+    pupils = by_stratum.loc[by_stratum["level"] == "pupil"]
+    counts = pupils[["n_reference", "n_arm"]].to_numpy(dtype=float)
+    assert counts[counts > 0].min() >= trial.protocol.reports.disclosure_threshold
+    assert pupils["difference"].notna().any()
     said = " ".join(texts(allocation(trial.evidence(), "en")))
     assert "weight each school by the inverse of its chance" in said
     assert "drawn within it, each arm alike often" in said
