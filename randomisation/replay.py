@@ -221,15 +221,14 @@ def _two_arms(plan: Leftovers, generator: np.random.Generator, n_draws: int) -> 
             orders = generator.random((n_draws, len(children))).argsort(axis=1)
             _meet(children[orders], (group, up, open_group, share), generator, plan.unit)
     counts = np.repeat(np.array(plan.whole())[None], n_draws, axis=0)
-    if plan.parent:
-        last, rows = open_group[:, 0], np.arange(n_draws)
-        rounds_up = generator.random(n_draws) * plan.unit < share[:, 0]
-        up[rows, np.maximum(last, 0)] += (last >= 0) & rounds_up
-        is_cell = np.array(plan.cells) >= 0
-        strata = np.array(plan.cells)[is_cell]
-        fractional = np.array([sum(plan.left[group]) // plan.unit for group in np.flatnonzero(is_cell)])
-        counts[:, strata, 0] += up[:, is_cell]
-        counts[:, strata, 1] += fractional - up[:, is_cell]
+    last, rows = open_group[:, 0], np.arange(n_draws)
+    rounds_up = generator.random(n_draws) * plan.unit < share[:, 0]
+    up[rows, np.maximum(last, 0)] += (last >= 0) & rounds_up
+    is_cell = np.array(plan.cells) >= 0
+    strata = np.array(plan.cells)[is_cell]
+    fractional = np.array([sum(plan.left[group]) // plan.unit for group in np.flatnonzero(is_cell)])
+    counts[:, strata, 0] += up[:, is_cell]
+    counts[:, strata, 1] += fractional - up[:, is_cell]
     return counts
 
 
