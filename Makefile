@@ -1,6 +1,7 @@
 # make demo   simulate a trial and run it from protocol to site
 # make test   every test
 # make check  formatting, lint, types and layers
+# make cover  every branch of the draw, of disclosure control, of the checks and of pseudonyms is run by their own tests
 # Each sets up .venv by itself; nothing else is needed but Python 3.11 or newer.
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO ?= demo
 
-.PHONY: demo test check fix clean
+.PHONY: demo test check cover fix clean
 
 $(READY): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (once; some minutes)"
@@ -30,6 +31,15 @@ check: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+# What must not have a branch that no test runs, and the unit tests that run it. Only these files are traced.
+WHOLE := randomisation/*,reports/disclosure.py,data_schema/checks.py,data_schema/pseudonyms.py
+WHOLE_TESTS := tests/unit/randomisation tests/unit/reports/test_disclosure.py \
+	tests/unit/data_schema/test_checks.py tests/unit/data_schema/test_pseudonyms.py
+
+cover: $(READY)
+	@$(BIN)/python -m coverage run --rcfile=/dev/null --branch --include='$(WHOLE)' -m pytest -q $(WHOLE_TESTS)
+	@$(BIN)/python -m coverage report --rcfile=/dev/null --show-missing --skip-covered --fail-under=100
 
 fix: $(READY)
 	@$(BIN)/ruff format .

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NONE, ALL = "none", "all"
+COLUMNS = ["arm", "covariates", "estimate", "std_error", "shift", "shift_in_errors", "status"]
+"""Columns of the table of consequences."""
 
 
 def adjustment_consequences(frame: pd.DataFrame, question: Question) -> pd.DataFrame:
@@ -60,5 +62,4 @@ def adjustment_consequences(frame: pd.DataFrame, question: Question) -> pd.DataF
             first, error = unadjusted.setdefault(row.arm, (row.estimate, row.std_error))
             shift = row.estimate - first
             rows.append((row.arm, name, row.estimate, row.std_error, shift, shift / error, row.status))
-    columns = ["arm", "covariates", "estimate", "std_error", "shift", "shift_in_errors", "status"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=COLUMNS)

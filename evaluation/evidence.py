@@ -14,7 +14,7 @@ from evaluation.provenance import version
 from evaluation.stages import require
 from evaluation.stages.assign import RECORD, n_draws, read_allocation_record, read_log, verify
 from evaluation.stages.collect import CONTENT, RETURNS
-from evaluation.stages.impact import COSTS, ESTIMATES, FLOW, IMPLEMENTATION, SIGNALS_EVALUATED
+from evaluation.stages.impact import ADJUSTMENT, COSTS, ESTIMATES, FLOW, IMPLEMENTATION, SIGNALS_EVALUATED
 from evaluation.stages.later import later_steps
 from evaluation.stages.redraws import unequal_chances
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence, OutcomeFacts
@@ -62,6 +62,7 @@ def evidence(trial: Trial, *, country: str) -> Evidence:
         estimates=_table(paths.results / ESTIMATES),
         balance=_table(paths.balance / BALANCE),
         flow=_table(paths.results / FLOW),
+        adjustment=_table(paths.results / ADJUSTMENT),
         balance_test={name: math.nan if value is None else value for name, value in test.items()},
         implementation=_table(paths.results / IMPLEMENTATION),
         costs=_table(paths.results / COSTS),

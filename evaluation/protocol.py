@@ -93,16 +93,32 @@ class ConstraintSection(Section):
     categories: tuple[Name, ...] = ()
 
 
+class MinimisationSection(Section):
+    """[design.minimisation]: of 100 schools, how many are minimised; the column of the order in which they joined."""
+
+    chance: Annotated[int, Field(ge=50, le=95)] = 80
+    order: str = ""
+
+
 class DesignSection(Section):
     """[design]: how schools get their arm. "recorded" adopts a draw that was made elsewhere, from ``allocation``."""
 
     kind: Literal[
-        "simple", "complete", "stratified", "matched", "waiting_list", "stepped_wedge", "factorial", "recorded"
+        "simple",
+        "complete",
+        "stratified",
+        "matched",
+        "minimisation",
+        "waiting_list",
+        "stepped_wedge",
+        "factorial",
+        "recorded",
     ] = "stratified"
     strata: tuple[Name, ...] = ()
     cuts: dict[Name, tuple[float, ...]] = {}
     matching: MatchingSection | None = None
     constraint: ConstraintSection | None = None
+    minimisation: MinimisationSection | None = None
     misfits: Literal["balanced", "strata", "global", "wstrata", "wglobal"] = "balanced"
     waiting_label: Text = "Schools still waiting"
     started_label: Text = "Schools that have started"

@@ -10,11 +10,17 @@ if TYPE_CHECKING:
     from data_schema.fields import Field
     from data_schema.intake import InboxRule
     from data_schema.tables import Table
-    from evaluation.protocol import FieldSection, Protocol
+    from evaluation.protocol import DesignSection, FieldSection, Protocol
     from randomisation.design import Design, DesignKind
+    from randomisation.minimising import Minimising
 
 
-DRAWN_AS: Mapping[str, DesignKind] = {"simple": "simple", "complete": "complete", "matched": "matched"}
+DRAWN_AS: Mapping[str, DesignKind] = {
+    "simple": "simple",
+    "complete": "complete",
+    "matched": "matched",
+    "minimisation": "minimisation",
+}
 """How the schools of a kind are drawn, where it is not in strata: schedules and factors are arms."""
 
 
@@ -87,6 +93,7 @@ def design_of(protocol: Protocol) -> Design:
         cuts=tuple(section.cuts.items()),
         kind=DRAWN_AS.get(section.kind, "stratified"),
         misfits=section.misfits,
+        minimisation=minimising_of(section),
         matching=None
         if matching is None
         else Matching(variables=matching.variables, distance=matching.distance, limit=matching.limit),
@@ -101,6 +108,16 @@ def design_of(protocol: Protocol) -> Design:
             categories=constraint.categories,
         ),
     )
+
+
+def minimising_of(section: DesignSection) -> Minimising | None:
+    """Return the rule of a minimisation; that of the defaults where the protocol states none."""
+    from randomisation.minimising import Minimising
+
+    stated = section.minimisation
+    if stated is None:
+        return Minimising() if section.kind == "minimisation" else None
+    return Minimising(chance=stated.chance, order=stated.order)
 
 
 def inbox_rules_of(protocol: Protocol) -> tuple[InboxRule, ...]:

@@ -12,6 +12,7 @@ from randomisation.later import Replacement, extend, replace_school
 from randomisation.log import LogEntry, append, verify_log
 from randomisation.matching import Matching
 from randomisation.minimised import Minimisation
+from randomisation.minimising import Minimising
 from randomisation.permuted import permute_within_strata
 from randomisation.possible import AllAllocations, all_allocations, n_allocations
 from randomisation.record import (
@@ -39,6 +40,7 @@ __all__ = [
     "LogEntry",
     "Matching",
     "Minimisation",
+    "Minimising",
     "Replacement",
     "Saturation",
     "Validity",

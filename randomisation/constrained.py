@@ -234,9 +234,9 @@ def assignment_probabilities(schools: pd.DataFrame, design: Design) -> pd.DataFr
     Returns
     -------
     pandas.DataFrame
-        One row a school, sorted: `school_id` and a column an arm. Exact, but for a constraint with unequal ratios and
-        more than `MOST_CANDIDATES` draws, where they come from so many re-draws. Their inverse are the weights that an
-        analysis needs when schools' probabilities differ.
+        One row a school, sorted: `school_id` and a column an arm. Exact, but with unequal ratios for a minimisation and
+        for a constraint with more than `MOST_CANDIDATES` draws, where they come from so many re-draws. Their inverse
+        are the weights that an analysis needs when schools' probabilities differ.
 
     Examples
     --------
@@ -249,6 +249,7 @@ def assignment_probabilities(schools: pd.DataFrame, design: Design) -> pd.DataFr
     import pandas as pd
 
     from randomisation.misfits import BALANCED, misfit_plan, misfit_probabilities
+    from randomisation.replay import replay
     from randomisation.simple import simple_probabilities
 
     read = read_schools(schools, design)
@@ -256,6 +257,9 @@ def assignment_probabilities(schools: pd.DataFrame, design: Design) -> pd.DataFr
         table = np.tile(
             [float(share) for share in simple_probabilities(design.ratios, len(read.ids))], (len(read.ids), 1)
         )
+    elif design.kind == "minimisation" and len(set(design.ratios)) > 1:
+        draws = replay(schools, design, n_draws=MOST_CANDIDATES, seed=CANDIDATES_SEED)
+        table = np.stack([(draws == arm).mean(axis=0) for arm in range(len(design.arms))], axis=1)
     elif design.constraint is None and design.misfits != BALANCED:
         cells = read.cells()
         plan = misfit_plan([len(members) for members in cells.values()], design.ratios, design.misfits)

@@ -12,10 +12,11 @@ from randomisation.canonical import is_plain
 from randomisation.constraint import Constraint
 from randomisation.cuts import Cut, check_cuts, class_names
 from randomisation.matching import Matching
+from randomisation.minimising import Minimising
 from randomisation.misfits import BALANCED, KNOWN, STRATEGIES, Misfits
 
-DesignKind = Literal["simple", "complete", "stratified", "matched"]
-KINDS = ("simple", "complete", "stratified", "matched")
+DesignKind = Literal["simple", "complete", "stratified", "matched", "minimisation"]
+KINDS = ("simple", "complete", "stratified", "matched", "minimisation")
 """The kinds of design, the plainest first."""
 
 MATCHED_SET = "matched_set"
@@ -81,6 +82,7 @@ class Design:
     kind
         "simple": each school by itself, so that numbers may come out uneven. "complete": numbers as even as can be.
         "stratified": the same within strata. "matched": within sets of alike schools, within strata.
+        "minimisation": schools join one by one, and most of them get the arm that keeps the arms alike in the strata.
     matching
         What alike means; for the kind "matched" only.
     constraint
@@ -93,6 +95,9 @@ class Design:
         "stratified" only. "balanced" (the default) settles them against one another across strata; "strata", "global",
         "wstrata" and "wglobal" are the strategies of `randomisation.misfits`. With "strata" and "global" and uneven
         ratios schools of different strata differ in their probabilities: `assignment_probabilities` has them.
+
+    minimisation
+        How schools are minimised; for the kind "minimisation" only.
 
     Examples
     --------
@@ -110,6 +115,7 @@ class Design:
     constraint: Constraint | None = None
     cuts: tuple[Cut, ...] = ()
     misfits: Misfits = BALANCED
+    minimisation: Minimising | None = None
 
     def __post_init__(self) -> None:
         """Check the design as a whole."""
@@ -158,8 +164,24 @@ class Design:
                 f"The ratio {self.ratio_in_words} makes sets of {sum(self.ratios)} schools.",
                 "Match pairs (1:1) or triplets (1:1:1, 2:1 or 1:2).",
             )
+        self._check_minimisation()
         if MATCHED_SET in (*self.strata, *self.variables):
             raise DesignError("design", f"The name '{MATCHED_SET}' is reserved.", "Give the column another name.")
+
+    def _check_minimisation(self) -> None:
+        if (self.minimisation is not None) != (self.kind == "minimisation"):
+            raise DesignError(
+                "design, minimisation",
+                f"The kind is '{self.kind}', and a rule of minimisation is "
+                f"{'missing' if self.minimisation is None else 'stated'}.",
+                "State it with kind 'minimisation', and with no other.",
+            )
+        if self.kind == "minimisation" and (not self.strata or self.constraint is not None):
+            raise DesignError(
+                "design, minimisation",
+                "It needs strata to keep alike, and takes no constraint.",
+                "Name the factors as strata, and leave the constraint out.",
+            )
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -168,10 +190,11 @@ class Design:
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """Columns of the school frame that matching and constraint look at."""
+        """Columns of the school frame that matching, constraint and the order of joining look at."""
         matching = self.matching.variables if self.matching is not None else ()
         constraint = self.constraint.variables if self.constraint is not None else ()
-        return tuple(dict.fromkeys((*matching, *constraint)))
+        order = (self.minimisation.order,) if self.minimisation is not None and self.minimisation.order else ()
+        return tuple(dict.fromkeys((*matching, *constraint, *order)))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -207,6 +230,8 @@ class Design:
         arms, ratios = " : ".join(self.names), " : ".join(str(ratio) for ratio in self.ratios)
         strata = f"stratified by {', '.join(self.strata)}" if self.strata else "without strata"
         parts = [strata if self.kind == "stratified" else self.kind]
+        if self.minimisation is not None:
+            parts = [f"minimised in {', '.join(self.strata)}"]
         if self.matching is not None:
             parts = [*([strata] if self.strata else []), f"matched on {', '.join(self.matching.variables)}"]
         if self.misfits != BALANCED:
@@ -242,6 +267,11 @@ class Design:
                 f"{text}, each school by itself, so that the arms' numbers of schools are left to chance; "
                 "the draw is repeated as a whole if an arm has no school."
             )
+        if self.minimisation is not None:
+            return (
+                f"{text}, one by one as they join: in {self.minimisation.chance} of 100 cases to an arm that keeps the "
+                f"arms most alike in {' and '.join(self.strata)}, otherwise by the ratio alone."
+            )
         if self.matching is not None:
             size = "pairs" if sum(self.ratios) == min(SET_SIZES) else "sets of three"
             strata = f"of the same {' and '.join(self.strata)} " if self.strata else ""
@@ -272,6 +302,8 @@ class Design:
             values["misfits"] = self.misfits
         if self.matching is not None:
             values["matching"] = self.matching.to_dict()
+        if self.minimisation is not None:
+            values["minimisation"] = self.minimisation.to_dict()
         if self.constraint is not None:
             values["constraint"] = self.constraint.to_dict()
         return values
@@ -283,6 +315,7 @@ class Design:
             arms, strata, kind = values["arms"], values["strata"], values["kind"]
             made = tuple(Arm(**arm) for arm in arms)  # type: ignore[attr-defined]
             matching, constraint = values.get("matching"), values.get("constraint")
+            minimisation = values.get("minimisation")
             return cls(
                 arms=made,
                 strata=tuple(strata),  # type: ignore[arg-type]
@@ -291,6 +324,7 @@ class Design:
                 constraint=None if constraint is None else Constraint.from_dict(constraint),  # type: ignore[arg-type]
                 cuts=tuple((name, tuple(at)) for name, at in values.get("cuts", ())),  # type: ignore[attr-defined]
                 misfits=values.get("misfits", BALANCED),  # type: ignore[arg-type]
+                minimisation=None if minimisation is None else Minimising.from_dict(minimisation),  # type: ignore[arg-type]
             )
         except (KeyError, TypeError, ValueError) as error:
             raise DesignError("allocation record, design", f"It cannot be read ({error}).", _RESTORE) from error

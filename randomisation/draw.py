@@ -14,12 +14,13 @@ from randomisation.misfits import BALANCED, draw_misfits, fewest_schools, misfit
 from randomisation.schools import SortedSchools, read_schools
 from randomisation.settle import leftovers, settle
 from randomisation.simple import draw_simple
-from randomisation.stream import ALGORITHM, CONSTRAINED, MATCHED, MISFITS, SIMPLE, Source, published_stream
+from randomisation.stream import ALGORITHM, CONSTRAINED, MATCHED, MINIMISED, MISFITS, SIMPLE, Source, published_stream
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from randomisation.acceptance import Acceptance
+    from randomisation.minimised import Joined
 
 FEW_DRAWS = 100
 """A constraint that leaves fewer draws than this is noted."""
@@ -53,6 +54,8 @@ class Allocation:
         Under a constraint, the largest score that a draw might have, in whole numbers.
     n_tries
         Draws that were made from the seed until one could be used; 1 without a constraint.
+    before
+        In a minimisation, the schools that had joined before, in their order.
     """
 
     design: Design
@@ -66,6 +69,7 @@ class Allocation:
     variable_values: tuple[tuple[str, ...], ...] = ()
     score_limit: int | None = None
     n_tries: int = 1
+    before: tuple[Joined, ...] = ()
 
     @property
     def arm_of(self) -> Mapping[str, str]:
@@ -111,7 +115,9 @@ class Allocation:
         return f"{len(self.schools)} schools in {len(set(self.strata))} strata: {counts} ({origin})"
 
 
-def allocate(schools: pd.DataFrame, design: Design, *, seed: str, late: bool = False) -> Allocation:
+def allocate(
+    schools: pd.DataFrame, design: Design, *, seed: str, late: bool = False, before: Sequence[Joined] = ()
+) -> Allocation:
     """Draw an allocation by the published algorithm (ALGORITHM.md).
 
     Parameters
@@ -124,6 +130,8 @@ def allocate(schools: pd.DataFrame, design: Design, *, seed: str, late: bool = F
         Any text, best one that nobody could choose, such as the result of a public draw announced beforehand.
     late
         Whether the schools join an earlier draw: they may then be fewer than the arms.
+    before
+        In a minimisation, the schools that had joined before, in their order.
 
     Returns
     -------
@@ -154,7 +162,12 @@ def allocate(schools: pd.DataFrame, design: Design, *, seed: str, late: bool = F
         from randomisation.constrained import acceptance
 
         rule = acceptance(schools, design, read=read)
-    arms, n_tries = first_usable(read, design, rule, seed=seed)
+    if design.kind == "minimisation":
+        from randomisation.minimised import draw_minimised
+
+        arms, n_tries = draw_minimised(read, design, seed=seed, before=before), 1
+    else:
+        arms, n_tries = first_usable(read, design, rule, seed=seed)
     return Allocation(
         design=design,
         schools=read.ids,
@@ -166,6 +179,7 @@ def allocate(schools: pd.DataFrame, design: Design, *, seed: str, late: bool = F
         variable_values=read.variable_values,
         score_limit=None if rule is None else rule.score_limit,
         n_tries=n_tries,
+        before=tuple(before),
     )
 
 
@@ -182,7 +196,7 @@ def algorithm_of(design: Design) -> str:
         return CONSTRAINED
     if design.misfits != BALANCED:
         return MISFITS
-    return {"simple": SIMPLE, "matched": MATCHED}.get(design.kind, ALGORITHM)
+    return {"simple": SIMPLE, "matched": MATCHED, "minimisation": MINIMISED}.get(design.kind, ALGORITHM)
 
 
 def first_usable(
@@ -260,7 +274,7 @@ def check_arms(design: Design, read: SortedSchools, *, late: bool = False) -> No
     Late schools join arms that have schools; only simple and constrained draws of them need one for every arm.
     """
     n_schools = len(read.ids)
-    if late and design.kind != "simple" and design.constraint is None:
+    if (late and design.kind != "simple" and design.constraint is None) or design.kind == "minimisation":
         return
     if n_schools < len(design.arms):
         raise DesignError(

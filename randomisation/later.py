@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from randomisation.minimised import Joined
+
 REPLACEMENT = "crocoos-replacement-1"
 """Name of the published algorithm that draws a reserve."""
 
@@ -77,7 +79,9 @@ def extend(earlier: Sequence[Allocation], late: pd.DataFrame, *, seed: str) -> t
     return (*earlier, draw_late(late, earlier[0].design, seed=seed, seeds=[drawn.seed for drawn in earlier]))
 
 
-def draw_late(late: pd.DataFrame, design: Design, *, seed: str, seeds: Sequence[str]) -> Allocation:
+def draw_late(
+    late: pd.DataFrame, design: Design, *, seed: str, seeds: Sequence[str], before: Sequence[Joined] = ()
+) -> Allocation:
     """Draw late schools among one another.
 
     Parameters
@@ -88,6 +92,8 @@ def draw_late(late: pd.DataFrame, design: Design, *, seed: str, seeds: Sequence[
         A seed of its own.
     seeds
         Seeds of the earlier draws.
+    before
+        In a minimisation, the schools that had joined before, in their order.
 
     Raises
     ------
@@ -96,7 +102,7 @@ def draw_late(late: pd.DataFrame, design: Design, *, seed: str, seeds: Sequence[
     """
     if seed in seeds:
         raise DesignError(_PLACE, f"The seed '{seed}' was used before.", "Draw another one in public.")
-    return allocate(late, design, seed=seed, late=True)
+    return allocate(late, design, seed=seed, late=True, before=before)
 
 
 def replay_draws(frames: Sequence[pd.DataFrame], draws: Sequence[Allocation], *, n_draws: int, seed: str) -> np.ndarray:

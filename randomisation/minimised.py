@@ -5,27 +5,31 @@ Each school's draw has a stream of its own, so that a step can be checked when i
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from fractions import Fraction
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from data_schema.errors import DesignError
-from randomisation.canonical import is_plain
-from randomisation.design import Arm
+from randomisation.canonical import is_plain, listed
+from randomisation.columns import is_number
+from randomisation.design import Arm, Design
 from randomisation.draw import check_seed
-from randomisation.stream import Source, WordSource, published_stream
+from randomisation.minimising import Minimising
+from randomisation.schools import SortedSchools
+from randomisation.stream import MINIMISED, Source, published_stream
 
-MINIMISED = "crocoos-minimised-1"
-"""Name of the published algorithm."""
+if TYPE_CHECKING:
+    from randomisation.record import AllocationRecord
 
 FORMAT = "crocoos minimisation record 1"
 """Name and version of the record's form."""
 
 HUNDRED = 100
-_FEWEST, _MOST = 50, 95
 _PLACE = "minimisation"
 
 
@@ -51,8 +55,7 @@ class Minimisation:
     seed
         Seed of all draws, from a public draw before the first school joins.
     chance
-        Of 100 schools, how many get the arm that keeps the arms alike (one of them where several do); the others get
-        any arm, by the ratio. 50 to 95: with 100 the next arm could be foretold.
+        As for `Minimising`.
     joined
         Schools so far, in their order.
 
@@ -83,10 +86,7 @@ class Minimisation:
             raise DesignError(f"{_PLACE}, arms", "They are fewer than two, or two have one name.", "State two or more.")
         if not self.factors or len(set(self.factors)) < len(self.factors):
             raise DesignError(f"{_PLACE}, factors", "They are none, or one is there twice.", "State each one once.")
-        if not _FEWEST <= self.chance <= _MOST:
-            raise DesignError(
-                f"{_PLACE}, chance", f"{self.chance} is not from {_FEWEST} to {_MOST}.", "State one such as 80."
-            )
+        Minimising(chance=self.chance)
 
     def join(self, school: str, **values: str) -> Self:
         """Return the trial with one more school, its arm drawn.
@@ -189,6 +189,89 @@ def _best(trial: Minimisation, joined: Sequence[Joined], values: tuple[str, ...]
     return [arm for arm, total in enumerate(ranges) if total == min(ranges)]
 
 
+def joining_order(read: SortedSchools, design: Design) -> list[int]:
+    """Return the positions of schools in the order in which they joined.
+
+    Raises
+    ------
+    DesignError
+        If the column of the order holds something else than numbers.
+    """
+    order = design.minimisation.order if design.minimisation is not None else ""
+    if not order:
+        return list(range(len(read.ids)))
+    place = read.variables.index(order)
+    texts = [own[place] for own in read.variable_values]
+    wrong = [school for school, text in zip(read.ids, texts, strict=True) if not is_number(text)]
+    if wrong:
+        raise DesignError(
+            f"school frame, column '{order}'",
+            f"The value of school {listed(wrong)} is not a number, and schools join in its order.",
+            "Number the schools as they joined.",
+        )
+    return sorted(range(len(read.ids)), key=lambda school: (Fraction(texts[school]), school))
+
+
+def minimisation_of(design: Design, *, seed: str, joined: Sequence[Joined]) -> Minimisation:
+    """Return the minimisation of a design with the schools that have joined.
+
+    Raises
+    ------
+    DesignError
+        If the design is not a minimisation.
+    """
+    if design.minimisation is None:
+        raise DesignError(_PLACE, f"The design is of the kind '{design.kind}'.", "Use kind 'minimisation'.")
+    rule = design.minimisation
+    return Minimisation(arms=design.arms, factors=design.strata, seed=seed, chance=rule.chance, joined=tuple(joined))
+
+
+def draw_minimised(read: SortedSchools, design: Design, *, seed: str, before: Sequence[Joined] = ()) -> tuple[str, ...]:
+    """Let schools join one after the other, after those that had joined before; return their arms, as in `read.ids`."""
+    trial = minimisation_of(design, seed=seed, joined=before)
+    order = joining_order(read, design)
+    for school in order:
+        trial = trial.join(read.ids[school], **dict(zip(design.strata, read.stratum_values[school], strict=True)))
+    arm_of = {one.school: one.arm for one in trial.joined[len(before) :]}
+    return tuple(arm_of[school] for school in read.ids)
+
+
+def joined_of(record: AllocationRecord) -> tuple[Joined, ...]:
+    """Return the schools of a minimisation's record in the order in which they joined."""
+    read = SortedSchools(
+        ids=record.schools,
+        columns=record.design.columns,
+        stratum_values=record.stratum_values,
+        variables=record.design.variables,
+        variable_values=record.variable_values,
+    )
+    return tuple(
+        Joined(school=record.schools[place], values=record.stratum_values[place], arm=record.arms[place])
+        for place in joining_order(read, record.design)
+    )
+
+
+def all_minimised(read: SortedSchools, design: Design) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions of every allocation that can come about, and their probabilities."""
+    order, names = joining_order(read, design), design.names
+    trial = minimisation_of(design, seed="all", joined=())
+    unit = sum(design.ratios)
+    rows, shares = [], []
+    for chosen in itertools.product(range(len(names)), repeat=len(order)):
+        share, joined = 1.0, list[Joined]()
+        for school, arm in zip(order, chosen, strict=True):
+            own = read.stratum_values[school]
+            best = _best(trial, joined, own)
+            at_random = (HUNDRED - trial.chance) / HUNDRED * design.ratios[arm] / unit
+            share *= trial.chance / HUNDRED * (arm in best) / len(best) + at_random
+            joined.append(Joined(school=read.ids[school], values=own, arm=names[arm]))
+        row = np.empty(len(order), dtype=np.int16)
+        row[order] = chosen
+        rows.append(row)
+        shares.append(share)
+    return np.stack(rows), np.array(shares)
+
+
 def replay_minimised(trial: Minimisation, *, n_draws: int, seed: str) -> np.ndarray:
     """Let the same schools join in the same order again and again.
 
@@ -207,15 +290,42 @@ def replay_minimised(trial: Minimisation, *, n_draws: int, seed: str) -> np.ndar
         Shape (n_draws, J): positions of arms, schools in the order in which they joined. That order is kept, as it must
         be for a randomisation test (Simon and Simon 2011, Statistics and Probability Letters 81, 767-772).
     """
-    names = [arm.name for arm in trial.arms]
-    draws = np.empty((n_draws, len(trial.joined)), dtype=np.int16)
     words = published_stream(f"replay {seed}", algorithm=MINIMISED)
     key = [words.below(2**63) for _ in range(2)]
     generator = np.random.Generator(np.random.Philox(key=np.array(key, dtype=np.uint64)))
-    source = WordSource(iter(lambda: int(generator.integers(0, 2**64, dtype=np.uint64, endpoint=False)), -1))
-    for row in draws:
-        so_far: list[Joined] = []
-        for place, one in enumerate(trial.joined):
-            row[place] = _arm_of(trial, so_far, one.values, source)
-            so_far.append(replace(one, arm=names[row[place]]))
+    return redraw_minimised(
+        [one.values for one in trial.joined],
+        generator,
+        ratios=[arm.ratio for arm in trial.arms],
+        chance=trial.chance,
+        n_draws=n_draws,
+    )
+
+
+def redraw_minimised(
+    values: Sequence[tuple[str, ...]],
+    generator: np.random.Generator,
+    *,
+    ratios: Sequence[int],
+    chance: int,
+    n_draws: int,
+) -> np.ndarray:
+    """Minimise many times at once; shape (n_draws, J), schools in the order of their values."""
+    n_arms, unit = len(ratios), math.lcm(*ratios)
+    weight = np.array([unit // ratio for ratio in ratios])
+    limits = np.cumsum(ratios)
+    counts: dict[tuple[int, str], np.ndarray] = {}
+    draws = np.empty((n_draws, len(values)), dtype=np.int16)
+    for place, own in enumerate(values):
+        held = [counts.setdefault((k, value), np.zeros((n_draws, n_arms), dtype=int)) for k, value in enumerate(own)]
+        # Axes: draw, arm that is supposed, arm that is counted.
+        after = np.stack(held)[:, :, None, :] + np.diag(weight)
+        totals = (after.max(axis=-1) - after.min(axis=-1)).sum(axis=0)
+        best = totals == totals.min(axis=1, keepdims=True)
+        best_one = np.where(best, generator.random(best.shape), -1).argmax(axis=1)
+        any_one = np.searchsorted(limits, generator.integers(0, limits[-1], size=n_draws), side="right")
+        arms = np.where(generator.integers(0, HUNDRED, size=n_draws) < chance, best_one, any_one)
+        draws[:, place] = arms
+        for one in held:
+            one[np.arange(n_draws), arms] += weight[arms]
     return draws

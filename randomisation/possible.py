@@ -83,6 +83,8 @@ def n_allocations(schools: pd.DataFrame, design: Design) -> int:
     if design.constraint is not None:
         return len(_usable(schools, design, most=MOST_ALLOCATIONS).positions)
     read, plan = _read(schools, design)
+    if design.kind == "minimisation":
+        return int(len(design.arms) ** len(read.ids))
     if design.kind == "simple":
         return n_simple(len(design.arms), len(read.ids))
     if design.misfits != BALANCED:
@@ -120,6 +122,11 @@ def all_allocations(schools: pd.DataFrame, design: Design, *, most: int = MOST_A
     n = n_allocations(schools, design)
     if n > most:
         raise DesignError("all allocations", f"There are {n}, more than {most}.", _TooMany)
+    if design.kind == "minimisation":
+        from randomisation.minimised import all_minimised
+
+        positions, shares = all_minimised(read, design)
+        return AllAllocations(schools=read.ids, positions=positions, probabilities=shares)
     if design.kind == "simple":
         return _all_simple(read, design)
     members = list(read.cells().values())

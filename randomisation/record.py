@@ -10,6 +10,7 @@ from data_schema.errors import DesignError
 from randomisation.canonical import listed, sha256, table_bytes
 from randomisation.design import MATCHED_SET, Design
 from randomisation.draw import Allocation, algorithm_of, allocate, check_arms, lone_schools
+from randomisation.minimised import Joined
 from randomisation.misfits import BALANCED, could_draw, misfit_plan
 from randomisation.schools import SCHOOL_ID, SortedSchools, look_alikes, read_schools
 from randomisation.sets import REST
@@ -70,6 +71,8 @@ class AllocationRecord:
         Each school's values of the variables that matching and constraint look at; empty without any.
     score_limit
         Under a constraint, the largest score that a draw might have, in whole numbers.
+    before
+        In a minimisation, the schools that had joined before, in their order.
     """
 
     algorithm: str
@@ -83,6 +86,7 @@ class AllocationRecord:
     allocation_sha256: str
     variable_values: tuple[tuple[str, ...], ...] = ()
     score_limit: int | None = None
+    before: tuple[Joined, ...] = ()
 
     @classmethod
     def of(cls, allocation: Allocation) -> Self:
@@ -106,6 +110,7 @@ class AllocationRecord:
             allocation_sha256=allocation_hash(allocation.schools, allocation.arms),
             variable_values=allocation.variable_values,
             score_limit=allocation.score_limit,
+            before=allocation.before,
         )
 
     def to_dict(self) -> dict[str, object]:
@@ -116,7 +121,11 @@ class AllocationRecord:
         ]
         if self.variable_values:
             schools = [{**row, "values": list(own)} for row, own in zip(schools, self.variable_values, strict=True)]
-        limit = {} if self.design.constraint is None else {"score_limit": self.score_limit}
+        more: dict[str, object] = {} if self.design.constraint is None else {"score_limit": self.score_limit}
+        if self.before:
+            more["before"] = [
+                {SCHOOL_ID: one.school, "strata": list(one.values), "arm": one.arm} for one in self.before
+            ]
         return {
             "format": FORMAT,
             "algorithm": self.algorithm,
@@ -126,7 +135,7 @@ class AllocationRecord:
             "frame_sha256": self.frame_sha256,
             "allocation_sha256": self.allocation_sha256,
             "schools": schools,
-            **limit,
+            **more,
         }
 
     @classmethod
@@ -158,6 +167,7 @@ class AllocationRecord:
             arms=tuple(arm for _, _, arm in schools),
             variable_values=tuple(_values_of(row, len(made.variables)) for row in rows) if made.variables else (),
             score_limit=limit,
+            before=_before_of(values.get("before", []), n_strata=len(made.columns)),
             **texts,  # type: ignore[arg-type]
         )
 
@@ -165,7 +175,7 @@ class AllocationRecord:
 _TEXTS = tuple(
     field.name
     for field in fields(AllocationRecord)
-    if field.name not in ("design", "schools", "stratum_values", "arms", "variable_values", "score_limit")
+    if field.name not in ("design", "schools", "stratum_values", "arms", "variable_values", "score_limit", "before")
 )
 
 
@@ -184,6 +194,13 @@ def _school_of(row: object, n_strata: int) -> tuple[str, tuple[str, ...], str]:
             if len(values) == len(strata) == n_strata:
                 return school, values, arm
     raise DesignError(_PLACE, f"One of its schools cannot be read: {row!r}.", _RESTORE)
+
+
+def _before_of(rows: object, *, n_strata: int) -> tuple[Joined, ...]:
+    if not isinstance(rows, list):
+        raise DesignError(_PLACE, "The schools that had joined before cannot be read.", _RESTORE)
+    found = [_school_of(row, n_strata) for row in rows]
+    return tuple(Joined(school=school, values=values, arm=arm) for school, values, arm in found)
 
 
 def _values_of(row: object, n_values: int) -> tuple[str, ...]:
@@ -263,7 +280,7 @@ def _check_adopted(read: SortedSchools, design: Design, arms: Mapping[str, str])
 
 def _off_design(read: SortedSchools, design: Design, arms: Sequence[str]) -> tuple[str, ...]:
     """Note groups of schools whose counts the design could not have drawn."""
-    if design.kind == "simple":
+    if design.kind in ("simple", "minimisation"):
         return ()
     off = _off_balance(read, design, arms) if design.misfits == BALANCED else _off_misfits(read, design, arms)
     if not off:
@@ -406,7 +423,7 @@ def _record_problems(record: AllocationRecord) -> list[str]:
 
 
 def _draw_problems(record: AllocationRecord, schools: pd.DataFrame) -> list[str]:
-    drawn = allocate(schools, record.design, seed=record.seed, late=True)
+    drawn = allocate(schools, record.design, seed=record.seed, late=True, before=record.before)
     pairs = zip(record.schools, record.arms, drawn.arms, strict=True)
     other = [school for school, then, now in pairs if then != now]
     if drawn.score_limit != record.score_limit:

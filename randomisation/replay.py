@@ -86,6 +86,8 @@ def replay(
 
 def _free(read: SortedSchools, design: Design, *, n_draws: int, seed: str, start: int) -> np.ndarray:
     """Draw without a constraint, in whole blocks."""
+    if design.kind == "minimisation":
+        return _minimised(read, design, n_draws=n_draws, seed=seed, start=start)
     if design.kind == "simple":
         return _simple(len(read.ids), design.ratios, n_draws=n_draws, seed=seed, start=start)
     cells = read.cells()
@@ -107,6 +109,22 @@ def _simple(n_schools: int, ratios: Sequence[int], *, n_draws: int, seed: str, s
     drawn = [redraw_simple(_generator(seed, number), ratios, shape=(block, n_schools)) for number in range(first, last)]
     whole = np.concatenate([np.empty((0, n_schools), dtype=np.int16), *drawn])
     return whole[start - first * block : start - first * block + n_draws]
+
+
+def _minimised(read: SortedSchools, design: Design, *, n_draws: int, seed: str, start: int) -> np.ndarray:
+    from randomisation.minimised import joining_order, minimisation_of, redraw_minimised
+
+    order = joining_order(read, design)
+    chance = minimisation_of(design, seed=seed, joined=()).chance
+    values = [read.stratum_values[school] for school in order]
+    block = _MOST_DRAWS_OF_TWO_ARMS
+    first, last = start // block, -(-(start + n_draws) // block)
+    drawn = np.empty((max(last - first, 0) * block, len(order)), dtype=np.int16)
+    for number in range(first, last):
+        generator = _generator(seed, number)
+        rows = slice((number - first) * block, (number - first + 1) * block)
+        drawn[rows, order] = redraw_minimised(values, generator, ratios=design.ratios, chance=chance, n_draws=block)
+    return drawn[start - first * block : start - first * block + n_draws]
 
 
 def _constrained(
@@ -203,15 +221,14 @@ def _two_arms(plan: Leftovers, generator: np.random.Generator, n_draws: int) -> 
             orders = generator.random((n_draws, len(children))).argsort(axis=1)
             _meet(children[orders], (group, up, open_group, share), generator, plan.unit)
     counts = np.repeat(np.array(plan.whole())[None], n_draws, axis=0)
-    if plan.parent:
-        last, rows = open_group[:, 0], np.arange(n_draws)
-        rounds_up = generator.random(n_draws) * plan.unit < share[:, 0]
-        up[rows, np.maximum(last, 0)] += (last >= 0) & rounds_up
-        is_cell = np.array(plan.cells) >= 0
-        strata = np.array(plan.cells)[is_cell]
-        fractional = np.array([sum(plan.left[group]) // plan.unit for group in np.flatnonzero(is_cell)])
-        counts[:, strata, 0] += up[:, is_cell]
-        counts[:, strata, 1] += fractional - up[:, is_cell]
+    last, rows = open_group[:, 0], np.arange(n_draws)
+    rounds_up = generator.random(n_draws) * plan.unit < share[:, 0]
+    up[rows, np.maximum(last, 0)] += (last >= 0) & rounds_up
+    is_cell = np.array(plan.cells) >= 0
+    strata = np.array(plan.cells)[is_cell]
+    fractional = np.array([sum(plan.left[group]) // plan.unit for group in np.flatnonzero(is_cell)])
+    counts[:, strata, 0] += up[:, is_cell]
+    counts[:, strata, 1] += fractional - up[:, is_cell]
     return counts
 
 

@@ -19,7 +19,6 @@ MOST_COMPARED_WITH_ALL = 500
 """Up to so many schools of a stratum every pair is looked at; beyond, each school's nearest ones."""
 
 _NEAREST = 64
-_MOST_ROUNDS = 200
 
 
 def distances(columns: Sequence[Column], matching: Matching) -> np.ndarray:
@@ -159,12 +158,11 @@ def _spread(apart: np.ndarray, chosen: Sequence[int]) -> int:
 
 def _exchange(apart: np.ndarray, sets: list[list[int]]) -> None:
     """Exchange schools of two sets wherever that makes the total smaller; writes to the sets."""
-    for _ in range(_MOST_ROUNDS):
+    better = True
+    while better:
         better = False
         for one, other in itertools.combinations(sets, 2):
             better |= _exchange_between(apart, one, other)
-        if not better:
-            return
 
 
 def _exchange_between(apart: np.ndarray, one: list[int], other: list[int]) -> bool:

@@ -444,7 +444,10 @@ class Record:
                 (design.get("matching") or {}).get("variables", []),
                 (self.constraint or {}).get("variables", []),
             )
-            self.variables: list[str] = list(dict.fromkeys([*looked_at[0], *looked_at[1]]))
+            self.minimisation: dict[str, Any] = design.get("minimisation") or {}
+            order = [self.minimisation["order"]] if self.minimisation.get("order") else []
+            self.variables: list[str] = list(dict.fromkeys([*looked_at[0], *looked_at[1], *order]))
+            self.before: list[tuple[Key, str]] = [(tuple(s["strata"]), s["arm"]) for s in values.get("before", [])]
             self.score_limit: int | None = values.get("score_limit")
             self.values_of: dict[str, Key] = {s["school_id"]: tuple(s.get("values", ())) for s in values["schools"]}
             self.arms: list[str] = [arm["name"] for arm in values["design"]["arms"]]
@@ -466,7 +469,8 @@ class Record:
         if table_hash(["school_id", "arm"], [(s, self.arm_of[s]) for s in schools]) != self.allocation_sha256:
             found.append("The record's arms do not have the hash that it states.")
         plain = ALGORITHM if self.misfits == "balanced" else MISFITS
-        known = CONSTRAINED if self.constraint else {"simple": SIMPLE, "matched": MATCHED}.get(self.kind, plain)
+        of_kind = {"simple": SIMPLE, "matched": MATCHED, "minimisation": MINIMISED}.get(self.kind, plain)
+        known = CONSTRAINED if self.constraint else of_kind
         if self.drawn == "here" and self.algorithm != known:
             found.append(f"The record was drawn by '{self.algorithm}', this file knows '{known}'.")
         elif self.drawn == "here":
@@ -491,6 +495,8 @@ class Record:
         stream, schools = Stream(self.seed, self.algorithm), sorted(self.strata_of)
         if self.algorithm == SIMPLE:
             return draw_simple(stream, schools, self.arms, self.ratios)
+        if self.algorithm == MINIMISED:
+            return self.minimised_again()
         drawn = draw_from(stream, self.strata_of, self.arms, self.ratios, self.misfits)
         if self.constraint is None:
             return drawn
@@ -501,6 +507,18 @@ class Record:
                 return drawn
             drawn = draw_from(stream, self.strata_of, self.arms, self.ratios, self.misfits)
         return dict.fromkeys(schools, "")
+
+    def minimised_again(self) -> dict[str, str]:
+        """Let the schools join again: section 11 of ALGORITHM.md."""
+        rule, arms = self.minimisation, list(zip(self.arms, self.ratios, strict=True))
+        place = self.variables.index(rule["order"]) if rule["order"] else -1
+        key = (lambda s: (Fraction(self.values_of[s][place]), s)) if rule["order"] else str
+        joined, drawn = list(self.before), {}
+        for school in sorted(self.strata_of, key=key):
+            stream = Stream(f"{self.seed} {len(joined) + 1}", MINIMISED)
+            drawn[school] = minimised_arm(arms, joined, self.strata_of[school], int(rule["chance"]), stream)
+            joined.append((self.strata_of[school], drawn[school]))
+        return drawn
 
     def set_problems(self) -> list[str]:
         """Return matched sets that do not have as many schools as the ratios add up to."""

@@ -103,7 +103,11 @@ class Evidence:
         ``sd_reference``, ``sd_arm``, ``std_difference``, ``variance_ratio``, ``missing_reference``, ``missing_arm``
         (shares), ``wwc`` ("satisfied", "adjust", "not_satisfied").
     balance_test
-        ``statistic``, ``p_value``, ``n_draws`` of the joint test by re-draws of the design; empty when none was made.
+        ``statistic``, ``p_value``, ``n_draws`` of the joint test by re-draws of the design, and the same with
+        ``_pupils`` behind of pupils' characteristics alone (by school means); empty when none was made.
+    adjustment
+        What covariates do to the primary estimate, one row an arm and set of covariates ("none", each one's name,
+        "all"): ``plan_entry, arm, covariates, estimate, std_error, shift, shift_in_errors, status``; may be empty.
     flow
         One row: ``country``, ``arm`` ("" before randomisation), ``step``, ``reason``, ``n_schools``, ``n_pupils``.
         Steps in order: ``assessed``, ``excluded`` (one row a reason), ``randomised``, ``baseline`` (pupils enrolled
@@ -154,6 +158,7 @@ class Evidence:
     balance: pd.DataFrame
     flow: pd.DataFrame
     balance_test: Mapping[str, float] = field(default_factory=dict)
+    adjustment: pd.DataFrame = field(default_factory=pd.DataFrame)
     implementation: pd.DataFrame = field(default_factory=pd.DataFrame)
     costs: pd.DataFrame = field(default_factory=pd.DataFrame)
     signals: pd.DataFrame = field(default_factory=pd.DataFrame)

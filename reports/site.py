@@ -6,11 +6,8 @@ any web server, or packed and sent. There are no scripts.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -19,7 +16,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from data_schema.errors import ReportError
-from data_schema.files import storage_error, to_disk, write_whole
+from data_schema.files import storage_error, write_whole
 from data_schema.language import Catalogue, Language
 from reports.writers.html import FACES, SITE_MARK, font_face, scroll_box, stylesheet, text
 
@@ -93,7 +90,7 @@ class Site:
 
 
 def build_site(folder: Path, *, site: Site) -> None:
-    """Write a site into a folder, in one step: the old site stays as it was until the new one is complete.
+    """Write a site into a new or empty folder; whoever replaces an older site swaps the folders.
 
     The folder holds ``index.html``, ``countries.html``, ``downloads.html``, the documents, the downloads, fonts and
     styles, and ``site.json`` with every file's SHA-256. The same inputs give the same bytes.
@@ -101,56 +98,26 @@ def build_site(folder: Path, *, site: Site) -> None:
     Parameters
     ----------
     folder
-        Where the site goes. An earlier site there is replaced.
+        Where the site goes.
     site
         What it consists of.
 
     Raises
     ------
     ReportError
-        When the folder holds something that is not a site, or two documents or downloads have one file name.
+        When the folder holds something, or two documents or downloads have one file name.
     StorageError
         When a file cannot be read, or the folder cannot be written to.
     """
-    retired = folder.with_name(f".{folder.name}.retired")
-    _check_place(folder, retired)
     files = _files(site)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ReportError(str(folder), "there is something in its place.", "Give the site an empty folder.")
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise storage_error(folder, error) from error
-    try:
-        for name, content in files.items():
-            write_whole(fresh / name, content)
-        fresh.chmod(0o755)
-        if folder.exists():
-            folder.rename(retired)
-        fresh.rename(folder)
-        to_disk(folder.parent)
-    except OSError as error:
-        raise storage_error(folder, error) from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-        if not folder.exists() and retired.exists():
-            with contextlib.suppress(OSError):
-                retired.rename(folder)
-        shutil.rmtree(retired, ignore_errors=True)
-
-
-def _check_place(folder: Path, retired: Path) -> None:
-    """Refuse a folder that holds something else; take back an old site that a killed run had set aside."""
-    try:
-        if retired.exists() and not folder.exists():
-            retired.rename(folder)
-        if folder.exists() and not folder.is_dir():
-            raise ReportError(str(folder), "this is a file, and a site is a folder.", "Give the site another name.")
-        if folder.exists() and any(folder.iterdir()) and not (folder / _MANIFEST).is_file():
-            raise ReportError(
-                str(folder), "the folder holds something that is not a site.", "Give the site a folder of its own."
-            )
-    except OSError as error:
-        raise storage_error(folder, error) from error
+    for name, content in files.items():
+        write_whole(folder / name, content)
 
 
 def _files(site: Site) -> dict[str, bytes]:

@@ -16,8 +16,10 @@ from evaluation.stages.assign import allocation_frame
 from evaluation.stages.collect import STORE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    import numpy as np
     import pandas as pd
 
     from evaluation.comparison import Comparison
@@ -51,22 +53,28 @@ def balance(trial: Trial) -> pd.DataFrame:
     schools = _grouped(eligible(trial.schools()[0]).merge(allocation_frame(trial), on="school_id"), compared)
     variables = school_variables(trial, schools)
     tables = [_with_strata(balance_table(schools, variables=variables, arms=arms, level="school"), schools, variables)]
+    trial.progress("comparing schools", 0, 4)
     pupils = pupil_frame(trial)
+    own: list[Variable] = []
     if pupils is not None:
+        trial.progress("comparing pupils", 1, 4)
         pupils = _grouped(pupils, compared)
         own = [_variable(item, pupils) for item in trial.protocol.covariates if item.table != "school"]
         of_pupils = balance_table(pupils, variables=own, arms=arms, level="pupil", school="school_id")
         tables.append(_with_strata(of_pupils, pupils, own))
     table: pd.DataFrame = pd.concat([part for part in tables if len(part)], ignore_index=True)
+    trial.progress("testing by re-draws", 2, 4)
     test = joint_test(trial, schools, variables, pupils)
     language = trial.protocol.reports.languages[0]
+    trial.progress("drawing", 3, 4)
     with stage_folder(trial.paths.balance, stage="balance", inputs=inputs) as folder:
         table.to_csv(folder / BALANCE, index=False, lineterminator="\n", float_format="%.15g")
         (folder / TEST).write_text(json.dumps(test, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         figure = love_plot(replace(stated_evidence(trial, country=""), balance=table), words(language))
         if figure is not None:
             (folder / LOVE_PLOT).write_text(figure.svg, encoding="utf-8", newline="\n")
-        _write_strata(trial, schools, variables, folder)
+        _write_strata(trial, {"school": (schools, variables), "pupil": (pupils, own)}, folder)
+    trial.progress("comparing", 4, 4)
     return table
 
 
@@ -88,24 +96,50 @@ def _with_strata(table: pd.DataFrame, frame: pd.DataFrame, variables: list[Varia
     return table.merge(found, how="left", on=["variable", "category", "country", "arm"], validate="1:1")
 
 
-def _write_strata(trial: Trial, schools: pd.DataFrame, variables: list[Variable], folder: Path) -> None:
-    """Write the schools' differences within strata with the arms' overlap, those of each stratum, and their map."""
+def _write_strata(
+    trial: Trial, compared: Mapping[str, tuple[pd.DataFrame | None, list[Variable]]], folder: Path
+) -> None:
+    """Write what is left of schools' differences within strata, and schools' and pupils' by stratum with their map."""
+    import pandas as pd
+
     from randomisation.balance_within import by_stratum, within_strata
     from reports.figures.balance_map import balance_map
     from reports.words import words
 
-    compared = primary_comparison(trial.protocol)
-    names = compared.names
-    tables = {
-        WITHIN: within_strata(schools, variables=variables, arms=names, strata="stratum"),
-        BY_STRATUM: by_stratum(schools, variables=variables, arms=names, strata="stratum"),
-    }
-    for name, table in tables.items():
-        table.to_csv(folder / name, index=False, lineterminator="\n", float_format="%.15g")
+    groups = primary_comparison(trial.protocol)
+    names = groups.names
+    parts = []
+    for level, (frame, variables) in compared.items():
+        if frame is not None and variables:
+            part = by_stratum(frame, variables=variables, arms=names, strata="stratum").assign(level=level)
+            limit = trial.protocol.reports.disclosure_threshold
+            parts.append(without_few(part, threshold=limit) if level == "pupil" else part)
+    schools, variables = compared["school"]
+    table = pd.concat(parts, ignore_index=True) if parts else None
+    within = within_strata(schools, variables=variables, arms=names, strata="stratum") if schools is not None else None
+    for name, content in ((WITHIN, within), (BY_STRATUM, table)):
+        if content is not None:
+            content.to_csv(folder / name, index=False, lineterminator="\n", float_format="%.15g")
     language = words(trial.protocol.reports.languages[0])
-    figure = balance_map(tables[BY_STRATUM], language, arm=names[1], arm_label=compared.labels[names[1]])
-    if figure is not None:
-        (folder / BALANCE_MAP).write_text(figure.svg, encoding="utf-8", newline="\n")
+    if table is not None:
+        figure = balance_map(table, language, arm=names[1], arm_label=groups.labels[names[1]])
+        if figure is not None:
+            (folder / BALANCE_MAP).write_text(figure.svg, encoding="utf-8", newline="\n")
+
+
+def without_few(table: pd.DataFrame, *, threshold: int) -> pd.DataFrame:
+    """Return a table of pupils by stratum without what is about few of them.
+
+    Counts and differences of a stratum with fewer pupils in an arm than may be printed are missing, and differences
+    have one decimal, so that nobody can work back from them to the pupils behind a share.
+    """
+    from reports.disclosure import is_small
+
+    sizes = zip(table["n_reference"].tolist(), table["n_arm"].tolist(), strict=True)
+    few = [any(is_small(n, threshold=threshold) for n in pair) for pair in sizes]
+    kept = table.assign(difference=table["difference"].round(1)).astype({"n_reference": float, "n_arm": float})
+    kept.loc[few, ["n_reference", "n_arm", "difference"]] = float("nan")
+    return kept
 
 
 def school_variables(trial: Trial, schools: pd.DataFrame) -> list[Variable]:
@@ -166,24 +200,41 @@ def pupil_frame(trial: Trial) -> pd.DataFrame | None:
 def joint_test(
     trial: Trial, schools: pd.DataFrame, variables: list[Variable], pupils: pd.DataFrame | None
 ) -> dict[str, float | None]:
-    """Test the schools' numbers and the school means of pupils' numbers together, by re-draws of the design."""
+    """Test schools' numbers and the school means of pupils' numbers together, and the latter alone, by re-draws.
+
+    Returns
+    -------
+    dict
+        ``statistic, p_value, n_draws`` of both together, and the same with ``_pupils`` behind of pupils' alone.
+    """
     from evaluation.stages.redraws import redraws
-    from randomisation.joint_balance import balance_test
 
     numbers = [variable for variable in variables if variable.kind == "number"]
     frame = schools
+    own: list[Variable] = []
     if pupils is not None:
         own = [_variable(item, pupils) for item in trial.protocol.covariates if item.table != "school"]
         own = [variable for variable in own if variable.kind == "number"]
         means = pupils.groupby("school_id")[[variable.name for variable in own]].mean()
         frame = schools.drop(columns=means.columns, errors="ignore").join(means, on="school_id")
-        numbers += own
-    order, actual, draws = redraws(trial)
+    drawn = redraws(trial)
+    found = _tested(trial, frame, [*numbers, *own], drawn)
+    if own:
+        found |= {f"{name}_pupils": value for name, value in _tested(trial, frame, own, drawn).items()}
+    return found
+
+
+def _tested(
+    trial: Trial, frame: pd.DataFrame, variables: list[Variable], drawn: tuple[tuple[str, ...], np.ndarray, np.ndarray]
+) -> dict[str, float | None]:
+    from randomisation.joint_balance import balance_test
+
+    schools, actual, draws = drawn
     compared, arms = primary_comparison(trial.protocol), trial.protocol.arm_names
     found = balance_test(
         frame,
-        variables=numbers,
-        schools=order,
+        variables=variables,
+        schools=schools,
         actual=compared.positions(actual, arms),
         draws=compared.positions(draws, arms),
     )

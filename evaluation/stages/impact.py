@@ -38,6 +38,9 @@ MARGINS = {
 WEIGHT = "school_weight"
 """Column of the weights of schools that had different chances of the arms."""
 
+ADJUSTMENT = "adjustment.csv"
+"""What covariates do to the primary estimate."""
+
 ESTIMATES, FLOW, IMPLEMENTATION, COSTS = "estimates.csv", "flow.csv", "implementation.csv", "costs.csv"
 SIGNALS_EVALUATED = "signals.csv"
 
@@ -58,13 +61,15 @@ def impact(trial: Trial) -> pd.DataFrame:
     inputs = inputs_of(trial, "impact")
     frames = needed_frames(trial)
     data = trial_data(trial, frames)
-    estimates = _estimates(trial, data)
+    drawn = Drawn(redraws=redraws(trial), chances=unequal_chances(trial))
+    estimates = _estimates(trial, data, drawn)
     table = estimates_frame(estimates)
     with stage_folder(trial.paths.results, stage="impact", inputs=inputs) as folder:
         _csv(table, folder / ESTIMATES)
         text = json.dumps([_finite(row) for row in table.to_dict("records")], indent=1, ensure_ascii=False)
         (folder / "estimates.json").write_text(text + "\n", encoding="utf-8")
-        for name, content in _descriptions(trial, frames, data).items():
+        tables = {**_descriptions(trial, frames, data), ADJUSTMENT: adjustment_table(trial, data, drawn)}
+        for name, content in tables.items():
             _csv(content, folder / name)
     return table
 
@@ -111,8 +116,7 @@ def trial_data(trial: Trial, frames: Frames) -> AnalysisData:
     )
 
 
-def _estimates(trial: Trial, data: AnalysisData) -> list[Estimate]:
-    drawn = Drawn(redraws=redraws(trial), chances=unequal_chances(trial))
+def _estimates(trial: Trial, data: AnalysisData, drawn: Drawn) -> list[Estimate]:
     analyses = trial.protocol.analyses
     found: list[Estimate] = []
     for place, analysis in enumerate(analyses):
@@ -142,6 +146,22 @@ def _answers(
 
     schools, actual, draws = drawn.redraws
     arms = trial.protocol.arm_names
+    frame, question = _asked(trial, data, analysis, compared=compared, drawn=drawn)
+    return estimate_effects(
+        frame,
+        question,
+        schools=schools,
+        actual=compared.positions(actual, arms),
+        draws=compared.positions(draws, arms),
+    )
+
+
+def _asked(
+    trial: Trial, data: AnalysisData, analysis: Analysis, *, compared: Comparison, drawn: Drawn
+) -> tuple[pd.DataFrame, Question]:
+    """Return the pupils with their groups and weights, and what is asked of them."""
+    schools, actual, _ = drawn.redraws
+    arms = trial.protocol.arm_names
     question = question_of(trial.protocol, analysis, unplanned=trial.plan_state.unplanned)
     question = replace(question, arms=compared.names)
     if analysis.strata and any(step.late is not None for step in later_steps(trial)):
@@ -153,13 +173,23 @@ def _answers(
         weights = school_weights(drawn.chances, arm_of, compared)
         question = replace(question, weights=WEIGHT)
         frame = frame.assign(**{WEIGHT: frame["school_id"].map(weights)})
-    return estimate_effects(
-        frame,
-        question,
-        schools=schools,
-        actual=compared.positions(actual, arms),
-        draws=compared.positions(draws, arms),
-    )
+    return frame, question
+
+
+def adjustment_table(trial: Trial, data: AnalysisData, drawn: Drawn) -> pd.DataFrame:
+    """Return how far covariates move the primary estimate, as `adjustment_consequences` says it; empty without any."""
+    import pandas as pd
+
+    from analysis.adjustment import COLUMNS, adjustment_consequences
+
+    analysis = primary_of(trial.protocol)
+    compared = comparison_of(trial.protocol, trial.protocol.outcome(analysis.outcome))
+    frame, question = _asked(trial, data, analysis, compared=compared, drawn=drawn)
+    if not question.covariates:
+        return pd.DataFrame(columns=["plan_entry", *COLUMNS])
+    table = adjustment_consequences(frame, question)
+    table.insert(0, "plan_entry", analysis.name)
+    return table
 
 
 def _of_margin(row: Estimate, factor: str) -> Estimate:

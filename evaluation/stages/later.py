@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from randomisation.draw import Allocation
     from randomisation.later import Replacement
     from randomisation.log import LogEntry
+    from randomisation.minimised import Joined
     from randomisation.record import AllocationRecord
 
 ADDED, REPLACED = "added", "replaced"
@@ -186,11 +187,30 @@ def add(trial: Trial, file: Path, *, seed: str, reason: str) -> Allocation:
     late = eligible(read_schools_of(file, trial.protocol))
     _check_new(trial, late, place=file.name)
     seeds = [record.seed, *(step.late.seed for step in steps if step.late is not None)]
-    drawn = draw_late(late, design_of(trial.protocol), seed=seed, seeds=seeds)
+    design = design_of(trial.protocol)
+    before = joined_before(record, steps) if design.kind == "minimisation" else ()
+    drawn = draw_late(late, design, seed=seed, seeds=seeds, before=before)
     made = AllocationRecord.of(drawn)
     detail = {"allocation_sha256": made.allocation_sha256, "frame_sha256": made.frame_sha256, "seed": made.seed}
     _write_step(trial, made.to_dict(), late, (log, ADDED, detail | {"reason": reason.strip()}))
     return drawn
+
+
+def joined_before(record: AllocationRecord, steps: Sequence[Later]) -> tuple[Joined, ...]:
+    """Return the schools of a minimisation in the order in which they joined; a reserve has its school's place."""
+    from randomisation.minimised import Joined, joined_of
+
+    found = [*joined_of(record)]
+    for step in steps:
+        if step.late is not None:
+            found += joined_of(step.late)
+        if step.replacement is not None:
+            made = step.replacement
+            found = [
+                Joined(school=made.chosen, values=one.values, arm=one.arm) if one.school == made.withdrawn else one
+                for one in found
+            ]
+    return tuple(found)
 
 
 def replace(trial: Trial, school: str, *, seed: str, reason: str) -> Replacement:
@@ -347,6 +367,8 @@ def _write_step(
 
 def later_problems(trial: Trial, log: Sequence[LogEntry]) -> list[str]:
     """Return what is wrong with the steps after the draw: their draws, their order, what the log says of them."""
+    from evaluation.stages.assign import read_allocation_record
+
     steps = later_steps(trial)
     problems = []
     told = [entry for entry in log if entry.event in (ADDED, REPLACED)]
@@ -354,8 +376,13 @@ def later_problems(trial: Trial, log: Sequence[LogEntry]) -> list[str]:
         problems.append("The steps after the draw are not those of the log: one was changed, taken out or put in.")
     if [step.number for step in steps] != list(range(1, len(steps) + 1)):
         problems.append("A step after the draw is missing.")
-    for step in steps:
-        problems += [f"later_{step.number}: {problem}" for problem in _step_problems(step)]
+    record = read_allocation_record(trial)
+    for place, step in enumerate(steps):
+        found = _step_problems(step)
+        if step.late is not None and step.late.before and record is not None:
+            wrong = step.late.before != joined_before(record, steps[:place])
+            found += ["The schools that had joined before are not those of the trial."] if wrong else []
+        problems += [f"later_{step.number}: {problem}" for problem in found]
     return problems
 
 

@@ -37,9 +37,11 @@ def redraws(trial: Trial) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
     steps = later_steps(trial)
     places = places_of(trial, steps)
     names = trial.protocol.arm_names
-    by_draw = {
-        number: _redrawn(trial, record, frame, number=number) for number, record, frame in draws_of(trial, steps)
-    }
+    made = list(draws_of(trial, steps))
+    if made[0][1].design.kind == "minimisation":
+        by_draw = _minimised_again(trial, [(number, record) for number, record, _ in made])
+    else:
+        by_draw = {number: _redrawn(trial, record, frame, number=number) for number, record, frame in made}
     columns = [by_draw[place.draw][place.drawn] for place in places.values()]
     actual = np.array([names.index(place.arm) for place in places.values()])
     return tuple(places), actual, np.stack(columns, axis=1)
@@ -74,6 +76,20 @@ def _redrawn(trial: Trial, record: AllocationRecord, frame: pd.DataFrame, *, num
         strata = tuple(stratum_labels(record).values())
         draws = permute_within_strata(actual, strata, n_draws=inference.n_draws, seed=seed)
     return {school: draws[:, place] for place, school in enumerate(record.schools)}
+
+
+def _minimised_again(trial: Trial, made: Sequence[tuple[int, AllocationRecord]]) -> dict[int, dict[str, np.ndarray]]:
+    """Let all schools of a minimisation join again in their order, late ones after the first."""
+    from randomisation.minimised import joined_of, minimisation_of, replay_minimised
+
+    inference = trial.protocol.inference
+    joined = [(number, one) for number, record in made for one in joined_of(record)]
+    whole = minimisation_of(made[0][1].design, seed=inference.draws_seed, joined=[one for _, one in joined])
+    draws = replay_minimised(whole, n_draws=inference.n_draws, seed=inference.draws_seed)
+    found: dict[int, dict[str, np.ndarray]] = {number: {} for number, _ in made}
+    for place, (number, one) in enumerate(joined):
+        found[number][one.school] = draws[:, place]
+    return found
 
 
 def unequal_chances(trial: Trial) -> dict[str, dict[str, float]]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from reports.blocks import Figure as FigureBlock
 from reports.blocks import inline
 from reports.figures.style import INK, MUTED, SMALL, WIDTH, blank, drawing, to_svg
+from reports.tables.balance import LEVELS
 from reports.words import Words
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.transforms import Transform
 
 LIMIT = 1.0
 """Difference, in standard deviations, from which on the colour is full."""
@@ -25,13 +27,26 @@ _LESS, _MORE = (0xD5, 0x5E, 0x00), (0x00, 0x72, 0xB2)
 _DARK = 0.6
 
 
-def balance_map(table: pd.DataFrame, words: Words, *, arm: str, arm_label: str) -> FigureBlock | None:
+def balance_map(
+    table: pd.DataFrame,
+    words: Words,
+    *,
+    arm: str,
+    arm_label: str,
+    by: Literal["stratum", "country"] = "stratum",
+    anchor: str = "balance-map",
+) -> FigureBlock | None:
     """Return the heat map of one arm's differences from the reference; None when there are fewer than two strata.
 
     Parameters
     ----------
     table
-        As `randomisation.balance_within.by_stratum` returns it.
+        As `randomisation.balance_within.by_stratum` returns it; with a column ``level`` ("school", "pupil") rows stand
+        under the heading of their level.
+    by
+        What the columns are.
+    anchor
+        Name of the figure in the document.
     words
         The language.
     arm, arm_label
@@ -48,8 +63,10 @@ def balance_map(table: pd.DataFrame, words: Words, *, arm: str, arm_label: str) 
         return None
     kept = sorted(sizes.sort_values(ascending=False, kind="stable").index[:MOST_STRATA])
     strata = ["", *kept]
-    names = list(dict.fromkeys(zip(rows["label"], rows["category"], strict=True)))
-    keys = zip(rows["label"].astype(str), rows["category"].astype(str), rows["stratum"].astype(str), strict=True)
+    rows = rows if "level" in rows.columns else rows.assign(level="")
+    names = _names(rows)
+    columns = [rows[name].astype(str) for name in ("level", "label", "category", "stratum")]
+    keys = zip(*columns, strict=True)
     cells = dict(zip(keys, rows["difference"].to_numpy(dtype=float).tolist(), strict=True))
     with drawing():
         figure, _ = blank(_TOP + _ROW * len(names) + _BOTTOM)
@@ -60,41 +77,74 @@ def balance_map(table: pd.DataFrame, words: Words, *, arm: str, arm_label: str) 
         axes.set_xlim(-0.5, len(strata) - 0.5)
         axes.set_ylim(len(names) - 0.5, -0.5)
         size = min(SMALL, 78 * (WIDTH - _LEFT - _RIGHT) / len(strata) / 5.5)
-        for down, (label, category) in enumerate(names):
+        for down, (level, label, category) in enumerate(names):
+            if not label:
+                left = (0.0, down)
+                axes.text(*left, words.text(LEVELS[level]), transform=_beside(axes), va="center", fontweight="bold")
+                continue
             name = f"{label}: {category}" if category else label
             axes.text(-0.62, down, name, ha="right", va="center", fontsize=SMALL, color=INK)
             for across, stratum in enumerate(strata):
-                _cell(axes, words, (across, down), float(cells.get((label, category, stratum), math.nan)), size)
+                _cell(axes, words, (across, down), float(cells.get((level, label, category, stratum), math.nan)), size)
         for across, stratum in enumerate(strata):
             text = stratum or words.text("All schools")
             axes.text(
                 across - 0.1, -0.68, text, rotation=35, ha="left", va="bottom", fontsize=SMALL,
                 fontweight="regular" if stratum else "bold", color=INK,
             )  # fmt: skip
-        svg = to_svg(figure, "balance-map")
-    note = words.text(
-        "Differences of {arm} from the reference in standard deviations of all schools; blue: more, orange: less. A "
-        "stratum holds few schools, so that single cells differ by chance.",
-        arm=arm_label,
-    )
+        svg = to_svg(figure, anchor)
+    caption, note = _said(words, by, arm_label)
     said = [
         f"{label}: {words.numbers.decimal(value, digits=1, sign='both')}."
-        for label, category, value in _overall(names, cells)
+        for label, value in _overall(names, cells)
         if math.isfinite(value)
     ]
     return FigureBlock(
         svg=svg,
-        caption=inline(words.text("Differences at baseline by stratum")),
+        caption=inline(caption),
         alt=" ".join([words.text("Differences at baseline, all schools together."), *said]),
         note=inline(note),
-        anchor="balance-map",
+        anchor=anchor,
     )
 
 
-def _overall(names: list[tuple[str, str]], cells: dict[tuple[str, str, str], float]) -> list[tuple[str, str, float]]:
+def _names(rows: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """Return level, label and category of each row; a level's heading has neither label nor category."""
+    found = list(dict.fromkeys(zip(rows["level"], rows["label"], rows["category"].fillna(""), strict=True)))
+    levels = list(dict.fromkeys(level for level, _, _ in found))
+    if len(levels) < 2:
+        return found
+    return [name for level in levels for name in ((level, "", ""), *(one for one in found if one[0] == level))]
+
+
+def _said(words: Words, by: str, arm_label: str) -> tuple[str, str]:
+    """Return caption and note."""
+    if by == "country":
+        return words.text("Differences at baseline by country"), words.text(
+            "Differences of {arm} from the reference in standard deviations; blue: more, orange: less. A dash stands"
+            " where there is nothing to compare, or where a figure would be about few pupils.",
+            arm=arm_label,
+        )
+    return words.text("Differences at baseline by stratum"), words.text(
+        "Differences of {arm} from the reference in standard deviations of all schools or pupils; blue: more, orange:"
+        " less. A stratum holds few schools, so that single cells differ by chance; cells of few pupils are left out.",
+        arm=arm_label,
+    )
+
+
+def _beside(axes: Axes) -> Transform:
+    from matplotlib.transforms import blended_transform_factory
+
+    return blended_transform_factory(axes.figure.dpi_scale_trans, axes.transData)
+
+
+def _overall(
+    names: list[tuple[str, str, str]], cells: dict[tuple[str, str, str, str], float]
+) -> list[tuple[str, float]]:
     return [
-        (f"{label}: {category}" if category else label, category, float(cells.get((label, category, ""), math.nan)))
-        for label, category in names
+        (f"{label}: {category}" if category else label, float(cells.get((level, label, category, ""), math.nan)))
+        for level, label, category in names
+        if label
     ]
 
 

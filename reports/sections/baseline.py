@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
-from reports.blocks import Block, Heading
+from reports.blocks import Block, Figure, Heading
 from reports.evidence import Evidence
+from reports.figures.balance_map import balance_map
 from reports.figures.love import ADJUST, love_plot
 from reports.sections.common import paragraph
 from reports.selection import as_float, compared_arms, focus, has_countries, records
-from reports.tables.balance import balance_rows, balance_table
+from reports.tables.balance import balance_rows, balance_table, rows_of_all_places
 from reports.words import Words, words
 
 RARE = 0.05
@@ -24,8 +25,33 @@ def baseline(evidence: Evidence, language: str) -> tuple[Block, ...]:
     if made is None:
         return heading, paragraph(text.text("No baseline measures were compared."))
     plots = [love_plot(evidence, text, arm=arm) for arm in compared_arms(evidence)]
-    sentences = [_far(evidence, text), _joint(evidence, text)]
+    sentences = [_far(evidence, text), _joint(evidence, text), _pupils(evidence, text)]
+    plots += _maps(evidence, text)
     return (heading, paragraph(text.joined(sentences)), *(plot for plot in plots if plot is not None), made)
+
+
+def _maps(evidence: Evidence, words: Words) -> list[Figure | None]:
+    """Return the differences by country as heat maps, in the report about all of them."""
+    frame = rows_of_all_places(evidence)
+    if focus(evidence) or not has_countries(evidence) or frame.empty:
+        return []
+    shown = frame.assign(
+        difference=frame["std_difference"].astype(float).where(~frame["hidden"]),
+        stratum=frame["country"].map({"": "", **evidence.countries}),
+    )
+    arms = compared_arms(evidence)
+    return [
+        balance_map(shown, words, arm=arm.name, arm_label=arm.label, by="country", anchor=f"map-{arm.name}")
+        for arm in arms
+    ]
+
+
+def _pupils(evidence: Evidence, words: Words) -> str:
+    """Say what the test of pupils' characteristics alone gives; nothing where none was made."""
+    p = evidence.balance_test.get("p_value_pupils", math.nan)
+    if not math.isfinite(p):
+        return ""
+    return words.text("For pupils' characteristics alone, by school means, it gives {p}.", p=words.numbers.p_value(p))
 
 
 def _far(evidence: Evidence, words: Words) -> str:

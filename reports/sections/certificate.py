@@ -224,6 +224,16 @@ def design_sentences(design: Design, labels: Mapping[str, str], words: Words) ->
     ratio = design.ratio_in_words
     if design.kind == "simple":
         found = [words.text("Each school was drawn by itself, in the ratio {ratio}.", ratio=ratio)]
+    elif design.minimisation is not None:
+        found = [
+            words.text(
+                "Schools joined one by one, and {chance} of 100 were allocated to keep the arms alike in {strata}"
+                " (minimisation), the others at random in the ratio {ratio}.",
+                chance=words.numbers.count(design.minimisation.chance),
+                strata=named(design.strata),
+                ratio=ratio,
+            )
+        ]
     elif design.matching is not None:
         matched = named(design.matching.variables)
         found = [words.text("Drawn in the ratio {ratio} within sets of schools alike in {variables}.",

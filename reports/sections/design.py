@@ -132,7 +132,7 @@ def _warnings(facts: Mapping[str, object], words: Words) -> Iterable[Block]:
 def _strata(facts: Mapping[str, object], words: Words) -> Iterable[str]:
     stated = facts.get("specification")
     if isinstance(stated, Mapping) and (
-        stated.get("constraint") or stated.get("misfits") or facts.get("kind") in ("simple", "matched")
+        stated.get("constraint") or stated.get("misfits") or facts.get("kind") in ("simple", "matched", "minimisation")
     ):
         labels = cast("Mapping[str, str]", facts.get("labels") or {})
         yield from design_sentences(Design.from_dict(stated), labels, words)

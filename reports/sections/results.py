@@ -28,6 +28,7 @@ from reports.tables import (
     ratios_table,
     sensitivity_table,
 )
+from reports.tables.adjustment import adjustment_sentence, adjustment_table
 from reports.words import Words, message, words
 
 
@@ -58,8 +59,10 @@ def results_by_outcome(evidence: Evidence, language: str) -> tuple[Block, ...]:
             one = comparison(evidence, entry, arm=arm)
             number = found.usable(entry.name, "number_needed_to_treat", arm=arm.name, country=one.country)
             said = [answer(text, one), needed(text, one, number), check(text, one), _alike(evidence, text, one)]
-            blocks.append(paragraph(text.joined(said)))
+            blocks.append(paragraph(text.joined([*said, adjustment_sentence(evidence, text, one)])))
             blocks.append(by_country_table(evidence, text, entry, arm=arm))
+            moved = adjustment_table(evidence, text, one)
+            blocks += [moved] if moved is not None else []
     return tuple(blocks)
 
 

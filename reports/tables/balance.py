@@ -26,10 +26,14 @@ def balance_rows(evidence: Evidence) -> pd.DataFrame:
     A row about pupils is hidden when a share in it stands for few pupils or would give such a share away, here or in
     the report of another country, and when its mean is of few pupils.
     """
+    frame = rows_of_all_places(evidence)
+    return frame if frame.empty else of_focus(frame, evidence)
+
+
+def rows_of_all_places(evidence: Evidence) -> pd.DataFrame:
+    """Return the rows of all countries and each, with a column ``hidden``."""
     frame = evidence.balance
-    if frame.empty:
-        return frame
-    return of_focus(frame.assign(hidden=_hidden(frame, evidence.disclosure_threshold)), evidence)
+    return frame if frame.empty else frame.assign(hidden=_hidden(frame, evidence.disclosure_threshold))
 
 
 def balance_table(evidence: Evidence, words: Words, *, anchor: str = "balance-table") -> Table | None:

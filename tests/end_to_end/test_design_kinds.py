@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -15,8 +16,10 @@ from evaluation.comparison import primary_comparison
 from evaluation.protocol_reader import read_protocol
 from evaluation.specifications import design_of
 from evaluation.stages.assign import allocation_frame
+from evaluation.stages.certificate import draw_facts
 from evaluation.stages.redraws import redraws, school_weights, unequal_chances
 from evaluation.trial import Trial
+from reports.sections.certificate import certificate
 from reports.sections.design import allocation
 from tests.support.block_text import texts
 from tests.support.trials import clock, estimated_trial, short_protocol, small_protocol, small_trial
@@ -26,6 +29,7 @@ DESIGNS = {
     "complete": 'kind = "complete"\n',
     "classes of size": 'kind = "stratified"\nstrata = ["country", "size"]\ncuts = { size = [80] }\n',
     "misfits": 'kind = "stratified"\nstrata = ["country", "type"]\nmisfits = "wglobal"\n',
+    "minimisation": 'kind = "minimisation"\nstrata = ["country", "type"]\n[design.minimisation]\nchance = 90\n',
     "pairs": 'kind = "matched"\nstrata = ["country"]\n[design.matching]\nvariables = ["prior_dropout_rate", "type"]\n',
     "constrained": (
         'kind = "stratified"\nstrata = ["country"]\n[design.constraint]\n'
@@ -62,6 +66,7 @@ def test_a_design_goes_through_the_whole_of_the_draw(tmp_path: Path, name: str) 
     assert schools == allocation.schools
     assert actual.tolist() == list(allocation.positions)
     assert len(np.unique(draws, axis=0)) > 5
+    assert "one by one" in str(texts(certificate(draw_facts(again), "en"))) or name != "minimisation"
     if name == "pairs":
         strata = np.array(allocation.strata)
         for stratum in set(strata[[not label.endswith("rest") for label in strata]]):
@@ -77,6 +82,8 @@ def test_a_design_goes_through_the_whole_of_the_draw(tmp_path: Path, name: str) 
         ('kind = "simple"\nstrata = ["country"]\n', "A simple draw has no strata"),
         ('kind = "stratified"\nstrata = ["country"]\ncuts = { size = [300] }\n', "'size' is no stratum"),
         ('kind = "complete"\nmisfits = "strata"\n', "'strata' is not known for a draw of the kind 'complete'"),
+        ('kind = "complete"\n[design.minimisation]\nchance = 80\n', "a rule of minimisation is stated"),
+        ('kind = "minimisation"\n', "It needs strata to keep alike"),
         ('kind = "pairs"\n', "'pairs' is not allowed here"),
         ('kind = "complete"\n[design.constraint]\nvariables = ["size"]\n', "Nothing is constrained"),
         ('kind = "complete"\n[design.constraint]\nvariables = ["size"]\nbest_share = 2.0\n', "below 1"),
@@ -110,6 +117,18 @@ def test_unequal_chances_reach_the_analysis_as_weights_and_the_reader_as_a_sente
     rows = pd.read_csv(trial.paths.results / "estimates.csv", keep_default_na=False).set_index("estimate_id")
     name = trial.protocol.analyses[0].name
     assert rows.loc[f"{name}/all/difference/pilot", "status"] in ("ok", "boundary")
+    moved = pd.read_csv(trial.paths.results / "adjustment.csv")
+    assert moved["covariates"].tolist() == ["none", *trial.protocol.analyses[0].covariates, "all"]
+    whole = float(str(rows.loc[f"{name}/all/difference/pilot", "estimate"]))
+    assert moved["estimate"].iloc[-1] == pytest.approx(whole)
+    test = json.loads((trial.paths.balance / "test.json").read_text(encoding="utf-8"))
+    assert 0 < test["p_value_pupils"] <= 1
+    assert test["p_value_pupils"] != test["p_value"]
+    by_stratum = pd.read_csv(trial.paths.balance / "by_stratum.csv")
+    pupils = by_stratum.loc[by_stratum["level"] == "pupil"]
+    counts = pupils[["n_reference", "n_arm"]].to_numpy(dtype=float)
+    assert counts[counts > 0].min() >= trial.protocol.reports.disclosure_threshold
+    assert pupils["difference"].notna().any()
     said = " ".join(texts(allocation(trial.evidence(), "en")))
     assert "weight each school by the inverse of its chance" in said
     assert "drawn within it, each arm alike often" in said

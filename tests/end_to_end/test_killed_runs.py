@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import random
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,4 +93,56 @@ def test_a_killed_stage_leaves_the_old_state_or_the_new_and_a_rerun_finishes(
         assert content(folder / FOLDERS[stage]) == new
         assert not [path.name for path in folder.iterdir() if path.name.startswith(".") and path.is_dir()]
         shutil.rmtree(folder)
+    assert states == {"old", "new"}
+
+
+@pytest.fixture(scope="module")
+def published(ready: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same trial with its documents and its site, all of which another title makes stale."""
+    folder = tmp_path_factory.mktemp("published") / "trial"
+    shutil.copytree(ready, folder)
+    trial = Trial(folder, clock=clock)
+    trial.report()
+    trial.publish()
+    with_another_title(folder)
+    return folder
+
+
+def with_another_title(folder: Path) -> None:
+    path = folder / "trial.toml"
+    text = path.read_text(encoding="utf-8")
+    title = next(line for line in text.splitlines() if line.startswith("title ="))
+    path.write_text(text.replace(title, 'title = "Another title"'), encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_reports_killed_at_random_instants_and_a_site_killed_anywhere_are_those_of_before_or_after(
+    published: Path, tmp_path: Path
+) -> None:
+    code = "import sys; from evaluation.trial import Trial; Trial(sys.argv[1]).report()"
+    reports, old = published / "output" / "reports", content(published / "output" / "reports")
+    for seconds in (1.0, random.Random(2027).uniform(1.5, 4.0)):  # noqa: S311 (no secret)
+        run = subprocess.Popen([sys.executable, "-c", code, str(published)], start_new_session=True)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            run.wait(seconds)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        assert content(reports) == old or Trial(published, clock=clock).status()[-2].state == "fresh"
+    Trial(published, clock=clock).report()
+    assert content(reports) != old
+    before, whole = tmp_path / "before", tmp_path / "whole"
+    shutil.copytree(published, before)
+    shutil.copytree(published, whole)
+    old, last = content(before / "output" / "site"), n_touches(lambda: Trial(whole, clock=clock).publish())
+    new = content(whole / "output" / "site")
+    states = set()
+    for touch in sorted({*range(1, last, max(last // 8, 1)), last}):
+        folder = tmp_path / f"kill_{touch}"
+        shutil.copytree(before, folder)
+        assert killed_at(touch, lambda folder=folder: Trial(folder, clock=clock).publish())  # type: ignore[misc]
+        Trial(folder, clock=clock)
+        found = content(folder / "output" / "site")
+        assert found in (old, new), f"killed at touch {touch}"
+        states.add("old" if found == old else "new")
     assert states == {"old", "new"}

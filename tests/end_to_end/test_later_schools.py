@@ -124,6 +124,30 @@ def test_the_commands_draw_verify_and_name_no_arm(trial: Trial) -> None:
     assert crocoos("assign", folder, "--add", "x.csv", "--reveal")[0] == 2
 
 
+def test_a_minimisation_goes_on_with_schools_that_join_one_by_one(trial: Trial) -> None:
+    root = trial.paths.root
+    text = trial.paths.protocol.read_text(encoding="utf-8").replace('kind = "stratified"', 'kind = "minimisation"')
+    trial.paths.protocol.write_text(text, encoding="utf-8")
+    shutil.rmtree(trial.paths.allocation)
+    trial = Trial(trial.folder, clock=clock)
+    trial.assign()
+    frame = pd.read_csv(root / "late.csv", dtype=str, keep_default_na=False)
+    trial.replace_school(next(iter(arms(trial))), seed="May", reason="it closed")
+    for place in range(len(frame)):
+        frame.iloc[place : place + 1].to_csv(root / "next.csv", index=False)
+        trial.add_late(root / "next.csv", seed=f"June {place}")
+    assert trial.verify().ok
+    last = json.loads((trial.paths.allocation / "later_4.json").read_text(encoding="utf-8"))
+    assert len(last["before"]) == 8
+    files = [str(trial.paths.allocation / f"later_4.{kind}") for kind in ("json", "csv")]
+    assert program.main(files) == 0
+    schools, actual, draws = redraws(trial)
+    assert schools == tuple(sorted(arms(trial)))
+    assert [trial.protocol.arm_names[place] for place in actual] == list(arms(trial).values())
+    assert np.abs(draws.sum(axis=1) - 4.5).mean() < 1
+    assert np.abs(draws.mean(axis=0) - 0.5).max() < 0.15
+
+
 @pytest.mark.parametrize(
     ("file", "seed", "problem"),
     [

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_schema.errors import DesignError
-from randomisation import AllocationRecord, Arm, Constraint, Design, Matching, allocate, replay, verify
+from randomisation import AllocationRecord, Arm, Constraint, Design, Matching, Minimising, allocate, replay, verify
 from randomisation import verify_allocation as program
 from randomisation.constraint import ScoreKind
 from randomisation.misfits import KNOWN, Misfits
@@ -21,10 +21,10 @@ SCORES: tuple[ScoreKind, ...] = ("l2", "max_difference", "mahalanobis")
 
 @st.composite
 def designs(draw: st.DrawFn) -> Design:
-    kind = draw(st.sampled_from(["simple", "complete", "stratified", "matched"]))
+    kind = draw(st.sampled_from(["simple", "complete", "stratified", "matched", "minimisation"]))
     ratios = draw(st.sampled_from([(1, 1), (1, 2), (1, 1, 1)]))
     constraint = None
-    if kind != "simple" and draw(st.booleans()):
+    if kind not in ("simple", "minimisation") and draw(st.booleans()):
         limits = (("prior", draw(st.sampled_from([0.8, 1.25]))),) if draw(st.booleans()) else ()
         constraint = Constraint(
             variables=draw(st.sampled_from([("size",), ("prior", "type"), ("size", "prior")])),
@@ -35,13 +35,15 @@ def designs(draw: st.DrawFn) -> Design:
             constraint = Constraint(variables=constraint.variables, score=constraint.score, at_most=4.0, limits=limits)
     misfits: Misfits = draw(st.sampled_from(KNOWN)) if kind == "stratified" else "balanced"
     matching = Matching(variables=("size", "type"), distance="standardised") if kind == "matched" else None
+    factors = ("country", "type") if kind == "minimisation" else ()
     return Design(
         arms=tuple(Arm(name=f"arm {place}", ratio=ratio) for place, ratio in enumerate(ratios)),
-        strata=("country",) if kind in ("stratified", "matched") and draw(st.booleans()) else (),
+        strata=draw(st.sampled_from([(), ("country",)])) if kind in ("stratified", "matched") else factors,
         kind=kind,  # type: ignore[arg-type]
         matching=matching,
         constraint=constraint,
         misfits=misfits,
+        minimisation=Minimising(order=draw(st.sampled_from(["", "size", "prior"]))) if factors else None,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -52,6 +53,11 @@ def test_an_empty_part_of_the_key_is_asked_for_once() -> None:
         (1, "school_id", "asked"),
         (0, "pupil_id", "asked"),
     ]
+
+
+def test_a_column_may_be_an_array() -> None:
+    values = {"school_id": np.array(["1", None], dtype=object), "pupil_id": np.array(["1", "2"], dtype=object)}
+    assert [problem.position for problem in missing_keys(values, TABLES["status"], asked=set())] == [1]
 
 
 def test_a_missing_required_answer_leaves_the_row_in() -> None:

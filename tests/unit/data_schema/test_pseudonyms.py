@@ -12,7 +12,15 @@ import pytest
 
 from data_schema.errors import DataError
 from data_schema.fields import Field
-from data_schema.pseudonyms import decrypt_key_table, encrypt_key_table, new_identity, pseudonym, pseudonymised
+from data_schema.pseudonyms import (
+    decrypt_key_table,
+    encrypt_key_table,
+    lock_identity,
+    new_identity,
+    pseudonym,
+    pseudonymised,
+    unlock_identity,
+)
 from data_schema.tables import Table, extended, standard_tables
 
 KEY = bytes(range(32))
@@ -128,3 +136,14 @@ def test_another_identity_a_broken_one_and_damage_are_told_apart_from_data() -> 
         decrypt_key_table(content[:-1], identity)
     with pytest.raises(DataError, match="recipient"):
         encrypt_key_table(pupils()[["school_id"]], identity)
+
+
+def test_a_locked_identity_opens_with_its_passphrase_and_no_other() -> None:
+    identity, _ = new_identity()
+    locked = lock_identity(identity, "four or five words")
+    assert identity.encode() not in locked
+    assert unlock_identity(locked, "four or five words") == identity
+    with pytest.raises(DataError, match="another passphrase, or damage"):
+        unlock_identity(locked, "four or five wordz")
+    with pytest.raises(DataError, match="short ones can be guessed"):
+        lock_identity(identity, "too short")

@@ -22,12 +22,15 @@ from randomisation import (
     Constraint,
     Design,
     Matching,
+    Minimising,
     adopt,
     all_allocations,
     allocate,
     assignment_probabilities,
+    factorial,
     n_allocations,
     replay,
+    stepped_wedge,
     verify,
 )
 from randomisation.misfits import KNOWN
@@ -59,6 +62,13 @@ DESIGNS = {
     "triplets": Design(arms=UNEQUAL, kind="matched", matching=Matching(variables=("size",))),
     "constrained": Design(arms=TWO, constraint=SIZE),
     "constrained, unequal": Design(arms=UNEQUAL, constraint=SIZE),
+    "misfits within strata": Design(arms=UNEQUAL, strata=("country",), misfits="strata"),
+    "misfits together by the ratio": Design(arms=UNEQUAL, strata=("country", "type"), misfits="wglobal"),
+    "factorial": factorial("mentor", "ews", strata=("country",)),
+    "stepped wedge": stepped_wedge(3, strata=("country",)),
+    "minimisation": Design(
+        arms=TWO, kind="minimisation", strata=("country", "type"), minimisation=Minimising(order="size")
+    ),
     "constrained pairs": Design(arms=TWO, kind="matched", matching=Matching(variables=("type",)), constraint=SIZE),
 }
 every_design = pytest.mark.parametrize("design", DESIGNS.values(), ids=DESIGNS.keys())
@@ -106,8 +116,9 @@ def test_a_record_is_verified_and_one_of_another_school_order_is_the_same(design
 @every_design
 def test_a_design_survives_json_and_explains_itself(design: Design) -> None:
     assert Design.from_dict(json.loads(json.dumps(design.to_dict()))) == design
-    assert design.in_words().startswith("Schools are allocated at random to control")
-    assert all(name in design.in_words() for name in (*design.strata, *design.variables))
+    assert design.in_words().startswith(f"Schools are allocated at random to {design.names[0]}")
+    order = {design.minimisation.order} if design.minimisation is not None else set()
+    assert all(name in design.in_words() for name in {*design.strata, *design.variables} - order)
     assert len(str(design)) < 120
 
 
@@ -150,6 +161,9 @@ def test_a_constraint_with_unequal_ratios_gives_schools_unequal_probabilities() 
             "makes sets of 4 schools",
         ),
         ({"strata": ("matched_set",)}, "'matched_set' is reserved"),
+        ({"kind": "minimisation", "strata": ("country",)}, "a rule of minimisation is missing"),
+        ({"strata": ("country",), "minimisation": Minimising()}, "a rule of minimisation is stated"),
+        ({"kind": "minimisation", "minimisation": Minimising()}, "It needs strata to keep alike"),
     ],
 )
 def test_what_does_not_go_together_is_refused(changes: dict[str, object], problem: str) -> None:

@@ -19,6 +19,7 @@ from randomisation import (
     frame_hash,
     verify,
 )
+from randomisation.record import stratum_labels
 
 DESIGN = Design(arms=(Arm(name="control"), Arm(name="pilot")), strata=("country",))
 SCHOOLS = pd.DataFrame(
@@ -182,3 +183,11 @@ def test_values_that_are_no_record_are_refused(changes: dict[str, object], probl
     with pytest.raises(DesignError, match=problem) as caught:
         AllocationRecord.from_dict(record().to_dict() | changes)
     assert "Restore the record" in caught.value.remedy
+
+
+def test_a_record_names_the_stratum_of_each_school_as_the_draw_does() -> None:
+    frame = pd.DataFrame({"school_id": ["a", "b", "c", "d"], "country": ["HU", "HU", "SI", "SI"], "type": list("vgvg")})
+    arms = (Arm(name="control"), Arm(name="pilot"))
+    for strata in ((), ("country", "type")):
+        drawn = allocate(frame, Design(arms=arms, strata=strata), seed="x")
+        assert stratum_labels(AllocationRecord.of(drawn)) == dict(zip(drawn.schools, drawn.strata, strict=True))

@@ -259,3 +259,11 @@ def test_a_class_that_is_no_number_in_the_file_is_a_change(tmp_path: Path, capsy
     files = written(tmp_path, record=record, schools=frame.assign(size=["few", *map(str, range(1, 40))]))
     assert module.main(files) == 1
     assert "'size' is 'few', but was 'a: below 20'" in capsys.readouterr().out
+
+
+def test_a_simple_draw_that_leaves_an_arm_empty_is_made_again(tmp_path: Path) -> None:
+    frame = SCHOOLS.iloc[:2]
+    design = Design(arms=(Arm(name="a"), Arm(name="b")), kind="simple")
+    for seed in range(8):
+        record = AllocationRecord.of(allocate(frame, design, seed=f"{seed}")).to_dict()
+        assert module.main(written(tmp_path, record=record, schools=frame)) == 0

@@ -126,14 +126,6 @@ def test_fonts_come_with_their_licence(folder: Path) -> None:
     assert "@font-face" in (folder / "assets" / "site.css").read_text(encoding="utf-8")
 
 
-def test_an_earlier_site_is_replaced_as_a_whole(tmp_path: Path) -> None:
-    build_site(tmp_path / "site", site=demonstration_site(tmp_path / "documents"))
-    build_site(tmp_path / "site", site=small(tmp_path / "small"))
-    assert not (tmp_path / "site" / "countries.html").exists()
-    assert not (tmp_path / "site" / "downloads.html").exists()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["documents", "site", "small"]
-
-
 def test_a_site_without_countries_and_downloads_has_no_pages_and_links_for_them(tmp_path: Path) -> None:
     build_site(tmp_path / "site", site=small(tmp_path / "small"))
     start = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
@@ -141,17 +133,31 @@ def test_a_site_without_countries_and_downloads_has_no_pages_and_links_for_them(
     assert "downloads.html" not in start
 
 
-def test_a_folder_that_holds_something_else_is_refused(tmp_path: Path) -> None:
+def test_what_stands_in_the_place_of_a_site_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "thesis.docx").write_text("mine", encoding="utf-8")
-    with pytest.raises(ReportError, match="holds something that is not a site"):
-        build_site(tmp_path / "site", site=small(tmp_path / "small"))
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    for name in ("site", "file"):
+        with pytest.raises(ReportError, match="there is something in its place"):
+            build_site(tmp_path / name, site=small(tmp_path / "small"))
     assert (tmp_path / "site" / "thesis.docx").read_text(encoding="utf-8") == "mine"
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
 
 
-def test_a_file_in_the_site_s_place_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "site").write_text("mine", encoding="utf-8")
-    with pytest.raises(ReportError, match="this is a file"):
+def test_a_missing_document_is_named_before_anything_is_written(tmp_path: Path) -> None:
+    site = small(tmp_path / "small")
+    site.documents[0].pdf.unlink()
+    with pytest.raises(StorageError, match=r"s\.pdf: there is no such file"):
+        build_site(tmp_path / "site", site=site)
+    assert not (tmp_path / "site").exists()
+
+
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(handle: int) -> None:  # noqa: ARG001 (the system's signature)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(StorageError, match="disk is full"):
         build_site(tmp_path / "site", site=small(tmp_path / "small"))
 
 
@@ -169,45 +175,6 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ReportError, match=r"Data\.csv"):
         build_site(tmp_path / "site", site=replace(site, downloads=downloads))
     assert not (tmp_path / "site").exists()
-
-
-def test_a_missing_document_is_named_and_the_old_site_stays(tmp_path: Path) -> None:
-    site = small(tmp_path / "small")
-    build_site(tmp_path / "site", site=site)
-    before = content(tmp_path / "site")
-    site.documents[0].pdf.unlink()
-    with pytest.raises(StorageError, match=r"s\.pdf: there is no such file"):
-        build_site(tmp_path / "site", site=site)
-    assert content(tmp_path / "site") == before
-
-
-def test_a_full_disk_leaves_the_old_site_and_nothing_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    build_site(tmp_path / "site", site=small(tmp_path / "small"))
-    before = content(tmp_path / "site")
-    calls = []
-
-    def refuse(handle: int) -> None:
-        calls.append(handle)
-        if len(calls) > 5:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", refuse)
-    with pytest.raises(StorageError, match="disk is full"):
-        build_site(tmp_path / "site", site=small(tmp_path / "small", title="Another"))
-    assert content(tmp_path / "site") == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["site", "small"]
-
-
-def test_a_run_killed_between_the_old_site_and_the_new_is_mended_by_the_next(tmp_path: Path) -> None:
-    build_site(tmp_path / "site", site=small(tmp_path / "small"))
-    (tmp_path / "site").rename(tmp_path / ".site.retired")
-    missing = replace(small(tmp_path / "small"), downloads=(Download(label="x", path=tmp_path / "gone.csv"),))
-    with pytest.raises(StorageError):
-        build_site(tmp_path / "site", site=missing)
-    assert (tmp_path / "site" / "index.html").is_file(), "the last good site is back"
-    build_site(tmp_path / "site", site=small(tmp_path / "small", title="New"))
-    assert "New" in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
-    assert not (tmp_path / ".site.retired").exists()
 
 
 def test_titles_and_names_cannot_break_out_of_the_page(tmp_path: Path) -> None:

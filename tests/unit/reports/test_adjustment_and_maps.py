@@ -1,0 +1,93 @@
+"""What covariates do to the estimate, and differences at baseline by country: said, drawn, and nothing given away."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evaluation.stages.balance import without_few
+from reports import sections
+from reports.blocks import Figure, plain
+from reports.evidence import Evidence
+from reports.tables.balance import rows_of_all_places
+from tests.support.block_text import drawn, texts
+from tests.support.sample_evidence import awards_evidence, crocoos_evidence
+
+CROCOOS = crocoos_evidence()
+
+
+def moved(errors: float) -> Evidence:
+    first = CROCOOS.analyses[0]
+    rows = [
+        (first.name, "pilot", "none", -0.021, 0.01, 0.0, 0.0, "ok"),
+        (first.name, "pilot", first.covariates[0], -0.023, 0.01, -0.002, -0.2, "ok"),
+        (first.name, "pilot", "all", -0.021 + 0.01 * errors, 0.01, 0.01 * errors, errors, "ok"),
+    ]
+    names = ["plan_entry", "arm", "covariates", "estimate", "std_error", "shift", "shift_in_errors", "status"]
+    return replace(CROCOOS, adjustment=pd.DataFrame(rows, columns=names))
+
+
+@pytest.mark.parametrize(
+    ("errors", "sentence"),
+    [
+        (-0.21, "moves the estimate by 0.2 standard errors, which is little."),
+        (0.8, "moves the estimate by 0.8 standard errors: differences at baseline matter here."),
+    ],
+)
+def test_beside_the_primary_outcome_it_is_said_how_far_covariates_move_the_estimate(
+    errors: float, sentence: str
+) -> None:
+    said = texts(sections.results_by_outcome(moved(errors), "en"))
+    assert sum(sentence in part for part in said) == 1, "of the primary outcome only"
+    assert "all covariates of the plan" in said
+    assert "-0.20" in said or "\u22120.20" in said
+    assert not [part for part in texts(sections.results_by_outcome(CROCOOS, "en")) if "Allowing for the cov" in part]
+    country = replace(moved(errors), country="HU")
+    assert not [part for part in texts(sections.results_by_outcome(country, "en")) if sentence in part]
+
+
+def test_an_estimate_that_could_not_be_made_is_not_said_to_move() -> None:
+    said = texts(sections.results_by_outcome(moved(float("nan")), "en"))
+    assert not [part for part in said if "moves the estimate" in part]
+
+
+def test_the_test_of_pupils_characteristics_stands_beside_the_joint_one() -> None:
+    test = {**CROCOOS.balance_test, "p_value_pupils": 0.341, "statistic_pupils": 9.0, "n_draws_pupils": 2000.0}
+    said = " ".join(texts(sections.baseline(replace(CROCOOS, balance_test=test), "en"))).replace("\u00a0", " ")
+    assert "For pupils' characteristics alone, by school means, it gives p = 0.34." in said
+    assert "by school means" not in " ".join(texts(sections.baseline(CROCOOS, "en")))
+
+
+def maps(evidence: Evidence) -> list[Figure]:
+    blocks = sections.baseline(evidence, "en")
+    return [block for block in blocks if isinstance(block, Figure) and block.anchor.startswith("map-")]
+
+
+def test_all_countries_together_have_a_map_by_country_of_schools_and_of_pupils() -> None:
+    (made,) = maps(CROCOOS)
+    assert plain(made.caption) == "Differences at baseline by country"
+    shown = drawn(made)
+    assert {"All schools", *CROCOOS.countries.values(), "Schools", "Pupils"} <= set(shown)
+    assert maps(replace(CROCOOS, country="HU")) == []
+    assert maps(awards_evidence()) == []
+
+
+def test_what_the_table_hides_is_a_dash_in_the_map() -> None:
+    small = replace(CROCOOS, disclosure_threshold=1000)
+    hidden = rows_of_all_places(small)["hidden"]
+    assert 0 < hidden.sum() < len(hidden)
+    before, after = (drawn(maps(evidence)[0]).count("–") for evidence in (CROCOOS, small))
+    known = np.isfinite(CROCOOS.balance["std_difference"].astype(float))
+    assert after - before == int((hidden & known).sum() - (rows_of_all_places(CROCOOS)["hidden"] & known).sum())
+
+
+def test_pupils_of_a_stratum_with_few_of_them_are_left_out_and_others_are_rounded() -> None:
+    table = pd.DataFrame({"n_reference": [9, 10, 40], "n_arm": [50, 10, 3], "difference": [0.123456, 0.123456, 0.5]})
+    kept = without_few(table, threshold=10)
+    assert kept["difference"].round(6).fillna(-9).tolist() == [-9, 0.1, -9]
+    assert kept["n_arm"].fillna(-9).tolist() == [-9, 10, -9]
+    assert not re.search("0.1234", kept.to_csv())
