@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 Outcome = Literal["kept", "asked", "refused"]
 PUPIL = ("school_id", "pupil_id")
 
+# Letters of the Cyrillic alphabet that nobody tells from Latin ones.
+_ALIKE = str.maketrans("АВЕКМНОРСТУХЈЅІаеорсухјѕі", "ABEKMHOPCTYXJSIaeopcyxjsi")
 _RUNS = re.compile(r"\d+|[^\W\d_]+")
 
 
@@ -129,14 +132,15 @@ class SchoolNames:
 
 
 def bare_identifier(identifier: str) -> tuple[str, ...]:
-    """Return letters and numbers of an identifier, without signs and leading zeros.
+    """Return letters and numbers of an identifier, without signs, leading zeros and the alphabet of letters alike.
 
     Examples
     --------
     >>> bare_identifier("SI-04") == bare_identifier("si 4")
     True
     """
-    return tuple(run.lstrip("0") or "0" if run.isdigit() else run for run in _RUNS.findall(identifier.casefold()))
+    text = identifier if identifier.isascii() else unicodedata.normalize("NFKC", identifier).translate(_ALIKE)
+    return tuple(run.lstrip("0") or "0" if run.isdigit() else run for run in _RUNS.findall(text.casefold()))
 
 
 def missing_keys(
