@@ -390,13 +390,13 @@ def _two_pupils(pupils: pd.DataFrame) -> Iterator[Finding]:
         # Within a wave, nobody is listed twice.
         return
     ordered = pupils.reset_index(drop=True)
-    doubled = ordered[ordered.duplicated(list(PUPIL), keep=False)]
-    for _, group in doubled.groupby(list(PUPIL), sort=False):
-        for name in traits:
-            if len(set(group[name].dropna())) > 1:
-                problem = f"Another list of pupils has another {name!r} for this identifier: {_elsewhere(group)}."
-                remedy = "Tell whether two pupils have one identifier, or which value is right."
-                yield _at(ordered, int(group.index[-1]), name, problem, remedy)
+    by_pupil = ordered.groupby(list(PUPIL), sort=False)
+    for name in traits:
+        differs = by_pupil[name].transform("nunique") > 1
+        for _, group in ordered[differs].groupby(list(PUPIL), sort=False):
+            problem = f"Another list of pupils has another {name!r} for this identifier: {_elsewhere(group)}."
+            remedy = "Tell whether two pupils have one identifier, or which value is right."
+            yield _at(ordered, int(group.index[-1]), name, problem, remedy)
 
 
 def _elsewhere(group: pd.DataFrame) -> str:
