@@ -148,6 +148,18 @@ def test_an_erased_pupil_is_gone_stays_gone_and_is_counted(trial: Trial, *, by_p
     assert mark not in str(again.exception)
 
 
+def test_an_erased_pupil_is_in_the_flow_of_pupils(trial: Trial) -> None:
+    trial.impact()
+    before = pd.read_csv(trial.paths.results / "flow.csv").groupby("step")["n_pupils"].sum()
+    _, _, mark = _pupil(trial)
+    trial.erase(pupil=mark)
+    trial.impact()
+    flow = pd.read_csv(trial.paths.results / "flow.csv")
+    assert flow.loc[flow["reason"] == "consent withdrawn, data erased", "n_pupils"].tolist() == [1]
+    after = flow.groupby("step")["n_pupils"].sum()
+    assert after["baseline"] == before["baseline"] == after["outcome_missing"] + after["analysed"]
+
+
 def test_a_damaged_list_of_erased_pupils_stops_everything(trial: Trial) -> None:
     (trial.paths.private / "erased.json").write_text("{")
     with pytest.raises(StorageError, match="damaged"):
