@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 Outcome = Literal["kept", "asked", "refused"]
 PUPIL = ("school_id", "pupil_id")
 
+# Letters of the Cyrillic alphabet that nobody tells from Latin ones.
+_ALIKE = str.maketrans("АВЕКМНОРСТУХЈЅІаеорсухјѕі", "ABEKMHOPCTYXJSIaeopcyxjsi")
 _RUNS = re.compile(r"\d+|[^\W\d_]+")
 
 
@@ -129,14 +132,15 @@ class SchoolNames:
 
 
 def bare_identifier(identifier: str) -> tuple[str, ...]:
-    """Return letters and numbers of an identifier, without signs and leading zeros.
+    """Return letters and numbers of an identifier, without signs, leading zeros and the alphabet of letters alike.
 
     Examples
     --------
     >>> bare_identifier("SI-04") == bare_identifier("si 4")
     True
     """
-    return tuple(run.lstrip("0") or "0" if run.isdigit() else run for run in _RUNS.findall(identifier.casefold()))
+    text = identifier if identifier.isascii() else unicodedata.normalize("NFKC", identifier).translate(_ALIKE)
+    return tuple(run.lstrip("0") or "0" if run.isdigit() else run for run in _RUNS.findall(text.casefold()))
 
 
 def missing_keys(
@@ -386,13 +390,13 @@ def _two_pupils(pupils: pd.DataFrame) -> Iterator[Finding]:
         # Within a wave, nobody is listed twice.
         return
     ordered = pupils.reset_index(drop=True)
-    doubled = ordered[ordered.duplicated(list(PUPIL), keep=False)]
-    for _, group in doubled.groupby(list(PUPIL), sort=False):
-        for name in traits:
-            if len(set(group[name].dropna())) > 1:
-                problem = f"Another list of pupils has another {name!r} for this identifier: {_elsewhere(group)}."
-                remedy = "Tell whether two pupils have one identifier, or which value is right."
-                yield _at(ordered, int(group.index[-1]), name, problem, remedy)
+    by_pupil = ordered.groupby(list(PUPIL), sort=False)
+    for name in traits:
+        differs = by_pupil[name].transform("nunique") > 1
+        for _, group in ordered[differs].groupby(list(PUPIL), sort=False):
+            problem = f"Another list of pupils has another {name!r} for this identifier: {_elsewhere(group)}."
+            remedy = "Tell whether two pupils have one identifier, or which value is right."
+            yield _at(ordered, int(group.index[-1]), name, problem, remedy)
 
 
 def _elsewhere(group: pd.DataFrame) -> str:

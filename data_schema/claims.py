@@ -104,6 +104,9 @@ class Claims:
             yield from self._in_form(file, content, mark)
             return
         rules = self._matching(file)
+        if not rules and file.casefold().endswith(".zip"):
+            # A workbook is a zipped folder too, and mail programs name it so.
+            rules = self._matching(f"{file[:-4]}.xlsx")
         if not rules:
             self.findings.append(_unmatched(file))
         elif content is not None:

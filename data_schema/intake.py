@@ -19,6 +19,7 @@ from data_schema.claims import Claims, about
 from data_schema.decisions import NO_DECISIONS, Decisions
 from data_schema.findings import Finding, Findings
 from data_schema.forms import of_form
+from data_schema.histories import histories
 from data_schema.judging import REPAIR_COLUMNS, Judged, Part, draft, judge
 from data_schema.layout import lay_out
 from data_schema.linking import linked, same_name_elsewhere
@@ -172,6 +173,7 @@ def _taken_in(
     pending = judged["pupil"].pending if "pupil" in judged else frozenset()
     findings += [finding for one in judged.values() for finding in one.findings]
     findings += cross_checks(frames, tables, pending=pending, wave_dates=wave_dates)
+    findings += histories(frames, tables, waves=waves)
     links = None
     if follow and "pupil" in frames:
         findings += same_name_elsewhere(frames["pupil"])

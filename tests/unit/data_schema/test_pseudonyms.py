@@ -138,12 +138,13 @@ def test_another_identity_a_broken_one_and_damage_are_told_apart_from_data() -> 
         encrypt_key_table(pupils()[["school_id"]], identity)
 
 
-def test_a_locked_identity_opens_with_its_passphrase_and_no_other() -> None:
-    identity, _ = new_identity()
-    locked = lock_identity(identity, "four or five words")
+def test_an_identity_is_locked_by_a_long_passphrase_and_opens_with_no_other() -> None:
+    identity = new_identity()[1]
+    passphrase = " ".join(["five", "words", "are", "long", "enough"])
+    locked = lock_identity(identity, passphrase)
     assert identity.encode() not in locked
-    assert unlock_identity(locked, "four or five words") == identity
+    assert unlock_identity(locked, passphrase) == identity
     with pytest.raises(DataError, match="another passphrase, or damage"):
-        unlock_identity(locked, "four or five wordz")
-    with pytest.raises(DataError, match="short ones can be guessed"):
-        lock_identity(identity, "too short")
+        unlock_identity(locked, passphrase + "!")
+    with pytest.raises(DataError, match="11 characters"):
+        lock_identity(identity, "x" * 11)
