@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
@@ -15,7 +15,7 @@ from data_schema.answers import Answers
 from data_schema.checks import cross_checks
 from data_schema.claims import Claims, about
 from data_schema.findings import Finding, Findings
-from data_schema.forms import of_form
+from data_schema.form_marks import of_form
 from data_schema.judging import REPAIR_COLUMNS, Judged, Part, draft, judge
 from data_schema.layout import lay_out
 from data_schema.linking import linked, same_name_elsewhere
@@ -173,7 +173,7 @@ def _taken_in(
     return Intake(
         frames=frames,
         findings=found,
-        repairs=_repairs(judged),
+        repairs=_repairs(judged, forms=claims.forms),
         reconciliation=reconciled([*claims.tallies, *(tally for one in judged.values() for tally in one.tallies)]),
         answers=answers.to_frame(),
         queries=by_school(queries, rows=rows, files=of_file, schools=schools),
@@ -239,9 +239,10 @@ def _read(files: Mapping[str, Path | bytes], claims: Claims, answers: Answers, t
             if claims.is_second_copy(claim):
                 claims.tallies.append(claim.all_refused(layout))
                 continue
-            claims.findings += layout.findings
+            # A form has the columns that its sender was asked for, and no others.
+            claims.findings += _of_form(layout.findings) if claim.is_form else layout.findings
             if layout.is_usable:
-                if claim.school:
+                if claim.is_form:
                     layout = of_form(layout, claims.tables[name], school=claim.school)
                 layout = answers.applied(layout, claims.tables[name], sha256=claim.sha256)
                 parts[name].append(Part(layout=layout, wave=claim.rule.wave, country=claim.country))
@@ -249,6 +250,10 @@ def _read(files: Mapping[str, Path | bytes], claims: Claims, answers: Answers, t
                 claims.tallies.append(claim.all_refused(layout))
     tell("Reading files", len(files), len(files))
     return parts
+
+
+def _of_form(findings: Sequence[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.severity == "refused"]
 
 
 def _judged(
@@ -292,10 +297,12 @@ def _is_ordered(frame: pd.DataFrame, table: Table, rank: pd.Series) -> bool:
     return all(map(operator.le, before, after))
 
 
-def _repairs(judged: Mapping[str, Judged]) -> pd.DataFrame:
+def _repairs(judged: Mapping[str, Judged], *, forms: Collection[str]) -> pd.DataFrame:
+    """Return all repairs; an answer that was chosen from the list of a form is none."""
     import pandas as pd
 
     pieces = [one.repairs for one in judged.values() if len(one.repairs)]
     made = pd.concat(pieces) if pieces else pd.DataFrame(columns=list(REPAIR_COLUMNS))
+    made = made.loc[~(made["file"].isin(list(forms)) & (made["rule"] == "synonym"))]
     types = {name: "int64" if name == "row" else "str" for name in REPAIR_COLUMNS}
     return made.astype(types).sort_values(["file", "sheet", "row", "column"], kind="stable", ignore_index=True)

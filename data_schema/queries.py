@@ -38,7 +38,7 @@ _COLUMNS = (
     message("No."), message("File"), message("Sheet"), message("Row"), message("Column"), message("What stands there"),
     message("Question"), message("What to do"), message("Your answer"),
 )  # fmt: skip
-_WIDTHS = (5, 30, 12, 8, 20, 18, 46, 40, 28)
+_WIDTHS = (5, 22, 10, 8, 16, 14, 34, 34, 22)
 _ID, _PLACE = len(_COLUMNS) + 1, len(_COLUMNS) + 2
 _N_LISTED = 200
 
@@ -195,7 +195,7 @@ def query_workbook(queries: Sequence[Query], *, school: str, catalogue: Catalogu
         _row(sheet, header_row + number, number, query, catalogue)
     sheet.freeze_panes = f"A{header_row + 1}"
     protected(sheet)
-    printed_wide(sheet, header_row=header_row)
+    printed_wide(sheet, header_row=header_row, name=lines[0])
     sheet.print_area = f"A1:I{header_row + max(len(queries), 1)}"
     marker = book.create_sheet(MARKER)
     marker.append([MARKER, 1, school])
