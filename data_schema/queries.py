@@ -209,6 +209,7 @@ def _header(sheet: Worksheet, row: int, catalogue: Catalogue) -> None:
     for at, (title, width) in enumerate(zip(_COLUMNS, _WIDTHS, strict=True), start=1):
         as_header(sheet.cell(row=row, column=at, value=catalogue.text(title)))
         sheet.column_dimensions[get_column_letter(at)].width = width
+    sheet.row_dimensions[row].height = 32
     for at in (_ID, _PLACE):
         sheet.column_dimensions[get_column_letter(at)].hidden = True
 
@@ -222,7 +223,7 @@ def _row(sheet: Worksheet, row: int, number: int, query: Query, catalogue: Catal
         number,
         found.file,
         found.sheet,
-        row_ranges(query.rows),
+        row_ranges(query.rows).replace(" to ", "–"),
         label_in(query.field, catalogue) if query.field else found.column,
         found.value,
         translated(found.problem, catalogue),
