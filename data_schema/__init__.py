@@ -23,7 +23,7 @@ from data_schema.errors import (
 if TYPE_CHECKING:
     from data_schema.fields import Code, Field
     from data_schema.findings import Finding, Findings
-    from data_schema.forms import FormTable, entry_workbook, xlsform
+    from data_schema.forms import FormTable, Recipient, entry_workbook
     from data_schema.frames import read_school_frame
     from data_schema.intake import InboxRule, Intake, read_inbox
     from data_schema.language import Catalogue, Language
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from data_schema.queries import query_workbook
     from data_schema.store import Store, content_hash, write_store
     from data_schema.tables import Table, extended, standard_tables
+    from data_schema.xlsforms import xlsform
 
 __all__ = [
     "Catalogue",
@@ -48,6 +49,7 @@ __all__ = [
     "Intake",
     "Language",
     "ProtocolError",
+    "Recipient",
     "ReportError",
     "StaleError",
     "StorageError",
@@ -72,7 +74,7 @@ __all__ = [
 _LATER = {
     "fields": ("Code", "Field"),
     "findings": ("Finding", "Findings"),
-    "forms": ("FormTable", "entry_workbook", "xlsform"),
+    "forms": ("FormTable", "Recipient", "entry_workbook"),
     "frames": ("read_school_frame",),
     "intake": ("InboxRule", "Intake", "read_inbox"),
     "language": ("Catalogue", "Language"),
@@ -80,6 +82,7 @@ _LATER = {
     "pseudonyms": ("decrypt_key_table", "encrypt_key_table", "new_identity", "pseudonym", "pseudonymised"),
     "store": ("Store", "content_hash", "write_store"),
     "tables": ("Table", "extended", "standard_tables"),
+    "xlsforms": ("xlsform",),
 }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from data_schema.fields import folded
 from data_schema.findings import Finding, Severity
-from data_schema.forms import FormMark, mark_of_form
+from data_schema.form_marks import FormMark, mark_of_form
 from data_schema.layout import Layout, headers_of, is_empty, looks_like
 from data_schema.readers import Reading, Sheet, content_of, read_file
 from data_schema.readers.archives import is_folder, members
@@ -37,14 +37,17 @@ class Claim:
         Country of the file, as far as its path tells.
     sha256
         Hash of the file's content, by which a second copy is known.
+    is_form
+        Whether it is a sheet of an entry workbook.
     school
-        The school whose form it is; empty for files that are no forms.
+        The school whose form it is; empty for other files, and for a partner's form.
     """
 
     sheet: Sheet
     rule: InboxRule
     country: str
     sha256: str
+    is_form: bool = False
     school: str = ""
 
     def all_refused(self, layout: Layout) -> Tally:
@@ -76,7 +79,7 @@ class Claims:
         Names of the waves.
     findings, tallies
         What was found, and the account of files that could not be read; filled while claims are yielded. So is
-        `digests`: file to the hash of its content.
+        `digests`: file to the hash of its content, and `forms`: the files that are entry workbooks.
     """
 
     rules: Sequence[InboxRule]
@@ -87,6 +90,7 @@ class Claims:
     tallies: list[Tally] = field(default_factory=list)
     headers: dict[str, dict[str, str]] = field(init=False)
     digests: dict[str, str] = field(init=False, default_factory=dict)
+    forms: set[str] = field(init=False, default_factory=set)
     _seen: dict[tuple[str, str, str, str], str] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -155,6 +159,7 @@ class Claims:
         """Yield the sheets of an entry workbook, which says itself what they are."""
         reading = read_file(content, file=file)
         digest = self.digests[file] = hashlib.sha256(content).hexdigest()
+        self.forms.add(file)
         self.findings += reading.findings
         for sheet in reading.sheets:
             table = self.tables.get(mark.tables.get(sheet.sheet, ""))
@@ -162,7 +167,7 @@ class Claims:
                 continue
             rule = InboxRule(file, table.name, wave=mark.wave if table.by_wave else "", sheet=sheet.sheet)
             country = self.schools.get(mark.school, "")
-            yield Claim(sheet=sheet, rule=rule, country=country, sha256=digest, school=mark.school)
+            yield Claim(sheet=sheet, rule=rule, country=country, sha256=digest, is_form=True, school=mark.school)
 
     def _in_file(
         self, file: str, content: bytes | Reading, rules: Sequence[InboxRule], *, country: str

@@ -1,32 +1,22 @@
-"""Forms for schools: entry workbooks with their own pupils in them, and XLSForms for ODK and KoBo."""
+"""Entry workbooks: for a school with its own pupils in them, for a partner with the schools that it looks after."""
 
 from __future__ import annotations
 
-import io
-import zipfile
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from data_schema.fields import NUMERIC_TYPES, Field, folded
-from data_schema.layout import Layout
-from data_schema.margins import UNFILLED
+from data_schema.fields import NUMERIC_TYPES, Field
+from data_schema.form_marks import MARKER
 from data_schema.messages import answers_in, label_in, table_in
-from data_schema.readers import read_file
-from data_schema.readers.archives import DAMAGED
-from data_schema.readers.sheets import Row
 from data_schema.tables import Table
-from data_schema.workbooks import as_entry, as_fixed, as_header, printed_wide, protected, saved, titled
+from data_schema.workbooks import as_entry, as_fixed, as_header, greyed, printed_wide, protected, saved, titled
 
 if TYPE_CHECKING:
-    from openpyxl import Workbook
+    from openpyxl.worksheet.datavalidation import DataValidation
     from openpyxl.worksheet.worksheet import Worksheet
 
     from data_schema.language import Catalogue
-
-MARKER = "crocoos_form"
-"""Name of the hidden sheet by which an entry workbook is known."""
 
 LISTS = "crocoos_lists"
 """Name of the hidden sheet that holds the answers to choose from."""
@@ -34,6 +24,8 @@ LISTS = "crocoos_lists"
 _N_BLANK = 30
 _LONGEST_LIST = 200
 _FEW = 16
+_HEAD = 1
+"""Row of the header; records follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,42 +48,48 @@ class FormTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FormMark:
-    """What the hidden sheet of an entry workbook says.
+class Recipient:
+    """Who fills a workbook in.
 
     Parameters
     ----------
-    school, wave
-        Whose form it is, and of which wave.
-    tables
-        Name of a sheet to the name of its table.
+    school
+        Identifier of the school; empty where a partner fills it in for several schools.
+    title
+        What stands above the instructions: the school's name, or the country.
+    schools
+        For a partner, identifier to name of the schools that it looks after; rows choose among them.
     """
 
-    school: str
-    wave: str
-    tables: Mapping[str, str]
+    school: str = ""
+    title: str = ""
+    schools: Mapping[str, str] = field(default_factory=dict)
 
 
-def entry_workbook(tables: Sequence[FormTable], *, school: str, wave: str, catalogue: Catalogue) -> bytes:
-    """Write a workbook for a school to fill in.
+def entry_workbook(
+    tables: Sequence[FormTable], *, recipient: Recipient, wave: str, catalogue: Catalogue, wave_label: str = ""
+) -> bytes:
+    """Write a workbook for a school or a partner to fill in.
 
     Parameters
     ----------
     tables
         The tables, in the order of their sheets.
-    school
-        Identifier of the school.
+    recipient
+        Who fills it in.
     wave
-        The wave; empty for tables without waves.
+        Name of the wave; empty for tables without waves.
     catalogue
-        Texts in the school's language.
+        Texts in the recipient's language.
+    wave_label
+        What the wave is called; its name when empty.
 
     Returns
     -------
     bytes
         A workbook (.xlsx): a sheet of instructions, then a sheet a table. What is known is locked; other cells have
-        drop-down lists, ranges and a hint where they are chosen. Intake knows the workbook, when it comes back, by a
-        hidden sheet, whatever it is called.
+        drop-down lists, ranges and a hint where they are chosen, and turn grey while they are not to be filled in.
+        Intake knows the workbook, when it comes back, by a hidden sheet, whatever it is called.
     """
     from openpyxl import Workbook
 
@@ -99,74 +97,132 @@ def entry_workbook(tables: Sequence[FormTable], *, school: str, wave: str, catal
     guide = book.worksheets[0]
     guide.title = catalogue.text("Instructions")
     marker, lists = book.create_sheet(MARKER), book.create_sheet(LISTS)
-    marker.append([MARKER, 1, school, wave])
+    marker.append([MARKER, 1, recipient.school, wave])
     for one in tables:
         title = table_in(one.table, catalogue)[:31]
         sheet = book.create_sheet(title, index=len(book.sheetnames) - 2)
         marker.append([title, one.table.name])
-        _fill(sheet, one, lists, school=school, catalogue=catalogue)
-    _instruct(guide, tables, school=school, wave=wave, catalogue=catalogue)
+        _Sheet(sheet, one, lists, recipient, catalogue).fill()
+    _instruct(guide, tables, recipient=recipient, wave=wave_label or wave, catalogue=catalogue)
     for hidden in (marker, lists):
         hidden.sheet_state = "hidden"
     return saved(book)
 
 
-def _fill(sheet: Worksheet, form: FormTable, lists: Worksheet, *, school: str, catalogue: Catalogue) -> None:
-    from openpyxl.utils import get_column_letter
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """One table's sheet, as it is being written."""
 
-    n_rows = len(form.rows) + form.n_blank
-    for at, field in enumerate(form.table.fields, start=1):
-        head = sheet.cell(row=1, column=at, value=label_in(field, catalogue, about=form.table.about))
+    sheet: Worksheet
+    form: FormTable
+    lists: Worksheet
+    recipient: Recipient
+    catalogue: Catalogue
+
+    def fill(self) -> None:
+        """Write the header, what is known, the cells to be filled in and what may stand in them."""
+        for at, item in enumerate(self._fields(), start=1):
+            self._column(at, item)
+            self._validate(at, item)
+            self._grey(at, item)
+        self.sheet.row_dimensions[_HEAD].height = 32
+        known = next((at for at, item in enumerate(self._fields()) if item.name not in _IDENTIFYING), 1)
+        self.sheet.freeze_panes = self.sheet.cell(row=_HEAD + 1, column=max(known, 1) + 1).coordinate
+        protected(self.sheet)
+        printed_wide(self.sheet, header_row=_HEAD, name=self.sheet.title)
+
+    def _fields(self) -> tuple[Field, ...]:
+        """Return the columns: the table's fields, and the class beside the pupil where it is known."""
+        fields = self.form.table.fields
+        if "class" in self.form.table.names or not any(row.get("class") for row in self.form.rows):
+            return fields
+        at = self.form.table.names.index("pupil_id") + 1
+        return (*fields[:at], Field("class", "text", label="Class"), *fields[at:])
+
+    @property
+    def last(self) -> int:
+        """The last row."""
+        return _HEAD + len(self.form.rows) + self.form.n_blank
+
+    def _column(self, at: int, item: Field) -> None:
+        from openpyxl.utils import get_column_letter
+
+        head = self.sheet.cell(row=_HEAD, column=at, value=label_in(item, self.catalogue, about=self.form.table.about))
         as_header(head)
-        sheet.column_dimensions[get_column_letter(at)].width = max(12, min(30, len(str(head.value)) + 3))
-        as_text = field.type in ("identifier", "text", "month")
-        for row in range(2, n_rows + 2):
-            known = form.rows[row - 2] if row - 2 < len(form.rows) else {}
-            value = known.get(field.name) or (school if known and field.name == "school_id" else None)
-            cell = sheet.cell(row=row, column=at, value=value)
-            if value is not None:
+        longest = max([len(answer) for answer in answers_in(item, self.catalogue)], default=0)
+        width = max(11, min(34, max(_longest_word(str(head.value)), len(str(head.value)) // 2, longest) + 4))
+        self.sheet.column_dimensions[get_column_letter(at)].width = width
+        for row in range(_HEAD + 1, self.last + 1):
+            place = row - _HEAD - 1
+            known = self.form.rows[place] if place < len(self.form.rows) else {}
+            value = known.get(item.name) or (self.recipient.school if known and item.name == "school_id" else None)
+            cell = self.sheet.cell(row=row, column=at, value=value)
+            if value:
                 cell.data_type = "s"
                 as_fixed(cell, text=True)
             else:
-                as_entry(cell, text=as_text)
-                cell.number_format = "yyyy-mm-dd" if field.type == "date" else cell.number_format
-        _validate(sheet, field, get_column_letter(at), n_rows + 1, lists, catalogue)
-    sheet.row_dimensions[1].height = 32
-    sheet.freeze_panes = "C2" if form.table.about == "pupil" else "B2"
-    protected(sheet)
-    printed_wide(sheet, header_row=1)
+                as_entry(cell, text=item.type in ("identifier", "text", "month"))
+                cell.number_format = "yyyy-mm-dd" if item.type == "date" else cell.number_format
+
+    def _validate(self, at: int, item: Field) -> None:
+        """Give a column its list or its range, and its hint."""
+        from openpyxl.utils import get_column_letter
+        from openpyxl.worksheet.datavalidation import DataValidation
+
+        answers = tuple(self.recipient.schools) if item.name == "school_id" else answers_in(item, self.catalogue)
+        if answers:
+            made = DataValidation(type="list", formula1=_listed(answers, self.lists))
+        elif item.type in NUMERIC_TYPES:
+            made = _range_of(item)
+        elif item.type == "date":
+            low, high = "DATE(1990,1,1)", "DATE(2100,12,31)"
+            made = DataValidation(type="date", operator="between", formula1=low, formula2=high)
+        else:
+            return
+        made.allow_blank = True
+        made.showErrorMessage = made.showInputMessage = True
+        made.error = made.prompt = hint_of(item, self.catalogue, table=self.form.table)[:250]
+        made.errorTitle = made.promptTitle = label_in(item, self.catalogue)[:31]
+        letter = get_column_letter(at)
+        made.add(f"{letter}{_HEAD + 1}:{letter}{self.last}")
+        self.sheet.add_data_validation(made)
+
+    def _grey(self, at: int, item: Field) -> None:
+        """Turn cells grey while another cell of the row says that they are not to be filled in."""
+        from openpyxl.utils import get_column_letter
+
+        names = [one.name for one in self._fields()]
+        if item.asked_if is None or item.asked_if[0] not in names:
+            return
+        condition = self.form.table.field(item.asked_if[0])
+        said = dict(zip([code.name for code in condition.codes], answers_in(condition, self.catalogue), strict=True))
+        cell = f"${get_column_letter(names.index(condition.name) + 1)}{_HEAD + 1}"
+        others = ",".join(f'{cell}<>"{said[answer]}"' for answer in item.asked_if[1])
+        letter = get_column_letter(at)
+        greyed(self.sheet, f"{letter}{_HEAD + 1}:{letter}{self.last}", formula=f'AND({cell}<>"",{others})')
 
 
-def _validate(sheet: Worksheet, field: Field, column: str, last: int, lists: Worksheet, catalogue: Catalogue) -> None:
-    """Give a column its list or its range, and its hint."""
+_IDENTIFYING = ("school_id", "pupil_id", "name", "class", "month", "item")
+
+
+def _longest_word(text: str) -> int:
+    return max(map(len, text.split()), default=0)
+
+
+def _range_of(item: Field) -> DataValidation:
     from openpyxl.worksheet.datavalidation import DataValidation
 
-    low, high = field.minimum, field.maximum
-    if field.codes:
-        made = DataValidation(type="list", formula1=_listed(field, lists, catalogue))
-    elif field.type in NUMERIC_TYPES:
-        kind: Literal["decimal", "whole"] = "decimal" if field.type == "number" else "whole"
-        least, most = -(10**9) if low is None else low, 10**9 if high is None else high
-        made = DataValidation(type=kind, operator="between", formula1=f"{least:g}", formula2=f"{most:g}")
-        if abs(least) >= 10**6 or abs(most) >= 10**6:
-            made.formula1, made.formula2 = str(int(least)), str(int(most))
-    elif field.type == "date":
-        made = DataValidation(type="date", operator="between", formula1="DATE(1990,1,1)", formula2="DATE(2100,12,31)")
-    else:
-        return
-    made.allow_blank = True
-    made.showErrorMessage = made.showInputMessage = True
-    made.error = made.prompt = hint_of(field, catalogue)[:250]
-    made.errorTitle = made.promptTitle = label_in(field, catalogue)[:31]
-    made.add(f"{column}2:{column}{last}")
-    sheet.add_data_validation(made)
+    kind: Literal["decimal", "whole"] = "decimal" if item.type == "number" else "whole"
+    low = -(10**9) if item.minimum is None else item.minimum
+    high = 10**9 if item.maximum is None else item.maximum
+    ends = [f"{end:g}" if abs(end) < 10**6 else str(int(end)) for end in (low, high)]
+    return DataValidation(type=kind, operator="between", formula1=ends[0], formula2=ends[1])
 
 
-def _listed(field: Field, lists: Worksheet, catalogue: Catalogue) -> str:
+def _listed(answers: Sequence[str], lists: Worksheet) -> str:
     """Return the answers as a formula: in one cell where they are few, else from the hidden sheet."""
     from openpyxl.utils import get_column_letter
 
-    answers = answers_in(field, catalogue)
     if len(answers) <= _FEW and sum(map(len, answers)) < _LONGEST_LIST and not any("," in one for one in answers):
         return f'"{",".join(answers)}"'
     at = lists.max_column + 1 if lists.cell(row=1, column=1).value else 1
@@ -176,8 +232,8 @@ def _listed(field: Field, lists: Worksheet, catalogue: Catalogue) -> str:
     return f"'{LISTS}'!${letter}$1:${letter}${len(answers)}"
 
 
-def hint_of(field: Field, catalogue: Catalogue) -> str:
-    """Return what may stand in a field, in a language."""
+def hint_of(field: Field, catalogue: Catalogue, *, table: Table | None = None) -> str:
+    """Return what may stand in a field, in a language; with its table also when it is to be filled in."""
     low, high = field.minimum, field.maximum
     match field.type:
         case "code" | "yes_no":
@@ -186,7 +242,9 @@ def hint_of(field: Field, catalogue: Catalogue) -> str:
             text = catalogue.text("A date, such as 2027-10-05.")
         case "month":
             text = catalogue.text("A month, such as 2027-10.")
-        case "identifier" | "text":
+        case "identifier":
+            text = catalogue.text("The identifier as the school uses it, with its zeros.")
+        case "text":
             text = catalogue.text("A text.")
         case _ if low is not None and high is not None:
             limits = {"low": f"{low:g}", "high": f"{high:g}"}
@@ -194,164 +252,71 @@ def hint_of(field: Field, catalogue: Catalogue) -> str:
                 text = catalogue.text("A number from {low} to {high}.", **limits)
             else:
                 text = catalogue.text("A whole number from {low} to {high}.", **limits)
-        case _:
+        case "number":
             text = catalogue.text("A number.")
-    return f"{text} {catalogue.text('Needed.')}" if field.required else text
+        case _:
+            text = catalogue.text("A whole number.")
+    parts = [text, catalogue.text("Needed.") if field.required else "", _condition(field, catalogue, table)]
+    return " ".join(part for part in parts if part)
 
 
-def _instruct(guide: Worksheet, tables: Sequence[FormTable], *, school: str, wave: str, catalogue: Catalogue) -> None:
+def _condition(field: Field, catalogue: Catalogue, table: Table | None) -> str:
+    """Return with which answers of another field a field is asked, as a sentence; "" where it always is."""
+    if table is None or field.asked_if is None or field.asked_if[0] not in table.names:
+        return ""
+    other = table.field(field.asked_if[0])
+    said = dict(zip([code.name for code in other.codes], answers_in(other, catalogue), strict=True))
+    answers = ", ".join(said[answer] for answer in field.asked_if[1])
+    label = label_in(other, catalogue, about=table.about)
+    return catalogue.text("Asked if {field} is: {answers}.", field=label, answers=answers)
+
+
+def _instruct(
+    guide: Worksheet, tables: Sequence[FormTable], *, recipient: Recipient, wave: str, catalogue: Catalogue
+) -> None:
     """Write the sheet of instructions: what to do, and every column with what may stand in it."""
+    who = recipient.title or recipient.school
+    if recipient.school:
+        who = catalogue.text("School {school}", school=who)
     lines = (
-        catalogue.text("School {school}, {wave}", school=school, wave=wave) if wave else school,
+        catalogue.text("{who}, {wave}", who=who, wave=wave) if wave else who,
         catalogue.text(
             "Fill in the yellow cells. Choose from the list where there is one. Leave a cell empty when nobody knows."
         ),
+        catalogue.text("A cell that turns grey is not to be filled in."),
         catalogue.text("Save the workbook and send it back as it is; do not add columns."),
     )
     row = titled(guide, lines, width=3)
-    for at, width in zip("ABC", (30, 44, 60), strict=True):
+    for at, width in zip("ABC", (32, 46, 58), strict=True):
         guide.column_dimensions[at].width = width
     for one in tables:
-        head = guide.cell(row=row, column=1, value=table_in(one.table, catalogue))
-        as_header(head)
-        for column, title in ((2, ""), (3, catalogue.text("Answers"))):
-            as_header(guide.cell(row=row, column=column, value=title))
-        for field in one.table.fields:
-            row += 1
-            answers = ", ".join(answers_in(field, catalogue))
-            texts = (label_in(field, catalogue, about=one.table.about), hint_of(field, catalogue), answers)
-            for column, text in enumerate(texts, start=1):
-                as_fixed(guide.cell(row=row, column=column, value=text))
-            guide.row_dimensions[row].height = 15 * (1 + max(len(texts[1]) // 42, len(answers) // 58))
-        row += 2
+        row = _explain(guide, one.table, row, catalogue) + 2
+    if recipient.schools and any(recipient.schools.values()):
+        _list_schools(guide, recipient, row, catalogue)
     protected(guide)
-    printed_wide(guide, header_row=1)
+    printed_wide(guide, header_row=1, name=guide.title)
 
 
-def mark_of_form(content: bytes) -> FormMark | None:
-    """Return what the hidden sheet of an entry workbook says; None for any other file."""
-    if not content.startswith(b"PK") or not _names_marker(content):
-        return None
-    sheet = next((one for one in read_file(content, file="").sheets if one.sheet == MARKER), None)
-    if sheet is None or not sheet.rows or len(sheet.rows[0]) < 3:
-        return None
-    head = sheet.rows[0]
-    tables = {str(row[0]): str(row[1]) for row in sheet.rows[1:] if len(row) > 1}
-    wave = head[3] if len(head) > 3 and head[3] is not None else ""
-    return FormMark(school=str(head[2]), wave=str(wave), tables=tables)
+def _explain(guide: Worksheet, table: Table, row: int, catalogue: Catalogue) -> int:
+    """Write what the columns of a table hold; return the last row."""
+    heads = (table_in(table, catalogue), catalogue.text("What it holds"), catalogue.text("Answers"))
+    for column, head in enumerate(heads, start=1):
+        as_header(guide.cell(row=row, column=column, value=head))
+    for item in table.fields:
+        row += 1
+        answers = ", ".join(answers_in(item, catalogue))
+        texts = (label_in(item, catalogue, about=table.about), hint_of(item, catalogue, table=table), answers)
+        for column, text in enumerate(texts, start=1):
+            as_fixed(guide.cell(row=row, column=column, value=text))
+        guide.row_dimensions[row].height = 15 * (1 + max(len(texts[1]) // 44, len(answers) // 56))
+    return row
 
 
-def _names_marker(content: bytes) -> bool:
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            names = archive.namelist()
-            listing = next((name for name in ("xl/workbook.xml", "content.xml") if name in names), "")
-            if not listing or archive.getinfo(listing).file_size > 50_000_000:
-                return False
-            return f'"{MARKER}"'.encode() in archive.read(listing)
-    except DAMAGED:
-        return False
-
-
-def of_form(layout: Layout, table: Table, *, school: str) -> Layout:
-    """Return the layout of a sheet of a form: its school in rows that were added, rows that nobody filled in apart.
-
-    Parameters
-    ----------
-    layout
-        Where the table lies.
-    table
-        The table.
-    school
-        Whose form it is.
-    """
-    at = layout.columns.get("school_id")
-    rows = layout.sheet.rows
-    told = [column for name, column in layout.columns.items() if name not in (*table.key, "school_id", "class", "name")]
-    unfilled = {
-        k: UNFILLED
-        for k, row in enumerate(layout.rows)
-        if told and all(column >= len(rows[row]) or rows[row][column] is None for column in told)
-    }
-    if at is not None:
-        records = set(layout.rows)
-        rows = tuple(_with_school(row, at, school) if k in records else row for k, row in enumerate(rows))
-    return replace(
-        layout,
-        sheet=replace(layout.sheet, rows=rows),
-        apart=MappingProxyType({**layout.apart, **unfilled}),
-    )
-
-
-def _with_school(row: Row, at: int, school: str) -> Row:
-    if at < len(row) and row[at] is not None:
-        return row
-    made = [*row, *[None] * (at + 1 - len(row))]
-    made[at] = school
-    return tuple(made)
-
-
-_XLS_TYPES = {"date": "date", "year": "integer", "whole_number": "integer", "number": "decimal"}
-_LANGUAGE_NAMES = {"en": "English (en)", "hu": "Magyar (hu)", "sr": "Српски (sr)", "sr-Latn": "Srpski (sr-Latn)",
-                   "sl": "Slovenščina (sl)"}  # fmt: skip
-
-
-def xlsform(table: Table, *, catalogues: Sequence[Catalogue], form_id: str = "", version: str = "1") -> bytes:
-    """Write a table as an XLSForm, one record a submission.
-
-    Parameters
-    ----------
-    table
-        The table.
-    catalogues
-        Languages of the form, the default one first.
-    form_id
-        Name of the form; the table's when empty.
-    version
-        Version of the form.
-
-    Returns
-    -------
-    bytes
-        A workbook with the sheets `survey`, `choices` and `settings`, as ODK and KoBo take it.
-    """
-    from openpyxl import Workbook
-
-    book = Workbook()
-    survey = book.worksheets[0]
-    survey.title = "survey"
-    names = [_LANGUAGE_NAMES.get(one.language.code, one.language.code) for one in catalogues]
-    texts = [f"{kind}::{name}" for kind in ("label", "hint", "constraint_message") for name in names]
-    survey.append(["type", "name", "required", "constraint", *texts])
-    for field in table.fields:
-        hints = [hint_of(field, one) for one in catalogues]
-        labels = [label_in(field, one, about=table.about) for one in catalogues]
-        kind = f"select_one {field.name}" if field.codes else _XLS_TYPES.get(field.type, "text")
-        constraint = _constraint(field)
-        messages = hints if constraint else [None] * len(hints)
-        required = "yes" if field.required or field.name in table.key else None
-        survey.append([kind, field.name, required, constraint, *labels, *hints, *messages])
-    _choices(book, table, catalogues, names)
-    settings = book.create_sheet("settings")
-    settings.append(["form_title", "form_id", "version", "default_language"])
-    title = table_in(table, catalogues[0])
-    settings.append([title, form_id or table.name, version, names[0]])
-    return saved(book)
-
-
-def _choices(book: Workbook, table: Table, catalogues: Sequence[Catalogue], names: Iterable[str]) -> None:
-    choices = book.create_sheet("choices")
-    choices.append(["list_name", "name", *(f"label::{name}" for name in names)])
-    for field in table.fields:
-        labels = [answers_in(field, one) for one in catalogues]
-        for at, code in enumerate(field.codes):
-            # Names of choices are without spaces; intake understands them in this spelling too.
-            choices.append([field.name, folded(code.name).replace(" ", "_"), *(words[at] for words in labels)])
-
-
-def _constraint(field: Field) -> str | None:
-    if field.type == "month":
-        return "regex(., '^[0-9]{4}-(0[1-9]|1[0-2])$')"
-    limits = ((">=", field.minimum), ("<=", field.maximum))
-    parts = [f". {sign} {limit:g}" for sign, limit in limits if limit is not None]
-    return " and ".join(parts) or None
+def _list_schools(guide: Worksheet, recipient: Recipient, row: int, catalogue: Catalogue) -> None:
+    for column, head in enumerate((catalogue.text("School"), catalogue.text("Name of the school")), start=1):
+        as_header(guide.cell(row=row, column=column, value=head))
+    for below, (school, name) in enumerate(recipient.schools.items(), start=1):
+        for column, text in enumerate((school, name), start=1):
+            cell = guide.cell(row=row + below, column=column, value=text)
+            cell.data_type = "s"
+            as_fixed(cell, text=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -18,7 +18,7 @@ from data_schema.checks import cross_checks
 from data_schema.claims import Claims, about
 from data_schema.decisions import NO_DECISIONS, Decisions
 from data_schema.findings import Finding, Findings
-from data_schema.forms import of_form
+from data_schema.form_marks import of_form
 from data_schema.histories import histories
 from data_schema.judging import REPAIR_COLUMNS, Judged, Part, draft, judge
 from data_schema.layout import lay_out
@@ -186,7 +186,7 @@ def _taken_in(
     return Intake(
         frames=frames,
         findings=found,
-        repairs=_repairs(judged),
+        repairs=_repairs(judged, forms=claims.forms),
         reconciliation=reconciled([*claims.tallies, *(tally for one in judged.values() for tally in one.tallies)]),
         answers=answers.to_frame(),
         queries=by_school(queries, rows=rows, files=of_file, schools=schools),
@@ -272,9 +272,10 @@ def _read(
             if out is not None or claims.is_second_copy(claim):
                 claims.tallies.append(claim.all_refused(layout))
                 continue
-            claims.findings += layout.findings
+            # A form has the columns that its sender was asked for, and no others.
+            claims.findings += _of_form(layout.findings) if claim.is_form else layout.findings
             if layout.is_usable:
-                if claim.school:
+                if claim.is_form:
                     layout = of_form(layout, claims.tables[name], school=claim.school)
                 late = partial(decisions.is_late, claim.rule.wave)
                 layout = answers.applied(layout, claims.tables[name], sha256=claim.sha256, is_late=late)
@@ -284,6 +285,10 @@ def _read(
     tell("Reading files", len(files), len(files))
     claims.findings = [one for one in claims.findings if one.severity == "note" or not decisions.is_silenced(one)]
     return parts
+
+
+def _of_form(findings: Sequence[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.severity == "refused"]
 
 
 def _judged(
@@ -327,10 +332,12 @@ def _is_ordered(frame: pd.DataFrame, table: Table, rank: pd.Series) -> bool:
     return all(map(operator.le, before, after))
 
 
-def _repairs(judged: Mapping[str, Judged]) -> pd.DataFrame:
+def _repairs(judged: Mapping[str, Judged], *, forms: Collection[str]) -> pd.DataFrame:
+    """Return all repairs; an answer that was chosen from the list of a form is none."""
     import pandas as pd
 
     pieces = [one.repairs for one in judged.values() if len(one.repairs)]
     made = pd.concat(pieces) if pieces else pd.DataFrame(columns=list(REPAIR_COLUMNS))
+    made = made.loc[~(made["file"].isin(list(forms)) & (made["rule"] == "synonym"))]
     types = {name: "int64" if name == "row" else "str" for name in REPAIR_COLUMNS}
     return made.astype(types).sort_values(["file", "sheet", "row", "column"], kind="stable", ignore_index=True)

@@ -95,6 +95,62 @@ SENTENCES = (
     "Send it again; it may have been cut off on its way.",
     "Send the rows, if the school has them.",
     "Remove the name.",
+    # of what kind a file is, and what else is asked
+    "Save it as 'CSV UTF-8' or as .xlsx and send it again.",
+    "Its encoding cannot be told: its letters make sense in more than one.",
+    "Remove the quotation mark, or save the table as .xlsx.",
+    "Put a row with the names of the columns above the data: {columns}.",
+    "Two of its columns are {column}: {one} and {other}.",
+    "Keep one of them.",
+    "Open it, save it as .xlsx without a password, and send that.",
+    "It is a PDF.",
+    "It is a picture.",
+    "It is a text document.",
+    "It is compressed.",
+    "It is a database.",
+    "It is a mail.",
+    "It is an XML file.",
+    "It is a web page, whatever its name says.",
+    "It is a file for programs (JSON).",
+    "It is a file for programs (Parquet).",
+    "Send the table itself, as .xlsx or .csv.",
+    "Send the table as .xlsx or .csv.",
+    "Send the file that was attached to it.",
+    "Open it in a spreadsheet program and save it as .xlsx.",
+    "Open it and save the table as .xlsx.",
+    "Open it in a spreadsheet program, save it as .xlsx anew, and send that.",
+    "Open it in a spreadsheet program, save it anew, and send that.",
+    "Save the table as .xlsx or as 'CSV UTF-8' and send that.",
+    "Correct its name or its folder, or add a rule to the protocol.",
+    "If it is {one}, call the sheet {other} and send it again.",
+    "If it is {column}, call it so and send the file again.",
+    "Send the sheet, if the school has the data.",
+    "It is a folder with nothing in it.",
+    "Pack it again and send it.",
+    "It is a zipped folder within a zipped folder.",
+    "Unpack it and send the files in it.",
+    "Pack the folder anew and send it again.",
+    "It has a password.",
+    "Send it without a password, in a way that is safe by itself.",
+    "It is too large.",
+    "It is too large when it is unpacked.",
+    "It holds too much: unpacked, it would fill the memory.",
+    "Send it in parts.",
+    "Send it in parts, or as CSV.",
+    "It cannot be read: {what}.",
+    "It cannot be opened: {what}.",
+    "It is no table: a line has more cells than any spreadsheet.",
+    "It is no table: {what}.",
+    "The cell holds more text than any answer.",
+    "Send the answer alone.",
+    "Format the column as text, enter the value again and send the file.",
+    "Rules say that it is {what}; it is not read.",
+    "Make the patterns of the rules differ.",
+    "This may be the pupil of an earlier list under another identifier: {place}.",
+    "Answer 'yes' if it is, or send the right identifier.",
+    "The answer about {place} is to an older file; it is not used.",
+    "There is more than one answer about {place}, and they differ; none is used.",
+    "Answer the newest questions, which `crocoos collect` wrote.",
     "There is a question about it.",
 )
 """Sentences that findings are made of, with their slots; the ids of the catalogue's messages."""
@@ -109,6 +165,11 @@ _OF_CELLS = {"value": "What stands here", "one": "...", "other": "...", "what": 
 """Slots that hold what stands in a cell, and what stands in their place where it must not be shown."""
 
 _UNTOLD = "There is a question about it."
+
+_NAMES = frozenset(("key", "column", "columns", "table", "answers"))
+"""Slots that hold names of fields, tables or codes."""
+
+_WORD = re.compile(r"[A-Za-z]\w*")
 
 _LANGUAGES = {"HU": "hu", "RS": "sr", "SI": "sl", "ME": "sr-Latn", "BA": "sr-Latn", "HR": "sr-Latn"}
 _ROW = re.compile(r"\brow (\d+)")
@@ -144,7 +205,7 @@ def translated(text: str, catalogue: Catalogue) -> str:
     for sentence, pattern in _patterns():
         found = pattern.fullmatch(text)
         if found:
-            slots = {name: _inner(value, catalogue) for name, value in found.groupdict().items()}
+            slots = {name: _inner(name, value, catalogue) for name, value in found.groupdict().items()}
             return catalogue.text(sentence, **slots)
     return catalogue.template(text) if text and "{" not in text else text
 
@@ -205,10 +266,40 @@ def answers_in(field: Field, catalogue: Catalogue) -> tuple[str, ...]:
     return tuple(word if field.code_of(word) is code else code.name for code, word in words)
 
 
-def _inner(value: str, catalogue: Catalogue) -> str:
+def _inner(slot: str, value: str, catalogue: Catalogue) -> str:
+    """Return what stood in a slot, with the names in it said as people say them."""
     if value == "What stands here":
         return catalogue.text(value)
-    return _ROW.sub(lambda found: f"{catalogue.text('row')} {found[1]}", value)
+    if slot in _NAMES and catalogue.language.code != "en":
+        value = value.replace(" and no column ", ", ")
+        return _WORD.sub(lambda found: _said(slot, found[0], catalogue), value)
+    return _ROW.sub(lambda found: catalogue.text("row {n}", n=found[1]), value)
+
+
+def _said(slot: str, word: str, catalogue: Catalogue) -> str:
+    """Return what people call a field, a table or an answer of the standard tables; any other word as it is."""
+    if slot == "answers":
+        label = _code_labels().get(word, "")
+        return catalogue.template(label) if label else word
+    if slot == "table":
+        label = _table_labels().get(word, "")
+        return catalogue.template(label) if label else word
+    return heading_of(word, catalogue.language.code) or word
+
+
+@lru_cache(maxsize=1)
+def _code_labels() -> dict[str, str]:
+    from data_schema.tables import standard_tables
+
+    fields = [field for table in standard_tables().values() for field in table.fields]
+    return {code.name: code.label for field in fields for code in field.codes}
+
+
+@lru_cache(maxsize=1)
+def _table_labels() -> dict[str, str]:
+    from data_schema.tables import standard_tables
+
+    return {name: table.label for name, table in standard_tables().items()}
 
 
 def country_in(code: str, name: str, catalogue: Catalogue) -> str:

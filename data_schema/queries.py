@@ -38,7 +38,7 @@ _COLUMNS = (
     message("No."), message("File"), message("Sheet"), message("Row"), message("Column"), message("What stands there"),
     message("Question"), message("What to do"), message("Your answer"),
 )  # fmt: skip
-_WIDTHS = (5, 30, 12, 8, 20, 18, 46, 40, 28)
+_WIDTHS = (5, 22, 10, 8, 16, 14, 34, 34, 22)
 _ID, _PLACE = len(_COLUMNS) + 1, len(_COLUMNS) + 2
 _N_LISTED = 200
 
@@ -198,7 +198,7 @@ def query_workbook(queries: Sequence[Query], *, school: str, catalogue: Catalogu
         _row(sheet, header_row + number, number, query, catalogue)
     sheet.freeze_panes = f"A{header_row + 1}"
     protected(sheet)
-    printed_wide(sheet, header_row=header_row)
+    printed_wide(sheet, header_row=header_row, name=lines[0])
     sheet.print_area = f"A1:I{header_row + max(len(queries), 1)}"
     marker = book.create_sheet(MARKER)
     marker.append([MARKER, 1, school])
@@ -212,6 +212,7 @@ def _header(sheet: Worksheet, row: int, catalogue: Catalogue) -> None:
     for at, (title, width) in enumerate(zip(_COLUMNS, _WIDTHS, strict=True), start=1):
         as_header(sheet.cell(row=row, column=at, value=catalogue.text(title)))
         sheet.column_dimensions[get_column_letter(at)].width = width
+    sheet.row_dimensions[row].height = 32
     for at in (_ID, _PLACE):
         sheet.column_dimensions[get_column_letter(at)].hidden = True
 
@@ -225,7 +226,7 @@ def _row(sheet: Worksheet, row: int, number: int, query: Query, catalogue: Catal
         number,
         found.file,
         found.sheet,
-        row_ranges(query.rows),
+        row_ranges(query.rows).replace(" to ", "–"),
         label_in(query.field, catalogue) if query.field else found.column,
         found.value,
         translated(found.problem, catalogue),

@@ -109,6 +109,27 @@ class Table:
         asked = tuple(item for item in self.fields if item.is_asked_in(wave))
         return replace(self, fields=asked) if self.by_wave and len(asked) < len(self.fields) else self
 
+    def filled_in_by(self, sender: FilledInBy) -> Table | None:
+        """Return the table with what one kind of sender fills in, beside what tells its records apart.
+
+        Returns
+        -------
+        Table or None
+            None where the sender fills in nothing of it.
+
+        Examples
+        --------
+        >>> standard_tables()["costs"].filled_in_by("school") is None
+        True
+        """
+        apart = {*self._needed(), "name", "class"}
+        own = {item.name for item in self.fields if item.filled_in_by == sender and item.name not in apart}
+        if not own:
+            return None
+        kept = [item for item in self.fields if item.name in own | apart]
+        answers = {item.name: {code.name for code in item.codes} for item in kept}
+        return replace(self, fields=tuple(_without_lost_condition(item, answers) for item in kept))
+
     def _check_condition(self, item: Field) -> None:
         if item.asked_if is None:
             return

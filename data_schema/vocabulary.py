@@ -159,3 +159,15 @@ def heading_of(name: str, language: str, *, about: str = "pupil") -> str:
     serbian, hungarian, slovenian = words
     by_language = {"hu": hungarian, "sr": serbian, "sr-Latn": serbian.translate(_TO_LATIN), "sl": slovenian}
     return by_language[language] + number
+
+
+def known_headers(name: str) -> tuple[str, ...]:
+    """Return what the languages call a field of a standard name; nothing for any other name.
+
+    Examples
+    --------
+    >>> known_headers("grade"), known_headers("shoe_size")
+    (('évfolyam', 'разред', 'razred', 'letnik'), ())
+    """
+    words = (heading_of(name, language) for language in ("hu", "sr", "sr-Latn", "sl"))
+    return tuple(dict.fromkeys(word for word in words if word))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from openpyxl import Workbook
     from openpyxl.cell import Cell, MergedCell
-    from openpyxl.styles import Border
+    from openpyxl.styles import Border, Font
     from openpyxl.worksheet.worksheet import Worksheet
 
 INK, MUTED, RULE, ACCENT, ENTRY = "FF1A1A1A", "FF5A6270", "FFC9CED6", "FF0B3C5D", "FFFFF7D6"
@@ -50,25 +50,32 @@ def file_name(text: str) -> str:
     return _UNSAFE.sub("_", text).strip(".") or "_"
 
 
+def _font(*, color: str = INK, size: float = 11, bold: bool = False) -> Font:
+    """Return the one font of these workbooks; a font without a name is another one in each program."""
+    from openpyxl.styles import Font
+
+    return Font(name="Calibri", color=color, size=size, bold=bold)
+
+
 def titled(sheet: Worksheet, lines: Sequence[str], *, width: int) -> int:
     """Write a title and remarks above a table, over its width; return the row below them."""
-    from openpyxl.styles import Alignment, Font
+    from openpyxl.styles import Alignment
 
     for row, line in enumerate(lines, start=1):
         cell = sheet.cell(row=row, column=1, value=line)
-        cell.font = Font(bold=row == 1, size=14 if row == 1 else 10, color=ACCENT if row == 1 else MUTED)
+        cell.font = _font(bold=row == 1, size=15 if row == 1 else 11, color=ACCENT if row == 1 else MUTED)
         cell.alignment = Alignment(wrap_text=True, vertical="top")
         sheet.merge_cells(start_row=row, start_column=1, end_row=row, end_column=width)
         # A line of a merged cell does not make its row higher by itself.
-        sheet.row_dimensions[row].height = 22 if row == 1 else 13.5 * (1 + len(line) // 110)
+        sheet.row_dimensions[row].height = 24 if row == 1 else 15 * (1 + len(line) // 110)
     return len(lines) + 2
 
 
 def as_header(cell: Cell | MergedCell) -> None:
     """Make a cell look like the head of a column."""
-    from openpyxl.styles import Alignment, Font, PatternFill
+    from openpyxl.styles import Alignment, PatternFill
 
-    cell.font = Font(bold=True, color="FFFFFFFF")
+    cell.font = _font(bold=True, color="FFFFFFFF")
     cell.fill = PatternFill("solid", start_color=ACCENT)
     cell.alignment = Alignment(wrap_text=True, vertical="center")
 
@@ -77,6 +84,7 @@ def as_entry(cell: Cell | MergedCell, *, text: bool = False) -> None:
     """Make a cell one to be filled in, in a protected sheet; ``text`` keeps leading zeros."""
     from openpyxl.styles import Alignment, PatternFill, Protection
 
+    cell.font = _font()
     cell.fill = PatternFill("solid", start_color=ENTRY)
     cell.protection = Protection(locked=False)
     cell.alignment = Alignment(wrap_text=True, vertical="top")
@@ -87,9 +95,9 @@ def as_entry(cell: Cell | MergedCell, *, text: bool = False) -> None:
 
 def as_fixed(cell: Cell | MergedCell, *, text: bool = False) -> None:
     """Make a cell one to be read only."""
-    from openpyxl.styles import Alignment, Font
+    from openpyxl.styles import Alignment
 
-    cell.font = Font(color=INK)
+    cell.font = _font()
     cell.alignment = Alignment(wrap_text=True, vertical="top")
     cell.border = _lines()
     if text:
@@ -111,8 +119,18 @@ def protected(sheet: Worksheet) -> None:
     sheet.protection.autoFilter = False
 
 
-def printed_wide(sheet: Worksheet, *, header_row: int) -> None:
-    """Print a sheet on A4, across, one page wide, with its header on every page."""
+def greyed(sheet: Worksheet, cells: str, *, formula: str) -> None:
+    """Make cells grey while a formula about the first of them is true."""
+    from openpyxl.formatting.rule import Rule
+    from openpyxl.styles import PatternFill
+    from openpyxl.styles.differential import DifferentialStyle
+
+    style = DifferentialStyle(fill=PatternFill("solid", start_color=RULE, end_color=RULE))
+    sheet.conditional_formatting.add(cells, Rule(type="expression", dxf=style, formula=[formula]))
+
+
+def printed_wide(sheet: Worksheet, *, header_row: int, name: str = "") -> None:
+    """Print a sheet on A4, across, one page wide, with its header on every page and its name and number below."""
     from openpyxl.worksheet.properties import PageSetupProperties
 
     sheet.page_setup.orientation = "landscape"
@@ -121,3 +139,8 @@ def printed_wide(sheet: Worksheet, *, header_row: int) -> None:
     sheet.page_setup.fitToHeight = 0
     sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
     sheet.print_title_rows = f"{header_row}:{header_row}"
+    footer = sheet.oddFooter
+    if name and footer is not None and footer.left is not None and footer.right is not None:
+        # An ampersand begins a command there.
+        footer.left.text = name.replace("&", "&&")
+        footer.right.text = "&P / &N"

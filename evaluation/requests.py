@@ -1,4 +1,4 @@
-"""What schools are asked to fill in: an entry workbook each, with their own pupils in it, and XLSForms."""
+"""What schools and partners are asked to fill in: workbooks with their own pupils or schools, and XLSForms."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from evaluation.provenance import whole_folder
 from evaluation.specifications import tables_of
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from data_schema.fields import FilledInBy
     from data_schema.forms import FormTable
     from data_schema.language import Catalogue
     from data_schema.tables import Table
     from evaluation.trial import Trial
 
 _BLANK_WITHOUT_LIST = 200
+_BLANK_A_SCHOOL = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,20 +34,27 @@ class Forms:
     ----------
     workbooks
         Entry workbooks, one a school, below private/forms/: they hold identifiers of pupils.
+    partners
+        Workbooks for the project's partners, one a country, below output/forms/.
     xlsforms
-        XLSForms, one a table, below output/forms/.
+        XLSForms by country, one a table and kind of sender, below output/forms/.
+    untold
+        Language to the places of the protocol that have no word in it: their readers meet English.
     """
 
     workbooks: tuple[Path, ...]
+    partners: tuple[Path, ...]
     xlsforms: tuple[Path, ...]
+    untold: Mapping[str, tuple[str, ...]]
 
     def to_dict(self) -> dict[str, object]:
         """Return the paths as JSON values."""
-        return {"workbooks": [str(path) for path in self.workbooks], "xlsforms": [str(path) for path in self.xlsforms]}
+        paths = {"workbooks": self.workbooks, "partners": self.partners, "xlsforms": self.xlsforms}
+        return {name: [str(path) for path in found] for name, found in paths.items()} | {"untold": dict(self.untold)}
 
 
 def write_forms(trial: Trial, *, wave: str) -> Forms:
-    """Write the forms of a wave.
+    """Write the forms of a wave: for each school, for each country's partner, and for ODK or KoBo.
 
     Parameters
     ----------
@@ -57,43 +68,122 @@ def write_forms(trial: Trial, *, wave: str) -> Forms:
     ProtocolError
         When there is no such wave.
     """
-    from data_schema.forms import entry_workbook, xlsform
-    from data_schema.workbooks import file_name
-
     if wave not in trial.protocol.wave_names:
         known = ", ".join(trial.protocol.wave_names)
         raise ProtocolError("wave", f"'{wave}' is no wave of this trial.", f"Name one of {known}.")
-    asked = _tables(trial, wave)
-    pupils = _pupils(trial, wave)
+    asked = _asked(trial, wave)
     schools = eligible(trial.schools()[0])
-    pairs = list(zip(schools["school_id"], schools["country"], strict=True))
-    private = trial.paths.forms / wave
+    private, public = trial.paths.forms / wave, trial.paths.root / "output" / "forms" / wave
     with whole_folder(private) as folder:
-        for done, (school, country) in enumerate(pairs):
-            trial.progress("Writing forms", done, len(pairs))
-            forms = [_form(table, pupils.get(school, [])) for table in asked]
-            content = entry_workbook(forms, school=school, wave=wave, catalogue=_catalogue(country))
-            write_whole(folder / country / f"{file_name(school)}.xlsx", content, mode=0o600)
-    trial.progress("Writing forms", len(pairs), len(pairs))
-    languages = [_catalogue(country) for country in sorted(trial.protocol.countries)]
-    catalogues = list(dict.fromkeys([_catalogue(""), *languages]))
-    public = trial.paths.root / "output" / "forms" / wave
+        _write_for_schools(trial, folder, asked, schools, wave=wave)
     with whole_folder(public) as folder:
-        for table in asked:
-            content = xlsform(table, catalogues=catalogues, form_id=f"{table.name}_{wave}")
-            (folder / f"{table.name}.xlsx").write_bytes(content)
-    return Forms(workbooks=tuple(sorted(private.rglob("*.xlsx"))), xlsforms=tuple(sorted(public.glob("*.xlsx"))))
+        _write_for_partners(trial, folder, asked, schools, wave=wave)
+        _write_xlsforms(folder, asked, schools, wave=wave)
+    partners = sorted(public.glob(f"*/{_PARTNER}"))
+    return Forms(
+        workbooks=tuple(sorted(private.rglob("*.xlsx"))),
+        partners=tuple(partners),
+        xlsforms=tuple(sorted(set(public.glob("*/*.xlsx")) - set(partners))),
+        untold=_untold(trial, asked),
+    )
 
 
-def _tables(trial: Trial, wave: str) -> list[Table]:
-    """Return the tables that schools fill in in a wave: those that the inbox rules collect."""
+_PARTNER = "partner.xlsx"
+
+
+def _asked(trial: Trial, wave: str) -> list[Table]:
+    """Return the tables that are collected in a wave; those without waves come with the last one."""
     tables = tables_of(trial.protocol)
-    names = dict.fromkeys(rule.table for rule in trial.protocol.inbox if rule.wave == wave)
-    return [tables[name] for name in names if any(_is_schools(item.name, tables[name]) for item in tables[name].fields)]
+    is_last = wave == trial.protocol.wave_names[-1]
+    rules = [rule for rule in trial.protocol.inbox if rule.wave == wave or (is_last and not rule.wave)]
+    return [tables[name].in_wave(wave) for name in dict.fromkeys(rule.table for rule in rules)]
 
 
-def _is_schools(name: str, table: Table) -> bool:
-    return name not in (*table.key, "school_id") and table.field(name).filled_in_by == "school"
+def _of_sender(asked: Sequence[Table], sender: FilledInBy) -> list[Table]:
+    return [mine for table in asked if (mine := table.filled_in_by(sender)) is not None]
+
+
+def _label_of(trial: Trial, wave: str, catalogue: Catalogue) -> str:
+    from data_schema.messages import translated
+
+    return translated(next(one.label for one in trial.protocol.waves if one.name == wave), catalogue)
+
+
+def _write_for_schools(trial: Trial, folder: Path, asked: list[Table], schools: pd.DataFrame, *, wave: str) -> None:
+    from data_schema.forms import Recipient, entry_workbook
+    from data_schema.workbooks import file_name
+
+    pupils, tables, names = _pupils(trial, wave), _of_sender(asked, "school"), _names(schools)
+    pairs = list(zip(schools["school_id"], schools["country"], strict=True)) if tables else []
+    for done, (school, country) in enumerate(pairs):
+        trial.progress("Writing forms", done, len(pairs))
+        catalogue = _catalogue(country)
+        content = entry_workbook(
+            [_form(table, pupils.get(school, [])) for table in tables],
+            recipient=Recipient(school=school, title=f"{names[school]} ({school})" if names[school] else school),
+            wave=wave,
+            wave_label=_label_of(trial, wave, catalogue),
+            catalogue=catalogue,
+        )
+        write_whole(folder / country / f"{file_name(school)}.xlsx", content, mode=0o600)
+    trial.progress("Writing forms", len(pairs), len(pairs))
+
+
+def _write_for_partners(trial: Trial, folder: Path, asked: list[Table], schools: pd.DataFrame, *, wave: str) -> None:
+    """Write a workbook for each country's partner, with the country's schools in it."""
+    from data_schema.forms import FormTable, Recipient, entry_workbook
+    from data_schema.messages import country_in
+
+    tables = _of_sender(asked, "partner")
+    for country, mine in schools.groupby("country", sort=True) if tables else ():
+        catalogue, names = _catalogue(str(country)), _names(mine)
+        rows = [{"school_id": school} for school in names]
+        content = entry_workbook(
+            [
+                FormTable(table=table, rows=rows, n_blank=0)
+                if table.key == ("school_id",)
+                else FormTable(table=table, n_blank=_BLANK_A_SCHOOL * len(names))
+                for table in tables
+            ],
+            recipient=Recipient(
+                title=country_in(str(country), trial.protocol.countries[str(country)], catalogue), schools=names
+            ),
+            wave=wave,
+            wave_label=_label_of(trial, wave, catalogue),
+            catalogue=catalogue,
+        )
+        write_whole(folder / str(country) / _PARTNER, content)
+
+
+def _write_xlsforms(folder: Path, asked: list[Table], schools: pd.DataFrame, *, wave: str) -> None:
+    """Write an XLSForm for each country, table and kind of sender, with the country's schools to choose from."""
+    from data_schema.xlsforms import xlsform
+
+    for country, mine in schools.groupby("country", sort=True):
+        catalogues = list(dict.fromkeys([_catalogue(str(country)), _catalogue("")]))
+        for sender in SENDERS:
+            for table in _of_sender(asked, sender):
+                name = f"{table.name}_{sender}"
+                content = xlsform(table, catalogues=catalogues, form_id=f"{name}_{wave}", schools=_names(mine))
+                write_whole(folder / str(country) / f"{name}.xlsx", content)
+
+
+SENDERS: tuple[FilledInBy, ...] = ("school", "pupil", "partner")
+"""Who is sent a form; what evaluators fill in they know themselves."""
+
+
+def _names(schools: pd.DataFrame) -> dict[str, str]:
+    names = schools["name"].fillna("") if "name" in schools else [""] * len(schools)
+    return dict(zip(schools["school_id"], names, strict=True))
+
+
+def _untold(trial: Trial, asked: Sequence[Table]) -> dict[str, tuple[str, ...]]:
+    """Return what the tables have no word for, in the languages of the countries."""
+    from data_schema.messages import untold
+
+    catalogues = dict.fromkeys(_catalogue(country) for country in trial.protocol.countries)
+    found = {one.language.code: tuple(place for table in asked for place in untold(table, one)) for one in catalogues}
+    return {language: places for language, places in found.items() if places}
 
 
 def _form(table: Table, known: Sequence[Mapping[str, str]]) -> FormTable:
@@ -124,7 +214,8 @@ def _pupils(trial: Trial, wave: str) -> dict[str, list[dict[str, str]]]:
     frame = frame[frame["wave"].isin(until)].drop_duplicates(["school_id", "pupil_id"], keep="last")
     has_class = "class" in frame.columns
     known: dict[str, list[dict[str, str]]] = {}
-    for row in frame.sort_values(["school_id", "pupil_id"]).to_dict("records"):
+    order = ["school_id", *(["class"] if has_class else []), "pupil_id"]
+    for row in frame.sort_values(order).to_dict("records"):
         if looks_like_name(str(row["pupil_id"]), among_words=False):
             # Somebody wrote a name where an identifier belongs.
             continue

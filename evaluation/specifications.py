@@ -50,12 +50,14 @@ def tables_of(protocol: Protocol) -> Mapping[str, Table]:
 
 def _field(section: FieldSection) -> Field:
     from data_schema.fields import Code, Field
+    from data_schema.vocabulary import known_headers
 
     return Field(
         name=section.name,
         type=section.type,
         label=section.label or section.name.replace("_", " "),
-        headers=section.headers,
+        # Forms call a field of a standard name by its standard words, and intake must know them.
+        headers=(*section.headers, *known_headers(section.name)),
         labels=tuple(section.labels.items()),
         codes=tuple(
             Code(code.name, code.label, synonyms=code.synonyms, labels=tuple(code.labels.items()))

@@ -284,7 +284,7 @@ def publish(folder: Path, *, as_json: bool) -> None:
 @trial_folder
 @click.option("--seed", type=click.IntRange(min=0), default=2027, show_default=True, help="Seed of the simulation.")
 def simulate(folder: Path, *, as_json: bool, seed: int) -> None:
-    """Fill a trial of the template "crocoos" with simulated schools and, once they are drawn, with their files."""
+    """Fill a trial with simulated schools and, once they are drawn, with the files that its protocol asks for."""
     from evaluation.rehearsal.rehearse import rehearse
 
     done = rehearse(folder, seed=seed, progress=ProgressLine())

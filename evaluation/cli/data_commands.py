@@ -15,7 +15,7 @@ from evaluation.cli.console import Console, ProgressLine, count
 @click.option("--wave", required=True, help="The wave that the forms are for.")
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def forms(folder: Path, *, wave: str, as_json: bool) -> None:
-    """Write an entry workbook for each school, with its own pupils in it, and XLSForms."""
+    """Write an entry workbook for each school, with its own pupils, and for each partner; and XLSForms."""
     from evaluation.trial import Trial
 
     trial = Trial(folder, progress=ProgressLine())
@@ -23,8 +23,12 @@ def forms(folder: Path, *, wave: str, as_json: bool) -> None:
     text = (
         f"{count(len(made.workbooks), 'workbook', 'workbooks')} in {trial.paths.private / 'forms' / wave}: one a "
         "school, with identifiers of its pupils; send each to its school only.\n"
-        f"{count(len(made.xlsforms), 'XLSForm', 'XLSForms')} for ODK or KoBo in {folder / 'output' / 'forms' / wave}."
+        f"{count(len(made.partners), 'workbook', 'workbooks')} for partners and "
+        f"{count(len(made.xlsforms), 'XLSForm', 'XLSForms')} for ODK or KoBo, by country, in "
+        f"{folder / 'output' / 'forms' / wave}."
     )
+    for language, places in made.untold.items():
+        text += f"\nNo label in '{language}', so English stands there: {', '.join(places)}."
     Console(as_json=as_json).answer(made.to_dict(), text)
 
 

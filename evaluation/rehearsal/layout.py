@@ -103,19 +103,19 @@ def lay_out_inbox(
         When a file of the same name holds something else (nothing is written then), or the folder cannot be written.
     """
     files, faults = inbox_files(data, seed=seed, untidiness=untidiness)
-    _write_new({folder / "inbox" / name: content for name, content in files.items()})
+    write_new({folder / "inbox" / name: content for name, content in files.items()})
     return faults
 
 
-def lay_out_schools(folder: Path, schools: pd.DataFrame) -> Path:
-    """Write the sampling frame as FOLDER/schools.csv and return its path.
+def lay_out_schools(folder: Path, schools: pd.DataFrame, *, name: str = "schools.csv") -> Path:
+    """Write the sampling frame into a folder and return its path.
 
     UTF-8, commas, decimal points, "yes" and "no", an empty cell where something is missing.
 
     Raises
     ------
     StorageError
-        When schools.csv is there with other content, or the folder cannot be written.
+        When the file is there with other content, or the folder cannot be written.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -123,12 +123,12 @@ def lay_out_schools(folder: Path, schools: pd.DataFrame) -> Path:
     words = {True: "yes", False: "no"}
     for row in schools.itertuples(index=False):
         writer.writerow(["" if pd.isna(cell) else words[cell] if isinstance(cell, bool) else cell for cell in row])
-    path = folder / "schools.csv"
-    _write_new({path: text.getvalue().encode()})
+    path = folder / name
+    write_new({path: text.getvalue().encode()})
     return path
 
 
-def _write_new(contents: Mapping[Path, bytes]) -> None:
+def write_new(contents: Mapping[Path, bytes]) -> None:
     """Write files that are complete from the moment they are there, and none over another one."""
     try:
         for path, content in contents.items():

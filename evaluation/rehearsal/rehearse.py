@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from analysis.simulation import SimulatedTrial, simulate_pupils, simulate_schools
-from data_schema.errors import ProtocolError
 from data_schema.files import write_whole
+from evaluation.rehearsal.any_trial import plausible_files, plausible_schools
 from evaluation.rehearsal.faults import PlantedFault
-from evaluation.rehearsal.layout import lay_out_inbox, lay_out_schools
+from evaluation.rehearsal.layout import INBOX_RULES, lay_out_inbox, lay_out_schools, write_new
 from evaluation.scaffold import init
+from evaluation.specifications import inbox_rules_of, tables_of
 from evaluation.stages.assign import ALLOCATION, allocation_frame
 from evaluation.trial import Progress, Trial, silent
 
@@ -32,11 +33,14 @@ class Rehearsed:
         Files in inbox/; 0 before the draw.
     faults
         Mistakes that were planted and that intake should find.
+    has_effects
+        Whether there are effects, and faults, in the files.
     """
 
     n_schools: int
     n_files: int
     faults: tuple[PlantedFault, ...]
+    has_effects: bool = True
 
     def to_dict(self) -> dict[str, object]:
         """Return the counts as JSON values."""
@@ -46,6 +50,10 @@ class Rehearsed:
         """Return the counts as a sentence."""
         if not self.n_files:
             return f"{self.n_schools} simulated schools in schools.csv. Draw them, then simulate again to fill inbox/."
+        if not self.has_effects:
+            return (
+                f"{self.n_files} simulated files in inbox/, of what the protocol declares, without effects or faults."
+            )
         return (
             f"{self.n_files} simulated files in inbox/, with {len(self.faults)} planted faults "
             "(rehearsal/faults.json) and known effects (rehearsal/truth.json)."
@@ -58,7 +66,8 @@ def rehearse(folder: Path, *, seed: int, spec: SimulatedTrial | None = None, pro
     Parameters
     ----------
     folder
-        A trial made from the template "crocoos".
+        A trial. One that has the arms, waves and tables of the template "crocoos" is simulated with known effects and
+        planted faults; any other with valid rows of what its protocol declares, and without effects.
     seed
         Seed of the simulation.
     spec
@@ -69,33 +78,57 @@ def rehearse(folder: Path, *, seed: int, spec: SimulatedTrial | None = None, pro
     Raises
     ------
     ProtocolError
-        When the protocol's arms are not those that the simulation knows.
+        When no file would fit an inbox rule.
     StorageError
         When a file is there with other content: real data are never overwritten.
     """
     spec = spec or SimulatedTrial.crocoos()
-    if not (folder / "schools.csv").exists():
-        lay_out_schools(folder, simulate_schools(spec, seed=seed))
     trial = Trial(folder, progress=progress)
+    has_effects = _is_known(trial, spec)
+    if not (trial.paths.root / trial.protocol.schools.file).exists():
+        if has_effects:
+            made = simulate_schools(spec, seed=seed)
+        else:
+            made = plausible_schools(trial.protocol, tables_of(trial.protocol), seed=seed)
+        lay_out_schools(folder, made, name=trial.protocol.schools.file)
     schools, _ = trial.schools()
-    if set(trial.protocol.arm_names) != {spec.arm, spec.reference_arm}:
-        raise ProtocolError(
-            "[[design.arms]]",
-            f"the simulation knows the arms '{spec.reference_arm}' and '{spec.arm}' only.",
-            "Rehearse with the template: crocoos init FOLDER --template crocoos",
-        )
     if not (trial.paths.allocation / ALLOCATION).exists():
-        return Rehearsed(n_schools=len(schools), n_files=0, faults=())
-    progress("simulating pupils", 0, 2)
-    drawn = allocation_frame(trial)
+        return Rehearsed(n_schools=len(schools), n_files=0, faults=(), has_effects=has_effects)
+    progress("simulating", 0, 2)
+    faults = _with_effects(trial, spec, seed=seed) if has_effects else _without_effects(trial, seed=seed)
+    progress("simulating", 2, 2)
+    n_files = len(trial.inbox_files())
+    return Rehearsed(n_schools=len(schools), n_files=n_files, faults=faults, has_effects=has_effects)
+
+
+def _is_known(trial: Trial, spec: SimulatedTrial) -> bool:
+    """Whether the simulation with effects knows the trial's arms, waves and tables."""
+    protocol = trial.protocol
+    asked = {(rule.table, rule.wave) for rule in protocol.inbox}
+    known = {(rule["table"], rule["wave"]) for rule in INBOX_RULES}
+    return set(protocol.arm_names) == {spec.arm, spec.reference_arm} and asked == known and not protocol.tables
+
+
+def _with_effects(trial: Trial, spec: SimulatedTrial, *, seed: int) -> tuple[PlantedFault, ...]:
+    drawn, (schools, _) = allocation_frame(trial), trial.schools()
     schools = schools.loc[schools["school_id"].isin(drawn["school_id"])].reset_index(drop=True)
     data = simulate_pupils(spec, schools, dict(zip(drawn["school_id"], drawn["arm"], strict=True)), seed=seed)
-    progress("writing the schools' files", 1, 2)
-    faults = lay_out_inbox(folder, data, seed=seed)
-    progress("simulating", 2, 2)
-    _keep(folder / "rehearsal" / "truth.json", data.truth)
-    _keep(folder / "rehearsal" / "faults.json", [asdict(fault) for fault in faults])
-    return Rehearsed(n_schools=len(schools), n_files=len(trial.inbox_files()), faults=faults)
+    trial.progress("writing the schools' files", 1, 2)
+    faults = lay_out_inbox(trial.paths.root, data, seed=seed)
+    _keep(trial.paths.root / "rehearsal" / "truth.json", data.truth)
+    _keep(trial.paths.root / "rehearsal" / "faults.json", [asdict(fault) for fault in faults])
+    return faults
+
+
+def _without_effects(trial: Trial, *, seed: int) -> tuple[PlantedFault, ...]:
+    schools = trial.schools()[0]
+    schools = schools.loc[schools["school_id"].isin(allocation_frame(trial)["school_id"])].reset_index(drop=True)
+    rules = list(inbox_rules_of(trial.protocol))
+    files = plausible_files(trial.protocol, tables_of(trial.protocol), rules, schools=schools, seed=seed)
+    write_new({trial.paths.inbox / name: content for name, content in files.items()})
+    truth = {outcome.name: 0 for outcome in trial.protocol.outcomes}
+    _keep(trial.paths.root / "rehearsal" / "truth.json", {"effects": truth})
+    return ()
 
 
 def _keep(path: Path, values: object) -> None:

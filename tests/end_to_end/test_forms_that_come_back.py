@@ -10,9 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from data_schema.errors import ProtocolError
+from data_schema.store import Store
 from evaluation.cli.main import crocoos
 from evaluation.trial import Trial
-from tests.support.trials import drawn_trial, small_trial
+from tests.support.trials import drawn_trial, small_protocol, small_trial
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,8 @@ def test_each_school_has_a_workbook_with_its_own_pupils_which_intake_reads(trial
     pupils = [sheet.cell(row=row, column=2).value for row in range(2, 30)]
     assert sum(pupil is not None for pupil in pupils) == 20
     before = trial.collect().returns
-    sheet.cell(row=2, column=3).value = "unknown"
+    assert sheet.cell(row=1, column=4).value in ("Jogviszony", "Статус")
+    sheet.cell(row=2, column=4).value = "unknown"
     (trial.paths.inbox / "came back").mkdir()
     book.save(trial.paths.inbox / "came back" / "whatever.xlsx")
     after = trial.collect().returns
@@ -48,7 +50,37 @@ def test_before_there_are_pupils_there_are_empty_rows(tmp_path: Path) -> None:
     sheet = openpyxl.load_workbook(made.workbooks[0]).worksheets[1]
     assert sheet.cell(row=2, column=2).value is None
     assert not sheet.cell(row=150, column=2).protection.locked
-    assert {path.name for path in made.xlsforms} >= {"pupil.xlsx", "survey.xlsx"} - {"survey.xlsx"}
+    assert {f"{path.parent.name}/{path.name}" for path in made.xlsforms} == {
+        f"{country}/{name}.xlsx"
+        for country in ("HU", "RS")
+        for name in ("pupil_school", "signals_school", "survey_pupil")
+    }
+    assert made.partners == (), "partners are asked for nothing at the baseline"
+
+
+def test_a_partner_sends_practice_and_costs_back_in_one_workbook(trial: Trial) -> None:
+    made = trial.forms(wave="followup")
+    assert [path.parent.name for path in made.partners] == ["HU", "RS"]
+    book = openpyxl.load_workbook(made.partners[0])
+    practice, costs = book.worksheets[1:3]
+    school = str(practice.cell(row=2, column=1).value)
+    practice.cell(row=2, column=2).value = 9
+    costs["A2"].value, costs["B2"].value, costs["C2"].value, costs["D2"].value = school, "tea for the team", 3, 40
+    book.save(trial.paths.inbox / "partner.xlsx")
+    trial.collect()
+    with Store.open_read(trial.paths.store / "trial.duckdb") as store:
+        kept = store.table("costs").query("source_file == 'partner.xlsx'")
+        assert kept[["school_id", "item", "amount"]].to_numpy().tolist() == [[school, "tea for the team", 40.0]]
+        assert (store.table("implementation")["school_id"] == school).any()
+
+
+def test_what_has_no_word_in_a_language_is_told(tmp_path: Path) -> None:
+    field = '[[tables.pupil.fields]]\nname = "hobby"\ntype = "text"\nlabel = "Hobby"\nlabels = { hu = "Hobbi" }\n'
+    trial = small_trial(tmp_path / "trial", text=f"{small_protocol()}\n{field}")
+    made = trial.forms(wave="baseline")
+    assert dict(made.untold) == {"sr": ("[tables.pupil] hobby",)}
+    sheet = openpyxl.load_workbook(next(path for path in made.workbooks if path.parent.name == "HU")).worksheets[1]
+    assert "Hobbi" in [cell.value for cell in sheet[1]]
 
 
 def test_a_wave_that_there_is_not_is_named(trial: Trial) -> None:

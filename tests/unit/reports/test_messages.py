@@ -6,8 +6,9 @@ import ast
 from string import Formatter
 
 import pytest
+from babel.messages.pofile import read_po
 
-from tests.support.messages import DOUBLE, SOURCES, Source, calls, collected, literals, template
+from tests.support.messages import DATA, DOUBLE, SOURCES, WRITERS, Source, calls, collected, literals, template
 
 every_source = pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.folder.name)
 
@@ -59,3 +60,21 @@ def test_every_slot_of_a_message_is_filled_where_it_is_looked_up(source: Source)
                 continue
             wanted = set().union(*(slots(form) for form in found)) - ({"n"} if name in DOUBLE else set())
             assert wanted <= given, f"{path.name}, line {call.lineno}: {found}"
+
+
+@pytest.mark.parametrize("language", ["hu", "sr", "sl"])
+@pytest.mark.parametrize("source", [DATA, WRITERS], ids=lambda source: source.folder.name)
+def test_a_catalogue_holds_every_message_with_its_slots_in_every_form_and_nothing_else(
+    source: Source, language: str
+) -> None:
+    path = source.folder / "locales" / f"{language}.po"
+    with path.open("rb") as stream:
+        found = read_po(stream, locale=language)
+    entries = {entry.id if isinstance(entry.id, tuple) else (entry.id,): entry.string for entry in found if entry.id}
+    assert set(entries) == set(collected(source))
+    for forms, said in entries.items():
+        texts = said if isinstance(said, tuple) else (said,)
+        assert len(texts) == (found.num_plurals if len(forms) > 1 else 1), forms
+        for text in texts:
+            assert text
+            assert slots(str(text)) == slots(str(forms[0])), (forms, text)
