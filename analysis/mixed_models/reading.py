@@ -201,7 +201,7 @@ def require_column(frame: pd.DataFrame, name: str, *, place: str) -> None:
         ]
         meant = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
         raise EstimationError(place, f"the data have no column '{name}'.", f"{meant}Use one of: {', '.join(there)}.")
-    if not isinstance(frame[name], pd.Series):
+    if not frame.columns.is_unique and not isinstance(frame[name], pd.Series):
         raise EstimationError(
             place, f"the data have {there.count(name)} columns '{name}'.", "Rename them, or keep the one that is meant."
         )
