@@ -14,6 +14,7 @@ from analysis.inference.cluster_designs import ClusterDesign, absorbed_design, l
 from analysis.inference.cluster_robust import SeType, cluster_robust, joint_test
 from analysis.inference.kenward_roger import FTest, f_test_frame
 from analysis.linear_columns import LinearColumns, linear_columns, matrix_of, within
+from analysis.mixed_models.columns import FixedDesign
 from analysis.results import Coefficients, Estimate, estimates_frame, t_estimate
 from analysis.sums import school_cross_products
 from analysis.terms import INTERCEPT
@@ -53,7 +54,9 @@ class LinearModelFit:
     to_original
         Map (p, p) from scaled coefficients to those of the columns as given.
     columns
-        The numbers, and what makes the same columns of other data.
+        What makes the same columns of other data.
+    column_names
+        Names of all of them, those left out among them.
     notes
         What a reader should know, as sentences.
     """
@@ -75,7 +78,8 @@ class LinearModelFit:
     fixed_effects: str | None
     design: ClusterDesign
     to_original: np.ndarray
-    columns: LinearColumns
+    columns: FixedDesign
+    column_names: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
     @property
@@ -181,10 +185,10 @@ class LinearModelFit:
     def _term_names(self, terms: str | Sequence[str]) -> list[str]:
         if not isinstance(terms, str):
             return list(terms)
-        places = self.columns.design.terms
+        places = self.columns.terms
         if terms not in places:
             return [INTERCEPT if terms == "1" else terms]
-        found = [self.columns.every[place] for place in places[terms]]
+        found = [self.column_names[place] for place in places[terms]]
         return [name for name in found if name in self.coefficients.names]
 
     def tidy(self, *, conf_level: float = 0.95) -> pd.DataFrame:
@@ -219,8 +223,8 @@ class LinearModelFit:
         numpy.ndarray
             Shape (N,); NaN where a column is missing or a level of the fixed effects is not one of the fit's.
         """
-        x = matrix_of(self.columns.design, data, place=f"prediction of '{self.outcome}'")
-        places = [self.columns.every.index(name) for name in self.coefficients.names]
+        x = matrix_of(self.columns, data, place=f"prediction of '{self.outcome}'")
+        places = [self.column_names.index(name) for name in self.coefficients.names]
         expected = x[:, places] @ self.coefficients.estimate
         if self.fixed_effects is None:
             return np.asarray(expected)
@@ -340,7 +344,8 @@ def linear_model(
         fixed_effects=fixed_effects,
         design=design,
         to_original=matrix,
-        columns=columns,
+        columns=columns.design,
+        column_names=columns.every,
         notes=columns.notes,
     )
 

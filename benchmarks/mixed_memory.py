@@ -23,7 +23,8 @@ from analysis.mixed import mixed_model
 
 FORMULA = "score ~ arm + baseline + (1 | school)"
 WITH_AGE = "score ~ arm + baseline + age + (1 | school)"
-KINDS = ("integer", "categorical", "text", "shuffled", "missing", "age")
+INTERACTION = "score ~ arm * baseline + age + (1 | school)"
+KINDS = ("integer", "categorical", "text", "shuffled", "missing", "age", "interaction")
 _MEGABYTE = 1e6
 
 
@@ -52,14 +53,14 @@ def trial(n_schools: int, pupils: int, kind: str) -> pd.DataFrame:
     score += 0.5 * baseline
     if kind == "missing":
         score[::50] = np.nan
-    if kind == "age":
+    if kind in ("age", "interaction"):
         columns["age"] = rng.uniform(10, 12, len(school))
     return pd.DataFrame({**columns, "baseline": baseline, "score": score}, copy=False)
 
 
 def measured(n_schools: int, pupils: int, kind: str) -> dict[str, object]:
     """Return one row, measured in this process."""
-    formula = WITH_AGE if kind == "age" else FORMULA
+    formula = {"age": WITH_AGE, "interaction": INTERACTION}.get(kind, FORMULA)
     mixed_model(formula, trial(40, 600, kind))  # imports are no part of a fit
     before = held("VmRSS")
     frame = trial(n_schools, pupils, kind)

@@ -20,7 +20,14 @@ from analysis.mixed_models.groupings import (
     school_notes,
 )
 from analysis.mixed_models.plain_design import PlainDesign, plain_design
-from analysis.mixed_models.reading import as_outcome, parsed, read_columns, variables_of
+from analysis.mixed_models.reading import (
+    as_outcome,
+    parsed,
+    plain_terms,
+    read_columns,
+    variables_of,
+    without_term,
+)
 from analysis.terms import INTERCEPT
 from data_schema.errors import EstimationError
 
@@ -206,7 +213,7 @@ def outcome_column(text: str, data: dict[str, Any]) -> np.ndarray:
         if isinstance(data[text], pd.Categorical):
             raise EstimationError(f"column '{text}'", "is not numeric.", "Turn it into numbers first.")
         return np.asarray(data[text], dtype=float)
-    values, _ = _matrix(as_outcome(text), data, place=f"outcome '{text}'")
+    values, _ = _matrix(parsed(as_outcome(text)), data, place=f"outcome '{text}'")
     if values.shape[1] != 1:
         raise EstimationError(f"outcome '{text}'", "is not one column of numbers.", "Use one numeric outcome.")
     return values[:, 0]
@@ -281,16 +288,17 @@ def fixed_columns(
     EstimationError
         When a term cannot be evaluated or is not finite.
     """
-    terms = [str(term) for term in parsed(fixed) if str(term) != without]
-    if terms == ["1"]:
+    source = parsed(fixed) if without is None else without_term(parsed(fixed), without)
+    terms = plain_terms(source)
+    if terms is not None and [term.name for term in terms] == ["1"]:
         n_rows = len(next(iter(data.values())))
         design = FixedDesign(spec=None, levels={}, terms={"1": (0,)}, factors={"1": ()})
         return np.ones((n_rows, 1)), (INTERCEPT,), design
-    spec: Any = plain_design(terms, data)  # or formulaic's, which is not typed
+    spec: Any = None if terms is None else plain_design(terms, data)  # or formulaic's, which is not typed
     if spec is not None:
         values = spec.matrix(data)
     else:
-        values, spec = _matrix(fixed if without is None else " + ".join(terms), data, place=place)
+        values, spec = _matrix(source, data, place=place)
     design = FixedDesign(
         spec=spec,
         levels=levels,
@@ -321,8 +329,7 @@ def column_names(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(map(column_name, names))
 
 
-def _matrix(text: str, data: dict[str, Any], *, place: str) -> tuple[np.ndarray, Any]:
-    source = parsed(text)
+def _matrix(source: Any, data: dict[str, Any], *, place: str) -> tuple[np.ndarray, Any]:  # noqa: ANN401  # formulaic's
     used = {name: data[name] for name in sorted(variables_of(source)) if name in data}
     if not used:  # a formula of constants needs some column to know the number of rows
         used = dict(list(data.items())[:1])
@@ -372,7 +379,7 @@ def _random(formula: MixedFormula, data: dict[str, Any], *, n_rows: int) -> tupl
     for term in formula.random:
         z, spec, names = np.ones((n_rows, 1)), None, column_names(("Intercept",))
         if term.columns != "1":
-            z, spec = _matrix(term.columns, data, place=f"random term {term}")
+            z, spec = _matrix(parsed(term.columns), data, place=f"random term {term}")
             names = column_names(spec.column_names)
         result.append(RandomColumns(grouping=":".join(term.grouping), names=names, z=z, spec=spec))
     return tuple(result)

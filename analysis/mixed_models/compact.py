@@ -36,10 +36,11 @@ class Compact:
     gone: list[Any]
 
 
-def stretches(n: int, *, length: int = STRETCH) -> Iterator[slice]:
+def stretches(n: int, *, length: int | None = None) -> Iterator[slice]:
     """Return consecutive slices of ``n`` rows."""
-    for start in range(0, n, length):
-        yield slice(start, min(start + length, n))
+    step = STRETCH if length is None else length
+    for start in range(0, n, step):
+        yield slice(start, min(start + step, n))
 
 
 def compact_values(n: int, block: Callable[[slice], Any], complete: np.ndarray | None) -> Compact:
@@ -54,6 +55,9 @@ def compact_values(n: int, block: Callable[[slice], Any], complete: np.ndarray |
     complete
         Shape (N,), which rows count; None for all.
     """
+    if n <= STRETCH and complete is None:
+        codes, found = pd.factorize(block(slice(0, n)), sort=True)
+        return Compact(codes=codes.astype(_width(len(found))), labels=list(found), gone=[])
     places: dict[Any, int] = {}
     codes = np.zeros(n, dtype=np.int8)
     for rows in stretches(n):

@@ -16,7 +16,7 @@ import pandas as pd
 from analysis.formula import MixedFormula
 from analysis.mixed_models.compact import compact_column, reordered
 from analysis.mixed_models.groupings import texts
-from analysis.mixed_models.plain_design import PlainDesign
+from analysis.mixed_models.plain_design import PlainDesign, PlainTerm
 from data_schema.errors import EstimationError
 
 _QUOTED = re.compile(r"`([^`]+)`")
@@ -41,6 +41,39 @@ def parsed(text: str) -> Any:  # noqa: ANN401  # formulaic is not typed
         raise EstimationError(
             f"formula '{text}'", f"cannot be read: {reason}.", "Use +, :, *, I(), and functions of columns."
         ) from error
+
+
+def plain_terms(source: Any) -> list[PlainTerm] | None:  # noqa: ANN401  # formulaic is not typed
+    """Return the terms of a formula of columns and their products; None where functions are in it.
+
+    Parameters
+    ----------
+    source
+        formulaic's ``Formula``.
+    """
+    terms = []
+    for term in source:
+        kinds = {factor.eval_method.name for factor in term.factors}
+        if kinds not in ({"LOOKUP"}, {"LITERAL"}) or (kinds == {"LITERAL"} and str(term) != "1"):
+            return None
+        columns = () if kinds == {"LITERAL"} else tuple(str(factor.expr) for factor in term.factors)
+        terms.append(PlainTerm(name=str(term), columns=columns))
+    return terms
+
+
+def without_term(source: Any, name: str) -> Any:  # noqa: ANN401  # formulaic is not typed
+    """Return a formula without one of its terms.
+
+    Parameters
+    ----------
+    source
+        formulaic's ``Formula``.
+    name
+        The term as formulaic writes it.
+    """
+    from formulaic import Formula
+
+    return Formula([term for term in source if str(term) != name])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +201,7 @@ def require_column(frame: pd.DataFrame, name: str, *, place: str) -> None:
         ]
         meant = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
         raise EstimationError(place, f"the data have no column '{name}'.", f"{meant}Use one of: {', '.join(there)}.")
-    if not isinstance(frame[name], pd.Series):
+    if not frame.columns.is_unique and not isinstance(frame[name], pd.Series):
         raise EstimationError(
             place, f"the data have {there.count(name)} columns '{name}'.", "Rename them, or keep the one that is meant."
         )

@@ -21,7 +21,7 @@ from analysis.mixed_models.compact import Compact, compact_column, compact_value
 from analysis.mixed_models.groupings import Grouping, group_labels, nested, school_notes, texts
 from analysis.mixed_models.moments import Block, Described, Level, Moments, ordered
 from analysis.mixed_models.plain_design import PlainDesign, plain_design
-from analysis.mixed_models.reading import categorical, parsed, used_columns
+from analysis.mixed_models.reading import categorical, parsed, plain_terms, used_columns
 from analysis.terms import INTERCEPT
 from data_schema.errors import EstimationError
 
@@ -139,12 +139,12 @@ def _source(
     reference: Mapping[str, str],
     notes: list[str],
 ) -> tuple[_Source | None, dict[str, tuple[str, ...]]]:
-    terms = [str(term) for term in parsed(read.fixed)]
     data: dict[str, Any] = {}
     levels: dict[str, tuple[str, ...]] = {}
-    for name in [*terms[1:], read.outcome]:
-        if name not in frame.columns:
-            return None, levels
+    terms = plain_terms(parsed(read.fixed))
+    if terms is None:
+        return None, levels
+    for name in dict.fromkeys([*(name for term in terms for name in term.columns), read.outcome]):
         values = frame[name]
         if name in reference or not (pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values)):
             data[name] = categorical(name, values, reference=reference.get(name), notes=notes, complete=complete)

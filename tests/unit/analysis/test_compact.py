@@ -26,7 +26,7 @@ def test_codes_of_stretches_are_those_of_pandas_factorize(values: list[int], hol
     column = pd.Series(values).astype(pd.api.types.pandas_dtype(kind))
     expected, labels = pd.factorize(column[complete], sort=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compact.stretches, "__kwdefaults__", {"length": 20})
+        patch.setattr(compact, "STRETCH", 20)
         found = compact_column(column, complete)
     assert found.labels == list(labels)
     np.testing.assert_array_equal(found.codes[complete], expected)

@@ -9,6 +9,7 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 import pytest
+from formulaic import Formula
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -25,6 +26,7 @@ from analysis.mixed_models.intercept import intercept_optimum
 from analysis.mixed_models.jets import likelihood_jet, parameters
 from analysis.mixed_models.likelihood import likelihood_sums
 from analysis.mixed_models.moments import moments
+from analysis.mixed_models.plain_design import PlainDesign
 from analysis.mixed_models.search import optimum
 from analysis.mixed_models.working import MixedDfMethod
 from analysis.outcome_models.fit import OutcomeFit
@@ -391,6 +393,43 @@ def test_plain_columns_are_formulaics() -> None:
     np.testing.assert_allclose(fit.predict(frame, random=False), made.x @ fit.tidy()["estimate"].to_numpy())
 
 
+@pytest.mark.parametrize(
+    "fixed",
+    [
+        "arm + x",
+        "arm * x",
+        "arm * sex * x",
+        "country * sex + x:arm + x + arm",
+        "(country + sex + x) ** 2",
+        "x * country * arm - x:country:arm",
+        "arm + country:sex",  # without its parts: formulaic's own
+        "x + arm:x",
+    ],
+)
+def test_products_of_columns_are_formulaics(fixed: str) -> None:
+    frame = trial()
+    ours = mixed_columns(parse_formula(f"score ~ {fixed} + (1 | school)"), frame)
+    theirs = Formula(fixed).get_model_matrix(frame)
+    names = [str(name).replace("[T.", "[").replace("Intercept", "(Intercept)") for name in theirs.columns]
+    assert list(ours.names) == names
+    np.testing.assert_allclose(ours.x, theirs.to_numpy(dtype=float))
+    assert isinstance(ours.design.spec, PlainDesign) == (fixed not in ("arm + country:sex", "x + arm:x"))
+    fit = mixed_model(f"score ~ {fixed} + (1 | school)", frame)
+    kept = [names.index(name) for name in fit.coefficients.names]  # type: ignore[union-attr]
+    estimates = fit.coefficients.estimate  # type: ignore[union-attr]
+    np.testing.assert_allclose(fit.predict(frame, random=False), ours.x[:, kept] @ estimates)
+
+
+def test_strata_may_stand_beside_functions_of_columns_with_any_name() -> None:
+    frame = trial(60).rename(columns={"x": "pre test", "stratum": "pair of schools"})
+    formula = "score ~ arm + bs(`pre test`, df=4) + `pair of schools` + (1 | school)"
+    fit = mixed_model(formula, frame)
+    assert len(fit.strata_effects()) == 11
+    plain = mixed_model("score ~ arm + bs(x, df=4) + stratum + (1 | school)", trial(60))
+    assert fit.estimate("arm[pilot]").std_error == pytest.approx(plain.estimate("arm[pilot]").std_error)
+    np.testing.assert_allclose(fit.predict(frame), plain.predict(trial(60)))
+
+
 @pytest.mark.parametrize("name", ["scale", "Treatment", "center", "lag"])
 def test_a_column_may_be_called_like_a_function_of_formulas(name: str) -> None:
     frame = trial()
@@ -513,12 +552,12 @@ def test_a_standard_deviation_that_may_be_zero_has_zero_as_its_limit_and_slopes_
     assert low == 0.0
 
 
-@pytest.mark.parametrize("fixed", ["arm + x", "1 + arm", "sex + arm + x"])
+@pytest.mark.parametrize("fixed", ["arm + x", "1 + arm", "sex + arm + x", "sex * arm * age + x"])
 @pytest.mark.parametrize("random", ["(1 | school)", "(1 | country/school)"])
 def test_large_frames_are_summed_block_by_block_to_the_same_figures(
     fixed: str, random: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    frame = trial(40).assign(x=lambda f: f["x"] + 1e6, score=lambda f: f["score"] + 1e8)
+    frame = trial(40).assign(x=lambda f: f["x"] + 1e6, score=lambda f: f["score"] + 1e8, age=lambda f: f.index % 7)
     frame.loc[3, "score"] = np.nan
     whole = mixed_model(f"score ~ {fixed} + {random}", frame)
     monkeypatch.setattr(streaming, "_BLOCK", 50)
@@ -545,7 +584,7 @@ def test_what_cannot_be_summed_block_by_block_takes_the_other_road() -> None:
         "score ~ x + twice + (1 | school)",
         "score ~ x + same + (1 | school)",
         "score ~ x + (1 + x | school)",
-        "score ~ arm * x + (1 | school)",
+        "score ~ arm:x + (1 | school)",
         "score ~ x + stratum + (1 | school)",
         "np.log(score) ~ x + (1 | school)",
     ):
