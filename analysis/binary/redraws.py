@@ -12,7 +12,7 @@ from analysis.binary.fitting import arm_risks, not_binary
 from analysis.quadrature import Patterns, Problem, maximise, sums_by_school
 from analysis.results import EffectRows, Estimate
 from analysis.specs import Model
-from analysis.terms import Columns, arm_term, design_columns
+from analysis.terms import Columns, arm_term, design_columns, refuse_weights
 from data_schema.errors import EstimationError
 
 _NODES = 5
@@ -79,6 +79,7 @@ def risk_redraws(
     """
     if model.arm is None:
         raise EstimationError(f"model of '{model.outcome}'", "re-draws need arms.", "Name the arm's column and arms.")
+    refuse_weights(model)
     columns = design_columns(frame, model)
     reason = columns.reason or not_binary(columns)
     none = np.full(len(model.arms) - 1, np.nan)
