@@ -8,7 +8,7 @@ reject. With moments by school, taking an effect off is a small matrix product, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -27,6 +27,7 @@ from analysis.inference.redraw_statistics import (
     school_mean_t,
     solved,
 )
+from analysis.results import Estimate
 from analysis.specs import Model
 from data_schema.errors import EstimationError
 
@@ -88,6 +89,27 @@ class RandomisationInference:
     exact: bool = False
     statistic_name: StatisticName = "mixed_t"
     reason: str = ""
+
+
+def interval_row(shared: Estimate, found: RandomisationInference) -> Estimate:
+    """Return the effects that the re-draws do not reject as a row; failed where they reject none on a side.
+
+    Parameters
+    ----------
+    shared
+        The row's other columns.
+    found
+        Of one arm.
+    """
+    row = replace(shared, quantity="randomisation_interval", method=f"test_inversion_{found.n_draws}_draws")
+    if found.reason:
+        return replace(row, status="failed", reason=found.reason)
+    if not np.isfinite([found.conf_low, found.conf_high]).all():
+        reason = (
+            "The re-draws, or the allocations that the design can make, are too few to reject any size of the effect."
+        )
+        return replace(row, status="failed", reason=reason)
+    return replace(row, conf_low=found.conf_low, conf_high=found.conf_high)
 
 
 def randomisation_inference(
