@@ -27,6 +27,7 @@ from analysis.mixed_models.likelihood import likelihood_sums
 from analysis.mixed_models.moments import moments
 from analysis.mixed_models.search import optimum
 from analysis.mixed_models.working import MixedDfMethod
+from analysis.outcome_models import OutcomeFit
 from data_schema.errors import EstimationError
 
 
@@ -603,7 +604,7 @@ def test_code_in_the_engines_readme_runs(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_the_page_for_users_of_other_software_names_what_is_there() -> None:
     text = (Path(analysis.__file__).parent / "FOR_USERS_OF.md").read_text(encoding="utf-8")
-    there = {*dir(MixedFit), *analysis.__all__}
+    there = {*dir(MixedFit), *dir(OutcomeFit), *analysis.__all__}
     ours = re.findall(r"\| `?[^|\n]*`? \| (.+) \|", text)
     called = {name for cell in ours for name in re.findall(r"`(?:fit\.)?(\w+)\(", cell)}
     assert len(called) >= 10
