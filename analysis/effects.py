@@ -6,7 +6,6 @@ fails alone.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,7 +14,7 @@ import pandas as pd
 
 from analysis.contrasts import difference_rows, mean_rows, observed_arms, standardised_rows
 from analysis.inference.randomisation_inference import randomisation_tests
-from analysis.inference.randomisation_intervals import RandomisationInference, randomisation_inference
+from analysis.inference.randomisation_intervals import interval_row, randomisation_inference
 from analysis.pooling import pooled_rows
 from analysis.results import Estimate
 from analysis.specs import Question
@@ -175,22 +174,8 @@ def _test_rows(
                 reason=test.reason,
             )
         )
-        rows.append(_interval_row(shared, intervals[difference.arm]))
+        rows.append(interval_row(shared, intervals[difference.arm]))
     return rows
-
-
-def _interval_row(shared: Estimate, found: RandomisationInference) -> Estimate:
-    """Return the effects that the randomisation test does not reject; failed where it rejects none on a side."""
-    held = "_other_arms_held" if found.held else ""
-    row = replace(shared, quantity="randomisation_interval", method=f"test_inversion_{found.n_draws}_draws{held}")
-    if found.reason:
-        return replace(row, status="failed", reason=found.reason)
-    if not (math.isfinite(found.conf_low) and math.isfinite(found.conf_high)):
-        reason = (
-            "The re-draws, or the allocations that the design can make, are too few to reject any size of the effect."
-        )
-        return replace(row, status="failed", reason=reason)
-    return replace(row, conf_low=found.conf_low, conf_high=found.conf_high)
 
 
 def _identified(row: Estimate, question: Question) -> Estimate:

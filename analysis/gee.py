@@ -19,7 +19,7 @@ from analysis.estimating_equations import MEANS, Equations, Solution, solve_equa
 from analysis.results import Coefficients, Convergence, Estimate, Fit, failed_fit
 from analysis.specs import Model
 from analysis.standardised import Standardised
-from analysis.terms import Columns, design_columns
+from analysis.terms import Columns, design_columns, refuse_weights
 from data_schema.errors import EstimationError
 
 GeeLink = Literal["logit", "cloglog", "log", "identity"]
@@ -108,6 +108,7 @@ def fit_gee(
     Liang and Zeger (1986), Biometrika 73, 13-22; Mancl and DeRouen (2001), Biometrics 57, 126-134; Kauermann and
     Carroll (2001), JASA 96, 1387-1396; Fay and Graubard (2001), Biometrics 57, 1198-1206.
     """
+    refuse_weights(model)
     _check(model, link=link, correlation=correlation, se_type=se_type, exposure=exposure)
     columns, exposed = _columns(frame, model, exposure)
     labels = {"method": f"gee_{link}_{correlation}", "se_type": se_type, "df_method": "between"}

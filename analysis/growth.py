@@ -15,7 +15,7 @@ import pandas as pd
 from analysis.clustered import linear_clustered_of
 from analysis.results import EffectRows, Fit, failed_row
 from analysis.specs import Model
-from analysis.terms import INTERCEPT, Columns, arm_term, design_columns
+from analysis.terms import INTERCEPT, Columns, arm_term, design_columns, refuse_weights
 from data_schema.errors import EstimationError
 
 
@@ -108,6 +108,7 @@ def _after(arm: str) -> str:
 
 
 def _check(frame: pd.DataFrame, model: Model, time: str) -> None:
+    refuse_weights(model)
     place = f"model of '{model.outcome}'"
     if model.arm is None:
         raise EstimationError(place, "a comparison of arms over time needs arms.", "Name the arms.")

@@ -215,6 +215,30 @@ class Fit:
         """
         return self._row(self.differences or self.coefficients, term, conf_level=conf_level)
 
+    def effect_row(self, *, outcome: str, conf_level: float, se_type: str) -> Estimate:
+        """Return what the rows of effects that are made from this fit have in common.
+
+        Parameters
+        ----------
+        outcome
+            Whose effects they are.
+        conf_level
+            Level of their intervals.
+        se_type
+            How their errors are made.
+        """
+        return Estimate(
+            outcome=outcome,
+            conf_level=conf_level,
+            n_schools=self.n_schools,
+            n_pupils=self.n_pupils,
+            method=self.method,
+            se_type=se_type,
+            df_method=self.df_method,
+            status=self.status,
+            reason=self.convergence.reason,
+        )
+
     def _row(self, source: Coefficients | None, term: str, *, conf_level: float) -> Estimate:
         shared = Estimate(
             term=term,

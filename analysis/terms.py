@@ -121,6 +121,22 @@ def _blocks(data: pd.DataFrame, model: Model) -> tuple[list[str], np.ndarray, np
     return names, np.hstack(parts), filled
 
 
+def refuse_weights(model: Model) -> None:
+    """Refuse a model with schools' weights where the method takes none, rather than leave them out in silence.
+
+    Raises
+    ------
+    EstimationError
+        When the model names a column of weights.
+    """
+    if model.weights is not None:
+        raise EstimationError(
+            f"model of '{model.outcome}'",
+            f"this method takes no weights of schools, and the model names '{model.weights}'.",
+            "Use fit_linear_clustered, which does, or leave the weights out.",
+        )
+
+
 def require_columns(frame: pd.DataFrame, model: Model) -> None:
     """Refuse a frame that lacks a column of the model.
 

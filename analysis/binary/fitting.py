@@ -25,7 +25,7 @@ from analysis.quadrature import (
 from analysis.results import Coefficients, Convergence, Fit, failed_fit
 from analysis.specs import Model
 from analysis.standardised import Standardised
-from analysis.terms import Columns, design_columns
+from analysis.terms import Columns, design_columns, refuse_weights
 from data_schema.errors import EstimationError
 
 Link = Literal["logit", "cloglog", "log", "identity"]
@@ -145,6 +145,7 @@ def fit_binary(
     frame: pd.DataFrame, model: Model, *, link: Link, n_nodes: int, separation: Separation = "weak_prior"
 ) -> BinaryFit:
     """Fit as `fit_binary_mixed` does, and keep what risks need."""
+    refuse_weights(model)
     _check(model, link=link, n_nodes=n_nodes, separation=separation)
     labels = {"method": f"{METHODS[link]}_{n_nodes}_nodes", "se_type": "model", "df_method": "between"}
     every = design_columns(frame, model)

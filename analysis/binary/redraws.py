@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.binary.fitting import arm_risks, not_binary
+from analysis.inference.randomisation_intervals import interval_row, randomisation_inference
 from analysis.quadrature import Patterns, Problem, maximise, sums_by_school
 from analysis.results import EffectRows, Estimate
 from analysis.specs import Model
-from analysis.terms import Columns, arm_term, design_columns
+from analysis.terms import Columns, arm_term, design_columns, refuse_weights
 from data_schema.errors import EstimationError
 
 _NODES = 5
@@ -35,8 +36,10 @@ class RiskRedraws(EffectRows):
     draws
         Shape (B, A - 1), with re-drawn ones.
     rows
-        ``quantity="randomisation_test"``, a row an arm: the statistic is the risk difference, the p-value two-sided,
-        the actual allocation counted among the draws. Failed rows have the reason.
+        For each arm ``quantity="randomisation_test"`` (the statistic is the risk difference, the p-value two-sided, the
+        actual allocation counted among the draws) and "randomisation_interval": the risk differences that the same
+        re-draws do not reject once taken off the arm's pupils, by the linear model's statistic. Failed rows have the
+        reason.
     """
 
     arms: tuple[str, ...]
@@ -51,6 +54,7 @@ def risk_redraws(
     schools: tuple[str, ...],
     actual: np.ndarray,
     draws: np.ndarray,
+    conf_level: float = 0.95,
     progress: Callable[[int, int], None] | None = None,
 ) -> RiskRedraws:
     """Test that the arms do the same by refitting the logistic risk difference to re-drawn allocations.
@@ -69,6 +73,8 @@ def risk_redraws(
         Names of the randomised schools, length J.
     actual, draws
         Shapes (J,) and (B, J), positions of the schools' arms in ``model.arms``.
+    conf_level
+        Level of the intervals.
     progress
         Called with the number of draws done and of all, now and then.
 
@@ -79,11 +85,12 @@ def risk_redraws(
     """
     if model.arm is None:
         raise EstimationError(f"model of '{model.outcome}'", "re-draws need arms.", "Name the arm's column and arms.")
+    refuse_weights(model)
     columns = design_columns(frame, model)
     reason = columns.reason or not_binary(columns)
     none = np.full(len(model.arms) - 1, np.nan)
     if reason:
-        rows = tuple(_row(model, arm, columns, reason=reason) for arm in model.arms[1:])
+        rows = _rows(model, columns, none, none, n_draws=0, conf_level=conf_level, reason=reason)
         return RiskRedraws(arms=model.arms[1:], observed=none, draws=np.empty((0, len(none))), rows=rows)
     statistic = _Statistic.of(columns, model)
     places = _places(columns, schools)
@@ -95,10 +102,11 @@ def risk_redraws(
             progress(k + 1, len(draws))
     extreme = np.abs(found) >= np.abs(observed) * (1 - _ROUNDING)
     p_values = (extreme.sum(axis=0) + 1) / (len(draws) + 1)
-    rows = tuple(
-        _row(model, arm, columns, statistic=float(value), p_value=float(p), n_draws=len(draws))
-        for arm, value, p in zip(model.arms[1:], observed, p_values, strict=True)
+    rows = _rows(model, columns, observed, p_values, n_draws=len(draws), conf_level=conf_level)
+    intervals = randomisation_inference(
+        frame, model, schools=schools, actual=actual, draws=draws, conf_level=conf_level
     )
+    rows += tuple(interval_row(replace(row, statistic=np.nan, p_value=np.nan), intervals[row.arm]) for row in rows)
     return RiskRedraws(arms=model.arms[1:], observed=observed, draws=found, rows=rows)
 
 
@@ -172,26 +180,31 @@ def _places(columns: Columns, schools: tuple[str, ...]) -> np.ndarray:
     return np.array([place[school] for school in columns.schools])
 
 
-def _row(
+def _rows(
     model: Model,
-    arm: str,
     columns: Columns,
+    statistics: np.ndarray,
+    p_values: np.ndarray,
     *,
-    statistic: float = np.nan,
-    p_value: float = np.nan,
-    n_draws: int = 0,
+    n_draws: int,
+    conf_level: float,
     reason: str = "",
-) -> Estimate:
-    return Estimate(
-        quantity="randomisation_test",
-        term=arm_term(arm),
-        arm=arm,
-        outcome=model.outcome,
-        statistic=statistic,
-        p_value=p_value,
-        n_schools=len(columns.schools),
-        n_pupils=len(columns.y),
-        method=f"logistic_risk_difference_{n_draws}_draws",
-        status="failed" if reason else "ok",
-        reason=reason,
+) -> tuple[Estimate, ...]:
+    """Return a row of the test for each arm."""
+    return tuple(
+        Estimate(
+            quantity="randomisation_test",
+            term=arm_term(arm),
+            arm=arm,
+            outcome=model.outcome,
+            statistic=float(statistic),
+            p_value=float(p_value),
+            conf_level=conf_level,
+            n_schools=len(columns.schools),
+            n_pupils=len(columns.y),
+            method=f"logistic_risk_difference_{n_draws}_draws",
+            status="failed" if reason else "ok",
+            reason=reason,
+        )
+        for arm, statistic, p_value in zip(model.arms[1:], statistics, p_values, strict=True)
     )

@@ -103,17 +103,7 @@ def risk_effects(
             f"Name the arms, and use one of {', '.join(get_args(RiskInterval))}.",
         )
     binary = fit_binary(frame, model, link=link, n_nodes=n_nodes)
-    shared = Estimate(
-        outcome=model.outcome,
-        conf_level=conf_level,
-        n_schools=binary.fit.n_schools,
-        n_pupils=binary.fit.n_pupils,
-        method=binary.fit.method,
-        se_type=interval,
-        df_method=binary.fit.df_method,
-        status=binary.fit.status,
-        reason=binary.fit.convergence.reason,
-    )
+    shared = binary.fit.effect_row(outcome=model.outcome, conf_level=conf_level, se_type=interval)
     if binary.optimum is None:
         return RiskEffects(fit=binary.fit, rows=unestimated(shared, arms=model.arms, own="risk", contrasts=_CONTRASTS))
     note, draws = binary.note, None

@@ -22,7 +22,7 @@ from analysis.quadrature.search import pooled_fit
 from analysis.results import Coefficients, Convergence, Fit, failed_fit
 from analysis.specs import Model
 from analysis.standardised import Standardised
-from analysis.terms import Columns, design_columns
+from analysis.terms import Columns, design_columns, refuse_weights
 from data_schema.errors import EstimationError
 
 _MODE_STEPS = 60
@@ -58,6 +58,7 @@ def fit_logistic_slopes(frame: pd.DataFrame, model: Model, *, slope: str, n_node
     EstimationError
         When the slope is no covariate of the model, or nodes are 2 to 4.
     """
+    refuse_weights(model)
     if slope not in model.covariates:
         raise EstimationError(
             f"model of '{model.outcome}'", f"'{slope}' is not one of its covariates.", "Name it among them."

@@ -79,17 +79,7 @@ def rate_effects(
     if not per > 0:
         raise EstimationError(f"model of '{model.outcome}'", f"rates per {per:g} units mean nothing.", "Use 1, or 100.")
     fit = fit_counts(frame, model, family=family, exposure=exposure, zero_inflated=zero_inflated, n_nodes=n_nodes)
-    shared = Estimate(
-        outcome=model.outcome,
-        conf_level=conf_level,
-        n_schools=fit.fit.n_schools,
-        n_pupils=fit.fit.n_pupils,
-        method=fit.fit.method,
-        se_type="delta",
-        df_method=fit.fit.df_method,
-        status=fit.fit.status,
-        reason=fit.fit.convergence.reason,
-    )
+    shared = fit.fit.effect_row(outcome=model.outcome, conf_level=conf_level, se_type="delta")
     if fit.optimum is None:
         rows = unestimated(shared, arms=model.arms, own="rate", contrasts=_CONTRASTS)
     else:

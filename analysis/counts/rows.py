@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.specs import Model
-from analysis.terms import Columns, design_columns, numeric_column
+from analysis.terms import Columns, design_columns, numeric_column, refuse_weights
 from data_schema.errors import EstimationError
 
 _POSITION = "(row)"
@@ -50,6 +50,7 @@ def count_rows(frame: pd.DataFrame, model: Model, *, exposure: str | None) -> Co
     EstimationError
         When an exposure is below zero, or a count is above zero where nothing was exposed.
     """
+    refuse_weights(model)
     counts = numeric_column(frame, model.outcome)
     exposed = (
         np.ones(len(frame)) if exposure is None else exposures(frame, exposure, counts=counts, outcome=model.outcome)

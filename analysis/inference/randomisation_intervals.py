@@ -27,6 +27,7 @@ from analysis.inference.redraw_statistics import (
     school_mean_t,
     solved,
 )
+from analysis.results import Estimate
 from analysis.specs import Model
 from data_schema.errors import EstimationError
 
@@ -92,6 +93,28 @@ class RandomisationInference:
     statistic_name: StatisticName = "mixed_t"
     held: str = ""
     reason: str = ""
+
+
+def interval_row(shared: Estimate, found: RandomisationInference) -> Estimate:
+    """Return the effects that the re-draws do not reject as a row; failed where they reject none on a side.
+
+    Parameters
+    ----------
+    shared
+        The row's other columns.
+    found
+        Of one arm.
+    """
+    held = "_other_arms_held" if found.held else ""
+    row = replace(shared, quantity="randomisation_interval", method=f"test_inversion_{found.n_draws}_draws{held}")
+    if found.reason:
+        return replace(row, status="failed", reason=found.reason)
+    if not np.isfinite([found.conf_low, found.conf_high]).all():
+        reason = (
+            "The re-draws, or the allocations that the design can make, are too few to reject any size of the effect."
+        )
+        return replace(row, status="failed", reason=reason)
+    return replace(row, conf_low=found.conf_low, conf_high=found.conf_high)
 
 
 def randomisation_inference(

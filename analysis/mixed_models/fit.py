@@ -17,6 +17,13 @@ from analysis.mixed_models.moments import Described
 from analysis.mixed_models.prediction import predictions
 from analysis.mixed_models.profile import effect_interval, sd_interval
 from analysis.mixed_models.robust import ONE_CLUSTER, RobustErrors
+from analysis.mixed_models.shown import (
+    components_frame,
+    contrast_weights,
+    fitted_coefficients,
+    number_of_schools,
+    vcov_frame,
+)
 from analysis.mixed_models.strata import StrataContrasts, strata_contrasts, strata_names
 from analysis.mixed_models.summary import summary_text
 from analysis.mixed_models.working import MixedDfMethod, VarianceComponent, Working
@@ -106,16 +113,12 @@ class MixedFit:
     @property
     def n_schools(self) -> int:
         """Number of groups of the grouping named after schools, else of the outermost."""
-        named = [count for name, count in self.groups.items() if name.split(":")[-1].startswith("school")]
-        return (named or list(self.groups.values()) or [0])[0]
+        return number_of_schools(self.groups)
 
     @property
     def vcov(self) -> pd.DataFrame:
         """Variance of the fixed effects, by name."""
-        import pandas as pd
-
-        coefficients = self._fitted()
-        return pd.DataFrame(coefficients.vcov, index=list(coefficients.names), columns=list(coefficients.names))
+        return vcov_frame(self._fitted())
 
     def estimate(self, term: str, *, conf_level: float = 0.95) -> Estimate:
         """Return one fixed effect with its t test and interval.
@@ -482,11 +485,7 @@ class MixedFit:
 
     def variance_components(self) -> pd.DataFrame:
         """Return one row a variance or covariance: group, term, other, variance, sd (or correlation)."""
-        import pandas as pd
-
-        columns = ["group", "term", "other", "variance", "sd"]
-        rows = [[getattr(component, name) for name in columns] for component in self.components]
-        return pd.DataFrame(rows, columns=columns)
+        return components_frame(self.components)
 
     def random_effects(self) -> pd.DataFrame:
         """Return the predicted effects of the groups (BLUPs).
@@ -519,25 +518,10 @@ class MixedFit:
         )
 
     def _fitted(self) -> Coefficients:
-        if self.coefficients is None:
-            raise EstimationError(
-                f"model of '{self.outcome}'",
-                f"was not fitted: {self.convergence.reason}",
-                "Mend the data or the model.",
-            )
-        return self.coefficients
+        return fitted_coefficients(self.coefficients, self.convergence, outcome=self.outcome)
 
     def _weights(self, weights: Mapping[str, float]) -> np.ndarray:
-        names = self._fitted().names
-        result = np.zeros(len(names))
-        for effect, weight in weights.items():
-            name = effect.replace("[T.", "[")
-            if name not in names:
-                raise EstimationError(
-                    f"contrast of '{self.outcome}'", f"the model has no effect '{effect}'.", f"Use {', '.join(names)}."
-                )
-            result[names.index(name)] = weight
-        return result
+        return contrast_weights(weights, self._fitted().names, outcome=self.outcome)
 
     def _term_names(self, terms: str | Sequence[str]) -> list[str]:
         if not isinstance(terms, str):

@@ -66,17 +66,7 @@ def ordinal_effects(
     if model.arm is None:
         raise EstimationError(f"model of '{model.outcome}'", "shares by arm need arms.", "Name the arms.")
     fit = fit_ordinal(frame, model, n_nodes=n_nodes)
-    shared = Estimate(
-        outcome=model.outcome,
-        conf_level=conf_level,
-        n_schools=fit.fit.n_schools,
-        n_pupils=fit.fit.n_pupils,
-        method=fit.fit.method,
-        se_type="delta",
-        df_method=fit.fit.df_method,
-        status=fit.fit.status,
-        reason=fit.fit.convergence.reason,
-    )
+    shared = fit.fit.effect_row(outcome=model.outcome, conf_level=conf_level, se_type="delta")
     if fit.parameters is None:
         return OrdinalEffects(fit=fit, rows=unestimated(shared, arms=model.arms, own="", contrasts=("odds_ratio",)))
     rows = []

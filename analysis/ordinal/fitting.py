@@ -15,7 +15,7 @@ from analysis.quadrature.patterns import distinct_rows
 from analysis.results import Coefficients, Convergence, Estimate, Fit, failed_fit
 from analysis.specs import Model
 from analysis.sums import scaled_columns
-from analysis.terms import INTERCEPT, Columns, design_columns
+from analysis.terms import INTERCEPT, Columns, design_columns, refuse_weights
 from data_schema.errors import EstimationError
 
 _LEAST_NODES = 5
@@ -95,6 +95,7 @@ def fit_ordinal(frame: pd.DataFrame, model: Model, *, n_nodes: int = 15) -> Ordi
     """
     if n_nodes < _LEAST_NODES:
         raise EstimationError(f"model of '{model.outcome}'", f"{n_nodes} nodes are too few.", "Use 5 or more.")
+    refuse_weights(model)
     columns = design_columns(frame, model)
     labels = {"method": f"cumulative_logit_mixed_{n_nodes}_nodes", "se_type": "model", "df_method": "between"}
     reason = columns.reason or _too_many(columns) or _one_category(columns)

@@ -10,6 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.mixed_models.prediction import columns_of, group_labels, prepared_frame
+from analysis.mixed_models.shown import (
+    components_frame,
+    contrast_weights,
+    fitted_coefficients,
+    number_of_schools,
+    vcov_frame,
+)
 from analysis.mixed_models.working import VarianceComponent
 from analysis.outcome_models.columns import OutcomeColumns
 from analysis.outcome_models.fitted import Family, Fitted, LinkName
@@ -93,8 +100,7 @@ class OutcomeFit:
     @property
     def n_schools(self) -> int:
         """Number of groups of the grouping named after schools, else of the outermost."""
-        named = [len(g.labels) for g in self.made.groupings if g.name.split(":")[-1].startswith("school")]
-        return (named or [len(self.made.groupings[0].labels)])[0]
+        return number_of_schools(self.groups)
 
     @property
     def groups(self) -> dict[str, int]:
@@ -122,10 +128,7 @@ class OutcomeFit:
     @property
     def vcov(self) -> pd.DataFrame:
         """Variance of the fixed effects by maximum likelihood; tests use larger errors where groups are few."""
-        import pandas as pd
-
-        coefficients = self._fitted()
-        return pd.DataFrame(coefficients.vcov, index=list(coefficients.names), columns=list(coefficients.names))
+        return vcov_frame(self._fitted())
 
     def estimate(self, term: str, *, conf_level: float = 0.95) -> Estimate:
         """Return one fixed effect with its t test and interval.
@@ -165,16 +168,7 @@ class OutcomeFit:
             When an effect is not in the model, or the fit failed.
         """
         coefficients = self._fitted()
-        row = np.zeros(len(coefficients.names))
-        for effect, weight in weights.items():
-            term = effect.replace("[T.", "[")
-            if term not in coefficients.names:
-                raise EstimationError(
-                    f"contrast of '{self.outcome}'",
-                    f"the model has no effect '{effect}'.",
-                    f"Use {', '.join(coefficients.names)}.",
-                )
-            row[coefficients.names.index(term)] = weight
+        row = contrast_weights(weights, coefficients.names, outcome=self.outcome)
         term = name or " + ".join(f"{weight:g} {effect}" for effect, weight in weights.items())
         assert self.fitted.vcov is not None  # noqa: S101  # `_fitted` has raised otherwise
         p = len(row)
@@ -258,10 +252,7 @@ class OutcomeFit:
 
     def variance_components(self) -> pd.DataFrame:
         """Return one row a variance or covariance: group, term, other, variance, sd (or correlation)."""
-        import pandas as pd
-
-        columns = ["group", "term", "other", "variance", "sd"]
-        return pd.DataFrame([[getattr(part, name) for name in columns] for part in self.components], columns=columns)
+        return components_frame(self.components)
 
     def icc(self) -> pd.DataFrame:
         """Return the share of the latent scale's variance that lies between groups.
@@ -417,10 +408,4 @@ class OutcomeFit:
         return summary_text(self)
 
     def _fitted(self) -> Coefficients:
-        if self.coefficients is None:
-            raise EstimationError(
-                f"model of '{self.outcome}'",
-                f"was not fitted: {self.convergence.reason}",
-                "Mend the data or the model.",
-            )
-        return self.coefficients
+        return fitted_coefficients(self.coefficients, self.convergence, outcome=self.outcome)

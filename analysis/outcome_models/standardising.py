@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,17 +32,8 @@ def standardised_effects(fit: OutcomeFit, factor: str, *, per: float, conf_level
     if not per > 0:
         raise EstimationError(f"effects of '{fit.outcome}'", f"rates per {per:g} units mean nothing.", "Use 1, or 100.")
     binary = fit.family == "binomial"
-    shared = Estimate(
-        outcome=fit.outcome,
-        conf_level=conf_level,
-        n_schools=fit.n_schools,
-        n_pupils=fit.n_pupils,
-        method=fit.method,
-        se_type="delta",
-        df_method=fit.fitted.fit.df_method,
-        status=fit.status,
-        reason=fit.convergence.reason,
-    )
+    shared = fit.fitted.fit.effect_row(outcome=fit.outcome, conf_level=conf_level, se_type="delta")
+    shared = replace(shared, n_schools=fit.n_schools, n_pupils=fit.n_pupils)
     if fit.coefficients is None:
         own, contrasts = ("risk", _OF_SHARES) if binary else ("rate", _OF_RATES)
         return EffectRows(rows=unestimated(shared, arms=levels, own=own, contrasts=contrasts))

@@ -114,17 +114,8 @@ def hazard_effects(
     model = question.model(outcome=EVENT)
     model = replace(model, covariates=(*question.covariates, TERM))
     binary = fit_binary(terms, model, link=link, n_nodes=n_nodes)
-    shared = Estimate(
-        outcome=question.time,
-        conf_level=conf_level,
-        n_schools=binary.fit.n_schools,
-        n_pupils=int((terms[TERM] == terms[TERM].min()).sum()),
-        method=binary.fit.method,
-        se_type=binary.fit.se_type,
-        df_method=binary.fit.df_method,
-        status=binary.fit.status,
-        reason=binary.fit.convergence.reason,
-    )
+    shared = binary.fit.effect_row(outcome=question.time, conf_level=conf_level, se_type=binary.fit.se_type)
+    shared = replace(shared, n_pupils=int((terms[TERM] == terms[TERM].min()).sum()))
     ratio = "hazard_ratio" if link == "cloglog" else "odds_ratio"
     rows = _rows(shared, binary, question, ratio=ratio)
     return HazardEffects(fit=binary.fit, rows=rows, hazards=_observed(terms, question), note=binary.note)

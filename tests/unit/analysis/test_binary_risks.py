@@ -191,7 +191,7 @@ def test_redraws_of_every_allocation_give_the_p_value_that_counting_gives() -> N
         progress=progress,
     )
     assert seen == [(100, 200), (200, 200)]
-    assert list(many.tidy()["quantity"]) == ["randomisation_test"]
+    assert list(many.tidy()["quantity"]) == ["randomisation_test", "randomisation_interval"]
 
 
 def test_redraws_do_not_depend_on_the_order_of_schools_and_refuse_strangers() -> None:
@@ -204,6 +204,21 @@ def test_redraws_do_not_depend_on_the_order_of_schools_and_refuse_strangers() ->
     assert other.draws == pytest.approx(one.draws, abs=1e-12)
     with pytest.raises(EstimationError, match="never randomised"):
         risk_redraws(frame, PLAIN, schools=schools[:9], actual=actual[:9], draws=draws[:, :9])
+
+
+def test_redraws_give_the_risk_differences_that_they_do_not_reject() -> None:
+    frame = drawn(20, 25, school_sd=0.4, seed=8)
+    schools, actual = tuple(map(str, range(20))), np.arange(20) % 2
+    draws = np.random.default_rng(2).permuted(np.tile(actual, (399, 1)), axis=1)
+    result = risk_redraws(frame, PLAIN, schools=schools, actual=actual, draws=draws)
+    found = result.row("randomisation_interval", "pilot")
+    assert found.conf_low < float(result.observed[0]) < found.conf_high
+    tested = result.row("randomisation_test", "pilot")
+    assert (tested.p_value <= 0.05) == (found.conf_low > 0 or found.conf_high < 0)
+    narrower = risk_redraws(frame, PLAIN, schools=schools, actual=actual, draws=draws, conf_level=0.8)
+    assert narrower.row("randomisation_interval", "pilot").conf_high < found.conf_high
+    few = risk_redraws(frame, PLAIN, schools=schools, actual=actual, draws=draws[:5])
+    assert few.row("randomisation_interval", "pilot").status == "failed"
 
 
 def test_redraws_without_events_fail_with_a_reason() -> None:

@@ -29,7 +29,7 @@ from analysis.mixed_models.moments import moments
 from analysis.mixed_models.plain_design import PlainDesign
 from analysis.mixed_models.search import optimum
 from analysis.mixed_models.working import MixedDfMethod
-from analysis.outcome_models.fit import OutcomeFit
+from analysis.outcome_models import OutcomeFit
 from data_schema.errors import EstimationError
 
 

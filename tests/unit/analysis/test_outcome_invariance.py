@@ -16,6 +16,7 @@ from analysis.gee import fit_gee
 from analysis.growth import difference_in_differences
 from analysis.ordinal import ordinal_effects
 from analysis.time_to_event import TimeToEvent, fit_cox, hazard_effects, leaving_effects
+from data_schema.errors import EstimationError
 
 MODEL = Model(outcome="left", school="school", arm="arm", arms=("control", "pilot"), covariates=("prior",))
 QUESTION = TimeToEvent(time="time", status="status", school="school", arm="arm", arms=("control", "pilot"))
@@ -107,3 +108,19 @@ def test_swapping_the_arms_turns_the_difference_round(answer: Answer) -> None:
     assert two.estimate == pytest.approx(-one.estimate, rel=1e-4, abs=1e-7)
     assert two.std_error == pytest.approx(one.std_error, rel=1e-3)
     assert two.p_value == pytest.approx(one.p_value, rel=5e-3)
+
+
+def test_weights_of_schools_are_refused_and_not_left_out_in_silence() -> None:
+    frame = pd.DataFrame({"school": np.repeat(np.arange(8), 10), "left": 0, "weight": 1.0, "cohort": 0})
+    frame["arm"] = np.where(frame["school"] % 2, "pilot", "control")
+    model = Model(outcome="left", school="school", arm="arm", arms=("control", "pilot"), weights="weight")
+    asked: tuple[Callable[[], object], ...] = (
+        lambda: risk_effects(frame, model),
+        lambda: rate_effects(frame, model),
+        lambda: ordinal_effects(frame, model),
+        lambda: fit_gee(frame, model),
+        lambda: difference_in_differences(frame, model, cohort="cohort", after=[1]),
+    )
+    for ask in asked:
+        with pytest.raises(EstimationError, match="takes no weights of schools"):
+            ask()

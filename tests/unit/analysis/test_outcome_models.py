@@ -103,6 +103,21 @@ def test_classes_in_schools_have_degrees_of_freedom_of_the_level_where_a_column_
     assert fit.convergence.objective <= plain.convergence.objective + 2
 
 
+def test_risks_of_classes_in_schools_are_those_of_an_independent_integration() -> None:
+    fit = binomial("left ~ arm + prior + (1 | school/room)")
+    (intercept, effect, slope), nodes = fit.tidy()["estimate"].to_numpy(float), np.linspace(-9, 9, 1801)
+    weights = np.exp(-(nodes**2) / 2) / np.sqrt(2 * np.pi)
+    outer, inner = (part.sd for part in fit.components)
+    for arm, treated in (("control", 0.0), ("pilot", 1.0)):
+        eta = intercept + effect * treated + slope * np.unique(FRAME["prior"])
+        both = special.expit(eta[:, None, None] + outer * nodes[::20, None] + inner * nodes[::20])
+        plane = np.trapezoid(
+            np.trapezoid(both * weights[::20], nodes[::20], axis=2) * weights[::20], nodes[::20], axis=1
+        )
+        share = FRAME["prior"].map(dict(zip(np.unique(FRAME["prior"]), plane, strict=True))).mean()
+        assert fit.effects("arm").row("risk", arm).estimate == pytest.approx(share, abs=1e-6)
+
+
 def test_the_order_of_rows_and_the_names_of_groups_change_nothing() -> None:
     fit = binomial("left ~ arm + prior + (1 | school/room)")
     mixed = FRAME.sample(frac=1, random_state=1).assign(school=lambda t: "x" + (99 - t["school"]).astype(str))
