@@ -31,6 +31,9 @@ PUPILS = 10
 N_SIGNATURES = 4
 """Lines to sign on."""
 
+LONG_LINE = 42
+"""Strokes of a line to sign on."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaterFact:
@@ -264,13 +267,11 @@ def _check(facts: DrawFacts, words: Words) -> str:
 
 def _signatures(words: Words) -> tuple[Block, ...]:
     """Return lines to sign on, with room for a hand."""
-    blank = Span(text="_" * 28)
+    blank, room = Span(text="_" * LONG_LINE), Paragraph(text=(Span(text="\u00a0"),), style="small")
     line = words.line("Name, role, signature {blank}", blank=blank)
-    return (
-        Heading(text=words.text("Present at the draw"), anchor="signatures"),
-        *(Paragraph(text=line, style="lead") for _ in range(N_SIGNATURES)),
-        Paragraph(text=words.line("Place and date {blank}", blank=blank), style="lead"),
-    )
+    place = words.line("Place and date {blank}", blank=blank)
+    lines = [part for text in (*(line for _ in range(N_SIGNATURES)), place) for part in (room, Paragraph(text=text))]
+    return (Heading(text=words.text("Present at the draw"), anchor="signatures"), *lines)
 
 
 def _capital(text: str) -> str:
