@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, DesignError, StaleError
-from evaluation.frame import eligible
 from evaluation.provenance import read_record, sha256, sha256_of, stage_folder
 from evaluation.specifications import design_of
 from evaluation.stages import inputs_of
 from evaluation.stages.commit import COMMITMENT, COMMITTED, DRAWN, checked_schools, committed_schools, pending
 from evaluation.stages.later import Later, Place, later_notes, later_problems, later_steps, participants
+from evaluation.units import drawn_from
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -228,7 +228,7 @@ def verify(trial: Trial) -> Verification:
     if record is None:
         raise StaleError("allocation", "the schools have not been drawn.", "Run `crocoos assign` first.")
     log = read_log(trial)
-    found = verify_record(record, eligible(trial.sampling_frame()[0]))
+    found = verify_record(record, drawn_from(trial))
     problems = [*found.problems, *_table_problems(trial), *verify_log(log)]
     problems += [*_log_problems(log, record), *later_problems(trial, log), *_changed_files(trial)]
     notes = found.notes if not problems else ()

@@ -10,6 +10,7 @@ from evaluation.frame import eligible
 from evaluation.provenance import read_record, stage_folder
 from evaluation.specifications import design_of
 from evaluation.stages import inputs_of
+from evaluation.units import drawn_from, draws_classes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,7 +88,7 @@ def checked_schools(trial: Trial) -> pd.DataFrame:
             "they differ by capitals, spaces, signs, leading zeros or the form of a letter only.",
             "If they are one school, keep one row; if they are two, give one of them another identifier.",
         )
-    return schools
+    return drawn_from(trial) if draws_classes(trial) else schools
 
 
 def _write(trial: Trial, made: Commitment, log: tuple[LogEntry, ...], *, seed_source: str, reason: str) -> None:

@@ -10,6 +10,7 @@ from typing import Literal
 from randomisation.design import Design
 from randomisation.misfits import BALANCED
 from randomisation.record import AllocationRecord
+from randomisation.within_schools import SCHOOL
 from reports.blocks import Block, Column, Heading, Note, Paragraph, Span, Table, Title, inline
 from reports.tables.layout import Line, line, table
 from reports.words import Words, message, words
@@ -109,6 +110,13 @@ def certificate(facts: DrawFacts, language: str) -> tuple[Block, ...]:
 def _answer(record: AllocationRecord, words: Words) -> str:
     counts = Counter(record.arms)
     parts = [f"{words.numbers.count(counts[arm.name])} {arm.label or arm.name}" for arm in record.design.arms]
+    if SCHOOL in record.design.strata:
+        return words.plural(
+            "{n} class was allocated at random within its school: {arms}.",
+            "{n} classes were allocated at random within their schools: {arms}.",
+            len(record.schools),
+            arms=words.listed(parts),
+        )
     return words.plural(
         "{n} school was allocated at random: {arms}.",
         "{n} schools were allocated at random: {arms}.",
