@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.inference.cluster_robust import cluster_robust, cr2, weighted_design
+from analysis.mixed_models.moments import prepared_columns
 from analysis.results import Coefficients, Convergence, Fit, failed_fit
 from analysis.specs import Model
-from analysis.sums import SchoolSums, scaled_columns, school_cross_products
+from analysis.sums import school_columns, school_cross_products
 from analysis.terms import Columns, design_columns
 from data_schema.errors import EstimationError
 
@@ -78,19 +79,10 @@ def linear_clustered_of(columns: Columns, *, weights: np.ndarray | None = None) 
     labels = {"method": METHOD, "se_type": "CR2", "df_method": "satterthwaite"}
     if columns.reason:
         return failed_fit(columns.reason, **labels, n_missing_outcome=columns.n_missing_outcome)
-    kept, values, centre, scale = scaled_columns(columns)
-    n_schools = len(columns.schools)
-    products = school_cross_products(values, columns.school, n_schools=n_schools)
-    sums = SchoolSums(
-        names=tuple(columns.names[k] for k in kept),
-        n=np.bincount(columns.school, minlength=n_schools).astype(float),
-        by_school=products[:, 0, :],
-        total=products.sum(axis=0),
-        centre=centre,
-        scale=scale,
-        dropped=tuple(name for k, name in enumerate(columns.names) if k not in set(kept.tolist())),
-    )
-    matrix, shift = sums.to_original()
+    prepared = prepared_columns(school_columns(columns))
+    basis, n_schools = prepared.basis, len(columns.schools)
+    products = school_cross_products(prepared.values, columns.school, n_schools=n_schools)
+    matrix = basis.matrix * basis.scale
     if weights is None:
         answer = cr2(products, contrasts=matrix)
     else:
@@ -100,17 +92,17 @@ def linear_clustered_of(columns: Columns, *, weights: np.ndarray | None = None) 
         se_type="CR2",
         df_method="satterthwaite",
         coefficients=Coefficients(
-            names=sums.names,
-            estimate=matrix @ answer.beta + shift,
+            names=basis.names,
+            estimate=matrix @ answer.beta + basis.shift,
             vcov=matrix @ answer.vcov @ matrix.T,
             df=answer.df,
         ),
         convergence=Convergence(status="converged"),
-        n_pupils=sums.n_pupils,
+        n_pupils=len(columns.y),
         n_schools=n_schools,
         n_missing_outcome=columns.n_missing_outcome,
         n_missing_covariate=columns.n_missing_covariate,
-        dropped=sums.dropped,
+        dropped=tuple(basis.dropped),
     )
 
 

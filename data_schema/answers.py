@@ -97,7 +97,7 @@ class Answers:
         row, column = place[2], place[3]
         at = layout.columns.get(column)
         word = folded(answer.value).strip(".!") if isinstance(answer.value, str) else ""
-        if row - 1 not in layout.rows:
+        if not layout.holds(row - 1):
             self._write(place, answer, "noted")
         elif (not column or column in table.key) and word in _NO:
             removed.add(row)

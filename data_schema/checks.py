@@ -66,48 +66,64 @@ class SchoolMatch:
     remedy: str = ""
 
 
-def match_school(sent: str, schools: Iterable[str]) -> SchoolMatch:
-    """Find the school that an identifier means.
+class SchoolNames:
+    """Finds the school of the frame that an identifier means.
 
     Parameters
     ----------
-    sent
-        The identifier as it was sent, without outer spaces.
     schools
         Identifiers of the frame.
 
-    Returns
-    -------
-    SchoolMatch
-        The school of the same identifier, in any case. One that differs by a leading zero or by a sign may be another
-        school, and is asked about.
-
     Examples
     --------
-    >>> match_school("si-04", ["SI-04"]).school
+    >>> SchoolNames(["SI-04"]).match("si-04").school
     'SI-04'
-    >>> match_school("4", ["04"]).remedy
+    >>> SchoolNames(["04"]).match("4").remedy
     "Is '04' meant? Send it with its zeros and signs; format the column as text, so that they stay."
     """
-    known = schools if isinstance(schools, Mapping) else dict.fromkeys(schools)
-    if sent in known:
-        return SchoolMatch(school=sent)
-    same = [school for school in known if school.casefold() == sent.casefold()]
-    if len(same) == 1:
-        return SchoolMatch(school=same[0])
-    alike = [school for school in known if bare_identifier(school) == bare_identifier(sent)]
-    if alike:
-        meant = " or ".join(map(repr, sorted(alike)))
+
+    __slots__ = ("_alike", "_exact", "_same")
+
+    def __init__(self, schools: Iterable[str]) -> None:
+        self._exact = frozenset(schools)
+        self._same: dict[str, list[str]] = {}
+        self._alike: dict[tuple[str, ...], list[str]] = {}
+        for school in sorted(self._exact):
+            self._same.setdefault(school.casefold(), []).append(school)
+            self._alike.setdefault(bare_identifier(school), []).append(school)
+
+    def match(self, sent: str) -> SchoolMatch:
+        """Return what an identifier means.
+
+        Parameters
+        ----------
+        sent
+            The identifier as it was sent, without outer spaces.
+
+        Returns
+        -------
+        SchoolMatch
+            The school of the same identifier, in any case. One that differs by a leading zero or by a sign may be
+            another school, and is asked about.
+        """
+        if sent in self._exact:
+            return SchoolMatch(school=sent)
+        same = self._same.get(sent.casefold(), [])
+        if len(same) == 1:
+            return SchoolMatch(school=same[0])
+        alike = self._alike.get(bare_identifier(sent), [])
+        if not alike:
+            return SchoolMatch(
+                school=None,
+                problem="{value} is no school of the trial.",
+                remedy="Check the identifier; a school that was not randomised cannot send data.",
+            )
+        meant = f"Is {' or '.join(map(repr, alike))} meant?"
         return SchoolMatch(
             school=None,
             problem="{value} is no school of the trial; it differs by leading zeros or signs from one that is.",
-            remedy=f"Is {meant} meant? Send it with its zeros and signs; format the column as text, so that they stay.",
+            remedy=f"{meant} Send it with its zeros and signs; format the column as text, so that they stay.",
         )
-    return SchoolMatch(
-        school=None,
-        problem="{value} is no school of the trial.",
-        remedy="Check the identifier; a school that was not randomised cannot send data.",
-    )
 
 
 def bare_identifier(identifier: str) -> tuple[str, ...]:
@@ -149,7 +165,9 @@ def missing_keys(
 def _without(values: Sequence[object] | np.ndarray) -> list[int]:
     """Return the positions of None."""
     if isinstance(values, np.ndarray):
-        positions: list[int] = np.flatnonzero([value is None for value in values.tolist()]).tolist()
+        import pandas as pd
+
+        positions: list[int] = np.flatnonzero(pd.isna(values)).tolist()
         return positions
     return [position for position, value in enumerate(values) if value is None]
 

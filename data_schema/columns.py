@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A field's cells from many sheets, cleaned once a distinct value.
+    """A field's cells from many sheets, cleaned once a distinct value; where hardly two are alike, one by one.
 
     Parameters
     ----------
     field
         The field.
     codes
-        For each cell the position of its distinct value; shape (n_rows,).
+        For each cell the position of its value; shape (n_rows,).
     raw
-        What was sent, one a distinct value.
+        What was sent, one a value.
     meanings
-        What it means, one a distinct value; None where it is missing. Object array.
+        What it means, one a value; None where it is missing. Object array.
     odd
-        Position of a distinct value to what became of it, for those that were repaired or are asked about; any other
+        Position of a value to what became of it, for those that were repaired or are asked about; any other
         means what was sent.
     """
 
@@ -76,11 +76,11 @@ class Column:
 
     def repaired(self) -> np.ndarray:
         """Positions of the cells that were repaired and have no question."""
-        return self._where([code for code, cell in self.odd.items() if cell.rules and not cell.problem])
+        return self.where([code for code, cell in self.odd.items() if cell.rules and not cell.problem])
 
     def questions(self) -> np.ndarray:
         """Positions of the cells to ask about."""
-        return self._where([code for code, cell in self.odd.items() if cell.problem])
+        return self.where([code for code, cell in self.odd.items() if cell.problem])
 
     def is_missing(self) -> np.ndarray:
         """Whether each cell is without a value; shape (n_rows,)."""
@@ -98,7 +98,8 @@ class Column:
             meanings[code] = cell.value
         return replace(self, meanings=meanings, odd={**self.odd, **made})
 
-    def _where(self, codes: Sequence[int]) -> np.ndarray:
+    def where(self, codes: Sequence[int]) -> np.ndarray:
+        """Positions of the cells of some values."""
         if not codes:
             return np.empty(0, dtype=np.intp)
         is_one = np.zeros(len(self.meanings), dtype=bool)
@@ -106,31 +107,42 @@ class Column:
         return np.flatnonzero(is_one[self.codes])
 
 
-def clean_column(field: Field, layouts: Sequence[Layout]) -> Column:
-    """Clean a field's cells in all sheets that have a table.
+def clean_columns(fields: Sequence[Field], layouts: Sequence[Layout]) -> dict[str, Column]:
+    """Clean the cells of a table's fields in all sheets that have it.
 
     Parameters
     ----------
-    field
-        The field.
+    fields
+        The fields.
     layouts
         Where the table lies in each sheet.
 
     Returns
     -------
-    Column
-        The cells of all sheets, one sheet after the other. A number with two readings ("1.234") is settled by the other
-        numbers in its column of its sheet, and then by the separator of its file.
+    dict of str to Column
+        Field to the cells of all sheets, one sheet after the other. A number with two readings ("1.234") is settled by
+        the other numbers in its column of its sheet, and then by the separator of its file.
     """
-    made = _Distinct(field)
-    parts = [made.codes_of(layout, is_last=layout is layouts[-1]) for layout in layouts]
-    meanings = np.empty(len(made.meanings), dtype=object)
-    meanings[:] = made.meanings
-    codes = np.concatenate(parts) if parts else np.empty(0, dtype=np.intp)
-    return Column(field=field, codes=codes, raw=made.raw, meanings=meanings, odd=made.odd)
+    made = {field.name: _Distinct(field) for field in fields}
+    for layout in layouts:
+        typed = not layout.sheet.separator
+        pieces: dict[str, list[np.ndarray]] = {name: [] for name in made}
+        for block in layout.blocks():
+            for name, one in made.items():
+                pieces[name].append(one.codes_of(layout.cells(name, block), typed=typed))
+        for name, one in made.items():
+            one.take_in(pieces[name], separator=layout.sheet.separator)
+    return {name: one.column() for name, one in made.items()}
+
+
+def clean_column(field: Field, layouts: Sequence[Layout]) -> Column:
+    """Clean the cells of one field, as `clean_columns` does."""
+    return clean_columns([field], layouts)[field.name]
 
 
 _TEXT_TYPES = {str, type(None)}
+_N_TRIED = 5_000
+_SHARE_SINGLE = 0.9
 
 
 class _Distinct:
@@ -141,36 +153,50 @@ class _Distinct:
         self.raw: list[Cell] = []
         self.meanings: list[Value] = []
         self.odd: dict[int, CleanCell] = {}
-        # Texts of CSV files by themselves; other cells with their type, because 1, 1.0 and True are one key otherwise.
+        self.codes: list[np.ndarray] = []
+        self._n_seen = 0
+        # Texts of CSV files and of workbooks apart: a number that is text was repaired in the latter.
         self._known: tuple[dict[Hashable, int], dict[Hashable, int]] = ({}, {})
 
-    def codes_of(self, layout: Layout, *, is_last: bool) -> np.ndarray:
-        typed = not layout.sheet.separator
-        raw = layout.cells(self.field.name)
-        has_types = typed or not set(map(type, raw)) <= _TEXT_TYPES
-        # Cells of workbooks are known by their type as well.
-        keys: Sequence[Hashable] = [(cell.__class__, cell) for cell in raw] if has_types else raw
+    def column(self) -> Column:
+        meanings = np.empty(len(self.meanings), dtype=object)
+        meanings[:] = self.meanings
+        codes = np.concatenate(self.codes) if self.codes else np.empty(0, dtype=np.intp)
+        return Column(field=self.field, codes=codes, raw=self.raw, meanings=meanings, odd=self.odd)
+
+    def codes_of(self, cells: Sequence[Cell], *, typed: bool) -> np.ndarray:
+        """Return the positions of the values of some cells; new ones are added and cleaned."""
         known = self._known[typed]
-        if has_types and not typed:
-            # A spreadsheet's values among text: answers that a school has sent.
-            known = {}
-        distinct = dict.fromkeys(keys)
-        new = [key for key in distinct if key not in known] if known else list(distinct)
+        self._n_seen += len(cells)
+        if self._is_of_single_values():
+            return self._added(cells, typed=typed)
+        keys: Sequence[Hashable] = cells
+        if not set(map(type, cells)) <= _TEXT_TYPES:
+            # Other cells with their type, because 1, 1.0 and True are one key otherwise.
+            keys = [cell if isinstance(cell, str) else (type(cell), cell) for cell in cells]
+        new = [key for key in dict.fromkeys(keys) if key not in known]
+        if new:
+            fresh: list[Cell] = [key[1] if isinstance(key, tuple) else key for key in new]  # type: ignore[misc]
+            known.update(zip(new, self._added(fresh, typed=typed).tolist(), strict=True))
+        return np.fromiter(map(known.__getitem__, keys), dtype=np.intp, count=len(keys))
+
+    def _is_of_single_values(self) -> bool:
+        """Whether hardly two cells are alike, as with identifiers and names: looking for equal ones is then in vain."""
+        return self._n_seen > _N_TRIED and len(self.raw) > _SHARE_SINGLE * self._n_seen
+
+    def _added(self, cells: Sequence[Cell], *, typed: bool) -> np.ndarray:
+        """Add cells as values of their own, and clean them; returns their positions."""
         start = len(self.raw)
-        first: dict[Hashable, Cell] = dict(zip(keys, raw, strict=True)) if has_types and new else {}
-        fresh = (
-            [first[key] for key in new] if has_types else [key for key in new if key is None or isinstance(key, str)]
-        )
-        self.raw += fresh
-        self.meanings += fresh
-        for at in not_plain(fresh, self.field):
-            self._clean(start + at, fresh[at], typed=typed)
-        if is_last and not known and len(new) == len(keys):
-            # Every cell is another one, as identifiers are, and no sheet follows.
-            return self._settled(np.arange(start, start + len(new)), separator=layout.sheet.separator)
-        known.update(zip(new, range(start, start + len(new)), strict=True))
-        codes = np.fromiter(map(known.__getitem__, keys), dtype=np.intp, count=len(keys))
-        return self._settled(codes, separator=layout.sheet.separator)
+        self.raw += cells
+        self.meanings += cells
+        for at in not_plain(cells, self.field):
+            self._clean(start + at, cells[at], typed=typed)
+        return np.arange(start, start + len(cells))
+
+    def take_in(self, pieces: Sequence[np.ndarray], *, separator: str) -> None:
+        """Add the cells of a sheet."""
+        if pieces:
+            self.codes.append(self._settled(np.concatenate(pieces), separator=separator))
 
     def _clean(self, code: int, cell: Cell, *, typed: bool) -> None:
         made = clean_cell(cell, self.field, typed=typed)

@@ -259,8 +259,8 @@ def _judged(
         tell("Checking tables", done, len(parts))
         drafts[name] = draft(tables[name], sheets)
     withheld = Withheld(
-        names=(text for made in drafts.values() for text in made.private_texts("direct")),
-        identifiers=(text for made in drafts.values() for text in made.private_texts("identifier")),
+        names=[text for made in drafts.values() for text in made.private_texts("direct")],
+        identifiers=[text for made in drafts.values() for text in made.private_texts("identifier")],
     )
     judged = {name: judge(made, schools=schools, withheld=withheld) for name, made in drafts.items()}
     tell("Checking tables", len(parts), len(parts))

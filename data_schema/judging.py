@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data_schema.checks import RowProblem, duplicates, match_school, missing_answers, missing_keys
+from data_schema.checks import RowProblem, SchoolMatch, SchoolNames, duplicates, missing_answers, missing_keys
 from data_schema.clean import CleanCell, asked, shown
-from data_schema.columns import Column, clean_column, text_series, typed_series
+from data_schema.columns import Column, clean_columns, text_series, typed_series
 from data_schema.findings import Finding
 from data_schema.layout import Layout
 from data_schema.margins import HEADER, REMARK, REMOVED, TOTALS, UNFILLED
@@ -75,11 +75,13 @@ class Draft:
     part_of: np.ndarray
     rows: np.ndarray
 
-    def private_texts(self, privacy: str) -> Iterator[str]:
-        """Yield what was sent in fields of a kind of privacy."""
+    def private_texts(self, privacy: str) -> list[str]:
+        """Return what was sent in fields of a kind of privacy."""
+        texts: list[str] = []
         for column in self.columns.values():
             if column.field.privacy == privacy:
-                yield from (cell if isinstance(cell, str) else shown(cell) for cell in column.raw if cell is not None)
+                texts += [cell if isinstance(cell, str) else shown(cell) for cell in column.raw if cell is not None]
+        return texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +127,7 @@ def draft(table: Table, parts: Sequence[Part]) -> Draft:
     return Draft(
         table=table,
         parts=tuple(parts),
-        columns={item.name: clean_column(item, layouts) for item in table.fields},
+        columns=clean_columns(table.fields, layouts),
         part_of=np.repeat(np.arange(len(parts)), sizes),
         rows=np.array([at + 1 for layout in layouts for at in layout.rows], dtype=np.int64),
     )
@@ -236,28 +238,30 @@ class _Judge:
     def _schools(self) -> None:
         column = self.columns["school_id"]
         made: dict[int, CleanCell] = {}
-        problems = []
+        unknown: dict[int, SchoolMatch] = {}
+        names = SchoolNames(self.schools)
         for code, value in enumerate(column.meanings):
             if not isinstance(value, str):
                 continue
-            match = match_school(value, self.schools)
+            match = names.match(value)
             if match.school is None:
-                problems += [
-                    RowProblem(
-                        position=position,
-                        column="school_id",
-                        value=value,
-                        problem=match.problem,
-                        remedy=match.remedy,
-                    )
-                    for position in np.flatnonzero(column.codes == code).tolist()
-                    if position not in self.has_extra
-                ]
+                unknown[code] = match
             elif match.school != value:
                 old = column.odd.get(code, CleanCell())
                 made[code] = replace(old, value=match.school, rules=(*old.rules, "case"))
         self.columns["school_id"] = column.changed(made)
-        self._take(sorted(problems, key=lambda problem: problem.position))
+        positions = column.where(list(unknown)).tolist()
+        self._take(
+            RowProblem(
+                position=position,
+                column="school_id",
+                value=column.meanings[code],
+                problem=unknown[code].problem,
+                remedy=unknown[code].remedy,
+            )
+            for position, code in zip(positions, column.codes[positions].tolist(), strict=True)
+            if position not in self.has_extra
+        )
 
     def _questions(self) -> None:
         """Ask about cells, in every row that is not refused and whose cells stand where they belong."""
@@ -333,12 +337,10 @@ class _Judge:
         combined = wave_of[self.made.part_of[kept]] if len(kept) else np.empty(0, dtype=np.int64)
         for name in self.table.key:
             column = self.columns[name]
-            number: dict[object, int] = {}
-            of_code = np.array(
-                [number.setdefault(value, len(number)) for value in column.meanings.tolist()], dtype=np.int64
-            )
+            # Two distinct cells may mean the same.
+            of_code, distinct = pd.factorize(column.meanings, use_na_sentinel=False)
             # Numbered anew each time, so that no product of counts is too large.
-            combined = pd.factorize(combined * (len(number) + 1) + of_code[column.codes[kept]])[0]
+            combined = pd.factorize(combined * (len(distinct) + 1) + of_code[column.codes[kept]])[0]
         return kept[pd.Series(combined).duplicated(keep=False).to_numpy()]
 
     def _frame(self, positions: np.ndarray) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -20,6 +21,7 @@ _IN_BRACKETS = re.compile(r"[(\[]([^)\]]*)[)\]]")
 _NUMBERED = re.compile(r"^\s*\d{1,3}\s*[.)]\s*")
 _DIVIDED = re.compile(r"\s*[\n/|]\s*|\s+[-–]\s+")
 _LONGEST_HEADER = 200
+_BLOCK = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,18 +61,29 @@ class Layout:
         """Number of columns of the header."""
         return 0 if self.header is None else len(self.sheet.rows[self.header])
 
-    def cells(self, name: str) -> list[Cell]:
-        """Return the cells of a field, row by row; empty where a row is short or the column is not there."""
-        at, rows = self.columns.get(name), self.sheet.rows
-        if at is None:
-            return [None] * len(self.rows)
+    def holds(self, at: int) -> bool:
+        """Whether the row at a position in ``sheet.rows`` is one of the table's."""
+        k = bisect_left(self.rows, at)
+        return k < len(self.rows) and self.rows[k] == at
+
+    def blocks(self) -> Iterator[Sequence[Row]]:
+        """Yield the rows that hold anything, so many at a time as a processor keeps at hand."""
+        rows = self.sheet.rows
         first, last = (self.rows[0], self.rows[-1]) if self.rows else (0, -1)
         is_whole = last - first + 1 == len(self.rows)
-        taken = rows[first : last + 1] if is_whole else [rows[k] for k in self.rows]
+        for at in range(0, len(self.rows), _BLOCK):
+            places = self.rows[at : at + _BLOCK]
+            yield rows[places[0] : places[-1] + 1] if is_whole else [rows[k] for k in places]
+
+    def cells(self, name: str, rows: Sequence[Row]) -> list[Cell]:
+        """Return the cells of a field in some rows; empty where a row is short or the column is not there."""
+        at = self.columns.get(name)
+        if at is None:
+            return [None] * len(rows)
         try:
-            return [row[at] for row in taken]
+            return [row[at] for row in rows]
         except IndexError:
-            return [row[at] if at < len(row) else None for row in taken]
+            return [row[at] if at < len(row) else None for row in rows]
 
     def overlong(self) -> list[int]:
         """Return the rows (from 0, among those that hold anything) with cells beyond the header's columns."""
@@ -78,13 +91,15 @@ class Layout:
         return [k for k, at in enumerate(self.rows) if len(rows[at]) > width and not is_empty(rows[at][width:])]
 
 
-def _filled(rows: Sequence[Row], start: int) -> Iterator[int]:
-    """Yield the positions of rows that hold anything; most tell by their first cell."""
-    for at in range(start, len(rows)):
-        row = rows[at]
-        first = row[0] if row else None
-        if (isinstance(first, str) and first[:1] > " ") or not is_empty(row):
-            yield at
+def _filled(rows: Sequence[Row], start: int) -> tuple[int, ...]:
+    """Return the positions of rows that hold anything; most tell by their first cell."""
+    return tuple(
+        [
+            at
+            for at in range(start, len(rows))
+            if ((row := rows[at]) and isinstance(first := row[0], str) and first[:1] > " ") or not is_empty(row)
+        ]
+    )
 
 
 def is_empty(row: Sequence[Cell]) -> bool:
@@ -121,7 +136,7 @@ def lay_out(sheet: Sheet, table: Table, *, headers: dict[str, str] | None = None
         filled = tuple(k for k, row in enumerate(sheet.rows) if not is_empty(row))
         return Layout(sheet=sheet, header=None, columns={}, rows=filled, findings=(_no_header(sheet, table, filled),))
     columns, findings = _columns(sheet, table, header, owner)
-    rows = tuple(_filled(sheet.rows, header + 1))
+    rows = _filled(sheet.rows, header + 1)
     if not rows:
         problem, remedy = "It has a header and no rows below it.", "Send the rows, if the school has them."
         findings = (*findings, _finding(sheet, problem, remedy, row=header, severity="question"))

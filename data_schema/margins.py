@@ -54,15 +54,17 @@ def _suspicious(rows: Sequence[Row], positions: Sequence[int], keys: Sequence[in
     """Return the rows whose key has an empty cell, a word for totals, or a header: of a record, none has."""
     found: set[int] = set()
     for at in keys:
-        cells = [row[at] if at < len(row) else None for row in map(rows.__getitem__, positions)]
-        odd = {cell for cell in set(cells) if not _starts_with_digit(cell) and _is_odd(cell, title)}
-        if odd:
-            found.update(position for position, cell in zip(positions, cells, strict=True) if cell in odd)
+        # What starts with a digit is none of these, and most identifiers do.
+        others = [
+            (position, cell)
+            for position in positions
+            if not (
+                isinstance(cell := row[at] if at < len(row := rows[position]) else None, str) and "0" <= cell[:1] <= "9"
+            )
+        ]
+        odd = {cell for cell in {cell for _, cell in others} if _is_odd(cell, title)}
+        found.update(position for position, cell in others if cell in odd)
     return sorted(found)
-
-
-def _starts_with_digit(cell: Cell) -> bool:
-    return isinstance(cell, str) and "0" <= cell[:1] <= "9"
 
 
 def _is_odd(cell: Cell, title: list[str]) -> bool:

@@ -13,6 +13,8 @@ _LETTERS = re.compile(r"[^\W\d_]{2,}")
 _DIGIT = re.compile(r"\d")
 _SHORTEST_IDENTIFIER = 5
 """Shorter ones are ordinary numbers as well, and say nothing away from their school."""
+_N_LOOKED_FOR = 20
+"""So many words are looked for in the text of all names before a list of its words is made."""
 
 
 class Withheld:
@@ -26,26 +28,43 @@ class Withheld:
         Identifiers of pupils that were sent.
     """
 
-    __slots__ = ("_identifiers", "_names", "_texts", "_words")
+    __slots__ = ("_identifiers", "_identifiers_sent", "_n_looked_for", "_names", "_texts", "_words")
 
     def __init__(self, *, names: Iterable[str], identifiers: Iterable[str]) -> None:
         # All names at once: a million of them one by one would take longer than reading them.
         self._texts = _folded_together(set(names))
-        self._words = frozenset(_WORD.findall(self._texts))
+        self._words: frozenset[str] | None = None
         self._names: set[frozenset[str]] | None = None
-        bare = set(map(str.strip, identifiers))
-        self._identifiers = frozenset(text for text in bare if len(text) >= _SHORTEST_IDENTIFIER)
+        self._identifiers_sent: Iterable[str] = identifiers
+        self._identifiers: frozenset[str] | None = None
+        self._n_looked_for = 0
 
     def covers(self, text: str) -> bool:
         """Whether a text holds a word of a name, or is the identifier of a pupil."""
-        if text.strip() in self._identifiers:
+        bare = text.strip()
+        if len(bare) >= _SHORTEST_IDENTIFIER and bare in self._known_identifiers():
             return True
-        return not self._words.isdisjoint(_WORD.findall(folded(text)))
+        return any(map(self._is_word, _WORD.findall(folded(text))))
+
+    def _known_identifiers(self) -> frozenset[str]:
+        if self._identifiers is None:
+            bare = set(map(str.strip, self._identifiers_sent))
+            self._identifiers = frozenset(text for text in bare if len(text) >= _SHORTEST_IDENTIFIER)
+        return self._identifiers
+
+    def _is_word(self, word: str) -> bool:
+        """Whether a folded word is one of a name; the list of words is made when it is worth its while."""
+        if self._words is None:
+            self._n_looked_for += 1
+            if self._n_looked_for <= _N_LOOKED_FOR and word not in self._texts:
+                return False
+            self._words = frozenset(_WORD.findall(self._texts))
+        return word in self._words
 
     def is_name(self, text: str) -> bool:
         """Whether a text holds every word of a name of two words or more."""
         words = frozenset(_WORD.findall(folded(text)))
-        if self._words.isdisjoint(words):
+        if not any(map(self._is_word, words)):
             return False
         if self._names is None:
             self._names = {frozenset(_WORD.findall(text)) for text in self._texts.split("\x00")}

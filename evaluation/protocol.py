@@ -146,6 +146,9 @@ class FieldSection(Section):
     required: bool = False
     unit: str = ""
     privacy: Literal["open", "identifier", "direct"] = "open"
+    filled_in_by: Literal["school", "pupil", "partner", "evaluator"] = "school"
+    waves: tuple[Name, ...] = ()
+    asked_if: Annotated[dict[Name, tuple[Text, ...]], Field(max_length=1)] = {}
     special: bool = False
 
 

@@ -61,6 +61,9 @@ def _field(section: FieldSection) -> Field:
         required=section.required,
         unit=section.unit,
         privacy=section.privacy,
+        filled_in_by=section.filled_in_by,
+        waves=section.waves,
+        asked_if=next(iter(section.asked_if.items()), None),
         special=section.special,
     )
 

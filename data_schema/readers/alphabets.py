@@ -10,6 +10,8 @@ import re
 import unicodedata
 from collections.abc import Collection
 
+import numpy as np
+
 _HUNGARIAN = "áéíóöőúüű"
 _SERBIAN_LATIN = "čćđšž"
 _SERBIAN = "абвгдђежзијклљмнњопрстћуфхцчџш"
@@ -32,7 +34,8 @@ _MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _CODE_PAGES = ("cp1250", "cp1251", "cp852", "iso8859_2")
 _SIGNS = frozenset("\u00a0\u2013\u2014\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u00a7\u00b0\u20ac\u2026")
 _BETWEEN_LETTERS = re.compile(r"(?<=[^\W\d_])[^\w\s\x00-\x7f\u2019\u2013](?=[^\W\d_])|(?<=[^\W\d_])\u00a0\b")
-_AROUND = re.compile(rb"(?=([\x00-\x09\x0b-\x7f][\x80-\xff]+[^\n]?|(?<![\x80-\xff])[\x80-\xff]+[^\n]?))")
+_FOREIGN = re.compile(r"[^\x00-\x7f]+")
+_N_SORTED = 100_000
 _CONTROL_BYTES = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _SCRIPTS = re.compile("[a-z\u00df-\u017e][\u0400-\u04ff]|[\u0400-\u04ff][a-z\u00df-\u017e]", re.IGNORECASE)
@@ -66,8 +69,7 @@ def decoded(content: bytes, *, countries: Collection[str] = ()) -> tuple[str, ..
     unicode = _unicode(content)
     if unicode is not None and (content.startswith(_MARKS) or _foreign(unicode) <= allowed):
         return (unicode,)
-    # Foreign letters with what stands around them, each once: a large file repeats itself.
-    around = b"\n".join({found for found in _AROUND.findall(content) if found})
+    around = _around(content)
     is_text = _CONTROL_BYTES.search(content) is None
     pages = [page for page in _CODE_PAGES if is_text and _fits(around, page, allowed)]
     texts = [text for page in pages if (text := _decoded(content, page)) is not None]
@@ -95,7 +97,26 @@ def _unicode(content: bytes) -> str | None:
 
 
 def _foreign(text: str) -> set[str]:
-    return {char for char in set(text) if char > "\x7f"}
+    return set("".join(set(_FOREIGN.findall(text))))
+
+
+def _around(content: bytes) -> bytes:
+    """Return each foreign letter with its two neighbours, each such three once: a large file repeats itself.
+
+    Three are enough: all pages have one byte a letter, and what is odd is a letter beside another one.
+    """
+    signs = np.frombuffer(b"\n" + content + b"\n", dtype=np.uint8)
+    at = np.flatnonzero(signs > 0x7F)
+    before, letter, after = (signs[at + step].astype(np.int32) for step in (-1, 0, 1))
+    threes = before << 16 | letter << 8 | after
+    if len(threes) > _N_SORTED:
+        is_there = np.zeros(1 << 24, dtype=bool)
+        is_there[threes] = True
+        threes = np.flatnonzero(is_there)
+    else:
+        threes = np.unique(threes)
+    lines = np.stack([threes >> 16, threes >> 8 & 0xFF, threes & 0xFF, np.full_like(threes, 0x0A)], axis=1)
+    return lines.astype(np.uint8).tobytes()
 
 
 def _fits(around: bytes, page: str, allowed: frozenset[str]) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_schema.checks import bare_identifier, cross_checks, duplicates, match_school, missing_answers, missing_keys
+from data_schema.checks import SchoolNames, bare_identifier, cross_checks, duplicates, missing_answers, missing_keys
 from data_schema.fields import Field
 from data_schema.tables import Table, standard_tables
 
@@ -21,23 +21,23 @@ SCHOOLS = ["031201", "RS-101", "SI-04", "si-4b"]
     [("031201", "031201"), ("rs-101", "RS-101"), ("31201", None), ("SI-4", None), ("RS101", None), ("99", None)],
 )
 def test_a_school_is_matched_in_any_case_and_in_no_other_way(sent: str, school: str | None) -> None:
-    assert match_school(sent, SCHOOLS).school == school
+    assert SchoolNames(SCHOOLS).match(sent).school == school
 
 
 @pytest.mark.parametrize(("sent", "meant"), [("31201", "031201"), ("SI-4", "SI-04"), ("RS 101", "RS-101")])
 def test_a_school_that_looks_alike_is_suggested(sent: str, meant: str) -> None:
-    assert f"Is {meant!r} meant?" in match_school(sent, SCHOOLS).remedy
+    assert f"Is {meant!r} meant?" in SchoolNames(SCHOOLS).match(sent).remedy
 
 
 def test_two_schools_that_look_alike_are_both_suggested() -> None:
-    assert "Is '01' or '001' meant?" in match_school("1", ["001", "01"]).remedy.replace(
+    assert "Is '01' or '001' meant?" in SchoolNames(["001", "01"]).match("1").remedy.replace(
         "'001' or '01'", "'01' or '001'"
     )
 
 
 def test_two_schools_that_differ_by_case_are_not_guessed_between() -> None:
-    assert match_school("Ab", ["ab", "AB"]).school is None
-    assert match_school("ab", ["ab", "AB"]).school == "ab"
+    assert SchoolNames(["ab", "AB"]).match("Ab").school is None
+    assert SchoolNames(["ab", "AB"]).match("ab").school == "ab"
 
 
 def test_identifiers_without_zeros_and_signs() -> None:
