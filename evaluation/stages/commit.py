@@ -57,6 +57,7 @@ def commit(trial: Trial, *, seed_source: str, reason: str) -> Commitment:
             "a seed is stated already, so that a commitment would prove nothing.",
             "Take it out, commit, and hand it over with --reveal --seed once it has been drawn in public.",
         )
+    refuse_to_undo(trial)
     made = Commitment.of(checked_schools(trial), design_of(trial.protocol))
     log = read_log(trial)
     before = pending(log)
@@ -67,6 +68,24 @@ def commit(trial: Trial, *, seed_source: str, reason: str) -> Commitment:
         raise DesignError(_PLACE, f"{what}.", "If that must be replaced, say why with --reason; the log will show it.")
     _write(trial, made, log, seed_source=seed_source, reason=reason)
     return made
+
+
+def refuse_to_undo(trial: Trial) -> None:
+    """Refuse another first draw where schools came after the one that there is.
+
+    Raises
+    ------
+    DesignError
+        When schools were added or replaced.
+    """
+    from evaluation.stages.later import later_steps
+
+    if later_steps(trial):
+        raise DesignError(
+            "allocation",
+            "schools were added or replaced since the draw, and another first draw would undo that.",
+            "Keep the draw. To add or replace schools, use --add or --replace.",
+        )
 
 
 def checked_schools(trial: Trial) -> pd.DataFrame:
