@@ -105,3 +105,10 @@ def test_pupils_of_a_stratum_with_few_of_them_are_left_out_and_others_are_rounde
     assert kept.loc[kept["difference"].isna(), ["n_reference", "n_arm"]].isna().all(axis=None)
     assert found["mark", "", "a"] == pytest.approx(round(whole["mark", "", "a"], 1))
     assert np.isfinite(found["gender", "boy", "a"])
+
+
+def test_no_sentence_says_a_mean_that_the_tables_keep_back() -> None:
+    small = replace(CROCOOS, disclosure_threshold=1000)
+    said, kept = (" ".join(texts(sections.results_by_outcome(evidence, "en"))) for evidence in (CROCOOS, small))
+    assert "Of every 100 pupils, 11.2" in said
+    assert "Of every 100 pupils" not in kept
