@@ -406,7 +406,8 @@ def later_notes(steps: Sequence[Later]) -> tuple[str, ...]:
     for step in steps:
         if step.late is not None:
             n, seed = len(step.late.schools), step.late.seed
-            notes.append(f"Later, {n} schools were drawn among one another from seed '{seed}' (later_{step.number}).")
+            who = "1 school was drawn" if n == 1 else f"{n} schools were drawn among one another"
+            notes.append(f"Later, {who} from seed '{seed}' (later_{step.number}).")
         elif step.replacement is not None:
             made = step.replacement
             notes.append(
