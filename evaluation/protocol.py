@@ -109,6 +109,7 @@ class DesignSection(Section):
         "stratified",
         "matched",
         "minimisation",
+        "classes",
         "waiting_list",
         "stepped_wedge",
         "factorial",
@@ -120,6 +121,7 @@ class DesignSection(Section):
     constraint: ConstraintSection | None = None
     minimisation: MinimisationSection | None = None
     misfits: Literal["balanced", "strata", "global", "wstrata", "wglobal"] = "balanced"
+    units: str = ""
     waiting_label: Text = "Schools still waiting"
     started_label: Text = "Schools that have started"
     seed: str = ""

@@ -1,4 +1,4 @@
-"""What must hold in the protocol of a waiting list, a stepped wedge or a factorial design."""
+"""What must hold in the protocol of a draw of classes, a waiting list, a stepped wedge or a factorial design."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ def schedule_problems(protocol: Protocol) -> Iterator[Problem]:
         yield from _misplaced(protocol, "starts", 'Leave the key out, or set kind = "waiting_list" or "stepped_wedge".')
     if design.kind != "factorial":
         yield from _misplaced(protocol, "factors", 'Leave the key out, or set kind = "factorial".')
+    if (design.kind == "classes") != bool(design.units):
+        yield Problem(
+            "[design], key 'units'",
+            f"the kind is '{design.kind}', and a file of classes is {'named' if design.units else 'missing'}.",
+            'Name a CSV file with the columns school_id and class with kind "classes", and with no other.',
+        )
     if is_wedge(design):
         yield from _starts(protocol)
     if design.kind == "factorial":

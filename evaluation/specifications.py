@@ -86,12 +86,13 @@ def design_of(protocol: Protocol) -> Design:
     from randomisation.constraint import Constraint
     from randomisation.design import Arm, Design
     from randomisation.matching import Matching
+    from randomisation.within_schools import SCHOOL
 
     section = protocol.design
     matching, constraint = section.matching, section.constraint
     return Design(
         arms=tuple(Arm(name=arm.name, label=arm.label, ratio=arm.ratio) for arm in section.arms),
-        strata=section.strata,
+        strata=(*section.strata, SCHOOL) if section.kind == "classes" else section.strata,
         cuts=tuple(section.cuts.items()),
         kind=DRAWN_AS.get(section.kind, "stratified"),
         misfits=section.misfits,

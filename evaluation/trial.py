@@ -196,9 +196,12 @@ class Trial:
         return plan_state(self.paths.protocol, self.paths.plan, self.protocol)
 
     def protocol_hashes(self, *sections: str) -> dict[str, str]:
-        """Return the hash of sections of the protocol, under the names that `status` shows."""
-        values = self.protocol.model_dump(mode="json", include=set(sections))
-        return {f"trial.toml [{section}]": sha256_of(values[section]) for section in sections}
+        """Return the hash of sections of the protocol, under the names that `status` shows.
+
+        What has its default is left out, so that a key which a later version adds makes no trial stale.
+        """
+        values = self.protocol.model_dump(mode="json", include=set(sections), exclude_defaults=True)
+        return {f"trial.toml [{section}]": sha256_of(values.get(section, {})) for section in sections}
 
     def file_hash(self, path: Path) -> dict[str, str]:
         """Return the hash of a file under its path in the trial's folder."""

@@ -14,6 +14,7 @@ from enum import StrEnum
 from analysis.results import Estimate
 from reports.blocks import Inline, Span
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence, OutcomeFacts
+from reports.means import shown_means
 from reports.selection import (
     Estimates,
     all_estimates,
@@ -73,6 +74,7 @@ def verdict(estimate: Estimate | None, *, direction: str) -> Verdict:
 class Comparison:
     """One arm against the reference on one outcome in one place, ready to be put into words.
 
+    Means that disclosure control keeps out of tables are None, so that no sentence says them either.
     ``country`` is empty for all countries together. ``digits`` is how many decimals the outcome's figures have,
     ``repeated`` whether the plan has several main analyses of the outcome.
     """
@@ -123,6 +125,7 @@ def comparison(
     place = focus(evidence) if country is None else country
     reference, other = reference_arm(evidence), arm or compared_arms(evidence)[0]
     outcome = outcome_of(evidence, analysis)
+    shown = shown_means(evidence, analysis, found)
     return Comparison(
         analysis=analysis,
         outcome=outcome,
@@ -130,8 +133,8 @@ def comparison(
         arm=other,
         country=place,
         difference=found.find(analysis.name, "difference", arm=other.name, country=place),
-        mean_reference=found.usable(analysis.name, "mean", arm=reference.name, country=place),
-        mean_arm=found.usable(analysis.name, "mean", arm=other.name, country=place),
+        mean_reference=shown.get((reference.name, place)),
+        mean_arm=shown.get((other.name, place)),
         test=found.usable(analysis.name, "randomisation_test", arm=other.name, country=place),
         digits=_digits(found, analysis, outcome, other),
         repeated=sum(entry.outcome == analysis.outcome for entry in main_analyses(evidence)) > 1,

@@ -78,8 +78,12 @@ def _answer_draw(trial: Trial, allocation: Allocation, *, as_json: bool, show_ar
     frame = allocation.to_frame()
     per_arm = frame["arm"].value_counts()
     counts = {name: int(per_arm.get(name, 0)) for name in trial.protocol.arm_names}
-    totals = ", ".join(f"{name} {n}" for name, n in counts.items())
-    lines = [f"{count(len(frame), 'school', 'schools')} in {frame['stratum'].nunique()} strata: {totals}."]
+    # Totals of schools that are all in one arm would say which arm each of them is in.
+    if len(frame) in counts.values() and not show_arms:
+        counts = {}
+    totals = ": " + ", ".join(f"{name} {n}" for name, n in counts.items()) if counts else ""
+    one, many = ("class", "classes") if trial.protocol.design.kind == "classes" else ("school", "schools")
+    lines = [f"{count(len(frame), one, many)} in {count(frame['stratum'].nunique(), 'stratum', 'strata')}{totals}."]
     lines += [f"Note: {note}" for note in allocation.notes]
     if show_arms:
         lines.append(table([["school", "stratum", "arm"], *frame[["school_id", "stratum", "arm"]].values.tolist()]))

@@ -8,12 +8,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, DesignError, StaleError
-from evaluation.frame import eligible
 from evaluation.provenance import read_record, sha256, sha256_of, stage_folder
 from evaluation.specifications import design_of
 from evaluation.stages import inputs_of
-from evaluation.stages.commit import COMMITMENT, COMMITTED, DRAWN, checked_schools, committed_schools, pending
+from evaluation.stages.commit import (
+    COMMITMENT,
+    COMMITTED,
+    DRAWN,
+    checked_schools,
+    committed_schools,
+    kept_files,
+    pending,
+    refuse_to_undo,
+)
 from evaluation.stages.later import Later, Place, later_notes, later_problems, later_steps, participants
+from evaluation.units import drawn_from
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,12 +46,6 @@ def assign(trial: Trial, *, seed: str, reason: str, reveal: bool = False) -> All
     DesignError
         When no seed is stated, the design cannot be drawn, or a draw was made before and no reason is given.
     """
-    if later_steps(trial):
-        raise DesignError(
-            "allocation",
-            "schools were added or replaced since the draw, and another first draw would undo that.",
-            "Keep the draw. To add or replace schools, use --add or --replace.",
-        )
     log = read_log(trial)
     waiting = pending(log)
     if waiting is not None and not reveal:
@@ -57,10 +60,12 @@ def assign(trial: Trial, *, seed: str, reason: str, reveal: bool = False) -> All
     schools = committed_schools(trial, log) if reveal and not again else checked_schools(trial)
     allocation, record = _drawn(trial, schools, seed=seed)
     if waiting is None and before is not None:
-        same = (before.allocation_sha256, before.seed) == (record.allocation_sha256, record.seed)
-        if same and _fresh(trial):
+        if (before.allocation_sha256, before.seed) == (record.allocation_sha256, record.seed):
+            if not _fresh(trial):
+                _write(trial, allocation, record, log)
             return allocation
-        if not same and not reason.strip():
+        refuse_to_undo(trial)
+        if not reason.strip():
             raise DesignError(
                 f"allocation/{RECORD}",
                 f"the schools were drawn before (seed '{before.seed}'), and this draw would be another one.",
@@ -137,10 +142,12 @@ def _logged(trial: Trial, log: tuple[LogEntry, ...], record: AllocationRecord, *
 
 def _write(trial: Trial, allocation: Allocation, record: AllocationRecord, log: tuple[LogEntry, ...]) -> None:
     with stage_folder(trial.paths.allocation, stage="assign", inputs=inputs_of(trial, "assign")) as folder:
-        committed = trial.paths.allocation / COMMITMENT
-        if committed.exists():
-            (folder / COMMITMENT).write_bytes(committed.read_bytes())
-        allocation.to_frame().to_csv(folder / ALLOCATION, index=False, lineterminator="\n")
+        for name, content in kept_files(trial.paths.allocation).items():
+            if name == COMMITMENT or name.startswith("later_"):
+                (folder / name).write_bytes(content)
+        steps = later_steps(trial)
+        table = current_allocation(trial, steps) if steps else allocation.to_frame()
+        table.to_csv(folder / ALLOCATION, index=False, lineterminator="\n")
         text = json.dumps(record.to_dict(), indent=2, sort_keys=True, ensure_ascii=False)
         (folder / RECORD).write_text(text + "\n", encoding="utf-8", newline="\n")
         lines = "".join(f"{entry.to_json_line()}\n" for entry in log)
@@ -228,7 +235,7 @@ def verify(trial: Trial) -> Verification:
     if record is None:
         raise StaleError("allocation", "the schools have not been drawn.", "Run `crocoos assign` first.")
     log = read_log(trial)
-    found = verify_record(record, eligible(trial.sampling_frame()[0]))
+    found = verify_record(record, drawn_from(trial))
     problems = [*found.problems, *_table_problems(trial), *verify_log(log)]
     problems += [*_log_problems(log, record), *later_problems(trial, log), *_changed_files(trial)]
     notes = found.notes if not problems else ()

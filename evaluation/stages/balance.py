@@ -16,7 +16,7 @@ from evaluation.stages.assign import allocation_frame
 from evaluation.stages.collect import STORE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -113,7 +113,7 @@ def _write_strata(
         if frame is not None and variables:
             part = by_stratum(frame, variables=variables, arms=names, strata="stratum").assign(level=level)
             limit = trial.protocol.reports.disclosure_threshold
-            parts.append(without_few(part, threshold=limit) if level == "pupil" else part)
+            parts.append(without_few(part, frame, threshold=limit) if level == "pupil" else part)
     schools, variables = compared["school"]
     table = pd.concat(parts, ignore_index=True) if parts else None
     within = within_strata(schools, variables=variables, arms=names, strata="stratum") if schools is not None else None
@@ -127,16 +127,26 @@ def _write_strata(
             (folder / BALANCE_MAP).write_text(figure.svg, encoding="utf-8", newline="\n")
 
 
-def without_few(table: pd.DataFrame, *, threshold: int) -> pd.DataFrame:
+def without_few(table: pd.DataFrame, pupils: pd.DataFrame, *, threshold: int) -> pd.DataFrame:
     """Return a table of pupils by stratum without what is about few of them.
 
-    Counts and differences of a stratum with fewer pupils in an arm than may be printed are missing, and differences
-    have one decimal, so that nobody can work back from them to the pupils behind a share.
+    Counts and differences of a stratum with fewer pupils in an arm than may be printed are missing, and so are those of
+    a category that few pupils of an arm have, or few have not. Differences have one decimal, so that nobody can work
+    back from them to the pupils behind a share.
     """
     from reports.disclosure import is_small
 
-    sizes = zip(table["n_reference"].tolist(), table["n_arm"].tolist(), strict=True)
-    few = [any(is_small(n, threshold=threshold) for n in pair) for pair in sizes]
+    def is_few(row: Mapping[Hashable, object]) -> bool:
+        inside = pupils if row["stratum"] == "" else pupils.loc[pupils["stratum"] == row["stratum"]]
+        known = inside.loc[inside[str(row["variable"])].notna()]
+        counts = [float(str(row["n_reference"])), float(str(row["n_arm"]))]
+        if row["category"]:
+            has = known[str(row["variable"])].astype(str) == row["category"]
+            counts += [float((has & (known["arm"] == arm)).sum()) for arm in set(known["arm"])]
+            counts += [float((~has & (known["arm"] == arm)).sum()) for arm in set(known["arm"])]
+        return any(is_small(count, threshold=threshold) for count in counts)
+
+    few = [is_few(row) for row in table.to_dict("records")]
     kept = table.assign(difference=table["difference"].round(1)).astype({"n_reference": float, "n_arm": float})
     kept.loc[few, ["n_reference", "n_arm", "difference"]] = float("nan")
     return kept

@@ -11,6 +11,7 @@ from evaluation.specifications import tables_of
 from evaluation.stages.assign import allocation_frame, read_allocation_record, read_log, verify
 from evaluation.stages.commit import COMMITTED, DRAWN
 from evaluation.stages.later import ADDED, REPLACED, later_steps
+from evaluation.units import drawn_from, draws_classes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -109,7 +110,8 @@ def letters_of(trial: Trial) -> dict[str, bytes]:
     """Return each arm's list of schools as CSV: everything that the frame knows of them, and their arm in words."""
     from data_schema.exports import csv_bytes
 
-    frame = eligible(trial.schools()[0]).merge(allocation_frame(trial), on="school_id")
+    listed = drawn_from(trial) if draws_classes(trial) else eligible(trial.schools()[0])
+    frame = listed.merge(allocation_frame(trial), on="school_id")
     files = {}
     for arm in trial.protocol.design.arms:
         own = frame.loc[frame["arm"] == arm.name].assign(arm_label=arm.label)

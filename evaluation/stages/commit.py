@@ -10,6 +10,7 @@ from evaluation.frame import eligible
 from evaluation.provenance import read_record, stage_folder
 from evaluation.specifications import design_of
 from evaluation.stages import inputs_of
+from evaluation.units import drawn_from, draws_classes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,6 +57,7 @@ def commit(trial: Trial, *, seed_source: str, reason: str) -> Commitment:
             "a seed is stated already, so that a commitment would prove nothing.",
             "Take it out, commit, and hand it over with --reveal --seed once it has been drawn in public.",
         )
+    refuse_to_undo(trial)
     made = Commitment.of(checked_schools(trial), design_of(trial.protocol))
     log = read_log(trial)
     before = pending(log)
@@ -66,6 +68,24 @@ def commit(trial: Trial, *, seed_source: str, reason: str) -> Commitment:
         raise DesignError(_PLACE, f"{what}.", "If that must be replaced, say why with --reason; the log will show it.")
     _write(trial, made, log, seed_source=seed_source, reason=reason)
     return made
+
+
+def refuse_to_undo(trial: Trial) -> None:
+    """Refuse another first draw where schools came after the one that there is.
+
+    Raises
+    ------
+    DesignError
+        When schools were added or replaced.
+    """
+    from evaluation.stages.later import later_steps
+
+    if later_steps(trial):
+        raise DesignError(
+            "allocation",
+            "schools were added or replaced since the draw, and another first draw would undo that.",
+            "Keep the draw. To add or replace schools, use --add or --replace.",
+        )
 
 
 def checked_schools(trial: Trial) -> pd.DataFrame:
@@ -87,7 +107,7 @@ def checked_schools(trial: Trial) -> pd.DataFrame:
             "they differ by capitals, spaces, signs, leading zeros or the form of a letter only.",
             "If they are one school, keep one row; if they are two, give one of them another identifier.",
         )
-    return schools
+    return drawn_from(trial) if draws_classes(trial) else schools
 
 
 def _write(trial: Trial, made: Commitment, log: tuple[LogEntry, ...], *, seed_source: str, reason: str) -> None:

@@ -15,6 +15,7 @@ from data_schema.errors import DataError, DesignError, StaleError
 from evaluation.frame import eligible, read_schools_of
 from evaluation.provenance import read_record, sha256, stage_folder
 from evaluation.specifications import design_of
+from evaluation.units import refuse_classes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -270,6 +271,7 @@ def _ready(trial: Trial) -> tuple[AllocationRecord, tuple[LogEntry, ...]]:
     from evaluation.stages.assign import read_allocation_record, read_log, verify
     from evaluation.stages.commit import pending
 
+    refuse_classes(trial, "late schools and reserves")
     record, log = read_allocation_record(trial), read_log(trial)
     if record is None:
         raise StaleError("allocation", "the schools have not been drawn.", "Run `crocoos assign` first.")
@@ -404,7 +406,8 @@ def later_notes(steps: Sequence[Later]) -> tuple[str, ...]:
     for step in steps:
         if step.late is not None:
             n, seed = len(step.late.schools), step.late.seed
-            notes.append(f"Later, {n} schools were drawn among one another from seed '{seed}' (later_{step.number}).")
+            who = "1 school was drawn" if n == 1 else f"{n} schools were drawn among one another"
+            notes.append(f"Later, {who} from seed '{seed}' (later_{step.number}).")
         elif step.replacement is not None:
             made = step.replacement
             notes.append(

@@ -13,6 +13,7 @@ from evaluation.decisions import decisions_of
 from evaluation.erasure import tombstones_of
 from evaluation.freshness import StageStatus, stage_status
 from evaluation.provenance import RECORD, sha256_of, sha256_of_file
+from evaluation.units import refuse_classes
 
 if TYPE_CHECKING:
     from evaluation.trial import Trial
@@ -43,6 +44,7 @@ def _assign(trial: Trial) -> Mapping[str, str]:
         **trial.protocol_hashes("design", "countries"),
         **trial.file_hash(trial.paths.root / protocol.schools.file),
         **(trial.file_hash(recorded) if recorded else {}),
+        **(trial.file_hash(trial.paths.root / protocol.design.units) if protocol.design.units else {}),
     }
 
 
@@ -152,6 +154,7 @@ def require(trial: Trial, name: str) -> None:
     StaleError
         Naming the first stage to run.
     """
+    refuse_classes(trial, name)
     needed = _all_needs(name)
     for status in statuses(trial):
         if status.stage in needed and status.state != "fresh":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from data_schema.errors import DataError, EstimationError
 from evaluation.frame import eligible
 from evaluation.specifications import design_of
+from evaluation.units import refuse_classes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,6 +107,7 @@ def power(trial: Trial, assumed: Assumptions, *, n_simulations: int = 0, effect:
     """
     from evaluation.stages.impact import primary_of
 
+    refuse_classes(trial, "power")
     outcome = trial.protocol.outcome(primary_of(trial.protocol).outcome)
     assumed = replace(assumed, control_risk=_risk(outcome, assumed))
     schools = eligible(trial.sampling_frame()[0])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from data_schema.errors import StaleError
-from evaluation.frame import eligible
 from evaluation.stages.assign import places_of, read_allocation_record
 from evaluation.stages.later import Later, later_steps
+from evaluation.units import drawn_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -52,7 +52,7 @@ def draws_of(trial: Trial, steps: Sequence[Later]) -> Iterator[tuple[int, Alloca
     record = read_allocation_record(trial)
     if record is None:
         raise StaleError("allocation", "the schools have not been drawn.", "Run `crocoos assign` first.")
-    yield 0, record, eligible(trial.sampling_frame()[0])
+    yield 0, record, drawn_from(trial)
     for step in steps:
         if step.late is not None:
             yield step.number, step.late, step.schools

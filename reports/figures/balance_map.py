@@ -87,7 +87,7 @@ def balance_map(
             for across, stratum in enumerate(strata):
                 _cell(axes, words, (across, down), float(cells.get((level, label, category, stratum), math.nan)), size)
         for across, stratum in enumerate(strata):
-            text = stratum or words.text("All schools")
+            text = stratum or words.text("All")
             axes.text(
                 across - 0.1, -0.68, text, rotation=35, ha="left", va="bottom", fontsize=SMALL,
                 fontweight="regular" if stratum else "bold", color=INK,

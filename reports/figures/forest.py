@@ -23,9 +23,10 @@ from reports.figures.style import (
     plot_area,
     to_svg,
 )
+from reports.means import places
 from reports.selection import all_estimates, focus, has_countries
 from reports.sentences import Comparison, arm_name, comparison, schools_of, unit_of
-from reports.tables.cells import place_label, places
+from reports.tables.cells import place_label
 from reports.words import Words
 
 if TYPE_CHECKING:

@@ -55,6 +55,8 @@ def love_plot(evidence: Evidence, words: Words, *, arm: ArmFacts | None = None, 
         for place, (level, row) in enumerate(lines):
             _line(axes, words, place, level, row)
         _labels(axes, words, chosen)
+        if _legend(words, rows):
+            _key(axes, words)
         svg = to_svg(figure, name)
     return FigureBlock(
         svg=svg,
@@ -79,6 +81,16 @@ def love_plot(evidence: Evidence, words: Words, *, arm: ArmFacts | None = None, 
         ),
         anchor=name,
     )
+
+
+def _key(axes: Axes, words: Words) -> None:
+    """Say above the names what filled and open marks are, for whoever has the picture alone."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None  # noqa: S101 -- axes were made on a figure
+    axes.text(
+        0.0, figure.get_size_inches()[1] - 0.1, words.text("● observed   ○ within strata"), va="top",
+        transform=figure.dpi_scale_trans, fontsize=SMALL, color=MUTED,
+    )  # fmt: skip
 
 
 def _legend(words: Words, rows: list[dict[str, object]]) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from reports.blocks import Figure as FigureBlock
 from reports.blocks import inline
 from reports.figures.style import COLOURS, INK, MARKERS, MUTED, RULE, SMALL, blank, drawing, to_svg
 from reports.words import Words
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _HEIGHT = 3.1
 _LEFT, _RIGHT, _TOP, _BOTTOM = 0.62, 1.25, 0.2, 0.55
@@ -63,7 +67,7 @@ def power_plot(curves: Sequence[Curve], words: Words, *, target: float, scale: f
     svg = _lines(
         scaled,
         labels=(unit, words.text("Power, %")),
-        across=100 * target,
+        across=(100 * target, words.text("{share} % wanted", share=words.numbers.decimal(100 * target, digits=0))),
         upright=None,
         name="power-by-effect",
         limits=(0.0, 103.0),
@@ -97,7 +101,7 @@ def mdes_plot(
         scaled,
         labels=(words.text("Schools"), unit),
         across=None,
-        upright=n_schools,
+        upright=None if n_schools is None else (n_schools, _schools_label(words, n_schools)),
         name="effect-by-schools",
         limits=(0.0, 1.06 * top),
     )
@@ -109,8 +113,8 @@ def _lines(
     curves: Sequence[Curve],
     *,
     labels: tuple[str, str],
-    across: float | None,
-    upright: float | None,
+    across: tuple[float, str] | None,
+    upright: tuple[float, str] | None,
     name: str,
     limits: tuple[float, float],
 ) -> str:
@@ -127,10 +131,7 @@ def _lines(
         axes.set_ylim(*limits)
         low, high = min(one.x[0] for one in curves), max(one.x[-1] for one in curves)
         axes.set_xlim(low, high)
-        if across is not None:
-            axes.axhline(across, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
-        if upright is not None:
-            axes.axvline(upright, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+        _marks(axes, across, upright)
         for place, one in enumerate(curves):
             colour = COLOURS[place % len(COLOURS)]
             every = max(1, len(one.x) // 8)
@@ -148,6 +149,26 @@ def _lines(
         axes.set_ylabel(labels[1], color=INK, labelpad=5)
         axes.tick_params(axis="y", labelsize=SMALL, color=RULE, labelcolor=INK)
         return to_svg(figure, name)
+
+
+def _marks(axes: Axes, across: tuple[float, str] | None, upright: tuple[float, str] | None) -> None:
+    """Draw the lines that curves are read against, with what they are."""
+    if across is not None:
+        axes.axhline(across[0], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+        axes.annotate(
+            across[1], (0, across[0]), xycoords=axes.get_yaxis_transform(), xytext=(5, 3), textcoords="offset points",
+            fontsize=SMALL, color=MUTED,
+        )  # fmt: skip
+    if upright is not None:
+        axes.axvline(upright[0], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+        axes.annotate(
+            upright[1], (upright[0], 0), xycoords=axes.get_xaxis_transform(), xytext=(5, 5), textcoords="offset points",
+            fontsize=SMALL, color=MUTED,
+        )  # fmt: skip
+
+
+def _schools_label(words: Words, n_schools: float) -> str:
+    return words.plural("the {n} school there is", "the {n} schools there are", round(n_schools))
 
 
 def _apart(values: Sequence[float], *, room: float) -> list[float]:

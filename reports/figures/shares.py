@@ -11,9 +11,10 @@ from reports.blocks import inline
 from reports.evidence import AnalysisFacts, Evidence
 from reports.figures.forest import ticks
 from reports.figures.style import COLOURS, MARKERS, RULE, SMALL, blank, drawing, plot_area, to_svg
+from reports.means import Means, places, shown_means
 from reports.selection import all_estimates
 from reports.sentences import Comparison, comparison, unit_of
-from reports.tables.cells import Means, place_label, places, shown_means
+from reports.tables.cells import place_label
 from reports.tables.layout import SUPPRESSED
 from reports.words import Words
 

@@ -10,6 +10,7 @@ from typing import Literal
 from randomisation.design import Design
 from randomisation.misfits import BALANCED
 from randomisation.record import AllocationRecord
+from randomisation.within_schools import SCHOOL
 from reports.blocks import Block, Column, Heading, Note, Paragraph, Span, Table, Title, inline
 from reports.tables.layout import Line, line, table
 from reports.words import Words, message, words
@@ -30,6 +31,9 @@ PUPILS = 10
 
 N_SIGNATURES = 4
 """Lines to sign on."""
+
+LONG_LINE = 42
+"""Strokes of a line to sign on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +110,13 @@ def certificate(facts: DrawFacts, language: str) -> tuple[Block, ...]:
 def _answer(record: AllocationRecord, words: Words) -> str:
     counts = Counter(record.arms)
     parts = [f"{words.numbers.count(counts[arm.name])} {arm.label or arm.name}" for arm in record.design.arms]
+    if SCHOOL in record.design.strata:
+        return words.plural(
+            "{n} class was allocated at random within its school: {arms}.",
+            "{n} classes were allocated at random within their schools: {arms}.",
+            len(record.schools),
+            arms=words.listed(parts),
+        )
     return words.plural(
         "{n} school was allocated at random: {arms}.",
         "{n} schools were allocated at random: {arms}.",
@@ -264,13 +275,11 @@ def _check(facts: DrawFacts, words: Words) -> str:
 
 def _signatures(words: Words) -> tuple[Block, ...]:
     """Return lines to sign on, with room for a hand."""
-    blank = Span(text="_" * 28)
+    blank, room = Span(text="_" * LONG_LINE), Paragraph(text=(Span(text="\u00a0"),), style="small")
     line = words.line("Name, role, signature {blank}", blank=blank)
-    return (
-        Heading(text=words.text("Present at the draw"), anchor="signatures"),
-        *(Paragraph(text=line, style="lead") for _ in range(N_SIGNATURES)),
-        Paragraph(text=words.line("Place and date {blank}", blank=blank), style="lead"),
-    )
+    place = words.line("Place and date {blank}", blank=blank)
+    lines = [part for text in (*(line for _ in range(N_SIGNATURES)), place) for part in (room, Paragraph(text=text))]
+    return (Heading(text=words.text("Present at the draw"), anchor="signatures"), *lines)
 
 
 def _capital(text: str) -> str:

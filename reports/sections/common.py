@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from reports.blocks import Block, Inline, KeyFigure, KeyFigures, Note, Paragraph, Span, inline
 from reports.disclosure import MINIMUM_SCHOOLS
 from reports.evidence import Evidence
+from reports.means import shown_means
 from reports.selection import all_estimates, as_float, compared_arms, headline, of_focus, records
 from reports.sentences import (
     Comparison,
@@ -20,7 +21,6 @@ from reports.sentences import (
     unit_of,
     who_of,
 )
-from reports.tables.cells import shown_means
 from reports.tables.flow import flow_of
 from reports.tables.practice import money
 from reports.words import Words

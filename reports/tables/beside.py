@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from reports.blocks import Column, Span, Table
 from reports.evidence import Evidence
+from reports.means import shown_means
 from reports.selection import all_estimates, compared_arms, focus, main_analyses, reference_arm
 from reports.sentences import Comparison, comparison
-from reports.tables.cells import (
-    difference_cell,
-    interval_cell,
-    mean_cell,
-    outcome_head,
-    place_label,
-    shown_means,
-    verdict_cell,
-)
+from reports.tables.cells import difference_cell, interval_cell, mean_cell, outcome_head, place_label, verdict_cell
 from reports.tables.glance import failures
 from reports.tables.layout import Line, line, table
 from reports.words import Words

@@ -8,19 +8,10 @@ from analysis.results import Estimate
 from reports.blocks import Column, Inline, Table
 from reports.disclosure import Count
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence
+from reports.means import Means, places, shown_means
 from reports.selection import Estimates, all_estimates, compared_arms, has_countries, reference_arm
 from reports.sentences import Comparison, comparison
-from reports.tables.cells import (
-    Means,
-    difference_cell,
-    interval_cell,
-    mean_cell,
-    p_cell,
-    place_label,
-    places,
-    shown_means,
-    unit_phrase,
-)
+from reports.tables.cells import difference_cell, interval_cell, mean_cell, p_cell, place_label, unit_phrase
 from reports.tables.layout import Line, line, table
 from reports.words import Words
 

@@ -6,23 +6,16 @@ import math
 
 from analysis.results import Estimate
 from reports.blocks import Inline, Span
-from reports.disclosure import Count, hidden_shares, is_small
-from reports.evidence import AnalysisFacts, ArmFacts, Evidence
-from reports.selection import Estimates, has_countries, outcome_of
+from reports.disclosure import Count
+from reports.evidence import ArmFacts, Evidence
+from reports.means import Means
+from reports.selection import has_countries
 from reports.sentences import VERDICTS, Comparison, disagrees, figure
 from reports.tables.layout import Cell
 from reports.words import Words
 
 HIDDEN = Count(value=None)
 """A figure that is suppressed."""
-
-Means = dict[tuple[str, str], Estimate | None]
-"""Arm and country to a mean that may be printed, or to None where it is suppressed."""
-
-
-def places(evidence: Evidence) -> tuple[str, ...]:
-    """Return the country codes under which there are estimates, all together ("") first."""
-    return ("", *evidence.countries) if has_countries(evidence) else ("",)
 
 
 def place_label(evidence: Evidence, words: Words, country: str) -> str:
@@ -35,24 +28,6 @@ def place_label(evidence: Evidence, words: Words, country: str) -> str:
 def unit_phrase(words: Words, one: Comparison) -> str:
     """Return the unit in which an outcome's figures are printed."""
     return words.text("per 100 pupils") if one.outcome.kind == "binary" else one.outcome.unit or words.text("mean")
-
-
-def shown_means(evidence: Evidence, analysis: AnalysisFacts, estimates: Estimates) -> Means:
-    """Return the arms' means or shares by arm and country, None where they are suppressed.
-
-    A share is suppressed when it stands for few pupils, or would give such a share away; a mean when it is of few.
-    What was not estimated has no entry.
-    """
-    limit = evidence.disclosure_threshold
-    found: Means = {}
-    for arm in evidence.arms:
-        for place in places(evidence):
-            mean = estimates.usable(analysis.name, "mean", arm=arm.name, country=place)
-            if mean is not None and math.isfinite(mean.estimate):
-                found[arm.name, place] = None if is_small(mean.n_pupils, threshold=limit) else mean
-    if outcome_of(evidence, analysis).kind == "binary":
-        found.update(dict.fromkeys(_secret(evidence, analysis, estimates) & set(found)))
-    return found
 
 
 def mean_cell(words: Words, one: Comparison, arm: ArmFacts, shown: Means) -> Cell:
@@ -106,19 +81,3 @@ def outcome_head(words: Words, one: Comparison, *, with_unit: bool = True) -> In
     if one.analysis.role == "exploratory":
         return words.line("{outcome} (exploratory)", outcome=head)
     return head
-
-
-def _secret(evidence: Evidence, analysis: AnalysisFacts, estimates: Estimates) -> set[tuple[str, str]]:
-    rows = [place for place in places(evidence) if place] or [""]
-    cells = [
-        [estimates.usable(analysis.name, "mean", arm=arm.name, country=place) for arm in evidence.arms]
-        for place in rows
-    ]
-    hidden = hidden_shares(
-        [[math.nan if cell is None else cell.estimate for cell in row] for row in cells],
-        [[0 if cell is None else cell.n_pupils for cell in row] for row in cells],
-        threshold=evidence.disclosure_threshold,
-        rows_as_one=True,
-    )
-    named = rows if rows == [""] else [*rows, ""]
-    return {(arm.name, place) for i, place in enumerate(named) for j, arm in enumerate(evidence.arms) if hidden[i, j]}

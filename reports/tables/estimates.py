@@ -8,8 +8,9 @@ from analysis.results import Estimate
 from reports.blocks import Column, Span, Table
 from reports.disclosure import Count, is_small
 from reports.evidence import Evidence
+from reports.means import shown_means
 from reports.selection import all_estimates, as_estimate, focus, records, reference_arm
-from reports.tables.cells import HIDDEN, shown_means
+from reports.tables.cells import HIDDEN
 from reports.tables.layout import Cell, Line, line, table
 from reports.words import Words
 

@@ -6,17 +6,10 @@ import math
 
 from reports.blocks import Column, Inline, Span, Table
 from reports.evidence import Evidence
+from reports.means import Means, shown_means
 from reports.selection import all_estimates, compared_arms, focus, main_analyses, reference_arm
 from reports.sentences import Comparison, comparison, disagrees
-from reports.tables.cells import (
-    Means,
-    difference_cell,
-    interval_cell,
-    mean_cell,
-    outcome_head,
-    shown_means,
-    verdict_cell,
-)
+from reports.tables.cells import difference_cell, interval_cell, mean_cell, outcome_head, verdict_cell
 from reports.tables.layout import Line, line, table
 from reports.words import Words
 

@@ -170,6 +170,22 @@ def test_revealing_twice_changes_nothing_and_another_seed_needs_a_commitment(dra
         drawn.reveal(seed="another")
 
 
+def test_revealing_again_after_a_change_that_does_not_matter_is_no_second_draw(drawn: Trial) -> None:
+    log = (drawn.paths.allocation / "log.jsonl").read_bytes()
+    changed = rewritten(drawn, lambda frame: frame.assign(note="new"))
+    changed.reveal(seed=SEED)
+    assert (drawn.paths.allocation / "log.jsonl").read_bytes() == log
+    assert "committed to at" in changed.verify().notes[1]
+
+
+def test_lists_for_letters_hold_what_the_frame_knows_of_schools_and_nothing_of_pupils(drawn: Trial) -> None:
+    made = drawn.certificate()
+    known = set(pd.read_csv(drawn.paths.root / "schools.csv").columns) | {"stratum", "arm", "arm_label"}
+    lists = [pd.read_csv(made.folder / name, dtype=str) for name in made.letters]
+    assert {column for one in lists for column in one.columns} <= known
+    assert sorted(school for one in lists for school in one["school_id"]) == sorted(drawn.schools()[0]["school_id"])
+
+
 def test_a_second_draw_needs_a_reason_and_shows(drawn: Trial) -> None:
     with pytest.raises(DesignError, match="say why with --reason"):
         drawn.commit()

@@ -17,6 +17,7 @@ from evaluation.protocol_reader import read_protocol
 from evaluation.specifications import design_of
 from evaluation.stages.assign import allocation_frame
 from evaluation.stages.certificate import draw_facts
+from evaluation.stages.power import Assumptions
 from evaluation.stages.redraws import redraws, school_weights, unequal_chances
 from evaluation.trial import Trial
 from reports.sections.certificate import certificate
@@ -84,6 +85,8 @@ def test_a_design_goes_through_the_whole_of_the_draw(tmp_path: Path, name: str) 
         ('kind = "complete"\nmisfits = "strata"\n', "'strata' is not known for a draw of the kind 'complete'"),
         ('kind = "complete"\n[design.minimisation]\nchance = 80\n', "a rule of minimisation is stated"),
         ('kind = "minimisation"\n', "It needs strata to keep alike"),
+        ('kind = "classes"\n', "a file of classes is missing"),
+        ('kind = "complete"\nunits = "classes.csv"\n', "a file of classes is named"),
         ('kind = "pairs"\n', "'pairs' is not allowed here"),
         ('kind = "complete"\n[design.constraint]\nvariables = ["size"]\n', "Nothing is constrained"),
         ('kind = "complete"\n[design.constraint]\nvariables = ["size"]\nbest_share = 2.0\n', "below 1"),
@@ -137,3 +140,56 @@ def test_unequal_chances_reach_the_analysis_as_weights_and_the_reader_as_a_sente
     (mixed / "trial.toml").write_text(text.replace('"linear_cluster"', '"linear_mixed"'), encoding="utf-8")
     again = Trial(mixed, clock=clock).impact().set_index("estimate_id")
     assert "this model takes no weights" in str(again.loc[f"{name}/all/difference/pilot", "reason"])
+
+
+def with_classes(folder: Path) -> Trial:
+    text = protocol('kind = "classes"\nunits = "classes.csv"\nstrata = ["country"]\n')
+    trial = small_trial(folder, text=text)
+    frame = pd.read_csv(folder / "schools.csv", dtype=str, keep_default_na=False)
+    rows = [(school, name) for school in frame["school_id"] for name in ("9a", "9b", "9c")]
+    pd.DataFrame(rows, columns=["school_id", "class"]).to_csv(folder / "classes.csv", index=False)
+    return trial
+
+
+def test_classes_are_drawn_within_schools_and_what_compares_schools_refuses(tmp_path: Path) -> None:
+    trial = with_classes(tmp_path / "trial")
+    trial.commit(seed_source="the lottery")
+    drawn = trial.reveal(seed="4 19 33")
+    assert trial.verify().ok
+    frame = drawn.to_frame()
+    by_school = frame["arm"].eq("pilot").groupby(frame["school_id"].str.split(" / ").str[0]).sum()
+    assert set(by_school) == {1, 2}
+    assert drawn.counts() == {"control": 18, "pilot": 18}
+    said = " ".join(texts(certificate(draw_facts(trial), "en")))
+    assert "36 classes were allocated at random within their schools: 18 Control schools and 18 Pilot schools." in said
+    letters = trial.certificate()
+    lists = [pd.read_csv(letters.folder / name) for name in letters.letters]
+    assert sorted(len(one) for one in lists) == [18, 18]
+    power = Assumptions(control_risk=0.1)
+    for step in (trial.balance, trial.impact, trial.report, trial.publish, lambda: trial.power(power)):
+        with pytest.raises(CrocoosError, match="classes are drawn within schools, and this compares schools"):
+            step()
+    with pytest.raises(CrocoosError, match=r"late schools and reserves.*classes are drawn"):
+        trial.add_late(tmp_path / "trial" / "schools.csv", seed="x")
+    path = tmp_path / "trial" / "classes.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace("9c", "9d", 1), encoding="utf-8")
+    assert not Trial(trial.folder, clock=clock).verify().ok
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "there is no such file"),
+        ("", "cannot be read as CSV"),
+        ("school_id,form\n1,a\n", "there is no column 'class'"),
+        ("school_id,class\nnowhere,a\n", "it is not in the sampling frame"),
+    ],
+)
+def test_a_list_of_classes_that_cannot_be_used_is_named(tmp_path: Path, content: str | None, problem: str) -> None:
+    trial = with_classes(tmp_path / "trial")
+    path = tmp_path / "trial" / "classes.csv"
+    path.unlink()
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    with pytest.raises(CrocoosError, match=problem):
+        trial.assign(seed="x")
