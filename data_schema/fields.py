@@ -110,6 +110,11 @@ class Field:
         "open"; "identifier": becomes a pseudonym; "direct": names and the like, which go to the key table only.
     filled_in_by
         Who fills it in.
+    waves
+        Waves in which it is asked; every wave of its table when empty.
+    asked_if
+        A field of the same record and the answers of it with which this one is asked; None when it always is. Nobody
+        misses a value that was not to be asked.
     special
         Whether it is of a special category (health, ethnicity, religion), which a trial collects only where its
         protocol states the legal basis.
@@ -138,6 +143,8 @@ class Field:
     privacy: Privacy = "open"
     filled_in_by: FilledInBy = "school"
     special: bool = False
+    waves: tuple[str, ...] = ()
+    asked_if: tuple[str, tuple[str, ...]] | None = None
 
     def __post_init__(self) -> None:
         if self.type == "yes_no" and not self.codes:
@@ -154,6 +161,10 @@ class Field:
     def header_keys(self) -> tuple[str, ...]:
         """Every header that means this field, as `header_key` makes it, each once."""
         return tuple(dict.fromkeys(header_key(text) for text in (self.name, self.label, *self.headers) if text.strip()))
+
+    def is_asked_in(self, wave: str) -> bool:
+        """Whether it is asked in a wave."""
+        return not self.waves or wave in self.waves
 
     def code_of(self, word: str) -> Code | None:
         """Return the code that a word means, or None."""

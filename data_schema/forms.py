@@ -189,9 +189,11 @@ def hint_of(field: Field, catalogue: Catalogue) -> str:
         case "identifier" | "text":
             text = catalogue.text("A text.")
         case _ if low is not None and high is not None:
-            whole = "A whole number from {low} to {high}."
-            sentence = "A number from {low} to {high}." if field.type == "number" else whole
-            text = catalogue.text(sentence, low=f"{low:g}", high=f"{high:g}")
+            limits = {"low": f"{low:g}", "high": f"{high:g}"}
+            if field.type == "number":
+                text = catalogue.text("A number from {low} to {high}.", **limits)
+            else:
+                text = catalogue.text("A whole number from {low} to {high}.", **limits)
         case _:
             text = catalogue.text("A number.")
     return f"{text} {catalogue.text('Needed.')}" if field.required else text

@@ -135,6 +135,11 @@ class Catalogue:
         return _bracketed(template) if self.language.code == PSEUDO else template
 
 
+def message(msgid: str) -> str:
+    """Mark a text that is looked up later as a message, and return it as it is."""
+    return msgid
+
+
 def available_languages(package: str) -> tuple[str, ...]:
     """Return the codes of the languages that a package's messages are in, English first."""
     folder = resources.files(package) / "locales"

@@ -10,6 +10,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from data_schema.language import message
 from data_schema.vocabulary import heading_of
 
 if TYPE_CHECKING:
@@ -92,8 +93,20 @@ SENTENCES = (
     "Send it again; it may have been cut off on its way.",
     "Send the rows, if the school has them.",
     "Remove the name.",
+    "There is a question about it.",
 )
 """Sentences that findings are made of, with their slots; the ids of the catalogue's messages."""
+
+USUAL_LABELS = (
+    message("Baseline"), message("Follow-up"), message("First follow-up"), message("Second follow-up"),
+    message("Endline"),
+)  # fmt: skip
+"""Labels that protocols often give to waves, and that are said in every language without being asked for."""
+
+_OF_CELLS = {"value": "What stands here", "one": "...", "other": "...", "what": "..."}
+"""Slots that hold what stands in a cell, and what stands in their place where it must not be shown."""
+
+_UNTOLD = "There is a question about it."
 
 _LANGUAGES = {"HU": "hu", "RS": "sr", "SI": "sl", "ME": "sr-Latn", "BA": "sr-Latn", "HR": "sr-Latn"}
 _ROW = re.compile(r"\brow (\d+)")
@@ -134,6 +147,23 @@ def translated(text: str, catalogue: Catalogue) -> str:
     return catalogue.template(text) if text and "{" not in text else text
 
 
+def without_values(text: str) -> str:
+    """Return a finding's sentence without what stands in the cells that it is about.
+
+    A sentence that is not known says nothing but that there is a question: whatever it holds, it holds it back.
+
+    Examples
+    --------
+    >>> without_values("'55' is above the greatest possible value, 5.")
+    'What stands here is above the greatest possible value, 5.'
+    """
+    for sentence, pattern in _patterns():
+        found = pattern.fullmatch(text)
+        if found:
+            return sentence.format(**{name: _OF_CELLS.get(name, value) for name, value in found.groupdict().items()})
+    return _UNTOLD
+
+
 def label_in(field: Field, catalogue: Catalogue, *, about: str = "pupil") -> str:
     """Return what people call a field in a language; its label in the protocol's where there is no other."""
     own = heading_of(field.name, catalogue.language.code, about=about)
@@ -150,6 +180,23 @@ def _inner(value: str, catalogue: Catalogue) -> str:
     if value == "What stands here":
         return catalogue.text(value)
     return _ROW.sub(lambda found: f"{catalogue.text('row')} {found[1]}", value)
+
+
+def country_in(code: str, name: str, catalogue: Catalogue) -> str:
+    """Return the name of a country in a language; the protocol's own where it is not simply the English one.
+
+    Examples
+    --------
+    >>> from data_schema.language import Catalogue, Language
+    >>> hungarian = Catalogue("data_schema", Language("hu"))
+    >>> country_in("RS", "Serbia", hungarian), country_in("RS", "Vojvodina", hungarian)
+    ('Szerbia', 'Vojvodina')
+    """
+    from babel import Locale
+
+    if name != Locale.parse("en").territories.get(code):
+        return name
+    return str(Locale.parse(catalogue.language.locale).territories.get(code, name))
 
 
 def language_of(country: str) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from data_schema.checks import bare_identifier
 from data_schema.fields import Field
 from data_schema.findings import Finding, Findings, row_ranges
+from data_schema.language import message
 from data_schema.messages import answers_in, label_in, translated
 from data_schema.readers import Cell, Sheet, read_file
 from data_schema.readers.archives import DAMAGED
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
 MARKER = "crocoos_queries"
 """Name of the hidden sheet by which a workbook of queries is known."""
 
-_COLUMNS = ("No.", "File", "Sheet", "Row", "Column", "What stands there", "Question", "What to do", "Your answer")
+_COLUMNS = (
+    message("No."), message("File"), message("Sheet"), message("Row"), message("Column"), message("What stands there"),
+    message("Question"), message("What to do"), message("Your answer"),
+)  # fmt: skip
 _WIDTHS = (5, 30, 12, 8, 20, 18, 46, 40, 28)
 _ID, _PLACE = len(_COLUMNS) + 1, len(_COLUMNS) + 2
 _N_LISTED = 200

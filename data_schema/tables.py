@@ -59,6 +59,13 @@ class Table:
             raise ProtocolError(
                 place, f"its key needs {absent or 'a field'}, which it does not have.", "Declare these fields."
             )
+        seldom = [item.name for item in self.fields if item.waves and (item.name in self._needed() or not self.by_wave)]
+        if seldom:
+            problem = f"{seldom} are asked in some waves only, and they tell its records apart."
+            problem = problem if self.by_wave else f"{seldom} name waves, and it is not collected by wave."
+            raise ProtocolError(place, problem, "Leave their waves out.")
+        for item in self.fields:
+            self._check_condition(item)
         owner: dict[str, str] = {}
         for item in self.fields:
             for header in item.header_keys:
@@ -88,6 +95,30 @@ class Table:
             if item.name == name:
                 return item
         raise KeyError(name)
+
+    def in_wave(self, wave: str) -> Table:
+        """Return the table with the fields that are asked in a wave; all of them where it is not ``by_wave``.
+
+        Examples
+        --------
+        >>> pupil = extended(standard_tables()["pupil"], [Field("hobby", "text", waves=("followup",))])
+        >>> "hobby" in pupil.in_wave("baseline").names, "hobby" in pupil.in_wave("followup").names
+        (False, True)
+        """
+        asked = tuple(item for item in self.fields if item.is_asked_in(wave))
+        return replace(self, fields=asked) if self.by_wave and len(asked) < len(self.fields) else self
+
+    def _check_condition(self, item: Field) -> None:
+        if item.asked_if is None:
+            return
+        name, answers = item.asked_if
+        known = {code.name for code in self.field(name).codes} if name in self.names else set()
+        if not answers or not set(answers) <= known or name == item.name:
+            raise ProtocolError(
+                f"table {self.name!r}, field {item.name!r}",
+                f"it is asked only if {name!r} is one of {list(answers)}, which cannot be.",
+                "Name a field of the table that has answers, and some of these.",
+            )
 
     def _needed(self) -> tuple[str, ...]:
         return (*self.key, "school_id") if self.about == "school" else (*self.key, "school_id", "pupil_id")
@@ -123,7 +154,17 @@ def extended(table: Table, fields: Sequence[Field], without: Sequence[str] = ())
         )
     own = {item.name: item for item in fields}
     kept = [own.pop(item.name, item) for item in table.fields if item.name not in without]
+    declared = {item.name for item in fields}
+    answers = {item.name: {code.name for code in item.codes} for item in (*kept, *own.values())}
+    kept = [item if item.name in declared else _without_lost_condition(item, answers) for item in kept]
     return replace(table, fields=(*kept, *own.values()))
+
+
+def _without_lost_condition(item: Field, answers: Mapping[str, set[str]]) -> Field:
+    """Ask a standard field always where the answers that it is asked with are gone."""
+    if item.asked_if is None or set(item.asked_if[1]) <= answers.get(item.asked_if[0], set()):
+        return item
+    return replace(item, asked_if=None)
 
 
 def _school_id() -> Field:
@@ -217,9 +258,21 @@ def _status() -> Table:
         _school_id(),
         _pupil_id(),
         Field("status", "code", label="Status", headers=headers_of("status"), codes=STATUS, required=True),
-        Field("status_date", "date", label="Date of the status", headers=headers_of("status_date")),
-        Field("destination_confirmed", "yes_no", label="Destination confirmed", headers=confirmed),
-        _mark("average_mark", "Average mark"),
+        Field(
+            "status_date",
+            "date",
+            label="Date of the status",
+            headers=headers_of("status_date"),
+            asked_if=("status", ("transferred", "completed", "left_early")),
+        ),
+        Field(
+            "destination_confirmed",
+            "yes_no",
+            label="Destination confirmed",
+            headers=confirmed,
+            asked_if=("status", ("transferred",)),
+        ),
+        replace(_mark("average_mark", "Average mark"), asked_if=("status", ("enrolled", "completed"))),
     )
     return Table(name="status", label="Status", fields=fields, key=("school_id", "pupil_id"), by_wave=True)
 

@@ -90,6 +90,7 @@ class DesignSection(Section):
     cuts: dict[Name, tuple[float, ...]] = {}
     matching: MatchingSection | None = None
     constraint: ConstraintSection | None = None
+    misfits: Literal["balanced", "strata", "global", "wstrata", "wglobal"] = "balanced"
     seed: str = ""
     allocation: str = ""
     arms: Annotated[tuple[ArmSection, ...], Field(min_length=2)]
@@ -116,6 +117,9 @@ class FieldSection(Section):
     required: bool = False
     unit: str = ""
     privacy: Literal["open", "identifier", "direct"] = "open"
+    filled_in_by: Literal["school", "pupil", "partner", "evaluator"] = "school"
+    waves: tuple[Name, ...] = ()
+    asked_if: Annotated[dict[Name, tuple[Text, ...]], Field(max_length=1)] = {}
     special: bool = False
 
 

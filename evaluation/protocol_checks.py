@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from data_schema.tables import Table
     from evaluation.protocol import Analysis, Measure, Outcome, Protocol, TableSection
 
-RESERVED = ("school_id", "pupil", "arm", "stratum", "country", "wave")
+RESERVED = ("school_id", "pupil", "arm", "stratum", "country", "wave", "school_weight")
 """Columns of the analysis data that no outcome or covariate may be called."""
 
 _NUMERIC = ("whole_number", "number", "year", "yes_no")
@@ -123,6 +123,7 @@ def _tables(protocol: Protocol) -> Iterator[Problem]:
         for repeated in _repeated([field.name for field in section.fields]):
             yield Problem(f"{place}, [[fields]] '{repeated}'", "the field is declared twice.", "Declare it once.")
         for field in section.fields:
+            yield from _waves_of(f"{place}, [[fields]] '{field.name}'", field.waves, protocol.wave_names)
             if (field.type == "code") != bool(field.codes):
                 yield Problem(
                     f"{place}, [[fields]] '{field.name}'",
@@ -130,6 +131,12 @@ def _tables(protocol: Protocol) -> Iterator[Problem]:
                     "Add codes, or change the type.",
                 )
         yield from _standard(place, section, standard[name]) if name in standard else _own(place, section)
+
+
+def _waves_of(place: str, waves: Sequence[str], known: Sequence[str]) -> Iterator[Problem]:
+    for wave in waves:
+        if wave not in known:
+            yield unknown(f"{place}, key 'waves'", wave, known, what="wave")
 
 
 def _standard(place: str, section: TableSection, table: Table) -> Iterator[Problem]:
@@ -197,12 +204,19 @@ def _measure(protocol: Protocol, tables: Mapping[str, Table], item: Measure, tab
         yield Problem(place, "both 'field' and 'items' are given.", "Keep one of them.")
     # Further columns of the sampling frame are known when it is read.
     if item.table != "school":
-        for name in item.items or (item.field or item.name,):
-            if name not in home.names:
-                yield unknown(f"{place}, key 'field'", name, home.names, what=f"field of the table {home.name}")
+        yield from _measured_fields(place, home, item, wave=item.wave or protocol.population_wave)
     for name in item.reverse:
         if name not in item.items:
             yield unknown(f"{place}, key 'reverse'", name, item.items, what="item of this scale")
+
+
+def _measured_fields(place: str, home: Table, item: Measure, *, wave: str) -> Iterator[Problem]:
+    for name in item.items or (item.field or item.name,):
+        if name not in home.names:
+            yield unknown(f"{place}, key 'field'", name, home.names, what=f"field of the table {home.name}")
+        elif home.by_wave and not home.field(name).is_asked_in(wave):
+            waves = ", ".join(home.field(name).waves)
+            yield Problem(place, f"'{name}' is not asked in the wave '{wave}'.", f"It is asked in: {waves}.")
 
 
 def _outcome(protocol: Protocol, tables: Mapping[str, Table], item: Outcome) -> Iterator[Problem]:

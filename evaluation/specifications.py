@@ -51,6 +51,9 @@ def _field(section: FieldSection) -> Field:
         required=section.required,
         unit=section.unit,
         privacy=section.privacy,
+        filled_in_by=section.filled_in_by,
+        waves=section.waves,
+        asked_if=next(iter(section.asked_if.items()), None),
         special=section.special,
     )
 
@@ -74,6 +77,7 @@ def design_of(protocol: Protocol) -> Design:
         strata=section.strata,
         cuts=tuple(section.cuts.items()),
         kind="stratified" if section.kind == "recorded" else section.kind,
+        misfits=section.misfits,
         matching=None
         if matching is None
         else Matching(variables=matching.variables, distance=matching.distance, limit=matching.limit),

@@ -356,6 +356,13 @@ class Trial:
         with alone(self.paths.root):
             return write_forms(self, wave=wave)
 
+    def returns(self) -> Written:
+        """Write the page of returns: who has sent what, when, how complete it is, which questions are open."""
+        from evaluation.data_pages import write_returns
+
+        with alone(self.paths.root):
+            return write_returns(self)
+
     def codebook(self) -> Written:
         """Write what the tables hold, with frequencies that give nobody away."""
         from evaluation.data_products import write_codebook

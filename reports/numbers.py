@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 from data_schema.language import Catalogue
@@ -107,6 +108,12 @@ class Numbers:
         """Return a confidence level in percent, with as many decimals as it needs and no more."""
         percent = 100 * conf_level
         return self.percent(conf_level, digits=0 if math.isclose(percent, round(percent), abs_tol=1e-9) else 1)
+
+    def date(self, day: date) -> str:
+        """Return a day as the language writes it, its month as a word where that is usual."""
+        from babel.dates import format_date
+
+        return str(format_date(day, format="medium", locale=self.catalogue.language.locale))
 
     def _formatted(self, value: float, pattern: str | None) -> str:
         from babel.numbers import format_decimal, format_percent

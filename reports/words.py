@@ -11,17 +11,14 @@ from dataclasses import dataclass
 from functools import reduce
 from string import Formatter
 
-from data_schema.language import Catalogue, Language
+from data_schema.language import Catalogue, Language, message
 from reports.blocks import Inline, Span
 from reports.numbers import Numbers
 
+__all__ = ["Words", "filled", "message", "words"]
+
 Value = str | Span | Inline
 """What may go into a slot: finished text or spans."""
-
-
-def message(msgid: str) -> str:
-    """Mark a text that is looked up later as a message, and return it as it is."""
-    return msgid
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +74,9 @@ class Words:
         return tuple(parts)
 
 
-def words(language: str) -> Words:
-    """Return the words of a language, given by its code."""
-    catalogue = Catalogue("reports", Language(language))
+def words(language: str, *, package: str = "reports") -> Words:
+    """Return the words of a language, given by its code; ``package`` says whose messages they are."""
+    catalogue = Catalogue(package, Language(language))
     return Words(catalogue, Numbers(catalogue))
 
 

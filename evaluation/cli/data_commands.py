@@ -77,6 +77,18 @@ def export(country: str, folder: Path, *, as_json: bool) -> None:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
+def returns(folder: Path, *, as_json: bool) -> None:
+    """Write a page of returns: who has sent what, when, how complete it is, what is open."""
+    from evaluation.trial import Trial
+
+    made = Trial(folder).returns()
+    text = f"{count(len(made.files), 'page', 'pages')} in {made.folder}: all countries, and each for its own partner."
+    Console(as_json=as_json).answer(made.to_dict(), text)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def codebook(folder: Path, *, as_json: bool) -> None:
     """Write what every table and field holds, with frequencies that give nobody away."""
     from evaluation.trial import Trial
@@ -150,5 +162,5 @@ def freeze(wave: str, folder: Path, *, thaw: bool, reason: str, as_json: bool) -
     Console(as_json=as_json).answer(made.to_dict(), f"{wave} is frozen; the hash of its data: {made.sha256}")
 
 
-DATA_COMMANDS = (forms, checks, codebook, freeze, withdraw, export, lock, erase)
+DATA_COMMANDS = (forms, returns, checks, codebook, freeze, withdraw, export, lock, erase)
 """These commands, in the order in which a trial uses them."""

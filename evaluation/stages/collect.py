@@ -37,7 +37,8 @@ STORE, CONTENT, QUESTIONS, REPAIRS, RETURNS = (
     "returns.csv",
 )
 FILES, WAVES = "files.json", "waves.json"
-ANSWERS, QUERIES, LINKS, COMPLETENESS = "answers.csv", "queries", "links.csv", "completeness.csv"
+ANSWERS, QUERIES, LINKS = "answers.csv", "queries", "links.csv"
+BY_SCHOOL, COMPLETENESS, OPEN = "returns_by_school.csv", "completeness.csv", "open_questions.csv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +119,8 @@ def collect(trial: Trial) -> Collected:
         _csv(intake.repairs, folder / REPAIRS)
         _csv(intake.reconciliation, folder / RETURNS)
         _csv(intake.answers, folder / ANSWERS)
-        _csv(_completeness(trial, intake, frames), folder / COMPLETENESS)
+        for name, frame in _returns(trial, intake, frames).items():
+            _csv(frame, folder / name)
         if intake.links is not None:
             _csv(intake.links, folder / LINKS)
         _write_queries(trial, intake, folder / QUERIES)
@@ -131,20 +133,18 @@ def collect(trial: Trial) -> Collected:
     )
 
 
-def _completeness(trial: Trial, intake: Intake, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Say by wave, table and country who has sent what, how complete it is and what is open."""
-    from data_schema.quality import completeness
+def _returns(trial: Trial, intake: Intake, frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Say who has sent what, how complete it is and what is open: by school, and by wave, table and country."""
+    from data_schema.returns import completeness, open_questions, returns_by_school
 
-    schools = eligible(trial.schools()[0])
+    eligible_schools = eligible(trial.schools()[0])
+    schools = dict(zip(eligible_schools["school_id"], eligible_schools["country"], strict=True))
     expected = dict.fromkeys((rule.table, rule.wave) for rule in trial.protocol.inbox)
-    return completeness(
-        intake.reconciliation,
-        frames,
-        expected=list(expected),
-        schools=dict(zip(schools["school_id"], schools["country"], strict=True)),
-        open_questions={school: len(queries) for school, queries in intake.queries.items()},
-        tables=tables_of(trial.protocol),
-    )
+    by_school = returns_by_school(frames, expected=expected, schools=schools, tables=tables_of(trial.protocol))
+    questions = open_questions(intake.queries, imports=intake.reconciliation, schools=schools)
+    countries = sorted(set(schools.values()))
+    told = completeness(intake.reconciliation, by_school, questions=questions, countries=countries)
+    return {BY_SCHOOL: by_school, COMPLETENESS: told, OPEN: questions}
 
 
 def _write_queries(trial: Trial, intake: Intake, folder: Path) -> None:

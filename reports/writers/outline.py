@@ -141,7 +141,7 @@ def _anchors(document: Document) -> dict[int, str]:
 
 
 def _labels(document: Document, language: Language) -> dict[int, str]:
-    catalogue = Catalogue("reports", language)
+    catalogue = Catalogue("reports.writers", language)
     labels: dict[int, str] = {}
     n_tables = n_figures = 0
     for place, block in enumerate(document.blocks):
@@ -165,7 +165,7 @@ def _contents(document: Document, anchors: dict[int, str]) -> tuple[Entry, ...]:
 
 
 def _words(language: Language) -> Words:
-    catalogue = Catalogue("reports", language)
+    catalogue = Catalogue("reports.writers", language)
     return Words(
         skip=catalogue.text("Skip to the text"),
         contents=catalogue.text("Contents"),

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from data_schema.errors import StorageError
+from data_schema.errors import DataError, StorageError
 from evaluation.cli.main import crocoos, exit_code
 from evaluation.provenance import alone
 from evaluation.trial import Trial
-from tests.support.trials import drawn_trial
+from tests.support.trials import drawn_trial, small_trial
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,28 @@ def test_returns_are_by_wave_table_and_country(trial: Trial) -> None:
     assert (frame["sent"] >= frame["kept"]).all()
     assert frame["share_filled"].between(0, 1).all()
     assert pupils["share_filled"].min() > 0.8
+
+
+def test_the_page_of_returns_is_for_all_and_for_each_country_and_names_no_pupil(trial: Trial) -> None:
+    answer = CliRunner().invoke(crocoos, ["returns", str(trial.paths.root), "--json"])
+    assert answer.exit_code == 0, answer.output
+    made = json.loads(answer.output)
+    assert made["files"] == [
+        "returns.en.html", "returns.HU.hu.html", "returns.RS.sr.html", "returns.RS.sr-Latn.html",
+    ]  # fmt: skip
+    pages = {name: (Path(made["folder"]) / name).read_text(encoding="utf-8") for name in made["files"]}
+    assert '<html lang="hu">' in pages["returns.HU.hu.html"]
+    schools, _ = trial.schools()
+    for country, page in (("HU", pages["returns.HU.hu.html"]), ("RS", pages["returns.RS.sr.html"])):
+        for school, home in zip(schools["school_id"], schools["country"], strict=True):
+            assert (f">{school}<" in page) == (home == country)
+    private = {path.name for path in trial.inbox_files().values()}
+    assert not [name for name in private for page in pages.values() if name in page]
+
+
+def test_a_page_of_returns_needs_something_that_was_collected(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nothing has been collected"):
+        small_trial(tmp_path / "trial").returns()
 
 
 def test_a_second_run_is_told_to_wait(trial: Trial) -> None:

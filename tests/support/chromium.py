@@ -23,6 +23,32 @@ FLAGS = (
     "--disable-sync",
 )
 
+CONTRASTS = """
+const channel = v => { v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
+const parts = colour => colour.match(/[0-9.]+/g).map(Number);
+const light = c => 0.2126 * channel(c[0]) + 0.7152 * channel(c[1]) + 0.0722 * channel(c[2]);
+const behind = element => {
+  for (let e = element; e; e = e.parentElement) {
+    const c = parts(getComputedStyle(e).backgroundColor);
+    if (c.length < 4 || c[3] === 1) return c;
+  }
+  return [255, 255, 255];
+};
+const found = [];
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (walker.nextNode()) {
+  const element = walker.currentNode.parentElement;
+  if (!walker.currentNode.textContent.trim() || !element.getClientRects().length) continue;
+  const style = getComputedStyle(element);
+  const [a, b] = [light(parts(style.color)), light(behind(element))].sort((x, y) => y - x);
+  const large = parseFloat(style.fontSize) >= 24 || (parseFloat(style.fontSize) >= 18.66 && style.fontWeight >= 600);
+  const text = walker.currentNode.textContent.trim().slice(0, 40);
+  found.push({text, ratio: (a + 0.05) / (b + 0.05), least: large ? 3 : 4.5});
+}
+return found;
+"""
+"""Script that returns the contrast of every text with what is behind it, and the least that is enough."""
+
 
 @contextmanager
 def chromium(profile: Path) -> Iterator[Any]:  # selenium's drivers differ by browser

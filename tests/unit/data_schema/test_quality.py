@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_schema.quality import CHECK_COLUMNS, completeness, high_frequency_checks
+from data_schema.quality import CHECK_COLUMNS, high_frequency_checks
 from data_schema.tables import standard_tables
 
 TABLES = standard_tables()
@@ -116,26 +116,3 @@ def test_missing_values_by_arm_are_looked_at_only_when_asked_for() -> None:
     assert told(made, "missing by arm") == [("", "average_mark", 480)]
     assert made["value"].tolist() == [pytest.approx(0.5)]
     assert "pilot 50%" in made["problem"].iloc[0]
-
-
-def test_returns_say_who_sent_what_and_how_complete_it_is() -> None:
-    frame = signals(2).query("school_id < '03'")
-    frame = frame.assign(average_mark=None)
-    imports = pd.DataFrame(
-        {"table": ["signals"], "wave": ["w"], "country": ["HU"], "sent": [8], "kept": [6], "asked": [1], "refused": [1]}
-    )
-    made = completeness(
-        imports,
-        {"signals": frame},
-        expected=[("signals", "w"), ("status", "w")],
-        schools={"00": "HU", "01": "HU", "02": "HU", "09": "HU", "50": "RS"},
-        open_questions={"00": 2, "50": 1, "": 4},
-        tables=TABLES,
-    )
-    hungary = made.query("table == 'signals' and country == 'HU'").iloc[0]
-    assert hungary[["n_schools", "n_returned", "n_rows", "sent", "kept", "asked", "refused", "n_open"]].tolist() == [
-        4, 3, 6, 8, 6, 1, 1, 2,
-    ]  # fmt: skip
-    assert hungary["share_filled"] == pytest.approx(7 / 8, abs=1e-4)
-    assert made.query("table == 'status' or country == 'RS'")["n_returned"].tolist() == [0, 0, 0]
-    assert len(made) == 4

@@ -9,7 +9,7 @@ import pytest
 from analysis.simulation import SimulatedTrial, simulate_pupils, simulate_schools
 from analysis.simulation.names import serbian_latin
 from data_schema.errors import ProtocolError
-from data_schema.fields import Field
+from data_schema.fields import Code, Field
 from data_schema.tables import Table, extended, standard_tables
 from data_schema.vocabulary import headers_of
 
@@ -75,6 +75,9 @@ def test_an_extended_table_replaces_adds_and_leaves_out() -> None:
         ([], ["pupil_id"], "its key needs"),
         ([Field("sex", "text", headers=("Gender",))], [], "means both"),
         ([Field("wave", "text")], [], "intake adds itself"),
+        ([Field("pupil_id", "identifier", waves=("w",))], [], "asked in some waves only"),
+        ([Field("plan", "text", asked_if=("gender", ("nobody",)))], [], "field 'plan': it is asked only if 'gender'"),
+        ([Field("plan", "text", asked_if=("shoe_size", ("42",)))], [], "which cannot be"),
     ],
 )
 def test_a_table_that_contradicts_itself_cannot_be_made(fields: list[Field], without: list[str], text: str) -> None:
@@ -90,3 +93,18 @@ def test_a_table_about_pupils_needs_both_identifiers_and_every_table_a_key() -> 
         Table(name="exam", fields=(school,), key=(), about="school")
     with pytest.raises(ProtocolError, match="two fields"):
         Table(name="exam", fields=(school, school), key=("school_id",), about="school")
+
+
+def test_a_table_has_the_fields_that_a_wave_asks_for() -> None:
+    later = extended(TABLES["status"], [Field("job", "text", waves=("followup",))])
+    assert "job" not in later.in_wave("baseline").names
+    assert later.in_wave("followup") == later
+    with pytest.raises(ProtocolError, match="not collected by wave"):
+        extended(TABLES["costs"], [Field("source", "text", waves=("followup",))])
+
+
+def test_a_field_is_asked_always_where_the_answers_that_it_is_asked_with_are_gone() -> None:
+    assert TABLES["status"].field("destination_confirmed").asked_if == ("status", ("transferred",))
+    other = Field("status", "code", codes=(Code("there"), Code("gone")))
+    assert extended(TABLES["status"], [other]).field("destination_confirmed").asked_if is None
+    assert extended(TABLES["status"], [], without=["status"]).field("status_date").asked_if is None

@@ -38,6 +38,18 @@ WRONG: dict[str, tuple[Callable[[Values], object], list[str]]] = {
         lambda values: values["design"].update(kind="stratifed"),
         ["[design], key 'kind'", "'stratifed' is not allowed here", "Did you mean 'stratified'?"],
     ),
+    "unknown wave of a field": (
+        lambda values: values.update(
+            tables={"pupil": {"fields": [{"name": "hobby", "type": "text", "waves": ["folowup"]}]}}
+        ),
+        ["[tables.pupil], [[fields]] 'hobby', key 'waves'", "Did you mean 'followup'?"],
+    ),
+    "measure that its wave does not ask for": (
+        lambda values: values.update(
+            tables={"pupil": {"fields": [{"name": "prior_average", "type": "number", "waves": ["followup"]}]}}
+        ),
+        ["[[covariates]] 'prior_average'", "not asked in the wave 'baseline'", "asked in: followup"],
+    ),
     "unknown table": (lambda values: values.update(outcome=[]), ["key 'outcome'", "Did you mean 'outcomes'?"]),
     "unknown key": (_first("outcomes", knd="x"), ["[[outcomes]] 'dropout', key 'knd'", "Did you mean 'kind'?"]),
     "missing key": (

@@ -1,0 +1,170 @@
+"""Returns: who has sent what, how complete it is, and which questions are open. Nothing here is about a pupil."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from data_schema.fields import Field
+from data_schema.messages import without_values
+from data_schema.tables import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from data_schema.queries import Query
+
+SCHOOL_COLUMNS = ("wave", "table", "country", "school_id", "n_rows", "n_cells", "n_filled", "files")
+COMPLETENESS_COLUMNS = (
+    "wave", "table", "country", "n_schools", "n_returned", "n_rows", "sent", "kept", "asked", "refused",
+    "share_filled", "n_open",
+)  # fmt: skip
+QUESTION_COLUMNS = ("country", "school_id", "table", "wave", "column", "problem", "remedy", "n_rows")
+
+
+def open_questions(
+    queries: Mapping[str, Sequence[Query]], *, imports: pd.DataFrame, schools: Mapping[str, str]
+) -> pd.DataFrame:
+    """List the open questions, without what stands in the cells and without names of files.
+
+    Parameters
+    ----------
+    queries
+        School to its queries; "" where nothing tells the school.
+    imports
+        The reconciliation of intake: it says which table and wave a file holds.
+    schools
+        `school_id` to country.
+
+    Returns
+    -------
+    pandas.DataFrame
+        In the order of `QUESTION_COLUMNS`; ``n_rows`` rows of the school's file are meant, 0 for the whole file.
+    """
+    import pandas as pd
+
+    names = imports[["file", "sheet", "table", "wave", "country"]].itertuples(index=False)
+    place = {(file, sheet): (table, wave, country) for file, sheet, table, wave, country in names}
+    rows = []
+    for school, asked in queries.items():
+        for query in asked:
+            found = query.finding
+            table, wave, country = place.get((found.file, found.sheet), ("", "", ""))
+            problem, remedy = without_values(found.problem), without_values(found.remedy)
+            country = schools.get(school, country)
+            rows.append((country, school, table, wave, found.column, problem, remedy, len(query.rows)))
+    types = {name: "int64" if name == "n_rows" else "str" for name in QUESTION_COLUMNS}
+    return pd.DataFrame(rows, columns=list(QUESTION_COLUMNS)).astype(types)
+
+
+def returns_by_school(
+    frames: Mapping[str, pd.DataFrame],
+    *,
+    expected: Iterable[tuple[str, str]],
+    schools: Mapping[str, str],
+    tables: Mapping[str, Table],
+) -> pd.DataFrame:
+    """Say for each school what it has sent of what it is to send, and how many of its cells are filled.
+
+    Parameters
+    ----------
+    frames
+        Table to its rows, as they are stored.
+    expected
+        Table and wave that schools, or partners for them, are to send.
+    schools
+        `school_id` to country.
+    tables
+        The tables, by name.
+
+    Returns
+    -------
+    pandas.DataFrame
+        In the order of `SCHOOL_COLUMNS`, a row a table, wave and school. Cells are those of the fields that the wave
+        asks for beyond the key; ``files`` are the files that the rows come from, divided by "|".
+    """
+    import pandas as pd
+
+    rows: list[tuple[str, str, str, str, int, int, int, str]] = []
+    for name, wave in expected:
+        frame = frames.get(name)
+        mine = None if frame is None else frame.loc[frame["wave"] == wave]
+        parts = {} if mine is None else dict(iter(mine.groupby("school_id", sort=False)))
+        fields = _content(tables[name].in_wave(wave))
+        for school, country in schools.items():
+            rows.append((wave, name, country, school, *_filled(parts.get(school), fields)))
+    types = {name: "int64" if name.startswith("n_") else "str" for name in SCHOOL_COLUMNS}
+    return pd.DataFrame(rows, columns=list(SCHOOL_COLUMNS)).astype(types)
+
+
+def _content(table: Table) -> list[Field]:
+    apart = {*table.key, "school_id", "pupil_id"}
+    return [item for item in table.fields if item.name not in apart and not item.is_private]
+
+
+def _filled(part: pd.DataFrame | None, fields: Sequence[Field]) -> tuple[int, int, int, str]:
+    """Return rows, cells that are to be filled, those that are, and the files."""
+    if part is None or part.empty:
+        return 0, 0, 0, ""
+    n_cells = n_filled = 0
+    for item in fields:
+        asked = _asked(part, item)
+        n_cells += int(asked.sum())
+        n_filled += int((asked & part[item.name].notna()).sum()) if item.name in part else 0
+    files = "|".join(sorted(set(part["source_file"]))) if "source_file" in part else ""
+    return len(part), n_cells, n_filled, files
+
+
+def _asked(part: pd.DataFrame, item: Field) -> pd.Series[bool]:
+    """Say of each row whether a field was to be filled in."""
+    import pandas as pd
+
+    if item.asked_if is None or item.asked_if[0] not in part:
+        return pd.Series(data=True, index=part.index)
+    values = part[item.asked_if[0]]
+    if pd.api.types.is_bool_dtype(values):
+        values = values.map({True: "yes", False: "no"})
+    return values.isin(item.asked_if[1])
+
+
+def completeness(
+    imports: pd.DataFrame, by_school: pd.DataFrame, *, questions: pd.DataFrame, countries: Iterable[str]
+) -> pd.DataFrame:
+    """Say by wave, table and country who has sent what, how complete it is and what is open.
+
+    Parameters
+    ----------
+    imports
+        The reconciliation of intake.
+    by_school
+        As `returns_by_school` returns it.
+    questions
+        As `open_questions` returns it.
+    countries
+        Countries of the trial, in their order.
+
+    Returns
+    -------
+    pandas.DataFrame
+        In the order of `COMPLETENESS_COLUMNS`: ``n_returned`` schools have a row that is kept, ``share_filled`` of
+        their cells are filled, ``n_open`` questions are open.
+    """
+    import pandas as pd
+
+    rows = []
+    order = list(countries)
+    for (wave, name), of_table in by_school.groupby(["wave", "table"], sort=False):
+        here = imports.loc[(imports["table"] == name) & (imports["wave"] == wave)]
+        asked = questions.loc[(questions["table"] == name) & (questions["wave"] == wave), "country"]
+        for country in order:
+            mine = of_table.loc[of_table["country"] == country]
+            counts = here.loc[here["country"] == country, ["sent", "kept", "asked", "refused"]].sum()
+            cells = int(mine["n_cells"].sum())
+            rows.append(
+                (
+                    wave, name, country, len(mine), int((mine["n_rows"] > 0).sum()), int(mine["n_rows"].sum()),
+                    *(int(one) for one in counts), round(int(mine["n_filled"].sum()) / cells, 4) if cells else 0.0,
+                    int((asked == country).sum()),
+                )
+            )  # fmt: skip
+    return pd.DataFrame(rows, columns=list(COMPLETENESS_COLUMNS))

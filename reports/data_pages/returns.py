@@ -1,0 +1,327 @@
+"""The page of returns: who has sent what, when, how complete it is, and which questions are open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import pandas as pd
+
+from data_schema.messages import translated
+from data_schema.tables import Table
+from reports.blocks import Block, Bullets, Column, Heading, KeyFigure, KeyFigures, Note, Paragraph, Title, inline
+from reports.data_pages.common import Names, data_words
+from reports.disclosure import Count
+from reports.numbers import DASH
+from reports.selection import records
+from reports.tables.layout import Line, line, table
+from reports.words import Words, message
+
+_PUPILS = 10
+"""Smallest count of pupils that may be printed; the page holds none: it counts schools, rows, files and questions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Returns:
+    """What is known of a trial's returns.
+
+    Parameters
+    ----------
+    title
+        The trial's title.
+    tables, waves, countries
+        The trial's tables; name to label of its waves, in their order; code to name of its countries.
+    by_school, completeness, questions
+        As `data_schema.returns` makes them.
+    imports
+        The reconciliation of intake: a row a file, sheet and table.
+    received
+        File to the day on which it came.
+    only
+        Code of the country that the page is for; all countries when empty.
+    """
+
+    title: str
+    tables: Mapping[str, Table]
+    waves: Mapping[str, str]
+    countries: Mapping[str, str]
+    by_school: pd.DataFrame
+    completeness: pd.DataFrame
+    questions: pd.DataFrame
+    imports: pd.DataFrame
+    received: Mapping[str, date]
+    only: str = ""
+
+    def of(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of the page's country."""
+        return frame.loc[frame["country"] == self.only] if self.only else frame
+
+    def places(self) -> tuple[str, ...]:
+        """Return the codes of the countries that the page is about."""
+        return (self.only,) if self.only else tuple(self.countries)
+
+    def day_of(self, file: str) -> date | None:
+        """Return the day on which a file came; of a file in an archive, that of the archive."""
+        while file and file not in self.received:
+            file = file.rpartition("/")[0]
+        return self.received.get(file)
+
+    def last_day(self, files: Iterable[str]) -> date | None:
+        """Return the day on which the last of some files came."""
+        return max((day for file in files if (day := self.day_of(file))), default=None)
+
+
+def returns_page(returns: Returns, language: str) -> tuple[Block, ...]:
+    """Return the page of returns.
+
+    Parameters
+    ----------
+    returns
+        What is known.
+    language
+        Code of the language.
+
+    Returns
+    -------
+    tuple of Block
+        A document without anything about a pupil: no values, no names of files, no counts of pupils.
+    """
+    words = data_words(language)
+    names = Names(words=words, tables=returns.tables, waves=returns.waves, countries=returns.countries)
+    return (
+        _title(returns, names),
+        _figures(returns, words),
+        *_overview(returns, names),
+        *_nothing_yet(returns, names),
+        *_schools(returns, names),
+        *_questions(returns, names),
+    )
+
+
+def _title(returns: Returns, names: Names) -> Title:
+    words = names.words
+    schools = len(set(returns.of(returns.by_school)["school_id"]))
+    facts = [words.plural("{n} school", "{n} schools", schools)]
+    last = returns.last_day(returns.of(returns.imports)["file"])
+    if last is not None:
+        facts.append(words.text("Last file: {date}", date=words.numbers.date(last)))
+    place = names.country(returns.only) if returns.only else ""
+    kind = words.text("Returns")
+    return Title(kind=kind, text=returns.title, subtitle=place, facts=tuple(facts), layout="brief")
+
+
+def _figures(returns: Returns, words: Words) -> KeyFigures:
+    due = _of_schools(returns)
+    cells, filled = int(due["n_cells"].sum()), int(due["n_filled"].sum())
+    files, n_open = returns.of(returns.imports)["file"].nunique(), len(returns.of(returns.questions))
+    returned, questions = int((due["n_rows"] > 0).sum()), words.plural("open question", "open questions", n_open)
+    number = words.numbers
+    return KeyFigures(
+        figures=(
+            KeyFigure(
+                value=inline(words.text("{n} of {all}", n=number.count(returned), all=number.count(len(due)))),
+                label=words.text("tables of schools are here"),
+            ),
+            KeyFigure(
+                value=inline(number.percent(filled / cells, digits=1) if cells else DASH),
+                label=words.text("of their cells are filled in"),
+            ),
+            KeyFigure(value=inline(number.count(files)), label=words.plural("file", "files", files)),
+            KeyFigure(value=inline(number.count(n_open)), label=questions),
+        )
+    )
+
+
+def _of_schools(returns: Returns) -> pd.DataFrame:
+    """Return what schools themselves are to send in waves of which anything has come."""
+    mine = returns.of(returns.by_school)
+    begun = set(mine.loc[mine["n_rows"] > 0, "wave"])
+    return mine.loc[mine["table"].map(lambda name: _is_schools(returns.tables[name])) & mine["wave"].isin(begun)]
+
+
+def _is_schools(table: Table) -> bool:
+    return any(item.filled_in_by in ("school", "pupil") for item in table.fields if item.name not in table.key)
+
+
+def _overview(returns: Returns, names: Names) -> Iterator[Block]:
+    """Give the table by wave, table and country."""
+    words = names.words
+    told = returns.of(returns.completeness)
+    lines: list[Line] = []
+    for (wave, name), rows in told.groupby(["wave", "table"], sort=False):
+        head = names.table_and_wave(str(name), str(wave))
+        if not returns.only and len(returns.countries) > 1:
+            lines.append(line(head, kind="section"))
+        for row in records(rows):
+            place = names.country(str(row["country"]))
+            lines.append(_line_of(returns, words, head if len(rows) == 1 else place, row))
+    yield Heading(text=words.text("By wave and country"), anchor="overview")
+    yield table(
+        words,
+        words.text("Schools whose data are here, rows, and open questions"),
+        columns=_overview_columns(words),
+        lines=lines,
+        threshold=_PUPILS,
+        note=[
+            words.text(
+                "Filled in: share of the cells that should be filled in and are. A question keeps a whole row out, or "
+                "only one of its cells."
+            )
+        ],
+        anchor="overview-table",
+    )
+
+
+def _overview_columns(words: Words) -> tuple[Column, ...]:
+    titles = (
+        message("Schools"), message("Rows kept"), message("Rows asked about"), message("Rows refused"),
+        message("Filled in"), message("Open questions"), message("Last file"),
+    )  # fmt: skip
+    heads = (Column(label=words.text("Table and wave"), width=2.4),)
+    return heads + tuple(Column(label=words.text(one), align="right") for one in titles)
+
+
+def _line_of(returns: Returns, words: Words, head: str, row: Mapping[str, object]) -> Line:
+    number = words.numbers
+    imports = returns.imports
+    here = imports.loc[(imports["table"] == row["table"]) & (imports["wave"] == row["wave"])]
+    last = returns.last_day(here.loc[here["country"] == row["country"], "file"])
+    schools = number.count(float(str(row["n_returned"])))
+    if _is_schools(returns.tables[str(row["table"])]):
+        schools = words.text("{n} of {all}", n=schools, all=number.count(float(str(row["n_schools"]))))
+    counts = [Count(value=int(str(row[name])), unit="rows") for name in ("kept", "asked", "refused")]
+    filled = number.percent(float(str(row["share_filled"])), digits=0) if row["n_returned"] else DASH
+    n_open = number.count(float(str(row["n_open"])))
+    return line(head, schools, *counts, filled, n_open, number.date(last) if last else DASH)
+
+
+def _nothing_yet(returns: Returns, names: Names) -> Iterator[Block]:
+    """Name the schools that have not sent all of what others have sent in a wave."""
+    words = names.words
+    due = _of_schools(returns)
+    absent = due.loc[due["n_rows"] == 0]
+    yield Heading(text=words.text("Still to come"), anchor="to-come")
+    later = [wave for wave in returns.waves if wave not in set(due["wave"])]
+    listed = words.listed([names.wave(wave) for wave in later])
+    if later:
+        yield Paragraph(text=inline(words.text("Nothing has come yet for: {waves}.", waves=listed)))
+    if absent.empty:
+        yield Paragraph(text=inline(words.text("No school is behind the others.")))
+        return
+    items = []
+    for (wave, name), rows in absent.groupby(["wave", "table"], sort=False):
+        head = names.table_and_wave(str(name), str(wave))
+        schools = ", ".join(sorted(rows["school_id"]))
+        items.append(inline(words.text("{what}: {schools}", what=head, schools=schools)))
+    yield Bullets(items=tuple(items))
+
+
+def _schools(returns: Returns, names: Names) -> Iterator[Block]:
+    """Give a table of schools for each country."""
+    words = names.words
+    due = _of_schools(returns)
+    yield Heading(text=words.text("School by school"), anchor="schools")
+    if due.empty:
+        yield Paragraph(text=inline(words.text("Nothing has come yet.")))
+        return
+    asked = returns.questions["school_id"].value_counts()
+    columns = due[["wave", "table"]].drop_duplicates().to_numpy().tolist()
+    for code in returns.places():
+        mine = due.loc[due["country"] == code]
+        if mine.empty:
+            continue
+        lines = [_school_line(returns, words, str(school), rows, columns, int(asked.get(school, 0)))
+                 for school, rows in mine.groupby("school_id", sort=True)]  # fmt: skip
+        yield table(
+            words,
+            words.text("{country}: share of the cells that each school has filled in", country=names.country(code)),
+            columns=_school_columns(names, columns),
+            lines=lines,
+            threshold=_PUPILS,
+            note=[words.text("{dash}: nothing has come yet.", dash=DASH)],
+            anchor=f"schools-{code}",
+        )
+
+
+def _school_columns(names: Names, columns: Sequence[Sequence[str]]) -> tuple[Column, ...]:
+    words = names.words
+    tables = tuple(Column(label=names.table(name), align="right", group=names.wave(wave)) for wave, name in columns)
+    return (
+        Column(label=words.text("School"), width=1.4),
+        *tables,
+        Column(label=words.text("Open questions"), align="right"),
+        Column(label=words.text("Last file"), align="right", width=1.3),
+    )
+
+
+def _school_line(
+    returns: Returns,
+    words: Words,
+    school: str,
+    rows: pd.DataFrame,
+    columns: Sequence[Sequence[str]],
+    n_open: int,
+) -> Line:
+    number = words.numbers
+    keys = zip(rows["wave"], rows["table"], strict=True)
+    counts = dict(zip(keys, zip(rows["n_filled"], rows["n_cells"], strict=True), strict=True))
+    cells = []
+    for wave, name in columns:
+        filled, all_ = counts.get((wave, name), (0, 0))
+        cells.append(number.percent(filled / all_, digits=0) if all_ else DASH)
+    files = {file for text in rows["files"] for file in str(text).split("|") if file}
+    last = returns.last_day(files)
+    return line(school, *cells, number.count(n_open), number.date(last) if last else DASH)
+
+
+def _questions(returns: Returns, names: Names) -> Iterator[Block]:
+    """Give the open questions, without what stands in the cells."""
+    words = names.words
+    mine = returns.of(returns.questions)
+    yield Heading(text=words.text("Open questions"), anchor="questions")
+    if mine.empty:
+        yield Paragraph(text=inline(words.text("No question is open.")))
+        return
+    told = words.text(
+        "Each school has a workbook of its own to answer in; what stands in the cells is there, and not on this page."
+    )
+    yield Note(kind="info", text=inline(told))
+    lines: list[Line] = []
+    for code, of_country in mine.groupby("country", sort=False):
+        if not returns.only:
+            lines.append(line(names.country(str(code)) if code else words.text("Country not known"), kind="section"))
+        lines += [_question_line(row, names) for row in records(_grouped(of_country))]
+    yield table(
+        words,
+        words.text("Open questions to schools"),
+        columns=(
+            Column(label=words.text("School"), width=1.0),
+            Column(label=words.text("Table and wave"), width=1.5),
+            Column(label=words.text("Column"), width=1.3),
+            Column(label=words.text("Question"), width=2.6),
+            Column(label=words.text("What to do"), width=2.6),
+            Column(label=words.text("Rows"), align="right", width=0.7),
+        ),
+        lines=lines,
+        threshold=_PUPILS,
+        anchor="questions-table",
+    )
+
+
+def _grouped(questions: pd.DataFrame) -> pd.DataFrame:
+    by = ["school_id", "table", "wave", "column", "problem", "remedy"]
+    return questions.groupby(by, sort=True)["n_rows"].sum().reset_index()
+
+
+def _question_line(row: Mapping[str, object], names: Names) -> Line:
+    words = names.words
+    name, rows = str(row["table"]), int(str(row["n_rows"]))
+    return line(
+        str(row["school_id"]) or words.text("not known"),
+        names.table_and_wave(name, str(row["wave"])) if name else DASH,
+        names.field(name, str(row["column"])) or DASH,
+        translated(str(row["problem"]), words.catalogue),
+        translated(str(row["remedy"]), words.catalogue),
+        Count(value=rows, unit="rows") if rows else DASH,
+    )
