@@ -140,6 +140,7 @@ def bare_identifier(identifier: str) -> tuple[str, ...]:
     True
     """
     text = identifier if identifier.isascii() else unicodedata.normalize("NFKC", identifier).translate(_ALIKE)
+    text = "".join(text.split())
     return tuple(run.lstrip("0") or "0" if run.isdigit() else run for run in _RUNS.findall(text.casefold()))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,6 +12,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from data_schema.tables import Table
+
+_LONGEST_NAME = {"dta": 32, "sav": 64}
+_STATA = "_all _b byte _coef _cons double float if in int long _n _pi _pred _rc _skip strl using with"
+_SPSS = "all and by eq ge gt le lt ne not or to with"
+_RESERVED = frozenset((*_STATA.split(), *_SPSS.split(), *(f"str{k}" for k in range(1, 2046))))
 
 _STARTS = ("=", "+", "-", "@", "\t", "\n")
 """Signs with which a spreadsheet takes a text for a formula."""
@@ -74,15 +80,37 @@ def _by_pyreadstat(frame: pd.DataFrame, table: Table, *, kind: Literal["dta", "s
     import pyreadstat
 
     plain, labels = _coded(frame, table)
+    known = {field.name: field.label for field in table.fields}
+    names = _names_of([str(name) for name in plain.columns], longest=_LONGEST_NAME[kind])
     columns: dict[str, str | None] = {
-        field.name: (field.label or field.name)[:80] for field in table.fields if field.name in plain
+        # A name that the program does not take stands before the label.
+        short: ((known.get(name) or name) if short == name else f"{name}: {known.get(name) or ''}")[:80]
+        for name, short in names.items()
+        if name in known or short != name
     }
+    plain = plain.rename(columns=names)
+    labels = {names[name]: of for name, of in labels.items()}
     # Pseudonymised data only: names never get here, so that a file beside the target gives nobody away.
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/data.{kind}"
         write = pyreadstat.write_dta if kind == "dta" else pyreadstat.write_sav
         write(plain, path, column_labels=columns, variable_value_labels=labels)
         return Path(path).read_bytes()
+
+
+def _names_of(names: Sequence[str], *, longest: int) -> dict[str, str]:
+    """Return the names that a statistics program takes: short enough, none of its own words, each another one."""
+    made: dict[str, str] = {}
+    taken = {name for name in names if len(name) <= longest and name not in _RESERVED}
+    for name in names:
+        short, n = name, 0
+        while short in _RESERVED or len(short) > longest or (short != name and short in taken):
+            n += 1
+            ending = f"_{n}"
+            short = f"{name[: longest - len(ending)]}{ending}"
+        made[name] = short
+        taken.add(short)
+    return made
 
 
 def _coded(frame: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, dict[str, dict[float | int, str]]]:
@@ -111,8 +139,18 @@ def _coded(frame: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, dict[str, d
     return made, labels
 
 
-def parquet_bytes(frame: pd.DataFrame) -> bytes:
-    """Write a frame as a Parquet file."""
+def parquet_bytes(frame: pd.DataFrame, *, schema: Mapping[str, object] | None = None) -> bytes:
+    """Write a frame as a Parquet file.
+
+    Parameters
+    ----------
+    frame
+        Any frame; its index is left out.
+    schema
+        JSON values that describe it, such as `table_schema` returns them: labels of fields and answers. They are kept
+        in the file's metadata under the key "table_schema".
+    """
+    import json
     import tempfile
 
     import duckdb
@@ -124,5 +162,7 @@ def parquet_bytes(frame: pd.DataFrame) -> bytes:
     with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
         path = f"{folder}/data.parquet"
         connection.register("rows_to_write", known)
-        connection.execute(f"COPY (SELECT * FROM rows_to_write) TO '{path}' (FORMAT PARQUET)")  # noqa: S608 -- our own path
+        text = "" if schema is None else json.dumps(schema, ensure_ascii=False).replace("'", "''")
+        about = f", KV_METADATA {{table_schema: '{text}'}}" if text else ""
+        connection.execute(f"COPY (SELECT * FROM rows_to_write) TO '{path}' (FORMAT PARQUET{about})")  # noqa: S608 -- our own path
         return Path(path).read_bytes()

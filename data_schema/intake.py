@@ -29,6 +29,7 @@ from data_schema.readers import content_of
 from data_schema.reconciliation import reconciled
 from data_schema.rules import InboxRule, check_rules
 from data_schema.tables import Table
+from data_schema.versions import Repair, brought_up
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,7 +167,7 @@ def _taken_in(
     claims = Claims(rules=rules, tables=collected, schools=schools, waves=waves)
     returned, others = _returned(files, claims, decisions)
     answers = Answers(returned)
-    parts = _read(others, claims, answers, decisions, tell)
+    parts, recoded = _read(others, claims, answers, decisions, tell)
     judged, withheld = _judged(parts, tables, schools, tell)
     findings = [_scrubbed(finding, withheld) for finding in (*claims.findings, *answers.unused())]
     frames = {name: _ordered(one.frame, tables[name], waves) for name, one in judged.items()}
@@ -186,7 +187,7 @@ def _taken_in(
     return Intake(
         frames=frames,
         findings=found,
-        repairs=_repairs(judged, forms=claims.forms),
+        repairs=_repairs(judged, recoded, forms=claims.forms),
         reconciliation=reconciled([*claims.tallies, *(tally for one in judged.values() for tally in one.tallies)]),
         answers=answers.to_frame(),
         queries=by_school(queries, rows=rows, files=of_file, schools=schools),
@@ -252,14 +253,16 @@ def _tables_of(parts: Mapping[str, list[Part]]) -> dict[str, str]:
 
 def _read(
     files: Mapping[str, Path | bytes], claims: Claims, answers: Answers, decisions: Decisions, tell: Progress
-) -> dict[str, list[Part]]:
-    """Read all files and find the tables in them."""
+) -> tuple[dict[str, list[Part]], list[Repair]]:
+    """Read all files and find the tables in them; also return the cells of earlier versions that were recoded."""
     parts: dict[str, list[Part]] = {name: [] for name in claims.tables}
+    recoded: list[Repair] = []
     for done, file in enumerate(sorted(files)):
         tell("Reading files", done, len(files))
         for claim in claims.of(file, files[file]):
             name = claim.rule.table
-            layout = lay_out(claim.sheet, claims.tables[name], headers=claims.headers[name])
+            as_sent, headers = claims.as_sent(claim.rule)
+            layout = lay_out(claim.sheet, as_sent, headers=headers)
             out = decisions.kept_out(
                 file=claim.sheet.file,
                 sheet=claim.sheet.sheet,
@@ -272,6 +275,10 @@ def _read(
             if out is not None or claims.is_second_copy(claim):
                 claims.tallies.append(claim.all_refused(layout))
                 continue
+            earlier = claims.tables[name].version_of(claim.rule.wave)
+            if earlier is not None and layout.is_usable:
+                layout, changed = brought_up(layout, earlier)
+                recoded += changed
             # A form has the columns that its sender was asked for, and no others.
             claims.findings += _of_form(layout.findings) if claim.is_form else layout.findings
             if layout.is_usable:
@@ -284,7 +291,7 @@ def _read(
                 claims.tallies.append(claim.all_refused(layout))
     tell("Reading files", len(files), len(files))
     claims.findings = [one for one in claims.findings if one.severity == "note" or not decisions.is_silenced(one)]
-    return parts
+    return parts, recoded
 
 
 def _of_form(findings: Sequence[Finding]) -> list[Finding]:
@@ -332,11 +339,12 @@ def _is_ordered(frame: pd.DataFrame, table: Table, rank: pd.Series) -> bool:
     return all(map(operator.le, before, after))
 
 
-def _repairs(judged: Mapping[str, Judged], *, forms: Collection[str]) -> pd.DataFrame:
+def _repairs(judged: Mapping[str, Judged], recoded: Sequence[Repair], *, forms: Collection[str]) -> pd.DataFrame:
     """Return all repairs; an answer that was chosen from the list of a form is none."""
     import pandas as pd
 
     pieces = [one.repairs for one in judged.values() if len(one.repairs)]
+    pieces += [pd.DataFrame(list(recoded), columns=list(REPAIR_COLUMNS))] if recoded else []
     made = pd.concat(pieces) if pieces else pd.DataFrame(columns=list(REPAIR_COLUMNS))
     made = made.loc[~(made["file"].isin(list(forms)) & (made["rule"] == "synonym"))]
     types = {name: "int64" if name == "row" else "str" for name in REPAIR_COLUMNS}

@@ -194,6 +194,12 @@ def _header_row(sheet: Sheet, table: Table, owner: dict[str, str]) -> int | None
             best, most = position, len(named)
         if set(table.key) <= named:
             break
+    # Titles of groups may stand over a second row of the header, into which merged cells reach.
+    while best is not None and best + 1 < min(len(sheet.rows), _N_SEARCHED):
+        below = set(_named(sheet, best + 1, owner).values())
+        if not set(table.key) <= below or len(below) <= most:
+            break
+        best, most = best + 1, len(below)
     return best
 
 

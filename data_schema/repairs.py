@@ -36,6 +36,9 @@ _MISSING_MARKS = frozenset(
         "ni podatka",
         "n.d.",
         "no data",
+        "none",
+        "(null)",
+        "\\n",
     }
 )
 _MISSING_TEXTS = frozenset({"NA", "N/A", "n/a", "n.a.", "#N/A", "-", "–", "—"})
@@ -52,6 +55,9 @@ _PLAIN_LINES = {kind: re.compile(rf"(?:{pattern}\n)*+{pattern}") for kind, patte
 _LOST_LETTERS = re.compile(r"\ufffd|[^\W\d_]\?[^\W\d_]")
 _LONGEST_ANSWER = 120
 _ENDINGS = frozenset({"a", "la", "o", "lo", "na", "а", "ла", "о", "на"})
+_NOTHING = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
+"""Signs that show nothing, wherever they stand."""
+
 _INVISIBLE = "\u200b\u200e\u200f\ufeff"
 _SURE_DIGITS = 10**15
 
@@ -119,7 +125,7 @@ def clean_cell(cell: Cell, field: Field, *, typed: bool) -> CleanCell:
         return _of_type(cell, field, typed=typed)
     if len(cell) > LONGEST_CELL:
         return asked("The cell holds more text than any answer.", "Send the answer alone.")
-    text = cell if cell.isascii() else unicodedata.normalize("NFC", cell)
+    text = cell if cell.isascii() else unicodedata.normalize("NFC", cell.translate(_NOTHING))
     bare = text.strip().strip(_INVISIBLE).strip()
     rules: tuple[str, ...] = () if bare == cell else ("spaces",)
     kept = _KEPT_AS_TEXT.fullmatch(bare) if bare[:1] in ("=", "'") else None

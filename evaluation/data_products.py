@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,15 +33,23 @@ class Written:
         Their paths.
     n_rows
         Rows of data in them.
+    n_withheld
+        Rows that were left out because the pupil's consent is refused.
     """
 
     folder: Path
     files: tuple[Path, ...]
     n_rows: int = 0
+    n_withheld: int = 0
 
     def to_dict(self) -> dict[str, object]:
         """Return the values as JSON values."""
-        return {"folder": str(self.folder), "files": [path.name for path in self.files], "n_rows": self.n_rows}
+        return {
+            "folder": str(self.folder),
+            "files": [path.name for path in self.files],
+            "n_rows": self.n_rows,
+            "n_withheld": self.n_withheld,
+        }
 
 
 def export(trial: Trial, *, country: str) -> Written:
@@ -57,35 +67,59 @@ def export(trial: Trial, *, country: str) -> Written:
     ProtocolError
         When there is no such country.
     DataError
-        When nothing has been collected.
+        When nothing has been collected, or the data should have been deleted by now.
     """
     from data_schema.exports import csv_bytes, parquet_bytes, spss_bytes, stata_bytes
+    from data_schema.table_schema import table_schema
     from evaluation.data_pages import describe, pages_of
 
     if country not in trial.protocol.countries:
         known = ", ".join(sorted(trial.protocol.countries))
         raise ProtocolError("country", f"'{country}' is no country of this trial.", f"Name one of {known}.")
+    until = trial.protocol.privacy.retain_until
+    if until and date.fromisoformat(until) < trial.clock().date():
+        remedy = "Delete inbox/, store/ and private/, or change the date with those who decide on it."
+        raise DataError("[privacy], key 'retain_until'", f"the data were to be kept until {until}.", remedy)
     tables = tables_of(trial.protocol)
-    stored = {**stored_tables(trial), "school": trial.schools()[0]}
+    held = {**stored_tables(trial), "school": trial.schools()[0]}
+    stored = _with_consent(held)
     frames = {name: _of(frame, country) for name, frame in stored.items()}
+    n_rows = sum(map(len, frames.values()))
     target = trial.paths.export / country
     with whole_folder(target) as folder:
         for name, frame in sorted(frames.items()):
             contents = {
                 "csv": csv_bytes(frame),
-                "parquet": parquet_bytes(frame),
+                "parquet": parquet_bytes(frame, schema=table_schema(tables[name])),
                 "dta": stata_bytes(frame, tables[name]),
                 "sav": spss_bytes(frame, tables[name]),
             }
             for kind, content in contents.items():
                 (folder / f"{name}.{kind}").write_bytes(content)
         describe(trial, stored, folder, pages=[page for page in pages_of(trial) if page[0] == country])
-    return written(target, n_rows=sum(map(len, frames.values())))
+    n_held = sum(len(_of(frame, country)) for frame in held.values())
+    return written(target, n_rows=n_rows, n_withheld=n_held - n_rows)
 
 
-def written(folder: Path, *, n_rows: int = 0) -> Written:
+def _with_consent(frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Leave out the rows of pupils whose last list says that there is no consent."""
+    listed = frames.get("pupil")
+    if listed is None or "consent" not in listed:
+        return dict(frames)
+    key = ["school_id", "pupil_id"]
+    told = listed.loc[listed["consent"].notna()].drop_duplicates(key, keep="last")
+    refused = set(map(tuple, told.loc[~told["consent"].astype(bool), key].to_numpy().tolist()))
+    made = {}
+    for name, frame in frames.items():
+        pupils = zip(frame["school_id"], frame["pupil_id"], strict=True) if "pupil_id" in frame else ()
+        is_out = [pupil in refused for pupil in pupils] or [False] * len(frame)
+        made[name] = frame.loc[[not out for out in is_out]].reset_index(drop=True)
+    return made
+
+
+def written(folder: Path, *, n_rows: int = 0, n_withheld: int = 0) -> Written:
     """Return what was written into a folder."""
-    return Written(folder=folder, files=tuple(sorted(folder.iterdir())), n_rows=n_rows)
+    return Written(folder=folder, files=tuple(sorted(folder.iterdir())), n_rows=n_rows, n_withheld=n_withheld)
 
 
 def _of(frame: pd.DataFrame, country: str) -> pd.DataFrame:

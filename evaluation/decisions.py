@@ -252,8 +252,8 @@ def checked_waves(trial: Trial, frames: Mapping[str, pd.DataFrame]) -> dict[str,
             named = ", ".join(other[:10]) + (", ..." if len(other) > 10 else "")
             raise DataError(
                 f"wave {wave!r}",
-                f"it was frozen on {then.frozen[:10]}, and its data would change for {named}: a file was changed or "
-                "is gone, or the protocol has changed how it is read.",
+                f"it was frozen on {then.frozen[:10]}, and its data would change for {named}: a file was changed, "
+                "withdrawn, restored or is gone, or the protocol has changed how it is read.",
                 f"Bring back what was there; or thaw the wave with a reason: `crocoos freeze {wave} --thaw`.",
             )
     return found

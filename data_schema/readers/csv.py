@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gc
 import io
+import re
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -141,7 +142,9 @@ def _records(text: str, separator: str) -> tuple[Row, ...] | str:
     # Millions of tuples, none of which is garbage.
     gc.disable()
     try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        # Some programs write a space before a quotation mark, which would then be a letter like others.
+        is_spaced = re.search(f'{re.escape(separator)} "(?!")', text) is not None
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=is_spaced)
         return tuple([tuple([cell or None for cell in row]) if "" in row else tuple(row) for row in reader])
     except csv.Error as error:
         return f"It is no table: {error}."

@@ -17,7 +17,8 @@ from data_schema.readers.statistics import is_spss, is_stata, read_statistics
 from data_schema.readers.xlsx import read_xlsx
 
 _ZIP = b"PK"
-_TAG = re.compile(rb"<(?:!--|/?[a-z][a-z0-9]{0,10}[\s>/])")
+_TAG = re.compile(rb"<(!--|/?[a-z][a-z0-9]{0,20})[\s>/]")
+_HTML = frozenset(b"!-- meta style div tr td th tbody body head p span a br b font title script link".split())
 _OTHER_KINDS = (
     (
         b"\xd0\xcf\x11\xe0",
@@ -63,6 +64,9 @@ _MARKUP = (
     ("<table", "It is a web page, whatever its name says.", "Open it in a spreadsheet program and save it as .xlsx."),
     ("<?xml", "It is an XML file.", "Open it in a spreadsheet program and save it as .xlsx."),
     ("from:", "It is a mail.", "Send the file that was attached to it."),
+    ("return-path:", "It is a mail.", "Send the file that was attached to it."),
+    ("delivered-to:", "It is a mail.", "Send the file that was attached to it."),
+    ("mime-version:", "It is a mail.", "Send the file that was attached to it."),
     ("received:", "It is a mail.", "Send the file that was attached to it."),
     ("[{", "It is a file for programs (JSON).", "Send the table as .xlsx or .csv."),
     ("{", "It is a file for programs (JSON).", "Send the table as .xlsx or .csv."),
@@ -133,6 +137,8 @@ def _other_kind(content: bytes) -> tuple[str, str] | None:
     for word, problem, remedy in _MARKUP:
         if opening.startswith(word.encode()):
             return problem, remedy
-    if _TAG.match(opening):
-        return _MARKUP[0][1:]
-    return None
+    tag = _TAG.match(opening)
+    if tag is None:
+        return None
+    kind = "a web page, whatever its name says" if tag[1] in _HTML else "an XML file"
+    return f"It is {kind}.", "Open it in a spreadsheet program and save it as .xlsx."

@@ -28,6 +28,8 @@ from data_schema.readers.sheets import Cell, Reading, Row, Sheet, unreadable
 _BUILT_IN_DATES = frozenset((*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)))
 _NOT_FORMAT = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]|_.|\*.')
 _DATE_LETTER = re.compile("[dmyhs]", re.IGNORECASE)
+# No halves of a pair: alone they are no sign.
+_ESCAPED = re.compile("_x((?![Dd][89A-Fa-f])[0-9A-Fa-f]{4})_")
 _COMMENTS = re.compile(r"xl/(?:comments/?|threadedComments/?)[^/]*\.xml")
 _PADDED = re.compile("0{2,20}")
 _OTHER_BOOKS = {
@@ -164,10 +166,15 @@ def _texts(archive: zipfile.ZipFile, names: set[str]) -> tuple[str, ...]:
 def _text(item: ET.Element) -> str:
     """Return the text of a string item, of all its runs; not the phonetic guide beside it."""
     if len(item) == 1 and item[0].tag.endswith("}t"):
-        return bounded(item[0].text or "")
+        return _unescaped(bounded(item[0].text or ""))
     parts = [node.text or "" for node in item.iterfind("{*}t")]
     parts += [node.text or "" for node in item.iterfind("{*}r/{*}t")]
-    return bounded("".join(parts))
+    return _unescaped(bounded("".join(parts)))
+
+
+def _unescaped(text: str) -> str:
+    """Return a text with the signs that XML cannot hold: "_x000D_" is a line end (ECMA-376, part 1, 22.9.2.19)."""
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)).strip("\x00"), text) if "_x" in text else text
 
 
 def _formats(archive: zipfile.ZipFile, names: set[str]) -> list[str | bool]:

@@ -75,6 +75,8 @@ def export(country: str, folder: Path, *, as_json: bool) -> None:
 
     made = Trial(folder, progress=ProgressLine()).export(country=country)
     text = f"{count(made.n_rows, 'row', 'rows')} in {count(len(made.files), 'file', 'files')} in {made.folder}."
+    if made.n_withheld:
+        text += f"\n{count(made.n_withheld, 'row', 'rows')} left out: the pupil's consent is refused."
     Console(as_json=as_json).answer(made.to_dict(), text)
 
 

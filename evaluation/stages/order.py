@@ -57,7 +57,7 @@ def _collect(trial: Trial) -> Mapping[str, str]:
             {"legal basis": sha256_of(trial.protocol.privacy.legal_basis)} if trial.protocol.privacy.legal_basis else {}
         ),
         **({"erased pupils": sha256_of(sorted(erased))} if (erased := tombstones_of(trial)) else {}),
-        **({"decisions": sha256_of(decided)} if (decided := decisions_of(trial).to_dict()) else {}),
+        **({"decisions.jsonl": sha256_of(decided)} if (decided := decisions_of(trial).to_dict()) else {}),
         **(trial.protocol_hashes("linking") if trial.protocol.linking.by_name else {}),
         **_later(trial),
         "inbox": sha256_of(files) if files else "",

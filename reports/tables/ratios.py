@@ -7,9 +7,10 @@ import math
 from analysis.results import Estimate
 from reports.blocks import Column, Span, Table
 from reports.evidence import Evidence
+from reports.means import shown_means
 from reports.selection import Estimates, all_estimates, compared_arms, focus, main_analyses, outcome_of
 from reports.sentences import Comparison, comparison
-from reports.tables.cells import HIDDEN, outcome_head, shown_means
+from reports.tables.cells import HIDDEN, outcome_head
 from reports.tables.layout import Cell, Line, line, table
 from reports.words import Words, message
 

@@ -232,6 +232,41 @@ def test_a_country_sees_its_own_data_only_with_labels(trial: Trial) -> None:
         trial.export(country="XX")
 
 
+def test_an_export_is_without_pupils_whose_consent_is_refused(trial: Trial) -> None:
+    file = min((trial.paths.inbox / "baseline" / "HU").glob("pupil_*.csv"))
+    text = file.read_bytes().decode("utf-8-sig")
+    assert text.count(";igen\r\n") + text.count(";igen;x\r\n") > 3
+    lines = text.splitlines()
+    at = lines[0].split(";").index("consent")
+    for k in range(20, len(lines)):
+        cells = lines[k].split(";")
+        if len(cells) > at and cells[at] == "igen":
+            cells[at] = "nem"
+            lines[k] = ";".join(cells)
+            break
+    file.write_bytes("\r\n".join([*lines, ""]).encode("utf-8-sig"))
+    before = pd.read_csv(trial.export(country="HU").folder / "pupil.csv")
+    trial.collect()
+    made = trial.export(country="HU")
+    assert made.n_withheld >= 2
+    after = pd.read_csv(made.folder / "pupil.csv")
+    gone = set(before["pupil_id"]) - set(after["pupil_id"])
+    assert len(gone) == 1
+    for name in ("status", "signals", "survey"):
+        assert not gone & set(pd.read_csv(made.folder / f"{name}.csv")["pupil_id"])
+    with Store.open_read(trial.paths.store / "trial.duckdb") as store:
+        assert gone <= set(store.table("pupil")["pupil_id"])
+    answer = CliRunner().invoke(crocoos, ["export", "HU", str(trial.paths.root)])
+    assert "consent is refused" in answer.output
+
+
+def test_nothing_is_exported_after_the_date_of_retention(trial: Trial) -> None:
+    text = trial.paths.protocol.read_text(encoding="utf-8")
+    trial.paths.protocol.write_text(f'{text}\n[privacy]\nretain_until = "2027-08-31"\n', encoding="utf-8")
+    with pytest.raises(DataError, match="were to be kept until 2027-08-31"):
+        Trial(trial.paths.root, clock=clock).export(country="HU")
+
+
 def test_the_codebook_has_no_small_count(trial: Trial) -> None:
     made = trial.codebook()
     frame = pd.read_csv(made.folder / "codebook.csv")

@@ -366,4 +366,54 @@ BOOKS = (
     ),
 )
 
-MORE_BAD_FILES = (*LETTERS, *LINES, *VALUES, *BOOKS)
+
+def _merged_header(sheet: Worksheet) -> None:
+    for area in ("A1:A2", "B1:B2", "C1:F1"):
+        sheet.merge_cells(area)
+
+
+SIGNS = (
+    BadFile(
+        name="a header of two rows, merged downwards and across",
+        path=XLSX,
+        content=book([["school_id", "pupil_id", "Status"], [None, None, *CELLS[2:]], list(GOOD_ROW)], _merged_header),
+        kept=1,
+        cells={"average_mark": 4.5},
+        notes=("Cells are merged",),
+    ),
+    BadFile(
+        name="a line end that XML cannot hold",
+        path=XLSX,
+        content=book(statuses(status(status="enrolled_x000D_"))),
+        kept=1,
+        repairs=frozenset({("status", "enrolled", "spaces")}),
+    ),
+    BadFile(
+        name="spaces before quotation marks",
+        content=text(HEADER.replace(";", ", "), '031201, "0001", "enrolled", , , "4,5"'),
+        kept=1,
+        repairs=frozenset({("average_mark", "4.5", "decimal mark")}),
+    ),
+    BadFile(
+        name="signs that show nothing, inside words",
+        content=rows("031\u00ad201;0001;enrol\u200dled;;;4.5"),
+        kept=1,
+        repairs=frozenset({("school_id", "031201", "spaces"), ("status", "enrolled", "spaces")}),
+    ),
+    BadFile(
+        name="a school's number in groups",
+        content=rows("031 201;0001;enrolled;;;4"),
+        asked=1,
+        questions=("differs by leading zeros or signs",),
+    ),
+    BadFile(
+        name="what programs write for nothing",
+        content=rows("031201;0001;enrolled;None;(null);\\N"),
+        kept=1,
+        repairs=frozenset((name, "", "missing mark") for name in CELLS[3:]),
+    ),
+    refused("a mail", b"Return-Path: <school@example.org>\r\nSubject: data\r\n", "a mail"),
+    refused("a file of XML without its first line", b"<data><row/></data>", "XML file"),
+)
+
+MORE_BAD_FILES = (*LETTERS, *LINES, *VALUES, *BOOKS, *SIGNS)

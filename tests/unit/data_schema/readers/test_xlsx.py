@@ -188,3 +188,18 @@ def test_entities_are_refused_before_they_are_expanded() -> None:
 )
 def test_cells_out_of_their_places_are_refused(xml: str) -> None:
     assert "no workbook that can be read" in refusal(read_xlsx(with_sheet(xml), file="a.xlsx"))
+
+
+@pytest.mark.parametrize(
+    ("stored", "text"),
+    [
+        ("a_x000D_b", "a\rb"),
+        ("_x005F_x000D_", "_x000D_"),
+        ("_xD83D_", "_xD83D_"),
+        ("a_x0000_", "a"),
+        ("_xyz_", "_xyz_"),
+    ],
+)
+def test_escaped_signs_are_read_and_halves_of_pairs_stay_as_they_are(stored: str, text: str) -> None:
+    (sheet,) = read_xlsx(workbook_of((stored,)), file="a.xlsx").sheets
+    assert sheet.rows == ((text,),)
