@@ -11,13 +11,12 @@ if TYPE_CHECKING:
         fit_binary_mixed,
         fit_logistic_mixed,
         fit_logistic_slopes,
-        number_needed_to_treat,
         risk_effects,
         risk_redraws,
     )
     from analysis.clustered import fit_linear_clustered
     from analysis.counts import CountFit, RateEffects, fit_counts, rate_effects
-    from analysis.effect_sizes import cox_index, hedges_g, odds_ratio, total_variance_factor
+    from analysis.effect_sizes import cox_index, hedges_g, number_needed_to_treat, odds_ratio, total_variance_factor
     from analysis.effects import estimate_effects
     from analysis.fidelity import Fidelity, Indicator, fidelity_index
     from analysis.gee import GeeFit, fit_gee
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from analysis.inference.randomisation_inference import RandomisationTest, randomisation_tests
     from analysis.inference.randomisation_intervals import RandomisationInference, randomisation_inference
     from analysis.inference.wild_bootstrap import WildBootstrap, wild_bootstrap
-    from analysis.linear import fit_linear_mixed, icc_interval
+    from analysis.linear import fit_linear_mixed
     from analysis.linear_models import LinearModelFit, linear_model
     from analysis.mixed import MixedSums, fit_mixed_sums, merge_mixed_sums, mixed_model, mixed_sums
     from analysis.mixed_batch import mixed_model_batch
@@ -56,7 +55,6 @@ if TYPE_CHECKING:
     from analysis.results import ESTIMATE_COLUMNS, Coefficients, Convergence, Estimate, Fit, estimates_frame
     from analysis.scales import Reliability, cronbach_alpha, reliability, scale_score
     from analysis.specs import Model, Question
-    from analysis.sums import SchoolSums, school_sums
     from analysis.terms import design_columns
     from analysis.time_to_event import (
         Curves,
@@ -118,7 +116,6 @@ __all__ = [
     "Reliability",
     "RiskEffects",
     "RiskRedraws",
-    "SchoolSums",
     "SchoolTrial",
     "SignalPerformance",
     "SignalQuestion",
@@ -158,7 +155,6 @@ __all__ = [
     "flags_at_capacity",
     "hazard_effects",
     "hedges_g",
-    "icc_interval",
     "jackknife",
     "kaplan_meier",
     "leaving_effects",
@@ -187,7 +183,6 @@ __all__ = [
     "risk_effects",
     "risk_redraws",
     "scale_score",
-    "school_sums",
     "schools_needed",
     "signal_shares",
     "simulated_power",
@@ -232,7 +227,6 @@ _HOMES = {
     "RateEffects": "analysis.counts",
     "RiskEffects": "analysis.binary",
     "RiskRedraws": "analysis.binary",
-    "SchoolSums": "analysis.sums",
     "SchoolTrial": "analysis.power",
     "SignalPerformance": "analysis.warning_signals",
     "SignalQuestion": "analysis.warning_signals",
@@ -272,7 +266,6 @@ _HOMES = {
     "flags_at_capacity": "analysis.warning_signals",
     "hazard_effects": "analysis.time_to_event",
     "hedges_g": "analysis.effect_sizes",
-    "icc_interval": "analysis.linear",
     "jackknife": "analysis.inference.cluster_bootstrap",
     "kaplan_meier": "analysis.time_to_event",
     "leaving_effects": "analysis.time_to_event",
@@ -285,7 +278,7 @@ _HOMES = {
     "mixed_model": "analysis.mixed",
     "mixed_model_batch": "analysis.mixed_batch",
     "mixed_sums": "analysis.mixed",
-    "number_needed_to_treat": "analysis.binary",
+    "number_needed_to_treat": "analysis.effect_sizes",
     "odds_ratio": "analysis.effect_sizes",
     "ordinal_effects": "analysis.ordinal",
     "pairs_bootstrap": "analysis.inference.cluster_bootstrap",

@@ -6,14 +6,18 @@ risk difference with a valid standard error; CR2 and Satterthwaite degrees of fr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
-from analysis.inference.cluster_robust import cr2
+from analysis.inference.cluster_robust import cluster_robust, cr2, weighted_design
+from analysis.mixed_models.moments import prepared_columns
 from analysis.results import Coefficients, Convergence, Fit, failed_fit
 from analysis.specs import Model
-from analysis.sums import SchoolSums, scaled_columns, school_cross_products
+from analysis.sums import school_columns, school_cross_products
 from analysis.terms import Columns, design_columns
+from data_schema.errors import EstimationError
 
 METHOD = "linear_clustered"
 
@@ -26,7 +30,7 @@ def fit_linear_clustered(frame: pd.DataFrame, model: Model) -> Fit:
     frame
         One row a pupil.
     model
-        Which column plays which part.
+        Which column plays which part; its weights, one a school, may be there.
 
     Returns
     -------
@@ -38,48 +42,74 @@ def fit_linear_clustered(frame: pd.DataFrame, model: Model) -> Fit:
     Bell and McCaffrey (2002), Survey Methodology 28, 169-181; Pustejovsky and Tipton (2018), J. Business and Economic
     Statistics 36, 672-683.
     """
-    return linear_clustered_of(design_columns(frame, model))
+    columns = design_columns(frame, model)
+    return linear_clustered_of(columns, weights=school_weights(frame, model, columns.schools))
 
 
-def linear_clustered_of(columns: Columns) -> Fit:
+def school_weights(frame: pd.DataFrame, model: Model, schools: Sequence[str]) -> np.ndarray | None:
+    """Return the weight of each school, of mean 1; None where the model has none.
+
+    Raises
+    ------
+    EstimationError
+        When a school has no weight, two weights, or one that is not above 0.
+    """
+    if model.weights is None:
+        return None
+    pairs = frame[[model.school, model.weights]].astype({model.school: str}).drop_duplicates()
+    by_school = dict(zip(pairs[model.school], pairs[model.weights].astype(float), strict=True))
+    if len(by_school) < len(pairs) or not all(weight > 0 and np.isfinite(weight) for weight in by_school.values()):
+        raise EstimationError(
+            f"column '{model.weights}'", "is not one number above 0 for each school.", "State one weight a school."
+        )
+    found = np.array([by_school[school] for school in schools])
+    return found / found.mean() if len(found) else found
+
+
+def linear_clustered_of(columns: Columns, *, weights: np.ndarray | None = None) -> Fit:
     """Fit the model of columns that are already made; see `fit_linear_clustered`.
 
     Parameters
     ----------
     columns
         As `analysis.design_columns` returns them.
+    weights
+        Of the J schools; None for equal ones.
     """
     labels = {"method": METHOD, "se_type": "CR2", "df_method": "satterthwaite"}
     if columns.reason:
         return failed_fit(columns.reason, **labels, n_missing_outcome=columns.n_missing_outcome)
-    kept, values, centre, scale = scaled_columns(columns)
-    n_schools = len(columns.schools)
-    products = school_cross_products(values, columns.school, n_schools=n_schools)
-    sums = SchoolSums(
-        names=tuple(columns.names[k] for k in kept),
-        n=np.bincount(columns.school, minlength=n_schools).astype(float),
-        by_school=products[:, 0, :],
-        total=products.sum(axis=0),
-        centre=centre,
-        scale=scale,
-        dropped=tuple(name for k, name in enumerate(columns.names) if k not in set(kept.tolist())),
-    )
-    matrix, shift = sums.to_original()
-    answer = cr2(products, contrasts=matrix)
+    prepared = prepared_columns(school_columns(columns))
+    basis, n_schools = prepared.basis, len(columns.schools)
+    products = school_cross_products(prepared.values, columns.school, n_schools=n_schools)
+    matrix = basis.matrix * basis.scale
+    if weights is None:
+        answer = cr2(products, contrasts=matrix)
+    else:
+        answer = cluster_robust(weighted_design(_with_weights(products, weights)), contrasts=matrix)
     return Fit(
         method=METHOD,
         se_type="CR2",
         df_method="satterthwaite",
         coefficients=Coefficients(
-            names=sums.names,
-            estimate=matrix @ answer.beta + shift,
+            names=basis.names,
+            estimate=matrix @ answer.beta + basis.shift,
             vcov=matrix @ answer.vcov @ matrix.T,
             df=answer.df,
         ),
         convergence=Convergence(status="converged"),
-        n_pupils=sums.n_pupils,
+        n_pupils=len(columns.y),
         n_schools=n_schools,
         n_missing_outcome=columns.n_missing_outcome,
         n_missing_covariate=columns.n_missing_covariate,
-        dropped=sums.dropped,
+        dropped=tuple(basis.dropped),
     )
+
+
+def _with_weights(products: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return each school's cross-products of [X WX y] from those of [X y], its pupils having one weight."""
+    p = products.shape[1] - 1
+    order = np.r_[np.arange(p), np.arange(p), p]
+    weighted = np.r_[np.zeros(p, dtype=bool), np.ones(p, dtype=bool), False]
+    times = np.where(weighted[None, :], weights[:, None], 1.0)
+    return np.asarray(products[:, order][:, :, order] * times[:, :, None] * times[:, None, :])

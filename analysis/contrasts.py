@@ -101,6 +101,8 @@ def difference_rows(frame: pd.DataFrame, question: Question, *, arms: Sequence[A
     present = {data.arm for data in arms if len(data.sizes) > 0}
     model = question.effect_model()
     fit: Fit | None = None
+    if question.weights is not None and question.model != "linear_cluster":
+        return _without_weights(question)
     if question.arms[0] in present and len(present) >= 2:
         model = replace(model, arms=tuple(arm for arm in question.arms if arm in present))
         fit = _FITTERS[question.model](frame[frame[question.arm].astype(str).isin(model.arms)], model)
@@ -115,6 +117,26 @@ def difference_rows(frame: pd.DataFrame, question: Question, *, arms: Sequence[A
         if question.model == "logistic_mixed":
             rows.append(replace(odds_ratio(odds), arm=arm))
     return rows
+
+
+def _without_weights(question: Question) -> list[Estimate]:
+    """Return a failed row an arm: schools had different chances of the arms, and the model takes no weights."""
+    reason = (
+        "Schools had different chances of the arms, and this model takes no weights. Plan an analysis with the model"
+        " linear_cluster, which weights each school by the inverse of its chance."
+    )
+    return [
+        Estimate(
+            quantity="difference",
+            term=arm_term(arm),
+            arm=arm,
+            conf_level=question.conf_level,
+            method=question.model,
+            status="failed",
+            reason=reason,
+        )
+        for arm in question.arms[1:]
+    ]
 
 
 def _nothing_to_compare(arm: str, question: Question, *, present: set[str]) -> Estimate:

@@ -163,3 +163,28 @@ def odds_ratio(log_odds: Estimate) -> Estimate:
         conf_low=math.exp(log_odds.conf_low),
         conf_high=math.exp(log_odds.conf_high),
     )
+
+
+def number_needed_to_treat(difference: Estimate) -> Estimate:
+    """Return a risk difference's row as a number needed to treat; see `analysis.risk_effects`.
+
+    Parameters
+    ----------
+    difference
+        With its interval.
+
+    Examples
+    --------
+    >>> row = number_needed_to_treat(Estimate(estimate=-0.05, conf_low=-0.08, conf_high=-0.02))
+    >>> row.estimate, row.conf_low, row.conf_high
+    (20.0, 12.5, 50.0)
+    """
+    row = replace(difference, quantity="number_needed_to_treat", std_error=math.nan, statistic=math.nan)
+    if difference.status == "failed" or difference.estimate == 0:
+        reason = difference.reason or "The difference is zero: no number of pupils makes one event less."
+        return replace(failed_row(row), reason=reason)
+    low, high = (math.inf if bound == 0 else -1 / bound for bound in (difference.conf_low, difference.conf_high))
+    reason = difference.reason
+    if difference.conf_low <= 0 <= difference.conf_high:
+        reason = "The interval of the difference holds zero, so that of this number passes through infinity."
+    return replace(row, estimate=-1 / difference.estimate, conf_low=low, conf_high=high, reason=reason)

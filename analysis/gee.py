@@ -12,12 +12,13 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from analysis.binary.fitting import delta_differences, too_few
+from analysis.binary.fitting import too_few
 from analysis.binary.separation import separated_arm
 from analysis.counts.rows import count_rows
 from analysis.quadrature import LOGIT, ComplementaryLogLog, Poisson, Response
 from analysis.results import Coefficients, Convergence, Estimate, Fit, failed_fit
 from analysis.specs import Model
+from analysis.standardised import Standardised
 from analysis.sums import scaled_columns
 from analysis.terms import Columns, design_columns
 from data_schema.errors import EstimationError
@@ -346,4 +347,4 @@ def _differences(
         mean, slope = _MEANS[equations.link].mean(x @ solution.beta + equations.offset)
         values.append(float(mean.mean()))
         slopes.append((slope[:, None] * x).mean(axis=0))
-    return delta_differences(np.array(values), np.array(slopes), vcov, terms=terms, df=equations.df)
+    return Standardised.by_delta(np.array(values), np.array(slopes), vcov, terms=terms, df=equations.df).differences()

@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 
 from analysis.clustered import linear_clustered_of
-from analysis.results import Estimate, Fit, estimates_frame, failed_row
+from analysis.results import EffectRows, Fit, failed_row
 from analysis.specs import Model
 from analysis.terms import INTERCEPT, Columns, arm_term, design_columns
 from data_schema.errors import EstimationError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WaveEffects:
+class WaveEffects(EffectRows):
     """Effects that come from several waves or cohorts.
 
     Parameters
@@ -33,26 +33,8 @@ class WaveEffects:
         Schools with data on both sides of the comparison over time.
     """
 
-    rows: tuple[Estimate, ...]
     fits: dict[str, Fit]
     n_schools_compared: int
-
-    def row(self, quantity: str, arm: str, *, term: str | None = None) -> Estimate:
-        """Return one row.
-
-        Raises
-        ------
-        KeyError
-            When there is none.
-        """
-        for row in self.rows:
-            if row.quantity == quantity and row.arm == arm and term in (None, row.term):
-                return row
-        raise KeyError(f"{quantity} of {arm}")
-
-    def tidy(self) -> pd.DataFrame:
-        """Return the rows in the columns of the table of estimates."""
-        return estimates_frame(self.rows)
 
     def glance(self) -> pd.DataFrame:
         """Return one row a model."""

@@ -15,9 +15,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.formula import parse_formula
-from analysis.inference import kenward_roger as kr
 from analysis.mixed_models.columns import mixed_columns
-from analysis.mixed_models.fit import MixedDfMethod, MixedFit, ShownSeType
+from analysis.mixed_models.fit import MixedFit, ShownSeType
 from analysis.mixed_models.intercept import intercept_optimum, is_intercept
 from analysis.mixed_models.jets import likelihood_jet, matrices, parameters
 from analysis.mixed_models.likelihood import LikelihoodSums, likelihood_sums
@@ -31,10 +30,9 @@ from analysis.mixed_models.robust import (
     cluster_products,
     robust_errors,
 )
-from analysis.mixed_models.satterthwaite import observed_spread
-from analysis.mixed_models.search import Optimum, factor_map, optimum
+from analysis.mixed_models.search import Optimum, optimum
 from analysis.mixed_models.streaming import streamed_sums
-from analysis.mixed_models.working import VarianceComponent, Working
+from analysis.mixed_models.working import MixedDfMethod, VarianceComponent, Working, model_coefficients, working_of
 from analysis.results import Coefficients, Convergence
 from data_schema.errors import EstimationError
 
@@ -341,13 +339,10 @@ def _fit(
     se_type: MixedSeType,
 ) -> MixedFit:
     made, described = sums.moments, sums.described
-    working = _working(made, best, at, reml=reml, df_method=df_method)
+    working = working_of(made, best, at, reml=reml, df_method=df_method)
     robust = None
     if se_type != "model" and sums.clusters is not None:
         robust = robust_errors(sums.clusters, made, best, se_type=se_type)
-    deviance = best.deviance + 2 * at.free(reml=reml) * np.log(made.basis.scale)
-    if reml:
-        deviance -= 2 * made.basis.log_det
     return MixedFit(
         formula=described.formula,
         outcome=described.outcome,
@@ -357,7 +352,7 @@ def _fit(
         coefficients=_coefficients(working, robust),
         convergence=Convergence(
             status="boundary" if best.singular else "converged",
-            objective=float(deviance),
+            objective=working.deviance,
             n_evaluations=best.n_evaluations,
         ),
         described=described,
@@ -367,41 +362,22 @@ def _fit(
         n_missing=described.n_missing,
         dropped=made.basis.dropped,
         notes=described.notes,
-        log_likelihood=float(-deviance / 2),
+        log_likelihood=-working.deviance / 2,
         n_parameters=made.n_fixed + len(best.variances),
         working=working,
         robust=robust,
     )
 
 
-def _working(sums: Moments, best: Optimum, at: LikelihoodSums, *, reml: bool, df_method: MixedDfMethod) -> Working:
-    if df_method == "kenward_roger":
-        fitted = kr.kenward_roger(at)
-        slopes, spread, adjusted = fitted.slopes, fitted.spread, fitted.adjusted
-    else:
-        change = factor_map(parameters(sums), sums)
-        spread = observed_spread(at, change, best.theta, best.variances, reml=reml)
-        slopes, adjusted = -at.phi @ at.first[:, :-1, :-1] @ at.phi, at.phi
-    return Working(sums=sums, optimum=best, at=at, slopes=slopes, spread=spread, adjusted=adjusted, reml=reml)
-
-
 def _coefficients(working: Working, robust: RobustErrors | None) -> Coefficients:
-    basis, matrix = working.sums.basis, working.to_original
-    estimate = matrix @ working.at.beta + basis.shift
-    if robust is not None:
-        return Coefficients(
-            names=basis.names,
-            estimate=estimate,
-            vcov=matrix @ robust.answer.vcov @ matrix.T,
-            df=robust.answer.df,
-        )
-    variance = np.einsum("kp,pq,kq->k", matrix, working.at.phi, matrix)
-    slopes = np.einsum("kp,ipq,kq->ki", matrix, working.slopes, matrix)
+    if robust is None:
+        return model_coefficients(working)
+    matrix = working.to_original
     return Coefficients(
-        names=basis.names,
-        estimate=estimate,
-        vcov=matrix @ working.adjusted @ matrix.T,
-        df=kr.t_df(variance, slopes, working.spread),
+        names=working.sums.basis.names,
+        estimate=working.estimate,
+        vcov=matrix @ robust.answer.vcov @ matrix.T,
+        df=robust.answer.df,
     )
 
 

@@ -81,6 +81,43 @@ def estimates_frame(estimates: Sequence[Estimate]) -> pd.DataFrame:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EffectRows:
+    """Rows of the table of estimates that one analysis made.
+
+    Parameters
+    ----------
+    rows
+        What they are about is in ``quantity``, ``arm`` and ``term``.
+    """
+
+    rows: tuple[Estimate, ...]
+
+    def row(self, quantity: str, arm: str, *, term: str | None = None) -> Estimate:
+        """Return one row.
+
+        Parameters
+        ----------
+        quantity, arm
+            Of the row.
+        term
+            The first one's, unless given.
+
+        Raises
+        ------
+        KeyError
+            When there is none.
+        """
+        for row in self.rows:
+            if row.quantity == quantity and row.arm == arm and term in (None, row.term):
+                return row
+        raise KeyError(f"{quantity} of {arm}")
+
+    def tidy(self) -> pd.DataFrame:
+        """Return the rows in the columns of the table of estimates."""
+        return estimates_frame(self.rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Coefficients:
     """Coefficients of a fit with what their inference needs.
 

@@ -35,6 +35,9 @@ class Model:
         "indicator": a missing value is replaced by the column's mean and marked by an indicator column, unbiased in a
         randomised trial because assignment is independent of the covariate's missingness (White and Thompson 2005,
         Statistics in Medicine 24, 993-1007); "drop": the row is left out.
+    weights
+        Column of the schools' weights, one value above 0 a school: the inverse of its probability of its arm where
+        schools differ in that. None for equal ones. For "linear_cluster" only.
     """
 
     outcome: str
@@ -44,6 +47,7 @@ class Model:
     covariates: tuple[str, ...] = ()
     strata: str | None = None
     missing_covariates: MissingCovariates = "indicator"
+    weights: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse a model that contradicts itself."""
@@ -58,7 +62,7 @@ class Model:
                 f"model of '{self.outcome}'", f"the arms {', '.join(self.arms)} name one twice.", "Name each arm once."
             )
         named = [self.outcome, self.school, *self.covariates]
-        named += [column for column in (self.arm, self.strata) if column is not None]
+        named += [column for column in (self.arm, self.strata, self.weights) if column is not None]
         repeated = sorted({name for name in named if named.count(name) > 1})
         if repeated:
             raise EstimationError(
@@ -95,6 +99,8 @@ class Question:
         Column of the design's strata; None for a design without.
     conf_level
         Level of the intervals, between 0 and 1.
+    weights
+        Column of the schools' weights, see `Model`; a model that takes none is then a row with a reason.
 
     Raises
     ------
@@ -114,6 +120,7 @@ class Question:
     strata: str | None = "stratum"
     country: str = "country"
     conf_level: float = 0.95
+    weights: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse a question that contradicts itself."""
@@ -136,6 +143,7 @@ class Question:
             arms=self.arms,
             covariates=self.covariates,
             strata=self.strata,
+            weights=self.weights,
         )
 
     def unconditional_model(self) -> Model:

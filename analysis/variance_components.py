@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from analysis.linear import METHOD, icc_interval, maximum
+from analysis.linear import METHOD, school_fit
+from analysis.mixed_models.icc import icc_frame
+from analysis.mixed_models.moments import moments
 from analysis.results import Estimate
 from analysis.specs import Question
-from analysis.sums import school_sums
+from analysis.sums import school_columns
 from analysis.terms import design_columns
 
 
@@ -77,15 +79,18 @@ def unconditional_components(frame: pd.DataFrame, question: Question) -> Compone
     columns = design_columns(frame, question.unconditional_model())
     if columns.reason:
         return Components(conf_level=question.conf_level, n_pupils=len(columns.y), reason=columns.reason)
-    sums = school_sums(columns)
-    known = Components(conf_level=question.conf_level, n_schools=len(sums.n), n_pupils=sums.n_pupils)
-    if float(sums.n.max()) == 1:
+    known = Components(conf_level=question.conf_level, n_schools=len(columns.schools), n_pupils=len(columns.y))
+    if known.n_schools == known.n_pupils:
         reason = "No school has two pupils with this outcome: schools and pupils cannot be told apart."
         return replace(known, reason=reason)
-    found = maximum(sums)
-    best = found.best
-    if best is None:
+    found = school_fit(moments(school_columns(columns)))
+    if found.working is None:
         return replace(known, reason=found.reason)
-    low, high = icc_interval(sums, conf_level=question.conf_level)
-    unit = float(sums.scale[-1]) ** 2
-    return replace(known, school=best.ratio * best.sigma2 * unit, pupil=best.sigma2 * unit, icc_low=low, icc_high=high)
+    icc = icc_frame(found.working, conf_level=question.conf_level).iloc[0]
+    return replace(
+        known,
+        school=found.school_variance,
+        pupil=found.pupil_variance,
+        icc_low=float(icc["conf_low"]),
+        icc_high=float(icc["conf_high"]),
+    )

@@ -12,7 +12,7 @@ from evaluation.provenance import version
 from evaluation.stages import require
 from evaluation.stages.assign import RECORD, n_draws, read_allocation_record, read_log, verify
 from evaluation.stages.collect import CONTENT, RETURNS
-from evaluation.stages.impact import COSTS, ESTIMATES, FLOW, IMPLEMENTATION
+from evaluation.stages.impact import COSTS, ESTIMATES, FLOW, IMPLEMENTATION, school_weights
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence, OutcomeFacts
 
 if TYPE_CHECKING:
@@ -164,6 +164,7 @@ def _design(trial: Trial) -> dict[str, object]:
         "seed": record.seed,
         "algorithm": record.algorithm,
         "drawn": record.drawn,
+        "weighted": bool(school_weights(trial)),
         "n_draws": n_draws(read_log(trial)),
         "verified": verify(trial).ok,
         "allocation_sha256": record.allocation_sha256,

@@ -94,6 +94,7 @@ class DesignSection(Section):
     cuts: dict[Name, tuple[float, ...]] = {}
     matching: MatchingSection | None = None
     constraint: ConstraintSection | None = None
+    misfits: Literal["balanced", "strata", "global", "wstrata", "wglobal"] = "balanced"
     seed: str = ""
     allocation: str = ""
     arms: Annotated[tuple[ArmSection, ...], Field(min_length=2)]

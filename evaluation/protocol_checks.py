@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from data_schema.tables import Table
     from evaluation.protocol import Analysis, Measure, Outcome, Protocol, TableSection
 
-RESERVED = ("school_id", "pupil", "arm", "stratum", "country", "wave")
+RESERVED = ("school_id", "pupil", "arm", "stratum", "country", "wave", "school_weight")
 """Columns of the analysis data that no outcome or covariate may be called."""
 
 _NUMERIC = ("whole_number", "number", "year", "yes_no")

@@ -84,6 +84,7 @@ def design_of(protocol: Protocol) -> Design:
         strata=section.strata,
         cuts=tuple(section.cuts.items()),
         kind="stratified" if section.kind == "recorded" else section.kind,
+        misfits=section.misfits,
         matching=None
         if matching is None
         else Matching(variables=matching.variables, distance=matching.distance, limit=matching.limit),

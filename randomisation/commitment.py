@@ -77,7 +77,7 @@ class Commitment:
         '378990890f958e6b'
         """
         read = read_schools(schools, design)
-        check_arms(design, len(read.ids))
+        check_arms(design, read)
         rule = None
         if design.constraint is not None:
             from randomisation.constrained import acceptance, validity

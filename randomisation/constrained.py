@@ -248,6 +248,7 @@ def assignment_probabilities(schools: pd.DataFrame, design: Design) -> pd.DataFr
     """
     import pandas as pd
 
+    from randomisation.misfits import BALANCED, misfit_plan, misfit_probabilities
     from randomisation.simple import simple_probabilities
 
     read = read_schools(schools, design)
@@ -255,6 +256,12 @@ def assignment_probabilities(schools: pd.DataFrame, design: Design) -> pd.DataFr
         table = np.tile(
             [float(share) for share in simple_probabilities(design.ratios, len(read.ids))], (len(read.ids), 1)
         )
+    elif design.constraint is None and design.misfits != BALANCED:
+        cells = read.cells()
+        plan = misfit_plan([len(members) for members in cells.values()], design.ratios, design.misfits)
+        table = np.empty((len(read.ids), len(design.arms)))
+        for members, row in zip(cells.values(), misfit_probabilities(plan), strict=True):
+            table[members] = [float(share) for share in row]
     elif design.constraint is None:
         table = np.tile([float(share) for share in design.probabilities.values()], (len(read.ids), 1))
     else:

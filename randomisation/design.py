@@ -12,6 +12,7 @@ from randomisation.canonical import is_plain
 from randomisation.constraint import Constraint
 from randomisation.cuts import Cut, check_cuts, class_names
 from randomisation.matching import Matching
+from randomisation.misfits import BALANCED, KNOWN, STRATEGIES, Misfits
 
 DesignKind = Literal["simple", "complete", "stratified", "matched"]
 KINDS = ("simple", "complete", "stratified", "matched")
@@ -87,6 +88,11 @@ class Design:
     cuts
         Pairs of a stratum that is a number and the values at which it is cut into classes, such as
         ``("size", (300, 500))``: below 300, 300 to below 500, 500 and more.
+    misfits
+        What becomes of schools that are left over when a stratum's arms have their whole shares; for the kind
+        "stratified" only. "balanced" (the default) settles them against one another across strata; "strata", "global",
+        "wstrata" and "wglobal" are the strategies of `randomisation.misfits`. With "strata" and "global" and uneven
+        ratios schools of different strata differ in their probabilities: `assignment_probabilities` has them.
 
     Examples
     --------
@@ -103,6 +109,7 @@ class Design:
     matching: Matching | None = None
     constraint: Constraint | None = None
     cuts: tuple[Cut, ...] = ()
+    misfits: Misfits = BALANCED
 
     def __post_init__(self) -> None:
         """Check the design as a whole."""
@@ -128,6 +135,12 @@ class Design:
         if self.strata and self.kind in ("simple", "complete"):
             raise DesignError(
                 "design, strata", f"A {self.kind} draw has no strata.", "Leave them out, or use kind 'stratified'."
+            )
+        if self.misfits not in KNOWN or (self.misfits != BALANCED and self.kind != "stratified"):
+            raise DesignError(
+                "design, misfits",
+                f"'{self.misfits}' is not known for a draw of the kind '{self.kind}'.",
+                f"Use one of {', '.join(KNOWN)} with kind 'stratified', or leave it out.",
             )
         if self.kind == "simple" and self.constraint is not None:
             raise DesignError(
@@ -182,9 +195,10 @@ class Design:
 
     @property
     def probabilities(self) -> dict[str, Fraction]:
-        """Each school's probability of each arm, exact; the same for every school.
+        """Each arm's share by the ratio, which is each school's probability of it.
 
-        Under a constraint with unequal ratios schools differ: `assignment_probabilities` has each one's.
+        Under a constraint with unequal ratios, and where misfits are handed out without regard to these, schools
+        differ: `assignment_probabilities` has each one's.
         """
         total = sum(self.ratios)
         return {arm.name: Fraction(arm.ratio, total) for arm in self.arms}
@@ -195,6 +209,8 @@ class Design:
         parts = [strata if self.kind == "stratified" else self.kind]
         if self.matching is not None:
             parts = [*([strata] if self.strata else []), f"matched on {', '.join(self.matching.variables)}"]
+        if self.misfits != BALANCED:
+            parts.append(f"misfits {self.misfits}")
         if self.constraint is not None:
             parts.append(f"constrained on {', '.join(self.constraint.variables)}")
         return f"{arms} = {ratios}, {', '.join(parts)}"
@@ -233,6 +249,9 @@ class Design:
                 f"{text}, within {size} of schools {strata}that are {self.matching.in_words()}. "
                 "Schools that are left over are allocated among one another, so that the arms' numbers stay even."
             )
+        if self.misfits != BALANCED:
+            strata = f", within strata formed by {' and '.join(self.strata)}" if self.strata else ""
+            return f"{text}{strata}. Schools left over are allocated {STRATEGIES[self.misfits]}."
         if not self.strata:
             return f"{text}."
         levels = f"in all schools together and within each {self.strata[0]}"
@@ -249,6 +268,8 @@ class Design:
         values: dict[str, object] = {"kind": self.kind, "arms": arms, "strata": list(self.strata)}
         if self.cuts:
             values["cuts"] = [[name, list(at)] for name, at in self.cuts]
+        if self.misfits != BALANCED:
+            values["misfits"] = self.misfits
         if self.matching is not None:
             values["matching"] = self.matching.to_dict()
         if self.constraint is not None:
@@ -269,6 +290,7 @@ class Design:
                 matching=None if matching is None else Matching.from_dict(matching),  # type: ignore[arg-type]
                 constraint=None if constraint is None else Constraint.from_dict(constraint),  # type: ignore[arg-type]
                 cuts=tuple((name, tuple(at)) for name, at in values.get("cuts", ())),  # type: ignore[attr-defined]
+                misfits=values.get("misfits", BALANCED),  # type: ignore[arg-type]
             )
         except (KeyError, TypeError, ValueError) as error:
             raise DesignError("allocation record, design", f"It cannot be read ({error}).", _RESTORE) from error

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Literal
 from data_schema.errors import DesignError
 from randomisation.canonical import is_plain, listed
 from randomisation.design import Design
+from randomisation.misfits import BALANCED, draw_misfits, fewest_schools, misfit_plan
 from randomisation.schools import SortedSchools, read_schools
 from randomisation.settle import leftovers, settle
 from randomisation.simple import draw_simple
-from randomisation.stream import ALGORITHM, CONSTRAINED, MATCHED, SIMPLE, Source, published_stream
+from randomisation.stream import ALGORITHM, CONSTRAINED, MATCHED, MISFITS, SIMPLE, Source, published_stream
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,7 +145,7 @@ def allocate(schools: pd.DataFrame, design: Design, *, seed: str) -> Allocation:
     """
     check_seed(seed)
     read = read_schools(schools, design)
-    check_arms(design, len(read.ids))
+    check_arms(design, read)
     labels = read.labels()
     rule = None
     if design.constraint is not None:
@@ -177,6 +178,8 @@ def algorithm_of(design: Design) -> str:
     """
     if design.constraint is not None:
         return CONSTRAINED
+    if design.misfits != BALANCED:
+        return MISFITS
     return {"simple": SIMPLE, "matched": MATCHED}.get(design.kind, ALGORITHM)
 
 
@@ -225,7 +228,11 @@ def draw_arms(read: SortedSchools, design: Design, source: Source) -> tuple[str,
     if design.kind == "simple":
         return tuple(design.names[arm] for arm in draw_simple(len(read.ids), design.ratios, source))
     cells = read.cells()
-    counts = settle(leftovers({key: len(members) for key, members in cells.items()}, design.ratios), source)
+    sizes = {key: len(members) for key, members in cells.items()}
+    if design.misfits == BALANCED:
+        counts = settle(leftovers(sizes, design.ratios), source)
+    else:
+        counts = draw_misfits(misfit_plan(tuple(sizes.values()), design.ratios, design.misfits), source)
     arms = [""] * len(read.ids)
     for members, row in zip(cells.values(), counts, strict=True):
         source.shuffle(members)
@@ -245,8 +252,9 @@ def check_seed(seed: str) -> None:
         )
 
 
-def check_arms(design: Design, n_schools: int) -> None:
+def check_arms(design: Design, read: SortedSchools) -> None:
     """Raise DesignError if the schools are too few for every arm to get one whatever is drawn."""
+    n_schools = len(read.ids)
     if n_schools < len(design.arms):
         raise DesignError(
             "design, arms",
@@ -255,6 +263,9 @@ def check_arms(design: Design, n_schools: int) -> None:
         )
     if design.kind == "simple":
         return
+    if design.misfits != BALANCED:
+        _check_misfits(design, read)
+        return
     unit = sum(design.ratios)
     bare = [arm.name for arm in design.arms if n_schools * arm.ratio < unit]
     if bare:
@@ -262,6 +273,18 @@ def check_arms(design: Design, n_schools: int) -> None:
             f"design, arm {listed(bare)}",
             f"It could stay empty: the ratio {design.ratio_in_words} gives it less than one of {n_schools} schools.",
             f"Recruit {-(-unit // min(design.ratios))} schools or more, or state a more even ratio.",
+        )
+
+
+def _check_misfits(design: Design, read: SortedSchools) -> None:
+    sizes = [len(members) for members in read.cells().values()]
+    least = fewest_schools(misfit_plan(sizes, design.ratios, design.misfits))
+    bare = [name for name, n in zip(design.names, least, strict=True) if n == 0]
+    if bare:
+        raise DesignError(
+            f"design, arm {listed(bare)}",
+            f"It could stay empty: the strata are too small for misfits '{design.misfits}'.",
+            "Form larger strata, recruit more schools, or leave 'misfits' out.",
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, TypeVar
@@ -14,6 +14,7 @@ import numpy as np
 from data_schema.errors import DesignError
 from randomisation.design import Design
 from randomisation.draw import check_arms
+from randomisation.misfits import BALANCED, arrangements, count_allocations, misfit_plan, possible_counts
 from randomisation.schools import SortedSchools, read_schools
 from randomisation.settle import Leftovers, leftovers, settle
 from randomisation.simple import n_simple
@@ -82,7 +83,11 @@ def n_allocations(schools: pd.DataFrame, design: Design) -> int:
     if design.constraint is not None:
         return len(_usable(schools, design, most=MOST_ALLOCATIONS).positions)
     read, plan = _read(schools, design)
-    return n_simple(len(design.arms), len(read.ids)) if design.kind == "simple" else _count(plan)
+    if design.kind == "simple":
+        return n_simple(len(design.arms), len(read.ids))
+    if design.misfits != BALANCED:
+        return count_allocations(misfit_plan(plan.sizes, design.ratios, design.misfits))
+    return _count(plan)
 
 
 def all_allocations(schools: pd.DataFrame, design: Design, *, most: int = MOST_ALLOCATIONS) -> AllAllocations:
@@ -119,8 +124,8 @@ def all_allocations(schools: pd.DataFrame, design: Design, *, most: int = MOST_A
         return _all_simple(read, design)
     members = list(read.cells().values())
     found: list[tuple[tuple[int, ...], Fraction]] = []
-    for counts, share in _settlements(plan).items():
-        ways = math.prod(_arrangements(row) for row in counts)
+    for counts, share in _cases(plan, design):
+        ways = math.prod(arrangements(row) for row in counts)
         choices = [_arranged(row) for row in counts]
         for chosen in itertools.product(*choices):
             arms = [0] * len(read.ids)
@@ -160,13 +165,8 @@ def _all_simple(read: SortedSchools, design: Design) -> AllAllocations:
 
 def _read(schools: pd.DataFrame, design: Design) -> tuple[SortedSchools, Leftovers]:
     read = read_schools(schools, design)
-    check_arms(design, len(read.ids))
+    check_arms(design, read)
     return read, leftovers({key: len(members) for key, members in read.cells().items()}, design.ratios)
-
-
-def _arrangements(counts: Sequence[int]) -> int:
-    """Count the ways to hand out so many schools of each arm within a stratum."""
-    return math.factorial(sum(counts)) // math.prod(math.factorial(n) for n in counts)
 
 
 def _arranged(counts: Sequence[int]) -> list[tuple[int, ...]]:
@@ -185,12 +185,12 @@ def _count(plan: Leftovers) -> int:
     """Count allocations group by group, keeping apart what a group adds to each arm."""
     whole = plan.whole()
     closed = set(range(len(plan.sizes))) - set(plan.cells)
-    count = math.prod(_arrangements(whole[stratum]) for stratum in closed)
+    count = math.prod(arrangements(whole[stratum]) for stratum in closed)
     ways: dict[int, dict[tuple[int, ...], int]] = {}
     for group in range(len(plan.parent) - 1, -1, -1):
         stratum = plan.cells[group]
         if stratum >= 0:
-            ways[group] = {up: _arrangements(_plus(whole[stratum], up)) for up in _rounded(plan, group)}
+            ways[group] = {up: arrangements(_plus(whole[stratum], up)) for up in _rounded(plan, group)}
             continue
         sums = {(0,) * len(plan.ratios): 1}
         for child in plan.children[group]:
@@ -217,6 +217,13 @@ def _rounded(plan: Leftovers, cell: int) -> list[tuple[int, ...]]:
     either = [(0, 1) if units else (0,) for units in plan.left[cell]]
     over = sum(plan.left[cell]) // plan.unit
     return [up for up in itertools.product(*either) if sum(up) == over]
+
+
+def _cases(plan: Leftovers, design: Design) -> Iterable[tuple[_Counts, Fraction]]:
+    """Return how many schools of each stratum can go to each arm, with the probability of each case."""
+    if design.misfits == BALANCED:
+        return _settlements(plan).items()
+    return possible_counts(misfit_plan(plan.sizes, design.ratios, design.misfits))
 
 
 def _settlements(plan: Leftovers) -> dict[_Counts, Fraction]:

@@ -10,6 +10,7 @@ from data_schema.errors import DesignError
 from randomisation.canonical import listed, sha256, table_bytes
 from randomisation.design import MATCHED_SET, Design
 from randomisation.draw import Allocation, algorithm_of, allocate, check_arms, lone_schools
+from randomisation.misfits import BALANCED, could_draw, misfit_plan
 from randomisation.schools import SCHOOL_ID, SortedSchools, look_alikes, read_schools
 from randomisation.sets import REST
 
@@ -216,7 +217,7 @@ def adopt(schools: pd.DataFrame, design: Design, *, arms: Mapping[str, str]) -> 
         an arm has no school.
     """
     read = read_schools(schools, design)
-    check_arms(design, len(read.ids))
+    check_arms(design, read)
     _check_adopted(read, design, arms)
     labels = read.labels()
     chosen = tuple(arms[school] for school in read.ids)
@@ -262,9 +263,19 @@ def _check_adopted(read: SortedSchools, design: Design, arms: Mapping[str, str])
 
 def _off_design(read: SortedSchools, design: Design, arms: Sequence[str]) -> tuple[str, ...]:
     """Note groups of schools whose counts the design could not have drawn."""
-    off = []
     if design.kind == "simple":
         return ()
+    off = _off_balance(read, design, arms) if design.misfits == BALANCED else _off_misfits(read, design, arms)
+    if not off:
+        return ()
+    return (
+        f"The design could not have drawn these numbers of schools: {listed(off)}. "
+        "Tests by re-draws follow the design, not the draw that was made.",
+    )
+
+
+def _off_balance(read: SortedSchools, design: Design, arms: Sequence[str]) -> list[str]:
+    off = []
     for depth in range(len(design.columns) + 1):
         members: dict[tuple[str, ...], list[str]] = {}
         for values, arm in zip(read.stratum_values, arms, strict=True):
@@ -274,12 +285,15 @@ def _off_design(read: SortedSchools, design: Design, arms: Sequence[str]) -> tup
             if any(abs(chosen.count(name) - len(chosen) * share) >= 1 for name, share in shares.items()):
                 counts = ", ".join(f"{chosen.count(name)} {name}" for name in design.names)
                 off.append(f"{' / '.join(key) or 'all schools'} ({counts})")
-    if not off:
-        return ()
-    return (
-        f"The design could not have drawn these numbers of schools: {listed(off)}. "
-        "Tests by re-draws follow the design, not the draw that was made.",
-    )
+    return off
+
+
+def _off_misfits(read: SortedSchools, design: Design, arms: Sequence[str]) -> list[str]:
+    members = list(read.cells().values())
+    chosen = [[arms[school] for school in schools] for schools in members]
+    plan = misfit_plan([len(schools) for schools in members], design.ratios, design.misfits)
+    counts = [[own.count(name) for name in design.names] for own in chosen]
+    return [] if could_draw(plan, counts) else ["strata and their misfits"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ import numpy as np
 from data_schema.errors import DesignError
 from randomisation.design import Design
 from randomisation.draw import check_arms, check_seed
+from randomisation.misfits import BALANCED, Misfits, misfit_plan, redraw_misfits
 from randomisation.schools import SortedSchools, read_schools
 from randomisation.settle import Leftovers, leftovers, settle
 from randomisation.simple import redraw_simple
@@ -70,7 +71,7 @@ def replay(schools: pd.DataFrame, design: Design, *, n_draws: int, seed: str, st
         if number < 0:
             raise DesignError(f"re-draws, {name}", f"{number} is below zero.", "State a whole number, 0 or more.")
     read = read_schools(schools, design)
-    check_arms(design, len(read.ids))
+    check_arms(design, read)
     if design.constraint is None:
         return _free(read, design, n_draws=n_draws, seed=seed, start=start)
     from randomisation.constrained import acceptance
@@ -92,7 +93,7 @@ def _free(read: SortedSchools, design: Design, *, n_draws: int, seed: str, start
     drawn = np.empty((max(last - first, 0) * block, len(columns)), dtype=np.int16)
     for number in range(first, last):
         rows = slice((number - first) * block, (number - first + 1) * block)
-        drawn[rows, columns] = _block(plan, seed=seed, number=number, n_draws=block)
+        drawn[rows, columns] = _block(plan, seed=seed, number=number, n_draws=block, misfits=design.misfits)
     return drawn[start - first * block : start - first * block + n_draws]
 
 
@@ -128,10 +129,15 @@ def _generator(seed: str, number: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, number]))
 
 
-def _block(plan: Leftovers, *, seed: str, number: int, n_draws: int) -> np.ndarray:
+def _block(plan: Leftovers, *, seed: str, number: int, n_draws: int, misfits: Misfits) -> np.ndarray:
     """Draw a block; shape (n_draws, J), schools by stratum."""
     generator = _generator(seed, number)
-    counts = _two_arms(plan, generator, n_draws) if len(plan.ratios) == 2 else _more_arms(plan, generator, n_draws)
+    if misfits != BALANCED:
+        counts = redraw_misfits(misfit_plan(plan.sizes, plan.ratios, misfits), generator, n_draws)
+    elif len(plan.ratios) == 2:
+        counts = _two_arms(plan, generator, n_draws)
+    else:
+        counts = _more_arms(plan, generator, n_draws)
     stratum = np.repeat(np.arange(len(plan.sizes)), plan.sizes)
     rank = np.arange(len(stratum)) - np.searchsorted(stratum, stratum)
     limits = counts.cumsum(axis=2)

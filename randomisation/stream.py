@@ -18,6 +18,9 @@ ALGORITHM = "crocoos-stratified-1"
 SIMPLE, MATCHED, CONSTRAINED = "crocoos-simple-1", "crocoos-matched-1", "crocoos-constrained-1"
 """Names and versions of the published algorithms of the other designs."""
 
+MISFITS = "crocoos-misfits-1"
+"""Name and version of the published algorithm of stratified draws with a strategy of their own for misfits."""
+
 _WORDS = 2**64
 _Item = TypeVar("_Item")
 

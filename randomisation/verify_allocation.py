@@ -30,6 +30,7 @@ Edge = tuple[Key, int]
 Item = TypeVar("Item")
 ALGORITHM = "crocoos-stratified-1"
 SIMPLE, MATCHED, CONSTRAINED = "crocoos-simple-1", "crocoos-matched-1", "crocoos-constrained-1"
+MISFITS = "crocoos-misfits-1"
 UNIT, INVERSE_UNIT, MOST_TRIES = 100_000, 1000, 20_000
 RECORD = "crocoos allocation record 1"
 COMMITMENT = "crocoos commitment 1"
@@ -193,20 +194,57 @@ def draw_simple(stream: Stream, schools: Sequence[str], arms: Sequence[str], rat
             return result
 
 
-def draw_from(stream: Stream, strata_of: dict[str, Key], arms: Sequence[str], ratios: Sequence[int]) -> dict[str, str]:
-    """Draw the arm of every school: sections 3 and 5 of ALGORITHM.md."""
+def misfit_lot(stream: Stream, slots: Sequence[int], n: int) -> list[int]:
+    """Return the arms of so many misfits: section 12 of ALGORITHM.md."""
+    return list(slots) * (n // len(slots)) + (stream.shuffled(slots)[: n % len(slots)] if n else [])
+
+
+def settle_misfits(stream: Stream, sizes: dict[Key, int], ratios: Sequence[int], misfits: str) -> dict[Edge, int]:
+    """Return the schools of each stratum and arm: section 12 of ALGORITHM.md."""
+    lowest = [ratio // math.gcd(*ratios) for ratio in ratios]
+    one_each = misfits in ("strata", "global")
+    slots = [arm for arm, ratio in enumerate(lowest) for _ in range(1 if one_each else ratio)]
+    left = {stratum: sizes[stratum] % sum(lowest) for stratum in sorted(sizes)}
+    if misfits in ("global", "wglobal"):
+        lot = stream.shuffled(misfit_lot(stream, slots, sum(left.values())))
+    else:
+        lot = [arm for n in left.values() for arm in misfit_lot(stream, slots, n)]
+    counts = {}
+    for stratum, n in left.items():
+        mine, lot = lot[:n], lot[n:]
+        for arm, ratio in enumerate(lowest):
+            counts[stratum, arm] = sizes[stratum] // sum(lowest) * ratio + mine.count(arm)
+    return counts
+
+
+def settle_shares(stream: Stream, sizes: dict[Key, int], ratios: Sequence[int]) -> dict[Edge, int]:
+    """Return the schools of each stratum and arm: sections 3 and 4 of ALGORITHM.md."""
+    rounded = Shares(sizes, ratios, stream).round_all()
+    return {
+        (stratum, arm): n * ratio // sum(ratios) + rounded.get((stratum, arm), 0)
+        for stratum, n in sizes.items()
+        for arm, ratio in enumerate(ratios)
+    }
+
+
+def draw_from(
+    stream: Stream, strata_of: dict[str, Key], arms: Sequence[str], ratios: Sequence[int], misfits: str = "balanced"
+) -> dict[str, str]:
+    """Draw the arm of every school: sections 3 to 5 of ALGORITHM.md, with section 12 in place of 4 for misfits."""
     members: dict[Key, list[str]] = {}
     for school in sorted(strata_of):
         members.setdefault(strata_of[school], []).append(school)
     sizes = {stratum: len(schools) for stratum, schools in members.items()}
-    rounded = Shares(sizes, ratios, stream).round_all()
+    if misfits == "balanced":
+        counts = settle_shares(stream, sizes, ratios)
+    else:
+        counts = settle_misfits(stream, sizes, ratios, misfits)
     result = {}
     for stratum in sorted(members):
         waiting = stream.shuffled(members[stratum])
         for arm, name in enumerate(arms):
-            n_schools = sizes[stratum] * ratios[arm] // sum(ratios) + rounded.get((stratum, arm), 0)
-            result.update(dict.fromkeys(waiting[:n_schools], name))
-            waiting = waiting[n_schools:]
+            result.update(dict.fromkeys(waiting[: counts[stratum, arm]], name))
+            waiting = waiting[counts[stratum, arm] :]
     return result
 
 
@@ -400,6 +438,7 @@ class Record:
             self.design = json.dumps(design, sort_keys=True, separators=(",", ":"))
             self.cuts: dict[str, list[float]] = {name: list(at) for name, at in design.get("cuts", [])}
             self.kind, self.constraint = design["kind"], design.get("constraint")
+            self.misfits: str = design.get("misfits", "balanced")
             self.columns: list[str] = design["strata"] + (["matched_set"] if self.kind == "matched" else [])
             looked_at = (
                 (design.get("matching") or {}).get("variables", []),
@@ -426,7 +465,8 @@ class Record:
             found.append("The record's schools and strata do not have the hash that it states.")
         if table_hash(["school_id", "arm"], [(s, self.arm_of[s]) for s in schools]) != self.allocation_sha256:
             found.append("The record's arms do not have the hash that it states.")
-        known = CONSTRAINED if self.constraint else {"simple": SIMPLE, "matched": MATCHED}.get(self.kind, ALGORITHM)
+        plain = ALGORITHM if self.misfits == "balanced" else MISFITS
+        known = CONSTRAINED if self.constraint else {"simple": SIMPLE, "matched": MATCHED}.get(self.kind, plain)
         if self.drawn == "here" and self.algorithm != known:
             found.append(f"The record was drawn by '{self.algorithm}', this file knows '{known}'.")
         elif self.drawn == "here":
@@ -451,7 +491,7 @@ class Record:
         stream, schools = Stream(self.seed, self.algorithm), sorted(self.strata_of)
         if self.algorithm == SIMPLE:
             return draw_simple(stream, schools, self.arms, self.ratios)
-        drawn = draw_from(stream, self.strata_of, self.arms, self.ratios)
+        drawn = draw_from(stream, self.strata_of, self.arms, self.ratios, self.misfits)
         if self.constraint is None:
             return drawn
         values = {name: [self.values_of[s][k] for s in schools] for k, name in enumerate(self.variables)}
@@ -459,7 +499,7 @@ class Record:
         for _ in range(MOST_TRIES):
             if rule.lets_through([drawn[school] for school in schools], self.arms):
                 return drawn
-            drawn = draw_from(stream, self.strata_of, self.arms, self.ratios)
+            drawn = draw_from(stream, self.strata_of, self.arms, self.ratios, self.misfits)
         return dict.fromkeys(schools, "")
 
     def set_problems(self) -> list[str]:

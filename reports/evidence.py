@@ -80,9 +80,10 @@ class Evidence:
     design
         Facts of the allocation: ``kind`` ("simple", "complete", "stratified" or "matched"), ``specification`` (of the
         design, as it is recorded), ``labels`` (of the columns that it looks at), ``strata`` (list of labels),
-        ``n_strata``, ``ratio`` ("1:1"), ``seed``, ``algorithm``, ``drawn`` ("here" or "elsewhere"), ``n_draws`` (how
-        often anyone drew), ``verified`` (bool), ``allocation_sha256``, ``plan_sha256`` (empty when the plan was not
-        frozen), ``plan_frozen`` (bool), ``changes_after_freeze`` (list of str).
+        ``n_strata``, ``ratio`` ("1:1"), ``seed``, ``algorithm``, ``drawn`` ("here" or "elsewhere"),
+        ``weighted`` (whether schools had different chances of the arms), ``n_draws`` (how often anyone drew),
+        ``verified`` (bool), ``allocation_sha256``, ``plan_sha256`` (empty when the plan was not frozen),
+        ``plan_frozen`` (bool), ``changes_after_freeze`` (list of str).
     estimates
         The table of results/estimates.csv: ``estimate_id, plan_entry, role, quantity, term, estimate, std_error,
         statistic, df, p_value, conf_low, conf_high, conf_level, outcome, arm, country, n_schools, n_pupils, method,

@@ -2,7 +2,7 @@
 
 from analysis.binary.fitting import Link, Separation, fit_binary_mixed, fit_logistic_mixed
 from analysis.binary.redraws import RiskRedraws, risk_redraws
-from analysis.binary.risks import RiskEffects, RiskInterval, number_needed_to_treat, risk_effects
+from analysis.binary.risks import RiskEffects, RiskInterval, risk_effects
 from analysis.binary.slopes import fit_logistic_slopes
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "fit_binary_mixed",
     "fit_logistic_mixed",
     "fit_logistic_slopes",
-    "number_needed_to_treat",
     "risk_effects",
     "risk_redraws",
 ]

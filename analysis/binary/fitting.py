@@ -13,6 +13,7 @@ from analysis.inference.adjusted_profile import adjusted_vcov
 from analysis.quadrature import LOGIT, ComplementaryLogLog, Optimum, Problem, Response, average_mean, maximise
 from analysis.results import Coefficients, Convergence, Fit, failed_fit
 from analysis.specs import Model
+from analysis.standardised import Standardised
 from analysis.terms import Columns, design_columns
 from data_schema.errors import EstimationError
 
@@ -281,34 +282,10 @@ def arm_risks(
     return np.array([share[0] for share in shares]), np.array([share[1] for share in shares])
 
 
-def delta_differences(
-    values: np.ndarray, slopes: np.ndarray, vcov: np.ndarray, *, terms: tuple[str, ...], df: int
-) -> Coefficients:
-    """Return each arm's value less the reference's, with the variance of the delta method.
-
-    Parameters
-    ----------
-    values, slopes
-        Shapes (A,) and (A, q), values by arm and their derivatives.
-    vcov
-        Shape (q, q).
-    terms
-        Columns of the arms other than the reference.
-    df
-        Degrees of freedom.
-    """
-    gradient = (slopes[1:] - slopes[0]).reshape(len(terms), len(vcov))
-    return Coefficients(
-        names=terms,
-        estimate=values[1:] - values[0],
-        vcov=gradient @ vcov @ gradient.T,
-        df=np.full(len(terms), float(df)),
-    )
-
-
 def _risk_differences(draft: BinaryFit, *, df: int) -> Coefficients:
     """Standardise shares over the pupils of the fit; in strata left out the difference is zero."""
     problem, optimum, adjusted = fitted_parts(draft)
     shares, slopes = arm_risks(problem, optimum.beta, optimum.school_sd, terms=draft.terms)
     informative = draft.share_informative
-    return delta_differences(shares * informative, slopes * informative, adjusted, terms=draft.terms, df=df)
+    risks = Standardised.by_delta(shares * informative, slopes * informative, adjusted, terms=draft.terms, df=df)
+    return risks.differences()

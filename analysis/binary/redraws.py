@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.binary.fitting import arm_risks, not_binary
 from analysis.quadrature import Patterns, Problem, maximise, sums_by_school
-from analysis.results import Estimate, estimates_frame
+from analysis.results import EffectRows, Estimate
 from analysis.specs import Model
 from analysis.terms import Columns, arm_term, design_columns
 from data_schema.errors import EstimationError
@@ -23,7 +23,7 @@ _CLOSE = 1e-4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RiskRedraws:
+class RiskRedraws(EffectRows):
     """Risk differences under the allocation and under re-draws of the design.
 
     Parameters
@@ -42,11 +42,6 @@ class RiskRedraws:
     arms: tuple[str, ...]
     observed: np.ndarray
     draws: np.ndarray
-    rows: tuple[Estimate, ...]
-
-    def tidy(self) -> pd.DataFrame:
-        """Return the rows in the columns of the table of estimates."""
-        return estimates_frame(self.rows)
 
 
 def risk_redraws(

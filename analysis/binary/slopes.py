@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 from scipy import optimize
 
-from analysis.binary.fitting import delta_differences, not_binary, too_few
+from analysis.binary.fitting import not_binary, too_few
 from analysis.binary.separation import separated_arm
 from analysis.quadrature import Patterns, Problem
 from analysis.quadrature.search import pooled_fit
 from analysis.results import Coefficients, Convergence, Fit, failed_fit
 from analysis.specs import Model
+from analysis.standardised import Standardised
 from analysis.terms import design_columns
 from data_schema.errors import EstimationError
 
@@ -266,4 +267,4 @@ def _differences(problem: Problem, found: _Found, place: int, *, terms: tuple[st
                 by += one * other * np.concatenate([(share * steep) @ x, random])
         values.append(total)
         slopes.append(by)
-    return delta_differences(np.array(values), np.array(slopes), found.vcov, terms=terms, df=df)
+    return Standardised.by_delta(np.array(values), np.array(slopes), found.vcov, terms=terms, df=df).differences()

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from analysis.binary.fitting import delta_differences
 from analysis.counts.fitting import CountFamily, CountFit, fit_counts
 from analysis.effect_sizes import odds_ratio
 from analysis.quadrature import average_mean
-from analysis.results import Estimate, estimates_frame, failed_row, t_estimate
+from analysis.results import EffectRows, Estimate
 from analysis.specs import Model
-from analysis.terms import arm_term
+from analysis.standardised import Standardised, unestimated
 from data_schema.errors import EstimationError
+
+_CONTRASTS = ("rate_ratio", "rate_difference", "mean_difference")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RateEffects:
+class RateEffects(EffectRows):
     """Rates by arm, as they would be if every pupil of the trial were in that arm.
 
     Parameters
@@ -34,25 +34,7 @@ class RateEffects:
     """
 
     fit: CountFit
-    rows: tuple[Estimate, ...]
     per: float
-
-    def row(self, quantity: str, arm: str) -> Estimate:
-        """Return one row.
-
-        Raises
-        ------
-        KeyError
-            When there is none.
-        """
-        for row in self.rows:
-            if row.quantity == quantity and row.arm == arm:
-                return row
-        raise KeyError(f"{quantity} of {arm}")
-
-    def tidy(self) -> pd.DataFrame:
-        """Return the rows in the columns of the table of estimates."""
-        return estimates_frame(self.rows)
 
     def glance(self) -> pd.DataFrame:
         """Return one row for the fit."""
@@ -106,62 +88,52 @@ def rate_effects(
         status=fit.fit.status,
         reason=fit.fit.convergence.reason,
     )
-    rows = _failed(shared, model) if fit.optimum is None else _rows(shared, fit, model, per=per)
-    return RateEffects(fit=fit, rows=tuple(rows), per=per)
+    if fit.optimum is None:
+        rows = unestimated(shared, arms=model.arms, own="rate", contrasts=_CONTRASTS)
+    else:
+        rows = _rows(shared, fit, model, per=per)
+    return RateEffects(fit=fit, rows=rows, per=per)
 
 
-def _failed(shared: Estimate, model: Model) -> list[Estimate]:
-    rows = [replace(shared, quantity="rate", arm=arm, term=arm) for arm in model.arms]
-    for arm in model.arms[1:]:
+def _rows(shared: Estimate, fit: CountFit, model: Model, *, per: float) -> tuple[Estimate, ...]:
+    rates, exposure = _rates(fit, model)
+    by_unit = rates.times(per)
+    rows = [by_unit.own(shared, place, quantity="rate", scale="log") for place in range(len(model.arms))]
+    for place in range(1, len(model.arms)):
+        ratio = odds_ratio(fit.estimate(fit.terms[place - 1], conf_level=shared.conf_level))
         rows += [
-            replace(shared, quantity=quantity, arm=arm, term=arm_term(arm))
-            for quantity in ("rate_ratio", "rate_difference", "mean_difference")
+            replace(ratio, quantity="rate_ratio", arm=model.arms[place], outcome=shared.outcome),
+            by_unit.difference(shared, place, quantity="rate_difference"),
+            rates.times(exposure).difference(shared, place, quantity="mean_difference"),
         ]
-    return [failed_row(row) for row in rows]
+    return tuple(rows)
 
 
-def _rows(shared: Estimate, fit: CountFit, model: Model, *, per: float) -> list[Estimate]:
-    rates, slopes, exposure = _rates(fit)
-    assert fit.problem is not None and fit.adjusted is not None  # noqa: S101, PT018  # there is an optimum
-    df = fit.problem.between_df()
-    rows = []
-    for arm, rate, slope in zip(model.arms, rates, slopes, strict=True):
-        error = math.sqrt(float(slope @ fit.adjusted @ slope)) / rate
-        row = replace(shared, quantity="rate", arm=arm, term=arm)
-        done = t_estimate(row, estimate=math.log(rate * per), std_error=error, df=df, status=row.status)
-        done = replace(odds_ratio(done), quantity="rate", std_error=error * rate * per)
-        rows.append(replace(done, statistic=math.nan, p_value=math.nan))
-    differences = delta_differences(rates, slopes, fit.adjusted, terms=fit.terms, df=df)
-    for place, arm in enumerate(model.arms[1:]):
-        term = fit.terms[place]
-        ratio = odds_ratio(fit.estimate(term, conf_level=shared.conf_level))
-        rows.append(replace(ratio, quantity="rate_ratio", arm=arm, outcome=shared.outcome))
-        error = math.sqrt(float(differences.vcov[place, place]))
-        for quantity, factor in (("rate_difference", per), ("mean_difference", exposure)):
-            row = replace(shared, quantity=quantity, arm=arm, term=term)
-            estimate = float(differences.estimate[place]) * factor
-            rows.append(t_estimate(row, estimate=estimate, std_error=error * factor, df=df, status=row.status))
-    return rows
-
-
-def _rates(fit: CountFit) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return rates by arm with their derivatives by (beta, school_sd), and the mean exposure of a pupil."""
+def _rates(fit: CountFit, model: Model) -> tuple[Standardised, float]:
+    """Return rates by arm and the mean exposure of a pupil."""
     problem, optimum = fit.problem, fit.optimum
-    assert problem is not None and optimum is not None  # noqa: S101, PT018  # asked for only then
+    assert problem is not None and optimum is not None and fit.adjusted is not None  # noqa: S101, PT018  # only then
     data = problem.data
     exposure = np.exp(data.offset) if data.offset is not None else np.ones(len(data.count))
-    answers = []
+    values, slopes = [], []
     for chosen in (None, *fit.terms):
         x = problem.with_arm(list(fit.terms), chosen=chosen)
-        answers.append(
-            average_mean(
-                x @ optimum.beta,
-                optimum.school_sd,
-                x=x,
-                count=data.count * exposure,
-                response=data.response,
-                n_nodes=40,
-            )
+        value, slope = average_mean(
+            x @ optimum.beta,
+            optimum.school_sd,
+            x=x,
+            count=data.count * exposure,
+            response=data.response,
+            n_nodes=40,
         )
-    mean_exposure = float((data.count * exposure).sum() / data.count.sum())
-    return np.array([answer[0] for answer in answers]), np.array([answer[1] for answer in answers]), mean_exposure
+        values.append(value)
+        slopes.append(slope)
+    rates = Standardised.by_delta(
+        np.array(values),
+        np.array(slopes),
+        fit.adjusted,
+        terms=fit.terms,
+        df=problem.between_df(),
+        arms=model.arms,
+    )
+    return rates, float((data.count * exposure).sum() / data.count.sum())

@@ -15,8 +15,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analysis.inference.cluster_robust import ClusterDesign
-from analysis.linear import Profile, maximum
-from analysis.sums import SchoolSums, scaled_columns, school_sums
+from analysis.linear import school_fit
+from analysis.mixed_models.intercept import intercept_coefficients, intercept_sums
+from analysis.mixed_models.moments import moments, prepared_columns
+from analysis.mixed_models.working import Working
+from analysis.sums import school_columns
 from analysis.terms import Columns
 from data_schema.errors import EstimationError
 
@@ -179,42 +182,48 @@ def residual_bootstrap(columns: Columns, *, n_bootstrap: int = 999, seed: int = 
     """
     if columns.reason:
         raise EstimationError("residual bootstrap", columns.reason, "Fit the model first.")
-    sums = school_sums(columns)
-    found = maximum(sums)
-    if found.best is None:
+    own = school_columns(columns)
+    prepared = prepared_columns(own)
+    found = school_fit(moments(own, prepared))
+    if found.working is None:
         raise EstimationError("residual bootstrap", found.reason, "Fit the model first.")
-    _, values, _, _ = scaled_columns(columns)
-    matrix, shift = sums.to_original()
-    draws = [
-        refitted.beta
-        for refitted in _refits(
-            sums, found.best, values=values, school=columns.school, n_bootstrap=n_bootstrap, seed=seed
-        )
-        if refitted is not None
-    ]
+    basis, matrix = found.working.sums.basis, found.working.to_original
+    beta = _refits(found.working, prepared.values, columns.school, n_bootstrap=n_bootstrap, seed=seed)
     return Bootstrap(
-        estimate=matrix @ found.best.beta + shift,
-        draws=np.array(draws).reshape(len(draws), len(shift)) @ matrix.T + shift,
-        n_failed=n_bootstrap - len(draws),
+        estimate=found.working.estimate, draws=beta @ matrix.T + basis.shift, n_failed=n_bootstrap - len(beta)
     )
 
 
-def _refits(
-    sums: SchoolSums, best: Profile, *, values: np.ndarray, school: np.ndarray, n_bootstrap: int, seed: int
-) -> Sequence[Profile | None]:
+def _refits(fitted: Working, values: np.ndarray, school: np.ndarray, *, n_bootstrap: int, seed: int) -> np.ndarray:
+    """Return the scaled coefficients of every draw that has a fit, shape (B, p)."""
     generator = np.random.default_rng(seed)
-    x, fitted = values[:, :-1], values[:, :-1] @ best.beta
-    left = values[:, -1] - fitted
-    of_school = np.bincount(school, weights=left, minlength=len(sums.n))
-    intercepts = best.ratio / (1 + best.ratio * sums.n) * of_school
-    pupils = _stretched(left - intercepts[school], best.sigma2)
-    intercepts = _stretched(intercepts, best.ratio * best.sigma2)
-    refits = []
-    for _ in range(n_bootstrap):
+    x, expected = values[:, :-1], values[:, :-1] @ fitted.at.beta
+    left = values[:, -1] - expected
+    variance, own = fitted.optimum.variances
+    plain = intercept_sums(fitted.sums)
+    n = plain.n[0]
+    of_school = np.bincount(school, weights=left, minlength=len(n))
+    intercepts = variance / (own + variance * n) * of_school
+    pupils = _stretched(left - intercepts[school], own)
+    intercepts = _stretched(intercepts, variance)
+    size = (n_bootstrap, *plain.by_group.shape[1:])
+    by_group = np.broadcast_to(plain.by_group, size).copy()
+    total = np.broadcast_to(plain.total, (n_bootstrap, size[2], size[2])).copy()
+    for place in range(n_bootstrap):
         u = generator.choice(intercepts, size=len(intercepts))
-        y = fitted + u[school] + generator.choice(pupils, size=len(pupils))
-        refits.append(maximum(_with_outcome(sums, x, y, school)).best)
-    return refits
+        y = expected + u[school] + generator.choice(pupils, size=len(pupils))
+        by_group[place, :, -1] = np.bincount(school, weights=y, minlength=len(n))
+        total[place, -1, :-1] = total[place, :-1, -1] = x.T @ y
+        total[place, -1, -1] = y @ y
+    sums = replace(
+        plain,
+        by_group=by_group,
+        n=np.broadcast_to(n, size[:2]),
+        total=total,
+        n_rows=np.full(n_bootstrap, fitted.sums.n),
+        log_weights=np.zeros(n_bootstrap),
+    )
+    return intercept_coefficients(sums, reml=True)
 
 
 def _stretched(values: np.ndarray, variance: float) -> np.ndarray:
@@ -222,11 +231,3 @@ def _stretched(values: np.ndarray, variance: float) -> np.ndarray:
     centred = values - values.mean()
     spread = float((centred**2).mean())
     return np.asarray(centred * np.sqrt(variance / spread)) if spread > 0 else np.zeros_like(centred)
-
-
-def _with_outcome(sums: SchoolSums, x: np.ndarray, y: np.ndarray, school: np.ndarray) -> SchoolSums:
-    by_school, total = sums.by_school.copy(), sums.total.copy()
-    by_school[:, -1] = np.bincount(school, weights=y, minlength=len(sums.n))
-    total[-1, :-1] = total[:-1, -1] = x.T @ y
-    total[-1, -1] = y @ y
-    return replace(sums, by_school=by_school, total=total)

@@ -14,9 +14,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.linear import Profile, maximum
+from analysis.linear import school_fit
+from analysis.mixed_models.moments import moments
+from analysis.mixed_models.working import Working
 from analysis.specs import Model
-from analysis.sums import SchoolSums, school_sums
+from analysis.sums import school_columns
 from analysis.terms import design_columns
 from data_schema.errors import EstimationError
 
@@ -86,15 +88,13 @@ def randomisation_tests(
     chosen = places_of(columns.schools, schools)
     if columns.reason:
         return dict.fromkeys(model.arms[1:], _no_test(columns.reason))
-    sums = school_sums(columns)
-    found = maximum(sums)
-    if found.best is None:
+    found = school_fit(moments(school_columns(columns)))
+    if found.working is None:
         return dict.fromkeys(model.arms[1:], _no_test(found.reason))
-    best = found.best
     every = np.vstack([actual[None, :], draws])[:, chosen]
     statistics = np.vstack(
         [
-            _studentised(sums, best, every[start : start + _CHUNK], n_arms=len(model.arms))
+            _studentised(found.working, every[start : start + _CHUNK], n_arms=len(model.arms))
             for start in range(0, len(every), _CHUNK)
         ]
     )
@@ -129,19 +129,22 @@ def places_of(present: Sequence[str], schools: Sequence[str]) -> np.ndarray:
     return np.array([place[school] for school in present], dtype=int)
 
 
-def _studentised(sums: SchoolSums, best: Profile, every: np.ndarray, *, n_arms: int) -> np.ndarray:
+def _studentised(fitted: Working, every: np.ndarray, *, n_arms: int) -> np.ndarray:
     """Return t statistics, shape (draws, arms - 1), by partialling the model's columns out of the arms' columns."""
-    shrunk = 1 / (1 + best.ratio * sums.n)
-    p = len(sums.names)
-    weighted = sums.by_school * shrunk[:, None]
-    residual_sums = weighted[:, -1] - weighted[:, :p] @ best.beta
+    sums, at = fitted.sums, fitted.at
+    by_school = sums.levels[0].cross[0, :, 0, :]  # of [X y], X beginning with the intercept
+    school, pupil = fitted.optimum.variances
+    shrunk = 1 / (pupil + school * by_school[:, 0])
+    p = sums.p
+    weighted = by_school * shrunk[:, None]
+    residual_sums = weighted[:, -1] - weighted[:, :p] @ at.beta
     arms = np.stack([(every == k).astype(float) for k in range(1, n_arms)], axis=1)
     across = arms @ weighted[:, :p]
     score = arms @ residual_sums
-    own = arms @ (arms * (shrunk * sums.n)).transpose(0, 2, 1)
+    own = arms @ (arms * weighted[:, 0]).transpose(0, 2, 1)
     length = np.sqrt(np.diagonal(own, axis1=1, axis2=2))
     length = np.where(length > 0, length, 1.0)
-    information = (own - across @ best.inverse @ across.transpose(0, 2, 1)) / (length[:, :, None] * length[:, None, :])
+    information = (own - across @ at.phi @ across.transpose(0, 2, 1)) / (length[:, :, None] * length[:, None, :])
     values, vectors = np.linalg.eigh(information)
     apart = values > _LEAST_LEFT
     inverse = (vectors * np.where(apart, 1 / np.where(apart, values, 1.0), 0.0)[:, None, :]) @ vectors.transpose(
@@ -149,7 +152,7 @@ def _studentised(sums: SchoolSums, best: Profile, every: np.ndarray, *, n_arms: 
     )
     effect = (inverse @ (score / length)[:, :, None])[:, :, 0]
     explained = (effect * score / length).sum(axis=1)
-    left = np.maximum(best.residual - explained, 0.0) / max(sums.n_pupils - p - n_arms + 1, 1)
+    left = np.maximum(at.residual - explained, 0.0) / max(sums.n - p - n_arms + 1, 1)
     spread = np.sqrt(np.diagonal(inverse, axis1=1, axis2=2) * left[:, None])
     # An arm with a part in a direction that cannot be told apart has no statistic in this draw.
     blurred = ((vectors**2) * ~apart[:, None, :]).sum(axis=2) > _LEAST_LEFT

@@ -12,15 +12,12 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from scipy import optimize
 
+from analysis.mixed_models.intercept import InterceptSums, intercept_optima
 from analysis.specs import Model
 from analysis.sums import school_cross_products
 from analysis.terms import Columns, design_columns, independent_columns, numeric_column, require_columns
 from data_schema.errors import EstimationError
-
-# The search's end for the standard deviation of schools over that of pupils.
-_GREATEST_THETA = 100.0
 
 
 # No slots: what follows from the fields is kept once it is asked for, and cannot change.
@@ -219,10 +216,6 @@ class WeightedMoments:
     residual: float
     log_det: float
 
-    def deviance(self, free: int) -> float:
-        """Return minus twice the restricted log-likelihood without arms, less a constant."""
-        return free * float(np.log(max(self.residual, np.finfo(float).tiny))) + self.log_det
-
 
 def weighted_moments(moments: RedrawMoments, ratio: float) -> WeightedMoments:
     """Weigh the moments for a ratio of the schools' variance over the pupils'."""
@@ -254,32 +247,16 @@ def weighted_moments(moments: RedrawMoments, ratio: float) -> WeightedMoments:
 
 def null_ratio(moments: RedrawMoments) -> float:
     """Return the variance ratio of the model without arms, by restricted maximum likelihood."""
-    free = moments.free
-
-    def deviance(theta: float) -> float:
-        return weighted_moments(moments, theta**2).deviance(free)
-
-    coarse = np.concatenate([[0.0], np.geomspace(1e-3, _GREATEST_THETA, 24)])
-    best = int(_deviances(moments, coarse**2).argmin())
-    low, high = coarse[max(best - 1, 0)], coarse[min(best + 1, len(coarse) - 1)]
-    found = optimize.minimize_scalar(deviance, bounds=(low, high), method="bounded", options={"xatol": 1e-7 * high})
-    return 0.0 if deviance(0.0) <= float(found.fun) + 1e-10 else float(found.x) ** 2
-
-
-def _deviances(moments: RedrawMoments, ratios: np.ndarray) -> np.ndarray:
-    """Return the deviance at many ratios, the small matrices of all at once."""
-    p, q = moments.n_covariates, moments.products.shape[1]
-    kept = np.append(np.arange(p), q - 1)
-    sums = moments.sums[:, kept]
-    weight = 1 / (1 + ratios[:, None] * moments.n)
-    stratum = np.eye(moments.n_strata)[moments.stratum]
-    of_stratum = (weight * moments.n) @ stratum
-    outer = (sums[:, :, None] * sums[:, None, :]).reshape(len(sums), -1)
-    inner = ((ratios[:, None] * weight) @ outer).reshape(len(ratios), p + 1, p + 1)
-    within = np.stack([(weight * sums[:, k]) @ stratum for k in range(p + 1)], axis=2)
-    explained = np.einsum("rsa,rsb->rab", within / of_stratum[:, :, None], within)
-    products = moments.total[np.ix_(kept, kept)] - inner - explained
-    beta = np.linalg.solve(products[:, :p, :p], products[:, :p, -1:])[:, :, 0]
-    residual = np.maximum(products[:, -1, -1] - (beta * products[:, :p, -1]).sum(axis=1), np.finfo(float).tiny)
-    log_det = np.linalg.slogdet(products[:, :p, :p])[1] + np.log(of_stratum).sum(axis=1) - np.log(weight).sum(axis=1)
-    return np.asarray(moments.free * np.log(residual) + log_det)
+    p, order = moments.n_covariates, np.argsort(moments.stratum, kind="stable")
+    # The constant stands for the first stratum, the others are absorbed.
+    chosen = [moments.products.shape[1] - 2, *range(p), moments.products.shape[1] - 1]
+    sums = InterceptSums(
+        by_group=moments.sums[order][None, :, chosen],
+        n=moments.n[order][None],
+        total=moments.total[np.ix_(chosen, chosen)][None],
+        starts=np.searchsorted(moments.stratum[order], np.arange(moments.n_strata)),
+        n_rows=np.array([round(float(moments.n.sum()))]),
+        n_fixed=p + moments.n_strata,
+        log_weights=np.zeros(1),
+    )
+    return float(intercept_optima(sums, reml=True).theta[0]) ** 2

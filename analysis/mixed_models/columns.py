@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.formula import MixedFormula
+from analysis.mixed_models.compact import compact_column, reordered
 from analysis.mixed_models.groupings import (
     Grouping,
     coded,
@@ -314,34 +315,45 @@ def _numbers(values: pd.Series[Any], name: str) -> np.ndarray:
     return np.asarray(numbers)
 
 
-def categorical(name: str, values: pd.Series[Any], *, reference: str | None, notes: list[str]) -> pd.Categorical[Any]:
+def categorical(
+    name: str,
+    values: pd.Series[Any],
+    *,
+    reference: str | None,
+    notes: list[str],
+    complete: np.ndarray | None = None,
+) -> pd.Categorical[Any]:
     """Return a column as categories, those without rows left out and noted, the reference first.
+
+    Parameters
+    ----------
+    name, values
+        The column.
+    reference
+        Level to be put first; None for the first in sorted order, or the first category.
+    notes
+        Sentences, to which one on categories without rows is added.
+    complete
+        Shape (N,), which rows count; None for all.
 
     Raises
     ------
     EstimationError
         When the reference is not a level.
     """
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        codes, labels = values.cat.codes.to_numpy(), texts(values.cat.categories)
-        seen = np.bincount(codes, minlength=len(labels)) > 0
-        gone = [label for label, there in zip(labels, seen, strict=True) if not there]
-        if gone:
-            notes.append(f"No row of {', '.join(gone)} in '{name}' is left: the level is not in the model.")
-            codes = (np.cumsum(seen) - 1)[codes]
-            labels = [label for label, there in zip(labels, seen, strict=True) if there]
-    else:
-        codes, found = pd.factorize(values, sort=True)
-        labels = texts(found)
+    column = compact_column(values, complete)
+    labels = texts(column.labels)
+    if column.gone:
+        gone = ", ".join(texts(column.gone))
+        notes.append(f"No row of {gone} in '{name}' is left: the level is not in the model.")
     if reference is not None:
         if reference not in labels:
             raise EstimationError(
                 f"reference of '{name}'", f"no row is '{reference}'.", f"Use one of {', '.join(labels)}."
             )
-        first = labels.index(reference)
-        order = [first, *[k for k in range(len(labels)) if k != first]]
-        codes, labels = np.argsort(order)[codes], [labels[k] for k in order]
-    return pd.Categorical.from_codes(codes, categories=pd.Index(labels))
+        column = reordered(column, first=labels.index(reference))
+        labels = texts(column.labels)
+    return pd.Categorical.from_codes(column.codes, categories=pd.Index(labels))
 
 
 def _outcome(text: str, data: dict[str, Any]) -> np.ndarray:

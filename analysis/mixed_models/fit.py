@@ -19,7 +19,7 @@ from analysis.mixed_models.profile import effect_interval, sd_interval
 from analysis.mixed_models.robust import ONE_CLUSTER, RobustErrors
 from analysis.mixed_models.strata import StrataContrasts, strata_contrasts, strata_names
 from analysis.mixed_models.summary import summary_text
-from analysis.mixed_models.working import VarianceComponent, Working
+from analysis.mixed_models.working import MixedDfMethod, VarianceComponent, Working
 from analysis.results import Coefficients, Convergence, Estimate, Status, estimates_frame, failed_row, t_estimate
 from analysis.terms import INTERCEPT
 from data_schema.errors import EstimationError
@@ -27,7 +27,6 @@ from data_schema.errors import EstimationError
 if TYPE_CHECKING:
     import pandas as pd
 
-MixedDfMethod = Literal["kenward_roger", "satterthwaite"]
 ShownSeType = Literal["model", "kenward_roger", "CR0", "CR1", "CR2", "CR3"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.mixed_models.compact import stretches
 from data_schema.errors import EstimationError
 
 
@@ -47,7 +48,7 @@ def nested_groupings(names: Sequence[tuple[str, ...]], data: dict[str, Any]) -> 
     EstimationError
         When a group lies in two groups of the next coarser grouping.
     """
-    return _nested([grouping_of(columns, data) for columns in dict.fromkeys(names)])
+    return nested([grouping_of(columns, data) for columns in dict.fromkeys(names)])
 
 
 def grouping_of(names: tuple[str, ...], data: dict[str, Any]) -> Grouping:
@@ -65,16 +66,23 @@ def coded(values: pd.Categorical | np.ndarray) -> tuple[np.ndarray, list[str]]:
     if isinstance(values, pd.Categorical):
         return np.asarray(values.codes, dtype=np.intp), texts(values.categories)
     codes, found = pd.factorize(values, sort=True)
-    whole = bool((found == np.floor(found)).all())
-    return codes, [str(int(label)) if whole else str(label) for label in found]
+    return codes, group_labels(list(found))
 
 
-def texts(labels: pd.Index[Any]) -> list[str]:
+def group_labels(values: Sequence[Any]) -> list[str]:
+    """Return groups' names as text, whole numbers without a decimal point."""
+    numbers = all(isinstance(value, int | float | np.number) for value in values)
+    whole = numbers and all(float(value).is_integer() for value in values)
+    return [str(int(value)) if whole else str(value) for value in values]
+
+
+def texts(labels: Iterable[Any]) -> list[str]:
     """Return labels as text."""
-    return [str(label) for label in np.asarray(labels, dtype=object).tolist()]
+    return [str(label) for label in labels]
 
 
-def _nested(groupings: list[Grouping]) -> tuple[Grouping, ...]:
+def nested(groupings: Sequence[Grouping]) -> tuple[Grouping, ...]:
+    """Return groupings finest first; see `nested_groupings`."""
     ordered = sorted(groupings, key=lambda grouping: -len(grouping.labels))
     for finer, coarser in pairwise(ordered):
         if not constant_within(coarser.codes, finer):
@@ -89,8 +97,9 @@ def _nested(groupings: list[Grouping]) -> tuple[Grouping, ...]:
 def constant_within(codes: np.ndarray, grouping: Grouping) -> bool:
     """Return whether codes are the same in all rows of each group."""
     first = np.zeros(len(grouping.labels), dtype=codes.dtype)
-    first[grouping.codes] = codes
-    return bool((first[grouping.codes] == codes).all())
+    for rows in stretches(len(codes)):
+        first[grouping.codes[rows]] = codes[rows]
+    return all((first[grouping.codes[rows]] == codes[rows]).all() for rows in stretches(len(codes)))
 
 
 def school_notes(factors: dict[str, pd.Categorical], groupings: tuple[Grouping, ...]) -> list[str]:
@@ -100,7 +109,8 @@ def school_notes(factors: dict[str, pd.Categorical], groupings: tuple[Grouping, 
         levels = [str(level) for level in values.categories]
         for grouping in reversed(groupings):
             there = np.zeros((len(grouping.labels), len(levels)), dtype=bool)
-            there[grouping.codes, np.asarray(values.codes)] = True
+            for rows in stretches(len(values)):
+                there[grouping.codes[rows], np.asarray(values.codes[rows])] = True
             mixed = np.flatnonzero(there.sum(axis=1) > 1)
             if len(mixed) > 0.1 * len(there):
                 continue

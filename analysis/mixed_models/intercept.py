@@ -17,6 +17,8 @@ from analysis.mixed_models.search import Optimum
 
 # Standard deviations of groups over that of rows on which the search begins; 0 is tried as well.
 _GRID = np.concatenate([[0.0], np.geomspace(4e-3, 250.0, 12)])
+# Beyond this rows of a group are alike.
+_MOST_THETA = 0.99 * float(_GRID[-1])
 _STEPS = 60
 # When a step of Newton's method promises less than this, it is the last: its own error is the square.
 _GAIN = 1e-10
@@ -327,6 +329,14 @@ def _on_grid(sums: InterceptSums, *, reml: bool) -> np.ndarray:
     return _deviance(wide, evaluate(wide, _GRID**2, order=0), reml=reml, order=0)[0][None]
 
 
+def intercept_coefficients(sums: InterceptSums, *, reml: bool) -> np.ndarray:
+    """Return the coefficients of every model of a batch whose likelihood has a maximum, shape (B or fewer, p)."""
+    theta = intercept_optima(sums, reml=reml).theta
+    at = evaluate(sums, theta**2, order=0).total[:, 0]
+    beta = np.linalg.solve(at[:, :-1, :-1], at[:, :-1, -1:])[:, :, 0]
+    return np.asarray(beta[theta <= _MOST_THETA])
+
+
 def intercept_optimum(sums: Moments, *, reml: bool) -> tuple[Optimum, LikelihoodSums]:
     """Maximise the likelihood of one model with one random intercept.
 
@@ -343,8 +353,12 @@ def intercept_optimum(sums: Moments, *, reml: bool) -> tuple[Optimum, Likelihood
     left = float(unscaled[-1, -1] - unscaled[:-1, -1] @ np.linalg.solve(unscaled[:-1, :-1], unscaled[:-1, -1]))
     sigma2 = max(left, float(np.finfo(float).tiny)) / (sums.n - (sums.n_fixed if reml else 0))
     reason = ""
-    if theta > 0.99 * _GRID[-1]:
+    if theta > _MOST_THETA:
         reason = "Rows of a group have the same value of this outcome: it is one of groups and needs a row a group."
+        n_above = int(constant_within_groups(sums).sum()) + sums.n_fixed - sums.p
+        if n_above >= sums.levels[0].n_groups:
+            name = sums.levels[0].name
+            reason = f"{n_above} columns of the model are constant within '{name}', of which there are no more groups."
     best = Optimum(
         theta=np.array([theta]),
         variances=np.array([theta**2 * sigma2, sigma2]),
@@ -401,6 +415,26 @@ def _log_by_variances(f: np.ndarray, power: float, ratio: float, sigma2: float) 
     across = -(f[1] + ratio * f[2])
     second = np.array([[f[2], across], [across, -power + 2 * ratio * f[1] + ratio**2 * f[2]]]) / sigma2**2
     return float(f[0] + power * np.log(sigma2)), first, second
+
+
+def constant_within_groups(sums: Moments) -> np.ndarray:
+    """Return which columns are constant within every group, shape (p,), bool.
+
+    A column is constant within groups when its sum of squares about its mean equals that of the groups' means.
+
+    Parameters
+    ----------
+    sums
+        Of a model with one random intercept, a fixed intercept being the first column.
+    """
+    by_group = sums.levels[0].cross[0, :, 0, : sums.p]
+    total = sums.total[0, : sums.p, : sums.p]
+    between = (by_group / by_group[:, :1]).T @ by_group
+    # Back to the columns as they were, less their means.
+    back = np.linalg.inv(sums.basis.matrix)[1:]
+    within = ((total - between)[1:, 1:] @ back * back).sum(axis=0)
+    squares = (total[1:, 1:] @ back * back).sum(axis=0)
+    return np.asarray(within <= 1e-10 * squares)
 
 
 def deviance_at(sums: InterceptSums, ratio: float, *, reml: bool) -> float:

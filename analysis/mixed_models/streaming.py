@@ -7,7 +7,7 @@ close to being combinations of others, take the road of `analysis.mixed_models.m
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,8 @@ from analysis.mixed_models.columns import (
     parsed,
     used_columns,
 )
-from analysis.mixed_models.groupings import Grouping, nested_groupings, school_notes, texts
+from analysis.mixed_models.compact import Compact, compact_column, compact_values, stretches
+from analysis.mixed_models.groupings import Grouping, group_labels, nested, school_notes, texts
 from analysis.mixed_models.moments import Block, Described, Level, Moments, ordered
 from analysis.mixed_models.plain_design import PlainDesign, plain_design
 from analysis.terms import INTERCEPT
@@ -41,20 +42,32 @@ _NO_ERROR = 1e-13
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Source:
-    """Columns as they are in the frame, and how they become those of the model."""
+    """Columns as they are in the frame, and how they become those of the model; ``complete`` None for all rows."""
 
     design: PlainDesign
-    data: dict[str, Any]
+    data: dict[str, pd.Series[Any] | pd.Categorical[Any]]
     outcome: str
+    complete: np.ndarray | None
+    n_rows: int
     n: int
 
     def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """Return stretches of rows with their columns [X y]."""
-        for start in range(0, self.n, _BLOCK):
-            rows = slice(start, min(start + _BLOCK, self.n))
-            part = {name: self.data[name][rows] for name in self.design.columns}
-            y = np.asarray(self.data[self.outcome][rows], dtype=float)
-            yield rows, np.column_stack([self.design.matrix(part), y])
+        """Return stretches of rows with the columns [X y] of those that are complete."""
+        for rows in stretches(self.n_rows, length=_BLOCK):
+            if self.complete is None or self.complete[rows].any():
+                part = {name: self._values(name, rows) for name in self.design.columns}
+                yield rows, np.column_stack([self.design.matrix(part), self._values(self.outcome, rows)])
+
+    def chosen(self, codes: np.ndarray, rows: slice) -> np.ndarray:
+        """Return the codes of a stretch's complete rows."""
+        return codes[rows] if self.complete is None else codes[rows][self.complete[rows]]
+
+    def _values(self, name: str, rows: slice) -> np.ndarray | pd.Categorical[Any]:
+        column = self.data[name]
+        if isinstance(column, pd.Categorical):
+            return column[rows] if self.complete is None else column[rows][self.complete[rows]]
+        values = column.iloc[rows].to_numpy(dtype=float, na_value=np.nan)
+        return np.asarray(values if self.complete is None else values[self.complete[rows]])
 
 
 def streamed_sums(
@@ -81,19 +94,18 @@ def streamed_sums(
     if len(frame) < least_rows or any(term.columns != "1" for term in read.random) or not read.outcome.isidentifier():
         return None
     used = used_columns(read, frame, weights=None, residual_by=None)
-    n_missing = {name: int(count) for name in used if (count := frame[name].isna().sum())}
-    if n_missing:
-        complete = frame[used].notna().all(axis=1)
-        n_missing["rows"] = int((~complete).sum())
-        frame = frame.loc[complete, used]
+    complete, n_missing = _complete(frame, used)
+    if complete is not None and not complete.any():
+        return None
     notes: list[str] = []
-    source, levels = _source(read, frame, reference=reference, notes=notes)
+    source, levels = _source(read, frame, complete, reference=reference, notes=notes)
     if source is None or any(len(levels[name]) > MOST_DENSE_LEVELS for name in source.design.columns if name in levels):
         return None
-    groupings = _groupings(read, frame)
+    groupings = _groupings(read, frame, source)
     spec = source.design
     design = FixedDesign(spec=spec, levels=levels, terms=dict(spec.term_indices), factors=spec.term_variables)
-    made = _moments(source, groupings)
+    centre, spread_y = _centre(source)
+    made = _moments(source, groupings, centre, spread_y)
     if made is None:
         return None
     described = Described(
@@ -102,16 +114,35 @@ def streamed_sums(
         columns=column_names(spec.column_names),
         design=design,
         n_missing=n_missing,
-        notes=(*notes, *school_notes(few_levels(design, levels, source.data), groupings)),
+        notes=(*notes, *_school_notes(design, levels, source, groupings)),
         random=tuple((":".join(term.grouping), (INTERCEPT,), None) for term in read.random),
         levels=levels,
-        means={name: float(np.mean(source.data[name])) for name in spec.columns if name not in levels},
+        means={name: float(centre[spec.term_indices[name][0]]) for name in spec.columns if name not in levels},
     )
     return made, described
 
 
+def _complete(frame: pd.DataFrame, used: list[str]) -> tuple[np.ndarray | None, dict[str, int]]:
+    """Return which rows miss nothing, None for all of them, and how many miss what."""
+    complete: np.ndarray | None = None
+    n_missing: dict[str, int] = {}
+    for name in used:
+        gone = frame[name].isna().to_numpy()
+        if gone.any():
+            n_missing[name] = int(gone.sum())
+            complete = ~gone if complete is None else complete & ~gone
+    if complete is not None:
+        n_missing["rows"] = len(frame) - int(complete.sum())
+    return complete, n_missing
+
+
 def _source(
-    read: MixedFormula, frame: pd.DataFrame, *, reference: Mapping[str, str], notes: list[str]
+    read: MixedFormula,
+    frame: pd.DataFrame,
+    complete: np.ndarray | None,
+    *,
+    reference: Mapping[str, str],
+    notes: list[str],
 ) -> tuple[_Source | None, dict[str, tuple[str, ...]]]:
     terms = [str(term) for term in parsed(read.fixed)]
     data: dict[str, Any] = {}
@@ -121,37 +152,69 @@ def _source(
             return None, levels
         values = frame[name]
         if name in reference or not (pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values)):
-            data[name] = categorical(name, values, reference=reference.get(name), notes=notes)
+            data[name] = categorical(name, values, reference=reference.get(name), notes=notes, complete=complete)
             levels[name] = tuple(texts(data[name].categories))
         else:
-            data[name] = values.to_numpy()
+            data[name] = values
     design = plain_design(terms, data)
     if design is None or read.outcome in levels or set(reference) - set(levels) or len(frame) == 0:
         return None, levels
-    return _Source(design=design, data=data, outcome=read.outcome, n=len(frame)), levels
+    n = len(frame) if complete is None else int(complete.sum())
+    source = _Source(design=design, data=data, outcome=read.outcome, complete=complete, n_rows=len(frame), n=n)
+    return source, levels
 
 
-def _groupings(read: MixedFormula, frame: pd.DataFrame) -> tuple[Grouping, ...]:
-    """Return the groupings with codes of half the width."""
-    columns = {name for term in read.random for name in term.grouping}
-    data: dict[str, Any] = {}
-    for name in columns:
-        values = frame[name]
-        if pd.api.types.is_numeric_dtype(values) and not isinstance(values.dtype, pd.CategoricalDtype):
-            data[name] = values.to_numpy()
-        else:
-            data[name] = categorical(name, values, reference=None, notes=[])
-    found = nested_groupings([term.grouping for term in read.random], data)
-    return tuple(
-        Grouping(name=grouping.name, codes=grouping.codes.astype(np.int32), labels=grouping.labels)
-        for grouping in found
+def _groupings(read: MixedFormula, frame: pd.DataFrame, source: _Source) -> tuple[Grouping, ...]:
+    """Return the groupings, their codes in as few bytes as hold them."""
+    asked = dict.fromkeys(term.grouping for term in read.random)
+    columns = {name: compact_column(frame[name], source.complete) for names in asked for name in names}
+    found = []
+    for names in asked:
+        column = columns[names[0]]
+        labels = _names(frame[names[0]], column)
+        for name in names[1:]:
+            column, labels = _crossed((column, labels), (columns[name], _names(frame[name], columns[name])), source)
+        found.append(Grouping(name=":".join(names), codes=column.codes, labels=tuple(labels)))
+    if source.complete is None:
+        return nested(found)
+    # Rows that do not count have any code, which must not seem to cross.
+    alone = [replace(grouping, codes=grouping.codes[source.complete]) for grouping in found]
+    order = [grouping.name for grouping in nested(alone)]
+    return tuple(sorted(found, key=lambda grouping: order.index(grouping.name)))
+
+
+def _names(values: pd.Series[Any], column: Compact) -> list[str]:
+    return texts(column.labels) if isinstance(values.dtype, pd.CategoricalDtype) else group_labels(column.labels)
+
+
+def _crossed(
+    outer: tuple[Compact, list[str]], other: tuple[Compact, list[str]], source: _Source
+) -> tuple[Compact, list[str]]:
+    """Return the combinations of two columns that are there, and their names."""
+    column, labels = outer
+    inner, others = other
+    width = len(others)
+    both = compact_values(
+        source.n_rows, lambda rows: column.codes[rows].astype(np.int64) * width + inner.codes[rows], source.complete
+    )
+    return both, [f"{labels[place // width]}:{others[place % width]}" for place in both.labels]
+
+
+def _school_notes(
+    design: FixedDesign, levels: dict[str, tuple[str, ...]], source: _Source, groupings: tuple[Grouping, ...]
+) -> list[str]:
+    factors = few_levels(design, levels, source.data)
+    if not factors or source.complete is None:
+        return school_notes(factors, groupings)
+    return school_notes(
+        {name: values[source.complete] for name, values in factors.items()},
+        tuple(replace(grouping, codes=grouping.codes[source.complete]) for grouping in groupings),
     )
 
 
-def _moments(source: _Source, groupings: tuple[Grouping, ...]) -> Moments | None:
-    centre, spread_y = _centre(source)
-    finest = groupings[0]
-    total, sums = _products(source, centre, finest)
+def _moments(source: _Source, groupings: tuple[Grouping, ...], means: np.ndarray, spread_y: float) -> Moments | None:
+    centre = np.append(0.0, means[1:])
+    total, sums = _products(source, centre, groupings[0])
     names = column_names(source.design.column_names)
     size = np.sqrt(np.diag(total) / source.n)
     if (size[:-1] <= _CONSTANT * np.abs(centre[:-1])).any():
@@ -176,7 +239,7 @@ def _moments(source: _Source, groupings: tuple[Grouping, ...]) -> Moments | None
     shift = matrix @ taken * scale[-1]
     shift[0] += centre[-1]
     basis = Basis(names=names, matrix=matrix, shift=shift, scale=float(scale[-1] * rest), dropped={}, reason=reason)
-    levels = _levels(groupings, sums @ change)
+    levels = _levels(source, groupings, sums @ change)
     return Moments(
         basis=basis,
         p=len(names),
@@ -191,7 +254,7 @@ def _moments(source: _Source, groupings: tuple[Grouping, ...]) -> Moments | None
 
 
 def _centre(source: _Source) -> tuple[np.ndarray, float]:
-    """Return means of [X y], that of the intercept 0, and the outcome's range.
+    """Return means of [X y], and the outcome's range.
 
     Raises
     ------
@@ -209,9 +272,7 @@ def _centre(source: _Source) -> tuple[np.ndarray, float]:
         raise EstimationError(
             f"column '{names[place]}'", "holds infinite values.", "Correct them or set them to missing."
         )
-    centre = total / source.n
-    centre[0] = 0.0
-    return centre, high - low
+    return total / source.n, high - low
 
 
 def _products(source: _Source, centre: np.ndarray, finest: Grouping) -> tuple[np.ndarray, np.ndarray]:
@@ -221,18 +282,19 @@ def _products(source: _Source, centre: np.ndarray, finest: Grouping) -> tuple[np
     for rows, block in source.blocks():
         values = block - centre
         total += values.T @ values
-        codes = finest.codes[rows]
+        codes = source.chosen(finest.codes, rows).astype(np.int32)
         ones, ends = np.ones(len(codes)), np.arange(len(codes) + 1)
         sums += sparse.csc_matrix((ones, codes, ends), shape=(len(sums), len(codes))) @ values
     return total, sums
 
 
-def _levels(groupings: tuple[Grouping, ...], sums: np.ndarray) -> tuple[Level, ...]:
+def _levels(source: _Source, groupings: tuple[Grouping, ...], sums: np.ndarray) -> tuple[Level, ...]:
     """Return the levels, from the sums by finest group."""
     small = []
     for grouping in groupings:
         codes = np.zeros(len(sums), dtype=np.intp)
-        codes[groupings[0].codes] = grouping.codes
+        for rows in stretches(source.n_rows):
+            codes[source.chosen(groupings[0].codes, rows)] = source.chosen(grouping.codes, rows)
         small.append(Grouping(name=grouping.name, codes=codes, labels=grouping.labels))
     codes_of, parents, labels = ordered(tuple(small), None)
     levels = []

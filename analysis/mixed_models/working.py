@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
+from analysis.inference import kenward_roger as kr
+from analysis.mixed_models.jets import parameters
 from analysis.mixed_models.likelihood import LikelihoodSums
 from analysis.mixed_models.moments import Moments
-from analysis.mixed_models.search import Optimum
+from analysis.mixed_models.satterthwaite import observed_spread
+from analysis.mixed_models.search import Optimum, factor_map
+from analysis.results import Coefficients
+
+MixedDfMethod = Literal["kenward_roger", "satterthwaite"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,3 +75,50 @@ class Working:
     def to_original(self) -> np.ndarray:
         """Shape (p, p): scaled coefficients to those of the columns as they were."""
         return self.sums.basis.matrix * self.sums.basis.scale
+
+    @property
+    def estimate(self) -> np.ndarray:
+        """Shape (p,), coefficients of the columns as they were."""
+        return np.asarray(self.to_original @ self.at.beta + self.sums.basis.shift)
+
+    @property
+    def deviance(self) -> float:
+        """Minus twice the log-likelihood (restricted where the fit is) of the columns as they were."""
+        basis = self.sums.basis
+        moved = self.optimum.deviance + 2 * self.at.free(reml=self.reml) * np.log(basis.scale)
+        return float(moved - 2 * basis.log_det if self.reml else moved)
+
+
+def working_of(sums: Moments, best: Optimum, at: LikelihoodSums, *, reml: bool, df_method: MixedDfMethod) -> Working:
+    """Return what inference needs of a fit.
+
+    Parameters
+    ----------
+    sums, best, at
+        The data, the variances and the likelihood there.
+    reml
+        Which likelihood.
+    df_method
+        Whose errors and degrees of freedom.
+    """
+    if df_method == "kenward_roger":
+        fitted = kr.kenward_roger(at)
+        slopes, spread, adjusted = fitted.slopes, fitted.spread, fitted.adjusted
+    else:
+        change = factor_map(parameters(sums), sums)
+        spread = observed_spread(at, change, best.theta, best.variances, reml=reml)
+        slopes, adjusted = -at.phi @ at.first[:, :-1, :-1] @ at.phi, at.phi
+    return Working(sums=sums, optimum=best, at=at, slopes=slopes, spread=spread, adjusted=adjusted, reml=reml)
+
+
+def model_coefficients(working: Working) -> Coefficients:
+    """Return the coefficients of the columns as they were with the model's errors and degrees of freedom."""
+    matrix = working.to_original
+    variance = np.einsum("kp,pq,kq->k", matrix, working.at.phi, matrix)
+    slopes = np.einsum("kp,ipq,kq->ki", matrix, working.slopes, matrix)
+    return Coefficients(
+        names=working.sums.basis.names,
+        estimate=working.estimate,
+        vcov=matrix @ working.adjusted @ matrix.T,
+        df=kr.t_df(variance, slopes, working.spread),
+    )

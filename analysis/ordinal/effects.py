@@ -11,8 +11,9 @@ import pandas as pd
 from analysis.effect_sizes import odds_ratio
 from analysis.ordinal.fitting import OrdinalFit, fit_ordinal
 from analysis.quadrature import average_mean
-from analysis.results import Estimate, estimates_frame, failed_row, t_estimate
+from analysis.results import EffectRows, Estimate
 from analysis.specs import Model
+from analysis.standardised import Standardised, unestimated
 from analysis.terms import arm_term
 from data_schema.errors import EstimationError
 
@@ -20,7 +21,7 @@ _STEP = 1e-4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrdinalEffects:
+class OrdinalEffects(EffectRows):
     """Shares at or above a category by arm, standardised over the pupils of the trial.
 
     Parameters
@@ -33,24 +34,6 @@ class OrdinalEffects:
     """
 
     fit: OrdinalFit
-    rows: tuple[Estimate, ...]
-
-    def row(self, quantity: str, arm: str) -> Estimate:
-        """Return one row.
-
-        Raises
-        ------
-        KeyError
-            When there is none.
-        """
-        for row in self.rows:
-            if row.quantity == quantity and row.arm == arm:
-                return row
-        raise KeyError(f"{quantity} of {arm}")
-
-    def tidy(self) -> pd.DataFrame:
-        """Return the rows in the columns of the table of estimates."""
-        return estimates_frame(self.rows)
 
     def glance(self) -> pd.DataFrame:
         """Return one row for the fit."""
@@ -95,10 +78,7 @@ def ordinal_effects(
         reason=fit.fit.convergence.reason,
     )
     if fit.parameters is None:
-        rows = [
-            failed_row(replace(shared, quantity="odds_ratio", arm=arm, term=arm_term(arm))) for arm in model.arms[1:]
-        ]
-        return OrdinalEffects(fit=fit, rows=tuple(rows))
+        return OrdinalEffects(fit=fit, rows=unestimated(shared, arms=model.arms, own="", contrasts=("odds_ratio",)))
     rows = []
     for arm in model.arms[1:]:
         ratio = odds_ratio(fit.estimate(arm_term(arm), conf_level=conf_level))
@@ -111,24 +91,19 @@ def ordinal_effects(
 def _shares(shared: Estimate, fit: OrdinalFit, model: Model, place: int) -> list[Estimate]:
     """Return the rows of the share above one category."""
     assert fit.parameters is not None and fit.vcov is not None and fit.fit.coefficients is not None  # noqa: S101, PT018
-    coefficients = fit.fit.coefficients
-    values = np.array([_share_above(fit, fit.parameters, place, arm=arm, model=model) for arm in model.arms])
-    slopes = np.array([_slopes(fit, place, arm=arm, model=model) for arm in model.arms])
-    df, label = float(coefficients.df[0]), f"{fit.categories[place]:g}"
-    rows = []
-    for arm, value, slope in zip(model.arms, values, slopes, strict=True):
-        error = math.sqrt(float(slope @ fit.vcov @ slope))
-        row = replace(shared, quantity=f"share_above_{label}", arm=arm, term=arm)
-        log_odds, log_error = math.log(value / (1 - value)), error / (value * (1 - value))
-        done = t_estimate(row, estimate=log_odds, std_error=log_error, df=df, status=row.status)
-        low, high = (1 / (1 + math.exp(-bound)) for bound in (done.conf_low, done.conf_high))
-        done = replace(done, estimate=float(value), std_error=error, conf_low=low, conf_high=high)
-        rows.append(replace(done, statistic=math.nan, p_value=math.nan))
-    for k, arm in enumerate(model.arms[1:], start=1):
-        slope, term = slopes[k] - slopes[0], arm_term(arm)
-        error = math.sqrt(float(slope @ fit.vcov @ slope)) * _enlargement(fit, term)
-        row = replace(shared, quantity=f"share_difference_above_{label}", arm=arm, term=term)
-        rows.append(t_estimate(row, estimate=float(values[k] - values[0]), std_error=error, df=df, status=row.status))
+    shares = Standardised.by_delta(
+        np.array([_share_above(fit, fit.parameters, place, arm=arm, model=model) for arm in model.arms]),
+        np.array([_slopes(fit, place, arm=arm, model=model) for arm in model.arms]),
+        fit.vcov,
+        terms=tuple(arm_term(arm) for arm in model.arms[1:]),
+        df=float(fit.fit.coefficients.df[0]),
+        arms=model.arms,
+    )
+    label = f"{fit.categories[place]:g}"
+    rows = [shares.own(shared, k, quantity=f"share_above_{label}", scale="log_odds") for k in range(len(model.arms))]
+    for k, term in enumerate(shares.terms, start=1):
+        quantity = f"share_difference_above_{label}"
+        rows.append(shares.difference(shared, k, quantity=quantity, enlarged=_enlargement(fit, term)))
     return rows
 
 

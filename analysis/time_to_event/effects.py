@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.results import Estimate, estimates_frame, failed_row, t_estimate
+from analysis.results import EffectRows, Estimate, failed_row, t_estimate
 from analysis.terms import arm_term
 from analysis.time_to_event.curves import SchoolEvents, incidence, jackknife_error
 from analysis.time_to_event.durations import Durations, TimeToEvent, durations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeavingEffects:
+class LeavingEffects(EffectRows):
     """Rows by arm and their differences.
 
     Parameters
@@ -29,27 +29,9 @@ class LeavingEffects:
         Pupils left out.
     """
 
-    rows: tuple[Estimate, ...]
     horizon: float
     n_missing: int
     n_before_start: int
-
-    def row(self, quantity: str, arm: str) -> Estimate:
-        """Return one row.
-
-        Raises
-        ------
-        KeyError
-            When there is none.
-        """
-        for row in self.rows:
-            if row.quantity == quantity and row.arm == arm:
-                return row
-        raise KeyError(f"{quantity} of {arm}")
-
-    def tidy(self) -> pd.DataFrame:
-        """Return the rows in the columns of the table of estimates."""
-        return estimates_frame(self.rows)
 
     def glance(self) -> pd.DataFrame:
         """Return one row: the horizon and who was left out."""

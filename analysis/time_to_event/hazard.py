@@ -8,10 +8,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from analysis.binary.fitting import BinaryFit, delta_differences, fit_binary, fitted_parts
+from analysis.binary.fitting import BinaryFit, fit_binary, fitted_parts
+from analysis.effect_sizes import odds_ratio
 from analysis.quadrature import Problem
-from analysis.results import Estimate, Fit, estimates_frame, failed_row, t_estimate
-from analysis.terms import arm_term
+from analysis.results import EffectRows, Estimate, Fit
+from analysis.standardised import Standardised, unestimated
 from analysis.time_to_event.durations import TimeToEvent, durations
 from data_schema.errors import EstimationError
 
@@ -24,7 +25,7 @@ _NOBODY = 1e-15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HazardEffects:
+class HazardEffects(EffectRows):
     """Hazard ratios, and what they make of the share who left by the last term.
 
     Parameters
@@ -41,26 +42,8 @@ class HazardEffects:
     """
 
     fit: Fit
-    rows: tuple[Estimate, ...]
     hazards: pd.DataFrame
     note: str = ""
-
-    def row(self, quantity: str, arm: str) -> Estimate:
-        """Return one row.
-
-        Raises
-        ------
-        KeyError
-            When there is none.
-        """
-        for row in self.rows:
-            if row.quantity == quantity and row.arm == arm:
-                return row
-        raise KeyError(f"{quantity} of {arm}")
-
-    def tidy(self) -> pd.DataFrame:
-        """Return the rows in the columns of the table of estimates."""
-        return estimates_frame(self.rows)
 
     def glance(self) -> pd.DataFrame:
         """Return one row for the fit, with the note on a prior."""
@@ -144,7 +127,7 @@ def hazard_effects(
     )
     ratio = "hazard_ratio" if link == "cloglog" else "odds_ratio"
     rows = _rows(shared, binary, question, ratio=ratio)
-    return HazardEffects(fit=binary.fit, rows=tuple(rows), hazards=_observed(terms, question), note=binary.note)
+    return HazardEffects(fit=binary.fit, rows=rows, hazards=_observed(terms, question), note=binary.note)
 
 
 def _observed(terms: pd.DataFrame, question: TimeToEvent) -> pd.DataFrame:
@@ -153,49 +136,21 @@ def _observed(terms: pd.DataFrame, question: TimeToEvent) -> pd.DataFrame:
     return table.assign(share=table["events"] / table["at_risk"])
 
 
-def _rows(shared: Estimate, binary: BinaryFit, question: TimeToEvent, *, ratio: str) -> list[Estimate]:
-    from analysis.effect_sizes import odds_ratio
-
+def _rows(shared: Estimate, binary: BinaryFit, question: TimeToEvent, *, ratio: str) -> tuple[Estimate, ...]:
     arms = question.arms
     if binary.optimum is None:
-        rows = [replace(shared, quantity="risk", arm=arm, term=arm) for arm in arms]
-        for arm in arms[1:]:
-            rows += [replace(shared, quantity=name, arm=arm, term=arm_term(arm)) for name in ("risk_difference", ratio)]
-        return [failed_row(row) for row in rows]
+        return unestimated(shared, arms=arms, own="risk", contrasts=("risk_difference", ratio))
     values, slopes = _risks(binary)
     problem, _, adjusted = fitted_parts(binary)
-    df = problem.between_df()
-    rows = [
-        _own(replace(shared, quantity="risk", arm=arm, term=arm), float(value), slope, adjusted, df=df)
-        for arm, value, slope in zip(arms, values, slopes, strict=True)
-    ]
-    differences = delta_differences(values, slopes, adjusted, terms=binary.terms, df=df)
-    for place, arm in enumerate(arms[1:]):
-        row = replace(shared, quantity="risk_difference", arm=arm, term=binary.terms[place])
-        error = float(np.sqrt(differences.vcov[place, place]))
-        rows.append(
-            t_estimate(row, estimate=float(differences.estimate[place]), std_error=error, df=df, status=row.status)
-        )
-        log_ratio = binary.fit.estimate(binary.terms[place], conf_level=shared.conf_level)
-        rows.append(replace(odds_ratio(log_ratio), quantity=ratio, arm=arm, outcome=shared.outcome))
-    return rows
-
-
-def _own(row: Estimate, value: float, slope: np.ndarray, vcov: np.ndarray, *, df: int) -> Estimate:
-    """Return an arm's risk with its interval on the scale of log odds."""
-    error = float(np.sqrt(slope @ vcov @ slope))
-    spread = value * (1 - value)
-    done = t_estimate(row, estimate=np.log(value / (1 - value)), std_error=error / spread, df=df, status=row.status)
-    low, high = (1 / (1 + np.exp(-bound)) for bound in (done.conf_low, done.conf_high))
-    return replace(
-        done,
-        estimate=value,
-        std_error=error,
-        statistic=np.nan,
-        p_value=np.nan,
-        conf_low=float(low),
-        conf_high=float(high),
-    )
+    risks = Standardised.by_delta(values, slopes, adjusted, terms=binary.terms, df=problem.between_df(), arms=arms)
+    rows = [risks.own(shared, place, quantity="risk", scale="log_odds") for place in range(len(arms))]
+    for place, term in enumerate(binary.terms, start=1):
+        of_hazards = odds_ratio(binary.fit.estimate(term, conf_level=shared.conf_level))
+        rows += [
+            risks.difference(shared, place, quantity="risk_difference"),
+            replace(of_hazards, quantity=ratio, arm=arms[place], outcome=shared.outcome),
+        ]
+    return tuple(rows)
 
 
 def _risks(binary: BinaryFit) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from evaluation.frame import eligible
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
     from evaluation.population import AnalysisData, Frames
     from evaluation.protocol import Analysis, Protocol
     from evaluation.trial import Trial
+
+WEIGHT = "school_weight"
+"""Column of the weights of schools that had different chances of the arms."""
+
+SAME_CHANCE = 0.01
+"""Differences of chances below this are none: where draws are too many to list, chances come from re-draws."""
 
 ESTIMATES, FLOW, IMPLEMENTATION, COSTS = "estimates.csv", "flow.csv", "implementation.csv", "costs.csv"
 
@@ -128,16 +135,42 @@ def redraws(trial: Trial) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
     return schools, actual, draws
 
 
+def school_weights(trial: Trial) -> dict[str, float]:
+    """Return the inverse of each school's probability of the arm it is in; nothing where all have the same chances."""
+    import numpy as np
+
+    from randomisation.constrained import assignment_probabilities
+    from randomisation.record import with_recorded_sets
+
+    record = read_allocation_record(trial)
+    if record is None or len(set(record.design.ratios)) == 1:
+        return {}
+    frame = with_recorded_sets(eligible(trial.schools()[0]), record)
+    table = assignment_probabilities(frame, record.design).set_index("school_id")
+    if np.allclose(table.to_numpy(), table.to_numpy()[0], rtol=0, atol=SAME_CHANCE):
+        return {}
+    allocation = allocation_frame(trial)
+    return {
+        school: 1 / float(table.loc[school, arm])
+        for school, arm in zip(allocation["school_id"], allocation["arm"], strict=True)
+    }
+
+
 def _estimates(trial: Trial, data: AnalysisData) -> list[Estimate]:
     from analysis.effects import estimate_effects
 
     schools, actual, draws = redraws(trial)
+    weights = school_weights(trial)
     analyses = trial.protocol.analyses
     found: list[Estimate] = []
     for place, analysis in enumerate(analyses):
         trial.progress(f"estimating {analysis.name}", place, len(analyses))
         question = question_of(trial.protocol, analysis, unplanned=trial.plan_state.unplanned)
-        found += estimate_effects(data.for_analysis(analysis), question, schools=schools, actual=actual, draws=draws)
+        frame = data.for_analysis(analysis)
+        if weights:
+            question = replace(question, weights=WEIGHT)
+            frame = frame.assign(**{WEIGHT: frame["school_id"].map(weights)})
+        found += estimate_effects(frame, question, schools=schools, actual=actual, draws=draws)
     trial.progress("estimating", len(analyses), len(analyses))
     return found
 

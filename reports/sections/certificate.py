@@ -8,10 +8,19 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from randomisation.design import Design
+from randomisation.misfits import BALANCED
 from randomisation.record import AllocationRecord
 from reports.blocks import Block, Column, Heading, Note, Paragraph, Span, Table, Title, inline
 from reports.tables.layout import Line, line, table
-from reports.words import Words, words
+from reports.words import Words, message, words
+
+MISFITS: Mapping[str, str] = {
+    "strata": message("Schools left over in a stratum were drawn within it, each arm alike often."),
+    "global": message("Schools left over in the strata were drawn together, each arm alike often."),
+    "wstrata": message("Schools left over in a stratum were drawn within it, in proportion to the ratio."),
+    "wglobal": message("Schools left over in the strata were drawn together, in proportion to the ratio."),
+}
+"""What became of the misfits."""
 
 MOST_ROWS = 10
 """Rows of the table of counts; where the first stratum has more values, only the sum is printed."""
@@ -192,6 +201,8 @@ def design_sentences(design: Design, labels: Mapping[str, str], words: Words) ->
                             ratio=ratio, strata=named(design.strata))]  # fmt: skip
     else:
         found = [words.text("Drawn in the ratio {ratio}, without strata.", ratio=ratio)]
+    if design.misfits != BALANCED:
+        found.append(words.text(MISFITS[design.misfits]))
     if design.constraint is not None:
         variables = named(design.constraint.variables)
         found.append(words.text("Only draws balanced in {variables} could be used.", variables=variables))

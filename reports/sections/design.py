@@ -62,6 +62,13 @@ def allocation(evidence: Evidence, language: str) -> tuple[Block, ...]:
                 algorithm=str(design.get("algorithm", "")),
             )
         )
+    if design.get("weighted"):
+        sentences.append(
+            text.text(
+                "Schools did not all have the same chance of each arm; linear models with robust errors weight each"
+                " school by the inverse of its chance, and other models are not reported."
+            )
+        )
     blocks: list[Block] = [
         Heading(text=text.text("How schools were drawn"), level=2, anchor="allocation"),
         paragraph(" ".join(sentences)),
@@ -88,7 +95,9 @@ def _warnings(facts: Mapping[str, object], words: Words) -> Iterable[Block]:
 
 def _strata(facts: Mapping[str, object], words: Words) -> Iterable[str]:
     stated = facts.get("specification")
-    if isinstance(stated, Mapping) and (stated.get("constraint") or facts.get("kind") in ("simple", "matched")):
+    if isinstance(stated, Mapping) and (
+        stated.get("constraint") or stated.get("misfits") or facts.get("kind") in ("simple", "matched")
+    ):
         labels = cast("Mapping[str, str]", facts.get("labels") or {})
         yield from design_sentences(Design.from_dict(stated), labels, words)
         return

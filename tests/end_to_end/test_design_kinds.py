@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from data_schema.errors import CrocoosError, ProtocolError
 from evaluation.protocol_reader import read_protocol
 from evaluation.specifications import design_of
-from evaluation.stages.impact import redraws
+from evaluation.stages.impact import redraws, school_weights
 from evaluation.trial import Trial
-from tests.support.trials import clock, small_protocol, small_trial
+from reports.sections.design import allocation
+from tests.support.block_text import texts
+from tests.support.trials import clock, estimated_trial, short_protocol, small_protocol, small_trial
 
 DESIGNS = {
     "simple": 'kind = "simple"\n',
     "complete": 'kind = "complete"\n',
     "classes of size": 'kind = "stratified"\nstrata = ["country", "size"]\ncuts = { size = [80] }\n',
+    "misfits": 'kind = "stratified"\nstrata = ["country", "type"]\nmisfits = "wglobal"\n',
     "pairs": 'kind = "matched"\nstrata = ["country"]\n[design.matching]\nvariables = ["prior_dropout_rate", "type"]\n',
     "constrained": (
         'kind = "stratified"\nstrata = ["country"]\n[design.constraint]\n'
@@ -69,6 +74,7 @@ def test_a_design_goes_through_the_whole_of_the_draw(tmp_path: Path, name: str) 
         ('kind = "matched"\n', "matching is missing"),
         ('kind = "simple"\nstrata = ["country"]\n', "A simple draw has no strata"),
         ('kind = "stratified"\nstrata = ["country"]\ncuts = { size = [300] }\n', "'size' is no stratum"),
+        ('kind = "complete"\nmisfits = "strata"\n', "'strata' is not known for a draw of the kind 'complete'"),
         ('kind = "pairs"\n', "'pairs' is not allowed here"),
         ('kind = "complete"\n[design.constraint]\nvariables = ["size"]\n', "Nothing is constrained"),
         ('kind = "complete"\n[design.constraint]\nvariables = ["size"]\nbest_share = 2.0\n', "below 1"),
@@ -86,3 +92,24 @@ def test_a_column_that_the_frame_lacks_is_named(tmp_path: Path) -> None:
     trial = small_trial(tmp_path / "trial", text=text)
     with pytest.raises(CrocoosError, match="There is no column 'shoe_size'"):
         trial.commit()
+
+
+def test_unequal_chances_reach_the_analysis_as_weights_and_the_reader_as_a_sentence(tmp_path: Path) -> None:
+    text = short_protocol().replace('seed = "a lottery"', 'seed = "a lottery"\nmisfits = "strata"', 1)
+    head, arms = text.split("[[design.arms]]", 1)
+    text = f"{head}[[design.arms]]{arms.replace('ratio = 1', 'ratio = 2', 1)}"
+    trial = estimated_trial(tmp_path / "linear", text=text)
+    weights = school_weights(trial)
+    assert len(weights) == 12
+    assert 1.2 < min(weights.values()) < max(weights.values()) < 4
+    rows = pd.read_csv(trial.paths.results / "estimates.csv", keep_default_na=False).set_index("estimate_id")
+    name = trial.protocol.analyses[0].name
+    assert rows.loc[f"{name}/all/difference/pilot", "status"] in ("ok", "boundary")
+    said = " ".join(texts(allocation(trial.evidence(), "en")))
+    assert "weight each school by the inverse of its chance" in said
+    assert "drawn within it, each arm alike often" in said
+    mixed = tmp_path / "mixed"
+    shutil.copytree(tmp_path / "linear", mixed)
+    (mixed / "trial.toml").write_text(text.replace('"linear_cluster"', '"linear_mixed"'), encoding="utf-8")
+    again = Trial(mixed, clock=clock).impact().set_index("estimate_id")
+    assert "this model takes no weights" in str(again.loc[f"{name}/all/difference/pilot", "reason"])

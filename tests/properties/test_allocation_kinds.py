@@ -14,6 +14,7 @@ from data_schema.errors import DesignError
 from randomisation import AllocationRecord, Arm, Constraint, Design, Matching, allocate, replay, verify
 from randomisation import verify_allocation as program
 from randomisation.constraint import ScoreKind
+from randomisation.misfits import KNOWN, Misfits
 
 SCORES: tuple[ScoreKind, ...] = ("l2", "max_difference", "mahalanobis")
 
@@ -32,6 +33,7 @@ def designs(draw: st.DrawFn) -> Design:
         )
         if limits and "prior" in constraint.variables:
             constraint = Constraint(variables=constraint.variables, score=constraint.score, at_most=4.0, limits=limits)
+    misfits: Misfits = draw(st.sampled_from(KNOWN)) if kind == "stratified" else "balanced"
     matching = Matching(variables=("size", "type"), distance="standardised") if kind == "matched" else None
     return Design(
         arms=tuple(Arm(name=f"arm {place}", ratio=ratio) for place, ratio in enumerate(ratios)),
@@ -39,6 +41,7 @@ def designs(draw: st.DrawFn) -> Design:
         kind=kind,  # type: ignore[arg-type]
         matching=matching,
         constraint=constraint,
+        misfits=misfits,
     )
 
 
@@ -62,7 +65,11 @@ def drawn(frame: pd.DataFrame, design: Design, seed: str) -> dict[str, object] |
     try:
         return AllocationRecord.of(allocate(frame, design, seed=seed)).to_dict()
     except DesignError as error:
-        if "Loosen the constraint" in error.remedy or "follows from the other" in error.problem:
+        if (
+            "Loosen the constraint" in error.remedy
+            or "too small for misfits" in error.problem
+            or "follows from the other" in error.problem
+        ):
             return None
         raise
 

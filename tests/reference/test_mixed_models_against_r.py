@@ -16,7 +16,8 @@ import pandas as pd
 import pytest
 
 from analysis.mixed import mixed_model
-from analysis.mixed_models.fit import MixedDfMethod, MixedFit
+from analysis.mixed_models.fit import MixedFit
+from analysis.mixed_models.working import MixedDfMethod
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent

@@ -55,13 +55,13 @@ def test_the_columns_made_here_are_those_of_the_model() -> None:
     assert np.array_equal(made.y, here.y)
 
 
-METHODS = {"linear_mixed": linear_mixed_of, "linear_cluster": linear_clustered_of}
+METHODS: dict[str, Callable[[Columns], Fit]] = {"linear_mixed": linear_mixed_of, "linear_cluster": linear_clustered_of}
 
 
 @pytest.mark.parametrize("n_schools", [12, 20, 62])
 @pytest.mark.parametrize("method", METHODS)
 def test_five_in_a_hundred_trials_without_an_effect_find_one(method: str, n_schools: int) -> None:
-    fit: Callable[[Columns], Fit] = METHODS[method]
+    fit = METHODS[method]
     found = [
         fit(columns).estimate("arm[pilot]").p_value < 0.05 for columns in trials(n_schools, first_seed=0, effect=0)
     ]
@@ -71,7 +71,7 @@ def test_five_in_a_hundred_trials_without_an_effect_find_one(method: str, n_scho
 @pytest.mark.parametrize("n_schools", [12, 20, 62])
 @pytest.mark.parametrize("method", METHODS)
 def test_ninety_five_in_a_hundred_intervals_hold_the_effect(method: str, n_schools: int) -> None:
-    fit: Callable[[Columns], Fit] = METHODS[method]
+    fit = METHODS[method]
     held = []
     for columns in trials(n_schools, first_seed=50_000, effect=EFFECT):
         row = fit(columns).estimate("arm[pilot]")

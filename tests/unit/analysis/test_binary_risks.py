@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from scipy import integrate, special
 
-from analysis import Estimate, Model, fit_logistic_mixed
-from analysis.binary import fit_binary_mixed, number_needed_to_treat, risk_effects, risk_redraws
+from analysis import Estimate, Model, fit_logistic_mixed, number_needed_to_treat
+from analysis.binary import fit_binary_mixed, risk_effects, risk_redraws
 from data_schema.errors import EstimationError
 
 PLAIN = Model(outcome="left", school="school", arm="arm", arms=("control", "pilot"))

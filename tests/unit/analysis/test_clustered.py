@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,10 @@ import pytest
 
 from analysis import Model, fit_linear_clustered
 from analysis.inference.cluster_robust import cr2
+from analysis.linear_models import linear_model
 from analysis.simulation import simulate_scores
 from analysis.sums import school_cross_products
+from data_schema.errors import EstimationError
 
 PLAIN = Model(outcome="score", school="school", arm="arm", arms=("control", "pilot"))
 ADJUSTED = Model(outcome="score", school="school", arm="arm", arms=("control", "pilot"), covariates=("baseline",))
@@ -113,3 +116,54 @@ def test_cr2_of_a_mean_is_the_variance_of_school_means() -> None:
     assert answer.beta[0] == pytest.approx(y.mean())
     assert answer.vcov[0, 0] == pytest.approx(means.var(ddof=1) / 6)
     assert answer.df[0] == pytest.approx(5)
+
+
+def test_weights_of_schools_give_what_the_linear_model_gives_with_them() -> None:
+    pupils = simulate_scores(20, 10, icc=0.2, effect=0.3, seed=1)
+    weights = dict(zip(pupils["school"].unique(), np.linspace(0.5, 2, 20), strict=True))
+    pupils["weight"] = pupils["school"].map(weights)
+    model = Model(
+        outcome="score",
+        school="school",
+        arm="arm",
+        arms=("control", "pilot"),
+        covariates=("baseline",),
+        weights="weight",
+    )
+    mine = fit_linear_clustered(pupils, model).estimate("arm[pilot]")
+    other = linear_model("score ~ arm + baseline", pupils, weights="weight").estimate("arm[pilot]")
+    assert (mine.estimate, mine.std_error, mine.df) == pytest.approx((other.estimate, other.std_error, other.df))
+    equal = fit_linear_clustered(pupils.assign(weight=3.0), model).estimate("arm[pilot]")
+    plain = fit_linear_clustered(pupils, replace(model, weights=None)).estimate("arm[pilot]")
+    assert (equal.estimate, equal.std_error, equal.df) == pytest.approx((plain.estimate, plain.std_error, plain.df))
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_weight_is_one_number_above_zero_for_each_school(weight: float) -> None:
+    pupils = simulate_scores(8, 4, icc=0.2, effect=0.3, seed=1)
+    model = Model(outcome="score", school="school", arm="arm", arms=("control", "pilot"), weights="weight")
+    two_in_a_school = np.where(np.arange(len(pupils)) == 0, 1.0, 2.0)
+    for weights in (two_in_a_school, np.full(len(pupils), weight)):
+        with pytest.raises(EstimationError, match="not one number above 0 for each school"):
+            fit_linear_clustered(pupils.assign(weight=weights), model)
+
+
+def test_unequal_chances_weighted_by_their_inverse_give_the_effect_and_unweighted_ones_do_not() -> None:
+    # Two kinds of schools, drawn into the pilot with chances 1/2 and 1/5, whose levels differ by 10; no effect.
+    strata, chance = np.repeat(["a", "b"], 10), np.repeat([0.5, 0.2], 10)
+    pilot = np.r_[np.arange(10) < 5, np.arange(10) < 2]
+    schools = pd.DataFrame(
+        {
+            "school": [f"{n:02d}" for n in range(20)],
+            "arm": np.where(pilot, "pilot", "control"),
+            "score": np.where(strata == "a", 10.0, 0.0) + np.tile([0.0, 1.0], 10) * 0.01,
+            "weight": 1 / np.where(pilot, chance, 1 - chance),
+        }
+    )
+    pupils = pd.concat([schools] * 3)
+    model = Model(outcome="score", school="school", arm="arm", arms=("control", "pilot"))
+    assert fit_linear_clustered(pupils, model).estimate("arm[pilot]").estimate == pytest.approx(
+        10 * (5 / 7 - 5 / 13), abs=0.02
+    )
+    weighted = fit_linear_clustered(pupils, replace(model, weights="weight")).estimate("arm[pilot]")
+    assert weighted.estimate == pytest.approx(0, abs=0.02)

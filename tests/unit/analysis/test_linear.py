@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import optimize, stats
 
-from analysis import Model, fit_linear_mixed, icc_interval, school_sums
-from analysis.linear import best_profile, profile, school_level_columns, weighted_products
+from analysis import Model, fit_linear_mixed
+from analysis.mixed_models.intercept import constant_within_groups
+from analysis.mixed_models.moments import moments
 from analysis.simulation import simulate_scores
+from analysis.sums import school_columns
 from analysis.terms import design_columns
 
 PLAIN = Model(outcome="score", school="school", arm="arm", arms=("control", "pilot"))
@@ -154,48 +157,25 @@ def test_too_few_pupils_for_the_columns_fail() -> None:
     assert "4 pupils are too few" in fit.convergence.reason
 
 
-def test_the_profile_is_least_at_the_optimum() -> None:
-    columns = design_columns(simulate_scores(10, 7, icc=0.2, effect=0.0, seed=6, size_cv=0.4), ADJUSTED)
-    sums = school_sums(columns)
-    best, n_evaluations = best_profile(sums)
-    assert n_evaluations > 20
+def test_the_deviance_is_least_at_the_optimum() -> None:
+    frame = simulate_scores(10, 7, icc=0.2, effect=0.0, seed=6, size_cv=0.4)
+    fit = fit_linear_mixed(frame, ADJUSTED)
+    ratio = fit.variances["school"] / fit.variances["pupil"]
+    assert fit.convergence.n_evaluations > 10
     for factor in (0.9, 0.999, 1.001, 1.1):
-        assert profile(sums, best.ratio * factor).deviance >= best.deviance - 1e-9
+        assert dense_deviance(frame, ratio * factor, ["arm", "baseline"]) >= fit.convergence.objective - 1e-9
 
 
-def test_products_at_ratio_zero_are_plain_cross_products() -> None:
-    sums = school_sums(design_columns(simulate_scores(5, 4, icc=0.2, effect=0.0, seed=6), ADJUSTED))
-    assert weighted_products(sums, 0.0) == pytest.approx(sums.total)
-
-
-def test_columns_that_are_constant_within_schools_are_told_from_those_of_pupils() -> None:
-    sums = school_sums(design_columns(simulate_scores(5, 4, icc=0.2, effect=0.0, seed=6), ADJUSTED))
-    assert school_level_columns(sums).tolist() == [True, True, False]
-
-
-def test_the_icc_interval_holds_the_estimate_and_is_that_of_the_likelihood_ratio() -> None:
-    sums = school_sums(
-        design_columns(simulate_scores(30, 12, icc=0.2, effect=0.0, seed=11), Model(outcome="score", school="school"))
-    )
-    best, _ = best_profile(sums)
-    low, high = icc_interval(sums)
-    icc = best.ratio / (1 + best.ratio)
-    assert 0 < low < icc < high < 1
-    for limit in (low, high):
-        excess = profile(sums, limit / (1 - limit)).deviance - best.deviance
-        assert excess == pytest.approx(stats.chi2.isf(0.05, 1), abs=1e-6)
-    wider = icc_interval(sums, conf_level=0.99)
-    assert wider[0] < low
-    assert wider[1] > high
-
-
-def test_the_icc_interval_begins_at_zero_where_the_likelihood_allows_it() -> None:
-    sums = school_sums(
-        design_columns(simulate_scores(8, 5, icc=0.0, effect=0.0, seed=3), Model(outcome="score", school="school"))
-    )
-    low, high = icc_interval(sums)
-    assert low == 0
-    assert 0 < high < 1
+@pytest.mark.parametrize("again", [0.0, 1e-6])
+def test_columns_that_are_constant_within_schools_are_told_from_those_of_pupils(again: float) -> None:
+    frame = simulate_scores(12, 9, icc=0.2, effect=0.0, seed=6)
+    frame["size"] = 1e6 + frame["school"] % 5
+    # All but a copy of the baseline: such columns are made orthogonal, and mix, in the basis.
+    frame["near"] = frame["baseline"] + 1e-5 * frame.index.to_numpy() % 3 + again * frame["school"]
+    model = replace(ADJUSTED, covariates=("baseline", "near", "size"))
+    sums = moments(school_columns(design_columns(frame, model)))
+    assert sums.basis.names == ("(Intercept)", "arm[pilot]", "baseline", "near", "size")
+    assert constant_within_groups(sums).tolist() == [True, True, False, False, True]
 
 
 def test_glance_is_one_row_with_the_variances() -> None:

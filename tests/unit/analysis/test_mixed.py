@@ -20,12 +20,13 @@ from analysis.mixed import MixedSums, fit_mixed_sums, merge_mixed_sums, mixed_mo
 from analysis.mixed_models import streaming
 from analysis.mixed_models.columns import mixed_columns
 from analysis.mixed_models.comparison import likelihood_ratio_test
-from analysis.mixed_models.fit import MixedDfMethod, MixedFit
+from analysis.mixed_models.fit import MixedFit
 from analysis.mixed_models.intercept import intercept_optimum
 from analysis.mixed_models.jets import likelihood_jet, parameters
 from analysis.mixed_models.likelihood import likelihood_sums
 from analysis.mixed_models.moments import moments
 from analysis.mixed_models.search import optimum
+from analysis.mixed_models.working import MixedDfMethod
 from data_schema.errors import EstimationError
 
 

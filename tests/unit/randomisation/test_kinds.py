@@ -30,6 +30,7 @@ from randomisation import (
     replay,
     verify,
 )
+from randomisation.misfits import KNOWN
 from randomisation.simple import simple_probabilities
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
@@ -226,12 +227,14 @@ def test_the_printed_examples_of_all_kinds_are_what_is_drawn() -> None:
     frame["size"] = [310, 480, 220, 510, 400, 260, 330, 290, 350, 270]
     size = Matching(variables=("size",))
     mahalanobis = Constraint(variables=("size", "type"), score="mahalanobis", at_most=1.0)
+    uneven = (Arm(name="control", ratio=2), Arm(name="pilot"))
     printed = (
         Design(arms=TWO, kind="simple"),
         Design(arms=TWO, kind="matched", matching=size),
         Design(arms=TWO, kind="matched", strata=("country",), matching=size),
         Design(arms=TWO, kind="complete", constraint=Constraint(variables=("size",), best_share=0.2)),
         Design(arms=TWO, strata=("country",), constraint=mahalanobis),
+        *(Design(arms=uneven, strata=("country", "type"), misfits=name) for name in KNOWN if name != "balanced"),
     )
     for design in printed:
         record = AllocationRecord.of(allocate(frame, design, seed="2027-03-01"))
