@@ -295,7 +295,6 @@ _HOMES = {
     "scale_score": "analysis.scales",
     "Reliability": "analysis.scales",
     "reliability": "analysis.scales",
-    "school_sums": "analysis.sums",
     "schools_needed": "analysis.power",
     "signal_shares": "analysis.warning_signals",
     "simulated_power": "analysis.power_simulation",

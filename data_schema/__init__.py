@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from data_schema.pseudonyms import decrypt_key_table, encrypt_key_table, new_identity, pseudonym, pseudonymised
     from data_schema.queries import query_workbook
     from data_schema.store import Store, content_hash, write_store
-    from data_schema.tables import Table, extended, standard_tables
+    from data_schema.tables import Earlier, Table, extended, standard_tables
     from data_schema.xlsforms import xlsform
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "DataError",
     "DesignError",
     "DisclosureError",
+    "Earlier",
     "EstimationError",
     "Field",
     "Finding",
@@ -81,7 +82,7 @@ _LATER = {
     "queries": ("query_workbook",),
     "pseudonyms": ("decrypt_key_table", "encrypt_key_table", "new_identity", "pseudonym", "pseudonymised"),
     "store": ("Store", "content_hash", "write_store"),
-    "tables": ("Table", "extended", "standard_tables"),
+    "tables": ("Earlier", "Table", "extended", "standard_tables"),
     "xlsforms": ("xlsform",),
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -45,7 +45,7 @@ class Answers:
         self._closed: set[Place] = set()
         self._done: set[tuple[str, str]] = set()
 
-    def applied(self, layout: Layout, table: Table, *, sha256: str) -> Layout:
+    def applied(self, layout: Layout, table: Table, *, sha256: str, is_late: Callable[[str], bool]) -> Layout:
         """Return a layout with the answers in their cells.
 
         Parameters
@@ -56,6 +56,8 @@ class Answers:
             The table.
         sha256
             Hash of the file's content; answers to questions about another content are not used.
+        is_late
+            Whether a workbook of answers, named by the hash of its content, came after the wave had been frozen.
 
         Returns
         -------
@@ -70,7 +72,11 @@ class Answers:
             return layout
         rows = list(layout.sheet.rows)
         removed: set[int] = set()
-        for place, found in _by_place(answers).items():
+        for place, told in _by_place(answers).items():
+            found = [one for one in told if not is_late(one.source_sha256)]
+            if not found:
+                self._write(place, told[0], "late")
+                continue
             first, others = found[0], found[1:]
             if first.sha256 != sha256:
                 self._write(place, first, "stale")
@@ -149,7 +155,7 @@ class Answers:
                     # A question about a file that could not be read, or that is no longer there.
                     self._write(place, found[0], "noted")
         for file, sheet, row, column, _, _, status, source, source_row in self._log:
-            if status in ("stale", "contradictory"):
+            if status in _UNUSED:
                 problem, severity = _UNUSED[status]
                 yield Finding(
                     file=source,
@@ -167,7 +173,7 @@ class Answers:
         pandas.DataFrame
             `file`, `sheet`, `row` (0 for the whole file), `column`, `was`, `became` (both empty for identifiers and
             texts), `status` ("applied", "missing", "confirmed", "removed"; "noted": about a whole file; "stale": about
-            another content; "contradictory"), `answered_in`, `answered_row`.
+            another content; "late": the wave was frozen before; "contradictory"), `answered_in`, `answered_row`.
         """
         import pandas as pd
 
@@ -177,6 +183,7 @@ class Answers:
 
 _UNUSED = {
     "stale": ("The answer about {place} is to an older file; it is not used.", "note"),
+    "late": ("The wave was frozen before the answer about {place} came; it is not used.", "note"),
     "contradictory": ("There is more than one answer about {place}, and they differ; none is used.", "question"),
 }
 

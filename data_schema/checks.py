@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 Outcome = Literal["kept", "asked", "refused"]
 PUPIL = ("school_id", "pupil_id")
 
+# Letters of the Cyrillic alphabet that nobody tells from Latin ones.
+_ALIKE = str.maketrans("АВЕКМНОРСТУХЈЅІаеорсухјѕі", "ABEKMHOPCTYXJSIaeopcyxjsi")
 _RUNS = re.compile(r"\d+|[^\W\d_]+")
 
 
@@ -127,14 +132,15 @@ class SchoolNames:
 
 
 def bare_identifier(identifier: str) -> tuple[str, ...]:
-    """Return letters and numbers of an identifier, without signs and leading zeros.
+    """Return letters and numbers of an identifier, without signs, leading zeros and the alphabet of letters alike.
 
     Examples
     --------
     >>> bare_identifier("SI-04") == bare_identifier("si 4")
     True
     """
-    return tuple(run.lstrip("0") or "0" if run.isdigit() else run for run in _RUNS.findall(identifier.casefold()))
+    text = identifier if identifier.isascii() else unicodedata.normalize("NFKC", identifier).translate(_ALIKE)
+    return tuple(run.lstrip("0") or "0" if run.isdigit() else run for run in _RUNS.findall(text.casefold()))
 
 
 def missing_keys(
@@ -221,48 +227,105 @@ def duplicates(frame: pd.DataFrame, table: Table) -> Iterator[RowProblem]:
     doubled = frame[frame.duplicated(key, keep=False)]
     if doubled.empty:
         return
-    content = list(table.names)
-    for _, group in doubled.groupby(key, sort=False):
-        if len(group.drop_duplicates(content)) == 1:
-            yield from _repeated(group, table)
+    content = _numbered(doubled, [*table.names, "wave"])
+    places = _places(doubled)
+    for group in _grouped(doubled, key):
+        if len({content[at] for at in group}) == 1:
+            yield from _repeated(group, places, table)
         else:
-            yield from _contradicting(group, table)
+            yield from _contradicting(group, places, table)
 
 
-def _repeated(group: pd.DataFrame, table: Table) -> Iterator[RowProblem]:
-    positions = [int(position) for position in group.index]
-    for position in positions[1:]:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    position: int
+    file: str
+    sheet: str
+    row: int
+
+    def seen_from(self, other: _Place) -> str:
+        if (self.file, self.sheet) == (other.file, other.sheet):
+            return f"row {self.row}"
+        return f"{self.file}, sheet {self.sheet!r}, row {self.row}" if self.sheet else f"{self.file}, row {self.row}"
+
+
+def _places(frame: pd.DataFrame) -> list[_Place]:
+    columns = (frame.index, frame["source_file"], frame["source_sheet"], frame["source_row"])
+    return [_Place(int(at), str(file), str(sheet), int(row)) for at, file, sheet, row in zip(*columns, strict=True)]
+
+
+def _numbered(frame: pd.DataFrame, columns: Sequence[str]) -> list[int]:
+    """Return a number for each row, the same for the same values; missing values are alike."""
+    import pandas as pd
+
+    combined = np.zeros(len(frame), dtype=np.int64)
+    for name in columns:
+        codes, distinct = pd.factorize(frame[name], use_na_sentinel=False)
+        combined = pd.factorize(combined * (len(distinct) + 1) + codes)[0]
+    numbers: list[int] = combined.tolist()
+    return numbers
+
+
+def _grouped(frame: pd.DataFrame, columns: Sequence[str]) -> list[list[int]]:
+    """Return where in the frame the rows with the same values stand, a list a group."""
+    groups: dict[int, list[int]] = {}
+    for at, number in enumerate(_numbered(frame, columns)):
+        groups.setdefault(number, []).append(at)
+    return list(groups.values())
+
+
+def _repeated(group: Sequence[int], places: Sequence[_Place], table: Table) -> Iterator[RowProblem]:
+    first = places[group[0]]
+    for at in group[1:]:
         yield RowProblem(
-            position=position,
+            position=places[at].position,
             column=table.key[-1],
-            problem=f"The row says the same as {_where(group, positions[0], position)}; it is kept once.",
+            problem=f"The row says the same as {first.seen_from(places[at])}; it is kept once.",
             remedy="Nothing.",
             severity="note",
             outcome="refused",
         )
 
 
-def _contradicting(group: pd.DataFrame, table: Table) -> Iterator[RowProblem]:
+def _contradicting(group: Sequence[int], places: Sequence[_Place], table: Table) -> Iterator[RowProblem]:
     # "pupil_id" of a pupil's table, whatever else the key holds: that is the column people look at.
     column = "pupil_id" if "pupil_id" in table.key else table.key[-1]
     what = "pupil" if table.about == "pupil" else "record"
-    positions = [int(position) for position in group.index]
-    for position in positions:
-        others = [other for other in positions if other != position]
-        places = " and ".join(_where(group, other, position) for other in others[:3])
+    for at in group:
+        others = [places[other] for other in group if other != at][:3]
         yield RowProblem(
-            position=position,
+            position=places[at].position,
             column=column,
-            problem=f"The same {what} ({', '.join(table.key)}) stands in {places} with other values.",
+            problem=f"The same {what} ({', '.join(table.key)}) stands in "
+            f"{' and '.join(other.seen_from(places[at]) for other in others)} with other values.",
             remedy="Tell which row is right, or which identifier is wrong.",
         )
 
 
-def _where(group: pd.DataFrame, position: int, seen_from: int) -> str:
-    file, sheet, row = group.loc[position, ["source_file", "source_sheet", "source_row"]]
-    if (file, sheet) == tuple(group.loc[seen_from, ["source_file", "source_sheet"]]):
-        return f"row {row}"
-    return f"{file}, sheet {sheet!r}, row {row}" if sheet else f"{file}, row {row}"
+def contradicting_files(frame: pd.DataFrame, table: Table) -> Iterator[Finding]:
+    """Tell the trial of files whose rows contradict those of another file: one may be the correction of the other.
+
+    Parameters
+    ----------
+    frame, table
+        As for `duplicates`.
+    """
+    key = [*table.key, "wave"]
+    doubled = frame[frame.duplicated(key, keep=False)]
+    content, places = _numbered(doubled, [*table.names, "wave"]), _places(doubled)
+    counts: Counter[tuple[str, str]] = Counter()
+    for group in _grouped(doubled, key):
+        files = sorted({places[at].file for at in group})
+        if len({content[at] for at in group}) > 1 and len(files) > 1:
+            counts.update(combinations(files, 2))
+    for (first, second), n in sorted(counts.items()):
+        yield Finding(
+            file=second,
+            problem=f"{n} of its rows about the table {table.name!r} contradict rows of {first}.",
+            remedy="If one of the two files corrects the other, withdraw the older one: `crocoos withdraw OLDER "
+            "--superseded-by NEWER --reason TEXT`. Otherwise schools are asked row by row.",
+            severity="note",
+        )
 
 
 def cross_checks(
@@ -327,13 +390,13 @@ def _two_pupils(pupils: pd.DataFrame) -> Iterator[Finding]:
         # Within a wave, nobody is listed twice.
         return
     ordered = pupils.reset_index(drop=True)
-    doubled = ordered[ordered.duplicated(list(PUPIL), keep=False)]
-    for _, group in doubled.groupby(list(PUPIL), sort=False):
-        for name in traits:
-            if len(set(group[name].dropna())) > 1:
-                problem = f"Another list of pupils has another {name!r} for this identifier: {_elsewhere(group)}."
-                remedy = "Tell whether two pupils have one identifier, or which value is right."
-                yield _at(ordered, int(group.index[-1]), name, problem, remedy)
+    by_pupil = ordered.groupby(list(PUPIL), sort=False)
+    for name in traits:
+        differs = by_pupil[name].transform("nunique") > 1
+        for _, group in ordered[differs].groupby(list(PUPIL), sort=False):
+            problem = f"Another list of pupils has another {name!r} for this identifier: {_elsewhere(group)}."
+            remedy = "Tell whether two pupils have one identifier, or which value is right."
+            yield _at(ordered, int(group.index[-1]), name, problem, remedy)
 
 
 def _elsewhere(group: pd.DataFrame) -> str:

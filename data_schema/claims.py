@@ -88,13 +88,22 @@ class Claims:
     waves: Collection[str] = ()
     findings: list[Finding] = field(default_factory=list)
     tallies: list[Tally] = field(default_factory=list)
-    headers: dict[str, dict[str, str]] = field(init=False)
+    _as_sent: dict[tuple[str, str], tuple[Table, dict[str, str]]] = field(init=False, default_factory=dict)
     digests: dict[str, str] = field(init=False, default_factory=dict)
     forms: set[str] = field(init=False, default_factory=set)
     _seen: dict[tuple[str, str, str, str], str] = field(init=False, default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.headers = {name: headers_of(table) for name, table in self.tables.items()}
+    def as_sent(self, rule: InboxRule) -> tuple[Table, dict[str, str]]:
+        """Return the table as files of a rule's wave have it, and the field that each header means."""
+        key = (rule.table, rule.wave)
+        if key not in self._as_sent:
+            table = self.tables[rule.table].in_wave(rule.wave)
+            self._as_sent[key] = (table, headers_of(table))
+        return self._as_sent[key]
+
+    def _looks_like(self, sheet: Sheet, rule: InboxRule) -> bool:
+        table, headers = self.as_sent(rule)
+        return looks_like(sheet, table, headers=headers)
 
     def of(self, file: str, source: Path | bytes) -> Iterator[Claim]:
         """Yield the sheets of a file that rules speak of; of a zipped folder, those of the files in it."""
@@ -108,6 +117,9 @@ class Claims:
             yield from self._in_form(file, content, mark)
             return
         rules = self._matching(file)
+        if not rules and file.casefold().endswith(".zip"):
+            # A workbook is a zipped folder too, and mail programs name it so.
+            rules = self._matching(f"{file[:-4]}.xlsx")
         if not rules:
             self.findings.append(_unmatched(file))
         elif content is not None:
@@ -227,8 +239,7 @@ class Claims:
         named = {folded(other.sheet) for other in rules if other.sheet}
         free = [sheet for sheet in sheets if folded(sheet.sheet) not in named]
         visible = [sheet for sheet in free if not sheet.is_hidden] or free
-        table = self.tables[rule.table]
-        fitting = [sheet for sheet in visible if looks_like(sheet, table, headers=self.headers[rule.table])]
+        fitting = [sheet for sheet in visible if self._looks_like(sheet, rule)]
         return fitting or visible[:1]
 
     def _tell_found(self, sheet: Sheet, rule: InboxRule, reading: Reading) -> None:
@@ -243,11 +254,7 @@ class Claims:
         visible = [sheet.sheet for sheet in left if not sheet.is_hidden]
         for rule in absent:
             problem = f"The workbook has no sheet {rule.sheet!r}, which would hold the table {rule.table!r}."
-            alike = [
-                sheet.sheet
-                for sheet in left
-                if looks_like(sheet, self.tables[rule.table], headers=self.headers[rule.table])
-            ]
+            alike = [sheet.sheet for sheet in left if self._looks_like(sheet, rule)]
             remedy = "Send the sheet, if the school has the data."
             if alike:
                 remedy = f"If it is {' or '.join(map(repr, alike))}, call the sheet {rule.sheet!r} and send it again."

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import operator
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_schema.answers import Answers
 from data_schema.checks import cross_checks
 from data_schema.claims import Claims, about
+from data_schema.decisions import NO_DECISIONS, Decisions
 from data_schema.findings import Finding, Findings
 from data_schema.form_marks import of_form
+from data_schema.histories import histories
 from data_schema.judging import REPAIR_COLUMNS, Judged, Part, draft, judge
 from data_schema.layout import lay_out
 from data_schema.linking import linked, same_name_elsewhere
@@ -25,6 +29,7 @@ from data_schema.readers import content_of
 from data_schema.reconciliation import reconciled
 from data_schema.rules import InboxRule, check_rules
 from data_schema.tables import Table
+from data_schema.versions import Repair, brought_up
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +63,8 @@ class Intake:
         School ("" where it is not known) to the questions that are open; see `data_schema.queries`.
     links
         Pupils who were followed across waves; None when that was not asked for.
+    digests
+        File, also one in a zipped folder, to the SHA-256 of its content; for those that were read.
     """
 
     frames: Mapping[str, pd.DataFrame]
@@ -67,6 +74,7 @@ class Intake:
     answers: pd.DataFrame
     queries: Mapping[str, Sequence[Query]]
     links: pd.DataFrame | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_inbox(
@@ -78,6 +86,7 @@ def read_inbox(
     waves: Sequence[str],
     wave_dates: Mapping[str, tuple[date, date]] | None = None,
     follow: bool = False,
+    decisions: Decisions = NO_DECISIONS,
     progress: Progress | None = None,
 ) -> Intake:
     """Take in the files of an inbox.
@@ -98,6 +107,8 @@ def read_inbox(
         Wave to its first and last day, where known, to check the dates of statuses by.
     follow
         Whether pupils are followed across waves by name where their identifier changes; see `data_schema.linking`.
+    decisions
+        Files that were withdrawn and waves that were frozen: rows of theirs are counted as refused, with the reason.
     progress
         Is told what is being done, how much of it is done and how much there is.
 
@@ -121,6 +132,7 @@ def read_inbox(
             waves=waves,
             wave_dates=wave_dates,
             follow=follow,
+            decisions=decisions,
             progress=progress,
         )
 
@@ -146,21 +158,23 @@ def _taken_in(
     waves: Sequence[str],
     wave_dates: Mapping[str, tuple[date, date]] | None,
     follow: bool,
+    decisions: Decisions,
     progress: Progress | None,
 ) -> Intake:
     tell = progress or (lambda _what, _done, _total: None)
     # The school table is not collected: it is the frame.
     collected = {name: table for name, table in tables.items() if "country" not in table.names}
     claims = Claims(rules=rules, tables=collected, schools=schools, waves=waves)
-    returned, others = _returned(files, claims)
+    returned, others = _returned(files, claims, decisions)
     answers = Answers(returned)
-    parts = _read(others, claims, answers, tell)
+    parts, recoded = _read(others, claims, answers, decisions, tell)
     judged, withheld = _judged(parts, tables, schools, tell)
     findings = [_scrubbed(finding, withheld) for finding in (*claims.findings, *answers.unused())]
     frames = {name: _ordered(one.frame, tables[name], waves) for name, one in judged.items()}
     pending = judged["pupil"].pending if "pupil" in judged else frozenset()
     findings += [finding for one in judged.values() for finding in one.findings]
     findings += cross_checks(frames, tables, pending=pending, wave_dates=wave_dates)
+    findings += histories(frames, tables, waves=waves)
     links = None
     if follow and "pupil" in frames:
         findings += same_name_elsewhere(frames["pupil"])
@@ -173,15 +187,18 @@ def _taken_in(
     return Intake(
         frames=frames,
         findings=found,
-        repairs=_repairs(judged, forms=claims.forms),
+        repairs=_repairs(judged, recoded, forms=claims.forms),
         reconciliation=reconciled([*claims.tallies, *(tally for one in judged.values() for tally in one.tallies)]),
         answers=answers.to_frame(),
         queries=by_school(queries, rows=rows, files=of_file, schools=schools),
         links=links,
+        digests=dict(sorted(claims.digests.items())),
     )
 
 
-def _returned(files: Mapping[str, Path | bytes], claims: Claims) -> tuple[list[Answer], dict[str, Path | bytes]]:
+def _returned(
+    files: Mapping[str, Path | bytes], claims: Claims, decisions: Decisions
+) -> tuple[list[Answer], dict[str, Path | bytes]]:
     """Take the workbooks of queries that came back out of the files."""
     answers: list[Answer] = []
     others: dict[str, Path | bytes] = {}
@@ -190,8 +207,14 @@ def _returned(files: Mapping[str, Path | bytes], claims: Claims) -> tuple[list[A
         if not isinstance(content, bytes) or not is_query_workbook(content):
             others[file] = files[file]
             continue
+        claims.digests[file] = hashlib.sha256(content).hexdigest()
+        if decisions.is_withdrawn(file):
+            claims.findings.append(
+                about(file, "It was withdrawn; its answers are not used.", "Nothing.", severity="note")
+            )
+            continue
         read, findings, n_open = read_answers(content, file=file)
-        answers += read
+        answers += [replace(one, source_sha256=claims.digests[file]) for one in read]
         problem = f"It answers questions: {len(read)} of {len(read) + n_open}."
         claims.findings += [*findings, about(file, problem, "Nothing.", severity="note")]
     return answers, others
@@ -228,28 +251,47 @@ def _tables_of(parts: Mapping[str, list[Part]]) -> dict[str, str]:
     }
 
 
-def _read(files: Mapping[str, Path | bytes], claims: Claims, answers: Answers, tell: Progress) -> dict[str, list[Part]]:
-    """Read all files and find the tables in them."""
+def _read(
+    files: Mapping[str, Path | bytes], claims: Claims, answers: Answers, decisions: Decisions, tell: Progress
+) -> tuple[dict[str, list[Part]], list[Repair]]:
+    """Read all files and find the tables in them; also return the cells of earlier versions that were recoded."""
     parts: dict[str, list[Part]] = {name: [] for name in claims.tables}
+    recoded: list[Repair] = []
     for done, file in enumerate(sorted(files)):
         tell("Reading files", done, len(files))
         for claim in claims.of(file, files[file]):
             name = claim.rule.table
-            layout = lay_out(claim.sheet, claims.tables[name], headers=claims.headers[name])
-            if claims.is_second_copy(claim):
+            as_sent, headers = claims.as_sent(claim.rule)
+            layout = lay_out(claim.sheet, as_sent, headers=headers)
+            out = decisions.kept_out(
+                file=claim.sheet.file,
+                sheet=claim.sheet.sheet,
+                wave=claim.rule.wave,
+                sha256=claim.sha256,
+                files=files,
+            )
+            if out is not None:
+                claims.findings.append(out)
+            if out is not None or claims.is_second_copy(claim):
                 claims.tallies.append(claim.all_refused(layout))
                 continue
+            earlier = claims.tables[name].version_of(claim.rule.wave)
+            if earlier is not None and layout.is_usable:
+                layout, changed = brought_up(layout, earlier)
+                recoded += changed
             # A form has the columns that its sender was asked for, and no others.
             claims.findings += _of_form(layout.findings) if claim.is_form else layout.findings
             if layout.is_usable:
                 if claim.is_form:
                     layout = of_form(layout, claims.tables[name], school=claim.school)
-                layout = answers.applied(layout, claims.tables[name], sha256=claim.sha256)
+                late = partial(decisions.is_late, claim.rule.wave)
+                layout = answers.applied(layout, claims.tables[name], sha256=claim.sha256, is_late=late)
                 parts[name].append(Part(layout=layout, wave=claim.rule.wave, country=claim.country))
             else:
                 claims.tallies.append(claim.all_refused(layout))
     tell("Reading files", len(files), len(files))
-    return parts
+    claims.findings = [one for one in claims.findings if one.severity == "note" or not decisions.is_silenced(one)]
+    return parts, recoded
 
 
 def _of_form(findings: Sequence[Finding]) -> list[Finding]:
@@ -297,11 +339,12 @@ def _is_ordered(frame: pd.DataFrame, table: Table, rank: pd.Series) -> bool:
     return all(map(operator.le, before, after))
 
 
-def _repairs(judged: Mapping[str, Judged], *, forms: Collection[str]) -> pd.DataFrame:
+def _repairs(judged: Mapping[str, Judged], recoded: Sequence[Repair], *, forms: Collection[str]) -> pd.DataFrame:
     """Return all repairs; an answer that was chosen from the list of a form is none."""
     import pandas as pd
 
     pieces = [one.repairs for one in judged.values() if len(one.repairs)]
+    pieces += [pd.DataFrame(list(recoded), columns=list(REPAIR_COLUMNS))] if recoded else []
     made = pd.concat(pieces) if pieces else pd.DataFrame(columns=list(REPAIR_COLUMNS))
     made = made.loc[~(made["file"].isin(list(forms)) & (made["rule"] == "synonym"))]
     types = {name: "int64" if name == "row" else "str" for name in REPAIR_COLUMNS}

@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data_schema.checks import RowProblem, SchoolMatch, SchoolNames, duplicates, missing_answers, missing_keys
+from data_schema.checks import (
+    RowProblem,
+    SchoolMatch,
+    SchoolNames,
+    contradicting_files,
+    duplicates,
+    missing_answers,
+    missing_keys,
+)
 from data_schema.clean import CleanCell, asked, shown
 from data_schema.columns import Column, clean_columns, text_series, typed_series
 from data_schema.findings import Finding
 from data_schema.layout import Layout
-from data_schema.margins import HEADER, REMARK, REMOVED, TOTALS, UNFILLED
+from data_schema.margins import HEADER, HINTS, REMARK, REMOVED, SIGNS, TOTALS, UNFILLED
 from data_schema.privacy import Withheld, looks_like_name
 from data_schema.reconciliation import Tally
 from data_schema.tables import Table
@@ -28,6 +36,8 @@ _LONGEST_SHOWN = 40
 _APART = {
     TOTALS: "It is a row of totals; it is kept out.",
     HEADER: "It is the header again; it is kept out.",
+    HINTS: "It says how to fill in the columns; it is kept out.",
+    SIGNS: "It is a line of signs; it is kept out.",
     REMARK: "It is a remark below the table; it is kept out.",
     UNFILLED: "Nothing was filled in for this pupil or record; it is kept out.",
     REMOVED: "The school answered that the row is to be removed; it is kept out.",
@@ -172,7 +182,9 @@ class _Judge:
         self.status[sorted(in_question - self._out())] = _ASKED
         doubled = self._doubled()
         if len(doubled):
-            self._take(duplicates(self._frame(doubled), self.table))
+            frame = self._frame(doubled)
+            self._take(duplicates(frame, self.table))
+            self.findings += contradicting_files(frame, self.table)
         self._questions()
         self._take(missing_answers(self._answers(), self.table, asked=self._out()))
         return Judged(
@@ -310,7 +322,8 @@ class _Judge:
         if self.withheld.covers(value):
             return True
         has_words = column in self.columns and self.columns[column].field.type in ("code", "text", "identifier")
-        return self.has_names and looks_like_name(value, among_words=has_words)
+        is_identifier = column in self.columns and self.columns[column].field.type == "identifier"
+        return (self.has_names or is_identifier) and looks_like_name(value, among_words=has_words)
 
     def _out(self) -> set[int]:
         return set(np.flatnonzero(self.status != _KEPT).tolist())

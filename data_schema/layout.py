@@ -21,6 +21,8 @@ _IN_BRACKETS = re.compile(r"[(\[]([^)\]]*)[)\]]")
 _NUMBERED = re.compile(r"^\s*\d{1,3}\s*[.)]\s*")
 _DIVIDED = re.compile(r"\s*[\n/|]\s*|\s+[-–]\s+")
 _LONGEST_HEADER = 200
+_NOT_NEEDED = "Nothing, if it is not needed."
+_N_UNKNOWN = 10
 _BLOCK = 500
 
 
@@ -97,7 +99,7 @@ def _filled(rows: Sequence[Row], start: int) -> tuple[int, ...]:
         [
             at
             for at in range(start, len(rows))
-            if ((row := rows[at]) and isinstance(first := row[0], str) and first[:1] > " ") or not is_empty(row)
+            if ((row := rows[at]) and isinstance(first := row[0], str) and "!" <= first[:1] <= "~") or not is_empty(row)
         ]
     )
 
@@ -240,7 +242,17 @@ def _columns(
         else:
             columns[name] = at
             findings += [] if at in exact else [_read_as(sheet, header, at, name)]
-    return columns, (*findings, *_absent(sheet, table, header, columns))
+    return columns, (*_counted(sheet, table, header, findings), *_absent(sheet, table, header, columns))
+
+
+def _counted(sheet: Sheet, table: Table, header: int, findings: Sequence[Finding]) -> list[Finding]:
+    """Tell of many columns that are left out by their number, not one by one."""
+    unknown = [one for one in findings if one.severity == "note" and one.remedy == _NOT_NEEDED]
+    if len(unknown) <= _N_UNKNOWN:
+        return list(findings)
+    problem = f"{len(unknown)} of its columns are not in the table {table.name!r}; their values are left out."
+    others = [one for one in findings if one not in unknown]
+    return [*others, _finding(sheet, problem, _NOT_NEEDED, row=header, severity="note")]
 
 
 def _read_as(sheet: Sheet, header: int, at: int, name: str) -> Finding:
@@ -274,7 +286,7 @@ def _left_out(sheet: Sheet, table: Table, header: int, at: int) -> list[Finding]
         return []
     name = "" if title is None else str(title)
     called = f"Column {at + 1} has no header" if title is None else f"The table {table.name!r} has no such column"
-    remedy = "Give it a header, or nothing if it is not needed." if title is None else "Nothing, if it is not needed."
+    remedy = "Give it a header, or nothing if it is not needed." if title is None else _NOT_NEEDED
     near = difflib.get_close_matches(header_key(name[:_LONGEST_HEADER]), headers_of(table), n=1, cutoff=0.8)
     if near:
         remedy = f"If it is {headers_of(table)[near[0]]!r}, call it so and send the file again."

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from data_schema.dates import clean_date
 from data_schema.fields import header_key
 from data_schema.readers.sheets import Cell, Row
 from data_schema.words import plain
 
 TOTALS, HEADER, REMARK, REMOVED, UNFILLED = "totals", "header", "remark", "removed", "unfilled"
+HINTS, SIGNS = "hints", "signs"
 
 _WORDS = (
     "total totals sum subtotal grand_total average mean összesen mindösszesen végösszeg átlag ukupno svega zbir prosek "
@@ -16,6 +19,9 @@ _WORDS = (
 )
 _TOTAL_WORDS = frozenset(plain(word) for word in _WORDS.split())
 _LONGEST = 60
+_IN_BRACKETS = re.compile(r"\s*[(\[].*[)\]]\s*", re.DOTALL)
+_SIGNS = re.compile(r"[-–—=_*.:|~\s]+")
+_N_HINTS = 3
 
 
 def rows_apart(
@@ -40,11 +46,13 @@ def rows_apart(
     -------
     dict
         Position of the row to what it is: `TOTALS` (a word such as "total" or "ukupno", and an empty cell or that word
-        in the key), `HEADER` (the header again) or `REMARK` (one cell of words, after the last record).
+        in the key), `HEADER` (the header again), `HINTS` (below the header, each cell in brackets: units and codes),
+        `SIGNS` (a ruled line) or `REMARK` (one cell of words or a date, after the last record).
     """
     keys = [columns[name] for name in key if name in columns]
     title = _told(rows[header])
     apart = {at: kind for at in _suspicious(rows, positions, keys, title) if (kind := _kind(rows[at], keys, title))}
+    apart |= dict.fromkeys(_hints(rows, positions), HINTS)
     for at in _below(rows, positions, keys):
         apart.setdefault(at, REMARK)
     return apart
@@ -70,14 +78,25 @@ def _suspicious(rows: Sequence[Row], positions: Sequence[int], keys: Sequence[in
 def _is_odd(cell: Cell, title: list[str]) -> bool:
     if not isinstance(cell, str):
         return cell is None
-    return _is_total(cell) or not cell.strip() or header_key(cell) in title
+    return _is_total(cell) or _SIGNS.fullmatch(cell) is not None or header_key(cell) in title
 
 
 def _kind(row: Row, keys: Sequence[int], title: list[str]) -> str | None:
     if _told(row) == title:
         return HEADER
     without = [at for at in keys if at >= len(row) or row[at] is None or _is_total(row[at])]
+    if all(cell is None or (isinstance(cell, str) and _SIGNS.fullmatch(cell)) for cell in row):
+        return SIGNS
     return TOTALS if without and any(_is_total(cell) for cell in row) else None
+
+
+def _hints(rows: Sequence[Row], positions: Sequence[int]) -> Iterator[int]:
+    """Yield the rows right below the header that hold nothing but remarks in brackets."""
+    for at in positions[:_N_HINTS]:
+        cells = [cell for cell in rows[at] if cell is not None and not (isinstance(cell, str) and not cell.strip())]
+        if not all(isinstance(cell, str) and _IN_BRACKETS.fullmatch(cell) for cell in cells):
+            return
+        yield at
 
 
 def _told(row: Row) -> list[str]:
@@ -88,7 +107,8 @@ def _is_total(cell: Cell) -> bool:
     if not isinstance(cell, str) or len(cell) > _LONGEST:
         return False
     words = plain(cell)
-    return words in _TOTAL_WORDS or words.partition(" ")[0].rstrip(":") in _TOTAL_WORDS
+    first, last = words.partition(" ")[0], words.rpartition(" ")[2]
+    return words in _TOTAL_WORDS or not {first.rstrip(":"), last.rstrip(":")}.isdisjoint(_TOTAL_WORDS)
 
 
 def _below(rows: Sequence[Row], positions: Sequence[int], keys: Sequence[int]) -> Iterator[int]:
@@ -103,6 +123,8 @@ def _below(rows: Sequence[Row], positions: Sequence[int], keys: Sequence[int]) -
 
 
 def _is_remark(text: str) -> bool:
+    if clean_date(text).value is not None or not any(sign.isdigit() for sign in text):
+        return True
     # An identifier has digits and hardly ever more than two words.
     if any(sign.isdigit() for sign in text) and len(text.split()) < 3 and ":" not in text:
         return False

@@ -94,6 +94,8 @@ class Answer:
         What was answered; a text as a rule.
     source_file, source_row
         Where the answer stands.
+    source_sha256
+        Hash of that file's content.
     """
 
     query: str
@@ -105,6 +107,7 @@ class Answer:
     value: Cell
     source_file: str
     source_row: int
+    source_sha256: str = ""
 
 
 def queries_of(

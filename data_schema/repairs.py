@@ -18,7 +18,26 @@ from data_schema.numerals import clean_number
 from data_schema.readers.limits import LONGEST_CELL
 from data_schema.readers.sheets import Cell
 
-_MISSING_MARKS = frozenset({"na", "n/a", "n.a.", "#n/a", "-", "–", "—", "nan", "null"})
+_MISSING_MARKS = frozenset(
+    {
+        "na",
+        "n/a",
+        "n.a.",
+        "#n/a",
+        "-",
+        "–",
+        "—",
+        "nan",
+        "null",
+        "nincs adat",
+        "n. a.",
+        "nema podataka",
+        "нема података",
+        "ni podatka",
+        "n.d.",
+        "no data",
+    }
+)
 _MISSING_TEXTS = frozenset({"NA", "N/A", "n/a", "n.a.", "#N/A", "-", "–", "—"})
 _PLAIN_YES_NO = {"yes": True, "no": False, "1": True, "0": False, "true": True, "false": False}
 _ERROR = re.compile(r"#(?:REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|SPILL!|CALC!|BLOCKED!|#+)|Err:\d+")
@@ -30,6 +49,7 @@ _PLAIN = {
 }
 _PLAIN_CELL = {kind: re.compile(pattern) for kind, pattern in _PLAIN.items()}
 _PLAIN_LINES = {kind: re.compile(rf"(?:{pattern}\n)*+{pattern}") for kind, pattern in _PLAIN.items()}
+_LOST_LETTERS = re.compile(r"\ufffd|[^\W\d_]\?[^\W\d_]")
 _LONGEST_ANSWER = 120
 _ENDINGS = frozenset({"a", "la", "o", "lo", "na", "а", "ла", "о", "на"})
 _INVISIBLE = "\u200b\u200e\u200f\ufeff"
@@ -176,6 +196,10 @@ def _looks_scientific(text: str) -> bool:
 
 def _text(cell: str | date | float | bool) -> CleanCell:
     if isinstance(cell, str):
+        if _LOST_LETTERS.search(cell):
+            return asked(
+                "{value} has signs in place of letters that were lost.", "Send it again as .xlsx or as 'CSV UTF-8'."
+            )
         return CleanCell(value=cell)
     if isinstance(cell, date):
         return asked(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -15,6 +15,28 @@ About = Literal["school", "pupil"]
 
 ADDED_COLUMNS = ("wave", "source_file", "source_sheet", "source_row")
 """Columns that intake adds to every table (and `country`, which the school table itself has)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """An earlier version of a table: how files of some waves say what the table says now.
+
+    Parameters
+    ----------
+    name
+        What the version is called.
+    waves
+        The waves whose files have it.
+    renamed
+        Field to its header then.
+    recoded
+        Field to its answers then, each with the answer of now.
+    """
+
+    name: str
+    waves: tuple[str, ...]
+    renamed: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    recoded: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +55,8 @@ class Table:
         What people read, in English and in other languages where the toolkit does not know it.
     by_wave
         Whether it is collected once a wave.
+    earlier
+        Its earlier versions, by the waves that have them.
     about
         What a record is about; records about pupils have the fields `school_id` and `pupil_id`.
 
@@ -49,6 +73,7 @@ class Table:
     labels: Labels = ()
     by_wave: bool = False
     about: About = "pupil"
+    earlier: tuple[Earlier, ...] = ()
 
     def __post_init__(self) -> None:
         place = f"table {self.name!r}"
@@ -67,6 +92,7 @@ class Table:
             raise ProtocolError(place, problem, "Leave their waves out.")
         for item in self.fields:
             self._check_condition(item)
+        self._check_versions()
         owner: dict[str, str] = {}
         for item in self.fields:
             for header in item.header_keys:
@@ -98,7 +124,9 @@ class Table:
         raise KeyError(name)
 
     def in_wave(self, wave: str) -> Table:
-        """Return the table with the fields that are asked in a wave; all of them where it is not ``by_wave``.
+        """Return the table as files of a wave have it: the fields that are asked then, also by their headers of then.
+
+        All fields where it is not ``by_wave``.
 
         Examples
         --------
@@ -106,8 +134,42 @@ class Table:
         >>> "hobby" in pupil.in_wave("baseline").names, "hobby" in pupil.in_wave("followup").names
         (False, True)
         """
+        earlier = self.version_of(wave)
         asked = tuple(item for item in self.fields if item.is_asked_in(wave))
-        return replace(self, fields=asked) if self.by_wave and len(asked) < len(self.fields) else self
+        if not self.by_wave or (len(asked) == len(self.fields) and earlier is None):
+            return self
+        then = {} if earlier is None else earlier.renamed
+        fields = (replace(one, headers=(*one.headers, then[one.name])) if one.name in then else one for one in asked)
+        return replace(self, fields=tuple(fields), earlier=())
+
+    def version_of(self, wave: str) -> Earlier | None:
+        """Return the earlier version that files of a wave have; None where they have the one of now."""
+        return next((one for one in self.earlier if wave in one.waves), None)
+
+    def _check_versions(self) -> None:
+        seen: dict[str, str] = {}
+        for version in self.earlier:
+            place = f"table {self.name!r}, version {version.name!r}"
+            if not self.by_wave or not version.waves:
+                problem = "it names no wave." if self.by_wave else "the table is not collected by wave."
+                raise ProtocolError(place, problem, "Name the waves whose files have the version.")
+            for wave in version.waves:
+                if seen.setdefault(wave, version.name) != version.name:
+                    problem = f"the wave {wave!r} has another version too, {seen[wave]!r}."
+                    raise ProtocolError(place, problem, "Let each wave have one version.")
+            for name in (*version.renamed, *version.recoded):
+                if name not in self.names:
+                    raise ProtocolError(place, f"{name!r} is no field of the table.", f"Name one of {self.names}.")
+            for name, answers in version.recoded.items():
+                self._check_recoded(place, self.field(name), answers.values())
+
+    def _check_recoded(self, place: str, item: Field, answers: Iterable[str]) -> None:
+        if item.is_private or item.name in self.key:
+            raise ProtocolError(place, f"{item.name!r} tells who somebody is.", "Recode answers only.")
+        for answer in answers:
+            if item.codes and item.code_of(answer) is None:
+                known = ", ".join(code.name for code in item.codes)
+                raise ProtocolError(place, f"{answer!r} is no answer of {item.name!r}.", f"Recode to one of: {known}.")
 
     def filled_in_by(self, sender: FilledInBy) -> Table | None:
         """Return the table with what one kind of sender fills in, beside what tells its records apart.

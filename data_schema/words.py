@@ -23,19 +23,20 @@ _UNITS = {
     "pupils": "pupil pupils tanuló fő učenik učenika đaka dijak dijaka dijakov",
     "mark": "mark pont",
 }
+# "listopad" is October in Croatian and November in old Slovenian: it is asked about.
 _MONTHS = (
-    "january januar januara januarja január januárius jan",
-    "february februar februara februarja február februárius feb febr",
-    "march mart marta marec marca március mar márc",
-    "april aprila április apr ápr",
-    "may maj maja május máj",
-    "june jun juna juni junij junija június jún",
-    "july jul jula juli julij julija július júl",
-    "august avgust avgusta augusztus aug avg",
-    "september septembar septembra szeptember sep sept szept",
+    "january januar januara januarja január januárius jan siječanj siječnja",
+    "february februar februara februarja február februárius feb febr veljača veljače",
+    "march mart marta marec marca március mar márc ožujak ožujka",
+    "april aprila április apr ápr travanj travnja",
+    "may maj maja május máj svibanj svibnja",
+    "june jun juna juni junij junija június jún lipanj lipnja",
+    "july jul jula juli julij julija július júl srpanj srpnja",
+    "august avgust avgusta augusztus aug avg kolovoz kolovoza",
+    "september septembar septembra szeptember sep sept szept rujan rujna",
     "october oktobar oktobra oktober október okt oct",
-    "november novembar novembra nov",
-    "december decembar decembra dec",
+    "november novembar novembra nov studeni studenog studenoga",
+    "december decembar decembra dec prosinac prosinca",
 )
 _ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
 

@@ -14,6 +14,8 @@ from data_schema.errors import DataError, StorageError
 from data_schema.files import write_whole
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from evaluation.protocol import Protocol
     from evaluation.trial import Trial
 
@@ -181,6 +183,25 @@ def complete(trial: Trial) -> dict[str, Erasure]:
     }
     _write(trial, marks, {})
     return done
+
+
+def erased_counts(trial: Trial) -> pd.DataFrame:
+    """Return how many rows of erased pupils the store was made without.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``school_id, table, wave, n``; without rows where nobody was erased.
+    """
+    import pandas as pd
+
+    from data_schema.erasure import ERASED_COLUMNS
+    from data_schema.store import Store
+    from evaluation.stages.collect import STORE
+
+    with Store.open_read(trial.paths.store / STORE) as store:
+        rows = json.loads(store.facts().get("erased", "[]"))
+    return pd.DataFrame(rows, columns=list(ERASED_COLUMNS)).astype({"n": "int64"})
 
 
 def _removed(trial: Trial) -> tuple[str, ...]:

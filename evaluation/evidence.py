@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from data_schema.errors import ProtocolError
+from evaluation.decisions import frozen_waves
 from evaluation.provenance import version
 from evaluation.stages import require
 from evaluation.stages.assign import RECORD, n_draws, read_allocation_record, read_log, verify
@@ -51,6 +52,7 @@ def evidence(trial: Trial, *, country: str) -> Evidence:
             "country", f"'{country}' is not one of the protocol's.", f"Use one of {', '.join(protocol.countries)}."
         )
     require(trial, "report")
+    frozen = frozen_waves(trial)
     test: dict[str, float | None] = json.loads((paths.balance / TEST).read_bytes())
     return replace(
         stated_evidence(trial, country=country),
@@ -61,6 +63,7 @@ def evidence(trial: Trial, *, country: str) -> Evidence:
         implementation=_table(paths.results / IMPLEMENTATION),
         costs=_table(paths.results / COSTS),
         returns=_table(paths.store / RETURNS),
+        frozen_waves={wave.label: frozen[wave.name].sha256 for wave in protocol.waves if wave.name in frozen},
         data_sha256=str(json.loads((paths.store / CONTENT).read_bytes())["sha256"]),
     )
 

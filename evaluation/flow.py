@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 COLUMNS = ["country", "arm", "step", "reason", "n_schools", "n_pupils"]
 STEPS = ("assessed", "excluded", "randomised", "baseline", "joined", "outcome_missing", "analysed")
 
+ERASED = "consent withdrawn, data erased"
+"""Why an erased pupil has no outcome."""
+
 Row = dict[str, object]
 
 
@@ -27,6 +30,7 @@ def flow_table(
     schools: pd.DataFrame,
     allocation: pd.DataFrame,
     joined: pd.DataFrame,
+    erased: pd.DataFrame,
     primary: Analysis,
 ) -> pd.DataFrame:
     """Count schools and pupils at every step, by country and arm.
@@ -39,6 +43,9 @@ def flow_table(
         The sampling frame, and the drawn schools with their arm.
     joined
         ``school_id, pupil_id`` of pupils who are on a later list only.
+    erased
+        ``school_id, table, wave, n``: rows of pupils whose data were erased. Those of the population's list are counted
+        as enrolled at baseline and as lost.
     primary
         The primary analysis, whose outcome decides who is analysed.
 
@@ -50,13 +57,17 @@ def flow_table(
         have no outcome at all is counted as lost with its pupils.
     """
     rows: list[Row] = []
+    listed, wave = protocol.population.table, protocol.population_wave
+    gone = erased.loc[(erased["table"] == listed) & (erased["wave"] == wave)].groupby("school_id")["n"].sum()
     for country in protocol.countries:
         frame = schools.loc[schools["country"] == country]
         rows += _before_the_draw(frame, country)
         in_country = allocation.loc[allocation["school_id"].isin(frame["school_id"])]
         for arm in protocol.arm_names:
             drawn = in_country.loc[in_country["arm"] == arm, "school_id"]
-            rows += _of_arm(data, primary, drawn=drawn, joined=joined, labels={"country": country, "arm": arm})
+            rows += _of_arm(
+                data, primary, drawn=drawn, joined=joined, erased=gone, labels={"country": country, "arm": arm}
+            )
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -78,14 +89,17 @@ def _of_arm(
     *,
     drawn: pd.Series[str],
     joined: pd.DataFrame,
+    erased: pd.Series[int],
     labels: Mapping[str, str],
 ) -> Iterator[Row]:
     frame = data.frame.loc[data.frame["school_id"].isin(drawn)]
     reasons = data.missing[primary.outcome].loc[frame.index]
     if primary.missing_outcome != "leave_out":
         reasons = reasons.where(reasons == "", "")
-    yield _row(labels, "randomised", len(drawn), len(frame))
-    yield _row(labels, "baseline", frame["school_id"].nunique(), len(frame))
+    gone = erased.loc[erased.index.isin(drawn)]
+    n_gone, emptied = int(gone.sum()), len(set(gone.index) - set(frame["school_id"]))
+    yield _row(labels, "randomised", len(drawn), len(frame) + n_gone)
+    yield _row(labels, "baseline", frame["school_id"].nunique() + emptied, len(frame) + n_gone)
     late = joined.loc[joined["school_id"].isin(drawn)]
     yield _row(labels, "joined", late["school_id"].nunique(), len(late))
     analysed = frame.loc[reasons == ""]
@@ -96,6 +110,8 @@ def _of_arm(
     for reason in _in_order(reasons[(reasons != "") & ~in_lost]):
         n = int(((reasons == reason) & ~in_lost).sum())
         yield _row(labels, "outcome_missing", 0, n, reason=reason)
+    if n_gone:
+        yield _row(labels, "outcome_missing", emptied, n_gone, reason=ERASED)
     yield _row(labels, "analysed", analysed["school_id"].nunique(), len(analysed))
 
 

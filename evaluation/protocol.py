@@ -129,6 +129,15 @@ class FieldSection(Section):
     special: bool = False
 
 
+class EarlierSection(Section):
+    """[[tables.NAME.earlier]]: an earlier version of a table, which files of some waves have."""
+
+    name: Text
+    waves: Annotated[tuple[Name, ...], Field(min_length=1)]
+    renamed: dict[Name, Text] = {}
+    recoded: dict[Name, dict[Text, Text]] = {}
+
+
 class TableSection(Section):
     """[tables.NAME]: fields added to a standard table or left out of it, or a table of the trial's own."""
 
@@ -138,6 +147,7 @@ class TableSection(Section):
     by_wave: bool | None = None
     key: tuple[Name, ...] = ()
     without: tuple[Name, ...] = ()
+    earlier: tuple[EarlierSection, ...] = ()
     fields: tuple[FieldSection, ...] = ()
 
 

@@ -130,6 +130,8 @@ def _tables(protocol: Protocol) -> Iterator[Problem]:
                     "codes belong to fields of type 'code', and such a field needs them.",
                     "Add codes, or change the type.",
                 )
+        for version in section.earlier:
+            yield from _waves_of(f"{place}, [[earlier]] '{version.name}'", version.waves, protocol.wave_names)
         yield from _standard(place, section, standard[name]) if name in standard else _own(place, section)
 
 

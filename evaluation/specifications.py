@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,8 +10,8 @@ if TYPE_CHECKING:
 
     from data_schema.fields import Field
     from data_schema.intake import InboxRule
-    from data_schema.tables import Table
-    from evaluation.protocol import FieldSection, Protocol
+    from data_schema.tables import Earlier, Table
+    from evaluation.protocol import EarlierSection, FieldSection, Protocol
     from randomisation.design import Design
 
 
@@ -35,7 +36,15 @@ def tables_of(protocol: Protocol) -> Mapping[str, Table]:
                 by_wave=bool(section.by_wave),
                 about=section.about or "pupil",
             )
+        if section.earlier:
+            tables[name] = replace(tables[name], earlier=tuple(_earlier(item) for item in section.earlier))
     return tables
+
+
+def _earlier(section: EarlierSection) -> Earlier:
+    from data_schema.tables import Earlier
+
+    return Earlier(name=section.name, waves=section.waves, renamed=section.renamed, recoded=section.recoded)
 
 
 def _field(section: FieldSection) -> Field:

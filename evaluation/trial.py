@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from data_schema.findings import Findings
     from evaluation.data_products import Written
+    from evaluation.decisions import FrozenWave
     from evaluation.erasure import Erasure
     from evaluation.freshness import StageStatus
     from evaluation.frozen_plan import PlanState
@@ -319,6 +320,34 @@ class Trial:
             made = collect(self)
             complete(self)
             return made
+
+    def withdraw(self, *, file: str, reason: str, superseded_by: str = "") -> None:
+        """Keep the rows of a file of the inbox out, or have another file take its place; the file stays."""
+        from evaluation.decisions import withdraw
+
+        with alone(self.paths.root):
+            withdraw(self, file=file, reason=reason, superseded_by=superseded_by)
+
+    def restore(self, *, file: str, reason: str) -> None:
+        """Take a file in again that was withdrawn."""
+        from evaluation.decisions import restore
+
+        with alone(self.paths.root):
+            restore(self, file=file, reason=reason)
+
+    def freeze(self, *, wave: str) -> FrozenWave:
+        """Freeze the data of a wave: files and answers that come later change nothing in it."""
+        from evaluation.decisions import freeze
+
+        with alone(self.paths.root):
+            return freeze(self, wave=wave)
+
+    def thaw(self, *, wave: str, reason: str) -> None:
+        """Let the data of a frozen wave change again."""
+        from evaluation.decisions import thaw
+
+        with alone(self.paths.root):
+            thaw(self, wave=wave, reason=reason)
 
     def forms(self, *, wave: str) -> Forms:
         """Write the schools' entry workbooks and XLSForms for a wave."""

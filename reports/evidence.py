@@ -118,6 +118,8 @@ class Evidence:
         Smallest count that may be printed.
     data_sha256
         Hash of the data that the estimates rest on.
+    frozen_waves
+        What a wave is called to the hash of its data, for waves that were frozen.
     version
         Version of crocoos that made the results.
     objective, eligibility
@@ -151,6 +153,7 @@ class Evidence:
     funder: str = ""
     disclosure_threshold: int = 10
     data_sha256: str = ""
+    frozen_waves: Mapping[str, str] = field(default_factory=dict)
     version: str = ""
     objective: str = ""
     eligibility: str = ""

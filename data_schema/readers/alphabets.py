@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -31,6 +31,7 @@ ALPHABETS = {
 """Letters beyond a to z that a country writes with, in lower case."""
 
 _MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_MISREAD = frozenset("õûæðèþ" + "õûæðèþ".upper())
 _CODE_PAGES = ("cp1250", "cp1251", "cp852", "iso8859_2")
 _SIGNS = frozenset("\u00a0\u2013\u2014\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u00a7\u00b0\u20ac\u2026")
 _BETWEEN_LETTERS = re.compile(r"(?<=[^\W\d_])[^\w\s\x00-\x7f\u2019\u2013](?=[^\W\d_])|(?<=[^\W\d_])\u00a0\b")
@@ -77,6 +78,54 @@ def decoded(content: bytes, *, countries: Collection[str] = ()) -> tuple[str, ..
         # Letters of another country, in an encoding that other bytes hardly ever fit by chance.
         return (unicode,)
     return tuple(dict.fromkeys(texts))
+
+
+def encoded_once(text: str) -> str | None:
+    """Return a text whose letters were encoded twice as it was meant; None where they were not.
+
+    Programs that take UTF-8 for a code page write "Ã¡" for "á". It is undone only where every run of foreign letters in
+    the text is UTF-8 in the same code page, which letters that were meant never are.
+
+    Examples
+    --------
+    >>> encoded_once("KovÃ¡cs"), encoded_once("Kovács")
+    ('Kovács', None)
+    """
+    runs = set() if text.isascii() else set(_FOREIGN.findall(text))
+    for page in ("cp1252", "cp1250") if runs else ():
+        meant = {run: made for run in runs if (made := _once(run, page)) is not None}
+        if len(meant) == len(runs):
+            return _replaced(text, meant)
+    return None
+
+
+def _replaced(text: str, meant: Mapping[str, str]) -> str:
+    return _FOREIGN.sub(lambda found: meant[found[0]], text)
+
+
+def _once(run: str, page: str) -> str | None:
+    try:
+        # Bytes that a code page has no letter for are kept as control signs.
+        bytes_of = (sign.encode("latin-1") if "\x80" <= sign <= "\x9f" else sign.encode(page) for sign in run)
+        return b"".join(bytes_of).decode()
+    except UnicodeError:
+        return None
+
+
+def strange_letters(text: str, countries: Collection[str]) -> list[str]:
+    """Return letters that stand for others where a Central European page was read as a Western one ("õ" for "ő").
+
+    Parameters
+    ----------
+    text
+        The text.
+    countries
+        Countries of the text; nothing is strange where one of them is not known.
+    """
+    if text.isascii() or not countries or not all(country in ALPHABETS for country in countries):
+        return []
+    letters = "".join(ALPHABETS[country] for country in countries)
+    return sorted((_foreign(text) & _MISREAD) - {*letters, *letters.upper()})
 
 
 def _unicode(content: bytes) -> str | None:

@@ -67,7 +67,7 @@ def is_folder(content: bytes) -> bool:
             names = archive.namelist()
     except DAMAGED:
         return False
-    return bool(names) and not any(part in names for part in _WORKBOOK_PARTS)
+    return not any(part in names for part in _WORKBOOK_PARTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

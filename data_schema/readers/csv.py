@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import gc
 import io
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from data_schema.readers.alphabets import decoded
+from data_schema.findings import Finding, Findings
+from data_schema.readers.alphabets import decoded, encoded_once, strange_letters
 from data_schema.readers.limits import LONGEST_CELL, N_COLUMNS
 from data_schema.readers.sheets import Reading, Row, Sheet, unreadable
 
@@ -38,6 +40,9 @@ def read_csv(source: Path | bytes, *, file: str, countries: Collection[str] = ()
     """
     content = source if isinstance(source, bytes) else source.read_bytes()
     texts = decoded(content, countries=countries)
+    if not texts and b"\x00" in content:
+        problem = "It holds zero bytes, as no text does; it was damaged on its way or is of another kind."
+        return unreadable(file, problem, "Save it as 'CSV UTF-8' or as .xlsx and send it again.")
     if len(texts) != 1:
         problem = (
             "Its encoding cannot be told: its letters make sense in more than one."
@@ -45,7 +50,10 @@ def read_csv(source: Path | bytes, *, file: str, countries: Collection[str] = ()
             else "Its encoding is not known: its letters make sense in none of those that are tried."
         )
         return unreadable(file, problem, "Save it as 'CSV UTF-8' or as .xlsx and send it again.")
-    text, separator = _without_hint(texts[0])
+    meant = encoded_once(texts[0])
+    # Undone, it may also be what the bytes say in UTF-8: then the code page was the wrong guess.
+    was_doubled = meant is not None and meant.encode() != content.removeprefix(BOM_UTF8)
+    text, separator = _without_hint(meant or texts[0])
     separator = separator or _separator(text)
     rows = _records(text, separator)
     if not isinstance(rows, str) and _is_quoted_whole(rows):
@@ -59,8 +67,45 @@ def read_csv(source: Path | bytes, *, file: str, countries: Collection[str] = ()
     if open_quote:
         problem = "A quotation mark opens in this row and never closes; everything below it would be one cell."
         return unreadable(file, problem, "Remove the quotation mark, or save the table as .xlsx.", row=open_quote)
+    swallowing = _swallowing_row(rows, text, separator)
+    if swallowing:
+        problem = "A cell of this row holds line breaks and separators: a quotation mark that is missing made one cell "
+        problem += "of several rows."
+        remedy = "Correct the quotation marks, or save the table as .xlsx."
+        return unreadable(file, problem, remedy, row=swallowing)
     sheet = Sheet(file=file, sheet="", rows=rows, separator=separator)
-    return Reading(sheets=(sheet,))
+    return Reading(sheets=(sheet,), findings=Findings(_oddities(file, text, countries, was_doubled=was_doubled)))
+
+
+def _oddities(file: str, text: str, countries: Collection[str], *, was_doubled: bool) -> Iterator[Finding]:
+    """Tell of letters that somebody should look at; all of them are taken in."""
+    if was_doubled:
+        problem = "Its letters were encoded twice; they are read as they were meant."
+        yield Finding(file=file, problem=problem, remedy="Nothing, if names are right.", severity="note")
+    strange = strange_letters(text, countries)
+    if strange:
+        problem = f"It has letters that are not written in its country: {', '.join(strange[:12])}."
+        remedy = "Nothing, if names are right; otherwise save it as 'CSV UTF-8' and send it again."
+        yield Finding(file=file, problem=problem, remedy=remedy, severity="note")
+
+
+def _swallowing_row(rows: tuple[Row, ...], text: str, separator: str) -> int | None:
+    """Return the first row with a cell that holds a line break and, behind it, what looks like rows of the table."""
+    if '"' not in text or len(rows) > text.count("\n") or not rows:
+        return None
+    width = Counter(map(len, rows)).most_common(1)[0][0]
+    firsts = {row[0] for row in rows if row}
+    for number, row in enumerate(rows, start=1):
+        for cell in row:
+            if isinstance(cell, str) and "\n" in cell and _holds_rows(cell, separator, width=width, firsts=firsts):
+                return number
+    return None
+
+
+def _holds_rows(cell: str, separator: str, *, width: int, firsts: Collection[object]) -> bool:
+    if cell.count(separator) >= width - 1 > 1:
+        return True
+    return any(separator in line and line.partition(separator)[0] in firsts for line in cell.splitlines()[1:])
 
 
 def _without_hint(text: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Collection
 from pathlib import Path
@@ -16,11 +17,32 @@ from data_schema.readers.statistics import is_spss, is_stata, read_statistics
 from data_schema.readers.xlsx import read_xlsx
 
 _ZIP = b"PK"
+_TAG = re.compile(rb"<(?:!--|/?[a-z][a-z0-9]{0,10}[\s>/])")
 _OTHER_KINDS = (
     (
         b"\xd0\xcf\x11\xe0",
         "It is a workbook of an old kind (.xls) or one with a password.",
         "Open it, save it as .xlsx without a password, and send that.",
+    ),
+    (
+        b"\x09\x08",
+        "It is a workbook of an old kind (.xls) or one with a password.",
+        "Open it, save it as .xlsx, and send it.",
+    ),
+    (
+        b"\x09\x00\x04",
+        "It is a workbook of an old kind (.xls) or one with a password.",
+        "Open it and save it as .xlsx.",
+    ),
+    (
+        b"\x09\x02\x06",
+        "It is a workbook of an old kind (.xls) or one with a password.",
+        "Open it and save it as .xlsx.",
+    ),
+    (
+        b"\x09\x04\x06",
+        "It is a workbook of an old kind (.xls) or one with a password.",
+        "Open it and save it as .xlsx.",
     ),
     (b"%PDF", "It is a PDF.", "Send the table itself, as .xlsx or .csv."),
     (b"{\\rtf", "It is a text document.", "Send the table itself, as .xlsx or .csv."),
@@ -111,4 +133,6 @@ def _other_kind(content: bytes) -> tuple[str, str] | None:
     for word, problem, remedy in _MARKUP:
         if opening.startswith(word.encode()):
             return problem, remedy
+    if _TAG.match(opening):
+        return _MARKUP[0][1:]
     return None

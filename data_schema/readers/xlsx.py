@@ -19,6 +19,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from data_schema.findings import Finding, Findings
 from data_schema.readers.archives import DAMAGED, UnreadableError, check_size, parsed_xml
 from data_schema.readers.grids import Budget, bounded, filled_in, place_of
 from data_schema.readers.limits import N_COLUMNS, N_ROWS
@@ -27,6 +28,7 @@ from data_schema.readers.sheets import Cell, Reading, Row, Sheet, unreadable
 _BUILT_IN_DATES = frozenset((*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)))
 _NOT_FORMAT = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]|_.|\*.')
 _DATE_LETTER = re.compile("[dmyhs]", re.IGNORECASE)
+_COMMENTS = re.compile(r"xl/(?:comments/?|threadedComments/?)[^/]*\.xml")
 _PADDED = re.compile("0{2,20}")
 _OTHER_BOOKS = {
     "xl/workbook.bin": "it is a binary workbook (.xlsb)",
@@ -57,13 +59,22 @@ def read_xlsx(source: Path | bytes, *, file: str) -> Reading:
     content = source if isinstance(source, bytes) else source.read_bytes()
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return Reading(sheets=tuple(_sheets(archive, file)))
+            return Reading(sheets=tuple(_sheets(archive, file)), findings=_comments(archive, file))
     except UnreadableError as error:
         return unreadable(file, f"It is no workbook that can be read: {error}.", _REMEDY)
     except DAMAGED:
         return unreadable(file, "It is damaged: the archive cannot be unpacked.", _REMEDY)
     except (ET.ParseError, KeyError, ValueError, IndexError, OverflowError):
         return unreadable(file, "It is damaged: its content is not that of a workbook.", _REMEDY)
+
+
+def _comments(archive: zipfile.ZipFile, file: str) -> Findings:
+    """Tell of what people wrote beside the cells, which no table has a place for."""
+    if not any(_COMMENTS.fullmatch(name) for name in archive.namelist()):
+        return Findings()
+    problem = "It has comments beside its cells; they are not read."
+    remedy = "Read them; what they say of a pupil belongs into the cells."
+    return Findings([Finding(file=file, problem=problem, remedy=remedy, severity="note")])
 
 
 _REMEDY = "Open it in a spreadsheet program, save it as .xlsx anew, and send that."

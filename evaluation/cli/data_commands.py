@@ -123,5 +123,48 @@ def checks(folder: Path, *, by_arm: bool, as_json: bool) -> None:
     Console(as_json=as_json).answer({"n_odd": len(rows), "odd": rows}, "\n".join(lines))
 
 
-DATA_COMMANDS = (forms, returns, checks, codebook, export, lock, erase)
+@click.command()
+@click.argument("file")
+@click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
+@click.option("--superseded-by", default="", help="The file that takes its place, below inbox/.")
+@click.option("--restore", is_flag=True, help="Take the file in again.")
+@click.option("--reason", required=True, help="Why, for the log. No names of pupils.")
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
+def withdraw(file: str, folder: Path, *, superseded_by: str, restore: bool, reason: str, as_json: bool) -> None:
+    """Keep a FILE of inbox/ out, or have another take its place; the file itself is not touched."""
+    from evaluation.trial import Trial
+
+    if restore and superseded_by:
+        raise click.UsageError("A file is restored, or another takes its place: leave one of the two options out.")
+    trial = Trial(folder)
+    if restore:
+        trial.restore(file=file, reason=reason)
+    else:
+        trial.withdraw(file=file, reason=reason, superseded_by=superseded_by)
+    text = f"{file} is {'to be taken in again' if restore else 'withdrawn'}. Next: crocoos collect {folder}"
+    Console(as_json=as_json).answer({"file": file, "withdrawn": not restore, "superseded_by": superseded_by}, text)
+
+
+@click.command()
+@click.argument("wave")
+@click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
+@click.option("--thaw", is_flag=True, help="Let its data change again; needs a reason.")
+@click.option("--reason", default="", help="Why it is thawed, for the log. No names of pupils.")
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
+def freeze(wave: str, folder: Path, *, thaw: bool, reason: str, as_json: bool) -> None:
+    """Freeze the data of a WAVE: files and answers that come later change nothing in it."""
+    from evaluation.trial import Trial
+
+    trial = Trial(folder, progress=ProgressLine())
+    if thaw:
+        trial.thaw(wave=wave, reason=reason)
+        Console(as_json=as_json).answer(
+            {"wave": wave, "frozen": ""}, f"{wave} can change again. Next: crocoos collect {folder}"
+        )
+        return
+    made = trial.freeze(wave=wave)
+    Console(as_json=as_json).answer(made.to_dict(), f"{wave} is frozen; the hash of its data: {made.sha256}")
+
+
+DATA_COMMANDS = (forms, returns, checks, codebook, freeze, withdraw, export, lock, erase)
 """These commands, in the order in which a trial uses them."""

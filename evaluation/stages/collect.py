@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, StorageError
 from data_schema.files import storage_error, write_whole
+from evaluation.decisions import checked_waves, decisions_of, frozen_waves
 from evaluation.erasure import tombstones_of
 from evaluation.frame import eligible
 from evaluation.provenance import stage_folder
@@ -35,6 +36,7 @@ STORE, CONTENT, QUESTIONS, REPAIRS, RETURNS = (
     "repairs.csv",
     "returns.csv",
 )
+FILES, WAVES = "files.json", "waves.json"
 ANSWERS, QUERIES, LINKS = "answers.csv", "queries", "links.csv"
 BY_SCHOOL, COMPLETENESS, OPEN = "returns_by_school.csv", "completeness.csv", "open_questions.csv"
 
@@ -78,7 +80,7 @@ def collect(trial: Trial) -> Collected:
     Raises
     ------
     DataError
-        When there is no file.
+        When there is no file, or data of a frozen wave would change.
     StorageError
         When the store cannot be written; the one before is as it was.
     """
@@ -91,6 +93,7 @@ def collect(trial: Trial) -> Collected:
     tables = tables_of(trial.protocol)
     key = trial_key(trial.paths.private)
     pseudonymous, key_table = pseudonymised(intake.frames, key=key, tables=tables)
+    waves = checked_waves(trial, pseudonymous)
     erased = without_erased(pseudonymous, key_table, tombstones=tombstones_of(trial), key=key)
     frames, intake = dict(erased.frames), told_without(intake, erased)
     _keep_key_table(trial.paths.private, erased.key_table)
@@ -102,10 +105,16 @@ def collect(trial: Trial) -> Collected:
             imports=intake.reconciliation,
             repairs=intake.repairs,
             findings=intake.findings,
-            facts={"content_sha256": content, "erased": erased.counts.to_json(orient="records")},
+            facts={
+                "content_sha256": content,
+                "erased": erased.counts.to_json(orient="records"),
+                "frozen": json.dumps([one.to_dict() for one in frozen_waves(trial).values()]),
+            },
             answers=intake.answers,
         )
-        (folder / CONTENT).write_text(json.dumps({"sha256": content}) + "\n", encoding="utf-8")
+        _json({"sha256": content}, folder / CONTENT)
+        _json(intake.digests, folder / FILES)
+        _json(waves, folder / WAVES)
         _csv(intake.findings.to_frame(), folder / QUESTIONS)
         _csv(intake.repairs, folder / REPAIRS)
         _csv(intake.reconciliation, folder / RETURNS)
@@ -181,8 +190,13 @@ def taken_in(trial: Trial) -> Intake:
         schools=dict(zip(schools["school_id"], schools["country"], strict=True)),
         waves=trial.protocol.wave_names,
         follow=trial.protocol.linking.by_name,
+        decisions=decisions_of(trial),
         progress=trial.progress,
     )
+
+
+def _json(values: Mapping[str, object], path: Path) -> None:
+    path.write_text(json.dumps(values, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _csv(frame: pd.DataFrame, path: Path) -> None:

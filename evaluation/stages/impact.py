@@ -198,6 +198,7 @@ def primary_of(protocol: Protocol) -> Analysis:
 
 
 def _descriptions(trial: Trial, frames: Frames, data: AnalysisData) -> dict[str, pd.DataFrame]:
+    from evaluation.erasure import erased_counts
     from evaluation.flow import flow_table, joined_later
     from evaluation.practice import cost_table, implementation_table
 
@@ -210,6 +211,7 @@ def _descriptions(trial: Trial, frames: Frames, data: AnalysisData) -> dict[str,
             schools=trial.schools()[0],
             allocation=allocation_frame(trial),
             joined=joined,
+            erased=erased_counts(trial),
             primary=primary_of(protocol),
         ),
         IMPLEMENTATION: implementation_table(frames["implementation", ""], tables_of(protocol)["implementation"]),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_schema.errors import StaleError
+from evaluation.decisions import decisions_of
 from evaluation.erasure import tombstones_of
 from evaluation.freshness import StageStatus, stage_status
 from evaluation.provenance import RECORD, sha256_of, sha256_of_file
@@ -53,6 +54,7 @@ def _collect(trial: Trial) -> Mapping[str, str]:
             {"legal basis": sha256_of(trial.protocol.privacy.legal_basis)} if trial.protocol.privacy.legal_basis else {}
         ),
         **({"erased pupils": sha256_of(sorted(erased))} if (erased := tombstones_of(trial)) else {}),
+        **({"decisions": sha256_of(decided)} if (decided := decisions_of(trial).to_dict()) else {}),
         **(trial.protocol_hashes("linking") if trial.protocol.linking.by_name else {}),
         "inbox": sha256_of(files) if files else "",
     }

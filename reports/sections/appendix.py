@@ -21,6 +21,7 @@ def provenance(evidence: Evidence, language: str) -> tuple[Block, ...]:
         (text.text("Seed of the draw"), str(design.get("seed") or "")),
         (text.text("Algorithm of the draw"), str(design.get("algorithm") or "")),
         (text.text("Data, SHA-256"), evidence.data_sha256),
+        *((f"{text.text('Data, SHA-256')}: {wave}", sha256) for wave, sha256 in evidence.frozen_waves.items()),
         (text.text("Version of crocoos"), evidence.version),
         (text.text("Protocol, data and code"), evidence.read_more),
     )

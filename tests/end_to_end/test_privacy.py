@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import traceback
 import zipfile
 from collections.abc import Iterator
 from datetime import date
@@ -25,7 +26,7 @@ from evaluation.erasure import retention_note
 from evaluation.specifications import tables_of
 from evaluation.trial import Trial
 from tests.support.protocols import changed
-from tests.support.trials import clock, drawn_trial
+from tests.support.trials import clock, drawn_trial, killed_at
 
 NAME, WORD = "Zsófika Quvrwxő", "Quvrwx"
 PASSPHRASE = " ".join(["five", "words", "are", "long", "enough"])
@@ -86,21 +87,57 @@ def test_no_byte_that_a_run_writes_or_prints_holds_a_planted_name(trial: Trial) 
     runner = CliRunner()
     folder = str(trial.paths.root)
     printed = ""
+    file = min((trial.paths.inbox / "baseline" / "HU").glob("pupil_*.csv")).relative_to(trial.paths.inbox).as_posix()
     for command in (
         ["collect", folder, "--all"], ["forms", folder, "--wave", "followup"], ["export", "HU", folder],
-        ["codebook", folder], ["status", folder], ["collect", folder, "--json"],
+        ["codebook", folder], ["checks", folder, "--by-arm"], ["status", folder], ["freeze", "baseline", folder],
+        ["withdraw", file, folder, "--reason", "a test"], ["withdraw", file, folder, "--restore", "--reason", "a test"],
+        ["collect", folder, "--json"], ["erase", _pupil(trial)[2], folder], ["export", "HU", folder, "--json"],
     ):  # fmt: skip
         answer = runner.invoke(crocoos, command)
         assert answer.exit_code == 0, answer.output
         printed += answer.output
-    wanted = [WORD.encode(encoding) for encoding in ("utf-8", "utf-16-le")] + [WORD.upper().encode()]
-    for name, content in [("printed", printed.encode()), *_everything(trial.paths.root)]:
-        assert not any(word in content for word in wanted), name
+    _assert_nowhere(printed, trial.paths.root)
     # The same search finds it in what was sent, and the key table holds it behind its key.
     assert any(WORD.encode() in path.read_bytes() for path in trial.paths.inbox.rglob("*.csv"))
     identity = (trial.paths.private / "identity.txt").read_text()
     table = decrypt_key_table((trial.paths.private / "key_table.age").read_bytes(), identity)
     assert table["name"].str.contains(WORD, na=False).any()
+
+
+def _assert_nowhere(printed: str, folder: Path) -> None:
+    wanted = [WORD.encode(encoding) for encoding in ("utf-8", "utf-16-le")] + [WORD.upper().encode()]
+    for name, content in [("printed", printed.encode()), *_everything(folder)]:
+        assert not any(word in content for word in wanted), name
+
+
+def _in_words(error: BaseException | None) -> str:
+    return "" if error is None else "".join(traceback.format_exception(error))
+
+
+def test_no_error_and_no_traceback_holds_a_planted_name(trial: Trial) -> None:
+    folder = str(trial.paths.root)
+    file = min((trial.paths.inbox / "baseline" / "HU").glob("pupil_*.csv"))
+    trial.freeze(wave="baseline")
+    file.write_bytes(file.read_bytes().replace(b";9;", b";10;"))
+    failing = [["collect", folder], ["erase", NAME, folder], ["erase", NAME, folder, "--school", "031201"]]
+    told = ""
+    for command in [*failing, ["withdraw", "nothing.csv", folder, "--reason", NAME]]:
+        answer = CliRunner().invoke(crocoos, command)
+        assert answer.exception is not None
+        told += answer.output + _in_words(answer.exception)
+    trial.thaw(wave="baseline", reason="a test")
+    (trial.paths.private / "recipient.txt").write_text("no recipient")
+    answer = CliRunner().invoke(crocoos, ["collect", folder])
+    assert isinstance(answer.exception, DataError)
+    _assert_nowhere(told + answer.output + _in_words(answer.exception), trial.paths.root)
+
+
+def test_a_run_that_is_killed_leaves_no_planted_name_in_its_unfinished_files(trial: Trial) -> None:
+    for command, touches in ((trial.collect, (1, 4, 8, 16, 32)), (lambda: trial.export(country="HU"), (2, 9))):
+        for touch in touches:
+            killed_at(touch, command)
+            _assert_nowhere("", trial.paths.root)
 
 
 def _pupil(trial: Trial) -> tuple[str, str, str]:
@@ -146,6 +183,18 @@ def test_an_erased_pupil_is_gone_stays_gone_and_is_counted(trial: Trial, *, by_p
     again = CliRunner().invoke(crocoos, ["erase", mark, str(trial.paths.root)])
     assert isinstance(again.exception, DataError)
     assert mark not in str(again.exception)
+
+
+def test_an_erased_pupil_is_in_the_flow_of_pupils(trial: Trial) -> None:
+    trial.impact()
+    before = pd.read_csv(trial.paths.results / "flow.csv").groupby("step")["n_pupils"].sum()
+    _, _, mark = _pupil(trial)
+    trial.erase(pupil=mark)
+    trial.impact()
+    flow = pd.read_csv(trial.paths.results / "flow.csv")
+    assert flow.loc[flow["reason"] == "consent withdrawn, data erased", "n_pupils"].tolist() == [1]
+    after = flow.groupby("step")["n_pupils"].sum()
+    assert after["baseline"] == before["baseline"] == after["outcome_missing"] + after["analysed"]
 
 
 def test_a_damaged_list_of_erased_pupils_stops_everything(trial: Trial) -> None:

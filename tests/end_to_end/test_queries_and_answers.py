@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
-
-import openpyxl
 import pandas as pd
 import pytest
 
 from data_schema.store import Store
 from evaluation.trial import Trial
+from tests.support.answers import answered
 from tests.support.trials import drawn_trial
 
 
@@ -27,7 +24,7 @@ def test_answers_from_a_workbook_in_the_inbox_close_their_questions(trial: Trial
     before = pd.read_csv(trial.paths.store / "questions.csv", dtype=str).query("severity == 'question'")
     assert workbooks
     marks = before[before["column"] == "average_mark"].iloc[0]
-    name, content = _answered(workbooks, str(marks["file"]), str(marks["row"]), 3)
+    name, content = answered(workbooks, file=str(marks["file"]), row=str(marks["row"]), value=3)
     (trial.paths.inbox / name).write_bytes(content)
     collected = trial.collect()
     after = pd.read_csv(trial.paths.store / "questions.csv", dtype=str).query("severity == 'question'")
@@ -39,15 +36,3 @@ def test_answers_from_a_workbook_in_the_inbox_close_their_questions(trial: Trial
         rows = store.table("status").query(f"source_file == '{marks['file']}' and source_row == {marks['row']}")
         assert rows["average_mark"].tolist() == [3.0]
     assert (trial.paths.inbox / name).read_bytes() == content
-
-
-def _answered(workbooks: list[Path], file: str, row: str, value: int) -> tuple[str, bytes]:
-    for path in workbooks:
-        book = openpyxl.load_workbook(path)
-        for cells in book.worksheets[0].iter_rows(min_row=5):
-            if (cells[1].value, str(cells[3].value)) == (file, row):
-                cells[8].value = value
-                made = io.BytesIO()
-                book.save(made)
-                return path.name, made.getvalue()
-    raise AssertionError(f"no workbook asks about {file}, row {row}")

@@ -19,6 +19,7 @@ from data_schema.tables import standard_tables
 SCHOOLS = {"031201": "HU", "RS-101": "RS", "SI-04": "SI"}
 RULES = (
     InboxRule("list.csv", "pupil", wave="w"),
+    InboxRule("*/pupil_*.csv", "pupil", wave="w"),
     InboxRule("*/status_*.csv", "status", wave="w"),
     InboxRule("*/status_*.xlsx", "status", wave="w"),
     InboxRule("*/signals_*.csv", "signals", wave="w"),

@@ -7,7 +7,15 @@ from datetime import date
 import pandas as pd
 import pytest
 
-from data_schema.checks import SchoolNames, bare_identifier, cross_checks, duplicates, missing_answers, missing_keys
+from data_schema.checks import (
+    SchoolNames,
+    bare_identifier,
+    contradicting_files,
+    cross_checks,
+    duplicates,
+    missing_answers,
+    missing_keys,
+)
 from data_schema.fields import Field
 from data_schema.tables import Table, standard_tables
 
@@ -164,3 +172,27 @@ def test_a_trial_without_list_of_pupils_has_no_cross_checks_of_pupils() -> None:
     school, pupil = TABLES["pupil"].fields[:2]
     exam = Table(name="exam", fields=(school, pupil, Field("mark", "number")), key=("school_id", "pupil_id"))
     assert cross_checks({"exam": pupils(("a", "b", 1, "x"))}, {"exam": exam}) == []
+
+
+def test_two_files_that_contradict_each_other_are_told_once_with_the_number_of_rows() -> None:
+    answers = [("1", "x", "EUR"), ("1", "x", "HUF"), ("1", "y", "EUR"), ("1", "y", "HUF"), ("1", "z", "EUR")]
+    frame = rows(*answers, files=("a.csv", "b.csv", "a.csv", "b.csv", "a.csv"))
+    (found,) = contradicting_files(frame, TABLES["costs"])
+    assert (found.file, found.severity) == ("b.csv", "note")
+    assert "2 of its rows" in found.problem
+    assert found.problem.endswith("rows of a.csv.")
+
+
+@pytest.mark.parametrize("files", [("a.csv", "a.csv"), ("a.csv", "b.csv")])
+def test_rows_of_one_file_or_with_the_same_values_contradict_no_file(files: tuple[str, str]) -> None:
+    currencies = ("EUR", "HUF") if files[0] == files[1] else ("EUR", "EUR")
+    frame = rows(*(("1", "x", currency) for currency in currencies), files=files)
+    assert list(contradicting_files(frame, TABLES["costs"])) == []
+    assert list(contradicting_files(frame[:1], TABLES["costs"])) == []
+
+
+@pytest.mark.parametrize("sent", ["RЅ-101", "ＲＳ-101", "RS 101"])
+def test_letters_of_another_alphabet_are_asked_about_with_the_school_that_they_look_like(sent: str) -> None:
+    found = SchoolNames(SCHOOLS).match(sent)
+    assert found.school is None
+    assert "Is 'RS-101' meant?" in found.remedy

@@ -12,7 +12,15 @@ import pytest
 
 from data_schema.errors import DataError
 from data_schema.fields import Field
-from data_schema.pseudonyms import decrypt_key_table, encrypt_key_table, new_identity, pseudonym, pseudonymised
+from data_schema.pseudonyms import (
+    decrypt_key_table,
+    encrypt_key_table,
+    lock_identity,
+    new_identity,
+    pseudonym,
+    pseudonymised,
+    unlock_identity,
+)
 from data_schema.tables import Table, extended, standard_tables
 
 KEY = bytes(range(32))
@@ -128,3 +136,15 @@ def test_another_identity_a_broken_one_and_damage_are_told_apart_from_data() -> 
         decrypt_key_table(content[:-1], identity)
     with pytest.raises(DataError, match="recipient"):
         encrypt_key_table(pupils()[["school_id"]], identity)
+
+
+def test_an_identity_is_locked_by_a_long_passphrase_and_opens_with_no_other() -> None:
+    identity = new_identity()[1]
+    passphrase = " ".join(["five", "words", "are", "long", "enough"])
+    locked = lock_identity(identity, passphrase)
+    assert identity.encode() not in locked
+    assert unlock_identity(locked, passphrase) == identity
+    with pytest.raises(DataError, match="another passphrase, or damage"):
+        unlock_identity(locked, passphrase + "!")
+    with pytest.raises(DataError, match="11 characters"):
+        lock_identity(identity, "x" * 11)

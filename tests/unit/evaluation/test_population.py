@@ -118,16 +118,27 @@ def test_a_sensitivity_analysis_counts_every_unknown_pupil_as_a_leaver() -> None
     assert data().for_analysis(plan.analyses[1])["dropout"].sum() == 5
 
 
-def test_the_flow_adds_up_in_every_arm() -> None:
+def flow_with(
+    erased: pd.DataFrame, *, schools: pd.DataFrame = SCHOOLS, allocation: pd.DataFrame = ALLOCATION
+) -> pd.DataFrame:
     plan, found = protocol(), data()
-    flow = flow_table(
+    return flow_table(
         plan,
         found,
-        schools=SCHOOLS,
-        allocation=ALLOCATION,
+        schools=schools,
+        allocation=allocation,
         joined=joined_later([frames()["pupil", "after"]], found),
+        erased=erased,
         primary=plan.analyses[0],
     )
+
+
+NOBODY = pd.DataFrame({"school_id": [], "table": [], "wave": [], "n": pd.Series([], dtype="int64")})
+
+
+def test_the_flow_adds_up_in_every_arm() -> None:
+    flow = flow_with(NOBODY)
+    assert not flow["reason"].str.contains("erased").any()
     one: dict[tuple[object, ...], tuple[int, int]] = {
         (row["arm"], row["step"], row["reason"]): (row["n_schools"], row["n_pupils"]) for row in flow.to_dict("records")
     }
@@ -140,6 +151,32 @@ def test_the_flow_adds_up_in_every_arm() -> None:
         mine = flow[flow["arm"] == arm].groupby("step")[["n_schools", "n_pupils"]].sum()
         lost = mine.loc["outcome_missing"] + mine.loc["analysed"]
         assert list(mine.loc["baseline"]) == list(lost)
+
+
+def test_erased_pupils_are_still_in_the_flow() -> None:
+    wave = protocol().population_wave
+    erased = pd.DataFrame(
+        [["01", "pupil", wave, 2], ["09", "pupil", wave, 1], ["02", "pupil", "after", 1], ["02", "status", "after", 1]],
+        columns=["school_id", "table", "wave", "n"],
+    )
+    schools = pd.concat([SCHOOLS, SCHOOLS[:1].assign(school_id="09")])
+    allocation = pd.concat([ALLOCATION, ALLOCATION[ALLOCATION["arm"] == "control"][:1].assign(school_id="09")])
+    flow, before = flow_with(erased, schools=schools, allocation=allocation), flow_with(NOBODY)
+
+    def pupils(frame: pd.DataFrame, step: str, arm: str) -> tuple[int, int]:
+        mine = frame[(frame["step"] == step) & (frame["arm"] == arm)]
+        return int(mine["n_schools"].sum()), int(mine["n_pupils"].sum())
+
+    row = flow[flow["reason"] == "consent withdrawn, data erased"]
+    assert row[["arm", "n_schools", "n_pupils"]].to_numpy().tolist() == [["control", 1, 3]]
+    for step in ("baseline", "outcome_missing"):
+        (n_schools, n_pupils), (then_schools, then_pupils) = (
+            pupils(flow, step, "control"),
+            pupils(before, step, "control"),
+        )
+        assert (n_schools - then_schools, n_pupils - then_pupils) == (1, 3)
+        assert pupils(flow, step, "pilot") == pupils(before, step, "pilot")
+    assert pupils(flow, "analysed", "control") == pupils(before, "analysed", "control")
 
 
 def test_nobody_on_the_list_is_an_error_that_says_what_to_do() -> None:

@@ -18,7 +18,8 @@ def contents(content: bytes) -> dict[str, bytes | Finding]:
 
 def test_a_workbook_is_no_folder_and_a_folder_is_no_workbook() -> None:
     assert is_folder(zipped({"a.csv": b"x"}))
-    for other in (book([["a"]]), ods([["a"]]), b"PK", b"", zipped({})):
+    assert is_folder(zipped({}))
+    for other in (book([["a"]]), ods([["a"]]), b"PK", b""):
         assert not is_folder(other)
 
 

@@ -1,0 +1,290 @@
+"""What people decided about the data: files withdrawn, waves frozen. A log that is only ever added to holds it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from data_schema.errors import DataError, DesignError, ProtocolError, StaleError, StorageError
+from data_schema.files import storage_error, write_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from data_schema.decisions import Decisions
+    from evaluation.trial import Trial
+    from randomisation.log import LogEntry
+
+LOG = "decisions.jsonl"
+"""File in the trial's folder: one decision a line, each with the hash of the one before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrozenWave:
+    """A wave whose data change no more.
+
+    Parameters
+    ----------
+    wave
+        Its name.
+    frozen
+        When it was frozen, as ISO 8601 text.
+    sha256
+        Hash of its data.
+    schools
+        School to the hash of its rows.
+    files
+        Hashes of the files that were in the inbox.
+    """
+
+    wave: str
+    frozen: str
+    sha256: str
+    schools: Mapping[str, str] = field(repr=False)
+    files: frozenset[str] = field(repr=False)
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the wave, the time and the hash."""
+        return {"wave": self.wave, "frozen": self.frozen, "sha256": self.sha256}
+
+
+def read_log(trial: Trial) -> tuple[LogEntry, ...]:
+    """Read the decisions.
+
+    Raises
+    ------
+    StorageError
+        When the log cannot be read, or a line was changed, moved or taken out.
+    """
+    from randomisation.log import LogEntry, verify_log
+
+    path = trial.paths.root / LOG
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        entries = tuple(LogEntry.from_json_line(line) for line in lines)
+    except OSError as error:
+        raise storage_error(path, error) from error
+    except (DesignError, UnicodeDecodeError) as error:
+        raise StorageError(LOG, "a line cannot be read.", _RESTORE) from error
+    problems = verify_log(entries)
+    if problems:
+        raise StorageError(LOG, f"it is damaged: {problems[0]}", _RESTORE)
+    return entries
+
+
+_RESTORE = "Bring it back from a copy; lines are only ever added at its end."
+
+
+def _decide(trial: Trial, event: str, detail: Mapping[str, str]) -> None:
+    from randomisation.log import append
+
+    entries = append(read_log(trial), event=event, detail=detail, time=trial.clock().isoformat(timespec="seconds"))
+    lines = "".join(f"{entry.to_json_line()}\n" for entry in entries)
+    write_whole(trial.paths.root / LOG, lines.encode())
+
+
+def withdraw(trial: Trial, *, file: str, reason: str, superseded_by: str = "") -> None:
+    """Withdraw a file of the inbox: it stays where it is, and none of its rows are taken in.
+
+    Parameters
+    ----------
+    trial
+        The trial.
+    file
+        Its path below inbox/; also of a file in a zipped folder, "folder.zip/file.csv".
+    reason
+        Why, for the log. No names of pupils.
+    superseded_by
+        The file that takes its place.
+
+    Raises
+    ------
+    DataError
+        When there is no such file, no reason, or the two files are one.
+    """
+    _need_reason(reason)
+    for name in (file, superseded_by) if superseded_by else (file,):
+        _need_file(trial, name)
+    if file == superseded_by:
+        raise DataError(f"inbox/{file}", "a file cannot take its own place.", "Name the newer file.")
+    _decide(
+        trial,
+        "withdrawn",
+        {"file": file, "sha256": _digest(trial, file), "superseded_by": superseded_by, "reason": reason},
+    )
+
+
+def restore(trial: Trial, *, file: str, reason: str) -> None:
+    """Take a file in again that was withdrawn.
+
+    Raises
+    ------
+    DataError
+        When it was not withdrawn, or there is no reason.
+    """
+    _need_reason(reason)
+    if file not in _withdrawals(trial):
+        raise DataError(f"inbox/{file}", "it is not withdrawn.", "Check its name in decisions.jsonl.")
+    _decide(trial, "restored", {"file": file, "reason": reason})
+
+
+def freeze(trial: Trial, *, wave: str) -> FrozenWave:
+    """Freeze a wave: later files, answers and rules change nothing in its data.
+
+    Parameters
+    ----------
+    trial
+        The trial, its data collected.
+    wave
+        Name of the wave.
+
+    Raises
+    ------
+    ProtocolError
+        When there is no such wave.
+    DataError
+        When it is frozen already, or has no data.
+    StaleError
+        When the store does not rest on what is in the inbox now.
+    """
+    from data_schema.decisions import hash_of_schools
+    from evaluation.stages.collect import FILES, WAVES, collect
+
+    _need_wave(trial, wave)
+    if wave in frozen_waves(trial):
+        raise DataError(f"wave {wave!r}", "it is frozen already.", f"Thaw it first: `crocoos freeze {wave} --thaw`.")
+    state = next(one for one in trial.status() if one.stage == "collect")
+    if state.state != "fresh":
+        raise StaleError("the store", f"it is {state.state}. {' '.join(state.reasons)}", "Run `crocoos collect` first.")
+    hashes = json.loads((trial.paths.store / WAVES).read_bytes()).get(wave)
+    if not hashes:
+        raise DataError(f"wave {wave!r}", "no data of it are stored.", "Collect them first: `crocoos collect`.")
+    files = json.loads((trial.paths.store / FILES).read_bytes())
+    detail = {
+        "wave": wave,
+        "sha256": hash_of_schools(hashes),
+        "schools": json.dumps(hashes, sort_keys=True),
+        "files": json.dumps(sorted(set(files.values()))),
+    }
+    _decide(trial, "frozen", detail)
+    # The store and what is made from it tell that the wave is frozen, and by what hash.
+    collect(trial)
+    return frozen_waves(trial)[wave]
+
+
+def thaw(trial: Trial, *, wave: str, reason: str) -> None:
+    """Let the data of a frozen wave change again.
+
+    Raises
+    ------
+    DataError
+        When it is not frozen, or there is no reason.
+    """
+    _need_wave(trial, wave)
+    _need_reason(reason)
+    if wave not in frozen_waves(trial):
+        raise DataError(f"wave {wave!r}", "it is not frozen.", "Nothing needs to be done.")
+    _decide(trial, "thawed", {"wave": wave, "reason": reason})
+
+
+def frozen_waves(trial: Trial) -> dict[str, FrozenWave]:
+    """Return the waves that are frozen now."""
+    found: dict[str, FrozenWave] = {}
+    for entry in read_log(trial):
+        detail = entry.detail
+        if entry.event == "frozen":
+            found[detail["wave"]] = FrozenWave(
+                wave=detail["wave"],
+                frozen=entry.time,
+                sha256=detail["sha256"],
+                schools=json.loads(detail["schools"]),
+                files=frozenset(json.loads(detail["files"])),
+            )
+        elif entry.event == "thawed":
+            found.pop(detail["wave"], None)
+    return found
+
+
+def _withdrawals(trial: Trial) -> dict[str, tuple[str, str]]:
+    """Return the files that are withdrawn now, with the hash of their content and the file in their place."""
+    found: dict[str, tuple[str, str]] = {}
+    for entry in read_log(trial):
+        if entry.event == "withdrawn":
+            found[entry.detail["file"]] = (entry.detail["sha256"], entry.detail["superseded_by"])
+        elif entry.event == "restored":
+            found.pop(entry.detail["file"], None)
+    return found
+
+
+def decisions_of(trial: Trial) -> Decisions:
+    """Return what intake has to know; a file of another content than the one that was withdrawn is another file."""
+    from data_schema.decisions import Decisions
+
+    withdrawn = {file: by for file, (sha256, by) in _withdrawals(trial).items() if _digest(trial, file) in (sha256, "")}
+    return Decisions(withdrawn=withdrawn, frozen={name: one.files for name, one in frozen_waves(trial).items()})
+
+
+def checked_waves(trial: Trial, frames: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, str]]:
+    """Hash each wave's data, school by school, and see that the frozen ones are as they were.
+
+    Parameters
+    ----------
+    trial
+        The trial.
+    frames
+        Table to its rows, pseudonymised, those of erased pupils among them.
+
+    Raises
+    ------
+    DataError
+        When data of a frozen wave would change all the same: a file was changed or is gone, or the protocol reads it
+        otherwise.
+    """
+    from data_schema.decisions import hash_of_schools, wave_hashes
+
+    found = {wave: wave_hashes(frames, wave) for wave in trial.protocol.wave_names}
+    for wave, then in frozen_waves(trial).items():
+        now = found.get(wave, {})
+        if hash_of_schools(now) != then.sha256:
+            other = sorted(one for one in {*now, *then.schools} if now.get(one) != then.schools.get(one))
+            named = ", ".join(other[:10]) + (", ..." if len(other) > 10 else "")
+            raise DataError(
+                f"wave {wave!r}",
+                f"it was frozen on {then.frozen[:10]}, and its data would change for {named}: a file was changed or "
+                "is gone, or the protocol has changed how it is read.",
+                f"Bring back what was there; or thaw the wave with a reason: `crocoos freeze {wave} --thaw`.",
+            )
+    return found
+
+
+def _digest(trial: Trial, file: str) -> str:
+    """Return the hash of a file of the inbox, of the zipped folder that it is in; "" when it is gone."""
+    from evaluation.provenance import sha256_of_file
+
+    path = trial.paths.inbox
+    for part in file.split("/"):
+        path = path / part
+        if path.is_file():
+            return sha256_of_file(path)
+    return ""
+
+
+def _need_reason(reason: str) -> None:
+    if not reason.strip():
+        raise DataError(
+            "reason", "there is none.", "Say why, for the log: --reason 'the school sent a corrected list'."
+        )
+
+
+def _need_file(trial: Trial, file: str) -> None:
+    if ".." in file.split("/") or not _digest(trial, file):
+        remedy = "Give its path below inbox/, as in store/returns.csv."
+        raise DataError(f"inbox/{file}", "there is no such file.", remedy)
+
+
+def _need_wave(trial: Trial, wave: str) -> None:
+    if wave not in trial.protocol.wave_names:
+        known = ", ".join(trial.protocol.wave_names)
+        raise ProtocolError("wave", f"'{wave}' is no wave of this trial.", f"Name one of {known}.")
