@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from analysis.power_simulation import SimulatedPower, TrueOutcome, simulated_power
     from analysis.published_iccs import DESIGN_PARAMETERS, design_parameters
     from analysis.results import ESTIMATE_COLUMNS, Coefficients, Convergence, Estimate, Fit, estimates_frame
-    from analysis.scales import cronbach_alpha, scale_score
+    from analysis.scales import Reliability, cronbach_alpha, reliability, scale_score
     from analysis.specs import Model, Question
     from analysis.terms import design_columns
     from analysis.time_to_event import (
@@ -115,6 +115,7 @@ __all__ = [
     "RandomisationInference",
     "RandomisationTest",
     "RateEffects",
+    "Reliability",
     "RiskEffects",
     "RiskRedraws",
     "SchoolTrial",
@@ -179,6 +180,7 @@ __all__ = [
     "randomisation_inference",
     "randomisation_tests",
     "rate_effects",
+    "reliability",
     "residual_bootstrap",
     "risk_effects",
     "risk_redraws",
@@ -294,6 +296,8 @@ _HOMES = {
     "risk_effects": "analysis.binary",
     "risk_redraws": "analysis.binary",
     "scale_score": "analysis.scales",
+    "Reliability": "analysis.scales",
+    "reliability": "analysis.scales",
     "schools_needed": "analysis.power",
     "signal_shares": "analysis.warning_signals",
     "simulated_power": "analysis.power_simulation",

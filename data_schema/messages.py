@@ -95,6 +95,17 @@ SENTENCES = (
     "Send it again; it may have been cut off on its way.",
     "Send the rows, if the school has them.",
     "Remove the name.",
+    # across records, waves and decisions
+    "The pupil is enrolled, and was {status} in {places}.",
+    "Tell which is right; yes, if the pupil came back.",
+    "It is {one} and was {other} in the pupil's record before.",
+    "Check both marks.",
+    "The absences of {month} are {hours} hours; {days} days of school have {limit}.",
+    "Check the absences of the month.",
+    "It was withdrawn and {file} was to take its place, which is not there; its rows are kept out.",
+    "Put {file} there.",
+    "The wave {wave} was frozen before this file came; its rows are kept out.",
+    "Nothing; or thaw the wave with a reason: `crocoos freeze {wave} --thaw`.",
     # of what kind a file is, and what else is asked
     "Save it as 'CSV UTF-8' or as .xlsx and send it again.",
     "Its encoding cannot be told: its letters make sense in more than one.",
@@ -161,7 +172,7 @@ USUAL_LABELS = (
 )  # fmt: skip
 """Labels that protocols often give to waves, and that are said in every language without being asked for."""
 
-_OF_CELLS = {"value": "What stands here", "one": "...", "other": "...", "what": "..."}
+_OF_CELLS = {"value": "What stands here", **dict.fromkeys(("one", "other", "what", "hours", "file"), "...")}
 """Slots that hold what stands in a cell, and what stands in their place where it must not be shown."""
 
 _UNTOLD = "There is a question about it."
@@ -223,8 +234,18 @@ def without_values(text: str) -> str:
     for sentence, pattern in _patterns():
         found = pattern.fullmatch(text)
         if found:
-            return sentence.format(**{name: _OF_CELLS.get(name, value) for name, value in found.groupdict().items()})
+            return sentence.format(**{name: _held_back(name, value) for name, value in found.groupdict().items()})
     return _UNTOLD
+
+
+def _held_back(slot: str, value: str) -> str:
+    """Return what stood in a slot, or dots where that is of a cell or names a file."""
+    if slot in ("place", "places") and not _ROWS.fullmatch(value):
+        return "..."
+    return _OF_CELLS.get(slot, value)
+
+
+_ROWS = re.compile(r"(?:rows? )?[\d, to.]+")
 
 
 def label_in(field: Field, catalogue: Catalogue, *, about: str = "pupil") -> str:
@@ -270,6 +291,8 @@ def _inner(slot: str, value: str, catalogue: Catalogue) -> str:
     """Return what stood in a slot, with the names in it said as people say them."""
     if value == "What stands here":
         return catalogue.text(value)
+    if slot == "status" and catalogue.language.code != "en":
+        return _said("answers", value.replace(" ", "_"), catalogue)
     if slot in _NAMES and catalogue.language.code != "en":
         value = value.replace(" and no column ", ", ")
         return _WORD.sub(lambda found: _said(slot, found[0], catalogue), value)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from evaluation.trial import Trial
-    from reports.data_pages import Returns
+    from reports.data_pages import Returns, ScaleFacts
+    from reports.disclosure import Rules
 
 
 def write_returns(trial: Trial) -> Written:
@@ -104,6 +105,7 @@ def describe(
             waves={wave.name: wave.label for wave in trial.protocol.waves},
             countries=trial.protocol.countries,
             frequencies=books[country],
+            scales=tuple(scales_of(trial, frames, rules, country=country)),
             threshold=rules.threshold,
             only=country,
         )
@@ -112,6 +114,47 @@ def describe(
     for name, table in tables.items():
         content = json.dumps(table_schema(table), indent=2, ensure_ascii=False) + "\n"
         (folder / f"{name}.schema.json").write_bytes(content.encode())
+
+
+def scales_of(
+    trial: Trial, frames: Mapping[str, pd.DataFrame], rules: Rules, *, country: str = ""
+) -> Iterator[ScaleFacts]:
+    """Yield the scales that the protocol scores, with their reliability where enough pupils answered.
+
+    Parameters
+    ----------
+    trial
+        The trial.
+    frames
+        Table to its rows of all countries, as they are stored.
+    rules
+        Reliability is told of twice the threshold of pupils or more, wherever they are.
+    country
+        Country whose pupils are looked at; all when empty.
+    """
+    from analysis.scales import reliability
+    from evaluation.population import place_of, reversed_ranges
+    from reports.data_pages import ScaleFacts
+
+    tables = tables_of(trial.protocol)
+    for measure in (*trial.protocol.covariates, *trial.protocol.outcomes):
+        if not measure.items:
+            continue
+        name, wave = place_of(measure, trial.protocol, tables)
+        found, items = None, list(measure.items)
+        if name in frames and set(items) <= set(frames[name]):
+            rows = frames[name]
+            mine = (rows["wave"] == wave) & ((rows["country"] == country) if country else True)
+            found = reliability(rows.loc[mine, items], reverse=reversed_ranges(measure, tables[name]))
+        yield ScaleFacts(
+            label=measure.label,
+            table=name,
+            wave=wave,
+            items=measure.items,
+            reverse=measure.reverse,
+            least_answered=measure.least_answered,
+            reliability=found if found is not None and found.n_pupils >= 2 * rules.threshold else None,
+        )
 
 
 def _page(name: str, country: str, language: str) -> str:

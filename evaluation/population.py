@@ -144,20 +144,25 @@ def measure_values(measure: Measure, rows: pd.DataFrame, table: Table) -> pd.Ser
         Indexed by school_id and pupil_id; numbers as float, other fields as they are.
     """
     if measure.items:
-        numbers = rows[list(measure.items)].astype("Float64").astype(float)
-        ranges = {name: (table.field(name).minimum, table.field(name).maximum) for name in measure.reverse}
-        known = {
-            name: (float(low), float(high))
-            for name, (low, high) in ranges.items()
-            if low is not None and high is not None
-        }
-        values = scale_score(numbers, reverse=known)
+        reverse = reversed_ranges(measure, table)
+        values = scale_score(rows[list(measure.items)], reverse=reverse, least_answered=measure.least_answered)
     else:
         values = plain_values(rows[measure.field or measure.name])
     keyed = values.set_axis(pd.MultiIndex.from_frame(rows[PUPIL_KEY]))
     if len(table.key) > len(PUPIL_KEY):
         return keyed.groupby(level=PUPIL_KEY).agg(measure.summary)
     return keyed[~keyed.index.duplicated()]
+
+
+def reversed_ranges(measure: Measure, table: Table) -> dict[str, tuple[float, float]]:
+    """Return the lowest and highest possible answer of the items of a scale that are worded the other way."""
+    ranges = {}
+    for name in measure.reverse:
+        item = table.field(name)
+        assert item.minimum is not None  # noqa: S101 -- the protocol's checks have seen to it
+        assert item.maximum is not None  # noqa: S101 -- the protocol's checks have seen to it
+        ranges[name] = (float(item.minimum), float(item.maximum))
+    return ranges
 
 
 def plain_values(values: pd.Series[float]) -> pd.Series[float]:

@@ -211,6 +211,7 @@ class Measure(Section):
     field: str = ""
     items: tuple[Name, ...] = ()
     reverse: tuple[Name, ...] = ()
+    least_answered: Annotated[float, Field(gt=0, le=1)] = 0.5
     summary: Literal["mean", "sum", "max"] = "mean"
 
 

@@ -214,6 +214,12 @@ def _measure(protocol: Protocol, tables: Mapping[str, Table], item: Measure, tab
     for name in item.reverse:
         if name not in item.items:
             yield unknown(f"{place}, key 'reverse'", name, item.items, what="item of this scale")
+        elif name in home.names and None in (home.field(name).minimum, home.field(name).maximum):
+            yield Problem(
+                f"{place}, key 'reverse'",
+                f"'{name}' has no least and greatest answer, so that it cannot be turned round.",
+                "Give the field a minimum and a maximum.",
+            )
 
 
 def _measured_fields(place: str, home: Table, item: Measure, *, wave: str) -> Iterator[Problem]:

@@ -65,16 +65,17 @@ def impact(trial: Trial) -> pd.DataFrame:
     estimates = _estimates(trial, data, drawn)
     table = estimates_frame(estimates)
     with stage_folder(trial.paths.results, stage="impact", inputs=inputs) as folder:
-        _csv(table, folder / ESTIMATES)
+        write_table(table, folder / ESTIMATES)
         text = json.dumps([_finite(row) for row in table.to_dict("records")], indent=1, ensure_ascii=False)
         (folder / "estimates.json").write_text(text + "\n", encoding="utf-8")
         tables = {**_descriptions(trial, frames, data), ADJUSTMENT: adjustment_table(trial, data, drawn)}
         for name, content in tables.items():
-            _csv(content, folder / name)
+            write_table(content, folder / name)
     return table
 
 
-def _csv(frame: pd.DataFrame, path: Path) -> None:
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table of results as CSV."""
     # 15 significant digits: every digit that a double is sure of, and the same bytes on any platform.
     frame.to_csv(path, index=False, lineterminator="\n", float_format="%.15g")
 

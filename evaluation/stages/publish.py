@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from evaluation.provenance import stage_folder
 from evaluation.stages import inputs_of, require
-from evaluation.stages.impact import ESTIMATES
-from evaluation.stages.report import ReportFile, documents_of
+from evaluation.stages.report import PUBLISHED, ReportFile, documents_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +74,7 @@ def downloads(trial: Trial) -> tuple[Download, ...]:
     return (
         Download(
             label="Estimates",
-            path=trial.paths.results / ESTIMATES,
+            path=trial.paths.reports / PUBLISHED,
             description="Every estimate of the reports, one row each, with its id, its model and its interval (CSV).",
         ),
         Download(

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from evaluation.protocol import Protocol
     from evaluation.trial import Trial
 
+PUBLISHED = "estimates.csv"
+"""The table of estimates that may be published, in the folder of the documents."""
+
 Kind = Literal["summary", "report", "country"]
 
 
@@ -80,8 +83,17 @@ def report(trial: Trial) -> Reported:
         for place, document in enumerate(documents):
             trial.progress(f"writing {document.stem}", place, len(documents))
             _make(trial, document, folder)
+        _write_estimates(trial, folder / PUBLISHED)
         trial.progress("writing reports", len(documents), len(documents))
     return Reported(folder=trial.paths.reports, documents=documents)
+
+
+def _write_estimates(trial: Trial, path: Path) -> None:
+    """Write the table of estimates that may leave the trial's folder."""
+    from evaluation.stages.impact import write_table
+    from reports.tables.estimates import published_estimates
+
+    write_table(published_estimates(trial.evidence()), path)
 
 
 def _make(trial: Trial, document: ReportFile, folder: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from analysis.scales import Reliability
 from data_schema.fields import NUMERIC_TYPES, Field
 from data_schema.messages import answers_in, translated
 from data_schema.tables import Table
@@ -40,6 +41,31 @@ _SENDERS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScaleFacts:
+    """A scale of survey items that the protocol scores.
+
+    Parameters
+    ----------
+    label, table, wave
+        What it is called, and where its items are.
+    items, reverse
+        Its items, and those of them that are worded the other way.
+    least_answered
+        Share of the items that a score needs.
+    reliability
+        How well the items go together; None where there are too few pupils to tell.
+    """
+
+    label: str
+    table: str
+    wave: str
+    items: tuple[str, ...]
+    reverse: tuple[str, ...]
+    least_answered: float
+    reliability: Reliability | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Book:
     """What a codebook page is made of.
 
@@ -51,6 +77,8 @@ class Book:
         The trial's tables; name to label of its waves, in their order; code to name of its countries.
     frequencies
         As `reports.data_pages.frequencies.codebook` returns it, for one country or for all.
+    scales
+        The scales that the protocol scores.
     threshold
         Smallest count of pupils that may be told.
     only
@@ -63,6 +91,7 @@ class Book:
     countries: Mapping[str, str]
     frequencies: pd.DataFrame
     threshold: int
+    scales: tuple[ScaleFacts, ...] = ()
     only: str = ""
 
 
@@ -73,6 +102,8 @@ def codebook_page(book: Book, language: str) -> tuple[Block, ...]:
     blocks: list[Block] = [_title(book, names)]
     for name, home in book.tables.items():
         blocks += _section(book, names, name, home)
+    if book.scales:
+        blocks += [Heading(text=words.text("Scales"), anchor="scales"), _scales_table(book, names)]
     return tuple(blocks)
 
 
@@ -98,6 +129,48 @@ def _section(book: Book, names: Names, name: str, home: Table) -> Iterator[Block
     frequencies = _frequency_table(book, names, name, home)
     if frequencies is not None:
         yield frequencies
+
+
+def _scales_table(book: Book, names: Names) -> TableBlock:
+    words = names.words
+    return table(
+        words,
+        words.text("Scales that are scored, and how well their questions go together"),
+        columns=(
+            Column(label=words.text("Scale"), width=2.0),
+            Column(label=words.text("Wave"), width=1.3),
+            Column(label=words.text("Questions"), width=2.6),
+            Column(label=words.text("Needed answers"), align="right", width=1.1),
+            Column(label=words.text("Cronbach’s alpha (95% interval)"), align="right", width=1.6),
+            Column(label=words.text("Pupils"), align="right", width=0.9),
+        ),
+        lines=[_scale_line(scale, names) for scale in book.scales],
+        threshold=book.threshold,
+        note=[
+            words.text(
+                "A score is the mean of the questions that a pupil answered, those marked (−) turned round. Alpha is "
+                "of the pupils who answered all of them; its interval takes pupils as independent."
+            )
+        ],
+        anchor="scales-table",
+    )
+
+
+def _scale_line(scale: ScaleFacts, names: Names) -> Line:
+    words, found = names.words, scale.reliability
+    items = [
+        f"{names.field(scale.table, item)} (−)" if item in scale.reverse else names.field(scale.table, item)
+        for item in scale.items
+    ]
+    alpha: Cell = Count(value=None)
+    if found is not None and math.isfinite(found.alpha):
+        low, high = (words.numbers.decimal(end, digits=2) for end in (found.conf_low, found.conf_high))
+        shown = words.numbers.decimal(found.alpha, digits=2)
+        alpha = words.text("{alpha} ({low} to {high})", alpha=shown, low=low, high=high)
+    n = Count(value=None if found is None else found.n_pupils)
+    wave = names.wave(scale.wave) if scale.wave else DASH
+    least = words.numbers.percent(scale.least_answered, digits=0)
+    return line(translated(scale.label, words.catalogue), wave, ", ".join(items), least, alpha, n)
 
 
 def _fields_table(book: Book, names: Names, name: str, home: Table) -> TableBlock:

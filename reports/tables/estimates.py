@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
+import pandas as pd
+
 from analysis.results import Estimate
 from reports.blocks import Column, Span, Table
 from reports.disclosure import Count, is_small
 from reports.evidence import Evidence
 from reports.means import shown_means
-from reports.selection import all_estimates, as_estimate, focus, records, reference_arm
+from reports.selection import all_estimates, as_estimate, as_float, focus, records, reference_arm
 from reports.tables.cells import HIDDEN
 from reports.tables.layout import Cell, Line, line, table
 from reports.words import Words
@@ -20,13 +22,7 @@ def estimates_table(evidence: Evidence, words: Words, *, anchor: str = "estimate
 
     The means that disclosure control keeps out of other tables are kept out here as well.
     """
-    estimates = all_estimates(evidence)
-    suppressed = {
-        (entry.name, *key)
-        for entry in evidence.analyses
-        for key, mean in shown_means(evidence, entry, estimates).items()
-        if mean is None
-    }
+    suppressed = _suppressed_means(evidence)
     place = focus(evidence)
     endless = any(_is_endless(as_estimate(row)) for row in records(evidence.estimates))
     rows = [as_estimate(row) for row in records(evidence.estimates)]
@@ -94,6 +90,45 @@ def _tells(row: Estimate, suppressed: set[tuple[str, str, str]], *, reference: s
 
 def _is_endless(row: Estimate) -> bool:
     return row.quantity == "number_needed_to_treat" and row.conf_low > row.conf_high
+
+
+def published_estimates(evidence: Evidence) -> pd.DataFrame:
+    """Return the table of estimates as it may be published: what no report prints is not in it either.
+
+    Parameters
+    ----------
+    evidence
+        Of all countries.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `Evidence.estimates` without the figures of suppressed means and of what gives them away, whose status is
+        "suppressed", and without small numbers of pupils.
+    """
+    made, suppressed = evidence.estimates.copy(), _suppressed_means(evidence)
+    reference = reference_arm(evidence).name
+    secret = [_tells(as_estimate(row), suppressed, reference=reference) for row in records(made)]
+    figures = [name for name in _FIGURES if name in made]
+    made.loc[secret, figures] = math.nan
+    made.loc[secret, "status"] = "suppressed"
+    few = made["n_pupils"].map(lambda n: is_small(as_float(n), threshold=evidence.disclosure_threshold))
+    made["n_pupils"] = made["n_pupils"].where(~few.astype(bool))
+    return made
+
+
+_FIGURES = ("estimate", "std_error", "statistic", "df", "p_value", "conf_low", "conf_high")
+
+
+def _suppressed_means(evidence: Evidence) -> set[tuple[str, str, str]]:
+    """Return plan entry, arm and country of the means that are not printed."""
+    estimates = all_estimates(evidence)
+    return {
+        (entry.name, *key)
+        for entry in evidence.analyses
+        for key, mean in shown_means(evidence, entry, estimates).items()
+        if mean is None
+    }
 
 
 def _line(words: Words, row: Estimate, *, limit: int, secret: bool) -> Line:

@@ -98,3 +98,5 @@ def test_values_are_taken_out_of_every_slot_that_holds_some() -> None:
         "What stands here can be ... or ...: nothing in the column tells what the mark means."
     )
     assert without_values("It is damaged: Anna.") == "It is damaged: ...."
+    other = "The pupil is enrolled, and was left early in Anna.csv, row 5."
+    assert without_values(other) == "The pupil is enrolled, and was left early in ...."

@@ -236,3 +236,23 @@ def test_implementation_is_described_for_all_and_each_country() -> None:
         ["RS", 1, 20.0, 20.0, 20.0],
         ["SI", 1, 10.0, 10.0, 10.0],
     ]
+
+
+def test_a_scale_is_scored_by_its_declaration_reversed_items_and_needed_answers_included() -> None:
+    def change(values: Values) -> None:
+        values["outcomes"][1].update(reverse=["engagement_4"], least_answered=0.75)
+
+    outcome = changed(change).outcome("engagement")
+    rows = pd.DataFrame(
+        {
+            "school_id": "01",
+            "pupil_id": ["a", "b", "c"],
+            "engagement_1": [5, 4, 4],
+            "engagement_2": [5, 4, 4],
+            "engagement_3": [5, 4, np.nan],
+            "engagement_4": [1, np.nan, np.nan],
+        }
+    )
+    scores = measure_values(outcome, rows, TABLES["survey"])
+    assert scores.tolist()[:2] == [5.0, 4.0]
+    assert np.isnan(scores.iloc[2]), "half of the items is fewer than three quarters"

@@ -38,6 +38,13 @@ WRONG: dict[str, tuple[Callable[[Values], object], list[str]]] = {
         lambda values: values["design"].update(kind="stratifed"),
         ["[design], key 'kind'", "'stratifed' is not allowed here", "Did you mean 'stratified'?"],
     ),
+    "reversed item without a range": (
+        lambda values: (
+            values.update(tables={"survey": {"fields": [{"name": "engagement_1", "type": "number"}]}}),
+            values["outcomes"][1].update(reverse=["engagement_1"]),
+        ),
+        ["[[outcomes]] 'engagement', key 'reverse'", "cannot be turned round", "a minimum and a maximum"],
+    ),
     "unknown wave of a field": (
         lambda values: values.update(
             tables={"pupil": {"fields": [{"name": "hobby", "type": "text", "waves": ["folowup"]}]}}

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.scales import Reliability
 from data_schema.fields import Field
 from data_schema.language import LANGUAGES
 from data_schema.tables import extended, standard_tables
 from reports.blocks import Block, Heading, Table, plain
-from reports.data_pages import Book, codebook, codebook_page
+from reports.data_pages import Book, ScaleFacts, codebook, codebook_page
 from reports.data_pages.frequencies import CODEBOOK_COLUMNS
 from reports.disclosure import Rules
 
@@ -195,3 +197,17 @@ def test_the_page_is_in_the_language_throughout(language: str) -> None:
     assert labels & said <= ({"Status", "Region"} if language == "sr-Latn" else set())
     heads = {column.label for block in english if isinstance(block, Table) for column in block.columns}
     assert not heads & {column.label for block in other if isinstance(block, Table) for column in block.columns}
+
+
+def test_scales_are_told_with_their_reversed_items_and_their_reliability() -> None:
+    facts = ScaleFacts(
+        label="Engagement", table="survey", wave="a", items=("engagement_1", "engagement_2"),
+        reverse=("engagement_2",), least_answered=0.5,
+        reliability=Reliability(alpha=0.812, conf_low=0.77, conf_high=0.85, n_items=2, n_pupils=240),
+    )  # fmt: skip
+    page = codebook_page(book({}, scales=(facts, replace(facts, reliability=None))), "en")
+    items = "Engagement, item 1, Engagement, item 2 (−)"
+    assert rows_of(page, "scales-table") == [
+        ["Engagement", "Baseline", items, "50%", "0.81 (0.77 to 0.85)", "240"],
+        ["Engagement", "Baseline", items, "50%", "c", "c"],
+    ]
