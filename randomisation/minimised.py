@@ -238,13 +238,7 @@ def draw_minimised(read: SortedSchools, design: Design, *, seed: str, before: Se
 
 def joined_of(record: AllocationRecord) -> tuple[Joined, ...]:
     """Return the schools of a minimisation's record in the order in which they joined."""
-    read = SortedSchools(
-        ids=record.schools,
-        columns=record.design.columns,
-        stratum_values=record.stratum_values,
-        variables=record.design.variables,
-        variable_values=record.variable_values,
-    )
+    read = record.recorded_schools()
     return tuple(
         Joined(school=record.schools[place], values=record.stratum_values[place], arm=record.arms[place])
         for place in joining_order(read, record.design)

@@ -113,6 +113,16 @@ class AllocationRecord:
             before=allocation.before,
         )
 
+    def recorded_schools(self) -> SortedSchools:
+        """Return the schools as the record states them."""
+        return SortedSchools(
+            ids=self.schools,
+            columns=self.design.columns,
+            stratum_values=self.stratum_values,
+            variables=self.design.variables,
+            variable_values=self.variable_values,
+        )
+
     def to_dict(self) -> dict[str, object]:
         """Return the record as values that JSON can hold."""
         rows = zip(self.schools, self.stratum_values, self.arms, strict=True)
@@ -367,9 +377,7 @@ def verify(record: AllocationRecord, schools: pd.DataFrame) -> Verification:
 
 def stratum_labels(record: AllocationRecord) -> dict[str, str]:
     """Return each school's stratum as one text, as `Allocation.strata` has it."""
-    labels = SortedSchools(
-        ids=record.schools, columns=record.design.columns, stratum_values=record.stratum_values
-    ).labels()
+    labels = record.recorded_schools().labels()
     return dict(zip(record.schools, labels, strict=True))
 
 
@@ -404,13 +412,7 @@ def _frame_problems(record: AllocationRecord, read: SortedSchools) -> list[str]:
 
 
 def _record_problems(record: AllocationRecord) -> list[str]:
-    recorded = SortedSchools(
-        ids=record.schools,
-        columns=record.design.columns,
-        stratum_values=record.stratum_values,
-        variables=record.design.variables,
-        variable_values=record.variable_values,
-    )
+    recorded = record.recorded_schools()
     problems = []
     if sha256(recorded.canonical()) != record.frame_sha256:
         problems.append("The record's schools and strata do not have the hash that it states: it was changed.")

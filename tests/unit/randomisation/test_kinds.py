@@ -33,6 +33,7 @@ from randomisation import (
     stepped_wedge,
     verify,
 )
+from randomisation import verify_allocation as program
 from randomisation.misfits import KNOWN
 from randomisation.simple import simple_probabilities
 
@@ -48,6 +49,9 @@ SMALL = pd.DataFrame(
     }
 )
 SIZE = Constraint(variables=("size",), best_share=0.4)
+LIMITS = Constraint(
+    variables=("size", "type"), score="max_difference", at_most=2.0, limits=(("size", 0.9),), categories=("type",)
+)
 DESIGNS = {
     "simple": Design(arms=TWO, kind="simple"),
     "simple, unequal": Design(arms=UNEQUAL, kind="simple"),
@@ -64,6 +68,10 @@ DESIGNS = {
     "constrained, unequal": Design(arms=UNEQUAL, constraint=SIZE),
     "misfits within strata": Design(arms=UNEQUAL, strata=("country",), misfits="strata"),
     "misfits together by the ratio": Design(arms=UNEQUAL, strata=("country", "type"), misfits="wglobal"),
+    "limits and categories": Design(arms=UNEQUAL, constraint=LIMITS),
+    "mahalanobis": Design(
+        arms=TWO, constraint=Constraint(variables=("size", "type"), score="mahalanobis", best_share=0.5)
+    ),
     "factorial": factorial("mentor", "ews", strata=("country",)),
     "stepped wedge": stepped_wedge(3, strata=("country",)),
     "minimisation": Design(
@@ -111,6 +119,15 @@ def test_a_record_is_verified_and_one_of_another_school_order_is_the_same(design
     assert allocate(SMALL.iloc[::-1], design, seed="2027") == allocation
     changed = SMALL.assign(size=[311, *SMALL["size"][1:]])
     assert verify(record, changed).ok == ("size" not in design.variables)
+
+
+@every_design
+def test_the_stand_alone_verifier_draws_the_same(design: Design, tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    for number in range(3):
+        values = AllocationRecord.of(allocate(SMALL, design, seed=f"{number}")).to_dict()
+        path.write_text(json.dumps(values), encoding="utf-8")
+        assert program.Record(path).problems() == []
 
 
 @every_design

@@ -130,3 +130,17 @@ def test_optimal_pairs_of_1000_schools_take_less_than_10_seconds() -> None:
     before = time.perf_counter()
     assert allocate(frame, design, seed="1").counts() == {"control": 500, "pilot": 500}
     assert time.perf_counter() - before < 10
+
+
+def test_no_exchange_of_two_schools_makes_triplets_more_alike() -> None:
+    matching = Matching(variables=("a", "b"))
+    for seed in range(6):
+        generator = np.random.default_rng(seed)
+        texts = {name: [f"{value:.3f}" for value in generator.normal(size=9)] for name in ("a", "b")}
+        columns = [column for name, own in texts.items() for column in columns_of_variable(name, own)]
+        names = form_sets(columns, matching, strata=[range(9)], size=3)
+        apart = distances(columns, matching)
+        for one, other in itertools.combinations(range(9), 2):
+            changed = list(names)
+            changed[one], changed[other] = changed[other], changed[one]
+            assert total(changed, apart) >= total(names, apart)
