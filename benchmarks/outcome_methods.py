@@ -168,7 +168,7 @@ FAMILIES: dict[str, Family] = {
     "times": Family(title="Time to leaving", found=times, trials=(80, 80)),
     "counts": Family(title="Days of absence", found=counted, trials=(250, 250), by_dropout=False),
     "ordinal": Family(title="Ordered answers", found=ordered, trials=(120, 120), by_dropout=False),
-    "cohorts": Family(title="Cohorts and waves", found=cohorts, trials=(20, 20)),
+    "cohorts": Family(title="Cohorts and waves", found=cohorts, trials=(60, 20)),
     "hazards": Family(title="Hazard by term", found=hazards, trials=(60, 40)),
     "bootstrap": Family(title="Left or not: bootstrap", found=bootstrap, trials=(8, 4)),
 }
