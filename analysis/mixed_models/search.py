@@ -21,6 +21,8 @@ _MOST_STARTS = 30
 _STEPS = 200
 # Beyond this standard deviation, in units of the residual's, rows of a group are alike.
 _GREATEST = 1e4
+# Residual variances below this share of another's are on their way to zero.
+_VANISHED = 1e-4
 # Diagonal entries of a factor below this are zero (lme4 calls a fit singular below 1e-4).
 _ZERO = 1e-5
 
@@ -223,6 +225,12 @@ class Search:
             length /= 2
         return np.asarray(phi + length * step)
 
+    def _without_variance(self, phi: np.ndarray) -> str | None:
+        """Return the group of rows whose residual variance vanishes beside another's; None where none does."""
+        residual = self.change.values(phi)[len(self.change.forms) :]
+        least = int(residual.argmin())
+        return self.sums.residual[least] if residual[least] < _VANISHED * residual.max() else None
+
     def finish(self, phi: np.ndarray, deviance: float, slope: float) -> Optimum:
         """Settle signs and zeros, and put the scale back."""
         k = len(self.change.forms)
@@ -240,10 +248,15 @@ class Search:
                 phi = flat
         at = self.likelihood(phi, 0)
         sigma2 = at.residual / at.free(reml=self.reml)
+        far = float(np.abs(phi[:k]).max(initial=0.0)) > _GREATEST or not np.isfinite(deviance)
+        unsettled = slope > 1e-3 * max(1.0, abs(deviance))
+        gone = self._without_variance(phi) if far or unsettled else None
         reason = ""
-        if float(np.abs(phi[:k]).max(initial=0.0)) > _GREATEST or not np.isfinite(deviance):
+        if gone is not None:
+            reason = f"The residual variance of '{gone}' goes to zero: its rows are too few, or too much alike."
+        elif far:
             reason = "Rows of a group have the same value of this outcome: it is one of groups and needs a row a group."
-        elif slope > 1e-3 * max(1.0, abs(deviance)):
+        elif unsettled:
             reason = f"The search did not settle: the deviance still falls by {slope:.2g} a unit."
         return Optimum(
             theta=phi[:k],

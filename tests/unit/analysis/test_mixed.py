@@ -698,3 +698,12 @@ def test_stretches_that_do_not_belong_together_are_refused() -> None:
     moved = frame.assign(country=lambda f: f["country"].map({"c0": "c1", "c1": "c2", "c2": "c3", "c3": "c0"}))
     with pytest.raises(EstimationError, match="lies in two groups"):
         merge_mixed_sums([mixed_sums(nested, frame), mixed_sums(nested, moved)])
+
+
+def test_a_residual_variance_on_its_way_to_zero_is_told_by_name() -> None:
+    frame = trial(6)
+    frame["kind"] = np.where(np.arange(len(frame)) < 2, "few", "many")
+    frame.loc[frame["kind"] == "few", "score"] = frame.loc[frame["kind"] == "few", "x"] + 50.0
+    fit = mixed_model("score ~ x + (1 + x | school)", frame, residual_by="kind", df_method="satterthwaite")
+    assert fit.convergence.status == "failed"
+    assert "residual variance of 'few' goes to zero" in fit.convergence.reason
