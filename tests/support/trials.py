@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import shutil
 import signal
 import sys
 import time
@@ -91,7 +93,7 @@ def killed_at(touch: int, action: Callable[[], object]) -> bool:
     child = os.fork()
     if child == 0:
         try:
-            _arm(touch)
+            _watch(lambda n: os._exit(9) if n == touch else None)
             action()
         except BaseException:  # noqa: BLE001 -- the child must not run on as a second test process
             traceback.print_exc(file=sys.stderr)
@@ -129,47 +131,54 @@ def killed_after(seconds: float, action: Callable[[], object]) -> bool:
     return code != 0
 
 
-def n_touches(action: Callable[[], object]) -> int:
-    """Return how often an action touches the file system; it is run in a child process."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            left = _arm(1_000_000)
-            action()
-            os.write(writing, str(1_000_000 - left()).encode())
-        except BaseException:  # noqa: BLE001 -- the child must not run on as a second test process
-            traceback.print_exc(file=sys.stderr)
-            os._exit(1)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 0
-    os.close(writing)
-    with os.fdopen(reading) as stream:
-        return int(stream.read())
+def states_at_touches(folder: Path, action: Callable[[], object], *, into: Path) -> list[Path]:
+    """Return what a process killed at each touch of the file system would leave of a folder, the first touch first.
 
+    The action is run once, in a child process; before each touch the folder is copied, as the system would keep it if
+    the process died then. What the process has not handed to the system yet is not in the copy.
 
-def _arm(touch: int) -> Callable[[], int]:
-    """Replace the system's calls in this process by ones that count and, at the last, die without a goodbye.
-
-    Returns how many are left.
+    Parameters
+    ----------
+    folder
+        What the action works on.
+    action
+        What is run.
+    into
+        Where the copies go; made here.
     """
-    left = touch
+    into.mkdir()
 
-    def counting(name: str) -> Callable[..., object]:
+    def run() -> None:
+        _watch(lambda n: shutil.copytree(folder, into / f"{n:04d}"))
+        action()
+
+    _whole(run)
+    return sorted(into.iterdir())
+
+
+def _whole(action: Callable[[], object]) -> None:
+    """Run an action in a child process, to its end."""
+    assert not killed_after(math.inf, action)
+
+
+def _watch(at_touch: Callable[[int], object]) -> None:
+    """Replace the system's calls in this process by ones that first call a function with their number, from 1."""
+    n, is_watching = 0, True
+
+    def watched(name: str) -> Callable[..., object]:
         real: Callable[..., object] = getattr(os, name)
 
         def call(*arguments: object, **named: object) -> object:
-            nonlocal left
+            nonlocal n, is_watching
             flags = arguments[1] if name == "open" and len(arguments) > 1 else os.O_WRONLY
-            if isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR):
-                left -= 1
-                if left == 0:
-                    os._exit(9)
+            if is_watching and isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR):
+                n += 1
+                is_watching = False
+                at_touch(n)
+                is_watching = True
             return real(*arguments, **named)
 
         return call
 
     for name in _TOUCHES:
-        setattr(os, name, counting(name))
-    return lambda: left
+        setattr(os, name, watched(name))
