@@ -87,6 +87,12 @@ class Layout:
         except IndexError:
             return [row[at] if at < len(row) else None for row in rows]
 
+    def struck(self) -> list[int]:
+        """Return the rows (from 0, among those that hold anything) with a cell of a field that is struck through."""
+        taken = {at + 1 for at in self.columns.values()}
+        rows = {row - 1 for row, column in self.sheet.struck if column in taken}
+        return [k for k, at in enumerate(self.rows) if at in rows] if rows else []
+
     def overlong(self) -> list[int]:
         """Return the rows (from 0, among those that hold anything) with cells beyond the header's columns."""
         rows, width = self.sheet.rows, self.width

@@ -152,8 +152,8 @@ SENTENCES = (
     "The answer about {place} is to an older file; it is not used.",
     "There is more than one answer about {place}, and they differ; none is used.",
     "Answer the newest questions, which `crocoos collect` wrote.",
-    "The row is struck through, and it is not sure whether it still holds.",
-    "Answer 'yes' if it does, and 'no' if it is to be removed.",
+    "The row is struck through, at least in part, and it is not sure whether it still holds.",
+    "Answer 'yes' if it does as it stands, and 'no' if it is to be removed.",
     # rows that are kept out, or linked, without a question
     "It is a row of totals; it is kept out.",
     "It is the header again; it is kept out.",
