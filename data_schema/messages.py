@@ -31,10 +31,12 @@ _OF_CELLS = {"value": "What stands here", **dict.fromkeys(("one", "other", "what
 
 _UNTOLD = "There is a question about it."
 
-_NAMES = frozenset(("key", "column", "columns", "table", "answers"))
+_NAMES = frozenset(("key", "column", "columns", "table", "tables", "answers"))
 """Slots that hold names of fields, tables or codes."""
 
-_WORD = re.compile(r"[A-Za-z]\w*")
+_NAME = re.compile(r"'[^']*'|[A-Za-z]\w*")
+_QUOTED = re.compile(r"(?<!\w)'([^']*)'(?!\w)|\"([^\"]*)\"")
+_OR = re.compile(r"(?<=['\"]) or (?=['\"])")
 
 _LANGUAGES = {"HU": "hu", "RS": "sr", "SI": "sl", "ME": "sr-Latn", "BA": "sr-Latn", "HR": "sr-Latn"}
 _ROW = re.compile(r"\brow (\d+)")
@@ -154,9 +156,14 @@ def _inner(slot: str, value: str, catalogue: Catalogue) -> str:
     if slot == "status":
         return _said("answers", value.replace(" ", "_"), catalogue)
     if slot in _NAMES:
-        value = value.replace(" and no column ", ", ")
-        return _WORD.sub(lambda found: _said(slot, found[0], catalogue), value)
-    return _placed(value, catalogue) if slot in ("place", "places", "rows") else value
+        listed = value.replace(" and no column ", ", ").replace(" and ", ", ")
+        value = _NAME.sub(
+            lambda found: found[0].replace(bare := found[0].strip("'"), _said(slot, bare, catalogue)), listed
+        )
+    if slot in ("place", "places", "rows"):
+        value = _placed(value, catalogue)
+    value = _OR.sub(lambda _: f" {catalogue.text('or')} ", value)
+    return _QUOTED.sub(lambda found: catalogue.text("'{name}'", name=found[1] or found[2] or ""), value)
 
 
 def _placed(places: str, catalogue: Catalogue) -> str:
@@ -172,7 +179,7 @@ def _said(slot: str, word: str, catalogue: Catalogue) -> str:
     if slot == "answers":
         label = _code_labels().get(word, "")
         return catalogue.template(label) if label else word
-    if slot == "table":
+    if slot in ("table", "tables"):
         label = _table_labels().get(word, "")
         return catalogue.template(label) if label else word
     return heading_of(word, catalogue.language.code) or word

@@ -145,7 +145,7 @@ SENTENCES = (
     "The cell holds more text than any answer.",
     "Send the answer alone.",
     "Format the column as text, enter the value again and send the file.",
-    "Rules say that it is {what}; it is not read.",
+    "Rules say that it is {tables}; it is not read.",
     "Make the patterns of the rules differ.",
     "This may be the pupil of an earlier list under another identifier: {place}.",
     "Answer 'yes' if it is, or send the right identifier.",

@@ -103,10 +103,22 @@ def test_a_sentence_keeps_what_stands_in_its_slots(language: str) -> None:
 def test_where_something_stands_is_said_in_the_language() -> None:
     hungarian = Catalogue("data_schema", Language("hu"))
     text = "The same pupil (pupil_id) stands in a.xlsx, sheet '9. a', row 3 and row 5 with other values."
-    assert translated(text, hungarian).endswith("a.xlsx, '9. a' lap, 3. sor; 5. sor.")
+    assert translated(text, hungarian).endswith("a.xlsx, „9. a” lap, 3. sor; 5. sor.")
     hidden = "Rows are hidden (2 to 4, 9); they are taken in like others."
     assert "(2–4, 9)" in translated(hidden, hungarian)
     latin = Catalogue("data_schema", Language("sr-Latn"))
     assert translated("The answer about a.csv, column 'x' is to an older file; it is not used.", latin).startswith(
-        "Odgovor o ovome (a.csv, kolona 'x')"
+        "Odgovor o ovome (a.csv, kolona „x“)"
     )
+
+
+def test_names_and_quotation_marks_are_those_of_the_language() -> None:
+    slovenian = Catalogue("data_schema", Language("sl"))
+    two = "Rules say that it is 'pupil' ('baseline') and 'status' ('followup'); it is not read."
+    assert "»Dijaki« (»baseline«), »Stanje« (»followup«)" in translated(two, slovenian)
+    then = "It is read by the version '2027' of its table, which has other columns or answers: "
+    assert translated(f"{then}average_mark ('grade point').", slovenian).endswith("povprečna ocena (»grade point«).")
+    meant = "Is '07' or '7-0' meant? Send it with its zeros and signs; format the column as text, so that they stay."
+    assert "»07« ali »7-0«" in translated(meant, slovenian)
+    assert translated('"it\'s" is not a number.', slovenian) == "»it's« ni število."
+    assert translated("'' is not a number.", slovenian) == "»« ni število."
