@@ -60,6 +60,10 @@ class LogEntry:
             isinstance(text, str) for text in (*texts, *entry.detail, *entry.detail.values())
         ):
             raise DesignError("allocation log", "A line holds something that is not text.", _RESTORE)
+        if not isinstance(entry.sequence, int):
+            raise DesignError("allocation log", "A line is not numbered.", _RESTORE)
+        if entry.to_json_line() != line:
+            raise DesignError("allocation log", "A line is not written as entries are.", _RESTORE)
         return entry
 
     def _hashed(self) -> dict[str, object]:

@@ -1,11 +1,12 @@
 """Check an allocation without the toolkit that made it.
 
     python verify_allocation.py record.json schools.csv [--allocation allocation.csv] [--commitment HASH]
-                                [--column NAME=HEADER ...]
+                                [--log log.jsonl] [--column NAME=HEADER ...]
 
 This file stands alone: it needs Python 3.10 or newer and nothing else, shares no code with the toolkit and follows the
 sections of ALGORITHM.md. It reads the record, compares its schools and strata with schools.csv, computes the hashes,
-draws the allocation again from the seed and says in plain words what it found.
+draws the allocation again from the seed and says in plain words what it found. With the log it also says whether
+the chain of its lines holds, whether a commitment preceded the draw, and every draw that anybody made, with its reason.
 
 It ends with 0 when everything agrees, 1 when something does not, 2 when a file cannot be read.
 """
@@ -17,11 +18,12 @@ import csv
 import hashlib
 import json
 import math
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
-from itertools import pairwise
+from itertools import combinations, pairwise, product
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,6 +38,7 @@ RECORD = "crocoos allocation record 1"
 COMMITMENT = "crocoos commitment 1"
 REPLACEMENT, REPLACEMENT_RECORD = "crocoos-replacement-1", "crocoos replacement record 1"
 MINIMISED, MINIMISATION_RECORD = "crocoos-minimised-1", "crocoos minimisation record 1"
+TOLD = ("seed", "seed_source", "record", "withdrawn", "chosen", "reason")
 
 
 class UnreadableError(Exception):
@@ -65,12 +68,10 @@ class Stream:
 
     def number(self, bound: int) -> int:
         """Return a number from 0 to bound - 1."""
-        if bound < 2:
-            return 0
-        while True:
+        word = self.word() if bound > 1 else 0
+        while word // bound >= 2**64 // bound:
             word = self.word()
-            if word // bound < 2**64 // bound:
-                return word % bound
+        return word % bound
 
     def shuffled(self, items: Sequence[Item]) -> list[Item]:
         """Return the items in random order."""
@@ -98,11 +99,9 @@ class Shares:
         self.depth = len(next(iter(sizes)))
         self.units: dict[Edge, int] = {}
         open_strata = sorted(s for s, n in sizes.items() if any(n * r % self.unit for r in ratios))
-        for stratum in open_strata:
-            for arm, ratio in enumerate(ratios):
-                for level in range(self.depth + 1):
-                    edge = (stratum[:level], arm)
-                    self.units[edge] = self.units.get(edge, 0) + sizes[stratum] * ratio % self.unit
+        for stratum, arm, level in product(open_strata, range(len(ratios)), range(self.depth + 1)):
+            edge = (stratum[:level], arm)
+            self.units[edge] = self.units.get(edge, 0) + sizes[stratum] * ratios[arm] % self.unit
         self.arms: list[int] = stream.shuffled(range(len(ratios))) if open_strata else []
         self.children: dict[Key, list[Key]] = {}
         for level in range(self.depth):
@@ -180,11 +179,6 @@ class Shares:
 # 3. The allocation
 
 
-def draw(strata_of: dict[str, Key], arms: Sequence[str], ratios: Sequence[int], seed: str) -> dict[str, str]:
-    """Draw the arm of every school, stratified."""
-    return draw_from(Stream(seed), strata_of, arms, ratios)
-
-
 def draw_simple(stream: Stream, schools: Sequence[str], arms: Sequence[str], ratios: Sequence[int]) -> dict[str, str]:
     """Draw every school by itself: section 6 of ALGORITHM.md."""
     slots = [arm for arm, ratio in zip(arms, ratios, strict=True) for _ in range(ratio)]
@@ -211,9 +205,8 @@ def settle_misfits(stream: Stream, sizes: dict[Key, int], ratios: Sequence[int],
         lot = [arm for n in left.values() for arm in misfit_lot(stream, slots, n)]
     counts = {}
     for stratum, n in left.items():
-        mine, lot = lot[:n], lot[n:]
-        for arm, ratio in enumerate(lowest):
-            counts[stratum, arm] = sizes[stratum] // sum(lowest) * ratio + mine.count(arm)
+        mine, lot, sets = lot[:n], lot[n:], sizes[stratum] // sum(lowest)
+        counts.update({(stratum, arm): sets * ratio + mine.count(arm) for arm, ratio in enumerate(lowest)})
     return counts
 
 
@@ -234,11 +227,8 @@ def draw_from(
     members: dict[Key, list[str]] = {}
     for school in sorted(strata_of):
         members.setdefault(strata_of[school], []).append(school)
-    sizes = {stratum: len(schools) for stratum, schools in members.items()}
-    if misfits == "balanced":
-        counts = settle_shares(stream, sizes, ratios)
-    else:
-        counts = settle_misfits(stream, sizes, ratios, misfits)
+    sizes, balanced = {stratum: len(schools) for stratum, schools in members.items()}, misfits == "balanced"
+    counts = settle_shares(stream, sizes, ratios) if balanced else settle_misfits(stream, sizes, ratios, misfits)
     result = {}
     for stratum in sorted(members):
         waiting = stream.shuffled(members[stratum])
@@ -253,10 +243,7 @@ def draw_from(
 
 def standardised(texts: Sequence[str], category: bool) -> list[list[int]]:
     """Turn a variable into columns of whole numbers: section 8 of ALGORITHM.md."""
-    digits = [text.removeprefix("-").replace(".", "", 1) for text in texts]
-    plain = all(part.isascii() and part.isdigit() for part in digits)
-    points = all(text[0] != "." and text[-1] != "." and not text.startswith("-.") for text in texts)
-    if plain and points and not category:
+    if not category and all(re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text) for text in texts):
         columns = [[Fraction(text) for text in texts]]
     else:
         columns = [[Fraction(text == level) for text in texts] for level in sorted(set(texts))[1:]]
@@ -279,10 +266,9 @@ def inverse(columns: Sequence[Sequence[int]]) -> list[list[int]]:
         for k in range(size):
             pivot = next(row for row in range(k, size) if rows[row][k])
             rows[k], rows[pivot] = rows[pivot], rows[k]
-            for row in range(size):
-                if row != k:
-                    factor = rows[row][k] / rows[k][k]
-                    rows[row] = [a - factor * b for a, b in zip(rows[row], rows[k], strict=True)]
+            for row in {*range(size)} - {k}:
+                factor = rows[row][k] / rows[k][k]
+                rows[row] = [a - factor * b for a, b in zip(rows[row], rows[k], strict=True)]
         result.append([(rows[k][size] / rows[k][k] * INVERSE_UNIT + Fraction(1, 2)).__floor__() for k in range(size)])
     return [list(row) for row in zip(*result, strict=True)]
 
@@ -293,24 +279,23 @@ class Rule:
     def __init__(self, constraint: dict[str, Any], values: dict[str, list[str]], limit: int | None) -> None:
         self.kind, self.limit = constraint["score"], limit
         stated = {name: int(Fraction(str(most)) * UNIT) for name, most in constraint["limits"]}
-        self.columns: list[list[int]] = []
-        self.limits: list[int | None] = []
-        for name in constraint["variables"]:
-            for column in standardised(values[name], name in constraint["categories"]):
-                self.columns.append(column)
-                self.limits.append(stated.get(name))
+        names = constraint["variables"]
+        made = [(n, c) for n in names for c in standardised(values[n], n in constraint["categories"])]
+        self.columns = [column for _, column in made]
+        self.limits = [stated.get(name) for name, _ in made]
         self.inverse = inverse(self.columns) if self.kind == "mahalanobis" else []
 
     def differences(self, chosen: Sequence[str], arms: Sequence[str]) -> list[list[int]]:
         """Return the differences of means of each two arms."""
+        n = {arm: chosen.count(arm) for arm in arms}
         result = []
-        for one, other in ((a, b) for place, a in enumerate(arms) for b in arms[place + 1 :]):
-            n_one, n_other = chosen.count(one), chosen.count(other)
+        for one, other in combinations(arms, 2):
             row = []
             for column in self.columns:
-                first = sum(value for value, arm in zip(column, chosen, strict=True) if arm == one)
-                second = sum(value for value, arm in zip(column, chosen, strict=True) if arm == other)
-                row.append(int(Fraction(second * n_one - first * n_other, n_one * n_other)))
+                first, second = (
+                    sum(z for z, arm in zip(column, chosen, strict=True) if arm == a) for a in (one, other)
+                )
+                row.append(int(Fraction(second * n[one] - first * n[other], n[one] * n[other])))
             result.append(row)
         return result
 
@@ -320,37 +305,47 @@ class Rule:
             return max(abs(value) for row in differences for value in row)
         if self.kind == "l2":
             return sum(value**2 for row in differences for value in row)
-        return sum(
-            self.inverse[a][b] * row[a] * row[b]
-            for row in differences
-            for a in range(len(row))
-            for b in range(len(row))
-        )
+        cells = [(a, b, weight) for a, row in enumerate(self.inverse) for b, weight in enumerate(row)]
+        return sum(weight * row[a] * row[b] for row in differences for a, b, weight in cells)
 
     def lets_through(self, chosen: Sequence[str], arms: Sequence[str]) -> bool:
         """Tell whether a draw may be used."""
         differences = self.differences(chosen, arms)
         pairs = [pair for row in differences for pair in zip(row, self.limits, strict=True)]
-        if any(most is not None and abs(value) > most for value, most in pairs):
-            return False
-        return self.limit is None or self.score(differences) <= self.limit
+        within = all(most is None or abs(value) <= most for value, most in pairs)
+        return within and (self.limit is None or self.score(differences) <= self.limit)
 
 
 # 5. Files and findings
 
 
+def sha256(text: str) -> str:
+    """Return the hash of a text in UTF-8."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def compact(values: object, ascii_only: bool = True) -> str:
+    """Return JSON with sorted keys and without spaces."""
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=ascii_only)
+
+
 def table_hash(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return the hash of a table: section 1 of ALGORITHM.md."""
-    lines = ["\t".join(fields) + "\n" for fields in [header, *rows]]
-    return hashlib.sha256("".join(lines).encode("utf-8")).hexdigest()
+    return sha256("".join("\t".join(fields) + "\n" for fields in [header, *rows]))
+
+
+def content_of(path: Path) -> bytes:
+    """Return the bytes of a file."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableError(f"{path.name} cannot be read: {error.strerror}.") from error
 
 
 def read_table(path: Path, encoding: str) -> list[dict[str, str]]:
     """Read a CSV file with commas, semicolons or tabs."""
     try:
-        text = path.read_bytes().decode(encoding)
-    except OSError as error:
-        raise UnreadableError(f"{path.name} cannot be read: {error.strerror}.") from error
+        text = content_of(path).decode(encoding)
     except (UnicodeDecodeError, LookupError) as error:
         raise UnreadableError(f"{path.name} is not in the encoding {encoding}; state it with --encoding.") from error
     header = text.split("\n", 1)[0]
@@ -373,9 +368,7 @@ def column_of(rows: list[dict[str, str]], name: str, headers: dict[str, str], fi
 
 def compare_ids(recorded: Sequence[str], found: Sequence[str], file: str) -> list[str]:
     """Compare schools of the record with schools of a file."""
-    problems = []
-    if len(set(found)) < len(found):
-        problems.append(f"{file} names a school twice.")
+    problems = [f"{file} names a school twice."] if len(set(found)) < len(found) else []
     missing, more = sorted(set(recorded) - set(found)), sorted(set(found) - set(recorded))
     if missing:
         problems.append(f"{file} lacks {len(missing)} of the record's schools, for instance {missing[0]}.")
@@ -404,9 +397,9 @@ def compare_values(name: str, recorded: dict[str, str], found: dict[str, str]) -
     for school in sorted(set(recorded) & set(found)):
         then, now = recorded[school], found[school]
         try:
-            same = Fraction(then) == Fraction(now)
+            same = then == now or Fraction(then) == Fraction(now)
         except ValueError:
-            same = then == now
+            same = False
         if not same:
             problems.append(f"School {school}: '{name}' is '{now}', but was '{then}' at the draw.")
     return problems
@@ -428,41 +421,32 @@ class Record:
     """What the record states."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            values = json.loads(path.read_bytes())
-            if values["format"] != RECORD:
-                raise UnreadableError(f"{path.name} is not a '{RECORD}'.")
-            self.algorithm, self.drawn, self.seed = values["algorithm"], values["drawn"], values["seed"]
-            self.frame_sha256, self.allocation_sha256 = values["frame_sha256"], values["allocation_sha256"]
-            design = values["design"]
-            self.design = json.dumps(design, sort_keys=True, separators=(",", ":"))
-            self.cuts: dict[str, list[float]] = {name: list(at) for name, at in design.get("cuts", [])}
-            self.kind, self.constraint = design["kind"], design.get("constraint")
-            self.misfits: str = design.get("misfits", "balanced")
-            self.columns: list[str] = design["strata"] + (["matched_set"] if self.kind == "matched" else [])
-            looked_at = (
-                (design.get("matching") or {}).get("variables", []),
-                (self.constraint or {}).get("variables", []),
-            )
-            self.minimisation: dict[str, Any] = design.get("minimisation") or {}
-            order = [self.minimisation["order"]] if self.minimisation.get("order") else []
-            self.variables: list[str] = list(dict.fromkeys([*looked_at[0], *looked_at[1], *order]))
-            self.before: list[tuple[Key, str]] = [(tuple(s["strata"]), s["arm"]) for s in values.get("before", [])]
-            self.score_limit: int | None = values.get("score_limit")
-            self.values_of: dict[str, Key] = {s["school_id"]: tuple(s.get("values", ())) for s in values["schools"]}
-            self.arms: list[str] = [arm["name"] for arm in values["design"]["arms"]]
-            self.ratios: list[int] = [int(arm["ratio"]) for arm in values["design"]["arms"]]
-            self.strata_of: dict[str, Key] = {s["school_id"]: tuple(s["strata"]) for s in values["schools"]}
-            self.arm_of: dict[str, str] = {s["school_id"]: s["arm"] for s in values["schools"]}
-        except OSError as error:
-            raise UnreadableError(f"{path.name} cannot be read: {error.strerror}.") from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise UnreadableError(f"{path.name} is not an allocation record ({error!r}).") from error
+        values = json.loads(content_of(path))
+        if values["format"] != RECORD:
+            raise UnreadableError(f"{path.name} is not a '{RECORD}'.")
+        self.algorithm, self.drawn, self.seed = values["algorithm"], values["drawn"], values["seed"]
+        self.frame_sha256, self.allocation_sha256 = values["frame_sha256"], values["allocation_sha256"]
+        design, schools = values["design"], values["schools"]
+        self.design = compact(design)
+        self.cuts: dict[str, list[float]] = {name: list(at) for name, at in design.get("cuts", [])}
+        self.kind, self.constraint = design["kind"], design.get("constraint")
+        self.misfits: str = design.get("misfits", "balanced")
+        self.columns: list[str] = design["strata"] + (["matched_set"] if self.kind == "matched" else [])
+        self.minimisation: dict[str, Any] = design.get("minimisation") or {}
+        looked_at = [(rule or {}).get("variables", []) for rule in (design.get("matching"), self.constraint)]
+        order = [self.minimisation["order"]] if self.minimisation.get("order") else []
+        self.variables: list[str] = list(dict.fromkeys([*looked_at[0], *looked_at[1], *order]))
+        self.before: list[tuple[Key, str]] = [(tuple(s["strata"]), s["arm"]) for s in values.get("before", [])]
+        self.score_limit: int | None = values.get("score_limit")
+        self.values_of: dict[str, Key] = {s["school_id"]: tuple(s.get("values", ())) for s in schools}
+        self.arms: list[str] = [arm["name"] for arm in design["arms"]]
+        self.ratios: list[int] = [int(arm["ratio"]) for arm in design["arms"]]
+        self.strata_of: dict[str, Key] = {s["school_id"]: tuple(s["strata"]) for s in schools}
+        self.arm_of: dict[str, str] = {s["school_id"]: s["arm"] for s in schools}
 
     def problems(self) -> list[str]:
         """Return what is wrong with the record itself."""
-        schools = sorted(self.strata_of)
-        found = []
+        schools, found = sorted(self.strata_of), list[str]()
         rows = [(s, *self.strata_of[s], *self.values_of[s]) for s in schools]
         if table_hash(["school_id", *self.columns, *self.variables], rows) != self.frame_sha256:
             found.append("The record's schools and strata do not have the hash that it states.")
@@ -478,7 +462,9 @@ class Record:
             other = [school for school in schools if drawn[school] != self.arm_of[school]]
             if other:
                 found.append(f"Drawn again, {len(other)} schools get another arm, for instance {other[0]}.")
-        return found + self.set_problems()
+        size, sets = sum(self.ratios), [values for values in self.strata_of.values() if self.kind == "matched"]
+        odd = sorted(name for name in set(sets) if name[-1] != "rest" and sets.count(name) != size)
+        return found + [f"Set {' / '.join(name)} does not have {size} schools." for name in odd[:1]]
 
     def named(self) -> list[str]:
         """Return the columns of the frame that the draw depends on; sets of schools are the record's own."""
@@ -488,7 +474,12 @@ class Record:
         """Return the hash that was to be published before the seed was known: section 9 of ALGORITHM.md."""
         limit = "" if self.score_limit is None else str(self.score_limit)
         lines = [COMMITMENT, self.algorithm, self.frame_sha256, self.design, limit]
-        return hashlib.sha256("".join(line + "\n" for line in lines).encode("utf-8")).hexdigest()
+        return sha256("".join(line + "\n" for line in lines))
+
+    def in_log(self) -> dict[str, str]:
+        """Return what the log's entry of the draw states: section 13 of ALGORITHM.md."""
+        stated = {"seed": self.seed, "frame_sha256": self.frame_sha256, "allocation_sha256": self.allocation_sha256}
+        return stated | {"design_sha256": sha256(compact(json.loads(self.design), ascii_only=False))}
 
     def drawn_again(self) -> dict[str, str]:
         """Draw again as the record's algorithm does."""
@@ -497,15 +488,12 @@ class Record:
             return draw_simple(stream, schools, self.arms, self.ratios)
         if self.algorithm == MINIMISED:
             return self.minimised_again()
-        drawn = draw_from(stream, self.strata_of, self.arms, self.ratios, self.misfits)
-        if self.constraint is None:
-            return drawn
         values = {name: [self.values_of[s][k] for s in schools] for k, name in enumerate(self.variables)}
-        rule = Rule(self.constraint, values, self.score_limit)
+        rule = Rule(self.constraint, values, self.score_limit) if self.constraint else None
         for _ in range(MOST_TRIES):
-            if rule.lets_through([drawn[school] for school in schools], self.arms):
-                return drawn
             drawn = draw_from(stream, self.strata_of, self.arms, self.ratios, self.misfits)
+            if rule is None or rule.lets_through([drawn[school] for school in schools], self.arms):
+                return drawn
         return dict.fromkeys(schools, "")
 
     def minimised_again(self) -> dict[str, str]:
@@ -520,19 +508,10 @@ class Record:
             joined.append((self.strata_of[school], drawn[school]))
         return drawn
 
-    def set_problems(self) -> list[str]:
-        """Return matched sets that do not have as many schools as the ratios add up to."""
-        sets, size = list(self.strata_of.values()), sum(self.ratios)
-        if self.kind != "matched":
-            return []
-        odd = sorted(name for name in set(sets) if name[-1] != "rest" and sets.count(name) != size)
-        return [f"Set {' / '.join(odd[0])} does not have {size} schools."] if odd else []
-
 
 def compare_columns(record: Record, found: dict[str, dict[str, str]]) -> tuple[list[str], list[str]]:
     """Compare strata and variables of the record with those of the frame."""
-    problems: list[str] = []
-    notes: list[str] = []
+    problems, notes = list[str](), list[str]()
     for name in record.named():
         if name in record.variables:
             then = {s: own[record.variables.index(name)] for s, own in record.values_of.items()}
@@ -593,16 +572,8 @@ def minimised_arm(
     return best[stream.number(len(best))]
 
 
-def check_small(values: dict[str, Any]) -> str:
-    """Check a replacement or a minimisation; returns what is wrong, or nothing."""
-    try:
-        return small_problem(values)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UnreadableError(f"The record cannot be read ({error!r}).") from error
-
-
 def small_problem(values: dict[str, Any]) -> str:
-    """Draw a replacement or a minimisation again and compare."""
+    """Draw a replacement or a minimisation again; returns what is wrong, or nothing."""
     if values["format"] == REPLACEMENT_RECORD:
         stream = Stream(values["seed"] + " " + values["withdrawn"], REPLACEMENT)
         drawn = sorted(values["reserves"])[stream.number(len(values["reserves"]))]
@@ -618,14 +589,69 @@ def small_problem(values: dict[str, Any]) -> str:
     return ""
 
 
-def small_record(path: Path) -> dict[str, Any]:
-    """Return the record of a replacement or a minimisation; nothing if the file holds another one."""
+# 6. The log
+
+
+def entry_of(line: bytes) -> dict[str, Any]:
+    """Return the entry that a line is; nothing if it is not as entries are written: section 13 of ALGORITHM.md."""
     try:
-        values = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        entry = json.loads(line)
+        texts = [entry[name] for name in ("time", "event", "previous_sha256", "sha256")] + [*entry["detail"].values()]
+        sound = len(entry) == 6 and isinstance(entry["sequence"], int) and all(isinstance(text, str) for text in texts)
+        return entry if sound and compact(entry).encode() + b"\n" == line.replace(b"\r\n", b"\n") else {}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
-    small = isinstance(values, dict) and values.get("format") in (REPLACEMENT_RECORD, MINIMISATION_RECORD)
-    return values if small else {}
+
+
+def first_break(entries: Sequence[dict[str, Any]]) -> list[str]:
+    """Say where the chain is broken first; nothing if it holds."""
+    previous = "0" * 64
+    for number, entry in enumerate(entries, start=1):
+        hashed = {name: value for name, value in entry.items() if name != "sha256"}
+        if not entry or sha256(compact(hashed)) != entry["sha256"]:
+            return [f"The chain is broken at line {number}, which is not as it was written; no later line is sure."]
+        if (entry["sequence"], entry["previous_sha256"]) != (number, previous):
+            return [
+                f"The chain is broken at line {number}: a line was taken out, put in or moved; no later one is sure."
+            ]
+        previous = entry["sha256"]
+    return []
+
+
+def draw_finding(log: Sequence[dict[str, Any]], record: Record, published: str) -> tuple[bool, str]:
+    """Say whether the last entry of a log is the record's draw, and whether a commitment precedes it."""
+    if not log or any(log[-1]["detail"].get(name) != value for name, value in record.in_log().items()):
+        return False, "The last draw in the log is not the one in the record."
+    stated = log[-1]["detail"].get("commitment_sha256")
+    if not stated:
+        return not published, "No commitment preceded the draw: nothing here shows that the seed was not chosen."
+    earlier = [entry for entry in log if entry["event"] == "committed"][-1:]
+    if not earlier or earlier[0]["detail"].get("commitment_sha256") != stated or record.commitment() != stated:
+        return False, "No commitment to this frame and design precedes the draw in the log."
+    return True, f"The commitment of {earlier[0]['time']} (SHA-256 {stated}) precedes the draw in the log."
+
+
+def check_log(record: Record | None, options: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """Return problems and notes of the log: its chain, what it says happened, and whether it names the record."""
+    entries = [entry_of(line) for line in content_of(options.log).splitlines(keepends=True)]
+    log, problems = [entry for entry in entries if entry], first_break(entries)
+    draws = [place for place, entry in enumerate(log) if entry["event"] in ("drawn", "adopted")]
+    digest = hashlib.sha256(content_of(options.record).replace(b"\r\n", b"\n")).hexdigest()
+    named = any(entry["detail"].get("record_sha256") == digest for entry in log)
+    held, said = named, f"The log {'names' if named else 'does not name'} this record."
+    if record and not named:
+        held, said = draw_finding(log[: draws[-1] + 1] if draws else [], record, options.commitment)
+    notes = [said] if held else []
+    for place, entry in enumerate(log):
+        told = {name: entry["detail"][name] for name in TOLD if entry["detail"].get(name)}
+        told |= {"reason": "none given"} if place in draws[1:] and "reason" not in told else {}
+        facts = "".join(f", {name.replace('_', ' ')}: {text}" for name, text in told.items())
+        notes.append(f"Line {entry['sequence']} of the log, {entry['time']}: {entry['event']}{facts}.")
+    notes.append(f"In the log the schools were drawn {'once' if len(draws) == 1 else f'{len(draws)} times'}.")
+    if not problems and log:
+        notes.append(f"The chain of {len(log)} lines holds; lines cut off at its end would change its last hash:")
+        notes.append(log[-1]["sha256"])
+    return problems if held else [*problems, said], notes
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -635,28 +661,37 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("schools", type=Path, nargs="?", help="schools.csv, the sampling frame")
     parser.add_argument("--allocation", type=Path, help="allocation.csv, to compare it with the record")
     parser.add_argument("--commitment", default="", metavar="HASH", help="hash published before the seed was known")
+    parser.add_argument("--log", type=Path, help="log.jsonl, to check its chain and count the draws")
     parser.add_argument("--column", action="append", default=[], metavar="NAME=HEADER", help="header of a column")
     parser.add_argument("--encoding", default="utf-8-sig", help="of the CSV files (default: UTF-8)")
     options = parser.parse_args(arguments)
     if any("=" not in pair for pair in options.column):
         parser.error("--column is stated as NAME=HEADER.")
     try:
-        if small := small_record(options.record):
-            problem = check_small(small)
-            sys.stdout.write(problem + "\nNOT VERIFIED\n" if problem else "Verified\n")
-            return 1 if problem else 0
-        if options.schools is None:
+        values = json.loads(content_of(options.record))
+        small = values["format"] in (REPLACEMENT_RECORD, MINIMISATION_RECORD)
+        if small:
+            problems, notes, drawn = [text for text in [small_problem(values)] if text], list[str](), ""
+        elif options.schools is None:
             parser.error("State the sampling frame, schools.csv.")
-        record = Record(options.record)
-        problems, notes = check(record, options)
+        else:
+            record = Record(options.record)
+            problems, notes = check(record, options)
+            counts = ", ".join(f"{list(record.arm_of.values()).count(arm)} {arm}" for arm in record.arms)
+            drawn = f": {len(record.arm_of)} schools ({counts}), seed '{record.seed}'."
+        if options.log:
+            wrong, told = check_log(None if small else record, options)
+            problems, notes = problems + wrong, notes + told
     except UnreadableError as error:
         sys.stdout.write(f"{error}\n")
         return 2
-    for line in [*problems, *notes]:
-        sys.stdout.write(f"{line}\n")
-    counts = ", ".join(f"{list(record.arm_of.values()).count(arm)} {arm}" for arm in record.arms)
-    verdict = "NOT VERIFIED" if problems else "Verified" if record.drawn == "here" else "Consistent"
-    sys.stdout.write(f"{verdict}: {len(record.arm_of)} schools ({counts}), seed '{record.seed}'.\n")
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        sys.stdout.write(f"{options.record.name} is not an allocation record ({error!r}).\n")
+        return 2
+    checked = "Verified" if small or record.drawn == "here" else "Consistent"
+    for line in [*problems, *notes, ("NOT VERIFIED" if problems else checked) + drawn]:
+        # A control character in a text could hide from a terminal what is said here.
+        sys.stdout.write("".join(sign if sign.isprintable() else "?" for sign in line) + "\n")
     return 1 if problems else 0
 
 

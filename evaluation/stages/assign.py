@@ -251,8 +251,9 @@ def _log_problems(log: tuple[LogEntry, ...], record: AllocationRecord) -> list[s
     if not last or last[0].detail.get("allocation_sha256") != record.allocation_sha256:
         return ["The last draw in the log is not the one in the record."]
     detail, problems = last[0].detail, []
-    if detail.get("design_sha256") != sha256_of(record.to_dict()["design"]) or detail.get("seed") != record.seed:
-        problems.append("The record's design or seed is not the one in the log: one of them was changed.")
+    stated = {"design_sha256": sha256_of(record.to_dict()["design"]), "frame_sha256": record.frame_sha256}
+    if any(detail.get(name) != value for name, value in [*stated.items(), ("seed", record.seed)]):
+        problems.append("The record's frame, design or seed is not the one in the log: one of them was changed.")
     committed = detail.get("commitment_sha256")
     if committed:
         earlier = [entry for entry in log[: last[0].sequence - 1] if entry.event == COMMITTED]

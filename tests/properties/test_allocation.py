@@ -56,7 +56,9 @@ def test_the_stand_alone_verifier_draws_the_same(trial: tuple[pd.DataFrame, Desi
     allocation = allocate(frame, design, seed=seed)
     columns = [frame[name].tolist() for name in design.strata]
     strata_of = {school: tuple(column[row] for column in columns) for row, school in enumerate(frame["school_id"])}
-    assert verify_allocation.draw(strata_of, design.names, design.ratios, seed) == dict(allocation.arm_of)
+    assert verify_allocation.draw_from(verify_allocation.Stream(seed), strata_of, design.names, design.ratios) == dict(
+        allocation.arm_of
+    )
 
 
 @settings(max_examples=100, deadline=None)

@@ -89,7 +89,7 @@ def test_a_reserve_takes_the_place_and_the_arm_and_everybody_can_draw_it_again(
     assert "The draw gives school" in capsys.readouterr().out
     (tmp_path / "replacement.json").write_text(json.dumps(found.to_dict() | {"reserves": 3}), encoding="utf-8")
     assert program.main([str(tmp_path / "replacement.json")]) == 2
-    assert "The record cannot be read" in capsys.readouterr().out
+    assert "is not an allocation record" in capsys.readouterr().out
 
 
 def test_a_record_of_an_allocation_needs_the_frame(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -89,6 +89,8 @@ def test_the_hash_is_that_of_sorted_json_without_spaces() -> None:
         (log()[0].to_json_line().replace('"drawn"', "3"), "not text"),
         (log()[0].to_json_line().replace('{"seed":"\\u0151"}', "[]"), "not text"),
         (log()[0].to_json_line().replace('"\\u0151"', "7"), "not text"),
+        (log()[0].to_json_line().replace('"sequence":1', '"sequence":"1"'), "not numbered"),
+        (log()[0].to_json_line().replace(":", ": "), "not written as entries are"),
     ],
 )
 def test_a_line_that_is_no_entry_is_refused(line: str, problem: str) -> None:

@@ -227,7 +227,7 @@ def test_it_agrees_on_20000_schools_in_6000_strata_within_seconds() -> None:
     before = time.perf_counter()
     allocation = allocate(frame, design, seed="large")
     strata_of = dict(zip(allocation.schools, allocation.stratum_values, strict=True))
-    assert module.draw(strata_of, design.names, design.ratios, "large") == dict(allocation.arm_of)
+    assert module.draw_from(module.Stream("large"), strata_of, design.names, design.ratios) == dict(allocation.arm_of)
     assert time.perf_counter() - before < 30
 
 
