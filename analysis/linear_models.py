@@ -15,6 +15,7 @@ from analysis.inference.cluster_robust import SeType, cluster_robust, joint_test
 from analysis.inference.kenward_roger import FTest, f_test_frame
 from analysis.linear_columns import LinearColumns, linear_columns, matrix_of, within
 from analysis.mixed_models.columns import FixedDesign
+from analysis.mixed_models.shown import coefficient_lines
 from analysis.results import Coefficients, Estimate, estimates_frame, t_estimate
 from analysis.sums import school_cross_products
 from analysis.terms import INTERCEPT
@@ -232,10 +233,11 @@ class LinearModelFit:
         return np.asarray(expected + levels.map(dict(self.intercepts)).to_numpy(dtype=float))
 
     def summary(self, *, conf_level: float = 0.95) -> str:
-        """Say in plain language what was fitted and what came out, a line a coefficient."""
+        """Say in plain language what was fitted and what came out."""
         lines = [
-            f"Least squares, {self.formula}: {self.n_rows} rows in {self.n_clusters} clusters ({self.cluster}).",
-            f"Errors allow for clusters ({self.se_type}), degrees of freedom: {self.df_method}.",
+            f"Model: {self.formula}",
+            f"Fitted by least squares; errors by cluster ({self.se_type}), degrees of freedom: {self.df_method}.",
+            f"{self.n_rows} rows in {self.n_clusters} clusters of '{self.cluster}'.",
         ]
         if self.n_missing:
             lines.append(f"{self.n_missing} rows were left out because something is missing or their weight is 0.")
@@ -244,14 +246,8 @@ class LinearModelFit:
         if self.dropped:
             lines.append(f"Left out as combinations of other columns: {', '.join(self.dropped)}.")
         lines += self.notes
-        for name in self.coefficients.names:
-            row = self.estimate(name, conf_level=conf_level)
-            figures = (
-                f"{row.estimate:.4g} ({conf_level:.0%} interval {row.conf_low:.4g} to {row.conf_high:.4g}, "
-                f"t = {row.statistic:.2f} on {row.df:.1f} degrees of freedom, p = {row.p_value:.3g})"
-            )
-            lines.append(f"{name}: {row.reason if row.status == 'failed' else figures}")
-        return "\n".join(lines)
+        rows = [self.estimate(name, conf_level=conf_level) for name in self.coefficients.names]
+        return "\n".join([*lines, "", *coefficient_lines(rows)])
 
     def __str__(self) -> str:
         return f"{self.formula}: {self.n_rows} rows in {self.n_clusters} clusters, {self.se_type}"

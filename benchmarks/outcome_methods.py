@@ -72,9 +72,9 @@ def redraws(scenario: Scenario, seed: int) -> Found:
 
 
 def bootstrap(scenario: Scenario, seed: int) -> Found:
-    """Yield the bootstrap of whole schools, 49 draws."""
+    """Yield the bootstrap of whole schools, 399 draws."""
     frame = trials.leaving(scenario, seed)
-    effects = risk_effects(frame, LEFT, interval="cluster_bootstrap", n_bootstrap=49, seed=seed)
+    effects = risk_effects(frame, LEFT, interval="cluster_bootstrap", n_bootstrap=399, seed=seed)
     row = effects.row("risk_difference", "pilot")
     yield "logistic, risk difference (cluster bootstrap)", row, scenario.difference()
 
@@ -108,16 +108,26 @@ def hazards(scenario: Scenario, seed: int) -> Found:
 
 def counted(scenario: Scenario, seed: int) -> Found:
     """Yield differences in days and rate ratios of overdispersed counts."""
-    frame, ratio = trials.counts(scenario, seed), math.exp(scenario.effect)
-    mean_days = float(frame["days"].mean()) / float(np.mean(trials.COUNT_DAYS))
-    for family in ("negative_binomial", "poisson"):
-        effects = rate_effects(frame, ABSENT, family=family, exposure="days")
-        name = family.replace("_", " ")
-        days = trials.rate_difference(scenario) * mean_days
-        yield f"{name}, difference in days", effects.row("mean_difference", "pilot"), days
-        yield f"{name}, rate ratio", effects.row("rate_ratio", "pilot"), ratio
+    frame = trials.counts(scenario, seed)
+    yield from _rates(frame, scenario)
     fit = fit_gee(frame, ABSENT, link="log", exposure="days")
     yield "GEE with a log link, log rate ratio", fit.estimate(TERM), scenario.effect
+
+
+def counted_with_zeros(scenario: Scenario, seed: int) -> Found:
+    """Yield the same where a fifth of the pupils is never absent, by the models that know of them."""
+    yield from _rates(trials.counts_with_zeros(scenario, seed), scenario, never=trials.NEVER_ABSENT)
+
+
+def _rates(frame: pd.DataFrame, scenario: Scenario, *, never: float = 0.0) -> Found:
+    """Yield differences in days and rate ratios, with zero inflation where a share is ``never`` absent."""
+    mean_days = float(frame["days"].mean()) / float(np.mean(trials.COUNT_DAYS))
+    days = (1 - never) * trials.rate_difference(scenario) * mean_days
+    for family in ("negative_binomial", "poisson"):
+        effects = rate_effects(frame, ABSENT, family=family, exposure="days", zero_inflated=never > 0)
+        name = ("zero-inflated " if never else "") + family.replace("_", " ")
+        yield f"{name}, difference in days", effects.row("mean_difference", "pilot"), days
+        yield f"{name}, rate ratio", effects.row("rate_ratio", "pilot"), math.exp(scenario.effect)
 
 
 def ordered(scenario: Scenario, seed: int) -> Found:
@@ -164,11 +174,12 @@ class Family:
 
 FAMILIES: dict[str, Family] = {
     "risks": Family(title="Left or not", found=risks, trials=(100, 80)),
-    "redraws": Family(title="Left or not: re-draws", found=redraws, trials=(20, 0)),
+    "redraws": Family(title="Left or not: re-draws", found=redraws, trials=(40, 0)),
     "times": Family(title="Time to leaving", found=times, trials=(80, 80)),
     "counts": Family(title="Days of absence", found=counted, trials=(250, 250), by_dropout=False),
     "ordinal": Family(title="Ordered answers", found=ordered, trials=(120, 120), by_dropout=False),
     "cohorts": Family(title="Cohorts and waves", found=cohorts, trials=(60, 20)),
     "hazards": Family(title="Hazard by term", found=hazards, trials=(60, 40)),
-    "bootstrap": Family(title="Left or not: bootstrap", found=bootstrap, trials=(8, 4)),
+    "bootstrap": Family(title="Left or not: bootstrap", found=bootstrap, trials=(60, 60)),
+    "zeros": Family(title="Days of absence, never absent", found=counted_with_zeros, trials=(60, 40), by_dropout=False),
 }

@@ -121,6 +121,16 @@ def counts(scenario: Scenario, seed: int) -> pd.DataFrame:
     return schools.frame().assign(days=days, absent=rng.poisson(mean))
 
 
+NEVER_ABSENT = 0.2
+
+
+def counts_with_zeros(scenario: Scenario, seed: int) -> pd.DataFrame:
+    """Draw days of absence as `counts` does, and for a fifth of the pupils none whatever their rate."""
+    frame = counts(scenario, seed)
+    never = np.random.default_rng([seed, 1]).random(len(frame)) < NEVER_ABSENT
+    return frame.assign(absent=frame["absent"].where(~never, 0))
+
+
 def rate_difference(scenario: Scenario) -> float:
     """Return the true difference of mean days over a year of mean length."""
     return COUNT_MEAN * math.exp(scenario.icc / 2) * (math.exp(scenario.effect) - 1)

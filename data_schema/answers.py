@@ -72,6 +72,7 @@ class Answers:
             return layout
         rows = list(layout.sheet.rows)
         removed: set[int] = set()
+        struck = dict.fromkeys(row for row, _ in layout.sheet.struck)
         for place, told in _by_place(answers).items():
             found = [one for one in told if not is_late(one.source_sha256)]
             if not found:
@@ -84,10 +85,14 @@ class Answers:
                 self._write(place, first, "contradictory")
             else:
                 self._apply(place, first, layout, table, rows, removed)
+            if (*place[:3], "") in self._closed:
+                struck.pop(place[2], None)
         apart = {k: REMOVED for k, at in enumerate(layout.rows) if at + 1 in removed}
         return replace(
             layout,
-            sheet=replace(layout.sheet, rows=tuple(rows)),
+            sheet=replace(
+                layout.sheet, rows=tuple(rows), struck=tuple(one for one in layout.sheet.struck if one[0] in struck)
+            ),
             apart=MappingProxyType({**layout.apart, **apart}),
         )
 
@@ -108,6 +113,9 @@ class Answers:
         elif (not column or column in table.key) and word in _NO:
             removed.add(row)
             self._write(place, answer, "removed")
+        elif not column and word in _YES and any(row == struck for struck, _ in layout.sheet.struck):
+            self._closed.add(place)
+            self._write(place, answer, "confirmed")
         elif at is None:
             self._write(place, answer, "noted")
         elif word in _YES and table.field(column).type != "yes_no":

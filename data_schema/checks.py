@@ -123,11 +123,11 @@ class SchoolNames:
                 problem="{value} is no school of the trial.",
                 remedy="Check the identifier; a school that was not randomised cannot send data.",
             )
-        meant = f"Is {' or '.join(map(repr, alike))} meant?"
+        meant = " or ".join(map(repr, alike))
         return SchoolMatch(
             school=None,
             problem="{value} is no school of the trial; it differs by leading zeros or signs from one that is.",
-            remedy=f"{meant} Send it with its zeros and signs; format the column as text, so that they stay.",
+            remedy=f"Is {meant} meant? Send it with its zeros and signs; format the column as text, so that they stay.",
         )
 
 
@@ -291,14 +291,17 @@ def _repeated(group: Sequence[int], places: Sequence[_Place], table: Table) -> I
 def _contradicting(group: Sequence[int], places: Sequence[_Place], table: Table) -> Iterator[RowProblem]:
     # "pupil_id" of a pupil's table, whatever else the key holds: that is the column people look at.
     column = "pupil_id" if "pupil_id" in table.key else table.key[-1]
-    what = "pupil" if table.about == "pupil" else "record"
+    key = ", ".join(table.key)
     for at in group:
         others = [places[other] for other in group if other != at][:3]
+        where = " and ".join(other.seen_from(places[at]) for other in others)
+        problem = f"The same record ({key}) stands in {where} with other values."
+        if table.about == "pupil":
+            problem = f"The same pupil ({key}) stands in {where} with other values."
         yield RowProblem(
             position=places[at].position,
             column=column,
-            problem=f"The same {what} ({', '.join(table.key)}) stands in "
-            f"{' and '.join(other.seen_from(places[at]) for other in others)} with other values.",
+            problem=problem,
             remedy="Tell which row is right, or which identifier is wrong.",
         )
 

@@ -49,7 +49,8 @@ def clean_date(cell: str | date | float | bool) -> CleanCell:
     if isinstance(cell, date):
         return _within(cell)
     if not isinstance(cell, str):
-        return asked("{value} is a number where a date belongs.", f"Format the cell as a date. {_REMEDY}")
+        remedy = "Format the cell as a date, or write the date as 2027-10-05."
+        return asked("{value} is a number where a date belongs.", remedy)
     if _ISO.fullmatch(cell):
         return _made(*(int(part) for part in cell.split("-")), rules=())
     return _in_digits(cell) or _in_words(cell) or _in_tidy_digits(cell) or _no_date(cell)

@@ -68,7 +68,9 @@ class Decisions:
             if by and by not in files:
                 problem = f"It was withdrawn and {by} was to take its place, which is not there; its rows are kept out."
                 return Finding(file=file, sheet=sheet, problem=problem, remedy=f"Put {by} there.", severity="refused")
-            problem = f"It was withdrawn{f'; {by} takes its place' if by else ''}. Its rows are kept out."
+            problem = "It was withdrawn; its rows are kept out."
+            if by:
+                problem = f"It was withdrawn, and {by} takes its place; its rows are kept out."
             return Finding(file=file, sheet=sheet, problem=problem, remedy="Nothing.", severity="note")
         if self.is_late(wave, sha256):
             problem = f"The wave {wave!r} was frozen before this file came; its rows are kept out."

@@ -173,6 +173,7 @@ class _Judge:
     def judged(self) -> Judged:
         self._rows_apart()
         self._overlong()
+        self._struck()
         if self.table.about == "pupil":
             self._names_in_text()
         self._schools()
@@ -218,22 +219,30 @@ class _Judge:
 
     def _overlong(self) -> None:
         """Ask about rows with cells beyond the header: theirs may have moved, so nothing in them can be trusted."""
+        self._ask_of_rows(
+            [part.layout.overlong() for part in self.made.parts],
+            problem="The row has more cells than the header has columns; a separator may stand inside one.",
+            remedy="Put text that holds separators between quotation marks, or remove the extra cells.",
+        )
+
+    def _struck(self) -> None:
+        """Ask about rows struck through, wholly or in part: the pupil may have left, or the value be wrong."""
+        self._ask_of_rows(
+            [part.layout.struck() for part in self.made.parts],
+            problem="The row is struck through, at least in part, and it is not sure whether it still holds.",
+            remedy="Answer 'yes' if it does as it stands, and 'no' if it is to be removed.",
+        )
+
+    def _ask_of_rows(self, rows: Sequence[Sequence[int]], *, problem: str, remedy: str) -> None:
+        """Ask about whole rows, given part by part; nothing else is asked about them."""
         start = 0
-        problems = []
-        for part in self.made.parts:
-            problems += [
-                RowProblem(
-                    position=start + row,
-                    column="",
-                    problem="The row has more cells than the header has columns; a separator may stand inside one.",
-                    remedy="Put text that holds separators between quotation marks, or remove the extra cells.",
-                )
-                for row in part.layout.overlong()
-                if row not in part.layout.apart
-            ]
+        positions = []
+        for part, mine in zip(self.made.parts, rows, strict=True):
+            positions += [start + row for row in mine if row not in part.layout.apart]
             start += len(part.layout.rows)
-        self.has_extra |= {problem.position for problem in problems}
-        self._take(problems)
+        positions = [at for at in positions if at not in self.has_extra]
+        self.has_extra |= set(positions)
+        self._take(RowProblem(position=at, column="", problem=problem, remedy=remedy) for at in positions)
 
     def _names_in_text(self) -> None:
         """Take names of pupils out of columns that are open."""

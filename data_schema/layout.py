@@ -87,6 +87,12 @@ class Layout:
         except IndexError:
             return [row[at] if at < len(row) else None for row in rows]
 
+    def struck(self) -> list[int]:
+        """Return the rows (from 0, among those that hold anything) with a cell of a field that is struck through."""
+        taken = {at + 1 for at in self.columns.values()}
+        rows = {row - 1 for row, column in self.sheet.struck if column in taken}
+        return [k for k, at in enumerate(self.rows) if at in rows] if rows else []
+
     def overlong(self) -> list[int]:
         """Return the rows (from 0, among those that hold anything) with cells beyond the header's columns."""
         rows, width = self.sheet.rows, self.width
@@ -291,12 +297,15 @@ def _left_out(sheet: Sheet, table: Table, header: int, at: int) -> list[Finding]
     if title is None and all(at >= len(row) or is_empty((row[at],)) for row in sheet.rows[header + 1 :]):
         return []
     name = "" if title is None else str(title)
-    called = f"Column {at + 1} has no header" if title is None else f"The table {table.name!r} has no such column"
-    remedy = "Give it a header, or nothing if it is not needed." if title is None else _NOT_NEEDED
+    problem = f"The table {table.name!r} has no such column; its values are left out."
+    remedy = _NOT_NEEDED
+    if title is None:
+        problem = f"Column {at + 1} has no header; its values are left out."
+        remedy = "Give it a header, or nothing if it is not needed."
     near = difflib.get_close_matches(header_key(name[:_LONGEST_HEADER]), headers_of(table), n=1, cutoff=0.8)
     if near:
         remedy = f"If it is {headers_of(table)[near[0]]!r}, call it so and send the file again."
-    return [_finding(sheet, f"{called}; its values are left out.", remedy, row=header, column=name, severity="note")]
+    return [_finding(sheet, problem, remedy, row=header, column=name, severity="note")]
 
 
 def _finding(

@@ -1,7 +1,7 @@
 """What intake says to schools, in their languages.
 
 Findings are written in English where they are made. Their sentences are patterns with slots; a sentence that fits one
-is said in another language by its translation. What fits none appears in English.
+is said in another language by its translation. A test holds every finding to them.
 """
 
 from __future__ import annotations
@@ -12,159 +12,13 @@ from typing import TYPE_CHECKING
 
 from data_schema.fields import label_among
 from data_schema.language import message
+from data_schema.sentences import REASONS, SENTENCES
 from data_schema.vocabulary import heading_of
 
 if TYPE_CHECKING:
     from data_schema.fields import Field
     from data_schema.language import Catalogue
     from data_schema.tables import Table
-
-SENTENCES = (
-    "What stands here",
-    # cells
-    "{value} is not a number.",
-    "{value} is not a whole number.",
-    "{value} is not a year.",
-    "{value} is below the least possible value, {limit}.",
-    "{value} is above the greatest possible value, {limit}.",
-    "{value} can be {one} or {other}: nothing in the column tells what the mark means.",
-    "{value} says two things: the number is not the mark in words.",
-    "{value} is not one of the answers.",
-    "{value} is neither yes nor no.",
-    "{value} is not a date.",
-    "{value} is not a month.",
-    "{value} is no day of any calendar.",
-    "{value} is too far from today.",
-    "{value} is a number where a date belongs.",
-    "{value} can be two dates: its day may come first or second.",
-    "The year in {value} has two digits, and it is not sure which of the three it is.",
-    "{value} is an identifier that a spreadsheet turned into a rounded number.",
-    "{value} is an identifier that a program turned into a decimal number.",
-    "{value} is not an identifier; a spreadsheet may have changed it.",
-    "{value} is a date where text belongs; a spreadsheet may have made it one.",
-    "{value} is an error of a spreadsheet.",
-    "{value} is a formula without a result.",
-    "The name of a pupil stands here; it is not taken in.",
-    # rows
-    "{value} is no school of the trial; it differs by leading zeros or signs from one that is.",
-    "{value} is no school of the trial.",
-    "The row has no {column}, so nobody can tell what it is about.",
-    "{column} is missing.",
-    "The same pupil ({key}) stands in {places} with other values.",
-    "The same record ({key}) stands in {places} with other values.",
-    "The pupil of this row is in no list of pupils of the school.",
-    "Another list of pupils has another {column} for this identifier: {place}.",
-    "The row has more cells than the header has columns; a separator may stand inside one.",
-    # files
-    "It is empty.",
-    "It has no rows.",
-    "It has a header and no rows below it.",
-    "It has no column {columns}, without which no row can be told.",
-    "It has no column {columns}, which every row needs.",
-    "None of its first {n} rows is a header of the table {table}.",
-    "It is in the inbox, but no rule says what it is; it is not read.",
-    "The workbook has no sheet {sheet}, which would hold the table {table}.",
-    "It is a workbook of an old kind (.xls) or one with a password.",
-    "It is damaged: {what}.",
-    "It is no workbook that can be read: {what}.",
-    "Its encoding is not known: its letters make sense in none of those that are tried.",
-    "A quotation mark opens in this row and never closes; everything below it would be one cell.",
-    # remedies
-    "Check the value, and send the right one.",
-    "Send the value.",
-    "Send the value that belongs here.",
-    "Send the number in digits, or leave the cell empty.",
-    "Send the whole number in digits, or leave the cell empty.",
-    "Give the number without decimals.",
-    "Did a letter stand for a digit (O for 0, I for 1)? Send the number in digits.",
-    "Write the number without a mark for thousands.",
-    "Write the date as 2027-10-05.",
-    "Write the month as 2027-10.",
-    "Give one of: {answers}.",
-    "Give yes or no.",
-    "Check the identifier; a school that was not randomised cannot send data.",
-    "Is {schools} meant? Send it with its zeros and signs; format the column as text, so that they stay.",
-    "Send the row with it, or remove the row.",
-    "Tell which row is right, or which identifier is wrong.",
-    "Tell whether two pupils have one identifier, or which value is right.",
-    "Add the pupil to the list of pupils, or correct the identifier.",
-    "A pupil of the list differs by leading zeros or signs only: send the identifier as it is there.",
-    "Format the column as text, enter the identifiers again and send the file.",
-    "Put text that holds separators between quotation marks, or remove the extra cells.",
-    "Add the column.",
-    "Send it again; it may have been cut off on its way.",
-    "Send the rows, if the school has them.",
-    "Remove the name.",
-    # across records, waves and decisions
-    "The pupil is enrolled, and was {status} in {places}.",
-    "Tell which is right; yes, if the pupil came back.",
-    "It is {one} and was {other} in the pupil's record before.",
-    "Check both marks.",
-    "The absences of {month} are {hours} hours; {days} days of school have {limit}.",
-    "Check the absences of the month.",
-    "It was withdrawn and {file} was to take its place, which is not there; its rows are kept out.",
-    "Put {file} there.",
-    "The wave {wave} was frozen before this file came; its rows are kept out.",
-    "Nothing; or thaw the wave with a reason: `crocoos freeze {wave} --thaw`.",
-    # of what kind a file is, and what else is asked
-    "Save it as 'CSV UTF-8' or as .xlsx and send it again.",
-    "Its encoding cannot be told: its letters make sense in more than one.",
-    "Remove the quotation mark, or save the table as .xlsx.",
-    "Put a row with the names of the columns above the data: {columns}.",
-    "Two of its columns are {column}: {one} and {other}.",
-    "Keep one of them.",
-    "Open it, save it as .xlsx without a password, and send that.",
-    "It is a PDF.",
-    "It is a picture.",
-    "It is a text document.",
-    "It is compressed.",
-    "It is a database.",
-    "It is a mail.",
-    "It is an XML file.",
-    "It is a web page, whatever its name says.",
-    "It is a file for programs (JSON).",
-    "It is a file for programs (Parquet).",
-    "Send the table itself, as .xlsx or .csv.",
-    "Send the table as .xlsx or .csv.",
-    "Send the file that was attached to it.",
-    "Open it in a spreadsheet program and save it as .xlsx.",
-    "Open it and save the table as .xlsx.",
-    "Open it in a spreadsheet program, save it as .xlsx anew, and send that.",
-    "Open it in a spreadsheet program, save it anew, and send that.",
-    "Save the table as .xlsx or as 'CSV UTF-8' and send that.",
-    "Correct its name or its folder, or add a rule to the protocol.",
-    "If it is {one}, call the sheet {other} and send it again.",
-    "If it is {column}, call it so and send the file again.",
-    "Send the sheet, if the school has the data.",
-    "It is a folder with nothing in it.",
-    "Pack it again and send it.",
-    "It is a zipped folder within a zipped folder.",
-    "Unpack it and send the files in it.",
-    "Pack the folder anew and send it again.",
-    "It has a password.",
-    "Send it without a password, in a way that is safe by itself.",
-    "It is too large.",
-    "It is too large when it is unpacked.",
-    "It holds too much: unpacked, it would fill the memory.",
-    "Send it in parts.",
-    "Send it in parts, or as CSV.",
-    "It cannot be read: {what}.",
-    "It cannot be opened: {what}.",
-    "It is no table: a line has more cells than any spreadsheet.",
-    "It is no table: {what}.",
-    "The cell holds more text than any answer.",
-    "Send the answer alone.",
-    "Format the column as text, enter the value again and send the file.",
-    "Rules say that it is {what}; it is not read.",
-    "Make the patterns of the rules differ.",
-    "This may be the pupil of an earlier list under another identifier: {place}.",
-    "Answer 'yes' if it is, or send the right identifier.",
-    "The answer about {place} is to an older file; it is not used.",
-    "There is more than one answer about {place}, and they differ; none is used.",
-    "Answer the newest questions, which `crocoos collect` wrote.",
-    "There is a question about it.",
-)
-"""Sentences that findings are made of, with their slots; the ids of the catalogue's messages."""
 
 USUAL_LABELS = (
     message("Baseline"), message("Follow-up"), message("First follow-up"), message("Second follow-up"),
@@ -177,13 +31,19 @@ _OF_CELLS = {"value": "What stands here", **dict.fromkeys(("one", "other", "what
 
 _UNTOLD = "There is a question about it."
 
-_NAMES = frozenset(("key", "column", "columns", "table", "answers"))
+_NAMES = frozenset(("key", "column", "columns", "table", "tables", "answers"))
 """Slots that hold names of fields, tables or codes."""
 
-_WORD = re.compile(r"[A-Za-z]\w*")
+_NAME = re.compile(r"'[^']*'|[A-Za-z]\w*")
+_QUOTED = re.compile(r"(?<!\w)'([^']*)'(?!\w)|\"([^\"]*)\"")
+_OR = re.compile(r"(?<=['\"]) or (?=['\"])")
 
 _LANGUAGES = {"HU": "hu", "RS": "sr", "SI": "sl", "ME": "sr-Latn", "BA": "sr-Latn", "HR": "sr-Latn"}
 _ROW = re.compile(r"\brow (\d+)")
+_SHEET = re.compile(r"\bsheet ('[^']*'|\"[^\"]*\")")
+_COLUMN = re.compile(r"\bcolumn ('[^']*'|\"[^\"]*\")")
+_SPAN = re.compile(r"\b(\d+) to (\d+)\b")
+_JOINED = re.compile(r"\b(row \d+) and ")
 _SLOT = re.compile(r"\{(\w+)\}")
 
 
@@ -289,14 +149,29 @@ def answers_in(field: Field, catalogue: Catalogue) -> tuple[str, ...]:
 
 def _inner(slot: str, value: str, catalogue: Catalogue) -> str:
     """Return what stood in a slot, with the names in it said as people say them."""
-    if value == "What stands here":
+    if value == "What stands here" or (slot == "what" and value in REASONS):
         return catalogue.text(value)
-    if slot == "status" and catalogue.language.code != "en":
+    if catalogue.language.code == "en":
+        return value
+    if slot == "status":
         return _said("answers", value.replace(" ", "_"), catalogue)
-    if slot in _NAMES and catalogue.language.code != "en":
-        value = value.replace(" and no column ", ", ")
-        return _WORD.sub(lambda found: _said(slot, found[0], catalogue), value)
-    return _ROW.sub(lambda found: catalogue.text("row {n}", n=found[1]), value)
+    if slot in _NAMES:
+        listed = value.replace(" and no column ", ", ").replace(" and ", ", ")
+        value = _NAME.sub(
+            lambda found: found[0].replace(bare := found[0].strip("'"), _said(slot, bare, catalogue)), listed
+        )
+    if slot in ("place", "places", "rows"):
+        value = _placed(value, catalogue)
+    value = _OR.sub(lambda _: f" {catalogue.text('or')} ", value)
+    return _QUOTED.sub(lambda found: catalogue.text("'{name}'", name=found[1] or found[2] or ""), value)
+
+
+def _placed(places: str, catalogue: Catalogue) -> str:
+    """Return where something stands, file by file, as people say it."""
+    said = _SPAN.sub(r"\1–\2", _JOINED.sub(r"\1; ", places))
+    said = _ROW.sub(lambda found: catalogue.text("row {n}", n=found[1]), said)
+    said = _SHEET.sub(lambda found: catalogue.text("sheet {name}", name=found[1]), said)
+    return _COLUMN.sub(lambda found: catalogue.text("column {name}", name=found[1]), said)
 
 
 def _said(slot: str, word: str, catalogue: Catalogue) -> str:
@@ -304,7 +179,7 @@ def _said(slot: str, word: str, catalogue: Catalogue) -> str:
     if slot == "answers":
         label = _code_labels().get(word, "")
         return catalogue.template(label) if label else word
-    if slot == "table":
+    if slot in ("table", "tables"):
         label = _table_labels().get(word, "")
         return catalogue.template(label) if label else word
     return heading_of(word, catalogue.language.code) or word

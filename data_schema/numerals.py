@@ -87,7 +87,7 @@ def in_range(cell: CleanCell, field: Field) -> CleanCell:
     if not isinstance(value, int | float) or not abs(value) < _LARGEST:
         return _no_number("", field)
     if field.type != "number" and value != int(value):
-        return asked(f"{{value}} is not a {_noun(field)}.", "Give the number without decimals.")
+        return asked(_NOT.get(field.type, _NO_NUMBER), "Give the number without decimals.")
     if field.minimum is not None and value < field.minimum:
         return asked(f"{{value}} is below the least possible value, {field.minimum:g}.", _CHECK)
     if field.maximum is not None and value > field.maximum:
@@ -98,15 +98,19 @@ def in_range(cell: CleanCell, field: Field) -> CleanCell:
 _CHECK = "Check the value, and send the right one."
 
 
-def _noun(field: Field) -> str:
-    return {"year": "year", "whole_number": "whole number"}.get(field.type, "number")
+_NOT = {"year": "{value} is not a year.", "whole_number": "{value} is not a whole number."}
+_NO_NUMBER = "{value} is not a number."
+_SEND = {
+    "year": "Send the year in digits, or leave the cell empty.",
+    "whole_number": "Send the whole number in digits, or leave the cell empty.",
+}
 
 
 def _no_number(cell: object, field: Field) -> CleanCell:
-    problem = f"{{value}} is not a {_noun(field)}."
+    problem = _NOT.get(field.type, _NO_NUMBER)
     if isinstance(cell, str) and _DIGIT_LIKE.fullmatch(cell) and any(letter in cell for letter in "OoIl"):
         return asked(problem, "Did a letter stand for a digit (O for 0, I for 1)? Send the number in digits.")
-    return asked(problem, f"Send the {_noun(field)} in digits, or leave the cell empty.")
+    return asked(problem, _SEND.get(field.type, "Send the number in digits, or leave the cell empty."))
 
 
 def _parsed(text: str, field: Field) -> CleanCell | None:

@@ -49,7 +49,7 @@ def brought_up(layout: Layout, earlier: Earlier) -> tuple[Layout, list[Repair]]:
     note = Finding(
         file=layout.sheet.file,
         sheet=layout.sheet.sheet,
-        problem=f"It is read by the version {earlier.name!r} of its table{_said(layout.columns, earlier)}.",
+        problem=_said(layout.columns, earlier),
         remedy="Nothing, if that is right.",
         severity="note",
     )
@@ -62,6 +62,10 @@ def _cell(row: Row, at: int) -> Cell:
 
 
 def _said(columns: Mapping[str, int], earlier: Earlier) -> str:
-    renamed = [f"{then!r} is now {field!r}" for field, then in earlier.renamed.items() if field in columns]
-    recoded = [f"answers of {field!r} are recoded" for field in earlier.recoded if field in columns]
-    return f": {', '.join([*renamed, *recoded])}" if renamed or recoded else ""
+    """Return the sentence that names the version, and the columns whose header or answers were others then."""
+    renamed = [f"{field} ({then!r})" for field, then in earlier.renamed.items() if field in columns]
+    recoded = [field for field in earlier.recoded if field in columns and field not in earlier.renamed]
+    if not renamed and not recoded:
+        return f"It is read by the version {earlier.name!r} of its table."
+    other = ", ".join([*renamed, *recoded])
+    return f"It is read by the version {earlier.name!r} of its table, which has other columns or answers: {other}."

@@ -83,13 +83,19 @@ STATUS = (
     Code(
         "transferred",
         "Transferred",
-        ("átiratkozott", "prešao", "прешао", "prešla", "прешла", "prepisan", "prepisana"),
+        (
+            *("átiratkozott", "prešao", "прешао", "prešla", "прешла", "prepisan", "prepisana"),
+            *("prešao u drugu školu", "прешао у другу школу", "prepisan na drugo šolo"),
+        ),
     ),
     Code("completed", "Completed", ("végzett", "završio", "завршио", "završila", "завршила", "končal", "končala")),
     Code(
         "left_early",
         "Left early",
-        ("lemorzsolódott", "napustio", "напустио", "napustila", "напустила", "opustil", "opustila"),
+        (
+            *("lemorzsolódott", "napustio", "напустио", "napustila", "напустила", "opustil", "opustila"),
+            *("napustio školovanje", "напустио школовање", "opustil šolanje"),
+        ),
     ),
     Code("unknown", "Unknown", ("ismeretlen", "nepoznato", "непознато", "neznano")),
 )
@@ -100,7 +106,7 @@ SCHOOL_TYPE = (
 )
 SETTLEMENT = (
     Code("city", "City", ("nagyváros", "grad", "град", "mesto")),
-    Code("town", "Town", ("város", "varoš", "варош", "trg")),
+    Code("town", "Town", ("város", "varoš", "варош", "manji grad", "мањи град", "trg", "manjše mesto")),
     Code("village", "Village", ("község", "falu", "selo", "село", "vas")),
 )
 

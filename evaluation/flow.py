@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 COLUMNS = ["country", "arm", "step", "reason", "n_schools", "n_pupils"]
 STEPS = ("assessed", "excluded", "randomised", "baseline", "joined", "outcome_missing", "analysed")
 
+SCHOOL_SENT_NOTHING = "school sent nothing"
+"""Why no pupil of a school has an outcome."""
+
 ERASED = "consent withdrawn, data erased"
 """Why an erased pupil has no outcome."""
 
@@ -109,7 +112,7 @@ def _of_arm(
     lost = set(frame["school_id"]) - set(analysed["school_id"])
     in_lost = frame["school_id"].isin(lost)
     if lost:
-        yield _row(labels, "outcome_missing", len(lost), int(in_lost.sum()), reason="school sent nothing")
+        yield _row(labels, "outcome_missing", len(lost), int(in_lost.sum()), reason=SCHOOL_SENT_NOTHING)
     for reason in _in_order(reasons[(reasons != "") & ~in_lost]):
         n = int(((reasons == reason) & ~in_lost).sum())
         yield _row(labels, "outcome_missing", 0, n, reason=reason)

@@ -78,8 +78,9 @@ def risk_effects(
         Level of the intervals.
     interval
         "delta": errors by the delta method at the school variance that few schools call for. "cluster_bootstrap":
-        errors are standard deviations over draws of whole schools within arms, every school's likelihood counting as
-        often as it was drawn. Both with a t distribution of schools less school-level columns.
+        errors are standard deviations over draws of whole schools within arms (one fewer than an arm has, scaled up:
+        Rao and Wu 1988, JASA 83, 231-241), every school's likelihood counting as often as it was drawn. Both with a t
+        distribution of schools less school-level columns.
     n_bootstrap, seed
         Of the bootstrap.
 

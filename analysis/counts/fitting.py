@@ -14,7 +14,7 @@ from analysis.binary.fitting import larger_errors, too_few
 from analysis.counts.rows import CountRows, count_rows
 from analysis.counts.zero_inflation import ZeroInflated
 from analysis.inference.adjusted_profile import adjusted_vcov
-from analysis.quadrature import NegativeBinomial, Optimum, Patterns, Poisson, Problem, Response, maximise
+from analysis.quadrature import NegativeBinomial, Optimum, Patterns, Poisson, Problem, Response, deviance, maximise
 from analysis.quadrature.patterns import distinct_rows
 from analysis.results import Coefficients, Convergence, Estimate, Fit, failed_fit
 from analysis.specs import Model
@@ -27,6 +27,8 @@ _FEW_NODES = 5
 # Between them a dispersion is anything from none to one that no school has; below the first the counts are Poisson's.
 LOG_DISPERSIONS = (-12.0, 5.0)
 NO_DISPERSION = 1e-4
+LOGIT_SHARES = (-12.0, 6.0)
+_DIFFERENCE = 1e-4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,60 +205,88 @@ class _Found:
 def _search(rows: CountRows, *, family: CountFamily, zero_inflated: bool, n_nodes: int) -> _Found:
     """Minimise the deviance over dispersion and share of zeros, each with its best coefficients."""
     problem = Problem.of(rows.columns, make=count_patterns(rows.exposure))
-    zero = problem.data.events == 0
-    found = _at(problem, rows, zero, family=family, zero_inflated=zero_inflated)
-    guesses = ([0.0] if family == "negative_binomial" else []) + ([-1.5] if zero_inflated else [])
-    if guesses:
-        best = _best_extras(lambda extras, start: found(extras, _FEW_NODES, start), np.array(guesses))
-    else:
-        best = np.array([])
-    answer = found(best, n_nodes, None)
+    likelihood = _Likelihood(
+        problem=problem,
+        counts=rows.columns.y,
+        zero=problem.data.events == 0,
+        overdispersed=family == "negative_binomial",
+        zero_inflated=zero_inflated,
+    )
+    answer = likelihood.at(_best_extras(likelihood), n_nodes=n_nodes)
     if family == "negative_binomial" and answer.dispersion < NO_DISPERSION:
         plain = _search(rows, family="poisson", zero_inflated=zero_inflated, n_nodes=n_nodes)
         return plain if plain.deviance <= answer.deviance + 1e-3 else answer
     return answer
 
 
-_At = Callable[[np.ndarray, int, np.ndarray | None], _Found]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Likelihood:
+    """The likelihood as a function of log dispersion and logit of the share of zeros, where it has them."""
 
+    problem: Problem
+    counts: np.ndarray
+    zero: np.ndarray
+    overdispersed: bool
+    zero_inflated: bool
 
-def _at(problem: Problem, rows: CountRows, zero: np.ndarray, *, family: CountFamily, zero_inflated: bool) -> _At:
-    """Return the best coefficients as a function of log dispersion, logit of the share of zeros, nodes and a start."""
-    counts = rows.columns.y
+    def bounds(self) -> list[tuple[float, float]]:
+        return [LOG_DISPERSIONS] * self.overdispersed + [LOGIT_SHARES] * self.zero_inflated
 
-    def at(extras: np.ndarray, n_nodes: int, start: np.ndarray | None) -> _Found:
-        dispersion = float(np.exp(extras[0])) if family == "negative_binomial" else 0.0
-        share = float(special.expit(extras[-1])) if zero_inflated else 0.0
+    def guess(self) -> np.ndarray:
+        return np.array([0.0] * self.overdispersed + [-1.5] * self.zero_inflated)
+
+    def given(self, extras: np.ndarray) -> tuple[Problem, float, float]:
+        """Return the problem with a response, its dispersion and its share of zeros."""
+        dispersion = float(np.exp(extras[0])) if self.overdispersed else 0.0
+        share = float(special.expit(extras[-1])) if self.zero_inflated else 0.0
         base: Response = NegativeBinomial(dispersion=dispersion) if dispersion else Poisson()
-        response = ZeroInflated(base, share, zero) if zero_inflated else base
-        here = replace(problem, data=replace(problem.data, response=response))
+        response = ZeroInflated(base, share, self.zero) if self.zero_inflated else base
+        return replace(self.problem, data=replace(self.problem.data, response=response)), dispersion, share
+
+    def at(self, extras: np.ndarray, *, n_nodes: int, start: np.ndarray | None = None) -> _Found:
+        """Return the best coefficients."""
+        here, dispersion, share = self.given(extras)
         optimum = maximise(here.data, n_nodes=n_nodes, start=start)
-        deviance = optimum.deviance - 2 * count_constant(counts, dispersion=dispersion)
-        return _Found(problem=here, optimum=optimum, dispersion=dispersion, zero_share=share, deviance=deviance)
+        value = optimum.deviance - 2 * count_constant(self.counts, dispersion=dispersion)
+        return _Found(problem=here, optimum=optimum, dispersion=dispersion, zero_share=share, deviance=value)
 
-    return at
+    def slope(self, extras: np.ndarray, optimum: Optimum) -> np.ndarray:
+        """Return the deviance's slopes by central differences at the best coefficients, which need not move along."""
+
+        def value(moved: np.ndarray) -> float:
+            here, dispersion, _ = self.given(moved)
+            own = deviance(here.data, optimum.beta, optimum.school_sd, n_nodes=_FEW_NODES)
+            return own - 2 * count_constant(self.counts, dispersion=dispersion)
+
+        steps = _DIFFERENCE * np.eye(len(extras))
+        return np.array([(value(extras + step) - value(extras - step)) / (2 * _DIFFERENCE) for step in steps])
 
 
-def _best_extras(at: Callable[[np.ndarray, np.ndarray | None], _Found], guess: np.ndarray) -> np.ndarray:
-    """Search the one or two parameters beside the coefficients, each place beginning where the last one ended."""
+def _best_extras(likelihood: _Likelihood) -> np.ndarray:
+    """Search the parameters beside the coefficients, each place beginning where the last one ended."""
+    guess, bounds = likelihood.guess(), likelihood.bounds()
     start: list[np.ndarray | None] = [None]
 
-    def deviance(extras: np.ndarray) -> float:
-        found = at(extras, start[0])
-        if not found.optimum.reason:
-            start[0] = np.append(found.optimum.beta, max(found.optimum.school_sd, 0.05))
-        return found.deviance
+    def found(extras: np.ndarray) -> _Found:
+        here = likelihood.at(extras, n_nodes=_FEW_NODES, start=start[0])
+        if not here.optimum.reason:
+            start[0] = np.append(here.optimum.beta, max(here.optimum.school_sd, 0.05))
+        return here
 
+    def with_slope(extras: np.ndarray) -> tuple[float, np.ndarray]:
+        here = found(extras)
+        return here.deviance, likelihood.slope(extras, here.optimum)
+
+    if len(guess) == 0:
+        return guess
     if len(guess) == 1:
-        bounds = LOG_DISPERSIONS if guess[0] == 0.0 else (-12.0, 6.0)
         one = optimize.minimize_scalar(
-            lambda extra: deviance(np.array([extra])),
-            bounds=bounds,
-            method="bounded",
-            options={"xatol": 1e-6},
+            lambda extra: found(np.array([extra])).deviance, bounds=bounds[0], method="bounded", options={"xatol": 1e-6}
         )
         return np.atleast_1d(one.x)
-    both = optimize.minimize(deviance, guess, method="Nelder-Mead", options={"xatol": 1e-5, "fatol": 1e-8})
+    both = optimize.minimize(
+        with_slope, guess, jac=True, bounds=bounds, method="L-BFGS-B", options={"ftol": 1e-13, "gtol": 1e-4}
+    )
     return np.asarray(both.x)
 
 

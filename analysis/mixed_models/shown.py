@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from analysis.mixed_models.working import VarianceComponent
-    from analysis.results import Coefficients, Convergence
+    from analysis.results import Coefficients, Convergence, Estimate
 
+# p-values below this are said to be below it.
+_SMALLEST_P = 0.001
 _COMPONENTS = ["group", "term", "other", "variance", "sd"]
 
 
@@ -46,6 +48,23 @@ def components_frame(components: Sequence[VarianceComponent]) -> pd.DataFrame:
 
     rows = [[getattr(component, name) for name in _COMPONENTS] for component in components]
     return pd.DataFrame(rows, columns=_COMPONENTS)
+
+
+def coefficient_lines(rows: Sequence[Estimate]) -> list[str]:
+    """Return a text table with a head and a line a coefficient; what could not be estimated says why."""
+    width = max((len(row.term) for row in rows), default=0)
+    level = rows[0].conf_level if rows else 0.95
+    lines = [f"{'':{width}}  {'estimate':>12} {'error':>10} {'df':>8} {'p':>7}  {100 * level:g} % interval"]
+    for row in rows:
+        if row.status == "failed":
+            lines.append(f"{row.term:{width}}  {row.reason}")
+            continue
+        p = "<0.001" if row.p_value < _SMALLEST_P else f"{row.p_value:.3f}"
+        lines.append(
+            f"{row.term:{width}}  {row.estimate:>12.5g} {row.std_error:>10.4g} {row.df:>8.1f} {p:>7}  "
+            f"{row.conf_low:.5g} to {row.conf_high:.5g}"
+        )
+    return lines
 
 
 def number_of_schools(groups: Mapping[str, int]) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from analysis.mixed_models.shown import coefficient_lines
+
 if TYPE_CHECKING:
     from analysis.mixed_models.fit import MixedFit
 
@@ -20,17 +22,7 @@ def summary_text(fit: MixedFit) -> str:
         return "\n".join([*lines, f"Not fitted. {fit.convergence.reason}", *_data(fit)])
     kind = "restricted maximum likelihood" if fit.method.endswith("reml") else "maximum likelihood"
     lines += [f"Fitted by {kind}; tests by {_METHODS[fit.df_method]}.", *_errors(fit), *_data(fit), ""]
-    width = max(len(name) for name in fit.coefficients.names)
-    lines.append(f"{'':{width}}  {'estimate':>12} {'error':>10} {'df':>8} {'p':>7}  95 % interval")
-    for name in fit.coefficients.names:
-        row = fit.estimate(name)
-        if row.status == "failed":
-            lines.append(f"{name:{width}}  {row.reason}")
-            continue
-        lines.append(
-            f"{name:{width}}  {row.estimate:>12.5g} {row.std_error:>10.4g} {row.df:>8.1f} {row.p_value:>7.3f}  "
-            f"{row.conf_low:.5g} to {row.conf_high:.5g}"
-        )
+    lines += coefficient_lines([fit.estimate(name) for name in fit.coefficients.names])
     n_strata = len(fit.strata_effects())
     if n_strata:
         lines.append(f"and {n_strata} effects of strata, which `tidy()` lists.")

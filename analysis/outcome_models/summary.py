@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from analysis.mixed_models.shown import coefficient_lines
+
 if TYPE_CHECKING:
     from analysis.outcome_models.fit import OutcomeFit
 
@@ -28,16 +30,7 @@ def summary_text(fit: OutcomeFit) -> str:
         *_data(fit),
         "",
     ]
-    width = max(len(name) for name in fit.coefficients.names)
-    lines.append(f"{'':{width}}  {'estimate':>12} {'error':>10} {'df':>8} {'p':>7}  95 % interval")
-    for name in fit.coefficients.names:
-        row = fit.estimate(name)
-        lines.append(
-            f"{name:{width}}  {row.estimate:>12.5g} {row.std_error:>10.4g} {row.df:>8.1f} {row.p_value:>7.3f}  "
-            f"{row.conf_low:.5g} to {row.conf_high:.5g}"
-            if row.status != "failed"
-            else f"{name:{width}}  {row.reason}"
-        )
+    lines += coefficient_lines([fit.estimate(name) for name in fit.coefficients.names])
     lines += ["", *_variances(fit)]
     factors = sorted({name for used in fit.made.described.design.factors.values() for name in used})
     shown = [name for name in factors if name in fit.made.described.levels]

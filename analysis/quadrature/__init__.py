@@ -13,6 +13,7 @@ from analysis.quadrature.likelihood import (
 from analysis.quadrature.patterns import Patterns, WeakPrior, patterns, sums_by_school
 from analysis.quadrature.problem import Problem
 from analysis.quadrature.responses import LOGIT, ComplementaryLogLog, Logit, NegativeBinomial, Poisson, Response
+from analysis.quadrature.reweighted import Maxima, reweighted_maxima
 from analysis.quadrature.search import Optimum, maximise
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "LinearShare",
     "LogShare",
     "Logit",
+    "Maxima",
     "NegativeBinomial",
     "Optimum",
     "Patterns",
@@ -36,6 +38,7 @@ __all__ = [
     "information",
     "maximise",
     "patterns",
+    "reweighted_maxima",
     "school_modes",
     "share_beyond",
     "sums_by_school",

@@ -86,7 +86,7 @@ class SchoolNodes:
     Parameters
     ----------
     beta, school_sd
-        Where.
+        Where; the standard deviation may be each school's own, shape (J,), as the copies of a bootstrap have it.
     fixed
         Shape (K,), the part of the linear predictor that is not the school's.
     mode, curvature
@@ -102,7 +102,7 @@ class SchoolNodes:
     """
 
     beta: np.ndarray
-    school_sd: float
+    school_sd: float | np.ndarray
     fixed: np.ndarray
     mode: np.ndarray
     curvature: np.ndarray
@@ -114,14 +114,14 @@ class SchoolNodes:
     log_likelihood: np.ndarray
 
     @classmethod
-    def of(cls, data: Patterns, beta: np.ndarray, school_sd: float, *, n_nodes: int) -> SchoolNodes:
+    def of(cls, data: Patterns, beta: np.ndarray, school_sd: float | np.ndarray, *, n_nodes: int) -> SchoolNodes:
         """Place the nodes and evaluate the likelihood at them."""
         fixed = data.linear(beta)
         mode, curvature = school_modes(data, fixed, school_sd)
         nodes, weights = _gauss_hermite(n_nodes)
         spread = 1 / np.sqrt(curvature)
         z = mode + spread * nodes[:, None]
-        eta = fixed + school_sd * z[:, data.school]
+        eta = fixed + (school_sd * z)[:, data.school]
         value, slope = data.response.value_and_slope(eta, events=data.events, count=data.count)
         joint = np.add.reduceat(value, data.starts, axis=1) - z**2 / 2
         terms = joint + (nodes**2 / 2 + np.log(weights))[:, None]
@@ -226,22 +226,24 @@ class _Slopes:
     spread: np.ndarray
 
 
-def _slopes(data: Patterns, school_sd: float, *, fixed: np.ndarray, mode: np.ndarray, curvature: np.ndarray) -> _Slopes:
+def _slopes(
+    data: Patterns, school_sd: float | np.ndarray, *, fixed: np.ndarray, mode: np.ndarray, curvature: np.ndarray
+) -> _Slopes:
     """Differentiate s (sum of slopes) - z = 0, which the mode solves, and the curvature there."""
-    eta = fixed + school_sd * mode[data.school]
+    eta, by_row = fixed + (school_sd * mode)[data.school], np.reshape(school_sd, (-1, 1))
     left, weight, skew = data.response.slopes(eta, events=data.events, count=data.count)
     by_x = sums_by_school(data, weight[:, None] * data.x)
     by_weight, by_skew = sums_by_school(data, weight), sums_by_school(data, skew)
-    mode_slope = np.column_stack([-school_sd * by_x, sums_by_school(data, left) - school_sd * mode * by_weight])
+    mode_slope = np.column_stack([-by_row * by_x, sums_by_school(data, left) - school_sd * mode * by_weight])
     mode_slope = mode_slope / curvature[:, None]
     skew_x = sums_by_school(data, skew[:, None] * data.x)
-    curvature_slope = school_sd**2 * np.column_stack([skew_x, mode * by_skew])
-    curvature_slope = curvature_slope + school_sd**3 * by_skew[:, None] * mode_slope
+    curvature_slope = by_row**2 * np.column_stack([skew_x, mode * by_skew])
+    curvature_slope = curvature_slope + by_row**3 * by_skew[:, None] * mode_slope
     curvature_slope[:, -1] += 2 * school_sd * by_weight
     return _Slopes(mode=mode_slope, spread=-0.5 * curvature_slope / curvature[:, None] ** 1.5)
 
 
-def school_modes(data: Patterns, fixed: np.ndarray, school_sd: float) -> tuple[np.ndarray, np.ndarray]:
+def school_modes(data: Patterns, fixed: np.ndarray, school_sd: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return each school's mode of z and the curvature there.
 
     The mode solves z = s (sum of slopes at z). The right side falls with z, so the mode lies between any z and z plus
@@ -256,12 +258,12 @@ def school_modes(data: Patterns, fixed: np.ndarray, school_sd: float) -> tuple[n
     fixed
         Shape (K,), the part of the linear predictor that is not the school's.
     school_sd
-        0 or more.
+        0 or more, of all schools or each school's own, shape (J,).
     """
     z = np.zeros(data.n_schools)
     low, high, last = np.full_like(z, -np.inf), np.full_like(z, np.inf), np.full_like(z, np.inf)
     for _ in range(_MODE_STEPS):
-        eta = fixed + school_sd * z[data.school]
+        eta = fixed + (school_sd * z)[data.school]
         slope, weight, _ = data.response.slopes(eta, events=data.events, count=data.count)
         left = school_sd * sums_by_school(data, slope) - z
         low = np.maximum(low, np.minimum(z, z + left))

@@ -70,8 +70,10 @@ def read_csv(source: Path | bytes, *, file: str, countries: Collection[str] = ()
         return unreadable(file, problem, "Remove the quotation mark, or save the table as .xlsx.", row=open_quote)
     swallowing = _swallowing_row(rows, text, separator)
     if swallowing:
-        problem = "A cell of this row holds line breaks and separators: a quotation mark that is missing made one cell "
-        problem += "of several rows."
+        problem = (
+            "A cell of this row holds line breaks and separators: a quotation mark that is missing made one cell of "
+            "several rows."
+        )
         remedy = "Correct the quotation marks, or save the table as .xlsx."
         return unreadable(file, problem, remedy, row=swallowing)
     sheet = Sheet(file=file, sheet="", rows=rows, separator=separator)

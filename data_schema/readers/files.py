@@ -140,5 +140,5 @@ def _other_kind(content: bytes) -> tuple[str, str] | None:
     tag = _TAG.match(opening)
     if tag is None:
         return None
-    kind = "a web page, whatever its name says" if tag[1] in _HTML else "an XML file"
-    return f"It is {kind}.", "Open it in a spreadsheet program and save it as .xlsx."
+    problem = "It is a web page, whatever its name says." if tag[1] in _HTML else "It is an XML file."
+    return problem, "Open it in a spreadsheet program and save it as .xlsx."

@@ -58,7 +58,7 @@ def place_of(reference: str) -> tuple[int, int]:
     found = _REFERENCE.fullmatch(reference)
     number = column_number(found[1]) if found else N_COLUMNS + 1
     if found is None or number > N_COLUMNS or not 1 <= int(found[2]) <= N_ROWS:
-        raise UnreadableError(f"a cell is called {reference[:20]!r}")
+        raise UnreadableError("a cell stands nowhere")
     return int(found[2]) - 1, number - 1
 
 

@@ -35,6 +35,8 @@ class Sheet:
         Columns that are hidden, from 1; they are read like others.
     merged
         Ranges of merged cells, such as "A2:A31", whose value was put into each of their rows.
+    struck
+        Row and column, from 1, of the cells whose text is struck through; they are read like others.
     """
 
     file: str
@@ -46,6 +48,7 @@ class Sheet:
     hidden_rows: tuple[int, ...] = ()
     hidden_columns: tuple[int, ...] = ()
     merged: tuple[str, ...] = ()
+    struck: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,6 +89,7 @@ class _Book:
     texts: tuple[str, ...]
     dates: frozenset[int]
     padded: dict[int, int]
+    struck: frozenset[int]
     epoch: datetime
     budget: Budget = field(default_factory=Budget)
 
@@ -100,11 +101,13 @@ def _sheets(archive: zipfile.ZipFile, file: str) -> Iterator[Sheet]:
         other = (problem for part, problem in _OTHER_BOOKS.items() if part in names)
         raise UnreadableError(next(other, "it holds no workbook"))
     workbook = parsed_xml(archive, "xl/workbook.xml")
-    formats = _formats(archive, names)
+    styles = parsed_xml(archive, "xl/styles.xml") if "xl/styles.xml" in names else ET.Element("styleSheet")
+    formats = _formats(styles)
     book = _Book(
         texts=_texts(archive, names),
         dates=frozenset(k for k, code in enumerate(formats) if code is True or (code and _shows_date(str(code)))),
         padded={k: len(code) for k, code in enumerate(formats) if isinstance(code, str) and _PADDED.fullmatch(code)},
+        struck=_struck_styles(styles),
         epoch=_epoch(workbook),
     )
     targets = _targets(archive)
@@ -116,7 +119,7 @@ def _sheets(archive: zipfile.ZipFile, file: str) -> Iterator[Sheet]:
 
 
 def _sheet(root: ET.Element, node: ET.Element, book: _Book, file: str) -> Sheet:
-    rows, hidden_rows = _rows(root, book)
+    rows, hidden_rows, struck = _rows(root, book)
     references = [merge.get("ref", "") for merge in root.iterfind("{*}mergeCells/{*}mergeCell")]
     rows, merged = filled_in(rows, [_area(reference) for reference in references if ":" in reference])
     return Sheet(
@@ -127,6 +130,7 @@ def _sheet(root: ET.Element, node: ET.Element, book: _Book, file: str) -> Sheet:
         hidden_rows=hidden_rows,
         hidden_columns=tuple(_hidden_columns(root)),
         merged=tuple(merged),
+        struck=struck,
     )
 
 
@@ -177,24 +181,30 @@ def _unescaped(text: str) -> str:
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)).strip("\x00"), text) if "_x" in text else text
 
 
-def _formats(archive: zipfile.ZipFile, names: set[str]) -> list[str | bool]:
+def _formats(styles: ET.Element) -> list[str | bool]:
     """Return how each cell style shows numbers: a format, or True for a date of the built-in ones."""
-    if "xl/styles.xml" not in names:
-        return []
-    styles = parsed_xml(archive, "xl/styles.xml")
     own = {int(one.attrib["numFmtId"]): one.get("formatCode", "") for one in styles.iterfind("{*}numFmts/{*}numFmt")}
     numbers = [int(node.get("numFmtId", "0")) for node in styles.iterfind("{*}cellXfs/{*}xf")]
     return [own.get(number, number in _BUILT_IN_DATES) for number in numbers]
+
+
+def _struck_styles(styles: ET.Element) -> frozenset[int]:
+    """Return the cell styles whose font is struck through; almost always none."""
+    strikes = (font.find("{*}strike") for font in styles.iterfind("{*}fonts/{*}font"))
+    fonts = {k for k, one in enumerate(strikes) if one is not None and one.get("val", "1") not in ("0", "false")}
+    used = (int(node.get("fontId", "0")) for node in styles.iterfind("{*}cellXfs/{*}xf")) if fonts else ()
+    return frozenset(k for k, font in enumerate(used) if font in fonts)
 
 
 def _shows_date(code: str) -> bool:
     return bool(_DATE_LETTER.search(_NOT_FORMAT.sub("", code.partition(";")[0])))
 
 
-def _rows(sheet: ET.Element, book: _Book) -> tuple[tuple[Row, ...], tuple[int, ...]]:
-    """Return the rows, and which of those that hold anything are hidden."""
+def _rows(sheet: ET.Element, book: _Book) -> tuple[tuple[Row, ...], tuple[int, ...], tuple[tuple[int, int], ...]]:
+    """Return the rows, which of those that hold anything are hidden, and the cells that are struck through."""
     rows: list[Row] = []
     hidden = []
+    struck: list[tuple[int, int]] = []
     for node in sheet.iterfind("{*}sheetData/{*}row"):
         number = int(node.get("r", len(rows) + 1))
         if not len(rows) < number <= N_ROWS:
@@ -206,7 +216,19 @@ def _rows(sheet: ET.Element, book: _Book) -> tuple[tuple[Row, ...], tuple[int, .
             rows.append(cells)
             if node.get("hidden") in ("1", "true"):
                 hidden.append(number)
-    return tuple(rows), tuple(hidden)
+            if book.struck:
+                struck += [(number, at + 1) for at in _struck(node, cells, book.struck)]
+    return tuple(rows), tuple(hidden), tuple(struck)
+
+
+def _struck(row: ET.Element, cells: Row, styles: frozenset[int]) -> Iterator[int]:
+    """Yield where a row has cells that hold something and are struck through."""
+    at = -1
+    for node in row:
+        reference = node.get("r")
+        at = at + 1 if reference is None else place_of(reference)[1]
+        if int(node.get("s", "0")) in styles and at < len(cells) and cells[at] is not None:
+            yield at
 
 
 def _cells(row: ET.Element, book: _Book) -> Row:

@@ -11,7 +11,7 @@ from reports.blocks import Figure as FigureBlock
 from reports.blocks import inline
 from reports.evidence import Evidence
 from reports.figures.style import INK, MUTED, PALE, SMALL, WIDTH, blank, drawing, to_svg
-from reports.tables.flow import ArmFlow, Flow, Step, flow_of
+from reports.tables.flow import ArmFlow, Flow, Step, flow_of, reason_text
 from reports.tables.layout import counted, suppression_note
 from reports.words import Words
 
@@ -134,7 +134,10 @@ def _column(words: Words, entry: ArmFlow, limit: int, place: int, n_arms: int) -
     enrolled.append(words.text("Enrolled at baseline: {count}", count=said(entry.baseline)))
     if entry.joined.schools is not None:
         enrolled.append(words.text("Joined later, not analysed: {count}", count=said(entry.joined)))
-    lost = [words.text("{reason}: {count}", reason=reason, count=said(step)) for reason, step in entry.missing]
+    lost = [
+        words.text("{reason}: {count}", reason=reason_text(words, reason), count=said(step))
+        for reason, step in entry.missing
+    ]
     return [
         _Box(entry.arm.label, tuple(enrolled), left, width),
         _Box(words.text("Outcome missing"), tuple(lost) or (words.text("nobody"),), left, width),

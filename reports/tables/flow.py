@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from data_schema.language import message
 from reports.blocks import Column, Span, Table
 from reports.disclosure import Count, protected
 from reports.evidence import ArmFacts, Evidence
@@ -16,6 +17,13 @@ from reports.tables.layout import Cell, Line, line, table
 from reports.words import Words
 
 _LOSS = ("outcome_missing", "analysed")
+_REASONS = {
+    "school sent nothing": message("School sent nothing"),
+    "no record": message("No record of the pupil"),
+    "unknown": message("School does not know"),
+    "no answer": message("No answer"),
+    "consent withdrawn, data erased": message("Consent withdrawn, data erased"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +112,12 @@ def flow_table(evidence: Evidence, words: Words, *, anchor: str = "flow-table") 
     )
 
 
+def reason_text(words: Words, reason: str) -> str:
+    """Return why pupils have no outcome, in the language of the report; a reason of the trial's own as it stands."""
+    known = _REASONS.get(reason)
+    return reason if known is None else words.text(known)
+
+
 def _missing_lines(words: Words, flow: Flow) -> list[Line]:
     reasons = dict.fromkeys(reason for entry in flow.arms for reason, _ in entry.missing)
     if not reasons:
@@ -112,7 +126,10 @@ def _missing_lines(words: Words, flow: Flow) -> list[Line]:
     heading = line((Span(text=words.text("Outcome missing")),), kind="section")
     return [
         heading,
-        *(_line(reason, [dict(entry.missing).get(reason, nobody) for entry in flow.arms]) for reason in reasons),
+        *(
+            _line(reason_text(words, reason), [dict(entry.missing).get(reason, nobody) for entry in flow.arms])
+            for reason in reasons
+        ),
     ]
 
 
@@ -167,7 +184,9 @@ def _of_place(frame: pd.DataFrame, place: str) -> pd.DataFrame:
 
 
 def _reasons(frame: pd.DataFrame) -> list[str]:
-    return list(dict.fromkeys(str(reason) for reason in frame["reason"]))
+    """Return the reasons: those that every trial has in one order, whichever country has which; then the others."""
+    rank = {reason: at for at, reason in enumerate(_REASONS)}
+    return sorted(dict.fromkeys(str(reason) for reason in frame["reason"]), key=lambda one: rank.get(one, len(rank)))
 
 
 def _schools(rows: pd.DataFrame) -> Count | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -11,6 +13,7 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
+from evaluation import Trial
 from evaluation.protocol import Protocol
 from tests.support.protocols import ROOT
 
@@ -43,6 +46,49 @@ def test_every_key_of_the_protocol_is_in_the_readme() -> None:
 def test_every_link_to_a_file_leads_somewhere(readme: Path) -> None:
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", readme.read_text(encoding="utf-8")):
         assert (readme.parent / target).exists(), target
+
+
+def _blocks(folder: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (ROOT / folder / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("folder", ["data_schema", "notebooks", "reports", "reports/writers"])
+def test_the_code_in_a_readme_runs_from_its_first_block_to_its_last(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    blocks = _blocks(folder)
+    names: dict[str, object] = {"__name__": "readme"}
+    for block in blocks:
+        exec(compile(block, f"{folder}/README.md", "exec"), names)  # noqa: S102 -- our own text
+    assert blocks
+
+
+def test_the_readme_of_the_package_says_which_stages_a_new_trial_has_still_to_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "trial").mkdir()
+    example = ROOT / "evaluation" / "templates" / "crocoos" / "trial.toml"
+    (tmp_path / "trial" / "trial.toml").write_bytes(example.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    for block in _blocks("evaluation"):
+        exec(compile(block, "evaluation/README.md", "exec"), {})  # noqa: S102 -- our own text
+    told = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in told] == ["plan", "assign", "collect", "balance", "impact", "report", "publish"]
+
+
+def test_the_readme_calls_every_stage_as_the_trial_takes_it() -> None:
+    (block,) = _blocks(".")
+    calls = [node for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Call)]
+    stages = [
+        node for node in calls if isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "trial"
+    ]
+    for call in stages:
+        assert isinstance(call.func, ast.Attribute)
+        keywords = {str(one.arg): ast.unparse(one.value) for one in call.keywords}
+        inspect.signature(getattr(Trial, call.func.attr)).bind(None, *call.args, **keywords)
+    assert len(stages) == 8
 
 
 @pytest.mark.parametrize("package", PACKAGES)

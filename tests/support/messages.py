@@ -102,11 +102,11 @@ def _note(messages: dict[Forms, list[str]], forms: Forms, place: str) -> None:
 
 def _data_texts() -> Iterable[tuple[str, str]]:
     """Yield what the catalogue of data holds beyond the messages of calls: sentences, labels, borrowed words."""
-    from data_schema.messages import SENTENCES
+    from data_schema.sentences import REASONS, SENTENCES
     from data_schema.tables import standard_tables
 
-    for text in SENTENCES:
-        yield text, "data_schema/messages.py"
+    for text in (*SENTENCES, *REASONS):
+        yield text, "data_schema/sentences.py"
     for table in standard_tables().values():
         yield table.label, "data_schema/tables.py"
         for field in table.fields:

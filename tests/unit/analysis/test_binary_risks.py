@@ -159,6 +159,42 @@ def test_the_bootstrap_over_schools_is_near_the_delta_method_and_repeats_itself(
     assert one.draws.shape == (150, 2)
 
 
+def test_a_bootstrap_of_four_schools_an_arm_has_the_variance_of_means_of_schools() -> None:
+    # Schools of one size whose likelihood is all but linear: the share's variance is that of a mean of four schools.
+    events = {"control": [22, 25, 28, 25], "pilot": [20, 26, 23, 27]}
+    effects = risk_effects(counted(events, 50), PLAIN, interval="cluster_bootstrap", n_bootstrap=4000)
+    for arm, shares in events.items():
+        expected = np.std(np.array(shares) / 50, ddof=1) / 2
+        assert effects.row("risk", arm).std_error == pytest.approx(expected, rel=0.06)
+
+
+def test_draws_of_schools_without_any_event_in_an_arm_are_finite() -> None:
+    # With one school of four that had events, every third draw leaves it out.
+    frame = counted({"control": [6, 4, 5, 7], "pilot": [5, 0, 0, 0]}, 25)
+    draws = risk_effects(frame, PLAIN, interval="cluster_bootstrap", n_bootstrap=60).draws
+    assert draws is not None
+    assert len(draws) > 50
+    assert ((draws > 0) & (draws < 1)).all()
+    assert (draws[:, 1] < 0.02).any()
+
+
+def test_every_arm_and_covariate_has_its_part_in_a_bootstrap_and_its_middle_is_the_estimate() -> None:
+    frame = drawn(45, 20, school_sd=0.4, seed=11)
+    third = frame["school"] % 3
+    frame["arm"] = third.map({0: "control", 1: "pilot", 2: "mentors"})
+    model = Model(
+        outcome="left", school="school", arm="arm", arms=("control", "pilot", "mentors"), covariates=("prior",)
+    )
+    effects = risk_effects(frame, model, interval="cluster_bootstrap", n_bootstrap=60)
+    assert effects.draws is not None
+    assert effects.draws.shape == (60, 3)
+    risks = [effects.row("risk", arm).estimate for arm in model.arms]
+    spread = effects.draws.std(axis=0)
+    assert (np.abs(effects.draws.mean(axis=0) - risks) < 4 * spread / np.sqrt(60) + 0.1 * spread).all()
+    rates = frame.groupby("arm")["left"].mean()
+    assert effects.draws.mean(axis=0) == pytest.approx([rates[arm] for arm in model.arms], abs=0.04)
+
+
 def test_redraws_of_every_allocation_give_the_p_value_that_counting_gives() -> None:
     frame = counted({"control": [9, 8, 7], "pilot": [1, 2, 3]}, 20)
     schools = tuple(sorted(frame["school"].unique()))

@@ -75,22 +75,30 @@ def test_the_deviance_is_that_of_densities_integrated_over_schools(family: Count
     coefficients = fit.fit.coefficients
     assert coefficients is not None
 
-    def density(counts: np.ndarray, mean: np.ndarray) -> np.ndarray:
-        if fit.dispersion:
-            size = 1 / fit.dispersion
-            own = stats.nbinom.pmf(counts, size, size / (size + mean))
-        else:
-            own = stats.poisson.pmf(counts, mean)
-        return np.asarray(fit.zero_share * (counts == 0) + (1 - fit.zero_share) * own)
+    def at(dispersion: float, zero_share: float) -> float:
+        def density(counts: np.ndarray, mean: np.ndarray) -> np.ndarray:
+            if dispersion:
+                size = 1 / dispersion
+                own = stats.nbinom.pmf(counts, size, size / (size + mean))
+            else:
+                own = stats.poisson.pmf(counts, mean)
+            return np.asarray(zero_share * (counts == 0) + (1 - zero_share) * own)
 
-    expected = minus_twice(
-        frame,
-        density,
-        school_sd=math.sqrt(fit.fit.variances["school"]),
-        intercept=coefficients.estimate[0],
-        effect=coefficients.estimate[1],
-    )
+        return minus_twice(
+            frame,
+            density,
+            school_sd=math.sqrt(fit.fit.variances["school"]),
+            intercept=coefficients.estimate[0],
+            effect=coefficients.estimate[1],
+        )
+
+    expected = at(fit.dispersion, fit.zero_share)
     assert fit.fit.convergence.objective == pytest.approx(expected, abs=1e-4)
+    for factor in (0.98, 1.02):
+        if fit.dispersion:
+            assert at(fit.dispersion * factor, fit.zero_share) > expected
+        if fit.zero_share:
+            assert at(fit.dispersion, fit.zero_share * factor) > expected
     assert (fit.zero_share > 0.1) == zero_inflated
     assert (fit.dispersion > 0) == (family == "negative_binomial")
 
@@ -113,6 +121,20 @@ def test_counts_without_dispersion_are_poissons_and_it_is_said() -> None:
     assert fit.dispersion == 0
     assert fit.fit.status == "boundary"
     assert fit.estimate("arm[pilot]").estimate == pytest.approx(plain.estimate("arm[pilot]").estimate, rel=1e-8)
+
+
+def test_counts_without_dispersion_or_zeros_of_their_own_are_poissons_though_both_were_asked_for() -> None:
+    rng = np.random.default_rng(3)
+    school = np.repeat(np.arange(14), 20)
+    arm = np.where(school % 2 == 1, "pilot", "control")
+    frame = pd.DataFrame({"school": school, "arm": arm, "absences": np.maximum(rng.poisson(4.0, school.size), 1)})
+    fit = fit_counts(frame, MODEL, zero_inflated=True)
+    plain = fit_counts(frame, MODEL, family="poisson")
+    assert fit.fit.status == "boundary"
+    assert fit.dispersion == 0
+    assert fit.zero_share < 1e-4
+    assert fit.fit.convergence.objective == pytest.approx(plain.fit.convergence.objective, abs=0.01)
+    assert fit.estimate("arm[pilot]").estimate == pytest.approx(plain.estimate("arm[pilot]").estimate, abs=1e-3)
 
 
 def test_without_exposure_everybody_is_exposed_alike_and_units_do_not_matter() -> None:

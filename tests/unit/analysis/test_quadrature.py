@@ -23,6 +23,7 @@ from analysis.quadrature import (
     deviance_gradient_information,
     maximise,
     patterns,
+    reweighted_maxima,
 )
 from analysis.quadrature.patterns import distinct_rows
 
@@ -164,6 +165,39 @@ def test_the_maximum_has_no_slope_and_laplace_is_near_it() -> None:
     assert laplace.beta != pytest.approx(best.beta, abs=1e-7)
     again = maximise(data, n_nodes=15, start=np.array([3.0, -2.0, 2.0]))
     assert again.beta == pytest.approx(best.beta, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["logit", "cloglog", "poisson"])
+@pytest.mark.parametrize("n_schools", [8, 60])
+def test_weightings_that_climb_together_come_to_where_each_comes_alone(name: str, n_schools: int) -> None:
+    data = data_of(RESPONSES[name], n_schools=n_schools, seed=3)
+    rng = np.random.default_rng(6)
+    weights = rng.multinomial(n_schools, np.full(n_schools, 1 / n_schools), size=40).astype(float)
+    whole = maximise(data, n_nodes=5)
+    maxima = reweighted_maxima(data, weights, start=np.append(whole.beta, 0.3), n_nodes=5)
+    assert maxima.found.mean() > 0.9
+    error = np.sqrt(np.diag(whole.vcov)[:-1])
+    for place in np.flatnonzero(maxima.found):
+        alone = maximise(replace(data, school_weight=weights[place]), n_nodes=5)
+        best = maxima.parameters[place]
+        # Five nodes' scores and the slopes of their likelihood differ by what quadrature is off.
+        assert np.abs(best[:-1] - alone.beta).max() < 0.02 * error.max()
+        assert best[-1] == pytest.approx(alone.school_sd, abs=0.02)
+
+
+def test_a_weighting_without_a_maximum_is_said() -> None:
+    school = np.arange(6)
+    arm = school % 2
+    data = Patterns(
+        x=np.column_stack([np.ones(6), arm]),
+        school=school,
+        count=np.full(6, 20.0),
+        events=np.array([5.0, 4.0, 3.0, 0.0, 6.0, 2.0]),
+        n_schools=6,
+    )
+    weights = np.array([[1.0, 1, 1, 1, 1, 1], [1.0, 0, 1, 3, 1, 0]])
+    found = reweighted_maxima(data, weights, start=np.array([-1.0, -0.5, 0.3]), n_nodes=5).found
+    assert found.tolist() == [True, False]
 
 
 def test_the_weak_prior_is_that_of_one_pupil_half_with_the_event() -> None:

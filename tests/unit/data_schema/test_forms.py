@@ -207,7 +207,11 @@ def test_long_lists_stand_on_a_hidden_sheet() -> None:
 def test_instructions_name_every_column_and_what_may_stand_in_it() -> None:
     guide = openpyxl.load_workbook(io.BytesIO(form("sl"))).worksheets[0]
     cells = {str(cell.value) for row in guide.iter_rows() for cell in row if cell.value}
-    assert {"Leto rojstva", "Povprečna ocena", "Vpisan, Prepisan, Končal, Opustil, Neznano"} <= cells
+    assert {
+        "Leto rojstva",
+        "Povprečna ocena",
+        "Vpisan, Prepisan na drugo šolo, Končal, Opustil šolanje, Neznano",
+    } <= cells
     assert any(
         "sárga" in str(cell.value)
         for row in openpyxl.load_workbook(io.BytesIO(form("hu"))).worksheets[0]

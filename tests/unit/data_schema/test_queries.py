@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import openpyxl
 import pytest
+from openpyxl.styles import Font
 
 from data_schema.answers import ANSWER_COLUMNS
 from data_schema.fields import header_key
@@ -272,3 +273,41 @@ def test_a_country_has_its_language() -> None:
     assert [language_of(country) for country in ("HU", "RS", "SI", "PT")] == ["hu", "sr", "sl", "en"]
     assert translated("", ENGLISH) == ""
     assert translated("Something {odd}.", ENGLISH) == "Something {odd}."
+
+
+def struck_out(cells: Mapping[str, bool]) -> bytes:
+    """Return a workbook of three pupils in which cells are struck through; False takes the strike away again."""
+    workbook = openpyxl.Workbook()
+    sheet = workbook.worksheets[0]
+    for row in ("school_id pupil_id status average_mark", *(f"031201 000{k} enrolled 4" for k in (1, 2, 3))):
+        sheet.append(row.split())
+    for cell, strike in cells.items():
+        sheet[cell].font = Font(strike=strike)
+    made = io.BytesIO()
+    workbook.save(made)
+    return made.getvalue()
+
+
+def taken(content: bytes, answers: Mapping[str, bytes] | None = None) -> Intake:
+    files = {"list.csv": LIST, "HU/status_031201.xlsx": content, **(answers or {})}
+    return read_inbox(files, rules=RULES, tables=standard_tables(), schools={"031201": "HU"}, waves=["w"])
+
+
+def test_a_row_that_is_struck_through_is_asked_about_and_kept_out_until_somebody_answers() -> None:
+    content = struck_out({"A3": True, "B3": True, "C3": True, "D4": True, "D2": False})
+    first = taken(content)
+    assert questions(first) == [(3, ""), (4, "")]
+    assert set(statuses(first)) == {"0001"}
+    row = first.reconciliation.set_index("file").loc["HU/status_031201.xlsx"]
+    assert (row["sent"], row["kept"], row["asked"], row["refused"]) == (3, 1, 2, 0)
+    given: dict[tuple[str, str], str | int] = {("3", "None"): "no", ("4", "None"): "yes"}
+    second = taken(content, {"back.xlsx": answered(workbook_of(first), given)})
+    assert questions(second) == []
+    assert set(statuses(second)) == {"0001", "0003"}
+    assert second.answers["status"].tolist() == ["removed", "confirmed"]
+
+
+def test_a_strike_in_the_header_or_beside_the_table_or_on_an_empty_cell_asks_nothing() -> None:
+    intake = taken(struck_out({"A1": True, "F2": True, "E3": True}))
+    assert questions(intake) == []
+    assert set(statuses(intake)) == {"0001", "0002", "0003"}

@@ -8,10 +8,12 @@ import pytest
 
 from data_schema.errors import DataError
 from data_schema.tables import standard_tables
-from evaluation.flow import flow_table, joined_later
-from evaluation.population import AnalysisData, Frames, analysis_data, measure_values
+from evaluation.flow import ERASED, SCHOOL_SENT_NOTHING, flow_table, joined_later
+from evaluation.population import NO_ANSWER, NO_RECORD, UNKNOWN, AnalysisData, Frames, analysis_data, measure_values
 from evaluation.practice import cost_table, implementation_table
 from evaluation.protocol import Protocol
+from reports.tables.flow import reason_text
+from reports.words import words
 from tests.support.protocols import MINIMAL, Values, changed
 
 TABLES = standard_tables()
@@ -177,6 +179,14 @@ def test_erased_pupils_are_still_in_the_flow() -> None:
         assert (n_schools - then_schools, n_pupils - then_pupils) == (1, 3)
         assert pupils(flow, step, "pilot") == pupils(before, step, "pilot")
     assert pupils(flow, "analysed", "control") == pupils(before, "analysed", "control")
+
+
+@pytest.mark.parametrize("reason", [NO_RECORD, UNKNOWN, NO_ANSWER, SCHOOL_SENT_NOTHING, ERASED])
+def test_every_reason_for_a_missing_outcome_is_said_in_the_language_of_the_report(reason: str) -> None:
+    said = reason_text(words("qps"), reason)
+    assert said.startswith("⟦")
+    assert said[1].isupper()
+    assert reason_text(words("qps"), f"{reason} here") == f"{reason} here"
 
 
 def test_nobody_on_the_list_is_an_error_that_says_what_to_do() -> None:

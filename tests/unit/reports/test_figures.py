@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
+import pandas as pd
 import pytest
 
 from reports.blocks import Figure, plain
@@ -131,8 +132,20 @@ def test_the_flow_diagram_has_schools_and_pupils_in_the_boxes_of_every_arm() -> 
     assert "73 schools" in said
     assert "Not included: 11 schools" in said
     assert "30 schools, 1,712 pupils" in said
-    assert "school sent nothing: 1 school, 24 pupils" in said
+    assert "School sent nothing: 1 school, 24 pupils" in said
     assert "status unknown: 39 pupils" in said
+
+
+def test_the_flow_diagram_has_erased_pupils_last_among_those_without_an_outcome() -> None:
+    flow, erased = CROCOOS.flow, "consent withdrawn, data erased"
+    first = flow[(flow["step"] == "outcome_missing")].index[0]
+    gone = flow.loc[[first]].assign(reason=erased, n_pupils=14, n_schools=0)
+    figure = flow_diagram(replace(CROCOOS, flow=pd.concat([gone, flow], ignore_index=True)), ENGLISH)
+    assert figure is not None
+    said = drawn(figure)
+    assert said.index("School sent nothing: 1 school, 24 pupils") < said.index(
+        "Consent withdrawn, data erased: 14 pupils"
+    )
 
 
 def test_the_flow_diagram_of_a_small_country_keeps_few_pupils_back() -> None:
