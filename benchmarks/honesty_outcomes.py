@@ -1,8 +1,8 @@
 """How often intervals hold what they should, and tests find what is not there, with few schools and rare events.
 
-``python benchmarks/honesty_outcomes.py`` simulates trials over fixed seeds (an hour of one core), keeps the figures in
-``benchmarks/honesty_outcomes.csv`` and puts their tables into ``analysis/HONESTY_OUTCOMES.md``. ``--families`` makes
-some of them anew, ``--families none`` only writes the page again.
+``python benchmarks/honesty_outcomes.py`` simulates trials over fixed seeds (an hour and a half of one core), keeps the
+figures in ``benchmarks/honesty_outcomes.csv`` and puts their tables into ``analysis/HONESTY_OUTCOMES.md``.
+``--families`` makes some of them anew, ``--families none`` only writes the page again.
 """
 
 from __future__ import annotations

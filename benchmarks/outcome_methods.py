@@ -180,6 +180,6 @@ FAMILIES: dict[str, Family] = {
     "ordinal": Family(title="Ordered answers", found=ordered, trials=(120, 120), by_dropout=False),
     "cohorts": Family(title="Cohorts and waves", found=cohorts, trials=(60, 20)),
     "hazards": Family(title="Hazard by term", found=hazards, trials=(60, 40)),
-    "bootstrap": Family(title="Left or not: bootstrap", found=bootstrap, trials=(60, 60)),
-    "zeros": Family(title="Days of absence, never absent", found=counted_with_zeros, trials=(60, 40), by_dropout=False),
+    "bootstrap": Family(title="Left or not: bootstrap", found=bootstrap, trials=(60, 16)),
+    "zeros": Family(title="Days of absence, never absent", found=counted_with_zeros, trials=(60, 0), by_dropout=False),
 }

@@ -80,7 +80,8 @@ def risk_effects(
         "delta": errors by the delta method at the school variance that few schools call for. "cluster_bootstrap":
         errors are standard deviations over draws of whole schools within arms (one fewer than an arm has, scaled up:
         Rao and Wu 1988, JASA 83, 231-241), every school's likelihood counting as often as it was drawn. Both with a t
-        distribution of schools less school-level columns.
+        distribution of schools less school-level columns. With fewer than twenty schools the bootstrap's intervals hold
+        the truth too seldom (`HONESTY_OUTCOMES.md`): use "delta".
     n_bootstrap, seed
         Of the bootstrap.
 
