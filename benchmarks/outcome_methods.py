@@ -181,5 +181,5 @@ FAMILIES: dict[str, Family] = {
     "cohorts": Family(title="Cohorts and waves", found=cohorts, trials=(60, 20)),
     "hazards": Family(title="Hazard by term", found=hazards, trials=(60, 40)),
     "bootstrap": Family(title="Left or not: bootstrap", found=bootstrap, trials=(60, 16)),
-    "zeros": Family(title="Days of absence, never absent", found=counted_with_zeros, trials=(60, 0), by_dropout=False),
+    "zeros": Family(title="Days of absence, never absent", found=counted_with_zeros, trials=(60, 40), by_dropout=False),
 }

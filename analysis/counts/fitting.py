@@ -96,7 +96,8 @@ def fit_counts(
     exposure
         Column of the time in which was counted, such as the school days enrolled; None for the same for all.
     zero_inflated
-        Whether a share of the counts is zero whatever the rate.
+        Whether a share of the counts is zero whatever the rate. With Poisson, what pupils differ by is taken for such
+        zeros, and intervals hold the truth too seldom (``HONESTY_OUTCOMES.md``).
     n_nodes
         Nodes of adaptive Gauss-Hermite quadrature; 1 is Laplace's approximation.
 
