@@ -98,6 +98,18 @@ def test_a_row_that_contradicts_another_names_it_with_its_file() -> None:
     assert "a.csv, row 2" in found[1].problem
 
 
+def test_a_contradiction_about_a_pupil_speaks_of_the_pupil_and_one_about_a_school_of_a_record() -> None:
+    table = TABLES["pupil"]
+    frame = pd.DataFrame({name: ["1", "1"] for name in table.names}).assign(
+        grade=[9, 10], wave="", source_file="a.csv", source_sheet="", source_row=[2, 3]
+    )
+    first, second = duplicates(frame, table)
+    assert first.problem == "The same pupil (school_id, pupil_id) stands in row 3 with other values."
+    assert (first.column, second.column) == ("pupil_id", "pupil_id")
+    record = next(iter(duplicates(rows(("1", "x", "EUR"), ("1", "x", "HUF")), TABLES["costs"])))
+    assert record.problem.startswith("The same record (")
+
+
 def test_another_sheet_of_the_file_is_named() -> None:
     frame = rows(("1", "x", "EUR"), ("1", "x", "EUR")).assign(source_sheet=["A", "B"])
     (problem,) = duplicates(frame, TABLES["costs"])
