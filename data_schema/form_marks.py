@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -11,7 +9,7 @@ from types import MappingProxyType
 from data_schema.layout import Layout
 from data_schema.margins import UNFILLED
 from data_schema.readers import read_file
-from data_schema.readers.archives import DAMAGED
+from data_schema.readers.archives import names_sheet
 from data_schema.readers.sheets import Row
 from data_schema.tables import Table
 
@@ -38,7 +36,7 @@ class FormMark:
 
 def mark_of_form(content: bytes) -> FormMark | None:
     """Return what the hidden sheet of an entry workbook says; None for any other file."""
-    if not content.startswith(b"PK") or not _names_marker(content):
+    if not names_sheet(content, MARKER):
         return None
     sheet = next((one for one in read_file(content, file="").sheets if one.sheet == MARKER), None)
     if sheet is None or not sheet.rows or len(sheet.rows[0]) < 3:
@@ -48,18 +46,6 @@ def mark_of_form(content: bytes) -> FormMark | None:
     wave = head[3] if len(head) > 3 and head[3] is not None else ""
     school = head[2] if head[2] is not None else ""
     return FormMark(school=str(school), wave=str(wave), tables=tables)
-
-
-def _names_marker(content: bytes) -> bool:
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            names = archive.namelist()
-            listing = next((name for name in ("xl/workbook.xml", "content.xml") if name in names), "")
-            if not listing or archive.getinfo(listing).file_size > 50_000_000:
-                return False
-            return f'"{MARKER}"'.encode() in archive.read(listing)
-    except DAMAGED:
-        return False
 
 
 def of_form(layout: Layout, table: Table, *, school: str) -> Layout:

@@ -7,9 +7,7 @@ finds its way back whatever was sorted or removed, and never into another file o
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import zipfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,7 +18,7 @@ from data_schema.findings import Finding, Findings, row_ranges
 from data_schema.language import message
 from data_schema.messages import answers_in, label_in, translated
 from data_schema.readers import Cell, Sheet, read_file
-from data_schema.readers.archives import DAMAGED
+from data_schema.readers.archives import names_sheet
 from data_schema.tables import Table
 from data_schema.workbooks import as_entry, as_fixed, as_header, printed_wide, protected, saved, titled
 
@@ -262,17 +260,7 @@ def _drop_down(sheet: Worksheet, row: int, options: Sequence[str]) -> None:
 
 def is_query_workbook(content: bytes) -> bool:
     """Whether a file is a workbook of queries, as it was or saved by another program."""
-    if not content.startswith(b"PK"):
-        return False
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            names = archive.namelist()
-            listing = next((name for name in ("xl/workbook.xml", "content.xml") if name in names), "")
-            if not listing or archive.getinfo(listing).file_size > 50_000_000:
-                return False
-            return f'"{MARKER}"'.encode() in archive.read(listing)
-    except DAMAGED:
-        return False
+    return names_sheet(content, MARKER)
 
 
 def read_answers(content: bytes, *, file: str) -> tuple[tuple[Answer, ...], Findings, int]:

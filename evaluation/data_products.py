@@ -135,13 +135,9 @@ def stored_tables(trial: Trial) -> dict[str, pd.DataFrame]:
     DataError
         When nothing has been collected.
     """
-    from data_schema.store import Store
-    from evaluation.stages.collect import STORE
+    from evaluation.stages.collect import opened_store
 
-    path = trial.paths.store / STORE
-    if not path.exists():
-        raise DataError("store/", "nothing has been collected.", "Run `crocoos collect` first.")
-    with Store.open_read(path) as store:
+    with opened_store(trial) as store:
         return {name: store.table(name) for name in store.tables}
 
 

@@ -250,17 +250,10 @@ def _searched(
 
 def _fit(draft: BinaryFit, every: Columns, *, labels: dict[str, str], df: int) -> Fit:
     problem, optimum, adjusted = fitted_parts(draft)
-    back, p = problem.to_original(), len(problem.names)
-    vcov = back @ optimum.vcov[:p, :p] @ back.T
+    dfs = np.full(len(problem.names), float(df))
     return Fit(
         **labels,
-        coefficients=Coefficients(
-            names=problem.names,
-            estimate=back @ optimum.beta,
-            vcov=vcov,
-            df=np.full(p, float(df)),
-            test_error=larger_errors(vcov, back @ adjusted[:p, :p] @ back.T),
-        ),
+        coefficients=tested_coefficients(problem, beta=optimum.beta, vcov=optimum.vcov, adjusted=adjusted, df=dfs),
         differences=_risk_differences(draft, df=df),
         convergence=ended(problem, optimum),
         n_pupils=len(every.y),
@@ -306,6 +299,33 @@ def fitted_parts(binary: BinaryFit) -> tuple[Problem, Optimum, np.ndarray]:
 def larger_errors(*vcovs: np.ndarray) -> np.ndarray:
     """Return, term by term, the largest standard error of several variances."""
     return np.asarray(np.sqrt(np.max([np.diag(vcov) for vcov in vcovs], axis=0)))
+
+
+def tested_coefficients(
+    problem: Problem, *, beta: np.ndarray, vcov: np.ndarray, adjusted: np.ndarray, df: np.ndarray
+) -> Coefficients:
+    """Return a fit's coefficients on the outcome's scale, tested with the larger of two errors.
+
+    Parameters
+    ----------
+    problem
+        Of p scaled columns.
+    beta
+        Shape (p,), scaled.
+    vcov, adjusted
+        Shape (p or more, p or more), scaled, columns first: by maximum likelihood, and at the adjusted school variance.
+    df
+        Shape (p,), degrees of freedom.
+    """
+    back, p = problem.to_original(), len(problem.names)
+    by_likelihood = back @ vcov[:p, :p] @ back.T
+    return Coefficients(
+        names=problem.names,
+        estimate=back @ beta,
+        vcov=by_likelihood,
+        df=df,
+        test_error=larger_errors(by_likelihood, back @ adjusted[:p, :p] @ back.T),
+    )
 
 
 def too_few(df: int) -> str:

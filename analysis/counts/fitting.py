@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, special
 
-from analysis.binary.fitting import larger_errors, too_few
+from analysis.binary.fitting import tested_coefficients, too_few
 from analysis.counts.rows import CountRows, count_rows
 from analysis.counts.zero_inflation import ZeroInflated
 from analysis.inference.adjusted_profile import adjusted_vcov
 from analysis.quadrature import NegativeBinomial, Optimum, Patterns, Poisson, Problem, Response, deviance, maximise
 from analysis.quadrature.patterns import distinct_rows
-from analysis.results import Coefficients, Convergence, Estimate, Fit, failed_fit
+from analysis.results import Convergence, Estimate, Fit, failed_fit
 from analysis.specs import Model
 from analysis.terms import Columns
 from data_schema.errors import EstimationError
@@ -165,19 +165,12 @@ def _failed(reason: str, method: str, rows: CountRows) -> CountFit:
 
 def _fit(found: _Found, adjusted: np.ndarray, columns: Columns, *, method: str, df: int, boundary: bool) -> Fit:
     problem, optimum = found.problem, found.optimum
-    back, p = problem.to_original(), len(problem.names)
-    vcov = back @ optimum.vcov[:p, :p] @ back.T
+    dfs = np.full(len(problem.names), float(df))
     return Fit(
         method=method,
         se_type="model",
         df_method="between",
-        coefficients=Coefficients(
-            names=problem.names,
-            estimate=back @ optimum.beta,
-            vcov=vcov,
-            df=np.full(p, float(df)),
-            test_error=larger_errors(vcov, back @ adjusted[:p, :p] @ back.T),
-        ),
+        coefficients=tested_coefficients(problem, beta=optimum.beta, vcov=optimum.vcov, adjusted=adjusted, df=dfs),
         convergence=Convergence(
             status="boundary" if boundary else "converged",
             objective=found.deviance,

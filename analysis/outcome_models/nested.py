@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy import optimize
 
-from analysis.binary.fitting import METHODS, WITH_PRIOR, larger_errors, not_binary, prior_note
+from analysis.binary.fitting import METHODS, WITH_PRIOR, not_binary, prior_note, tested_coefficients
 from analysis.binary.separation import weak_prior
 from analysis.counts.fitting import LOG_DISPERSIONS, NO_DISPERSION, count_constant, count_patterns
 from analysis.outcome_models.columns import OutcomeColumns
@@ -15,7 +15,7 @@ from analysis.outcome_models.group_effects import GroupEffects
 from analysis.quadrature import NegativeBinomial, Poisson, Problem, Response
 from analysis.quadrature.nested import NestedPatterns, joint_mode
 from analysis.quadrature.nested_search import NestedOptimum, maximise_nested, nested_adjusted_vcov
-from analysis.results import Coefficients, Convergence, Fit, failed_fit
+from analysis.results import Convergence, Fit, failed_fit
 from analysis.terms import INTERCEPT
 
 _FEW_NODES = 7
@@ -142,20 +142,13 @@ def _fit(
     df: np.ndarray,
     constant: float,
 ) -> Fit:
-    columns, back, p = made.columns, problem.to_original(), len(problem.names)
-    vcov = back @ found.vcov[:p, :p] @ back.T
+    columns = made.columns
     names = [grouping.name for grouping in made.groupings]
     return Fit(
         method=method,
         se_type="model",
         df_method="between",
-        coefficients=Coefficients(
-            names=problem.names,
-            estimate=back @ found.beta,
-            vcov=vcov,
-            df=df,
-            test_error=larger_errors(vcov, back @ adjusted[:p, :p] @ back.T),
-        ),
+        coefficients=tested_coefficients(problem, beta=found.beta, vcov=found.vcov, adjusted=adjusted, df=df),
         convergence=Convergence(
             status="boundary" if (found.spread == 0).any() else "converged",
             objective=found.deviance - constant,

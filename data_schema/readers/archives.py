@@ -13,6 +13,9 @@ from xml.etree import ElementTree as ET
 from data_schema.findings import Finding
 from data_schema.readers.limits import LARGEST_ARCHIVE, LARGEST_UNPACKED, N_MEMBERS, N_TAGS
 
+# Bytes of the part of a workbook that lists its sheets; a larger one is no form of ours.
+_LARGEST_LISTING = 50_000_000
+
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 """What opening or unpacking a damaged archive raises."""
 
@@ -140,3 +143,18 @@ def _name_of(entry: zipfile.ZipInfo) -> str:
                 continue
             break
     return posixpath.normpath(f"/{name}".replace("\\", "/")).lstrip("/")
+
+
+def names_sheet(content: bytes, name: str) -> bool:
+    """Whether a file is a workbook that lists a sheet of this name, as it was or saved by another program."""
+    if not content.startswith(b"PK"):
+        return False
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            names = archive.namelist()
+            listing = next((one for one in ("xl/workbook.xml", "content.xml") if one in names), "")
+            if not listing or archive.getinfo(listing).file_size > _LARGEST_LISTING:
+                return False
+            return f'"{name}"'.encode() in archive.read(listing)
+    except DAMAGED:
+        return False

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from data_schema.findings import Findings
     from data_schema.intake import Intake
+    from data_schema.store import Store
     from evaluation.trial import Trial
 
 STORE, CONTENT, QUESTIONS, REPAIRS, RETURNS = (
@@ -278,8 +280,9 @@ Keep the folder out of git, out of mails and out of shared drives.
 """
 
 
-def stored_frames(trial: Trial, wanted: Mapping[tuple[str, str], object]) -> dict[tuple[str, str], pd.DataFrame]:
-    """Return tables and waves from the store.
+@contextmanager
+def opened_store(trial: Trial) -> Iterator[Store]:
+    """Give what has been collected, to be read.
 
     Raises
     ------
@@ -292,4 +295,16 @@ def stored_frames(trial: Trial, wanted: Mapping[tuple[str, str], object]) -> dic
     if not path.exists():
         raise DataError("store/", "nothing has been collected.", "Run `crocoos collect` first.")
     with Store.open_read(path) as store:
+        yield store
+
+
+def stored_frames(trial: Trial, wanted: Mapping[tuple[str, str], object]) -> dict[tuple[str, str], pd.DataFrame]:
+    """Return tables and waves from the store.
+
+    Raises
+    ------
+    DataError
+        When nothing has been collected.
+    """
+    with opened_store(trial) as store:
         return {(table, wave): store.table(table, wave=wave or None) for table, wave in wanted}
