@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from analysis.power import SchoolTrial, WithinSchoolTrial, mdes, minimum_detectable_risk, power_of, schools_needed
     from analysis.power_simulation import SimulatedPower, TrueOutcome, simulated_power
     from analysis.published_iccs import DESIGN_PARAMETERS, design_parameters
-    from analysis.results import ESTIMATE_COLUMNS, Coefficients, Convergence, Estimate, Fit, estimates_frame
+    from analysis.results import CAUTIONS, ESTIMATE_COLUMNS, Coefficients, Convergence, Estimate, Fit, estimates_frame
     from analysis.scales import Reliability, cronbach_alpha, reliability, scale_score
     from analysis.specs import Model, Question
     from analysis.terms import design_columns
@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "CAUTIONS",
     "DESIGN_PARAMETERS",
     "ESTIMATE_COLUMNS",
     "Bootstrap",
@@ -196,6 +197,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CAUTIONS": "analysis.results",
     "DESIGN_PARAMETERS": "analysis.published_iccs",
     "ESTIMATE_COLUMNS": "analysis.results",
     "Bootstrap": "analysis.inference.cluster_bootstrap",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,11 @@ import pandas as pd
 from data_schema.errors import EstimationError
 
 Status = Literal["ok", "boundary", "failed"]
+
+Caution = Literal["few_events"]
+"""Why a figure that could be computed is to be read with care. Each has its sentence in `reports.tables.cautions`."""
+
+CAUTIONS: tuple[Caution, ...] = get_args(Caution)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +47,8 @@ class Estimate:
     """One row of the table of estimates.
 
     Effects are in the outcome's units, shares between 0 and 1. What could not be estimated keeps its row, with NaN
-    figures, ``status="failed"`` and a ``reason``.
+    figures, ``status="failed"`` and a ``reason``. What could be, under conditions in which its interval or test is
+    known to be unreliable, has its figures and a ``caution``: codes of `CAUTIONS`, several with a space between them.
     """
 
     estimate_id: str = ""
@@ -68,6 +74,18 @@ class Estimate:
     df_method: str = ""
     status: Status = "ok"
     reason: str = ""
+    caution: str = ""
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """Codes of ``caution``, one by one."""
+        return tuple(self.caution.split())
+
+    def with_caution(self, code: Caution) -> Estimate:
+        """Return the row with a further caution; a failed row has no figures and stays as it is."""
+        if self.status == "failed" or code in self.cautions:
+            return self
+        return replace(self, caution=f"{self.caution} {code}".strip())
 
     def to_dict(self) -> dict[str, object]:
         """Return the row as a dictionary in column order."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 BALANCE, TEST = "balance.csv", "test.json"
 
-_TEXT = ("country", "arm", "reason", "term", "plan_entry", "outcome", "category", "wave", "sheet")
+_TEXT = ("country", "arm", "reason", "caution", "term", "plan_entry", "outcome", "category", "wave", "sheet")
 
 
 def evidence(trial: Trial, *, country: str) -> Evidence:

@@ -90,13 +90,13 @@ class Evidence:
     estimates
         The table of results/estimates.csv: ``estimate_id, plan_entry, role, quantity, term, estimate, std_error,
         statistic, df, p_value, conf_low, conf_high, conf_level, outcome, arm, country, n_schools, n_pupils, method,
-        se_type, df_method, status, reason``. ``quantity`` is one of: ``difference`` (effect in the outcome's units; a
-        share for binary outcomes), ``mean`` (observed mean or share of one arm), ``hedges_g``, ``cox_index``,
+        se_type, df_method, status, reason, caution``. ``quantity`` is one of: ``difference`` (effect in the outcome's
+        units; a share for binary outcomes), ``mean`` (observed mean or share of one arm), ``hedges_g``, ``cox_index``,
         ``risk_ratio``, ``marginal_odds_ratio``, ``number_needed_to_treat``, ``odds_ratio``, ``icc``, ``school_sd``,
         ``pupil_sd``, ``randomisation_test`` (only p_value and statistic), ``pooled_difference`` (mean over countries),
         ``prediction_interval`` (only its ends).
         ``country`` is "" for pooled rows. What could not be estimated has ``status`` other than "ok" or "boundary",
-        NaN figures and a ``reason``.
+        NaN figures and a ``reason``. ``caution`` holds codes of `analysis.CAUTIONS` with a space between them.
     balance
         One row a variable (and category) and level: ``level`` ("school" or "pupil"), ``variable``, ``label``,
         ``category``, ``country`` ("" for all), ``arm``, ``n_reference``, ``n_arm``, ``mean_reference``, ``mean_arm``,

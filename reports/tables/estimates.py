@@ -12,6 +12,7 @@ from reports.disclosure import Count, is_small
 from reports.evidence import Evidence
 from reports.means import shown_means
 from reports.selection import all_estimates, as_estimate, as_float, focus, records, reference_arm
+from reports.tables.cautions import Marks, caution_marks, caution_notes, marked
 from reports.tables.cells import HIDDEN
 from reports.tables.layout import Cell, Line, line, table
 from reports.words import Words
@@ -27,6 +28,7 @@ def estimates_table(evidence: Evidence, words: Words, *, anchor: str = "estimate
     endless = any(_is_endless(as_estimate(row)) for row in records(evidence.estimates))
     rows = [as_estimate(row) for row in records(evidence.estimates)]
     rows = [row for row in rows if not place or row.country in ("", place)]
+    marks = caution_marks(rows)
     lines: list[Line] = []
     reasons: dict[str, str] = {}
     for entry in dict.fromkeys(row.plan_entry for row in rows):
@@ -35,7 +37,7 @@ def estimates_table(evidence: Evidence, words: Words, *, anchor: str = "estimate
             if row.status == "failed" and row.reason:
                 reasons.setdefault(row.reason, row.estimate_id)
             secret = _tells(row, suppressed, reference=reference_arm(evidence).name)
-            lines.append(_line(words, row, limit=evidence.disclosure_threshold, secret=secret))
+            lines.append(_line(words, row, marks, limit=evidence.disclosure_threshold, secret=secret))
     return table(
         words,
         words.text("All estimates, by id"),
@@ -70,6 +72,7 @@ def estimates_table(evidence: Evidence, words: Words, *, anchor: str = "estimate
                 if endless
                 else []
             ),
+            *caution_notes(words, marks),
             *(words.text("{id}: not estimated. {reason}", id=first, reason=why) for why, first in reasons.items()),
         ],
         anchor=anchor,
@@ -131,7 +134,7 @@ def _suppressed_means(evidence: Evidence) -> set[tuple[str, str, str]]:
     }
 
 
-def _line(words: Words, row: Estimate, *, limit: int, secret: bool) -> Line:
+def _line(words: Words, row: Estimate, marks: Marks, *, limit: int, secret: bool) -> Line:
     digits = _digits(row)
     numbers = words.numbers
     failed = row.status == "failed"
@@ -141,7 +144,7 @@ def _line(words: Words, row: Estimate, *, limit: int, secret: bool) -> Line:
 
     ends = (math.nan, math.nan) if failed else (row.conf_low, row.conf_high)
     return line(
-        _name(words, row),
+        marked(_name(words, row), row, marks),
         figure(row.estimate),
         figure(row.std_error),
         HIDDEN if secret else numbers.interval(*ends, digits=digits),

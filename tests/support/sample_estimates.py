@@ -36,6 +36,7 @@ ESTIMATE_COLUMNS = [
     "df_method",
     "status",
     "reason",
+    "caution",
 ]
 _METHOD = {
     "linear_cluster": ("linear probability model, clustered by school", "CR2", "satterthwaite"),
@@ -202,6 +203,7 @@ def _shared(analysis: AnalysisFacts, country: str, n_schools: int, n_pupils: int
         "df_method": df_method,
         "status": "ok",
         "reason": "",
+        "caution": "",
         "conf_level": 0.95,
     }
 

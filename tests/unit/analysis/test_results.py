@@ -96,3 +96,10 @@ def test_no_estimates_are_an_empty_frame_with_all_columns() -> None:
 
 def test_a_row_as_a_dictionary_has_the_columns_in_order() -> None:
     assert tuple(Estimate().to_dict()) == ESTIMATE_COLUMNS
+
+
+def test_a_row_takes_each_caution_once_and_a_failed_row_none() -> None:
+    row = Estimate(estimate=1.0).with_caution("few_events").with_caution("few_events")
+    assert (row.caution, row.cautions) == ("few_events", ("few_events",))
+    assert Estimate(caution="a b").cautions == ("a", "b")
+    assert Estimate(status="failed").with_caution("few_events").caution == ""

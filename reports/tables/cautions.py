@@ -1,0 +1,53 @@
+"""Cautions below tables: which figures rest on conditions in which their intervals or tests are known to be unreliable.
+
+Each caution of a table gets a footnote mark; the marks stand behind the figures that have it, their sentences below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from analysis.results import CAUTIONS, Estimate
+from reports.blocks import Span, inline
+from reports.tables.layout import Cell
+from reports.words import Words, message
+
+SENTENCES: dict[str, str] = {
+    "few_events": message(
+        "few pupils of an arm had the event, or few did not. The interval is approximate: with so few events it may"
+        " miss the true value more often than its level says."
+    ),
+}
+"""What a caution of `analysis.results.CAUTIONS` says of a figure; a test holds the two to each other."""
+
+_MARKS = ("†", "‡", "§", "¶", "††", "‡‡", "§§", "¶¶")
+
+Marks = Mapping[str, str]
+"""Marks by caution, as one table uses them."""
+
+
+def caution_marks(rows: Iterable[Estimate]) -> Marks:
+    """Return the marks of a table's cautions, in the order of `CAUTIONS`.
+
+    Parameters
+    ----------
+    rows
+        The estimates that the table prints.
+    """
+    present = {code for row in rows for code in row.cautions}
+    return dict(zip((code for code in CAUTIONS if code in present), _MARKS, strict=False))
+
+
+def marked(cell: Cell, estimate: Estimate | None, marks: Marks) -> Cell:
+    """Return a cell with the marks of its estimate's cautions behind it; a suppressed figure has none."""
+    found = "".join(marks[code] for code in estimate.cautions if code in marks) if estimate is not None else ""
+    if not found or not isinstance(cell, str | Span | tuple):
+        return cell
+    return (*inline(cell), Span(text=found))
+
+
+def caution_notes(words: Words, marks: Marks) -> list[str]:
+    """Return the sentences below a table that explain its marks."""
+    return [
+        words.text("{mark}: {caution}", mark=mark, caution=words.text(SENTENCES[code])) for code, mark in marks.items()
+    ]

@@ -1,0 +1,33 @@
+"""Cautions: what the tables say of figures whose intervals are unreliable."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from analysis import CAUTIONS
+from reports.blocks import plain
+from reports.tables import estimates_table
+from reports.tables.cautions import SENTENCES
+from reports.words import words
+from tests.support.sample_evidence import crocoos_evidence
+
+ENGLISH = words("en")
+
+
+def test_every_caution_that_an_estimate_can_have_has_its_sentence() -> None:
+    assert set(SENTENCES) == set(CAUTIONS)
+
+
+def test_an_estimate_with_a_caution_is_marked_and_the_note_says_why() -> None:
+    evidence = crocoos_evidence()
+    estimates = evidence.estimates.copy()
+    estimates.loc[estimates["estimate_id"] == "dropout/all/risk_ratio/pilot", "caution"] = "few_events"
+    made = estimates_table(replace(evidence, estimates=estimates), ENGLISH)
+    heads = [plain(row.cells[0]) for row in made.rows]
+    assert [head for head in heads if "†" in head] == ["all/risk_ratio/pilot†"]
+    assert "†: few pupils of an arm had the event" in plain(made.note)
+
+
+def test_a_table_without_cautions_has_no_marks() -> None:
+    made = estimates_table(crocoos_evidence(), ENGLISH)
+    assert "†" not in plain(made.note) + "".join(plain(row.cells[0]) for row in made.rows)
