@@ -17,7 +17,8 @@ What a model could not estimate is a row with a status, not an error; see ``anal
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from data_schema.findings import Findings
@@ -44,6 +45,33 @@ class CrocoosError(Exception):
 
     def __str__(self) -> str:
         return f"{self.place}: {self.problem} {self.remedy}"
+
+    def to_json(self) -> str:
+        """Return the error's branch and its parts as JSON, so that it can cross from one process to another."""
+        parts = {"place": self.place, "problem": self.problem, "remedy": self.remedy}
+        return json.dumps({"branch": _branch_of(type(self)), **parts})
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Make the error again that `to_json` wrote: of the same branch of this class, with the same parts.
+
+        Raises
+        ------
+        ValueError
+            When the text is something else.
+        """
+        values = json.loads(text)
+        kinds = {kind.__name__: kind for kind in (cls, *cls.__subclasses__())}
+        try:
+            return kinds[values["branch"]](values["place"], values["problem"], values["remedy"])
+        except (KeyError, TypeError) as error:
+            raise ValueError("this is no error of the toolkit") from error
+
+
+def _branch_of(kind: type[CrocoosError]) -> str:
+    """Return the name of the branch of the tree that a class of errors belongs to."""
+    line = [base.__name__ for base in kind.__mro__ if issubclass(base, CrocoosError)]
+    return line[-2] if len(line) > 1 else line[-1]
 
 
 class ProtocolError(CrocoosError):

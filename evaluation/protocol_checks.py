@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 RESERVED = ("school_id", "pupil", "arm", "stratum", "country", "wave", "school_weight")
 """Columns of the analysis data that no outcome or covariate may be called."""
 
+DOCUMENT_PACKAGES = ("reports", "reports.writers")
+"""The packages whose texts a document needs in its language."""
+
 _NUMERIC = ("whole_number", "number", "year", "yes_no")
 
 
@@ -53,6 +56,7 @@ def problems_between(protocol: Protocol) -> list[Problem]:
         *(problem for item in protocol.analyses for problem in _analysis(protocol, item)),
         *_primary(protocol),
         *nothing_compared(protocol),
+        *_languages(protocol),
     ]
 
 
@@ -63,6 +67,21 @@ def unknown(place: str, word: str, allowed: Iterable[str], *, what: str) -> Prob
     hint = f"Did you mean '{near[0]}'? " if near else ""
     listed = ", ".join(known) if known else "none so far"
     return Problem(place, f"'{word}' is no {what}.", f"{hint}Known: {listed}.")
+
+
+def _languages(protocol: Protocol) -> Iterator[Problem]:
+    """Give the languages of [reports] that no document can be made in, and those named twice."""
+    from data_schema.language import LANGUAGES, available_languages
+
+    place = "[reports], key 'languages'"
+    named: list[str] = list(protocol.reports.languages)
+    possible = [code for code in LANGUAGES if all(code in available_languages(name) for name in DOCUMENT_PACKAGES)]
+    for code in dict.fromkeys(named):
+        if code not in possible:
+            problem = f"reports cannot be made in {LANGUAGES[code]} ('{code}') yet: their texts are not translated."
+            yield Problem(place, problem, f"Name only languages that have these texts: {', '.join(possible)}.")
+    for code in _repeated(named):
+        yield Problem(place, f"'{code}' is named twice.", "Name each language once.")
 
 
 def _repeated(names: Sequence[str]) -> list[str]:

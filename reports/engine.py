@@ -21,6 +21,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from papermill.engines import Engine
 from traitlets.config import Config
 
+from data_schema.errors import CrocoosError
+
 NAME = "crocoos-in-process"
 """Name under which the engine is registered with papermill."""
 
@@ -118,7 +120,9 @@ class _Shell(InteractiveShell):
     outputs: Outputs
 
     def _showtraceback(self, etype: type[BaseException], evalue: BaseException, stb: list[str]) -> None:
-        self.outputs.fail(etype.__name__, str(evalue), list(stb))
+        # papermill hands on an error's name, text and traceback. One that the user can mend crosses with its parts.
+        lines = [evalue.to_json()] if isinstance(evalue, CrocoosError) else list(stb)
+        self.outputs.fail(etype.__name__, str(evalue), lines)
 
     def ask_exit(self) -> None:
         """Ignore: a notebook cannot leave."""

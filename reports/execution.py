@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from data_schema.errors import ReportError
+from data_schema.errors import CrocoosError, ReportError
 from data_schema.files import storage_error, write_whole
 
 if TYPE_CHECKING:
@@ -40,13 +40,17 @@ serve(request)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Answer:
-    """What a run's process says: the executed notebook, or which cell failed and how."""
+    """What a run's process says: the executed notebook, or which cell failed and how.
+
+    ``raised`` is the error as JSON where it is one of the toolkit's own, with place, problem and remedy.
+    """
 
     notebook: str = ""
     cell: int = 0
     n_cells: int = 0
     begins: str = ""
     error: str = ""
+    raised: str = ""
 
 
 def run_notebook(
@@ -84,6 +88,8 @@ def run_notebook(
     ReportError
         When the template cannot be read, has no such parameter, or a cell fails or takes too long. No output is
         written then, and an earlier one stays as it was.
+    CrocoosError
+        Of the branch that a cell raised, with its own place, problem and remedy; a note names the cell.
     StorageError
         When the output cannot be written.
     """
@@ -106,6 +112,10 @@ def run_notebook(
         )
     if answer.error:
         place = f"{template.name}, cell {answer.cell} of {answer.n_cells} (it begins '{answer.begins}')"
+        if answer.raised:
+            error = CrocoosError.from_json(answer.raised)
+            error.add_note(f"Raised in {place}.")
+            raise error
         raise ReportError(place, answer.error, "Mend what the cell says and run the report again.")
     write_whole(output, answer.notebook.encode("utf-8"))
 
@@ -263,9 +273,22 @@ def _run(request: Mapping[str, Any]) -> _Answer:
         begins = next((line.strip() for line in error.source.splitlines() if line.strip()), "")[:60]
         cell = _number_of_cell(notebook, error.cell_index, injected=bool(request["parameters"]))
         return _Answer(
-            cell=cell, n_cells=n_cells, begins=begins, error=f"{error.ename}: {error.evalue}".rstrip(": ") + "."
+            cell=cell,
+            n_cells=n_cells,
+            begins=begins,
+            error=f"{error.ename}: {error.evalue}".rstrip(": ") + ".",
+            raised=_own_error("\n".join(error.traceback)),
         )
     return _Answer(notebook=notebook_text(_without_traces(done)))
+
+
+def _own_error(traceback: str) -> str:
+    """Return the JSON of an error of the toolkit's that the engine wrote in place of a traceback; "" for any other."""
+    try:
+        CrocoosError.from_json(traceback)
+    except ValueError:
+        return ""
+    return traceback
 
 
 def _number_of_cell(template: NotebookNode, index: int, *, injected: bool) -> int:

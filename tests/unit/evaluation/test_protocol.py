@@ -115,6 +115,14 @@ WRONG: dict[str, tuple[Callable[[Values], object], list[str]]] = {
         lambda values: values.update(tables={"pupil": {"without": ["pupil_id"]}}),
         ["'pupil_id' identifies the rows"],
     ),
+    "a language without texts": (
+        lambda values: values["reports"].update(languages=["en", "hu"]),
+        ["[reports], key 'languages'", "magyar ('hu')", "Name only languages that have these texts: en."],
+    ),
+    "a language named twice": (
+        lambda values: values["reports"].update(languages=["en", "en"]),
+        ["[reports], key 'languages'", "'en' is named twice"],
+    ),
     "codes without the type": (
         lambda values: values.update(tables={"pupil": {"fields": [{"name": "sex", "type": "code"}]}}),
         ["codes belong to fields of type 'code'"],

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import pytest
 
-from data_schema.errors import ReportError, StorageError
+from data_schema.errors import ReportError, StaleError, StorageError
+from evaluation.cli.main import exit_code
 from reports.documents import read_document
 from reports.execution import run_notebook
 
@@ -119,16 +120,27 @@ def test_an_earlier_output_stays_when_a_cell_fails(tmp_path: Path) -> None:
         ("import sys\nsys.exit(3)", "SystemExit"),
         ("raise KeyboardInterrupt", "KeyboardInterrupt"),
         ("input('name?')", "Error"),
-        (
-            "from data_schema.errors import StaleError\nraise StaleError('results', 'are stale.', 'Run impact.')",
-            "StaleError: results: are",
-        ),
     ],
 )
 def test_every_way_to_fail_is_a_failure(tmp_path: Path, cell: str, problem: str) -> None:
     with pytest.raises(ReportError, match="cell 2 of 2") as caught:
         run_notebook(template(tmp_path, cell), tmp_path / "n.ipynb", parameters={})
     assert problem in caught.value.problem
+
+
+@BOTH
+def test_an_error_that_the_user_can_mend_crosses_a_notebook_with_all_its_parts(
+    tmp_path: Path, process: Process
+) -> None:
+    raised = "from data_schema.errors import StaleError\nraise StaleError('results', 'are stale.', 'Run impact.')"
+    with pytest.raises(StaleError) as caught:
+        run_notebook(template(tmp_path, raised), tmp_path / "n.ipynb", parameters={}, process=process)
+    assert (caught.value.place, caught.value.problem, caught.value.remedy) == ("results", "are stale.", "Run impact.")
+    assert exit_code(caught.value) == 8
+    assert caught.value.__notes__ == [
+        "Raised in t.ipynb, cell 2 of 2 (it begins 'from data_schema.errors import StaleError')."
+    ]
+    assert not (tmp_path / "n.ipynb").exists()
 
 
 @BOTH
