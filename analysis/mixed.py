@@ -21,7 +21,7 @@ from analysis.mixed_models.fit import MixedFit, ShownSeType
 from analysis.mixed_models.intercept import intercept_optimum, is_intercept
 from analysis.mixed_models.jets import likelihood_jet, matrices, parameters
 from analysis.mixed_models.likelihood import LikelihoodSums, likelihood_sums
-from analysis.mixed_models.merging import merged
+from analysis.mixed_models.merging import merged, require_same_columns
 from analysis.mixed_models.moments import Described, Moments, moments, prepared_columns
 from analysis.mixed_models.random_effects import back_change
 from analysis.mixed_models.robust import MixedSeType, RobustErrors, robust_errors
@@ -242,6 +242,7 @@ def merge_mixed_sums(parts: Sequence[MixedSums]) -> MixedSums:
     ----------
     parts
         Of the same formula, each with all levels of every factor that is not a stratum; one or more, of any model.
+        Parts by country, for instance, cannot be merged where the country is in the formula.
 
     Returns
     -------
@@ -251,7 +252,8 @@ def merge_mixed_sums(parts: Sequence[MixedSums]) -> MixedSums:
     Raises
     ------
     EstimationError
-        When there are none, or the models differ.
+        When there are none, or the models differ: another formula, a level of a factor that a part lacks, or a function
+        (``scale``, ``bs``) that made other columns of each part's rows.
     """
     if not parts:
         raise EstimationError("sums to merge", "there are none.", "Hand over one or more.")
@@ -259,6 +261,8 @@ def merge_mixed_sums(parts: Sequence[MixedSums]) -> MixedSums:
     for part in parts[1:]:
         share = part.moments.n / (made.n + part.moments.n)
         both = None if clusters is None or part.clusters is None else (clusters, part.clusters)
+        strata = "" if made.strata is None or part.moments.strata is None else made.strata.name
+        require_same_columns(described, part.described, strata=strata)
         (made, clusters), other = merged(made, part.moments, both), part.described
         described = replace(
             described,

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from analysis.mixed_models.cluster_rows import ClusterRows, merged_rows
+from analysis.mixed_models.columns import factor_column
 from analysis.mixed_models.groupings import Grouping
-from analysis.mixed_models.moments import Level, Moments, ordered
+from analysis.mixed_models.moments import Described, Level, Moments, ordered
+from analysis.mixed_models.reading import variables_of
 from data_schema.errors import EstimationError
 
 _PLACE = "sums of two stretches of rows"
@@ -77,6 +80,64 @@ def merged(
     if clusters is None:
         return made, None
     return made, _merged_clusters(first, clusters, change, residual=residual, strata=strata)
+
+
+def require_same_columns(first: Described, second: Described, *, strata: str) -> None:
+    """Refuse parts whose columns have the same names and mean something else.
+
+    A factor's columns are made from the levels of a part's own rows: a level that a part lacks has no column there, and
+    where a part lacks the reference, the columns that it has compare with another level. The same holds for functions
+    that look at all rows, such as ``scale`` or ``bs``.
+
+    Parameters
+    ----------
+    first, second
+        What is said of the two parts' data.
+    strata
+        The term that is kept out of the columns, whose levels may differ between parts; empty without.
+
+    Raises
+    ------
+    EstimationError
+        Naming the formula, factor or function that differs.
+    """
+    if (first.outcome, first.formula) != (second.outcome, second.formula):
+        raise EstimationError(
+            _PLACE,
+            f"their formulas differ: '{first.formula}' and '{second.formula}'.",
+            "Use one formula for all parts.",
+        )
+    for name, levels in first.levels.items():
+        others = second.levels.get(name, ())
+        if levels != others and factor_column(strata) != name and name in _explaining(first):
+            raise EstimationError(
+                _PLACE,
+                f"the levels of '{name}' differ: {', '.join(levels)}, and {', '.join(others) or 'none'}.",
+                f"Cut the data so that every part has all levels of '{name}', or fit each part by itself and put the"
+                " estimates together with pool_countries.",
+            )
+    for ours, theirs in zip(_specifications(first), _specifications(second), strict=True):
+        for state in ("transform_state", "encoder_state"):
+            own, other = getattr(ours, state, {}), getattr(theirs, state, {})
+            changed = [name for name in {**own, **other} if repr(own.get(name)) != repr(other.get(name))]
+            if changed:
+                raise EstimationError(
+                    _PLACE,
+                    f"the term '{changed[0]}' is made from each part's own rows, and differs.",
+                    "Compute its columns before the data are cut, and use these in the formula.",
+                )
+
+
+def _explaining(described: Described) -> set[str]:
+    """Return the columns of the frame that the fixed and random terms use."""
+    used = {name for names in described.design.factors.values() for name in names}
+    for spec in _specifications(described):
+        used |= set() if spec is None else variables_of(spec)
+    return used
+
+
+def _specifications(described: Described) -> list[Any]:  # formulaic is not typed
+    return [described.design.spec, *(spec for _, _, spec in described.random)]
 
 
 def _require_alike(first: Moments, second: Moments) -> None:
