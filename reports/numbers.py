@@ -20,6 +20,12 @@ DASH = "\u2013"
 SMALLEST_P = 0.001
 
 _LARGEST = 1e12
+_MORE_DECIMALS = 3
+"""How many decimals an estimate may get beyond those asked for, so that it does not read as a value that it is not."""
+
+_SAME = 1e-12
+"""Distance from which on two numbers differ by more than the arithmetic of a computer."""
+
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 Sign = Literal["minus", "both", "none"]
@@ -42,6 +48,8 @@ class Numbers:
     ('12,345', '−0.26', '10.4%')
     >>> english.interval(-3.54, -0.66), english.p_figure(0.0004)
     ('(−3.5 to −0.7)', '<0.001')
+    >>> english.estimate(-0.03, digits=1), english.estimate(1.004, digits=2, null=1.0)
+    ('−0.03', '1.004')
     """
 
     catalogue: Catalogue
@@ -76,33 +84,73 @@ class Numbers:
             return written
         return (MINUS if rounded < 0 else "+" * (sign == "both")) + written
 
+    def estimate(self, value: float, *, digits: int = 1, sign: Sign = "minus", null: float = 0.0) -> str:
+        """Return an estimate, which never reads as "no effect" by rounding alone.
+
+        Parameters
+        ----------
+        value, digits, sign
+            As in `decimal`.
+        null
+            The value that means no effect: 0 for a difference, 1 for a ratio. An estimate that would be rounded to it
+            has up to three decimals more; one that is nearer still is given by its limit, as "<0.0001" is.
+
+        Examples
+        --------
+        >>> from data_schema.language import Language
+        >>> english = Numbers(Catalogue("reports", Language("en")))
+        >>> [english.estimate(value, digits=1) for value in (0.0, -0.04, 0.000_01)]
+        ['0.0', '−0.04', '<0.0001']
+        """
+        return self._apart(value, (null,), digits=digits, sign=sign)
+
     def percent(self, share: float, *, digits: int = 1) -> str:
-        """Return a share (0 to 1) in percent, as the language writes it."""
+        """Return a share (0 to 1) in percent, as the language writes it.
+
+        What is neither none nor all is not written as 0% or 100%, but as "<0.1%" or ">99.9%": a limit and no further
+        decimal, for that could tell a small count.
+        """
         if not math.isfinite(share):
             return DASH
         spaced = self._formatted(1.0, None).endswith("\u00a0%")
-        return self.decimal(100 * share, digits=digits) + ("\u00a0%" if spaced else "%")
+        percent = 100 * share
+        border = next((end for end in (0.0, 100.0, -100.0) if _reads_as(percent, end, digits)), None)
+        written = self.decimal(percent, digits=digits) if border is None else self._limit(percent, border, digits)
+        return written + ("\u00a0%" if spaced else "%")
 
-    def interval(self, low: float, high: float, *, digits: int = 1, scale: float = 1.0) -> str:
-        """Return an interval in brackets, its ends multiplied by ``scale``; a dash where an end is missing."""
+    def interval(self, low: float, high: float, *, digits: int = 1, scale: float = 1.0, null: float = 0.0) -> str:
+        """Return an interval in brackets, its ends multiplied by ``scale``; a dash where an end is missing.
+
+        An end is written as `estimate` does it, so that an interval that excludes ``null`` does not seem to reach it.
+        """
         if not (math.isfinite(low) and math.isfinite(high)):
             return DASH
-        ends = {name: self.decimal(scale * end, digits=digits) for name, end in (("low", low), ("high", high))}
-        return self.catalogue.text("({low} to {high})", **ends)
+        ends = {"low": scale * low, "high": scale * high}
+        written = {name: self.estimate(end, digits=digits, null=null) for name, end in ends.items()}
+        return self.catalogue.text("({low} to {high})", **written)
 
-    def p_value(self, p: float) -> str:
+    def p_value(self, p: float, *, alpha: float = 0.05) -> str:
         """Return a p-value with its letter: two decimals, three below 0.1, "p < 0.001" at the least."""
         if not math.isfinite(p):
             return DASH
         if p < SMALLEST_P:
             return self.catalogue.text("p\u00a0<\u00a0{limit}", limit=self.decimal(SMALLEST_P, digits=3))
-        return self.catalogue.text("p\u00a0=\u00a0{p}", p=self.p_figure(p))
+        return self.catalogue.text("p\u00a0=\u00a0{p}", p=self.p_figure(p, alpha=alpha))
 
-    def p_figure(self, p: float) -> str:
-        """Return a p-value for a column headed p."""
+    def p_figure(self, p: float, *, alpha: float = 0.05) -> str:
+        """Return a p-value for a column headed p.
+
+        Parameters
+        ----------
+        p
+            0 to 1.
+        alpha
+            One minus the level of the interval beside it: a p-value that rounds to it, or to 1, has more decimals, so
+            that it stands on the same side as the interval.
+        """
         if math.isfinite(p) and p < SMALLEST_P:
             return self.catalogue.text("<{limit}", limit=self.decimal(SMALLEST_P, digits=3))
-        return self.decimal(p, digits=3 if p < 0.0995 else 2)
+        return self._apart(p, (round(alpha, 9), 1.0), digits=3 if p < 0.0995 else 2)
 
     def level(self, conf_level: float) -> str:
         """Return a confidence level in percent, with as many decimals as it needs and no more."""
@@ -115,6 +163,23 @@ class Numbers:
 
         return str(format_date(day, format="medium", locale=self.catalogue.language.locale))
 
+    def _apart(self, value: float, borders: tuple[float, ...], *, digits: int, sign: Sign = "minus") -> str:
+        """Return a number with as many decimals as tell it from the values that it is not."""
+        if not math.isfinite(value):
+            return DASH
+        for more in range(digits, digits + _MORE_DECIMALS + 1):
+            if not any(_reads_as(value, border, more) for border in borders):
+                return self.decimal(value, digits=more, sign=sign)
+        last = digits + _MORE_DECIMALS
+        nearest = min(borders, key=lambda border: abs(value - border))
+        return self._limit(abs(value) if sign == "none" else value, nearest, last)
+
+    def _limit(self, value: float, border: float, digits: int) -> str:
+        """Return that a number is less than the next above a border, or more than the next below."""
+        step = 10.0**-digits
+        above = value > border
+        return ("<" if above else ">") + self.decimal(border + (step if above else -step), digits=digits)
+
     def _formatted(self, value: float, pattern: str | None) -> str:
         from babel.numbers import format_decimal, format_percent
 
@@ -122,3 +187,13 @@ class Numbers:
         if pattern is None:
             return str(format_percent(value, locale=locale))
         return str(format_decimal(value, format=pattern, locale=locale))
+
+
+def is_zero(value: float) -> bool:
+    """Whether a number is zero, but for the arithmetic of a computer; one that only rounds to zero is not."""
+    return abs(value) <= _SAME
+
+
+def _reads_as(value: float, border: float, digits: int) -> bool:
+    """Whether a number is written as another that it is not."""
+    return not is_zero(value - border) and round(value, digits) == round(border, digits)

@@ -15,6 +15,7 @@ from analysis.results import Estimate
 from reports.blocks import Inline, Span
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence, OutcomeFacts
 from reports.means import shown_means
+from reports.numbers import is_zero
 from reports.selection import (
     Estimates,
     all_estimates,
@@ -174,6 +175,7 @@ def schools_of(words: Words, arm: ArmFacts) -> str:
 
 
 _LONG = 24
+_ROUNDING = 1e-9
 
 
 def arm_name(words: Words, arm: ArmFacts) -> str:
@@ -208,7 +210,7 @@ def figure(words: Words, one: Comparison, value: float, *, of: Estimate | None, 
     plain
         Without its sign.
     """
-    text = words.numbers.decimal(one.scale * value, digits=one.digits, sign="none" if plain else "minus")
+    text = words.numbers.estimate(one.scale * value, digits=one.digits, sign="none" if plain else "minus")
     return Span(text=text, estimate_id=of.estimate_id if of is not None else "")
 
 
@@ -384,7 +386,7 @@ def adjusted(words: Words, one: Comparison) -> str:
 def amount(words: Words, one: Comparison, value: float, *, of: Estimate) -> Inline:
     """Return a difference as "2.3 fewer", "0.7 more" (pupils), "0.1 lower" (means) or "no difference"."""
     number = figure(words, one, value, of=of, plain=True)
-    if round(one.scale * value, one.digits) == 0:
+    if is_zero(one.scale * value):
         return (Span(text=words.text("no difference"), estimate_id=of.estimate_id),)
     pupils = one.outcome.kind == "binary"
     if value < 0:
@@ -400,7 +402,7 @@ def check(words: Words, one: Comparison, *, n_draws: int = 0) -> Inline:
     difference, test = one.difference, one.test
     if difference is None or test is None or not math.isfinite(test.p_value) or one.verdict is Verdict.NONE:
         return ()
-    p = Span(text=words.numbers.p_value(test.p_value), estimate_id=test.estimate_id)
+    p = Span(text=words.numbers.p_value(test.p_value, alpha=1 - difference.conf_level), estimate_id=test.estimate_id)
     opening = words.line("A randomisation test gives {p}.", p=p)
     if n_draws:
         opening = words.plural_line(
@@ -409,8 +411,7 @@ def check(words: Words, one: Comparison, *, n_draws: int = 0) -> Inline:
             n_draws,
             p=p,
         )
-    small = test.p_value < 1 - difference.conf_level
-    if small == (one.verdict is not Verdict.UNCLEAR):
+    if not disagrees(one):
         return opening
     warning = words.text("Interval and test do not agree here, so the result is to be read with caution.")
     return words.joined([opening, warning])
@@ -421,7 +422,8 @@ def disagrees(one: Comparison) -> bool:
     if one.difference is None or one.test is None or not math.isfinite(one.test.p_value):
         return False
     clear = one.verdict in (Verdict.BETTER, Verdict.WORSE)
-    return one.verdict is not Verdict.NONE and clear != (one.test.p_value < 1 - one.difference.conf_level)
+    # A test of level alpha rejects at p = alpha as well; the sum keeps 1 - 0.95 from being a little more or less.
+    return one.verdict is not Verdict.NONE and clear != (one.test.p_value + one.difference.conf_level <= 1 + _ROUNDING)
 
 
 def _grew(one: Comparison) -> bool:

@@ -120,7 +120,7 @@ def _row(evidence: Evidence, words: Words, one: Comparison) -> ForestRow:
         math.nan if failed else one.scale * value
         for value in (difference.estimate, difference.conf_low, difference.conf_high)
     )
-    number = words.numbers.decimal(centre, digits=one.digits, sign="both")
+    number = words.numbers.estimate(centre, digits=one.digits, sign="both")
     interval = words.numbers.interval(low, high, digits=one.digits)
     return ForestRow(
         label=place_label(evidence, words, one.country),

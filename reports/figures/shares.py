@@ -94,7 +94,7 @@ def _dot(axes: Axes, words: Words, one: Comparison, row: int, k: int, mean: Esti
     outside = len(values) == 1 or value in (min(values), max(values))
     right = len(values) == 1 or value == max(values)
     axes.annotate(
-        words.numbers.decimal(value, digits=one.digits), xy=(value, row),
+        words.numbers.estimate(value, digits=one.digits), xy=(value, row),
         xytext=((7 if right else -7), 0) if outside else (0, 7), textcoords="offset points",
         ha=("left" if right else "right") if outside else "center", va="center" if outside else "bottom",
         fontsize=SMALL, color=colour, fontweight="bold",
@@ -133,6 +133,6 @@ def _alt(evidence: Evidence, words: Words, one: Comparison, rows: list[str], sho
 def _value(words: Words, one: Comparison, mean: Estimate | None) -> str:
     if mean is None:
         return words.text(SUPPRESSED)
-    return words.numbers.decimal(
+    return words.numbers.estimate(
         one.scale * mean.estimate if math.isfinite(mean.estimate) else math.nan, digits=one.digits
     )

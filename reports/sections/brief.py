@@ -171,7 +171,7 @@ def _practice(evidence: Evidence, words: Words) -> list[Block]:
         words.text(
             "{label} {mean}",
             label=str(row["label"]),
-            mean=words.numbers.decimal(as_float(row["mean"]), digits=1),
+            mean=words.numbers.estimate(as_float(row["mean"]), digits=1),
         )
         for row in rows
     ]

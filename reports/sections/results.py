@@ -113,7 +113,7 @@ def _alike(evidence: Evidence, words: Words, one: Comparison) -> Inline:
     icc = all_estimates(evidence).usable(one.analysis.name, "icc", country=one.country)
     if icc is None or not math.isfinite(icc.estimate):
         return ()
-    number = Span(text=words.numbers.decimal(icc.estimate, digits=3), estimate_id=icc.estimate_id)
+    number = Span(text=words.numbers.estimate(icc.estimate, digits=3), estimate_id=icc.estimate_id)
     if not math.isfinite(icc.conf_low):
         return words.line("The intraclass correlation of schools is {icc}.", icc=number)
     return words.line(

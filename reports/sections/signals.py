@@ -44,7 +44,7 @@ def _found(evidence: Evidence, text: Words) -> str:
     return text.text(
         "With all signals in one risk, {found} of every 100 {who} had been flagged, and {right} of every 100 flagged"
         " pupils were among them.",
-        found=text.numbers.decimal(100 * by_measure["sensitivity"], digits=0),
+        found=text.numbers.estimate(100 * by_measure["sensitivity"], digits=0),
         who=who_of(text, outcome),
-        right=text.numbers.decimal(100 * by_measure["predictive_value"], digits=0),
+        right=text.numbers.estimate(100 * by_measure["predictive_value"], digits=0),
     )

@@ -56,7 +56,7 @@ def adjustment_sentence(evidence: Evidence, words: Words, one: Comparison) -> st
     errors = as_float(last[0]["shift_in_errors"]) if last else math.nan
     if not math.isfinite(errors):
         return ""
-    size = words.numbers.decimal(abs(errors), digits=1)
+    size = words.numbers.estimate(abs(errors), digits=1)
     if abs(errors) < WORTH_SAYING:
         return words.text(
             "Allowing for the covariates moves the estimate by {n} standard errors, which is little.", n=size
@@ -79,7 +79,7 @@ def _figures(words: Words, one: Comparison, row: dict[str, object]) -> tuple[str
     estimate, shift = one.scale * as_float(row["estimate"]), one.scale * as_float(row["shift"])
     first = row["covariates"] == NONE
     return (
-        words.numbers.decimal(estimate, digits=one.digits, sign="both"),
-        "" if first else words.numbers.decimal(shift, digits=one.digits, sign="both"),
-        "" if first else words.numbers.decimal(as_float(row["shift_in_errors"]), digits=2, sign="both"),
+        words.numbers.estimate(estimate, digits=one.digits, sign="both"),
+        "" if first else words.numbers.estimate(shift, digits=one.digits, sign="both"),
+        "" if first else words.numbers.estimate(as_float(row["shift_in_errors"]), digits=2, sign="both"),
     )

@@ -43,7 +43,7 @@ def difference_cell(words: Words, one: Comparison, estimate: Estimate | None, *,
     """Return a difference with its sign, carrying its estimate."""
     if estimate is None or estimate.status == "failed":
         return words.numbers.decimal(math.nan)
-    text = words.numbers.decimal(one.scale * estimate.estimate, digits=one.digits, sign="both")
+    text = words.numbers.estimate(one.scale * estimate.estimate, digits=one.digits, sign="both")
     return Span(text=text, estimate_id=estimate.estimate_id, strong=strong)
 
 
@@ -59,7 +59,8 @@ def p_cell(words: Words, estimate: Estimate | None) -> Cell:
     """Return a p-value without its letter, carrying its estimate."""
     if estimate is None or not math.isfinite(estimate.p_value):
         return words.numbers.decimal(math.nan)
-    return Span(text=words.numbers.p_figure(estimate.p_value), estimate_id=estimate.estimate_id)
+    text = words.numbers.p_figure(estimate.p_value, alpha=1 - estimate.conf_level)
+    return Span(text=text, estimate_id=estimate.estimate_id)
 
 
 def verdict_cell(words: Words, one: Comparison) -> Cell:

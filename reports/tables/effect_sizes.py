@@ -66,7 +66,7 @@ def _line(evidence: Evidence, words: Words, one: Comparison, estimates: Estimate
 def _with_interval(words: Words, estimate: Estimate | None, *, digits: int = 2) -> Cell:
     if estimate is None or not math.isfinite(estimate.estimate):
         return words.numbers.decimal(math.nan)
-    number = Span(text=words.numbers.decimal(estimate.estimate, digits=digits), estimate_id=estimate.estimate_id)
+    number = Span(text=words.numbers.estimate(estimate.estimate, digits=digits), estimate_id=estimate.estimate_id)
     if not math.isfinite(estimate.conf_low):
         return number
     interval = words.numbers.interval(estimate.conf_low, estimate.conf_high, digits=digits)

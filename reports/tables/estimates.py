@@ -140,7 +140,7 @@ def _line(words: Words, row: Estimate, marks: Marks, *, limit: int, secret: bool
     failed = row.status == "failed"
 
     def figure(value: float) -> Cell:
-        return HIDDEN if secret else numbers.decimal(math.nan if failed else value, digits=digits)
+        return HIDDEN if secret else numbers.estimate(math.nan if failed else value, digits=digits)
 
     ends = (math.nan, math.nan) if failed else (row.conf_low, row.conf_high)
     return line(
@@ -149,7 +149,7 @@ def _line(words: Words, row: Estimate, marks: Marks, *, limit: int, secret: bool
         figure(row.std_error),
         HIDDEN if secret else numbers.interval(*ends, digits=digits),
         numbers.decimal(math.nan if failed else row.df, digits=1),
-        numbers.p_figure(math.nan if failed else row.p_value),
+        numbers.p_figure(math.nan if failed else row.p_value, alpha=1 - row.conf_level),
         Count(value=row.n_schools, unit="schools"),
         Count(value=None if is_small(row.n_pupils, threshold=limit) else row.n_pupils),
     )

@@ -67,7 +67,7 @@ def money(words: Words, amount: float, *, currency: str) -> str:
     if not math.isfinite(amount):
         return words.numbers.decimal(amount)
     digits = 0 if abs(amount) >= _WHOLE_FROM else 2
-    return words.text("{currency} {amount}", currency=currency, amount=words.numbers.decimal(amount, digits=digits))
+    return words.text("{currency} {amount}", currency=currency, amount=words.numbers.estimate(amount, digits=digits))
 
 
 def few_schools_note(words: Words) -> str:
@@ -81,7 +81,7 @@ def few_schools_note(words: Words) -> str:
 def _indicator(words: Words, row: dict[str, object]) -> Line:
     n_schools = int(float(str(row["n_schools"])))
     figures: list[Cell] = [
-        HIDDEN if n_schools < MINIMUM_SCHOOLS else words.numbers.decimal(as_float(row[name]), digits=digits)
+        HIDDEN if n_schools < MINIMUM_SCHOOLS else words.numbers.estimate(as_float(row[name]), digits=digits)
         for name, digits in (("mean", 1), ("minimum", _digits(row)), ("maximum", _digits(row)))
     ]
     return line(str(row["label"]), Count(value=n_schools, unit="schools"), *figures)

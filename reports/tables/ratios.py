@@ -74,8 +74,10 @@ def _ratio(words: Words, estimate: Estimate | None) -> Cell:
         return words.numbers.decimal(math.nan)
     return words.line(
         "{estimate} {interval}",
-        estimate=Span(text=words.numbers.decimal(estimate.estimate, digits=2), estimate_id=estimate.estimate_id),
-        interval=words.numbers.interval(estimate.conf_low, estimate.conf_high, digits=2),
+        estimate=Span(
+            text=words.numbers.estimate(estimate.estimate, digits=2, null=1.0), estimate_id=estimate.estimate_id
+        ),
+        interval=words.numbers.interval(estimate.conf_low, estimate.conf_high, digits=2, null=1.0),
     )
 
 

@@ -106,7 +106,7 @@ def _figure(words: Words, row: dict[str, object] | None, *, scale: float, digits
         return words.numbers.decimal(math.nan)
     return words.text(
         "{estimate} {interval}",
-        estimate=words.numbers.decimal(scale * as_float(row["estimate"]), digits=digits),
+        estimate=words.numbers.estimate(scale * as_float(row["estimate"]), digits=digits),
         interval=words.numbers.interval(
             as_float(row["conf_low"]), as_float(row["conf_high"]), digits=digits, scale=scale
         ),

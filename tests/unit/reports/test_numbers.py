@@ -55,6 +55,69 @@ def test_a_p_value_has_as_many_decimals_as_it_needs(english: Numbers, p: float, 
     assert english.p_value(p).replace("\u00a0", " ") == text
 
 
+@pytest.mark.parametrize(
+    ("value", "digits", "null", "text"),
+    [
+        (0.0, 1, 0.0, "0.0"),
+        (1e-17, 1, 0.0, "0.0"),
+        (-0.04, 1, 0.0, "−0.04"),
+        (0.04, 1, 0.0, "0.04"),
+        (-0.06, 1, 0.0, "−0.1"),
+        (0.3, 0, 0.0, "0.3"),
+        (0.000_04, 1, 0.0, "<0.0001"),
+        (-0.000_04, 1, 0.0, ">−0.0001"),
+        (1.004, 2, 1.0, "1.004"),
+        (0.996, 2, 1.0, "0.996"),
+        (0.999_999, 2, 1.0, ">0.99999"),
+        (1.0, 2, 1.0, "1.00"),
+        (math.nan, 1, 0.0, DASH),
+        (math.inf, 1, 0.0, DASH),
+    ],
+)
+def test_an_estimate_never_reads_as_no_effect_by_rounding_alone(
+    english: Numbers, value: float, digits: int, null: float, text: str
+) -> None:
+    assert english.estimate(value, digits=digits, null=null) == text
+
+
+def test_an_interval_that_excludes_no_effect_does_not_seem_to_reach_it(english: Numbers) -> None:
+    assert english.interval(-0.041, -0.0003, scale=100) == "(−4.1 to −0.03)"
+    assert english.interval(-0.041, 0.0003, scale=100) == "(−4.1 to 0.03)"
+    assert english.interval(0.41, 0.997, digits=2, null=1.0) == "(0.41 to 0.997)"
+
+
+@pytest.mark.parametrize(
+    ("p", "alpha", "text"),
+    [
+        (0.0499, 0.05, "0.0499"),
+        (0.0501, 0.05, "0.0501"),
+        (0.05, 1 - 0.95, "0.050"),
+        (0.0999, 1 - 0.9, "0.0999"),
+        (0.0999, 0.05, "0.10"),
+        (0.9996, 0.05, "0.9996"),
+        (0.996, 0.05, "0.996"),
+        (1.0, 0.05, "1.00"),
+        (0.999_999_9, 0.05, ">0.99999"),
+    ],
+)
+def test_a_p_value_stands_on_the_side_of_its_interval_and_is_not_one_by_rounding(
+    english: Numbers, p: float, alpha: float, text: str
+) -> None:
+    assert english.p_figure(p, alpha=alpha) == text
+
+
+def test_a_share_that_is_neither_none_nor_all_is_not_said_to_be(english: Numbers) -> None:
+    assert [english.percent(share, digits=0) for share in (0.0, 0.004, 0.5, 0.996, 1.0)] == [
+        "0%",
+        "<1%",
+        "50%",
+        ">99%",
+        "100%",
+    ]
+    assert english.percent(-0.002, digits=0) == ">−1%"
+    assert english.percent(0.0004) == "<0.1%"
+
+
 def test_shares_become_percent(english: Numbers) -> None:
     assert english.percent(0.1234) == "12.3%"
     assert english.percent(-0.21, digits=0) == "−21%"
@@ -86,6 +149,15 @@ def test_no_number_is_written_with_a_hyphen_or_an_exponent(value: float, digits:
     text = Numbers(Catalogue("reports", Language("en"))).decimal(value, digits=digits)
     assert "-" not in text
     assert "e" not in text.lower()
+
+
+@given(st.floats(-1, 1).filter(lambda value: abs(value) > 1e-9), st.integers(0, 4), st.sampled_from([0.0, 1.0]))
+def test_no_estimate_but_the_null_value_is_written_as_it(value: float, digits: int, null: float) -> None:
+    numbers = Numbers(Catalogue("reports", Language("en")))
+    text = numbers.estimate(null + value, digits=digits, null=null)
+    read = text.replace(MINUS, "-").lstrip("<>")
+    assert float(read) != null
+    assert (float(read) > null) == (value > 0)
 
 
 @given(st.floats(-1e6, 1e6), st.integers(0, 4))

@@ -154,6 +154,26 @@ def test_the_answer_reads_as_an_evaluator_would_write_it(
     assert plain(effect(ENGLISH, one(outcome, low, high))) == sentence
 
 
+def test_an_effect_that_only_rounds_to_zero_is_not_called_no_difference() -> None:
+    small = one(LEAVING, -0.0304, 0.0298)
+    assert "best single estimate: 0.03 fewer" in plain(effect(ENGLISH, small))
+    assert plain(short(ENGLISH, small)).startswith("Early leaving: 0.03 fewer per 100 pupils")
+    barely = one(LEAVING, -0.0404, -0.0002)
+    assert "interval: 0.02 to 4.0" in plain(effect(ENGLISH, barely))
+    assert plain(span(ENGLISH, barely)) == "0.02 to 4.0 fewer"
+    none = one(LEAVING, -0.03, 0.03)
+    assert none.difference is not None
+    exactly = replace(none, difference=replace(none.difference, estimate=1e-18))
+    assert "best single estimate: no difference" in plain(effect(ENGLISH, exactly))
+
+
+@pytest.mark.parametrize("level", [0.8, 0.9, 0.95, 0.99])
+def test_a_test_exactly_at_its_level_agrees_with_a_clear_interval_at_every_level(level: float) -> None:
+    clear = one(LEAVING, -0.04, -0.02, p=round(1 - level, 9))
+    assert clear.difference is not None
+    assert not disagrees(replace(clear, difference=replace(clear.difference, conf_level=level)))
+
+
 def test_levels_are_said_for_shares_and_for_means() -> None:
     assert plain(levels(ENGLISH, one(LEAVING, -0.04, -0.02))) == (
         "Of every 100 pupils, 20.0 left school early in control schools and 17.0 in pilot schools."
