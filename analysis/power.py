@@ -64,7 +64,8 @@ class SchoolTrial:
     size_cv
         Coefficient of variation of the numbers of pupils a school.
     schools_lost, pupils_lost
-        Shares of schools, and of pupils in the schools that stay, without an outcome.
+        Shares of schools, and of pupils in the schools that stay, without an outcome. In pairs, a school whose partner
+        is lost says nothing about the effect and counts as lost, too.
     classes_per_school, icc_class, r2_class
         With classes: their number a school, the share of the variance that lies between classes of a school, and the
         share of it that covariates explain. 1 and 0 without.
@@ -104,9 +105,20 @@ class SchoolTrial:
             raise _impossible("size_cv", f"{self.size_cv} is below 0.", "State 0 or more.")
 
     @property
+    def are_pairs(self) -> bool:
+        """Whether the strata are pairs: half as many as schools."""
+        return self.n_strata * 2 >= self.n_schools
+
+    @property
     def schools_analysed(self) -> float:
-        """Schools with an outcome."""
-        return self.n_schools * (1 - self.schools_lost)
+        """Schools with an outcome that can be compared; of pairs, the expected number in pairs that are whole."""
+        kept = 1 - self.schools_lost
+        return self.n_schools * (kept**2 if self.are_pairs else kept)
+
+    @property
+    def strata_analysed(self) -> float:
+        """Strata, or pairs that are whole."""
+        return self.n_strata * ((1 - self.schools_lost) ** 2 if self.are_pairs else 1)
 
     @property
     def variance_between(self) -> float:
@@ -139,8 +151,8 @@ class SchoolTrial:
     @property
     def df(self) -> float:
         """Degrees of freedom: schools less strata, effects and covariates."""
-        effects = self.n_strata if self.effects_differ else 1
-        return self.schools_analysed - self.n_strata - effects - self.n_covariates
+        effects = self.strata_analysed if self.effects_differ else 1
+        return self.schools_analysed - self.strata_analysed - effects - self.n_covariates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,8 @@ Progress = Callable[[int, int], None]
 SCHOOL_COVARIATE, PUPIL_COVARIATE = "baseline_of_school", "baseline_of_pupil"
 """Columns of the simulated covariates, there where they explain something."""
 
+_ROUNDING = 1e-9
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrueOutcome:
@@ -36,12 +38,12 @@ class TrueOutcome:
         Of every arm but the reference: standard deviations of a continuous outcome, a difference of risks (such as
         -0.04) of a binary one.
     icc
-        Share of the variance between schools, in the reference arm; of a binary outcome that of the 0/1 values, as a
-        linear model estimates it and as the formulas take it. Such an outcome is simulated as an event where a normal
-        variable is low, with the `latent_icc` that gives it.
+        Share of the variance between schools, in the reference arm: one for all, or one for each country. Of a binary
+        outcome it is that of the 0/1 values, as a linear model estimates it and as the formulas take it. Such an
+        outcome is simulated as an event where a normal variable is low, with the `latent_icc` that gives it.
     r2_strata, r2_school
         Shares of the variance between schools that strata, and a baseline covariate of schools, explain; together 1 at
-        most.
+        most. Of a binary outcome these, too, are shares of the variance of the 0/1 values.
     r2_pupil
         Share of the variance within schools that a baseline covariate of pupils explains.
     control_risk
@@ -49,7 +51,7 @@ class TrueOutcome:
     """
 
     effect: float
-    icc: float
+    icc: float | Mapping[str, float]
     r2_strata: float = 0.0
     r2_school: float = 0.0
     r2_pupil: float = 0.0
@@ -57,9 +59,10 @@ class TrueOutcome:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        shares = {"icc": self.icc, "r2_pupil": self.r2_pupil, "r2_strata, r2_school": self.r2_strata + self.r2_school}
+        shares = {f"icc {country}".strip(): icc for country, icc in self.icc_by_country.items()}
+        shares |= {"r2_pupil": self.r2_pupil, "r2_strata, r2_school": self.r2_strata + self.r2_school}
         for name, share in shares.items():
-            if not 0 <= share <= 1 or (name == "icc" and share == 1):
+            if not 0 <= share <= 1 or (name.startswith("icc") and share == 1):
                 raise _impossible(name, f"{share!r} is no such share.", "State a share such as 0.2.")
         if self.control_risk is not None and not (0 < self.control_risk < 1 and 0 < self._treated_risk < 1):
             raise _impossible(
@@ -69,6 +72,11 @@ class TrueOutcome:
     @property
     def _treated_risk(self) -> float:
         return (self.control_risk or 0.0) + self.effect
+
+    @property
+    def icc_by_country(self) -> dict[str, float]:
+        """Correlation of each country; of the country "" where there is one for all."""
+        return dict(self.icc) if isinstance(self.icc, Mapping) else {"": self.icc}
 
     @property
     def covariates(self) -> tuple[str, ...]:
@@ -115,6 +123,8 @@ def simulated_power(
     *,
     question: Question,
     pupils: str | int = "size",
+    schools_lost: float = 0.0,
+    pupils_lost: float = 0.0,
     n_simulations: int = 500,
     seed: str = "power",
     progress: Progress | None = None,
@@ -132,7 +142,10 @@ def simulated_power(
     question
         The analysis; its covariates are replaced by the simulated ones, its outcome's name does not matter.
     pupils
-        Column with the number of pupils of each school who have an outcome, or one number for all.
+        Column with the number of pupils of each school, or one number for all.
+    schools_lost, pupils_lost
+        Shares of schools, and of pupils in the schools that stay, without an outcome, as of `SchoolTrial`. Which
+        schools are lost is drawn in each simulation, after the arms; a school that stays keeps a pupil or more.
     n_simulations
         Two or more.
     seed
@@ -143,8 +156,8 @@ def simulated_power(
     Raises
     ------
     EstimationError
-        When the column of pupils is not there or does not hold numbers above 0, or the outcome is of another kind than
-        the question.
+        When the column of pupils is not there or does not hold numbers above 0, the outcome is of another kind than
+        the question, or a country has no correlation.
     """
     from randomisation.replay import replay
     from randomisation.schools import read_schools
@@ -154,19 +167,39 @@ def simulated_power(
         raise _impossible("n_simulations", f"{n_simulations} is too few.", "State 2 or more, best 1,000.")
     if (truth.control_risk is None) != (question.kind == "continuous"):
         raise _impossible("control_risk", f"The outcome is {question.kind}.", "State it for binary outcomes only.")
+    for name, share in (("schools_lost", schools_lost), ("pupils_lost", pupils_lost)):
+        if not 0 <= share < 1:
+            raise _impossible(name, f"{share!r} is no share below 1.", "State a share such as 0.1.")
     asked = replace(question, covariates=truth.covariates, arms=design.names)
     base = _base(schools, read.ids, read.labels(), pupils=pupils)
-    icc = truth.icc if truth.control_risk is None else latent_icc(truth.icc, risk=truth.control_risk)
+    base["pupils"] = np.maximum((base["pupils"] * (1 - pupils_lost)).round(), 1).astype(int)
+    loadings = loadings_of_schools(truth, base["country"])
     draws = replay(schools, design, n_draws=n_simulations, seed=seed)
     rows = []
     for number, arms in enumerate(draws):
-        frame = _simulated(base, arms, truth, asked, icc=icc, seed=f"{seed}\n{number}")
+        kept = _kept(len(base), schools_lost, seed=f"{seed}\n{number}")
+        own = {name: values[kept] for name, values in loadings.items()}
+        frame = _simulated(base.iloc[kept], arms[kept], truth, asked, loadings=own, seed=f"{seed}\n{number}")
         found = difference_rows(frame, asked, arms=observed_arms(frame, asked))
         rows.append(next(row for row in found if row.quantity == "difference"))
         if progress is not None:
             progress(number + 1, n_simulations)
     figures = [(row.estimate, row.std_error, row.p_value, row.conf_low, row.conf_high) for row in rows]
     return _summary(np.array(figures, dtype=float), truth, asked)
+
+
+def _kept(n_schools: int, share_lost: float, *, seed: str) -> np.ndarray:
+    """Return the places of the schools that have outcomes; over simulations the share that is lost is as stated."""
+    if share_lost == 0:
+        return np.arange(n_schools)
+    generator = _generator(f"lost\n{seed}")
+    n_lost = int(n_schools * share_lost + generator.random())
+    return np.sort(generator.permutation(n_schools)[min(n_lost, n_schools - 1) :])
+
+
+def _generator(seed: str) -> np.random.Generator:
+    key = np.frombuffer(hashlib.sha256(f"power\n{seed}".encode()).digest()[:16], dtype="<u8")
+    return np.random.Generator(np.random.Philox(key=key))
 
 
 def _summary(figures: np.ndarray, truth: TrueOutcome, question: Question) -> SimulatedPower:
@@ -199,37 +232,89 @@ def _base(schools: pd.DataFrame, ids: tuple[str, ...], strata: tuple[str, ...], 
     if not (np.isfinite(sizes) & (sizes >= 1)).all():
         raise _impossible("pupils", "A school has no pupils, or nobody knows how many.", "Fill in the numbers.")
     country = frame["country"].astype(str).to_numpy() if "country" in frame.columns else ""
-    return pd.DataFrame({"school_id": ids, "stratum": strata, "country": country, "pupils": sizes.round().astype(int)})
+    return pd.DataFrame({"school_id": ids, "stratum": strata, "country": country, "pupils": sizes})
 
 
 def _simulated(
-    base: pd.DataFrame, arms: np.ndarray, truth: TrueOutcome, question: Question, *, icc: float, seed: str
+    base: pd.DataFrame,
+    arms: np.ndarray,
+    truth: TrueOutcome,
+    question: Question,
+    *,
+    loadings: Mapping[str, np.ndarray],
+    seed: str,
 ) -> pd.DataFrame:
     """Return one row a pupil of one simulated trial."""
     import pandas as pd
 
-    key = np.frombuffer(hashlib.sha256(f"power\n{seed}".encode()).digest()[:16], dtype="<u8")
-    generator = np.random.Generator(np.random.Philox(key=key))
+    generator = _generator(seed)
     school = np.repeat(np.arange(len(base)), base["pupils"])
     stratum = pd.factorize(base["stratum"], sort=True)[0]
     between_strata = generator.standard_normal(stratum.max() + 1)[stratum]
     known, own = generator.standard_normal((2, len(base)))
     baseline, noise = generator.standard_normal((2, len(school)))
-    rest = max(1 - truth.r2_strata - truth.r2_school, 0.0)
-    level = math.sqrt(truth.r2_strata) * between_strata + math.sqrt(truth.r2_school) * known + math.sqrt(rest) * own
-    within = math.sqrt(truth.r2_pupil) * baseline + math.sqrt(1 - truth.r2_pupil) * noise
-    latent = math.sqrt(icc) * level[school] + math.sqrt(1 - icc) * within
+    level = loadings["strata"] * between_strata + loadings["school"] * known + loadings["other"] * own
+    within = loadings["pupil"][school] * baseline + loadings["noise"][school] * noise
     return pd.DataFrame(
         {
             question.school: base["school_id"].to_numpy()[school],
             question.arm: np.array(question.arms, dtype=object)[arms][school],
             question.strata or "stratum": base["stratum"].to_numpy()[school],
             question.country: base["country"].to_numpy()[school],
-            question.outcome: _outcome(latent, arms[school] > 0, truth),
+            question.outcome: _outcome(level[school] + within, arms[school] > 0, truth),
             SCHOOL_COVARIATE: known[school],
             PUPIL_COVARIATE: baseline,
         }
     )
+
+
+def loadings_of_schools(truth: TrueOutcome, countries: pd.Series) -> dict[str, np.ndarray]:
+    """Return what the parts of the simulated variable are multiplied by, for each school.
+
+    Parameters
+    ----------
+    truth
+        What is true.
+    countries
+        Country of each school.
+
+    Returns
+    -------
+    dict
+        `strata`, `school` and `other` between schools, `pupil` and `noise` within; their squares add up to 1.
+
+    Notes
+    -----
+    Of an event where a normal variable is low, a normal covariate with loading l explains (phi(h) l)^2 of the variance
+    p (1 - p) by a linear model, phi(h) being the density at the limit h; strata explain the covariance of two pupils of
+    different schools of a stratum, as `latent_icc` has it. The loadings give the shares that `truth` states.
+    """
+    by_country = truth.icc_by_country
+    absent = sorted(set(countries) - set(by_country)) if isinstance(truth.icc, Mapping) else []
+    if absent:
+        raise _impossible("icc", f"There is none of {', '.join(absent)}.", "State one for each country.")
+    found = {country: _loadings(truth, icc) for country, icc in by_country.items()}
+    own = [found.get(country) or found[""] for country in countries]
+    return {name: np.array([one[name] for one in own]) for name in ("strata", "school", "other", "pupil", "noise")}
+
+
+def _loadings(truth: TrueOutcome, icc: float) -> dict[str, float]:
+    between, risk = icc, truth.control_risk
+    strata, school, pupil = truth.r2_strata * icc, truth.r2_school * icc, truth.r2_pupil * (1 - icc)
+    if risk is not None:
+        from scipy import special
+
+        limit = float(special.ndtri(risk))
+        by_line = risk * (1 - risk) * 2 * math.pi * math.exp(limit**2)
+        between, strata = latent_icc(icc, risk=risk), latent_icc(strata, risk=risk)
+        school, pupil = school * by_line, pupil * by_line
+        for name, part, whole in (("r2_school", strata + school, between), ("r2_pupil", pupil, 1 - between)):
+            if part > whole + _ROUNDING:
+                problem = f"No normal variable explains that much of an event with a risk of {risk:g}."
+                raise _impossible(name, problem, "State a smaller share, or leave the simulation out.")
+    parts = {"strata": strata, "school": school, "other": between - strata - school}
+    parts |= {"pupil": pupil, "noise": 1 - between - pupil}
+    return {name: math.sqrt(max(part, 0.0)) for name, part in parts.items()}
 
 
 def latent_icc(icc: float, *, risk: float) -> float:

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from evaluation.erasure import Erasure
     from evaluation.freshness import StageStatus
     from evaluation.frozen_plan import PlanState
+    from evaluation.power_assumptions import Assumptions
     from evaluation.protocol import Protocol
     from evaluation.requests import Forms
     from evaluation.stages.certificate import Certified
     from evaluation.stages.collect import Collected
-    from evaluation.stages.power import Assumptions, PowerStatement
+    from evaluation.stages.power import PowerStatement
     from evaluation.stages.publish import Published
     from evaluation.stages.report import Reported
     from randomisation.commitment import Commitment
@@ -245,7 +246,12 @@ class Trial:
             return plan(self, freeze=freeze)
 
     def power(
-        self, assumed: Assumptions | None = None, *, n_simulations: int = 0, effect: float = 0.0, seed: str = "power"
+        self,
+        assumed: Assumptions | None = None,
+        *,
+        n_simulations: int = 0,
+        effect: float | None = None,
+        seed: str = "power",
     ) -> PowerStatement:
         """Say what the trial can find in its primary outcome, by formula and, where asked for, by simulation.
 
@@ -256,11 +262,12 @@ class Trial:
         n_simulations
             Simulated trials; 0 for none.
         effect
-            True effect that is simulated; the smallest that can be found where 0.
+            True effect that is simulated, 0 for none; the smallest that can be found where None.
         seed
             Text that settles the simulation.
         """
-        from evaluation.stages.power import Assumptions, power
+        from evaluation.power_assumptions import Assumptions
+        from evaluation.stages.power import power
 
         with alone(self.paths.root):
             return power(self, assumed or Assumptions(), n_simulations=n_simulations, effect=effect, seed=seed)

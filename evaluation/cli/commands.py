@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -12,9 +11,7 @@ from evaluation.cli.console import Console, ProgressLine, count, table
 from evaluation.cli.data_commands import DATA_COMMANDS
 from evaluation.cli.draw_commands import assign, certificate, verify
 from evaluation.cli.folder import open_trial, trial_folder
-
-if TYPE_CHECKING:
-    from evaluation.stages.power import PowerStatement
+from evaluation.cli.power_command import power
 
 _STATES = {"fresh": "green", "stale": "yellow", "missing": None}
 
@@ -95,94 +92,6 @@ def _plan_state(*, frozen: bool, sha256: str, changes: Sequence[str]) -> str:
         return f"The plan is frozen, and nothing was changed since (SHA-256 {sha256[:16]})."
     listed = "".join(f"\n  {change}" for change in changes)
     return f"The plan is frozen (SHA-256 {sha256[:16]}). Changed since:{listed}"
-
-
-_SHARE = click.FloatRange(0, 1, max_open=True)
-
-
-@click.command()
-@trial_folder
-@click.option("--icc", "iccs", type=_SHARE, multiple=True, default=(0.05, 0.1, 0.2), show_default=True,
-              help="Intraclass correlation of the outcome; may be stated several times.")  # fmt: skip
-@click.option("--control-risk", type=_SHARE, help="Share with the event without the intervention (binary outcomes).")
-@click.option(
-    "--pupils", type=click.FloatRange(min=1), default=None, help="Pupils a school; the frame's sizes if left out."
-)
-@click.option("--r2-school", type=_SHARE, default=0.0, help="Share between schools that covariates and strata explain.")
-@click.option("--r2-pupil", type=_SHARE, default=0.0, help="Share within schools that covariates explain.")
-@click.option("--schools-lost", type=_SHARE, default=0.0, help="Share of schools without an outcome.")
-@click.option("--pupils-lost", type=_SHARE, default=0.0, help="Share of pupils without an outcome.")
-@click.option("--power", "wanted", type=click.FloatRange(0, 1, True, True), default=0.8, show_default=True,
-              help="Power that is wanted.")  # fmt: skip
-@click.option(
-    "--simulate", "n_simulations", type=click.IntRange(min=0), default=0, help="Simulated trials, such as 1000."
-)
-@click.option("--effect", type=float, default=0.0, help="True effect to simulate; the smallest one found if left out.")
-@click.option("--seed", default="power", show_default=True, help="Text that settles the simulation.")
-def power(
-    folder: Path,
-    *,
-    as_json: bool,
-    iccs: tuple[float, ...],
-    control_risk: float | None,
-    pupils: float | None,
-    r2_school: float,
-    r2_pupil: float,
-    schools_lost: float,
-    pupils_lost: float,
-    wanted: float,
-    n_simulations: int,
-    effect: float,
-    seed: str,
-) -> None:
-    """Say what the trial can find in its primary outcome: a table, curves and, with --simulate, a simulation."""
-    from evaluation.stages.power import Assumptions
-
-    trial = open_trial(folder)
-    assumed = Assumptions(
-        iccs=iccs,
-        r2_school=r2_school,
-        r2_pupil=r2_pupil,
-        control_risk=control_risk,
-        pupils_per_school=pupils or 0.0,
-        schools_lost=schools_lost,
-        pupils_lost=pupils_lost,
-        power=wanted,
-    )
-    found = trial.power(assumed, n_simulations=n_simulations, effect=effect, seed=seed)
-    Console(as_json=as_json).answer(_power_values(found), _power_text(found, wanted))
-
-
-def _power_values(found: PowerStatement) -> dict[str, object]:
-    values: dict[str, object] = {
-        "rows": found.table.astype(object).where(found.table.notna(), None).to_dict("records"),
-        "n_schools": found.n_schools,
-    }
-    if found.simulated is not None:
-        effect, simulated = found.simulated
-        values["simulated"] = {"effect": effect, "power": simulated.power, "mc_error": simulated.mc_error}
-    return values
-
-
-def _power_text(found: PowerStatement, wanted: float) -> str:
-    """Return the table: a row a number of schools, a column an intraclass correlation."""
-    scale, unit = (100, "percentage points") if found.binary else (1, "standard deviations")
-    iccs = list(dict.fromkeys(found.table["icc"]))
-    rows = [["schools", *(f"ICC {icc:g}" for icc in iccs)]]
-    for n_schools, own in found.table.groupby("n_schools"):
-        effects = dict(zip(own["icc"], own["smallest_effect"], strict=True))
-        here = "*" if n_schools == found.n_schools else ""
-        cells = [f"{scale * effects[icc]:.2f}" if effects.get(icc) == effects.get(icc, "") else "none" for icc in iccs]
-        rows.append([f"{n_schools}{here}", *cells])
-    lines = [
-        f"{found.outcome}: smallest effect that is found with {100 * wanted:g} % power, in {unit}.",
-        table(rows, right=range(len(iccs) + 1)),
-        f"* the schools of the frame. Table and curves: {found.folder}",
-    ]
-    if found.simulated is not None:
-        effect, simulated = found.simulated
-        lines.append(f"Simulated with the trial's design and analysis, true effect {scale * effect:.2f}: {simulated}.")
-    return "\n".join(lines)
 
 
 @click.command()

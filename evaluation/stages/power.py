@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, EstimationError
 from evaluation.frame import eligible
+from evaluation.power_assumptions import Assumptions, check_iccs, icc_label, mean_icc, pupil_counts
 from evaluation.specifications import design_of
 from evaluation.units import refuse_classes
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from analysis.power import SchoolTrial
     from analysis.power_simulation import SimulatedPower
+    from evaluation.power_assumptions import Icc, PupilCounts
     from evaluation.protocol import Outcome
     from evaluation.trial import Trial
     from reports.figures.power import Curve
@@ -27,37 +29,10 @@ TABLE, BY_SCHOOLS, BY_EFFECT, SIMULATED = "power.csv", "effect_by_schools.svg", 
 SHARES = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 """Numbers of schools in the table, as shares of those that there are."""
 
+RISKS, DEVIATIONS = "difference of shares", "standard deviations"
+"""Units of effects, the same where one is stated and where one is printed: 0.05 is five pupils of a hundred."""
+
 _CURVE_POINTS = 40
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assumptions:
-    """What is assumed of the primary outcome.
-
-    Parameters
-    ----------
-    iccs
-        Intraclass correlations to look at, the first being the one that is simulated.
-    r2_school, r2_pupil
-        Shares of the variance between schools (strata included), and within, that covariates explain.
-    control_risk
-        Share with the event in the reference arm; needed when the outcome is binary.
-    pupils_per_school
-        Pupils a school with an outcome; the mean of the frame's column "size" where 0.
-    schools_lost, pupils_lost
-        Shares without an outcome.
-    power
-        Power that is wanted.
-    """
-
-    iccs: tuple[float, ...] = (0.05, 0.1, 0.2)
-    r2_school: float = 0.0
-    r2_pupil: float = 0.0
-    control_risk: float | None = None
-    pupils_per_school: float = 0.0
-    schools_lost: float = 0.0
-    pupils_lost: float = 0.0
-    power: float = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +45,14 @@ class PowerStatement:
         Where table and curves are.
     outcome
         Label of the primary outcome.
-    binary
-        Whether effects are differences of risks.
+    assumed
+        What is assumed.
+    pupils
+        Pupils of each school before losses, and where the number comes from.
     table
-        One row an intraclass correlation and number of schools: `icc, n_schools, pupils_per_school, size_cv, df,
-        std_error, smallest_effect`.
+        One row a correlation and number of schools: `correlation` (as a heading), `icc` (of the formula), `n_schools`,
+        `pupils_per_school`, `pupils_per_school_from`, `size_cv`, `df`, `std_error` (in standard deviations),
+        `smallest_effect`, `effect_unit`.
     n_schools
         Schools in the arms that are compared.
     simulated
@@ -83,13 +61,52 @@ class PowerStatement:
 
     folder: Path
     outcome: str
-    binary: bool
+    assumed: Assumptions
+    pupils: PupilCounts
     table: pd.DataFrame
     n_schools: int
     simulated: tuple[float, SimulatedPower] | None = None
 
+    @property
+    def binary(self) -> bool:
+        """Whether effects are differences of shares."""
+        return self.assumed.control_risk is not None
 
-def power(trial: Trial, assumed: Assumptions, *, n_simulations: int = 0, effect: float, seed: str) -> PowerStatement:
+    @property
+    def effect_unit(self) -> str:
+        """Unit of every effect, of those that are stated as of those that are found."""
+        return RISKS if self.binary else DEVIATIONS
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the statement as JSON values; every share is from 0 to 1."""
+        values = self.stated() | {
+            "rows": self.table.astype(object).where(self.table.notna(), None).to_dict("records"),
+            "n_schools": self.n_schools,
+        }
+        return values if self.simulated is None else values | {"simulated": self.simulation()}
+
+    def stated(self) -> dict[str, object]:
+        """Return what is assumed, with units and the source of the number of pupils."""
+        return {
+            "outcome": self.outcome,
+            "effect_unit": self.effect_unit,
+            "assumed": asdict(self.assumed) | {"pupils_per_school": self.pupils.mean},
+            "pupils_per_school_from": self.pupils.source,
+            "pupils_per_school_note": self.pupils.note,
+        }
+
+    def simulation(self) -> dict[str, object]:
+        """Return what the simulation found, with the effect that was true; empty without one."""
+        if self.simulated is None:
+            return {}
+        effect, simulated = self.simulated
+        found = {name: _plain(value) for name, value in asdict(simulated).items()}
+        return {"effect": effect, "effect_unit": self.effect_unit, **found}
+
+
+def power(
+    trial: Trial, assumed: Assumptions, *, n_simulations: int = 0, effect: float | None, seed: str
+) -> PowerStatement:
     """Say what the trial can find in its primary outcome: the first arm beside the reference, with all its schools.
 
     Parameters
@@ -101,7 +118,8 @@ def power(trial: Trial, assumed: Assumptions, *, n_simulations: int = 0, effect:
     n_simulations
         Simulated trials; 0 for none.
     effect
-        True effect that is simulated; where 0, the smallest that can be found by formula.
+        True effect that is simulated, in the unit of the outcome's effects; where None, the smallest that can be found
+        by formula. A true effect of 0 gives the error rate of the test.
     seed
         Text that settles the simulation.
     """
@@ -110,25 +128,27 @@ def power(trial: Trial, assumed: Assumptions, *, n_simulations: int = 0, effect:
     refuse_classes(trial, "power")
     outcome = trial.protocol.outcome(primary_of(trial.protocol).outcome)
     assumed = replace(assumed, control_risk=_risk(outcome, assumed))
+    check_iccs(assumed.iccs, tuple(trial.protocol.countries))
     schools = eligible(trial.sampling_frame()[0])
-    sizes = [_size(trial, schools, assumed, icc=icc) for icc in assumed.iccs]
-    table = _table(sizes, assumed, outcome)
-    folder = trial.paths.power
+    pupils = pupil_counts(schools, assumed)
+    sizes = [_size(trial, schools, assumed, icc=icc, pupils=pupils) for icc in assumed.iccs]
     found = None
     if n_simulations:
-        wanted = effect or smallest_effect(sizes[0], assumed, outcome)
+        wanted = smallest_effect(sizes[0], assumed, outcome) if effect is None else effect
         if math.isnan(wanted):
             raise DataError("power, --effect", "no effect is found by formula.", "State the one to simulate.")
-        found = (wanted, _simulated(trial, schools, assumed, effect=wanted, n_simulations=n_simulations, seed=seed))
+        own = schools.assign(pupils_expected=pupils.by_school.clip(min=1))
+        found = (wanted, _simulated(trial, own, assumed, effect=wanted, n_simulations=n_simulations, seed=seed))
     statement = PowerStatement(
-        folder=folder,
+        folder=trial.paths.power,
         outcome=outcome.label,
-        binary=outcome.kind == "binary",
-        table=table,
+        assumed=assumed,
+        pupils=pupils,
+        table=_table(sizes, assumed, outcome, source=pupils.source),
         n_schools=round(sizes[0].n_schools),
         simulated=found,
     )
-    _write(trial, statement, sizes, assumed, outcome)
+    _write(trial, statement, sizes, outcome)
     return statement
 
 
@@ -144,7 +164,7 @@ def _risk(outcome: Outcome, assumed: Assumptions) -> float | None:
     return assumed.control_risk
 
 
-def _size(trial: Trial, schools: pd.DataFrame, assumed: Assumptions, *, icc: float) -> SchoolTrial:
+def _size(trial: Trial, schools: pd.DataFrame, assumed: Assumptions, *, icc: Icc, pupils: PupilCounts) -> SchoolTrial:
     """Return the size of the comparison of the reference with the arm beside it."""
     from analysis.power import SchoolTrial
     from randomisation.schools import read_schools
@@ -152,17 +172,16 @@ def _size(trial: Trial, schools: pd.DataFrame, assumed: Assumptions, *, icc: flo
     design = design_of(trial.protocol)
     labels = read_schools(schools, design).labels()
     first, second = _first_two(trial)
-    pupils, cv = _pupils(schools, assumed)
     return SchoolTrial(
         n_schools=len(schools) * (first + second) / sum(design.ratios),
-        pupils_per_school=pupils,
-        icc=icc,
+        pupils_per_school=pupils.mean,
+        icc=mean_icc(icc, schools),
         share_treated=second / (first + second),
         r2_school=assumed.r2_school,
         r2_pupil=assumed.r2_pupil,
         n_covariates=int(assumed.r2_school > 0),
         n_strata=len(set(labels)),
-        size_cv=cv,
+        size_cv=pupils.size_cv,
         schools_lost=assumed.schools_lost,
         pupils_lost=assumed.pupils_lost,
     )
@@ -178,19 +197,6 @@ def _first_two(trial: Trial) -> tuple[int, int]:
         for name in compared.names
     ]
     return held[0], held[1]
-
-
-def _pupils(schools: pd.DataFrame, assumed: Assumptions) -> tuple[float, float]:
-    """Return the mean number of pupils and its coefficient of variation."""
-    known = schools["size"].dropna().astype(float) if "size" in schools.columns else None
-    if known is None or not len(known) or not known.mean() > 0:
-        if not assumed.pupils_per_school:
-            raise DataError(
-                "power, --pupils", "The frame has no column 'size'.", "State the number of pupils a school."
-            )
-        return assumed.pupils_per_school, 0.0
-    cv = float(known.std(ddof=1) / known.mean()) if len(known) > 1 else 0.0
-    return assumed.pupils_per_school or float(known.mean()), min(cv, 1.0)
 
 
 def smallest_effect(size: SchoolTrial, assumed: Assumptions, outcome: Outcome) -> float:
@@ -211,20 +217,21 @@ def smallest_effect(size: SchoolTrial, assumed: Assumptions, outcome: Outcome) -
         return math.nan
 
 
-def _table(sizes: list[SchoolTrial], assumed: Assumptions, outcome: Outcome) -> pd.DataFrame:
+def _table(sizes: list[SchoolTrial], assumed: Assumptions, outcome: Outcome, *, source: str) -> pd.DataFrame:
     import pandas as pd
 
+    unit = DEVIATIONS if assumed.control_risk is None else RISKS
     rows = []
-    for size in sizes:
+    for icc, size in zip(assumed.iccs, sizes, strict=True):
         for share in SHARES:
             sized = _resized(size, round(share * size.n_schools))
             if sized.df < 1:
                 continue
-            effect = smallest_effect(sized, assumed, outcome)
-            figures = (sized.pupils_per_school, sized.size_cv, sized.df, sized.std_error, effect)
-            rows.append((size.icc, round(sized.n_schools), *figures))
-    names = ["icc", "n_schools", "pupils_per_school", "size_cv", "df", "std_error", "smallest_effect"]
-    return pd.DataFrame(rows, columns=names)
+            figures = (sized.size_cv, sized.df, sized.std_error, smallest_effect(sized, assumed, outcome))
+            kept = (icc_label(icc), size.icc, round(sized.n_schools), sized.pupils_per_school, source)
+            rows.append((*kept, *figures, unit))
+    names = ["correlation", "icc", "n_schools", "pupils_per_school", "pupils_per_school_from", "size_cv", "df"]
+    return pd.DataFrame(rows, columns=[*names, "std_error", "smallest_effect", "effect_unit"])
 
 
 def _resized(size: SchoolTrial, n_schools: int) -> SchoolTrial:
@@ -236,7 +243,7 @@ def _resized(size: SchoolTrial, n_schools: int) -> SchoolTrial:
 def _simulated(
     trial: Trial, schools: pd.DataFrame, assumed: Assumptions, *, effect: float, n_simulations: int, seed: str
 ) -> SimulatedPower:
-    """Simulate the trial with its own design and the model of its primary analysis; no school is lost."""
+    """Simulate the trial with its own design and the model of its primary analysis."""
     from analysis.power_simulation import TrueOutcome, simulated_power
     from evaluation.comparison import primary_comparison
     from evaluation.stages.impact import primary_of, question_of
@@ -247,11 +254,8 @@ def _simulated(
             "the analysis compares groups of the design's arms.",
             "Leave it out: the figures by formula are of the groups.",
         )
-    mean, _ = _pupils(schools, assumed)
-    own = schools["size"].astype(float) if "size" in schools.columns else None
-    counts = mean if own is None else own.fillna(own.mean()) * mean / own.mean()
     return simulated_power(
-        schools.assign(pupils_expected=counts * (1 - assumed.pupils_lost)),
+        schools,
         design_of(trial.protocol),
         TrueOutcome(
             effect=effect,
@@ -262,21 +266,21 @@ def _simulated(
         ),
         question=question_of(trial.protocol, primary_of(trial.protocol), unplanned=frozenset()),
         pupils="pupils_expected",
+        schools_lost=assumed.schools_lost,
+        pupils_lost=assumed.pupils_lost,
         n_simulations=n_simulations,
         seed=seed,
         progress=lambda done, total: trial.progress("simulating", done, total),
     )
 
 
-def _write(
-    trial: Trial, found: PowerStatement, sizes: list[SchoolTrial], assumed: Assumptions, outcome: Outcome
-) -> None:
-    """Write table, curves and what the simulation found to output/power."""
+def _write(trial: Trial, found: PowerStatement, sizes: list[SchoolTrial], outcome: Outcome) -> None:
+    """Write table, curves and the statement to output/power."""
     from data_schema.files import write_whole
     from reports.figures.power import mdes_plot, power_plot, unit_of_effects
     from reports.words import words
 
-    text = words(trial.protocol.reports.languages[0])
+    text, assumed = words(trial.protocol.reports.languages[0]), found.assumed
     scale = 100.0 if found.binary else 1.0
     unit = unit_of_effects(text, binary=found.binary)
     write_whole(found.folder / TABLE, found.table.to_csv(index=False, lineterminator="\n").encode())
@@ -287,9 +291,10 @@ def _write(
     curves = _effect_curves(sizes, assumed, outcome)
     figure = power_plot(curves, text, target=assumed.power, scale=scale, unit=unit)
     write_whole(found.folder / BY_EFFECT, figure.svg.encode())
+    # What an earlier call simulated may rest on other assumptions than the table beside it.
+    (found.folder / SIMULATED).unlink(missing_ok=True)
     if found.simulated is not None:
-        effect, simulated = found.simulated
-        values = {"effect": effect, **{name: _plain(value) for name, value in asdict(simulated).items()}}
+        values = found.stated() | found.simulation()
         write_whole(found.folder / SIMULATED, (json.dumps(values, indent=2, sort_keys=True) + "\n").encode())
 
 
@@ -303,13 +308,13 @@ def _schools_curves(sizes: list[SchoolTrial], assumed: Assumptions, outcome: Out
     n = sizes[0].n_schools
     numbers = sorted({round(n * (0.4 + 1.6 * place / _CURVE_POINTS)) for place in range(_CURVE_POINTS + 1)})
     curves = []
-    for size in sizes:
+    for icc, size in zip(assumed.iccs, sizes, strict=True):
         sized = [one for one in (_resized(size, number) for number in numbers) if one.df >= 2]
         effects = [(one.n_schools, smallest_effect(one, assumed, outcome)) for one in sized]
         points = [point for point in effects if math.isfinite(point[1])]
         if points:
             x, y = zip(*points, strict=True)
-            curves.append(Curve(label=f"ICC {size.icc:g}", x=x, y=y))
+            curves.append(Curve(label=icc_label(icc), x=x, y=y))
     return curves
 
 
@@ -325,9 +330,9 @@ def _effect_curves(sizes: list[SchoolTrial], assumed: Assumptions, outcome: Outc
         top = min(top, 0.99 * room)
     effects = [top * place / _CURVE_POINTS for place in range(_CURVE_POINTS + 1)]
     curves = []
-    for size in sizes:
+    for icc, size in zip(assumed.iccs, sizes, strict=True):
         powers = tuple(power_of(size, effect=_in_sd(effect, size, assumed, outcome)) for effect in effects)
-        curves.append(Curve(label=f"ICC {size.icc:g}", x=tuple(effects), y=powers))
+        curves.append(Curve(label=icc_label(icc), x=tuple(effects), y=powers))
     return curves
 
 

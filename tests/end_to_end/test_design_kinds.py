@@ -13,11 +13,11 @@ import pytest
 
 from data_schema.errors import CrocoosError, ProtocolError
 from evaluation.comparison import primary_comparison
+from evaluation.power_assumptions import Assumptions
 from evaluation.protocol_reader import read_protocol
 from evaluation.specifications import design_of
 from evaluation.stages.assign import allocation_frame
 from evaluation.stages.certificate import draw_facts
-from evaluation.stages.power import Assumptions
 from evaluation.stages.redraws import redraws, school_weights, unequal_chances
 from evaluation.trial import Trial
 from reports.sections.certificate import certificate

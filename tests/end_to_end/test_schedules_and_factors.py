@@ -11,9 +11,9 @@ import pytest
 
 from data_schema.errors import CrocoosError, ProtocolError
 from evaluation.comparison import comparison_of
+from evaluation.power_assumptions import Assumptions
 from evaluation.protocol_reader import read_protocol
 from evaluation.stages.impact import needed_frames, trial_data
-from evaluation.stages.power import Assumptions
 from evaluation.trial import Trial
 from reports.sections.design import allocation
 from reports.sections.results import main_results

@@ -1,0 +1,128 @@
+"""The command `crocoos power`."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from evaluation.cli.console import Console, table
+from evaluation.cli.folder import open_trial, trial_folder
+
+if TYPE_CHECKING:
+    from evaluation.stages.power import PowerStatement
+
+_SHARE = click.FloatRange(0, 1, max_open=True)
+
+
+def _read_iccs(ctx: click.Context, param: click.Parameter, stated: tuple[str, ...]) -> tuple[tuple[str, float], ...]:  # noqa: ARG001 -- click's signature
+    """Return country, empty for none, and number of each correlation."""
+    found = []
+    for text in stated:
+        country, _, number = text.rpartition("=")
+        try:
+            share = float(number)
+        except ValueError:
+            share = math.nan
+        if not 0 <= share < 1:
+            raise click.BadParameter(f"'{text}' holds no share below 1, such as 0.1 or HU=0.1.")
+        found.append((country.strip(), share))
+    return tuple(found)
+
+
+@click.command()
+@trial_folder
+@click.option("--icc", "iccs", callback=_read_iccs, metavar="[COUNTRY=]SHARE", multiple=True,
+              default=("0.05", "0.1", "0.2"), show_default=True,
+              help="Intraclass correlation of the outcome, 0 to 1. May be stated several times: --icc 0.05 --icc 0.1 "
+              "to look at both, --icc HU=0.1 --icc 0.05 for one country and the others.")  # fmt: skip
+@click.option("--control-risk", type=_SHARE, help="Share of pupils with the event without the intervention, 0 to 1 "
+              "(binary outcomes): 0.12 is 12 %.")  # fmt: skip
+@click.option("--pupils-per-school", type=click.FloatRange(min=1), default=None,
+              help="Mean number of analysed pupils per school. If left out, the list's column 'size', which counts "
+              "whole schools.")  # fmt: skip
+@click.option("--r2-school", type=_SHARE, default=0.0,
+              help="Share of the variance between schools that covariates and strata explain, 0 to 1.")  # fmt: skip
+@click.option("--r2-pupil", type=_SHARE, default=0.0,
+              help="Share of the variance within schools that covariates explain, 0 to 1.")  # fmt: skip
+@click.option("--schools-lost", type=_SHARE, default=0.0, help="Share of schools without an outcome, 0 to 1.")
+@click.option("--pupils-lost", type=_SHARE, default=0.0, help="Share of pupils without an outcome, 0 to 1.")
+@click.option("--power", "wanted", type=click.FloatRange(0, 1, True, True), default=0.8, show_default=True,
+              help="Power that is wanted, 0 to 1.")  # fmt: skip
+@click.option(
+    "--simulate", "n_simulations", type=click.IntRange(min=0), default=0, help="Simulated trials, such as 1000."
+)
+@click.option("--effect", type=float, default=None,
+              help="True effect to simulate: a difference of shares, such as -0.04, of a binary outcome; standard "
+              "deviations of another; 0 for none. The smallest one found if left out.")  # fmt: skip
+@click.option("--seed", default="power", show_default=True, help="Text that settles the simulation.")
+def power(
+    folder: Path,
+    *,
+    as_json: bool,
+    iccs: tuple[tuple[str, float], ...],
+    control_risk: float | None,
+    pupils_per_school: float | None,
+    r2_school: float,
+    r2_pupil: float,
+    schools_lost: float,
+    pupils_lost: float,
+    wanted: float,
+    n_simulations: int,
+    effect: float | None,
+    seed: str,
+) -> None:
+    """Estimate the smallest detectable effect in the primary outcome: a table, curves and, with --simulate, a check.
+
+    Shares and effects are read and printed in one unit: shares from 0 to 1, and their differences.
+    """
+    from evaluation.power_assumptions import Assumptions, iccs_by_country
+
+    trial = open_trial(folder)
+    assumed = Assumptions(
+        iccs=iccs_by_country(iccs, tuple(trial.protocol.countries)),
+        r2_school=r2_school,
+        r2_pupil=r2_pupil,
+        control_risk=control_risk,
+        pupils_per_school=pupils_per_school,
+        schools_lost=schools_lost,
+        pupils_lost=pupils_lost,
+        power=wanted,
+    )
+    found = trial.power(assumed, n_simulations=n_simulations, effect=effect, seed=seed)
+    Console(as_json=as_json).answer(found.to_dict(), _text(found))
+
+
+def _text(found: PowerStatement) -> str:
+    """Return the table: a row a number of schools, a column a correlation."""
+    labels = list(dict.fromkeys(found.table["correlation"]))
+    rows = [["schools", *labels]]
+    for n_schools, own in found.table.groupby("n_schools"):
+        effects = dict(zip(own["correlation"], own["smallest_effect"], strict=True))
+        mark = "*" if n_schools == found.n_schools else ""
+        rows.append([f"{n_schools}{mark}", *(_effect(effects.get(label)) for label in labels)])
+    assumed = found.assumed
+    lines = [
+        f"{found.outcome}: smallest effect that is found with power {assumed.power:g}, as {found.effect_unit}"
+        + (" (0.05 is 5 pupils of 100)." if found.binary else "."),
+        table(rows, right=range(len(labels) + 1)),
+        f"Pupils per school: {found.pupils.mean:.1f}, {found.pupils.note}.",
+        f"Lost: {assumed.schools_lost:g} of the schools, {assumed.pupils_lost:g} of the pupils in the others. "
+        f"Explained: {assumed.r2_school:g} of the variance between schools, {assumed.r2_pupil:g} within.",
+        f"* the schools of the frame. Table and curves: {found.folder}",
+    ]
+    if found.simulated is not None:
+        effect, simulated = found.simulated
+        lines.append(
+            f"Simulated with the trial's design and analysis under the same assumptions ({labels[0]}), true effect "
+            f"{effect:.3f}: {simulated}."
+        )
+        if effect == 0:
+            lines.append("Without an effect, that is the share of trials in which the test finds one: its error rate.")
+    return "\n".join(lines)
+
+
+def _effect(effect: float | None) -> str:
+    return "none" if effect is None or math.isnan(effect) else f"{effect:.3f}"
