@@ -64,7 +64,8 @@ def estimate_effects(
         ``number_needed_to_treat``, ``randomisation_test`` (statistic and p-value),
         ``randomisation_interval`` (limits only), ``icc``, ``school_sd``, ``pupil_sd``; with several countries also
         ``pooled_difference`` and ``prediction_interval``.
-        ``estimate_id`` is "entry/country/quantity/arm", with "all" and "-" where there is none.
+        ``estimate_id`` is "entry/country/quantity/arm", with "all" and "-" where there is none. ``reference`` is the
+        arm that a row's arm is compared with.
 
     Raises
     ------
@@ -179,8 +180,10 @@ def _test_rows(
 
 
 def _identified(row: Estimate, question: Question) -> Estimate:
+    compares = bool(row.arm) and row.quantity != "mean"
     return replace(
         row,
+        reference=row.reference or (question.arms[0] if compares else ""),
         estimate_id=f"{question.plan_entry}/{row.country or 'all'}/{row.quantity}/{row.arm or '-'}",
         plan_entry=question.plan_entry,
         role=question.role,

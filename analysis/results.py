@@ -49,6 +49,8 @@ class Estimate:
     Effects are in the outcome's units, shares between 0 and 1. What could not be estimated keeps its row, with NaN
     figures, ``status="failed"`` and a ``reason``. What could be, under conditions in which its interval or test is
     known to be unreliable, has its figures and a ``caution``: codes of `CAUTIONS`, several with a space between them.
+    ``reference`` names the arm that ``arm`` is compared with, and is empty where nothing is compared; ``n_draws``
+    counts the re-draws, or all allocations, that a randomisation test or its interval rests on, and is 0 elsewhere.
     """
 
     estimate_id: str = ""
@@ -66,9 +68,11 @@ class Estimate:
     conf_level: float = 0.95
     outcome: str = ""
     arm: str = ""
+    reference: str = ""
     country: str = ""
     n_schools: int = 0
     n_pupils: int = 0
+    n_draws: int = 0
     method: str = ""
     se_type: str = ""
     df_method: str = ""

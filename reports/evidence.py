@@ -89,9 +89,10 @@ class Evidence:
         ``changes_after_freeze`` (list of str).
     estimates
         The table of results/estimates.csv: ``estimate_id, plan_entry, role, quantity, term, estimate, std_error,
-        statistic, df, p_value, conf_low, conf_high, conf_level, outcome, arm, country, n_schools, n_pupils, method,
-        se_type, df_method, status, reason, caution``. ``quantity`` is one of: ``difference`` (effect in the outcome's
-        units; a share for binary outcomes), ``mean`` (observed mean or share of one arm), ``hedges_g``, ``cox_index``,
+        statistic, df, p_value, conf_low, conf_high, conf_level, outcome, arm, reference, country, n_schools,
+        n_pupils, n_draws, method, se_type, df_method, status, reason, caution``. ``reference`` is the arm that ``arm``
+        is compared with. ``quantity`` is one of: ``difference`` (effect in the outcome's units; a share for binary
+        outcomes), ``mean`` (observed mean or share of one arm), ``hedges_g``, ``cox_index``,
         ``risk_ratio``, ``marginal_odds_ratio``, ``number_needed_to_treat``, ``odds_ratio``, ``icc``, ``school_sd``,
         ``pupil_sd``, ``randomisation_test`` (only p_value and statistic), ``pooled_difference`` (mean over countries),
         ``prediction_interval`` (only its ends).

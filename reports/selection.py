@@ -12,7 +12,7 @@ from analysis.results import Estimate
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence, OutcomeFacts
 
 _FIGURES = {"estimate", "std_error", "statistic", "df", "p_value", "conf_low", "conf_high", "conf_level"}
-_COUNTS = {"n_schools", "n_pupils"}
+_COUNTS = {"n_schools", "n_pupils", "n_draws"}
 _NAMES = tuple(entry.name for entry in fields(Estimate))
 _TEXTS = set(_NAMES) - _FIGURES - _COUNTS
 _LEVEL = 0.95
@@ -35,9 +35,12 @@ class Estimates:
 
 
 def all_estimates(evidence: Evidence) -> Estimates:
-    """Return the estimates of a trial for look-up."""
+    """Return the estimates of a trial for look-up: without those of one arm against another than the reference."""
+    others = {arm.name for arm in compared_arms(evidence)}
     found = [as_estimate(row) for row in records(evidence.estimates)]
-    return Estimates({(row.plan_entry, row.quantity, row.arm, row.country): row for row in found})
+    return Estimates(
+        {(row.plan_entry, row.quantity, row.arm, row.country): row for row in found if row.reference not in others}
+    )
 
 
 def as_estimate(row: Mapping[str, object]) -> Estimate:

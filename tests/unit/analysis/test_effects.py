@@ -133,6 +133,12 @@ def test_ids_are_unique_and_rows_carry_their_plan_entry(frame: pd.DataFrame) -> 
     assert set(table["outcome"]) == {"left"}
 
 
+def test_a_row_that_compares_names_the_arm_that_it_compares_with(continuous: dict[str, Estimate]) -> None:
+    compared = {key.split("/")[1]: row.reference for key, row in continuous.items()}
+    nothing = {"mean", "icc", "school_sd", "pupil_sd"}
+    assert compared == {quantity: "" if quantity in nothing else "control" for quantity in compared}
+
+
 def test_the_difference_is_that_of_the_plans_model(frame: pd.DataFrame, continuous: dict[str, Estimate]) -> None:
     direct = fit_linear_mixed(frame, QUESTION.effect_model()).estimate("arm[pilot]")
     row = continuous["all/difference/pilot"]
