@@ -11,6 +11,7 @@ from data_schema.errors import ProtocolError
 from evaluation.comparison import margins_of, primary_comparison
 from evaluation.decisions import frozen_waves
 from evaluation.provenance import version
+from evaluation.specifications import tables_of
 from evaluation.stages import require
 from evaluation.stages.assign import RECORD, n_draws, read_allocation_record, read_log, verify
 from evaluation.stages.collect import CONTENT, RETURNS
@@ -20,6 +21,7 @@ from evaluation.stages.redraws import unequal_chances
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence, OutcomeFacts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import pandas as pd
@@ -60,13 +62,15 @@ def evidence(trial: Trial, *, country: str) -> Evidence:
     return replace(
         stated_evidence(trial, country=country),
         estimates=_table(paths.results / ESTIMATES),
-        balance=_table(paths.balance / BALANCE),
+        balance=_relabelled(_table(paths.balance / BALANCE), "variable", _covariate_labels(protocol)),
         flow=_table(paths.results / FLOW),
         adjustment=_table(paths.results / ADJUSTMENT),
         balance_test={name: math.nan if value is None else value for name, value in test.items()},
-        implementation=_table(paths.results / IMPLEMENTATION),
+        implementation=_relabelled(
+            _table(paths.results / IMPLEMENTATION), "indicator", _field_labels(trial, "implementation")
+        ),
         costs=_table(paths.results / COSTS),
-        signals=_table(paths.results / SIGNALS_EVALUATED),
+        signals=_relabelled(_table(paths.results / SIGNALS_EVALUATED), "signal", _field_labels(trial, "signals")),
         returns=_table(paths.store / RETURNS),
         frozen_waves={wave.label: frozen[wave.name].sha256 for wave in protocol.waves if wave.name in frozen},
         data_sha256=str(json.loads((paths.store / CONTENT).read_bytes())["sha256"]),
@@ -119,6 +123,25 @@ def _table(path: Path) -> pd.DataFrame:
             if len(frame) and (numbers.notna() | frame[name].isin(["", "nan", "inf"])).all():
                 frame[name] = numbers
     return frame
+
+
+def _relabelled(table: pd.DataFrame, column: str, labels: Mapping[str, str]) -> pd.DataFrame:
+    """Return a table of results with labels as they are worded now: a corrected label makes no result stale."""
+    if "label" not in table.columns:
+        return table
+    pairs = zip(table[column], table["label"], strict=True)
+    return table.assign(label=[labels.get(str(name), label) for name, label in pairs])
+
+
+def _covariate_labels(protocol: Protocol) -> Mapping[str, str]:
+    """Return the labels of covariates by the names that the balance table has."""
+    return {
+        (item.field or item.name) if item.table == "school" else item.name: item.label for item in protocol.covariates
+    }
+
+
+def _field_labels(trial: Trial, table: str) -> Mapping[str, str]:
+    return {field.name: field.label for field in tables_of(trial.protocol)[table].fields}
 
 
 def _arms(protocol: Protocol) -> tuple[ArmFacts, ...]:
@@ -184,6 +207,7 @@ def _design(trial: Trial) -> dict[str, object]:
         "plan_sha256": plan.sha256,
         "plan_frozen": plan.frozen,
         "changes_after_freeze": list(plan.changes),
+        "rewordings_after_freeze": list(plan.rewordings),
     }
 
 
@@ -192,8 +216,6 @@ def _wave_label(protocol: Protocol, name: str) -> str:
 
 
 def _stratum_label(trial: Trial, name: str) -> str:
-    from evaluation.specifications import tables_of
-
     school = tables_of(trial.protocol)["school"]
     label = school.field(name).label if name in school.names else name.replace("_", " ")
     return label[0].lower() + label[1:]

@@ -10,18 +10,32 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from evaluation.wording import RECOGNISED_WORDING, WORDING
+
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 """Names that become columns and ids: small letters, digits, underscores."""
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
-"""Text for people, not empty."""
+"""Text, not empty."""
+
+Words = Annotated[Text, WORDING]
+"""Text that is printed and that nothing is computed from, not empty."""
+
+OptionalWords = Annotated[str, WORDING]
+"""The same, which may be left out."""
+
+Texts = Annotated[tuple[Text, ...], WORDING]
+"""Sentences that are printed and that nothing is computed from."""
 
 LanguageCode = Literal["en", "hu", "sr", "sr-Latn", "sl"]
 FieldType = Literal["identifier", "text", "code", "yes_no", "date", "month", "year", "whole_number", "number"]
 
 
-Labels = dict[LanguageCode, Text]
-"""Labels in other languages, where the toolkit does not know them."""
+KnownLabel = Annotated[str, RECOGNISED_WORDING]
+"""A label or unit that is printed, and by which intake recognises a column, an answer or a number."""
+
+Labels = Annotated[dict[LanguageCode, Text], RECOGNISED_WORDING]
+"""Labels in other languages, where the toolkit does not know them; intake recognises columns and answers by them."""
 
 
 class Section(BaseModel):
@@ -33,23 +47,23 @@ class Section(BaseModel):
 class TrialSection(Section):
     """[trial]: what the trial is, in the words that reports print."""
 
-    title: Text
-    intervention: Text
-    comparison: Text
-    objective: str = ""
-    eligibility: str = ""
+    title: Words
+    intervention: Words
+    comparison: Words
+    objective: OptionalWords = ""
+    eligibility: OptionalWords = ""
     registration: str = ""
     funder: str = ""
-    read_more: str = ""
-    limitations: tuple[Text, ...] = ()
-    recommendations: tuple[Text, ...] = ()
+    read_more: OptionalWords = ""
+    limitations: Texts = ()
+    recommendations: Texts = ()
 
 
 class Wave(Section):
     """[[waves]]: one round of data collection, in order of time."""
 
     name: Name
-    label: Text
+    label: Words
     date: str = ""
 
 
@@ -68,7 +82,7 @@ class ArmSection(Section):
     """
 
     name: Name
-    label: Text
+    label: Words
     ratio: Annotated[int, Field(ge=1, le=100)] = 1
     starts: str = ""
     factors: tuple[Name, ...] = ()
@@ -122,8 +136,8 @@ class DesignSection(Section):
     minimisation: MinimisationSection | None = None
     misfits: Literal["balanced", "strata", "global", "wstrata", "wglobal"] = "balanced"
     units: str = ""
-    waiting_label: Text = "Schools still waiting"
-    started_label: Text = "Schools that have started"
+    waiting_label: Words = "Schools still waiting"
+    started_label: Words = "Schools that have started"
     seed: str = ""
     allocation: str = ""
     arms: Annotated[tuple[ArmSection, ...], Field(min_length=2)]
@@ -133,7 +147,7 @@ class CodeSection(Section):
     """[[tables.NAME.fields.codes]]: one answer of a field of type "code"."""
 
     name: Text
-    label: str = ""
+    label: KnownLabel = ""
     labels: Labels = {}
     synonyms: tuple[str, ...] = ()
 
@@ -143,14 +157,14 @@ class FieldSection(Section):
 
     name: Name
     type: FieldType
-    label: str = ""
+    label: KnownLabel = ""
     labels: Labels = {}
     headers: tuple[str, ...] = ()
     codes: tuple[CodeSection, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
     required: bool = False
-    unit: str = ""
+    unit: KnownLabel = ""
     privacy: Literal["open", "identifier", "direct"] = "open"
     filled_in_by: Literal["school", "pupil", "partner", "evaluator"] = "school"
     waves: tuple[Name, ...] = ()
@@ -170,8 +184,8 @@ class EarlierSection(Section):
 class TableSection(Section):
     """[tables.NAME]: fields added to a standard table or left out of it, or a table of the trial's own."""
 
-    label: str = ""
-    labels: Labels = {}
+    label: OptionalWords = ""
+    labels: Annotated[Labels, WORDING] = {}
     about: Literal["school", "pupil"] | None = None
     by_wave: bool | None = None
     key: tuple[Name, ...] = ()
@@ -205,7 +219,7 @@ class Measure(Section):
     """What an outcome or a covariate is made of: a field or a scale's items, of a table in a wave."""
 
     name: Name
-    label: Text
+    label: Words
     table: Name = "pupil"
     wave: str = ""
     field: str = ""
@@ -229,12 +243,12 @@ class Outcome(Measure):
     kind: Literal["binary", "continuous"]
     direction: Literal["lower", "higher"]
     event: tuple[str, ...] = ()
-    event_words: str = ""
-    event_people: str = ""
+    event_words: OptionalWords = ""
+    event_people: OptionalWords = ""
     missing: tuple[str, ...] = ()
     missing_where: dict[str, tuple[str, ...]] = {}
-    unit: str = ""
-    description: str = ""
+    unit: OptionalWords = ""
+    description: OptionalWords = ""
 
 
 class Analysis(Section):
@@ -288,7 +302,7 @@ class Protocol(Section):
     """A trial's protocol, as trial.toml states it."""
 
     trial: TrialSection
-    countries: Annotated[dict[Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")], Text], Field(min_length=1)]
+    countries: Annotated[dict[Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")], Words], Field(min_length=1)]
     waves: Annotated[tuple[Wave, ...], Field(min_length=1)]
     schools: Frame = Frame()
     design: DesignSection

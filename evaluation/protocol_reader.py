@@ -77,6 +77,17 @@ def protocol_of(values: Mapping[str, object], *, source: str = "trial.toml") -> 
     return protocol
 
 
+def stated_values(values: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the values of a protocol with the defaults of what they leave out, so that stating one changes nothing.
+
+    A protocol that this version cannot read is returned as it is.
+    """
+    try:
+        return Protocol.model_validate_json(_as_json(values)).model_dump(mode="json")
+    except ValidationError:
+        return values
+
+
 def _as_json(values: Mapping[str, object]) -> bytes:
     """Return values as JSON: strict checking then takes a list for a tuple, and still no text for a number."""
     import json

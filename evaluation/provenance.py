@@ -62,8 +62,21 @@ def sha256(content: bytes) -> str:
 
 
 def sha256_of(values: object) -> str:
-    """Return the SHA-256 of JSON values, whatever the order of their keys."""
-    return sha256(json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode())
+    """Return the SHA-256 of JSON values, whatever the order of their keys; fractions are refused, see `json_text`."""
+    from randomisation.canonical import json_text
+
+    return sha256(json_text(values).encode())
+
+
+def with_decimal_texts(values: object) -> object:
+    """Return JSON values with every fraction, also a whole one such as 300.0, as decimal text."""
+    from randomisation.canonical import decimal_text
+
+    if isinstance(values, float):
+        return decimal_text(values)
+    if isinstance(values, Mapping):
+        return {name: with_decimal_texts(value) for name, value in values.items()}
+    return [with_decimal_texts(value) for value in values] if isinstance(values, list | tuple) else values
 
 
 def sha256_of_file(path: Path) -> str:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from data_schema.errors import ProtocolError
 from evaluation.protocol_reader import read_protocol
-from evaluation.provenance import alone, recover, recover_all, sha256_of, sha256_of_file
+from evaluation.provenance import alone, recover, recover_all, sha256_of, sha256_of_file, with_decimal_texts
+from evaluation.wording import substance_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -196,13 +197,18 @@ class Trial:
 
         return plan_state(self.paths.protocol, self.paths.plan, self.protocol)
 
-    def protocol_hashes(self, *sections: str) -> dict[str, str]:
-        """Return the hash of sections of the protocol, under the names that `status` shows.
+    def protocol_hashes(self, *sections: str, intake: bool = False) -> dict[str, str]:
+        """Return the hash of the substance of sections of the protocol, under the names that `status` shows.
 
-        What has its default is left out, so that a key which a later version adds makes no trial stale.
+        Wording is left out, see `evaluation.wording`, but for ``intake`` the labels by which it recognises columns and
+        answers. What has its default is left out, too, so that a key which a later version adds makes no trial stale.
         """
-        values = self.protocol.model_dump(mode="json", include=set(sections), exclude_defaults=True)
-        return {f"trial.toml [{section}]": sha256_of(values.get(section, {})) for section in sections}
+        stated = self.protocol.model_dump(mode="json", include=set(sections), exclude_defaults=True)
+        values = {section: stated.get(section, {}) for section in sections}
+        substance = with_decimal_texts(substance_of(values, type(self.protocol), intake=intake))
+        return {
+            f"trial.toml [{name}]": sha256_of(value) for name, value in cast("Mapping[str, object]", substance).items()
+        }
 
     def file_hash(self, path: Path) -> dict[str, str]:
         """Return the hash of a file under its path in the trial's folder."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 
 from data_schema.errors import DesignError
 
@@ -37,6 +39,50 @@ def table_bytes(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
 def sha256(content: bytes) -> str:
     """Return the SHA-256 of bytes as 64 lower-case hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
+
+
+def json_text(values: object) -> str:
+    r"""Write values as the JSON that is hashed: keys sorted, no spaces, other characters than ASCII as ``\uXXXX``.
+
+    Raises
+    ------
+    TypeError
+        If a number is not whole. Languages write fractions in different ways (300, 300.0, 3e2): state them as decimal
+        text, see `decimal_text`.
+
+    Examples
+    --------
+    >>> json_text({"strata": ["típus"], "arms": 2})
+    '{"arms":2,"strata":["t\\u00edpus"]}'
+    """
+    _refuse_fractions(values)
+    return json.dumps(values, sort_keys=True, separators=(",", ":"))
+
+
+def _refuse_fractions(values: object) -> None:
+    if isinstance(values, float):
+        raise TypeError(f"The fraction {values!r} has no one form in JSON: write it as decimal text.")
+    if isinstance(values, Mapping):
+        for value in values.values():
+            _refuse_fractions(value)
+    elif isinstance(values, list | tuple):
+        for value in values:
+            _refuse_fractions(value)
+
+
+def decimal_text(number: float) -> str:
+    """Write a number in plain decimals, which is its one form in what is hashed.
+
+    No exponent, no zeros behind the last other digit of a fraction, no point without digits behind it, no minus zero.
+
+    Examples
+    --------
+    >>> decimal_text(300.0), decimal_text(2.50), decimal_text(1e-7), decimal_text(-0.0)
+    ('300', '2.5', '0.0000001', '0')
+    """
+    text = f"{Decimal(str(number)):f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
 
 
 def listed(names: Sequence[str], *, most: int = 5) -> str:

@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 
 from data_schema.errors import DesignError
+from randomisation.canonical import decimal_text
 
 Cut = tuple[str, tuple[float, ...]]
 """A stratum's column and the values at which it is cut, ascending."""
@@ -37,18 +38,6 @@ def check_cuts(cuts: object, *, strata: tuple[str, ...]) -> None:
             )
 
 
-def plain_number(value: float) -> str:
-    """Write a number in plain decimals.
-
-    Examples
-    --------
-    >>> plain_number(300.0), plain_number(2.50), plain_number(1e-7)
-    ('300', '2.5', '0.0000001')
-    """
-    text = f"{Decimal(str(value)):f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
 def class_names(at: tuple[float, ...]) -> tuple[str, ...]:
     """Return the names of the classes; the letter keeps them in order when they are sorted.
 
@@ -57,7 +46,7 @@ def class_names(at: tuple[float, ...]) -> tuple[str, ...]:
     >>> class_names((300, 500))
     ('a: below 300', 'b: 300 to below 500', 'c: 500 and more')
     """
-    marks = [plain_number(value) for value in at]
+    marks = [decimal_text(value) for value in at]
     middle = [f"{low} to below {high}" for low, high in pairwise(marks)]
     names = [f"below {marks[0]}", *middle, f"{marks[-1]} and more"]
     return tuple(f"{_letter(place)}: {name}" for place, name in enumerate(names))

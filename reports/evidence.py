@@ -86,7 +86,8 @@ class Evidence:
         stepped wedge), ``factors`` (name and label of each, in a factorial design), ``n_late`` (schools drawn later),
         ``n_replaced`` (schools whose place a reserve took before the start), ``verified`` (bool),
         ``allocation_sha256``, ``plan_sha256`` (empty when the plan was not frozen), ``plan_frozen`` (bool),
-        ``changes_after_freeze`` (list of str).
+        ``changes_after_freeze`` (list of str), ``rewordings_after_freeze`` (the same of text that nothing is computed
+        from).
     estimates
         The table of results/estimates.csv: ``estimate_id, plan_entry, role, quantity, term, estimate, std_error,
         statistic, df, p_value, conf_low, conf_high, conf_level, outcome, arm, reference, country, n_schools,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from evaluation.cli.data_commands import DATA_COMMANDS
 from evaluation.cli.draw_commands import assign, certificate, verify
 from evaluation.cli.folder import open_trial, trial_folder
 from evaluation.cli.power_command import power
+
+if TYPE_CHECKING:
+    from evaluation.frozen_plan import PlanState
 
 _STATES = {"fresh": "green", "stale": "yellow", "missing": None}
 
@@ -79,19 +83,29 @@ def plan(folder: Path, *, as_json: bool, freeze: bool) -> None:
         "",
         table(analyses),
         "",
-        _plan_state(frozen=state.frozen, sha256=state.sha256, changes=state.changes),
+        _plan_state(state),
     ]
-    values = {"frozen": state.frozen, "sha256": state.sha256, "changes": list(state.changes)}
+    values = {
+        "frozen": state.frozen,
+        "sha256": state.sha256,
+        "changes": list(state.changes),
+        "rewordings": list(state.rewordings),
+    }
     Console(as_json=as_json).answer(values, "\n".join(lines))
 
 
-def _plan_state(*, frozen: bool, sha256: str, changes: Sequence[str]) -> str:
-    if not frozen:
+def _plan_state(state: PlanState) -> str:
+    if not state.frozen:
         return "The plan is not frozen. Freeze it before data are seen: crocoos plan --freeze"
-    if not changes:
-        return f"The plan is frozen, and nothing was changed since (SHA-256 {sha256[:16]})."
-    listed = "".join(f"\n  {change}" for change in changes)
-    return f"The plan is frozen (SHA-256 {sha256[:16]}). Changed since:{listed}"
+    if not state.changes and not state.rewordings:
+        return f"The plan is frozen, and nothing was changed since (SHA-256 {state.sha256[:16]})."
+    said = [f"The plan is frozen (SHA-256 {state.sha256[:16]})."]
+    for heading, listed in (
+        ("Changed since:", state.changes),
+        ("Text changed since, from which nothing is computed:", state.rewordings),
+    ):
+        said += [heading, *(f"  {change}" for change in listed)] if listed else []
+    return "\n".join(said)
 
 
 @click.command()

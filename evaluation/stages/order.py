@@ -34,7 +34,7 @@ class Stage:
 
 
 def _plan(trial: Trial) -> Mapping[str, str]:
-    return trial.file_hash(trial.paths.protocol)
+    return trial.protocol_hashes(*type(trial.protocol).model_fields)
 
 
 def _assign(trial: Trial) -> Mapping[str, str]:
@@ -51,7 +51,7 @@ def _assign(trial: Trial) -> Mapping[str, str]:
 def _collect(trial: Trial) -> Mapping[str, str]:
     files = {name: sha256_of_file(path) for name, path in trial.inbox_files().items()}
     return {
-        **trial.protocol_hashes("tables", "inbox", "waves", "countries"),
+        **trial.protocol_hashes("tables", "inbox", "waves", "countries", intake=True),
         **trial.file_hash(trial.paths.root / trial.protocol.schools.file),
         **(
             {"legal basis": sha256_of(trial.protocol.privacy.legal_basis)} if trial.protocol.privacy.legal_basis else {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from reports.blocks import Block, Bullets, Heading, Inline, Note, Span, inline
 from reports.evidence import AnalysisFacts, Evidence
 from reports.sections.common import paragraph
@@ -46,9 +48,14 @@ def methods(evidence: Evidence, language: str) -> tuple[Block, ...]:
     )
 
 
+def _listed(design: Mapping[str, object], name: str) -> list[str]:
+    """Return one of the lists of `Evidence.design`."""
+    return [str(change) for change in (design.get(name) or ())]  # type: ignore[attr-defined]
+
+
 def _plan(evidence: Evidence, words: Words) -> tuple[Block, ...]:
     design = evidence.design
-    changes = [str(change) for change in (design.get("changes_after_freeze") or ())]  # type: ignore[attr-defined]
+    changes, rewordings = _listed(design, "changes_after_freeze"), _listed(design, "rewordings_after_freeze")
     planned = [outcome_of(evidence, entry).label for entry in evidence.analyses if entry.role == "exploratory"]
     blocks: list[Block] = []
     if design.get("plan_frozen"):
@@ -64,8 +71,11 @@ def _plan(evidence: Evidence, words: Words) -> tuple[Block, ...]:
     if changes:
         blocks.append(paragraph(words.text("Changed after the freeze:")))
         blocks.append(Bullets(items=tuple(inline(change) for change in changes)))
-    elif design.get("plan_frozen"):
+    elif design.get("plan_frozen") and not rewordings:
         blocks.append(paragraph(words.text("Nothing was changed after the freeze.")))
+    if rewordings:
+        blocks.append(paragraph(words.text("Text changed after the freeze, from which no result is computed:")))
+        blocks.append(Bullets(items=tuple(inline(change) for change in rewordings)))
     if planned:
         blocks.append(
             paragraph(words.text("Exploratory: {outcomes}.", outcomes=words.listed(list(dict.fromkeys(planned)))))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evaluation.frozen_plan import PlanState, differences, plan_state
+import pytest
+
+from evaluation.frozen_plan import PlanState, plan_state
 from evaluation.protocol_reader import read_protocol
+from evaluation.wording import differences_between
 from tests.support.protocols import CROCOOS
 
 
@@ -63,4 +66,37 @@ def test_without_a_frozen_plan_nothing_is_claimed(tmp_path: Path) -> None:
 
 
 def test_differences_name_what_was_removed() -> None:
-    assert list(differences({"a": 1, "b": [1]}, {"b": [2]})) == ["a was removed", "b: [1] became [2]"]
+    found = [one.text for one in differences_between({"a": 1, "b": [1]}, {"b": [2]})]
+    assert found == ["a was removed", "b: [1] became [2]"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('label = "Left school early"', 'label = "Left schooling early"'),
+        ('description = "', 'description = "In short: '),
+        ('event_words = "', 'event_words = "has '),
+        ('title = "', 'title = "CroCooS: '),
+        ('HU = "Hungary"', 'HU = "Hungary (north)"'),
+        ('label = "Pilot schools', 'label = "Pilot schools,'),
+        ('label = "Baseline', 'label = "Base line'),
+    ],
+)
+def test_text_that_is_corrected_after_the_freeze_is_listed_and_demotes_nothing(
+    tmp_path: Path, old: str, new: str
+) -> None:
+    state = state_after(tmp_path, old, new)
+    assert state.changes == ()
+    assert len(state.rewordings) == 1
+    assert state.unplanned == frozenset()
+
+
+def test_a_default_that_is_stated_is_no_change(tmp_path: Path) -> None:
+    state = state_after(tmp_path, 'name = "dropout_main"', 'name = "dropout_main"\nstrata = true')
+    assert (state.changes, state.rewordings, state.unplanned) == ((), (), frozenset())
+
+
+def test_arms_in_another_order_are_a_change_since_the_first_is_the_reference() -> None:
+    arms = [{"name": "control"}, {"name": "pilot"}]
+    found = list(differences_between({"arms": arms}, {"arms": arms[::-1]}))
+    assert [one.text for one in found] == ["arms: the order control, pilot became pilot, control"]

@@ -1,0 +1,75 @@
+"""A word that is corrected after the draw, the freeze or the estimates changes documents and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from evaluation.trial import Trial
+from tests.support.trials import clock, estimated_trial, short_protocol
+
+OUTCOME = ('label = "Left school early"', 'label = "Left schooling early"')
+ARM = ('label = "Pilot schools"', 'label = "Pilot schools with an early warning system"')
+CORRECTED = {
+    "a country's name": ('HU = "Hungary"', 'HU = "Hungary (Magyarország)"'),
+    "an arm's label": ARM,
+    "an outcome's label": OUTCOME,
+    "an outcome's description": ('description = "No longer', 'description = "Not'),
+    "what reports call an event": ('event_words = "left school early"', 'event_words = "left schooling early"'),
+    "the title": ('title = "Early', 'title = "An early'),
+    "a wave's label": ('label = "Follow-up"', 'label = "Follow-up after a year"'),
+    "a covariate's label": ('label = "Disadvantaged"', 'label = "Disadvantaged pupils"'),
+}
+
+
+@pytest.fixture(scope="module")
+def estimated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a trial whose plan was frozen, whose schools were drawn, and that has balance and estimates."""
+    folder = tmp_path_factory.mktemp("words") / "trial"
+    estimated_trial(folder, text=short_protocol())
+    return folder
+
+
+def corrected(estimated: Path, tmp_path: Path, *changes: tuple[str, str]) -> Trial:
+    """Return a copy of the trial with texts of its protocol replaced."""
+    folder = tmp_path / "trial"
+    shutil.copytree(estimated, folder)
+    text = (folder / "trial.toml").read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new, 1)
+    (folder / "trial.toml").write_text(text, encoding="utf-8")
+    return Trial(folder, clock=clock)
+
+
+def states(trial: Trial) -> dict[str, str]:
+    """Return how each stage up to the estimates stands."""
+    return {one.stage: one.state for one in trial.status() if one.stage not in ("report", "publish")}
+
+
+@pytest.mark.parametrize("what", CORRECTED)
+def test_a_corrected_word_leaves_plan_draw_and_results_fresh(estimated: Path, tmp_path: Path, what: str) -> None:
+    trial = corrected(estimated, tmp_path, CORRECTED[what])
+    assert set(states(trial).values()) == {"fresh"}
+    assert trial.verify().ok
+    assert len(trial.plan_state.rewordings) == 1
+    assert trial.evidence().design["verified"] is True
+
+
+def test_an_outcome_that_is_called_otherwise_after_the_freeze_stays_the_planned_primary_one(
+    estimated: Path, tmp_path: Path
+) -> None:
+    trial = corrected(estimated, tmp_path, OUTCOME)
+    evidence = trial.evidence()
+    assert [entry.role for entry in evidence.analyses] == ["primary"]
+    assert evidence.outcomes[0].label == "Left schooling early"
+    assert trial.plan_state.changes == ()
+
+
+def test_documents_have_the_corrected_word_though_no_result_was_computed_again(estimated: Path, tmp_path: Path) -> None:
+    trial = corrected(estimated, tmp_path, CORRECTED["a covariate's label"])
+    labels = set(trial.evidence().balance["label"])
+    assert "Disadvantaged pupils" in labels
+    assert "Disadvantaged" not in labels
