@@ -116,11 +116,13 @@ class Evidence:
         at baseline in randomised schools), ``joined`` (pupils who came later, not analysed), ``outcome_missing`` (one
         row a reason), ``analysed`` (of the primary analysis).
     implementation
-        One row an indicator: ``country`` ("" for all), ``indicator``, ``label``, ``n_schools``, ``mean``,
-        ``minimum``, ``maximum``; may be empty.
+        One row per indicator, arm and wave: ``country`` ("" for all), ``arm``, ``wave``, ``indicator``, ``label``,
+        ``n_schools``, ``mean``, ``minimum``, ``maximum``, ``difference`` (from the mean of the reference arm); may be
+        empty.
     costs
-        One row: ``country`` ("" for all), ``n_schools``, ``cost_per_school``, ``cost_per_pupil``, ``currency``,
-        ``price_year``; may be empty.
+        One row per arm and currency: ``country`` ("" for all, where they have one currency), ``arm``, ``n_schools``,
+        ``cost_per_school``, ``cost_per_pupil``, ``currency``, ``price_year_first`` and ``price_year`` (the last one; 0
+        where none was stated); may be empty.
     signals
         How well warning signals found who had the first binary outcome, in reference schools before the intervention.
         One row a ``country`` ("" for all), ``signal`` ("together": all in one risk) with its ``label``, and ``measure``

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from evaluation.comparison import Comparison, comparison_of, margins_of
+from evaluation.comparison import Comparison, comparison_of, margins_of, primary_comparison
 from evaluation.provenance import stage_folder
 from evaluation.specifications import design_of, tables_of
 from evaluation.stages import inputs_of, require
@@ -230,19 +230,25 @@ def _descriptions(trial: Trial, frames: Frames, data: AnalysisData) -> dict[str,
 
     protocol = trial.protocol
     joined = joined_later(_later_lists(protocol, frames), data)
+    drawn, compared = allocation_frame(trial), primary_comparison(protocol)
+    arm_of = dict(zip(drawn["school_id"], drawn["arm"].map(compared.group_of), strict=True))
+    practice = frames["implementation", ""]
+    pupils = data.frame.groupby("school_id").size()
     return {
         FLOW: flow_table(
             protocol,
             data,
             schools=trial.schools()[0],
-            allocation=allocation_frame(trial),
+            allocation=drawn,
             joined=joined,
             erased=erased_counts(trial),
             primary=primary_of(protocol),
         ),
-        IMPLEMENTATION: implementation_table(frames["implementation", ""], tables_of(protocol)["implementation"]),
+        IMPLEMENTATION: implementation_table(
+            practice, tables_of(protocol)["implementation"], arm_of=arm_of, arms=compared.names
+        ),
         SIGNALS_EVALUATED: signals_table(protocol, frames, data, table=tables_of(protocol)["signals"]),
-        COSTS: cost_table(frames["costs", ""], pupils=data.frame.groupby("school_id").size()),
+        COSTS: cost_table(frames["costs", ""], pupils=pupils, arm_of=arm_of, arms=compared.names),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import reduce
 from itertools import islice
@@ -12,7 +13,7 @@ from reports.evidence import Evidence
 from reports.figures.forest import forest_plot
 from reports.figures.shares import shares_plot
 from reports.sections.common import (
-    cost_row,
+    cost_rows,
     country_names,
     headline_comparisons,
     key_figures,
@@ -20,16 +21,27 @@ from reports.sections.common import (
     number_of_schools,
     paragraph,
     plan_note,
+    price_years,
     size_phrase,
 )
 from reports.sections.limits import limits
-from reports.selection import as_float, compared_arms, focus, has_countries, headline, of_focus, records
-from reports.sentences import answer, comparison, finding, short
+from reports.sections.practice import usual_practice, without_records
+from reports.selection import as_float, compared_arms, focus, has_countries, headline, of_focus, reference_arm
+from reports.sentences import answer, comparison, finding, schools_of, short
 from reports.tables import outcomes_table
-from reports.tables.practice import few_schools_note, money
+from reports.tables.practice import (
+    arm_label,
+    by_indicator,
+    by_wave,
+    difference_of,
+    few_schools_note,
+    indicator_head,
+    is_printable,
+    money,
+)
 from reports.words import Words, words
 
-MOST_OUTCOMES, MOST_INDICATORS, MOST_LIMITS, MOST_FINDINGS = 4, 4, 4, 2
+MOST_OUTCOMES, MOST_LIMITS, MOST_FINDINGS = 4, 4, 2
 
 
 def brief_title(evidence: Evidence, language: str) -> tuple[Block, ...]:
@@ -163,50 +175,67 @@ def brief_where(evidence: Evidence, language: str) -> tuple[Block, ...]:
 
 
 def _practice(evidence: Evidence, words: Words) -> list[Block]:
-    rows = records(of_focus(evidence.implementation, evidence))
-    rows = [row for row in rows if as_float(row["n_schools"]) >= MINIMUM_SCHOOLS][:MOST_INDICATORS]
-    if not rows:
+    """Return every indicator in each arm, and the difference between arms."""
+    rows = of_focus(evidence.implementation, evidence)
+    if rows.empty:
         return [paragraph(words.text("No records of what schools put into practice were collected."))]
-    parts = [
-        words.text(
-            "{label} {mean}",
-            label=str(row["label"]),
-            mean=words.numbers.estimate(as_float(row["mean"]), digits=1),
-        )
-        for row in rows
+    points = [
+        words.text("{indicator} {figures}", indicator=indicator_head(evidence, words, label, wave), figures=figures)
+        for wave, of_wave in by_wave(rows)
+        for label, found in by_indicator(of_wave)
+        if (figures := _contrasts(evidence, words, found))
     ]
-    most = max(int(as_float(row["n_schools"])) for row in rows)
-    said = words.plural(
-        "Reported by {n} school: {points}.",
-        "Reported by {n} schools, on average: {points}.",
-        most,
-        points=reduce(lambda left, right: words.text("{left}; {right}", left=left, right=right), parts),
-    )
-    return [paragraph(said)]
+    if not points:
+        return [paragraph(few_schools_note(words))]
+    said = [
+        words.text(
+            "Means that schools reported, in {arms} (difference): {points}.",
+            arms=words.listed([schools_of(words, arm) for arm in evidence.arms]),
+            points=reduce(lambda left, right: words.text("{left}; {right}", left=left, right=right), points),
+        )
+    ]
+    if (rows["n_schools"] < MINIMUM_SCHOOLS).any():
+        said.append(few_schools_note(words))
+    return [paragraph(words.joined([*said, *without_records(evidence, words)]))]
+
+
+def _contrasts(evidence: Evidence, words: Words, found: Mapping[str, Mapping[str, object]]) -> str:
+    """Return the means of an indicator in the arms' order; empty where none may be printed."""
+    reference = reference_arm(evidence).name
+    if not any(is_printable(row) for row in found.values()):
+        return ""
+    parts = []
+    for arm in evidence.arms:
+        is_known = arm.name in found and is_printable(found[arm.name])
+        mean = words.numbers.estimate(as_float(found[arm.name]["mean"]) if is_known else math.nan)
+        contrast = difference_of(found, arm.name, reference=reference)
+        if not arm.is_reference and math.isfinite(contrast):
+            difference = words.numbers.estimate(contrast, sign="both")
+            mean = words.text("{mean} ({difference})", mean=mean, difference=difference)
+        parts.append(mean)
+    return words.listed(parts)
 
 
 def _costs(evidence: Evidence, words: Words) -> list[Block]:
-    """Return costs of the place, or of each country where they have no common currency."""
-    row = cost_row(evidence)
-    if row is not None:
-        return [paragraph(words.text("{costs}, by what schools reported.", costs=_cost(words, row)))]
+    """Return costs in each arm, of all schools or of each country where they have no common currency."""
     if evidence.costs.empty:
         return [paragraph(words.text("No costs were collected."))]
-    rows = [row for row in records(evidence.costs) if as_float(row["n_schools"]) >= MINIMUM_SCHOOLS]
-    points = [
-        words.text("{country}: {costs}.", country=evidence.countries[str(row["country"])], costs=_cost(words, row))
-        for row in rows
-        if str(row["country"]) in evidence.countries and not focus(evidence)
-    ]
-    return [Bullets(items=tuple(map(inline, points)))] if points else [paragraph(few_schools_note(words))]
+    rows = cost_rows(evidence)
+    if not rows:
+        return [paragraph(few_schools_note(words))]
+    said = [_cost(evidence, words, row) for row in rows]
+    return [paragraph(words.joined([*said, *price_years(words, rows), *usual_practice(evidence, words)]))]
 
 
-def _cost(words: Words, row: Mapping[str, object]) -> str:
+def _cost(evidence: Evidence, words: Words, row: Mapping[str, object]) -> str:
     values = {
         name: money(words, as_float(row[f"cost_per_{name}"]), currency=str(row["currency"]))
         for name in ("pupil", "school")
     }
-    return words.text("{pupil} a pupil, {school} a school", **values)
+    arm = arm_label(evidence, str(row["arm"]))
+    if row["country"] and not focus(evidence) and has_countries(evidence):
+        arm = words.text("{country}, {arm}", country=evidence.countries[str(row["country"])], arm=arm)
+    return words.text("{arm}: {pupil} per pupil, {school} per school.", arm=arm, **values)
 
 
 def _plan(evidence: Evidence, words: Words) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
 
 from reports.blocks import Block, Inline, KeyFigure, KeyFigures, Note, Paragraph, Span, inline
-from reports.disclosure import MINIMUM_SCHOOLS
 from reports.evidence import Evidence
 from reports.means import shown_means
-from reports.selection import all_estimates, as_float, compared_arms, headline, of_focus, records
+from reports.selection import all_estimates, as_float, compared_arms, focus, headline, of_focus, records
 from reports.sentences import (
     Comparison,
     Verdict,
@@ -22,7 +23,7 @@ from reports.sentences import (
     who_of,
 )
 from reports.tables.flow import flow_of
-from reports.tables.practice import money
+from reports.tables.practice import is_printable, money
 from reports.words import Words
 
 
@@ -87,16 +88,35 @@ def key_figures(evidence: Evidence, words: Words) -> tuple[Block, ...]:
     return (KeyFigures(figures=figures),) if len(figures) > 1 else ()
 
 
-def cost_row(evidence: Evidence) -> Mapping[str, object] | None:
-    """Return the row of costs of what the report is about; None when there is none or it is of too few schools."""
-    rows = records(of_focus(evidence.costs, evidence))
-    if (
-        not rows
-        or as_float(rows[0]["n_schools"]) < MINIMUM_SCHOOLS
-        or not math.isfinite(as_float(rows[0]["cost_per_pupil"]))
-    ):
-        return None
-    return rows[0]
+def cost_rows(evidence: Evidence, *, arm: str | None = None) -> list[dict[str, object]]:
+    """Return the rows of costs that may be printed: of all countries together, or of each where these have none.
+
+    Parameters
+    ----------
+    evidence
+        The evidence; a country's report has that country's rows.
+    arm
+        The arm; all of them when None. There is a row for each currency.
+    """
+    return [row for row in records(costs_of_place(evidence)) if is_printable(row) and arm in (None, row["arm"])]
+
+
+def costs_of_place(evidence: Evidence) -> pd.DataFrame:
+    """Return the costs of all countries together, or of each where these have none; those of a country's report."""
+    frame = of_focus(evidence.costs, evidence)
+    return frame if len(frame) or focus(evidence) else evidence.costs
+
+
+def price_years(words: Words, rows: Sequence[Mapping[str, object]]) -> list[str]:
+    """Return a sentence on the years of the prices in rows of costs; none where no year was stated."""
+    years = [row for row in rows if as_float(row["price_year"]) > 0]
+    if not years:
+        return []
+    first = min(int(as_float(row["price_year_first"])) for row in years)
+    last = max(int(as_float(row["price_year"])) for row in years)
+    if first == last:
+        return [words.text("Prices are those of {year}.", year=str(first))]
+    return [words.text("Prices are those of {first} to {last}.", first=str(first), last=str(last))]
 
 
 def paragraph(text: str | Inline) -> Paragraph:
@@ -150,13 +170,17 @@ def _size(evidence: Evidence, words: Words) -> KeyFigure | None:
 
 
 def _cost(evidence: Evidence, words: Words) -> KeyFigure | None:
-    row = cost_row(evidence)
-    if row is None:
+    """Return the cost per pupil in the first compared arm; None where there is none for all of the report's schools."""
+    arm = compared_arms(evidence)[0]
+    rows = [row for row in cost_rows(evidence, arm=arm.name) if math.isfinite(as_float(row["cost_per_pupil"]))]
+    if len(rows) != 1:
         return None
-    year = as_float(row.get("price_year"))
-    detail = words.text("prices of {year}", year=f"{year:.0f}") if math.isfinite(year) else ""
-    amount_text = money(words, as_float(row["cost_per_pupil"]), currency=str(row["currency"]))
-    return KeyFigure(value=(Span(text=amount_text),), label=words.text("cost a pupil"), detail=detail)
+    amount_text = money(words, as_float(rows[0]["cost_per_pupil"]), currency=str(rows[0]["currency"]))
+    return KeyFigure(
+        value=(Span(text=amount_text),),
+        label=words.text("cost per pupil in {schools}", schools=schools_of(words, arm)),
+        detail=" ".join(price_years(words, rows)),
+    )
 
 
 def _plain(text: Inline) -> str:

@@ -1,40 +1,62 @@
-"""What schools put into practice, and what it cost."""
+"""What schools put into practice, and what it cost, arm by arm."""
 
 from __future__ import annotations
 
-import math
-
 from reports.blocks import Block, Heading
 from reports.evidence import Evidence
-from reports.sections.common import cost_row, paragraph
-from reports.selection import as_float
+from reports.sections.common import cost_rows, costs_of_place, paragraph, price_years
+from reports.selection import of_focus, reference_arm
+from reports.sentences import schools_of
 from reports.tables import costs_table, implementation_table
-from reports.words import words
+from reports.words import Words, words
 
 
 def implementation(evidence: Evidence, language: str) -> tuple[Block, ...]:
-    """Return what schools put into practice, as a description."""
+    """Return what schools of each arm put into practice, as a description."""
     text = words(language)
     heading = Heading(text=text.text("In practice"), anchor="implementation")
     made = implementation_table(evidence, text)
     if made is None:
         return heading, paragraph(text.text("No records of what schools put into practice were collected."))
-    said = text.text(
-        "The table describes what schools reported. Schools chose how much they did, so it does not show what more or"
-        " less of it would bring about."
-    )
-    return heading, paragraph(said), made
+    said = [
+        text.text(
+            "The table describes what schools of each arm reported; differences between arms show the contrast in"
+            " services, and are not tested."
+        ),
+        text.text(
+            "Within an arm schools chose how much they did, and they are not compared as if that had been randomised:"
+            " it does not show what more or less of it would bring about."
+        ),
+        *without_records(evidence, text),
+    ]
+    return heading, paragraph(text.joined(said)), made
+
+
+def without_records(evidence: Evidence, words: Words) -> list[str]:
+    """Return a sentence for each arm that reported nothing of what it did, where another arm did."""
+    told = set(of_focus(evidence.implementation, evidence)["arm"])
+    return [
+        words.text("What {schools} did was not reported.", schools=schools_of(words, arm))
+        for arm in evidence.arms
+        if arm.name not in told
+    ]
 
 
 def costs(evidence: Evidence, language: str) -> tuple[Block, ...]:
-    """Return costs a school and a pupil."""
+    """Return costs per school and per pupil in each arm."""
     text = words(language)
     heading = Heading(text=text.text("Costs"), anchor="costs")
     made = costs_table(evidence, text)
     if made is None:
         return heading, paragraph(text.text("No costs were collected."))
-    row = cost_row(evidence)
-    year = as_float(row.get("price_year")) if row is not None else math.nan
-    priced = [text.text("Prices are those of {year}.", year=f"{year:.0f}")] if math.isfinite(year) else []
-    said = text.text("Costs are those that schools reported.")
-    return heading, paragraph(text.joined([said, *priced])), made
+    said = [text.text("Costs are those that schools reported."), *price_years(text, cost_rows(evidence))]
+    return heading, paragraph(text.joined([*said, *usual_practice(evidence, text)])), made
+
+
+def usual_practice(evidence: Evidence, words: Words) -> list[str]:
+    """Say what the costs of the reference arm are, or that it reported none."""
+    reference = reference_arm(evidence)
+    schools = schools_of(words, reference)
+    if reference.name in set(costs_of_place(evidence)["arm"]):
+        return [words.text("Those of {schools} are the costs of what they did as usual.", schools=schools)]
+    return [words.text("What it cost {schools} to go on as usual was not reported.", schools=schools)]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from evaluation.practice import COST_COLUMNS, IMPLEMENTATION_COLUMNS
 from tests.support.sample_sizes import COUNTRIES, PUPILS, SCHOOLS
 
 BALANCE_COLUMNS = [
@@ -146,6 +147,10 @@ def flow_frame(rows: Sequence[tuple[str, str, str, str, int, int | None]]) -> pd
     return frame.assign(n_pupils=frame["n_pupils"].astype("float64"))
 
 
+_USUAL = 0.25
+"""What control schools do of it as usual, as a share of what pilot schools do."""
+
+
 def crocoos_implementation() -> pd.DataFrame:
     indicators = (
         ("team_meetings", "Meetings of the early warning team", 14.2, 2.0, 21.0),
@@ -154,11 +159,15 @@ def crocoos_implementation() -> pd.DataFrame:
         ("director_commitment", "Commitment of the head (1 to 5)", 3.8, 1.0, 5.0),
     )
     rows = [
-        (country, name, label, SCHOOLS[country][1], mean + 0.4 * k, low if not country else low + 1, high)
+        (
+            country, arm, "followup", name, label, SCHOOLS[country][place], share * (mean + 0.4 * k),
+            0.0 if not place else low if not country else low + 1, high, place * (1 - _USUAL) * (mean + 0.4 * k),
+        )
         for k, country in enumerate(("", *COUNTRIES))
         for name, label, mean, low, high in indicators
-    ]
-    return pd.DataFrame(rows, columns=["country", "indicator", "label", "n_schools", "mean", "minimum", "maximum"])
+        for place, (arm, share) in enumerate((("control", _USUAL), ("pilot", 1.0)))
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=IMPLEMENTATION_COLUMNS)
 
 
 _SIGNALS = (
@@ -197,14 +206,16 @@ def crocoos_signals() -> pd.DataFrame:
 
 def crocoos_costs() -> pd.DataFrame:
     rows = [
-        ("", 31, 4310.0, 79.1, "EUR", 2028),
-        ("HU", 13, 3980.0, 73.7, "EUR", 2028),
-        ("RS", 10, 3120.0, 55.6, "EUR", 2028),
-        ("SI", 8, 6330.0, 118.9, "EUR", 2028),
+        ("", "control", 31, 450.0, 8.2, "EUR", 2028, 2028),
+        ("", "pilot", 31, 4310.0, 79.1, "EUR", 2028, 2028),
+        ("HU", "control", 13, 410.0, 7.6, "EUR", 2028, 2028),
+        ("HU", "pilot", 13, 3980.0, 73.7, "EUR", 2028, 2028),
+        ("RS", "control", 10, 330.0, 5.9, "EUR", 2028, 2028),
+        ("RS", "pilot", 10, 3120.0, 55.6, "EUR", 2028, 2028),
+        ("SI", "control", 8, 660.0, 12.4, "EUR", 2028, 2028),
+        ("SI", "pilot", 8, 6330.0, 118.9, "EUR", 2028, 2028),
     ]
-    return pd.DataFrame(
-        rows, columns=["country", "n_schools", "cost_per_school", "cost_per_pupil", "currency", "price_year"]
-    )
+    return pd.DataFrame(rows, columns=COST_COLUMNS)
 
 
 def crocoos_returns() -> pd.DataFrame:

@@ -10,7 +10,6 @@ from data_schema.errors import DataError
 from data_schema.tables import standard_tables
 from evaluation.flow import ERASED, SCHOOL_SENT_NOTHING, flow_table, joined_later
 from evaluation.population import NO_ANSWER, NO_RECORD, UNKNOWN, AnalysisData, Frames, analysis_data, measure_values
-from evaluation.practice import cost_table, implementation_table
 from evaluation.protocol import Protocol
 from reports.tables.flow import reason_text
 from reports.words import words
@@ -215,37 +214,6 @@ def test_a_scale_needs_half_of_its_items() -> None:
     values = measure_values(crocoos().outcome("engagement"), rows, TABLES["survey"])
     assert values[("01", "a")] == 2.5
     assert np.isnan(values[("01", "b")])
-
-
-def test_costs_are_by_currency_and_by_pupil() -> None:
-    rows = pd.DataFrame(
-        {
-            "school_id": ["01", "01", "02", "03"],
-            "country": ["SI", "SI", "SI", "RS"],
-            "amount": [100.0, 50.0, 250.0, 9000.0],
-            "currency": ["EUR", "EUR", "EUR", "RSD"],
-            "price_year": pd.array([2027, 2028, None, 2027], dtype="Int64"),
-        }
-    )
-    table = cost_table(rows, pupils=pd.Series({"01": 10, "02": 30}))
-    assert table[["country", "n_schools", "cost_per_school", "currency", "price_year"]].to_numpy().tolist() == [
-        ["RS", 1, 9000.0, "RSD", 2027],
-        ["SI", 2, 200.0, "EUR", 2028],
-    ]
-    assert table["cost_per_pupil"].tolist()[1] == 10.0
-    assert np.isnan(table["cost_per_pupil"].tolist()[0])
-
-
-def test_implementation_is_described_for_all_and_each_country() -> None:
-    rows = pd.DataFrame(
-        {"school_id": ["01", "02"], "country": ["SI", "RS"], "team_meetings": pd.array([10, 20], dtype="Int64")}
-    )
-    table = implementation_table(rows, TABLES["implementation"])
-    assert table[["country", "n_schools", "mean", "minimum", "maximum"]].to_numpy().tolist() == [
-        ["", 2, 15.0, 10.0, 20.0],
-        ["RS", 1, 20.0, 20.0, 20.0],
-        ["SI", 1, 10.0, 10.0, 10.0],
-    ]
 
 
 def test_a_scale_is_scored_by_its_declaration_reversed_items_and_needed_answers_included() -> None:

@@ -208,7 +208,8 @@ def test_costs_without_a_common_currency_are_given_by_country() -> None:
     costs = TRIALS["crocoos"].costs
     apart = replace(TRIALS["crocoos"], costs=costs[costs["country"] != ""])
     text = said("evidence_summary", apart)
-    assert "Hungary: EUR 74 a pupil, EUR 3,980 a school." in text
+    assert "Hungary, Pilot: EUR 74 per pupil, EUR 3,980 per school." in text
+    assert "Hungary, Control: EUR 7.60 per pupil, EUR 410 per school." in text
     assert "EUR 79" not in text
     few = replace(apart, costs=apart.costs.assign(n_schools=2))
     assert "Figures of fewer than 3 schools are not printed" in said("evidence_summary", few)
@@ -228,6 +229,25 @@ def test_implementation_is_described_and_not_called_a_cause() -> None:
     assert "it does not show what more or less of it would bring about" in text
     practice = "\n".join(texts(sections.implementation(TRIALS["crocoos"], "en")))
     assert not re.search(r"because|led to|caused|thanks to|effect of", practice)
+
+
+def test_what_each_arm_did_and_spent_stands_beside_the_other_with_the_difference() -> None:
+    text = said("evidence_summary", TRIALS["crocoos"])
+    assert "in control schools and pilot schools (difference)" in text
+    assert "Visits by the mentor 2.0 and 8.1 (+6.1)" in text
+    assert "Pilot: EUR 79 per pupil, EUR 4,310 per school." in text
+    assert "Control: EUR 8.20 per pupil, EUR 450 per school." in text
+    assert "cost per pupil in pilot schools" in text
+
+
+def test_an_arm_that_reported_neither_practice_nor_costs_is_named() -> None:
+    crocoos = TRIALS["crocoos"]
+    practice, costs = crocoos.implementation, crocoos.costs
+    pilot = replace(crocoos, implementation=practice[practice["arm"] == "pilot"], costs=costs[costs["arm"] == "pilot"])
+    for document in ("evidence_summary", "experimental_report"):
+        text = said(document, pilot)
+        assert "What control schools did was not reported." in text
+        assert "What it cost control schools to go on as usual was not reported." in text
 
 
 def test_warning_signals_are_judged_in_the_report_where_there_are_some() -> None:
