@@ -336,6 +336,7 @@ def cross_checks(
     frames: Mapping[str, pd.DataFrame],
     tables: Mapping[str, Table],
     *,
+    lists: Sequence[str] = ("pupil",),
     pending: Iterable[tuple[str, str]] = (),
     wave_dates: Mapping[str, tuple[date, date]] | None = None,
 ) -> list[Finding]:
@@ -347,6 +348,8 @@ def cross_checks(
         Table to its rows, as intake returns them.
     tables
         The tables.
+    lists
+        Names of the tables that say who the pupils of a school are.
     pending
         (school_id, pupil_id) of rows that were listed but are kept out until a question is answered.
     wave_dates
@@ -360,15 +363,16 @@ def cross_checks(
         stay.
     """
     findings: list[Finding] = []
-    if "pupil" in frames:
-        others = [frame for name, frame in frames.items() if name != "pupil" and tables[name].about == "pupil"]
-        listed = frames["pupil"]
-        known = (
-            {*zip(listed["school_id"], listed["pupil_id"], strict=True), *pending} if any(map(len, others)) else set()
-        )
+    listed = [frames[name] for name in lists if name in frames]
+    if listed:
+        others = [frame for name, frame in frames.items() if name not in lists and tables[name].about == "pupil"]
+        known = set(pending)
+        for frame in listed if any(map(len, others)) else ():
+            known.update(zip(frame["school_id"], frame["pupil_id"], strict=True))
         for frame in others:
             findings += _never_listed(frame, known)
-        findings += _two_pupils(listed)
+        for frame in listed:
+            findings += _two_pupils(frame)
     if "status" in frames and wave_dates:
         findings += _outside(frames["status"], wave_dates)
     return findings

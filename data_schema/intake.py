@@ -85,6 +85,7 @@ def read_inbox(
     schools: Mapping[str, str],
     waves: Sequence[str],
     wave_dates: Mapping[str, tuple[date, date]] | None = None,
+    lists: Sequence[str] = ("pupil",),
     follow: bool = False,
     decisions: Decisions = NO_DECISIONS,
     progress: Progress | None = None,
@@ -105,6 +106,8 @@ def read_inbox(
         Names of the waves, in their order.
     wave_dates
         Wave to its first and last day, where known, to check the dates of statuses by.
+    lists
+        Names of the tables that say who the pupils of a school are; the first is the one whose pupils are followed.
     follow
         Whether pupils are followed across waves by name where their identifier changes; see `data_schema.linking`.
     decisions
@@ -131,6 +134,7 @@ def read_inbox(
             schools=schools,
             waves=waves,
             wave_dates=wave_dates,
+            lists=lists,
             follow=follow,
             decisions=decisions,
             progress=progress,
@@ -157,6 +161,7 @@ def _taken_in(
     schools: Mapping[str, str],
     waves: Sequence[str],
     wave_dates: Mapping[str, tuple[date, date]] | None,
+    lists: Sequence[str],
     follow: bool,
     decisions: Decisions,
     progress: Progress | None,
@@ -171,14 +176,14 @@ def _taken_in(
     judged, withheld = _judged(parts, tables, schools, tell)
     findings = [_scrubbed(finding, withheld) for finding in (*claims.findings, *answers.unused())]
     frames = {name: _ordered(one.frame, tables[name], waves) for name, one in judged.items()}
-    pending = judged["pupil"].pending if "pupil" in judged else frozenset()
+    pending = {pupil for name in lists if name in judged for pupil in judged[name].pending}
     findings += [finding for one in judged.values() for finding in one.findings]
-    findings += cross_checks(frames, tables, pending=pending, wave_dates=wave_dates)
+    findings += cross_checks(frames, tables, lists=lists, pending=pending, wave_dates=wave_dates)
     findings += histories(frames, tables, waves=waves)
     links = None
-    if follow and "pupil" in frames:
-        findings += same_name_elsewhere(frames["pupil"])
-        followed = linked(frames, waves=waves, confirmed=answers.confirmed("pupil_id"))
+    if follow and lists[0] in frames:
+        findings += same_name_elsewhere(frames[lists[0]])
+        followed = linked(frames, listed=lists[0], waves=waves, confirmed=answers.confirmed("pupil_id"))
         frames, links = {name: _ordered(f, tables[name], waves) for name, f in followed.frames.items()}, followed.links
         findings += followed.findings
     rows, kept, of_file = _rows_of(judged, frames, findings)

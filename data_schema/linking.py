@@ -156,13 +156,21 @@ class Linked:
     findings: tuple[Finding, ...]
 
 
-def linked(frames: Mapping[str, pd.DataFrame], *, waves: Sequence[str], confirmed: Collection[Place] = ()) -> Linked:
+def linked(
+    frames: Mapping[str, pd.DataFrame],
+    *,
+    listed: str = "pupil",
+    waves: Sequence[str],
+    confirmed: Collection[Place] = (),
+) -> Linked:
     """Follow pupils across waves and between the schools of the trial.
 
     Parameters
     ----------
     frames
         As intake makes them, with names; not changed.
+    listed
+        Name of the table that says who the pupils of a school are.
     waves
         Names of the waves, in their order.
     confirmed
@@ -176,7 +184,7 @@ def linked(frames: Mapping[str, pd.DataFrame], *, waves: Sequence[str], confirme
     """
     import pandas as pd
 
-    pupils = frames.get("pupil")
+    pupils = frames.get(listed)
     rows: list[tuple[object, ...]] = []
     findings: list[Finding] = []
     renamed: dict[tuple[str, str], tuple[str, str]] = {}

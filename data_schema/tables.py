@@ -8,10 +8,13 @@ from types import MappingProxyType
 from typing import Literal
 
 from data_schema.errors import ProtocolError
-from data_schema.fields import Field, FilledInBy, Labels
+from data_schema.fields import Field, FilledInBy, Labels, Privacy
 from data_schema.vocabulary import GENDER, SCHOOL_TYPE, SETTLEMENT, STATUS, headers_of
 
 About = Literal["school", "pupil"]
+
+_PRIVATE_BY_NATURE: Mapping[str, Privacy] = MappingProxyType({"pupil_id": "identifier", "name": "direct"})
+"""What tells a pupil is private whatever a table about pupils says of it."""
 
 ADDED_COLUMNS = ("wave", "source_file", "source_sheet", "source_row")
 """Columns that intake adds to every table (and `country`, which the school table itself has)."""
@@ -58,7 +61,8 @@ class Table:
     earlier
         Its earlier versions, by the waves that have them.
     about
-        What a record is about; records about pupils have the fields `school_id` and `pupil_id`.
+        What a record is about; records about pupils have the fields `school_id` and `pupil_id`, and nobody need say
+        that `pupil_id` is an identifier and `name` the name of a pupil.
 
     Raises
     ------
@@ -77,6 +81,7 @@ class Table:
 
     def __post_init__(self) -> None:
         place = f"table {self.name!r}"
+        object.__setattr__(self, "fields", tuple(self._protected(item) for item in self.fields))
         reserved = sorted(set(self.names) & set(ADDED_COLUMNS))
         if reserved:
             raise ProtocolError(place, f"it declares {reserved}, which intake adds itself.", "Choose other names.")
@@ -85,6 +90,10 @@ class Table:
             raise ProtocolError(
                 place, f"its key needs {absent or 'a field'}, which it does not have.", "Declare these fields."
             )
+        apart = [name for name in ("school_id", "pupil_id") if self.about == "pupil" and name not in self.key]
+        if apart:
+            problem = f"its key lacks {apart}, and schools number their pupils as they like."
+            raise ProtocolError(place, problem, "Let the key hold school_id and pupil_id.")
         seldom = [item.name for item in self.fields if item.waves and (item.name in self._needed() or not self.by_wave)]
         if seldom:
             problem = f"{seldom} are asked in some waves only, and they tell its records apart."
@@ -145,6 +154,21 @@ class Table:
     def version_of(self, wave: str) -> Earlier | None:
         """Return the earlier version that files of a wave have; None where they have the one of now."""
         return next((one for one in self.earlier if wave in one.waves), None)
+
+    def _protected(self, item: Field) -> Field:
+        """Return a field with the privacy that it has by nature; refuse one by which records could not be joined."""
+        if item.name == "school_id" and (item.privacy != "open" or item.type != "identifier"):
+            problem = (
+                f"'school_id' is of type {item.type!r} and privacy {item.privacy!r}; it names schools of the frame."
+            )
+            raise ProtocolError(f"table {self.name!r}", problem, "Give it the type 'identifier' and no privacy.")
+        if item.name == "pupil_id" and (item.type != "identifier" or item.privacy == "direct"):
+            problem = f"'pupil_id' is of type {item.type!r} and privacy {item.privacy!r}; tables are joined by it."
+            raise ProtocolError(f"table {self.name!r}", problem, "Give it the type 'identifier'.")
+        is_told = item.name == "name" and self.about != "pupil"
+        if item.is_private or is_told or item.name not in _PRIVATE_BY_NATURE:
+            return item
+        return replace(item, privacy=_PRIVATE_BY_NATURE[item.name])
 
     def _check_versions(self) -> None:
         seen: dict[str, str] = {}
@@ -236,7 +260,11 @@ def extended(table: Table, fields: Sequence[Field], without: Sequence[str] = ())
         raise ProtocolError(
             f"table {table.name!r}", f"{unknown} cannot be left out; it has no such field.", "Check the spelling."
         )
-    own = {item.name: item for item in fields}
+    # A field that takes the place of a private one is private, too.
+    private = {item.name: item.privacy for item in table.fields if item.is_private}
+    own = {
+        item.name: item if item.is_private else replace(item, privacy=private.get(item.name, "open")) for item in fields
+    }
     kept = [own.pop(item.name, item) for item in table.fields if item.name not in without]
     declared = {item.name for item in fields}
     answers = {item.name: {code.name for code in item.codes} for item in (*kept, *own.values())}

@@ -10,8 +10,10 @@ import pandas as pd
 from evaluation.comparison import comparison_of
 from evaluation.frame import excluded
 from evaluation.population import NO_RECORD, PUPIL_KEY
+from evaluation.specifications import population_place
 
 if TYPE_CHECKING:
+    from data_schema.tables import Table
     from evaluation.population import AnalysisData
     from evaluation.protocol import Analysis, Protocol
 
@@ -31,6 +33,7 @@ def flow_table(
     protocol: Protocol,
     data: AnalysisData,
     *,
+    tables: Mapping[str, Table],
     schools: pd.DataFrame,
     allocation: pd.DataFrame,
     joined: pd.DataFrame,
@@ -43,6 +46,8 @@ def flow_table(
     ----------
     protocol, data
         The trial and its analysis data.
+    tables
+        The trial's tables by name.
     schools, allocation
         The sampling frame, and the drawn schools with their arm.
     joined
@@ -62,7 +67,7 @@ def flow_table(
     """
     rows: list[Row] = []
     compared = comparison_of(protocol, protocol.outcome(primary.outcome))
-    listed, wave = protocol.population.table, protocol.population_wave
+    listed, wave = population_place(protocol, tables)
     gone = erased.loc[(erased["table"] == listed) & (erased["wave"] == wave)].groupby("school_id")["n"].sum()
     for country in protocol.countries:
         frame = schools.loc[schools["country"] == country]

@@ -15,6 +15,7 @@ import pandas as pd
 
 from analysis.scales import scale_score
 from data_schema.errors import DataError
+from evaluation.specifications import population_place
 
 if TYPE_CHECKING:
     from data_schema.tables import Table
@@ -79,7 +80,8 @@ def analysis_data(
     DataError
         When the population is empty or a school-level covariate is not in the sampling frame.
     """
-    pupils = population(protocol, frames, schools=schools, allocation=allocation)
+    listed = frames[population_place(protocol, tables)]
+    pupils = population(protocol, listed, schools=schools, allocation=allocation)
     for covariate in protocol.covariates:
         if covariate.table == "school":
             pupils[covariate.name] = school_values(covariate, schools, pupils["school_id"])
@@ -93,14 +95,15 @@ def analysis_data(
     return AnalysisData(frame=pupils, missing=missing)
 
 
-def population(protocol: Protocol, frames: Frames, *, schools: pd.DataFrame, allocation: pd.DataFrame) -> pd.DataFrame:
-    """Return the analysed pupils with country, arm and stratum, sorted by school."""
-    wave = protocol.population_wave
-    listed = frames[protocol.population.table, wave][PUPIL_KEY].drop_duplicates()
+def population(
+    protocol: Protocol, rows: pd.DataFrame, *, schools: pd.DataFrame, allocation: pd.DataFrame
+) -> pd.DataFrame:
+    """Return the analysed pupils with country, arm and stratum, sorted by school; ``rows`` list them."""
+    listed = rows[PUPIL_KEY].drop_duplicates()
     joined = listed.merge(allocation[["school_id", "arm", "stratum"]], on="school_id", how="inner")
     if joined.empty:
         raise DataError(
-            f"table {protocol.population.table}, wave {wave}",
+            f"table {protocol.population.table}, wave {protocol.population_wave}",
             "no pupil of a drawn school is on the list.",
             "Put the schools' files into inbox/ and run `crocoos collect`.",
         )

@@ -51,6 +51,7 @@ def problems_between(protocol: Protocol) -> list[Problem]:
     return [
         *_inbox(protocol, tables),
         *_population(protocol, tables),
+        *_linking(protocol, tables),
         *(problem for item in protocol.covariates for problem in _measure(protocol, tables, item, "covariates")),
         *(problem for item in protocol.outcomes for problem in _outcome(protocol, tables, item)),
         *(problem for item in protocol.analyses for problem in _analysis(protocol, item)),
@@ -213,6 +214,18 @@ def _population(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Pro
     pupils = [name for name, table in tables.items() if table.about == "pupil"]
     if population.table not in pupils:
         yield unknown("[population], key 'table'", population.table, pupils, what="table of pupils")
+
+
+def _linking(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Problem]:
+    listed = tables.get(protocol.population.table)
+    if not protocol.linking.by_name or listed is None:
+        return
+    if "name" not in listed.names:
+        problem = f"the table {listed.name}, which lists the pupils, has no field 'name'."
+        yield Problem("[linking], key 'by_name'", problem, "Declare the field, or set by_name = false.")
+    elif not listed.by_wave:
+        problem = f"the table {listed.name}, which lists the pupils, is collected once: nobody is to be followed."
+        yield Problem("[linking], key 'by_name'", problem, "Set by_name = false.")
 
 
 def _measure(protocol: Protocol, tables: Mapping[str, Table], item: Measure, table: str) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from data_schema.errors import ProtocolError
 from data_schema.files import write_whole
 from evaluation.frame import eligible
 from evaluation.provenance import whole_folder
-from evaluation.specifications import tables_of
+from evaluation.specifications import lists_of_pupils, tables_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -203,15 +203,19 @@ def _catalogue(country: str) -> Catalogue:
 
 def _pupils(trial: Trial, wave: str) -> dict[str, list[dict[str, str]]]:
     """Return the pupils that are known of each school, as its files list them: in this wave or the last one before."""
+    import pandas as pd
+
     from data_schema.privacy import looks_like_name
     from evaluation.stages.collect import taken_in
 
     if not trial.inbox_files():
         return {}
-    frame = taken_in(trial).frames["pupil"]
     names = trial.protocol.wave_names
-    until = names[: names.index(wave) + 1]
-    frame = frame[frame["wave"].isin(until)].drop_duplicates(["school_id", "pupil_id"], keep="last")
+    frames = taken_in(trial).frames
+    frame = pd.concat([frames[name] for name in lists_of_pupils(trial.protocol)], ignore_index=True)
+    # A list without waves says who the pupils are whatever the wave.
+    frame = frame[frame["wave"].isin(("", *names[: names.index(wave) + 1]))]
+    frame = frame.drop_duplicates(["school_id", "pupil_id"], keep="last")
     has_class = "class" in frame.columns
     known: dict[str, list[dict[str, str]]] = {}
     order = ["school_id", *(["class"] if has_class else []), "pupil_id"]

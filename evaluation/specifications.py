@@ -84,6 +84,19 @@ def _field(section: FieldSection) -> Field:
     )
 
 
+def lists_of_pupils(protocol: Protocol) -> tuple[str, ...]:
+    """Return the tables that say who the pupils of a school are: that of the population, and the standard list."""
+    listed = protocol.population.table
+    is_sent = any(rule.table == "pupil" for rule in protocol.inbox)
+    return (listed, "pupil") if listed != "pupil" and is_sent else (listed,)
+
+
+def population_place(protocol: Protocol, tables: Mapping[str, Table]) -> tuple[str, str]:
+    """Return the table that lists the population and its wave, which is "" where the table has none."""
+    listed = protocol.population.table
+    return listed, protocol.population_wave if tables[listed].by_wave else ""
+
+
 def design_of(protocol: Protocol) -> Design:
     """Return the design that draws, and replays, the allocation.
 

@@ -22,6 +22,7 @@ from data_schema.language import Catalogue, Language
 from data_schema.messages import answers_in, label_in, language_of
 from evaluation.rehearsal.forms import Cell, Form, csv_bytes, xlsx_bytes
 from evaluation.rehearsal.plausible import FIRST_YEAR, asked, values_of
+from evaluation.specifications import lists_of_pupils
 
 if TYPE_CHECKING:
     from data_schema.fields import Field
@@ -160,7 +161,11 @@ class _Writer:
     def _rows(self, table: Table, school: str, wave: str, country: str) -> Columns:
         """Return the rows of a school; those of a list of pupils are the same in every wave."""
         is_list = table.about == "pupil" and set(table.key) == {"school_id", "pupil_id"}
-        known = self._lists.get((table.name, school), {}) if is_list and table.name == "pupil" else {}
+        known = (
+            self._lists.get((table.name, school), {})
+            if is_list and table.name in lists_of_pupils(self.protocol)
+            else {}
+        )
         number = self.protocol.wave_names.index(wave) if wave else len(self.protocol.waves) - 1
         columns = self._keys(table, school, number)
         n = len(columns["school_id"])
@@ -171,7 +176,7 @@ class _Writer:
             drawn = known.get(item.name) or self._values(table, item, n, number, country, rng)
             there = asked(columns, item)
             columns[item.name] = [value if is_asked else None for value, is_asked in zip(drawn, there, strict=True)]
-        if table.name == "pupil":
+        if table.name in lists_of_pupils(self.protocol):
             self._lists.setdefault((table.name, school), columns)
         return columns
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from evaluation.comparison import primary_comparison
 from evaluation.frame import eligible
 from evaluation.provenance import stage_folder
-from evaluation.specifications import tables_of
+from evaluation.specifications import population_place, tables_of
 from evaluation.stages import inputs_of, require
 from evaluation.stages.assign import allocation_frame
 from evaluation.stages.collect import STORE
@@ -195,13 +195,13 @@ def pupil_frame(trial: Trial) -> pd.DataFrame | None:
         return None
     protocol, tables = trial.protocol, tables_of(trial.protocol)
     items = [item for item in protocol.covariates if item.table != "school"]
-    default = protocol.population_wave
+    listed = population_place(protocol, tables)
     places = {item.name: place_of(item, protocol, tables) for item in items}
-    wanted = dict.fromkeys([(protocol.population.table, default), *places.values()])
+    wanted = dict.fromkeys([listed, *places.values()])
     frames = stored_frames(trial, wanted)
-    if frames[protocol.population.table, default].empty:
+    if frames[listed].empty:
         return None
-    pupils = population(protocol, frames, schools=trial.schools()[0], allocation=allocation_frame(trial))
+    pupils = population(protocol, frames[listed], schools=trial.schools()[0], allocation=allocation_frame(trial))
     for item in items:
         pupils = with_measure(pupils, item, frames[places[item.name]], tables)
     return pupils

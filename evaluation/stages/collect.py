@@ -20,7 +20,7 @@ from evaluation.decisions import checked_waves, decisions_of, frozen_waves
 from evaluation.erasure import tombstones_of
 from evaluation.frame import eligible
 from evaluation.provenance import stage_folder
-from evaluation.specifications import inbox_rules_of, tables_of
+from evaluation.specifications import inbox_rules_of, lists_of_pupils, tables_of
 from evaluation.stages import inputs_of
 
 if TYPE_CHECKING:
@@ -191,6 +191,7 @@ def taken_in(trial: Trial) -> Intake:
         tables=tables_of(trial.protocol),
         schools=dict(zip(schools["school_id"], schools["country"], strict=True)),
         waves=trial.protocol.wave_names,
+        lists=lists_of_pupils(trial.protocol),
         follow=trial.protocol.linking.by_name,
         decisions=decisions_of(trial),
         progress=trial.progress,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from evaluation.comparison import Comparison, comparison_of, margins_of, primary_comparison
 from evaluation.provenance import stage_folder
-from evaluation.specifications import design_of, tables_of
+from evaluation.specifications import design_of, population_place, tables_of
 from evaluation.stages import inputs_of, require
 from evaluation.stages.assign import allocation_frame
 from evaluation.stages.collect import stored_frames
@@ -99,7 +99,7 @@ def needed_frames(trial: Trial) -> dict[tuple[str, str], pd.DataFrame]:
     for measure in (*protocol.covariates, *protocol.outcomes):
         if measure.table != "school":
             wanted[place_of(measure, protocol, tables)] = None
-    wanted[listed, protocol.population_wave] = None
+    wanted[population_place(protocol, tables)] = None
     wanted |= {("implementation", ""): None, ("costs", ""): None, ("signals", protocol.population_wave): None}
     return stored_frames(trial, wanted)
 
@@ -238,6 +238,7 @@ def _descriptions(trial: Trial, frames: Frames, data: AnalysisData) -> dict[str,
         FLOW: flow_table(
             protocol,
             data,
+            tables=tables_of(protocol),
             schools=trial.schools()[0],
             allocation=drawn,
             joined=joined,

@@ -126,6 +126,7 @@ def flow_with(
     return flow_table(
         plan,
         found,
+        tables=TABLES,
         schools=schools,
         allocation=allocation,
         joined=joined_later([frames()["pupil", "after"]], found),

@@ -12,7 +12,7 @@ ARMS = ("control", "pilot")
 TABLE = standard_tables()["implementation"]
 
 
-def costs(**columns: object) -> pd.DataFrame:
+def costs(**columns: str | list[float]) -> pd.DataFrame:
     rows = pd.DataFrame(
         {
             "school_id": ["01", "01", "02", "03"],
