@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _FURTHER = Field("further", "number")
 _REMEDY = "Correct the file and read it again."
+
+ROW = "source_row"
+"""Column of the row of the file that a school stands in, from 1."""
 
 
 def read_school_frame(
@@ -53,6 +56,34 @@ def read_school_frame(
         With its findings, when the file cannot be read, lacks a required column, names a school twice, leaves an
         identifier empty or lists no school.
     """
+    frame, findings = read_school_rows(path, table, file=file, sheet=sheet)
+    refuse(findings.by_severity("refused"))
+    return frame.drop(columns=ROW), findings
+
+
+def read_school_rows(
+    path: Path | bytes, table: Table, *, file: str = "", sheet: str = "", numbers: Collection[str] = ()
+) -> tuple[pd.DataFrame, Findings]:
+    """Read the sampling frame with the row of each school in the file, whatever was found in the rows.
+
+    Parameters
+    ----------
+    path, table, file, sheet
+        As for `read_school_frame`.
+    numbers
+        Columns that the table does not know and that are used as numbers: where one holds numbers and something else,
+        the latter is asked about instead of making the column text.
+
+    Returns
+    -------
+    tuple
+        The frame as `read_school_frame` returns it, with a column `ROW`; and what was found, refused rows included.
+
+    Raises
+    ------
+    DataError
+        With its findings, when the file cannot be read, lacks a required column or lists no school.
+    """
     called = file or (path.name if isinstance(path, Path) else "schools.csv")
     reading = read_file(path, file=called)
     sheets = [one for one in reading.sheets if not sheet or one.sheet == sheet or one.separator]
@@ -62,26 +93,35 @@ def read_school_frame(
     layout = lay_out(sheets[0], table)
     # Notes are about columns that the table does not know; here they are kept.
     known = Findings(finding for finding in layout.findings if finding.severity != "note")
-    _stop(known)
+    refuse(known.by_severity("refused"))
     absent = [item.name for item in table.fields if item.required and item.name not in layout.columns]
     if absent:
         raise DataError(called, f"It has no column {absent[0]!r}.", "Add it.", findings=known)
     if not layout.rows:
         raise DataError(called, "It lists no school.", "Add one row a school.", findings=known)
-    frame, found = _read(layout, table)
-    _stop(Findings([*found, *_doubled(frame, layout)]))
-    ordered = frame.drop(columns="_row").sort_values("school_id", kind="stable", ignore_index=True)
-    return ordered, Findings([*found, *_alike(frame, layout)])
+    frame, found = _read(layout, table, numbers)
+    ordered = frame.sort_values("school_id", kind="stable", ignore_index=True)
+    return ordered, Findings([*found, *_doubled(frame, layout), *_alike(frame, layout)])
 
 
-def _stop(findings: Findings) -> None:
-    refused = findings.by_severity("refused")
-    if refused:
-        more = f" ({len(refused) - 1} more findings.)" if len(refused) > 1 else ""
-        raise DataError(refused[0].place, f"{refused[0].problem}{more}", refused[0].remedy, findings=findings)
+def refuse(findings: Sequence[Finding]) -> None:
+    """Raise all findings as one error; do nothing where there are none.
+
+    Raises
+    ------
+    DataError
+        With the findings; each is a line of the text where there are several.
+    """
+    told = Findings(findings).condensed()
+    if len(told) == 1:
+        raise DataError(told[0].place, told[0].problem, told[0].remedy, findings=Findings(findings))
+    if told:
+        others = "".join(f"\n  - {one}" for one in told[1:])
+        problem = f"{told[0].problem} {told[0].remedy} {len(told) - 1} more:{others}\n"
+        raise DataError(told[0].place, problem, _REMEDY, findings=Findings(findings))
 
 
-def _read(layout: Layout, table: Table) -> tuple[pd.DataFrame, list[Finding]]:
+def _read(layout: Layout, table: Table, numbers: Collection[str]) -> tuple[pd.DataFrame, list[Finding]]:
     import pandas as pd
 
     findings: list[Finding] = []
@@ -91,14 +131,19 @@ def _read(layout: Layout, table: Table) -> tuple[pd.DataFrame, list[Finding]]:
             continue
         column = clean_column(item, [layout])
         columns[item.name] = typed_series(column.found, item)
-        for position in column.questions().tolist():
-            value = "" if item.is_private else shown(column.raw[column.codes[position]]).strip()
-            problem = column.cell(position).problem.replace("{value}", repr(value) if value else "What stands here")
-            found = _finding(layout, position, item.name, problem, column.cell(position).remedy)
-            findings.append(replace(found, value=value, severity="refused" if item.name == "school_id" else "question"))
+        odd = [_odd(layout, column, position, item.name) for position in column.questions().tolist()]
+        findings += [replace(one, severity="refused") for one in odd] if item.name == "school_id" else odd
         findings += _missing(layout, column)
-    columns |= _further(layout)
-    return pd.DataFrame(columns).assign(_row=[at + 1 for at in layout.rows]), findings
+    further, odd = _further(layout, numbers)
+    return pd.DataFrame({**columns, **further, ROW: [at + 1 for at in layout.rows]}), [*findings, *odd]
+
+
+def _odd(layout: Layout, column: Column, position: int, name: str) -> Finding:
+    """Ask about a cell that could not be read."""
+    value = "" if column.field.is_private else shown(column.raw[column.codes[position]]).strip()
+    problem = column.cell(position).problem.replace("{value}", repr(value) if value else "What stands here")
+    found = _finding(layout, position, name, problem, column.cell(position).remedy)
+    return replace(found, value=value, severity="question")
 
 
 def _missing(layout: Layout, column: Column) -> Iterator[Finding]:
@@ -110,25 +155,34 @@ def _missing(layout: Layout, column: Column) -> Iterator[Finding]:
             yield replace(_finding(layout, position, name, f"{name!r} is missing.", _REMEDY), severity=severity)
 
 
-def _further(layout: Layout) -> dict[str, pd.Series]:
-    """Read the columns that the table does not know: as numbers if all values are, as text otherwise."""
+def _further(layout: Layout, numbers: Collection[str]) -> tuple[dict[str, pd.Series], list[Finding]]:
+    """Read the columns that the table does not know: as numbers if all values are, as text otherwise.
+
+    One that is used as numbers, and has some, is read as numbers, with a question about whatever else it holds.
+    """
     taken = set(layout.columns.values())
     further: dict[str, pd.Series] = {}
+    findings: list[Finding] = []
     for at, title in enumerate(layout.sheet.rows[layout.header or 0]):
         if at in taken or title is None:
             continue
         column = clean_column(_FURTHER, [replace(layout, columns={_FURTHER.name: at})])
-        if len(column.questions()):
+        name = str(title).strip()
+        odd = column.questions().tolist()
+        if name in numbers and 0 < len(odd) < int((~column.is_missing()).sum()):
+            findings += [_odd(layout, column, position, name) for position in odd]
+            odd = []
+        if odd:
             series = text_series([shown(cell).strip() or None for cell in column.sent])
         else:
             series = typed_series(column.found, _FURTHER)
-        further[str(title).strip()] = series
-    return further
+        further[name] = series
+    return further, findings
 
 
 def _doubled(frame: pd.DataFrame, layout: Layout) -> Iterator[Finding]:
     """Refuse every row of a school that is listed more than once."""
-    for school, rows in frame.groupby("school_id", sort=False)["_row"]:
+    for school, rows in frame.groupby("school_id", sort=False)[ROW]:
         for row in rows if len(rows) > 1 else ():
             others = row_ranges(int(other) for other in rows if other != row)
             problem = f"The school {school!r} is listed twice: row {others} names it as well."
@@ -137,9 +191,10 @@ def _doubled(frame: pd.DataFrame, layout: Layout) -> Iterator[Finding]:
 
 def _alike(frame: pd.DataFrame, layout: Layout) -> Iterator[Finding]:
     """Ask about schools whose identifiers differ by leading zeros or signs only."""
-    by_bare = frame.groupby(frame["school_id"].map(bare_identifier), sort=False)
+    named = frame.loc[frame["school_id"].notna()].drop_duplicates("school_id")
+    by_bare = named.groupby(named["school_id"].map(bare_identifier), sort=False)
     for _, group in by_bare:
-        for school, row in zip(group["school_id"], group["_row"], strict=True) if len(group) > 1 else ():
+        for school, row in zip(group["school_id"], group[ROW], strict=True) if len(group) > 1 else ():
             others = ", ".join(repr(other) for other in group["school_id"] if other != school)
             problem = f"{school!r} differs from {others} by leading zeros or signs only."
             found = _in_row(

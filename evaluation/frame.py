@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError
-from evaluation.specifications import tables_of
+from data_schema.findings import Finding, Findings
+from evaluation.specifications import design_of, tables_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from data_schema.findings import Findings
+    from data_schema.fields import Field
     from evaluation.protocol import Protocol
 
 
@@ -28,17 +31,15 @@ def read_frame(path: Path, protocol: Protocol) -> tuple[pd.DataFrame, Findings]:
     Returns
     -------
     tuple
-        The frame sorted by school_id, and what is odd about the file.
+        The frame sorted by school_id, and what is odd in columns that nothing reads.
 
     Raises
     ------
     DataError
-        When the file is missing or unusable, a country is not one of the protocol's, or a country has no school.
+        When the file is missing or unusable, a value of a column that the trial reads cannot be understood, a country
+        is not one of the protocol's, or a country has no school. All findings are in the text.
     """
-    from data_schema.frames import read_school_frame
-
-    frame, findings = read_school_frame(path, tables_of(protocol)["school"])
-    _check_countries(frame, protocol, file=path.name)
+    frame, findings = _read(path, protocol)
     empty = sorted(set(protocol.countries) - set(frame["country"]))
     if empty:
         raise DataError(
@@ -49,35 +50,141 @@ def read_frame(path: Path, protocol: Protocol) -> tuple[pd.DataFrame, Findings]:
     return frame.sort_values("school_id", ignore_index=True), findings
 
 
-def _check_countries(frame: pd.DataFrame, protocol: Protocol, *, file: str) -> None:
-    if "country" not in frame.columns:
-        raise DataError(
-            file, "there is no column 'country'.", "Give every school its country's two letters, such as HU."
-        )
-    known = set(protocol.countries)
-    strange = frame.loc[~frame["country"].isin(known)]
-    if len(strange):
-        first = strange.iloc[0]
-        raise DataError(
-            f"{file}, school {first['school_id']}",
-            f"the country '{first['country']}' is not one of the protocol's.",
-            f"Use one of {', '.join(sorted(known))}, or add it under [countries].",
-        )
-
-
 def read_schools_of(path: Path, protocol: Protocol) -> pd.DataFrame:
     """Read a further table of schools: late ones, or reserves.
 
     Raises
     ------
     DataError
-        When the file is missing or unusable, or a country is not one of the protocol's.
+        As `read_frame` does; a country may have no school in it.
     """
-    from data_schema.frames import read_school_frame
+    return _read(path, protocol)[0]
 
-    frame, _ = read_school_frame(path, tables_of(protocol)["school"])
-    _check_countries(frame, protocol, file=path.name)
-    return frame
+
+def check_frame(path: Path, protocol: Protocol) -> Findings:
+    """Check that the frame has what the draw and the school-level covariates need.
+
+    Returns
+    -------
+    Findings
+        What is odd in columns that nothing reads.
+
+    Raises
+    ------
+    DataError
+        When `read_frame` would, a column is not there, or a school that can be drawn has no value in a column that the
+        draw reads.
+    """
+    from data_schema.frames import refuse
+
+    frame, bad, odd = _looked_at(path, protocol)
+    known = {(one.row, one.column) for one in bad}
+    missing = [
+        one for one in _unfilled(eligible(frame), protocol, file=path.name) if (one.row, one.column) not in known
+    ]
+    refuse([*bad, *_absent(frame, protocol, file=path.name), *missing])
+    return odd
+
+
+def _read(path: Path, protocol: Protocol) -> tuple[pd.DataFrame, Findings]:
+    from data_schema.frames import ROW, refuse
+
+    frame, bad, odd = _looked_at(path, protocol)
+    refuse(bad)
+    return frame.drop(columns=ROW), odd
+
+
+def _looked_at(path: Path, protocol: Protocol) -> tuple[pd.DataFrame, Findings, Findings]:
+    """Return the frame with the rows of the file, what must be corrected, and what is odd beside that."""
+    from data_schema.frames import read_school_rows
+
+    table, used = tables_of(protocol)["school"], used_columns(protocol)
+    frame, found = read_school_rows(path, table, numbers=_numbers(protocol))
+    bad = Findings(one for one in found if one.severity == "refused" or _is_asked(one, used))
+    said = [_with_codes(one, table.field(one.column)) if one.column in table.names else one for one in bad]
+    strange = _strange_countries(frame, protocol, file=path.name)
+    return frame, Findings([*said, *strange]), Findings(one for one in found if one not in bad)
+
+
+def _is_asked(found: Finding, used: frozenset[str]) -> bool:
+    return found.severity == "question" and found.column in used
+
+
+def used_columns(protocol: Protocol) -> frozenset[str]:
+    """Return the columns of the frame that stages read: by them schools are drawn, counted, compared and adjusted."""
+    return frozenset(("country", "consent", "size", *_drawn_by(protocol), *_covariates(protocol)))
+
+
+def _drawn_by(protocol: Protocol) -> tuple[str, ...]:
+    """Return the columns that the draw reads, in the protocol's order."""
+    section = protocol.design
+    if section.kind == "recorded":
+        return section.strata
+    order = section.minimisation.order if section.minimisation is not None else ""
+    named = (*section.strata, *design_of(protocol).variables, *((order,) if order else ()))
+    return tuple(dict.fromkeys(named))
+
+
+def _covariates(protocol: Protocol) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(item.field or item.name for item in protocol.covariates if item.table == "school"))
+
+
+def _numbers(protocol: Protocol) -> frozenset[str]:
+    """Return the columns that are numbers where they have any: not strata, and not what is declared a category."""
+    section = protocol.design
+    names = set(section.strata) - set(section.cuts)
+    names |= set(section.constraint.categories if section.constraint is not None else ())
+    return used_columns(protocol) - names
+
+
+def _strange_countries(frame: pd.DataFrame, protocol: Protocol, *, file: str) -> Iterator[Finding]:
+    from data_schema.frames import ROW
+
+    known = ", ".join(sorted(protocol.countries))
+    strange = frame.loc[frame["country"].notna() & ~frame["country"].isin(set(protocol.countries))]
+    for at, country in zip(strange[ROW], strange["country"], strict=True):
+        yield Finding(
+            file=file,
+            row=int(at),
+            column="country",
+            value=str(country),
+            problem=f"the country '{country}' is not one of the protocol's.",
+            remedy=f"Use one of {known}, or add it under [countries].",
+            severity="refused",
+        )
+
+
+def _with_codes(found: Finding, field: Field) -> Finding:
+    """Add to a question about an answer that the answers may be declared."""
+    if not field.codes or field.type == "yes_no":
+        return found
+    remedy = f"{found.remedy} Or declare the answers of '{field.name}' under [tables.school]."
+    return replace(found, remedy=remedy)
+
+
+def _absent(frame: pd.DataFrame, protocol: Protocol, *, file: str) -> Iterator[Finding]:
+    """Refuse a frame without a column that the draw or a covariate reads."""
+    from data_schema.frames import ROW
+
+    needs = dict.fromkeys(_covariates(protocol), "a covariate needs it")
+    needs |= dict.fromkeys(_drawn_by(protocol), "the draw needs it")
+    columns = ", ".join(str(name) for name in frame.columns if name != ROW)
+    for name, why in needs.items():
+        if name not in frame.columns:
+            problem = f"there is no column '{name}', and {why}."
+            remedy = f"Add it, or correct the protocol; the columns are: {columns}."
+            yield Finding(file=file, column=name, problem=problem, remedy=remedy, severity="refused")
+
+
+def _unfilled(frame: pd.DataFrame, protocol: Protocol, *, file: str) -> Iterator[Finding]:
+    """Refuse schools that can be drawn and have no value in a column that the draw reads."""
+    from data_schema.frames import ROW
+
+    for name in _drawn_by(protocol):
+        for at in frame.loc[frame[name].isna(), ROW] if name in frame.columns else ():
+            problem = f"'{name}' is missing, and the draw needs it."
+            remedy = "Fill it in, or let the school's consent be 'no' if it does not take part."
+            yield Finding(file=file, row=int(at), column=name, problem=problem, remedy=remedy, severity="refused")
 
 
 def excluded(frame: pd.DataFrame) -> dict[str, str]:

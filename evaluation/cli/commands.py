@@ -15,6 +15,7 @@ from evaluation.cli.folder import open_trial, trial_folder
 from evaluation.cli.power_command import power
 
 if TYPE_CHECKING:
+    from data_schema.findings import Findings
     from evaluation.frozen_plan import PlanState
 
 _STATES = {"fresh": "green", "stale": "yellow", "missing": None}
@@ -70,9 +71,12 @@ def _indented(reasons: Sequence[str]) -> str:
 @click.option("--freeze", is_flag=True, help="Freeze the protocol as it is now, once and for all.")
 def plan(folder: Path, *, as_json: bool, freeze: bool) -> None:
     """Check the protocol and show what it plans; --freeze keeps it for comparison."""
+    from evaluation.stages.plan import frame_findings
+
     trial = open_trial(folder)
     state = trial.plan(freeze=freeze)
     protocol = trial.protocol
+    odd = frame_findings(trial)
     analyses = [["analysis", "outcome", "role", "model"]]
     analyses += [[item.name, item.outcome, item.role, item.model] for item in protocol.analyses]
     lines = [
@@ -83,6 +87,8 @@ def plan(folder: Path, *, as_json: bool, freeze: bool) -> None:
         "",
         table(analyses),
         "",
+        *_frame_lines(protocol.schools.file, odd),
+        "",
         _plan_state(state),
     ]
     values = {
@@ -90,8 +96,17 @@ def plan(folder: Path, *, as_json: bool, freeze: bool) -> None:
         "sha256": state.sha256,
         "changes": list(state.changes),
         "rewordings": list(state.rewordings),
+        "findings": [str(one) for one in odd or ()],
     }
     Console(as_json=as_json).answer(values, "\n".join(lines))
+
+
+def _frame_lines(file: str, odd: Findings | None) -> list[str]:
+    if odd is None:
+        return [f"{file} is not there yet; run this again when it is, and its rows are checked."]
+    if not odd:
+        return [f"Schools can be drawn from {file}; nothing in it is odd."]
+    return [f"Schools can be drawn from {file}. Odd in columns that nothing reads:", *map(str, odd.condensed())]
 
 
 def _plan_state(state: PlanState) -> str:
@@ -139,6 +154,12 @@ def collect(folder: Path, *, as_json: bool, show_all: bool) -> None:
     Console(as_json=as_json).answer(values, "\n".join(lines))
 
 
+NOTHING_COMPARED = (
+    "Nothing was compared: the sampling frame has no column 'size', and no covariate is of schools or of pupils whose "
+    "data have been collected. Add an entry to [[covariates]], or put files into inbox/ and run `crocoos collect`."
+)
+
+
 @click.command()
 @trial_folder
 def balance(folder: Path, *, as_json: bool) -> None:
@@ -151,7 +172,8 @@ def balance(folder: Path, *, as_json: bool) -> None:
         name = row["label"] if not row["category"] else f"{row['label']}: {row['category']}"
         figures = [f"{row[key]:.2f}" for key in ("mean_reference", "mean_arm", "std_difference")]
         rows.append([row["level"], name, *figures, row["wwc"]])
-    text = f"{table(rows, right=(2, 3, 4))}\n\nWritten to {trial.paths.balance}."
+    shown = table(rows, right=(2, 3, 4)) if len(overall) else NOTHING_COMPARED
+    text = f"{shown}\n\nWritten to {trial.paths.balance}."
     Console(as_json=as_json).answer({"rows": overall.to_dict("records")}, text)
 
 

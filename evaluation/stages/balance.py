@@ -62,7 +62,9 @@ def balance(trial: Trial) -> pd.DataFrame:
         own = [_variable(item, pupils) for item in trial.protocol.covariates if item.table != "school"]
         of_pupils = balance_table(pupils, variables=own, arms=arms, level="pupil", school="school_id")
         tables.append(_with_strata(of_pupils, pupils, own))
-    table: pd.DataFrame = pd.concat([part for part in tables if len(part)], ignore_index=True)
+    # Without any measure the table has its columns and no row: nothing was compared, and reports say so.
+    filled = [part for part in tables if len(part)] or tables[:1]
+    table: pd.DataFrame = pd.concat(filled, ignore_index=True)
     trial.progress("testing by re-draws", 2, 4)
     test = joint_test(trial, schools, variables, pupils)
     language = trial.protocol.reports.languages[0]

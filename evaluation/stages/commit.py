@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from data_schema.errors import DesignError
-from evaluation.frame import eligible
+from evaluation.frame import check_frame, eligible
 from evaluation.provenance import read_record, stage_folder
 from evaluation.specifications import design_of
 from evaluation.stages import inputs_of
@@ -93,11 +93,14 @@ def checked_schools(trial: Trial) -> pd.DataFrame:
 
     Raises
     ------
+    DataError
+        When the sampling frame lacks what the draw needs.
     DesignError
         When two identifiers can be taken for one another.
     """
     from randomisation.schools import look_alikes
 
+    check_frame(trial.paths.root / trial.protocol.schools.file, trial.protocol)
     schools = eligible(trial.sampling_frame()[0])
     pairs = look_alikes(schools["school_id"].tolist())
     if pairs:

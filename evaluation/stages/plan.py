@@ -6,12 +6,31 @@ import json
 from typing import TYPE_CHECKING
 
 from data_schema.errors import ProtocolError
+from evaluation.frame import check_frame
 from evaluation.frozen_plan import FROZEN, PlanState, plan_state
 from evaluation.provenance import sha256, stage_folder
 from evaluation.stages import inputs_of
 
 if TYPE_CHECKING:
+    from data_schema.findings import Findings
     from evaluation.trial import Trial
+
+
+def frame_findings(trial: Trial) -> Findings | None:
+    """Open the sampling frame and return what is odd in columns that nothing reads; None before there is a frame.
+
+    Raises
+    ------
+    DataError
+        With every finding in columns that the trial reads.
+    """
+    from evaluation.stages.commit import checked_schools
+
+    path = trial.paths.root / trial.protocol.schools.file
+    if not path.exists():
+        return None
+    checked_schools(trial)
+    return check_frame(path, trial.protocol)
 
 
 def plan(trial: Trial, *, freeze: bool) -> PlanState:
@@ -21,7 +40,10 @@ def plan(trial: Trial, *, freeze: bool) -> PlanState:
     ------
     ProtocolError
         When another protocol was frozen before: a plan is frozen once, and what changes later stays visible.
+    DataError
+        When the sampling frame is there and the schools cannot be drawn from it as it is.
     """
+    frame_findings(trial)
     if not freeze:
         return trial.plan_state
     state = trial.plan_state

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from evaluation.trial import Trial
@@ -85,14 +86,17 @@ def rows_of(school: str, header: str, row: Callable[[int, str], str]) -> str:
     return "\n".join([*lines, ""])
 
 
+def _status(marks: Sequence[float], place: int, _pupil: str) -> str:
+    return f"enrolled;{marks[place]}"
+
+
 def plain_files() -> dict[str, str]:
     """Return the files of the plain protocol: lists with consent, and statuses with marks that vary."""
     files = {}
     for at, school in enumerate(school_ids()):
+        marks = [2 + (7 * place + 3 * at) % 5 / 2 for place in range(N_PUPILS)]
         files[f"before/pupil_{school}.csv"] = rows_of(school, "gender;consent", lambda k, _: f"{'fm'[k % 2]};yes")
-        files[f"after/status_{school}.csv"] = rows_of(
-            school, "status;average_mark", lambda k, _, at=at: f"enrolled;{2 + (7 * k + 3 * at) % 5 / 2}"
-        )
+        files[f"after/status_{school}.csv"] = rows_of(school, "status;average_mark", partial(_status, marks))
     return files
 
 
