@@ -1,4 +1,4 @@
-"""What people decided about the data: files withdrawn, waves frozen. A log that is only ever added to holds it."""
+"""What people decided about the data, as the trial's log has it: files withdrawn, waves frozen."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from data_schema.errors import DataError, DesignError, ProtocolError, StaleError, StorageError
-from data_schema.files import storage_error, write_whole
+from data_schema.errors import DataError, ProtocolError, StaleError
+from evaluation.trial_log import Event, append_event
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from data_schema.decisions import Decisions
     from evaluation.trial import Trial
-    from randomisation.log import LogEntry
 
-LOG = "decisions.jsonl"
-"""File in the trial's folder: one decision a line, each with the hash of the one before."""
+DECISIONS = (Event.FILE_WITHDRAWN, Event.FILE_RESTORED, Event.WAVE_FROZEN, Event.WAVE_THAWED)
+"""What the log calls them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,41 +49,6 @@ class FrozenWave:
         return {"wave": self.wave, "frozen": self.frozen, "sha256": self.sha256}
 
 
-def read_log(trial: Trial) -> tuple[LogEntry, ...]:
-    """Read the decisions.
-
-    Raises
-    ------
-    StorageError
-        When the log cannot be read, or a line was changed, moved or taken out.
-    """
-    from randomisation.log import LogEntry, verify_log
-
-    path = trial.paths.root / LOG
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        entries = tuple(LogEntry.from_json_line(line) for line in lines)
-    except OSError as error:
-        raise storage_error(path, error) from error
-    except (DesignError, UnicodeDecodeError) as error:
-        raise StorageError(LOG, "a line cannot be read.", _RESTORE) from error
-    problems = verify_log(entries)
-    if problems:
-        raise StorageError(LOG, f"it is damaged: {problems[0]}", _RESTORE)
-    return entries
-
-
-_RESTORE = "Bring it back from a copy; lines are only ever added at its end."
-
-
-def _decide(trial: Trial, event: str, detail: Mapping[str, str]) -> None:
-    from randomisation.log import append
-
-    entries = append(read_log(trial), event=event, detail=detail, time=trial.clock().isoformat(timespec="seconds"))
-    lines = "".join(f"{entry.to_json_line()}\n" for entry in entries)
-    write_whole(trial.paths.root / LOG, lines.encode())
-
-
 def withdraw(trial: Trial, *, file: str, reason: str, superseded_by: str = "") -> None:
     """Withdraw a file of the inbox: it stays where it is, and none of its rows are taken in.
 
@@ -109,9 +73,9 @@ def withdraw(trial: Trial, *, file: str, reason: str, superseded_by: str = "") -
         _need_file(trial, name)
     if file == superseded_by:
         raise DataError(f"inbox/{file}", "a file cannot take its own place.", "Name the newer file.")
-    _decide(
+    append_event(
         trial,
-        "withdrawn",
+        Event.FILE_WITHDRAWN,
         {"file": file, "sha256": _digest(trial, file), "superseded_by": superseded_by, "reason": reason},
     )
 
@@ -126,8 +90,8 @@ def restore(trial: Trial, *, file: str, reason: str) -> None:
     """
     _need_reason(reason)
     if file not in _withdrawals(trial):
-        raise DataError(f"inbox/{file}", "it is not withdrawn.", "Check its name in decisions.jsonl.")
-    _decide(trial, "restored", {"file": file, "reason": reason})
+        raise DataError(f"inbox/{file}", "it is not withdrawn.", "Check its name with `crocoos log`.")
+    append_event(trial, Event.FILE_RESTORED, {"file": file, "reason": reason})
 
 
 def freeze(trial: Trial, *, wave: str) -> FrozenWave:
@@ -168,7 +132,7 @@ def freeze(trial: Trial, *, wave: str) -> FrozenWave:
         "schools": json.dumps(hashes, sort_keys=True),
         "files": json.dumps(sorted(set(files.values()))),
     }
-    _decide(trial, "frozen", detail)
+    append_event(trial, Event.WAVE_FROZEN, detail)
     # The store and what is made from it tell that the wave is frozen, and by what hash.
     collect(trial)
     return frozen_waves(trial)[wave]
@@ -186,15 +150,15 @@ def thaw(trial: Trial, *, wave: str, reason: str) -> None:
     _need_reason(reason)
     if wave not in frozen_waves(trial):
         raise DataError(f"wave {wave!r}", "it is not frozen.", "Nothing needs to be done.")
-    _decide(trial, "thawed", {"wave": wave, "reason": reason})
+    append_event(trial, Event.WAVE_THAWED, {"wave": wave, "reason": reason})
 
 
 def frozen_waves(trial: Trial) -> dict[str, FrozenWave]:
     """Return the waves that are frozen now."""
     found: dict[str, FrozenWave] = {}
-    for entry in read_log(trial):
+    for entry in trial.log().checked():
         detail = entry.detail
-        if entry.event == "frozen":
+        if entry.event == Event.WAVE_FROZEN:
             found[detail["wave"]] = FrozenWave(
                 wave=detail["wave"],
                 frozen=entry.time,
@@ -202,7 +166,7 @@ def frozen_waves(trial: Trial) -> dict[str, FrozenWave]:
                 schools=json.loads(detail["schools"]),
                 files=frozenset(json.loads(detail["files"])),
             )
-        elif entry.event == "thawed":
+        elif entry.event == Event.WAVE_THAWED:
             found.pop(detail["wave"], None)
     return found
 
@@ -210,10 +174,10 @@ def frozen_waves(trial: Trial) -> dict[str, FrozenWave]:
 def _withdrawals(trial: Trial) -> dict[str, tuple[str, str]]:
     """Return the files that are withdrawn now, with the hash of their content and the file in their place."""
     found: dict[str, tuple[str, str]] = {}
-    for entry in read_log(trial):
-        if entry.event == "withdrawn":
+    for entry in trial.log().checked():
+        if entry.event == Event.FILE_WITHDRAWN:
             found[entry.detail["file"]] = (entry.detail["sha256"], entry.detail["superseded_by"])
-        elif entry.event == "restored":
+        elif entry.event == Event.FILE_RESTORED:
             found.pop(entry.detail["file"], None)
     return found
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, StorageError
 from data_schema.files import write_whole
+from evaluation.trial_log import Event, append_event
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,6 +141,18 @@ def erase(trial: Trial, *, pupil: str, school: str = "") -> Erasure:
     return complete(trial)[mark]
 
 
+def announce_erasures(trial: Trial) -> None:
+    """Add a line to the log for each erasure that was begun, before the store is made without the pupil."""
+    told = {entry.detail["certificate"] for entry in trial.log().checked() if entry.event == Event.ERASED}
+    for mark, one in _read(trial)[1].items():
+        if (name := _certificate_of(mark)) not in told:
+            append_event(trial, Event.ERASED, {"certificate": name, "n_rows": str(sum(one.rows.values()))})
+
+
+def _certificate_of(mark: str) -> str:
+    return f"erasure_{mark[:16]}.json"
+
+
 def _found(trial: Trial, pseudonym: str) -> _Begun:
     """Return the rows of a pupil in the store, and the files that they come from."""
     from data_schema.store import Store
@@ -228,6 +241,6 @@ def _certified(trial: Trial, mark: str, rows: dict[str, int], removed: tuple[str
         "to be run again": stale,
         "left": "The files in inbox/ are the schools' and were not changed; remove the pupil from them by hand.",
     }
-    path = trial.paths.private / "certificates" / f"erasure_{mark[:16]}.json"
+    path = trial.paths.private / "certificates" / _certificate_of(mark)
     write_whole(path, (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode())
     return path

@@ -13,7 +13,7 @@ from evaluation.decisions import frozen_waves
 from evaluation.provenance import version
 from evaluation.specifications import tables_of
 from evaluation.stages import require
-from evaluation.stages.assign import RECORD, n_draws, read_allocation_record, read_log, verify
+from evaluation.stages.assign import RECORD, n_draws, read_allocation_record, verify
 from evaluation.stages.collect import CONTENT, RETURNS
 from evaluation.stages.impact import ADJUSTMENT, COSTS, ESTIMATES, FLOW, IMPLEMENTATION, SIGNALS_EVALUATED
 from evaluation.stages.later import later_steps
@@ -57,7 +57,7 @@ def evidence(trial: Trial, *, country: str) -> Evidence:
             "country", f"'{country}' is not one of the protocol's.", f"Use one of {', '.join(protocol.countries)}."
         )
     require(trial, "report")
-    frozen = frozen_waves(trial)
+    frozen = frozen_waves(trial) if trial.log().is_usable else {}
     test: dict[str, float | None] = json.loads((paths.balance / TEST).read_bytes())
     return replace(
         stated_evidence(trial, country=country),
@@ -199,7 +199,7 @@ def _design(trial: Trial) -> dict[str, object]:
         "starts": [(arm.label, _wave_label(protocol, arm.starts)) for arm in protocol.design.arms if arm.starts],
         "factors": {name: margin.labels[name] for name, margin in margins_of(protocol.design).items()},
         "weighted": bool(unequal_chances(trial)),
-        "n_draws": n_draws(read_log(trial)),
+        "n_draws": n_draws(trial.log().entries),
         "n_late": sum(len(step.late.schools) for step in steps if step.late is not None),
         "n_replaced": sum(step.replacement is not None for step in steps),
         "verified": verify(trial).ok,

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from data_schema.errors import StorageError
-from data_schema.files import storage_error, to_disk
+from data_schema.files import storage_error, to_disk, write_whole
 
 RECORD = "stage.json"
 """File in each stage's folder that says what the stage read and wrote."""
+
+ANNOUNCED = ".announced.json"
+"""File in a new folder whose line is going into the log: once the line is there, the folder belongs in its place."""
 
 LOCK = ".lock"
 """File in the trial's folder that a run holds while it writes."""
@@ -99,8 +103,16 @@ def read_record(folder: Path) -> StageRecord | None:
         return None
 
 
+def outputs_hash(folder: Path) -> str:
+    """Return the hash of all that a stage has written into its folder; "" where it has written nothing."""
+    record = read_record(folder)
+    return sha256_of(dict(record.outputs)) if record is not None else ""
+
+
 @contextmanager
-def stage_folder(folder: Path, *, stage: str, inputs: Mapping[str, str]) -> Iterator[Path]:
+def stage_folder(
+    folder: Path, *, stage: str, inputs: Mapping[str, str], announce: Callable[[Path], None] | None = None
+) -> Iterator[Path]:
     """Give a stage an empty folder to write to, and put it in place of the old one when the stage has succeeded.
 
     Parameters
@@ -111,13 +123,15 @@ def stage_folder(folder: Path, *, stage: str, inputs: Mapping[str, str]) -> Iter
         Its name, for the record.
     inputs
         Name of each input to its hash, as it was when it was read.
+    announce
+        Called with the new folder once it is whole, before it is put in place; see `evaluation.trial_log.announced`.
 
     Raises
     ------
     StorageError
         When the folder cannot be written; the old one is as it was.
     """
-    with whole_folder(folder) as partial:
+    with whole_folder(folder, announce=announce) as partial:
         yield partial
         outputs = {path.relative_to(partial).as_posix(): sha256_of_file(path) for path in _files(partial)}
         record = StageRecord(stage=stage, version=version(), inputs=inputs, outputs=outputs)
@@ -125,13 +139,15 @@ def stage_folder(folder: Path, *, stage: str, inputs: Mapping[str, str]) -> Iter
 
 
 @contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
+def whole_folder(folder: Path, *, announce: Callable[[Path], None] | None = None) -> Iterator[Path]:
     """Give an empty folder to write to, and put it in place of the old one when all is written.
 
     Parameters
     ----------
     folder
         The folder; what is in it stays as it is until the new one is whole and on the disk.
+    announce
+        Called with the new folder before it is put in place.
 
     Raises
     ------
@@ -147,6 +163,8 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         yield partial
         for path in _files(partial):
             to_disk(path)
+        if announce is not None:
+            announce(partial)
         _swap(partial, folder)
     except OSError as error:
         raise storage_error(folder, error) from error
@@ -186,16 +204,34 @@ def previous_of(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.previous")
 
 
-def recover(folder: Path) -> None:
-    """Bring back the last good state if a run was killed between the two renames of a swap."""
-    previous = previous_of(folder)
-    if not previous.exists():
-        return
+def announce_in(partial: Path, *, log: Path, line: str) -> None:
+    """Write down in a new folder which line of the log announces it, before the line is in the log."""
+    where = Path(os.path.relpath(log, partial)).as_posix()
+    write_whole(partial / ANNOUNCED, (json.dumps({"log": where, "line": line}) + "\n").encode())
+
+
+def _is_announced(partial: Path) -> bool:
+    """Tell whether a new folder that a killed run has left is one that the log tells of already."""
     try:
-        if folder.exists():
+        values = json.loads((partial / ANNOUNCED).read_bytes())
+        lines = (partial / values["log"]).read_text(encoding="ascii").splitlines()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return values["line"] in lines
+
+
+def recover(folder: Path) -> None:
+    """Bring back the last good state if a run was killed while it swapped: the new one if the log tells of it."""
+    previous, partial = previous_of(folder), partial_of(folder)
+    try:
+        if previous.exists() and folder.exists():
             shutil.rmtree(previous)
-        else:
+        elif previous.exists():
             previous.rename(folder)
+        if _is_announced(partial):
+            _swap(partial, folder)
+        if (folder / ANNOUNCED).exists():
+            (folder / ANNOUNCED).unlink()
     except OSError as error:
         raise storage_error(folder, error) from error
 
@@ -212,6 +248,8 @@ def _swap(partial: Path, folder: Path) -> None:
         folder.rename(previous)
     partial.rename(folder)
     to_disk(folder.parent)
+    if (folder / ANNOUNCED).exists():
+        (folder / ANNOUNCED).unlink()
     shutil.rmtree(previous, ignore_errors=True)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 from data_schema.errors import ProtocolError
 from evaluation.protocol_reader import read_protocol
 from evaluation.provenance import alone, recover, recover_all, sha256_of, sha256_of_file, with_decimal_texts
+from evaluation.trial_log import LOG, TrialLog, read_log
 from evaluation.wording import substance_of
 
 if TYPE_CHECKING:
@@ -62,13 +63,18 @@ class TrialPaths:
         return self.root / "trial.toml"
 
     @property
+    def log(self) -> Path:
+        """The log: what happened, line by line."""
+        return self.root / LOG
+
+    @property
     def plan(self) -> Path:
         """The frozen plan."""
         return self.root / "plan"
 
     @property
     def allocation(self) -> Path:
-        """The draw, its record and its log."""
+        """The draw and its record."""
         return self.root / "allocation"
 
     @property
@@ -136,7 +142,7 @@ class Trial:
     folder
         The folder that holds trial.toml.
     clock
-        Gives the time that is written into the allocation's log and the frozen plan.
+        Gives the time that is written into the log and the frozen plan.
     progress
         Told how far a stage is.
 
@@ -190,7 +196,7 @@ class Trial:
         """The protocol, read when the trial was opened."""
         return read_protocol(self.paths.protocol)
 
-    @cached_property
+    @property
     def plan_state(self) -> PlanState:
         """How the protocol stands to the frozen plan."""
         from evaluation.frozen_plan import plan_state
@@ -244,12 +250,24 @@ class Trial:
 
         return statuses(self)
 
-    def plan(self, *, freeze: bool = False) -> PlanState:
-        """Say how the protocol stands to the frozen plan; with ``freeze``, freeze it as it is now."""
+    def log(self) -> TrialLog:
+        """Return the log: what was frozen, committed to, drawn, taken in, estimated, decided, reported, and when."""
+        return read_log(self.paths.root)
+
+    def plan(self, *, freeze: bool = False, reason: str = "") -> PlanState:
+        """Say how the protocol stands to the frozen plan.
+
+        Parameters
+        ----------
+        freeze
+            Freeze the protocol as it is now.
+        reason
+            Why a plan that was frozen before is replaced; every document will tell.
+        """
         from evaluation.stages.plan import plan
 
         with alone(self.paths.root):
-            return plan(self, freeze=freeze)
+            return plan(self, freeze=freeze, reason=reason)
 
     def power(
         self,

@@ -12,6 +12,7 @@ from evaluation.cli.console import Console, ProgressLine, count, table
 from evaluation.cli.data_commands import DATA_COMMANDS
 from evaluation.cli.draw_commands import assign, certificate, verify
 from evaluation.cli.folder import open_trial, trial_folder
+from evaluation.cli.log_command import log
 from evaluation.cli.power_command import power
 
 if TYPE_CHECKING:
@@ -69,12 +70,15 @@ def _indented(reasons: Sequence[str]) -> str:
 @click.command()
 @trial_folder
 @click.option("--freeze", is_flag=True, help="Freeze the protocol as it is now, once and for all.")
-def plan(folder: Path, *, as_json: bool, freeze: bool) -> None:
+@click.option("--reason", default="", help="With --freeze: why another plan is replaced; every document will tell.")
+def plan(folder: Path, *, as_json: bool, freeze: bool, reason: str) -> None:
     """Check the protocol and show what it plans; --freeze keeps it for comparison."""
     from evaluation.stages.plan import frame_findings
 
+    if reason and not freeze:
+        raise click.UsageError("--reason belongs to --freeze.")
     trial = open_trial(folder)
-    state = trial.plan(freeze=freeze)
+    state = trial.plan(freeze=freeze, reason=reason)
     protocol = trial.protocol
     odd = frame_findings(trial)
     analyses = [["analysis", "outcome", "role", "model"]]
@@ -250,7 +254,7 @@ def demo(folder: Path, seed: int) -> None:
 COMMANDS = {
     command.name or "": command
     for command in (
-        init, status, plan, power, assign, verify, certificate, *DATA_COMMANDS, collect, balance, impact, report,
+        init, status, log, plan, power, assign, verify, certificate, *DATA_COMMANDS, collect, balance, impact, report,
         publish, simulate, demo,
     )
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""assign and verify: the draw, its record, its log, and anybody's check of them."""
+"""assign and verify: the draw, its record, what the log says of it, and anybody's check of them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from evaluation.specifications import design_of
 from evaluation.stages import inputs_of
 from evaluation.stages.commit import (
     COMMITMENT,
-    COMMITTED,
-    DRAWN,
     checked_schools,
     committed_schools,
     kept_files,
@@ -22,6 +20,7 @@ from evaluation.stages.commit import (
     refuse_to_undo,
 )
 from evaluation.stages.later import Later, Place, later_notes, later_problems, later_steps, participants
+from evaluation.trial_log import DRAWS, LOG, Event, announced
 from evaluation.units import drawn_from
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from randomisation.log import LogEntry
     from randomisation.record import AllocationRecord, Verification
 
-ALLOCATION, RECORD, LOG = "allocation.csv", "record.json", "log.jsonl"
+ALLOCATION, RECORD = "allocation.csv", "record.json"
 
 
 def assign(trial: Trial, *, seed: str, reason: str, reveal: bool = False) -> Allocation:
@@ -46,7 +45,7 @@ def assign(trial: Trial, *, seed: str, reason: str, reveal: bool = False) -> All
     DesignError
         When no seed is stated, the design cannot be drawn, or a draw was made before and no reason is given.
     """
-    log = read_log(trial)
+    log = trial.log().checked()
     waiting = pending(log)
     if waiting is not None and not reveal:
         raise DesignError(
@@ -62,16 +61,17 @@ def assign(trial: Trial, *, seed: str, reason: str, reveal: bool = False) -> All
     if waiting is None and before is not None:
         if (before.allocation_sha256, before.seed) == (record.allocation_sha256, record.seed):
             if not _fresh(trial):
-                _write(trial, allocation, record, log)
+                _write(trial, allocation, record)
             return allocation
         refuse_to_undo(trial)
-        if not reason.strip():
-            raise DesignError(
-                f"allocation/{RECORD}",
-                f"the schools were drawn before (seed '{before.seed}'), and this draw would be another one.",
-                "Keep the first draw. If it must be replaced, say why with --reason; log and reports will show it.",
-            )
-    _write(trial, allocation, record, _logged(trial, log, record, reason=reason))
+    earlier = _earlier_seed(log, before, record)
+    if waiting is None and earlier is not None and not reason.strip():
+        raise DesignError(
+            f"allocation/{RECORD}",
+            f"the schools were drawn before (seed '{earlier}'), and this draw would be another one.",
+            "Keep the first draw. If it must be replaced, say why with --reason; log and reports will show it.",
+        )
+    _write(trial, allocation, record, logged=_told(log, record, reason=reason))
     return allocation
 
 
@@ -118,10 +118,28 @@ def _fresh(trial: Trial) -> bool:
     return next(status for status in statuses(trial) if status.stage == "assign").state == "fresh"
 
 
-def _logged(trial: Trial, log: tuple[LogEntry, ...], record: AllocationRecord, *, reason: str) -> tuple[LogEntry, ...]:
-    from randomisation.commitment import commitment_hash
-    from randomisation.log import append
+def _earlier_seed(log: Sequence[LogEntry], before: AllocationRecord | None, record: AllocationRecord) -> str | None:
+    """Return the seed of an earlier draw that is another one, by the log or by what is there; None without any."""
+    drawn = [entry for entry in log if entry.event in DRAWS]
+    if drawn:
+        return None if _is_named(record, drawn[-1]) else drawn[-1].detail.get("seed", "")
+    return before.seed if before is not None else None
 
+
+def _is_named(record: AllocationRecord, entry: LogEntry) -> bool:
+    """Tell whether an entry of the log is of this draw."""
+    stated = (entry.detail.get("allocation_sha256"), entry.detail.get("seed"))
+    return stated == (record.allocation_sha256, record.seed)
+
+
+def _told(log: Sequence[LogEntry], record: AllocationRecord, *, reason: str) -> tuple[Event, Mapping[str, str]] | None:
+    """Return what the log is to say of a draw; None when its last draw is this one."""
+    from randomisation.commitment import commitment_hash
+
+    waiting = pending(log)
+    drawn = [entry for entry in log if entry.event in DRAWS]
+    if waiting is None and drawn and _is_named(record, drawn[-1]):
+        return None
     detail = {
         "allocation_sha256": record.allocation_sha256,
         "frame_sha256": record.frame_sha256,
@@ -129,19 +147,23 @@ def _logged(trial: Trial, log: tuple[LogEntry, ...], record: AllocationRecord, *
         "seed": record.seed,
         "reason": reason.strip(),
     }
-    waiting = pending(log)
     if waiting is not None:
         detail["commitment_sha256"] = commitment_hash(record)
         detail["reason"] = detail["reason"] or waiting.detail.get("reason", "")
-    event = "drawn" if record.drawn == "here" else "adopted"
-    same = [entry for entry in log if entry.event == event and dict(entry.detail) == detail]
-    if same and same[-1] == log[-1]:
-        return log
-    return append(log, event=event, detail=detail, time=trial.clock().isoformat(timespec="seconds"))
+    return (Event.DRAWN if record.drawn == "here" else Event.ADOPTED), detail
 
 
-def _write(trial: Trial, allocation: Allocation, record: AllocationRecord, log: tuple[LogEntry, ...]) -> None:
-    with stage_folder(trial.paths.allocation, stage="assign", inputs=inputs_of(trial, "assign")) as folder:
+def _write(
+    trial: Trial,
+    allocation: Allocation,
+    record: AllocationRecord,
+    *,
+    logged: tuple[Event, Mapping[str, str]] | None = None,
+) -> None:
+    """Write the draw, and before it is there the line of the log that tells of it."""
+    announce = announced(trial, *logged) if logged is not None else None
+    inputs = inputs_of(trial, "assign")
+    with stage_folder(trial.paths.allocation, stage="assign", inputs=inputs, announce=announce) as folder:
         for name, content in kept_files(trial.paths.allocation).items():
             if name == COMMITMENT or name.startswith("later_"):
                 (folder / name).write_bytes(content)
@@ -150,8 +172,6 @@ def _write(trial: Trial, allocation: Allocation, record: AllocationRecord, log: 
         table.to_csv(folder / ALLOCATION, index=False, lineterminator="\n")
         text = json.dumps(record.to_dict(), indent=2, sort_keys=True, ensure_ascii=False)
         (folder / RECORD).write_text(text + "\n", encoding="utf-8", newline="\n")
-        lines = "".join(f"{entry.to_json_line()}\n" for entry in log)
-        (folder / LOG).write_text(lines, encoding="utf-8", newline="\n")
 
 
 def read_allocation_record(trial: Trial) -> AllocationRecord | None:
@@ -171,25 +191,6 @@ def read_allocation_record(trial: Trial) -> AllocationRecord | None:
         return AllocationRecord.from_dict(json.loads(path.read_bytes()))
     except (ValueError, KeyError, TypeError) as error:
         raise _damaged(f"allocation/{RECORD}") from error
-
-
-def read_log(trial: Trial) -> tuple[LogEntry, ...]:
-    """Return the entries of the allocation's log, oldest first.
-
-    Raises
-    ------
-    DesignError
-        When a line cannot be read.
-    """
-    from randomisation.log import LogEntry
-
-    path = trial.paths.allocation / LOG
-    if not path.exists():
-        return ()
-    try:
-        return tuple(LogEntry.from_json_line(line) for line in path.read_text(encoding="utf-8").splitlines())
-    except (ValueError, KeyError, TypeError) as error:
-        raise _damaged(f"allocation/{LOG}") from error
 
 
 def _damaged(place: str) -> DesignError:
@@ -228,26 +229,27 @@ def verify(trial: Trial) -> Verification:
     StaleError
         When no draw has been made.
     """
-    from randomisation.log import verify_log
     from randomisation.record import verify as verify_record
 
     record = read_allocation_record(trial)
     if record is None:
         raise StaleError("allocation", "the schools have not been drawn.", "Run `crocoos assign` first.")
-    log = read_log(trial)
+    log = trial.log()
     found = verify_record(record, drawn_from(trial))
-    problems = [*found.problems, *_table_problems(trial), *verify_log(log)]
-    problems += [*_log_problems(log, record), *later_problems(trial, log), *_changed_files(trial)]
+    problems = [*found.problems, *_table_problems(trial), *(f"{LOG}: {problem}" for problem in log.problems)]
+    if log.is_usable:
+        problems += [*_log_problems(log.entries, record), *later_problems(trial, log.entries)]
+    problems += _changed_files(trial)
     notes = found.notes if not problems else ()
-    said = (*notes, *_history(log), *later_notes(later_steps(trial)))
+    said = (*notes, *(_history(log.entries) if log.is_usable else ()), *later_notes(later_steps(trial)))
     return replace(found, ok=not problems, problems=tuple(problems), notes=said)
 
 
-def _log_problems(log: tuple[LogEntry, ...], record: AllocationRecord) -> list[str]:
+def _log_problems(log: Sequence[LogEntry], record: AllocationRecord) -> list[str]:
     """Compare the last draw in the log, and the commitment that it names, with the record."""
     from randomisation.commitment import commitment_hash
 
-    last = [entry for entry in log if entry.event in DRAWN][-1:]
+    last = [entry for entry in log if entry.event in DRAWS][-1:]
     if not last or last[0].detail.get("allocation_sha256") != record.allocation_sha256:
         return ["The last draw in the log is not the one in the record."]
     detail, problems = last[0].detail, []
@@ -256,7 +258,7 @@ def _log_problems(log: tuple[LogEntry, ...], record: AllocationRecord) -> list[s
         problems.append("The record's frame, design or seed is not the one in the log: one of them was changed.")
     committed = detail.get("commitment_sha256")
     if committed:
-        earlier = [entry for entry in log[: last[0].sequence - 1] if entry.event == COMMITTED]
+        earlier = [entry for entry in log[: last[0].sequence - 1] if entry.event == Event.COMMITTED]
         if not earlier or earlier[-1].detail.get("commitment_sha256") != committed:
             problems.append("No commitment to this frame and design precedes the draw in the log.")
         if commitment_hash(record) != committed:
@@ -278,13 +280,13 @@ def _changed_files(trial: Trial) -> list[str]:
     return wrong
 
 
-def _history(log: tuple[LogEntry, ...]) -> tuple[str, ...]:
+def _history(log: Sequence[LogEntry]) -> tuple[str, ...]:
     """Say whether a commitment preceded the draw, and how often anybody drew."""
-    draws = [entry for entry in log if entry.event in DRAWN]
+    draws = [entry for entry in log if entry.event in DRAWS]
     notes = []
     if draws and draws[-1].event == "drawn":
         committed = draws[-1].detail.get("commitment_sha256", "")
-        earlier = [entry for entry in log if entry.event == COMMITTED and entry.sequence < draws[-1].sequence]
+        earlier = [entry for entry in log if entry.event == Event.COMMITTED and entry.sequence < draws[-1].sequence]
         if committed and earlier:
             source = earlier[-1].detail.get("seed_source", "")
             announced = f" The seed was to come from: {source}." if source else ""
@@ -329,6 +331,6 @@ def _table_problems(trial: Trial) -> list[str]:
     return [f"{ALLOCATION} and {RECORD} differ for the school {wrong[0]} (and {len(wrong) - 1} more)."]
 
 
-def n_draws(log: tuple[LogEntry, ...]) -> int:
+def n_draws(log: Sequence[LogEntry]) -> int:
     """Return how often anybody drew or adopted an allocation."""
-    return sum(entry.event in DRAWN for entry in log)
+    return sum(entry.event in DRAWS for entry in log)

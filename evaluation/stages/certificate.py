@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from data_schema.errors import StaleError
 from evaluation.frame import eligible
 from evaluation.specifications import tables_of
-from evaluation.stages.assign import allocation_frame, read_allocation_record, read_log, verify
-from evaluation.stages.commit import COMMITTED, DRAWN
-from evaluation.stages.later import ADDED, REPLACED, later_steps
+from evaluation.stages.assign import allocation_frame, read_allocation_record, verify
+from evaluation.stages.later import later_entries, later_steps
+from evaluation.trial_log import DRAWS, Event
 from evaluation.units import drawn_from, draws_classes
 
 if TYPE_CHECKING:
@@ -74,10 +74,12 @@ def draw_facts(trial: Trial) -> DrawFacts:
     record = read_allocation_record(trial)
     if record is None:
         raise StaleError("allocation", "the schools have not been drawn.", "Run `crocoos assign` first.")
-    log = read_log(trial)
-    draws = [entry for entry in log if entry.event in DRAWN]
+    log = trial.log().entries
+    draws = [entry for entry in log if entry.event in DRAWS]
     committed = draws[-1].detail.get("commitment_sha256", "") if draws else ""
-    before = [entry for entry in log if entry.event == COMMITTED and entry.detail["commitment_sha256"] == committed]
+    before = [
+        entry for entry in log if entry.event == Event.COMMITTED and entry.detail["commitment_sha256"] == committed
+    ]
     school = tables_of(trial.protocol)["school"]
     labels = {name: school.field(name).label for name in school.names}
     return DrawFacts(
@@ -97,8 +99,7 @@ def draw_facts(trial: Trial) -> DrawFacts:
 def _later_facts(trial: Trial, log: Sequence[LogEntry]) -> Iterator[LaterFact]:
     from reports.sections.certificate import LaterFact
 
-    told = [entry for entry in log if entry.event in (ADDED, REPLACED)]
-    for step, entry in zip(later_steps(trial), told, strict=False):
+    for step, entry in zip(later_steps(trial), later_entries(log), strict=False):
         n_schools = len(step.late.schools) if step.late is not None else 0
         detail = entry.detail
         yield LaterFact(

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 from data_schema.errors import DataError, StorageError
 from data_schema.files import storage_error, write_whole
 from evaluation.decisions import checked_waves, decisions_of, frozen_waves
-from evaluation.erasure import tombstones_of
+from evaluation.erasure import announce_erasures, tombstones_of
 from evaluation.frame import eligible
 from evaluation.provenance import stage_folder
 from evaluation.specifications import inbox_rules_of, lists_of_pupils, tables_of
 from evaluation.stages import inputs_of
+from evaluation.trial_log import Event, announced
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,9 +99,12 @@ def collect(trial: Trial) -> Collected:
     waves = checked_waves(trial, pseudonymous)
     erased = without_erased(pseudonymous, key_table, tombstones=tombstones_of(trial), key=key)
     frames, intake = dict(erased.frames), told_without(intake, erased)
+    announce_erasures(trial)
     _keep_key_table(trial.paths.private, erased.key_table)
     content = content_hash(frames)
-    with stage_folder(trial.paths.store, stage="collect", inputs=inputs) as folder:
+    told = {"data_sha256": content, "tables": _tables_with_rows(frames)}
+    announce = announced(trial, Event.COLLECTED, told, again=False)
+    with stage_folder(trial.paths.store, stage="collect", inputs=inputs, announce=announce) as folder:
         write_store(
             folder / STORE,
             frames=frames,
@@ -133,6 +137,15 @@ def collect(trial: Trial) -> Collected:
         n_answers=len(intake.answers),
         queries={school: len(queries) for school, queries in intake.queries.items()},
     )
+
+
+def _tables_with_rows(frames: Mapping[str, pd.DataFrame]) -> str:
+    """Return the tables that hold rows, wave by wave, for the log: "baseline: pupil, survey; followup: status"."""
+    held: dict[str, list[str]] = {}
+    for table, frame in sorted(frames.items()):
+        for wave in sorted(set(frame["wave"].astype(str))) if "wave" in frame else [""] if len(frame) else []:
+            held.setdefault(wave, []).append(table)
+    return "; ".join(f"{wave}: {', '.join(tables)}" if wave else ", ".join(tables) for wave, tables in held.items())
 
 
 def _returns(trial: Trial, intake: Intake, frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

@@ -10,6 +10,7 @@ from evaluation.frame import check_frame, eligible
 from evaluation.provenance import read_record, stage_folder
 from evaluation.specifications import design_of
 from evaluation.stages import inputs_of
+from evaluation.trial_log import DRAWS, Event, announced
 from evaluation.units import drawn_from, draws_classes
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from randomisation.log import LogEntry
 
 COMMITMENT = "commitment.json"
-COMMITTED = "committed"
-DRAWN = ("drawn", "adopted")
 _PLACE = f"allocation/{COMMITMENT}"
 
 
@@ -45,7 +44,6 @@ def commit(trial: Trial, *, seed_source: str, reason: str) -> Commitment:
     DesignError
         When the design cannot be drawn, a seed is known already, or something is replaced without a reason.
     """
-    from evaluation.stages.assign import read_log
     from randomisation.commitment import Commitment
 
     design = trial.protocol.design
@@ -59,14 +57,14 @@ def commit(trial: Trial, *, seed_source: str, reason: str) -> Commitment:
         )
     refuse_to_undo(trial)
     made = Commitment.of(checked_schools(trial), design_of(trial.protocol))
-    log = read_log(trial)
-    before = pending(log)
+    log = trial.log()
+    before = pending(log.checked())
     if before is not None and before.detail.get("commitment_sha256") == made.sha256:
         return made
-    if log and not reason.strip():
+    if log.of(Event.COMMITTED, *DRAWS) and not reason.strip():
         what = "other schools or another design were committed to" if before else "the schools were drawn before"
         raise DesignError(_PLACE, f"{what}.", "If that must be replaced, say why with --reason; the log will show it.")
-    _write(trial, made, log, seed_source=seed_source, reason=reason)
+    _write(trial, made, seed_source=seed_source, reason=reason)
     return made
 
 
@@ -113,11 +111,9 @@ def checked_schools(trial: Trial) -> pd.DataFrame:
     return drawn_from(trial) if draws_classes(trial) else schools
 
 
-def _write(trial: Trial, made: Commitment, log: tuple[LogEntry, ...], *, seed_source: str, reason: str) -> None:
+def _write(trial: Trial, made: Commitment, *, seed_source: str, reason: str) -> None:
     """Write the commitment beside what a draw before it has left, which stays as it was."""
     from evaluation.provenance import sha256_of
-    from evaluation.stages.assign import LOG
-    from randomisation.log import append
 
     detail = {
         "commitment_sha256": made.sha256,
@@ -126,27 +122,23 @@ def _write(trial: Trial, made: Commitment, log: tuple[LogEntry, ...], *, seed_so
         "seed_source": seed_source.strip(),
         "reason": reason.strip(),
     }
-    time = trial.clock().isoformat(timespec="seconds")
-    entries = append(log, event=COMMITTED, detail=detail, time=time)
     old, kept = read_record(trial.paths.allocation), kept_files(trial.paths.allocation)
     stage = old.stage if old is not None else "commit"
     inputs = old.inputs if old is not None else inputs_of(trial, "assign")
-    with stage_folder(trial.paths.allocation, stage=stage, inputs=inputs) as folder:
+    announce = announced(trial, Event.COMMITTED, detail)
+    with stage_folder(trial.paths.allocation, stage=stage, inputs=inputs, announce=announce) as folder:
         for name, content in kept.items():
             (folder / name).write_bytes(content)
         (folder / COMMITMENT).write_bytes(commitment_bytes(made))
-        lines = "".join(f"{entry.to_json_line()}\n" for entry in entries)
-        (folder / LOG).write_text(lines, encoding="utf-8", newline="\n")
 
 
 def kept_files(folder: Path) -> Mapping[str, bytes]:
-    """Return what a draw has left in its folder, but for the log and the stage's own record."""
+    """Return what a draw has left in its folder, but for the stage's own record."""
     from evaluation.provenance import RECORD as STAGE
-    from evaluation.stages.assign import LOG
 
     if not folder.is_dir():
         return {}
-    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name not in (LOG, STAGE))
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != STAGE)
     return {path.name: path.read_bytes() for path in files}
 
 
@@ -158,9 +150,9 @@ def commitment_bytes(made: Commitment) -> bytes:
 def pending(log: Sequence[LogEntry]) -> LogEntry | None:
     """Return the commitment that no draw has followed yet; None without one."""
     for entry in reversed(log):
-        if entry.event in DRAWN:
+        if entry.event in DRAWS:
             return None
-        if entry.event == COMMITTED:
+        if entry.event == Event.COMMITTED:
             return entry
     return None
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from evaluation.comparison import Comparison, comparison_of, margins_of, primary_comparison
-from evaluation.provenance import stage_folder
+from evaluation.provenance import outputs_hash, sha256_of_file, stage_folder
 from evaluation.specifications import design_of, population_place, tables_of
 from evaluation.stages import inputs_of, require
 from evaluation.stages.assign import allocation_frame
-from evaluation.stages.collect import stored_frames
+from evaluation.stages.collect import CONTENT, stored_frames
 from evaluation.stages.later import later_steps
 from evaluation.stages.redraws import redraws, school_weights, unequal_chances
+from evaluation.trial_log import Event, announced
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -58,13 +59,15 @@ def impact(trial: Trial) -> pd.DataFrame:
     from analysis.results import estimates_frame
 
     require(trial, "impact")
+    trial.log().checked()
     inputs = inputs_of(trial, "impact")
     frames = needed_frames(trial)
     data = trial_data(trial, frames)
     drawn = Drawn(redraws=redraws(trial), chances=unequal_chances(trial))
     estimates = _estimates(trial, data, drawn)
     table = estimates_frame(estimates)
-    with stage_folder(trial.paths.results, stage="impact", inputs=inputs) as folder:
+    announce = announced(trial, Event.ESTIMATED, lambda folder: _told(trial, folder))
+    with stage_folder(trial.paths.results, stage="impact", inputs=inputs, announce=announce) as folder:
         write_table(table, folder / ESTIMATES)
         text = json.dumps([_finite(row) for row in table.to_dict("records")], indent=1, ensure_ascii=False)
         (folder / "estimates.json").write_text(text + "\n", encoding="utf-8")
@@ -72,6 +75,15 @@ def impact(trial: Trial) -> pd.DataFrame:
         for name, content in tables.items():
             write_table(content, folder / name)
     return table
+
+
+def _told(trial: Trial, folder: Path) -> Mapping[str, str]:
+    """Return what the log says of a run: the hash of the estimates, of all results, and of the data."""
+    return {
+        "estimates_sha256": sha256_of_file(folder / ESTIMATES),
+        "results_sha256": outputs_hash(folder),
+        "data_sha256": str(json.loads((trial.paths.store / CONTENT).read_bytes())["sha256"]),
+    }
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:

@@ -15,6 +15,7 @@ from data_schema.errors import DataError, DesignError, StaleError
 from evaluation.frame import eligible, read_schools_of
 from evaluation.provenance import read_record, sha256, stage_folder
 from evaluation.specifications import design_of
+from evaluation.trial_log import DRAWS, Event, announced
 from evaluation.units import refuse_classes
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from randomisation.log import LogEntry
     from randomisation.minimised import Joined
     from randomisation.record import AllocationRecord
-
-ADDED, REPLACED = "added", "replaced"
-"""What the log calls the two."""
 
 WITHDREW = "withdrew"
 """Column of the frame that marks schools whose place a reserve has taken."""
@@ -71,7 +69,7 @@ class Later:
     @property
     def event(self) -> str:
         """What the log calls it."""
-        return ADDED if self.late is not None else REPLACED
+        return Event.ADDED if self.late is not None else Event.REPLACED
 
 
 def later_steps(trial: Trial) -> tuple[Later, ...]:
@@ -183,7 +181,7 @@ def add(trial: Trial, file: Path, *, seed: str, reason: str) -> Allocation:
     from randomisation.later import draw_late
     from randomisation.record import AllocationRecord
 
-    record, log = _ready(trial)
+    record = _ready(trial)
     steps = later_steps(trial)
     late = eligible(read_schools_of(file, trial.protocol))
     _check_new(trial, late, place=file.name)
@@ -193,7 +191,7 @@ def add(trial: Trial, file: Path, *, seed: str, reason: str) -> Allocation:
     drawn = draw_late(late, design, seed=seed, seeds=seeds, before=before)
     made = AllocationRecord.of(drawn)
     detail = {"allocation_sha256": made.allocation_sha256, "frame_sha256": made.frame_sha256, "seed": made.seed}
-    _write_step(trial, made.to_dict(), late, (log, ADDED, detail | {"reason": reason.strip()}))
+    _write_step(trial, made.to_dict(), late, (Event.ADDED, detail | {"reason": reason.strip()}))
     return drawn
 
 
@@ -238,7 +236,7 @@ def replace(trial: Trial, school: str, *, seed: str, reason: str) -> Replacement
     from evaluation.stages.assign import allocation_frame
     from randomisation.later import replace_school
 
-    _, log = _ready(trial)
+    _ready(trial)
     if not trial.protocol.schools.reserves:
         raise DesignError(
             "trial.toml, [schools], key 'reserves'",
@@ -262,27 +260,27 @@ def replace(trial: Trial, school: str, *, seed: str, reason: str) -> Replacement
     made = replace_school(arm_of, school, reserves=reserves["school_id"].tolist(), seed=seed, reason=reason)
     _check_new(trial, reserves, place=file.name)
     detail = {"withdrawn": school, "chosen": made.chosen, "seed": seed, "reason": made.reason}
-    _write_step(trial, made.to_dict(), reserves, (log, REPLACED, detail))
+    _write_step(trial, made.to_dict(), reserves, (Event.REPLACED, detail))
     return made
 
 
-def _ready(trial: Trial) -> tuple[AllocationRecord, tuple[LogEntry, ...]]:
-    """Return the first draw's record and the log of a trial whose draw holds."""
-    from evaluation.stages.assign import read_allocation_record, read_log, verify
+def _ready(trial: Trial) -> AllocationRecord:
+    """Return the first draw's record of a trial whose draw holds."""
+    from evaluation.stages.assign import read_allocation_record, verify
     from evaluation.stages.commit import pending
 
     refuse_classes(trial, "late schools and reserves")
-    record, log = read_allocation_record(trial), read_log(trial)
+    record = read_allocation_record(trial)
     if record is None:
         raise StaleError("allocation", "the schools have not been drawn.", "Run `crocoos assign` first.")
-    if pending(log) is not None:
+    if pending(trial.log().checked()) is not None:
         raise DesignError(
             "allocation", "schools and design wait for their seed.", "Draw them first with `crocoos assign --reveal`."
         )
     problems = verify(trial).problems
     if problems:
         raise StaleError("allocation", f"the draw does not hold: {problems[0]}", "Mend that first: `crocoos verify`.")
-    return record, log
+    return record
 
 
 def _check_new(trial: Trial, schools: pd.DataFrame, *, place: str) -> None:
@@ -341,30 +339,33 @@ def _write_step(
     trial: Trial,
     record: Mapping[str, object],
     schools: pd.DataFrame,
-    entry: tuple[tuple[LogEntry, ...], str, Mapping[str, str]],
+    logged: tuple[Event, Mapping[str, str]],
 ) -> None:
     """Write a step beside what is there, and the table of who takes part now."""
-    from evaluation.stages.assign import ALLOCATION, LOG, current_allocation
+    from evaluation.stages.assign import ALLOCATION, current_allocation
     from evaluation.stages.commit import kept_files
-    from randomisation.log import append
 
-    log, event, detail = entry
+    event, detail = logged
     number = len(later_steps(trial)) + 1
     content = (json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
     detail = {**detail, "record": f"later_{number}.json", "record_sha256": sha256(content)}
-    log = append(log, event=event, detail=detail, time=trial.clock().isoformat(timespec="seconds"))
     stage = read_record(trial.paths.allocation)
     inputs = {} if stage is None else stage.inputs
     files = kept_files(trial.paths.allocation)
-    with stage_folder(trial.paths.allocation, stage="assign", inputs=inputs) as folder:
+    announce = announced(trial, event, detail)
+    with stage_folder(trial.paths.allocation, stage="assign", inputs=inputs, announce=announce) as folder:
         for name, old in files.items():
             (folder / name).write_bytes(old)
         (folder / f"later_{number}.json").write_bytes(content)
         schools.to_csv(folder / f"later_{number}.csv", index=False, lineterminator="\n", encoding="utf-8")
-        lines = "".join(f"{one.to_json_line()}\n" for one in log)
-        (folder / LOG).write_text(lines, encoding="utf-8", newline="\n")
         steps = (*later_steps(trial), _read_step(trial, number, folder / f"later_{number}.json"))
         current_allocation(trial, steps).to_csv(folder / ALLOCATION, index=False, lineterminator="\n")
+
+
+def later_entries(log: Sequence[LogEntry]) -> tuple[LogEntry, ...]:
+    """Return what the log tells of schools that came after the last first draw."""
+    since = max((entry.sequence for entry in log if entry.event in DRAWS), default=0)
+    return tuple(entry for entry in log[since:] if entry.event in (Event.ADDED, Event.REPLACED))
 
 
 def later_problems(trial: Trial, log: Sequence[LogEntry]) -> list[str]:
@@ -373,7 +374,7 @@ def later_problems(trial: Trial, log: Sequence[LogEntry]) -> list[str]:
 
     steps = later_steps(trial)
     problems = []
-    told = [entry for entry in log if entry.event in (ADDED, REPLACED)]
+    told = later_entries(log)
     if [(step.event, step.sha256) for step in steps] != [(one.event, one.detail.get("record_sha256")) for one in told]:
         problems.append("The steps after the draw are not those of the log: one was changed, taken out or put in.")
     if [step.number for step in steps] != list(range(1, len(steps) + 1)):

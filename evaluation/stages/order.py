@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import StaleError
 from evaluation.comparison import is_wedge
-from evaluation.decisions import decisions_of
+from evaluation.decisions import DECISIONS, decisions_of
 from evaluation.erasure import tombstones_of
 from evaluation.freshness import StageStatus, stage_status
 from evaluation.provenance import RECORD, sha256_of, sha256_of_file
+from evaluation.trial_log import LOG
 from evaluation.units import refuse_classes
 
 if TYPE_CHECKING:
@@ -57,11 +58,19 @@ def _collect(trial: Trial) -> Mapping[str, str]:
             {"legal basis": sha256_of(trial.protocol.privacy.legal_basis)} if trial.protocol.privacy.legal_basis else {}
         ),
         **({"erased pupils": sha256_of(sorted(erased))} if (erased := tombstones_of(trial)) else {}),
-        **({"decisions.jsonl": sha256_of(decided)} if (decided := decisions_of(trial).to_dict()) else {}),
+        **_decisions(trial),
         **(trial.protocol_hashes("linking") if trial.protocol.linking.by_name else {}),
         **_later(trial),
         "inbox": sha256_of(files) if files else "",
     }
+
+
+def _decisions(trial: Trial) -> Mapping[str, str]:
+    """Return the hash of what was decided about the data, where anything ever was and the log can be believed."""
+    log = trial.log()
+    if not (log.is_usable and log.of(*DECISIONS)):
+        return {}
+    return {f"decisions in {LOG}": sha256_of(decisions_of(trial).to_dict())}
 
 
 def _later(trial: Trial) -> Mapping[str, str]:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import json
+import re
 from typing import TYPE_CHECKING
 
 from data_schema.errors import ProtocolError
 from evaluation.frame import check_frame
-from evaluation.frozen_plan import FROZEN, PlanState, plan_state
-from evaluation.provenance import sha256, stage_folder
+from evaluation.frozen_plan import FROZEN, PlanState
+from evaluation.provenance import sha256, sha256_of, sha256_of_file, stage_folder
 from evaluation.stages import inputs_of
+from evaluation.trial_log import Event, announced
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from data_schema.findings import Findings
     from evaluation.trial import Trial
+
+_EARLIER = re.compile(r"earlier_\d+\.toml")
 
 
 def frame_findings(trial: Trial) -> Findings | None:
@@ -33,31 +39,72 @@ def frame_findings(trial: Trial) -> Findings | None:
     return check_frame(path, trial.protocol)
 
 
-def plan(trial: Trial, *, freeze: bool) -> PlanState:
+def plan(trial: Trial, *, freeze: bool, reason: str = "") -> PlanState:
     """Say how the protocol stands to the frozen plan, and freeze it when asked.
+
+    A plan is frozen once. Another one needs a reason, which the log keeps and every document tells; the earlier plan
+    stays in plan/. The same plan is written again where its folder is gone, without another line in the log.
 
     Raises
     ------
     ProtocolError
-        When another protocol was frozen before: a plan is frozen once, and what changes later stays visible.
+        When another protocol was frozen before, as plan/ or the log have it, and no reason is given.
     DataError
         When the sampling frame is there and the schools cannot be drawn from it as it is.
+    StorageError
+        When the log is missing or broken.
     """
     frame_findings(trial)
     if not freeze:
         return trial.plan_state
-    state = trial.plan_state
-    if state.frozen and not state.changes:
+    entry, state = trial.log().last(Event.PLAN_FROZEN), trial.plan_state
+    trial.log().checked()
+    named = entry.detail["protocol_sha256"] if entry is not None else ""
+    if state.frozen and state.sha256 == named and not state.changes:
         return state
-    if state.frozen:
-        raise ProtocolError(
+    content = trial.paths.protocol.read_bytes()
+    digest = sha256(content)
+    if named and named != digest and not reason.strip():
+        raise _other_plan(trial, named)
+    detail = {"protocol_sha256": digest, "substance_sha256": _substance(trial), "reason": reason.strip()}
+    announce = announced(trial, Event.PLAN_FROZEN, detail) if named != digest else None
+    earlier = _earlier(trial, digest)
+    with stage_folder(trial.paths.plan, stage="plan", inputs=inputs_of(trial, "plan"), announce=announce) as folder:
+        (folder / FROZEN).write_bytes(content)
+        for name, old in earlier.items():
+            (folder / name).write_bytes(old)
+    return trial.plan_state
+
+
+def _substance(trial: Trial) -> str:
+    """Return the hash of what the plan settles, without its wording."""
+    return sha256_of(trial.protocol_hashes(*type(trial.protocol).model_fields))
+
+
+def _other_plan(trial: Trial, named: str) -> ProtocolError:
+    """Return why another plan is not frozen without a reason."""
+    state, path = trial.plan_state, trial.paths.plan / FROZEN
+    if sha256_of_file(path) == named:
+        return ProtocolError(
             "plan/trial.toml",
             f"the plan was frozen before, and the protocol has changed since ({len(state.changes)} changes).",
-            "Leave it: reports will list the changes and mark what was not planned. `crocoos plan` shows them.",
+            "Leave it: reports will list the changes and mark what was not planned. `crocoos plan` shows them. If the"
+            " plan itself must be replaced, say why with --reason: every document will tell when, and what was known.",
         )
-    content = trial.paths.protocol.read_bytes()
-    facts = {"sha256": sha256(content), "frozen_at": trial.clock().isoformat(timespec="seconds")}
-    with stage_folder(trial.paths.plan, stage="plan", inputs=inputs_of(trial, "plan")) as folder:
-        (folder / FROZEN).write_bytes(content)
-        (folder / "plan.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    return plan_state(trial.paths.protocol, trial.paths.plan, trial.protocol)
+    what = "is not as it was frozen" if path.exists() else "is gone"
+    return ProtocolError(
+        "plan/trial.toml",
+        f"the plan that was frozen (SHA-256 {named}) {what}, and the protocol is another one now.",
+        "Bring the file back from a copy. If there is none, say why another plan is frozen with --reason: every"
+        " document will tell when, and what was known by then.",
+    )
+
+
+def _earlier(trial: Trial, digest: str) -> Mapping[str, bytes]:
+    """Return the plans that were frozen before and stay in the folder, by name."""
+    folder: Path = trial.paths.plan
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    found = {path.name: path.read_bytes() for path in files if _EARLIER.fullmatch(path.name)}
+    if sha256_of_file(folder / FROZEN) not in ("", digest):
+        found[f"earlier_{len(found) + 1}.toml"] = (folder / FROZEN).read_bytes()
+    return found

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evaluation.provenance import stage_folder
+from evaluation.provenance import outputs_hash, stage_folder
 from evaluation.stages import inputs_of, require
 from evaluation.stages.report import PUBLISHED, ReportFile, documents_of
+from evaluation.trial_log import Event, announced
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +49,11 @@ def publish(trial: Trial) -> Published:
         documents=tuple(_document(trial, item) for item in documents_of(protocol) if item.language == language),
         downloads=downloads(trial),
     )
-    with stage_folder(trial.paths.site, stage="publish", inputs=inputs_of(trial, "publish")) as folder:
+    announce = None
+    if trial.log().is_usable:
+        announce = announced(trial, Event.PUBLISHED, lambda folder: {"site_sha256": outputs_hash(folder)}, again=False)
+    inputs = inputs_of(trial, "publish")
+    with stage_folder(trial.paths.site, stage="publish", inputs=inputs, announce=announce) as folder:
         build_site(folder, site=site)
     return Published(folder=trial.paths.site, start=trial.paths.site / "index.html")
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING, Literal
 
-from evaluation.provenance import stage_folder
+from evaluation.provenance import outputs_hash, stage_folder
 from evaluation.stages import inputs_of, require
+from evaluation.trial_log import Event, announced
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,13 +80,21 @@ def report(trial: Trial) -> Reported:
     """
     require(trial, "report")
     documents = documents_of(trial.protocol)
-    with stage_folder(trial.paths.reports, stage="report", inputs=inputs_of(trial, "report")) as folder:
+    inputs = inputs_of(trial, "report")
+    with stage_folder(trial.paths.reports, stage="report", inputs=inputs, announce=_announced(trial)) as folder:
         for place, document in enumerate(documents):
             trial.progress(f"writing {document.stem}", place, len(documents))
             _make(trial, document, folder)
         _write_estimates(trial, folder / PUBLISHED)
         trial.progress("writing reports", len(documents), len(documents))
     return Reported(folder=trial.paths.reports, documents=documents)
+
+
+def _announced(trial: Trial) -> Callable[[Path], None] | None:
+    """Return what adds the line of the log; None where the log is missing or broken, which the documents say."""
+    if not trial.log().is_usable:
+        return None
+    return announced(trial, Event.REPORTED, lambda folder: {"documents_sha256": outputs_hash(folder)}, again=False)
 
 
 def _write_estimates(trial: Trial, path: Path) -> None:

@@ -75,9 +75,9 @@ def crocoos(*arguments: str, typed: str = "") -> tuple[int, str]:
 def test_nothing_says_who_is_in_which_arm_before_the_reveal(trial: Trial) -> None:
     made = trial.commit()
     files = {path.name: path.read_text(encoding="utf-8") for path in trial.paths.allocation.iterdir()}
-    assert sorted(files) == ["commitment.json", "log.jsonl", "stage.json"]
+    assert sorted(files) == ["commitment.json", "stage.json"]
     assert all("arm" not in row for row in json.loads(files["commitment.json"])["schools"])
-    assert made.sha256 in files["log.jsonl"]
+    assert made.sha256 in trial.paths.log.read_text(encoding="ascii")
     assert [status.state for status in trial.status() if status.stage == "assign"] == ["missing"]
     with pytest.raises(CrocoosError):
         trial.balance()
@@ -163,18 +163,18 @@ def test_a_seed_that_is_known_already_proves_nothing(fresh: Path, tmp_path: Path
 
 
 def test_revealing_twice_changes_nothing_and_another_seed_needs_a_commitment(drawn: Trial) -> None:
-    log = (drawn.paths.allocation / "log.jsonl").read_bytes()
+    log = drawn.paths.log.read_bytes()
     drawn.reveal(seed=SEED)
-    assert (drawn.paths.allocation / "log.jsonl").read_bytes() == log
+    assert drawn.paths.log.read_bytes() == log
     with pytest.raises(DesignError, match="nothing has been committed to since the last draw"):
         drawn.reveal(seed="another")
 
 
 def test_revealing_again_after_a_change_that_does_not_matter_is_no_second_draw(drawn: Trial) -> None:
-    log = (drawn.paths.allocation / "log.jsonl").read_bytes()
+    log = drawn.paths.log.read_bytes()
     changed = rewritten(drawn, lambda frame: frame.assign(note="new"))
     changed.reveal(seed=SEED)
-    assert (drawn.paths.allocation / "log.jsonl").read_bytes() == log
+    assert drawn.paths.log.read_bytes() == log
     assert "committed to at" in changed.verify().notes[1]
 
 
@@ -226,7 +226,7 @@ def test_the_commands_say_what_to_publish_and_ask_for_the_seed_twice(fresh: Path
     assert "seed '4 19 33'" in out
 
 
-@pytest.mark.parametrize("name", ["record.json", "allocation.csv", "log.jsonl", "commitment.json", "stage.json"])
+@pytest.mark.parametrize("name", ["record.json", "allocation.csv", "../log.jsonl", "commitment.json", "stage.json"])
 def test_one_byte_changed_anywhere_is_found(drawn: Trial, name: str) -> None:
     path = drawn.paths.allocation / name
     whole = path.read_bytes()
@@ -309,7 +309,7 @@ def test_two_processes_that_draw_other_seeds_at_once_leave_one_draw(trial: Trial
     assert sorted(run.returncode for run in runs) == [0, 1]
     assert {"StorageError", "DesignError"} & set(said)
     assert trial.verify().ok
-    assert (trial.paths.allocation / "log.jsonl").read_text(encoding="utf-8").count('"drawn"') == 1
+    assert trial.paths.log.read_text(encoding="utf-8").count('"drawn"') == 1
 
 
 @pytest.mark.parametrize(
@@ -353,7 +353,7 @@ def test_a_stratum_that_is_missing_is_named_with_its_school(trial: Trial) -> Non
 
 
 def test_the_hash_of_the_log_chain_is_that_of_its_lines(drawn: Trial) -> None:
-    lines = [json.loads(line) for line in (drawn.paths.allocation / "log.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in drawn.paths.log.read_text().splitlines()]
     for line in lines:
         stated = line.pop("sha256")
         text = json.dumps(line, sort_keys=True, separators=(",", ":"))

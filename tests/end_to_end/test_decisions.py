@@ -83,8 +83,8 @@ def test_a_corrected_file_takes_the_place_of_the_first_and_can_be_undone(trial: 
     assert content(trial) == before
     # What a school sent is never touched.
     assert inbox == {path: sha256_of_file(path) for path in trial.paths.inbox.rglob("*") if path.is_file()}
-    events = [json.loads(line)["event"] for line in (trial.paths.root / "decisions.jsonl").read_text().splitlines()]
-    assert events == ["withdrawn", "withdrawn", "restored"]
+    events = [entry.event for entry in trial.log().of("file withdrawn", "file restored")]
+    assert events == ["file withdrawn", "file withdrawn", "file restored"]
 
 
 def test_a_withdrawn_file_that_comes_again_with_another_content_is_another_file(trial: Trial) -> None:
@@ -131,7 +131,7 @@ def test_what_cannot_be_withdrawn_says_why(trial: Trial) -> None:
     with pytest.raises(DataError, match="not withdrawn"):
         trial.restore(file=file, reason="x")
     assert run(trial, "withdraw", file, "--restore", "--superseded-by", file, "--reason", "x").exit_code == 2
-    assert not (trial.paths.root / "decisions.jsonl").exists()
+    assert not trial.log().of("file withdrawn", "file restored")
 
 
 def test_a_frozen_wave_is_changed_by_no_later_file_and_its_hash_is_told(trial: Trial) -> None:
@@ -221,8 +221,8 @@ def test_what_cannot_be_frozen_says_why(trial: Trial) -> None:
 
 def test_a_changed_log_of_decisions_stops_everything(trial: Trial) -> None:
     trial.withdraw(file=named(trial, pupil_file(trial)), reason="a")
-    log = trial.paths.root / "decisions.jsonl"
+    log = trial.paths.log
     for text in (log.read_text().replace('"a"', '"b"'), "{", "\n"):
         log.write_text(text)
-        with pytest.raises(StorageError, match=r"decisions\.jsonl"):
+        with pytest.raises(StorageError, match=r"log\.jsonl"):
             trial.collect()

@@ -134,7 +134,9 @@ def test_a_minimisation_goes_on_with_schools_that_join_one_by_one(trial: Trial) 
     trial.paths.protocol.write_text(text, encoding="utf-8")
     shutil.rmtree(trial.paths.allocation)
     trial = Trial(trial.folder, clock=clock)
-    trial.assign()
+    with pytest.raises(DesignError, match="the schools were drawn before"):
+        trial.assign()
+    trial.assign(reason="another design")
     frame = pd.read_csv(root / "late.csv", dtype=str, keep_default_na=False)
     trial.replace_school(next(iter(arms(trial))), seed="May", reason="it closed")
     for place in range(len(frame)):
@@ -208,7 +210,7 @@ def test_nothing_is_added_before_the_draw_or_to_one_that_does_not_hold(trial: Tr
 
 def test_a_frame_that_changed_in_what_the_draw_does_not_look_at_is_taken_in_by_drawing_again(trial: Trial) -> None:
     trial.add_late(trial.paths.root / "late.csv", seed="April")
-    before, log = arms(trial), (trial.paths.allocation / "log.jsonl").read_bytes()
+    before, log = arms(trial), trial.paths.log.read_bytes()
     path = trial.paths.root / "schools.csv"
     pd.read_csv(path, dtype=str, keep_default_na=False).assign(note="new").to_csv(path, index=False)
     again = Trial(trial.folder, clock=clock)
@@ -216,7 +218,7 @@ def test_a_frame_that_changed_in_what_the_draw_does_not_look_at_is_taken_in_by_d
     again.assign()
     assert [status.state for status in again.status() if status.stage == "assign"] == ["fresh"]
     assert arms(again) == before
-    assert (trial.paths.allocation / "log.jsonl").read_bytes() == log, "nobody drew again"
+    assert trial.paths.log.read_bytes() == log, "nobody drew again"
     assert again.verify().ok
 
 
@@ -232,7 +234,7 @@ def test_another_first_draw_would_undo_what_came_after_and_is_refused(trial: Tri
 
 
 @pytest.mark.parametrize(
-    "name", ["later_1.json", "later_1.csv", "later_2.json", "later_2.csv", "allocation.csv", "log.jsonl"]
+    "name", ["later_1.json", "later_1.csv", "later_2.json", "later_2.csv", "allocation.csv", "../log.jsonl"]
 )
 def test_a_byte_changed_in_what_came_after_is_found(trial: Trial, name: str) -> None:
     trial.add_late(trial.paths.root / "late.csv", seed="April")

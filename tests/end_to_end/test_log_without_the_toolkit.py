@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 
 from data_schema.errors import CrocoosError
-from evaluation.provenance import RECORD as STAGE
 from evaluation.trial import Trial
 from randomisation import verify_allocation as program
 from tests.support.trials import clock, small_protocol, small_trial
@@ -69,22 +68,17 @@ def with_detail(number: int, **detail: str) -> Callable[[list[Entry]], list[Entr
 
 
 def write_log(trial: Trial, lines: Lines) -> None:
-    """Write a log and enter its hash where the toolkit would look whether a byte was changed."""
-    content = "".join(lines).encode()
-    (trial.paths.allocation / "log.jsonl").write_bytes(content)
-    stage = json.loads((trial.paths.allocation / STAGE).read_bytes())
-    stage["outputs"]["log.jsonl"] = hashlib.sha256(content).hexdigest()
-    (trial.paths.allocation / STAGE).write_text(json.dumps(stage), encoding="utf-8")
+    trial.paths.log.write_bytes("".join(lines).encode())
 
 
 def log_of(trial: Trial) -> Lines:
-    return (trial.paths.allocation / "log.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    return trial.paths.log.read_text(encoding="utf-8").splitlines(keepends=True)
 
 
 def alone(trial: Trial, capsys: pytest.CaptureFixture[str], *more: str) -> tuple[int, str]:
     capsys.readouterr()
     folder = trial.paths.allocation
-    files = [str(folder / "record.json"), str(trial.paths.root / "schools.csv"), "--log", str(folder / "log.jsonl")]
+    files = [str(folder / "record.json"), str(trial.paths.root / "schools.csv"), "--log", str(trial.paths.log)]
     code = program.main([*files, *more])
     return code, capsys.readouterr().out
 
@@ -184,7 +178,7 @@ def test_it_says_of_every_edited_log_what_the_toolkit_says(
 
 
 def test_every_byte_of_the_log_counts(trial: Trial, capsys: pytest.CaptureFixture[str]) -> None:
-    path = trial.paths.allocation / "log.jsonl"
+    path = trial.paths.log
     whole = path.read_bytes()
     for place in [*range(0, len(whole), 29), len(whole) - 1]:
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
@@ -220,7 +214,7 @@ def test_a_text_cannot_hide_what_is_said(trial: Trial, capsys: pytest.CaptureFix
 
 
 def test_a_log_that_is_not_there_ends_with_two(trial: Trial, capsys: pytest.CaptureFixture[str]) -> None:
-    (trial.paths.allocation / "log.jsonl").unlink()
+    trial.paths.log.unlink()
     code, out = alone(trial, capsys)
     assert (code, out) == (2, "log.jsonl cannot be read: No such file or directory.\n")
 
@@ -232,7 +226,7 @@ def test_the_log_names_the_records_of_late_schools(trial: Trial, capsys: pytest.
     trial.add_late(trial.paths.root / "late.csv", seed="a late lottery")
     assert alone(trial, capsys)[0] == 0, "the first draw is named by the line of the last draw"
     folder = trial.paths.allocation
-    arguments = [str(folder / "later_1.json"), str(folder / "later_1.csv"), "--log", str(folder / "log.jsonl")]
+    arguments = [str(folder / "later_1.json"), str(folder / "later_1.csv"), "--log", str(trial.paths.log)]
     assert program.main(arguments) == 0
     out = capsys.readouterr().out
     assert "The log names this record." in out

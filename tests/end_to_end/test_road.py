@@ -143,7 +143,7 @@ def test_a_second_draw_needs_a_reason_and_shows(copy: Trial) -> None:
         copy.assign(seed="another")
     copy.assign(seed="another", reason="a school was missing from the list")
     assert copy.verify().ok
-    assert len((copy.paths.allocation / "log.jsonl").read_text(encoding="utf-8").splitlines()) == 2
+    assert len(copy.log().of("drawn")) == 2
     copy.balance()
     copy.impact()
     assert copy.evidence().design["n_draws"] == 2
@@ -161,7 +161,7 @@ def test_an_edited_allocation_does_not_verify(copy: Trial) -> None:
 
 
 def test_an_edited_log_does_not_verify(copy: Trial) -> None:
-    path = copy.paths.allocation / "log.jsonl"
+    path = copy.paths.log
     path.write_text(path.read_text(encoding="utf-8").replace("a lottery", "b lottery"), encoding="utf-8")
     assert not copy.verify().ok
 

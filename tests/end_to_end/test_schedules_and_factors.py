@@ -65,7 +65,7 @@ def with_design(collected: Path, folder: Path, text: str) -> Trial:
     shutil.rmtree(folder / "allocation")
     (folder / "trial.toml").write_text(text, encoding="utf-8")
     trial = Trial(folder, clock=clock)
-    trial.assign(seed="4 19 33")
+    trial.assign(seed="4 19 33", reason="another design")
     trial.collect()
     trial.balance()
     trial.impact()

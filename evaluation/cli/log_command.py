@@ -1,0 +1,86 @@
+"""The command `log`: what happened in the trial, and when."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+import click
+
+from evaluation.cli.console import Console, count, table
+from evaluation.cli.folder import open_trial, trial_folder
+
+if TYPE_CHECKING:
+    from evaluation.trial_log import TrialLog
+    from randomisation.log import LogEntry
+
+SHOWN = (
+    "wave",
+    "tables",
+    "file",
+    "superseded_by",
+    "seed",
+    "seed_source",
+    "withdrawn",
+    "chosen",
+    "certificate",
+    "reason",
+)
+"""Facts of an entry that are shown as they are."""
+
+HASHES = (
+    *("protocol_sha256", "commitment_sha256", "allocation_sha256", "record_sha256", "estimates_sha256"),
+    *("data_sha256", "documents_sha256", "site_sha256", "sha256"),
+)
+"""Of these the first one that an entry has is shown, by its first signs."""
+
+SHORT, WIDTH = 12, 96
+
+
+@click.command()
+@trial_folder
+def log(folder: Path, *, as_json: bool) -> None:
+    """Print the trial's log, a line for each event; exits with 1 when it is missing or broken."""
+    found = open_trial(folder).log()
+    values = {
+        "state": found.state,
+        "problems": list(found.problems),
+        "last_sha256": found.last_sha256,
+        "entries": [_values(entry) for entry in found.entries],
+    }
+    Console(as_json=as_json).answer(values, "\n".join(_lines(found)))
+    if not found.is_usable:
+        raise SystemExit(1)
+
+
+def _values(entry: LogEntry) -> dict[str, object]:
+    return {"sequence": entry.sequence, "time": entry.time, "event": entry.event, "detail": dict(entry.detail)}
+
+
+def _lines(found: TrialLog) -> list[str]:
+    """Return the entries, those of one day below one date."""
+    lines, day = [], ""
+    rows = table([[entry.time[11:16], entry.event, _hash(entry)] for entry in found.entries] or [["", "", ""]])
+    for entry, row in zip(found.entries, rows.splitlines(), strict=False):
+        lines += [entry.time[:10]] if entry.time[:10] != day else []
+        day = entry.time[:10]
+        lines += [f"  {row}", *_facts(entry)]
+    problems = [f"Problem: {problem}" for problem in found.problems]
+    if found.state == "whole":
+        problems = [
+            f"{count(len(found.entries), 'line', 'lines')}, unbroken. Hash of the last one: {found.last_sha256}"
+        ]
+    return [*lines, *(problems or ["Nothing has happened yet."])]
+
+
+def _hash(entry: LogEntry) -> str:
+    return next((f"SHA-256 {entry.detail[name][:SHORT]}" for name in HASHES if entry.detail.get(name)), "")
+
+
+def _facts(entry: LogEntry) -> list[str]:
+    told = [(name.replace("_", " "), entry.detail[name]) for name in SHOWN if entry.detail.get(name)]
+    # A control character in a text could hide what is said here.
+    said = ["".join(sign if sign.isprintable() else "?" for sign in f"{name}: {text}") for name, text in told]
+    indent = " " * 9
+    return [line for text in said for line in wrap(text, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ")]

@@ -1,0 +1,219 @@
+"""The trial's log: one file to which lines are only added, each with the hash of the line before.
+
+What a line announces becomes visible after the line is on the disk (`announced`): whatever happens to a run, nothing
+has been frozen, drawn, taken in or estimated without a trace. An absent log is not an empty one: where folders are
+there that it should name, it is missing, and nothing is added to it or decided without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from data_schema.errors import DesignError, StorageError
+from data_schema.files import storage_error, write_whole
+from evaluation.provenance import announce_in
+
+if TYPE_CHECKING:
+    from evaluation.trial import Trial
+    from randomisation.log import LogEntry
+
+LOG = "log.jsonl"
+"""File in the trial's folder."""
+
+
+class Event(StrEnum):
+    """What happened, in the words of the log."""
+
+    PLAN_FROZEN = "plan frozen"
+    COMMITTED = "committed"
+    DRAWN = "drawn"
+    ADOPTED = "adopted"
+    ADDED = "added"
+    REPLACED = "replaced"
+    COLLECTED = "collected"
+    FILE_WITHDRAWN = "file withdrawn"
+    FILE_RESTORED = "file restored"
+    WAVE_FROZEN = "wave frozen"
+    WAVE_THAWED = "wave thawed"
+    ERASED = "erased"
+    ESTIMATED = "estimated"
+    REPORTED = "reported"
+    PUBLISHED = "published"
+
+
+DRAWS = (Event.DRAWN, Event.ADOPTED)
+"""What the log calls a first draw, made here or elsewhere."""
+
+NAMED = ("plan", "allocation", "store", "results", "decisions.jsonl")
+"""What the log tells of: where one of them is there and the log is not, the log is missing."""
+
+LogState = Literal["whole", "empty", "missing", "broken"]
+
+_RESTORE = "Bring it back from a copy; lines are only ever added at its end."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialLog:
+    """A trial's log as it was read.
+
+    Parameters
+    ----------
+    state
+        "whole"; "empty" where nothing has happened yet; "missing" where something has, and there is no log; "broken"
+        where a line cannot be read, or was changed, moved or taken out.
+    entries
+        Oldest first; of a broken log those before the break.
+    problems
+        What is wrong, a sentence each; nothing when it is whole or empty.
+    """
+
+    state: LogState
+    entries: tuple[LogEntry, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it can be believed and added to."""
+        return self.state in ("whole", "empty")
+
+    @property
+    def last_sha256(self) -> str:
+        """Hash of the last entry; "" without any. Published elsewhere, it shows that no line was cut off."""
+        return self.entries[-1].sha256 if self.entries else ""
+
+    def of(self, *events: Event) -> tuple[LogEntry, ...]:
+        """Return the entries of some events, oldest first."""
+        return tuple(entry for entry in self.entries if entry.event in events)
+
+    def last(self, *events: Event) -> LogEntry | None:
+        """Return the last entry of some events; None without any."""
+        found = self.of(*events)
+        return found[-1] if found else None
+
+    def checked(self) -> tuple[LogEntry, ...]:
+        """Return the entries of a log that can be believed.
+
+        Raises
+        ------
+        StorageError
+            When it is missing or broken.
+        """
+        if not self.is_usable:
+            raise StorageError(LOG, self.problems[0], _RESTORE)
+        return self.entries
+
+
+def read_log(root: Path) -> TrialLog:
+    """Read the log in a trial's folder, and say whether it can be believed.
+
+    Raises
+    ------
+    StorageError
+        When the system refuses to read it.
+    """
+    path = root / LOG
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return _absent(root)
+    except OSError as error:
+        raise storage_error(path, error) from error
+    return _read(content)
+
+
+def _absent(root: Path) -> TrialLog:
+    left = [name for name in NAMED if (root / name).exists()]
+    if not left:
+        return TrialLog(state="empty")
+    problem = f"the log is missing, though {left[0]} is there: nothing shows what happened when."
+    return TrialLog(state="missing", problems=(problem,))
+
+
+def _read(content: bytes) -> TrialLog:
+    from randomisation.log import LogEntry, verify_log
+
+    entries: list[LogEntry] = []
+    # Line ends of another system are no change.
+    for number, line in enumerate(content.replace(b"\r\n", b"\n").removesuffix(b"\n").split(b"\n"), start=1):
+        try:
+            entries.append(LogEntry.from_json_line(line.decode("ascii")))
+        except (DesignError, UnicodeDecodeError):
+            return TrialLog(state="broken", entries=tuple(entries), problems=(f"line {number} cannot be read.",))
+    problems = verify_log(entries)
+    if problems:
+        n_whole = next(n for n in range(len(entries)) if verify_log(entries[: n + 1]))
+        return TrialLog(state="broken", entries=tuple(entries[:n_whole]), problems=problems)
+    if not content.endswith(b"\n"):
+        return TrialLog(state="broken", entries=tuple(entries), problems=("its last line is not whole.",))
+    return TrialLog(state="whole", entries=tuple(entries))
+
+
+def append_event(trial: Trial, event: Event, detail: Mapping[str, str]) -> LogEntry:
+    """Add a line, in one step.
+
+    Parameters
+    ----------
+    trial
+        Locked by the caller.
+    event
+        What happened.
+    detail
+        Its facts. No names or identifiers of pupils.
+
+    Raises
+    ------
+    StorageError
+        When the log is missing or broken, or cannot be written.
+    """
+    entries = _appended(trial, event, detail)
+    write_whole(trial.paths.log, _content(entries))
+    return entries[-1]
+
+
+Detail = Mapping[str, str] | Callable[[Path], Mapping[str, str]]
+
+
+def announced(trial: Trial, event: Event, detail: Detail, *, again: bool = True) -> Callable[[Path], None]:
+    """Return what `stage_folder` calls before a new folder takes the place of the old one: it adds a line to the log.
+
+    A run that is killed after the line is in the log leaves the new folder to be put in place by the next one.
+
+    Parameters
+    ----------
+    trial
+        Locked by the caller.
+    event
+        What happened.
+    detail
+        Its facts, or what makes them from the new folder.
+    again
+        Whether a line is added where the last one of this event has the same facts.
+    """
+    # A log that cannot be added to stops the stage before its work, not after it.
+    read_log(trial.paths.root).checked()
+
+    def announce(folder: Path) -> None:
+        facts = detail(folder) if callable(detail) else detail
+        last = read_log(trial.paths.root).last(event)
+        if last is not None and last.detail == facts and not again:
+            return
+        entries = _appended(trial, event, facts)
+        announce_in(folder, log=trial.paths.log, line=entries[-1].to_json_line())
+        write_whole(trial.paths.log, _content(entries))
+
+    return announce
+
+
+def _appended(trial: Trial, event: Event, detail: Mapping[str, str]) -> tuple[LogEntry, ...]:
+    from randomisation.log import append
+
+    entries = read_log(trial.paths.root).checked()
+    return append(entries, event=str(event), detail=detail, time=trial.clock().isoformat(timespec="seconds"))
+
+
+def _content(entries: tuple[LogEntry, ...]) -> bytes:
+    return "".join(f"{entry.to_json_line()}\n" for entry in entries).encode("ascii")
