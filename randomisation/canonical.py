@@ -85,6 +85,24 @@ def decimal_text(number: float) -> str:
     return "0" if text == "-0" else text
 
 
+def read_decimal(text: object) -> float:
+    """Return the number that `decimal_text` wrote.
+
+    Raises
+    ------
+    ValueError
+        If it is written in another way: what is hashed has one form.
+
+    Examples
+    --------
+    >>> read_decimal("0.25")
+    0.25
+    """
+    if not isinstance(text, str) or decimal_text(float(text)) != text:
+        raise ValueError(f"{text!r} is not a number as decimal text")
+    return float(text)
+
+
 def listed(names: Sequence[str], *, most: int = 5) -> str:
     """List names in quotes for a message, the first few of many.
 

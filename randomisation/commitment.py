@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from data_schema.errors import DesignError
-from randomisation.canonical import sha256
+from randomisation.canonical import json_text, sha256
 from randomisation.design import Design
 from randomisation.draw import algorithm_of, check_arms
 from randomisation.schools import SCHOOL_ID, read_schools
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from randomisation.record import AllocationRecord
 
-FORMAT = "crocoos commitment 1"
+FORMAT = "crocoos commitment 2"
 """Name and version of what is hashed."""
 
 _PLACE = "commitment"
@@ -74,7 +73,7 @@ class Commitment:
         >>> design = Design(arms=(Arm(name="control"), Arm(name="pilot")))
         >>> commitment = Commitment.of(pd.DataFrame({"school_id": ["a", "b", "c"]}), design)
         >>> commitment.sha256[:16]
-        '378990890f958e6b'
+        'f23db351399985e3'
         """
         read = read_schools(schools, design)
         check_arms(design, read)
@@ -99,6 +98,16 @@ class Commitment:
         """The hash to publish."""
         return commitment_hash(self)
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the log states of the commitment: its hashes, and the labels that the arms have."""
+        return {
+            "commitment_sha256": self.sha256,
+            "frame_sha256": self.frame_sha256,
+            "design_sha256": self.design.sha256,
+            "arm_labels": json_text(self.design.labels),
+        }
+
     def to_dict(self) -> dict[str, object]:
         """Return the commitment as values that JSON can hold; there are no arms in it."""
         values = self.variable_values or ((),) * len(self.schools)
@@ -107,7 +116,8 @@ class Commitment:
             "algorithm": self.algorithm,
             "design": self.design.to_dict(),
             "frame_sha256": self.frame_sha256,
-            "score_limit": self.score_limit,
+            **({} if self.score_limit is None else {"score_limit": str(self.score_limit)}),
+            "arm_labels": self.design.labels,
             "commitment_sha256": self.sha256,
             "schools": [
                 {SCHOOL_ID: school, "strata": list(strata), "values": list(own)}
@@ -126,18 +136,19 @@ class Commitment:
         """
         try:
             rows: Sequence[Mapping[str, Sequence[str]]] = values["schools"]  # type: ignore[assignment]
+            design = Design.from_dict(values["design"])  # type: ignore[arg-type]
             own = tuple(tuple(row["values"]) for row in rows)
             made = cls(
                 algorithm=str(values["algorithm"]),
-                design=Design.from_dict(values["design"]),  # type: ignore[arg-type]
+                design=design.relabelled(values["arm_labels"]),  # type: ignore[arg-type]
                 frame_sha256=str(values["frame_sha256"]),
-                score_limit=values["score_limit"],  # type: ignore[arg-type]
+                score_limit=int(str(values["score_limit"])) if "score_limit" in values else None,
                 schools=tuple(str(row[SCHOOL_ID]) for row in rows),
                 stratum_values=tuple(tuple(row["strata"]) for row in rows),
                 variable_values=own if any(own) else (),
             )
             stated = values["commitment_sha256"], values["format"]
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DesignError(_PLACE, f"It cannot be read ({error!r}).", _RESTORE) from error
         if stated != (made.sha256, FORMAT):
             raise DesignError(_PLACE, "It does not have the hash that it states: it was changed.", _RESTORE)
@@ -150,7 +161,7 @@ def commitment_hash(stated: Commitment | AllocationRecord) -> str:
     SHA-256 of the UTF-8 text of five lines, each ending with a line feed: the format, the algorithm, the frame's
     hash, the design as JSON in ASCII with sorted keys and without spaces, the largest score or nothing.
     """
-    design = json.dumps(stated.design.to_dict(), sort_keys=True, separators=(",", ":"))
+    design = json_text(stated.design.to_dict())
     limit = "" if stated.score_limit is None else str(stated.score_limit)
     return sha256(
         "".join(f"{line}\n" for line in (FORMAT, stated.algorithm, stated.frame_sha256, design, limit)).encode()

@@ -59,7 +59,7 @@ class Candidates:
         return len(self.draws) == self.n_possible
 
 
-def candidates(schools: pd.DataFrame, design: Design, *, most: int = MOST_CANDIDATES) -> Candidates:
+def candidates(schools: pd.DataFrame | SortedSchools, design: Design, *, most: int = MOST_CANDIDATES) -> Candidates:
     """Return all draws of the design without its constraint, or, where there are more than `most`, so many re-draws."""
     from randomisation.possible import all_allocations, n_allocations
     from randomisation.replay import replay
@@ -74,7 +74,7 @@ def candidates(schools: pd.DataFrame, design: Design, *, most: int = MOST_CANDID
 
 
 def acceptance(
-    schools: pd.DataFrame, design: Design, *, read: SortedSchools, drawn: Candidates | None = None
+    schools: pd.DataFrame | SortedSchools, design: Design, *, read: SortedSchools, drawn: Candidates | None = None
 ) -> Acceptance | None:
     """Return the constraint on these schools with the limit of its score; None for a design without a constraint.
 
@@ -156,7 +156,7 @@ class Validity:
         return pd.DataFrame(rows, columns=["figure", "value"])
 
 
-def validity(schools: pd.DataFrame, design: Design, *, most: int = MOST_CANDIDATES) -> Validity:
+def validity(schools: pd.DataFrame | SortedSchools, design: Design, *, most: int = MOST_CANDIDATES) -> Validity:
     """Say what a design's constraint leaves of it.
 
     Parameters
@@ -223,7 +223,7 @@ def _tied(draws: np.ndarray, schools: tuple[str, ...], n_arms: int, *, together:
     return tuple((schools[one], schools[other]) for one, other in np.argwhere(np.triu(tied, 1)).tolist())
 
 
-def assignment_probabilities(schools: pd.DataFrame, design: Design) -> pd.DataFrame:
+def assignment_probabilities(schools: pd.DataFrame | SortedSchools, design: Design) -> pd.DataFrame:
     """Return each school's probability of each arm under a design.
 
     Parameters

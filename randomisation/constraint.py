@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 from data_schema.errors import DesignError
-from randomisation.canonical import check_columns_named
+from randomisation.canonical import check_columns_named, decimal_text, read_decimal
 
 ScoreKind = Literal["l2", "max_difference", "mahalanobis"]
 
@@ -100,15 +100,18 @@ class Constraint:
         return ", of them ".join(parts)
 
     def to_dict(self) -> dict[str, object]:
-        """Return the specification as values that JSON can hold."""
-        return {
+        """Return the specification as values that JSON can hold; fractions are decimal text."""
+        values: dict[str, object] = {
             "variables": list(self.variables),
             "score": self.score,
-            "best_share": self.best_share,
-            "at_most": self.at_most,
-            "limits": [list(pair) for pair in self.limits],
+            "limits": [[name, decimal_text(limit)] for name, limit in self.limits],
             "categories": list(self.categories),
         }
+        if self.best_share is not None:
+            values["best_share"] = decimal_text(self.best_share)
+        if self.at_most is not None:
+            values["at_most"] = decimal_text(self.at_most)
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> Self:
@@ -116,8 +119,8 @@ class Constraint:
         return cls(
             variables=tuple(values["variables"]),  # type: ignore[arg-type]
             score=values["score"],  # type: ignore[arg-type]
-            best_share=values["best_share"],  # type: ignore[arg-type]
-            at_most=values["at_most"],  # type: ignore[arg-type]
-            limits=tuple((name, limit) for name, limit in values["limits"]),  # type: ignore[attr-defined]
+            best_share=read_decimal(values["best_share"]) if "best_share" in values else None,
+            at_most=read_decimal(values["at_most"]) if "at_most" in values else None,
+            limits=tuple((name, read_decimal(limit)) for name, limit in values["limits"]),  # type: ignore[attr-defined]
             categories=tuple(values["categories"]),  # type: ignore[arg-type]
         )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal, Self
 
 from data_schema.errors import DesignError
-from randomisation.canonical import is_plain
+from randomisation.canonical import decimal_text, is_plain, json_text, read_decimal, sha256
 from randomisation.constraint import Constraint
 from randomisation.cuts import Cut, check_cuts, class_names
 from randomisation.matching import Matching
@@ -40,12 +40,20 @@ class Arm:
     ratio
         Schools in this arm for `ratio` schools in the others: 1 and 1 are halves, 2 and 1 two thirds and one third.
     label
-        Its name in reports; the name where empty.
+        Its name in reports; the name where empty. It is wording: neither `to_dict` of a design nor a hash has it.
+    starts
+        Period from which its schools have the programme, in a schedule; empty for never or from the beginning on.
+    factors
+        What its schools have, in a factorial design.
+
+    The draw does not look at `starts` and `factors`, but they say what an arm means: record and commitment have them.
     """
 
     name: str
     ratio: int = 1
     label: str = ""
+    starts: str = ""
+    factors: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the arm."""
@@ -62,6 +70,21 @@ class Arm:
                 f"{self.ratio!r} is not a whole number from 1 to {MAX_RATIO}.",
                 "State ratios in whole numbers, such as 1 and 1 or 2 and 1, and leave out arms that get no school.",
             )
+
+    def to_dict(self) -> dict[str, object]:
+        """Return what the arm is, without its label, as values that JSON can hold."""
+        values: dict[str, object] = {"name": self.name, "ratio": self.ratio}
+        if self.starts:
+            values["starts"] = self.starts
+        if self.factors:
+            values["factors"] = list(self.factors)
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object]) -> Self:
+        """Make an arm from what `to_dict` returned."""
+        factors = tuple(values.get("factors", ()))  # type: ignore[arg-type]
+        return cls(**{**values, "factors": factors})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,11 +316,14 @@ class Design:
         )
 
     def to_dict(self) -> dict[str, object]:
-        """Return the design as values that JSON can hold."""
-        arms = [{"name": arm.name, "ratio": arm.ratio, "label": arm.label} for arm in self.arms]
+        """Return the design as values that JSON can hold: texts and whole numbers, fractions as decimal text.
+
+        It has what the draw depends on and what the arms mean, and no labels: its hash is that of the substance.
+        """
+        arms = [arm.to_dict() for arm in self.arms]
         values: dict[str, object] = {"kind": self.kind, "arms": arms, "strata": list(self.strata)}
         if self.cuts:
-            values["cuts"] = [[name, list(at)] for name, at in self.cuts]
+            values["cuts"] = [[name, [decimal_text(limit) for limit in at]] for name, at in self.cuts]
         if self.misfits != BALANCED:
             values["misfits"] = self.misfits
         if self.matching is not None:
@@ -308,12 +334,26 @@ class Design:
             values["constraint"] = self.constraint.to_dict()
         return values
 
+    @property
+    def sha256(self) -> str:
+        """Hash of `to_dict` in the form that `json_text` writes."""
+        return sha256(json_text(self.to_dict()).encode())
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Label of each arm; empty where it has none."""
+        return {arm.name: arm.label for arm in self.arms}
+
+    def relabelled(self, labels: Mapping[str, str]) -> Self:
+        """Return the design with other labels of its arms."""
+        return replace(self, arms=tuple(replace(arm, label=labels.get(arm.name, "")) for arm in self.arms))
+
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> Self:
         """Make a design from what `to_dict` returned; raises DesignError for anything else."""
         try:
             arms, strata, kind = values["arms"], values["strata"], values["kind"]
-            made = tuple(Arm(**arm) for arm in arms)  # type: ignore[attr-defined]
+            made = tuple(Arm.from_dict(arm) for arm in arms)  # type: ignore[attr-defined]
             matching, constraint = values.get("matching"), values.get("constraint")
             minimisation = values.get("minimisation")
             return cls(
@@ -322,7 +362,7 @@ class Design:
                 kind=kind,  # type: ignore[arg-type]
                 matching=None if matching is None else Matching.from_dict(matching),  # type: ignore[arg-type]
                 constraint=None if constraint is None else Constraint.from_dict(constraint),  # type: ignore[arg-type]
-                cuts=tuple((name, tuple(at)) for name, at in values.get("cuts", ())),  # type: ignore[attr-defined]
+                cuts=tuple((name, tuple(map(read_decimal, at))) for name, at in values.get("cuts", ())),  # type: ignore[attr-defined]
                 misfits=values.get("misfits", BALANCED),  # type: ignore[arg-type]
                 minimisation=None if minimisation is None else Minimising.from_dict(minimisation),  # type: ignore[arg-type]
             )

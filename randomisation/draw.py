@@ -116,7 +116,12 @@ class Allocation:
 
 
 def allocate(
-    schools: pd.DataFrame, design: Design, *, seed: str, late: bool = False, before: Sequence[Joined] = ()
+    schools: pd.DataFrame | SortedSchools,
+    design: Design,
+    *,
+    seed: str,
+    late: bool = False,
+    before: Sequence[Joined] = (),
 ) -> Allocation:
     """Draw an allocation by the published algorithm (ALGORITHM.md).
 
@@ -220,7 +225,7 @@ def first_usable(
         check_usable(n_tries)
 
 
-def ties(schools: pd.DataFrame, design: Design) -> tuple[str, ...]:
+def ties(schools: pd.DataFrame | SortedSchools, design: Design) -> tuple[str, ...]:
     """Return a note when a constraint ties schools together, or leaves few draws."""
     if design.constraint is None:
         return ()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 from data_schema.errors import DesignError
-from randomisation.canonical import check_columns_named
+from randomisation.canonical import check_columns_named, decimal_text, read_decimal
 
 Distance = Literal["standardised", "mahalanobis"]
 
@@ -55,8 +55,9 @@ class Matching:
         return f"alike in {names} ({self.distance} distance{limit})"
 
     def to_dict(self) -> dict[str, object]:
-        """Return the specification as values that JSON can hold."""
-        return {"variables": list(self.variables), "distance": self.distance, "limit": self.limit}
+        """Return the specification as values that JSON can hold; a limit is decimal text."""
+        values: dict[str, object] = {"variables": list(self.variables), "distance": self.distance}
+        return values if self.limit is None else {**values, "limit": decimal_text(self.limit)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> Self:
@@ -64,5 +65,5 @@ class Matching:
         return cls(
             variables=tuple(values["variables"]),  # type: ignore[arg-type]
             distance=values["distance"],  # type: ignore[arg-type]
-            limit=values["limit"],  # type: ignore[arg-type]
+            limit=read_decimal(values["limit"]) if "limit" in values else None,
         )

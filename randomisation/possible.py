@@ -53,7 +53,7 @@ class AllAllocations:
     probabilities: np.ndarray
 
 
-def n_allocations(schools: pd.DataFrame, design: Design) -> int:
+def n_allocations(schools: pd.DataFrame | SortedSchools, design: Design) -> int:
     """Count the allocations that keep to a design: its ratio in every stratum and its balance at every level.
 
     Parameters
@@ -92,7 +92,9 @@ def n_allocations(schools: pd.DataFrame, design: Design) -> int:
     return _count(plan)
 
 
-def all_allocations(schools: pd.DataFrame, design: Design, *, most: int = MOST_ALLOCATIONS) -> AllAllocations:
+def all_allocations(
+    schools: pd.DataFrame | SortedSchools, design: Design, *, most: int = MOST_ALLOCATIONS
+) -> AllAllocations:
     """List every allocation that a design can draw, with its probability.
 
     Parameters
@@ -147,7 +149,7 @@ def all_allocations(schools: pd.DataFrame, design: Design, *, most: int = MOST_A
     )
 
 
-def _usable(schools: pd.DataFrame, design: Design, *, most: int) -> AllAllocations:
+def _usable(schools: pd.DataFrame | SortedSchools, design: Design, *, most: int) -> AllAllocations:
     """List the draws that a constraint lets through, with their probabilities."""
     from randomisation.constrained import acceptance, unconstrained
 
@@ -170,7 +172,7 @@ def _all_simple(read: SortedSchools, design: Design) -> AllAllocations:
     return AllAllocations(schools=read.ids, positions=positions, probabilities=weights / weights.sum())
 
 
-def _read(schools: pd.DataFrame, design: Design) -> tuple[SortedSchools, Leftovers]:
+def _read(schools: pd.DataFrame | SortedSchools, design: Design) -> tuple[SortedSchools, Leftovers]:
     read = read_schools(schools, design)
     check_arms(design, read)
     return read, leftovers({key: len(members) for key, members in read.cells().items()}, design.ratios)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal, Self, cast
 
 from data_schema.errors import DesignError
-from randomisation.canonical import listed, sha256, table_bytes
+from randomisation.canonical import json_text, listed, sha256, table_bytes
 from randomisation.design import MATCHED_SET, Design
 from randomisation.draw import Allocation, algorithm_of, allocate, check_arms, lone_schools
 from randomisation.minimised import Joined
@@ -18,7 +18,7 @@ from randomisation.sets import REST
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = "crocoos allocation record 1"
+FORMAT = "crocoos allocation record 2"
 """Name and version of the record's form."""
 
 _RESTORE = "Restore the record as it was written when the allocation was made."
@@ -40,6 +40,14 @@ def frame_hash(schools: pd.DataFrame, design: Design) -> str:
     True
     """
     return sha256(read_schools(schools, design).canonical())
+
+
+def looked_at_hash(schools: pd.DataFrame, design: Design) -> str:
+    """Return the SHA-256 of all that a design looks at in a frame, as `frame_hash` but without matched sets.
+
+    It changes when, and only when, something changes that bears on the draw.
+    """
+    return sha256(read_schools(schools, design, with_sets=False).canonical())
 
 
 def allocation_hash(schools: Sequence[str], arms: Sequence[str]) -> str:
@@ -113,6 +121,17 @@ class AllocationRecord:
             before=allocation.before,
         )
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the log states of the draw: its hashes, its seed, and the labels that the arms had."""
+        return {
+            "allocation_sha256": self.allocation_sha256,
+            "frame_sha256": self.frame_sha256,
+            "design_sha256": self.design.sha256,
+            "arm_labels": json_text(self.design.labels),
+            "seed": self.seed,
+        }
+
     def recorded_schools(self) -> SortedSchools:
         """Return the schools as the record states them."""
         return SortedSchools(
@@ -123,15 +142,21 @@ class AllocationRecord:
             variable_values=self.variable_values,
         )
 
+    def is_same_draw(self, other: AllocationRecord) -> bool:
+        """Tell whether two records differ in the wording of labels at most."""
+        one, two = self.to_dict(), other.to_dict()
+        return {**one, "arm_labels": None} == {**two, "arm_labels": None}
+
     def to_dict(self) -> dict[str, object]:
-        """Return the record as values that JSON can hold."""
+        """Return the record as values that JSON can hold: texts and whole numbers, fractions as decimal text."""
         rows = zip(self.schools, self.stratum_values, self.arms, strict=True)
         schools: list[dict[str, object]] = [
             {SCHOOL_ID: school, "strata": list(values), "arm": arm} for school, values, arm in rows
         ]
         if self.variable_values:
             schools = [{**row, "values": list(own)} for row, own in zip(schools, self.variable_values, strict=True)]
-        more: dict[str, object] = {} if self.design.constraint is None else {"score_limit": self.score_limit}
+        # As text: 64 bits are more than many languages read from a number in JSON.
+        more: dict[str, object] = {} if self.score_limit is None else {"score_limit": str(self.score_limit)}
         if self.before:
             more["before"] = [
                 {SCHOOL_ID: one.school, "strata": list(one.values), "arm": one.arm} for one in self.before
@@ -141,6 +166,7 @@ class AllocationRecord:
             "algorithm": self.algorithm,
             "drawn": self.drawn,
             "design": self.design.to_dict(),
+            "arm_labels": self.design.labels,
             "seed": self.seed,
             "frame_sha256": self.frame_sha256,
             "allocation_sha256": self.allocation_sha256,
@@ -166,17 +192,18 @@ class AllocationRecord:
         if texts["drawn"] not in ("here", "elsewhere"):
             raise DesignError(_PLACE, f"'drawn' is '{texts['drawn']}', not 'here' or 'elsewhere'.", _RESTORE)
         made = Design.from_dict(cast("Mapping[str, object]", design))
+        made = made.relabelled(_labels_of(values.get("arm_labels"), made))
         schools = [_school_of(row, len(made.columns)) for row in rows]
         limit = values.get("score_limit")
-        if limit is not None and not isinstance(limit, int):
-            raise DesignError(_PLACE, f"'score_limit' is {limit!r}, not a whole number.", _RESTORE)
+        if limit is not None and not (isinstance(limit, str) and limit.isascii() and limit.isdecimal()):
+            raise DesignError(_PLACE, f"'score_limit' is {limit!r}, not a whole number in digits.", _RESTORE)
         return cls(
             design=made,
             schools=tuple(school for school, _, _ in schools),
             stratum_values=tuple(strata for _, strata, _ in schools),
             arms=tuple(arm for _, _, arm in schools),
             variable_values=tuple(_values_of(row, len(made.variables)) for row in rows) if made.variables else (),
-            score_limit=limit,
+            score_limit=None if limit is None else int(limit),
             before=_before_of(values.get("before", []), n_strata=len(made.columns)),
             **texts,  # type: ignore[arg-type]
         )
@@ -187,6 +214,14 @@ _TEXTS = tuple(
     for field in fields(AllocationRecord)
     if field.name not in ("design", "schools", "stratum_values", "arms", "variable_values", "score_limit", "before")
 )
+
+
+def _labels_of(labels: object, design: Design) -> Mapping[str, str]:
+    """Return the labels of arms, which the record keeps beside the design."""
+    named = isinstance(labels, Mapping) and set(labels) == set(design.names)
+    if isinstance(labels, Mapping) and named and all(isinstance(label, str) for label in labels.values()):
+        return labels
+    raise DesignError(_PLACE, f"'arm_labels' is {labels!r}, not a text for each arm.", _RESTORE)
 
 
 def _text_of(values: Mapping[str, object], name: str) -> str:
@@ -360,9 +395,7 @@ def verify(record: AllocationRecord, schools: pd.DataFrame) -> Verification:
     Verification
         Not `ok` when the frame changed, when the record's parts disagree, or when the draw gives other arms.
     """
-    schools = with_recorded_sets(schools, record)
-    read = read_schools(schools, record.design)
-    problems = _frame_problems(record, read) + _record_problems(record)
+    problems = compare_schools(record, schools) + _record_problems(record)
     if record.drawn == "elsewhere":
         note = "The allocation was drawn elsewhere: schools, strata and hashes were checked, the draw itself cannot be."
         return Verification(ok=not problems, problems=tuple(problems), notes=(note,))
@@ -370,7 +403,7 @@ def verify(record: AllocationRecord, schools: pd.DataFrame) -> Verification:
         known = algorithm_of(record.design)
         problems.append(f"The algorithm is '{record.algorithm}'; this version can only draw '{known}'.")
     if not problems:
-        problems += _draw_problems(record, schools)
+        problems += _draw_problems(record)
     note = f"{len(record.schools)} schools were drawn again from seed '{record.seed}' with the same result."
     return Verification(ok=not problems, problems=tuple(problems), notes=() if problems else (note,))
 
@@ -393,7 +426,9 @@ def with_recorded_sets(schools: pd.DataFrame, record: AllocationRecord) -> pd.Da
     return schools.assign(**{MATCHED_SET: [names.get(school, REST) for school in schools[SCHOOL_ID]]})
 
 
-def _frame_problems(record: AllocationRecord, read: SortedSchools) -> list[str]:
+def compare_schools(record: AllocationRecord, schools: pd.DataFrame) -> list[str]:
+    """Return how a school frame differs from a record in what the design looks at, a sentence each."""
+    read = read_schools(with_recorded_sets(schools, record), record.design)
     now, then = (
         dict(zip(read.ids, read.stratum_values, strict=True)),
         dict(zip(record.schools, record.stratum_values, strict=True)),
@@ -424,8 +459,8 @@ def _record_problems(record: AllocationRecord) -> list[str]:
     return problems
 
 
-def _draw_problems(record: AllocationRecord, schools: pd.DataFrame) -> list[str]:
-    drawn = allocate(schools, record.design, seed=record.seed, late=True, before=record.before)
+def _draw_problems(record: AllocationRecord) -> list[str]:
+    drawn = allocate(record.recorded_schools(), record.design, seed=record.seed, late=True, before=record.before)
     pairs = zip(record.schools, record.arms, drawn.arms, strict=True)
     other = [school for school, then, now in pairs if then != now]
     if drawn.score_limit != record.score_limit:

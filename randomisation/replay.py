@@ -35,7 +35,13 @@ _TRIED_AT_ONCE = 4096
 
 
 def replay(
-    schools: pd.DataFrame, design: Design, *, n_draws: int, seed: str, start: int = 0, late: bool = False
+    schools: pd.DataFrame | SortedSchools,
+    design: Design,
+    *,
+    n_draws: int,
+    seed: str,
+    start: int = 0,
+    late: bool = False,
 ) -> np.ndarray:
     """Draw the same design again and again.
 

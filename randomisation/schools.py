@@ -63,6 +63,28 @@ class SortedSchools:
         )
         return table_bytes((SCHOOL_ID, *self.columns, *self.variables), rows)
 
+    def seen_by(self, design: Design) -> SortedSchools:
+        """Return what a design looks at of these schools.
+
+        Raises
+        ------
+        DesignError
+            If the design has other strata, or variables that are not known of the schools.
+        """
+        strange = [name for name in design.variables if name not in self.variables]
+        if self.columns != design.columns or strange:
+            raise DesignError(
+                _PLACE,
+                f"It has {listed([*self.columns, *self.variables], most=20) or 'no columns'}, and the design looks at"
+                f" {listed([*design.columns, *design.variables], most=20) or 'none'}.",
+                "Use the design that the schools were read for.",
+            )
+        if design.variables == self.variables:
+            return self
+        places = [self.variables.index(name) for name in design.variables]
+        values = tuple(tuple(own[place] for place in places) for own in self.variable_values)
+        return replace(self, variables=design.variables, variable_values=values if places else ())
+
     def standardised(self, variables: tuple[str, ...], *, categories: tuple[str, ...] = ()) -> list[Column]:
         """Return the columns of whole numbers that variables are made of."""
         place = {name: number for number, name in enumerate(self.variables)}
@@ -96,7 +118,7 @@ class SortedSchools:
         return tuple(label_of[values] for values in self.stratum_values)
 
 
-def read_schools(frame: pd.DataFrame, design: Design) -> SortedSchools:
+def read_schools(frame: pd.DataFrame | SortedSchools, design: Design, *, with_sets: bool = True) -> SortedSchools:
     """Read from a frame what an allocation depends on, and nothing else.
 
     Parameters
@@ -105,9 +127,11 @@ def read_schools(frame: pd.DataFrame, design: Design) -> SortedSchools:
         One row a school in any order, with `school_id` (text) and the columns of the design's strata (text, whole
         numbers, yes/no; a number that is whole is taken without its decimals), and the variables of matching and
         constraint. A column `matched_set` states the sets of a matched design; without it they are formed. Further
-        columns are not looked at.
+        columns are not looked at. Or schools that were read before, such as those of a record.
     design
         The design.
+    with_sets
+        Whether a matched design's sets are read or formed.
 
     Raises
     ------
@@ -115,6 +139,8 @@ def read_schools(frame: pd.DataFrame, design: Design) -> SortedSchools:
         If the frame has no rows or a column is not there, if an identifier is missing, not text or there twice, or if a
         value of a stratum is missing.
     """
+    if isinstance(frame, SortedSchools):
+        return frame.seen_by(design)
     for column in (SCHOOL_ID, *design.strata, *design.variables):
         _check_column(frame, column)
     if len(frame) == 0:
@@ -134,7 +160,7 @@ def read_schools(frame: pd.DataFrame, design: Design) -> SortedSchools:
         variables=design.variables,
         variable_values=tuple(tuple(column[row] for column in variables) for row in order) if variables else (),
     )
-    if design.matching is None:
+    if design.matching is None or not with_sets:
         return read
     stated = dict(zip(ids, _texts(frame, MATCHED_SET, ids), strict=True)) if MATCHED_SET in frame.columns else None
     return _with_sets(read, design, design.matching, stated)

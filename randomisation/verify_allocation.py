@@ -1,12 +1,14 @@
 """Check an allocation without the toolkit that made it.
 
     python verify_allocation.py record.json schools.csv [--allocation allocation.csv] [--commitment HASH]
-                                [--log log.jsonl] [--column NAME=HEADER ...]
+                                [--log log.jsonl] [--units classes.csv] [--column NAME=HEADER ...]
 
 This file stands alone: it needs Python 3.10 or newer and nothing else, shares no code with the toolkit and follows the
 sections of ALGORITHM.md. It reads the record, compares its schools and strata with schools.csv, computes the hashes,
-draws the allocation again from the seed and says in plain words what it found. With the log it also says whether
-the chain of its lines holds, whether a commitment preceded the draw, and every draw that anybody made, with its reason.
+draws the allocation again from the seed and says in plain words what it found. Records of schools that came after the
+draw (later_1.json, ... beside the record, with their tables) are drawn again, too, and allocation.csv is compared with
+all of them. With the log it also says whether the chain of its lines holds, whether a commitment preceded the draw,
+and every draw that anybody made, with its reason.
 
 It ends with 0 when everything agrees, 1 when something does not, 2 when a file cannot be read.
 """
@@ -34,10 +36,12 @@ ALGORITHM = "crocoos-stratified-1"
 SIMPLE, MATCHED, CONSTRAINED = "crocoos-simple-1", "crocoos-matched-1", "crocoos-constrained-1"
 MISFITS = "crocoos-misfits-1"
 UNIT, INVERSE_UNIT, MOST_TRIES = 100_000, 1000, 20_000
-RECORD = "crocoos allocation record 1"
-COMMITMENT = "crocoos commitment 1"
+RECORD = "crocoos allocation record 2"
+COMMITMENT = "crocoos commitment 2"
 REPLACEMENT, REPLACEMENT_RECORD = "crocoos-replacement-1", "crocoos replacement record 1"
 MINIMISED, MINIMISATION_RECORD = "crocoos-minimised-1", "crocoos minimisation record 1"
+STEP = re.compile(r"later_([0-9]+)\.json")
+NO = {"no", "n", "false", "0", "nem", "hamis", "ne", "не", "н", "netačno", "нетачно"}
 TOLD = ("seed", "seed_source", "record", "withdrawn", "chosen", "reason")
 
 
@@ -324,9 +328,19 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def compact(values: object, ascii_only: bool = True) -> str:
-    """Return JSON with sorted keys and without spaces."""
-    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=ascii_only)
+def compact(values: object) -> str:
+    """Return JSON with sorted keys and without spaces: section 14 of ALGORITHM.md."""
+    return json.dumps(values, sort_keys=True, separators=(",", ":"))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read JSON that holds texts and whole numbers only: section 14 of ALGORITHM.md."""
+
+    def refused(text: str) -> None:
+        raise ValueError(f"{text} is not a whole number")
+
+    values: dict[str, Any] = json.loads(content_of(path), parse_float=refused, parse_constant=refused)
+    return values
 
 
 def table_hash(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -352,6 +366,9 @@ def read_table(path: Path, encoding: str) -> list[dict[str, str]]:
     delimiter = max(",;\t", key=header.count)
     rows = list(csv.reader(text.splitlines(), delimiter=delimiter))
     names = [name.strip() for name in rows[0]] if rows else []
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UnreadableError(f"{path.name} has the column '{twice[0]}' twice.")
     return [dict(zip(names, (field.strip() for field in row), strict=False)) for row in rows[1:] if any(row)]
 
 
@@ -386,6 +403,11 @@ def compare_strata(name: str, recorded: dict[str, str], found: dict[str, str]) -
         for school in both
         if meant.setdefault(found[school], recorded[school]) != recorded[school]
     ]
+    known = set(recorded.values())
+    exchanged = [now for now, then in meant.items() if now != then and now in known]
+    if exchanged and not problems:
+        then = meant[exchanged[0]]
+        problems = [f"schools.csv has '{exchanged[0]}' in '{name}' where it was '{then}' at the draw."]
     spelled = [f"'{then}' as '{now}'" for now, then in meant.items() if now != then]
     notes = [f"schools.csv spells '{name}' otherwise: {', '.join(spelled)}."] if spelled and not problems else []
     return problems, notes
@@ -405,13 +427,11 @@ def compare_values(name: str, recorded: dict[str, str], found: dict[str, str]) -
     return problems
 
 
-def class_of(text: str, limits: Sequence[float]) -> str:
+def class_of(text: str, marks: Sequence[str]) -> str:
     """Return the class of a number that the design cuts: "Classes" in ALGORITHM.md."""
-    marks = [format(Decimal(str(limit)), "f") for limit in limits]
-    marks = [mark.rstrip("0").rstrip(".") if "." in mark else mark for mark in marks]
     names = ["below " + marks[0], *(a + " to below " + b for a, b in pairwise(marks)), marks[-1] + " and more"]
     try:
-        place = sum(Decimal(text) >= Decimal(str(limit)) for limit in limits)
+        place = sum(Decimal(text) >= Decimal(mark) for mark in marks)
     except InvalidOperation:
         return text
     return "abcdefghijklmnopqrstuvwxyz"[place] + ": " + names[place]
@@ -421,14 +441,15 @@ class Record:
     """What the record states."""
 
     def __init__(self, path: Path) -> None:
-        values = json.loads(content_of(path))
+        values = read_json(path)
         if values["format"] != RECORD:
             raise UnreadableError(f"{path.name} is not a '{RECORD}'.")
         self.algorithm, self.drawn, self.seed = values["algorithm"], values["drawn"], values["seed"]
         self.frame_sha256, self.allocation_sha256 = values["frame_sha256"], values["allocation_sha256"]
         design, schools = values["design"], values["schools"]
         self.design = compact(design)
-        self.cuts: dict[str, list[float]] = {name: list(at) for name, at in design.get("cuts", [])}
+        self.labels = compact(values["arm_labels"])
+        self.cuts: dict[str, list[str]] = {name: list(at) for name, at in design.get("cuts", [])}
         self.kind, self.constraint = design["kind"], design.get("constraint")
         self.misfits: str = design.get("misfits", "balanced")
         self.columns: list[str] = design["strata"] + (["matched_set"] if self.kind == "matched" else [])
@@ -437,7 +458,7 @@ class Record:
         order = [self.minimisation["order"]] if self.minimisation.get("order") else []
         self.variables: list[str] = list(dict.fromkeys([*looked_at[0], *looked_at[1], *order]))
         self.before: list[tuple[Key, str]] = [(tuple(s["strata"]), s["arm"]) for s in values.get("before", [])]
-        self.score_limit: int | None = values.get("score_limit")
+        self.score_limit = int(values["score_limit"]) if "score_limit" in values else None
         self.values_of: dict[str, Key] = {s["school_id"]: tuple(s.get("values", ())) for s in schools}
         self.arms: list[str] = [arm["name"] for arm in design["arms"]]
         self.ratios: list[int] = [int(arm["ratio"]) for arm in design["arms"]]
@@ -479,7 +500,23 @@ class Record:
     def in_log(self) -> dict[str, str]:
         """Return what the log's entry of the draw states: section 13 of ALGORITHM.md."""
         stated = {"seed": self.seed, "frame_sha256": self.frame_sha256, "allocation_sha256": self.allocation_sha256}
-        return stated | {"design_sha256": sha256(compact(json.loads(self.design), ascii_only=False))}
+        return stated | {"design_sha256": sha256(self.design), "arm_labels": self.labels}
+
+    def stratum_of(self, school: str) -> str:
+        """Return what allocation.csv calls a school's stratum."""
+        return " / ".join(self.strata_of[school]) if self.columns else "all"
+
+    def in_order(self) -> list[str]:
+        """Return the schools in the order in which they joined: section 11 of ALGORITHM.md."""
+        order = self.minimisation.get("order")
+        if not order:
+            return sorted(self.strata_of)
+        place = self.variables.index(order)
+        return sorted(self.strata_of, key=lambda school: (Fraction(self.values_of[school][place]), school))
+
+    def joined(self) -> list[tuple[Key, str]]:
+        """Return strata and arms of all who had joined a minimisation after this draw."""
+        return [*self.before, *((self.strata_of[school], self.arm_of[school]) for school in self.in_order())]
 
     def drawn_again(self) -> dict[str, str]:
         """Draw again as the record's algorithm does."""
@@ -499,10 +536,8 @@ class Record:
     def minimised_again(self) -> dict[str, str]:
         """Let the schools join again: section 11 of ALGORITHM.md."""
         rule, arms = self.minimisation, list(zip(self.arms, self.ratios, strict=True))
-        place = self.variables.index(rule["order"]) if rule["order"] else -1
-        key = (lambda s: (Fraction(self.values_of[s][place]), s)) if rule["order"] else str
         joined, drawn = list(self.before), {}
-        for school in sorted(self.strata_of, key=key):
+        for school in self.in_order():
             stream = Stream(f"{self.seed} {len(joined) + 1}", MINIMISED)
             drawn[school] = minimised_arm(arms, joined, self.strata_of[school], int(rule["chance"]), stream)
             joined.append((self.strata_of[school], drawn[school]))
@@ -533,18 +568,20 @@ def check(record: Record, options: argparse.Namespace) -> tuple[list[str], list[
     problems = record.problems()
     file, schools = options.schools.name, sorted(record.strata_of)
     rows = read_table(options.schools, options.encoding)
+    if options.units:
+        rows = units_of(rows, options, headers)
     ids = column_of(rows, "school_id", headers, file)
-    problems += compare_ids(schools, ids, file)
+    declined = declined_of(rows, ids, headers, schools)
+    problems += compare_ids(schools, [school for school in ids if school not in declined], file)
     found = {n: dict(zip(ids, column_of(rows, n, headers, file), strict=True)) for n in record.named()}
     wrong, notes = compare_columns(record, found)
     problems += wrong
+    if declined:
+        notes.append(f"{file} lists {len(declined)} schools that declined and were not drawn.")
+    taking_part, wrong, later = after_the_draw(record, options)
+    problems, notes = problems + wrong, notes + later
     if options.allocation:
-        rows = read_table(options.allocation, options.encoding)
-        ids = column_of(rows, "school_id", {}, options.allocation.name)
-        problems += compare_ids(schools, ids, options.allocation.name)
-        for school, arm in zip(ids, column_of(rows, "arm", {}, options.allocation.name), strict=True):
-            if school in record.arm_of and arm != record.arm_of[school]:
-                problems.append(f"{options.allocation.name} has school {school} in '{arm}', the record in another arm.")
+        problems += compare_allocation(taking_part, options)
     if options.commitment:
         held = record.commitment() == options.commitment.strip().lower()
         committed = "those that were committed to." if held else "not of the frame and design that were committed to."
@@ -552,6 +589,90 @@ def check(record: Record, options: argparse.Namespace) -> tuple[list[str], list[
     if record.drawn != "here":
         notes.append("The allocation was drawn elsewhere: the draw itself cannot be checked, the rest was.")
     return problems, notes
+
+
+def units_of(rows: list[dict[str, str]], options: argparse.Namespace, headers: dict[str, str]) -> list[dict[str, str]]:
+    """Return a row for each class that was drawn within its school, with what the frame knows of the school."""
+    header, file = headers.get("school_id", "school_id"), options.units.name
+    known = dict(zip(column_of(rows, "school_id", headers, options.schools.name), rows, strict=True))
+    units = read_table(options.units, options.encoding)
+    pairs = zip(column_of(units, "school_id", {}, file), column_of(units, "class", {}, file), strict=True)
+    return [{**known.get(school, {}), header: f"{school} / {unit}", "school": school} for school, unit in pairs]
+
+
+def declined_of(
+    rows: list[dict[str, str]], ids: Sequence[str], headers: dict[str, str], drawn: Sequence[str]
+) -> set[str]:
+    """Return the schools of the frame that were not drawn and whose consent is "no"."""
+    header = headers.get("consent", "consent")
+    answers = [row.get(header, "").casefold() for row in rows]
+    return {school for school, answer in zip(ids, answers, strict=True) if answer in NO and school not in drawn}
+
+
+def compare_allocation(taking_part: dict[str, tuple[str, str]], options: argparse.Namespace) -> list[str]:
+    """Compare allocation.csv, all of its columns, with the records."""
+    file = options.allocation.name
+    rows = read_table(options.allocation, options.encoding)
+    ids = column_of(rows, "school_id", {}, file)
+    problems = compare_ids(sorted(taking_part), ids, file)
+    for row, school, arm in zip(rows, ids, column_of(rows, "arm", {}, file), strict=True):
+        stratum, own = taking_part.get(school, (row.get("stratum", ""), arm))
+        if arm != own:
+            problems.append(f"{file} has school {school} in '{arm}', the record in another arm.")
+        if row.get("stratum", stratum) != stratum:
+            problems.append(f"{file} has school {school} in stratum '{row['stratum']}', the record in '{stratum}'.")
+    return problems
+
+
+def after_the_draw(
+    record: Record, options: argparse.Namespace
+) -> tuple[dict[str, tuple[str, str]], list[str], list[str]]:
+    """Draw what came after the draw again: who takes part (stratum and arm), problems and notes."""
+    taking_part = {school: (record.stratum_of(school), arm) for school, arm in record.arm_of.items()}
+    problems, notes, joined = list[str](), list[str](), record.joined()
+    for number, (place, path) in enumerate(later_files(options.record), start=1):
+        if place != number:
+            problems.append(f"{path.name} is there, and later_{number}.json is missing.")
+        rows = read_table(path.with_suffix(".csv"), options.encoding)
+        if read_json(path)["format"] == REPLACEMENT_RECORD:
+            wrong, said = replaced(path, rows, taking_part)
+        else:
+            late = Record(path)
+            wrong, said = compare_late(late, path, rows), f"{len(late.arm_of)} schools were drawn later."
+            if late.kind == "minimisation" and late.before != joined:
+                wrong.append("The schools that had joined before are not those of the records before.")
+            joined = late.joined()
+            taking_part |= {school: (f"late {place}", arm) for school, arm in late.arm_of.items()}
+        problems += [f"{path.name}: {text}" for text in wrong]
+        notes += [f"{path.name}: {said}"] if not wrong else []
+    return taking_part, problems, notes
+
+
+def later_files(record: Path) -> list[tuple[int, Path]]:
+    """Return the records of what came after a draw, which lie beside its own; none beside such a record itself."""
+    if STEP.fullmatch(record.name):
+        return []
+    return sorted((int(m[1]), path) for path in record.parent.iterdir() if (m := STEP.fullmatch(path.name)))
+
+
+def compare_late(late: Record, path: Path, rows: list[dict[str, str]]) -> list[str]:
+    """Draw late schools again, and compare them with their table."""
+    file = path.with_suffix(".csv").name
+    ids = column_of(rows, "school_id", {}, file)
+    found = {name: dict(zip(ids, column_of(rows, name, {}, file), strict=True)) for name in late.named()}
+    return [*late.problems(), *compare_ids(sorted(late.arm_of), ids, file), *compare_columns(late, found)[0]]
+
+
+def replaced(path: Path, rows: list[dict[str, str]], taking_part: dict[str, tuple[str, str]]) -> tuple[list[str], str]:
+    """Put a reserve into the place of a school that withdrew: section 10 of ALGORITHM.md."""
+    values, file = read_json(path), path.with_suffix(".csv").name
+    problems = [text for text in [small_problem(values)] if text]
+    problems += compare_ids(values["reserves"], column_of(rows, "school_id", {}, file), file)
+    withdrawn, chosen = values["withdrawn"], values["chosen"]
+    if withdrawn not in taking_part or taking_part[withdrawn][1] != values["arm"]:
+        return [*problems, f"School {withdrawn}, which withdrew, was not in the arm '{values['arm']}'."], ""
+    taking_part[chosen] = taking_part.pop(withdrawn)
+    return problems, f"School {chosen} was drawn from {len(values['reserves'])} reserves for the place of {withdrawn}."
 
 
 def minimised_arm(
@@ -660,6 +781,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("record", type=Path, help="record.json of the allocation")
     parser.add_argument("schools", type=Path, nargs="?", help="schools.csv, the sampling frame")
     parser.add_argument("--allocation", type=Path, help="allocation.csv, to compare it with the record")
+    parser.add_argument("--units", type=Path, help="the list of classes, where classes were drawn within schools")
     parser.add_argument("--commitment", default="", metavar="HASH", help="hash published before the seed was known")
     parser.add_argument("--log", type=Path, help="log.jsonl, to check its chain and count the draws")
     parser.add_argument("--column", action="append", default=[], metavar="NAME=HEADER", help="header of a column")
@@ -668,7 +790,7 @@ def main(arguments: Sequence[str]) -> int:
     if any("=" not in pair for pair in options.column):
         parser.error("--column is stated as NAME=HEADER.")
     try:
-        values = json.loads(content_of(options.record))
+        values = read_json(options.record)
         small = values["format"] in (REPLACEMENT_RECORD, MINIMISATION_RECORD)
         if small:
             problems, notes, drawn = [text for text in [small_problem(values)] if text], list[str](), ""

@@ -8,9 +8,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, DesignError, StaleError
-from evaluation.provenance import read_record, sha256, sha256_of, stage_folder
+from evaluation.provenance import read_record, sha256, stage_folder
 from evaluation.specifications import design_of
 from evaluation.stages import inputs_of
+from evaluation.stages.agreement import (
+    checked_record,
+    design_problems,
+    exchanges,
+    refuse_disagreement,
+    rewordings,
+    school_problems,
+    table_problems,
+)
 from evaluation.stages.commit import (
     COMMITMENT,
     checked_schools,
@@ -53,26 +62,52 @@ def assign(trial: Trial, *, seed: str, reason: str, reveal: bool = False) -> All
             f"schools and design were committed to at {waiting.time}, and wait for their seed.",
             "Draw with `crocoos assign --reveal --seed ...`, or commit anew.",
         )
-    seed = seed or trial.protocol.design.seed
     before = read_allocation_record(trial)
+    drawn = _last_draw(log)
+    seed = seed or trial.protocol.design.seed or ("" if waiting is not None else _recorded_seed(before, drawn))
     again = reveal and waiting is None and before is not None and before.seed == seed
     schools = committed_schools(trial, log) if reveal and not again else checked_schools(trial)
     allocation, record = _drawn(trial, schools, seed=seed)
     if waiting is None and before is not None:
-        if (before.allocation_sha256, before.seed) == (record.allocation_sha256, record.seed):
-            if not _fresh(trial):
-                _write(trial, allocation, record)
+        if before.is_same_draw(record):
+            _make_again(trial, allocation, before, log)
             return allocation
         refuse_to_undo(trial)
-    earlier = _earlier_seed(log, before, record)
-    if waiting is None and earlier is not None and not reason.strip():
-        raise DesignError(
-            f"allocation/{RECORD}",
-            f"the schools were drawn before (seed '{earlier}'), and this draw would be another one.",
-            "Keep the first draw. If it must be replaced, say why with --reason; log and reports will show it.",
-        )
+    is_named = drawn is not None and _is_named(record, drawn)
+    if waiting is None and (drawn is not None or before is not None) and not is_named and not reason.strip():
+        raise _another_draw(trial, before, seed=_recorded_seed(before, drawn))
+    if waiting is None and drawn is not None and is_named:
+        record = _as_named(record, drawn)
+        refuse_disagreement("allocation", exchanges(record.design.labels, trial.protocol))
     _write(trial, allocation, record, logged=_told(log, record, reason=reason))
     return allocation
+
+
+def _recorded_seed(before: AllocationRecord | None, drawn: LogEntry | None) -> str:
+    """Return the seed of the draw that there is, by its record or by the log; "" before the first."""
+    if before is not None:
+        return before.seed
+    return drawn.detail.get("seed", "") if drawn is not None else ""
+
+
+def _make_again(trial: Trial, allocation: Allocation, record: AllocationRecord, log: Sequence[LogEntry]) -> None:
+    """Write the files of a draw again if they are not fresh: from its record, which keeps the labels of then."""
+    problems = [*exchanges(record.design.labels, trial.protocol), *_log_problems(log, record)]
+    refuse_disagreement("allocation", problems)
+    if not _fresh(trial):
+        _write(trial, allocation, record)
+
+
+def _another_draw(trial: Trial, before: AllocationRecord | None, *, seed: str) -> DesignError:
+    """Return the error for a draw that would not be the one that was made, with what has changed since."""
+    changed = [] if before is None else [*design_problems(before, trial.protocol), *school_problems(trial, before)]
+    why = f" {changed[0]}" if changed else ""
+    return DesignError(
+        f"allocation/{RECORD}",
+        f"the schools were drawn before (seed '{seed}'), and this draw would be another one.{why}",
+        f"Keep the first draw{': put back what was changed' if changed else ''}. If it must be replaced, say why with "
+        "--reason; log and reports will show it.",
+    )
 
 
 def _drawn(trial: Trial, schools: pd.DataFrame, *, seed: str) -> tuple[Allocation, AllocationRecord]:
@@ -118,35 +153,29 @@ def _fresh(trial: Trial) -> bool:
     return next(status for status in statuses(trial) if status.stage == "assign").state == "fresh"
 
 
-def _earlier_seed(log: Sequence[LogEntry], before: AllocationRecord | None, record: AllocationRecord) -> str | None:
-    """Return the seed of an earlier draw that is another one, by the log or by what is there; None without any."""
-    drawn = [entry for entry in log if entry.event in DRAWS]
-    if drawn:
-        return None if _is_named(record, drawn[-1]) else drawn[-1].detail.get("seed", "")
-    return before.seed if before is not None else None
+def _last_draw(log: Sequence[LogEntry]) -> LogEntry | None:
+    """Return what the log says of the last draw; None without any."""
+    return next((entry for entry in reversed(log) if entry.event in DRAWS), None)
 
 
 def _is_named(record: AllocationRecord, entry: LogEntry) -> bool:
-    """Tell whether an entry of the log is of this draw."""
-    stated = (entry.detail.get("allocation_sha256"), entry.detail.get("seed"))
-    return stated == (record.allocation_sha256, record.seed)
+    """Tell whether an entry of the log is of this draw, whatever its arms were called."""
+    return all(entry.detail.get(name) == value for name, value in record.facts.items() if name != "arm_labels")
+
+
+def _as_named(record: AllocationRecord, entry: LogEntry) -> AllocationRecord:
+    """Return a record with the labels that the log says the arms had when they were drawn."""
+    return replace(record, design=record.design.relabelled(json.loads(entry.detail["arm_labels"])))
 
 
 def _told(log: Sequence[LogEntry], record: AllocationRecord, *, reason: str) -> tuple[Event, Mapping[str, str]] | None:
     """Return what the log is to say of a draw; None when its last draw is this one."""
     from randomisation.commitment import commitment_hash
 
-    waiting = pending(log)
-    drawn = [entry for entry in log if entry.event in DRAWS]
-    if waiting is None and drawn and _is_named(record, drawn[-1]):
+    waiting, drawn = pending(log), _last_draw(log)
+    if waiting is None and drawn is not None and _is_named(record, drawn):
         return None
-    detail = {
-        "allocation_sha256": record.allocation_sha256,
-        "frame_sha256": record.frame_sha256,
-        "design_sha256": sha256_of(record.to_dict()["design"]),
-        "seed": record.seed,
-        "reason": reason.strip(),
-    }
+    detail = {**record.facts, "reason": reason.strip()}
     if waiting is not None:
         detail["commitment_sha256"] = commitment_hash(record)
         detail["reason"] = detail["reason"] or waiting.detail.get("reason", "")
@@ -198,27 +227,15 @@ def _damaged(place: str) -> DesignError:
 
 
 def allocation_frame(trial: Trial) -> pd.DataFrame:
-    """Return school_id, stratum and arm of the drawn schools, sorted by school.
+    """Return school_id, stratum and arm of the schools that take part, sorted by school, from the records of the draws.
 
     Raises
     ------
     StaleError
-        When no draw has been made.
-    DesignError
-        When the table cannot be read.
+        When no draw has been made, or protocol and schools are not those of the draw any more.
     """
-    import pandas as pd
-
-    path = trial.paths.allocation / ALLOCATION
-    if not path.exists():
-        raise StaleError("allocation", "the schools have not been drawn.", "Run `crocoos assign` first.")
-    try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise _damaged(f"allocation/{ALLOCATION}") from error
-    if not {"school_id", "stratum", "arm"} <= set(frame.columns):
-        raise _damaged(f"allocation/{ALLOCATION}")
-    return frame
+    checked_record(trial)
+    return current_allocation(trial, later_steps(trial))
 
 
 def verify(trial: Trial) -> Verification:
@@ -236,11 +253,12 @@ def verify(trial: Trial) -> Verification:
         raise StaleError("allocation", "the schools have not been drawn.", "Run `crocoos assign` first.")
     log = trial.log()
     found = verify_record(record, drawn_from(trial))
-    problems = [*found.problems, *_table_problems(trial), *(f"{LOG}: {problem}" for problem in log.problems)]
+    problems = [*found.problems, *design_problems(record, trial.protocol)]
+    problems += [*_table_problems(trial), *(f"{LOG}: {problem}" for problem in log.problems)]
     if log.is_usable:
         problems += [*_log_problems(log.entries, record), *later_problems(trial, log.entries)]
     problems += _changed_files(trial)
-    notes = found.notes if not problems else ()
+    notes = (*(found.notes if not problems else ()), *rewordings(record, trial.protocol))
     said = (*notes, *(_history(log.entries) if log.is_usable else ()), *later_notes(later_steps(trial)))
     return replace(found, ok=not problems, problems=tuple(problems), notes=said)
 
@@ -253,9 +271,10 @@ def _log_problems(log: Sequence[LogEntry], record: AllocationRecord) -> list[str
     if not last or last[0].detail.get("allocation_sha256") != record.allocation_sha256:
         return ["The last draw in the log is not the one in the record."]
     detail, problems = last[0].detail, []
-    stated = {"design_sha256": sha256_of(record.to_dict()["design"]), "frame_sha256": record.frame_sha256}
-    if any(detail.get(name) != value for name, value in [*stated.items(), ("seed", record.seed)]):
-        problems.append("The record's frame, design or seed is not the one in the log: one of them was changed.")
+    if any(detail.get(name) != value for name, value in record.facts.items()):
+        problems.append(
+            "The record's frame, design, seed or labels of arms are not those in the log: one of them was changed."
+        )
     committed = detail.get("commitment_sha256")
     if committed:
         earlier = [entry for entry in log[: last[0].sequence - 1] if entry.event == Event.COMMITTED]
@@ -322,13 +341,17 @@ def places_of(trial: Trial, steps: Sequence[Later]) -> dict[str, Place]:
 
 
 def _table_problems(trial: Trial) -> list[str]:
-    frame = allocation_frame(trial)
-    table = dict(zip(frame["school_id"], frame["arm"], strict=True))
-    recorded = {school: place.arm for school, place in places_of(trial, later_steps(trial)).items()}
-    wrong = sorted(school for school in {*table, *recorded} if table.get(school) != recorded.get(school))
-    if not wrong:
-        return []
-    return [f"{ALLOCATION} and {RECORD} differ for the school {wrong[0]} (and {len(wrong) - 1} more)."]
+    """Compare allocation.csv, every column and row of it, with the records."""
+    import pandas as pd
+
+    path = trial.paths.allocation / ALLOCATION
+    if not path.exists():
+        return [f"{ALLOCATION} is missing."]
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError):
+        return [f"{ALLOCATION} cannot be read."]
+    return table_problems(ALLOCATION, frame, current_allocation(trial, later_steps(trial)))
 
 
 def n_draws(log: Sequence[LogEntry]) -> int:

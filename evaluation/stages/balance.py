@@ -50,7 +50,8 @@ def balance(trial: Trial) -> pd.DataFrame:
     inputs = inputs_of(trial, "balance")
     compared = primary_comparison(trial.protocol)
     arms = compared.names
-    schools = _grouped(eligible(trial.schools()[0]).merge(allocation_frame(trial), on="school_id"), compared)
+    listed = eligible(trial.schools()[0]).drop(columns=["stratum", "arm"], errors="ignore")
+    schools = _grouped(listed.merge(allocation_frame(trial), on="school_id"), compared)
     variables = school_variables(trial, schools)
     tables = [_with_strata(balance_table(schools, variables=variables, arms=arms, level="school"), schools, variables)]
     trial.progress("comparing schools", 0, 4)

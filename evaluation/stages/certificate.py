@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from data_schema.errors import StaleError
 from evaluation.frame import eligible
 from evaluation.specifications import tables_of
-from evaluation.stages.assign import allocation_frame, read_allocation_record, verify
+from evaluation.stages.agreement import refuse_disagreement
+from evaluation.stages.assign import ALLOCATION, RECORD, allocation_frame, read_allocation_record, verify
 from evaluation.stages.later import later_entries, later_steps
-from evaluation.trial_log import DRAWS, Event
+from evaluation.trial_log import DRAWS, LOG, Event
 from evaluation.units import drawn_from, draws_classes
 
 if TYPE_CHECKING:
@@ -41,12 +43,13 @@ def certify(trial: Trial) -> Certified:
     Raises
     ------
     StaleError
-        When no draw has been made.
+        When no draw has been made, or it does not hold against the protocol and the list of schools of now.
     """
     from data_schema.files import write_whole
     from reports.documents import Document, write_pdf
     from reports.sections.certificate import certificate
 
+    refuse_disagreement(f"the certificate and the letters in {trial.paths.letters}", verify(trial).problems)
     facts = draw_facts(trial)
     folder = trial.paths.letters
     certificates = []
@@ -91,9 +94,22 @@ def draw_facts(trial: Trial) -> DrawFacts:
         seed_source=before[-1].detail.get("seed_source", "") if before else "",
         labels={name: labels[name][:1].lower() + labels[name][1:] for name in labels},
         value_labels=dict(trial.protocol.countries) if record.design.strata[:1] == ("country",) else {},
-        problems=verify(trial).problems,
         later=tuple(_later_facts(trial, log)),
+        command=check_command(trial, committed),
     )
+
+
+def check_command(trial: Trial, commitment_sha256: str = "") -> str:
+    """Return the command, to be run in the trial's folder, that checks the draw and what came after it.
+
+    Records of schools that came after the draw lie beside the first one, where the program finds them.
+    """
+    design = trial.protocol.design
+    words = ["python", "verify_allocation.py", f"allocation/{RECORD}", trial.protocol.schools.file]
+    words += ["--allocation", f"allocation/{ALLOCATION}", "--log", LOG]
+    words += ["--units", design.units] if design.units else []
+    words += ["--commitment", commitment_sha256] if commitment_sha256 else []
+    return shlex.join(words)
 
 
 def _later_facts(trial: Trial, log: Sequence[LogEntry]) -> Iterator[LaterFact]:
@@ -112,7 +128,9 @@ def letters_of(trial: Trial) -> dict[str, bytes]:
     from data_schema.exports import csv_bytes
 
     listed = drawn_from(trial) if draws_classes(trial) else eligible(trial.schools()[0])
-    frame = listed.merge(allocation_frame(trial), on="school_id")
+    frame = listed.drop(columns=["stratum", "arm", "arm_label"], errors="ignore").merge(
+        allocation_frame(trial), on="school_id"
+    )
     files = {}
     for arm in trial.protocol.design.arms:
         own = frame.loc[frame["arm"] == arm.name].assign(arm_label=arm.label)

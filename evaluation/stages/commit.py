@@ -10,6 +10,7 @@ from evaluation.frame import check_frame, eligible
 from evaluation.provenance import read_record, stage_folder
 from evaluation.specifications import design_of
 from evaluation.stages import inputs_of
+from evaluation.stages.agreement import exchanges, refuse_disagreement
 from evaluation.trial_log import DRAWS, Event, announced
 from evaluation.units import drawn_from, draws_classes
 
@@ -113,15 +114,7 @@ def checked_schools(trial: Trial) -> pd.DataFrame:
 
 def _write(trial: Trial, made: Commitment, *, seed_source: str, reason: str) -> None:
     """Write the commitment beside what a draw before it has left, which stays as it was."""
-    from evaluation.provenance import sha256_of
-
-    detail = {
-        "commitment_sha256": made.sha256,
-        "frame_sha256": made.frame_sha256,
-        "design_sha256": sha256_of(made.design.to_dict()),
-        "seed_source": seed_source.strip(),
-        "reason": reason.strip(),
-    }
+    detail = {**made.facts, "seed_source": seed_source.strip(), "reason": reason.strip()}
     old, kept = read_record(trial.paths.allocation), kept_files(trial.paths.allocation)
     stage = old.stage if old is not None else "commit"
     inputs = old.inputs if old is not None else inputs_of(trial, "assign")
@@ -177,6 +170,7 @@ def committed_schools(trial: Trial, log: Sequence[LogEntry]) -> pd.DataFrame:
     if then is None or then.sha256 != entry.detail.get("commitment_sha256"):
         raise DesignError(_PLACE, "it is not the commitment that the log names.", "Bring it back from a copy.")
     schools, design = checked_schools(trial), design_of(trial.protocol)
+    refuse_disagreement(_PLACE, exchanges(then.design.labels, trial.protocol))
     if design.matching is not None:
         sets = {school: values[-1] for school, values in zip(then.schools, then.stratum_values, strict=True)}
         schools = schools.assign(**{MATCHED_SET: [sets.get(school, "rest") for school in schools["school_id"]]})

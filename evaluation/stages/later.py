@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from data_schema.errors import DataError, DesignError, StaleError
 from evaluation.frame import eligible, read_schools_of
 from evaluation.provenance import read_record, sha256, stage_folder
-from evaluation.specifications import design_of
 from evaluation.trial_log import DRAWS, Event, announced
 from evaluation.units import refuse_classes
 
@@ -186,9 +185,8 @@ def add(trial: Trial, file: Path, *, seed: str, reason: str) -> Allocation:
     late = eligible(read_schools_of(file, trial.protocol))
     _check_new(trial, late, place=file.name)
     seeds = [record.seed, *(step.late.seed for step in steps if step.late is not None)]
-    design = design_of(trial.protocol)
-    before = joined_before(record, steps) if design.kind == "minimisation" else ()
-    drawn = draw_late(late, design, seed=seed, seeds=seeds, before=before)
+    before = joined_before(record, steps) if record.design.kind == "minimisation" else ()
+    drawn = draw_late(late, record.design, seed=seed, seeds=seeds, before=before)
     made = AllocationRecord.of(drawn)
     detail = {"allocation_sha256": made.allocation_sha256, "frame_sha256": made.frame_sha256, "seed": made.seed}
     _write_step(trial, made.to_dict(), late, (Event.ADDED, detail | {"reason": reason.strip()}))
@@ -301,18 +299,14 @@ def _check_new(trial: Trial, schools: pd.DataFrame, *, place: str) -> None:
 
 
 def _of_stratum(trial: Trial, reserves: pd.DataFrame, school: str) -> pd.DataFrame:
-    """Return the reserves of a school's stratum; matched sets and constraints do not matter here."""
-    from randomisation.design import Design
-    from randomisation.schools import read_schools
+    """Return the reserves of a school's stratum."""
+    from evaluation.stages.assign import read_allocation_record
 
-    design = design_of(trial.protocol)
-    plain = Design(arms=design.arms, strata=design.strata, cuts=design.cuts)
-    frame = trial.schools()[0]
-    (own,) = read_schools(frame.loc[frame["school_id"] == school], plain).stratum_values
     if reserves.empty:
         raise DesignError(f"replacement of school '{school}'", "no reserve is left.", "Add some to the file.")
-    read = read_schools(reserves, plain)
-    alike = {name for name, values in zip(read.ids, read.stratum_values, strict=True) if values == own}
+    record = read_allocation_record(trial)
+    own = stratum_of_place(record, later_steps(trial), school) if record is not None else ()
+    alike = [name for name, values in _strata_of(reserves, record).items() if values == own]
     if not alike:
         raise DesignError(
             f"replacement of school '{school}'",
@@ -320,6 +314,28 @@ def _of_stratum(trial: Trial, reserves: pd.DataFrame, school: str) -> pd.DataFra
             "Add one to the file of reserves, or go on without the school.",
         )
     return reserves.loc[reserves["school_id"].isin(alike)].reset_index(drop=True)
+
+
+def _strata_of(schools: pd.DataFrame, record: AllocationRecord | None) -> dict[str, tuple[str, ...]]:
+    """Return the strata of schools by the design of a record; matched sets and constraints do not matter here."""
+    from randomisation.design import Design
+    from randomisation.schools import read_schools
+
+    if record is None:
+        return {}
+    plain = Design(arms=record.design.arms, strata=record.design.strata, cuts=record.design.cuts)
+    read = read_schools(schools, plain)
+    return dict(zip(read.ids, read.stratum_values, strict=True))
+
+
+def stratum_of_place(record: AllocationRecord, steps: Sequence[Later], school: str) -> tuple[str, ...]:
+    """Return the values of the strata, without a matched set, of the school that was drawn into a school's place."""
+    from randomisation.record import stratum_labels
+
+    place = participants(record, steps, stratum_labels(record))[school]
+    drawn = {0: record} | {step.number: step.late for step in steps if step.late is not None}
+    made = drawn[place.draw]
+    return made.stratum_values[made.schools.index(place.drawn)][: len(record.design.strata)]
 
 
 def _with_data(trial: Trial) -> set[str]:
@@ -382,6 +398,8 @@ def later_problems(trial: Trial, log: Sequence[LogEntry]) -> list[str]:
     record = read_allocation_record(trial)
     for place, step in enumerate(steps):
         found = _step_problems(step)
+        if step.replacement is not None and record is not None:
+            found += _replacement_problems(step, step.replacement, record, steps[:place])
         if step.late is not None and step.late.before and record is not None:
             wrong = step.late.before != joined_before(record, steps[:place])
             found += ["The schools that had joined before are not those of the trial."] if wrong else []
@@ -399,6 +417,20 @@ def _step_problems(step: Later) -> list[str]:
     if tuple(sorted(step.schools["school_id"])) != step.replacement.reserves:
         return ["The reserves are not those of its table."]
     return []
+
+
+def _replacement_problems(
+    step: Later, made: Replacement, record: AllocationRecord, before: Sequence[Later]
+) -> list[str]:
+    """Return what is wrong with a replacement: the arm that it names, and the reserves' strata."""
+    from randomisation.record import stratum_labels
+
+    taking_part = participants(record, before, stratum_labels(record))
+    if made.withdrawn not in taking_part or taking_part[made.withdrawn].arm != made.arm:
+        return [f"School '{made.withdrawn}', which withdrew, was not in the arm '{made.arm}'."]
+    own = stratum_of_place(record, before, made.withdrawn)
+    other = sorted(school for school, values in _strata_of(step.schools, record).items() if values != own)
+    return [f"The reserve '{other[0]}' is of another stratum in its table."] if other else []
 
 
 def later_notes(steps: Sequence[Later]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from evaluation.decisions import DECISIONS, decisions_of
 from evaluation.erasure import tombstones_of
 from evaluation.freshness import StageStatus, stage_status
 from evaluation.provenance import RECORD, sha256_of, sha256_of_file
+from evaluation.stages.agreement import looked_at
 from evaluation.trial_log import LOG
 from evaluation.units import refuse_classes
 
@@ -43,7 +44,7 @@ def _assign(trial: Trial) -> Mapping[str, str]:
     recorded = trial.paths.root / protocol.design.allocation if protocol.design.allocation else None
     return {
         **trial.protocol_hashes("design", "countries"),
-        **trial.file_hash(trial.paths.root / protocol.schools.file),
+        **looked_at(trial),
         **(trial.file_hash(recorded) if recorded else {}),
         **(trial.file_hash(trial.paths.root / protocol.design.units) if protocol.design.units else {}),
     }
@@ -168,9 +169,12 @@ def require(trial: Trial, name: str) -> None:
     for status in statuses(trial):
         if status.stage in needed and status.state != "fresh":
             why = f"it is {status.state}: {' '.join(status.reasons)}" if status.reasons else f"it is {status.state}."
-            raise StaleError(
-                f"{name}, which reads what {status.stage} wrote", why, f"Run `crocoos {status.stage}` first."
-            )
+            more = _DRAWN_AGAIN if status.stage == "assign" and status.state == "stale" else ""
+            remedy = f"Run `crocoos {status.stage}` first.{more}"
+            raise StaleError(f"{name}, which reads what {status.stage} wrote", why, remedy)
+
+
+_DRAWN_AGAIN = " It makes the same draw again; where that would be another one, it says what to put back."
 
 
 def _all_needs(name: str) -> set[str]:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from data_schema.errors import StaleError
-from evaluation.stages.assign import places_of, read_allocation_record
+from evaluation.stages.agreement import checked_record
+from evaluation.stages.assign import places_of
 from evaluation.stages.later import Later, later_steps
-from evaluation.units import drawn_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     import numpy as np
-    import pandas as pd
 
     from evaluation.comparison import Comparison
     from evaluation.trial import Trial
@@ -39,37 +37,34 @@ def redraws(trial: Trial) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
     names = trial.protocol.arm_names
     made = list(draws_of(trial, steps))
     if made[0][1].design.kind == "minimisation":
-        by_draw = _minimised_again(trial, [(number, record) for number, record, _ in made])
+        by_draw = _minimised_again(trial, made)
     else:
-        by_draw = {number: _redrawn(trial, record, frame, number=number) for number, record, frame in made}
+        by_draw = {number: _redrawn(trial, record, number=number) for number, record in made}
     columns = [by_draw[place.draw][place.drawn] for place in places.values()]
     actual = np.array([names.index(place.arm) for place in places.values()])
     return tuple(places), actual, np.stack(columns, axis=1)
 
 
-def draws_of(trial: Trial, steps: Sequence[Later]) -> Iterator[tuple[int, AllocationRecord, pd.DataFrame]]:
-    """Give every draw: its number (0 for the first), its record, and the schools that it was made from."""
-    record = read_allocation_record(trial)
-    if record is None:
-        raise StaleError("allocation", "the schools have not been drawn.", "Run `crocoos assign` first.")
-    yield 0, record, drawn_from(trial)
+def draws_of(trial: Trial, steps: Sequence[Later]) -> Iterator[tuple[int, AllocationRecord]]:
+    """Give every draw: its number (0 for the first) and its record, which has the schools as they were drawn."""
+    yield 0, checked_record(trial)
     for step in steps:
         if step.late is not None:
-            yield step.number, step.late, step.schools
+            yield step.number, step.late
 
 
-def _redrawn(trial: Trial, record: AllocationRecord, frame: pd.DataFrame, *, number: int) -> dict[str, np.ndarray]:
+def _redrawn(trial: Trial, record: AllocationRecord, *, number: int) -> dict[str, np.ndarray]:
     """Return the positions of each school's arm in re-draws of one draw, by school."""
     import numpy as np
 
     from randomisation.permuted import permute_within_strata
-    from randomisation.record import stratum_labels, with_recorded_sets
+    from randomisation.record import stratum_labels
     from randomisation.replay import replay
 
     inference = trial.protocol.inference
     seed = f"{inference.draws_seed} late {number}" if number else inference.draws_seed
     if record.drawn == "here":
-        schools = with_recorded_sets(frame, record)
+        schools = record.recorded_schools()
         draws = replay(schools, record.design, n_draws=inference.n_draws, seed=seed, late=number > 0)
     else:
         actual = np.array([record.design.names.index(arm) for arm in record.arms])
@@ -97,14 +92,13 @@ def unequal_chances(trial: Trial) -> dict[str, dict[str, float]]:
     import numpy as np
 
     from randomisation.constrained import assignment_probabilities
-    from randomisation.record import with_recorded_sets
 
     steps = later_steps(trial)
     chances: dict[tuple[int, str], dict[str, float]] = {}
-    for number, record, frame in draws_of(trial, steps):
+    for number, record in draws_of(trial, steps):
         if len(set(record.design.ratios)) == 1:
             return {}
-        table = assignment_probabilities(with_recorded_sets(frame, record), record.design).set_index("school_id")
+        table = assignment_probabilities(record.recorded_schools(), record.design).set_index("school_id")
         chances |= {(number, str(school)): table.loc[school].to_dict() for school in table.index}
     every = np.array([list(row.values()) for row in chances.values()])
     if np.allclose(every, every[0], rtol=0, atol=SAME_CHANCE):

@@ -11,7 +11,7 @@ from randomisation.design import Design
 from randomisation.misfits import BALANCED
 from randomisation.record import AllocationRecord
 from randomisation.within_schools import SCHOOL
-from reports.blocks import Block, Column, Heading, Note, Paragraph, Span, Table, Title, inline
+from reports.blocks import Block, Column, Heading, Paragraph, Span, Table, Title, inline
 from reports.tables.layout import Line, line, table
 from reports.words import Words, message, words
 
@@ -65,10 +65,10 @@ class DrawFacts:
         Label of each column that the design looks at.
     value_labels
         Labels of the values of the first stratum where they have some, such as countries' names.
-    problems
-        What a verification found wrong.
     later
         What came after the draw, the first step first.
+    command
+        The command by which anyone can check the draw without the toolkit.
     """
 
     title: str
@@ -79,8 +79,8 @@ class DrawFacts:
     seed_source: str = ""
     labels: Mapping[str, str]
     value_labels: Mapping[str, str] = field(default_factory=dict)
-    problems: tuple[str, ...] = ()
     later: tuple[LaterFact, ...] = ()
+    command: str = "python verify_allocation.py record.json schools.csv"
 
 
 def certificate(facts: DrawFacts, language: str) -> tuple[Block, ...]:
@@ -100,9 +100,6 @@ def certificate(facts: DrawFacts, language: str) -> tuple[Block, ...]:
         _counts(facts, text),
         _how(facts, text),
     ]
-    if facts.problems:
-        said = text.text("The allocation does not agree with its record, or has not been checked against it.")
-        blocks.append(Note(kind="caution", title=text.text("Allocation not verified"), text=inline(said)))
     blocks += [Paragraph(text=inline(_check(facts, text)), style="small"), *_signatures(text)]
     return tuple(blocks)
 
@@ -265,11 +262,10 @@ def design_sentences(design: Design, labels: Mapping[str, str], words: Words) ->
 
 
 def _check(facts: DrawFacts, words: Words) -> str:
-    committed = f" --commitment {facts.commitment_sha256[:12]}..." if facts.commitment_sha256 else ""
     return words.text(
         "Anyone can check this without the toolkit, from the record, the list of schools and one file that needs "
         "Python only: {command}",
-        command=f"python verify_allocation.py record.json schools.csv{committed}",
+        command=facts.command,
     )
 
 

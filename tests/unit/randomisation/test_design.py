@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 
 import pytest
 
 from data_schema.errors import DesignError
-from randomisation import Arm, Design
+from randomisation import Arm, Constraint, Design
+from randomisation.canonical import json_text
 
 TWO = (Arm(name="control"), Arm(name="pilot"))
 
@@ -76,7 +78,26 @@ def test_an_impossible_design_cannot_be_made(changes: dict[str, object], problem
 
 def test_a_design_survives_json_values() -> None:
     design = Design(arms=(Arm(name="control", label="Kontroll"), Arm(name="pilot", ratio=2)), strata=("country",))
-    assert Design.from_dict(design.to_dict()) == design
+    values = json.loads(json.dumps(design.to_dict()))
+    assert Design.from_dict(values).relabelled(design.labels) == design
+
+
+def test_a_label_is_no_part_of_what_is_hashed_and_a_start_is() -> None:
+    arms = (Arm(name="control"), Arm(name="pilot", starts="spring"))
+    design = Design(arms=arms)
+    assert design.relabelled({"pilot": "Schools with a team"}).sha256 == design.sha256
+    assert Design(arms=(arms[0], Arm(name="pilot", starts="autumn"))).sha256 != design.sha256
+
+
+def test_what_is_hashed_of_a_design_holds_texts_and_whole_numbers_only() -> None:
+    constraint = Constraint(variables=("size",), best_share=0.1, limits=(("size", 0.5),))
+    design = Design(arms=TWO, strata=("size",), cuts=(("size", (300.0, 500)),), constraint=constraint)
+    text = json_text(design.to_dict())
+    assert '"cuts":[["size",["300","500"]]]' in text
+    assert '"best_share":"0.1"' in text
+    assert Design.from_dict(json.loads(text)) == design
+    with pytest.raises(DesignError, match="not a number as decimal text"):
+        Design.from_dict({**design.to_dict(), "cuts": [["size", [300.0]]]})
 
 
 @pytest.mark.parametrize(

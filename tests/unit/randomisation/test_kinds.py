@@ -287,7 +287,7 @@ def test_a_constrained_record_of_another_form_is_refused(change: Change, problem
 
 def test_another_limit_of_the_score_in_the_record_is_found() -> None:
     values = AllocationRecord.of(allocate(SMALL, DESIGNS["constrained"], seed="1")).to_dict()
-    record = AllocationRecord.from_dict(values | {"score_limit": 1})
+    record = AllocationRecord.from_dict(values | {"score_limit": "1"})
     assert verify(record, SMALL).problems[0].startswith("The largest usable score is ")
 
 

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 import randomisation
-from randomisation import ALGORITHM, AllocationRecord, Arm, Design, allocate
+from randomisation import ALGORITHM, AllocationRecord, Arm, Commitment, Design, allocate
+from randomisation.canonical import json_text
 from randomisation.stream import published_stream
 
 FOLDER = Path(randomisation.__file__).parent
@@ -32,6 +33,14 @@ def test_the_printed_example_is_what_is_drawn() -> None:
     record = AllocationRecord.of(allocation)
     assert f"`frame_sha256`: `{record.frame_sha256}`" in TEXT
     assert f"`allocation_sha256`: `{record.allocation_sha256}`" in TEXT
+
+
+def test_the_printed_design_and_its_commitment_have_these_hashes() -> None:
+    made = Commitment.of(SCHOOLS, Design(arms=(Arm(name="control"), Arm(name="pilot")), strata=("country", "type")))
+    flat = " ".join(TEXT.split())
+    assert json_text(made.design.to_dict()) in flat.replace('"kind":"stratified",` `"', '"kind":"stratified","')
+    assert f"`design_sha256` is `{made.design.sha256}`" in flat
+    assert f"commitment's hash is `{made.sha256}`" in flat
 
 
 def test_the_printed_example_of_three_arms_is_what_is_drawn() -> None:

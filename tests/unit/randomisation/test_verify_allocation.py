@@ -247,7 +247,7 @@ def test_a_variable_that_changed_in_the_frame_is_found(tmp_path: Path, capsys: p
 def test_a_limit_that_no_draw_keeps_to_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     frame = SCHOOLS.iloc[:8].assign(size=[1, 2, 4, 8, 16, 32, 64, 128])
     design = Design(arms=(Arm(name="a"), Arm(name="b")), constraint=Constraint(variables=("size",), best_share=0.5))
-    record = AllocationRecord.of(allocate(frame, design, seed="1")).to_dict() | {"score_limit": -1}
+    record = AllocationRecord.of(allocate(frame, design, seed="1")).to_dict() | {"score_limit": "-1"}
     monkeypatch.setattr(module, "MOST_TRIES", 20)
     assert module.main(written(tmp_path, record=record, schools=frame)) == 1
 

@@ -21,12 +21,16 @@ TIME = "2027-03-01T10:00:00+00:00"
 
 def in_log(record: AllocationRecord) -> dict[str, str]:
     """Return what section 13 of the published text says that the entry of a draw holds."""
-    design = json.dumps(record.to_dict()["design"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    values = record.to_dict()
+    design, labels = (
+        json.dumps(values[name], sort_keys=True, separators=(",", ":")) for name in ("design", "arm_labels")
+    )
     return {
         "seed": record.seed,
         "frame_sha256": record.frame_sha256,
         "allocation_sha256": record.allocation_sha256,
         "design_sha256": hashlib.sha256(design.encode()).hexdigest(),
+        "arm_labels": labels,
     }
 
 

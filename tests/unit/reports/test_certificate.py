@@ -53,7 +53,10 @@ def facts(design: Design, **changes: object) -> DrawFacts:
 @pytest.mark.parametrize(("sentences", "design"), DESIGNS.items())
 def test_every_design_is_told_in_the_reader_s_words_on_one_page(tmp_path: Path, sentences: str, design: Design) -> None:
     assert " ".join(design_sentences(design, LABELS, words("en"))) == sentences
-    for changes in ({}, {"problems": ("x",), "commitment_sha256": "ab" * 32, "committed_at": "2027-02-01T09:00:00"}):
+    for changes in (
+        {},
+        {"command": "python x.py" + " y" * 90, "commitment_sha256": "ab" * 32, "committed_at": "2027-02-01T09:00:00"},
+    ):
         blocks = certificate(facts(design, **changes), "en")
         write_pdf(Document(blocks=blocks), tmp_path / "page.pdf", language="en")
         reader = PdfReader(tmp_path / "page.pdf")

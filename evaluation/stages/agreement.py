@@ -1,0 +1,186 @@
+"""Whether protocol, schools and tables still say what the record of the draw says: one comparison for all who ask.
+
+After the draw its record is what counts. Who uses the draw asks `checked_record` first, so that nothing is computed or
+printed from a protocol or a list of schools that says something else.
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING
+
+from data_schema.errors import CrocoosError, StaleError
+from evaluation.specifications import design_of
+from evaluation.units import drawn_from
+from evaluation.wording import differences_between
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import pandas as pd
+
+    from evaluation.protocol import Protocol
+    from evaluation.trial import Trial
+    from randomisation.record import AllocationRecord
+
+_ALIKE = 0.85
+"""From this similarity on, a label that is nearer to another arm's than to its own is taken for that arm's."""
+
+
+def design_problems(record: AllocationRecord, protocol: Protocol) -> list[str]:
+    """Return what the protocol says otherwise of the design than the record, and labels that changed arms."""
+    now, then = design_of(protocol), record.design
+    found = [one.text for one in differences_between(then.to_dict(), now.to_dict())]
+    problems = [f"trial.toml has another design than the draw: {text}." for text in found]
+    if (record.drawn == "elsewhere") != (protocol.design.kind == "recorded"):
+        where = "elsewhere" if record.drawn == "elsewhere" else "here"
+        problems.append(f"trial.toml has the kind '{protocol.design.kind}', and the draw was made {where}.")
+    return problems + exchanges(then.labels, protocol)
+
+
+def exchanges(then: Mapping[str, str], protocol: Protocol) -> list[str]:
+    """Return arms that the protocol gives a label that another arm had when it was drawn or committed to."""
+    now = design_of(protocol).labels
+    return [
+        f"trial.toml calls the arm '{arm}' '{now[arm]}', which was the label of the arm '{other}'."
+        for arm, other in exchanged_labels(then, now).items()
+    ]
+
+
+def rewordings(record: AllocationRecord, protocol: Protocol) -> list[str]:
+    """Return labels of arms that are worded otherwise than at the draw, a sentence each, and are still their own."""
+    then, now = record.design.labels, design_of(protocol).labels
+    others = exchanged_labels(then, now)
+    return [
+        f"The arm '{arm}' was called '{then[arm]}' at the draw, and is called '{label}' now."
+        for arm, label in now.items()
+        if arm in then and label != then[arm] and arm not in others
+    ]
+
+
+def exchanged_labels(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
+    """Return the arms that have another arm's label now, with that other arm.
+
+    A label is another arm's if it is the same but for case, spaces and signs, or nearly the same and less like what its
+    own arm was called.
+
+    Examples
+    --------
+    >>> exchanged_labels({"a": "Control", "b": "Pilot"}, {"a": "Pilot", "b": "Pilot schools"})
+    {'a': 'b'}
+    """
+    found = {}
+    for arm, label in now.items():
+        own = _likeness(label, then.get(arm, ""))
+        others = {name: _likeness(label, text) for name, text in then.items() if name != arm}
+        nearest = max(others, key=others.__getitem__, default="")
+        if nearest and others[nearest] >= _ALIKE and others[nearest] > own:
+            found[arm] = nearest
+    return found
+
+
+def _likeness(one: str, other: str) -> float:
+    plain = [" ".join(re.findall(r"\w+", text.casefold())) for text in (one, other)]
+    return SequenceMatcher(None, *plain).ratio() if all(plain) else 0.0
+
+
+def school_problems(trial: Trial, record: AllocationRecord) -> list[str]:
+    """Return how the list of schools differs from the record in what the design looks at."""
+    from randomisation.record import compare_schools
+
+    try:
+        return compare_schools(record, drawn_from(trial))
+    except CrocoosError as error:
+        return [str(error)]
+
+
+def looked_at(trial: Trial) -> dict[str, str]:
+    """Return the hash of what the design looks at in the list of schools, under the file's name.
+
+    Names of schools and other columns may change without making the draw stale. A list that cannot be read is known by
+    the hash of its file, which is another one than it was at the draw.
+    """
+    from randomisation.record import looked_at_hash
+
+    file = trial.paths.root / trial.protocol.schools.file
+    try:
+        return {trial.protocol.schools.file: looked_at_hash(drawn_from(trial), design_of(trial.protocol))}
+    except CrocoosError:
+        return trial.file_hash(file)
+
+
+def checked_record(trial: Trial) -> AllocationRecord:
+    """Return the record of the draw if protocol and schools are still those of the draw.
+
+    Raises
+    ------
+    StaleError
+        When no draw has been made, or the protocol's design or the list of schools says something else.
+    """
+    from evaluation.stages.assign import read_allocation_record
+    from evaluation.stages.later import later_steps
+    from randomisation.record import compare_schools
+
+    record = read_allocation_record(trial)
+    if record is None:
+        raise StaleError("allocation", "the schools have not been drawn.", "Run `crocoos assign` first.")
+    problems = [*design_problems(record, trial.protocol), *school_problems(trial, record)]
+    for step in later_steps(trial):
+        if step.late is not None:
+            problems += [f"later_{step.number}.csv: {text}" for text in compare_schools(step.late, step.schools)]
+    refuse_disagreement("allocation", problems)
+    return record
+
+
+def refuse_disagreement(place: str, problems: Iterable[str]) -> None:
+    """Refuse to go on from a draw with which something else disagrees.
+
+    Raises
+    ------
+    StaleError
+        With the first problem and how many more there are.
+    """
+    listed = list(problems)
+    if listed:
+        more = f" (and {len(listed) - 1} more)" if len(listed) > 1 else ""
+        raise StaleError(
+            place,
+            f"the draw's record is contradicted: {listed[0]}{more}",
+            "Put back what was changed since the draw; `crocoos verify` lists all of it.",
+        )
+
+
+def table_problems(name: str, found: pd.DataFrame, expected: pd.DataFrame) -> list[str]:
+    """Compare a table in allocation/, column by column and row by row, with what the records say.
+
+    Parameters
+    ----------
+    name
+        Of its file.
+    found, expected
+        Tables of texts with a column ``school_id``; the order of rows and columns does not matter.
+    """
+    missing = [column for column in expected.columns if column not in found.columns]
+    more = [str(column) for column in found.columns if column not in expected.columns]
+    if missing or more:
+        what = f"lacks the column '{missing[0]}'" if missing else f"has the column '{more[0]}', which no record has"
+        return [f"{name} {what}."]
+    twice = found.loc[found["school_id"].duplicated(), "school_id"]
+    problems = [f"{name} lists the school '{twice.iloc[0]}' twice."] if len(twice) else []
+    rows = found.drop_duplicates("school_id").set_index("school_id")
+    wanted = expected.set_index("school_id")
+    for what, schools in (
+        ("lacks", sorted(set(wanted.index) - set(rows.index))),
+        ("has a school that no record has:", sorted(set(rows.index) - set(wanted.index))),
+    ):
+        problems += [f"{name} {what} '{schools[0]}' (and {len(schools) - 1} more)."] if schools else []
+    both = sorted(set(wanted.index) & set(rows.index))
+    for column in wanted.columns:
+        other = [school for school in both if rows.loc[school, column] != wanted.loc[school, column]]
+        if other:
+            problems.append(
+                f"{name} has '{rows.loc[other[0], column]}' as the {column} of the school '{other[0]}', the record "
+                f"'{wanted.loc[other[0], column]}' (and {len(other) - 1} more)."
+            )
+    return problems
