@@ -7,6 +7,7 @@ import posixpath
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from data_schema.fields import folded
 from data_schema.findings import Finding, Severity
@@ -77,6 +78,8 @@ class Claims:
         `school_id` to country.
     waves
         Names of the waves.
+    needed
+        Table and wave to the fields that the results of the trial are made from.
     findings, tallies
         What was found, and the account of files that could not be read; filled while claims are yielded. So is
         `digests`: file to the hash of its content, and `forms`: the files that are entry workbooks.
@@ -86,6 +89,7 @@ class Claims:
     tables: Mapping[str, Table]
     schools: Mapping[str, str]
     waves: Collection[str] = ()
+    needed: Mapping[tuple[str, str], Collection[str]] = field(default_factory=lambda: MappingProxyType({}))
     findings: list[Finding] = field(default_factory=list)
     tallies: list[Tally] = field(default_factory=list)
     _as_sent: dict[tuple[str, str], tuple[Table, dict[str, str]]] = field(init=False, default_factory=dict)

@@ -78,9 +78,23 @@ def without_erased(
     key
         The trial's secret key.
     """
+    known = {one for one in key_table["pseudonym"].dropna() if tombstone(one, key=key) in tombstones}
+    return left_out(frames, key_table, pseudonyms=known)
+
+
+def left_out(frames: Mapping[str, pd.DataFrame], key_table: pd.DataFrame, *, pseudonyms: Collection[str]) -> Erased:
+    """Leave out the pupils of some pseudonyms.
+
+    Parameters
+    ----------
+    frames, key_table
+        As `pseudonymised` returns them; not changed.
+    pseudonyms
+        Of the pupils.
+    """
     import pandas as pd
 
-    known = {one for one in key_table["pseudonym"].dropna() if tombstone(one, key=key) in tombstones}
+    known = set(pseudonyms)
     left: dict[str, pd.DataFrame] = {}
     places: dict[Place, str] = {}
     rows: list[tuple[str, str, str, int]] = []
@@ -97,8 +111,19 @@ def without_erased(
     return Erased(frames=left, key_table=kept, places=places, counts=counts)
 
 
-def told_without(intake: Intake, erased: Erased) -> Intake:
-    """Return what intake has to say without the rows of erased pupils; they are counted as refused.
+ERASED_TOLD = (
+    "It names a pupil whose data were erased; those rows are kept out and counted as refused.",
+    "Remove the pupil from the file, and ask the school to do the same.",
+)
+REFUSED_TOLD = (
+    "It names pupils whose consent is refused; those rows are kept out and counted as refused.",
+    "Nothing.",
+)
+"""What is said of a file with rows that were left out, and what to do about it."""
+
+
+def told_without(intake: Intake, erased: Erased, *, told: tuple[str, str] = ERASED_TOLD) -> Intake:
+    """Return what intake has to say without the rows of pupils who were left out; they are counted as refused.
 
     Parameters
     ----------
@@ -106,12 +131,14 @@ def told_without(intake: Intake, erased: Erased) -> Intake:
         Of the same files.
     erased
         What was left out.
+    told
+        What is said of the files with such rows, and what to do about it.
     """
     places = erased.places
     if not places:
         return intake
     findings = [one for one in intake.findings if (one.file, one.sheet, one.row or 0) not in places]
-    findings += _notes(places)
+    findings += _notes(places, told)
     queries = {
         school: [
             one for one in mine if not any((one.finding.file, one.finding.sheet, row) in places for row in one.rows)
@@ -128,14 +155,14 @@ def told_without(intake: Intake, erased: Erased) -> Intake:
     )
 
 
-def _notes(places: Mapping[Place, str]) -> list[Finding]:
+def _notes(places: Mapping[Place, str], told: tuple[str, str]) -> list[Finding]:
     sheets = sorted({(file, sheet) for file, sheet, _ in places})
     return [
         Finding(
             file=file,
             sheet=sheet,
-            problem="It names a pupil whose data were erased; those rows are kept out and counted as refused.",
-            remedy="Remove the pupil from the file, and ask the school to do the same.",
+            problem=told[0],
+            remedy=told[1],
             severity="note",
         )
         for file, sheet in sheets

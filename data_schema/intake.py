@@ -11,11 +11,13 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from data_schema.answers import Answers
 from data_schema.checks import cross_checks
 from data_schema.claims import Claims, about
+from data_schema.consent import refusal_findings
 from data_schema.decisions import NO_DECISIONS, Decisions
 from data_schema.findings import Finding, Findings
 from data_schema.form_marks import of_form
@@ -86,6 +88,8 @@ def read_inbox(
     waves: Sequence[str],
     wave_dates: Mapping[str, tuple[date, date]] | None = None,
     lists: Sequence[str] = ("pupil",),
+    needed: Mapping[tuple[str, str], Collection[str]] = MappingProxyType({}),
+    consent: str = "consent",
     follow: bool = False,
     decisions: Decisions = NO_DECISIONS,
     progress: Progress | None = None,
@@ -108,6 +112,11 @@ def read_inbox(
         Wave to its first and last day, where known, to check the dates of statuses by.
     lists
         Names of the tables that say who the pupils of a school are; the first is the one whose pupils are followed.
+    needed
+        Table and wave to the fields that the results of the trial are made from: a file without one of them is asked
+        about.
+    consent
+        Name of the yes/no field that holds a pupil's consent, in whichever tables about pupils have it.
     follow
         Whether pupils are followed across waves by name where their identifier changes; see `data_schema.linking`.
     decisions
@@ -135,6 +144,8 @@ def read_inbox(
             waves=waves,
             wave_dates=wave_dates,
             lists=lists,
+            needed=needed,
+            consent=consent,
             follow=follow,
             decisions=decisions,
             progress=progress,
@@ -162,6 +173,8 @@ def _taken_in(
     waves: Sequence[str],
     wave_dates: Mapping[str, tuple[date, date]] | None,
     lists: Sequence[str],
+    needed: Mapping[tuple[str, str], Collection[str]],
+    consent: str,
     follow: bool,
     decisions: Decisions,
     progress: Progress | None,
@@ -169,7 +182,7 @@ def _taken_in(
     tell = progress or (lambda _what, _done, _total: None)
     # The school table is not collected: it is the frame.
     collected = {name: table for name, table in tables.items() if "country" not in table.names}
-    claims = Claims(rules=rules, tables=collected, schools=schools, waves=waves)
+    claims = Claims(rules=rules, tables=collected, schools=schools, waves=waves, needed=needed)
     returned, others = _returned(files, claims, decisions)
     answers = Answers(returned)
     parts, recoded = _read(others, claims, answers, decisions, tell)
@@ -179,6 +192,7 @@ def _taken_in(
     pending = {pupil for name in lists if name in judged for pupil in judged[name].pending}
     findings += [finding for one in judged.values() for finding in one.findings]
     findings += cross_checks(frames, tables, lists=lists, pending=pending, wave_dates=wave_dates)
+    findings += refusal_findings(frames, tables=tables, consent=consent)
     findings += histories(frames, tables, waves=waves)
     links = None
     if follow and lists[0] in frames:
@@ -267,7 +281,8 @@ def _read(
         for claim in claims.of(file, files[file]):
             name = claim.rule.table
             as_sent, headers = claims.as_sent(claim.rule)
-            layout = lay_out(claim.sheet, as_sent, headers=headers)
+            needed = claims.needed.get((name, claim.rule.wave), ())
+            layout = lay_out(claim.sheet, as_sent, headers=headers, needed=needed)
             out = decisions.kept_out(
                 file=claim.sheet.file,
                 sheet=claim.sheet.sheet,

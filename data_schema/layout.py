@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from data_schema.fields import header_key
+from data_schema.fields import Field, header_key
 from data_schema.findings import Finding, Severity, row_ranges
 from data_schema.margins import rows_apart
 from data_schema.readers.grids import column_letters
@@ -21,6 +21,8 @@ _IN_BRACKETS = re.compile(r"[(\[]([^)\]]*)[)\]]")
 _NUMBERED = re.compile(r"^\s*\d{1,3}\s*[.)]\s*")
 _DIVIDED = re.compile(r"\s*[\n/|]\s*|\s+[-–]\s+")
 _LONGEST_HEADER = 200
+_LIKE = 0.6
+"""Likeness of a header to those of a missing column from which it may be that column under another name."""
 _NOT_NEEDED = "Nothing, if it is not needed."
 _N_UNKNOWN = 10
 _BLOCK = 500
@@ -120,7 +122,9 @@ def headers_of(table: Table) -> dict[str, str]:
     return {header: item.name for item in table.fields for header in item.header_keys}
 
 
-def lay_out(sheet: Sheet, table: Table, *, headers: dict[str, str] | None = None) -> Layout:
+def lay_out(
+    sheet: Sheet, table: Table, *, headers: dict[str, str] | None = None, needed: Collection[str] = ()
+) -> Layout:
     """Find a table in a sheet.
 
     Parameters
@@ -131,19 +135,21 @@ def lay_out(sheet: Sheet, table: Table, *, headers: dict[str, str] | None = None
         The table that should be there.
     headers
         What `headers_of` returns for it, when many sheets are laid out.
+    needed
+        Fields that the results of the trial are made from.
 
     Returns
     -------
     Layout
         Where it is. Columns that the table does not know are named in a note, and so are those it misses; for required
-        ones it is a question, and without those of the key nothing can be used.
+        and needed ones it is a question, and without those of the key nothing can be used.
     """
     owner = headers_of(table) if headers is None else headers
     header = _header_row(sheet, table, owner)
     if header is None:
         filled = tuple(k for k, row in enumerate(sheet.rows) if not is_empty(row))
         return Layout(sheet=sheet, header=None, columns={}, rows=filled, findings=(_no_header(sheet, table, filled),))
-    columns, findings = _columns(sheet, table, header, owner)
+    columns, findings = _columns(sheet, table, header, owner, needed)
     rows = _filled(sheet.rows, header + 1)
     if not rows:
         problem, remedy = "It has a header and no rows below it.", "Send the rows, if the school has them."
@@ -234,7 +240,7 @@ def _meant(header: str, owner: Mapping[str, str]) -> str | None:
 
 
 def _columns(
-    sheet: Sheet, table: Table, header: int, owner: dict[str, str]
+    sheet: Sheet, table: Table, header: int, owner: dict[str, str], needed: Collection[str]
 ) -> tuple[dict[str, int], tuple[Finding, ...]]:
     row = sheet.rows[header]
     named = _named(sheet, header, owner)
@@ -254,7 +260,8 @@ def _columns(
         else:
             columns[name] = at
             findings += [] if at in exact else [_read_as(sheet, header, at, name)]
-    return columns, (*_counted(sheet, table, header, findings), *_absent(sheet, table, header, columns))
+    absent = _absent(sheet, table, header, columns, needed)
+    return columns, (*_counted(sheet, table, header, findings), *absent)
 
 
 def _counted(sheet: Sheet, table: Table, header: int, findings: Sequence[Finding]) -> list[Finding]:
@@ -273,8 +280,10 @@ def _read_as(sheet: Sheet, header: int, at: int, name: str) -> Finding:
     return _finding(sheet, problem, "Nothing, if that is right.", row=header, column=called, severity="note")
 
 
-def _absent(sheet: Sheet, table: Table, header: int, columns: Collection[str]) -> Iterator[Finding]:
-    """Tell of fields without a column: refuse without the key, ask for required ones, note the others."""
+def _absent(
+    sheet: Sheet, table: Table, header: int, columns: Mapping[str, int], needed: Collection[str]
+) -> Iterator[Finding]:
+    """Tell of fields without a column: refuse without the key, ask for required and needed ones, note the others."""
     absent = [item for item in table.fields if item.name not in columns]
     in_key = [item.name for item in absent if item.name in table.key]
     if in_key:
@@ -285,10 +294,33 @@ def _absent(sheet: Sheet, table: Table, header: int, columns: Collection[str]) -
     if required:
         problem = f"It has no column {' and no column '.join(map(repr, required))}, which every row needs."
         yield _finding(sheet, problem, "Add the column.", row=header, severity="question")
-    others = [item.name for item in absent if not item.required]
+    for item in absent:
+        if item.name in needed and not item.required:
+            problem = f"It has no column {item.name!r}, which the results of the trial are made from."
+            remedy = _renamed(sheet, header, columns, item)
+            yield _finding(sheet, problem, remedy, row=header, column=item.name, severity="question")
+    others = [item.name for item in absent if not item.required and item.name not in needed]
     if others:
         problem = f"It has no column {', '.join(map(repr, others))}; the values are missing."
         yield _finding(sheet, problem, "Nothing, unless the school has them.", row=header, severity="note")
+
+
+def _renamed(sheet: Sheet, header: int, columns: Mapping[str, int], item: Field) -> str:
+    """Say what to do about a missing column: rename the one whose header is nearest, or add it."""
+    taken = set(columns.values())
+    free = {
+        header_key(cell[:_LONGEST_HEADER]): cell.strip()
+        for at, cell in enumerate(sheet.rows[header])
+        if at not in taken and isinstance(cell, str) and cell.strip()
+    }
+    likeness = {
+        header: max(difflib.SequenceMatcher(None, header, known).ratio() for known in item.header_keys)
+        for header in free
+    }
+    nearest = max(likeness, key=lambda header: likeness[header], default="")
+    if not nearest or likeness[nearest] < _LIKE:
+        return "Add the column and send the file again."
+    return f"If it is the column {free[nearest]!r}, call it {item.name!r} and send the file again."
 
 
 def _left_out(sheet: Sheet, table: Table, header: int, at: int) -> list[Finding]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, ProtocolError
 from data_schema.files import write_whole
+from evaluation.consent import refusal_counts, refused_of
 from evaluation.provenance import whole_folder
 from evaluation.specifications import tables_of
 
@@ -82,7 +83,7 @@ def export(trial: Trial, *, country: str) -> Written:
         raise DataError("[privacy], key 'retain_until'", f"the data were to be kept until {until}.", remedy)
     tables = tables_of(trial.protocol)
     held = {**stored_tables(trial), "school": trial.schools()[0]}
-    stored = _with_consent(held)
+    stored = _with_consent(trial, held)
     frames = {name: _of(frame, country) for name, frame in stored.items()}
     n_rows = sum(map(len, frames.values()))
     target = trial.paths.export / country
@@ -98,23 +99,26 @@ def export(trial: Trial, *, country: str) -> Written:
                 (folder / f"{name}.{kind}").write_bytes(content)
         describe(trial, stored, folder, pages=[page for page in pages_of(trial) if page[0] == country])
     n_held = sum(len(_of(frame, country)) for frame in held.values())
-    return written(target, n_rows=n_rows, n_withheld=n_held - n_rows)
+    return written(target, n_rows=n_rows, n_withheld=n_held - n_rows + _kept_out(trial, country))
 
 
-def _with_consent(frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Leave out the rows of pupils whose last list says that there is no consent."""
-    listed = frames.get("pupil")
-    if listed is None or "consent" not in listed:
+def _with_consent(trial: Trial, frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Leave out the rows of pupils whose last answer is no, unless the protocol says that it changes nothing."""
+    from data_schema.consent import without_pupils
+
+    if trial.protocol.privacy.refusal == "keep":
         return dict(frames)
-    key = ["school_id", "pupil_id"]
-    told = listed.loc[listed["consent"].notna()].drop_duplicates(key, keep="last")
-    refused = set(map(tuple, told.loc[~told["consent"].astype(bool), key].to_numpy().tolist()))
-    made = {}
-    for name, frame in frames.items():
-        pupils = zip(frame["school_id"], frame["pupil_id"], strict=True) if "pupil_id" in frame else ()
-        is_out = [pupil in refused for pupil in pupils] or [False] * len(frame)
-        made[name] = frame.loc[[not out for out in is_out]].reset_index(drop=True)
-    return made
+    return without_pupils(frames, refused_of(trial, frames))
+
+
+def _kept_out(trial: Trial, country: str) -> int:
+    """Return how many rows of pupils who refused the store of a country was made without."""
+    if trial.protocol.privacy.refusal != "exclude":
+        return 0
+    schools = trial.schools()[0]
+    mine = set(schools.loc[schools["country"] == country, "school_id"])
+    counts = refusal_counts(trial)
+    return int(counts.loc[counts["school_id"].isin(mine), "n_rows"].sum())
 
 
 def written(folder: Path, *, n_rows: int = 0, n_withheld: int = 0) -> Written:

@@ -100,6 +100,7 @@ def stated_evidence(trial: Trial, *, country: str) -> Evidence:
         intervention=about.intervention,
         comparison=about.comparison,
         objective=about.objective,
+        legal_basis=protocol.privacy.legal_basis,
         eligibility=about.eligibility,
         registration=about.registration,
         funder=about.funder,

@@ -18,13 +18,29 @@ if TYPE_CHECKING:
     from evaluation.protocol import Analysis, Protocol
 
 COLUMNS = ["country", "arm", "step", "reason", "n_schools", "n_pupils"]
-STEPS = ("assessed", "excluded", "randomised", "baseline", "joined", "outcome_missing", "analysed")
+STEPS = (
+    "assessed",
+    "excluded",
+    "randomised",
+    "baseline",
+    "refused",
+    "mostly_refused",
+    "joined",
+    "outcome_missing",
+    "analysed",
+)
 
 SCHOOL_SENT_NOTHING = "school sent nothing"
 """Why no pupil of a school has an outcome."""
 
 ERASED = "consent withdrawn, data erased"
 """Why an erased pupil has no outcome."""
+
+REFUSED = "consent refused"
+"""Why a pupil who refused has no outcome, where the protocol keeps such pupils out."""
+
+_MANY = 0.5
+"""Share of a school's pupils above which most of them have refused."""
 
 Row = dict[str, object]
 
@@ -38,6 +54,7 @@ def flow_table(
     allocation: pd.DataFrame,
     joined: pd.DataFrame,
     erased: pd.DataFrame,
+    refused: pd.DataFrame,
     primary: Analysis,
 ) -> pd.DataFrame:
     """Count schools and pupils at every step, by country and arm.
@@ -55,6 +72,9 @@ def flow_table(
     erased
         ``school_id, table, wave, n``: rows of pupils whose data were erased. Those of the population's list are counted
         as enrolled at baseline and as lost.
+    refused
+        As `data_schema.consent.refusals` counts them. Where the protocol keeps these pupils out, those of the
+        population's list are counted as enrolled at baseline and as lost.
     primary
         The primary analysis, whose outcome decides who is analysed.
 
@@ -62,6 +82,8 @@ def flow_table(
     -------
     pandas.DataFrame
         ``country, arm, step, reason, n_schools, n_pupils``; arm "" before the draw. Pupils are 0 where none are known.
+        ``refused`` counts the pupils who refused and schools with any (``mostly_refused``: schools most of whose pupils
+        did), with the protocol's rule as reason, whatever becomes of them.
         In each country and arm, baseline = outcome_missing + analysed, schools and pupils alike: a school whose pupils
         have no outcome at all is counted as lost with its pupils.
     """
@@ -69,6 +91,9 @@ def flow_table(
     compared = comparison_of(protocol, protocol.outcome(primary.outcome))
     listed, wave = population_place(protocol, tables)
     gone = erased.loc[(erased["table"] == listed) & (erased["wave"] == wave)].groupby("school_id")["n"].sum()
+    said_no = refused.loc[(refused["table"] == listed) & (refused["wave"] == wave)].set_index("school_id")
+    rule = protocol.privacy.refusal
+    lost = {ERASED: gone} | ({REFUSED: said_no["n_pupils"]} if rule == "exclude" else {})
     for country in protocol.countries:
         frame = schools.loc[schools["country"] == country]
         rows += _before_the_draw(frame, country)
@@ -76,8 +101,9 @@ def flow_table(
         group = in_country["arm"].map(compared.group_of)
         for arm in compared.names:
             drawn = in_country.loc[group == arm, "school_id"]
+            rows += _refusals(said_no.loc[said_no.index.isin(drawn)], {"country": country, "arm": arm}, rule=rule)
             rows += _of_arm(
-                data, primary, drawn=drawn, joined=joined, erased=gone, labels={"country": country, "arm": arm}
+                data, primary, drawn=drawn, joined=joined, left_out=lost, labels={"country": country, "arm": arm}
             )
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -100,35 +126,64 @@ def _of_arm(
     *,
     drawn: pd.Series[str],
     joined: pd.DataFrame,
-    erased: pd.Series[int],
+    left_out: Mapping[str, pd.Series[int]],
     labels: Mapping[str, str],
 ) -> Iterator[Row]:
     frame = data.frame.loc[data.frame["school_id"].isin(drawn)]
     reasons = data.missing[primary.outcome].loc[frame.index]
     if primary.missing_outcome != "leave_out":
         reasons = reasons.where(reasons == "", "")
-    gone = erased.loc[erased.index.isin(drawn)]
-    n_gone, emptied = int(gone.sum()), len(set(gone.index) - set(frame["school_id"]))
+    gone = {reason: pupils.loc[pupils.index.isin(drawn)] for reason, pupils in left_out.items()}
+    n_gone = sum(int(pupils.sum()) for pupils in gone.values())
+    emptied = {school for pupils in gone.values() for school in pupils.index} - set(frame["school_id"])
     yield _row(labels, "randomised", len(drawn), len(frame) + n_gone)
-    yield _row(labels, "baseline", frame["school_id"].nunique() + emptied, len(frame) + n_gone)
+    yield _row(labels, "baseline", frame["school_id"].nunique() + len(emptied), len(frame) + n_gone)
     late = joined.loc[joined["school_id"].isin(drawn)]
     yield _row(labels, "joined", late["school_id"].nunique(), len(late))
     analysed = frame.loc[reasons == ""]
-    lost = set(frame["school_id"]) - set(analysed["school_id"])
-    in_lost = frame["school_id"].isin(lost)
-    if lost:
-        yield _row(labels, "outcome_missing", len(lost), int(in_lost.sum()), reason=SCHOOL_SENT_NOTHING)
-    for reason in _in_order(reasons[(reasons != "") & ~in_lost]):
-        n = int(((reasons == reason) & ~in_lost).sum())
-        yield _row(labels, "outcome_missing", 0, n, reason=reason)
-    if n_gone:
-        yield _row(labels, "outcome_missing", emptied, n_gone, reason=ERASED)
+    why = _with_schools(reasons, frame["school_id"])
+    for reason in _in_order(why["reason"]):
+        mine = why.loc[why["reason"] == reason]
+        yield _row(labels, "outcome_missing", int(mine["counts_school"].sum()), len(mine), reason=reason)
+    for reason, pupils in gone.items():
+        # A school that has lost its pupils for two reasons is counted once, under the first.
+        mine, emptied = emptied & set(pupils.index), emptied - set(pupils.index)
+        if len(pupils):
+            yield _row(labels, "outcome_missing", len(mine), int(pupils.sum()), reason=reason)
     yield _row(labels, "analysed", analysed["school_id"].nunique(), len(analysed))
+
+
+def _with_schools(reasons: pd.Series[str], schools: pd.Series[str]) -> pd.DataFrame:
+    """Return the reason of each pupil without an outcome, and one pupil of each school of which nobody has it.
+
+    Such a school is counted under the reason that most of its pupils have; it has sent nothing where that is the reason
+    of all of them.
+    """
+    known = pd.DataFrame({"school": schools, "reason": reasons})
+    of_school = known.groupby("school")["reason"]
+    sent_nothing = of_school.transform(lambda mine: (mine == NO_RECORD).all())
+    is_lost = of_school.transform(lambda mine: (mine != "").all())
+    known.loc[sent_nothing, "reason"] = SCHOOL_SENT_NOTHING
+    missing = known.loc[known["reason"] != ""]
+    most = missing.loc[is_lost].groupby("school")["reason"].agg(lambda mine: mine.mode().iloc[0])
+    counted = missing["reason"] == missing["school"].map(most)
+    return missing.assign(counts_school=counted & ~missing.assign(_at=counted).duplicated(["school", "_at"]))
+
+
+def _refusals(refused: pd.DataFrame, labels: Mapping[str, str], *, rule: str) -> Iterator[Row]:
+    """Count who refused, and the schools in which most pupils did; no row where nobody did."""
+    if refused.empty:
+        return
+    yield _row(labels, "refused", len(refused), int(refused["n_pupils"].sum()), reason=rule)
+    most = int((refused["n_pupils"] > _MANY * refused["n_listed"]).sum())
+    if most:
+        yield _row(labels, "mostly_refused", most, reason=rule)
 
 
 def _in_order(reasons: pd.Series[str]) -> Sequence[str]:
     found = set(reasons)
-    return [reason for reason in (NO_RECORD, *sorted(found - {NO_RECORD})) if reason in found]
+    first = (SCHOOL_SENT_NOTHING, NO_RECORD)
+    return [reason for reason in (*first, *sorted(found - set(first))) if reason in found]
 
 
 def joined_later(lists: Sequence[pd.DataFrame], data: AnalysisData) -> pd.DataFrame:

@@ -292,10 +292,19 @@ class Linking(Section):
 
 
 class Privacy(Section):
-    """[privacy]: until when pupils' data are kept, and on what ground special categories are collected, if at all."""
+    """[privacy]: until when pupils' data are kept, on what ground they are used, and what a refusal does.
+
+    ``consent`` is the yes/no field that holds a pupil's answer, in any table about pupils; the last answer counts.
+    ``refusal`` says what is done with the data of a pupil whose answer is no: "exclude" (they are kept out of the
+    store, and so of every table, estimate, page and file), "aggregate_only" (they count in tables and estimates, and
+    no file with rows of pupils leaves with them) or "keep" (the answer is recorded and changes nothing). Where it says
+    nothing, data with a refusal are not taken in. Fields of special categories are off without a ``legal_basis``.
+    """
 
     retain_until: Annotated[str, StringConstraints(pattern=r"^(\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))?$")] = ""
     legal_basis: str = ""
+    consent: Name = "consent"
+    refusal: Literal["", "exclude", "aggregate_only", "keep"] = ""
 
 
 class Protocol(Section):

@@ -52,6 +52,7 @@ def problems_between(protocol: Protocol) -> list[Problem]:
         *_inbox(protocol, tables),
         *_population(protocol, tables),
         *_linking(protocol, tables),
+        *_consent(protocol, tables),
         *(problem for item in protocol.covariates for problem in _measure(protocol, tables, item, "covariates")),
         *(problem for item in protocol.outcomes for problem in _outcome(protocol, tables, item)),
         *(problem for item in protocol.analyses for problem in _analysis(protocol, item)),
@@ -226,6 +227,23 @@ def _linking(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Proble
     elif not listed.by_wave:
         problem = f"the table {listed.name}, which lists the pupils, is collected once: nobody is to be followed."
         yield Problem("[linking], key 'by_name'", problem, "Set by_name = false.")
+
+
+def _consent(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Problem]:
+    """Refuse a rule that would be about no field, and a field whose answers are not yes and no."""
+    name = protocol.privacy.consent
+    with_it = [table for table in tables.values() if table.about == "pupil" and name in table.names]
+    for table in with_it:
+        if table.field(name).type != "yes_no":
+            problem = f"'{name}' of the table {table.name} is of type {table.field(name).type}."
+            yield Problem("[privacy], key 'consent'", problem, "Give the field the type yes_no.")
+    if not with_it and (protocol.privacy.refusal or name != "consent"):
+        problem = f"no table about pupils has a field '{name}'."
+        yield Problem(
+            "[privacy], key 'consent'",
+            problem,
+            "Name the field that holds a pupil's answer, or leave [privacy] without consent and refusal.",
+        )
 
 
 def _measure(protocol: Protocol, tables: Mapping[str, Table], item: Measure, table: str) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import ProtocolError
 from data_schema.files import write_whole
+from evaluation.consent import refused_of
 from evaluation.frame import eligible
 from evaluation.provenance import whole_folder
 from evaluation.specifications import lists_of_pupils, tables_of
@@ -205,6 +206,7 @@ def _pupils(trial: Trial, wave: str) -> dict[str, list[dict[str, str]]]:
     """Return the pupils that are known of each school, as its files list them: in this wave or the last one before."""
     import pandas as pd
 
+    from data_schema.consent import without_pupils
     from data_schema.privacy import looks_like_name
     from evaluation.stages.collect import taken_in
 
@@ -212,6 +214,8 @@ def _pupils(trial: Trial, wave: str) -> dict[str, list[dict[str, str]]]:
         return {}
     names = trial.protocol.wave_names
     frames = taken_in(trial).frames
+    if trial.protocol.privacy.refusal == "exclude":
+        frames = without_pupils(frames, refused_of(trial, frames))
     frame = pd.concat([frames[name] for name in lists_of_pupils(trial.protocol)], ignore_index=True)
     # A list without waves says who the pupils are whatever the wave.
     frame = frame[frame["wave"].isin(("", *names[: names.index(wave) + 1]))]

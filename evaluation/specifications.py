@@ -97,6 +97,22 @@ def population_place(protocol: Protocol, tables: Mapping[str, Table]) -> tuple[s
     return listed, protocol.population_wave if tables[listed].by_wave else ""
 
 
+def needed_fields(protocol: Protocol, tables: Mapping[str, Table]) -> dict[tuple[str, str], set[str]]:
+    """Return, by table and wave, the fields that covariates, outcomes and the rule of consent are read from."""
+    needed: dict[tuple[str, str], set[str]] = {}
+    for item in (*protocol.covariates, *protocol.outcomes):
+        if item.table != "school":
+            wave = item.wave or (protocol.population_wave if tables[item.table].by_wave else "")
+            names = needed.setdefault((item.table, wave), set())
+            names.update(item.items or (item.field or item.name,))
+    for outcome in protocol.outcomes:
+        needed[outcome.table, outcome.wave].update(outcome.missing_where)
+    place = population_place(protocol, tables)
+    if protocol.privacy.refusal and protocol.privacy.consent in tables[place[0]].names:
+        needed.setdefault(place, set()).add(protocol.privacy.consent)
+    return needed
+
+
 def design_of(protocol: Protocol) -> Design:
     """Return the design that draws, and replays, the allocation.
 

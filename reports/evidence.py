@@ -140,6 +140,8 @@ class Evidence:
         What a wave is called to the hash of its data, for waves that were frozen.
     version
         Version of crocoos that made the results.
+    legal_basis
+        On what ground pupils' data are used, by the protocol; empty where it says nothing.
     objective, eligibility
         What the trial asks and which schools could take part, as sentences; empty where the protocol says nothing.
     limitations, recommendations
@@ -176,6 +178,7 @@ class Evidence:
     frozen_waves: Mapping[str, str] = field(default_factory=dict)
     version: str = ""
     objective: str = ""
+    legal_basis: str = ""
     eligibility: str = ""
     limitations: tuple[str, ...] = ()
     recommendations: tuple[str, ...] = ()

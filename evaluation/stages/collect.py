@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, StorageError
 from data_schema.files import storage_error, write_whole
+from evaluation.consent import by_consent
 from evaluation.decisions import checked_waves, decisions_of, frozen_waves
 from evaluation.erasure import announce_erasures, tombstones_of
 from evaluation.frame import eligible
 from evaluation.provenance import stage_folder
-from evaluation.specifications import inbox_rules_of, lists_of_pupils, tables_of
+from evaluation.specifications import inbox_rules_of, lists_of_pupils, needed_fields, tables_of
 from evaluation.stages import inputs_of
 from evaluation.trial_log import Event, announced
 
@@ -83,11 +84,12 @@ def collect(trial: Trial) -> Collected:
     Raises
     ------
     DataError
-        When there is no file, or data of a frozen wave would change.
+        When there is no file, data of a frozen wave would change, or consent is refused and the protocol does not say
+        what that means.
     StorageError
         When the store cannot be written; the one before is as it was.
     """
-    from data_schema.erasure import told_without, without_erased
+    from data_schema.erasure import REFUSED_TOLD, told_without, without_erased
     from data_schema.pseudonyms import pseudonymised
     from data_schema.store import content_hash, write_store
 
@@ -98,9 +100,10 @@ def collect(trial: Trial) -> Collected:
     pseudonymous, key_table = pseudonymised(intake.frames, key=key, tables=tables)
     waves = checked_waves(trial, pseudonymous)
     erased = without_erased(pseudonymous, key_table, tombstones=tombstones_of(trial), key=key)
-    frames, intake = dict(erased.frames), told_without(intake, erased)
+    kept, refused = by_consent(trial, erased)
+    frames, intake = dict(kept.frames), told_without(told_without(intake, erased), kept, told=REFUSED_TOLD)
     announce_erasures(trial)
-    _keep_key_table(trial.paths.private, erased.key_table)
+    _keep_key_table(trial.paths.private, kept.key_table)
     content = content_hash(frames)
     told = {"data_sha256": content, "tables": _tables_with_rows(frames)}
     announce = announced(trial, Event.COLLECTED, told, again=False)
@@ -114,6 +117,7 @@ def collect(trial: Trial) -> Collected:
             facts={
                 "content_sha256": content,
                 "erased": erased.counts.to_json(orient="records"),
+                "refused": refused.to_json(orient="records"),
                 "frozen": json.dumps([one.to_dict() for one in frozen_waves(trial).values()]),
             },
             answers=intake.answers,
@@ -205,6 +209,8 @@ def taken_in(trial: Trial) -> Intake:
         schools=dict(zip(schools["school_id"], schools["country"], strict=True)),
         waves=trial.protocol.wave_names,
         lists=lists_of_pupils(trial.protocol),
+        needed=needed_fields(trial.protocol, tables_of(trial.protocol)),
+        consent=trial.protocol.privacy.consent,
         follow=trial.protocol.linking.by_name,
         decisions=decisions_of(trial),
         progress=trial.progress,

@@ -13,6 +13,7 @@ from evaluation.decisions import DECISIONS, decisions_of
 from evaluation.erasure import tombstones_of
 from evaluation.freshness import StageStatus, stage_status
 from evaluation.provenance import RECORD, sha256_of, sha256_of_file
+from evaluation.specifications import lists_of_pupils
 from evaluation.stages.agreement import looked_at
 from evaluation.trial_log import LOG
 from evaluation.units import refuse_classes
@@ -60,6 +61,8 @@ def _collect(trial: Trial) -> Mapping[str, str]:
         ),
         **({"erased pupils": sha256_of(sorted(erased))} if (erased := tombstones_of(trial)) else {}),
         **_decisions(trial),
+        **_consent(trial),
+        **_lists(trial),
         **(trial.protocol_hashes("linking") if trial.protocol.linking.by_name else {}),
         **_later(trial),
         "inbox": sha256_of(files) if files else "",
@@ -72,6 +75,18 @@ def _decisions(trial: Trial) -> Mapping[str, str]:
     if not (log.is_usable and log.of(*DECISIONS)):
         return {}
     return {f"decisions in {LOG}": sha256_of(decisions_of(trial).to_dict())}
+
+
+def _consent(trial: Trial) -> Mapping[str, str]:
+    """Return the hash of what a refused consent does, where the protocol says it."""
+    privacy = trial.protocol.privacy
+    return {"rule of consent": sha256_of([privacy.consent, privacy.refusal])} if privacy.refusal else {}
+
+
+def _lists(trial: Trial) -> Mapping[str, str]:
+    """Return the hash of which tables list the pupils, where it is not the standard one alone."""
+    lists = lists_of_pupils(trial.protocol)
+    return {"lists of pupils": sha256_of(list(lists))} if lists != ("pupil",) else {}
 
 
 def _later(trial: Trial) -> Mapping[str, str]:
@@ -97,6 +112,7 @@ def _balance(trial: Trial) -> Mapping[str, str]:
 def _impact(trial: Trial) -> Mapping[str, str]:
     return {
         **trial.protocol_hashes("outcomes", "covariates", "analyses", "inference", "population", "signals"),
+        **_consent(trial),
         **_schedule(trial),
         **trial.file_hash(trial.paths.plan / RECORD),
         **trial.file_hash(trial.paths.allocation / RECORD),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from data_schema.language import message
 from reports.blocks import Block, Heading
 from reports.evidence import Evidence
 from reports.figures.flow import flow_diagram
@@ -21,7 +24,53 @@ def participant_flow(evidence: Evidence, language: str) -> tuple[Block, ...]:
     sentences = [said for entry in flow.arms if (said := _kept(text, entry))]
     drawn = flow_diagram(evidence, text) or flow_table(evidence, text)
     body = [paragraph(text.joined(sentences))] if sentences else []
+    body += [paragraph(text.joined(said)) for said in [consent(evidence, text, flow.arms)] if said]
     return (heading, *body, *([drawn] if drawn is not None else []))
+
+
+_DONE = {
+    "exclude": message(
+        "By the protocol their data are kept out: they are in no table, estimate or file beside this count."
+    ),
+    "aggregate_only": message(
+        "By the protocol their data count in tables and estimates, and are in no file with rows of pupils that leaves"
+        " the trial."
+    ),
+    "keep": message("By the protocol the answer is recorded and changes nothing: their data are used as others are."),
+}
+"""What the protocol says is done with the data of pupils who refused."""
+
+
+def consent(evidence: Evidence, words: Words, arms: Sequence[ArmFlow]) -> list[str]:
+    """Return who refused consent, what was done with their data and on what ground; nothing where nobody refused."""
+    refused = [entry for entry in arms if entry.rule]
+    if not refused:
+        return []
+    said = [
+        words.text("Consent was refused: {counts}.", counts=words.listed([_refused(words, one) for one in refused]))
+    ]
+    most = sum(one.mostly_refused.schools.value or 0 for one in refused if one.mostly_refused.schools is not None)
+    if most:
+        said.append(
+            words.plural(
+                "In {n} school more than half of the pupils refused.",
+                "In {n} schools more than half of the pupils refused.",
+                most,
+            )
+        )
+    said.append(words.text(_DONE[refused[0].rule]))
+    if evidence.legal_basis:
+        return [*said, words.text("Legal basis by the protocol: {basis}.", basis=evidence.legal_basis.rstrip("."))]
+    return [*said, words.text("The protocol states no legal basis for using pupils’ data.")]
+
+
+def _refused(words: Words, entry: ArmFlow) -> str:
+    """Return how many pupils of an arm refused; without the number where it may not be printed."""
+    schools = schools_of(words, entry.arm)
+    pupils = None if entry.refused.pupils is None else entry.refused.pupils.value
+    if pupils is None:
+        return words.text("some pupils in {schools}", schools=schools)
+    return words.plural("{n} pupil in {schools}", "{n} pupils in {schools}", pupils, schools=schools)
 
 
 def _kept(words: Words, entry: ArmFlow) -> str:

@@ -16,6 +16,9 @@ from reports.selection import as_float, focus, records
 from reports.tables.layout import Cell, Line, line, table
 from reports.words import Words
 
+CONSENT_REFUSED = "consent refused"
+"""Why pupils have no outcome whom the protocol keeps out because they refused."""
+
 _LOSS = ("outcome_missing", "analysed")
 _REASONS = {
     "school sent nothing": message("School sent nothing"),
@@ -23,6 +26,7 @@ _REASONS = {
     "unknown": message("School does not know"),
     "no answer": message("No answer"),
     "consent withdrawn, data erased": message("Consent withdrawn, data erased"),
+    CONSENT_REFUSED: message("Consent refused, data kept out"),
 }
 
 
@@ -36,7 +40,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmFlow:
-    """The way of one arm's schools and pupils; ``missing`` has reasons in order."""
+    """The way of one arm's schools and pupils; ``missing`` has reasons in order.
+
+    ``refused`` counts pupils who refused consent and schools with any, ``mostly_refused`` the schools most of whose
+    pupils did, and ``rule`` is what the protocol says of it; "" where nobody refused.
+    """
 
     arm: ArmFacts
     randomised: Step
@@ -44,6 +52,9 @@ class ArmFlow:
     joined: Step
     missing: tuple[tuple[str, Step], ...]
     analysed: Step
+    refused: Step = Step(schools=None, pupils=None)
+    mostly_refused: Step = Step(schools=None, pupils=None)
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,12 +166,19 @@ def _arm_flow(evidence: Evidence, frame: pd.DataFrame, arm: ArmFacts) -> ArmFlow
     if own[own["step"] == "baseline"]["n_pupils"].sum() != own[own["step"].isin(_LOSS)]["n_pupils"].sum():
         baseline = _alone(own[own["step"] == "baseline"], limit)
     reasons = _reasons(own[own["step"] == "outcome_missing"])
+    rule = next(iter(own.loc[own["step"] == "refused", "reason"]), "")
+    said_no = protected(_pupils_by_reason(frame[frame["step"] == "refused"]), threshold=limit)
+    # Whoever is kept out is counted among those lost: the two counts are one, and protected together.
+    n_refused = kept.get((CONSENT_REFUSED, place)) or said_no.get((rule, place), Count(value=0))
     return ArmFlow(
         arm=arm,
         randomised=step("randomised", pupils=None),
         baseline=step("baseline", pupils=baseline),
         joined=step("joined", pupils=came.get(("", place), Count(value=0))),
         missing=tuple((reason, step("outcome_missing", reason, pupils=kept[reason, place])) for reason in reasons),
+        refused=step("refused", rule, pupils=n_refused),
+        mostly_refused=step("mostly_refused", rule, pupils=None),
+        rule=str(rule),
         analysed=step("analysed", pupils=kept.get(("\x00analysed", place), Count(value=0))),
     )
 

@@ -95,7 +95,9 @@ def plain_files() -> dict[str, str]:
     files = {}
     for at, school in enumerate(school_ids()):
         marks = [2 + (7 * place + 3 * at) % 5 / 2 for place in range(N_PUPILS)]
-        files[f"before/pupil_{school}.csv"] = rows_of(school, "gender;consent", lambda k, _: f"{'fm'[k % 2]};yes")
+        files[f"before/pupil_{school}.csv"] = rows_of(
+            school, "gender;consent", lambda k, _: f"{('girl', 'boy')[k % 2]};yes"
+        )
         files[f"after/status_{school}.csv"] = rows_of(school, "status;average_mark", partial(_status, marks))
     return files
 

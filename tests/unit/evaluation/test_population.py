@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from data_schema.consent import REFUSED_COLUMNS
 from data_schema.errors import DataError
 from data_schema.tables import standard_tables
-from evaluation.flow import ERASED, SCHOOL_SENT_NOTHING, flow_table, joined_later
+from evaluation.flow import ERASED, REFUSED, SCHOOL_SENT_NOTHING, flow_table, joined_later
 from evaluation.population import NO_ANSWER, NO_RECORD, UNKNOWN, AnalysisData, Frames, analysis_data, measure_values
 from evaluation.protocol import Protocol
 from reports.tables.flow import reason_text
@@ -131,6 +132,7 @@ def flow_with(
         allocation=allocation,
         joined=joined_later([frames()["pupil", "after"]], found),
         erased=erased,
+        refused=pd.DataFrame(columns=list(REFUSED_COLUMNS)),
         primary=plan.analyses[0],
     )
 
@@ -147,7 +149,10 @@ def test_the_flow_adds_up_in_every_arm() -> None:
     assert one["", "assessed", ""] == (4, 0)
     assert one["", "excluded", "declined"] == (1, 0)
     assert one["pilot", "joined", ""] == (1, 2)
-    assert one["pilot", "outcome_missing", "school sent nothing"] == (2, 3)
+    # One school sent rows without a usable answer, which is not nothing; it counts under one of its pupils' reasons.
+    assert one["pilot", "outcome_missing", "school sent nothing"] == (1, 1)
+    assert one["pilot", "outcome_missing", "no answer"] == (1, 1)
+    assert one["pilot", "outcome_missing", "unknown"] == (0, 1)
     assert one["control", "outcome_missing", "unknown"] == (0, 1)
     for arm in ("control", "pilot"):
         mine = flow[flow["arm"] == arm].groupby("step")[["n_schools", "n_pupils"]].sum()
@@ -181,7 +186,7 @@ def test_erased_pupils_are_still_in_the_flow() -> None:
     assert pupils(flow, "analysed", "control") == pupils(before, "analysed", "control")
 
 
-@pytest.mark.parametrize("reason", [NO_RECORD, UNKNOWN, NO_ANSWER, SCHOOL_SENT_NOTHING, ERASED])
+@pytest.mark.parametrize("reason", [NO_RECORD, UNKNOWN, NO_ANSWER, SCHOOL_SENT_NOTHING, ERASED, REFUSED])
 def test_every_reason_for_a_missing_outcome_is_said_in_the_language_of_the_report(reason: str) -> None:
     said = reason_text(words("qps"), reason)
     assert said.startswith("⟦")

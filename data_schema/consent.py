@@ -1,0 +1,130 @@
+"""Consent: which pupils' last answer is no, how many of each school, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from data_schema.findings import Finding, Severity
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from data_schema.tables import Table
+
+PUPIL = ["school_id", "pupil_id"]
+REFUSED_COLUMNS = ("school_id", "table", "wave", "n_pupils", "n_rows", "n_listed")
+_MANY = 0.5
+"""Share of a school's pupils above which a refusal is more likely a column that was filled in the other way round."""
+
+
+def refused_pupils(
+    frames: Mapping[str, pd.DataFrame], *, tables: Mapping[str, Table], consent: str, waves: Sequence[str]
+) -> frozenset[tuple[str, str]]:
+    """Return the pupils whose last answer is no.
+
+    Parameters
+    ----------
+    frames
+        Table to its rows, with identifiers or with pseudonyms.
+    tables
+        The tables, by name.
+    consent
+        Name of the yes/no field that holds the answer, in whichever tables about pupils have it.
+    waves
+        Names of the waves, in their order. A table without waves is later than all; of two answers in one wave, no
+        counts.
+
+    Returns
+    -------
+    frozenset
+        `school_id` and `pupil_id` of each.
+    """
+    import pandas as pd
+
+    told = [frame for frame in _with_answers(frames, tables, consent) if frame[consent].eq(other=False).any()]
+    if not told:
+        return frozenset()
+    once = frozenset(_pairs(pd.concat([frame.loc[frame[consent].eq(other=False), PUPIL] for frame in told])))
+    ids = {pupil for _, pupil in once}
+    rank = {wave: at for at, wave in enumerate(waves)}
+    last: dict[tuple[str, str], tuple[int, bool]] = {}
+    for frame in _with_answers(frames, tables, consent):
+        asked = frame[consent].notna() & frame["pupil_id"].isin(ids)
+        known = frame.loc[asked, [*PUPIL, "wave", consent]]
+        for school, pupil, wave, answer in known.itertuples(index=False, name=None):
+            if (school, pupil) in once:
+                key = (rank.get(wave, len(rank)), not answer)
+                last[school, pupil] = max(last.get((school, pupil), key), key)
+    return frozenset(pupil for pupil, (_, is_no) in last.items() if is_no)
+
+
+def refusals(frames: Mapping[str, pd.DataFrame], *, refused: frozenset[tuple[str, str]]) -> pd.DataFrame:
+    """Count the pupils who refused, by school, table and wave.
+
+    Returns
+    -------
+    pandas.DataFrame
+        In the order of `REFUSED_COLUMNS`: pupils and rows of pupils who refused, and all pupils of the school in the
+        table and wave; without rows where nobody refused.
+    """
+    import pandas as pd
+
+    rows: list[tuple[object, ...]] = []
+    for name, frame in frames.items() if refused else ():
+        if "pupil_id" not in frame or frame.empty:
+            continue
+        is_out = [pupil in refused for pupil in _pairs(frame)]
+        for (school, wave), part in frame.assign(_out=is_out).groupby(["school_id", "wave"], sort=True):
+            out = part.loc[part["_out"], "pupil_id"]
+            if len(out):
+                rows.append((school, name, wave, out.nunique(), len(out), part["pupil_id"].nunique()))
+    return pd.DataFrame(rows, columns=list(REFUSED_COLUMNS))
+
+
+def without_pupils(frames: Mapping[str, pd.DataFrame], pupils: frozenset[tuple[str, str]]) -> dict[str, pd.DataFrame]:
+    """Return the tables without the rows of some pupils."""
+    made = {}
+    for name, frame in frames.items():
+        is_out = [pupil in pupils for pupil in _pairs(frame)] if pupils and "pupil_id" in frame else []
+        made[name] = frame.loc[[not out for out in is_out]].reset_index(drop=True) if any(is_out) else frame
+    return made
+
+
+def refusal_findings(
+    frames: Mapping[str, pd.DataFrame], *, tables: Mapping[str, Table], consent: str
+) -> Iterator[Finding]:
+    """Tell of each file how many of a school's pupils refuse; it is a question where they are more than half."""
+    for frame in _with_answers(frames, tables, consent):
+        no = frame[consent].eq(other=False).fillna(value=False).astype(bool)
+        if not no.any():
+            continue
+        place = ["source_file", "source_sheet", "school_id"]
+        own = frame.loc[frame["source_file"].isin(set(frame.loc[no, "source_file"])), [*place, "pupil_id"]]
+        n_schools = own.groupby(place[:2])["school_id"].nunique()
+        for (file, sheet, school), part in own.assign(_no=no).groupby(place, sort=True):
+            n, listed = part.loc[part["_no"], "pupil_id"].nunique(), part["pupil_id"].nunique()
+            severity: Severity = "question" if n > _MANY * listed else "note"
+            remedy = "Nothing, if that is right."
+            if severity == "question":
+                remedy = "Check that the answers are meant so: yes is consent, no is refusal."
+            if n:
+                # In a file of several schools the finding names its own, so that the question finds its way.
+                is_shared = n_schools[file, sheet] > 1
+                yield Finding(
+                    file=str(file),
+                    sheet=str(sheet),
+                    column="school_id" if is_shared else consent,
+                    value=str(school) if is_shared else "",
+                    problem=f"Consent is refused for {n} of the {listed} pupils of the school {school!r}.",
+                    remedy=remedy,
+                    severity=severity,
+                )
+
+
+def _with_answers(frames: Mapping[str, pd.DataFrame], tables: Mapping[str, Table], consent: str) -> list[pd.DataFrame]:
+    return [frame for name, frame in frames.items() if tables[name].about == "pupil" and consent in frame]
+
+
+def _pairs(frame: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    return zip(frame["school_id"], frame["pupil_id"], strict=True)
