@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     )
     from analysis.clustered import fit_linear_clustered
     from analysis.counts import CountFit, RateEffects, fit_counts, rate_effects
-    from analysis.effect_sizes import cox_index, hedges_g, number_needed_to_treat, odds_ratio, total_variance_factor
+    from analysis.effect_sizes import hedges_g, number_needed_to_treat, odds_ratio, total_variance_factor
     from analysis.effects import estimate_effects
     from analysis.fidelity import Fidelity, Indicator, fidelity_index
     from analysis.gee import GeeFit, fit_gee
@@ -81,6 +81,7 @@ if TYPE_CHECKING:
         flags_at_capacity,
         signal_shares,
     )
+    from randomisation.standardised import cox_index
 
 __all__ = [
     "CAUTIONS",
@@ -247,7 +248,7 @@ _HOMES = {
     "area_under_curve": "analysis.warning_signals",
     "bootstrap_family": "analysis.inference.multiplicity",
     "cluster_robust": "analysis.inference.cluster_robust",
-    "cox_index": "analysis.effect_sizes",
+    "cox_index": "randomisation.standardised",
     "cronbach_alpha": "analysis.scales",
     "cumulative_incidence": "analysis.time_to_event",
     "design_columns": "analysis.terms",

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from analysis.contrasts import difference_rows, observed_arms
+from analysis.guards import checked_frame
 from analysis.specs import Question
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def adjustment_consequences(frame: pd.DataFrame, question: Question) -> pd.DataF
     """
     import pandas as pd
 
+    model = question.effect_model()
+    frame = checked_frame(frame, model.columns, place=model.place)
     sets: dict[str, tuple[str, ...]] = {NONE: (), **{name: (name,) for name in question.covariates}}
     sets[ALL] = question.covariates
     arms = observed_arms(frame, question)

@@ -82,6 +82,8 @@ def linear_clustered_of(columns: Columns, *, weights: np.ndarray | None = None) 
         return failed_fit(columns.reason, **labels, n_missing_outcome=columns.n_missing_outcome)
     prepared = prepared_columns(school_columns(columns))
     basis, n_schools = prepared.basis, len(columns.schools)
+    if basis.reason:
+        return failed_fit(basis.reason, **labels, n_missing_outcome=columns.n_missing_outcome)
     products = school_cross_products(prepared.values, columns.school, n_schools=n_schools)
     matrix = basis.matrix * basis.scale
     if weights is None:

@@ -11,10 +11,11 @@ import pandas as pd
 from analysis.binary import fit_logistic_mixed
 from analysis.clustered import fit_linear_clustered
 from analysis.effect_sizes import cox_index_of, hedges_g, odds_ratio, relative_rows
+from analysis.guards import numeric_column
 from analysis.linear import fit_linear_mixed
 from analysis.results import Estimate, Fit
 from analysis.specs import Model, Question
-from analysis.terms import arm_term, numeric_column
+from analysis.terms import arm_term
 from analysis.variance_components import Components
 
 _FITTERS: dict[str, Callable[[pd.DataFrame, Model], Fit]] = {

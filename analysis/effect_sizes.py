@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from analysis.results import Estimate, failed_row
+from randomisation.standardised import cox_index, small_sample_factor
 
 
 def total_variance_factor(*, sizes_reference: np.ndarray, sizes_arm: np.ndarray, icc: float) -> float:
@@ -96,31 +97,6 @@ def _scaled(row: Estimate, *, factor: float, quantity: str) -> Estimate:
     )
 
 
-def cox_index(*, share_reference: float, share_arm: float, n_pupils: int) -> float:
-    """Return the standardised difference of two shares.
-
-    Parameters
-    ----------
-    share_reference, share_arm
-        Between 0 and 1, exclusive; NaN comes back when either is 0 or 1.
-    n_pupils
-        Pupils in both arms.
-
-    References
-    ----------
-    What Works Clearinghouse, Procedures Handbook: omega (logit p_t - logit p_c) / 1.65 with omega = 1 - 3/(4N - 9).
-
-    Examples
-    --------
-    >>> round(cox_index(share_reference=0.5, share_arm=0.6, n_pupils=1000), 4)
-    0.2456
-    """
-    if not (0 < share_reference < 1 and 0 < share_arm < 1):
-        return math.nan
-    logits = [math.log(share / (1 - share)) for share in (share_reference, share_arm)]
-    return (1 - 3 / (4 * n_pupils - 9)) * (logits[1] - logits[0]) / 1.65
-
-
 def cox_index_of(difference: Estimate, *, share_reference: float, n_pupils: int) -> Estimate:
     """Return an adjusted difference of shares as a Cox index.
 
@@ -147,7 +123,7 @@ def cox_index_of(difference: Estimate, *, share_reference: float, n_pupils: int)
     if not math.isfinite(index):
         reason = "A share of 0 or 1 has no log odds."
         return replace(failed_row(row), reason=reason)
-    slope = (1 - 3 / (4 * n_pupils - 9)) / (1.65 * share_reference * (1 - share_reference))
+    slope = small_sample_factor(n_pupils) / (1.65 * share_reference * (1 - share_reference))
     factor = index / difference.estimate if abs(difference.estimate) > 1e-9 else slope
     return _scaled(difference, factor=factor, quantity="cox_index")
 

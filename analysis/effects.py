@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.contrasts import difference_rows, mean_rows, observed_arms, standardised_rows
+from analysis.guards import binary_reason, checked_frame, numeric_column
 from analysis.inference.randomisation_inference import randomisation_tests
 from analysis.inference.randomisation_intervals import interval_row, randomisation_inference
 from analysis.pooling import pooled_rows
-from analysis.results import Estimate
+from analysis.results import Estimate, failed_row
 from analysis.specs import Question
-from analysis.terms import arm_term, require_columns
+from analysis.terms import arm_term
 from analysis.variance_components import unconditional_components
 from data_schema.errors import EstimationError
 
@@ -74,6 +75,8 @@ def estimate_effects(
         or a row has no country while others have.
     """
     redraws = None if draws is None else _Redraws(schools=schools, actual=actual, draws=draws)
+    model = question.effect_model()
+    frame = checked_frame(frame, model.columns, place=model.place)
     countries = _countries(frame, question)
     _check_arms(frame, question, schools=schools, actual=actual)
     rows = _rows_of_place(frame, question, country="", redraws=redraws)
@@ -108,7 +111,6 @@ def _countries(frame: pd.DataFrame, question: Question) -> list[str]:
 
 def _check_arms(frame: pd.DataFrame, question: Question, *, schools: Sequence[str], actual: np.ndarray) -> None:
     """Refuse a frame whose schools are not the randomised ones in the arms that they were drawn into."""
-    require_columns(frame, question.effect_model())
     drawn = {school: question.arms[int(position)] for school, position in zip(schools, actual, strict=True)}
     pairs = frame[[question.school, question.arm]].astype(str).drop_duplicates()
     for school, arm in zip(pairs[question.school], pairs[question.arm], strict=True):
@@ -127,6 +129,11 @@ def _check_arms(frame: pd.DataFrame, question: Question, *, schools: Sequence[st
 def _rows_of_place(
     frame: pd.DataFrame, question: Question, *, country: str, redraws: _Redraws | None
 ) -> list[Estimate]:
+    wrong = (
+        binary_reason(numeric_column(frame, question.outcome), question.outcome) if question.kind == "binary" else ""
+    )
+    if wrong:
+        return _refused(frame, question, country=country, redraws=redraws, reason=wrong)
     arms = observed_arms(frame, question)
     effects = difference_rows(frame, question, arms=arms)
     differences = [row for row in effects if row.quantity == "difference"]
@@ -137,6 +144,15 @@ def _rows_of_place(
         rows += _test_rows(frame, question, redraws=redraws, differences=differences)
     rows += components.to_estimates()
     return [replace(row, country=country) for row in rows]
+
+
+def _refused(
+    frame: pd.DataFrame, question: Question, *, country: str, redraws: _Redraws | None, reason: str
+) -> list[Estimate]:
+    """Return the rows of a place whose outcome is not what the plan says it is: as without an outcome, and why."""
+    blank = frame.assign(**{question.outcome: np.nan})
+    rows = _rows_of_place(blank, question, country=country, redraws=redraws)
+    return [replace(failed_row(row), reason=reason) for row in rows]
 
 
 def _test_rows(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.terms import numeric_column
+from analysis.guards import checked_frame, numeric_column
 from data_schema.errors import EstimationError
 
 
@@ -113,9 +113,8 @@ def fidelity_index(
     place = "fidelity index"
     if not indicators:
         raise EstimationError(place, "no indicator is named.", "Declare one or more.")
-    for column in (school, *(indicator.column for indicator in indicators)):
-        if column not in implementation.columns:
-            raise EstimationError(place, f"the data have no column '{column}'.", "Correct the declared rule.")
+    columns = (school, *(indicator.column for indicator in indicators))
+    implementation = checked_frame(implementation, columns, place=place)
     twice = implementation[school][implementation[school].duplicated()]
     if len(twice):
         raise EstimationError(f"school '{twice.iloc[0]}'", "has two rows.", "Add its records up, one row a school.")

@@ -6,8 +6,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-import pandas as pd
-
+from analysis.guards import require_frame
 from data_schema.errors import EstimationError
 
 _NAME = re.compile(r"[^\W\d][\w.]*")
@@ -65,7 +64,7 @@ def quoted(name: str) -> str:
     return name if name.isidentifier() else f"`{name}`"
 
 
-def require_frame(formula: object, data: object) -> None:
+def require_formula(formula: object, data: object) -> None:
     """Refuse a formula that is no text, or data that are no data frame of pandas.
 
     Raises
@@ -75,12 +74,7 @@ def require_frame(formula: object, data: object) -> None:
     """
     if not isinstance(formula, str):
         raise EstimationError("formula", f"is a {type(formula).__name__}.", "Write it as text: 'score ~ arm'.")
-    if isinstance(data, pd.DataFrame):
-        return
-    kind, module = type(data).__name__, type(data).__module__.partition(".")[0]
-    problem = f"the data are a {kind}{'' if module in ('builtins', 'pandas') else f' of {module}'}."
-    remedy = "Hand over `data.to_pandas()`." if hasattr(data, "to_pandas") else "Hand over a pandas data frame."
-    raise EstimationError(f"model '{formula}'", problem, remedy)
+    require_frame(data, place=f"model '{formula}'")
 
 
 def from_r(text: str, columns: Collection[str]) -> str:

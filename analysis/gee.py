@@ -6,7 +6,7 @@ of equations a school.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -16,9 +16,11 @@ from analysis.binary.fitting import too_few
 from analysis.binary.separation import separated_arm
 from analysis.counts.rows import count_rows
 from analysis.estimating_equations import MEANS, Equations, Solution, solve_equations
+from analysis.mixed_models.moments import prepared_columns
 from analysis.results import Coefficients, Convergence, Estimate, Fit, failed_fit
 from analysis.specs import Model
 from analysis.standardised import Standardised
+from analysis.sums import school_columns
 from analysis.terms import Columns, design_columns, refuse_weights
 from data_schema.errors import EstimationError
 
@@ -112,7 +114,7 @@ def fit_gee(
     _check(model, link=link, correlation=correlation, se_type=se_type, exposure=exposure)
     columns, exposed = _columns(frame, model, exposure)
     labels = {"method": f"gee_{link}_{correlation}", "se_type": se_type, "df_method": "between"}
-    reason = columns.reason or _range(columns, link) or ("" if link == "identity" else separated_arm(columns))
+    reason = columns.reason or _range(columns, link) or _unfit(columns, link)
     if reason:
         fit = failed_fit(reason, **labels, n_missing_outcome=columns.n_missing_outcome)
         return GeeFit(fit=fit, correlation=0.0)
@@ -133,9 +135,9 @@ def fit_gee(
                 names=equations.names,
                 estimate=back @ solution.beta,
                 vcov=back @ vcov @ back.T,
-                df=np.full(len(solution.beta), float(equations.df)),
+                df=_df(equations.names, columns, float(equations.df)),
             ),
-            differences=_differences(equations, solution, vcov, terms=tuple(columns.arm_terms.values())),
+            differences=_differences(equations, solution, vcov, columns=columns),
             convergence=Convergence(status="converged", n_evaluations=solution.n_steps),
             n_pupils=len(columns.y),
             n_schools=len(columns.schools),
@@ -172,6 +174,13 @@ def _range(columns: Columns, link: str) -> str:
     return ""
 
 
+def _unfit(columns: Columns, link: str) -> str:
+    """Say why a link has no finite fit: an arm without events, or, of means themselves, nothing left to explain."""
+    if link == "identity":
+        return prepared_columns(school_columns(columns)).basis.reason
+    return separated_arm(columns)
+
+
 def _sandwich(solution: Solution, back: np.ndarray, *, se_type: GeeErrors) -> np.ndarray:
     bread = np.linalg.inv(solution.information.sum(axis=0))
     leverage = solution.information @ bread
@@ -202,9 +211,10 @@ def _half_corrected(information: np.ndarray, bread: np.ndarray, score: np.ndarra
 
 
 def _differences(
-    equations: Equations, solution: Solution, vcov: np.ndarray, *, terms: tuple[str, ...]
+    equations: Equations, solution: Solution, vcov: np.ndarray, *, columns: Columns
 ) -> Coefficients | None:
     """Return differences of means, every pupil being in one arm or the other; None for the identity or without arms."""
+    terms = tuple(columns.arm_terms.values())
     if equations.link == "identity" or not terms:
         return None
     values, slopes = [], []
@@ -216,4 +226,10 @@ def _differences(
         mean, slope = MEANS[equations.link].mean(x @ solution.beta + equations.offset)
         values.append(float(mean.mean()))
         slopes.append((slope[:, None] * x).mean(axis=0))
-    return Standardised.by_delta(np.array(values), np.array(slopes), vcov, terms=terms, df=equations.df).differences()
+    means = Standardised.by_delta(np.array(values), np.array(slopes), vcov, terms=terms, df=equations.df)
+    return replace(means.differences(), df=_df(terms, columns, float(equations.df)))
+
+
+def _df(names: tuple[str, ...], columns: Columns, df: float) -> np.ndarray:
+    """Return degrees of freedom by term; NaN for an arm of one school, whose residual tells nothing of its error."""
+    return np.where(np.isin(names, columns.lone_terms), np.nan, df)

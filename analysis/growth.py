@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.clustered import linear_clustered_of
+from analysis.guards import checked_frame, is_numeric
 from analysis.results import EffectRows, Fit, failed_row
 from analysis.specs import Model
 from analysis.terms import INTERCEPT, Columns, arm_term, design_columns, refuse_weights
@@ -78,15 +79,15 @@ def difference_in_differences(
     Bertrand, Duflo and Mullainathan (2004), Quarterly J. of Economics 119, 249-275; Pustejovsky and Tipton (2018) for
     CR2 with schools' own intercepts taken out.
     """
-    _check(frame, model, cohort)
+    frame = _checked(frame, model, cohort)
     late = frame[cohort].isin(list(after)).to_numpy(dtype=bool)
-    if late.all() or not late.any():
+    if len(late) and (late.all() or not late.any()):
         raise EstimationError(
             f"column '{cohort}'",
             f"all rows are {'after' if late.all() else 'before'} the start.",
             f"Name the cohorts after it out of {', '.join(sorted(map(str, frame[cohort].unique())))}.",
         )
-    known = frame.loc[frame[model.outcome].notna()]
+    known = frame.loc[frame[model.outcome].notna().to_numpy()]
     columns, n_both = _within_schools(known, model, cohort=cohort, late=known[cohort].isin(list(after)).to_numpy())
     columns = replace(columns, n_missing_outcome=len(frame) - len(known))
     fit = linear_clustered_of(columns)
@@ -107,21 +108,19 @@ def _after(arm: str) -> str:
     return f"after:{arm_term(arm)}"
 
 
-def _check(frame: pd.DataFrame, model: Model, time: str) -> None:
+def _checked(frame: pd.DataFrame, model: Model, time: str) -> pd.DataFrame:
     refuse_weights(model)
-    place = f"model of '{model.outcome}'"
+    place = model.place
     if model.arm is None:
         raise EstimationError(place, "a comparison of arms over time needs arms.", "Name the arms.")
-    if time not in frame.columns:
-        raise EstimationError(
-            place, f"the data have no column '{time}'.", f"Use one of: {', '.join(map(str, frame.columns))}."
-        )
+    frame = checked_frame(frame, (*model.columns, time), place=place)
     if frame[time].isna().any():
         raise EstimationError(
             f"column '{time}'", f"{int(frame[time].isna().sum())} rows have no wave.", "Give every row its wave."
         )
     if model.missing_covariates == "drop":
         raise EstimationError(place, "missing covariates cannot be dropped here.", "Use the indicator.")
+    return frame
 
 
 def _dummies(values: pd.Series[str], name: str) -> tuple[list[str], np.ndarray]:
@@ -190,16 +189,16 @@ def wave_effects(frame: pd.DataFrame, model: Model, *, wave: str, conf_level: fl
     EstimationError
         For a model without arms, a wave that is missing or no number, or a single wave.
     """
-    _check(frame, model, wave)
-    if not pd.api.types.is_numeric_dtype(frame[wave]):
+    frame = _checked(frame, model, wave)
+    if not is_numeric(frame[wave]):
         raise EstimationError(f"column '{wave}'", "is not numeric.", "Give the time of each wave, such as years.")
-    known = frame.loc[frame[model.outcome].notna()]
-    waves = np.sort(known[wave].unique())
-    if len(waves) < 2:
-        raise EstimationError(f"column '{wave}'", f"{len(waves)} wave is not enough for change.", "Use two or more.")
+    known = frame.loc[frame[model.outcome].notna().to_numpy()]
     columns = design_columns(known, model)
     if columns.reason:
         return _nothing(columns, model, conf_level=conf_level)
+    waves = np.sort(known[wave].unique())
+    if len(waves) < 2:
+        raise EstimationError(f"column '{wave}'", f"{len(waves)} wave is not enough for change.", "Use two or more.")
     columns = replace(columns, n_missing_outcome=len(frame) - len(known))
     time = known[wave].to_numpy(dtype=float)
     fits = {

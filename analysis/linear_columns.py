@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.formula import from_r, parse_plain, require_frame
+from analysis.formula import from_r, parse_plain, require_formula
+from analysis.guards import independent_columns, numeric_column, require_column, varying_columns
 from analysis.mixed_models.columns import FixedDesign, few_levels, fixed_columns, outcome_column
 from analysis.mixed_models.groupings import Grouping, school_notes
 from analysis.mixed_models.prediction import columns_of, prepared_frame
-from analysis.mixed_models.reading import read_columns, require_column
-from analysis.terms import INTERCEPT, independent_columns
+from analysis.mixed_models.reading import read_columns
+from analysis.terms import INTERCEPT
 from data_schema.errors import EstimationError
 
 # More cells than this in the clusters' small matrices (8 bytes each, several of them at once) are refused.
@@ -105,7 +106,7 @@ def linear_columns(
         outcome that is not a number, fewer than two clusters or no rows.
     """
     place = f"model '{formula}'"
-    require_frame(formula, data)
+    require_formula(formula, data)
     read = parse_plain(from_r(formula, data.columns))
     require_column(data, cluster, place=place)
     if data[cluster].isna().any():
@@ -145,9 +146,7 @@ def matrix_of(design: FixedDesign, data: pd.DataFrame, *, place: str) -> np.ndar
 
 
 def _positive_weights(data: pd.DataFrame, weights: str) -> np.ndarray:
-    if not pd.api.types.is_numeric_dtype(data[weights]):
-        raise EstimationError(f"column '{weights}'", "is not numeric.", "Weights are numbers, 0 or more.")
-    values = data[weights].to_numpy(dtype=float, na_value=np.nan)
+    values = numeric_column(data, weights)
     if (values < 0).any():
         raise EstimationError(f"column '{weights}'", "holds weights below 0.", "Weights are numbers, 0 or more.")
     return np.asarray(values > 0)
@@ -172,18 +171,18 @@ def _assembled(
     stratum: np.ndarray | None = None
     level: np.ndarray | None = None
     levels: tuple[str, ...] = ()
+    moved, _, spread = varying_columns(x)
     if effects is None:
-        checked = _centred(x, names)
+        checked = np.where([name == INTERCEPT for name in names], x, moved) if INTERCEPT in names else x
     else:
         level, labels = pd.factorize(effects, sort=True)
         levels = tuple(map(str, labels))
-        checked = within(x, level, weights)
+        checked = within(moved, level, weights)
+        # A column is lost when the fixed effects leave less than rounding of it.
+        checked = np.where(np.sqrt((checked**2).mean(axis=0)) > 1e-9 * np.where(spread > 0, spread, 1.0), checked, 0.0)
         stratum = None if weights is not None else _stratum_of_clusters(level, codes, n_clusters=len(clusters))
         if stratum is None:
             dummies = _dummies(level, n_levels=len(levels), n_clusters=len(clusters), width=x.shape[1])
-    # A column is lost when the fixed effects leave less than rounding of it.
-    lengths = np.sqrt((x**2).mean(axis=0))
-    checked = np.where(np.sqrt((checked**2).mean(axis=0)) > 1e-9 * np.where(lengths > 0, lengths, 1.0), checked, 0.0)
     kept = independent_columns(checked)
     return LinearColumns(
         outcome=outcome,
@@ -225,14 +224,6 @@ def _dummies(levels: np.ndarray, *, n_levels: int, n_clusters: int, width: int) 
             "Leave out the weights, or use the levels that whole clusters belong to.",
         )
     return np.asarray(levels[:, None] == np.arange(n_levels)[None, :], dtype=float)
-
-
-def _centred(x: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    if INTERCEPT not in names:
-        return x
-    centre = x.mean(axis=0)
-    centre[names.index(INTERCEPT)] = 0.0
-    return np.asarray(x - centre)
 
 
 def within(values: np.ndarray, level: np.ndarray, weights: np.ndarray | None) -> np.ndarray:

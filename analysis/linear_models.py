@@ -10,6 +10,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
+from analysis.guards import constant_reason, explained_reason
 from analysis.inference.cluster_designs import ClusterDesign, absorbed_design, least_squares_design, weighted_design
 from analysis.inference.cluster_robust import SeType, cluster_robust, joint_test
 from analysis.inference.kenward_roger import FTest, f_test_frame
@@ -60,6 +61,8 @@ class LinearModelFit:
         Names of all of them, those left out among them.
     notes
         What a reader should know, as sentences.
+    reason
+        Why nothing can be estimated: an outcome that does not vary, or that the columns explain; empty otherwise.
     """
 
     formula: str
@@ -82,6 +85,7 @@ class LinearModelFit:
     columns: FixedDesign
     column_names: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    reason: str = ""
 
     @property
     def vcov(self) -> pd.DataFrame:
@@ -102,7 +106,7 @@ class LinearModelFit:
         Returns
         -------
         Estimate
-            Failed where the column was left out or the coefficient rests on one cluster.
+            Failed where the fit has a ``reason``, the column was left out or the coefficient rests on one cluster.
         """
         shared = Estimate(
             term=term,
@@ -114,6 +118,8 @@ class LinearModelFit:
             se_type=self.se_type,
             df_method=self.df_method,
         )
+        if self.reason:
+            return replace(shared, status="failed", reason=self.reason)
         if term in self.dropped:
             return replace(shared, status="failed", reason=f"The column {term} is a combination of other columns.")
         place = self.place(term)
@@ -177,11 +183,23 @@ class LinearModelFit:
         null
             Shape (q,), their values under the null hypothesis; zeros otherwise.
         """
+        self.require_fit()
         padded = np.zeros((len(contrasts), 1, self.design.scores.shape[1]))
         padded[:, 0, : len(self.to_original)] = contrasts @ self.to_original
         difference = contrasts @ self.coefficients.estimate - (0.0 if null is None else null)
         place = f"joint test of '{self.outcome}' by '{self.cluster}'"
         return joint_test(self.design, padded, difference=difference, se_type=self.se_type, place=place)
+
+    def require_fit(self) -> None:
+        """Refuse to test what could not be estimated.
+
+        Raises
+        ------
+        EstimationError
+            With the reason.
+        """
+        if self.reason:
+            raise EstimationError(f"model '{self.formula}'", self.reason, "Look at the outcome and the columns.")
 
     def _term_names(self, terms: str | Sequence[str]) -> list[str]:
         if not isinstance(terms, str):
@@ -208,6 +226,8 @@ class LinearModelFit:
             "r_squared": self.r_squared,
             "se_type": self.se_type,
             "df_method": self.df_method,
+            "status": "failed" if self.reason else "converged",
+            "reason": self.reason,
         }
         return pd.DataFrame([row])
 
@@ -246,6 +266,8 @@ class LinearModelFit:
         if self.dropped:
             lines.append(f"Left out as combinations of other columns: {', '.join(self.dropped)}.")
         lines += self.notes
+        if self.reason:
+            return "\n".join([*lines, f"Nothing was estimated: {self.reason}"])
         rows = [self.estimate(name, conf_level=conf_level) for name in self.coefficients.names]
         return "\n".join([*lines, "", *coefficient_lines(rows)])
 
@@ -312,13 +334,13 @@ def linear_model(
     columns = linear_columns(
         formula, data, cluster=cluster, weights=weights, fixed_effects=fixed_effects, reference=reference
     )
-    design, matrix, shift = _design(columns, place=f"model '{formula}'")
+    design, matrix, shift, left = _design(columns, place=f"model '{formula}'")
     p = len(columns.names)
     contrasts = np.zeros((p, len(design.beta)))
     contrasts[:, :p] = matrix
     answer = cluster_robust(design, contrasts=contrasts, se_type=se_type)
     estimate = matrix @ answer.beta[:p] + shift
-    residual_sd, r_squared, intercepts = _explained(columns, estimate, n_columns=design.n_columns)
+    residual_sd, r_squared, intercepts = _explained(columns, estimate, left, n_columns=design.n_columns)
     df = answer.df if df_method == "satterthwaite" else np.where(np.isnan(answer.df), np.nan, design.n_clusters - 1.0)
     return LinearModelFit(
         formula=formula,
@@ -343,11 +365,19 @@ def linear_model(
         columns=columns.design,
         column_names=columns.every,
         notes=columns.notes,
+        reason=_reason(columns, left),
     )
 
 
-def _design(columns: LinearColumns, *, place: str) -> tuple[ClusterDesign, np.ndarray, np.ndarray]:
-    """Return the clusters' moments of scaled columns, and the map of scaled coefficients to those of the columns."""
+def _reason(columns: LinearColumns, left: np.ndarray) -> str:
+    """Say why there is nothing to estimate; empty when there is."""
+    y = columns.y
+    spread, rest = float(y.std()), float(np.sqrt((left**2).mean()))
+    return constant_reason(y) or explained_reason(rest, spread=spread, size=float(np.abs(y).max()))
+
+
+def _design(columns: LinearColumns, *, place: str) -> tuple[ClusterDesign, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the clusters' moments of scaled columns, how to come back from these, and residuals of every row."""
     p, n_rows = len(columns.names), len(columns.y)
     n_columns = p + len(columns.levels)
     if p == 0 or n_rows <= n_columns:
@@ -369,7 +399,10 @@ def _design(columns: LinearColumns, *, place: str) -> tuple[ClusterDesign, np.nd
         place_of = columns.names.index(INTERCEPT)
         matrix[place_of] -= scale[-1] * centre[:p] / scale[:p]
         shift[place_of] = centre[-1]
-    return _moments(columns, values[:, :-1], values[:, -1:]), matrix, shift
+    design = _moments(columns, values[:, :-1], values[:, -1:])
+    # Of scaled columns, whose products lose no digits of a column that stands far from zero.
+    expected = values[:, :-1] @ design.beta[:p] + columns.dummies @ design.beta[p:]
+    return design, matrix, shift, (values[:, -1] - expected) * scale[-1]
 
 
 def _moments(columns: LinearColumns, x: np.ndarray, y: np.ndarray) -> ClusterDesign:
@@ -387,16 +420,15 @@ def _moments(columns: LinearColumns, x: np.ndarray, y: np.ndarray) -> ClusterDes
 
 
 def _explained(
-    columns: LinearColumns, estimate: np.ndarray, *, n_columns: int
+    columns: LinearColumns, estimate: np.ndarray, left: np.ndarray, *, n_columns: int
 ) -> tuple[float, float, dict[str, float]]:
     """Return the residual standard deviation, the share of variance explained, and the fixed effects."""
     weights = np.ones(len(columns.y)) if columns.weights is None else columns.weights
-    left = columns.y - columns.x @ estimate
     intercepts: dict[str, float] = {}
     if columns.level is not None:
-        means = np.bincount(columns.level, weights=weights * left) / np.bincount(columns.level, weights=weights)
+        above = weights * (columns.y - columns.x @ estimate)
+        means = np.bincount(columns.level, weights=above) / np.bincount(columns.level, weights=weights)
         intercepts = dict(zip(columns.levels, map(float, means), strict=True))
-        left = left - means[columns.level]
     unexplained = float((weights * left**2).sum())
     middle = columns.y - np.average(columns.y, weights=weights)
     total = float((weights * middle**2).sum())

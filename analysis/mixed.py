@@ -14,7 +14,7 @@ from typing import Literal, get_args, overload
 import numpy as np
 import pandas as pd
 
-from analysis.formula import from_r, parse_formula, require_frame
+from analysis.formula import from_r, parse_formula, require_formula
 from analysis.mixed_models.cluster_rows import ClusterRows, cluster_rows
 from analysis.mixed_models.columns import mixed_columns
 from analysis.mixed_models.fit import MixedFit, ShownSeType
@@ -163,7 +163,7 @@ def mixed_model(
     >>> fit.convergence.status
     'converged'
     """
-    require_frame(formula, data)
+    require_formula(formula, data)
     linear = {"reml": reml, "df_method": df_method, "weights": weights, "residual_by": residual_by}
     linear["se_type"] = None if se_type == "model" else se_type
     others = {"link": link, "n_nodes": n_nodes, "exposure": exposure}
@@ -203,7 +203,7 @@ def mixed_sums(
     clusters
         Whether the outermost groups' rows are made too, which cluster-robust errors need.
     """
-    require_frame(formula, data)
+    require_formula(formula, data)
     read = parse_formula(from_r(formula, data.columns))
     if weights is None and residual_by is None and not clusters:
         streamed = streamed_sums(read, data, reference=reference or {})

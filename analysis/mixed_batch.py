@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from analysis.formula import MixedFormula, from_r, parse_formula, require_frame
+from analysis.formula import MixedFormula, from_r, parse_formula, require_formula
+from analysis.guards import as_numbers, checked_frame, require_column
 from analysis.mixed import mixed_model
 from analysis.mixed_models.basis import in_basis
 from analysis.mixed_models.batch_inference import BatchEstimates, batch_estimates
@@ -87,12 +87,13 @@ def mixed_model_batch(
     EstimationError
         As `analysis.mixed_model`.
     """
-    require_frame(formula, data)
+    require_formula(formula, data)
     read = parse_formula(from_r(formula, data.columns))
     names = list(outcomes) or [read.outcome]
-    missing = [name for name in by if name not in data.columns]
-    if missing:
-        raise EstimationError("subgroups", f"the data have no column '{missing[0]}'.", "Name columns of the data.")
+    data = checked_frame(data, by, place="subgroups")
+    for name in names:
+        if name in data.columns:
+            require_column(data, name, place=f"model of '{name}'")
     asked = _Asked(read=read, data=data, reference=reference, conf_level=conf_level)
     if _plain(read) and all(name in data.columns for name in names):
         parts = _together(asked, names, by=by)
@@ -130,20 +131,11 @@ def _together(asked: _Asked, names: Sequence[str], *, by: Sequence[str]) -> list
     cells = _cells(data.iloc[columns.rows], by)
     parts = []
     for name in names:
-        y = _numbers(data[name].iloc[columns.rows], name)
+        y = as_numbers(data[name].iloc[columns.rows])
         for start in range(0, len(cells.keys), _CHUNK):
             chosen = np.arange(start, min(start + _CHUNK, len(cells.keys)))
             parts += _outcome(asked, columns, cells=cells, name=name, y=y, chosen=chosen)
     return parts
-
-
-def _numbers(values: pd.Series[Any], name: str) -> np.ndarray:
-    if not (pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values)):
-        raise EstimationError(f"column '{name}'", "is not numeric.", "Turn it into numbers first.")
-    numbers = values.to_numpy(dtype=float, na_value=np.nan)
-    if np.isinf(numbers).any():
-        raise EstimationError(f"column '{name}'", "holds infinite values.", "Correct them or set them to missing.")
-    return np.asarray(numbers)
 
 
 def _outcome(

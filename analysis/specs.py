@@ -61,8 +61,7 @@ class Model:
             raise EstimationError(
                 f"model of '{self.outcome}'", f"the arms {', '.join(self.arms)} name one twice.", "Name each arm once."
             )
-        named = [self.outcome, self.school, *self.covariates]
-        named += [column for column in (self.arm, self.strata, self.weights) if column is not None]
+        named = self.columns
         repeated = sorted({name for name in named if named.count(name) > 1})
         if repeated:
             raise EstimationError(
@@ -70,6 +69,17 @@ class Model:
                 f"the column '{repeated[0]}' is used twice.",
                 "Use each column in one role.",
             )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of a frame that the model uses."""
+        structure = [column for column in (self.arm, self.strata, self.weights) if column is not None]
+        return (self.outcome, self.school, *self.covariates, *structure)
+
+    @property
+    def place(self) -> str:
+        """What an error about the model is about."""
+        return f"model of '{self.outcome}'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from analysis.guards import independent_columns
 from analysis.mixed_models.columns import FixedDesign, MixedColumns, RandomColumns
 from analysis.mixed_models.groupings import Grouping
-from analysis.terms import INTERCEPT, Columns, independent_columns
+from analysis.terms import INTERCEPT, Columns
 
 SCHOOL = "school"
 

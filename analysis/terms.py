@@ -7,6 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analysis.guards import (
+    as_numbers,
+    checked_frame,
+    constant_reason,
+    independent_columns,
+    is_numeric,
+    numeric_column,
+    require_arms,
+    require_filled,
+    require_hashable,
+    varying_columns,
+)
 from analysis.specs import Model
 from data_schema.errors import EstimationError
 
@@ -35,6 +47,8 @@ class Columns:
         Rows left out, and rows with a covariate filled in (or left out, by the model's rule).
     reason
         Why the effect of the arms cannot be estimated on these rows; empty when it can.
+    outcome
+        Name of the outcome.
     """
 
     names: tuple[str, ...]
@@ -46,6 +60,17 @@ class Columns:
     n_missing_outcome: int
     n_missing_covariate: int
     reason: str
+    outcome: str = ""
+
+    @property
+    def lone_terms(self) -> tuple[str, ...]:
+        """Columns of arms whose effect rests on one school alone: theirs, or the reference arm's."""
+        terms = tuple(self.arm_terms.values())
+        first = np.unique(self.school, return_index=True)[1]
+        arms = self.x[first][:, [self.names.index(term) for term in terms]] == 1
+        if int((~arms.any(axis=1)).sum()) == 1:
+            return terms
+        return tuple(term for term, n_schools in zip(terms, arms.sum(axis=0), strict=True) if n_schools == 1)
 
 
 def arm_term(arm: str) -> str:
@@ -79,8 +104,23 @@ def design_columns(frame: pd.DataFrame, model: Model) -> Columns:
         When a column is not there, the outcome is not numeric or holds infinite values, a row has no school or no
         stratum, a school stands in two arms, or an arm is not one of the model's.
     """
-    _require(frame, model)
-    outcome = numeric_column(frame, model.outcome)
+    frame = checked_frame(frame, model.columns, place=model.place)
+    return columns_with(frame, model, numeric_column(frame, model.outcome))
+
+
+def columns_with(frame: pd.DataFrame, model: Model, outcome: np.ndarray) -> Columns:
+    """Turn a checked frame and an outcome that was made of it into the columns of a model; see `design_columns`.
+
+    Parameters
+    ----------
+    frame
+        As `analysis.guards.checked_frame` returns it.
+    model
+        Which column plays which part; its outcome is not read from the frame.
+    outcome
+        Shape (N,), NaN where it is missing.
+    """
+    _require_structure(frame, model)
     kept = np.isfinite(outcome)
     data = frame.loc[kept]
     names, x, filled = _blocks(data, model)
@@ -98,6 +138,7 @@ def design_columns(frame: pd.DataFrame, model: Model) -> Columns:
         arm_terms=arm_terms,
         n_missing_outcome=int((~kept).sum()),
         n_missing_covariate=int(filled.sum()),
+        outcome=model.outcome,
         reason=_reason(x, y, names, arm_terms, n_schools=len(labels)),
     )
 
@@ -137,83 +178,13 @@ def refuse_weights(model: Model) -> None:
         )
 
 
-def require_columns(frame: pd.DataFrame, model: Model) -> None:
-    """Refuse a frame that lacks a column of the model.
-
-    Raises
-    ------
-    EstimationError
-        Naming the first column that is not there, and those that are.
-    """
-    needed = [model.outcome, model.school, *model.covariates]
-    needed += [column for column in (model.arm, model.strata) if column is not None]
-    missing = [column for column in needed if column not in frame.columns]
-    if missing:
-        raise EstimationError(
-            f"model of '{model.outcome}'",
-            f"the data have no column '{missing[0]}'.",
-            f"Use one of: {', '.join(map(str, frame.columns))}.",
-        )
-
-
-def _require(frame: pd.DataFrame, model: Model) -> None:
-    require_columns(frame, model)
-    for column, what in ((model.school, "school"), (model.strata, "stratum")):
-        if column is not None and frame[column].isna().any():
-            raise EstimationError(
-                f"model of '{model.outcome}'",
-                f"{int(frame[column].isna().sum())} rows have no {what}.",
-                f"Give every row the {what} of its school of randomisation.",
-            )
+def _require_structure(frame: pd.DataFrame, model: Model) -> None:
+    """Refuse rows without a school, stratum or arm, and schools in two arms."""
+    require_filled(frame, model.school, "school", place=model.place)
+    if model.strata is not None:
+        require_filled(frame, model.strata, "stratum", place=model.place)
     if model.arm is not None:
-        _require_arms(frame, model)
-
-
-def _require_arms(frame: pd.DataFrame, model: Model) -> None:
-    unknown = sorted({str(value) for value in frame[model.arm].unique()} - set(model.arms))
-    if unknown:
-        raise EstimationError(
-            f"column '{model.arm}'",
-            f"'{unknown[0]}' is not one of the arms {', '.join(model.arms)}.",
-            "Correct the arm or name it in the model.",
-        )
-    arms_of_school = frame.groupby(model.school, observed=True)[str(model.arm)].nunique()
-    if (arms_of_school > 1).any():
-        raise EstimationError(
-            f"school '{arms_of_school.index[arms_of_school > 1][0]}'",
-            "stands in more than one arm.",
-            "Use the arm that the school was drawn into.",
-        )
-
-
-def numeric_column(frame: pd.DataFrame, column: str) -> np.ndarray:
-    """Return a column as floats, NaN where it is missing.
-
-    Parameters
-    ----------
-    frame
-        Any frame.
-    column
-        Numbers, or yes and no as booleans; a column of any type in which everything is missing will do.
-
-    Raises
-    ------
-    EstimationError
-        When it holds something else, or infinite values.
-    """
-    values = frame[column]
-    if bool(values.isna().all()):
-        return np.full(len(values), np.nan)
-    if not (pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values)):
-        raise EstimationError(f"column '{column}'", "is not numeric.", "Turn it into numbers first.")
-    numbers = values.to_numpy(dtype=float, na_value=np.nan)
-    if np.isinf(numbers).any():
-        raise EstimationError(
-            f"column '{column}'",
-            f"holds {int(np.isinf(numbers).sum())} infinite values.",
-            "Correct them or set them to missing.",
-        )
-    return numbers
+        require_arms(frame, arm=model.arm, arms=model.arms, school=model.school, place=model.place)
 
 
 def _arm_block(data: pd.DataFrame, model: Model) -> tuple[list[str], np.ndarray]:
@@ -224,15 +195,12 @@ def _arm_block(data: pd.DataFrame, model: Model) -> tuple[list[str], np.ndarray]
 
 def _covariate_block(data: pd.DataFrame, covariate: str) -> tuple[list[str], np.ndarray, np.ndarray]:
     values = data[covariate]
-    if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
-        numbers = numeric_column(data, covariate)
+    if is_numeric(values):
+        numbers = as_numbers(values)
         missing = np.isnan(numbers)
         mean = float(numbers[~missing].mean()) if not missing.all() else 0.0
         return [covariate], np.where(missing, mean, numbers)[:, None], missing
-    if pd.api.types.is_datetime64_any_dtype(values):
-        raise EstimationError(
-            f"covariate '{covariate}'", "holds dates.", "Turn them into numbers, such as ages, first."
-        )
+    require_hashable(values)
     names, levels = _level_block(covariate, values)
     return names, levels, values.isna().to_numpy()
 
@@ -244,43 +212,10 @@ def _level_block(name: str, values: pd.Series[str]) -> tuple[list[str], np.ndarr
     return [f"{name}[{label}]" for label in labels[1:]], dummies.astype(float)
 
 
-def independent_columns(x: np.ndarray) -> np.ndarray:
-    """Return the positions of columns that are not combinations of earlier ones.
-
-    Parameters
-    ----------
-    x
-        Shape (N, p).
-
-    Returns
-    -------
-    numpy.ndarray
-        Increasing positions. A column is left out when what earlier columns leave of it is below 1e-7 of its length,
-        the tolerance of R's ``lm``.
-    """
-    if x.shape[0] == 0:
-        return np.arange(0)
-    lengths = np.sqrt((x**2).sum(axis=0))
-    kept: list[int] = []
-    basis = np.zeros((x.shape[0], 0))
-    for place in range(x.shape[1]):
-        if lengths[place] == 0:
-            continue
-        left = x[:, place] / lengths[place]
-        for _ in range(2):  # twice is enough to keep the basis orthogonal in floating point
-            left = left - basis @ (basis.T @ left)
-        size = float(np.sqrt(left @ left))
-        if size > 1e-7:
-            kept.append(place)
-            basis = np.column_stack([basis, left / size])
-    return np.array(kept, dtype=int)
-
-
 def _reason(x: np.ndarray, y: np.ndarray, names: list[str], arm_terms: dict[str, str], *, n_schools: int) -> str:
-    if len(y) == 0:
-        return "No pupil has this outcome."
-    if float(np.ptp(y)) == 0.0:
-        return "Every pupil has the same value of this outcome."
+    steady = constant_reason(y)
+    if steady:
+        return steady
     if n_schools < 3:
         return f"Only {n_schools} schools have this outcome; a comparison of schools needs three or more."
     places = [names.index(term) for term in arm_terms.values()]
@@ -290,7 +225,7 @@ def _reason(x: np.ndarray, y: np.ndarray, names: list[str], arm_terms: dict[str,
     if places and not (x[:, places].sum(axis=1) == 0).any():
         return "No pupil of the reference arm has this outcome."
     others = [place for place in range(x.shape[1]) if place not in places]
-    centred = x - np.append(0.0, x[:, 1:].mean(axis=0))
+    centred = np.column_stack([x[:, :1], varying_columns(x[:, 1:])[0]])
     if len(independent_columns(centred[:, [*others, *places]])) < len(independent_columns(centred[:, others])) + len(
         places
     ):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.binary.separation import infinite_term, informative_rows, separated_arm, weak_prior
+from analysis.guards import binary_reason
 from analysis.inference.adjusted_profile import adjusted_vcov
 from analysis.quadrature import (
     LOGIT,
@@ -149,7 +150,7 @@ def fit_binary(
     _check(model, link=link, n_nodes=n_nodes, separation=separation)
     labels = {"method": f"{METHODS[link]}_{n_nodes}_nodes", "se_type": "model", "df_method": "between"}
     every = design_columns(frame, model)
-    reason = every.reason or not_binary(every)
+    reason = every.reason or binary_reason(every.y, every.outcome)
     if not reason:
         # A linear share has no infinite coefficient: strata without events tell as much as others.
         kept = frame if link == "identity" else informative_rows(frame, model)
@@ -160,7 +161,7 @@ def fit_binary(
         if not tried.note:
             return tried
         reason = tried.note
-    if separation == "fail" or link not in WITH_PRIOR or every.reason or not_binary(every):
+    if separation == "fail" or link not in WITH_PRIOR or every.reason or binary_reason(every.y, every.outcome):
         return BinaryFit(fit=failed_fit(reason, **labels, n_missing_outcome=every.n_missing_outcome))
     usable = every if columns.reason else columns
     labels = {**labels, "method": labels["method"] + "_weak_prior"}
@@ -178,7 +179,7 @@ def fit_binary_columns(columns: Columns, *, link: Link, n_nodes: int) -> BinaryF
         See `fit_binary_mixed`.
     """
     labels = {"method": f"{METHODS[link]}_{n_nodes}_nodes", "se_type": "model", "df_method": "between"}
-    reason = columns.reason or not_binary(columns)
+    reason = columns.reason or binary_reason(columns.y, columns.outcome)
     if reason:
         return BinaryFit(fit=failed_fit(reason, **labels, n_missing_outcome=columns.n_missing_outcome))
     tried = _searched(columns, columns, labels=labels, response=RESPONSES[link], n_nodes=n_nodes, note="")
@@ -210,11 +211,6 @@ def _check(model: Model, *, link: str, n_nodes: int, separation: str) -> None:
         )
     if n_nodes < 1:
         raise EstimationError(f"model of '{model.outcome}'", f"{n_nodes} nodes are too few.", "Use 1 or more.")
-
-
-def not_binary(columns: Columns) -> str:
-    """Say so when the outcome is not 0 or 1."""
-    return "" if np.isin(columns.y, (0.0, 1.0)).all() else "The outcome of a logistic model must be 0 or 1."
 
 
 def _searched(

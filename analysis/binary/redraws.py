@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.binary.fitting import arm_risks, not_binary
+from analysis.binary.fitting import arm_risks
+from analysis.guards import binary_reason
 from analysis.inference.randomisation_intervals import interval_row, randomisation_inference
 from analysis.quadrature import Patterns, Problem, maximise, sums_by_school
 from analysis.results import EffectRows, Estimate
@@ -87,7 +88,7 @@ def risk_redraws(
         raise EstimationError(f"model of '{model.outcome}'", "re-draws need arms.", "Name the arm's column and arms.")
     refuse_weights(model)
     columns = design_columns(frame, model)
-    reason = columns.reason or not_binary(columns)
+    reason = columns.reason or binary_reason(columns.y, columns.outcome)
     none = np.full(len(model.arms) - 1, np.nan)
     if reason:
         rows = _rows(model, columns, none, none, n_draws=0, conf_level=conf_level, reason=reason)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from analysis.guards import is_numeric, numeric_column
 from analysis.quadrature import Optimum, Problem, WeakPrior
 from analysis.specs import Model
-from analysis.terms import INTERCEPT, Columns, numeric_column
+from analysis.terms import INTERCEPT, Columns
 
 # Log odds beyond this are a share of 0 or 1 to six digits: the likelihood has no maximum, the search only stopped.
 _INFINITE_LOG_ODDS = 15.0
@@ -64,7 +65,7 @@ def _groups(frame: pd.DataFrame, model: Model) -> list[np.ndarray]:
     groups = [pd.factorize(frame[model.strata])[0]] if model.strata is not None else []
     for covariate in model.covariates:
         values = frame[covariate]
-        if values.nunique() <= 2 or not pd.api.types.is_numeric_dtype(values):
+        if values.nunique() <= 2 or not is_numeric(values):
             groups.append(pd.factorize(values, use_na_sentinel=False)[0])
         elif values.isna().any():
             groups.append(np.where(values.isna(), 0, -1))

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 from scipy import optimize
 
-from analysis.binary.fitting import not_binary, too_few
+from analysis.binary.fitting import too_few
 from analysis.binary.separation import separated_arm
+from analysis.guards import binary_reason
 from analysis.quadrature import Patterns, Problem
 from analysis.quadrature.climbing import climb
 from analysis.quadrature.search import pooled_fit
@@ -104,7 +105,7 @@ def fit_slopes_columns(columns: Columns, *, slope: str, n_nodes: int) -> SlopesF
         1, or 5 or more.
     """
     labels = {"method": f"logistic_slopes_{n_nodes}_nodes", "se_type": "model", "df_method": "between"}
-    reason = columns.reason or not_binary(columns) or separated_arm(columns)
+    reason = columns.reason or binary_reason(columns.y, columns.outcome) or separated_arm(columns)
     if not reason and slope not in columns.names:
         reason = f"The covariate {slope} is not a number, and its levels have no one slope."
     problem = None if reason else Problem.of(columns)

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from analysis.guards import NO_OUTCOME, checked_frame, constant_reason, numeric_column
 from analysis.specs import Model
-from analysis.terms import Columns, design_columns, numeric_column, refuse_weights
+from analysis.terms import Columns, columns_with, refuse_weights
 from data_schema.errors import EstimationError
-
-_POSITION = "(row)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +50,12 @@ def count_rows(frame: pd.DataFrame, model: Model, *, exposure: str | None) -> Co
         When an exposure is below zero, or a count is above zero where nothing was exposed.
     """
     refuse_weights(model)
+    frame = checked_frame(frame, (*model.columns, exposure), place=model.place)
     counts = numeric_column(frame, model.outcome)
-    exposed = (
-        np.ones(len(frame)) if exposure is None else exposures(frame, exposure, counts=counts, outcome=model.outcome)
-    )
+    exposed = np.ones(len(frame)) if exposure is None else exposures(frame, exposure, counts=counts)
     usable = np.isfinite(counts) & np.isfinite(exposed) & (exposed > 0)
     positions = np.where(usable, np.arange(len(frame)), np.nan)
-    columns = design_columns(frame.assign(**{_POSITION: positions}), replace(model, outcome=_POSITION))
+    columns = columns_with(frame, model, positions)
     places = columns.y.astype(int)
     columns = replace(columns, y=counts[places], n_missing_outcome=int((~np.isfinite(counts)).sum()))
     return CountRows(
@@ -67,7 +65,7 @@ def count_rows(frame: pd.DataFrame, model: Model, *, exposure: str | None) -> Co
     )
 
 
-def exposures(frame: pd.DataFrame, exposure: str, *, counts: np.ndarray, outcome: str) -> np.ndarray:
+def exposures(frame: pd.DataFrame, exposure: str, *, counts: np.ndarray) -> np.ndarray:
     """Return the time in which was counted, NaN where it is missing.
 
     Parameters
@@ -78,20 +76,12 @@ def exposures(frame: pd.DataFrame, exposure: str, *, counts: np.ndarray, outcome
         The column.
     counts
         Shape (N,), NaN where missing.
-    outcome
-        Name of the counts, for errors.
 
     Raises
     ------
     EstimationError
-        When the column is not there, an exposure is below zero, or a count is above zero where nothing was exposed.
+        When an exposure is below zero, or a count is above zero where nothing was exposed.
     """
-    if exposure not in frame.columns:
-        raise EstimationError(
-            f"model of '{outcome}'",
-            f"the data have no column '{exposure}'.",
-            f"Use one of: {', '.join(map(str, frame.columns))}.",
-        )
     exposed = numeric_column(frame, exposure)
     below = int((exposed < 0).sum())
     if below:
@@ -111,11 +101,13 @@ def exposures(frame: pd.DataFrame, exposure: str, *, counts: np.ndarray, outcome
 def count_reason(columns: Columns) -> str:
     """Say why counts cannot be modelled; empty when they can."""
     if len(columns.y) == 0:
-        return "No pupil has this outcome."
+        return NO_OUTCOME
     if (columns.y < 0).any() or (columns.y != np.rint(columns.y)).any():
         return "The outcome of a model of counts must be whole numbers, 0 or more."
     if not columns.y.any():
         return "Every count is zero."
+    if constant_reason(columns.y):
+        return constant_reason(columns.y)
     groups = {arm: columns.x[:, columns.names.index(term)] == 1 for arm, term in columns.arm_terms.items()}
     if groups:
         groups["reference"] = ~np.any(list(groups.values()), axis=0)

@@ -13,10 +13,18 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from analysis.guards import (
+    checked_frame,
+    explained_reason,
+    independent_columns,
+    numeric_column,
+    require_filled,
+    varying_columns,
+)
 from analysis.mixed_models.intercept import InterceptSums, intercept_optima
 from analysis.specs import Model
 from analysis.sums import school_cross_products
-from analysis.terms import Columns, design_columns, independent_columns, numeric_column, require_columns
+from analysis.terms import Columns, design_columns
 from data_schema.errors import EstimationError
 
 
@@ -118,12 +126,13 @@ def redraw_moments(frame: pd.DataFrame, model: Model, *, moderator: str | None =
     RedrawMoments or str
         Or a sentence that says why the outcome cannot be analysed.
     """
+    plain = replace(model, arm=None, arms=())
+    frame = checked_frame(frame, (*plain.columns, moderator), place=model.place)
     covariates = model.covariates
     if moderator is not None:
         frame = frame[np.isfinite(numeric_column(frame, moderator))]
         covariates = covariates if moderator in covariates else (*covariates, moderator)
-    plain = replace(model, arm=None, arms=(), strata=None, covariates=covariates)
-    columns = design_columns(frame, plain)
+    columns = design_columns(frame, replace(plain, strata=None, covariates=covariates))
     if columns.reason:
         return columns.reason
     stratum = _strata(frame, model, columns)
@@ -137,13 +146,7 @@ def _strata(frame: pd.DataFrame, model: Model, columns: Columns) -> np.ndarray:
     """Return each school's stratum, all 0 without strata."""
     if model.strata is None:
         return np.zeros(len(columns.schools), dtype=int)
-    require_columns(frame, replace(model, arm=None, arms=()))
-    if frame[model.strata].isna().any():
-        raise EstimationError(
-            f"model of '{model.outcome}'",
-            f"{int(frame[model.strata].isna().sum())} rows have no stratum.",
-            "Give every row the stratum of its school of randomisation.",
-        )
+    require_filled(frame, model.strata, "stratum", place=model.place)
     by_school = frame.groupby(frame[model.school].astype(str), observed=True)[model.strata]
     first = by_school.transform("first")
     if (frame[model.strata] != first).any():
@@ -156,13 +159,14 @@ def _strata(frame: pd.DataFrame, model: Model, columns: Columns) -> np.ndarray:
     return np.asarray(pd.factorize(labels, sort=True)[0])
 
 
-def _scaled(columns: Columns, carried: np.ndarray, stratum: np.ndarray) -> RedrawMoments:
-    """Take strata's means off covariates and outcome, scale, and leave out covariates that repeat others."""
+def _scaled(columns: Columns, carried: np.ndarray, stratum: np.ndarray) -> RedrawMoments | str:
+    """Take strata's means off covariates and outcome, scale, and leave out covariates that repeat others.
+
+    Where strata and covariates explain the outcome without the arms, the sentence that says so.
+    """
     level = stratum[columns.school]
     sizes = np.bincount(level).astype(float)
-    values = np.column_stack([columns.x[:, 1:], columns.y])
-    values = values - values.mean(axis=0)
-    lengths = np.sqrt((values**2).mean(axis=0))
+    values, centre, lengths = varying_columns(np.column_stack([columns.x[:, 1:], columns.y]))
     values = values / np.where(lengths > 0, lengths, 1.0)
     for k in range(values.shape[1]):
         values[:, k] -= (np.bincount(level, weights=values[:, k]) / sizes)[level]
@@ -174,6 +178,11 @@ def _scaled(columns: Columns, carried: np.ndarray, stratum: np.ndarray) -> Redra
     units = np.append(1.0, moved[:, 1:].std(axis=0))
     moved = moved / np.where(units > 0, units, 1.0)
     every = np.column_stack([inner[:, kept], moved, np.ones(len(values)), values[:, -1]])
+    left = values[:, -1] - inner[:, kept] @ np.linalg.lstsq(inner[:, kept], values[:, -1], rcond=None)[0]
+    size = float(np.abs(centre[-1])) / lengths[-1]
+    explained = explained_reason(float(np.sqrt((left**2).mean())), spread=1.0, size=size)
+    if explained:
+        return explained
     return RedrawMoments(
         schools=columns.schools,
         products=school_cross_products(every, columns.school, n_schools=len(columns.schools)),

@@ -114,6 +114,7 @@ def wild_bootstrap(
     >>> answer.n_bootstrap, answer.enumerated  # all 2^10 signs
     (1024, True)
     """
+    fit.require_fit()
     contrast = fit.to_original[fit.place(term)]
     # The map from scaled to original coefficients shifts the intercept.
     shift = float(fit.coefficients.estimate[fit.place(term)] - contrast @ fit.design.beta[: len(contrast)])
@@ -173,6 +174,7 @@ def shared_statistics(
     columns = [[place[name] for name in fit.clusters] for fit in fits]
     parts = []
     for fit in fits:
+        fit.require_fit()
         row = fit.to_original[fit.place(term)]
         parts.append(_parts(fit.design, _padded(fit, row), impose_null=True))
     draws = []

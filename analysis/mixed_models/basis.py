@@ -6,14 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.terms import INTERCEPT, independent_columns
+from analysis.guards import FLAT, constant_reason, explained_reason, independent_columns
+from analysis.terms import INTERCEPT
 
-# A column varies when its spread is more than rounding leaves of a constant of its size.
-_CONSTANT = 1e-12
 # Squared share of a column that earlier ones leave, below which sums cannot tell and rows are looked at.
 _SUSPICIOUS = 1e-7
-# Share of the outcome's variance that rounding alone leaves.
-_NO_ERROR = 1e-13
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +90,7 @@ def in_basis(
         centre = np.where(steady != 0, 0.0, np.average(x, axis=0, weights=weights))
     moved = x - centre
     spread = np.sqrt(np.average(moved**2, axis=0, weights=weights))
-    flat = spread <= _CONSTANT * np.abs(centre)
+    flat = spread <= FLAT * np.abs(centre)
     spread = np.where(flat | (spread == 0), 1.0, spread)
     scaled = np.where(flat, 0.0, moved) / spread
     kept, tight = _independent(scaled, weights=weights, strata=strata)
@@ -158,7 +155,7 @@ def _independent(
     lengths = np.sqrt(own)
     unit = within / lengths
     # Within strata nothing is left of columns that strata settle.
-    solid = np.flatnonzero(np.sqrt((unit**2).sum(axis=0)) > _CONSTANT**0.5)
+    solid = np.flatnonzero(np.sqrt((unit**2).sum(axis=0)) > FLAT**0.5)
     kept = solid[independent_columns(unit[:, solid])]
     again = pivots(unit[:, kept].T @ unit[:, kept])
     return kept, bool(again.size and again.min() < 1e-4)
@@ -194,8 +191,9 @@ def _outcome(
     values: np.ndarray, y: np.ndarray, matrix: np.ndarray, *, weights: np.ndarray | None, centred: bool
 ) -> tuple[np.ndarray, np.ndarray, float, str]:
     """Return coefficients taken off, what is left of the outcome, its scale, and why there is nothing to fit."""
-    if float(np.ptp(y)) == 0.0:
-        return np.zeros(values.shape[1]), np.zeros_like(y), 1.0, "Every row has the same value of this outcome."
+    steady = constant_reason(y)
+    if steady:
+        return np.zeros(values.shape[1]), np.zeros_like(y), 1.0, steady
     weighted = values if weights is None else values * weights[:, None]
     gram = weighted.T @ values
     left, taken = y, np.zeros(values.shape[1])
@@ -205,8 +203,9 @@ def _outcome(
     scale = float(np.sqrt(np.average(left**2, weights=weights)))
     centre = np.average(y, weights=weights) if centred else 0.0
     spread = float(np.sqrt(np.average((y - centre) ** 2, weights=weights)))
-    if scale <= np.sqrt(_NO_ERROR) * spread:
-        return matrix @ taken, np.zeros_like(y), 1.0, "The model explains the outcome without any error."
+    explained = explained_reason(scale, spread=spread, size=float(np.abs(y).max()))
+    if explained:
+        return matrix @ taken, np.zeros_like(y), 1.0, explained
     return matrix @ taken, left / scale, scale, ""
 
 

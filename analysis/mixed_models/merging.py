@@ -104,7 +104,7 @@ def require_same_columns(first: Described, second: Described, *, strata: str) ->
     if (first.outcome, first.formula) != (second.outcome, second.formula):
         raise EstimationError(
             _PLACE,
-            f"their formulas differ: '{first.formula}' and '{second.formula}'.",
+            f"their columns differ, being of the formulas '{first.formula}' and '{second.formula}'.",
             "Use one formula for all parts.",
         )
     for name, levels in first.levels.items():

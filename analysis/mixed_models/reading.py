@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.formula import MixedFormula
+from analysis.guards import as_numbers, is_numeric, not_categories, require_column
 from analysis.mixed_models.compact import compact_column, reordered
 from analysis.mixed_models.groupings import texts
 from analysis.mixed_models.plain_design import PlainDesign, PlainTerm
@@ -186,27 +186,6 @@ def used_columns(formula: MixedFormula, frame: pd.DataFrame, *, also: Sequence[s
     return used
 
 
-def require_column(frame: pd.DataFrame, name: str, *, place: str) -> None:
-    """Refuse a frame that does not have a column once.
-
-    Raises
-    ------
-    EstimationError
-        With the columns that are nearest in spelling.
-    """
-    there = list(map(str, frame.columns))
-    if name not in frame.columns:
-        near = difflib.get_close_matches(name, there, n=3, cutoff=0.6) or [
-            other for other in there if other.lower() == name.lower()
-        ]
-        meant = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
-        raise EstimationError(place, f"the data have no column '{name}'.", f"{meant}Use one of: {', '.join(there)}.")
-    if not frame.columns.is_unique and not isinstance(frame[name], pd.Series):
-        raise EstimationError(
-            place, f"the data have {there.count(name)} columns '{name}'.", "Rename them, or keep the one that is meant."
-        )
-
-
 def _variables(text: str) -> set[str]:
     if text.isidentifier():
         return {text}
@@ -260,14 +239,11 @@ def _clean(
     every = len(rows) == len(frame)
     for name in used:
         values = frame[name] if every else frame[name].iloc[rows]
-        if values.dtype.kind in "mMc" or pd.api.types.is_datetime64_any_dtype(values):
-            what = {"m": "durations", "c": "complex numbers"}.get(values.dtype.kind, "dates")
-            raise EstimationError(f"column '{name}'", f"holds {what}.", "Turn them into numbers, such as ages, first.")
-        if name in reference or not (pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values)):
+        if not is_numeric(values) or name in reference:
             data[name] = categorical(name, values, reference=reference.get(name), notes=notes.get(name, []))
             levels[name] = tuple(texts(data[name].categories))
         else:
-            data[name] = _numbers(values, name)
+            data[name] = _numbers(values)
     for name in reference:
         if name not in levels:
             raise EstimationError(
@@ -276,17 +252,11 @@ def _clean(
     return data, levels
 
 
-def _numbers(values: pd.Series[Any], name: str) -> np.ndarray:
+def _numbers(values: pd.Series[Any]) -> np.ndarray:
+    """Return complete numbers; whole ones stay whole, so that groups are named by them."""
     if pd.api.types.is_integer_dtype(values):
         return np.asarray(values.to_numpy(dtype=np.int64))
-    numbers = values.to_numpy(dtype=float, na_value=np.nan)
-    if not np.isfinite(numbers).all():
-        raise EstimationError(
-            f"column '{name}'",
-            f"holds {int((~np.isfinite(numbers)).sum())} infinite values.",
-            "Correct them or set them to missing.",
-        )
-    return np.asarray(numbers)
+    return as_numbers(values)
 
 
 def categorical(
@@ -318,9 +288,7 @@ def categorical(
     try:
         column = compact_column(values, complete)
     except TypeError as error:
-        raise EstimationError(
-            f"column '{name}'", "holds values that are neither numbers nor text.", "Turn them into one of these first."
-        ) from error
+        raise not_categories(name) from error
     labels = texts(column.labels)
     if column.gone:
         gone = ", ".join(texts(column.gone))

@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import sparse
 
 from analysis.formula import MixedFormula
+from analysis.guards import FLAT, SAME_OUTCOME, explained_reason, is_numeric
 from analysis.mixed_models.basis import Basis, pivots
 from analysis.mixed_models.columns import MOST_DENSE_LEVELS, FixedDesign, column_names, few_levels
 from analysis.mixed_models.compact import Compact, compact_column, compact_values, stretches
@@ -29,8 +30,6 @@ from data_schema.errors import EstimationError
 LEAST_ROWS = 20_000
 _BLOCK = 32_768
 _SUSPICIOUS = 1e-6
-_CONSTANT = 1e-12
-_NO_ERROR = 1e-13
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +145,7 @@ def _source(
         return None, levels
     for name in dict.fromkeys([*(name for term in terms for name in term.columns), read.outcome]):
         values = frame[name]
-        if name in reference or not (pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values)):
+        if not is_numeric(values) or name in reference:
             data[name] = categorical(name, values, reference=reference.get(name), notes=notes, complete=complete)
             levels[name] = tuple(texts(data[name].categories))
         else:
@@ -212,7 +211,7 @@ def _moments(source: _Source, groupings: tuple[Grouping, ...], means: np.ndarray
     total, sums = _products(source, centre, groupings[0])
     names = column_names(source.design.column_names)
     size = np.sqrt(np.diag(total) / source.n)
-    if (size[:-1] <= _CONSTANT * np.abs(centre[:-1])).any():
+    if (size[:-1] <= FLAT * np.abs(centre[:-1])).any():
         return None
     scale = np.where(size > 0, size, 1.0)
     total, sums = total / np.outer(scale, scale), sums / scale
@@ -221,11 +220,9 @@ def _moments(source: _Source, groupings: tuple[Grouping, ...], means: np.ndarray
         return None
     taken = np.linalg.solve(gram, total[:-1, -1])
     left = float(total[-1, -1] - taken @ total[:-1, -1]) / source.n
-    reason = ""
-    if spread_y == 0.0:
-        reason = "Every row has the same value of this outcome."
-    elif left <= _NO_ERROR:
-        reason = "The model explains the outcome without any error."
+    reason = SAME_OUTCOME
+    if spread_y > 0.0:
+        reason = explained_reason(max(left, 0.0) ** 0.5, spread=1.0, size=abs(float(centre[-1] / scale[-1])))
     rest = np.sqrt(left) if not reason else 1.0
     change = np.eye(len(total))
     change[:-1, -1], change[-1, -1] = -taken / rest, 1 / rest

@@ -10,10 +10,11 @@ import pandas as pd
 
 from analysis.counts.rows import CountRows, count_reason, exposures
 from analysis.formula import MixedFormula
+from analysis.guards import checked_frame, constant_reason, numeric_column
 from analysis.mixed_models.columns import MixedColumns, mixed_columns
 from analysis.mixed_models.groupings import Grouping
 from analysis.mixed_models.moments import Described
-from analysis.terms import INTERCEPT, Columns, numeric_column
+from analysis.terms import INTERCEPT, Columns
 from data_schema.errors import EstimationError
 
 _MOST_GROUPINGS = 2
@@ -108,6 +109,7 @@ def outcome_columns(
         n_missing_outcome=int(data.loc[usable, _outcome_columns(formula, data)].isna().any(axis=1).sum()),
         n_missing_covariate=0,
         reason="",
+        outcome=formula.outcome,
     )
     groupings = (replace(outermost, codes=outermost.codes[order]), replace(inner, codes=inner.codes[order]))
     rows = np.flatnonzero(usable)[made.rows][order]
@@ -172,12 +174,12 @@ def _exposed(data: pd.DataFrame, outcome: str, exposure: str | None) -> tuple[np
     """Return exposures by row, which rows have one, and how many with an outcome have none."""
     if exposure is None:
         return np.ones(len(data)), np.ones(len(data), dtype=bool), 0
+    place = f"model of '{outcome}'"
     if outcome not in data.columns:
-        raise EstimationError(
-            f"model of '{outcome}'", "an exposure needs an outcome that is one column.", "Add it to the data first."
-        )
+        raise EstimationError(place, "an exposure needs an outcome that is one column.", "Add it to the data first.")
+    data = checked_frame(data, (outcome, exposure), place=place)
     counts = numeric_column(data, outcome)
-    exposed = exposures(data, exposure, counts=counts, outcome=outcome)
+    exposed = exposures(data, exposure, counts=counts)
     usable = np.isfinite(exposed) & (exposed > 0)
     if not usable.any():
         raise EstimationError(
@@ -199,8 +201,8 @@ def _empty_level(made: MixedColumns, columns: Columns) -> str:
 
 
 def _reason(columns: Columns, groupings: tuple[Grouping, ...]) -> str:
-    if float(np.ptp(columns.y)) == 0.0:
-        return f"Every row has the outcome {columns.y[0]:g}."
+    if constant_reason(columns.y):
+        return constant_reason(columns.y)
     if columns.x.shape[1] >= len(columns.y):
         return f"{len(columns.y)} rows are too few for a model of {columns.x.shape[1]} columns."
     for grouping in groupings:

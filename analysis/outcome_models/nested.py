@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy import optimize
 
-from analysis.binary.fitting import METHODS, WITH_PRIOR, not_binary, prior_note, tested_coefficients
+from analysis.binary.fitting import METHODS, WITH_PRIOR, prior_note, tested_coefficients
 from analysis.binary.separation import weak_prior
 from analysis.counts.fitting import LOG_DISPERSIONS, NO_DISPERSION, count_constant, count_patterns
+from analysis.guards import binary_reason
 from analysis.outcome_models.columns import OutcomeColumns
 from analysis.outcome_models.group_effects import GroupEffects
 from analysis.quadrature import NegativeBinomial, Poisson, Problem, Response
@@ -63,7 +64,7 @@ def fit_nested(made: OutcomeColumns, *, family: str, response: Response | None, 
     columns = made.columns
     name = METHODS[link].removesuffix("_mixed") if response is not None else family
     method = f"{name}_nested_{n_nodes}_nodes"
-    reason = columns.reason or (not_binary(columns) if response is not None else "")
+    reason = columns.reason or (binary_reason(columns.y, columns.outcome) if response is not None else "")
     if reason:
         return NestedFit(fit=failed_fit(reason, method=method, se_type="model", df_method="between"))
     problem = Problem.of(columns, make=count_patterns(made.exposure)) if response is None else Problem.of(columns)

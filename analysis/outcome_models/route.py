@@ -8,6 +8,7 @@ from typing import get_args
 import pandas as pd
 
 from analysis.formula import parse_formula
+from analysis.guards import require_frame
 from analysis.outcome_models.columns import outcome_columns
 from analysis.outcome_models.fit import OutcomeFit
 from analysis.outcome_models.fitted import Family, LinkName, fitted
@@ -56,8 +57,7 @@ def outcome_model(
     """
     read = parse_formula(formula)
     place = f"model of '{read.outcome}'"
-    if not isinstance(data, pd.DataFrame):
-        raise EstimationError(place, f"the data are a {type(data).__name__}.", "Hand over a pandas data frame.")
+    require_frame(data, place=place)
     chosen = _link(place, family=family, link=link)
     if exposure is not None and family == "binomial":
         raise EstimationError(

@@ -9,16 +9,14 @@ import numpy as np
 import pandas as pd
 
 from analysis.results import Coefficients, Convergence, Fit, failed_fit
-from analysis.specs import Model
 from analysis.sums import scaled_columns
-from analysis.terms import INTERCEPT, Columns, design_columns
+from analysis.terms import INTERCEPT, Columns, columns_with
 from analysis.time_to_event.durations import Durations, TimeToEvent, durations
 from analysis.time_to_event.partial_likelihood import Stratum, Ties, maximise_partial, score_residuals, stratum
 from data_schema.errors import EstimationError
 
 CoxErrors = Literal["school_jackknife", "school_robust"]
 
-_EVENT = "(event)"
 # Leaving every school out in turn takes a fit a school; with more of them the two errors are the same.
 _MOST_REFITS = 200
 
@@ -60,7 +58,9 @@ def fit_cox(
         )
     data = durations(frame, question)
     labels = {"method": f"cox_{ties}", "se_type": se_type, "df_method": "between"}
-    columns = design_columns(data.frame.assign(**{_EVENT: data.cause == 1}), _unstratified(question))
+    # Strata have baseline hazards of their own and are no columns.
+    model = replace(question.model(), strata=None)
+    columns = columns_with(data.frame, model, (data.cause == 1).astype(float))
     reason = columns.reason or _arm_without_events(columns)
     n_missing = data.n_missing + data.n_before_start
     if reason:
@@ -80,7 +80,8 @@ def fit_cox(
             names=problem.names,
             estimate=back @ beta,
             vcov=back @ vcov @ back,
-            df=np.full(len(beta), float(problem.df)),
+            # Without its one school an arm has no hazard ratio: the jackknife and the sandwich know no error of it.
+            df=np.where(np.isin(problem.names, columns.lone_terms), np.nan, float(problem.df)),
         ),
         convergence=Convergence(status="converged", objective=-2 * value),
         n_pupils=len(data.time),
@@ -89,11 +90,6 @@ def fit_cox(
         n_missing_covariate=columns.n_missing_covariate,
         dropped=tuple(name for name in columns.names if name not in (*problem.names, INTERCEPT)),
     )
-
-
-def _unstratified(question: TimeToEvent) -> Model:
-    """Return the model whose columns are the arms and covariates only: strata have hazards of their own."""
-    return replace(question.model(outcome=_EVENT), strata=None)
 
 
 def _arm_without_events(columns: Columns) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analysis.guards import checked_frame, numeric_column, require_arms, require_filled
 from analysis.specs import Model
-from analysis.terms import numeric_column
 from data_schema.errors import EstimationError
 
 
@@ -133,7 +133,7 @@ def durations(frame: pd.DataFrame, question: TimeToEvent) -> Durations:
         When a column is not there, a status is none of the question's, a school stands in two arms, an arm is unknown,
         or nobody has a time.
     """
-    _check(frame, question)
+    frame = _checked(frame, question)
     time, status = numeric_column(frame, question.time), frame[question.status]
     known = np.isfinite(time) & status.notna().to_numpy(dtype=bool)
     started = known & (time > 0)
@@ -156,16 +156,10 @@ def durations(frame: pd.DataFrame, question: TimeToEvent) -> Durations:
     )
 
 
-def _check(frame: pd.DataFrame, question: TimeToEvent) -> None:
-    needed = [question.time, question.status, question.school, question.arm, *question.covariates]
-    needed += [column for column in (question.strata, question.country) if column is not None]
-    for column in needed:
-        if column not in frame.columns:
-            raise EstimationError(
-                f"time '{question.time}'",
-                f"the data have no column '{column}'.",
-                f"Use one of: {', '.join(map(str, frame.columns))}.",
-            )
+def _checked(frame: pd.DataFrame, question: TimeToEvent) -> pd.DataFrame:
+    place = f"time '{question.time}'"
+    model = question.model()
+    frame = checked_frame(frame, (*model.columns, question.status, question.country), place=place)
     words = {question.event, *question.competing, *question.censored}
     strange = sorted(set(frame[question.status].dropna().astype(str)) - words)
     if strange:
@@ -174,13 +168,6 @@ def _check(frame: pd.DataFrame, question: TimeToEvent) -> None:
             f"'{strange[0]}' is neither the event, competing nor censored.",
             "Name the status in the question.",
         )
-    strange = sorted(set(frame[question.arm].astype(str)) - set(question.arms))
-    if strange:
-        raise EstimationError(f"column '{question.arm}'", f"'{strange[0]}' is not an arm.", "Correct it or name it.")
-    by_school = frame.groupby(question.school, observed=True)[question.arm].nunique()
-    if (by_school > 1).any():
-        raise EstimationError(
-            f"school '{by_school.index[by_school > 1][0]}'",
-            "stands in more than one arm.",
-            "Use the arm that the school was drawn into.",
-        )
+    require_filled(frame, question.school, "school", place=place)
+    require_arms(frame, arm=question.arm, arms=question.arms, school=question.school, place=place)
+    return frame

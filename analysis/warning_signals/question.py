@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.terms import numeric_column
+from analysis.guards import binary_reason, checked_frame, numeric_column, require_filled
 from data_schema.errors import EstimationError
 
 
@@ -111,18 +111,16 @@ def signal_rows(frame: pd.DataFrame, question: SignalQuestion) -> SignalRows:
     needed = [question.outcome, question.school, *question.signals, *question.groups]
     needed += [name for name in (question.arm, question.country, question.lead_time) if name is not None]
     place = f"signals of '{question.outcome}'"
-    for name in needed:
-        if name not in frame.columns:
-            raise EstimationError(
-                place, f"the data have no column '{name}'.", f"Use one of: {', '.join(map(str, frame.columns))}."
-            )
+    frame = checked_frame(frame, needed, place=place)
+    require_filled(frame, question.school, "school", place=place)
     ours = np.ones(len(frame), dtype=bool)
     if question.arm is not None:
         ours = (frame[question.arm].astype(str) == question.reference_arm).to_numpy(dtype=bool)
     outcome = numeric_column(frame, question.outcome)
     known = ours & np.isfinite(outcome)
-    if not np.isin(outcome[known], (0.0, 1.0)).all():
-        raise EstimationError(place, "the outcome is not 0 or 1.", "Say who left by 1 and who stayed by 0.")
+    other = binary_reason(outcome[known], question.outcome)
+    if other:
+        raise EstimationError(place, f"the outcome is not 0 or 1. {other}", "Say who left by 1 and who stayed by 0.")
     if not known.any() or np.ptp(outcome[known]) == 0:
         raise EstimationError(place, "nobody left, or everybody did.", "Use a time or a group in which some did.")
     names = frame[question.school].astype(str).to_numpy()

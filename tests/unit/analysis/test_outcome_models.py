@@ -197,8 +197,8 @@ def test_separated_events_get_the_weak_prior_and_a_note() -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (FRAME.assign(left=0), "Every row"),
-        (FRAME.assign(left=1), "Every row"),
+        (FRAME.assign(left=0), "Every pupil"),
+        (FRAME.assign(left=1), "Every pupil"),
         (FRAME.assign(left=FRAME["left"] * 2), "0 or 1"),
         (FRAME[FRAME["school"] < 2], "three or more"),
         (FRAME.assign(school=range(len(FRAME))), "has one row"),

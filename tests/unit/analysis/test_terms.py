@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from analysis import Model, design_columns
-from analysis.terms import independent_columns, missing_term, numeric_column
+from analysis.guards import independent_columns, numeric_column
+from analysis.terms import missing_term
 from data_schema.errors import EstimationError
 
 
