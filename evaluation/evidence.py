@@ -15,7 +15,7 @@ from evaluation.specifications import tables_of
 from evaluation.stages import require
 from evaluation.stages.assign import RECORD, n_draws, read_allocation_record, verify
 from evaluation.stages.collect import CONTENT, RETURNS
-from evaluation.stages.impact import ADJUSTMENT, COSTS, ESTIMATES, FLOW, IMPLEMENTATION, SIGNALS_EVALUATED
+from evaluation.stages.impact import ADJUSTMENT, COSTS, EQUIVALENCE, ESTIMATES, FLOW, IMPLEMENTATION, SIGNALS_EVALUATED
 from evaluation.stages.later import later_steps
 from evaluation.stages.redraws import unequal_chances
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence, OutcomeFacts
@@ -63,6 +63,7 @@ def evidence(trial: Trial, *, country: str) -> Evidence:
         stated_evidence(trial, country=country),
         estimates=_table(paths.results / ESTIMATES),
         balance=_relabelled(_table(paths.balance / BALANCE), "variable", _covariate_labels(protocol)),
+        equivalence=_relabelled(_table(paths.results / EQUIVALENCE), "variable", _covariate_labels(protocol)),
         flow=_table(paths.results / FLOW),
         adjustment=_table(paths.results / ADJUSTMENT),
         balance_test={name: math.nan if value is None else value for name, value in test.items()},

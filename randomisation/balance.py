@@ -10,6 +10,7 @@ import numpy as np
 
 from data_schema.errors import DesignError
 from randomisation.canonical import listed
+from randomisation.standardised import cox_index, pooled_sd, small_sample_factor, with_half_a_case
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +36,7 @@ class Variable:
     label
         Its name in reports; the name where empty.
     kind
-        "number" for means and standard deviations, "category" for shares of each value (also yes/no).
+        "number" for means and standard deviations (of zeros and ones: a share), "category" for shares of each value.
     """
 
     name: str
@@ -51,8 +52,18 @@ class Variable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Side:
-    """One arm's figures of one variable: schools or pupils with a value, mean, standard deviation, share missing."""
+class Side:
+    """One arm's figures of one variable.
+
+    Parameters
+    ----------
+    n
+        Schools or pupils with a value.
+    mean, sd
+        Of these; a share and its standard deviation for a category.
+    missing
+        Share without a value.
+    """
 
     n: int
     mean: float
@@ -101,9 +112,12 @@ def balance_table(
 
     Notes
     -----
-    The standardised difference is arm minus reference over the root of the mean of the two variances; for numbers
-    times 1 - 3 / (4 N - 9) with N rows that have a value (Hedges), for categories with variances p (1 - p). It is 0
-    when the means are the same, also where nothing varies, and undefined when they differ and nothing varies.
+    The standardised difference is that of the What Works Clearinghouse (Procedures Handbook): for numbers arm minus
+    reference over the standard deviation within arms, pooled with weights n - 1; for shares the Cox index, the
+    difference of log odds over 1.65, since 5 and 8 in 100 are further apart than 45 and 48; both times
+    1 - 3 / (4 N - 9) with N rows that have a value (Hedges). Each level of a category has its own. A share of 0 or 1
+    beside another has half a case added in both arms (Haldane 1956, Anscombe 1956). The difference is 0 when the means
+    are the same, also where nothing varies, and undefined when they differ and nothing varies.
 
     Examples
     --------
@@ -126,7 +140,7 @@ def balance_table(
         {"level": level, "variable": variable.name, "label": variable.label or variable.name, **row}
         for variable in variables
         for category, values in columns_of(frame, variable)
-        for row in _rows(frame, values, category, variable.kind, (arm, tuple(arms), country_column))
+        for row in _rows(frame, values, category, (arm, tuple(arms), country_column))
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -184,15 +198,23 @@ def _check_arms(frame: pd.DataFrame, *, arm: str, arms: Sequence[str], school: s
 
 
 def columns_of(frame: pd.DataFrame, variable: Variable) -> Iterator[tuple[str, np.ndarray]]:
-    """Give the variable as numbers with NaN for missing: itself, or a column of zeros and ones for each category."""
+    """Give the variable as numbers with NaN for missing: itself, or a column of zeros and ones for each category.
+
+    Numbers that are all 0 or 1 are a share: that of the category "yes".
+    """
     column = frame[variable.name]
     if variable.kind == "number":
-        yield "", _numbers(column, variable.name)
+        values = _numbers(column, variable.name)
+        yield ("yes" if _is_share(values) else ""), values
         return
     missing = column.isna().to_numpy()
     texts = np.array(["" if gone else _category(value) for value, gone in zip(column.tolist(), missing, strict=True)])
     for category in sorted(set(texts[~missing].tolist())):
         yield category, np.where(missing, np.nan, texts == category)
+
+
+def _is_share(values: np.ndarray) -> bool:
+    return set(np.unique(values[~np.isnan(values)]).tolist()) == {0.0, 1.0}
 
 
 def _numbers(column: pd.Series, name: str) -> np.ndarray:
@@ -219,20 +241,20 @@ def _rows(
     frame: pd.DataFrame,
     values: np.ndarray,
     category: str,
-    kind: str,
     where: tuple[str, tuple[str, ...], str | None],
 ) -> Iterator[dict[str, object]]:
     """Give the table's rows of one column: countries times arms."""
     arm, arms, country_column = where
+    kind = "category" if category else "number"
     arm_of = frame[arm].astype(str).to_numpy()
     for country, within in _countries(frame, country_column):
-        sides = {name: _side(values[within & (arm_of == name)], kind) for name in arms}
+        sides = {name: side_of(values[within & (arm_of == name)], kind) for name in arms}
         if country and kind == "category" and not any(side.mean > 0 for side in sides.values()):
             continue
         reference = sides[arms[0]]
         for name in arms[1:]:
             side = sides[name]
-            difference = _std_difference(reference, side, kind)
+            difference = standardised_difference(reference, side, kind)
             yield {
                 "category": category,
                 "country": country,
@@ -262,27 +284,54 @@ def _countries(frame: pd.DataFrame, column: str | None) -> Iterator[tuple[str, n
             yield country, country_of == country
 
 
-def _side(values: np.ndarray, kind: str) -> _Side:
+def side_of(values: np.ndarray, kind: str) -> Side:
+    """Return one arm's figures of a column, NaN where a value is missing."""
     present = values[~np.isnan(values)]
     n = len(present)
     missing = float(1 - n / len(values)) if len(values) else np.nan
     if n == 0:
-        return _Side(n=0, mean=np.nan, sd=np.nan, missing=missing)
+        return Side(n=0, mean=np.nan, sd=np.nan, missing=missing)
     mean = float(present.mean())
     if kind == "category":
-        return _Side(n=n, mean=mean, sd=float(np.sqrt(mean * (1 - mean))), missing=missing)
-    return _Side(n=n, mean=mean, sd=float(present.std(ddof=1)) if n > 1 else np.nan, missing=missing)
+        return Side(n=n, mean=mean, sd=float(np.sqrt(mean * (1 - mean))), missing=missing)
+    return Side(n=n, mean=mean, sd=float(present.std(ddof=1)) if n > 1 else np.nan, missing=missing)
 
 
-def _std_difference(reference: _Side, side: _Side, kind: str) -> float:
+def standardised_difference(reference: Side, side: Side, kind: str) -> float:
+    """Return the difference of an arm from the reference in standard deviations, or the Cox index of two shares.
+
+    Parameters
+    ----------
+    reference, side
+        The two arms' figures.
+    kind
+        "number" or "category".
+
+    Returns
+    -------
+    float
+        0 where the means are the same, also where nothing varies; NaN where they differ and nothing varies, or an arm
+        has no value.
+    """
     difference = side.mean - reference.mean
     # Means of the same constant may differ in the last digit.
     scale = max(abs(side.mean), abs(reference.mean))
     if abs(difference) <= _ROUNDING * scale:
         return 0.0
-    spread = np.sqrt((reference.sd**2 + side.sd**2) / 2)
+    n = reference.n + side.n
+    if kind == "category":
+        return _cox(reference, side)
+    spread = pooled_sd(reference.sd, side.sd, n_reference=reference.n, n_arm=side.n)
     if not spread > _ROUNDING * scale:
         return np.nan
-    n = reference.n + side.n
-    correction = 1 - 3 / (4 * n - 9) if kind == "number" else 1.0
-    return float(correction * difference / spread)
+    return float(small_sample_factor(n) * difference / spread)
+
+
+def _cox(reference: Side, side: Side) -> float:
+    """Return the Cox index, with half a case added in both arms where one of the shares is 0 or 1."""
+    if not (reference.n and side.n):
+        return np.nan
+    shares = [reference.mean, side.mean]
+    if not all(0 < share < 1 for share in shares):
+        shares = [with_half_a_case(arm.mean, arm.n) for arm in (reference, side)]
+    return cox_index(share_reference=shares[0], share_arm=shares[1], n_pupils=reference.n + side.n)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from randomisation.balance import Variable, check_columns, columns_of
+from randomisation.balance import Variable, check_columns, columns_of, side_of, standardised_difference
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,9 +37,9 @@ def within_strata(
     Returns
     -------
     pandas.DataFrame
-        One row a variable (and category) and arm: `variable, label, category, arm, std_difference` (difference of means
-        over the root of the mean of the two variances), `std_difference_within` (the arm's coefficient in a regression
-        on arm and strata, over the same), `overlap`. NaN where undefined.
+        One row a variable (and category) and arm: `variable, label, category, arm, std_difference` (as in
+        `balance_table`), `std_difference_within` (the same with the arm's coefficient in a regression on arm and strata
+        in place of the difference of means), `overlap`. NaN where undefined.
 
     Notes
     -----
@@ -52,7 +53,7 @@ def within_strata(
     >>> frame["size"] = [1, 2, 3, 4, 5, 6, 9, 9]
     >>> table = within_strata(frame, variables=[Variable(name="size")], arms=("control", "pilot"), strata="stratum")
     >>> table[["std_difference", "std_difference_within", "overlap"]].round(2).values.tolist()
-    [[0.23, 0.23, 0.75]]
+    [[0.2, 0.2, 0.75]]
     """
     import pandas as pd
 
@@ -63,23 +64,23 @@ def within_strata(
         for category, values in columns_of(frame, variable):
             for name in arms[1:]:
                 used = np.isfinite(values) & np.isin(arm_of, (arms[0], name)) & (stratum_of >= 0)
-                figures = _compared(values[used], arm_of[used] == name, stratum_of[used])
+                figures = _compared(
+                    values[used], arm_of[used] == name, stratum_of[used], kind="category" if category else "number"
+                )
                 rows.append((variable.name, variable.label or variable.name, category, name, *figures))
     names = ["variable", "label", "category", "arm", "std_difference", "std_difference_within", "overlap"]
     return pd.DataFrame(rows, columns=names)
 
 
-def _compared(values: np.ndarray, treated: np.ndarray, stratum: np.ndarray) -> tuple[float, float, float]:
+def _compared(values: np.ndarray, treated: np.ndarray, stratum: np.ndarray, *, kind: str) -> tuple[float, float, float]:
     """Return the standardised difference, that within strata, and the overlap."""
     if not treated.any() or treated.all():
         return np.nan, np.nan, np.nan
     first, second = values[~treated], values[treated]
-    spread = float(np.sqrt((_variance(first) + _variance(second)) / 2))
-    difference, within = float(second.mean() - first.mean()), _within(values, treated, stratum)
-    if not spread > _ROUNDING * max(np.abs(values).max(), 1e-300):
-        even = abs(difference) <= _ROUNDING * max(np.abs(values).max(), 1e-300)
-        return (0.0, 0.0, 1.0) if even else (np.nan, np.nan, 0.0)
-    return difference / spread, within / spread, overlap(first, second)
+    reference, side = side_of(first, kind), side_of(second, kind)
+    level = replace(side, mean=reference.mean + _within(values, treated, stratum))
+    between, within = (standardised_difference(reference, arm, kind) for arm in (side, level))
+    return between, within, overlap(first, second)
 
 
 def _variance(values: np.ndarray) -> float:

@@ -104,6 +104,9 @@ class Evidence:
         ``category``, ``country`` ("" for all), ``arm``, ``n_reference``, ``n_arm``, ``mean_reference``, ``mean_arm``,
         ``sd_reference``, ``sd_arm``, ``std_difference``, ``variance_ratio``, ``missing_reference``, ``missing_arm``
         (shares), ``wwc`` ("satisfied", "adjust", "not_satisfied").
+    equivalence
+        The same among the pupils who have an outcome, after ``outcome`` and ``adjusted`` (whether every analysis of the
+        outcome adjusts for the variable); may be empty.
     balance_test
         ``statistic``, ``p_value``, ``n_draws`` of the joint test by re-draws of the design, and the same with
         ``_pupils`` behind of pupils' characteristics alone (by school means); empty when none was made.
@@ -163,6 +166,7 @@ class Evidence:
     estimates: pd.DataFrame
     balance: pd.DataFrame
     flow: pd.DataFrame
+    equivalence: pd.DataFrame = field(default_factory=pd.DataFrame)
     balance_test: Mapping[str, float] = field(default_factory=dict)
     adjustment: pd.DataFrame = field(default_factory=pd.DataFrame)
     implementation: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from evaluation.comparison import primary_comparison
+from evaluation.equivalence import variable_of
 from evaluation.frame import eligible
 from evaluation.provenance import stage_folder
 from evaluation.specifications import population_place, tables_of
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from evaluation.comparison import Comparison
-    from evaluation.protocol import Covariate
     from evaluation.trial import Trial
     from randomisation.balance import Variable
 
@@ -60,7 +60,11 @@ def balance(trial: Trial) -> pd.DataFrame:
     if pupils is not None:
         trial.progress("comparing pupils", 1, 4)
         pupils = _grouped(pupils, compared)
-        own = [_variable(item, pupils) for item in trial.protocol.covariates if item.table != "school"]
+        own = [
+            variable_of(pupils, item.name, label=item.label)
+            for item in trial.protocol.covariates
+            if item.table != "school"
+        ]
         of_pupils = balance_table(pupils, variables=own, arms=arms, level="pupil", school="school_id")
         tables.append(_with_strata(of_pupils, pupils, own))
     # Without any measure the table has its columns and no row: nothing was compared, and reports say so.
@@ -163,30 +167,10 @@ def school_variables(trial: Trial, schools: pd.DataFrame) -> list[Variable]:
     for item in trial.protocol.covariates:
         if item.table == "school":
             name = item.field or item.name
-            variables.append(Variable(name=name, label=item.label, kind=_kind(schools, name)))
+            variables.append(variable_of(schools, name, label=item.label))
     if "size" in schools.columns and "size" not in [variable.name for variable in variables]:
         variables.insert(0, Variable(name="size", label="Size (pupils)", kind="number"))
     return variables
-
-
-def _variable(item: Covariate, pupils: pd.DataFrame) -> Variable:
-    from randomisation.balance import Variable
-
-    return Variable(name=item.name, label=item.label, kind=_kind(pupils, item.name))
-
-
-def _kind(frame: pd.DataFrame, name: str) -> Literal["number", "category"]:
-    import pandas as pd
-
-    from data_schema.errors import DataError
-
-    if name not in frame.columns:
-        raise DataError(
-            f"the sampling frame, column '{name}'",
-            "it is not there, and a covariate needs it.",
-            f"Add the column, or use one of: {', '.join(frame.columns)}.",
-        )
-    return "number" if pd.api.types.is_numeric_dtype(frame[name]) else "category"
 
 
 def pupil_frame(trial: Trial) -> pd.DataFrame | None:
@@ -226,7 +210,11 @@ def joint_test(
     frame = schools
     own: list[Variable] = []
     if pupils is not None:
-        own = [_variable(item, pupils) for item in trial.protocol.covariates if item.table != "school"]
+        own = [
+            variable_of(pupils, item.name, label=item.label)
+            for item in trial.protocol.covariates
+            if item.table != "school"
+        ]
         own = [variable for variable in own if variable.kind == "number"]
         means = pupils.groupby("school_id")[[variable.name for variable in own]].mean()
         frame = schools.drop(columns=means.columns, errors="ignore").join(means, on="school_id")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from evaluation.comparison import Comparison, comparison_of, margins_of, primary_comparison
+from evaluation.equivalence import equivalence_table
 from evaluation.provenance import outputs_hash, sha256_of_file, stage_folder
 from evaluation.specifications import design_of, population_place, tables_of
 from evaluation.stages import inputs_of, require
@@ -41,6 +42,9 @@ WEIGHT = "school_weight"
 
 ADJUSTMENT = "adjustment.csv"
 """What covariates do to the primary estimate."""
+
+EQUIVALENCE = "baseline_equivalence.csv"
+"""How alike the arms were at baseline among the pupils who have each outcome."""
 
 ESTIMATES, FLOW, IMPLEMENTATION, COSTS = "estimates.csv", "flow.csv", "implementation.csv", "costs.csv"
 SIGNALS_EVALUATED = "signals.csv"
@@ -248,6 +252,7 @@ def _descriptions(trial: Trial, frames: Frames, data: AnalysisData) -> dict[str,
     practice = frames["implementation", ""]
     pupils = data.frame.groupby("school_id").size()
     return {
+        EQUIVALENCE: equivalence_table(protocol, data),
         FLOW: flow_table(
             protocol,
             data,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from randomisation.balance import ADJUST, SATISFIED
 from reports.blocks import Figure as FigureBlock
 from reports.blocks import inline
 from reports.evidence import ArmFacts, Evidence
@@ -17,9 +18,6 @@ from reports.words import Words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-SATISFIED, ADJUST = 0.05, 0.25
-"""Limits of the What Works Clearinghouse: alike, and alike after adjustment."""
 
 ROW = 0.235
 _LEFT, _RIGHT, _TOP, _BOTTOM = 2.6, 0.2, 0.3, 0.72

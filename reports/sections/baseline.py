@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 
+from randomisation.balance import ADJUST
 from reports.blocks import Block, Figure, Heading
 from reports.evidence import Evidence
 from reports.figures.balance_map import balance_map
-from reports.figures.love import ADJUST, love_plot
+from reports.figures.love import love_plot
 from reports.sections.common import paragraph
 from reports.selection import as_float, compared_arms, focus, has_countries, records
 from reports.tables.balance import balance_rows, balance_table, rows_of_all_places
+from reports.tables.equivalence import equivalence_sentence, equivalence_table
 from reports.words import Words, words
 
 RARE = 0.05
@@ -27,7 +29,14 @@ def baseline(evidence: Evidence, language: str) -> tuple[Block, ...]:
     plots = [love_plot(evidence, text, arm=arm) for arm in compared_arms(evidence)]
     sentences = [_far(evidence, text), _joint(evidence, text), _pupils(evidence, text)]
     plots += _maps(evidence, text)
-    return (heading, paragraph(text.joined(sentences)), *(plot for plot in plots if plot is not None), made)
+    blocks = (heading, paragraph(text.joined(sentences)), *(plot for plot in plots if plot is not None), made)
+    return (*blocks, *analysed(evidence, text))
+
+
+def analysed(evidence: Evidence, words: Words) -> tuple[Block, ...]:
+    """Return how alike the arms were among the pupils who have each outcome; nothing where that is not known."""
+    made = equivalence_table(evidence, words)
+    return () if made is None else (paragraph(equivalence_sentence(evidence, words)), made)
 
 
 def _maps(evidence: Evidence, words: Words) -> list[Figure | None]:

@@ -33,7 +33,7 @@ def balance_rows(evidence: Evidence) -> pd.DataFrame:
 def rows_of_all_places(evidence: Evidence) -> pd.DataFrame:
     """Return the rows of all countries and each, with a column ``hidden``."""
     frame = evidence.balance
-    return frame if frame.empty else frame.assign(hidden=_hidden(frame, evidence.disclosure_threshold))
+    return frame if frame.empty else frame.assign(hidden=hidden_rows(frame, evidence.disclosure_threshold))
 
 
 def balance_table(evidence: Evidence, words: Words, *, anchor: str = "balance-table") -> Table | None:
@@ -106,7 +106,8 @@ def _mean(words: Words, row: dict[str, object], side: str) -> Cell:
     return words.text("{mean} ({sd})", mean=number, sd=words.numbers.decimal(sd, digits=digits))
 
 
-def _hidden(frame: pd.DataFrame, limit: int) -> list[bool]:
+def hidden_rows(frame: pd.DataFrame, limit: int) -> list[bool]:
+    """Return which rows of a balance table may not be printed, because few pupils stand behind a figure of theirs."""
     secret: set[tuple[str, ...]] = set()
     pupils = frame[frame["level"] == "pupil"]
     for row in records(pupils):

@@ -102,6 +102,25 @@ def test_every_number_with_an_id_in_a_report_is_an_estimate(trial: Trial) -> Non
         assert ids <= known, page
 
 
+def test_the_analysed_sample_of_each_outcome_is_compared_at_baseline(trial: Trial) -> None:
+    table = pd.read_csv(trial.paths.results / "baseline_equivalence.csv", keep_default_na=False)
+    protocol = trial.protocol
+    planned = {analysis.outcome for analysis in protocol.analyses}
+    assert set(table["outcome"]) == planned
+    of_all = table[table["country"] == ""]
+    for outcome in planned:
+        assert set(of_all.loc[of_all["outcome"] == outcome, "variable"]) == {item.name for item in protocol.covariates}
+    # Fewer pupils have an outcome than were on the list: the balance stage compares those.
+    listed = pd.read_csv(trial.paths.balance / "balance.csv")
+    most = listed.loc[(listed["level"] == "pupil") & (listed["country"].isna()), "n_arm"].max()
+    assert (of_all["n_arm"] <= most).all()
+    assert (of_all["n_arm"] < most).any()
+    pages = [path.read_text(encoding="utf-8") for path in sorted(trial.paths.reports.glob("*.html"))]
+    shown = [page for page in pages if "Pupils with each outcome, at baseline" in page]
+    assert shown
+    assert all("Among the pupils whose outcome is known, the arms were" in page for page in shown)
+
+
 def test_no_estimate_depends_on_the_key_of_the_pseudonyms(trial: Trial, tmp_path: Path) -> None:
     again = estimated_trial(tmp_path / "trial")
     assert (again.paths.private / "pseudonym.key").read_bytes() != (trial.paths.private / "pseudonym.key").read_bytes()

@@ -63,7 +63,7 @@ def test_a_number_is_compared_by_hedges_g_with_the_mean_of_the_variances() -> No
 
 
 def test_a_category_is_compared_by_its_share() -> None:
-    # Vocational: 1 of 4 against 3 of 4; variance 3/16 in both arms; (3/4 - 1/4) / sqrt(3/16).
+    # Vocational: 1 of 4 against 3 of 4; odds 1/3 and 3; (1 - 3 / 23) ln 9 / 1.65.
     table = balance_table(
         schools(type=["v", "g", "g", "g", "v", "v", "v", "g"]),
         variables=[Variable(name="type", kind="category")],
@@ -73,7 +73,7 @@ def test_a_category_is_compared_by_its_share() -> None:
     assert table["category"].tolist() == ["g", "v"]
     assert table["mean_reference"].tolist() == [0.75, 0.25]
     assert table["mean_arm"].tolist() == [0.25, 0.75]
-    assert table["std_difference"].to_numpy() == pytest.approx([-1.1547005, 1.1547005], abs=1e-7)
+    assert table["std_difference"].to_numpy() == pytest.approx([-1.1579576, 1.1579576], abs=1e-7)
     assert table["sd_arm"].to_numpy() == pytest.approx(math.sqrt(3 / 16))
     assert table["variance_ratio"].isna().all()
 
@@ -83,8 +83,16 @@ def test_missing_values_are_counted_and_left_out() -> None:
     row = only_row(frame, Variable(name="size"))
     assert (row["n_reference"], row["n_arm"]) == (2, 3)
     assert (row["missing_reference"], row["missing_arm"]) == (0.5, 0.25)
-    # Means 2 and 4, variances 2 and 4, N = 5.
-    assert row["std_difference"] == pytest.approx((1 - 3 / 11) * 2 / math.sqrt(3), rel=1e-12)
+    # Means 2 and 4, variances 2 of two rows and 4 of three, N = 5: pooled (1 * 2 + 2 * 4) / 3.
+    assert row["std_difference"] == pytest.approx((1 - 3 / 11) * 2 / math.sqrt(10 / 3), rel=1e-12)
+
+
+def test_zeros_and_ones_are_a_share_and_a_share_of_zero_has_half_a_case() -> None:
+    rows = [only_row(schools(x=values), Variable(name="x")) for values in ([0, 0, 0, 0, 0, 0, 0, 1], [0, 0, 0, 1] * 2)]
+    assert [row["category"] for row in rows] == ["yes", "yes"]
+    # None of 4 against one of 4: odds 0.5 / 4.5 and 1.5 / 3.5; (1 - 3 / 23) ln(27 / 7) / 1.65.
+    assert rows[0]["std_difference"] == pytest.approx((1 - 3 / 23) * math.log(27 / 7) / 1.65, rel=1e-12)
+    assert rows[1]["std_difference"] == 0.0
 
 
 def test_missing_categories_are_counted_and_left_out() -> None:

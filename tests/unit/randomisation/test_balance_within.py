@@ -28,16 +28,18 @@ def test_differences_within_strata_are_those_of_a_regression() -> None:
     design = np.column_stack([treated, FRAME["stratum"] == "a", FRAME["stratum"] == "b"]).astype(float)
     coefficient = np.linalg.lstsq(design, FRAME["size"].to_numpy(), rcond=None)[0][0]
     one, other = FRAME["size"][treated == 0], FRAME["size"][treated == 1]
-    spread = np.sqrt((one.var() + other.var()) / 2)
-    assert table["std_difference_within"] == pytest.approx(coefficient / spread)
-    assert table["std_difference"] == pytest.approx((other.mean() - one.mean()) / spread)
+    # Three rows an arm: the pooled variance is the mean of the two, and Hedges' factor that of six.
+    unit = (1 - 3 / (4 * 6 - 9)) / np.sqrt((one.var() + other.var()) / 2)
+    assert table["std_difference_within"] == pytest.approx(coefficient * unit)
+    assert table["std_difference"] == pytest.approx((other.mean() - one.mean()) * unit)
 
 
 def test_categories_have_a_row_each_and_full_separation_has_no_overlap() -> None:
     table = within_strata(FRAME, variables=[Variable(name="kind", kind="category")], arms=ARMS, strata="stratum")
     assert table["category"].tolist() == ["x", "y"]
     assert table["overlap"].tolist() == [0.0, 0.0]
-    assert table["std_difference"].isna().all()
+    # None of three against all: with half a case, odds of 1 to 7 and 7 to 1.
+    assert table["std_difference"].abs().tolist() == pytest.approx([0.8 * 2 * np.log(7) / 1.65] * 2)
 
 
 def test_what_does_not_vary_is_alike() -> None:
