@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from data_schema.errors import DesignError
-from randomisation.canonical import sha256
+from randomisation.canonical import json_text, sha256
 
 FIRST = "0" * 64
 """What the first entry holds in place of a hash."""
@@ -45,7 +45,7 @@ class LogEntry:
 
     def to_json_line(self) -> str:
         """Return the entry as one line of JSON, without the line feed."""
-        return _canonical({**self._hashed(), "sha256": self.sha256})
+        return json_text({**self._hashed(), "sha256": self.sha256})
 
     @classmethod
     def from_json_line(cls, line: str) -> Self:
@@ -77,7 +77,7 @@ class LogEntry:
 
     def expected_sha256(self) -> str:
         """Return the hash that the entry must have."""
-        return sha256(_canonical(self._hashed()).encode())
+        return sha256(json_text(self._hashed()).encode())
 
 
 def append(entries: Sequence[LogEntry], *, event: str, detail: Mapping[str, str], time: str) -> tuple[LogEntry, ...]:
@@ -125,7 +125,3 @@ def verify_log(entries: Sequence[LogEntry], *, last_sha256: str = "") -> tuple[s
     if last_sha256 and previous != last_sha256:
         problems.append("The log does not end with the entry that was published as its last.")
     return tuple(problems)
-
-
-def _canonical(values: Mapping[str, object]) -> str:
-    return json.dumps(values, sort_keys=True, separators=(",", ":"))

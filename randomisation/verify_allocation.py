@@ -752,6 +752,19 @@ def draw_finding(log: Sequence[dict[str, Any]], record: Record, published: str) 
     return True, f"The commitment of {earlier[0]['time']} (SHA-256 {stated}) precedes the draw in the log."
 
 
+def compare_later(log: Sequence[dict[str, Any]], options: argparse.Namespace) -> list[str]:
+    """Say where the records of what came after the last draw are not those that the log names."""
+    named = [entry["detail"].get("record_sha256", "") for entry in log if entry["event"] in ("added", "replaced")]
+    held = [
+        hashlib.sha256(content_of(path).replace(b"\r\n", b"\n")).hexdigest() for _, path in later_files(options.record)
+    ]
+    if named == held:
+        return []
+    if len(named) == len(held):
+        return ["A record of what came after the draw is not the one that the log names."]
+    return [f"The log names {len(named)} records of what came after the draw, and beside the record are {len(held)}."]
+
+
 def check_log(record: Record | None, options: argparse.Namespace) -> tuple[list[str], list[str]]:
     """Return problems and notes of the log: its chain, what it says happened, and whether it names the record."""
     entries = [entry_of(line) for line in content_of(options.log).splitlines(keepends=True)]
@@ -762,6 +775,8 @@ def check_log(record: Record | None, options: argparse.Namespace) -> tuple[list[
     held, said = named, f"The log {'names' if named else 'does not name'} this record."
     if record and not named:
         held, said = draw_finding(log[: draws[-1] + 1] if draws else [], record, options.commitment)
+        if options.allocation:
+            problems = problems + compare_later(log[draws[-1] + 1 :] if draws else [], options)
     notes = [said] if held else []
     for place, entry in enumerate(log):
         told = {name: entry["detail"][name] for name in TOLD if entry["detail"].get(name)}

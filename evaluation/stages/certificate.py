@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from data_schema.errors import StaleError
 from evaluation.frame import eligible
-from evaluation.specifications import tables_of
+from evaluation.specifications import design_of, tables_of
 from evaluation.stages.agreement import refuse_disagreement
 from evaluation.stages.assign import ALLOCATION, RECORD, allocation_frame, read_allocation_record, verify
 from evaluation.stages.later import later_entries, later_steps
@@ -87,7 +87,7 @@ def draw_facts(trial: Trial) -> DrawFacts:
     labels = {name: school.field(name).label for name in school.names}
     return DrawFacts(
         title=trial.protocol.trial.title,
-        record=record,
+        record=replace(record, design=record.design.relabelled(design_of(trial.protocol).labels)),
         drawn_at=tuple((entry.time, entry.detail.get("reason", "")) for entry in draws),
         committed_at=before[-1].time if before else "",
         commitment_sha256=committed,

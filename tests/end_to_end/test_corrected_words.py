@@ -6,12 +6,31 @@ import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from data_schema.errors import StaleError
+from evaluation.cli.main import crocoos as command_line
 from evaluation.trial import Trial
 from tests.support.trials import clock, estimated_trial, short_protocol
 
 OUTCOME = ('label = "Left school early"', 'label = "Left schooling early"')
 ARM = ('label = "Pilot schools"', 'label = "Pilot schools with an early warning system"')
+FIELD = """
+[[tables.survey.fields]]
+name = "hobby"
+type = "text"
+label = "Hobby"
+labels = { hu = "Hobbi", sl = "Konjicek" }
+unit = ""
+
+"""
+RECOGNISED = {
+    "a field's label": ('label = "Hobby"', 'label = "Hobby or pastime"'),
+    "a label in another language": ('sl = "Konjicek"', 'sl = "Konjiček"'),
+    "a translation that is added": ('{ hu = "Hobbi"', '{ sr = "Хоби", hu = "Hobbi"'),
+}
+"""Labels by which intake knows a column in a school's file."""
+
 CORRECTED = {
     "a country's name": ('HU = "Hungary"', 'HU = "Hungary (Magyarország)"'),
     "an arm's label": ARM,
@@ -28,7 +47,7 @@ CORRECTED = {
 def estimated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a trial whose plan was frozen, whose schools were drawn, and that has balance and estimates."""
     folder = tmp_path_factory.mktemp("words") / "trial"
-    estimated_trial(folder, text=short_protocol())
+    estimated_trial(folder, text=short_protocol().replace("[[inbox]]", f"{FIELD}[[inbox]]", 1))
     return folder
 
 
@@ -56,6 +75,23 @@ def test_a_corrected_word_leaves_plan_draw_and_results_fresh(estimated: Path, tm
     assert trial.verify().ok
     assert len(trial.plan_state.rewordings) == 1
     assert trial.evidence().design["verified"] is True
+
+
+@pytest.mark.parametrize("what", RECOGNISED)
+def test_a_corrected_label_that_intake_knows_columns_by_needs_the_one_command_that_is_named(
+    estimated: Path, tmp_path: Path, what: str
+) -> None:
+    trial = corrected(estimated, tmp_path, RECOGNISED[what])
+    assert [stage for stage, state in states(trial).items() if state == "stale"] == ["collect", "balance", "impact"]
+    with pytest.raises(StaleError, match="Run `crocoos collect` first"):
+        trial.impact()
+    done = CliRunner().invoke(command_line, ["collect", str(trial.folder)])
+    assert done.exit_code == 0, done.output
+    again = Trial(trial.folder, clock=clock)
+    assert set(states(again).values()) == {"fresh"}
+    assert again.verify().ok
+    assert again.plan_state.changes == ()
+    assert again.plan_state.unplanned == frozenset()
 
 
 def test_an_outcome_that_is_called_otherwise_after_the_freeze_stays_the_planned_primary_one(

@@ -264,6 +264,42 @@ def test_labels_exchanged_between_commitment_and_draw_are_refused(trial: Trial) 
         swapped.reveal(seed="1 2 3")
 
 
+def test_a_draw_whose_folder_is_gone_is_made_again_from_the_seed_and_labels_in_the_log(trial: Trial) -> None:
+    record = (trial.paths.allocation / "record.json").read_bytes()
+    log = (trial.paths.root / "log.jsonl").read_bytes()
+    shutil.rmtree(trial.paths.allocation)
+    again = reworded(trial, (LABELS[1], 'label = "Pilot schools (EWS)"'))
+    again.assign()
+    assert (again.paths.allocation / "record.json").read_bytes() == record
+    assert (trial.paths.root / "log.jsonl").read_bytes() == log
+    assert again.verify().ok
+    shutil.rmtree(trial.paths.allocation)
+    with pytest.raises(DesignError, match="would be another one"):
+        again.assign(seed="a better one")
+    swapped = reworded(again, ('label = "Pilot schools (EWS)"', LABELS[0]), (LABELS[0], LABELS[1]))
+    with pytest.raises(StaleError, match="label of the arm"):
+        swapped.assign()
+
+
+def test_an_arm_that_starts_in_another_wave_than_at_the_draw_is_another_design(trial: Trial) -> None:
+    kind = ('kind = "stratified"', 'kind = "waiting_list"')
+    waits = reworded(trial, kind, (LABELS[1], f'{LABELS[1]}\nstarts = "followup"'))
+    waits.assign(reason="a waiting list")
+    assert waits.verify().ok
+    later = reworded(waits, ('starts = "followup"', 'starts = "baseline"'))
+    assert any("arms.pilot.starts: 'followup' became 'baseline'" in text for text in later.verify().problems)
+
+
+def test_a_step_taken_out_with_its_schools_is_found_by_both_verifiers(trial: Trial) -> None:
+    before = (trial.paths.allocation / "allocation.csv").read_bytes()
+    trial.add_late(trial.paths.root / "late.csv", seed="May", reason="recruited late")
+    for path in trial.paths.allocation.glob("later_1.*"):
+        path.unlink()
+    (trial.paths.allocation / "allocation.csv").write_bytes(before)
+    assert any("not those of the log" in text for text in trial.verify().problems)
+    assert run_printed_command(trial) == 1
+
+
 def test_a_table_with_a_column_twice_is_not_read(trial: Trial) -> None:
     path = trial.paths.allocation / "allocation.csv"
     rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
