@@ -85,6 +85,50 @@ def mean_rows(arms: Sequence[ArmData], question: Question) -> list[Estimate]:
     return rows
 
 
+def adjusted_mean_rows(
+    differences: Sequence[Estimate], question: Question, *, arms: Sequence[ArmData]
+) -> list[Estimate]:
+    """Return the mean of each compared arm as the model adjusts it: that of the reference plus the difference.
+
+    Beside the observed mean of the reference it shows the difference that the model estimates, which two observed means
+    do not where the arms were not alike before. It has no interval: the difference has one.
+
+    Parameters
+    ----------
+    differences
+        As `difference_rows` returns them.
+    question
+        What is asked.
+    arms
+        As `observed_arms` returns them.
+
+    References
+    ----------
+    What Works Clearinghouse (2022), Procedures and Standards Handbook, version 5.0: findings are reported with the
+    unadjusted mean of the comparison group and that of the intervention group made from it and the adjusted difference.
+    """
+    base = next(data.mean for data in arms if data.arm == question.arms[0])
+    rows = []
+    for difference in differences:
+        row = Estimate(
+            quantity="adjusted_mean",
+            term=difference.arm,
+            arm=difference.arm,
+            estimate=base + difference.estimate,
+            conf_level=question.conf_level,
+            n_schools=difference.n_schools,
+            n_pupils=difference.n_pupils,
+            method="observed_mean_plus_difference",
+        )
+        if difference.status == "failed":
+            row = replace(row, estimate=np.nan, status="failed", reason=difference.reason)
+        elif question.kind == "binary" and not 0 <= row.estimate <= 1:
+            reason = "The share of the reference arm plus the difference is below 0 or above 1, which no share is."
+            row = replace(row, estimate=np.nan, status="failed", reason=reason)
+        rows.append(row)
+    return rows
+
+
 def difference_rows(frame: pd.DataFrame, question: Question, *, arms: Sequence[ArmData]) -> list[Estimate]:
     """Return the plan's differences, one row a non-reference arm, and odds ratios where the model has them.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.contrasts import difference_rows, mean_rows, observed_arms, standardised_rows
+from analysis.contrasts import adjusted_mean_rows, difference_rows, mean_rows, observed_arms, standardised_rows
 from analysis.guards import binary_reason, checked_frame, numeric_column
 from analysis.inference.randomisation_inference import randomisation_tests
 from analysis.inference.randomisation_intervals import interval_row, randomisation_inference
@@ -60,9 +60,10 @@ def estimate_effects(
     -------
     list of Estimate
         In reading order, a country after another, those of all countries (country "") first. Quantities: ``mean`` (a
-        row an arm), ``difference`` (a row an arm other than the reference, by the question's model), ``odds_ratio``
-        (logistic model only), ``hedges_g``, or for shares ``cox_index``, ``risk_ratio``, ``marginal_odds_ratio`` and
-        ``number_needed_to_treat``, ``randomisation_test`` (statistic and p-value),
+        row an arm), ``difference`` (a row an arm other than the reference, by the question's model),
+        ``adjusted_mean`` (a row an arm other than the reference: the reference's mean plus the difference),
+        ``odds_ratio`` (logistic model only), ``hedges_g``, or for shares ``cox_index``, ``risk_ratio``,
+        ``marginal_odds_ratio`` and ``number_needed_to_treat``, ``randomisation_test`` (statistic and p-value),
         ``randomisation_interval`` (limits only), ``icc``, ``school_sd``, ``pupil_sd``; with several countries also
         ``pooled_difference`` and ``prediction_interval``.
         ``estimate_id`` is "entry/country/quantity/arm", with "all" and "-" where there is none. ``reference`` is the
@@ -138,7 +139,7 @@ def _rows_of_place(
     effects = difference_rows(frame, question, arms=arms)
     differences = [row for row in effects if row.quantity == "difference"]
     components = unconditional_components(frame, question)
-    rows = mean_rows(arms, question) + effects
+    rows = mean_rows(arms, question) + effects + adjusted_mean_rows(differences, question, arms=arms)
     rows += standardised_rows(differences, question, arms=arms, components=components)
     if redraws is not None:
         rows += _test_rows(frame, question, redraws=redraws, differences=differences)

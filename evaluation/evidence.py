@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from data_schema.errors import ProtocolError
 from evaluation.comparison import margins_of, primary_comparison
 from evaluation.decisions import frozen_waves
+from evaluation.planned import not_analysed, shown_analyses
 from evaluation.provenance import version
 from evaluation.specifications import tables_of
 from evaluation.stages import require
@@ -18,7 +19,7 @@ from evaluation.stages.collect import CONTENT, RETURNS
 from evaluation.stages.impact import ADJUSTMENT, COSTS, EQUIVALENCE, ESTIMATES, FLOW, IMPLEMENTATION, SIGNALS_EVALUATED
 from evaluation.stages.later import later_steps
 from evaluation.stages.redraws import unequal_chances
-from reports.evidence import AnalysisFacts, ArmFacts, Evidence, OutcomeFacts
+from reports.evidence import ArmFacts, Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from evaluation.protocol import Outcome, Protocol
+    from evaluation.protocol import Protocol
     from evaluation.trial import Trial
 
 BALANCE, TEST = "balance.csv", "test.json"
@@ -86,13 +87,14 @@ def stated_evidence(trial: Trial, *, country: str) -> Evidence:
     from evaluation.flow import COLUMNS as FLOW_COLUMNS
 
     protocol, about = trial.protocol, trial.protocol.trial
+    analyses, outcomes = shown_analyses(trial)
     return Evidence(
         title=about.title,
         countries=dict(protocol.countries),
         country=country,
         arms=_arms(protocol),
-        outcomes=tuple(_outcome(outcome) for outcome in protocol.outcomes),
-        analyses=_analyses(trial),
+        outcomes=outcomes,
+        analyses=analyses,
         waves={wave.name: (wave.label, wave.date) for wave in protocol.waves},
         design=_design(trial),
         estimates=pd.DataFrame(columns=list(ESTIMATE_COLUMNS)),
@@ -111,6 +113,7 @@ def stated_evidence(trial: Trial, *, country: str) -> Evidence:
         covariate_labels={item.name: item.label for item in protocol.covariates},
         disclosure_threshold=protocol.reports.disclosure_threshold,
         version=version(),
+        not_analysed=not_analysed(protocol),
     )
 
 
@@ -149,36 +152,10 @@ def _field_labels(trial: Trial, table: str) -> Mapping[str, str]:
 def _arms(protocol: Protocol) -> tuple[ArmFacts, ...]:
     """Return the arms as they are compared."""
     labels = primary_comparison(protocol).labels
+    descriptions = {arm.name: arm.description for arm in protocol.design.arms}
     return tuple(
-        ArmFacts(name=name, label=label, is_reference=place == 0) for place, (name, label) in enumerate(labels.items())
-    )
-
-
-def _outcome(outcome: Outcome) -> OutcomeFacts:
-    return OutcomeFacts(
-        name=outcome.name,
-        label=outcome.label,
-        kind=outcome.kind,
-        direction=outcome.direction,
-        unit=outcome.unit,
-        event=outcome.event_words,
-        who=outcome.event_people,
-        description=outcome.description,
-        wave=outcome.wave,
-    )
-
-
-def _analyses(trial: Trial) -> tuple[AnalysisFacts, ...]:
-    return tuple(
-        AnalysisFacts(
-            name=item.name,
-            outcome=item.outcome,
-            role="exploratory" if item.name in trial.plan_state.unplanned else item.role,
-            model=item.model,
-            covariates=item.covariates,
-            missing_outcome=item.missing_outcome,
-        )
-        for item in trial.protocol.analyses
+        ArmFacts(name=name, label=label, is_reference=place == 0, description=descriptions.get(name, ""))
+        for place, (name, label) in enumerate(labels.items())
     )
 
 

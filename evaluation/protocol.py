@@ -78,11 +78,12 @@ class ArmSection(Section):
     """[[design.arms]]: an arm; the first is the reference that the others are compared with.
 
     ``starts`` is the wave from which its schools have the programme (waiting lists and stepped wedges), ``factors``
-    what its schools have (factorial designs).
+    what its schools have (factorial designs). ``description`` says what its schools do, where arms differ in that.
     """
 
     name: Name
     label: Words
+    description: OptionalWords = ""
     ratio: Annotated[int, Field(ge=1, le=100)] = 1
     starts: str = ""
     factors: tuple[Name, ...] = ()

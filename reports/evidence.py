@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import pandas as pd
 
@@ -17,12 +18,14 @@ class ArmFacts:
     """An arm as reports name it.
 
     ``schools`` is what running text calls its schools ("pilot schools"); made from the name and label when empty.
+    ``description`` says what its schools do, where the protocol says it of each arm.
     """
 
     name: str
     label: str
     is_reference: bool
     schools: str = ""
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,9 @@ class OutcomeFacts:
 class AnalysisFacts:
     """An entry of the analysis plan.
 
+    ``role`` is that of the protocol, "exploratory" where the entry is not as the plan froze it; ``planned`` is the role
+    in the frozen plan, empty where it has no such entry or nothing was frozen. ``since`` says what became of a planned
+    entry: "changed" or "removed" from the protocol after the freeze; a removed one has no estimates.
     ``missing_outcome`` says what is assumed of a pupil whose binary outcome is unknown: "leave_out", "as_event" or
     "as_no_event".
     """
@@ -59,6 +65,13 @@ class AnalysisFacts:
     model: str  # "linear_mixed", "linear_cluster" or "logistic_mixed"
     covariates: tuple[str, ...] = ()
     missing_outcome: str = "leave_out"
+    planned: str = ""
+    since: Literal["", "changed", "removed"] = ""
+
+    @property
+    def standing(self) -> str:
+        """The role under which reports show the entry: that of the frozen plan, whatever happened to it since."""
+        return self.planned or self.role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +87,9 @@ class Evidence:
     country
         Code of the country that the report is about; empty for all countries together.
     arms, outcomes, analyses
-        In the protocol's order.
+        In the protocol's order; analyses of a frozen plan in its order, followed by those that were added.
+    not_analysed
+        Labels of outcomes that the protocol measures and no analysis is about.
     waves
         Wave name to (label, date as the protocol has it).
     design
@@ -93,7 +108,8 @@ class Evidence:
         statistic, df, p_value, conf_low, conf_high, conf_level, outcome, arm, reference, country, n_schools,
         n_pupils, n_draws, method, se_type, df_method, status, reason, caution``. ``reference`` is the arm that ``arm``
         is compared with. ``quantity`` is one of: ``difference`` (effect in the outcome's units; a share for binary
-        outcomes), ``mean`` (observed mean or share of one arm), ``hedges_g``, ``cox_index``,
+        outcomes), ``mean`` (observed mean or share of one arm), ``adjusted_mean`` (the mean of the reference plus the
+        difference), ``hedges_g``, ``cox_index``,
         ``risk_ratio``, ``marginal_odds_ratio``, ``number_needed_to_treat``, ``odds_ratio``, ``icc``, ``school_sd``,
         ``pupil_sd``, ``randomisation_test`` (only p_value and statistic), ``pooled_difference`` (mean over countries),
         ``prediction_interval`` (only its ends).
@@ -188,3 +204,4 @@ class Evidence:
     recommendations: tuple[str, ...] = ()
     read_more: str = ""
     covariate_labels: Mapping[str, str] = field(default_factory=dict)
+    not_analysed: tuple[str, ...] = ()

@@ -36,6 +36,24 @@ def shown_means(evidence: Evidence, analysis: AnalysisFacts, estimates: Estimate
     return found
 
 
+def shown_adjusted_mean(
+    estimates: Estimates, analysis: AnalysisFacts, shown: Means, *, arms: tuple[str, str], country: str
+) -> Estimate | None:
+    """Return the adjusted mean of an arm; None when there is none, or when it would tell a suppressed mean.
+
+    Parameters
+    ----------
+    shown
+        As `shown_means` returns them.
+    arms
+        The reference and the arm.
+    """
+    if any(shown.get((arm, country)) is None for arm in arms):
+        return None
+    mean = estimates.usable(analysis.name, "adjusted_mean", arm=arms[1], country=country)
+    return mean if mean is not None and math.isfinite(mean.estimate) else None
+
+
 def _secret(evidence: Evidence, analysis: AnalysisFacts, estimates: Estimates) -> set[tuple[str, str]]:
     rows = [place for place in places(evidence) if place] or [""]
     cells = [

@@ -73,10 +73,15 @@ def outcome_of(evidence: Evidence, analysis: AnalysisFacts) -> OutcomeFacts:
 
 
 def main_analyses(evidence: Evidence) -> tuple[AnalysisFacts, ...]:
-    """Return the analyses that answer the trial's questions, the primary ones first; no sensitivity analyses."""
+    """Return the analyses that answer the trial's questions, the primary ones first; no sensitivity analyses.
+
+    What was frozen as primary leads, even if its entry was changed, demoted or removed later.
+    """
     order = {"primary": 0, "secondary": 1, "exploratory": 2}
     return tuple(
-        sorted((entry for entry in evidence.analyses if entry.role in order), key=lambda entry: order[entry.role])
+        sorted(
+            (entry for entry in evidence.analyses if entry.standing in order), key=lambda entry: order[entry.standing]
+        )
     )
 
 
@@ -87,7 +92,7 @@ def headline(evidence: Evidence) -> AnalysisFacts | None:
 
 def sensitivity_analyses(evidence: Evidence) -> tuple[AnalysisFacts, ...]:
     """Return the sensitivity analyses."""
-    return tuple(entry for entry in evidence.analyses if entry.role == "sensitivity")
+    return tuple(entry for entry in evidence.analyses if entry.standing == "sensitivity")
 
 
 def has_countries(evidence: Evidence) -> bool:

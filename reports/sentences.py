@@ -14,7 +14,7 @@ from enum import StrEnum
 from analysis.results import Estimate
 from reports.blocks import Inline, Span
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence, OutcomeFacts
-from reports.means import shown_means
+from reports.means import shown_adjusted_mean, shown_means
 from reports.numbers import is_zero
 from reports.selection import (
     Estimates,
@@ -75,7 +75,8 @@ def verdict(estimate: Estimate | None, *, direction: str) -> Verdict:
 class Comparison:
     """One arm against the reference on one outcome in one place, ready to be put into words.
 
-    Means that disclosure control keeps out of tables are None, so that no sentence says them either.
+    Means that disclosure control keeps out of tables are None, so that no sentence says them either. ``adjusted_mean``
+    is the mean of ``arm`` as the planned model adjusts it: the reference's mean plus the difference.
     ``country`` is empty for all countries together. ``digits`` is how many decimals the outcome's figures have,
     ``repeated`` whether the plan has several main analyses of the outcome.
     """
@@ -88,6 +89,7 @@ class Comparison:
     difference: Estimate | None
     mean_reference: Estimate | None
     mean_arm: Estimate | None
+    adjusted_mean: Estimate | None
     test: Estimate | None
     digits: int
     repeated: bool = False
@@ -136,6 +138,7 @@ def comparison(
         difference=found.find(analysis.name, "difference", arm=other.name, country=place),
         mean_reference=shown.get((reference.name, place)),
         mean_arm=shown.get((other.name, place)),
+        adjusted_mean=shown_adjusted_mean(found, analysis, shown, arms=(reference.name, other.name), country=place),
         test=found.usable(analysis.name, "randomisation_test", arm=other.name, country=place),
         digits=_digits(found, analysis, outcome, other),
         repeated=sum(entry.outcome == analysis.outcome for entry in main_analyses(evidence)) > 1,
@@ -239,13 +242,17 @@ def finding(words: Words, one: Comparison) -> str:
 
 
 def levels(words: Words, one: Comparison) -> Inline:
-    """Return a sentence with the observed mean or share of both arms; empty when one of them is not there."""
-    before, after = one.mean_reference, one.mean_arm
+    """Return a sentence with the level of both arms, which differ by the estimate; empty when one is not there.
+
+    That of the reference is observed, that of the other arm is adjusted by the planned model, and said to be where it
+    is not the observed one as well.
+    """
+    before, after = one.mean_reference, one.adjusted_mean
     if before is None or after is None:
         return ()
     values: dict[str, Value] = {
         "first": figure(words, one, before.estimate, of=before),
-        "second": figure(words, one, after.estimate, of=after),
+        "second": _adjusted_level(words, one, after),
         "reference": schools_of(words, one.reference),
         "schools": schools_of(words, one.arm),
     }
@@ -259,13 +266,19 @@ def levels(words: Words, one: Comparison) -> Inline:
     return words.line(template, outcome=one.outcome.label, unit=unit_of(one.outcome), **values)
 
 
+def _adjusted_level(words: Words, one: Comparison, mean: Estimate) -> Inline:
+    said, observed = figure(words, one, mean.estimate, of=mean), one.mean_arm
+    if observed is not None and figure(words, one, observed.estimate, of=observed).text == said.text:
+        return (said,)
+    return words.line("{mean} (adjusted)", mean=said)
+
+
 def effect(words: Words, one: Comparison) -> Inline:
     """Return the sentence that answers the question: reduced, raised, or what the data are compatible with."""
     difference = one.difference
     if difference is None or one.verdict is Verdict.NONE:
-        reason = difference.reason if difference is not None else ""
         text = words.text("The effect on “{outcome}” could not be estimated.", outcome=one.outcome.label)
-        return words.joined([text, reason])
+        return words.joined([text, why_not(words, one)])
     if one.verdict is Verdict.UNCLEAR:
         return _unclear(words, one, difference)
     low, high = sorted((abs(difference.conf_low), abs(difference.conf_high)))
@@ -281,6 +294,13 @@ def effect(words: Words, one: Comparison) -> Inline:
         return words.line(template, who=who_of(words, one.outcome), **values)
     template = _RAISED_MEAN if _grew(one) else _REDUCED_MEAN
     return words.line(template, unit=unit_of(one.outcome), **values)
+
+
+def why_not(words: Words, one: Comparison) -> str:
+    """Return why there is no estimate, as a sentence; empty where nobody knows."""
+    if one.analysis.since == "removed":
+        return words.text("It was removed from the protocol after the plan was frozen.")
+    return one.difference.reason if one.difference is not None else ""
 
 
 _REDUCED_NUMBER = message(
@@ -322,8 +342,9 @@ def _unclear(words: Words, one: Comparison, difference: Estimate) -> Inline:
 
 
 def answer(words: Words, one: Comparison) -> Inline:
-    """Return levels and effect, and why they do not match to the digit where they do not."""
-    return words.joined([levels(words, one), effect(words, one), adjusted(words, one)])
+    """Return levels and effect; where the direction is unclear that comes first, lest two levels read as a finding."""
+    said = [levels(words, one), effect(words, one)]
+    return words.joined(said[::-1] if one.verdict is Verdict.UNCLEAR else said)
 
 
 def needed(words: Words, one: Comparison, number: Estimate | None) -> Inline:
@@ -367,20 +388,6 @@ _ONE_MORE = message(
     "Of every {n} pupils in {schools}, one more {event} than otherwise would have ({level} interval: one of every"
     " {low} to one of every {high})."
 )
-
-
-def adjusted(words: Words, one: Comparison) -> str:
-    """Return a remark where the estimate is not the difference of the printed means; empty where it is."""
-    before, after, difference = one.mean_reference, one.mean_arm, one.difference
-    if before is None or after is None or difference is None or one.verdict is Verdict.NONE:
-        return ""
-    first, second = (round(one.scale * mean.estimate, one.digits) for mean in (before, after))
-    if math.isclose(second - first, one.scale * difference.estimate, abs_tol=1.1 * 10.0**-one.digits):
-        return ""
-    return words.text(
-        "The estimate allows for differences that were there at baseline, so it is not the plain difference of the two"
-        " figures."
-    )
 
 
 def amount(words: Words, one: Comparison, value: float, *, of: Estimate) -> Inline:

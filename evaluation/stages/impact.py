@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from evaluation.comparison import Comparison, comparison_of, margins_of, primary_comparison
 from evaluation.equivalence import equivalence_table
+from evaluation.planned import leading_analysis
 from evaluation.provenance import outputs_hash, sha256_of_file, stage_folder
 from evaluation.specifications import design_of, population_place, tables_of
 from evaluation.stages import inputs_of, require
@@ -199,7 +200,7 @@ def adjustment_table(trial: Trial, data: AnalysisData, drawn: Drawn) -> pd.DataF
 
     from analysis.adjustment import COLUMNS, adjustment_consequences
 
-    analysis = primary_of(trial.protocol)
+    analysis = leading_analysis(trial)
     compared = comparison_of(trial.protocol, trial.protocol.outcome(analysis.outcome))
     frame, question = _asked(trial, data, analysis, compared=compared, drawn=drawn)
     if not question.covariates:
@@ -262,7 +263,7 @@ def _descriptions(trial: Trial, frames: Frames, data: AnalysisData) -> dict[str,
             joined=joined,
             erased=erased_counts(trial),
             refused=refusal_counts(trial),
-            primary=primary_of(protocol),
+            primary=leading_analysis(trial),
         ),
         IMPLEMENTATION: implementation_table(
             practice, tables_of(protocol)["implementation"], arm_of=arm_of, arms=compared.names

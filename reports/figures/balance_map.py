@@ -63,15 +63,17 @@ def balance_map(
         return None
     kept = sorted(sizes.sort_values(ascending=False, kind="stable").index[:MOST_STRATA])
     strata = ["", *kept]
+    left_out = _left_out(words, len(sizes) - len(kept))
     rows = rows if "level" in rows.columns else rows.assign(level="")
     names = _names(rows)
     columns = [rows[name].astype(str) for name in ("level", "label", "category", "stratum")]
     keys = zip(*columns, strict=True)
     cells = dict(zip(keys, rows["difference"].to_numpy(dtype=float).tolist(), strict=True))
     with drawing():
-        figure, _ = blank(_TOP + _ROW * len(names) + _BOTTOM)
+        below = _BOTTOM + (_ROW if left_out else 0.0)
+        figure, _ = blank(_TOP + _ROW * len(names) + below)
         width, height = figure.get_size_inches()
-        box = (_LEFT / width, _BOTTOM / height, (width - _LEFT - _RIGHT) / width, _ROW * len(names) / height)
+        box = (_LEFT / width, below / height, (width - _LEFT - _RIGHT) / width, _ROW * len(names) / height)
         axes = figure.add_axes(box)
         axes.set_axis_off()
         axes.set_xlim(-0.5, len(strata) - 0.5)
@@ -92,8 +94,10 @@ def balance_map(
                 across - 0.1, -0.68, text, rotation=35, ha="left", va="bottom", fontsize=SMALL,
                 fontweight="regular" if stratum else "bold", color=INK,
             )  # fmt: skip
+        # The picture stands alone in the folder of the balance stage, so it says itself what it leaves out.
+        axes.text(0.0, len(names), left_out, transform=_beside(axes), va="center", fontsize=SMALL, color=MUTED)
         svg = to_svg(figure, anchor)
-    caption, note = _said(words, by, arm_label)
+    caption, explained = _said(words, by, arm_label)
     said = [
         f"{label}: {words.numbers.decimal(value, digits=1, sign='both')}."
         for label, value in _overall(names, cells)
@@ -103,7 +107,7 @@ def balance_map(
         svg=svg,
         caption=inline(caption),
         alt=" ".join([words.text("Differences at baseline, all schools together."), *said]),
-        note=inline(note),
+        note=words.joined([explained, left_out]),
         anchor=anchor,
     )
 
@@ -129,6 +133,17 @@ def _said(words: Words, by: str, arm_label: str) -> tuple[str, str]:
         "Differences of {arm} from the reference in standard deviations of all schools or pupils; blue: more, orange:"
         " less. A stratum holds few schools, so that single cells differ by chance; cells of few pupils are left out.",
         arm=arm_label,
+    )
+
+
+def _left_out(words: Words, n: int) -> str:
+    """Say how many strata are not drawn and where they are; nothing where all are."""
+    if not n:
+        return ""
+    return words.plural(
+        "{n} smaller stratum is not drawn: by_stratum.csv has it.",
+        "{n} smaller strata are not drawn: by_stratum.csv has them.",
+        n,
     )
 
 

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import reduce
-from itertools import islice
 
 from reports.blocks import Block, Bullets, Heading, Inline, Note, PageBreak, Paragraph, Span, Title, inline
 from reports.disclosure import MINIMUM_SCHOOLS
-from reports.evidence import Evidence
+from reports.evidence import AnalysisFacts, Evidence
 from reports.figures.forest import forest_plot
 from reports.figures.shares import shares_plot
 from reports.sections.common import (
+    analysed_phrase,
+    arm_line,
     cost_rows,
     country_names,
+    findings_title,
     headline_comparisons,
     key_figures,
-    number_of_pupils,
     number_of_schools,
     paragraph,
     plan_note,
     price_years,
+    primary_note,
     size_phrase,
 )
 from reports.sections.limits import limits
 from reports.sections.practice import usual_practice, without_records
 from reports.selection import as_float, compared_arms, focus, has_countries, headline, of_focus, reference_arm
-from reports.sentences import answer, comparison, finding, schools_of, short
+from reports.sentences import answer, comparison, schools_of, short
 from reports.tables import outcomes_table
 from reports.tables.practice import (
     arm_label,
@@ -41,16 +43,11 @@ from reports.tables.practice import (
 )
 from reports.words import Words, words
 
-MOST_OUTCOMES, MOST_LIMITS, MOST_FINDINGS = 4, 4, 2
-
 
 def brief_title(evidence: Evidence, language: str) -> tuple[Block, ...]:
     """Return the title block; the title is the finding."""
     text = words(language)
-    findings = [finding(text, one) for one in headline_comparisons(evidence)]
-    title = evidence.title
-    if findings and len(findings) <= MOST_FINDINGS:
-        title = reduce(lambda left, right: text.text("{left}; {right}", left=left, right=right), findings)
+    title = findings_title(evidence, text) or evidence.title
     about = text.text("{title}, {countries}", title=evidence.title, countries=country_names(evidence, text))
     return (
         Title(
@@ -66,30 +63,32 @@ def brief_title(evidence: Evidence, language: str) -> tuple[Block, ...]:
 def brief_answer(evidence: Evidence, language: str) -> tuple[Block, ...]:
     """Return what was tried and the answer in one or two sentences, then the large numbers."""
     text = words(language)
-    blocks: list[Block] = list(plan_note(evidence, text))
+    blocks: list[Block] = [*plan_note(evidence, text), *primary_note(evidence, text)]
     if evidence.intervention:
         blocks.append(Paragraph(text=inline(evidence.intervention), style="lead"))
+    described = [arm for arm in compared_arms(evidence) if arm.description]
+    if described:
+        blocks.append(Bullets(items=tuple(arm_line(text, arm, arm.description) for arm in described)))
     answers = headline_comparisons(evidence)
-    if len(answers) == 1:
-        blocks.append(Note(kind="finding", title=text.text("Did it work?"), text=answer(text, answers[0])))
-        return (*blocks, *key_figures(evidence, text))
     for one in answers:
-        title = text.text("Did it work? {arm}", arm=one.arm.label)
+        title = text.text("Did it work?")
+        if len(answers) > 1:
+            title = text.text("Did it work? {arm}", arm=one.arm.label)
         blocks.append(Note(kind="finding", title=title, text=answer(text, one)))
-    return tuple(blocks)
+    return (*blocks, *key_figures(evidence, text))
 
 
 def brief_outcomes(evidence: Evidence, language: str) -> tuple[Block, ...]:
-    """Return the table of up to four outcomes and one figure, and end the page."""
+    """Return the table of all outcomes and the headline's figures, and end the page.
+
+    Of several arms there is one figure that names them all; the forest plot of each is in the experimental report.
+    """
     text = words(language)
-    entry = headline(evidence)
-    most = max(1, MOST_OUTCOMES // len(compared_arms(evidence)))
-    blocks: list[Block] = [outcomes_table(evidence, text, most=most)]
+    entry, arms = headline(evidence), compared_arms(evidence)
+    blocks: list[Block] = [outcomes_table(evidence, text)]
     if entry is not None:
-        arm = compared_arms(evidence)[0]
-        plots = [forest_plot(evidence, text, entry, arm=arm)]
-        if not has_countries(evidence):
-            plots.insert(0, shares_plot(evidence, text, entry))
+        plots = [] if has_countries(evidence) else [shares_plot(evidence, text, entry)]
+        plots += [forest_plot(evidence, text, entry, arm=arm) for arm in arms if len(arms) == 1]
         blocks += [plot for plot in plots if plot is not None]
     return (*blocks, PageBreak())
 
@@ -100,17 +99,8 @@ def brief_practice(evidence: Evidence, language: str) -> tuple[Block, ...]:
     blocks: list[Block] = []
     entry = headline(evidence)
     if entry is not None and has_countries(evidence):
-        arm = compared_arms(evidence)[0]
-        points = [
-            text.line(
-                "{country}. {result}",
-                country=Span(text=name, strong=True),
-                result=short(text, comparison(evidence, entry, arm=arm, country=code)),
-            )
-            for code, name in evidence.countries.items()
-        ]
         blocks.append(Heading(text=text.text("Country by country"), anchor="where"))
-        blocks.append(Bullets(items=tuple(points)))
+        blocks.append(Bullets(items=tuple(_by_country(evidence, text, entry))))
         plot = shares_plot(evidence, text, entry)
         blocks += [plot] if plot is not None else []
     blocks.append(Heading(text=text.text("Was it put into practice?"), anchor="practice"))
@@ -120,10 +110,23 @@ def brief_practice(evidence: Evidence, language: str) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
+def _by_country(evidence: Evidence, words: Words, entry: AnalysisFacts) -> Iterator[Inline]:
+    """Yield the headline of each country, and of each arm where there are several."""
+    arms = compared_arms(evidence)
+    for code, name in evidence.countries.items():
+        for arm in arms:
+            place = name if len(arms) == 1 else words.text("{country}, {arm}", country=name, arm=arm.label)
+            yield words.line(
+                "{country}. {result}",
+                country=Span(text=place, strong=True),
+                result=short(words, comparison(evidence, entry, arm=arm, country=code)),
+            )
+
+
 def brief_unknowns(evidence: Evidence, language: str) -> tuple[Block, ...]:
-    """Return what is not known, the most important first."""
+    """Return everything that is not known, the most important first."""
     text = words(language)
-    points = tuple(islice(limits(evidence, text), MOST_LIMITS))
+    points = tuple(limits(evidence, text))
     return Heading(text=text.text("What do we not know?"), anchor="unknown"), Bullets(items=points)
 
 
@@ -140,15 +143,15 @@ def brief_trial(evidence: Evidence, language: str) -> tuple[Block, ...]:
     """Return how the trial was done, in four lines."""
     text = words(language)
     points: list[str] = []
-    schools, pupils = number_of_schools(evidence), number_of_pupils(evidence)
+    schools, analysed = number_of_schools(evidence), analysed_phrase(evidence, text)
     if schools is not None:
         arms = text.listed([arm.label for arm in evidence.arms])
         said = text.plural(
             "Schools: {n} drawn by lot ({arms}).", "Schools: {n} drawn by lot ({arms}).", schools, arms=arms
         )
         points.append(said)
-    if pupils is not None:
-        points.append(text.plural("Pupils: {n} analysed.", "Pupils: {n} analysed.", pupils))
+    if analysed:
+        points.append(text.text("In the main analysis: {analysed}.", analysed=analysed))
     if evidence.comparison:
         points.append(text.text("Compared with: {comparison}", comparison=evidence.comparison))
     dates = [

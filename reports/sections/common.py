@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import reduce
 
 import pandas as pd
 
 from reports.blocks import Block, Inline, KeyFigure, KeyFigures, Note, Paragraph, Span, inline
-from reports.evidence import Evidence
-from reports.means import shown_means
-from reports.selection import all_estimates, as_float, compared_arms, focus, headline, of_focus, records
+from reports.evidence import ArmFacts, Evidence
+from reports.selection import as_float, compared_arms, focus, headline, of_focus, outcome_of, records
 from reports.sentences import (
     Comparison,
     Verdict,
     amount,
     comparison,
     figure,
+    finding,
     schools_of,
     span,
     unit_of,
@@ -24,7 +25,7 @@ from reports.sentences import (
 )
 from reports.tables.flow import flow_of
 from reports.tables.practice import is_printable, money
-from reports.words import Words
+from reports.words import Words, message
 
 
 def headline_comparisons(evidence: Evidence, *, country: str | None = None) -> tuple[Comparison, ...]:
@@ -33,6 +34,23 @@ def headline_comparisons(evidence: Evidence, *, country: str | None = None) -> t
     if entry is None:
         return ()
     return tuple(comparison(evidence, entry, arm=arm, country=country) for arm in compared_arms(evidence))
+
+
+MOST_FINDINGS = 2
+"""Number of arms whose findings a title can hold; of more, none is in the title and each is in the text."""
+
+
+def findings_title(evidence: Evidence, words: Words) -> str:
+    """Return the finding of each arm as a title; empty where there is none, or too many for a title."""
+    findings = [finding(words, one) for one in headline_comparisons(evidence)]
+    if not 1 <= len(findings) <= MOST_FINDINGS:
+        return ""
+    return reduce(lambda left, right: words.text("{left}; {right}", left=left, right=right), findings)
+
+
+def arm_line(words: Words, arm: ArmFacts, said: str | Inline) -> Inline:
+    """Return what is said of an arm, its name before it."""
+    return words.line("{label}: {text}", label=Span(text=arm.label, strong=True), text=said)
 
 
 def country_names(evidence: Evidence, words: Words) -> str:
@@ -51,6 +69,13 @@ def number_of_schools(evidence: Evidence) -> int | None:
     return max(sizes, default=0) or None
 
 
+def number_analysed(evidence: Evidence) -> int | None:
+    """Return how many of the randomised schools the headline analysis rests on; None when nobody knows."""
+    answers = [one for one in headline_comparisons(evidence) if one.verdict is not Verdict.NONE]
+    sizes = [one.difference.n_schools for one in answers if one.difference is not None]
+    return max(sizes, default=0) or None
+
+
 def number_of_pupils(evidence: Evidence) -> int | None:
     """Return how many pupils the headline analysis rests on; None when it could not be made or is of very few."""
     sizes = [one.difference.n_pupils for one in headline_comparisons(evidence) if one.difference is not None]
@@ -59,14 +84,52 @@ def number_of_pupils(evidence: Evidence) -> int | None:
 
 
 def size_phrase(evidence: Evidence, words: Words) -> str:
-    """Return "62 schools, 3,401 pupils analysed", or what of it is known; empty when nothing is."""
-    schools, pupils = number_of_schools(evidence), number_of_pupils(evidence)
+    """Return "62 schools drawn, 61 schools and 3,401 pupils analysed", or what of it is known; else nothing."""
+    schools, analysed = number_of_schools(evidence), analysed_phrase(evidence, words)
     parts = []
-    if schools is not None:
+    if schools is not None and are_all_analysed(evidence):
         parts.append(words.schools(schools))
-    if pupils is not None:
-        parts.append(words.plural("{n} pupil analysed", "{n} pupils analysed", pupils))
+    elif schools is not None:
+        parts.append(words.plural("{n} school drawn", "{n} schools drawn", schools))
+    if analysed:
+        parts.append(analysed)
     return words.text("{left}, {right}", left=parts[0], right=parts[1]) if len(parts) > 1 else "".join(parts)
+
+
+def are_all_analysed(evidence: Evidence) -> bool:
+    """Whether every randomised school is in the headline analysis, as far as anyone knows."""
+    analysed = number_analysed(evidence)
+    return analysed is None or analysed == number_of_schools(evidence)
+
+
+def analysed_phrase(evidence: Evidence, words: Words) -> str:
+    """Return "3,401 pupils analysed", with the schools before them where not all that were drawn are analysed."""
+    schools, pupils = number_analysed(evidence), number_of_pupils(evidence)
+    if are_all_analysed(evidence) or schools is None:
+        return "" if pupils is None else words.plural("{n} pupil analysed", "{n} pupils analysed", pupils)
+    if pupils is None:
+        return words.plural("{n} school analysed", "{n} schools analysed", schools)
+    return words.text("{schools} and {pupils} analysed", schools=words.schools(schools), pupils=words.pupils(pupils))
+
+
+def primary_note(evidence: Evidence, words: Words) -> tuple[Block, ...]:
+    """Return the caution that the headline was changed or removed after the freeze, or nothing."""
+    entry = headline(evidence)
+    if entry is None or not entry.since:
+        return ()
+    label = outcome_of(evidence, entry).label
+    if entry.since == "removed":
+        text = words.text(
+            "The frozen plan leads with “{outcome}”. That analysis was removed from the protocol after the freeze.",
+            outcome=label,
+        )
+    else:
+        text = words.text(
+            "The frozen plan leads with “{outcome}”. That analysis was changed after the freeze: read its result as"
+            " exploratory.",
+            outcome=label,
+        )
+    return (Note(kind="caution", title=words.text("Main analysis not as planned"), text=inline(text)),)
 
 
 def plan_note(evidence: Evidence, words: Words) -> tuple[Block, ...]:
@@ -80,9 +143,13 @@ def plan_note(evidence: Evidence, words: Words) -> tuple[Block, ...]:
 
 
 def key_figures(evidence: Evidence, words: Words) -> tuple[Block, ...]:
-    """Return the headline in large numbers: the difference, the levels, the size of the trial, the cost."""
-    found = [_difference(words, one) for one in headline_comparisons(evidence)[:1]]
-    found += [_level(evidence, words, one) for one in headline_comparisons(evidence)[:1]]
+    """Return the headline in large numbers: the difference of each arm, the level, the size of the trial, the cost.
+
+    They follow the verdict: where the direction is unclear, none of them is a single estimate or a level that it gives.
+    """
+    answers = headline_comparisons(evidence)
+    found = [_difference(words, one) for one in answers]
+    found += [_level(words, one) for one in answers if len(answers) == 1]
     found += [_size(evidence, words), _cost(evidence, words)]
     figures = tuple(entry for entry in found if entry is not None)
     return (KeyFigures(figures=figures),) if len(figures) > 1 else ()
@@ -138,14 +205,23 @@ def _difference(words: Words, one: Comparison) -> KeyFigure | None:
     else:
         label = words.text("{outcome} in {schools}", outcome=one.outcome.label, schools=schools)
     level = words.numbers.level(difference.conf_level)
+    if one.verdict is Verdict.UNCLEAR:
+        ends = [amount(words, one, end, of=difference) for end in (difference.conf_low, difference.conf_high)]
+        detail = words.text("{level} interval: direction unclear", level=level)
+        return KeyFigure(value=words.line("{low} to {high}", low=ends[0], high=ends[1]), label=label, detail=detail)
     detail = words.text("{level} interval: {interval}", level=level, interval=_plain(span(words, one)))
     return KeyFigure(value=amount(words, one, difference.estimate, of=difference), label=label, detail=detail)
 
 
-def _level(evidence: Evidence, words: Words, one: Comparison) -> KeyFigure | None:
-    shown = shown_means(evidence, one.analysis, all_estimates(evidence))
-    before, after = shown.get((one.reference.name, one.country)), shown.get((one.arm.name, one.country))
-    if before is None or after is None or one.outcome.kind != "binary" or not one.outcome.event:
+def _level(words: Words, one: Comparison) -> KeyFigure | None:
+    before, after = one.mean_reference, one.adjusted_mean
+    if before is None or one.outcome.kind != "binary" or not one.outcome.event:
+        return None
+    if one.verdict is Verdict.UNCLEAR:
+        template = message("of every 100 pupils {event} in {schools}")
+        label = words.text(template, event=one.outcome.event, schools=schools_of(words, one.reference))
+        return KeyFigure(value=(figure(words, one, before.estimate, of=before),), label=label, detail="")
+    if after is None or one.verdict is Verdict.NONE:
         return None
     return KeyFigure(
         value=(figure(words, one, after.estimate, of=after),),
@@ -161,10 +237,10 @@ def _level(evidence: Evidence, words: Words, one: Comparison) -> KeyFigure | Non
 
 
 def _size(evidence: Evidence, words: Words) -> KeyFigure | None:
-    schools, pupils = number_of_schools(evidence), number_of_pupils(evidence)
+    schools = number_of_schools(evidence)
     if schools is None:
         return None
-    detail = "" if pupils is None else words.plural("{n} pupil analysed", "{n} pupils analysed", pupils)
+    detail = analysed_phrase(evidence, words)
     label = words.plural("school drawn by lot", "schools drawn by lot", schools)
     return KeyFigure(value=inline(words.numbers.count(schools)), label=label, detail=detail)
 

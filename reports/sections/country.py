@@ -8,14 +8,16 @@ from reports.figures.forest import forest_plot
 from reports.figures.shares import shares_plot
 from reports.sections.common import (
     country_names,
+    findings_title,
     headline_comparisons,
     key_figures,
     paragraph,
     plan_note,
+    primary_note,
     size_phrase,
 )
 from reports.selection import compared_arms, has_countries, headline
-from reports.sentences import answer, check, finding
+from reports.sentences import answer, check
 from reports.tables import beside_table, outcomes_table
 from reports.words import words
 
@@ -24,8 +26,8 @@ def country_title(evidence: Evidence, language: str) -> tuple[Block, ...]:
     """Return the title block: the country and what was found there."""
     text = words(language)
     name = country_names(evidence, text)
-    findings = [finding(text, one) for one in headline_comparisons(evidence)]
-    title = text.text("{country}: {finding}", country=name, finding=findings[0]) if findings else name
+    found = findings_title(evidence, text)
+    title = text.text("{country}: {finding}", country=name, finding=found) if found else name
     return (
         Title(
             kind=text.text("Country report"),
@@ -41,7 +43,7 @@ def country_answer(evidence: Evidence, language: str) -> tuple[Block, ...]:
     text = words(language)
     name = country_names(evidence, text)
     blocks: list[Block] = [Heading(text=text.text("The answer for {country}", country=name), anchor="answer")]
-    blocks += plan_note(evidence, text)
+    blocks += [*plan_note(evidence, text), *primary_note(evidence, text)]
     for one in headline_comparisons(evidence):
         said = text.joined([answer(text, one), check(text, one)])
         blocks.append(Paragraph(text=said, style="lead"))
@@ -49,7 +51,10 @@ def country_answer(evidence: Evidence, language: str) -> tuple[Block, ...]:
     if has_countries(evidence):
         for one in headline_comparisons(evidence, country=""):
             said = answer(text, one)
-            blocks.append(Note(kind="info", title=text.text("All countries together"), text=said))
+            title = text.text("All countries together")
+            if len(compared_arms(evidence)) > 1:
+                title = text.text("All countries together: {arm}", arm=one.arm.label)
+            blocks.append(Note(kind="info", title=title, text=said))
     return tuple(blocks)
 
 

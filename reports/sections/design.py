@@ -7,10 +7,11 @@ from typing import cast
 
 from randomisation.design import Design
 from reports.blocks import Block, Bullets, Column, Heading, Inline, Note, Span, inline
-from reports.evidence import AnalysisFacts, ArmFacts, Evidence
+from reports.evidence import AnalysisFacts, Evidence
 from reports.sections.certificate import design_sentences
-from reports.sections.common import country_names, number_of_schools, paragraph
+from reports.sections.common import arm_line, country_names, number_of_schools, paragraph
 from reports.selection import compared_arms, main_analyses, outcome_of, reference_arm
+from reports.tables.cells import SINCE
 from reports.tables.layout import line, table
 from reports.words import Words, message, words
 
@@ -165,14 +166,16 @@ def _schools(evidence: Evidence, words: Words) -> str:
 
 
 def _arms(evidence: Evidence, words: Words) -> Iterable[Inline]:
-    for arm in compared_arms(evidence):
-        yield _arm(words, arm, evidence.intervention or words.text("The protocol does not describe it."))
+    """Yield each arm with its description; what the protocol says of all compared arms together is said once."""
+    undescribed = words.text("The protocol does not describe it.")
+    compared = compared_arms(evidence)
+    shared = [arm for arm in compared if not arm.description]
+    if shared:
+        label = Span(text=words.listed([arm.label for arm in shared]), strong=True)
+        yield words.line("{label}: {text}", label=label, text=evidence.intervention or undescribed)
+    yield from (arm_line(words, arm, arm.description) for arm in compared if arm.description)
     reference = reference_arm(evidence)
-    yield _arm(words, reference, evidence.comparison or words.text("The protocol does not describe it."))
-
-
-def _arm(words: Words, arm: ArmFacts, said: str) -> Inline:
-    return words.line("{label}: {text}", label=Span(text=arm.label, strong=True), text=said)
+    yield arm_line(words, reference, reference.description or evidence.comparison or undescribed)
 
 
 def _wave(words: Words, label: str, date: str) -> str:
@@ -197,6 +200,14 @@ def _outcomes(evidence: Evidence, words: Words) -> Block:
     )
 
 
+def role_text(words: Words, entry: AnalysisFacts) -> str:
+    """Return the role of an analysis, and what became of it after the freeze."""
+    role = words.text(ROLES.get(entry.standing, entry.standing))
+    if not entry.since:
+        return role
+    return words.text("{left}, {right}", left=role, right=words.text(SINCE[entry.since]))
+
+
 def _outcome(evidence: Evidence, words: Words, entry: AnalysisFacts) -> tuple[str, ...]:
     outcome = outcome_of(evidence, entry)
     definition = outcome.description
@@ -205,4 +216,4 @@ def _outcome(evidence: Evidence, words: Words, entry: AnalysisFacts) -> tuple[st
         definition = words.text("{first} {second}", first=definition, second=unit) if definition else unit
     label = evidence.waves[outcome.wave][0] if outcome.wave in evidence.waves else outcome.wave
     better = words.text("lower") if outcome.direction == "lower" else words.text("higher")
-    return (outcome.label, definition, label, better, words.text(ROLES.get(entry.role, entry.role)))
+    return (outcome.label, definition, label, better, role_text(words, entry))

@@ -22,7 +22,7 @@ def participant_flow(evidence: Evidence, language: str) -> tuple[Block, ...]:
     if flow is None:
         return heading, paragraph(text.text("Nothing is known about the flow of schools and pupils."))
     sentences = [said for entry in flow.arms if (said := _kept(text, entry))]
-    drawn = flow_diagram(evidence, text) or flow_table(evidence, text)
+    drawn = flow_diagram(evidence, text) or flow_table(evidence, text)  # a table where arms are too many to draw
     body = [paragraph(text.joined(sentences))] if sentences else []
     body += [paragraph(text.joined(said)) for said in [consent(evidence, text, flow.arms)] if said]
     return (heading, *body, *([drawn] if drawn is not None else []))

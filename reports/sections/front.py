@@ -5,11 +5,15 @@ from __future__ import annotations
 from reports.blocks import Block, Bullets, Heading, Inline, Paragraph, Span, Title
 from reports.evidence import Evidence
 from reports.sections.common import (
+    analysed_phrase,
+    are_all_analysed,
+    arm_line,
     country_names,
     headline_comparisons,
     key_figures,
     number_of_schools,
     plan_note,
+    primary_note,
     size_phrase,
 )
 from reports.selection import compared_arms, main_analyses
@@ -47,6 +51,7 @@ def summary(evidence: Evidence, language: str) -> tuple[Block, ...]:
     return (
         Heading(text=text.text("Summary"), anchor="summary"),
         *plan_note(evidence, text),
+        *primary_note(evidence, text),
         *answers,
         *key_figures(evidence, text),
         Bullets(items=tuple(_points(evidence, text))),
@@ -57,22 +62,30 @@ def _points(evidence: Evidence, words: Words) -> list[Inline]:
     points = [_point(words, words.text("Design"), _design(evidence, words))]
     if evidence.intervention:
         points.append(_point(words, words.text("Intervention"), evidence.intervention))
+    arms = compared_arms(evidence)
+    points += [arm_line(words, arm, arm.description) for arm in arms if arm.description]
     if evidence.comparison:
         points.append(_point(words, words.text("Comparison"), evidence.comparison))
-    others = [
-        short(words, comparison(evidence, entry, arm=arm))
-        for entry in main_analyses(evidence)[1:]
-        for arm in compared_arms(evidence)
-    ]
-    if others:
-        points.append(_point(words, words.text("Other outcomes"), words.joined(others)))
+    for arm in arms:
+        others = [short(words, comparison(evidence, entry, arm=arm)) for entry in main_analyses(evidence)[1:]]
+        label = words.text("Other outcomes")
+        if len(arms) > 1:
+            label = words.text("Other outcomes, {arm}", arm=arm.label)
+        points += [_point(words, label, words.joined(others))] if others else []
     return points
 
 
 def _design(evidence: Evidence, words: Words) -> str:
-    schools = number_of_schools(evidence)
+    schools, analysed = number_of_schools(evidence), analysed_phrase(evidence, words)
     if schools is None:
         return words.text("schools were drawn by lot, and pupils analysed with the school they were in at the start.")
+    if not are_all_analysed(evidence):
+        return words.plural(
+            "{n} school was drawn by lot; {analysed}, with the school that pupils were in at the start.",
+            "{n} schools were drawn by lot; {analysed}, with the school that pupils were in at the start.",
+            schools,
+            analysed=analysed,
+        )
     return words.plural(
         "{n} school was drawn by lot, and pupils analysed with the school they were in at the start.",
         "{n} schools were drawn by lot, and pupils analysed with the school they were in at the start.",

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from reports.blocks import Block, Bullets, Heading, Inline, inline
 from reports.evidence import Evidence
-from reports.sections.common import headline_comparisons, number_of_schools
-from reports.selection import compared_arms, has_countries, main_analyses
-from reports.sentences import Verdict, comparison, disagrees, span
+from reports.sections.common import arm_line, headline_comparisons, number_analysed, number_of_schools
+from reports.selection import compared_arms, has_countries, headline, main_analyses
+from reports.sentences import Comparison, Verdict, comparison, disagrees, span, why_not
 from reports.tables.flow import flow_of
 from reports.words import Words, words
 
@@ -35,16 +35,11 @@ def limits(evidence: Evidence, words: Words) -> Iterator[Inline]:
 
 
 def _precision(evidence: Evidence, words: Words) -> Iterator[Inline]:
-    for one in headline_comparisons(evidence):
-        if one.verdict is Verdict.UNCLEAR:
-            yield words.line(
-                "The main result leaves its direction open: differences {interval} fit the data.",
-                interval=span(words, one),
-            )
-        if one.verdict is Verdict.NONE:
-            yield words.line("The main outcome, “{outcome}”, could not be estimated.", outcome=one.outcome.label)
-        if disagrees(one):
-            yield words.line("For the main result, interval and randomisation test do not agree.")
+    answers = headline_comparisons(evidence)
+    for one in answers:
+        points = list(_of_headline(words, one))
+        named = len(answers) > 1
+        yield from (arm_line(words, one.arm, point) for point in points) if named else points
     schools = number_of_schools(evidence)
     if schools is not None and schools < FEW_SCHOOLS:
         yield inline(
@@ -56,7 +51,29 @@ def _precision(evidence: Evidence, words: Words) -> Iterator[Inline]:
         )
 
 
+def _of_headline(words: Words, one: Comparison) -> Iterator[Inline]:
+    if one.verdict is Verdict.UNCLEAR:
+        yield words.line(
+            "The main result leaves its direction open: differences {interval} fit the data.",
+            interval=span(words, one),
+        )
+    if one.verdict is Verdict.NONE:
+        said = words.text("The main outcome, “{outcome}”, could not be estimated.", outcome=one.outcome.label)
+        yield words.joined([said, why_not(words, one)])
+    if disagrees(one):
+        yield words.line("For the main result, interval and randomisation test do not agree.")
+
+
 def _losses(evidence: Evidence, words: Words) -> Iterator[Inline]:
+    drawn, analysed = number_of_schools(evidence), number_analysed(evidence)
+    if drawn is not None and analysed is not None and analysed < drawn:
+        yield inline(
+            words.plural(
+                "{n} school that was drawn is not in the main analysis.",
+                "{n} schools that were drawn are not in the main analysis.",
+                drawn - analysed,
+            )
+        )
     flow = flow_of(evidence)
     if flow is None:
         return
@@ -78,25 +95,26 @@ def _plan_and_draw(evidence: Evidence, words: Words) -> Iterator[Inline]:
         yield inline(words.text("The analysis plan was not frozen before the results were seen."))
     if evidence.design.get("drawn") == "elsewhere":
         yield inline(words.text("The draw of schools was made elsewhere and cannot be repeated from its record."))
-    n_outcomes = len(main_analyses(evidence)) * len(compared_arms(evidence))
-    if n_outcomes > 1:
+    n_made = sum(one.verdict is not Verdict.NONE for one in _shown_at_a_glance(evidence))
+    if n_made > 1:
         yield inline(
             words.plural(
-                "{n} comparison was made without correction for their number.",
-                "{n} comparisons were made without correction for their number; one that stands alone may be chance.",
-                n_outcomes,
+                "{n} comparison is in the table of outcomes, without correction for their number.",
+                "{n} comparisons are in the table of outcomes, without correction for their number; one that stands"
+                " alone may be chance.",
+                n_made,
             )
         )
 
 
 def _breadth(evidence: Evidence, words: Words) -> Iterator[Inline]:
-    failed = [
-        entry
-        for entry in main_analyses(evidence)[1:]
-        if all(comparison(evidence, entry, arm=arm).verdict is Verdict.NONE for arm in compared_arms(evidence))
+    first, several = headline(evidence), len(compared_arms(evidence)) > 1
+    failed = [one for one in _shown_at_a_glance(evidence) if one.verdict is Verdict.NONE and one.analysis is not first]
+    labels = [
+        words.text("{outcome} ({arm})", outcome=one.outcome.label, arm=one.arm.label) if several else one.outcome.label
+        for one in failed
     ]
-    if failed:
-        labels = [comparison(evidence, entry).outcome.label for entry in failed]
+    if labels:
         yield inline(words.text("Not estimated: {outcomes}.", outcomes=words.listed(labels)))
     if has_countries(evidence):
         yield inline(
@@ -107,3 +125,10 @@ def _breadth(evidence: Evidence, words: Words) -> Iterator[Inline]:
             )
         )
     yield inline(words.text("The results are about schools like those that took part; others may respond differently."))
+
+
+def _shown_at_a_glance(evidence: Evidence) -> Iterator[Comparison]:
+    """Yield the rows of the table of outcomes."""
+    for entry in main_analyses(evidence):
+        for arm in compared_arms(evidence):
+            yield comparison(evidence, entry, arm=arm)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from reports.blocks import Block, Bullets, Heading, Inline, Note, Span, inline
 from reports.evidence import AnalysisFacts, Evidence
 from reports.sections.common import paragraph
-from reports.sections.design import ROLES
+from reports.sections.design import role_text
 from reports.selection import has_countries, outcome_of
 from reports.tables.sensitivity import ASSUMPTIONS, model_phrase
 from reports.words import Words, message, words
@@ -94,7 +94,7 @@ def _entry(evidence: Evidence, words: Words, entry: AnalysisFacts) -> Inline:
         "{entry} ({outcome}; {role}): {model}; {allowed}; {missing}.",
         entry=Span(text=entry.name, strong=True),
         outcome=outcome_of(evidence, entry).label,
-        role=words.text(ROLES.get(entry.role, entry.role)),
+        role=role_text(words, entry),
         model=model_phrase(words, entry),
         allowed=allowed,
         missing=words.text(ASSUMPTIONS[entry.missing_outcome]),

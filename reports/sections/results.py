@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import reduce
 
 from analysis.results import Estimate
 from reports.blocks import Block, Heading, Inline, Paragraph, Span
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence
 from reports.figures.forest import forest_plot
 from reports.figures.shares import shares_plot
-from reports.sections.common import paragraph
+from reports.sections.common import arm_line, paragraph
 from reports.selection import (
     all_estimates,
     compared_arms,
@@ -19,7 +20,7 @@ from reports.selection import (
     outcome_of,
     sensitivity_analyses,
 )
-from reports.sentences import Comparison, answer, check, comparison, figure, needed
+from reports.sentences import Comparison, answer, check, comparison, effect, figure, needed
 from reports.tables import (
     by_country_table,
     effect_sizes_table,
@@ -29,6 +30,7 @@ from reports.tables import (
     sensitivity_table,
 )
 from reports.tables.adjustment import adjustment_sentence, adjustment_table
+from reports.tables.cells import SINCE
 from reports.words import Words, message, words
 
 
@@ -53,12 +55,16 @@ def results_by_outcome(evidence: Evidence, language: str) -> tuple[Block, ...]:
     for entry in main_analyses(evidence):
         outcome = outcome_of(evidence, entry)
         blocks.append(Heading(text=_heading(text, entry, outcome.label), level=2, anchor=f"outcome-{entry.name}"))
+        if entry.since == "removed":
+            blocks.append(paragraph(effect(text, comparison(evidence, entry))))
+            continue
         if entry.role == "exploratory":
             blocks.append(Paragraph(text=_exploratory(text), style="small"))
         for arm in compared_arms(evidence):
             one = comparison(evidence, entry, arm=arm)
             number = found.usable(entry.name, "number_needed_to_treat", arm=arm.name, country=one.country)
-            said = [answer(text, one), needed(text, one, number), check(text, one), _alike(evidence, text, one)]
+            said = [answer(text, one), needed(text, one, number), check(text, one)]
+            said += [_alike(evidence, text, one)] if arm is compared_arms(evidence)[0] else []
             blocks.append(paragraph(text.joined([*said, adjustment_sentence(evidence, text, one)])))
             blocks.append(by_country_table(evidence, text, entry, arm=arm))
             moved = adjustment_table(evidence, text, one)
@@ -81,8 +87,12 @@ def results_by_country(evidence: Evidence, language: str) -> tuple[Block, ...]:
         blocks += [plot for plot in plots if plot is not None]
     if not blocks:
         return heading, paragraph(text.text("There is nothing to draw: no outcome could be estimated."))
-    sentences = [_across(evidence, text, first, arm) for arm in compared_arms(evidence)] if first and several else []
-    return (heading, *(paragraph(said) for said in sentences), *blocks)
+    sentences = [paragraph(_wide(text))] if first and several else []
+    if first and several:
+        ahead = [(arm, _ahead(evidence, text, first, arm)) for arm in compared_arms(evidence)]
+        named = len(ahead) > 1
+        sentences += [paragraph(arm_line(text, arm, said) if named else said) for arm, said in ahead if said]
+    return (heading, *sentences, *blocks)
 
 
 def sensitivity(evidence: Evidence, language: str) -> tuple[Block, ...]:
@@ -100,9 +110,16 @@ def sensitivity(evidence: Evidence, language: str) -> tuple[Block, ...]:
 
 
 def _heading(words: Words, entry: AnalysisFacts, label: str) -> str:
-    if entry.role == "primary":
-        return words.text("{outcome} (primary outcome)", outcome=label)
-    return words.text("{outcome} (exploratory)", outcome=label) if entry.role == "exploratory" else label
+    marks = [words.text(HEADS[entry.standing])] if entry.standing in HEADS else []
+    marks += [words.text(SINCE[entry.since])] if entry.since else []
+    if not marks:
+        return label
+    said = reduce(lambda left, right: words.text("{left}, {right}", left=left, right=right), marks)
+    return words.text("{outcome} ({marks})", outcome=label, marks=said)
+
+
+HEADS = {"primary": message("primary outcome"), "exploratory": message("exploratory")}
+"""How the heading of an outcome says its role."""
 
 
 def _exploratory(words: Words) -> Inline:
@@ -123,23 +140,26 @@ def _alike(evidence: Evidence, words: Words, one: Comparison) -> Inline:
     )
 
 
-def _across(evidence: Evidence, words: Words, entry: AnalysisFacts, arm: ArmFacts) -> Inline:
-    """Say what the two-stage summary says about countries in general."""
-    one = comparison(evidence, entry, arm=arm, country="")
-    ahead = all_estimates(evidence).usable(entry.name, "prediction_interval", arm=arm.name)
-    wide = words.text(
+def _wide(words: Words) -> str:
+    return words.text(
         "Intervals of single countries are wide: a country whose interval includes no difference has not been shown to"
         " differ from the others."
     )
+
+
+def _ahead(evidence: Evidence, words: Words, entry: AnalysisFacts, arm: ArmFacts) -> Inline:
+    """Say what the two-stage summary says about a further country; nothing where there is no such interval."""
+    one = comparison(evidence, entry, arm=arm, country="")
+    ahead = all_estimates(evidence).usable(entry.name, "prediction_interval", arm=arm.name)
     if ahead is None or not math.isfinite(ahead.conf_low):
-        return words.joined([wide])
+        return ()
     ends = {"low": _end(words, one, ahead, ahead.conf_low), "high": _end(words, one, ahead, ahead.conf_high)}
     template = message("In a further country like these, the difference could be anywhere from {low} to {high}.")
     if one.outcome.kind == "binary":
         template = message(
             "In a further country like these, the difference could be anywhere from {low} to {high} per 100 pupils."
         )
-    return words.joined([wide, words.line(template, **ends)])
+    return words.line(template, **ends)
 
 
 def _end(words: Words, one: Comparison, estimate: Estimate, value: float) -> Span:

@@ -7,7 +7,7 @@ import math
 from analysis.adjustment import ALL, NONE
 from reports.blocks import Column, Table
 from reports.evidence import Evidence
-from reports.selection import as_float, focus, records
+from reports.selection import as_float, compared_arms, focus, records
 from reports.sentences import Comparison
 from reports.tables.layout import line, table
 from reports.words import Words
@@ -31,7 +31,7 @@ def adjustment_table(evidence: Evidence, words: Words, one: Comparison) -> Table
         return None
     return table(
         words,
-        words.text("What covariates do to the estimate: {outcome}", outcome=one.outcome.label),
+        _caption(evidence, words, one),
         columns=(
             Column(label=words.text("Allowing for"), width=3.0),
             Column(label=words.text("Difference"), align="right", width=1.2),
@@ -47,6 +47,14 @@ def adjustment_table(evidence: Evidence, words: Words, one: Comparison) -> Table
             )
         ],
         anchor=f"adjustment-{one.analysis.name}-{one.arm.name}",
+    )
+
+
+def _caption(evidence: Evidence, words: Words, one: Comparison) -> str:
+    if len(compared_arms(evidence)) == 1:
+        return words.text("What covariates do to the estimate: {outcome}", outcome=one.outcome.label)
+    return words.text(
+        "What covariates do to the estimate: {outcome}, {arm}", outcome=one.outcome.label, arm=one.arm.label
     )
 
 

@@ -7,8 +7,16 @@ from reports.evidence import Evidence
 from reports.means import shown_means
 from reports.selection import all_estimates, compared_arms, focus, main_analyses, reference_arm
 from reports.sentences import Comparison, comparison
-from reports.tables.cells import difference_cell, interval_cell, mean_cell, outcome_head, place_label, verdict_cell
-from reports.tables.glance import failures
+from reports.tables.cells import (
+    adjusted_cell,
+    difference_cell,
+    interval_cell,
+    mean_cell,
+    outcome_head,
+    place_label,
+    verdict_cell,
+)
+from reports.tables.glance import adjusted_head, adjusted_note, failures
 from reports.tables.layout import Line, line, table
 from reports.words import Words
 
@@ -30,7 +38,7 @@ def beside_table(evidence: Evidence, words: Words, *, anchor: str = "outcomes") 
                 line(
                     outcome_head(words, own),
                     mean_cell(words, own, own.reference, shown),
-                    mean_cell(words, own, own.arm, shown),
+                    adjusted_cell(words, own, shown),
                     difference_cell(words, own, own.difference, strong=True),
                     interval_cell(words, own, own.difference),
                     verdict_cell(words, own),
@@ -40,7 +48,7 @@ def beside_table(evidence: Evidence, words: Words, *, anchor: str = "outcomes") 
             )
     here = place_label(evidence, words, focus(evidence))
     together = place_label(evidence, words, "")
-    compared = arms[0].label if len(arms) == 1 else words.text("Compared schools")
+    compared = adjusted_head(evidence, words)
     return table(
         words,
         words.text("Outcomes at a glance: {country}, and all countries together", country=here),
@@ -57,10 +65,8 @@ def beside_table(evidence: Evidence, words: Words, *, anchor: str = "outcomes") 
         lines=lines,
         threshold=evidence.disclosure_threshold,
         note=[
-            words.text(
-                "Means and numbers per 100 are as observed; differences are estimates of the planned models. The"
-                " estimate for all countries is the more precise one."
-            ),
+            adjusted_note(evidence, words),
+            words.text("The estimate for all countries is the more precise one."),
             *failures(words, rows),
         ],
         anchor=anchor,

@@ -10,8 +10,16 @@ from reports.disclosure import Count
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence
 from reports.means import Means, places, shown_means
 from reports.selection import Estimates, all_estimates, compared_arms, has_countries, reference_arm
-from reports.sentences import Comparison, comparison
-from reports.tables.cells import difference_cell, interval_cell, mean_cell, p_cell, place_label, unit_phrase
+from reports.sentences import Comparison, Verdict, comparison, schools_of, why_not
+from reports.tables.cells import (
+    adjusted_cell,
+    difference_cell,
+    interval_cell,
+    mean_cell,
+    p_cell,
+    place_label,
+    unit_phrase,
+)
 from reports.tables.layout import Line, line, table
 from reports.words import Words
 
@@ -48,6 +56,7 @@ def by_country_table(
             Column(label=words.text("Pupils"), align="right", width=0.9),
             Column(label=reference_arm(evidence).label, align="right", width=1.1),
             Column(label=arm.label, align="right", width=1.1),
+            Column(label=words.text("{arm}, adjusted", arm=arm.label), align="right", width=1.1),
             Column(label=words.text("Difference"), align="right", width=1.2),
             Column(label=words.text("{level} interval", level=words.numbers.level(level)), align="right", width=1.8),
             Column(label=words.text("p"), align="right", width=0.8),
@@ -67,6 +76,7 @@ def _line(evidence: Evidence, words: Words, one: Comparison, shown: Means) -> Li
         Count(value=None if 0 < n_pupils < evidence.disclosure_threshold else n_pupils),
         mean_cell(words, one, one.reference, shown),
         mean_cell(words, one, one.arm, shown),
+        adjusted_cell(words, one, shown),
         difference_cell(words, one, one.difference, strong=one.country == ""),
         interval_cell(words, one, one.difference),
         p_cell(words, one.difference),
@@ -91,7 +101,7 @@ def _across(words: Words, one: Comparison, estimates: Estimates) -> list[Line]:
 
 
 def _summary(words: Words, one: Comparison, estimate: Estimate, label: str) -> Line:
-    empty = ("", "", "", "")
+    empty = ("", "", "", "", "")
     centre = difference_cell(words, one, estimate) if math.isfinite(estimate.estimate) else ""
     p = p_cell(words, estimate) if math.isfinite(estimate.p_value) else ""
     return line(label, *empty, centre, interval_cell(words, one, estimate), p, kind="total")
@@ -99,13 +109,16 @@ def _summary(words: Words, one: Comparison, estimate: Estimate, label: str) -> L
 
 def _note(evidence: Evidence, words: Words, rows: list[Comparison]) -> list[str | Inline]:
     note: list[str | Inline] = [
-        words.text("Means and numbers per 100 are as observed; differences are estimates of the planned model.")
+        words.text(
+            "Means and numbers per 100 are as observed, but for the adjusted ones: the observed figure of {reference}"
+            " plus the difference, which is the estimate of the planned model.",
+            reference=schools_of(words, rows[0].reference),
+        )
     ]
     for one in rows:
-        place = place_label(evidence, words, one.country)
-        if one.difference is None:
-            note.append(words.text("{outcome}: not estimated.", outcome=place))
-        elif one.difference.status == "failed":
-            reason = one.difference.reason
-            note.append(words.text("{outcome}: not estimated. {reason}", outcome=place, reason=reason))
+        if one.verdict is not Verdict.NONE:
+            continue
+        place, reason = place_label(evidence, words, one.country), why_not(words, one)
+        said = words.text("{outcome}: not estimated.", outcome=place)
+        note.append(words.text("{outcome}: not estimated. {reason}", outcome=place, reason=reason) if reason else said)
     return note

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from functools import reduce
 
 from analysis.results import Estimate
 from reports.blocks import Inline, Span
@@ -10,9 +12,9 @@ from reports.disclosure import Count
 from reports.evidence import ArmFacts, Evidence
 from reports.means import Means
 from reports.selection import has_countries
-from reports.sentences import VERDICTS, Comparison, disagrees, figure
+from reports.sentences import VERDICTS, Comparison, Verdict, disagrees, figure
 from reports.tables.layout import Cell
-from reports.words import Words
+from reports.words import Words, message
 
 HIDDEN = Count(value=None)
 """A figure that is suppressed."""
@@ -37,6 +39,15 @@ def mean_cell(words: Words, one: Comparison, arm: ArmFacts, shown: Means) -> Cel
         return words.numbers.decimal(math.nan)
     mean = shown[key]
     return HIDDEN if mean is None else figure(words, one, mean.estimate, of=mean)
+
+
+def adjusted_cell(words: Words, one: Comparison, shown: Means) -> Cell:
+    """Return the adjusted mean or share of the compared arm, carrying its estimate."""
+    keys = [(arm.name, one.country) for arm in (one.reference, one.arm)]
+    if any(key in shown and shown[key] is None for key in keys):
+        return HIDDEN
+    mean = one.adjusted_mean
+    return words.numbers.decimal(math.nan) if mean is None else figure(words, one, mean.estimate, of=mean)
 
 
 def difference_cell(words: Words, one: Comparison, estimate: Estimate | None, *, strong: bool = False) -> Cell:
@@ -66,7 +77,8 @@ def p_cell(words: Words, estimate: Estimate | None) -> Cell:
 def verdict_cell(words: Words, one: Comparison) -> Cell:
     """Return what can be said, in a word or two; a star where interval and randomisation test do not agree."""
     said = words.text(VERDICTS[one.verdict])
-    return words.text("{verdict}*", verdict=said) if disagrees(one) else said
+    marked = words.text("{verdict}*", verdict=said) if disagrees(one) else said
+    return Span(text=marked, strong=one.verdict is Verdict.WORSE)
 
 
 def outcome_head(words: Words, one: Comparison, *, with_unit: bool = True) -> Inline:
@@ -75,10 +87,28 @@ def outcome_head(words: Words, one: Comparison, *, with_unit: bool = True) -> In
     unit = unit_phrase(words, one)
     said = unit.casefold() in one.outcome.label.casefold()
     head = words.line("{outcome}, {unit}", outcome=name, unit=unit) if with_unit and not said else (name,)
-    if one.analysis.role == "primary":
-        return words.line("{outcome} (primary)", outcome=head)
-    if one.repeated:
-        return words.line("{outcome} (plan entry “{entry}”)", outcome=head, entry=one.analysis.name)
-    if one.analysis.role == "exploratory":
-        return words.line("{outcome} (exploratory)", outcome=head)
-    return head
+    marks = list(_marks(words, one))
+    if not marks:
+        return head
+    together = reduce(lambda left, right: words.text("{left}, {right}", left=left, right=right), marks)
+    return words.line("{outcome} ({marks})", outcome=head, marks=together)
+
+
+def _marks(words: Words, one: Comparison) -> Iterator[str]:
+    """Yield the role of an analysis, which of several it is, and what became of it after the freeze."""
+    entry = one.analysis
+    if entry.standing == "primary":
+        yield words.text("primary")
+    elif one.repeated:
+        yield words.text("plan entry “{entry}”", entry=entry.name)
+    elif entry.standing == "exploratory":
+        yield words.text("exploratory")
+    if entry.since:
+        yield words.text(SINCE[entry.since])
+
+
+SINCE = {
+    "changed": message("changed after the freeze"),
+    "removed": message("removed after the freeze"),
+}
+"""What became of a planned analysis."""

@@ -80,7 +80,7 @@ def estimates_table(evidence: Evidence, words: Words, *, anchor: str = "estimate
 
 
 # Figures that, beside the difference, give the reference arm's share away.
-_TELLING = ("cox_index", "risk_ratio", "marginal_odds_ratio")
+_TELLING = ("adjusted_mean", "cox_index", "risk_ratio", "marginal_odds_ratio")
 
 
 def _tells(row: Estimate, suppressed: set[tuple[str, str, str]], *, reference: str) -> bool:

@@ -127,6 +127,7 @@ def _place_rows(analysis: AnalysisFacts, country: str) -> list[dict[str, object]
             conf_low=low,
             conf_high=high,
         ),
+        _row(shared, "adjusted_mean", "pilot", term="pilot", estimate=control + difference),
         _row(
             shared,
             index,
@@ -252,6 +253,7 @@ def awards_estimates(analyses: Sequence[AnalysisFacts]) -> pd.DataFrame:
                 conf_low=low,
                 conf_high=high,
             ),
+            _row(shared, "adjusted_mean", "awards", term="awards", estimate=control + difference),
             _row(shared, "icc", "", estimate=0.171, conf_low=0.108, conf_high=0.268),
         ]
     return pd.DataFrame(rows, columns=ESTIMATE_COLUMNS)

@@ -11,6 +11,7 @@ from randomisation import Variable, by_stratum
 from reports.blocks import plain
 from reports.figures.balance_map import MOST_STRATA, balance_map
 from reports.words import words
+from tests.support.block_text import drawn
 
 ARMS = ("control", "pilot")
 
@@ -48,6 +49,17 @@ def test_one_stratum_has_no_map_and_of_many_the_largest_are_drawn() -> None:
     assert many is not None
     assert few is not None
     assert many.svg.count("<path") < 1.5 * few.svg.count("<path")
+
+
+def test_a_map_that_leaves_strata_out_says_how_many_and_where_they_are() -> None:
+    many = balance_map(table(30), words("en"), arm="pilot", arm_label="x")
+    few = balance_map(table(MOST_STRATA), words("en"), arm="pilot", arm_label="x")
+    assert many is not None
+    assert few is not None
+    said = "16 smaller strata are not drawn: by_stratum.csv has them."
+    assert said in plain(many.note)
+    assert said in " ".join(drawn(many))
+    assert "not drawn" not in plain(few.note)
 
 
 def test_cells_without_schools_of_both_arms_are_dashes() -> None:

@@ -16,7 +16,6 @@ from reports.evidence import AnalysisFacts, ArmFacts, OutcomeFacts
 from reports.sentences import (
     Comparison,
     Verdict,
-    adjusted,
     answer,
     check,
     comparison,
@@ -58,6 +57,7 @@ def one(outcome: OutcomeFacts, low: float, high: float, *, p: float = math.nan, 
         difference=estimate("difference", estimate=middle, conf_low=low, conf_high=high),
         mean_reference=estimate("mean", estimate=0.2),
         mean_arm=estimate("mean", estimate=0.2 + middle),
+        adjusted_mean=estimate("adjusted_mean", estimate=0.2 + middle),
         test=None if math.isnan(p) else estimate("randomisation_test", p_value=p),
         digits=digits,
     )
@@ -187,18 +187,22 @@ def test_levels_are_said_for_shares_and_for_means() -> None:
     )
 
 
-def test_an_estimate_that_is_not_the_plain_difference_of_the_figures_is_explained() -> None:
+def test_equal_observed_means_never_stand_beside_an_effect() -> None:
     plain_one = one(LEAVING, -0.04, -0.02)
-    assert adjusted(ENGLISH, plain_one) == ""
     assert plain_one.mean_arm is not None
     apart = replace(plain_one, mean_arm=replace(plain_one.mean_arm, estimate=0.2))
-    assert adjusted(ENGLISH, apart).startswith("The estimate allows for differences that were there at baseline")
-    assert plain(answer(ENGLISH, apart)).endswith("the plain difference of the two figures.")
-    assert adjusted(ENGLISH, replace(apart, mean_reference=None)) == ""
+    assert plain(levels(ENGLISH, apart)) == (
+        "Of every 100 pupils, 20.0 left school early in control schools and 17.0 (adjusted) in pilot schools."
+    )
+    unclear = one(LEAVING, -0.04, 0.006)
+    assert plain(answer(ENGLISH, unclear)).startswith("We cannot say")
+    assert plain(answer(ENGLISH, unclear)).endswith(
+        "20.0 left school early in control schools and 18.3 in pilot schools."
+    )
 
 
 def test_levels_are_left_out_when_an_arm_has_none() -> None:
-    assert levels(ENGLISH, replace(one(LEAVING, -0.04, -0.02), mean_arm=None)) == ()
+    assert levels(ENGLISH, replace(one(LEAVING, -0.04, -0.02), adjusted_mean=None)) == ()
 
 
 def test_what_was_not_estimated_is_said_with_its_reason() -> None:

@@ -1,0 +1,104 @@
+"""The analyses that reports show: those of the frozen plan first, whatever happened to them since.
+
+A report leads with what was planned. An entry that the protocol has changed keeps its place and is marked; one that it
+no longer has keeps its place without an estimate; one that was added comes last, as exploratory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from evaluation.frozen_plan import FROZEN
+from evaluation.protocol_reader import read_protocol
+from reports.evidence import AnalysisFacts, OutcomeFacts
+
+if TYPE_CHECKING:
+    from evaluation.protocol import Analysis, Outcome, Protocol
+    from evaluation.trial import Trial
+
+
+def shown_analyses(trial: Trial) -> tuple[tuple[AnalysisFacts, ...], tuple[OutcomeFacts, ...]]:
+    """Return the analyses of the frozen plan and of the protocol, and the outcomes that they are about.
+
+    Parameters
+    ----------
+    trial
+        With or without a frozen plan.
+
+    Returns
+    -------
+    tuple
+        Analyses of the plan in its order, then those that were added. Outcomes of the protocol, then those that only
+        the plan has.
+    """
+    protocol = trial.protocol
+    plan = read_protocol(trial.paths.plan / FROZEN) if trial.plan_state.frozen else protocol
+    unplanned = trial.plan_state.unplanned if trial.plan_state.frozen else frozenset()
+    analyses = tuple(_analyses(protocol, plan, unplanned=unplanned, is_frozen=trial.plan_state.frozen))
+    outcomes = [facts_of(outcome) for outcome in protocol.outcomes]
+    known = {outcome.name for outcome in outcomes}
+    outcomes += [facts_of(item) for item in plan.outcomes if item.name not in known]
+    return analyses, tuple(outcomes)
+
+
+def leading_analysis(trial: Trial) -> Analysis:
+    """Return the analysis of the protocol that leads: the first that was frozen as primary, else the first primary."""
+    protocol = trial.protocol
+    plan = read_protocol(trial.paths.plan / FROZEN) if trial.plan_state.frozen else protocol
+    frozen = [(item.name, item.outcome) for item in plan.analyses if item.role == "primary"]
+    now = {(item.name, item.outcome): item for item in protocol.analyses}
+    planned = [now[key] for key in frozen if key in now]
+    return planned[0] if planned else next(item for item in protocol.analyses if item.role == "primary")
+
+
+def facts_of(outcome: Outcome) -> OutcomeFacts:
+    """Return an outcome as reports name it."""
+    return OutcomeFacts(
+        name=outcome.name,
+        label=outcome.label,
+        kind=outcome.kind,
+        direction=outcome.direction,
+        unit=outcome.unit,
+        event=outcome.event_words,
+        who=outcome.event_people,
+        description=outcome.description,
+        wave=outcome.wave,
+    )
+
+
+def not_analysed(protocol: Protocol) -> tuple[str, ...]:
+    """Return the labels of outcomes that no analysis is about."""
+    analysed = {item.outcome for item in protocol.analyses}
+    return tuple(outcome.label for outcome in protocol.outcomes if outcome.name not in analysed)
+
+
+def _analyses(
+    protocol: Protocol, plan: Protocol, *, unplanned: frozenset[str], is_frozen: bool
+) -> Iterator[AnalysisFacts]:
+    # An entry under its old name that is about another outcome now is another analysis.
+    now = {(item.name, item.outcome): item for item in protocol.analyses}
+    for item in plan.analyses:
+        current = now.pop((item.name, item.outcome), None)
+        role = item.role if is_frozen else ""
+        if current is None:
+            name = f"{item.name}_as_planned" if any(one.name == item.name for one in protocol.analyses) else item.name
+            yield replace(_facts(item), name=name, planned=role, since="removed")
+        elif current.name in unplanned:
+            yield replace(_facts(current), role="exploratory", planned=role, since="changed")
+        else:
+            yield replace(_facts(current), planned=role)
+    for item in now.values():
+        yield replace(_facts(item), role="exploratory")
+
+
+def _facts(item: Analysis) -> AnalysisFacts:
+    return AnalysisFacts(
+        name=item.name,
+        outcome=item.outcome,
+        role=item.role,
+        model=item.model,
+        covariates=item.covariates,
+        missing_outcome=item.missing_outcome,
+    )
