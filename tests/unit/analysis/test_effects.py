@@ -92,6 +92,7 @@ def test_every_quantity_is_there_for_all_countries_and_each(continuous: dict[str
             "mean/control",
             "mean/pilot",
             "difference/pilot",
+            "adjusted_mean/pilot",
             "hedges_g/pilot",
             "randomisation_test/pilot",
             "randomisation_interval/pilot",
@@ -298,7 +299,7 @@ def test_an_outcome_that_nobody_has_gives_rows_that_say_so(frame: pd.DataFrame) 
         rows = answer(frame.assign(mark=empty))
         assert {row.status for row in rows} == {"failed"}
         assert all(row.reason for row in rows)
-        assert len(rows) == 4 * 9 + 1
+        assert len(rows) == 4 * 10 + 1
 
 
 def test_a_pair_of_which_one_school_sent_nothing_is_coped_with(frame: pd.DataFrame) -> None:
