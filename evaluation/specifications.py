@@ -129,7 +129,7 @@ def design_of(protocol: Protocol) -> Design:
     section = protocol.design
     matching, constraint = section.matching, section.constraint
     return Design(
-        arms=tuple(Arm(**arm.model_dump()) for arm in section.arms),
+        arms=tuple(Arm(**arm.model_dump(exclude={"description"})) for arm in section.arms),
         strata=(*section.strata, SCHOOL) if section.kind == "classes" else section.strata,
         cuts=tuple(section.cuts.items()),
         kind=DRAWN_AS.get(section.kind, "stratified"),
