@@ -159,7 +159,7 @@ def _field(found: Finding, files: Mapping[str, str], tables: Mapping[str, Table]
     return table.field(found.column) if table is not None and found.column in table.names else None
 
 
-def query_workbook(queries: Sequence[Query], *, school: str, catalogue: Catalogue) -> bytes:
+def query_workbook(queries: Sequence[Query], *, school: str, catalogue: Catalogue, mark: str = "") -> bytes:
     """Write the queries to a school as a workbook.
 
     Parameters
@@ -170,6 +170,8 @@ def query_workbook(queries: Sequence[Query], *, school: str, catalogue: Catalogu
         Identifier of the school, for the title.
     catalogue
         Texts in the school's language.
+    mark
+        What stands behind the title, such as that the data are simulated.
 
     Returns
     -------
@@ -183,7 +185,7 @@ def query_workbook(queries: Sequence[Query], *, school: str, catalogue: Catalogu
     sheet = book.worksheets[0]
     sheet.title = catalogue.text("Questions")
     lines = (
-        catalogue.text("Questions to the school {school}", school=school),
+        " · ".join(filter(None, (catalogue.text("Questions to the school {school}", school=school), mark))),
         catalogue.text("Please answer in the yellow cells, save the workbook and send it back as it is."),
         catalogue.text(
             "Write the right value. Write 'yes' if what stands there is right, '-' if nobody knows, and 'no' if the "

@@ -29,6 +29,7 @@ def xlsform(
     form_id: str = "",
     version: str = "1",
     schools: Mapping[str, str] | None = None,
+    mark: str = "",
 ) -> bytes:
     """Write a table as an XLSForm, one record a submission.
 
@@ -44,6 +45,8 @@ def xlsform(
         Version of the form.
     schools
         Identifier to name of the schools to choose from; with none the identifier is typed in.
+    mark
+        What stands behind the form's title, such as that the data are simulated.
 
     Returns
     -------
@@ -64,7 +67,8 @@ def xlsform(
     _choices(book, table, catalogues, names, schools=chosen)
     settings = book.create_sheet("settings")
     settings.append(["form_title", "form_id", "version", "default_language"])
-    settings.append([table_in(table, catalogues[0]), form_id or table.name, version, names[0]])
+    title = " · ".join(filter(None, (table_in(table, catalogues[0]), mark)))
+    settings.append([title, form_id or table.name, version, names[0]])
     return saved(book)
 
 

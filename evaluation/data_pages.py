@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError
 from evaluation.data_products import Written, stored_tables, written
+from evaluation.mode import marked
 from evaluation.provenance import whole_folder
 from evaluation.specifications import tables_of
 
@@ -39,7 +40,7 @@ def write_returns(trial: Trial) -> Written:
     target = trial.paths.root / "output" / "returns"
     with whole_folder(target) as folder:
         for country, language in pages_of(trial):
-            document = Document(blocks=returns_page(replace(known, only=country), language))
+            document = Document(blocks=returns_page(replace(known, only=country), language), practice=trial.is_practice)
             write_html(document, folder / _page("returns", country, language), language=language)
     return written(target)
 
@@ -97,7 +98,7 @@ def describe(
     wanted = list(pages)
     places = dict.fromkeys(country for country, _ in wanted)
     books = {country: codebook(tables, frames, rules=rules, country=country) for country in places}
-    (folder / "codebook.csv").write_bytes(csv_bytes(books[wanted[0][0]]))
+    (folder / "codebook.csv").write_bytes(csv_bytes(marked(trial, books[wanted[0][0]])))
     for country, language in wanted:
         book = Book(
             title=trial.protocol.trial.title,
@@ -109,7 +110,7 @@ def describe(
             threshold=rules.threshold,
             only=country,
         )
-        document = Document(blocks=codebook_page(book, language))
+        document = Document(blocks=codebook_page(book, language), practice=trial.is_practice)
         write_html(document, folder / _page("codebook", country, language), language=language)
     for name, table in tables.items():
         content = json.dumps(table_schema(table), indent=2, ensure_ascii=False) + "\n"

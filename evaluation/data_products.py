@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from data_schema.errors import DataError, ProtocolError
 from data_schema.files import write_whole
 from evaluation.consent import refusal_counts, refused_of
+from evaluation.mode import marked
 from evaluation.provenance import whole_folder
 from evaluation.specifications import tables_of
 
@@ -71,8 +72,10 @@ def export(trial: Trial, *, country: str) -> Written:
         When nothing has been collected, or the data should have been deleted by now.
     """
     from data_schema.exports import csv_bytes, parquet_bytes, spss_bytes, stata_bytes
+    from data_schema.messages import language_of
     from data_schema.table_schema import table_schema
     from evaluation.data_pages import describe, pages_of
+    from reports.writers.practice import practice_words
 
     if country not in trial.protocol.countries:
         known = ", ".join(sorted(trial.protocol.countries))
@@ -90,13 +93,15 @@ def export(trial: Trial, *, country: str) -> Written:
     with whole_folder(target) as folder:
         for name, frame in sorted(frames.items()):
             contents = {
-                "csv": csv_bytes(frame),
+                "csv": csv_bytes(marked(trial, frame)),
                 "parquet": parquet_bytes(frame, schema=table_schema(tables[name])),
                 "dta": stata_bytes(frame, tables[name]),
                 "sav": spss_bytes(frame, tables[name]),
             }
             for kind, content in contents.items():
                 (folder / f"{name}.{kind}").write_bytes(content)
+        if trial.is_practice:
+            (folder / "SIMULATED.txt").write_text(f"{practice_words(language_of(country)).notice}\n", encoding="utf-8")
         describe(trial, stored, folder, pages=[page for page in pages_of(trial) if page[0] == country])
     n_held = sum(len(_of(frame, country)) for frame in held.values())
     return written(target, n_rows=n_rows, n_withheld=n_held - n_rows + _kept_out(trial, country))
@@ -170,5 +175,5 @@ def check_data(trial: Trial, *, by_arm: bool = False) -> pd.DataFrame:
         arms = dict(zip(drawn["school_id"], drawn["arm"], strict=True))
     tables = tables_of(trial.protocol)
     found = high_frequency_checks(stored_tables(trial), tables=tables, waves=trial.protocol.wave_names, arms=arms)
-    write_whole(trial.paths.root / "output" / "checks" / "checks.csv", csv_bytes(found))
+    write_whole(trial.paths.root / "output" / "checks" / "checks.csv", csv_bytes(marked(trial, found)))
     return found

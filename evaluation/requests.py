@@ -11,6 +11,7 @@ from data_schema.errors import ProtocolError
 from data_schema.files import write_whole
 from evaluation.consent import refused_of
 from evaluation.frame import eligible
+from evaluation.mode import mark_of
 from evaluation.provenance import whole_folder
 from evaluation.specifications import lists_of_pupils, tables_of
 
@@ -79,7 +80,7 @@ def write_forms(trial: Trial, *, wave: str) -> Forms:
         _write_for_schools(trial, folder, asked, schools, wave=wave)
     with whole_folder(public) as folder:
         _write_for_partners(trial, folder, asked, schools, wave=wave)
-        _write_xlsforms(folder, asked, schools, wave=wave)
+        _write_xlsforms(trial, folder, asked, schools, wave=wave)
     partners = sorted(public.glob(f"*/{_PARTNER}"))
     return Forms(
         workbooks=tuple(sorted(private.rglob("*.xlsx"))),
@@ -107,7 +108,9 @@ def _of_sender(asked: Sequence[Table], sender: FilledInBy) -> list[Table]:
 def _label_of(trial: Trial, wave: str, catalogue: Catalogue) -> str:
     from data_schema.messages import translated
 
-    return translated(next(one.label for one in trial.protocol.waves if one.name == wave), catalogue)
+    label = translated(next(one.label for one in trial.protocol.waves if one.name == wave), catalogue)
+    mark = mark_of(trial, catalogue.language.code)
+    return f"{label} · {mark}" if mark else label
 
 
 def _write_for_schools(trial: Trial, folder: Path, asked: list[Table], schools: pd.DataFrame, *, wave: str) -> None:
@@ -156,16 +159,19 @@ def _write_for_partners(trial: Trial, folder: Path, asked: list[Table], schools:
         write_whole(folder / str(country) / _PARTNER, content)
 
 
-def _write_xlsforms(folder: Path, asked: list[Table], schools: pd.DataFrame, *, wave: str) -> None:
+def _write_xlsforms(trial: Trial, folder: Path, asked: list[Table], schools: pd.DataFrame, *, wave: str) -> None:
     """Write an XLSForm for each country, table and kind of sender, with the country's schools to choose from."""
     from data_schema.xlsforms import xlsform
 
     for country, mine in schools.groupby("country", sort=True):
         catalogues = list(dict.fromkeys([_catalogue(str(country)), _catalogue("")]))
+        mark = mark_of(trial, catalogues[0].language.code)
         for sender in SENDERS:
             for table in _of_sender(asked, sender):
                 name = f"{table.name}_{sender}"
-                content = xlsform(table, catalogues=catalogues, form_id=f"{name}_{wave}", schools=_names(mine))
+                content = xlsform(
+                    table, catalogues=catalogues, form_id=f"{name}_{wave}", schools=_names(mine), mark=mark
+                )
                 write_whole(folder / str(country) / f"{name}.xlsx", content)
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 
 from data_schema.errors import ProtocolError
 from data_schema.files import storage_error, write_whole
+from evaluation.provenance import alone
+from evaluation.trial import Trial, now
+from evaluation.trial_log import LOG
 
 TEMPLATES = ("crocoos", "minimal")
 
@@ -20,8 +25,15 @@ _IGNORED = """# Pupils' data stay out of git: what schools sent, the store made 
 """
 
 
-def init(folder: Path, *, template: str = "minimal") -> list[Path]:
-    """Make a trial's folder with a protocol that teaches.
+def init(
+    folder: Path,
+    *,
+    template: str = "minimal",
+    practice: bool = False,
+    like: Path | None = None,
+    clock: Callable[[], datetime] = now,
+) -> list[Path]:
+    """Make a trial's folder with a commented protocol; its log begins with what the folder is for.
 
     Parameters
     ----------
@@ -29,6 +41,13 @@ def init(folder: Path, *, template: str = "minimal") -> list[Path]:
         The folder to make; it may be there, but must not hold a protocol or the toolkit's own code.
     template
         "crocoos" or "minimal".
+    practice
+        Whether the folder is for practice: data are simulated in it, and everything made from it says so. It cannot be
+        changed later.
+    like
+        A trial whose protocol is copied instead of the template; None for none.
+    clock
+        Gives the time that is written into the log.
 
     Returns
     -------
@@ -42,18 +61,35 @@ def init(folder: Path, *, template: str = "minimal") -> list[Path]:
     StorageError
         When the folder cannot be written.
     """
+    from evaluation.mode import write_created
+
     if template not in TEMPLATES:
         raise ProtocolError("init", f"'{template}' is no template.", f"Use one of {', '.join(TEMPLATES)}.")
     if (folder / "trial.toml").exists():
         raise ProtocolError(str(folder), "there is a protocol here already.", "Name another folder.")
+    if (folder / LOG).exists():
+        raise ProtocolError(str(folder), "there is the log of a trial here.", "Name another folder.")
     if (folder / "pyproject.toml").exists() or (folder / "evaluation" / "origin.py").exists():
         raise ProtocolError(str(folder), "this folder holds code.", "Keep trials apart from code: name another folder.")
-    source = files("evaluation") / "templates" / template
-    contents = {folder / "trial.toml": (source / "trial.toml").read_bytes(), folder / ".gitignore": _IGNORED.encode()}
+    contents = {folder / "trial.toml": _protocol(template, like), folder / ".gitignore": _IGNORED.encode()}
     for path, content in contents.items():
         write_whole(path, content)
     try:
         (folder / "inbox").mkdir(exist_ok=True)
     except OSError as error:
         raise storage_error(folder / "inbox", error) from error
-    return [*contents, folder / "inbox"]
+    trial = Trial(folder, clock=clock)
+    with alone(folder):
+        write_created(trial, practice=practice, detail={"protocol": "copy" if like else template})
+    return [*contents, folder / "inbox", folder / LOG]
+
+
+def _protocol(template: str, like: Path | None) -> bytes:
+    if like is None:
+        return (files("evaluation") / "templates" / template / "trial.toml").read_bytes()
+    try:
+        return (like / "trial.toml").read_bytes()
+    except FileNotFoundError as error:
+        raise ProtocolError(str(like), "there is no protocol, trial.toml, here.", "Name a trial's folder.") from error
+    except OSError as error:
+        raise storage_error(like / "trial.toml", error) from error

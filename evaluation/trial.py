@@ -197,6 +197,13 @@ class Trial:
         return read_protocol(self.paths.protocol)
 
     @property
+    def is_practice(self) -> bool:
+        """Whether the folder is for practice: what is in it is simulated, and everything made from it says so."""
+        from evaluation.mode import is_practice
+
+        return is_practice(self.paths.root)
+
+    @property
     def plan_state(self) -> PlanState:
         """How the protocol stands to the frozen plan."""
         from evaluation.frozen_plan import plan_state

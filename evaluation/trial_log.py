@@ -28,6 +28,7 @@ LOG = "log.jsonl"
 class Event(StrEnum):
     """What happened, in the words of the log."""
 
+    CREATED = "created"
     PLAN_FROZEN = "plan frozen"
     COMMITTED = "committed"
     DRAWN = "drawn"

@@ -27,6 +27,8 @@ class Document:
     blocks
         What it is made of. The first block is its `Title` and there is no other; every anchor is there once; a
         table's rows have a cell for each column.
+    practice
+        Whether it is of a practice trial: every page then says that the data are simulated.
 
     Raises
     ------
@@ -42,6 +44,7 @@ class Document:
     """
 
     blocks: tuple[Block, ...]
+    practice: bool = False
 
     def __post_init__(self) -> None:
         problem = next(_problems(self.blocks), "")
@@ -56,7 +59,7 @@ class Document:
         return first
 
 
-def read_document(notebook: Path) -> Document:
+def read_document(notebook: Path, *, practice: bool = False) -> Document:
     """Read the blocks that the cells of an executed notebook showed.
 
     Parameters
@@ -64,6 +67,8 @@ def read_document(notebook: Path) -> Document:
     notebook
         A notebook that ``reports.execution.run_notebook`` or Jupyter has run. Outputs that are no blocks are passed
         over.
+    practice
+        Whether it is of a practice trial.
 
     Returns
     -------
@@ -87,7 +92,7 @@ def read_document(notebook: Path) -> Document:
             notebook.name, f"this is not a notebook of a report ({reason}).", "Run the report again."
         ) from error
     try:
-        return Document(blocks=blocks)
+        return Document(blocks=blocks, practice=practice)
     except ReportError as error:
         raise ReportError(notebook.name, error.problem, error.remedy) from error
 

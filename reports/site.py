@@ -18,7 +18,8 @@ from urllib.parse import quote
 from data_schema.errors import ReportError
 from data_schema.files import storage_error, write_whole
 from data_schema.language import Catalogue, Language
-from reports.writers.html import FACES, SITE_MARK, font_face, scroll_box, stylesheet, text
+from reports.writers.html import FACES, SITE_MARK, font_face, practice_style, scroll_box, stylesheet, text
+from reports.writers.practice import practice_words
 
 _MANIFEST = "site.json"
 
@@ -77,6 +78,8 @@ class Site:
         In the order in which they are listed.
     subtitle
         A sentence under the title.
+    practice
+        Whether it is of a practice trial: every page then says that the data are simulated.
     facts
         Short lines under the title, such as the number of schools.
     """
@@ -86,6 +89,7 @@ class Site:
     documents: tuple[SiteDocument, ...]
     downloads: tuple[Download, ...] = ()
     subtitle: str = ""
+    practice: bool = False
     facts: tuple[str, ...] = ()
 
 
@@ -176,6 +180,7 @@ class _Pages:
         self.site = site
         self.language = Language(site.language)
         self.catalogue = Catalogue("reports", self.language)
+        self.practice = practice_words(site.language) if site.practice else None
         self.kinds = {
             "summary": self.catalogue.text("Evidence summary"),
             "report": self.catalogue.text("Full report"),
@@ -278,17 +283,19 @@ class _Pages:
         subtitle = f'<p class="subtitle">{text(self.site.subtitle)}</p>' if is_start and self.site.subtitle else ""
         listed = _listed(self.site.facts) if is_start else ""
         heading = title if is_start else f"{title} · {self.site.title}"
+        practice = self.practice
+        style = f"\n<style>{practice_style(practice)}\n</style>" if practice else ""
         return f"""<!doctype html>
 <html lang="{text(self.language.tag)}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{text(heading)}</title>
-<link rel="stylesheet" href="assets/site.css">
+<title>{text(practice.titled(heading) if practice else heading)}</title>
+<link rel="stylesheet" href="assets/site.css">{style}
 </head>
-<body class="start">
+<body class="start{" practice" if practice else ""}">
 <a class="skip" href="#page-text">{text(self.catalogue.text("Skip to the text"))}</a>
-{self.links(here=name)}
+{self.links(here=name)}{practice.aside() if practice else ""}
 <header class="title-block"><div>
 <h1>{text(title)}</h1>{subtitle}{listed}
 </div></header>

@@ -8,38 +8,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evaluation.cli.console import Console, ProgressLine, count, table
+from evaluation.cli.console import Console, count, table
 from evaluation.cli.data_commands import DATA_COMMANDS
 from evaluation.cli.draw_commands import assign, certificate, verify
 from evaluation.cli.folder import open_trial, trial_folder
 from evaluation.cli.log_command import log
 from evaluation.cli.power_command import power
+from evaluation.cli.practice_commands import demo, init, simulate
 
 if TYPE_CHECKING:
     from data_schema.findings import Findings
     from evaluation.frozen_plan import PlanState
 
 _STATES = {"fresh": "green", "stale": "yellow", "missing": None}
-
-
-@click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option(
-    "--template",
-    type=click.Choice(["minimal", "crocoos"]),
-    default="minimal",
-    show_default=True,
-    help="Protocol to start from: the smallest that runs, or a trial of early warning systems in three countries.",
-)
-def init(folder: Path, template: str) -> None:
-    """Make a trial's FOLDER with a protocol that teaches."""
-    from evaluation.scaffold import init as make
-
-    make(folder, template=template)
-    click.echo(
-        f"{folder / 'trial.toml'} is your protocol: read it and make it yours.\n"
-        f"Next: put the list of schools into {folder / 'schools.csv'}, then: crocoos plan {folder}"
-    )
 
 
 @click.command()
@@ -227,28 +208,6 @@ def publish(folder: Path, *, as_json: bool) -> None:
     """Make the site that opens offline in a browser."""
     made = open_trial(folder).publish()
     Console(as_json=as_json).answer(made.to_dict(), f"Open {made.start}")
-
-
-@click.command()
-@trial_folder
-@click.option("--seed", type=click.IntRange(min=0), default=2027, show_default=True, help="Seed of the simulation.")
-def simulate(folder: Path, *, as_json: bool, seed: int) -> None:
-    """Fill a trial with simulated schools and, once they are drawn, with the files that its protocol asks for."""
-    from evaluation.rehearsal.rehearse import rehearse
-
-    done = rehearse(folder, seed=seed, progress=ProgressLine())
-    Console(as_json=as_json).answer(done.to_dict(), done.text())
-
-
-@click.command()
-@click.argument("folder", type=click.Path(path_type=Path), default=Path("demo"), required=False)
-@click.option("--seed", type=click.IntRange(min=0), default=2027, show_default=True, help="Seed of the simulation.")
-def demo(folder: Path, seed: int) -> None:
-    """Simulate a trial in FOLDER and run it from protocol to site."""
-    from evaluation.rehearsal.rehearse import run_demo
-
-    start = run_demo(folder, seed=seed, progress=ProgressLine(), say=click.echo)
-    click.echo(f"\nThe reports are here: open {start}")
 
 
 COMMANDS = {

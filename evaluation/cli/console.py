@@ -10,6 +10,13 @@ from dataclasses import dataclass
 
 import click
 
+_PRACTICE = "crocoos.practice"
+
+
+def remember_mode(*, practice: bool) -> None:
+    """Keep for the answer of this call whether its trial is for practice."""
+    click.get_current_context().meta[_PRACTICE] = practice
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Console:
@@ -24,8 +31,18 @@ class Console:
     as_json: bool
 
     def answer(self, values: Mapping[str, object], text: str) -> None:
-        """Show an answer: the values as JSON, or the text."""
-        click.echo(json.dumps(values, indent=2, ensure_ascii=False) if self.as_json else text)
+        """Show an answer: the values as JSON, or the text; of a practice trial both say that it is one."""
+        practice = click.get_current_context().meta[_PRACTICE]  # whoever answers has opened a trial, and said so
+        if self.as_json:
+            click.echo(json.dumps({**values, "practice": practice}, indent=2, ensure_ascii=False))
+            return
+        click.echo(f"[{_practice_mark()}]\n{text}" if practice else text)
+
+
+def _practice_mark() -> str:
+    from reports.writers.practice import practice_words
+
+    return practice_words("en").mark
 
 
 class ProgressLine:

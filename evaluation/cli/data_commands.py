@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from evaluation.cli.console import Console, ProgressLine, count
+from evaluation.cli.console import Console, count
+from evaluation.cli.folder import open_trial
 
 
 @click.command()
@@ -16,9 +17,7 @@ from evaluation.cli.console import Console, ProgressLine, count
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def forms(folder: Path, *, wave: str, as_json: bool) -> None:
     """Write an entry workbook for each school, with its own pupils, and for each partner; and XLSForms."""
-    from evaluation.trial import Trial
-
-    trial = Trial(folder, progress=ProgressLine())
+    trial = open_trial(folder)
     made = trial.forms(wave=wave)
     text = (
         f"{count(len(made.workbooks), 'workbook', 'workbooks')} in {trial.paths.private / 'forms' / wave}: one a "
@@ -39,9 +38,7 @@ def forms(folder: Path, *, wave: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def erase(pupil: str, folder: Path, *, school: str, as_json: bool) -> None:
     """Erase a PUPIL whose consent was withdrawn: a pseudonym, or with --school the school's identifier."""
-    from evaluation.trial import Trial
-
-    done = Trial(folder, progress=ProgressLine()).erase(pupil=pupil, school=school)
+    done = open_trial(folder).erase(pupil=pupil, school=school)
     lines = [f"{count(sum(done.rows.values()), 'row', 'rows')} erased from the store and the key table."]
     lines += [f"Removed, to be written anew: {name}" for name in done.removed]
     lines += [f"Still in a file that a school sent, which only you may change: inbox/{name}" for name in done.inbox]
@@ -54,9 +51,7 @@ def erase(pupil: str, folder: Path, *, school: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def lock(folder: Path, *, as_json: bool) -> None:
     """Lock the key table with a passphrase: asked for twice, or read from CROCOOS_PASSPHRASE."""
-    from evaluation.trial import Trial
-
-    trial = Trial(folder)
+    trial = open_trial(folder)
     passphrase = os.environ.get("CROCOOS_PASSPHRASE") or click.prompt(
         "Passphrase (four or five words)", hide_input=True, confirmation_prompt=True
     )
@@ -71,9 +66,7 @@ def lock(folder: Path, *, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def export(country: str, folder: Path, *, as_json: bool) -> None:
     """Write the data of one COUNTRY, pseudonymised: CSV, Parquet, Stata, SPSS, codebook."""
-    from evaluation.trial import Trial
-
-    made = Trial(folder, progress=ProgressLine()).export(country=country)
+    made = open_trial(folder).export(country=country)
     text = f"{count(made.n_rows, 'row', 'rows')} in {count(len(made.files), 'file', 'files')} in {made.folder}."
     if made.n_withheld:
         text += f"\n{count(made.n_withheld, 'row', 'rows')} left out: the pupil's consent is refused."
@@ -85,9 +78,7 @@ def export(country: str, folder: Path, *, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def returns(folder: Path, *, as_json: bool) -> None:
     """Write a page of returns: who has sent what, when, how complete it is, what is open."""
-    from evaluation.trial import Trial
-
-    made = Trial(folder).returns()
+    made = open_trial(folder).returns()
     text = f"{count(len(made.files), 'page', 'pages')} in {made.folder}: all countries, and each for its own partner."
     Console(as_json=as_json).answer(made.to_dict(), text)
 
@@ -97,9 +88,7 @@ def returns(folder: Path, *, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def codebook(folder: Path, *, as_json: bool) -> None:
     """Write what every table and field holds, with frequencies that give nobody away."""
-    from evaluation.trial import Trial
-
-    made = Trial(folder).codebook()
+    made = open_trial(folder).codebook()
     Console(as_json=as_json).answer(made.to_dict(), f"{made.folder}: codebook.csv, pages, and a schema for each table.")
 
 
@@ -109,9 +98,7 @@ def codebook(folder: Path, *, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def checks(folder: Path, *, by_arm: bool, as_json: bool) -> None:
     """Look for what is odd in the data: outliers, estimated digits, jumps, copied records."""
-    from evaluation.trial import Trial
-
-    trial = Trial(folder, progress=ProgressLine())
+    trial = open_trial(folder)
     found = trial.checks(by_arm=by_arm)
     rows = found.to_dict("records")
     lines = [
@@ -134,11 +121,9 @@ def checks(folder: Path, *, by_arm: bool, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def withdraw(file: str, folder: Path, *, superseded_by: str, restore: bool, reason: str, as_json: bool) -> None:
     """Keep a FILE of inbox/ out, or have another take its place; the file itself is not touched."""
-    from evaluation.trial import Trial
-
     if restore and superseded_by:
         raise click.UsageError("A file is restored, or another takes its place: leave one of the two options out.")
-    trial = Trial(folder)
+    trial = open_trial(folder)
     if restore:
         trial.restore(file=file, reason=reason)
     else:
@@ -155,9 +140,7 @@ def withdraw(file: str, folder: Path, *, superseded_by: str, restore: bool, reas
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def freeze(wave: str, folder: Path, *, thaw: bool, reason: str, as_json: bool) -> None:
     """Freeze the data of a WAVE: files and answers that come later change nothing in it."""
-    from evaluation.trial import Trial
-
-    trial = Trial(folder, progress=ProgressLine())
+    trial = open_trial(folder)
     if thaw:
         trial.thaw(wave=wave, reason=reason)
         Console(as_json=as_json).answer(

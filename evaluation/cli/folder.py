@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ParamSpec
 
 import click
 
-from evaluation.cli.console import ProgressLine
+from evaluation.cli.console import ProgressLine, remember_mode
 
 if TYPE_CHECKING:
     from evaluation.trial import Trial
@@ -27,4 +27,6 @@ def open_trial(folder: Path) -> Trial:
     """Open a trial that tells the terminal how far it is."""
     from evaluation.trial import Trial
 
-    return Trial(folder, progress=ProgressLine())
+    trial = Trial(folder, progress=ProgressLine())
+    remember_mode(practice=trial.is_practice)
+    return trial

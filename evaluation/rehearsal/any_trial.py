@@ -22,7 +22,7 @@ from data_schema.language import Catalogue, Language
 from data_schema.messages import answers_in, label_in, language_of
 from evaluation.rehearsal.forms import Cell, Form, csv_bytes, xlsx_bytes
 from evaluation.rehearsal.plausible import FIRST_YEAR, asked, values_of
-from evaluation.specifications import lists_of_pupils
+from evaluation.specifications import design_of, lists_of_pupils
 
 if TYPE_CHECKING:
     from data_schema.fields import Field
@@ -41,7 +41,7 @@ Columns = dict[str, list[Cell]]
 
 
 def plausible_schools(protocol: Protocol, tables: Mapping[str, Table], *, seed: int) -> pd.DataFrame:
-    """Make a sampling frame: the fields of the table of schools, and the strata that are no such fields.
+    """Make a sampling frame: the fields of the table of schools, and the columns of the design that are no such fields.
 
     Returns
     -------
@@ -57,12 +57,29 @@ def plausible_schools(protocol: Protocol, tables: Mapping[str, Table], *, seed: 
             if item.name not in ("school_id", "country"):
                 columns[item.name] = values_of(replace(item, required=True), n, wave_number=0, rng=rng)
         columns["country"] = [country] * n
-        for name in protocol.design.strata:
-            columns.setdefault(name, [("A", "B")[place % 2] for place in range(n)])
         if "size" in columns:
             columns["size"] = [int(size) for size in rng.integers(150, 900, n)]
+        for name, cells in _design_columns(protocol, n, rng):
+            columns.setdefault(name, cells)
         frames.append(pd.DataFrame(columns))
     return pd.concat(frames, ignore_index=True)
+
+
+def _design_columns(protocol: Protocol, n: int, rng: np.random.Generator) -> Iterator[tuple[str, list[Cell]]]:
+    """Yield columns that a design may look at: numbers where it cuts, measures or orders, else two values in turn."""
+    design, strata = design_of(protocol), protocol.design.strata
+    cuts = dict(design.cuts)
+    order = design.minimisation.order if design.minimisation is not None else ""
+    categories = design.constraint.categories if design.constraint is not None else ()
+    for name in dict.fromkeys((*strata, *design.variables)):
+        if name == order:
+            yield name, [int(place) + 1 for place in rng.permutation(n)]
+        elif name in cuts:
+            yield name, [float(cuts[name][0] - 1 if place % 2 else cuts[name][-1] + 1) for place in range(n)]
+        elif name in strata or name in categories:
+            yield name, [("A", "B")[place % 2] for place in range(n)]
+        else:
+            yield name, [round(float(value), 3) for value in rng.normal(0, 1, n)]
 
 
 def plausible_files(

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from analysis.simulation import SimulatedTrial, simulate_pupils, simulate_schools
+from analysis.simulation import SimulatedCountry, SimulatedTrial, simulate_pupils, simulate_schools
 from data_schema.files import write_whole
+from evaluation.mode import refuse_own_files, require_practice, write_marks
 from evaluation.rehearsal.any_trial import plausible_files, plausible_schools
 from evaluation.rehearsal.faults import PlantedFault
 from evaluation.rehearsal.layout import INBOX_RULES, lay_out_inbox, lay_out_schools, write_new
 from evaluation.scaffold import init
-from evaluation.specifications import inbox_rules_of, tables_of
+from evaluation.specifications import design_of, inbox_rules_of, tables_of
 from evaluation.stages.assign import ALLOCATION, allocation_frame
 from evaluation.trial import Progress, Trial, silent
 
+if TYPE_CHECKING:
+    from data_schema.intake import InboxRule
+
 DEMO_SEED = "A draw for the demonstration"
+
+_VOCATIONAL, _GENERAL = 8, 4
+"""Simulated schools of a country that the preset does not know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,20 +79,23 @@ def rehearse(folder: Path, *, seed: int, spec: SimulatedTrial | None = None, pro
     seed
         Seed of the simulation.
     spec
-        What the simulated trial looks like; the CroCooS preset when None.
+        What the simulated trial looks like; the CroCooS preset when None. Its countries are those of the protocol: of
+        one that it does not know, a dozen schools with English names; its arms are called as the protocol calls them.
     progress
         Told how far it is.
 
     Raises
     ------
     ProtocolError
-        When no file would fit an inbox rule.
+        When the folder is not for practice, before anything is touched, or no file would fit an inbox rule.
     StorageError
         When a file is there with other content: real data are never overwritten.
     """
-    spec = spec or SimulatedTrial.crocoos()
     trial = Trial(folder, progress=progress)
-    has_effects = _is_known(trial, spec)
+    require_practice(trial)
+    write_marks(trial.paths.root)
+    spec = _fitted(spec or SimulatedTrial.crocoos(), trial)
+    has_effects = _is_known(trial)
     if not (trial.paths.root / trial.protocol.schools.file).exists():
         if has_effects:
             made = simulate_schools(spec, seed=seed)
@@ -101,12 +112,40 @@ def rehearse(folder: Path, *, seed: int, spec: SimulatedTrial | None = None, pro
     return Rehearsed(n_schools=len(schools), n_files=n_files, faults=faults, has_effects=has_effects)
 
 
-def _is_known(trial: Trial, spec: SimulatedTrial) -> bool:
-    """Whether the simulation with effects knows the trial's arms, waves and tables."""
+def _fitted(spec: SimulatedTrial, trial: Trial) -> SimulatedTrial:
+    """Return the simulated trial with the countries and the names of the arms of a protocol."""
+    known = {country.code: country for country in spec.countries}
+    countries = tuple(
+        known.get(code) or SimulatedCountry(code=code, vocational=_VOCATIONAL, general=_GENERAL)
+        for code in trial.protocol.countries
+    )
+    names = trial.protocol.arm_names
+    if len(names) == 2:
+        spec = replace(spec, reference_arm=names[0], arm=names[1])
+    return replace(spec, countries=countries)
+
+
+def _is_known(trial: Trial) -> bool:
+    """Whether the simulation with effects knows the trial's design, waves and tables."""
     protocol = trial.protocol
     asked = {(rule.table, rule.wave) for rule in protocol.inbox}
     known = {(rule["table"], rule["wave"]) for rule in INBOX_RULES}
-    return set(protocol.arm_names) == {spec.arm, spec.reference_arm} and asked == known and not protocol.tables
+    columns = set(simulate_schools(SimulatedTrial.small(), seed=0).columns)
+    looked_at = {*protocol.design.strata, *design_of(protocol).variables}
+    is_same = len(protocol.arm_names) == 2 and asked == known and not protocol.tables
+    return is_same and looked_at <= columns and _takes_all(inbox_rules_of(protocol))
+
+
+def _takes_all(rules: Sequence[InboxRule]) -> bool:
+    """Tell whether a protocol's rules take every file that the simulation with effects writes."""
+    return all(
+        any(
+            (rule.table, rule.wave, rule.sheet) == (known["table"], known["wave"], known.get("sheet", ""))
+            and rule.matches(known["pattern"].replace("*", "x"))
+            for rule in rules
+        )
+        for known in INBOX_RULES
+    )
 
 
 def _with_effects(trial: Trial, spec: SimulatedTrial, *, seed: int) -> tuple[PlantedFault, ...]:
@@ -153,9 +192,15 @@ def run_demo(folder: Path, *, seed: int, progress: Progress = silent, say: Calla
     -------
     Path
         The site's start page.
+
+    Raises
+    ------
+    ProtocolError
+        When the folder is not for practice, before anything is touched.
     """
     if not (folder / "trial.toml").exists():
-        init(folder, template="crocoos")
+        refuse_own_files(folder)
+        init(folder, template="crocoos", practice=True)
     rehearse(folder, seed=seed)
     trial = Trial(folder, progress=progress)
     steps: tuple[tuple[str, Callable[[], object]], ...] = (

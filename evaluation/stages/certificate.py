@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import StaleError
 from evaluation.frame import eligible
+from evaluation.mode import marked
 from evaluation.specifications import design_of, tables_of
 from evaluation.stages.agreement import refuse_disagreement
 from evaluation.stages.assign import ALLOCATION, RECORD, allocation_frame, read_allocation_record, verify
@@ -55,7 +56,7 @@ def certify(trial: Trial) -> Certified:
     certificates = []
     for language in trial.protocol.reports.languages:
         certificates.append(f"certificate.{language}.pdf")
-        document = Document(blocks=certificate(facts, language))
+        document = Document(blocks=certificate(facts, language), practice=trial.is_practice)
         write_pdf(document, folder / certificates[-1], language=language)
     letters = []
     for name, content in letters_of(trial).items():
@@ -134,5 +135,5 @@ def letters_of(trial: Trial) -> dict[str, bytes]:
     files = {}
     for arm in trial.protocol.design.arms:
         own = frame.loc[frame["arm"] == arm.name].assign(arm_label=arm.label)
-        files[f"letters_{arm.name}.csv"] = csv_bytes(own.reset_index(drop=True))
+        files[f"letters_{arm.name}.csv"] = csv_bytes(marked(trial, own.reset_index(drop=True)))
     return files

@@ -20,6 +20,7 @@ from evaluation.consent import by_consent
 from evaluation.decisions import checked_waves, decisions_of, frozen_waves
 from evaluation.erasure import announce_erasures, tombstones_of
 from evaluation.frame import eligible
+from evaluation.mode import mark_of
 from evaluation.provenance import stage_folder
 from evaluation.specifications import inbox_rules_of, lists_of_pupils, needed_fields, tables_of
 from evaluation.stages import inputs_of
@@ -179,7 +180,8 @@ def _write_queries(trial: Trial, intake: Intake, folder: Path) -> None:
     for done, (school, queries) in enumerate(intake.queries.items()):
         trial.progress("Writing questions", done, len(intake.queries))
         catalogue = Catalogue("data_schema", Language(language_of(country_of.get(school, ""))))
-        content = query_workbook(queries, school=school or "?", catalogue=catalogue)
+        mark = mark_of(trial, catalogue.language.code)
+        content = query_workbook(queries, school=school or "?", catalogue=catalogue, mark=mark)
         (folder / f"{file_name(school) if school else 'other'}.xlsx").write_bytes(content)
     trial.progress("Writing questions", len(intake.queries), len(intake.queries))
 

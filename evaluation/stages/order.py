@@ -12,6 +12,7 @@ from evaluation.comparison import is_wedge
 from evaluation.decisions import DECISIONS, decisions_of
 from evaluation.erasure import tombstones_of
 from evaluation.freshness import StageStatus, stage_status
+from evaluation.mode import mode_input
 from evaluation.provenance import RECORD, sha256_of, sha256_of_file
 from evaluation.specifications import lists_of_pupils
 from evaluation.stages.agreement import looked_at
@@ -157,7 +158,11 @@ _BY_NAME = {stage.name: stage for stage in STAGES}
 
 def inputs_of(trial: Trial, name: str) -> Mapping[str, str]:
     """Return the hashes of what a stage reads, as it is now."""
-    return _BY_NAME[name].inputs(trial)
+    return _inputs(_BY_NAME[name], trial)
+
+
+def _inputs(stage: Stage, trial: Trial) -> Mapping[str, str]:
+    return {**stage.inputs(trial), **mode_input(trial)}
 
 
 def statuses(trial: Trial) -> tuple[StageStatus, ...]:
@@ -167,7 +172,7 @@ def statuses(trial: Trial) -> tuple[StageStatus, ...]:
         before = [name for name in stage.needs if found[name].state != "fresh"]
         before += [name for name in stage.optional if found[name].state == "stale"]
         found[stage.name] = stage_status(
-            stage.name, stage.folder(trial), inputs=stage.inputs(trial), stale_before=tuple(before)
+            stage.name, stage.folder(trial), inputs=_inputs(stage, trial), stale_before=tuple(before)
         )
     return tuple(found.values())
 

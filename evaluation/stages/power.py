@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, EstimationError
 from evaluation.frame import eligible
+from evaluation.mode import marked
 from evaluation.power_assumptions import Assumptions, check_iccs, icc_label, mean_icc, pupil_counts
 from evaluation.specifications import design_of
 from evaluation.units import refuse_classes
@@ -283,7 +284,7 @@ def _write(trial: Trial, found: PowerStatement, sizes: list[SchoolTrial], outcom
     text, assumed = words(trial.protocol.reports.languages[0]), found.assumed
     scale = 100.0 if found.binary else 1.0
     unit = unit_of_effects(text, binary=found.binary)
-    write_whole(found.folder / TABLE, found.table.to_csv(index=False, lineterminator="\n").encode())
+    write_whole(found.folder / TABLE, marked(trial, found.table).to_csv(index=False, lineterminator="\n").encode())
     curves = _schools_curves(sizes, assumed, outcome)
     if curves:
         figure = mdes_plot(curves, text, n_schools=found.n_schools, scale=scale, unit=unit)

@@ -46,6 +46,7 @@ def publish(trial: Trial) -> Published:
         title=protocol.trial.title,
         subtitle=protocol.trial.intervention,
         language=language,
+        practice=trial.is_practice,
         documents=tuple(_document(trial, item) for item in documents_of(protocol) if item.language == language),
         downloads=downloads(trial),
     )

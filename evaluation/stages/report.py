@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING, Literal
 
+from evaluation.mode import marked
 from evaluation.provenance import outputs_hash, stage_folder
 from evaluation.stages import inputs_of, require
 from evaluation.trial_log import Event, announced
@@ -102,7 +103,7 @@ def _write_estimates(trial: Trial, path: Path) -> None:
     from evaluation.stages.impact import write_table
     from reports.tables.estimates import published_estimates
 
-    write_table(published_estimates(trial.evidence()), path)
+    write_table(marked(trial, published_estimates(trial.evidence())), path)
 
 
 def _make(trial: Trial, document: ReportFile, folder: Path) -> None:
@@ -117,6 +118,6 @@ def _make(trial: Trial, document: ReportFile, folder: Path) -> None:
             parameters={"folder": ".", "country": document.country, "language": document.language},
             working_folder=trial.paths.root,
         )
-    made = read_document(notebook)
+    made = read_document(notebook, practice=trial.is_practice)
     write_html(made, notebook.with_suffix(".html"), language=document.language)
     write_pdf(made, notebook.with_suffix(".pdf"), language=document.language)

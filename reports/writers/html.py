@@ -34,6 +34,7 @@ from reports.writers.pictures import checked_svg
 
 if TYPE_CHECKING:
     from reports.documents import Document
+    from reports.writers.practice import PracticeWords
 
 SITE_MARK = "<!--site-->"
 """Where a published site puts its line of links into a document's page."""
@@ -60,21 +61,22 @@ def html_page(document: Document, *, language: str) -> str:
     title = document.title
     body = "\n".join(page.sections(document.blocks))
     layout = "with-contents" if outline.contents else "plain"
+    practice = outline.words.practice
     return f"""<!doctype html>
 <html lang="{text(outline.language.tag)}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<title>{text(title.text)}</title>
+<title>{text(practice.titled(title.text) if practice else title.text)}</title>
 <style>
 {font_faces()}
-{stylesheet()}
+{stylesheet()}{practice_style(practice)}
 </style>
 </head>
-<body class="document {title.layout}">
+<body class="document {title.layout}{" practice" if practice else ""}">
 <a class="skip" href="#page-text">{text(outline.words.skip)}</a>
-{SITE_MARK}
+{SITE_MARK}{practice.aside() if practice else ""}
 {_title_block(title)}
 <div class="page {layout}">
 {page.contents()}<main id="page-text" tabindex="-1">
@@ -97,6 +99,11 @@ def text(value: str) -> str:
     '5 &lt; 6 &amp; &quot;so&quot;'
     """
     return escape(_CONTROL.sub("", value), quote=True)
+
+
+def practice_style(practice: PracticeWords | None) -> str:
+    """Return the rules of a practice trial's pages; nothing for a real one."""
+    return f"\n{practice.style()}" if practice else ""
 
 
 def scroll_box(table: str, *, labelled_by: str) -> str:

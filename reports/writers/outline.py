@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from data_schema.language import Catalogue, Language
 from reports.blocks import Figure, Heading, Inline, Row, Span, Table
+from reports.writers.practice import PracticeWords, practice_words
 
 if TYPE_CHECKING:
     from reports.documents import Document
@@ -30,8 +31,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """The few words that writers add to a document; ``page`` keeps its slots "{page}" and "{pages}"."""
+    """The few words that writers add to a document; ``page`` keeps its slots "{page}" and "{pages}".
 
+    ``practice`` is None except in a document of a practice trial.
+    """
+
+    practice: PracticeWords | None
     skip: str
     contents: str
     caution: str
@@ -102,7 +107,7 @@ def outline_of(document: Document, *, language: str) -> Outline:
     }
     return Outline(
         language=chosen,
-        words=_words(chosen),
+        words=_words(chosen, practice=practice_words(language) if document.practice else None),
         anchors=anchors,
         labels=_labels(document, chosen),
         contents=_contents(document, anchors),
@@ -164,9 +169,10 @@ def _contents(document: Document, anchors: dict[int, str]) -> tuple[Entry, ...]:
     return entries if is_long else ()
 
 
-def _words(language: Language) -> Words:
+def _words(language: Language, *, practice: PracticeWords | None) -> Words:
     catalogue = Catalogue("reports.writers", language)
     return Words(
+        practice=practice,
         skip=catalogue.text("Skip to the text"),
         contents=catalogue.text("Contents"),
         caution=catalogue.text("Caution"),

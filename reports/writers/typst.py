@@ -121,11 +121,15 @@ def _content(document: Document, language: str) -> dict[str, object]:
     """Return what the page template reads."""
     outline = outline_of(document, language=language)
     title = _heading(document.title.text)
+    practice = outline.words.practice
     tag, _, script = outline.language.tag.partition("-")
     return {
         "language": {"lang": tag, "script": script.lower() or "auto"},
         "title": {**cast("dict[str, object]", _cleaned(to_json(document.title))), "text": title},
         "running": _shortened(title),
+        "practice": None
+        if practice is None
+        else {"mark": printable(practice.mark), "notice": printable(practice.notice)},
         "words": {"page": outline.words.page, "contents": outline.words.contents},
         "contents": bool(outline.contents),
         "blocks": [_laid_out(place, block, outline) for place, block in enumerate(document.blocks)],

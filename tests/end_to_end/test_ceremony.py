@@ -180,7 +180,8 @@ def test_revealing_again_after_a_change_that_does_not_matter_is_no_second_draw(d
 
 def test_lists_for_letters_hold_what_the_frame_knows_of_schools_and_nothing_of_pupils(drawn: Trial) -> None:
     made = drawn.certificate()
-    known = set(pd.read_csv(drawn.paths.root / "schools.csv").columns) | {"stratum", "arm", "arm_label"}
+    # "simulated" says that the trial is a practice trial, as its schools are.
+    known = set(pd.read_csv(drawn.paths.root / "schools.csv").columns) | {"simulated", "stratum", "arm", "arm_label"}
     lists = [pd.read_csv(made.folder / name, dtype=str) for name in made.letters]
     assert {column for one in lists for column in one.columns} <= known
     assert sorted(school for one in lists for school in one["school_id"]) == sorted(drawn.schools()[0]["school_id"])

@@ -40,6 +40,14 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
     return made
 
 
+def test_no_page_of_a_real_trial_speaks_of_practice(trial: Trial) -> None:
+    assert not trial.is_practice
+    pages = sorted((trial.paths.root / "output").rglob("*.html"))
+    assert pages
+    assert not any("Practice: simulated data" in page.read_text(encoding="utf-8") for page in pages)
+    assert not (trial.paths.reports / "estimates.csv").read_text(encoding="utf-8-sig").startswith("simulated")
+
+
 @pytest.fixture(scope="module")
 def estimates(trial: Trial) -> dict[str, dict[str, str]]:
     frame = pd.read_csv(trial.paths.results / "estimates.csv", dtype=str, keep_default_na=False)

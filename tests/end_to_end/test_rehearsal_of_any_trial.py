@@ -171,7 +171,7 @@ def test_a_protocol_with_tables_waves_and_rules_of_its_own_is_rehearsed_from_lis
 
 def test_the_smallest_template_is_rehearsed_by_the_command_with_a_list_of_schools_of_ones_own(tmp_path: Path) -> None:
     folder = tmp_path / "trial"
-    init(folder, template="minimal")
+    init(folder, template="minimal", practice=True)
     schools = pd.DataFrame({"school_id": [f"S{k:02d}" for k in range(1, 11)], "country": "SI", "type": "general"})
     schools.to_csv(folder / "schools.csv", index=False)
     for step in (["simulate"], ["assign", "--seed", "x"], ["simulate"], ["collect"], ["impact"]):

@@ -30,6 +30,33 @@ def copy(trial: Trial, tmp_path: Path) -> Trial:
     return Trial(tmp_path / "trial", clock=clock)
 
 
+def text_of(pdf: Path) -> list[str]:
+    """Return the text of each page of a PDF."""
+    from pypdf import PdfReader
+
+    return [" ".join(page.extract_text().split()) for page in PdfReader(pdf).pages]
+
+
+def test_everything_that_is_made_from_simulated_data_says_so_on_every_page(trial: Trial) -> None:
+    trial.certificate()
+    output = trial.paths.root / "output"
+    pages = [*trial.paths.reports.glob("*.html"), *trial.paths.site.rglob("*.html")]
+    assert len(pages) > 8
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert '<aside class="practice-notice"' in text, page
+        assert "Its data are simulated" in text
+        assert "<title>Practice: simulated data" in text
+    documents = sorted(output.rglob("*.pdf"))
+    assert any(document.name.startswith("certificate") for document in documents)
+    for document in documents:
+        printed = text_of(document)
+        assert all("Practice: simulated data" in page for page in printed), document
+        assert "Its data are simulated" in printed[0]
+    for table in (*output.rglob("letters_*.csv"), trial.paths.site / "downloads" / "estimates.csv"):
+        assert table.read_text(encoding="utf-8-sig").startswith("simulated,")
+
+
 def states(trial: Trial) -> dict[str, str]:
     return {status.stage: status.state for status in trial.status()}
 
