@@ -14,7 +14,8 @@ from evaluation.planned import not_analysed, shown_analyses
 from evaluation.provenance import version
 from evaluation.specifications import tables_of
 from evaluation.stages import require
-from evaluation.stages.assign import RECORD, n_draws, read_allocation_record, verify
+from evaluation.stages.agreement import checked_record
+from evaluation.stages.assign import n_draws, verify
 from evaluation.stages.collect import CONTENT, RETURNS
 from evaluation.stages.impact import ADJUSTMENT, COSTS, EQUIVALENCE, ESTIMATES, FLOW, IMPLEMENTATION, SIGNALS_EVALUATED
 from evaluation.stages.later import later_steps
@@ -161,9 +162,7 @@ def _arms(protocol: Protocol) -> tuple[ArmFacts, ...]:
 
 def _design(trial: Trial) -> dict[str, object]:
     """Return the facts of the allocation and of the plan, as `Evidence.design` documents them."""
-    record = read_allocation_record(trial)
-    if record is None:
-        raise FileNotFoundError(RECORD)
+    record = checked_record(trial)
     plan, protocol, steps = trial.plan_state, trial.protocol, later_steps(trial)
     return {
         "kind": record.design.kind,

@@ -9,7 +9,7 @@ from pathlib import Path
 from evaluation.protocol import Analysis, Protocol
 from evaluation.protocol_reader import load_toml, stated_values
 from evaluation.provenance import sha256_of_file
-from evaluation.wording import differences_between, substance_of
+from evaluation.wording import differences_between, exchanged_labels, substance_of
 
 FROZEN = "trial.toml"
 """File in plan/ that keeps the protocol as it was frozen."""
@@ -31,7 +31,7 @@ class PlanState:
         The same of labels, titles and other text that nothing is computed from.
     unplanned
         Names of analyses that were not in the frozen plan, or whose entry, outcome or covariates have changed since;
-        their wording does not count.
+        their wording does not count, unless outcomes exchanged their labels.
     """
 
     frozen: bool
@@ -48,13 +48,28 @@ def plan_state(protocol_path: Path, plan_folder: Path, protocol: Protocol) -> Pl
         return PlanState(frozen=False)
     then, now = stated_values(load_toml(frozen_path)), stated_values(load_toml(protocol_path))
     found = tuple(differences_between(then, now, Protocol))
+    exchanged = exchanged_labels(_outcome_labels(then), _outcome_labels(now))
     return PlanState(
         frozen=True,
         sha256=sha256_of_file(frozen_path),
         changes=tuple(one.text for one in found if not one.is_wording),
         rewordings=tuple(one.text for one in found if one.is_wording),
-        unplanned=frozenset(item.name for item in protocol.analyses if _entry(then, item) != _entry(now, item)),
+        unplanned=frozenset(
+            item.name
+            for item in protocol.analyses
+            if _entry(then, item) != _entry(now, item) or item.outcome in exchanged
+        ),
     )
+
+
+def _outcome_labels(values: Mapping[str, object]) -> Mapping[str, str]:
+    listed = values.get("outcomes")
+    entries = listed if isinstance(listed, list) else []
+    return {
+        str(one["name"]): str(one["label"])
+        for one in entries
+        if isinstance(one, Mapping) and {"name", "label"} <= set(one)
+    }
 
 
 def _entry(values: Mapping[str, object], analysis: Analysis) -> object:

@@ -6,8 +6,10 @@ stages are compared by their substance, so that a corrected label changes none o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from types import UnionType
 from typing import Annotated, Union, get_args, get_origin
 
@@ -29,15 +31,25 @@ class Wording:
     recognised: bool = False
 
 
+_ALIKE = 0.85
+"""From this similarity on, a label that is nearer to another one's than to its own is taken for that one's."""
+
 WORDING, RECOGNISED_WORDING = Wording(), Wording(recognised=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One difference of two protocols: what it is, with its place, and whether it is one of wording."""
+    """One difference of two protocols: its place, what was said and is said now, whether it is one of wording."""
 
-    text: str
+    place: str
+    said: str
     is_wording: bool
+
+    @property
+    def text(self) -> str:
+        """The difference in a line: "outcomes.dropout.direction: 'lower' became 'higher'"."""
+        separator = " " if self.said.startswith("was ") else ": "
+        return f"{self.place}{separator}{self.said}"
 
 
 def substance_of(values: object, kind: object, *, intake: bool = False) -> object:
@@ -80,29 +92,90 @@ def differences_between(then: object, now: object, kind: object = None, place: s
     if then == now:
         return
     if isinstance(then, Mapping) and isinstance(now, Mapping):
+        exchanged = exchanged_labels(_wordings(then, kind), _wordings(now, kind))
         for key in [*then, *(key for key in now if key not in then)]:
             inside = f"{place}.{key}" if place else str(key)
-            yield from _difference_at(key, then, now, kind=_inside(kind, str(key)), place=inside)
+            for one in _difference_at(key, then, now, kind=_inside(kind, str(key)), place=inside):
+                yield _marked(one, exchanged.get(str(key)) if one.place == inside else None)
     elif _named(then) and _named(now):
-        one, other = _by_name(then), _by_name(now)
-        entry = _inside(kind, "")
-        for name in [*one, *(name for name in other if name not in one)]:
-            yield from _difference_at(name, one, other, kind=entry, place=f"{place}.{name}")
-        kept, stay = [name for name in one if name in other], [name for name in other if name in one]
-        if kept != stay:
-            yield Difference(text=f"{place}: the order {', '.join(kept)} became {', '.join(stay)}", is_wording=False)
+        yield from _differences_by_name(_by_name(then), _by_name(now), _inside(kind, ""), place)
     else:
-        yield Difference(text=f"{place}: {then!r} became {now!r}", is_wording=_is_wording(kind))
+        yield Difference(place=place, said=f"{then!r} became {now!r}", is_wording=_is_wording(kind))
+
+
+def _differences_by_name(
+    then: Mapping[str, object], now: Mapping[str, object], kind: object, place: str
+) -> Iterator[Difference]:
+    entries = [one for one in (*then.values(), *now.values()) if isinstance(one, Mapping)]
+    keys = dict.fromkeys(key for one in entries for key in _wordings(one, kind))
+    exchanged = {
+        f"{place}.{name}.{key}": other
+        for key in keys
+        for name, other in exchanged_labels(_texts_at(key, then), _texts_at(key, now)).items()
+    }
+    for name in [*then, *(name for name in now if name not in then)]:
+        for one in _difference_at(name, then, now, kind=kind, place=f"{place}.{name}"):
+            yield _marked(one, exchanged.get(one.place))
+    kept, stay = [name for name in then if name in now], [name for name in now if name in then]
+    if kept != stay:
+        said = f"the order {', '.join(kept)} became {', '.join(stay)}"
+        yield Difference(place=place, said=said, is_wording=False)
+
+
+def _marked(found: Difference, other: str | None) -> Difference:
+    """Return a difference as one of substance where it is the text that another one had."""
+    if other is None or not found.is_wording:
+        return found
+    return replace(found, said=f"{found.said}, which was that of '{other}'", is_wording=False)
+
+
+def _wordings(values: Mapping[str, object], kind: object) -> dict[str, str]:
+    """Return the texts of a table that are wording, by key."""
+    return {
+        key: str(value) for key, value in values.items() if isinstance(value, str) and _is_wording(_inside(kind, key))
+    }
+
+
+def _texts_at(key: str, entries: Mapping[str, object]) -> dict[str, str]:
+    """Return one text of each entry that has it, by the entries' names."""
+    return {name: str(one[key]) for name, one in entries.items() if isinstance(one, Mapping) and key in one}
+
+
+def exchanged_labels(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
+    """Return what has another one's label now, with that other one: arms, outcomes, countries.
+
+    A label is another one's if it is the same but for case, spaces and signs, or nearly the same and less like the one
+    that was its own. Such a change is none of wording: what was said of one would now be said of the other.
+
+    Examples
+    --------
+    >>> exchanged_labels({"a": "Control", "b": "Pilot"}, {"a": "Pilot", "b": "Pilot schools"})
+    {'a': 'b'}
+    """
+    found = {}
+    for arm, label in now.items():
+        own = _likeness(label, then.get(arm, ""))
+        others = {name: _likeness(label, text) for name, text in then.items() if name != arm}
+        nearest = max(others, key=others.__getitem__, default="")
+        if nearest and others[nearest] >= _ALIKE and others[nearest] > own:
+            found[arm] = nearest
+    return found
+
+
+def _likeness(one: str, other: str) -> float:
+    plain = [" ".join(re.findall(r"\w+", text.casefold())) for text in (one, other)]
+    return SequenceMatcher(None, plain[0], plain[1], autojunk=False).ratio() if all(plain) else 0.0
 
 
 def _difference_at(
     key: object, then: Mapping[str, object], now: Mapping[str, object], *, kind: object, place: str
 ) -> Iterator[Difference]:
     if key not in now or key not in then:
-        yield Difference(text=f"{place} was {'removed' if key in then else 'added'}", is_wording=_is_wording(kind))
+        said = f"was {'removed' if key in then else 'added'}"
+        yield Difference(place=place, said=said, is_wording=_is_wording(kind))
     elif _is_wording(kind) and then[str(key)] != now[str(key)]:
-        text = f"{place}: {then[str(key)]!r} became {now[str(key)]!r}"
-        yield Difference(text=text, is_wording=True)
+        said = f"{then[str(key)]!r} became {now[str(key)]!r}"
+        yield Difference(place=place, said=said, is_wording=True)
     else:
         yield from differences_between(then[str(key)], now[str(key)], kind, place)
 

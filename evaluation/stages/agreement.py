@@ -6,14 +6,12 @@ printed from a protocol or a list of schools that says something else.
 
 from __future__ import annotations
 
-import re
-from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 from data_schema.errors import CrocoosError, StaleError
 from evaluation.specifications import design_of
 from evaluation.units import drawn_from
-from evaluation.wording import differences_between
+from evaluation.wording import differences_between, exchanged_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,9 +21,6 @@ if TYPE_CHECKING:
     from evaluation.protocol import Protocol
     from evaluation.trial import Trial
     from randomisation.record import AllocationRecord
-
-_ALIKE = 0.85
-"""From this similarity on, a label that is nearer to another arm's than to its own is taken for that arm's."""
 
 
 def design_problems(record: AllocationRecord, protocol: Protocol) -> list[str]:
@@ -57,32 +52,6 @@ def rewordings(record: AllocationRecord, protocol: Protocol) -> list[str]:
         for arm, label in now.items()
         if arm in then and label != then[arm] and arm not in others
     ]
-
-
-def exchanged_labels(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
-    """Return the arms that have another arm's label now, with that other arm.
-
-    A label is another arm's if it is the same but for case, spaces and signs, or nearly the same and less like what its
-    own arm was called.
-
-    Examples
-    --------
-    >>> exchanged_labels({"a": "Control", "b": "Pilot"}, {"a": "Pilot", "b": "Pilot schools"})
-    {'a': 'b'}
-    """
-    found = {}
-    for arm, label in now.items():
-        own = _likeness(label, then.get(arm, ""))
-        others = {name: _likeness(label, text) for name, text in then.items() if name != arm}
-        nearest = max(others, key=others.__getitem__, default="")
-        if nearest and others[nearest] >= _ALIKE and others[nearest] > own:
-            found[arm] = nearest
-    return found
-
-
-def _likeness(one: str, other: str) -> float:
-    plain = [" ".join(re.findall(r"\w+", text.casefold())) for text in (one, other)]
-    return SequenceMatcher(None, *plain).ratio() if all(plain) else 0.0
 
 
 def school_problems(trial: Trial, record: AllocationRecord) -> list[str]:

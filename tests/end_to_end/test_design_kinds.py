@@ -102,7 +102,7 @@ def test_a_design_that_contradicts_itself_is_found_in_the_protocol(tmp_path: Pat
 def test_a_column_that_the_frame_lacks_is_named(tmp_path: Path) -> None:
     text = protocol('kind = "complete"\n[design.constraint]\nvariables = ["shoe_size"]\nbest_share = 0.1\n')
     trial = small_trial(tmp_path / "trial", text=text)
-    with pytest.raises(CrocoosError, match="There is no column 'shoe_size'"):
+    with pytest.raises(CrocoosError, match="here is no column 'shoe_size'"):
         trial.commit()
 
 

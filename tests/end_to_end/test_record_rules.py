@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from data_schema.errors import CrocoosError, DesignError, StaleError
 from evaluation.cli.main import crocoos as command_line
+from evaluation.evidence import stated_evidence
 from evaluation.provenance import RECORD as STAGE
 from evaluation.provenance import sha256_of_file
 from evaluation.stages.assign import allocation_frame
@@ -103,6 +104,8 @@ def test_labels_of_two_arms_exchanged_after_the_draw_are_found_and_no_letter_is_
     assert not swapped.paths.letters.exists()
     with pytest.raises(StaleError, match="label of the arm"):
         swapped.assign()
+    with pytest.raises(StaleError, match="label of the arm"):
+        stated_evidence(swapped, country="")
     back = reworded(swapped, (LABELS[0], LABELS[1]), (LABELS[1], LABELS[0]))
     assert back.verify().ok
     assert back.certificate().letters == ("letters_control.csv", "letters_pilot.csv")

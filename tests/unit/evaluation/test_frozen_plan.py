@@ -91,6 +91,32 @@ def test_text_that_is_corrected_after_the_freeze_is_listed_and_demotes_nothing(
     assert state.unplanned == frozenset()
 
 
+def test_labels_that_two_outcomes_exchanged_are_a_change_and_none_of_wording(tmp_path: Path) -> None:
+    text = CROCOOS.read_text(encoding="utf-8")
+    one, other = 'label = "Left school early"', 'label = "Engagement with school"'
+    start = text.index(one)
+    end = text.index(other) + len(other)
+    swapped = text[start:end].replace(one, "<>").replace(other, one).replace("<>", other)
+    state = state_after(tmp_path, text[start:end], swapped)
+    assert [change.split(":")[0] for change in state.changes] == ["outcomes.dropout.label", "outcomes.engagement.label"]
+    assert state.changes[0].endswith("became 'Engagement with school', which was that of 'engagement'")
+    assert state.rewordings == ()
+    assert "dropout_main" in state.unplanned
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "change"),
+    [
+        ('HU = "Hungary"\nRS = "Serbia"', 'HU = "Serbia"\nRS = "Hungary"', "countries.HU"),
+        ('label = "Baseline"', 'label = "Follow-up"', "waves.baseline.label"),
+    ],
+)
+def test_a_name_that_another_one_had_is_no_rewording(tmp_path: Path, old: str, new: str, change: str) -> None:
+    state = state_after(tmp_path, old, new)
+    assert state.changes[0].startswith(f"{change}: ")
+    assert "which was that of" in state.changes[0]
+
+
 def test_a_default_that_is_stated_is_no_change(tmp_path: Path) -> None:
     state = state_after(tmp_path, 'name = "dropout_main"', 'name = "dropout_main"\nstrata = true')
     assert (state.changes, state.rewordings, state.unplanned) == ((), (), frozenset())
