@@ -29,6 +29,8 @@ from data_schema.tables import Table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from data_schema.fields import Field
+
 REPAIR_COLUMNS = ("file", "sheet", "row", "column", "was", "became", "rule")
 _KEPT, _ASKED, _REFUSED = 0, 1, 2
 _OUTCOMES = {"kept": _KEPT, "asked": _ASKED, "refused": _REFUSED}
@@ -345,9 +347,25 @@ class _Judge:
         has_column = np.array([name in part.layout.columns for part in self.made.parts], dtype=bool)
         is_missing = self.columns[name].is_missing() & has_column[self.made.part_of]
         is_missing[self.columns[name].questions()] = False
+        is_missing &= self._is_asked(self.table.field(name))
         answered = np.full(len(is_missing), fill_value=True, dtype=object)
         answered[is_missing] = None
         return answered
+
+    def _is_asked(self, item: Field) -> np.ndarray:
+        """Whether a field was to be filled in, row by row: nobody misses a value that was not to be asked."""
+        n = len(self.status)
+        if item.asked_if is None or item.asked_if[0] not in self.columns:
+            return np.ones(n, dtype=bool)
+        name, answers = item.asked_if
+        is_yes_no = self.table.field(name).type == "yes_no"
+        meant = {"yes": True, "no": False}
+        wanted = {meant[answer] for answer in answers} if is_yes_no else set(answers)
+        # Where the file has no column of the condition, nothing tells that it did not hold.
+        has_column = np.array([name in part.layout.columns for part in self.made.parts], dtype=bool)[self.made.part_of]
+        said = np.array([value in wanted for value in self.columns[name].found], dtype=bool)
+        is_asked: np.ndarray = said | ~has_column
+        return is_asked
 
     def _doubled(self) -> np.ndarray:
         """Positions of the rows, among those kept so far, whose key stands in another one as well."""

@@ -34,7 +34,7 @@ def table_schema(table: Table) -> dict[str, object]:
 
 def _schema_field(field: Field) -> dict[str, object]:
     limits: dict[str, object] = {}
-    if field.required:
+    if field.required and field.asked_if is None:
         limits["required"] = True
     for name, limit in (("minimum", field.minimum), ("maximum", field.maximum)):
         if limit is not None:
@@ -46,6 +46,8 @@ def _schema_field(field: Field) -> dict[str, object]:
         "type": _SCHEMA_TYPES.get(field.type, "string"),
         "title": field.label or field.name,
     }
+    if field.special:
+        made["specialCategory"] = True
     if field.unit:
         made["description"] = f"Unit: {field.unit}."
     if field.type == "yes_no":

@@ -258,6 +258,8 @@ def _measure(protocol: Protocol, tables: Mapping[str, Table], item: Measure, tab
         yield Problem(f"{place}, key 'wave'", f"the table {home.name} has no waves.", "Leave the key out.")
     if item.field and item.items:
         yield Problem(place, "both 'field' and 'items' are given.", "Keep one of them.")
+    for key, why in _without_effect(item, home):
+        yield Problem(f"{place}, key '{key}'", f"this has no effect: {why}.", "Leave the key out.")
     # Further columns of the sampling frame are known when it is read.
     if item.table != "school":
         yield from _measured_fields(place, home, item, wave=item.wave or protocol.population_wave)
@@ -270,6 +272,15 @@ def _measure(protocol: Protocol, tables: Mapping[str, Table], item: Measure, tab
                 f"'{name}' has no least and greatest answer, so that it cannot be turned round.",
                 "Give the field a minimum and a maximum.",
             )
+
+
+def _without_effect(item: Measure, home: Table) -> Iterator[tuple[str, str]]:
+    """Give the keys that are stated and that nothing would read, with the reason."""
+    stated = item.model_fields_set
+    if "least_answered" in stated and not item.items:
+        yield "least_answered", "it is about the items of a scale"
+    if "summary" in stated and (home.about == "school" or len(home.key) == 2):
+        yield "summary", f"the table {home.name} has one row per {home.about}"
 
 
 def _measured_fields(place: str, home: Table, item: Measure, *, wave: str) -> Iterator[Problem]:
@@ -336,7 +347,7 @@ def _continuous(place: str, item: Outcome, fields: Sequence[Field]) -> Iterator[
                 f"'{field.name}' is of type {field.type}, not a number.",
                 'Name a numeric field, or set kind = "binary".',
             )
-    for key in ("event", "missing", "missing_where"):
+    for key in ("event", "event_words", "event_people", "missing", "missing_where"):
         if getattr(item, key):
             yield Problem(f"{place}, key '{key}'", "this is for binary outcomes.", "Leave the key out.")
 

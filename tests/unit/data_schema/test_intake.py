@@ -338,3 +338,19 @@ def test_a_wrong_value_that_is_no_name_is_told() -> None:
     (finding,) = intake.findings.by_severity("question")
     assert finding.value == "2O11"
     assert "'2O11' is not a year." in str(finding)
+
+
+def test_a_required_answer_is_missed_only_where_it_was_to_be_asked() -> None:
+    sat = Field("sat", "yes_no", required=True)
+    points = Field("points", "number", required=True, asked_if=("sat", ("yes",)))
+    tables = {"pupil": extended(standard_tables()["pupil"], [sat, points])}
+    content = "school_id;pupil_id;sat;points\n1;a;yes;3\n1;b;no;\n1;c;yes;\n1;d;;\n"
+    made = read_inbox(
+        {"p.csv": content.encode()},
+        rules=[InboxRule("p.csv", "pupil", wave="w")],
+        tables=tables,
+        schools={"1": "SI"},
+        waves=["w"],
+    )
+    asked = [(one.row, one.column) for one in made.findings if one.severity == "question"]
+    assert asked == [(4, "points"), (5, "sat")]

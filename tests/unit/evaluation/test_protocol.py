@@ -168,3 +168,21 @@ def test_an_empty_protocol_names_every_table_that_is_missing() -> None:
         protocol_of({})
     for table in ("trial", "countries", "waves", "design", "inbox", "outcomes", "analyses"):
         assert f"key '{table}': this key is missing" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("at", "key", "value"),
+    [
+        (3, "least_answered", 0.8),
+        (3, "summary", "max"),
+        (3, "event_people", "leavers"),
+        (3, "event_words", "left"),
+        (1, "summary", "sum"),
+    ],
+)
+def test_a_key_of_a_measure_that_nothing_would_read_is_refused(at: int, key: str, value: object) -> None:
+    def change(values: Values) -> None:
+        values["outcomes"][at][key] = value
+
+    with pytest.raises(ProtocolError, match=f"key '{key}'.*Leave the key out"):
+        changed(change)
