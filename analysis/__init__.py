@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     )
     from analysis.clustered import fit_linear_clustered
     from analysis.counts import CountFit, RateEffects, fit_counts, rate_effects
-    from analysis.effect_sizes import hedges_g, number_needed_to_treat, odds_ratio, total_variance_factor
+    from analysis.effect_sizes import (
+        hedges_g,
+        hedges_g_unconditional,
+        number_needed_to_treat,
+        odds_ratio,
+        total_variance_factor,
+    )
     from analysis.effects import estimate_effects
     from analysis.fidelity import Fidelity, Indicator, fidelity_index
     from analysis.gee import GeeFit, fit_gee
@@ -71,7 +77,7 @@ if TYPE_CHECKING:
         leaving_times,
         pupil_terms,
     )
-    from analysis.variance_components import Components, unconditional_components
+    from analysis.variance_components import Components, design_components, unconditional_components
     from analysis.warning_signals import (
         SignalPerformance,
         SignalQuestion,
@@ -139,6 +145,7 @@ __all__ = [
     "cronbach_alpha",
     "cumulative_incidence",
     "design_columns",
+    "design_components",
     "design_parameters",
     "design_redraws",
     "difference_in_differences",
@@ -159,6 +166,7 @@ __all__ = [
     "flags_at_capacity",
     "hazard_effects",
     "hedges_g",
+    "hedges_g_unconditional",
     "jackknife",
     "kaplan_meier",
     "leaving_effects",
@@ -252,6 +260,7 @@ _HOMES = {
     "cronbach_alpha": "analysis.scales",
     "cumulative_incidence": "analysis.time_to_event",
     "design_columns": "analysis.terms",
+    "design_components": "analysis.variance_components",
     "design_parameters": "analysis.published_iccs",
     "design_redraws": "analysis.inference.design_redraws",
     "difference_in_differences": "analysis.growth",
@@ -272,6 +281,7 @@ _HOMES = {
     "flags_at_capacity": "analysis.warning_signals",
     "hazard_effects": "analysis.time_to_event",
     "hedges_g": "analysis.effect_sizes",
+    "hedges_g_unconditional": "analysis.effect_sizes",
     "jackknife": "analysis.inference.cluster_bootstrap",
     "kaplan_meier": "analysis.time_to_event",
     "leaving_effects": "analysis.time_to_event",

@@ -60,8 +60,6 @@ def adjustment_consequences(frame: pd.DataFrame, question: Question) -> pd.DataF
     unadjusted: dict[str, tuple[float, float]] = {}
     for name, covariates in sets.items():
         for row in difference_rows(frame, replace(question, covariates=covariates), arms=arms):
-            if row.quantity != "difference":
-                continue
             first, error = unadjusted.setdefault(row.arm, (row.estimate, row.std_error))
             shift = row.estimate - first
             rows.append((row.arm, name, row.estimate, row.std_error, shift, shift / error, row.status))

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.inference.cluster_designs import weighted_design
-from analysis.inference.cluster_robust import cluster_robust, cr2
-from analysis.mixed_models.moments import prepared_columns
+from analysis.inference.cluster_designs import ClusterDesign, least_squares_design, weighted_design
+from analysis.inference.cluster_robust import cluster_robust
+from analysis.mixed_models.basis import Basis
+from analysis.mixed_models.moments import Prepared, prepared_columns
 from analysis.results import Coefficients, Convergence, Fit, failed_fit
 from analysis.specs import Model
 from analysis.sums import school_columns, school_cross_products
@@ -81,15 +82,12 @@ def linear_clustered_of(columns: Columns, *, weights: np.ndarray | None = None) 
     if columns.reason:
         return failed_fit(columns.reason, **labels, n_missing_outcome=columns.n_missing_outcome)
     prepared = prepared_columns(school_columns(columns))
-    basis, n_schools = prepared.basis, len(columns.schools)
+    basis = prepared.basis
     if basis.reason:
         return failed_fit(basis.reason, **labels, n_missing_outcome=columns.n_missing_outcome)
-    products = school_cross_products(prepared.values, columns.school, n_schools=n_schools)
+    design = _design(prepared, columns, weights=weights)
     matrix = basis.matrix * basis.scale
-    if weights is None:
-        answer = cr2(products, contrasts=matrix)
-    else:
-        answer = cluster_robust(weighted_design(_with_weights(products, weights)), contrasts=matrix)
+    answer = cluster_robust(design, contrasts=matrix)
     return Fit(
         method=METHOD,
         se_type="CR2",
@@ -102,11 +100,28 @@ def linear_clustered_of(columns: Columns, *, weights: np.ndarray | None = None) 
         ),
         convergence=Convergence(status="converged"),
         n_pupils=len(columns.y),
-        n_schools=n_schools,
+        n_schools=len(columns.schools),
         n_missing_outcome=columns.n_missing_outcome,
         n_missing_covariate=columns.n_missing_covariate,
         dropped=tuple(basis.dropped),
     )
+
+
+def clustered_design(columns: Columns, *, weights: np.ndarray | None = None) -> tuple[Basis, ClusterDesign]:
+    """Return the basis of the scaled columns, and their least squares by school.
+
+    Parameters
+    ----------
+    columns, weights
+        See `linear_clustered_of`.
+    """
+    prepared = prepared_columns(school_columns(columns))
+    return prepared.basis, _design(prepared, columns, weights=weights)
+
+
+def _design(prepared: Prepared, columns: Columns, *, weights: np.ndarray | None) -> ClusterDesign:
+    products = school_cross_products(prepared.values, columns.school, n_schools=len(columns.schools))
+    return least_squares_design(products) if weights is None else weighted_design(_with_weights(products, weights))
 
 
 def _with_weights(products: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -8,20 +8,57 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.binary import fit_logistic_mixed
-from analysis.clustered import fit_linear_clustered
-from analysis.effect_sizes import cox_index_of, hedges_g, odds_ratio, relative_rows
+from analysis.arm_risks import clustered_shares, mixed_shares
+from analysis.binary.fitting import fit_binary
+from analysis.binary.risks import standardised_risks
+from analysis.clustered import linear_clustered_of, school_weights
+from analysis.effect_sizes import hedges_g, hedges_g_unconditional, number_needed_to_treat, odds_ratio
 from analysis.guards import numeric_column
-from analysis.linear import fit_linear_mixed
-from analysis.results import Estimate, Fit
+from analysis.linear import fit_of, fitted_columns
+from analysis.results import Estimate, Fit, failed_row
 from analysis.specs import Model, Question
-from analysis.terms import arm_term
+from analysis.standardised import Standardised, unrelated
+from analysis.terms import arm_term, design_columns
 from analysis.variance_components import Components
 
-_FITTERS: dict[str, Callable[[pd.DataFrame, Model], Fit]] = {
-    "linear_mixed": fit_linear_mixed,
-    "linear_cluster": fit_linear_clustered,
-    "logistic_mixed": fit_logistic_mixed,
+_FEW_EVENTS = 10
+"""With fewer pupils of an arm who had the event, or who had not, intervals of shares and ratios get a caution."""
+
+_NODES = 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ArmModel:
+    """A fitted model of the arms, and how its shares by arm are made where they are asked for."""
+
+    fit: Fit
+    shares: Callable[[], Standardised]
+
+
+def _mixed(frame: pd.DataFrame, model: Model) -> _ArmModel:
+    columns = design_columns(frame, model)
+    found = fitted_columns(columns)
+    return _ArmModel(fit=fit_of(found, columns), shares=lambda: mixed_shares(columns, model.arms, found))
+
+
+def _clustered(frame: pd.DataFrame, model: Model) -> _ArmModel:
+    columns = design_columns(frame, model)
+    weights = school_weights(frame, model, columns.schools)
+    return _ArmModel(
+        fit=linear_clustered_of(columns, weights=weights),
+        shares=lambda: clustered_shares(columns, model.arms, weights=weights),
+    )
+
+
+def _logistic(frame: pd.DataFrame, model: Model) -> _ArmModel:
+    binary = fit_binary(frame, model, link="logit", n_nodes=_NODES)
+    return _ArmModel(fit=binary.fit, shares=lambda: standardised_risks(binary, model.arms))
+
+
+_MODELS: dict[str, Callable[[pd.DataFrame, Model], _ArmModel]] = {
+    "linear_mixed": _mixed,
+    "linear_cluster": _clustered,
+    "logistic_mixed": _logistic,
 }
 
 
@@ -37,11 +74,24 @@ class ArmData:
         Mean of the pupils with an outcome; NaN without any.
     sizes
         Pupils with an outcome by school, schools without left out.
+    n_events
+        Pupils whose outcome is 1.
     """
 
     arm: str
     mean: float
     sizes: np.ndarray
+    n_events: int
+
+    @property
+    def has_few_events(self) -> bool:
+        """Whether so few pupils had the event, or had it not, that intervals of the share are only approximate."""
+        return min(self.n_events, int(self.sizes.sum()) - self.n_events) < _FEW_EVENTS
+
+    @property
+    def is_all_alike(self) -> bool:
+        """Whether nobody or everybody had the event."""
+        return self.n_events in (0, int(self.sizes.sum()))
 
 
 def observed_arms(frame: pd.DataFrame, question: Question) -> tuple[ArmData, ...]:
@@ -61,7 +111,8 @@ def observed_arms(frame: pd.DataFrame, question: Question) -> tuple[ArmData, ...
     for arm in question.arms:
         rows = (arms == arm) & np.isfinite(outcome)
         sizes = np.unique(schools[rows], return_counts=True)[1]
-        result.append(ArmData(arm=arm, mean=float(outcome[rows].mean()) if rows.any() else np.nan, sizes=sizes))
+        mean = float(outcome[rows].mean()) if rows.any() else np.nan
+        result.append(ArmData(arm=arm, mean=mean, sizes=sizes, n_events=int((outcome[rows] == 1).sum())))
     return tuple(result)
 
 
@@ -130,7 +181,7 @@ def adjusted_mean_rows(
 
 
 def difference_rows(frame: pd.DataFrame, question: Question, *, arms: Sequence[ArmData]) -> list[Estimate]:
-    """Return the plan's differences, one row a non-reference arm, and odds ratios where the model has them.
+    """Return the plan's differences, one row a non-reference arm.
 
     An arm without outcomes fails alone: the others are compared without it.
 
@@ -143,45 +194,93 @@ def difference_rows(frame: pd.DataFrame, question: Question, *, arms: Sequence[A
     arms
         As `observed_arms` returns them.
     """
-    present = {data.arm for data in arms if len(data.sizes) > 0}
-    model = question.effect_model()
-    fit: Fit | None = None
-    if question.weights is not None and question.model != "linear_cluster":
-        return _without_weights(question)
-    if question.arms[0] in present and len(present) >= 2:
-        model = replace(model, arms=tuple(arm for arm in question.arms if arm in present))
-        fit = _FITTERS[question.model](frame[frame[question.arm].astype(str).isin(model.arms)], model)
+    model = _fitted(frame, question, arms=arms)
+    return [_difference(model, question, arm, arms=arms) for arm in question.arms[1:]]
+
+
+def effect_rows(frame: pd.DataFrame, question: Question, *, arms: Sequence[ArmData]) -> list[Estimate]:
+    """Return the plan's differences and, of shares, odds ratios, Cox index, risk ratio and number needed to treat.
+
+    Parameters
+    ----------
+    frame, question, arms
+        See `difference_rows`.
+    """
+    model = _fitted(frame, question, arms=arms)
+    by_arm = {data.arm: data for data in arms}
     rows = []
     for arm in question.arms[1:]:
-        if fit is not None and arm in present:
-            difference = fit.difference(arm_term(arm), conf_level=question.conf_level)
-            odds = fit.estimate(arm_term(arm), conf_level=question.conf_level)
-        else:
-            difference = odds = _nothing_to_compare(arm, question, present=present)
-        rows.append(replace(difference, quantity="difference", arm=arm))
+        difference = _difference(model, question, arm, arms=arms)
+        made = [difference]
         if question.model == "logistic_mixed":
-            rows.append(replace(odds_ratio(odds), arm=arm))
+            made.append(_given_school(model, question, arm, difference=difference))
+        if question.kind == "binary":
+            made += _relative(model, difference, pair=(by_arm[question.arms[0]], by_arm[arm]))
+        rows += made
     return rows
 
 
-def _without_weights(question: Question) -> list[Estimate]:
-    """Return a failed row an arm: schools had different chances of the arms, and the model takes no weights."""
+def _fitted(frame: pd.DataFrame, question: Question, *, arms: Sequence[ArmData]) -> _ArmModel | None:
+    """Fit the question's model to the arms that have outcomes; None without a comparison or a model for weights."""
+    present = tuple(data.arm for data in arms if len(data.sizes) > 0)
+    if question.arms[0] not in present or len(present) < 2 or _lacks_weights(question):
+        return None
+    model = replace(question.effect_model(), arms=present)
+    return _MODELS[question.model](frame[frame[question.arm].astype(str).isin(present)], model)
+
+
+def _difference(model: _ArmModel | None, question: Question, arm: str, *, arms: Sequence[ArmData]) -> Estimate:
+    by_arm = {data.arm: data for data in arms}
+    pair = (by_arm[question.arms[0]], by_arm[arm])
+    if _lacks_weights(question):
+        row = _without_weights(question, arm)
+    elif model is None or any(len(data.sizes) == 0 for data in pair):
+        row = _nothing_to_compare(arm, question, present={data.arm for data in arms if len(data.sizes) > 0})
+    else:
+        row = model.fit.difference(arm_term(arm), conf_level=question.conf_level)
+    row = replace(row, quantity="difference", arm=arm)
+    return _cautioned(row, pair) if question.kind == "binary" else row
+
+
+def _cautioned(row: Estimate, pair: tuple[ArmData, ArmData]) -> Estimate:
+    return row.with_caution("few_events") if any(data.has_few_events for data in pair) else row
+
+
+def _given_school(model: _ArmModel | None, question: Question, arm: str, *, difference: Estimate) -> Estimate:
+    """Return the odds ratio given the school, which is the logistic model's own coefficient."""
+    if model is None or difference.status == "failed":
+        return replace(failed_row(difference), quantity="odds_ratio")
+    row = model.fit.estimate(arm_term(arm), conf_level=question.conf_level)
+    return replace(odds_ratio(row), arm=arm, caution=difference.caution)
+
+
+def _relative(model: _ArmModel | None, difference: Estimate, *, pair: tuple[ArmData, ArmData]) -> tuple[Estimate, ...]:
+    """Return two shares on other scales; where nobody or everybody of an arm had the event a linear model has none."""
+    if model is None or difference.status == "failed":
+        return (*unrelated(difference, difference.reason), number_needed_to_treat(difference))
+    alike = next((data.arm for data in pair if data.is_all_alike), "")
+    if alike and model.fit.differences is None:
+        reason = f"Too few pupils of the arm {alike} had the event, or had it not, for a ratio and for odds."
+        return (*unrelated(difference, reason), number_needed_to_treat(difference))
+    shares = model.shares()
+    n_pupils = int(sum(data.sizes.sum() for data in pair))
+    place = shares.arms.index(difference.arm)
+    return shares.relative(difference, place, difference=difference, n_pupils=n_pupils)
+
+
+def _lacks_weights(question: Question) -> bool:
+    return question.weights is not None and question.model != "linear_cluster"
+
+
+def _without_weights(question: Question, arm: str) -> Estimate:
+    """Return a failed row: schools had different chances of the arms, and the model takes no weights."""
     reason = (
         "Schools had different chances of the arms, and this model takes no weights. Plan an analysis with the model"
         " linear_cluster, which weights each school by the inverse of its chance."
     )
-    return [
-        Estimate(
-            quantity="difference",
-            term=arm_term(arm),
-            arm=arm,
-            conf_level=question.conf_level,
-            method=question.model,
-            status="failed",
-            reason=reason,
-        )
-        for arm in question.arms[1:]
-    ]
+    return Estimate(
+        term=arm_term(arm), conf_level=question.conf_level, method=question.model, status="failed", reason=reason
+    )
 
 
 def _nothing_to_compare(arm: str, question: Question, *, present: set[str]) -> Estimate:
@@ -194,9 +293,14 @@ def _nothing_to_compare(arm: str, question: Question, *, present: set[str]) -> E
 
 
 def standardised_rows(
-    differences: Sequence[Estimate], question: Question, *, arms: Sequence[ArmData], components: Components
+    differences: Sequence[Estimate],
+    question: Question,
+    *,
+    arms: Sequence[ArmData],
+    design: Components,
+    unconditional: Components,
 ) -> list[Estimate]:
-    """Return the differences on other scales: Hedges' g; of shares the Cox index, ratios and number needed to treat.
+    """Return the differences of means as Hedges' g, within arms and strata and unconditional; none of shares.
 
     Parameters
     ----------
@@ -206,26 +310,23 @@ def standardised_rows(
         What is asked.
     arms
         As `observed_arms` returns them.
-    components
-        Of the unconditional model at the same place.
+    design, unconditional
+        Variances at the same place, given arms, strata and countries, and of the model without them.
     """
-    by_arm = {data.arm: data for data in arms}
-    reference = by_arm[question.arms[0]]
+    if question.kind == "binary":
+        return []
+    sizes = {data.arm: data.sizes for data in arms}
     rows = []
     for difference in differences:
-        other = by_arm[difference.arm]
-        if question.kind == "binary":
-            n_pupils = int(reference.sizes.sum() + other.sizes.sum())
-            rows.append(cox_index_of(difference, share_reference=reference.mean, n_pupils=n_pupils))
-            rows += relative_rows(difference, share_reference=reference.mean)
-        else:
-            rows.append(
-                hedges_g(
-                    difference,
-                    school_variance=components.school,
-                    pupil_variance=components.pupil,
-                    sizes_reference=reference.sizes,
-                    sizes_arm=other.sizes,
-                )
+        rows.append(hedges_g(difference, total_variance=design.total, variance_df=design.variance_df))
+        rows.append(
+            hedges_g_unconditional(
+                difference,
+                school_variance=unconditional.school,
+                pupil_variance=unconditional.pupil,
+                variance_df=unconditional.variance_df,
+                sizes_reference=sizes[question.arms[0]],
+                sizes_arm=sizes[difference.arm],
             )
+        )
     return rows

@@ -8,7 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from analysis.results import Estimate, failed_row
-from randomisation.standardised import cox_index, small_sample_factor
+
+# Where t^2 / (2h) is more, the deviation has too few degrees of freedom for limits far from the estimate.
+_MOST_LOST = 0.5
 
 
 def total_variance_factor(*, sizes_reference: np.ndarray, sizes_arm: np.ndarray, icc: float) -> float:
@@ -48,45 +50,112 @@ def _mean_size(sizes: np.ndarray) -> float:
     return (total**2 - float((sizes.astype(float) ** 2).sum())) / (total * (len(sizes) - 1))
 
 
-def hedges_g(
+def hedges_g(difference: Estimate, *, total_variance: float, variance_df: float) -> Estimate:
+    """Return an adjusted difference in standard deviations of pupils of one arm and stratum.
+
+    Parameters
+    ----------
+    difference
+        The adjusted difference with its t interval.
+    total_variance
+        Between and within schools, of the model with arms and strata and without covariates, squared units.
+    variance_df
+        Degrees of freedom h of that variance.
+
+    Returns
+    -------
+    Estimate
+        ``quantity="hedges_g"``: omega b / sqrt(total variance) with omega = 1 - 3/(4h - 1). Hedges' factor that turns
+        the pooled deviation of all pupils of an arm into this one is not needed, since the components are estimated.
+        The interval has the difference's degrees of freedom and the error of the deviation in it, and excludes zero
+        where that of the difference does. The test is the difference's.
+
+    References
+    ----------
+    Hedges (2007), J. Educational and Behavioral Statistics 32, 341-370; What Works Clearinghouse, Procedures Handbook.
+    """
+    if difference.status == "failed" or not total_variance > 0 or not variance_df > 1:
+        reason = difference.reason or "The variances between and within schools, by which g is divided, are unknown."
+        return replace(failed_row(difference), quantity="hedges_g", reason=reason)
+    factor = (1 - 3 / (4 * variance_df - 1)) / math.sqrt(total_variance)
+    return _over_deviation(difference, factor=factor, variance_df=variance_df, quantity="hedges_g")
+
+
+def hedges_g_unconditional(
     difference: Estimate,
     *,
     school_variance: float,
     pupil_variance: float,
+    variance_df: float,
     sizes_reference: np.ndarray,
     sizes_arm: np.ndarray,
 ) -> Estimate:
-    """Return an adjusted difference on the scale of the total standard deviation.
+    """Return an adjusted difference on the scale of the unconditional total deviation, as the EEF reports it.
 
     Parameters
     ----------
     difference
         The adjusted difference with its t interval.
     school_variance, pupil_variance
-        Of the model without covariates, so that trials with other covariates compare.
+        Of the model without arms, strata and covariates: what arms, strata and countries differ by is in them.
+    variance_df
+        Degrees of freedom of their sum.
     sizes_reference, sizes_arm
         Pupils a school in each arm.
 
     Returns
     -------
     Estimate
-        ``quantity="hedges_g"``. The interval is the difference's own, rescaled: it keeps the small-sample degrees of
-        freedom and takes the standard deviation as known, where a normal interval would be too narrow for few schools.
+        ``quantity="hedges_g_unconditional"``; its interval and test as those of `hedges_g`, where a normal interval
+        would be too narrow for few schools.
 
     References
     ----------
     Hedges (2007), equation 18; Education Endowment Foundation, statistical analysis guidance.
     """
     total = school_variance + pupil_variance
+    quantity = "hedges_g_unconditional"
     if difference.status == "failed" or not total > 0 or min(len(sizes_reference), len(sizes_arm)) < 2:
         reason = difference.reason or "Two schools an arm are needed for a standardised effect."
-        return replace(failed_row(difference), quantity="hedges_g", reason=reason)
+        return replace(failed_row(difference), quantity=quantity, reason=reason)
     icc = school_variance / total
     factor = total_variance_factor(sizes_reference=sizes_reference, sizes_arm=sizes_arm, icc=icc) / math.sqrt(total)
-    return _scaled(difference, factor=factor, quantity="hedges_g")
+    return _over_deviation(difference, factor=factor, variance_df=variance_df, quantity=quantity)
 
 
-def _scaled(row: Estimate, *, factor: float, quantity: str) -> Estimate:
+def _over_deviation(difference: Estimate, *, factor: float, variance_df: float, quantity: str) -> Estimate:
+    """Divide a difference by an estimated deviation, the error of both in the interval.
+
+    The limits are the values d with (g - d)^2 = t^2 (e^2 + d^2 / (2h)), e being the error of the difference in
+    deviations and d^2 / (2h) the variance that the deviation adds; at d = 0 it adds none.
+    """
+    from scipy import stats
+
+    row = scaled(difference, factor=factor, quantity=quantity)
+    t = float(stats.t.isf((1 - difference.conf_level) / 2, difference.df))
+    half = (row.conf_high - row.conf_low) / 2
+    error = math.hypot(row.std_error, row.estimate / math.sqrt(2 * variance_df))
+    lost = t**2 / (2 * variance_df)
+    if lost < _MOST_LOST:
+        centre = row.estimate / (1 - lost)
+        half = math.sqrt(centre**2 - (row.estimate**2 - half**2) / (1 - lost))
+    else:  # so few schools that limits far from zero could not be told: the variance at the estimate
+        centre, half = row.estimate, math.hypot(half, t * row.estimate / math.sqrt(2 * variance_df))
+    return replace(row, std_error=error, conf_low=centre - half, conf_high=centre + half)
+
+
+def scaled(row: Estimate, *, factor: float, quantity: str) -> Estimate:
+    """Return an estimate in other units, under another name; its test stays.
+
+    Parameters
+    ----------
+    row
+        With its interval.
+    factor
+        Above 0, taken as known.
+    quantity
+        Of the new row.
+    """
     return replace(
         row,
         quantity=quantity,
@@ -95,88 +164,6 @@ def _scaled(row: Estimate, *, factor: float, quantity: str) -> Estimate:
         conf_low=row.conf_low * factor,
         conf_high=row.conf_high * factor,
     )
-
-
-def cox_index_of(difference: Estimate, *, share_reference: float, n_pupils: int) -> Estimate:
-    """Return an adjusted difference of shares as a Cox index.
-
-    Parameters
-    ----------
-    difference
-        The adjusted difference of shares with its t interval.
-    share_reference
-        Observed share of the reference arm; the other arm's share is this one and the difference.
-    n_pupils
-        Pupils in both arms.
-
-    Returns
-    -------
-    Estimate
-        ``quantity="cox_index"``. The interval is the difference's own, rescaled by index over difference, so that both
-        exclude zero or neither does; failed where a share is 0 or 1.
-    """
-    row = replace(difference, quantity="cox_index")
-    if difference.status == "failed":
-        return row
-    share_arm = share_reference + difference.estimate
-    index = cox_index(share_reference=share_reference, share_arm=share_arm, n_pupils=n_pupils)
-    if not math.isfinite(index):
-        reason = "A share of 0 or 1 has no log odds."
-        return replace(failed_row(row), reason=reason)
-    slope = small_sample_factor(n_pupils) / (1.65 * share_reference * (1 - share_reference))
-    factor = index / difference.estimate if abs(difference.estimate) > 1e-9 else slope
-    return _scaled(difference, factor=factor, quantity="cox_index")
-
-
-def relative_rows(difference: Estimate, *, share_reference: float) -> list[Estimate]:
-    """Return an adjusted difference of shares as a risk ratio, an odds ratio and a number needed to treat.
-
-    Parameters
-    ----------
-    difference
-        The adjusted difference of shares with its t interval.
-    share_reference
-        Observed share of the reference arm, taken as known; the other arm's share is this one and the difference.
-
-    Returns
-    -------
-    list of Estimate
-        ``quantity`` "risk_ratio", "marginal_odds_ratio" and "number_needed_to_treat". Intervals are the difference's
-        own, carried over, so that all exclude no effect or none does; standard errors are those of the logarithm. A
-        limit beyond 0 or 1 is that border. Failed where a share is 0 or 1.
-
-    Examples
-    --------
-    >>> row = Estimate(estimate=-0.05, std_error=0.02, conf_low=-0.09, conf_high=-0.01)
-    >>> [round(found.estimate, 3) for found in relative_rows(row, share_reference=0.2)]
-    [0.75, 0.706, 20.0]
-    """
-    rows = [replace(difference, quantity=name) for name in ("risk_ratio", "marginal_odds_ratio")]
-    share = share_reference + difference.estimate
-    known = difference.status != "failed"
-    if not known or not (0 < share_reference < 1 and 0 < share < 1):
-        reason = difference.reason if not known else "A share of 0 or 1 has no ratio and no odds."
-        done = [replace(failed_row(row), reason=reason) for row in rows]
-        return [*done, number_needed_to_treat(difference)]
-    ends = [min(max(share_reference + end, 0.0), 1.0) for end in (difference.conf_low, difference.conf_high)]
-    ratio, odds = (
-        replace(
-            row,
-            estimate=scale(share),
-            std_error=error,
-            conf_low=scale(ends[0]),
-            conf_high=scale(ends[1]),
-        )
-        for row, scale, error in (
-            (rows[0], lambda at: at / share_reference, difference.std_error / share),
-            (rows[1], lambda at: _odds(at) / _odds(share_reference), difference.std_error / (share * (1 - share))),
-        )
-    )
-    return [ratio, odds, number_needed_to_treat(difference)]
-
-
-def _odds(share: float) -> float:
-    return share / (1 - share) if share < 1 else math.inf
 
 
 def odds_ratio(log_odds: Estimate) -> Estimate:

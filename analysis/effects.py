@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.contrasts import adjusted_mean_rows, difference_rows, mean_rows, observed_arms, standardised_rows
+from analysis.contrasts import adjusted_mean_rows, effect_rows, mean_rows, observed_arms, standardised_rows
 from analysis.guards import binary_reason, checked_frame, numeric_column
 from analysis.inference.randomisation_inference import randomisation_tests
 from analysis.inference.randomisation_intervals import interval_row, randomisation_inference
@@ -20,7 +20,7 @@ from analysis.pooling import pooled_rows
 from analysis.results import Estimate, failed_row
 from analysis.specs import Question
 from analysis.terms import arm_term
-from analysis.variance_components import unconditional_components
+from analysis.variance_components import design_components, unconditional_components
 from data_schema.errors import EstimationError
 
 
@@ -62,10 +62,10 @@ def estimate_effects(
         In reading order, a country after another, those of all countries (country "") first. Quantities: ``mean`` (a
         row an arm), ``difference`` (a row an arm other than the reference, by the question's model),
         ``adjusted_mean`` (a row an arm other than the reference: the reference's mean plus the difference),
-        ``odds_ratio`` (logistic model only), ``hedges_g``, or for shares ``cox_index``, ``risk_ratio``,
-        ``marginal_odds_ratio`` and ``number_needed_to_treat``, ``randomisation_test`` (statistic and p-value),
-        ``randomisation_interval`` (limits only), ``icc``, ``school_sd``, ``pupil_sd``; with several countries also
-        ``pooled_difference`` and ``prediction_interval``.
+        ``odds_ratio`` (logistic model only), ``hedges_g`` and ``hedges_g_unconditional``, or for shares ``cox_index``,
+        ``risk_ratio``, ``marginal_odds_ratio`` and ``number_needed_to_treat``, ``randomisation_test`` (statistic and
+        p-value), ``randomisation_interval`` (limits only), ``icc``, ``school_sd``, ``pupil_sd``,
+        ``icc_unconditional``; with several countries also ``pooled_difference`` and ``prediction_interval``.
         ``estimate_id`` is "entry/country/quantity/arm", with "all" and "-" where there is none. ``reference`` is the
         arm that a row's arm is compared with.
 
@@ -136,14 +136,14 @@ def _rows_of_place(
     if wrong:
         return _refused(frame, question, country=country, redraws=redraws, reason=wrong)
     arms = observed_arms(frame, question)
-    effects = difference_rows(frame, question, arms=arms)
+    effects = effect_rows(frame, question, arms=arms)
     differences = [row for row in effects if row.quantity == "difference"]
-    components = unconditional_components(frame, question)
+    design, unconditional = design_components(frame, question), unconditional_components(frame, question)
     rows = mean_rows(arms, question) + effects + adjusted_mean_rows(differences, question, arms=arms)
-    rows += standardised_rows(differences, question, arms=arms, components=components)
+    rows += standardised_rows(differences, question, arms=arms, design=design, unconditional=unconditional)
     if redraws is not None:
         rows += _test_rows(frame, question, redraws=redraws, differences=differences)
-    rows += components.to_estimates()
+    rows += [*design.to_estimates(), unconditional.to_unconditional_estimate()]
     return [replace(row, country=country) for row in rows]
 
 

@@ -59,7 +59,26 @@ def linear_mixed_of(columns: Columns, *, df_method: DfMethod = "satterthwaite_bo
     df_method
         "satterthwaite" or "satterthwaite_bounded".
     """
-    found = Fitted(reason=columns.reason) if columns.reason else school_fit(moments(school_columns(columns)))
+    return fit_of(fitted_columns(columns), columns, df_method=df_method)
+
+
+def fitted_columns(columns: Columns) -> Fitted:
+    """Return the model of columns with what inference needs, or why there is none."""
+    return Fitted(reason=columns.reason) if columns.reason else school_fit(moments(school_columns(columns)))
+
+
+def fit_of(found: Fitted, columns: Columns, *, df_method: DfMethod = "satterthwaite_bounded") -> Fit:
+    """Return a model's coefficients with their errors.
+
+    Parameters
+    ----------
+    found
+        As `fitted_columns` returns it.
+    columns
+        What it was fitted to.
+    df_method
+        See `fit_linear_mixed`.
+    """
     if found.working is None:
         return failed_fit(
             found.reason,

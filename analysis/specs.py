@@ -157,7 +157,7 @@ class Question:
         )
 
     def unconditional_model(self) -> Model:
-        """Return the model without arms, covariates and strata, whose variances standardise effects."""
+        """Return the model without arms, covariates and strata, whose variances the EEF standardises effects by."""
         return Model(outcome=self.outcome, school=self.school)
 
     def _impossible(self, problem: str, remedy: str) -> EstimationError:

@@ -13,10 +13,16 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.effect_sizes import odds_ratio
+from analysis.effect_sizes import number_needed_to_treat, odds_ratio, scaled
 from analysis.results import Coefficients, Estimate, failed_row, t_estimate
+from randomisation.standardised import COX, small_sample_factor
 
 Scale = Literal["log_odds", "log"]
+
+ON_LOG_SCALE = ("cox_index", "risk_ratio", "marginal_odds_ratio")
+"""Quantities of two shares that are made from their logarithms."""
+
+_NO_SHARE = "The adjusted share of an arm is not between 0 and 1: it has no logarithm and no odds."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +88,20 @@ class Standardised:
             df=np.full(n_terms, float(self.df)),
         )
 
+    def labelled(self, shared: Estimate) -> Estimate:
+        """Return a row with the names of its error and degrees of freedom, where they are not the fit's own."""
+        return shared
+
+    def inference(self, slope: np.ndarray) -> tuple[float, float]:
+        """Return the standard error and the degrees of freedom of a weighted sum of the means.
+
+        Parameters
+        ----------
+        slope
+            Shape (A,), the weights.
+        """
+        return math.sqrt(max(float(slope @ self.vcov @ slope), 0.0)), self.df
+
     def own(self, shared: Estimate, place: int, *, quantity: str, scale: Scale) -> Estimate:
         """Return an arm's mean, its interval on a scale that keeps it within its bounds; nothing is tested.
 
@@ -100,9 +120,9 @@ class Standardised:
         row = replace(shared, quantity=quantity, arm=arm, term=arm)
         if not (value > 0 and (scale == "log" or value < 1)):
             return replace(failed_row(row), reason="The share is 0 or 1." if scale == "log_odds" else "The rate is 0.")
-        error = math.sqrt(max(float(self.vcov[place, place]), 0.0))
+        error, df = self.inference(np.eye(len(self.values))[place])
         moved, steep, back = _moved(value, scale)
-        done = t_estimate(row, estimate=moved, std_error=error * steep, df=self.df, status=row.status)
+        done = t_estimate(row, estimate=moved, std_error=error * steep, df=df, status=row.status)
         if done.status == "failed":
             return done
         return replace(
@@ -137,11 +157,44 @@ class Standardised:
 
     def odds_ratio(self, shared: Estimate, place: int, *, quantity: str) -> Estimate:
         """Return the ratio of two shares' odds; the standard error is that of the logarithm."""
+        return replace(odds_ratio(self._log_odds(shared, place, quantity=quantity)), quantity=quantity)
+
+    def relative(self, shared: Estimate, place: int, *, difference: Estimate, n_pupils: int) -> tuple[Estimate, ...]:
+        """Return an arm's share beside the reference's in the ways in which reports say it.
+
+        Parameters
+        ----------
+        shared, place
+            See `own`; the arm is not the reference.
+        difference
+            Of the two shares, with its interval.
+        n_pupils
+            Pupils of the two arms.
+
+        Returns
+        -------
+        tuple of Estimate
+            ``cox_index``, ``risk_ratio``, ``marginal_odds_ratio`` and ``number_needed_to_treat``. The first three have
+            t intervals on the scale of logarithms, with the errors of both shares in them; ``std_error`` of the ratios
+            is that of the logarithm. Failed where a share is 0 or 1, or beyond.
+        """
+        row = self.labelled(shared)
+        needed = number_needed_to_treat(difference)
+        if not all(0 < share < 1 for share in self._pair(place)):
+            return (*unrelated(replace(row, arm=self.arms[place], term=self.terms[place - 1]), _NO_SHARE), needed)
+        log_odds = self._log_odds(row, place, quantity="cox_index")
+        return (
+            scaled(log_odds, factor=small_sample_factor(n_pupils) / COX, quantity="cox_index"),
+            self.ratio(row, place, quantity="risk_ratio"),
+            self.odds_ratio(row, place, quantity="marginal_odds_ratio"),
+            needed,
+        )
+
+    def _log_odds(self, shared: Estimate, place: int, *, quantity: str) -> Estimate:
         low, high = self._pair(place)
         slope = self._slope(place, -1 / (low * (1 - low)), 1 / (high * (1 - high)))
         estimate = math.log(high / (1 - high)) - math.log(low / (1 - low))
-        row = self._row(shared, place, quantity=quantity, estimate=estimate, slope=slope)
-        return replace(odds_ratio(row), quantity=quantity)
+        return self._row(shared, place, quantity=quantity, estimate=estimate, slope=slope)
 
     def _pair(self, place: int) -> tuple[float, float]:
         return float(self.values[0]), float(self.values[place])
@@ -153,8 +206,22 @@ class Standardised:
 
     def _row(self, shared: Estimate, place: int, *, quantity: str, estimate: float, slope: np.ndarray) -> Estimate:
         row = replace(shared, quantity=quantity, arm=self.arms[place], term=self.terms[place - 1])
-        error = math.sqrt(max(float(slope @ self.vcov @ slope), 0.0))
-        return t_estimate(row, estimate=estimate, std_error=error, df=self.df, status=row.status)
+        error, df = self.inference(slope)
+        return t_estimate(row, estimate=estimate, std_error=error, df=df, status=row.status)
+
+
+def unrelated(row: Estimate, reason: str) -> tuple[Estimate, ...]:
+    """Return the failed rows of two shares that have no ratio, no odds ratio and no Cox index.
+
+    Parameters
+    ----------
+    row
+        Their other columns.
+    reason
+        Why.
+    """
+    failed = replace(failed_row(row), reason=reason)
+    return tuple(replace(failed, quantity=quantity) for quantity in ON_LOG_SCALE)
 
 
 def _moved(value: float, scale: Scale) -> tuple[float, float, Callable[[float], float]]:

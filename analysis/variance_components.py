@@ -1,4 +1,4 @@
-"""How much of an outcome's variance lies between schools: the unconditional model's components, as rows."""
+"""How much of an outcome's variance lies between schools, as rows: given the design, and without it."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from analysis.linear import METHOD, school_fit
-from analysis.mixed_models.icc import icc_frame
-from analysis.mixed_models.moments import moments
+from analysis.linear import METHOD, fitted_columns
+from analysis.mixed_models.mean_squares import MeanSquares
 from analysis.results import Estimate
-from analysis.specs import Question
-from analysis.sums import school_columns
+from analysis.specs import Model, Question
 from analysis.terms import design_columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Components:
-    """Variances of the model with nothing but an intercept and schools.
+    """Variances of a model with a random school intercept and no covariates.
 
     Parameters
     ----------
     school, pupil
         Variances between schools and between pupils of a school, squared units of the outcome; NaN when unknown.
     icc_low, icc_high
-        Profile-likelihood limits of the intraclass correlation.
+        Exact limits of the intraclass correlation under normal errors; NaN where there is no interval.
+    variance_df
+        Degrees of freedom of the sum of both variances.
     conf_level
-        Their level.
+        Level of the limits.
     n_schools, n_pupils
         Those with the outcome.
     reason
@@ -38,36 +38,58 @@ class Components:
     pupil: float = math.nan
     icc_low: float = math.nan
     icc_high: float = math.nan
+    variance_df: float = math.nan
     conf_level: float = 0.95
     n_schools: int = 0
     n_pupils: int = 0
     reason: str = ""
 
     @property
+    def total(self) -> float:
+        """Sum of both variances."""
+        return self.school + self.pupil
+
+    @property
     def icc(self) -> float:
         """Share of the variance that lies between schools, 0 to 1."""
-        return self.school / (self.school + self.pupil)
+        return self.school / self.total
 
-    def to_estimates(self) -> list[Estimate]:
-        """Return rows ``icc``, ``school_sd`` and ``pupil_sd``; the status is "boundary" for a school variance of 0."""
-        shared = Estimate(
+    def _row(self, quantity: str, estimate: float, *, method: str) -> Estimate:
+        return Estimate(
+            quantity=quantity,
+            term=quantity,
+            estimate=estimate,
             conf_level=self.conf_level,
             n_schools=self.n_schools,
             n_pupils=self.n_pupils,
-            method=f"{METHOD}_unconditional",
+            method=f"{METHOD}_{method}",
             status="failed" if self.reason else "boundary" if self.school == 0 else "ok",
             reason=self.reason,
         )
-        icc = replace(shared, quantity="icc", term="icc", conf_low=self.icc_low, conf_high=self.icc_high)
+
+    def to_estimates(self) -> list[Estimate]:
+        """Return rows ``icc``, ``school_sd`` and ``pupil_sd``; the status is "boundary" for a school variance of 0."""
+        icc = self._row("icc", self.icc, method="given_design")
         return [
-            replace(icc, estimate=self.icc, se_type="profile_likelihood"),
-            replace(shared, quantity="school_sd", term="school_sd", estimate=math.sqrt(self.school)),
-            replace(shared, quantity="pupil_sd", term="pupil_sd", estimate=math.sqrt(self.pupil)),
+            replace(icc, conf_low=self.icc_low, conf_high=self.icc_high, se_type="exact_f"),
+            self._row("school_sd", math.sqrt(self.school), method="given_design"),
+            self._row("pupil_sd", math.sqrt(self.pupil), method="given_design"),
         ]
 
+    def to_unconditional_estimate(self) -> Estimate:
+        """Return the row ``icc_unconditional``.
 
-def unconditional_components(frame: pd.DataFrame, question: Question) -> Components:
-    """Fit the unconditional linear model of an outcome by REML.
+        It has no interval: what arms, strata and countries differ by is in it, and is no variance of schools drawn at
+        random.
+        """
+        return self._row("icc_unconditional", self.icc, method="unconditional")
+
+
+def design_components(frame: pd.DataFrame, question: Question) -> Components:
+    """Fit the linear model of an outcome with the design's columns alone: arms, strata and countries.
+
+    Its variances are those within arms and strata: what one more trial of this design plans with, and what an effect is
+    standardised by.
 
     Parameters
     ----------
@@ -76,21 +98,48 @@ def unconditional_components(frame: pd.DataFrame, question: Question) -> Compone
     question
         What is asked.
     """
-    columns = design_columns(frame, question.unconditional_model())
+    fixed = [question.arm]
+    if question.country in frame.columns and question.country != question.strata:
+        fixed += [question.country] if not frame[question.country].isna().any() else []
+    fixed = [name for name in fixed if len(frame[name].unique()) > 1]
+    named = frame.assign(**{name: frame[name].astype(str) for name in fixed})
+    model = Model(outcome=question.outcome, school=question.school, covariates=tuple(fixed), strata=question.strata)
+    return _components(named, model, conf_level=question.conf_level)
+
+
+def unconditional_components(frame: pd.DataFrame, question: Question) -> Components:
+    """Fit the linear model of an outcome with nothing but an intercept and schools by REML.
+
+    Parameters
+    ----------
+    frame, question
+        See `design_components`.
+    """
+    found = _components(frame, question.unconditional_model(), conf_level=question.conf_level)
+    return replace(found, icc_low=math.nan, icc_high=math.nan)
+
+
+def _components(frame: pd.DataFrame, model: Model, *, conf_level: float) -> Components:
+    columns = design_columns(frame, model)
     if columns.reason:
-        return Components(conf_level=question.conf_level, n_pupils=len(columns.y), reason=columns.reason)
-    known = Components(conf_level=question.conf_level, n_schools=len(columns.schools), n_pupils=len(columns.y))
+        return Components(conf_level=conf_level, n_pupils=len(columns.y), reason=columns.reason)
+    known = Components(conf_level=conf_level, n_schools=len(columns.schools), n_pupils=len(columns.y))
     if known.n_schools == known.n_pupils:
         reason = "No school has two pupils with this outcome: schools and pupils cannot be told apart."
         return replace(known, reason=reason)
-    found = school_fit(moments(school_columns(columns)))
+    found = fitted_columns(columns)
     if found.working is None:
         return replace(known, reason=found.reason)
-    icc = icc_frame(found.working, conf_level=question.conf_level).iloc[0]
+    squares = MeanSquares.of(found.working.sums)
+    if squares.df_between < 1:
+        return replace(known, reason="No schools are left over beside arms and strata to tell how schools differ.")
+    low, high = squares.icc_interval(conf_level=conf_level)
+    icc = found.school_variance / (found.school_variance + found.pupil_variance)
     return replace(
         known,
         school=found.school_variance,
         pupil=found.pupil_variance,
-        icc_low=float(icc["conf_low"]),
-        icc_high=float(icc["conf_high"]),
+        icc_low=low,
+        icc_high=high,
+        variance_df=squares.total_variance_df(icc),
     )

@@ -113,19 +113,30 @@ def risk_effects(
         note, shared = f"{note} {_NO_BOOTSTRAP}", replace(shared, se_type="delta")
     elif interval == "cluster_bootstrap":
         draws = bootstrap_risks(binary, n_bootstrap=n_bootstrap, seed=seed)
-    risks = _standardised(binary, model, draws=draws)
+    risks = standardised_risks(binary, model.arms, draws=draws)
     rows = [risks.own(shared, place, quantity="risk", scale="log_odds") for place in range(len(model.arms))]
     for place in range(1, len(model.arms)):
         rows += _contrasts(shared, risks, binary.fit, place)
     return RiskEffects(fit=binary.fit, rows=tuple(rows), note=note, draws=draws)
 
 
-def _standardised(binary: BinaryFit, model: Model, *, draws: np.ndarray | None) -> Standardised:
+def standardised_risks(binary: BinaryFit, arms: tuple[str, ...], *, draws: np.ndarray | None = None) -> Standardised:
+    """Return risks by arm, averaged over pupils and schools.
+
+    Parameters
+    ----------
+    binary
+        A fit that did not fail.
+    arms
+        The reference first.
+    draws
+        Shape (B, A), bootstrapped risks, whose covariance is taken; None for the delta method.
+    """
     problem, optimum, adjusted = fitted_parts(binary)
     shares, slopes = arm_risks(problem, optimum.beta, optimum.school_sd, terms=binary.terms)
     slopes = slopes * binary.share_informative
     return Standardised(
-        arms=model.arms,
+        arms=arms,
         terms=binary.terms,
         values=shares * binary.share_informative + binary.share_left_out_events,
         vcov=slopes @ adjusted @ slopes.T if draws is None else np.cov(draws, rowvar=False),

@@ -17,7 +17,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from analysis.inference.cluster_designs import SPAN_TOLERANCE, ClusterDesign, least_squares_design
+from analysis.inference.cluster_designs import SPAN_TOLERANCE, ClusterDesign
 from analysis.inference.cluster_tests import contrast_pull, hotelling_test, link, satterthwaite_df
 from analysis.inference.kenward_roger import FTest
 from data_schema.errors import EstimationError
@@ -188,19 +188,6 @@ def joint_test(
 def _directions(design: ClusterDesign, contrasts: np.ndarray) -> np.ndarray:
     """Return M c of every contrast, shape (k, J or 1, m)."""
     return np.asarray((contrasts[:, :, None, :] @ design.bread)[:, :, 0, :])
-
-
-def cr2(products: np.ndarray, *, contrasts: np.ndarray) -> ClusterRobust:
-    """Estimate by least squares with CR2 variance and Satterthwaite degrees of freedom.
-
-    Parameters
-    ----------
-    products
-        Shape (J, p + 1, p + 1), each cluster's cross-products of [X y], X of full column rank.
-    contrasts
-        Shape (k, p), one contrast of coefficients a row.
-    """
-    return cluster_robust(least_squares_design(products), contrasts=contrasts)
 
 
 def _power(matrices: np.ndarray, exponent: float, *, tolerance: float = 0.0) -> np.ndarray:

@@ -132,9 +132,9 @@ def _alike(evidence: Evidence, words: Words, one: Comparison) -> Inline:
         return ()
     number = Span(text=words.numbers.estimate(icc.estimate, digits=3), estimate_id=icc.estimate_id)
     if not math.isfinite(icc.conf_low):
-        return words.line("The intraclass correlation of schools is {icc}.", icc=number)
+        return words.line("Within arms and strata, the intraclass correlation of schools is {icc}.", icc=number)
     return words.line(
-        "The intraclass correlation of schools is {icc} {interval}.",
+        "Within arms and strata, the intraclass correlation of schools is {icc} {interval}.",
         icc=number,
         interval=words.numbers.interval(icc.conf_low, icc.conf_high, digits=3),
     )

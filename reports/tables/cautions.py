@@ -14,8 +14,8 @@ from reports.words import Words, message
 
 SENTENCES: dict[str, str] = {
     "few_events": message(
-        "few pupils of an arm had the event, or few did not. The interval is approximate: with so few events it may"
-        " miss the true value more often than its level says."
+        "fewer than ten pupils of an arm had the event, or did not have it. The interval is approximate: with so few"
+        " events it holds the true value more or less often than its level says."
     ),
 }
 """What a caution of `analysis.results.CAUTIONS` says of a figure; a test holds the two to each other."""

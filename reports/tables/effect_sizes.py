@@ -10,57 +10,110 @@ from reports.evidence import Evidence
 from reports.means import shown_means
 from reports.selection import Estimates, all_estimates, compared_arms, focus, main_analyses
 from reports.sentences import Comparison, comparison
+from reports.tables.cautions import Marks, caution_marks, caution_notes, marked
 from reports.tables.cells import HIDDEN, outcome_head, p_cell
 from reports.tables.layout import Cell, Line, line, table
 from reports.words import Words
 
+_PRINTED = ("risk_ratio", "cox_index", "hedges_g", "hedges_g_unconditional")
+
 
 def effect_sizes_table(evidence: Evidence, words: Words, *, anchor: str = "effect-sizes") -> Table:
-    """Return relative change, standardised effect, intraclass correlation and randomisation test of each outcome."""
+    """Return relative change, standardised effects, intraclass correlations and randomisation test of each outcome.
+
+    Standardised effects of means and intraclass correlations are given twice, under their names: within arms and
+    strata, and unconditional as the EEF reports them.
+    """
     estimates, arms = all_estimates(evidence), compared_arms(evidence)
+    compared = {
+        arm.name: [
+            comparison(evidence, entry, arm=arm, country=focus(evidence), estimates=estimates)
+            for entry in main_analyses(evidence)
+        ]
+        for arm in arms
+    }
+    every = [one for ones in compared.values() for one in ones]
+    marks = caution_marks(row for one in every for row in _printed(one, estimates))
     lines: list[Line] = []
     for arm in arms:
         if len(arms) > 1:
             lines.append(line((Span(text=arm.label, strong=True),), kind="section"))
-        for entry in main_analyses(evidence):
-            one = comparison(evidence, entry, arm=arm, country=focus(evidence), estimates=estimates)
-            lines.append(_line(evidence, words, one, estimates))
+        lines += [_line(evidence, words, one, estimates, marks) for one in compared[arm.name]]
     return table(
         words,
         words.text("Relative and standardised effects, with intervals"),
-        columns=(
-            Column(label=words.text("Outcome"), width=2.6),
-            Column(label=words.text("Relative change"), align="right", width=2.0),
-            Column(label=words.text("Standardised effect"), align="right", width=2.2),
-            Column(label=words.text("Intraclass correlation"), align="right", width=2.2),
-            Column(label=words.text("p by re-draws"), align="right", width=1.0),
-        ),
+        columns=_columns(words),
         lines=lines,
         threshold=evidence.disclosure_threshold,
-        note=[
-            words.text(
-                "Relative change: the difference over the number per 100 in the schools compared with, which is taken"
-                " as exact. Standardised effect: Hedges’ g for means, the Cox index for shares. Intraclass correlation:"
-                " the part of the variation between pupils that lies between schools. p by re-draws: randomisation"
-                " test."
-            )
-        ],
+        note=[_note(words), *caution_notes(words, marks)],
         anchor=anchor,
     )
 
 
-def _line(evidence: Evidence, words: Words, one: Comparison, estimates: Estimates) -> Line:
-    entry, arm, country = one.analysis.name, one.arm.name, one.country
-    index = "cox_index" if one.outcome.kind == "binary" else "hedges_g"
-    relative = _relative(evidence, words, one, estimates)
-    standardised = _with_interval(words, estimates.usable(entry, index, arm=arm, country=country))
-    return line(
-        outcome_head(words, one, with_unit=False),
-        relative,
-        HIDDEN if relative is HIDDEN else standardised,  # a Cox index gives the share away as a ratio does
-        _with_interval(words, estimates.usable(entry, "icc", country=country), digits=3),
-        p_cell(words, one.test),
+def _columns(words: Words) -> tuple[Column, ...]:
+    return (
+        Column(label=words.text("Outcome"), width=2.2),
+        Column(label=words.text("Relative change"), align="right", width=1.7),
+        Column(
+            label=words.text("Within arms and strata"),
+            group=words.text("Standardised effect"),
+            align="right",
+            width=1.9,
+        ),
+        Column(label=words.text("Unconditional"), group=words.text("Standardised effect"), align="right", width=1.9),
+        Column(
+            label=words.text("Within arms and strata"),
+            group=words.text("Intraclass correlation"),
+            align="right",
+            width=2.0,
+        ),
+        Column(label=words.text("Unconditional"), group=words.text("Intraclass correlation"), align="right", width=1.1),
+        Column(label=words.text("p by re-draws"), align="right", width=0.9),
     )
+
+
+def _note(words: Words) -> str:
+    return words.text(
+        "Relative change: the adjusted share in these schools over the adjusted share in the schools compared with,"
+        " less one; the interval allows for the error of both. Standardised effect: Hedges’ g for means, the Cox index"
+        " for shares. Intraclass correlation: the part of the variation between pupils that lies between schools."
+        " Within arms and strata: what arms, strata and countries differ by is left out of the variation; plan another"
+        " trial with these figures. Unconditional: it is left in, as the Education Endowment Foundation (EEF) reports"
+        " effect sizes. p by re-draws: randomisation test."
+    )
+
+
+def _printed(one: Comparison, estimates: Estimates) -> list[Estimate]:
+    entry, arm, country = one.analysis.name, one.arm.name, one.country
+    rows = [estimates.usable(entry, quantity, arm=arm, country=country) for quantity in _PRINTED]
+    return [row for row in rows if row is not None]
+
+
+def _line(evidence: Evidence, words: Words, one: Comparison, estimates: Estimates, marks: Marks) -> Line:
+    entry, country = one.analysis.name, one.country
+
+    def effect(quantity: str) -> Estimate | None:
+        return estimates.usable(entry, quantity, arm=one.arm.name, country=country)
+
+    binary = one.outcome.kind == "binary"
+    secret = binary and _is_secret(evidence, one, estimates)
+    standardised = effect("cox_index" if binary else "hedges_g")
+    cells: list[Cell] = [
+        HIDDEN if secret else marked(_relative(words, effect("risk_ratio")), effect("risk_ratio"), marks),
+        # A Cox index gives the share away as a ratio does.
+        HIDDEN if secret else marked(_with_interval(words, standardised), standardised, marks),
+        _with_interval(words, effect("hedges_g_unconditional")),
+        _with_interval(words, estimates.usable(entry, "icc", country=country), digits=3),
+        _with_interval(words, estimates.usable(entry, "icc_unconditional", country=country), digits=3),
+    ]
+    return line(outcome_head(words, one, with_unit=False), *cells, p_cell(words, one.test))
+
+
+def _is_secret(evidence: Evidence, one: Comparison, estimates: Estimates) -> bool:
+    """Whether the share of one of the two arms is suppressed, which a ratio would give away."""
+    shown = shown_means(evidence, one.analysis, estimates)
+    keys = [(arm.name, one.country) for arm in (one.reference, one.arm)]
+    return any(key in shown and shown[key] is None for key in keys)
 
 
 def _with_interval(words: Words, estimate: Estimate | None, *, digits: int = 2) -> Cell:
@@ -68,26 +121,17 @@ def _with_interval(words: Words, estimate: Estimate | None, *, digits: int = 2) 
         return words.numbers.decimal(math.nan)
     number = Span(text=words.numbers.estimate(estimate.estimate, digits=digits), estimate_id=estimate.estimate_id)
     if not math.isfinite(estimate.conf_low):
-        return number
+        return (number,)
     interval = words.numbers.interval(estimate.conf_low, estimate.conf_high, digits=digits)
     return words.line("{estimate} {interval}", estimate=number, interval=interval)
 
 
-def _relative(evidence: Evidence, words: Words, one: Comparison, estimates: Estimates) -> Cell:
-    """Return the difference of a binary outcome in percent of the share in the reference arm."""
-    if one.outcome.kind != "binary" or one.difference is None or one.difference.status == "failed":
+def _relative(words: Words, ratio: Estimate | None) -> Cell:
+    """Return a risk ratio less one, in percent."""
+    if ratio is None or not math.isfinite(ratio.estimate):
         return words.numbers.decimal(math.nan)
-    key = (one.reference.name, one.country)
-    shown = shown_means(evidence, one.analysis, estimates)
-    base = shown.get(key)
-    if key in shown and base is None:
-        return HIDDEN
-    if base is None or not base.estimate > 0:
-        return words.numbers.decimal(math.nan)
-    low, high = one.difference.conf_low / base.estimate, one.difference.conf_high / base.estimate
-    number = words.numbers.percent(one.difference.estimate / base.estimate, digits=0)
     return words.line(
         "{estimate} {interval}",
-        estimate=Span(text=number, estimate_id=one.difference.estimate_id),
-        interval=words.numbers.interval(low, high, digits=0, scale=100.0),
+        estimate=Span(text=words.numbers.percent(ratio.estimate - 1, digits=0), estimate_id=ratio.estimate_id),
+        interval=words.numbers.interval(ratio.conf_low - 1, ratio.conf_high - 1, digits=0, scale=100.0),
     )

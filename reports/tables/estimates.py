@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pandas as pd
 
@@ -28,6 +29,10 @@ def estimates_table(evidence: Evidence, words: Words, *, anchor: str = "estimate
     endless = any(_is_endless(as_estimate(row)) for row in records(evidence.estimates))
     rows = [as_estimate(row) for row in records(evidence.estimates)]
     rows = [row for row in rows if not place or row.country in ("", place)]
+    reference = reference_arm(evidence).name
+    hidden = {row.estimate_id for row in rows if _tells(row, suppressed, reference=reference)}
+    # That few pupils had an event is nothing to say of a figure that is suppressed for it, or for another's sake.
+    rows = [replace(row, caution="") if row.estimate_id in hidden else row for row in rows]
     marks = caution_marks(rows)
     lines: list[Line] = []
     reasons: dict[str, str] = {}
@@ -36,7 +41,7 @@ def estimates_table(evidence: Evidence, words: Words, *, anchor: str = "estimate
         for row in (row for row in rows if row.plan_entry == entry):
             if row.status == "failed" and row.reason:
                 reasons.setdefault(row.reason, row.estimate_id)
-            secret = _tells(row, suppressed, reference=reference_arm(evidence).name)
+            secret = row.estimate_id in hidden
             lines.append(_line(words, row, marks, limit=evidence.disclosure_threshold, secret=secret))
     return table(
         words,
@@ -115,6 +120,8 @@ def published_estimates(evidence: Evidence) -> pd.DataFrame:
     figures = [name for name in _FIGURES if name in made]
     made.loc[secret, figures] = math.nan
     made.loc[secret, "status"] = "suppressed"
+    if "caution" in made:
+        made.loc[secret, "caution"] = ""
     few = made["n_pupils"].map(lambda n: is_small(as_float(n), threshold=evidence.disclosure_threshold))
     made["n_pupils"] = made["n_pupils"].where(~few.astype(bool))
     return made

@@ -10,10 +10,12 @@ from reports.evidence import Evidence
 from reports.means import shown_means
 from reports.selection import Estimates, all_estimates, compared_arms, focus, main_analyses, outcome_of
 from reports.sentences import Comparison, comparison
+from reports.tables.cautions import Marks, caution_marks, caution_notes, marked
 from reports.tables.cells import HIDDEN, outcome_head
 from reports.tables.layout import Cell, Line, line, table
 from reports.words import Words, message
 
+_RATIOS = ("risk_ratio", "marginal_odds_ratio")
 _FEWER, _MORE = message("{n} for one fewer"), message("{n} for one more")
 _LESS, _GREATER = message("{n} fewer"), message("{n} more")
 
@@ -22,13 +24,16 @@ def ratios_table(evidence: Evidence, words: Words, *, anchor: str = "ratios") ->
     """Return ratios and numbers needed to treat of the outcomes that are shares; None without any."""
     estimates, arms = all_estimates(evidence), compared_arms(evidence)
     entries = [entry for entry in main_analyses(evidence) if outcome_of(evidence, entry).kind == "binary"]
-    lines: list[Line] = []
+    compared: dict[str, list[Comparison]] = {}
     for arm in arms:
         ones = [comparison(evidence, entry, arm=arm, country=focus(evidence), estimates=estimates) for entry in entries]
-        ones = [one for one in ones if _found(estimates, one, "risk_ratio") is not None]
+        compared[arm.label] = [one for one in ones if _found(estimates, one, "number_needed_to_treat") is not None]
+    marks = caution_marks(row for ones in compared.values() for one in ones for row in _printed(estimates, one))
+    lines: list[Line] = []
+    for label, ones in compared.items():
         if len(arms) > 1 and ones:
-            lines.append(line((Span(text=arm.label, strong=True),), kind="section"))
-        lines += [_line(evidence, words, one, estimates) for one in ones]
+            lines.append(line((Span(text=label, strong=True),), kind="section"))
+        lines += [_line(evidence, words, one, estimates, marks) for one in ones]
     if not lines:
         return None
     return table(
@@ -45,11 +50,13 @@ def ratios_table(evidence: Evidence, words: Words, *, anchor: str = "ratios") ->
         threshold=evidence.disclosure_threshold,
         note=[
             words.text(
-                "Risk ratio: the share in these schools over the share in the schools compared with; 1 is no effect."
-                " Odds ratio: the same of the odds, further from 1. Pupils needed (number needed to treat): pupils"
-                " in these schools for one of them fewer, or more, to whom it happens; ∞ is no effect. The share in the"
-                " schools compared with is taken as exact."
-            )
+                "Risk ratio: the adjusted share in these schools over the adjusted share in the schools compared"
+                " with; 1 is no effect. Odds ratio: the same of the odds, further from 1. Their intervals allow for"
+                " the error of both shares. Pupils needed (number needed to treat): pupils in these schools for one of"
+                " them fewer, or more, to whom it happens; ∞ is no effect. Where the interval of the difference"
+                " includes no effect, that of the number runs through ∞."
+            ),
+            *caution_notes(words, marks),
         ],
         anchor=anchor,
     )
@@ -59,14 +66,19 @@ def _found(estimates: Estimates, one: Comparison, quantity: str) -> Estimate | N
     return estimates.usable(one.analysis.name, quantity, arm=one.arm.name, country=one.country)
 
 
-def _line(evidence: Evidence, words: Words, one: Comparison, estimates: Estimates) -> Line:
+def _printed(estimates: Estimates, one: Comparison) -> list[Estimate]:
+    rows = [_found(estimates, one, quantity) for quantity in (*_RATIOS, "number_needed_to_treat")]
+    return [row for row in rows if row is not None]
+
+
+def _line(evidence: Evidence, words: Words, one: Comparison, estimates: Estimates, marks: Marks) -> Line:
     shown = shown_means(evidence, one.analysis, estimates)
     secret = any(shown.get((arm.name, one.country)) is None for arm in (one.reference, one.arm))
-    cells: list[Cell] = [
-        HIDDEN if secret else _ratio(words, _found(estimates, one, quantity))
-        for quantity in ("risk_ratio", "marginal_odds_ratio")
-    ]
-    return line(outcome_head(words, one, with_unit=False), *cells, *_needed(words, one, estimates))
+    ratios = [_found(estimates, one, quantity) for quantity in _RATIOS]
+    cells: list[Cell] = [HIDDEN if secret else marked(_ratio(words, ratio), ratio, marks) for ratio in ratios]
+    number, interval = _needed(words, one, estimates)
+    number = number if secret else marked(number, _found(estimates, one, "number_needed_to_treat"), marks)
+    return line(outcome_head(words, one, with_unit=False), *cells, number, interval)
 
 
 def _ratio(words: Words, estimate: Estimate | None) -> Cell:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
-from analysis.effect_sizes import relative_rows
 from analysis.results import Estimate
+from analysis.standardised import Standardised
 from reports.evidence import AnalysisFacts
 from tests.support.sample_sizes import COUNTRIES, PUPILS, SCHOOLS
 
@@ -91,7 +92,6 @@ def _place_rows(analysis: AnalysisFacts, country: str) -> list[dict[str, object]
     error = (high - low) / 4
     sd = _SD[analysis.name]
     shared = _shared(analysis, country, n_schools, n_pupils)
-    index = "cox_index" if analysis.name == "dropout" else "hedges_g"
     icc = _ICC.get(analysis.name, (0.09, 0.05, 0.15))
     p_value = math.erfc(abs(difference / error) / math.sqrt(2)) * 1.1
     test = {"statistic": difference / error, "p_value": min(1.0, 1.08 * p_value)}
@@ -128,20 +128,32 @@ def _place_rows(analysis: AnalysisFacts, country: str) -> list[dict[str, object]
             conf_high=high,
         ),
         _row(shared, "adjusted_mean", "pilot", term="pilot", estimate=control + difference),
-        _row(
-            shared,
-            index,
-            "pilot",
-            estimate=difference / sd,
-            std_error=error / sd,
-            conf_low=low / sd,
-            conf_high=high / sd,
-        ),
+        *_standardised(shared, difference=difference, error=error, ends=(low, high), sd=sd),
         *_relative(analysis, shared, control=control, difference=difference, error=error, ends=(low, high)),
         _row(shared, "icc", "", estimate=icc[0], conf_low=icc[1], conf_high=icc[2]),
         _row(shared, "school_sd", "", estimate=sd * math.sqrt(icc[0])),
         _row(shared, "pupil_sd", "", estimate=sd * math.sqrt(1 - icc[0])),
+        _row(shared, "icc_unconditional", "", estimate=1.2 * icc[0]),
         _row(shared, "randomisation_test", "pilot", **test),
+    ]
+
+
+def _standardised(
+    shared: dict[str, object], *, difference: float, error: float, ends: tuple[float, float], sd: float
+) -> list[dict[str, object]]:
+    if shared["plan_entry"] == "dropout":
+        return []
+    return [
+        _row(
+            shared,
+            quantity,
+            "pilot",
+            estimate=difference / wide,
+            std_error=error / wide,
+            conf_low=ends[0] / wide,
+            conf_high=ends[1] / wide,
+        )
+        for quantity, wide in (("hedges_g", sd), ("hedges_g_unconditional", 1.1 * sd))
     ]
 
 
@@ -157,10 +169,17 @@ def _relative(
     if analysis.name != "dropout":
         return []
     row = Estimate(estimate=difference, std_error=error, conf_low=ends[0], conf_high=ends[1])
+    shares = Standardised(
+        arms=("control", "pilot"),
+        terms=("arm[pilot]",),
+        values=np.array([control, control + difference]),
+        vcov=np.eye(2) * error**2 / 2,
+        df=40.0,
+    )
     names = ("estimate", "std_error", "conf_low", "conf_high")
     return [
         _row(shared, made.quantity, "pilot", **{name: getattr(made, name) for name in names})
-        for made in relative_rows(row, share_reference=control)
+        for made in shares.relative(row, 1, difference=row, n_pupils=2000)
     ]
 
 

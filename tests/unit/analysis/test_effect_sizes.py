@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
-from analysis import Estimate, cox_index, hedges_g, odds_ratio, total_variance_factor
-from analysis.effect_sizes import cox_index_of, relative_rows
+from analysis import Estimate, cox_index, hedges_g, hedges_g_unconditional, odds_ratio, total_variance_factor
 from analysis.results import t_estimate
 
 DIFFERENCE = t_estimate(Estimate(arm="pilot", quantity="difference"), estimate=3.0, std_error=1.0, df=10)
@@ -28,22 +28,71 @@ def test_without_an_icc_the_factor_is_one() -> None:
 
 
 def test_hedges_g_by_hand() -> None:
-    row = hedges_g(DIFFERENCE, school_variance=20.0, pupil_variance=80.0, sizes_reference=TEN, sizes_arm=TEN)
-    factor = math.sqrt(1 - 2 * 24 * 0.2 / 498) / 10
+    row = hedges_g(DIFFERENCE, total_variance=100.0, variance_df=50.0)
+    omega = 1 - 3 / 199
+    g, error, t = 0.3 * omega, 0.1 * omega, float(stats.t.isf(0.025, 10))
     assert row.quantity == "hedges_g"
+    assert row.estimate == pytest.approx(g)
+    assert row.std_error == pytest.approx(math.sqrt(error**2 + g**2 / 100))
+    assert (row.p_value, row.df) == (DIFFERENCE.p_value, DIFFERENCE.df)
+    for limit in (row.conf_low, row.conf_high):  # the error of the deviation is that at the limit
+        assert abs(g - limit) == pytest.approx(t * math.sqrt(error**2 + limit**2 / 100))
+
+
+def test_with_a_well_known_deviation_the_interval_of_g_is_the_differences_own() -> None:
+    row = hedges_g(DIFFERENCE, total_variance=100.0, variance_df=1e9)
+    assert row.conf_low == pytest.approx(DIFFERENCE.conf_low / 10, rel=1e-6)
+    assert row.conf_high == pytest.approx(DIFFERENCE.conf_high / 10, rel=1e-6)
+
+
+@given(estimate=st.floats(-3, 3), df=st.floats(2, 60), variance_df=st.floats(1.5, 500), scale=st.floats(0.01, 100))
+def test_the_interval_of_g_excludes_zero_where_the_differences_does_and_units_do_not_matter(
+    estimate: float, df: float, variance_df: float, scale: float
+) -> None:
+    def g(unit: float) -> Estimate:
+        row = t_estimate(Estimate(), estimate=estimate * unit, std_error=unit, df=df)
+        return hedges_g(row, total_variance=(2 * unit) ** 2, variance_df=variance_df)
+
+    row, other = g(1.0), g(scale)
+    assert (other.estimate, other.conf_low, other.conf_high) == pytest.approx(
+        (row.estimate, row.conf_low, row.conf_high), rel=1e-6, abs=1e-9
+    )
+    assert row.conf_low <= row.estimate <= row.conf_high
+    t = float(stats.t.isf(0.025, df))
+    if t**2 / (2 * variance_df) < 0.5 and abs(abs(estimate) - t) > 1e-6:
+        assert (row.conf_low > 0 or row.conf_high < 0) == (abs(estimate) > t)
+
+
+def test_the_unconditional_g_has_hedges_factor_for_unequal_schools() -> None:
+    row = hedges_g_unconditional(
+        DIFFERENCE, school_variance=20.0, pupil_variance=80.0, variance_df=1e9, sizes_reference=TEN, sizes_arm=TEN
+    )
+    factor = math.sqrt(1 - 2 * 24 * 0.2 / 498) / 10
+    assert row.quantity == "hedges_g_unconditional"
     assert row.estimate == pytest.approx(3 * factor)
-    assert row.conf_low == pytest.approx(DIFFERENCE.conf_low * factor)
-    assert row.p_value == DIFFERENCE.p_value
+    assert row.conf_low == pytest.approx(DIFFERENCE.conf_low * factor, rel=1e-6)
 
 
 @pytest.mark.parametrize(
     ("school", "pupil", "sizes"), [(math.nan, math.nan, TEN), (0.0, 0.0, TEN), (1.0, 1.0, np.array([20]))]
 )
-def test_without_variances_or_schools_there_is_no_g(school: float, pupil: float, sizes: np.ndarray) -> None:
-    row = hedges_g(DIFFERENCE, school_variance=school, pupil_variance=pupil, sizes_reference=TEN, sizes_arm=sizes)
+def test_without_variances_or_schools_there_is_no_unconditional_g(
+    school: float, pupil: float, sizes: np.ndarray
+) -> None:
+    row = hedges_g_unconditional(
+        DIFFERENCE, school_variance=school, pupil_variance=pupil, variance_df=9.0, sizes_reference=TEN, sizes_arm=sizes
+    )
     assert row.status == "failed"
     assert row.reason
     assert math.isnan(row.estimate)
+
+
+@pytest.mark.parametrize(("total", "df"), [(math.nan, 9.0), (0.0, 9.0), (1.0, math.nan), (1.0, 1.0)])
+def test_without_variances_there_is_no_g(total: float, df: float) -> None:
+    row = hedges_g(DIFFERENCE, total_variance=total, variance_df=df)
+    assert row.status == "failed"
+    assert row.reason
+    assert math.isnan(row.conf_low)
 
 
 def test_the_cox_index_by_hand() -> None:
@@ -53,37 +102,10 @@ def test_the_cox_index_by_hand() -> None:
     assert math.isnan(cox_index(share_reference=0.5, share_arm=1.1, n_pupils=1000))
 
 
-def shares(estimate: float) -> Estimate:
-    return t_estimate(Estimate(arm="pilot", quantity="difference"), estimate=estimate, std_error=0.02, df=10)
-
-
-def test_a_difference_as_cox_index_keeps_its_sign_and_its_test() -> None:
-    row = cox_index_of(shares(-0.05), share_reference=0.15, n_pupils=1000)
-    assert row.estimate == pytest.approx(cox_index(share_reference=0.15, share_arm=0.10, n_pupils=1000))
-    assert row.estimate < 0
-    assert row.conf_high * shares(-0.05).conf_high > 0
-    assert row.p_value == shares(-0.05).p_value
-
-
-def test_no_difference_is_an_index_of_zero_with_the_slope_for_an_interval() -> None:
-    at_zero, near = (cox_index_of(shares(value), share_reference=0.2, n_pupils=1000) for value in (0.0, 1e-5))
-    assert at_zero.estimate == 0
-    assert at_zero.conf_high == pytest.approx(near.conf_high, rel=1e-3)
-
-
-def test_a_share_of_zero_has_no_index() -> None:
-    row = cox_index_of(shares(-0.2), share_reference=0.15, n_pupils=1000)
-    assert row.status == "failed"
-    assert "0 or 1" in row.reason
-    assert math.isnan(row.std_error)
-
-
 def test_a_failed_difference_stays_failed_on_every_scale() -> None:
     failed = Estimate(status="failed", reason="No pupil has this outcome.")
-    assert cox_index_of(failed, share_reference=0.2, n_pupils=10).reason == failed.reason
     assert odds_ratio(failed).status == "failed"
-    row = hedges_g(failed, school_variance=1.0, pupil_variance=1.0, sizes_reference=TEN, sizes_arm=TEN)
-    assert row.reason == failed.reason
+    assert hedges_g(failed, total_variance=1.0, variance_df=9.0).reason == failed.reason
 
 
 def test_an_odds_ratio_is_the_exponential_of_log_odds() -> None:
@@ -91,38 +113,3 @@ def test_an_odds_ratio_is_the_exponential_of_log_odds() -> None:
     assert row.quantity == "odds_ratio"
     assert (row.estimate, row.conf_low) == (math.exp(3.0), math.exp(DIFFERENCE.conf_low))
     assert row.p_value == DIFFERENCE.p_value
-
-
-def test_a_difference_of_shares_as_ratios_and_number_needed_by_hand() -> None:
-    row = Estimate(
-        estimate=-0.05, std_error=0.02, conf_low=-0.09, conf_high=-0.01, statistic=-2.5, p_value=0.02, arm="pilot"
-    )
-    ratio, odds, needed = relative_rows(row, share_reference=0.2)
-    assert (ratio.estimate, ratio.conf_low, ratio.conf_high) == pytest.approx((0.75, 0.55, 0.95))
-    assert ratio.std_error == pytest.approx(0.02 / 0.15)
-    assert odds.estimate == pytest.approx((0.15 / 0.85) / (0.2 / 0.8))
-    assert odds.conf_high == pytest.approx((0.19 / 0.81) / 0.25)
-    assert (needed.estimate, needed.conf_low, needed.conf_high) == pytest.approx((20, 100 / 9, 100))
-    assert {made.p_value for made in (ratio, odds, needed)} == {0.02}
-
-
-@given(difference=st.floats(-0.15, 0.15), half=st.floats(0.001, 0.2), share=st.floats(0.16, 0.84))
-def test_ratios_exclude_no_effect_exactly_where_the_difference_does(
-    difference: float, half: float, share: float
-) -> None:
-    row = Estimate(estimate=difference, std_error=half / 2, conf_low=difference - half, conf_high=difference + half)
-    excluded = row.conf_low > 0 or row.conf_high < 0
-    for made in relative_rows(row, share_reference=share)[:2]:
-        assert (made.conf_low > 1 or made.conf_high < 1) == excluded or abs(abs(difference) - half) < 1e-9
-        assert made.conf_low <= made.estimate <= made.conf_high
-
-
-def test_limits_beyond_a_border_are_the_border_and_impossible_shares_fail() -> None:
-    row = Estimate(estimate=-0.05, std_error=0.1, conf_low=-0.3, conf_high=0.9)
-    ratio, odds, _ = relative_rows(row, share_reference=0.2)
-    assert (ratio.conf_low, ratio.conf_high) == (0.0, 5.0)
-    assert (odds.conf_low, odds.conf_high) == (0.0, math.inf)
-    gone = relative_rows(row, share_reference=0.02)
-    assert [made.status for made in gone] == ["failed", "failed", "ok"]
-    failed = Estimate(status="failed", reason="No pupil.")
-    assert {made.reason for made in relative_rows(failed, share_reference=0.2)} == {"No pupil."}

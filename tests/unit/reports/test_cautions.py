@@ -25,7 +25,7 @@ def test_an_estimate_with_a_caution_is_marked_and_the_note_says_why() -> None:
     made = estimates_table(replace(evidence, estimates=estimates), ENGLISH)
     heads = [plain(row.cells[0]) for row in made.rows]
     assert [head for head in heads if "†" in head] == ["all/risk_ratio/pilot†"]
-    assert "†: few pupils of an arm had the event" in plain(made.note)
+    assert "†: fewer than ten pupils of an arm had the event" in plain(made.note)
 
 
 def test_a_table_without_cautions_has_no_marks() -> None:

@@ -29,6 +29,7 @@ from reports.tables import (
     sensitivity_table,
     signals_table,
 )
+from reports.tables.estimates import published_estimates
 from reports.tables.flow import flow_of
 from reports.tables.layout import line, table
 from reports.words import words
@@ -148,18 +149,56 @@ def test_what_one_table_keeps_back_all_others_do() -> None:
     assert plain(cells["engagement/SI/mean/pilot"][1]) == "3.50"
 
 
-def test_relative_changes_are_the_difference_over_the_reference_share() -> None:
+def test_relative_changes_are_risk_ratios_less_one_with_their_interval() -> None:
     found = rows(effect_sizes_table(CROCOOS, ENGLISH))
-    assert found["Early leaving (primary)"][0] == "−21% (−36 to −5)"  # -0.0231 / 0.1118
+    assert found["Early leaving (primary)"][0] == "−21% (−34 to −5)"  # -0.0231 / 0.1118; not -0.0407 / 0.1118
     assert found["Average mark"][0] == "–"
-    assert found["Early leaving (primary)"][2] == "0.041 (0.021 to 0.072)"
+
+
+def test_effect_sizes_and_correlations_stand_within_arms_and_strata_and_unconditional_under_their_names() -> None:
+    made = effect_sizes_table(CROCOOS, ENGLISH)
+    named = [(column.group, column.label) for column in made.columns if column.group]
+    assert named == [
+        ("Standardised effect", "Within arms and strata"),
+        ("Standardised effect", "Unconditional"),
+        ("Intraclass correlation", "Within arms and strata"),
+        ("Intraclass correlation", "Unconditional"),
+    ]
+    found = rows(made)
+    assert found["Early leaving (primary)"][3:5] == ["0.041 (0.021 to 0.072)", "0.049"]
+    assert found["Early leaving (primary)"][2] == "–"  # of a share there is the Cox index alone
+    assert found["Engagement with school"][1:3] == ["0.11 (0.02 to 0.20)", "0.10 (0.01 to 0.18)"]
+    assert "as the Education Endowment Foundation (EEF) reports effect sizes" in plain(made.note)
+
+
+def test_ratios_of_few_events_are_marked_in_every_table_that_prints_them() -> None:
+    estimates = CROCOOS.estimates.copy()
+    chosen = (estimates["plan_entry"] == "dropout") & (estimates["quantity"].isin(["risk_ratio", "cox_index"]))
+    estimates.loc[chosen, "caution"] = "few_events"
+    evidence = replace(CROCOOS, estimates=estimates)
+    sizes, ratios = effect_sizes_table(evidence, ENGLISH), ratios_table(evidence, ENGLISH)
+    assert ratios is not None
+    assert [cell.endswith("†") for cell in rows(sizes)["Early leaving (primary)"]][:3] == [True, True, False]
+    assert [cell.endswith("†") for cell in rows(ratios)["Early leaving (primary)"]][:2] == [True, False]
+    for made in (sizes, ratios):
+        assert "fewer than ten pupils of an arm had the event" in plain(made.note)
+
+
+def test_a_suppressed_share_has_no_caution_that_tells_of_few_events() -> None:
+    estimates = with_share("SI", "pilot", 0.01).estimates
+    estimates.loc[estimates["plan_entry"] == "dropout", "caution"] = "few_events"
+    evidence = replace(CROCOOS, estimates=estimates)
+    cells = {row.cells[0][0].estimate_id: row.cells for row in estimates_table(evidence, ENGLISH).rows}
+    assert "†" not in plain(cells["dropout/SI/risk_ratio/pilot"][0])
+    published = published_estimates(evidence).set_index("estimate_id")["caution"]
+    assert published["dropout/SI/risk_ratio/pilot"] == ""
 
 
 def test_differences_of_shares_are_said_as_ratios_and_as_pupils_needed() -> None:
     found = rows(ratios_table(CROCOOS, ENGLISH))
     assert list(found) == ["Early leaving (primary)"]
     ratio, odds, needed, interval = found["Early leaving (primary)"]
-    assert ratio == "0.79 (0.64 to 0.95)"  # (0.1118 - 0.0231) / 0.1118
+    assert ratio == "0.79 (0.66 to 0.95)"  # (0.1118 - 0.0231) / 0.1118
     assert odds.startswith("0.77 (")
     assert (needed, interval) == ("44 for one fewer", "(25 to 182)")  # 1 / 0.0231, 1 / 0.0409, 1 / 0.0055
     assert ratios_table(AWARDS, ENGLISH) is None

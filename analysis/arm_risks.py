@@ -1,0 +1,109 @@
+"""Shares by arm of a linear model of a binary outcome, as if every pupil of the trial were in each arm.
+
+With b the coefficients and x_a the mean of the model's columns over pupils whose arm is set to a, the share of arm a is
+x_a'b. Whatever is made of shares (a difference, the logarithm of a ratio or of an odds ratio) is by the delta method a
+contrast of b, whose variance is CR2 by school and whose degrees of freedom are Satterthwaite's of that very contrast:
+neither arm's share is taken as known, and the shares' different spread is in the robust variance.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from analysis.clustered import clustered_design
+from analysis.inference.cluster_designs import ClusterDesign
+from analysis.inference.cluster_robust import contrast_inference
+from analysis.linear import Fitted
+from analysis.mixed_models.basis import Basis
+from analysis.mixed_models.cluster_rows import cluster_rows
+from analysis.mixed_models.moments import prepared_columns
+from analysis.mixed_models.robust import robust_errors
+from analysis.results import Estimate
+from analysis.standardised import Standardised
+from analysis.sums import school_columns
+from analysis.terms import Columns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RobustShares(Standardised):
+    """Standardised shares whose contrasts have CR2 errors by school.
+
+    Parameters
+    ----------
+    design
+        The model's least squares, ordinary or generalised, by school.
+    rows
+        Shape (A, p), each arm's mean of the scaled columns.
+    """
+
+    design: ClusterDesign
+    rows: np.ndarray
+
+    def labelled(self, shared: Estimate) -> Estimate:
+        """Return a row with the names of its error and degrees of freedom."""
+        return replace(shared, se_type="CR2", df_method="satterthwaite")
+
+    def inference(self, slope: np.ndarray) -> tuple[float, float]:
+        """Return a weighted sum's CR2 error and its Satterthwaite degrees of freedom."""
+        found = contrast_inference(self.design, (slope @ self.rows)[None, None, :], se_type="CR2")
+        return math.sqrt(max(float(found.vcov[0, 0]), 0.0)), float(found.df[0])
+
+
+def clustered_shares(columns: Columns, arms: tuple[str, ...], *, weights: np.ndarray | None) -> RobustShares:
+    """Return the shares of least squares.
+
+    Parameters
+    ----------
+    columns
+        As `analysis.design_columns` returns them, without a reason.
+    arms
+        The reference first.
+    weights
+        Of the schools; None for equal ones.
+    """
+    basis, design = clustered_design(columns, weights=weights)
+    return _shares(columns, arms, basis=basis, design=design)
+
+
+def mixed_shares(columns: Columns, arms: tuple[str, ...], found: Fitted) -> RobustShares:
+    """Return the shares of the linear multilevel model.
+
+    Parameters
+    ----------
+    columns, arms
+        See `clustered_shares`.
+    found
+        The model, fitted.
+    """
+    if found.working is None:
+        raise ValueError("The fit failed and has no shares.")
+    made = school_columns(columns)
+    rows = cluster_rows(made, prepared_columns(made), place="shares by arm")
+    sums = found.working.sums
+    errors = robust_errors(rows, sums, found.working.optimum, se_type="CR2")
+    return _shares(columns, arms, basis=sums.basis, design=errors.design)
+
+
+def _shares(columns: Columns, arms: tuple[str, ...], *, basis: Basis, design: ClusterDesign) -> RobustShares:
+    kept = [columns.names.index(name) for name in basis.names]
+    terms = tuple(columns.arm_terms[arm] for arm in arms[1:])
+    means = np.tile(columns.x.mean(axis=0), (len(arms), 1))
+    for place, term in enumerate(terms):
+        column = columns.names.index(term)
+        means[:, column] = 0.0
+        means[place + 1, column] = 1.0
+    as_they_were = means[:, kept]
+    rows = as_they_were @ (basis.matrix * basis.scale)
+    every = contrast_inference(design, rows[:, None, :], se_type="CR2", tests=False)
+    return RobustShares(
+        arms=arms,
+        terms=terms,
+        values=rows @ design.beta + as_they_were @ basis.shift,
+        vcov=every.vcov,
+        df=math.nan,  # each contrast has its own
+        design=design,
+        rows=rows,
+    )
