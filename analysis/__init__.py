@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         residual_bootstrap,
     )
     from analysis.inference.cluster_robust import ClusterRobust, cluster_robust
-    from analysis.inference.design_redraws import DesignRedraws, design_redraws
+    from analysis.inference.design_redraws import DesignRedraws, Permutations, design_redraws
     from analysis.inference.multiplicity import (
         FamilyTest,
         adjusted_p_values,
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
         randomisation_family,
         step_down_p_values,
     )
-    from analysis.inference.randomisation_inference import RandomisationTest, randomisation_tests
     from analysis.inference.randomisation_intervals import RandomisationInference, randomisation_inference
     from analysis.inference.wild_bootstrap import WildBootstrap, wild_bootstrap
     from analysis.linear import fit_linear_mixed
@@ -118,10 +117,10 @@ __all__ = [
     "OrdinalEffects",
     "OrdinalFit",
     "OutcomeFit",
+    "Permutations",
     "Pooled",
     "Question",
     "RandomisationInference",
-    "RandomisationTest",
     "RateEffects",
     "Reliability",
     "RiskEffects",
@@ -188,7 +187,6 @@ __all__ = [
     "pupil_terms",
     "randomisation_family",
     "randomisation_inference",
-    "randomisation_tests",
     "rate_effects",
     "reliability",
     "residual_bootstrap",
@@ -217,6 +215,7 @@ _HOMES = {
     "CountFit": "analysis.counts",
     "Curves": "analysis.time_to_event",
     "DesignRedraws": "analysis.inference.design_redraws",
+    "Permutations": "analysis.inference.design_redraws",
     "Estimate": "analysis.results",
     "FamilyTest": "analysis.inference.multiplicity",
     "Fidelity": "analysis.fidelity",
@@ -237,7 +236,6 @@ _HOMES = {
     "Pooled": "analysis.pooling",
     "Question": "analysis.specs",
     "RandomisationInference": "analysis.inference.randomisation_intervals",
-    "RandomisationTest": "analysis.inference.randomisation_inference",
     "RateEffects": "analysis.counts",
     "RiskEffects": "analysis.binary",
     "RiskRedraws": "analysis.binary",
@@ -303,7 +301,6 @@ _HOMES = {
     "pupil_terms": "analysis.time_to_event",
     "randomisation_family": "analysis.inference.multiplicity",
     "randomisation_inference": "analysis.inference.randomisation_intervals",
-    "randomisation_tests": "analysis.inference.randomisation_inference",
     "rate_effects": "analysis.counts",
     "residual_bootstrap": "analysis.inference.cluster_bootstrap",
     "risk_effects": "analysis.binary",

@@ -12,10 +12,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.contrasts import adjusted_mean_rows, effect_rows, mean_rows, observed_arms, standardised_rows
+from analysis.contrasts import (
+    adjusted_mean_rows,
+    difference_rows,
+    effect_rows,
+    mean_rows,
+    observed_arms,
+    standardised_rows,
+)
 from analysis.guards import binary_reason, checked_frame, numeric_column
-from analysis.inference.randomisation_inference import randomisation_tests
-from analysis.inference.randomisation_intervals import interval_row, randomisation_inference
+from analysis.inference.design_redraws import Permutations
+from analysis.inference.randomisation_intervals import randomisation_inference, test_rows
 from analysis.pooling import pooled_rows
 from analysis.results import Estimate, failed_row
 from analysis.specs import Question
@@ -31,6 +38,8 @@ class _Redraws:
     schools: tuple[str, ...]
     actual: np.ndarray
     draws: np.ndarray
+    probabilities: np.ndarray | None
+    permutations: Permutations | None
 
 
 def estimate_effects(
@@ -40,6 +49,8 @@ def estimate_effects(
     schools: tuple[str, ...],
     actual: np.ndarray,
     draws: np.ndarray | None,
+    probabilities: np.ndarray | None = None,
+    permutations: Permutations | None = None,
 ) -> list[Estimate]:
     """Answer a question for all countries together and, where there are several, for each.
 
@@ -55,6 +66,8 @@ def estimate_effects(
         Shape (J,), position of each school's arm in ``question.arms``.
     draws
         Shape (B, J), the same of re-draws of the design; None for no randomisation test.
+    probabilities, permutations
+        As for `analysis.randomisation_inference`.
 
     Returns
     -------
@@ -69,13 +82,21 @@ def estimate_effects(
         ``estimate_id`` is "entry/country/quantity/arm", with "all" and "-" where there is none. ``reference`` is the
         arm that a row's arm is compared with.
 
+        With three arms or more, differences between two arms other than the reference, with their tests, intervals and
+        pooled differences, follow those of the reference; their ``estimate_id`` ends in "/arm/reference". No entry of
+        the plan asks for them, and their ``role`` is "exploratory".
+
     Raises
     ------
     EstimationError
         When the frame lacks a column, a school was never randomised or stands in another arm than it was drawn into,
         or a row has no country while others have.
     """
-    redraws = None if draws is None else _Redraws(schools=schools, actual=actual, draws=draws)
+    redraws: _Redraws | None = None
+    if draws is not None:
+        redraws = _Redraws(
+            schools=schools, actual=actual, draws=draws, probabilities=probabilities, permutations=permutations
+        )
     model = question.effect_model()
     frame = checked_frame(frame, model.columns, place=model.place)
     countries = _countries(frame, question)
@@ -89,10 +110,10 @@ def estimate_effects(
             answered = _rows_of_place(mine, question, country=country, redraws=redraws)
             every_difference += [row for row in answered if row.quantity == "difference"]
             by_country += answered
-        for arm in question.arms[1:]:
-            rows += pooled_rows(
-                [row for row in every_difference if row.arm == arm], arm=arm, conf_level=question.conf_level
-            )
+        for arm, reference in _contrasts(question):
+            own = [row for row in every_difference if (row.arm, row.reference) == (arm, reference)]
+            pooled = pooled_rows(own, arm=arm, conf_level=question.conf_level)
+            rows += [replace(row, reference=reference) for row in pooled]
         rows += by_country
     return [_identified(row, question) for row in rows]
 
@@ -127,6 +148,11 @@ def _check_arms(frame: pd.DataFrame, question: Question, *, schools: Sequence[st
             )
 
 
+def _contrasts(question: Question) -> list[tuple[str, str]]:
+    """Return every pair of arms, each with the one that it is compared with; the reference's first."""
+    return [(arm, first) for place, first in enumerate(question.arms) for arm in question.arms[place + 1 :]]
+
+
 def _rows_of_place(
     frame: pd.DataFrame, question: Question, *, country: str, redraws: _Redraws | None
 ) -> list[Estimate]:
@@ -141,8 +167,10 @@ def _rows_of_place(
     design, unconditional = design_components(frame, question), unconditional_components(frame, question)
     rows = mean_rows(arms, question) + effects + adjusted_mean_rows(differences, question, arms=arms)
     rows += standardised_rows(differences, question, arms=arms, design=design, unconditional=unconditional)
-    if redraws is not None:
-        rows += _test_rows(frame, question, redraws=redraws, differences=differences)
+    rows += _test_rows(frame, question, redraws=redraws, differences=differences)
+    rows = [replace(row, reference=_reference(row, question)) for row in rows]
+    for place, reference in enumerate(question.arms[1:-1], start=1):
+        rows += _pair_rows(frame, question, reference, question.arms[place + 1 :], redraws=redraws)
     rows += [*design.to_estimates(), unconditional.to_unconditional_estimate()]
     return [replace(row, country=country) for row in rows]
 
@@ -156,24 +184,47 @@ def _refused(
     return [replace(failed_row(row), reason=reason) for row in rows]
 
 
+def _reference(row: Estimate, question: Question) -> str:
+    """Return the arm that a row of the arms compares with; empty for one arm's mean."""
+    return question.arms[0] if row.arm and row.quantity not in ("mean", "adjusted_mean") else ""
+
+
+def _pair_rows(
+    frame: pd.DataFrame, question: Question, reference: str, others: Sequence[str], *, redraws: _Redraws | None
+) -> list[Estimate]:
+    """Return arms beside one that is not the trial's reference: the same model, told from there."""
+    turned = replace(question, arms=(reference, *(arm for arm in question.arms if arm != reference)))
+    found = difference_rows(frame, turned, arms=observed_arms(frame, turned))
+    differences = [row for row in found if row.quantity == "difference" and row.arm in others]
+    tests = _test_rows(frame, question, redraws=redraws, differences=differences, reference=reference)
+    return [replace(row, reference=reference) for row in (*differences, *tests)]
+
+
 def _test_rows(
-    frame: pd.DataFrame, question: Question, *, redraws: _Redraws, differences: Sequence[Estimate]
+    frame: pd.DataFrame,
+    question: Question,
+    *,
+    redraws: _Redraws | None,
+    differences: Sequence[Estimate],
+    reference: str | None = None,
 ) -> list[Estimate]:
     """Return the randomisation tests, with the sizes of the differences that they stand beside."""
-    tests = randomisation_tests(
-        frame, question.effect_model(), schools=redraws.schools, actual=redraws.actual, draws=redraws.draws
-    )
-    intervals = randomisation_inference(
+    if redraws is None:
+        return []
+    found = randomisation_inference(
         frame,
         question.effect_model(),
         schools=redraws.schools,
         actual=redraws.actual,
         draws=redraws.draws,
+        probabilities=redraws.probabilities,
+        permutations=redraws.permutations,
+        reference=reference,
+        compared=[row.arm for row in differences],
         conf_level=question.conf_level,
     )
     rows = []
     for difference in differences:
-        test = tests[difference.arm]
         shared = Estimate(
             term=arm_term(difference.arm),
             arm=difference.arm,
@@ -181,28 +232,17 @@ def _test_rows(
             n_schools=difference.n_schools,
             n_pupils=difference.n_pupils,
         )
-        rows.append(
-            replace(
-                shared,
-                quantity="randomisation_test",
-                statistic=test.statistic,
-                p_value=test.p_value,
-                method=f"randomisation_test_{test.n_draws}_draws",
-                status="failed" if test.reason else "ok",
-                reason=test.reason,
-            )
-        )
-        rows.append(interval_row(shared, intervals[difference.arm]))
+        rows += test_rows(shared, found[difference.arm])
     return rows
 
 
 def _identified(row: Estimate, question: Question) -> Estimate:
-    compares = bool(row.arm) and row.quantity != "mean"
+    name = f"{question.plan_entry}/{row.country or 'all'}/{row.quantity}/{row.arm or '-'}"
+    is_extra = row.reference not in ("", question.arms[0])
     return replace(
         row,
-        reference=row.reference or (question.arms[0] if compares else ""),
-        estimate_id=f"{question.plan_entry}/{row.country or 'all'}/{row.quantity}/{row.arm or '-'}",
+        estimate_id=f"{name}/{row.reference}" if is_extra else name,
         plan_entry=question.plan_entry,
-        role=question.role,
+        role="exploratory" if is_extra else question.role,
         outcome=question.outcome,
     )

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 WAITING, STARTED = "waiting", "started"
 """Groups of a stepped wedge."""
 
+ANY = "any"
+"""Group of all arms other than the reference together, in designs of three arms or more."""
+
 WITHOUT = "without"
 """Group of a factorial design's schools that do not have the factor that is compared."""
 
@@ -58,6 +61,21 @@ def comparison_of(protocol: Protocol, outcome: Outcome) -> Comparison:
     started = started_by(protocol, wave_of(protocol, outcome))
     labels = {WAITING: design.waiting_label, STARTED: design.started_label}
     return Comparison(labels=labels, group_of={arm: STARTED if on else WAITING for arm, on in started.items()})
+
+
+def any_comparison(protocol: Protocol) -> Comparison | None:
+    """Return the comparison of all arms other than the reference, taken together, with it.
+
+    None where it would say nothing more (two arms) or something else (schools that start later; factors, whose margins
+    are compared).
+    """
+    design = protocol.design
+    if len(design.arms) < 3 or is_wedge(design) or factors_of(design):
+        return None
+    first, *others = design.arms
+    group_of = {first.name: first.name, **{arm.name: ANY for arm in others}}
+    label = " / ".join(arm.label for arm in others)
+    return Comparison(labels={first.name: first.label, ANY: label}, group_of=group_of)
 
 
 def primary_comparison(protocol: Protocol) -> Comparison:

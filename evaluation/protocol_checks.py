@@ -40,7 +40,13 @@ def problems_between(protocol: Protocol) -> list[Problem]:
     """
     from evaluation.protocol_designs import schedule_problems
 
-    checks: tuple[Callable[[Protocol], Iterator[Problem]], ...] = (_tables, _names, _design, schedule_problems)
+    checks: tuple[Callable[[Protocol], Iterator[Problem]], ...] = (
+        _tables,
+        _names,
+        _arm_names,
+        _design,
+        schedule_problems,
+    )
     found = [problem for check in checks for problem in check(protocol)]
     if found:
         return found
@@ -103,6 +109,15 @@ def _names(protocol: Protocol) -> Iterator[Problem]:
     for name in groups["outcomes, covariates"]:
         if name in RESERVED:
             yield Problem(f"[[outcomes, covariates]] '{name}'", "the name is reserved.", "Choose another name.")
+
+
+def _arm_names(protocol: Protocol) -> Iterator[Problem]:
+    from evaluation.comparison import ANY, any_comparison
+
+    if ANY in protocol.arm_names and any_comparison(protocol) is not None:
+        yield Problem(
+            f"[[design.arms]] '{ANY}'", "the name stands for all arms together.", "Give the arm a name of its own."
+        )
 
 
 def _design(protocol: Protocol) -> Iterator[Problem]:

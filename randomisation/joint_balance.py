@@ -24,6 +24,7 @@ def balance_test(
     schools: Sequence[str],
     actual: np.ndarray | Sequence[int],
     draws: np.ndarray,
+    probabilities: np.ndarray | None = None,
     school: str = "school_id",
 ) -> dict[str, float]:
     """Test all baseline variables jointly by re-drawing the design.
@@ -39,7 +40,9 @@ def balance_test(
     actual
         Shape (J,): positions of the schools' arms in the design (`Allocation.positions`).
     draws
-        Shape (B, J): the same of each re-draw (`replay`).
+        Shape (B, J): the same of each re-draw (`replay`), or of all allocations with their ``probabilities``.
+    probabilities
+        Shape (B,), sum 1, when ``draws`` are all allocations that the design can make (`all_allocations`).
     school
         Column of the school.
 
@@ -47,9 +50,10 @@ def balance_test(
     -------
     dict
         ``statistic``: squared Mahalanobis distance of the arms' mean differences from zero, with the covariance that
-        the design gives them (over the re-draws and the actual draw). ``p_value``: (1 + b) / (1 + B), b re-draws being
-        as far off as the actual draw. ``n_draws``: B, re-draws in which each arm has a school of the frame. NaN, NaN
-        and 0 when no variable varies.
+        the design gives them (over the re-draws and the actual draw, or over all allocations). ``p_value``:
+        (1 + b) / (1 + B), b re-draws being as far off as the actual draw; or the probability of the allocations that
+        are. ``n_draws``: B, re-draws or allocations in which each arm has a school of the frame. NaN, NaN and 0 when no
+        variable varies.
 
     References
     ----------
@@ -75,10 +79,20 @@ def balance_test(
     defined = np.isfinite(differences).all(axis=1)
     if not defined[0] or defined.sum() < 2:
         return nothing
-    distances = _distances(differences[defined])
-    as_far = int((distances[1:] >= distances[0] * (1 - _ROUNDING)).sum())
+    chances = np.ones(len(every)) if probabilities is None else np.concatenate([[0.0], probabilities])
+    chances = chances[defined] / chances[defined].sum()
+    distances = _distances(differences[defined], chances)
+    as_far = distances[1:] >= distances[0] * (1 - _ROUNDING)
     n_draws = len(distances) - 1
-    return {"statistic": float(distances[0]), "p_value": (1 + as_far) / (1 + n_draws), "n_draws": n_draws}
+    p_value = (1 + int(as_far.sum())) / (1 + n_draws) if probabilities is None else _share(as_far, chances[1:])
+    return {"statistic": float(distances[0]), "p_value": p_value, "n_draws": n_draws}
+
+
+def _share(chosen: np.ndarray, chances: np.ndarray) -> float:
+    """Return the probability of some allocations of all; a ratio of whole numbers where all are as likely."""
+    if np.ptp(chances) <= _ROUNDING * chances.max():
+        return int(chosen.sum()) / len(chosen)
+    return float(chances[chosen].sum())
 
 
 def _joint_columns(frame: pd.DataFrame, variables: Sequence[Variable]) -> np.ndarray:
@@ -102,8 +116,8 @@ def _mean_differences(every: np.ndarray, columns: np.ndarray, *, n_arms: int) ->
     return np.where(np.abs(differences) < _ROUNDING, 0.0, differences)
 
 
-def _distances(differences: np.ndarray) -> np.ndarray:
-    """Return the squared Mahalanobis distance from zero of each row, by the rows' own second moments."""
-    covariance = differences.T @ differences / len(differences)
+def _distances(differences: np.ndarray, chances: np.ndarray) -> np.ndarray:
+    """Return the squared Mahalanobis distance from zero of each row, by the rows' second moments."""
+    covariance = (differences * chances[:, None]).T @ differences
     inverse = np.linalg.pinv(covariance, rcond=1e-9, hermitian=True)
     return np.asarray(np.einsum("da,ab,db->d", differences, inverse, differences))

@@ -245,25 +245,27 @@ def joined_of(record: AllocationRecord) -> tuple[Joined, ...]:
     )
 
 
-def all_minimised(read: SortedSchools, design: Design) -> tuple[np.ndarray, np.ndarray]:
-    """Return the positions of every allocation that can come about, and their probabilities."""
-    order, names = joining_order(read, design), design.names
-    trial = minimisation_of(design, seed="all", joined=())
-    unit = sum(design.ratios)
+def all_minimised(trial: Minimisation) -> tuple[np.ndarray, np.ndarray]:
+    """Return every allocation that can come about when the same schools join in the same order, and its probability.
+
+    Returns
+    -------
+    tuple
+        Positions of arms, a row an allocation, schools in the order in which they joined; and probabilities, sum 1.
+    """
+    names, ratios = [arm.name for arm in trial.arms], [arm.ratio for arm in trial.arms]
+    empty = replace(trial, joined=())
     rows, shares = [], []
-    for chosen in itertools.product(range(len(names)), repeat=len(order)):
+    for chosen in itertools.product(range(len(names)), repeat=len(trial.joined)):
         share, joined = 1.0, list[Joined]()
-        for school, arm in zip(order, chosen, strict=True):
-            own = read.stratum_values[school]
-            best = _best(trial, joined, own)
-            at_random = (HUNDRED - trial.chance) / HUNDRED * design.ratios[arm] / unit
+        for one, arm in zip(trial.joined, chosen, strict=True):
+            best = _best(empty, joined, one.values)
+            at_random = (HUNDRED - trial.chance) / HUNDRED * ratios[arm] / sum(ratios)
             share *= trial.chance / HUNDRED * (arm in best) / len(best) + at_random
-            joined.append(Joined(school=read.ids[school], values=own, arm=names[arm]))
-        row = np.empty(len(order), dtype=np.int16)
-        row[order] = chosen
-        rows.append(row)
+            joined.append(replace(one, arm=names[arm]))
+        rows.append(chosen)
         shares.append(share)
-    return np.stack(rows), np.array(shares)
+    return np.array(rows, dtype=np.int16), np.array(shares)
 
 
 def replay_minimised(trial: Minimisation, *, n_draws: int, seed: str) -> np.ndarray:

@@ -15,6 +15,7 @@ from data_schema.errors import DesignError
 from randomisation.design import Design
 from randomisation.draw import check_arms
 from randomisation.misfits import BALANCED, arrangements, count_allocations, misfit_plan, possible_counts
+from randomisation.permuted import list_arrangements
 from randomisation.schools import SortedSchools, read_schools
 from randomisation.settle import Leftovers, leftovers, settle
 from randomisation.simple import n_simple
@@ -53,12 +54,12 @@ class AllAllocations:
     probabilities: np.ndarray
 
 
-def n_allocations(schools: pd.DataFrame | SortedSchools, design: Design) -> int:
+def n_allocations(schools: pd.DataFrame | SortedSchools, design: Design, *, late: bool = False) -> int:
     """Count the allocations that keep to a design: its ratio in every stratum and its balance at every level.
 
     Parameters
     ----------
-    schools, design
+    schools, design, late
         As for `allocate`.
 
     Returns
@@ -81,8 +82,8 @@ def n_allocations(schools: pd.DataFrame | SortedSchools, design: Design) -> int:
     (8, 20)
     """
     if design.constraint is not None:
-        return len(_usable(schools, design, most=MOST_ALLOCATIONS).positions)
-    read, plan = _read(schools, design)
+        return len(_usable(schools, design, most=MOST_ALLOCATIONS, late=late).positions)
+    read, plan = _read(schools, design, late=late)
     if design.kind == "minimisation":
         return int(len(design.arms) ** len(read.ids))
     if design.kind == "simple":
@@ -93,13 +94,13 @@ def n_allocations(schools: pd.DataFrame | SortedSchools, design: Design) -> int:
 
 
 def all_allocations(
-    schools: pd.DataFrame | SortedSchools, design: Design, *, most: int = MOST_ALLOCATIONS
+    schools: pd.DataFrame | SortedSchools, design: Design, *, most: int = MOST_ALLOCATIONS, late: bool = False
 ) -> AllAllocations:
     """List every allocation that a design can draw, with its probability.
 
     Parameters
     ----------
-    schools, design
+    schools, design, late
         As for `allocate`.
     most
         The most allocations to list.
@@ -119,23 +120,20 @@ def all_allocations(
     ([[0, 0, 1], [0, 1, 0], [1, 0, 0]], [0.333, 0.333, 0.333])
     """
     if design.constraint is not None:
-        return _usable(schools, design, most=most)
-    read, plan = _read(schools, design)
-    n = n_allocations(schools, design)
+        return _usable(schools, design, most=most, late=late)
+    read, plan = _read(schools, design, late=late)
+    n = n_allocations(schools, design, late=late)
     if n > most:
         raise DesignError("all allocations", f"There are {n}, more than {most}.", _TooMany)
     if design.kind == "minimisation":
-        from randomisation.minimised import all_minimised
-
-        positions, shares = all_minimised(read, design)
-        return AllAllocations(schools=read.ids, positions=positions, probabilities=shares)
+        return _all_minimised(read, design)
     if design.kind == "simple":
         return _all_simple(read, design)
     members = list(read.cells().values())
     found: list[tuple[tuple[int, ...], Fraction]] = []
     for counts, share in _cases(plan, design):
         ways = math.prod(arrangements(row) for row in counts)
-        choices = [_arranged(row) for row in counts]
+        choices = [list_arrangements(row) for row in counts]
         for chosen in itertools.product(*choices):
             arms = [0] * len(read.ids)
             for cell, cell_arms in zip(members, chosen, strict=True):
@@ -149,17 +147,29 @@ def all_allocations(
     )
 
 
-def _usable(schools: pd.DataFrame | SortedSchools, design: Design, *, most: int) -> AllAllocations:
+def _usable(schools: pd.DataFrame | SortedSchools, design: Design, *, most: int, late: bool) -> AllAllocations:
     """List the draws that a constraint lets through, with their probabilities."""
     from randomisation.constrained import acceptance, unconstrained
 
-    every = all_allocations(schools, unconstrained(design), most=most)
+    every = all_allocations(schools, unconstrained(design), most=most, late=late)
     rule = acceptance(schools, design, read=read_schools(schools, design))
     used = np.ones(len(every.positions), dtype=bool) if rule is None else rule.usable(every.positions)
     if not used.any():
         raise DesignError("design, constraint", "No draw is balanced enough to be used.", "Loosen the constraint.")
     share = every.probabilities[used]
     return AllAllocations(schools=every.schools, positions=every.positions[used], probabilities=share / share.sum())
+
+
+def _all_minimised(read: SortedSchools, design: Design) -> AllAllocations:
+    """List what can come about when schools join in their order."""
+    from randomisation.minimised import Joined, all_minimised, joining_order, minimisation_of
+
+    order = joining_order(read, design)
+    joined = [Joined(school=read.ids[place], values=read.stratum_values[place], arm="") for place in order]
+    positions, shares = all_minimised(minimisation_of(design, seed="all", joined=joined))
+    sorted_back = np.empty_like(positions)
+    sorted_back[:, order] = positions
+    return AllAllocations(schools=read.ids, positions=sorted_back, probabilities=shares)
 
 
 def _all_simple(read: SortedSchools, design: Design) -> AllAllocations:
@@ -172,22 +182,10 @@ def _all_simple(read: SortedSchools, design: Design) -> AllAllocations:
     return AllAllocations(schools=read.ids, positions=positions, probabilities=weights / weights.sum())
 
 
-def _read(schools: pd.DataFrame | SortedSchools, design: Design) -> tuple[SortedSchools, Leftovers]:
+def _read(schools: pd.DataFrame | SortedSchools, design: Design, *, late: bool) -> tuple[SortedSchools, Leftovers]:
     read = read_schools(schools, design)
-    check_arms(design, read)
+    check_arms(design, read, late=late)
     return read, leftovers({key: len(members) for key, members in read.cells().items()}, design.ratios)
-
-
-def _arranged(counts: Sequence[int]) -> list[tuple[int, ...]]:
-    """List these ways, each as the arms of the stratum's schools."""
-    if sum(counts) == 0:
-        return [()]
-    return [
-        (arm, *rest)
-        for arm, n in enumerate(counts)
-        if n
-        for rest in _arranged([m - (other == arm) for other, m in enumerate(counts)])
-    ]
 
 
 def _count(plan: Leftovers) -> int:

@@ -82,10 +82,16 @@ def risk_redraws(
     Raises
     ------
     EstimationError
-        When a school of the frame was never randomised, or the model has no arms.
+        When a school of the frame was never randomised, or the model has no arms or more than two.
     """
     if model.arm is None:
         raise EstimationError(f"model of '{model.outcome}'", "re-draws need arms.", "Name the arm's column and arms.")
+    if len(model.arms) > 2:
+        raise EstimationError(
+            f"model of '{model.outcome}'",
+            f"re-draws of {len(model.arms)} arms test that none has an effect, not one beside another.",
+            "Keep the pupils and schools of two arms, and re-draw these.",
+        )
     refuse_weights(model)
     columns = design_columns(frame, model)
     reason = columns.reason or binary_reason(columns.y, columns.outcome)

@@ -145,19 +145,31 @@ def randomisation_family(
     draws: np.ndarray,
     statistic: StatisticName = "mixed_t",
 ) -> tuple[FamilyTest, ...]:
-    """Test a declared family of outcomes and arms by the same re-draws of the design (max-T step-down).
+    """Test a declared family of outcomes by the same re-draws of the design (max-T step-down).
 
     Parameters
     ----------
     frame
         One row a pupil.
     models
-        Name of each outcome (or subgroup's column) to its model; all with the same arms.
+        Name of each outcome (or subgroup's column) to its model; all with the same two arms.
     schools, actual, draws, statistic
         As for `analysis.randomisation_inference`; a studentised statistic, so that outcomes compare.
+
+    Raises
+    ------
+    EstimationError
+        When a model has more than two arms: what re-draws of all of them test is no effect of any.
     """
     from analysis.inference.randomisation_intervals import redrawn
 
+    for name, model in models.items():
+        if len(model.arms) > 2:
+            raise EstimationError(
+                f"family of tests, '{name}'",
+                f"it has {len(model.arms)} arms, and re-draws that are shared move the schools of all of them.",
+                "Keep the pupils and schools of two arms, and re-draw these.",
+            )
     labels, found, reasons = [], [], []
     for name, model in models.items():
         redraws = redrawn(frame, model, schools=schools, actual=actual, draws=draws, statistic=statistic)

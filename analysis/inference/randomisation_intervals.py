@@ -2,12 +2,16 @@
 
 An effect of size t on everybody is a hypothesis as sharp as none: take t off the outcomes of the schools that had the
 arm, and they are what they would have been under any allocation. The interval holds the sizes that the test does not
-reject. With moments by school, taking an effect off is a small matrix product, and all draws are evaluated at once.
+reject: one statistic on the same draws serves both, and they cannot contradict each other. With moments by school,
+taking an effect off is a small matrix product, and all draws are evaluated at once.
+
+An arm beside another is tested among the schools of the two, the others staying in their arms. Were they to move, the
+test would be one of no effect of any arm, and would change with the effects of arms that nobody asked about.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -15,7 +19,8 @@ import numpy as np
 import pandas as pd
 from scipy import optimize
 
-from analysis.inference.randomisation_inference import check_draws, places_of
+from analysis.guards import checked_frame
+from analysis.inference.design_redraws import DesignRedraws, Permutations
 from analysis.inference.redraw_moments import RedrawMoments, redraw_moments, weighted_moments
 from analysis.inference.redraw_statistics import (
     Statistic,
@@ -48,6 +53,7 @@ _CELLS = 500_000
 _MOST_FLOATS = 10_000_000
 # Statistics that differ by rounding count as equal.
 _ROUNDING = 1e-9
+_LEAST_WEIGHT = 1e-12
 _FAR_OFF = 1e6
 _NOT_APART = "The arms cannot be told apart from the strata in the schools that have this outcome."
 
@@ -63,21 +69,23 @@ class RandomisationInference:
     statistic
         Of the actual allocation, under the hypothesis of no effect; NaN when there is none.
     p_value
-        Two-sided; (1 + b) / (1 + B) of re-draws, or the probability of allocations as far off when all are there.
+        Two-sided; (1 + b) / (1 + B) of re-draws, b being as far from zero as the actual allocation (which counts among
+        them), or the probability of allocations as far off when all are there. Zero is outside the interval exactly
+        when it is ``1 - conf_level`` or less.
     conf_low, conf_high
         Effects that are not rejected at 1 - conf_level; infinite when no size can be rejected on that side, as with
         fewer than 19 re-draws.
     conf_level
         Level of the interval.
     n_draws
-        Re-draws in which the statistic is defined.
+        Re-draws, or allocations when all are there, in which the statistic is defined.
     exact
-        Whether they are all allocations that the design can make.
+        Whether they are all allocations that the design can make (with the schools of other arms where they are).
     statistic_name
         Which statistic.
     held
-        What the interval (with a moderator the test as well) holds at its estimate, as a sentence: other arms' effects,
-        or the arms' main effects. Empty where nothing is, and the interval is the test's exact inversion.
+        What a test of a moderator holds at its estimate, the arm's main effect, as a sentence. Empty without one: test
+        and interval are then exact.
     reason
         Why there is nothing; empty otherwise.
     """
@@ -95,6 +103,30 @@ class RandomisationInference:
     reason: str = ""
 
 
+def test_rows(shared: Estimate, found: RandomisationInference) -> list[Estimate]:
+    """Return what the re-draws say of an arm as rows: the test, and the effects that it does not reject.
+
+    Parameters
+    ----------
+    shared
+        The rows' other columns.
+    found
+        Of one arm.
+    """
+    draws = f"exact_{found.n_draws}_allocations" if found.exact else f"{found.n_draws}_draws"
+    test = replace(
+        shared,
+        quantity="randomisation_test",
+        statistic=found.statistic,
+        p_value=found.p_value,
+        n_draws=found.n_draws,
+        method=f"randomisation_test_{draws}",
+        status="failed" if found.reason else "ok",
+        reason=found.reason,
+    )
+    return [test, interval_row(shared, found)]
+
+
 def interval_row(shared: Estimate, found: RandomisationInference) -> Estimate:
     """Return the effects that the re-draws do not reject as a row; failed where they reject none on a side.
 
@@ -105,8 +137,8 @@ def interval_row(shared: Estimate, found: RandomisationInference) -> Estimate:
     found
         Of one arm.
     """
-    held = "_other_arms_held" if found.held else ""
-    row = replace(shared, quantity="randomisation_interval", method=f"test_inversion_{found.n_draws}_draws{held}")
+    draws = f"exact_{found.n_draws}_allocations" if found.exact else f"{found.n_draws}_draws"
+    row = replace(shared, quantity="randomisation_interval", method=f"test_inversion_{draws}", n_draws=found.n_draws)
     if found.reason:
         return replace(row, status="failed", reason=found.reason)
     if not np.isfinite([found.conf_low, found.conf_high]).all():
@@ -125,12 +157,15 @@ def randomisation_inference(
     actual: np.ndarray | Sequence[int],
     draws: np.ndarray,
     probabilities: np.ndarray | None = None,
+    permutations: Permutations | None = None,
+    reference: str | None = None,
+    compared: Sequence[str] | None = None,
     statistic: StatisticName = "mixed_t",
     moderator: str | None = None,
     interval: Interval = "inversion",
     conf_level: float = 0.95,
 ) -> dict[str, RandomisationInference]:
-    """Test every arm against the reference, and find the effects that are not rejected.
+    """Test arms against a reference, and find the effects that are not rejected.
 
     Parameters
     ----------
@@ -147,14 +182,21 @@ def randomisation_inference(
     probabilities
         Shape (B,), sum 1, when ``draws`` are all allocations that the design can make (the actual one too); the test is
         then exact and nothing in it is random. None for re-draws.
+    permutations
+        How some schools can be permuted while the others stay. With more than two arms they are those of the two arms
+        that are compared; with two arms those of the frame, where that leaves so few allocations that all are listed.
+        Not needed with ``probabilities``. None: with more than two arms as many permutations as there are draws,
+        within the model's strata, which must then be the design's.
+    reference, compared
+        Arm that the others are compared with, and which others; the model's first, and all.
     statistic
         "mixed_t" (t of the multilevel model at the variances of the model without arms; the default), "reml_t" (its
         variances fitted anew in every draw), "ols" and "ols_t" (least squares, plain and over cluster-robust errors),
         "school_means" and "school_means_t" (difference of means of school means, plain and over Welch's error;
         covariates and strata are partialled out of the outcome first).
     moderator
-        Numeric column: asks how much more the arm does for a unit more of it (the interaction), the arms' main effects
-        held at their estimates. Not for school means.
+        Numeric column: asks how much more the arm does for a unit more of it (the interaction), the arm's main effect
+        held at its estimate. Not for school means.
     interval
         "inversion", or "none" for a p-value alone, at about a twelfth of the time.
     conf_level
@@ -163,13 +205,14 @@ def randomisation_inference(
     Returns
     -------
     dict
-        Arm name to its inference. With more than two arms, the p-value is that of no effect of any arm, and an
-        interval holds the other arms' effects at their estimates (``held`` says so): it is exact for two arms only.
+        Arm name to its inference. With more than two arms, each rests on the schools of two arms alone, given who is in
+        the others: it is exact whatever the others do.
 
     References
     ----------
     Rosenbaum (2002), Observational Studies, sections 2.4 and 2.6; Gail et al. (1996), Statistics in Medicine 15,
-    1069-1092; Phipson and Smyth (2010), Statistical Applications in Genetics and Molecular Biology 9(1), 39.
+    1069-1092; Phipson and Smyth (2010), Statistical Applications in Genetics and Molecular Biology 9(1), 39, for the
+    p-value; Basse, Feller and Toulis (2019), Biometrika 106, 487-494, for conditioning on part of an allocation.
 
     Raises
     ------
@@ -177,34 +220,140 @@ def randomisation_inference(
         When the frame has a school that was not randomised, the draws are not of these schools and arms, or the
         statistic is unknown.
     """
-    redraws = redrawn(
-        frame,
-        model,
-        schools=schools,
-        actual=actual,
-        draws=draws,
-        probabilities=probabilities,
-        statistic=statistic,
-        moderator=moderator,
-    )
-    if isinstance(redraws, str):
-        nothing = RandomisationInference(conf_level=conf_level, statistic_name=statistic, reason=redraws)
-        return dict.fromkeys(model.arms[1:], nothing)
-    return {
-        arm: replace(
-            _inference(redraws, place, statistic=statistic, interval=interval, conf_level=conf_level),
-            held=_held(model, arm, moderator=moderator),
-        )
-        for place, arm in enumerate(model.arms[1:])
-    }
+    actual, draws = np.asarray(actual), np.asarray(draws)
+    frame = checked_frame(frame, model.columns, place=model.place)
+    check_draws(model, schools=schools, actual=actual, draws=draws, probabilities=probabilities)
+    whole = DesignRedraws(schools=tuple(schools), draws=draws, probabilities=probabilities)
+    first = reference or model.arms[0]
+    answers = {}
+    for arm in compared or [arm for arm in model.arms if arm != first]:
+        pair = _pair(frame, model, (first, arm), actual=actual, whole=whole, permutations=permutations)
+        redraws = pair if isinstance(pair, str) else pair.prepared(statistic, moderator)
+        if isinstance(redraws, str):
+            answers[arm] = RandomisationInference(
+                reason=redraws, conf_level=conf_level, statistic_name=statistic, held=_held(arm, moderator)
+            )
+            continue
+        found = _inference(redraws, statistic=statistic, interval=interval, conf_level=conf_level)
+        answers[arm] = replace(found, held=_held(arm, moderator))
+    return answers
 
 
-def _held(model: Model, arm: str, *, moderator: str | None) -> str:
+def _held(arm: str, moderator: str | None) -> str:
     """Return what is held at its estimate, as a sentence."""
-    others = [other for other in model.arms[1:] if other != arm]
-    if moderator is not None:
-        return f"Main effects of {', '.join([arm, *others])} are held at their estimates."
-    return f"In the interval effects of {', '.join(others)} are held at their estimates." if others else ""
+    return f"Main effects of {arm} are held at their estimates." if moderator is not None else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pair:
+    """Two arms: their pupils, and their schools in the allocation and its re-draws, 1 being the second arm."""
+
+    frame: pd.DataFrame
+    model: Model
+    schools: tuple[str, ...]
+    actual: np.ndarray
+    draws: np.ndarray
+    probabilities: np.ndarray | None
+
+    def prepared(self, statistic: StatisticName, moderator: str | None) -> Redraws | str:
+        return redrawn(
+            self.frame,
+            self.model,
+            schools=self.schools,
+            actual=self.actual,
+            draws=self.draws,
+            probabilities=self.probabilities,
+            statistic=statistic,
+            moderator=moderator,
+        )
+
+
+def _pair(
+    frame: pd.DataFrame,
+    model: Model,
+    arms: tuple[str, str],
+    *,
+    actual: np.ndarray,
+    whole: DesignRedraws,
+    permutations: Permutations | None,
+) -> _Pair | str:
+    """Return two arms' pupils, with re-draws in which the schools of the other arms stay where they are."""
+    first, second = (model.arms.index(arm) for arm in arms)
+    theirs = np.isin(actual, (first, second))
+    labels = frame[model.school].astype(str)
+    moving = theirs & np.isin(np.array(whole.schools, dtype=object), labels.unique())
+    found: DesignRedraws | str | None = None
+    if whole.exact:
+        found = whole.holding(~theirs, actual)
+    elif len(model.arms) > 2:
+        found = (permutations or _within_strata(frame, model, actual=actual, whole=whole)).of(moving)
+    elif permutations is not None:
+        found = permutations.all_of(moving)
+    found = whole if found is None else found
+    if isinstance(found, str):
+        return found
+    return _Pair(
+        frame=frame[frame[model.arm].astype(str).isin(arms)] if len(model.arms) > 2 else frame,
+        model=replace(model, arms=arms),
+        schools=tuple(school for school, own in zip(whole.schools, theirs, strict=True) if own),
+        actual=(actual[theirs] == second).astype(np.int8),
+        draws=(found.draws[:, theirs] == second).astype(np.int8),
+        probabilities=found.probabilities,
+    )
+
+
+def _within_strata(frame: pd.DataFrame, model: Model, *, actual: np.ndarray, whole: DesignRedraws) -> Permutations:
+    """Return permutations within the model's strata, as nothing else is known of the design."""
+    strata = pd.Series("", index=list(whole.schools))
+    if model.strata is not None:
+        by_school = frame.groupby(frame[model.school].astype(str), observed=True)[model.strata].first()
+        strata = by_school.astype(str).reindex(strata.index).fillna("")
+    return Permutations(
+        schools=whole.schools,
+        actual=actual,
+        strata=tuple(strata),
+        n_draws=len(whole.draws),
+        seed="permutations within strata",
+    )
+
+
+def check_draws(
+    model: Model,
+    *,
+    schools: Sequence[str],
+    actual: np.ndarray,
+    draws: np.ndarray,
+    probabilities: np.ndarray | None,
+) -> None:
+    """Refuse an allocation or re-draws that are not of these schools and the model's arms."""
+    if actual.shape != (len(schools),) or draws.ndim != 2 or draws.shape[1] != len(schools):
+        raise EstimationError(
+            "randomisation test",
+            f"{len(schools)} schools have an allocation of shape {actual.shape} and re-draws of shape {draws.shape}.",
+            "Hand over one column a school, in the order of the schools.",
+        )
+    for positions in (actual, draws):
+        if positions.size and not 0 <= positions.min() <= positions.max() < len(model.arms):
+            raise EstimationError(
+                "randomisation test",
+                "a draw holds an arm that the model does not name.",
+                "Name all of the design's arms.",
+            )
+    if probabilities is not None and (len(probabilities) != len(draws) or abs(probabilities.sum() - 1) > 1e-6):
+        raise EstimationError(
+            "randomisation inference", "the probabilities are not those of all allocations.", "Give one a draw, sum 1."
+        )
+
+
+def _places_of(present: Sequence[str], schools: Sequence[str]) -> np.ndarray:
+    """Return where schools stand among the randomised ones; refuse one that is none of them."""
+    place = {school: k for k, school in enumerate(schools)}
+    strangers = [school for school in present if school not in place]
+    if strangers:
+        raise EstimationError(
+            f"school '{strangers[0]}'", "was never randomised.", "Leave its pupils out or correct the school's name."
+        )
+    return np.array([place[school] for school in present], dtype=int)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,7 +411,7 @@ def redrawn(
 ) -> Redraws | str:
     """Prepare an outcome for its re-draws; see `randomisation_inference`. A sentence where nothing can be tested."""
     actual, draws = np.asarray(actual), np.asarray(draws)
-    check_draws(model, schools=schools, actual=actual, draws=draws)
+    check_draws(model, schools=schools, actual=actual, draws=draws, probabilities=probabilities)
     if statistic not in get_args(StatisticName):
         raise EstimationError(
             "randomisation inference", f"'{statistic}' is unknown.", f"Use one of {', '.join(get_args(StatisticName))}."
@@ -271,14 +420,10 @@ def redrawn(
         raise EstimationError(
             "randomisation inference", "school means have no interaction.", "Use 'ols', 'ols_t', 'mixed_t' or 'reml_t'."
         )
-    if probabilities is not None and (len(probabilities) != len(draws) or abs(probabilities.sum() - 1) > 1e-6):
-        raise EstimationError(
-            "randomisation inference", "the probabilities are not those of all allocations.", "Give one a draw, sum 1."
-        )
     moments = redraw_moments(frame, model, moderator=moderator)
     if isinstance(moments, str):
         return moments
-    chosen = places_of(moments.schools, schools)
+    chosen = _places_of(moments.schools, schools)
     at_zero = weighted_moments(moments, 0.0)
     if moments.free <= len(model.arms) or at_zero.residual < 1e-12 * moments.n.sum():
         return "The model explains the outcome without any error, or pupils are too few for its columns."
@@ -308,31 +453,30 @@ def _indicators(every: np.ndarray, *, n_arms: int) -> tuple[np.ndarray, ...]:
 
 
 def _inference(
-    redraws: Redraws, place: int, *, statistic: StatisticName, interval: Interval, conf_level: float
+    redraws: Redraws, *, statistic: StatisticName, interval: Interval, conf_level: float
 ) -> RandomisationInference:
     moments = redraws.moments
-    carrier = moments.n_carriers - 1
-    column = place * moments.n_carriers + carrier
+    column = moments.n_carriers - 1
     effects = _estimates(redraws)
     others = effects.copy()
-    others[place, carrier] = 0.0
-    asked = others if carrier else np.zeros_like(effects)
-    found = redraws.statistics(asked)[:, column]
+    others[0, column] = 0.0
+    found = redraws.statistics(others)[:, column]
     exact = redraws.base == 0.0
     shared = {"conf_level": conf_level, "exact": exact, "statistic_name": statistic}
     counted = np.isfinite(found[1:])
-    if not np.isfinite(found[0]) or not np.isfinite(effects[place, carrier]) or not counted.any():
+    if not np.isfinite(found[0]) or not np.isfinite(effects[0, column]) or not counted.any():
         return RandomisationInference(reason=_NOT_APART, **shared)  # type: ignore[arg-type]  # the names above
-    search = _Search(redraws=redraws, others=others, place=(place, carrier), column=column, level=1 - conf_level)
-    unit = moments.unit / float(moments.carrier_unit[carrier])
-    start = float(effects[place, carrier])
+    search = _Search(redraws=redraws, others=others, column=column, level=1 - conf_level)
+    unit = moments.unit / float(moments.carrier_unit[column])
+    start = float(effects[0, column])
     if "means" in statistic:
         start = float(school_mean_difference(moments, redraws.actual[:, None, :])[0, column])
-    low, high = search.limits(start, found) if interval == "inversion" else (np.nan, np.nan)
+    p_value = _p_value(redraws, found)
+    low, high = search.limits(start, found, p_value) if interval == "inversion" else (np.nan, np.nan)
     return RandomisationInference(
         estimate=start * unit,
         statistic=float(found[0]) * (1.0 if statistic.endswith("_t") else unit),
-        p_value=_p_value(redraws, found),
+        p_value=p_value,
         conf_low=low * unit,
         conf_high=high * unit,
         n_draws=int(counted.sum()),
@@ -356,10 +500,14 @@ def _weights(redraws: Redraws, found: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _p_value(redraws: Redraws, found: np.ndarray) -> float:
-    as_far = np.abs(np.nan_to_num(found[1:])) >= abs(float(found[0])) * (1 - _ROUNDING)
-    if redraws.base > 0:  # whole numbers, so that 5 % is 5 %
-        counted = np.isfinite(found[1:])
-        return (1 + int((as_far & counted).sum())) / (1 + int(counted.sum()))
+    counted = np.isfinite(found[1:])
+    as_far = counted & (np.abs(np.nan_to_num(found[1:])) >= abs(float(found[0])) * (1 - _ROUNDING))
+    n_counted, n_as_far = int(counted.sum()), int(as_far.sum())
+    if redraws.base > 0:
+        return (1 + n_as_far) / (1 + n_counted)
+    weights = redraws.weights[counted]
+    if np.ptp(weights) <= _ROUNDING * weights.max():  # whole numbers, so that 5 % is 5 %
+        return n_as_far / n_counted
     return float(_weights(redraws, found)[0][as_far].sum())
 
 
@@ -369,18 +517,21 @@ class _Search:
 
     redraws: Redraws
     others: np.ndarray
-    place: tuple[int, int]
     column: int
     level: float
 
     def excess(self, effect: float) -> float:
         """Return how far the actual statistic lies beyond the greatest that is not rejected; continuous."""
         effects = self.others.copy()
-        effects[self.place] = effect
+        effects[0, self.column] = effect
         found = self.redraws.statistics(effects)[:, self.column]
         if not np.isfinite(found[0]):
             return _FAR_OFF  # the effect leaves nothing unexplained
-        return abs(float(found[0])) - self.critical(found)
+        return self._beyond(found)
+
+    def _beyond(self, found: np.ndarray) -> float:
+        """Return the same of given statistics; above zero exactly where the p-value is the level or less."""
+        return abs(float(found[0])) * (1 - _ROUNDING) - self.critical(found)
 
     def critical(self, found: np.ndarray) -> float:
         """Return the greatest size of a statistic that is not rejected; infinite when none is."""
@@ -391,34 +542,43 @@ class _Search:
         weights, size = weights[~same], np.abs(np.nan_to_num(found[1:]))[~same]
         order = np.argsort(-size)
         # The first that, with all beyond it, has more than the level's weight.
-        beyond = np.flatnonzero(base + np.cumsum(weights[order]) > self.level + 1e-12)
-        return np.inf if base > self.level or len(beyond) == 0 else float(size[order[beyond[0]]])
+        beyond = np.flatnonzero(base + np.cumsum(weights[order]) > self.level + _LEAST_WEIGHT)
+        return np.inf if base > self.level + _LEAST_WEIGHT or len(beyond) == 0 else float(size[order[beyond[0]]])
 
-    def limits(self, start: float, found: np.ndarray) -> tuple[float, float]:
-        """Return the interval's limits, from the estimate and the statistics of no effect."""
+    def limits(self, start: float, found: np.ndarray, p_value: float) -> tuple[float, float]:
+        """Return the interval's limits, from the estimate, and the statistics and the p-value of no effect."""
         half = abs(start / float(found[0])) * self.critical(found) if found[0] else 0.1
         if np.isinf(half):
             return -np.inf, np.inf
         at_start = self.excess(start)
         if at_start > 0:
             return np.nan, np.nan
-        low, high = (self._limit(start, at_start, side * (half or 0.1)) for side in (-1.0, 1.0))
+        # The test of no effect decides on which side of zero the limits are.
+        at_zero = max(abs(self._beyond(found)), np.finfo(float).tiny)
+        known = {start: at_start, 0.0: at_zero if p_value <= self.level + _LEAST_WEIGHT else -at_zero}
+        low, high = (self._limit(start, side * (half or 0.1), known) for side in (-1.0, 1.0))
         return low, high
 
-    def _limit(self, start: float, at_start: float, step: float) -> float:
+    def _limit(self, start: float, step: float, known: Mapping[float, float]) -> float:
         """Return where the test first rejects, from the estimate outwards; infinite when it does not."""
-        inside, outside, seen = start, start + 1.02 * step, {start: at_start}
-        for _ in range(40):
-            seen[outside] = self.excess(outside)
-            if seen[outside] > 0:
-                break
-            inside, outside = outside, start + 2 * (outside - start)
-        else:
-            return float(np.copysign(np.inf, step))
+        seen = dict(known)
 
         def excess(effect: float) -> float:
             if effect not in seen:
                 seen[effect] = self.excess(effect)
             return seen[effect]
 
-        return float(optimize.brentq(excess, inside, outside, xtol=1e-6 * abs(step), rtol=1e-9))
+        towards_zero = -start * step > 0
+        farthest = abs(start) if towards_zero and seen[0.0] > 0 else np.inf
+        inside = 0.0 if towards_zero and seen[0.0] <= 0 else start
+        reach = max(1.02 * abs(step), 1.02 * abs(inside - start))
+        for _ in range(40):
+            reach = min(reach, farthest)
+            outside = 0.0 if reach == farthest else start + np.copysign(reach, step)
+            if excess(outside) > 0:
+                break
+            inside, reach = outside, 2 * reach
+        else:
+            return float(np.copysign(np.inf, step))
+        found = float(optimize.brentq(excess, inside, outside, xtol=1e-6 * abs(step), rtol=1e-9))
+        return found if found or farthest == np.inf else _LEAST_WEIGHT * start

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
     from pathlib import Path
 
-    import numpy as np
     import pandas as pd
 
     from evaluation.comparison import Comparison
+    from evaluation.stages.redraws import TrialRedraws
     from evaluation.trial import Trial
     from randomisation.balance import Variable
 
@@ -202,7 +202,8 @@ def joint_test(
     Returns
     -------
     dict
-        ``statistic, p_value, n_draws`` of both together, and the same with ``_pupils`` behind of pupils' alone.
+        ``statistic, p_value, n_draws, exact`` (whether the draws are all allocations that the design can make) of both
+        together, and the same with ``_pupils`` behind of pupils' alone.
     """
     from evaluation.stages.redraws import redraws
 
@@ -226,17 +227,18 @@ def joint_test(
 
 
 def _tested(
-    trial: Trial, frame: pd.DataFrame, variables: list[Variable], drawn: tuple[tuple[str, ...], np.ndarray, np.ndarray]
+    trial: Trial, frame: pd.DataFrame, variables: list[Variable], drawn: TrialRedraws
 ) -> dict[str, float | None]:
     from randomisation.joint_balance import balance_test
 
-    schools, actual, draws = drawn
     compared, arms = primary_comparison(trial.protocol), trial.protocol.arm_names
     found = balance_test(
         frame,
         variables=variables,
-        schools=schools,
-        actual=compared.positions(actual, arms),
-        draws=compared.positions(draws, arms),
+        schools=drawn.schools,
+        actual=compared.positions(drawn.actual, arms),
+        draws=compared.positions(drawn.draws, arms),
+        probabilities=drawn.probabilities,
     )
-    return {name: None if math.isnan(value) else value for name, value in found.items()}
+    figures: dict[str, float | None] = {name: None if math.isnan(value) else value for name, value in found.items()}
+    return {**figures, "exact": drawn.probabilities is not None}

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from evaluation.comparison import Comparison, comparison_of, margins_of, primary_comparison
+from evaluation.comparison import Comparison, any_comparison, comparison_of, margins_of, primary_comparison
 from evaluation.equivalence import equivalence_table
 from evaluation.planned import leading_analysis
 from evaluation.provenance import outputs_hash, sha256_of_file, stage_folder
@@ -15,14 +15,13 @@ from evaluation.stages import inputs_of, require
 from evaluation.stages.assign import allocation_frame
 from evaluation.stages.collect import CONTENT, stored_frames
 from evaluation.stages.later import later_steps
-from evaluation.stages.redraws import redraws, school_weights, unequal_chances
+from evaluation.stages.redraws import TrialRedraws, redraws, school_weights, unequal_chances
 from evaluation.trial_log import Event, announced
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
     from pathlib import Path
 
-    import numpy as np
     import pandas as pd
 
     from analysis.results import Estimate
@@ -37,6 +36,15 @@ MARGINS = {
     "randomisation_interval": "factor_interval",
 }
 """What is estimated of a factor of a factorial design over all levels of the other, and what it is called."""
+
+TOGETHER = (
+    "difference",
+    "randomisation_test",
+    "randomisation_interval",
+    "pooled_difference",
+    "prediction_interval",
+)
+"""What is estimated of all arms together beside the reference; the same as of one arm beside another."""
 
 WEIGHT = "school_weight"
 """Column of the weights of schools that had different chances of the arms."""
@@ -144,6 +152,11 @@ def _estimates(trial: Trial, data: AnalysisData, drawn: Drawn) -> list[Estimate]
         for factor, margin in margins_of(trial.protocol.design).items():
             rows = _answers(trial, data, analysis, compared=margin, drawn=drawn)
             found += [_of_margin(row, factor) for row in rows if row.quantity in MARGINS]
+        together = any_comparison(trial.protocol)
+        if together is not None:
+            rows = _answers(trial, data, analysis, compared=together, drawn=drawn)
+            # As with one arm beside another, no entry of the plan asks for it.
+            found += [replace(row, role="exploratory") for row in rows if row.quantity in TOGETHER]
     trial.progress("estimating", len(analyses), len(analyses))
     return found
 
@@ -152,7 +165,7 @@ def _estimates(trial: Trial, data: AnalysisData, drawn: Drawn) -> list[Estimate]
 class Drawn:
     """Re-draws of everything that was drawn, and schools' chances of the arms where they differ."""
 
-    redraws: tuple[tuple[str, ...], np.ndarray, np.ndarray]
+    redraws: TrialRedraws
     chances: Mapping[str, Mapping[str, float]]
 
 
@@ -162,15 +175,20 @@ def _answers(
     """Estimate one comparison of one entry of the plan."""
     from analysis.effects import estimate_effects
 
-    schools, actual, draws = drawn.redraws
-    arms = trial.protocol.arm_names
+    arms, again = trial.protocol.arm_names, drawn.redraws
     frame, question = _asked(trial, data, analysis, compared=compared, drawn=drawn)
+    actual = compared.positions(again.actual, arms)
+    permutations = again.permutations
+    # A constraint tells of arms, not of groups of them, whether an allocation may be used.
+    is_of_arms = compared.names == arms or permutations.usable is None
     return estimate_effects(
         frame,
         question,
-        schools=schools,
-        actual=compared.positions(actual, arms),
-        draws=compared.positions(draws, arms),
+        schools=again.schools,
+        actual=actual,
+        draws=compared.positions(again.draws, arms),
+        probabilities=again.probabilities,
+        permutations=replace(permutations, actual=actual) if is_of_arms else None,
     )
 
 
@@ -178,7 +196,6 @@ def _asked(
     trial: Trial, data: AnalysisData, analysis: Analysis, *, compared: Comparison, drawn: Drawn
 ) -> tuple[pd.DataFrame, Question]:
     """Return the pupils with their groups and weights, and what is asked of them."""
-    schools, actual, _ = drawn.redraws
     arms = trial.protocol.arm_names
     question = question_of(trial.protocol, analysis, unplanned=trial.plan_state.unplanned)
     question = replace(question, arms=compared.names)
@@ -187,7 +204,8 @@ def _asked(
     frame = data.for_analysis(analysis)
     frame = frame.assign(arm=frame["arm"].map(compared.group_of))
     if drawn.chances:
-        arm_of = {school: arms[place] for school, place in zip(schools, actual, strict=True)}
+        again = drawn.redraws
+        arm_of = {school: arms[place] for school, place in zip(again.schools, again.actual, strict=True)}
         weights = school_weights(drawn.chances, arm_of, compared)
         question = replace(question, weights=WEIGHT)
         frame = frame.assign(**{WEIGHT: frame["school_id"].map(weights)})

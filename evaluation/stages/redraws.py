@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evaluation.stages.agreement import checked_record
@@ -9,27 +12,50 @@ from evaluation.stages.assign import places_of
 from evaluation.stages.later import Later, later_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy as np
 
+    from analysis.inference.design_redraws import Permutations
     from evaluation.comparison import Comparison
+    from evaluation.stages.later import Place
     from evaluation.trial import Trial
+    from randomisation.acceptance import Acceptance
     from randomisation.record import AllocationRecord
 
 SAME_CHANCE = 0.01
 """Differences of chances below this are none: where draws are too many to list, chances come from re-draws."""
 
 
-def redraws(trial: Trial) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
-    """Return the drawn schools, the position of each school's arm, and that of further draws of the same design.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialRedraws:
+    """What the draw of a trial could have given, for the schools that take part.
 
-    Returns
-    -------
-    tuple
-        Schools (J, sorted), actual (J,) and draws (B, J). A draw that was made elsewhere is replayed as a permutation
-        of its arms within strata, which is all that is known about it.
+    Parameters
+    ----------
+    schools
+        J, sorted.
+    actual
+        Shape (J,), position of each school's arm.
+    draws
+        Shape (B, J), the same of further draws of the same design, or of all allocations that it can make where these
+        are no more than the protocol's number of draws. A draw that was made elsewhere is replayed as a permutation of
+        its arms within strata, which is all that is known about it.
+    probabilities
+        Shape (B,), when ``draws`` are all allocations; None for re-draws.
+    permutations
+        How some schools' arms can be permuted while the others stay where they are.
     """
+
+    schools: tuple[str, ...]
+    actual: np.ndarray
+    draws: np.ndarray
+    probabilities: np.ndarray | None
+    permutations: Permutations
+
+
+def redraws(trial: Trial) -> TrialRedraws:
+    """Return what the draw of a trial could have given."""
     import numpy as np
 
     steps = later_steps(trial)
@@ -37,12 +63,128 @@ def redraws(trial: Trial) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
     names = trial.protocol.arm_names
     made = list(draws_of(trial, steps))
     if made[0][1].design.kind == "minimisation":
-        by_draw = _minimised_again(trial, made)
+        parts = [_minimised_again(trial, made)]
     else:
-        by_draw = {number: _redrawn(trial, record, number=number) for number, record in made}
-    columns = [by_draw[place.draw][place.drawn] for place in places.values()]
+        parts = [_redrawn(trial, record, number=number) for number, record in made]
+    keys = {key: column for column, key in enumerate(key for part in parts for key in part.keys)}
+    columns = [keys[place.draw, place.drawn] for place in places.values()]
+    draws, probabilities = _together(parts, n_draws=trial.protocol.inference.n_draws, seed=_seed(trial))
     actual = np.array([names.index(place.arm) for place in places.values()])
-    return tuple(places), actual, np.stack(columns, axis=1)
+    return TrialRedraws(
+        schools=tuple(places),
+        actual=actual,
+        draws=draws[:, columns],
+        probabilities=probabilities,
+        permutations=_permutations(trial, places, made, actual),
+    )
+
+
+def _seed(trial: Trial) -> str:
+    return trial.protocol.inference.draws_seed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """Re-draws of one draw (of several, where later ones went on from it): of each school of each draw's number."""
+
+    keys: tuple[tuple[int, str], ...]
+    draws: np.ndarray
+    probabilities: np.ndarray | None
+
+
+def _together(parts: Sequence[_Part], *, n_draws: int, seed: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """Put draws that did not look at one another beside one another: all combinations where they are few."""
+    import numpy as np
+
+    if len(parts) == 1:
+        return parts[0].draws, parts[0].probabilities
+    shares = [part.probabilities for part in parts if part.probabilities is not None]
+    sizes = [len(part.draws) for part in parts]
+    if len(shares) == len(parts) and math.prod(sizes) <= n_draws:
+        rows = np.stack(np.meshgrid(*map(np.arange, sizes), indexing="ij"), axis=-1).reshape(-1, len(parts))
+        chances = np.prod([share[rows[:, k]] for k, share in enumerate(shares)], axis=0)
+        return np.hstack([part.draws[rows[:, k]] for k, part in enumerate(parts)]), chances
+    sampled = [_sampled(part, n_draws=n_draws, seed=f"{seed} {k}") for k, part in enumerate(parts)]
+    return np.hstack(sampled), None
+
+
+def _sampled(part: _Part, *, n_draws: int, seed: str) -> np.ndarray:
+    """Return so many draws; of a list of all allocations, each as often as its probability has it."""
+    import numpy as np
+
+    from randomisation.permuted import generator_of
+
+    if part.probabilities is None:
+        return part.draws
+    return part.draws[generator_of(seed).choice(len(part.draws), size=n_draws, p=part.probabilities)].astype(np.int16)
+
+
+def _permutations(
+    trial: Trial,
+    places: Mapping[str, Place],
+    made: Sequence[tuple[int, AllocationRecord]],
+    actual: np.ndarray,
+) -> Permutations:
+    """Return how schools can be permuted within the strata of their draw, under its constraint."""
+    from analysis.inference.design_redraws import Permutations
+    from randomisation.record import stratum_labels
+
+    strata = {
+        (number, school): f"{number} {label}"
+        for number, record in made
+        for school, label in stratum_labels(record).items()
+    }
+    rules = [(number, record) for number, record in made if record.design.constraint is not None]
+    reason = (
+        "In a minimisation, who is in the other arms decides on chances of schools that came later: with three arms or"
+        " more, two of them cannot be drawn again alone."
+    )
+    return Permutations(
+        schools=tuple(places),
+        actual=actual,
+        strata=tuple(strata[place.draw, place.drawn] for place in places.values()),
+        n_draws=trial.protocol.inference.n_draws,
+        seed=f"{_seed(trial)} permuted",
+        usable=_usable(rules, places) if rules else None,
+        reason=reason if made[0][1].design.kind == "minimisation" else "",
+    )
+
+
+def _usable(
+    made: Sequence[tuple[int, AllocationRecord]], places: Mapping[str, Place]
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what tells of allocations of the trial's schools whether every draw's constraint lets them through."""
+    import numpy as np
+
+    from randomisation.constrained import acceptance
+
+    column_of = {(place.draw, place.drawn): column for column, place in enumerate(places.values())}
+
+    @functools.cache
+    def rules() -> list[tuple[Acceptance | None, np.ndarray, np.ndarray, np.ndarray]]:
+        found = []
+        for number, record in made:
+            schools = record.recorded_schools()
+            rule = acceptance(schools, record.design, read=schools)
+            drawn = np.array([record.design.names.index(arm) for arm in record.arms])
+            # Who withdrew and was not replaced stays where it was.
+            own = [
+                (place, column_of[number, school])
+                for place, school in enumerate(record.schools)
+                if (number, school) in column_of
+            ]
+            found.append((rule, drawn, *np.array(own).T))
+        return found
+
+    def usable(positions: np.ndarray) -> np.ndarray:
+        passed = np.ones(len(positions), dtype=bool)
+        for rule, drawn, own, columns in rules():
+            rows = np.tile(drawn, (len(positions), 1))
+            rows[:, own] = positions[:, columns]
+            passed &= True if rule is None else rule.usable(rows)
+        return passed
+
+    return usable
 
 
 def draws_of(trial: Trial, steps: Sequence[Later]) -> Iterator[tuple[int, AllocationRecord]]:
@@ -53,38 +195,47 @@ def draws_of(trial: Trial, steps: Sequence[Later]) -> Iterator[tuple[int, Alloca
             yield step.number, step.late
 
 
-def _redrawn(trial: Trial, record: AllocationRecord, *, number: int) -> dict[str, np.ndarray]:
-    """Return the positions of each school's arm in re-draws of one draw, by school."""
+def _redrawn(trial: Trial, record: AllocationRecord, *, number: int) -> _Part:
+    """Return the positions of each school's arm in all allocations of one draw, or in re-draws of it."""
     import numpy as np
 
-    from randomisation.permuted import permute_within_strata
+    from analysis.inference.design_redraws import Permutations, design_redraws
     from randomisation.record import stratum_labels
-    from randomisation.replay import replay
 
     inference = trial.protocol.inference
     seed = f"{inference.draws_seed} late {number}" if number else inference.draws_seed
     if record.drawn == "here":
         schools = record.recorded_schools()
-        draws = replay(schools, record.design, n_draws=inference.n_draws, seed=seed, late=number > 0)
+        found = design_redraws(schools, record.design, n_draws=inference.n_draws, seed=seed, late=number > 0)
     else:
-        actual = np.array([record.design.names.index(arm) for arm in record.arms])
-        strata = tuple(stratum_labels(record).values())
-        draws = permute_within_strata(actual, strata, n_draws=inference.n_draws, seed=seed)
-    return {school: draws[:, place] for place, school in enumerate(record.schools)}
+        permuted = Permutations(
+            schools=record.schools,
+            actual=np.array([record.design.names.index(arm) for arm in record.arms]),
+            strata=tuple(stratum_labels(record).values()),
+            n_draws=inference.n_draws,
+            seed=seed,
+        )
+        found = permuted.drawn(np.ones(len(record.schools), dtype=bool))
+    return _Part(
+        keys=tuple((number, school) for school in record.schools),
+        draws=found.draws,
+        probabilities=found.probabilities,
+    )
 
 
-def _minimised_again(trial: Trial, made: Sequence[tuple[int, AllocationRecord]]) -> dict[int, dict[str, np.ndarray]]:
+def _minimised_again(trial: Trial, made: Sequence[tuple[int, AllocationRecord]]) -> _Part:
     """Let all schools of a minimisation join again in their order, late ones after the first."""
-    from randomisation.minimised import joined_of, minimisation_of, replay_minimised
+    from randomisation.minimised import all_minimised, joined_of, minimisation_of, replay_minimised
 
     inference = trial.protocol.inference
     joined = [(number, one) for number, record in made for one in joined_of(record)]
     whole = minimisation_of(made[0][1].design, seed=inference.draws_seed, joined=[one for _, one in joined])
+    keys = tuple((number, one.school) for number, one in joined)
+    if len(whole.arms) ** len(joined) <= inference.n_draws:
+        draws, probabilities = all_minimised(whole)
+        return _Part(keys=keys, draws=draws, probabilities=probabilities)
     draws = replay_minimised(whole, n_draws=inference.n_draws, seed=inference.draws_seed)
-    found: dict[int, dict[str, np.ndarray]] = {number: {} for number, _ in made}
-    for place, (number, one) in enumerate(joined):
-        found[number][one.school] = draws[:, place]
-    return found
+    return _Part(keys=keys, draws=draws, probabilities=None)
 
 
 def unequal_chances(trial: Trial) -> dict[str, dict[str, float]]:

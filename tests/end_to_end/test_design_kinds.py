@@ -63,7 +63,8 @@ def test_a_design_goes_through_the_whole_of_the_draw(tmp_path: Path, name: str) 
     again = Trial(trial.folder, clock=clock)
     table = again.balance()
     assert len(table)
-    schools, actual, draws = redraws(again)
+    again_drawn = redraws(again)
+    schools, actual, draws = again_drawn.schools, again_drawn.actual, again_drawn.draws
     assert schools == allocation.schools
     assert actual.tolist() == list(allocation.positions)
     assert len(np.unique(draws, axis=0)) > 5

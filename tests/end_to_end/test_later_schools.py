@@ -73,7 +73,8 @@ def test_late_schools_are_drawn_among_one_another_and_the_first_draw_stays(trial
     assert found.ok, found.problems
     assert found.notes[-1] == "Later, 3 schools were drawn among one another from seed 'April' (later_1)."
     assert program.main([str(folder / "later_1.json"), str(folder / "later_1.csv")]) == 0
-    schools, actual, draws = redraws(trial)
+    again_drawn = redraws(trial)
+    schools, actual, draws = again_drawn.schools, again_drawn.actual, again_drawn.draws
     assert schools == tuple(sorted(now))
     assert [trial.protocol.arm_names[place] for place in actual] == list(now.values())
     places = [schools.index(school) for school in late.schools]
@@ -96,7 +97,8 @@ def test_a_reserve_of_the_stratum_takes_place_and_arm(trial: Trial) -> None:
         .startswith(f"School '{school}' withdrew before the start (it closed); '{made.chosen}',")
     )
     assert program.main([str(folder / "later_1.json")]) == 0
-    schools, actual, draws = redraws(trial)
+    again_drawn = redraws(trial)
+    schools, actual, draws = again_drawn.schools, again_drawn.actual, again_drawn.draws
     assert made.chosen in schools
     assert school not in schools
     assert actual[schools.index(made.chosen)] == trial.protocol.arm_names.index(before[school])
@@ -147,7 +149,8 @@ def test_a_minimisation_goes_on_with_schools_that_join_one_by_one(trial: Trial) 
     assert len(last["before"]) == 8
     files = [str(trial.paths.allocation / f"later_4.{kind}") for kind in ("json", "csv")]
     assert program.main(files) == 0
-    schools, actual, draws = redraws(trial)
+    again_drawn = redraws(trial)
+    schools, actual, draws = again_drawn.schools, again_drawn.actual, again_drawn.draws
     assert schools == tuple(sorted(arms(trial)))
     assert [trial.protocol.arm_names[place] for place in actual] == list(arms(trial).values())
     assert np.abs(draws.sum(axis=1) - 4.5).mean() < 1

@@ -20,7 +20,7 @@ from analysis import (
     fit_linear_mixed,
     fit_logistic_mixed,
     pool_countries,
-    randomisation_tests,
+    randomisation_inference,
 )
 from analysis.simulation import simulate_scores
 from analysis.specs import ModelKind
@@ -130,10 +130,10 @@ def test_a_randomisation_test_depends_on_neither_names_nor_units(frame: pd.DataF
     rng = np.random.default_rng(seed)
     draws = np.stack([rng.permutation(actual) for _ in range(60)])
     schools = tuple(map(str, by_school.index))
-    test = randomisation_tests(frame, MODEL, schools=schools, actual=actual, draws=draws)["pilot"]
+    test = randomisation_inference(frame, MODEL, schools=schools, actual=actual, draws=draws)["pilot"]
     order = rng.permutation(len(schools))
     renamed = frame.assign(school="x" + frame["school"].astype(str), score=7 * frame["score"] + 1000)
-    other = randomisation_tests(
+    other = randomisation_inference(
         renamed,
         MODEL,
         schools=tuple(f"x{schools[place]}" for place in order),

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from analysis import Fit, Model, design_columns, randomisation_tests
+from analysis import Fit, Model, design_columns, randomisation_inference
 from analysis.clustered import linear_clustered_of
 from analysis.linear import linear_mixed_of
 from analysis.simulation import simulate_scores
@@ -89,7 +89,8 @@ def test_five_in_a_hundred_randomisation_tests_without_an_effect_find_one(n_scho
         actual = (by_school["arm"] == "pilot").to_numpy().astype(int)
         draws = rng.permuted(np.tile(actual, (199, 1)), axis=1)
         schools = tuple(map(str, by_school["school"]))
-        p_values.append(randomisation_tests(frame, MODEL, schools=schools, actual=actual, draws=draws)["pilot"].p_value)
+        found = randomisation_inference(frame, MODEL, schools=schools, actual=actual, draws=draws, interval="none")
+        p_values.append(found["pilot"].p_value)
     # With 199 draws a p-value of exactly 0.05 is possible, and the test is exact: P(p <= 0.05) = 0.05.
     assert np.mean(np.array(p_values) <= 0.05 + 1e-12) == pytest.approx(0.05, abs=LIMIT)
     assert np.mean(p_values) == pytest.approx(0.5, abs=3 * math.sqrt(1 / 12 / N_TRIALS) + 0.0025)

@@ -30,7 +30,6 @@ from analysis import (
     mixed_model_batch,
     ordinal_effects,
     randomisation_inference,
-    randomisation_tests,
     rate_effects,
     risk_effects,
     wave_effects,
@@ -88,12 +87,6 @@ def _batch(frame: pd.DataFrame) -> Estimate:
     return Estimate(**{str(name): value for name, value in row.items()})
 
 
-def _tested(frame: pd.DataFrame) -> Estimate:
-    found = randomisation_tests(frame, model("score"), **_draws(frame))["pilot"]  # type: ignore[arg-type]
-    status = "failed" if found.reason else "ok"
-    return Estimate(statistic=found.statistic, p_value=found.p_value, reason=found.reason, status=status)  # type: ignore[arg-type]
-
-
 def _inverted(frame: pd.DataFrame) -> Estimate:
     found = randomisation_inference(frame, model("score"), **_draws(frame))["pilot"]  # type: ignore[arg-type]
     status = "failed" if found.reason else "ok"
@@ -129,7 +122,6 @@ LINEAR: dict[str, Entry] = {
     "difference_in_differences": lambda frame: difference_in_differences(
         frame, model("score"), cohort="wave", after=[1]
     ).rows[-1],
-    "randomisation_tests": _tested,
     "randomisation_inference": _inverted,
     "estimate_effects": _effects,
 }
@@ -158,7 +150,7 @@ OTHERS: dict[str, Entry] = {
 """Of counts, ordered answers and times."""
 
 EVERY = LINEAR | BINARY | OTHERS
-WITH_ALLOCATION = ("randomisation_tests", "randomisation_inference", "estimate_effects")
+WITH_ALLOCATION = ("randomisation_inference", "estimate_effects")
 """Those whose allocation these tests read from the frame first."""
 
 SLOW = ("fit_binary_mixed identity", "rate_effects", "mixed_model counts")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from analysis import Model, linear_model, randomisation_tests
+from analysis import Model, linear_model, randomisation_inference
 from analysis.inference.multiplicity import (
     adjusted_p_values,
     bootstrap_family,
@@ -88,7 +88,7 @@ def test_the_family_by_re_draws_has_each_outcomes_own_test(pupils: pd.DataFrame)
     family = randomisation_family(pupils, models, schools=schools, actual=actual, draws=draws)
     for test in family[:3]:
         model = models[test.outcome]
-        alone = randomisation_tests(pupils, model, schools=schools, actual=actual, draws=draws)["pilot"]
+        alone = randomisation_inference(pupils, model, schools=schools, actual=actual, draws=draws)["pilot"]
         assert test.p_value == pytest.approx(alone.p_value)
         assert test.p_value <= test.p_step_down <= test.p_holm + 0.02
     # Two outcomes that are almost one cost almost nothing, where Holm counts three.

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis import Model, fit_linear_mixed, linear_model, randomisation_tests
+from analysis import Model, fit_linear_mixed, linear_model
 from analysis.inference.design_redraws import design_redraws
 from analysis.inference.randomisation_intervals import RandomisationInference, StatisticName, randomisation_inference
 from analysis.simulation import simulate_scores
@@ -94,19 +94,6 @@ def test_every_statistic_is_that_of_a_fit_of_each_allocation(name: StatisticName
     assert 0 < expected < 1
 
 
-@pytest.mark.parametrize("strata", [None, "stratum"])
-def test_the_mixed_t_is_the_randomisation_test_that_was_there(strata: str | None) -> None:
-    frame = trial(16)
-    schools, actual = positions(frame)
-    draws = np.random.default_rng(1).permuted(np.tile(actual, (399, 1)), axis=1)
-    model = replace(MODEL, strata=strata)
-    old = randomisation_tests(frame, model, schools=schools, actual=actual, draws=draws)["pilot"]
-    new = infer(frame, model, draws=draws)
-    assert new.statistic == pytest.approx(old.statistic, rel=1e-6)
-    assert new.p_value == pytest.approx(old.p_value, abs=1e-12)
-    assert new.n_draws == old.n_draws
-
-
 @pytest.mark.parametrize("name", STATISTICS)
 @pytest.mark.parametrize("strata", [None, "stratum"])
 def test_the_interval_ends_where_the_test_of_outcomes_less_the_effect_begins_to_reject(
@@ -186,15 +173,11 @@ def test_three_arms_have_each_their_interval() -> None:
     names = tuple(sorted(frame["school"].unique()))
     draws = np.stack([rng.permutation(actual) for _ in range(399)])
     model = Model(outcome="score", school="school", arm="arm", arms=tuple(arms))
-    old = randomisation_tests(frame, model, schools=names, actual=actual, draws=draws)
     for name in ("mixed_t", "ols", "school_means_t", "ols_t"):
         new = randomisation_inference(frame, model, schools=names, actual=actual, draws=draws, statistic=name)
         assert new["team"].conf_low < 2.0 < new["team"].conf_high
         assert new["mentor"].conf_low < 0.0 < new["mentor"].conf_high
-        assert new["team"].held == "In the interval effects of mentor are held at their estimates."
-        if name == "mixed_t":
-            assert new["team"].statistic == pytest.approx(old["team"].statistic, rel=1e-6)
-            assert new["mentor"].p_value == pytest.approx(old["mentor"].p_value, abs=1e-12)
+        assert not new["team"].held
 
 
 def test_too_few_draws_for_the_level_leave_the_interval_without_ends() -> None:
