@@ -96,18 +96,23 @@ def power(
 
 
 def _text(found: PowerStatement) -> str:
-    """Return the table: a row a number of schools, a column a correlation."""
+    """Return the table: a row a number of schools, a column a correlation; with several arms, each beside the first."""
     labels = list(dict.fromkeys(found.table["correlation"]))
-    rows = [["schools", *labels]]
-    for n_schools, own in found.table.groupby("n_schools"):
+    is_of_two = found.table["arm"].nunique() < 2
+    rows = [["schools", *labels] if is_of_two else ["comparison", "schools of both", "of all arms", *labels]]
+    for (arm, reference, n_trial), own in found.table.groupby(["arm", "reference", "n_schools_trial"], sort=False):
         effects = dict(zip(own["correlation"], own["smallest_effect"], strict=True))
-        mark = "*" if n_schools == found.n_schools else ""
-        rows.append([f"{n_schools}{mark}", *(_effect(effects.get(label)) for label in labels)])
+        mark = "*" if n_trial == found.n_schools_trial else ""
+        own_schools = own["n_schools"].iloc[0]
+        first = (
+            [f"{n_trial}{mark}"] if is_of_two else [f"{arm} against {reference}", str(own_schools), f"{n_trial}{mark}"]
+        )
+        rows.append([*first, *(_effect(effects.get(label)) for label in labels)])
     assumed = found.assumed
     lines = [
         f"{found.outcome}: smallest effect that is found with power {assumed.power:g}, as {found.effect_unit}"
         + (" (0.05 is 5 pupils of 100)." if found.binary else "."),
-        table(rows, right=range(len(labels) + 1)),
+        table(rows, right=range(0 if is_of_two else 1, len(rows[0]))),
         f"Pupils per school: {found.pupils.mean:.1f}, {found.pupils.note}.",
         f"Lost: {assumed.schools_lost:g} of the schools, {assumed.pupils_lost:g} of the pupils in the others. "
         f"Explained: {assumed.r2_school:g} of the variance between schools, {assumed.r2_pupil:g} within.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from dataclasses import asdict, dataclass, replace
@@ -34,6 +35,21 @@ RISKS, DEVIATIONS = "difference of shares", "standard deviations"
 """Units of effects, the same where one is stated and where one is printed: 0.05 is five pupils of a hundred."""
 
 _CURVE_POINTS = 40
+_COLUMNS = (
+    "arm",
+    "reference",
+    "correlation",
+    "icc",
+    "n_schools",
+    "n_schools_trial",
+    "pupils_per_school",
+    "pupils_per_school_from",
+    "size_cv",
+    "df",
+    "std_error",
+    "smallest_effect",
+    "effect_unit",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +67,14 @@ class PowerStatement:
     pupils
         Pupils of each school before losses, and where the number comes from.
     table
-        One row a correlation and number of schools: `correlation` (as a heading), `icc` (of the formula), `n_schools`,
+        One row a comparison (`arm` beside `reference`), correlation and number of schools: `correlation` (as a
+        heading), `icc` (of the formula), `n_schools` (of the two arms), `n_schools_trial` (of all arms),
         `pupils_per_school`, `pupils_per_school_from`, `size_cv`, `df`, `std_error` (in standard deviations),
         `smallest_effect`, `effect_unit`.
     n_schools
-        Schools in the arms that are compared.
+        Schools in the first two arms that are compared.
+    n_schools_trial
+        Schools of the frame that can be drawn, for all arms.
     simulated
         What a simulation found, and of which effect; None without one.
     """
@@ -66,6 +85,7 @@ class PowerStatement:
     pupils: PupilCounts
     table: pd.DataFrame
     n_schools: int
+    n_schools_trial: int
     simulated: tuple[float, SimulatedPower] | None = None
 
     @property
@@ -83,6 +103,7 @@ class PowerStatement:
         values = self.stated() | {
             "rows": self.table.astype(object).where(self.table.notna(), None).to_dict("records"),
             "n_schools": self.n_schools,
+            "n_schools_trial": self.n_schools_trial,
         }
         return values if self.simulated is None else values | {"simulated": self.simulation()}
 
@@ -108,7 +129,9 @@ class PowerStatement:
 def power(
     trial: Trial, assumed: Assumptions, *, n_simulations: int = 0, effect: float | None, seed: str
 ) -> PowerStatement:
-    """Say what the trial can find in its primary outcome: the first arm beside the reference, with all its schools.
+    """Say what the trial can find in its primary outcome: each arm beside the reference, with all their schools.
+
+    Curves and simulation are of the first arm beside the reference.
 
     Parameters
     ----------
@@ -132,7 +155,17 @@ def power(
     check_iccs(assumed.iccs, tuple(trial.protocol.countries))
     schools = eligible(trial.sampling_frame()[0])
     pupils = pupil_counts(schools, assumed)
-    sizes = [_size(trial, schools, assumed, icc=icc, pupils=pupils) for icc in assumed.iccs]
+    compared = [
+        _Compared(
+            arm=arm,
+            reference=reference,
+            sizes=[
+                _size(trial, schools, assumed, icc=icc, pupils=pupils, arms=(reference, arm)) for icc in assumed.iccs
+            ],
+        )
+        for reference, arm in _pairs(trial)
+    ]
+    sizes = compared[0].sizes
     found = None
     if n_simulations:
         wanted = smallest_effect(sizes[0], assumed, outcome) if effect is None else effect
@@ -145,8 +178,9 @@ def power(
         outcome=outcome.label,
         assumed=assumed,
         pupils=pupils,
-        table=_table(sizes, assumed, outcome, source=pupils.source),
+        table=_table(compared, assumed, outcome, n_schools=len(schools), source=pupils.source),
         n_schools=round(sizes[0].n_schools),
+        n_schools_trial=len(schools),
         simulated=found,
     )
     _write(trial, statement, sizes, outcome)
@@ -165,14 +199,31 @@ def _risk(outcome: Outcome, assumed: Assumptions) -> float | None:
     return assumed.control_risk
 
 
-def _size(trial: Trial, schools: pd.DataFrame, assumed: Assumptions, *, icc: Icc, pupils: PupilCounts) -> SchoolTrial:
-    """Return the size of the comparison of the reference with the arm beside it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Compared:
+    """An arm beside the reference: the size of their comparison at each correlation."""
+
+    arm: str
+    reference: str
+    sizes: list[SchoolTrial]
+
+
+def _size(
+    trial: Trial,
+    schools: pd.DataFrame,
+    assumed: Assumptions,
+    *,
+    icc: Icc,
+    pupils: PupilCounts,
+    arms: tuple[str, str],
+) -> SchoolTrial:
+    """Return the size of the comparison of two groups of the primary outcome."""
     from analysis.power import SchoolTrial
     from randomisation.schools import read_schools
 
     design = design_of(trial.protocol)
     labels = read_schools(schools, design).labels()
-    first, second = _first_two(trial)
+    first, second = _ratios(trial, arms)
     return SchoolTrial(
         n_schools=len(schools) * (first + second) / sum(design.ratios),
         pupils_per_school=pupils.mean,
@@ -188,16 +239,23 @@ def _size(trial: Trial, schools: pd.DataFrame, assumed: Assumptions, *, icc: Icc
     )
 
 
-def _first_two(trial: Trial) -> tuple[int, int]:
-    """Return the ratios of the first two groups that are compared in the primary outcome."""
+def _pairs(trial: Trial) -> list[tuple[str, str]]:
+    """Return the groups that are compared in the primary outcome, each beside the reference."""
     from evaluation.comparison import primary_comparison
 
-    compared = primary_comparison(trial.protocol)
-    held = [
-        sum(arm.ratio for arm in trial.protocol.design.arms if compared.group_of[arm.name] == name)
-        for name in compared.names
-    ]
-    return held[0], held[1]
+    reference, *others = primary_comparison(trial.protocol).names
+    return [(reference, other) for other in others]
+
+
+def _ratios(trial: Trial, groups: tuple[str, str]) -> tuple[int, int]:
+    """Return the ratios of two groups that are compared in the primary outcome."""
+    from evaluation.comparison import primary_comparison
+
+    group_of = primary_comparison(trial.protocol).group_of
+    first, second = (
+        sum(arm.ratio for arm in trial.protocol.design.arms if group_of[arm.name] == name) for name in groups
+    )
+    return first, second
 
 
 def smallest_effect(size: SchoolTrial, assumed: Assumptions, outcome: Outcome) -> float:
@@ -218,21 +276,37 @@ def smallest_effect(size: SchoolTrial, assumed: Assumptions, outcome: Outcome) -
         return math.nan
 
 
-def _table(sizes: list[SchoolTrial], assumed: Assumptions, outcome: Outcome, *, source: str) -> pd.DataFrame:
+def _table(
+    compared: list[_Compared], assumed: Assumptions, outcome: Outcome, *, n_schools: int, source: str
+) -> pd.DataFrame:
     import pandas as pd
 
     unit = DEVIATIONS if assumed.control_risk is None else RISKS
     rows = []
-    for icc, size in zip(assumed.iccs, sizes, strict=True):
+    for pair, place in itertools.product(compared, range(len(assumed.iccs))):
+        size = pair.sizes[place]
         for share in SHARES:
             sized = _resized(size, round(share * size.n_schools))
             if sized.df < 1:
                 continue
-            figures = (sized.size_cv, sized.df, sized.std_error, smallest_effect(sized, assumed, outcome))
-            kept = (icc_label(icc), size.icc, round(sized.n_schools), sized.pupils_per_school, source)
-            rows.append((*kept, *figures, unit))
-    names = ["correlation", "icc", "n_schools", "pupils_per_school", "pupils_per_school_from", "size_cv", "df"]
-    return pd.DataFrame(rows, columns=[*names, "std_error", "smallest_effect", "effect_unit"])
+            rows.append(
+                {
+                    "arm": pair.arm,
+                    "reference": pair.reference,
+                    "correlation": icc_label(assumed.iccs[place]),
+                    "icc": size.icc,
+                    "n_schools": round(sized.n_schools),
+                    "n_schools_trial": round(share * n_schools),
+                    "pupils_per_school": sized.pupils_per_school,
+                    "pupils_per_school_from": source,
+                    "size_cv": sized.size_cv,
+                    "df": sized.df,
+                    "std_error": sized.std_error,
+                    "smallest_effect": smallest_effect(sized, assumed, outcome),
+                    "effect_unit": unit,
+                }
+            )
+    return pd.DataFrame(rows, columns=list(_COLUMNS))
 
 
 def _resized(size: SchoolTrial, n_schools: int) -> SchoolTrial:

@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from data_schema.errors import ProtocolError
+from evaluation.cli.main import crocoos
 from evaluation.stages.impact import needed_frames, trial_data
 from evaluation.trial import Trial
 from tests.support.trials import clock, estimated_trial, short_protocol
@@ -140,3 +142,19 @@ def test_the_balance_of_a_small_trial_is_tested_by_all_of_its_allocations(tmp_pa
     assert (figure(table, f"{name}/{country}/randomisation_test/pilot", "p_value") * 20) % 1 == pytest.approx(
         0, abs=1e-9
     )
+
+
+def test_power_has_a_row_for_each_arm_and_marks_the_schools_of_the_frame(trial: Trial) -> None:
+    arguments = ["power", str(trial.folder), "--control-risk", "0.3", "--icc", "0.05"]
+    done = CliRunner().invoke(crocoos, arguments)
+    assert done.exit_code == 0, done.output
+    marked = [line.split() for line in done.output.splitlines() if "* " in line and "against" in line]
+    # Of 24 schools of the frame, sixteen are in the two arms.
+    assert [line[:5] for line in marked] == [
+        ["pilot", "against", "control", "16", "24*"],
+        ["mentor", "against", "control", "16", "24*"],
+    ]
+    table = pd.read_csv(trial.paths.power / "power.csv")
+    assert (table["n_schools_trial"] == (1.5 * table["n_schools"]).round()).all()
+    first, second = table.groupby("arm")["smallest_effect"].first()
+    assert first == second
