@@ -19,6 +19,7 @@ from analysis.results import Estimate, Fit, failed_row
 from analysis.specs import Model, Question
 from analysis.standardised import Standardised, unrelated
 from analysis.terms import arm_term, design_columns
+from analysis.unequal_spread import robust_fit, unequal_spread
 from analysis.variance_components import Components
 
 _FEW_EVENTS = 10
@@ -29,16 +30,27 @@ _NODES = 15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ArmModel:
-    """A fitted model of the arms, and how its shares by arm are made where they are asked for."""
+    """A fitted model of the arms, and how its shares by arm are made where they are asked for.
+
+    A mixed model has the same estimates with robust errors, and the terms whose arms spread unequally.
+    """
 
     fit: Fit
     shares: Callable[[], Standardised]
+    robust: Fit | None = None
+    unequal: tuple[str, ...] = ()
 
 
 def _mixed(frame: pd.DataFrame, model: Model) -> _ArmModel:
     columns = design_columns(frame, model)
     found = fitted_columns(columns)
-    return _ArmModel(fit=fit_of(found, columns), shares=lambda: mixed_shares(columns, model.arms, found))
+    fit = fit_of(found, columns)
+    return _ArmModel(
+        fit=fit,
+        shares=lambda: mixed_shares(columns, model.arms, found),
+        robust=robust_fit(fit, found, columns),
+        unequal=unequal_spread(found, columns),
+    )
 
 
 def _clustered(frame: pd.DataFrame, model: Model) -> _ArmModel:
@@ -201,6 +213,9 @@ def difference_rows(frame: pd.DataFrame, question: Question, *, arms: Sequence[A
 def effect_rows(frame: pd.DataFrame, question: Question, *, arms: Sequence[ArmData]) -> list[Estimate]:
     """Return the plan's differences and, of shares, odds ratios, Cox index, risk ratio and number needed to treat.
 
+    Beside a linear mixed model's difference stands "difference_robust": the same with CR2 errors by school, which hold
+    where the arms' variances differ. Where they seem to (`unequal_spread`) the model's own row has that caution.
+
     Parameters
     ----------
     frame, question, arms
@@ -212,12 +227,27 @@ def effect_rows(frame: pd.DataFrame, question: Question, *, arms: Sequence[ArmDa
     for arm in question.arms[1:]:
         difference = _difference(model, question, arm, arms=arms)
         made = [difference]
+        if question.model == "linear_mixed":
+            made = _with_robust(model, question, difference)
         if question.model == "logistic_mixed":
             made.append(_given_school(model, question, arm, difference=difference))
         if question.kind == "binary":
             made += _relative(model, difference, pair=(by_arm[question.arms[0]], by_arm[arm]))
         rows += made
     return rows
+
+
+def _with_robust(model: _ArmModel | None, question: Question, difference: Estimate) -> list[Estimate]:
+    """Return a mixed model's difference, with a caution where arms spread unequally, and the one with robust errors."""
+    second = replace(difference, se_type="CR2", df_method="satterthwaite")
+    if model is None or model.robust is None:
+        return [difference, replace(second, quantity="difference_robust")]
+    if difference.status != "failed":
+        robust = model.robust.difference(difference.term, conf_level=question.conf_level)
+        second = replace(robust, arm=difference.arm, caution=difference.caution)
+    unequal = difference.term in model.unequal
+    first = difference.with_caution("unequal_spread") if unequal else difference
+    return [first, replace(second, quantity="difference_robust")]
 
 
 def _fitted(frame: pd.DataFrame, question: Question, *, arms: Sequence[ArmData]) -> _ArmModel | None:

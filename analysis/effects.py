@@ -74,6 +74,7 @@ def estimate_effects(
     list of Estimate
         In reading order, a country after another, those of all countries (country "") first. Quantities: ``mean`` (a
         row an arm), ``difference`` (a row an arm other than the reference, by the question's model),
+        ``difference_robust`` (linear mixed model only: with CR2 errors),
         ``adjusted_mean`` (a row an arm other than the reference: the reference's mean plus the difference),
         ``odds_ratio`` (logistic model only), ``hedges_g`` and ``hedges_g_unconditional``, or for shares ``cox_index``,
         ``risk_ratio``, ``marginal_odds_ratio`` and ``number_needed_to_treat``, ``randomisation_test`` (statistic and

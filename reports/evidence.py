@@ -108,7 +108,8 @@ class Evidence:
         statistic, df, p_value, conf_low, conf_high, conf_level, outcome, arm, reference, country, n_schools,
         n_pupils, n_draws, method, se_type, df_method, status, reason, caution``. ``reference`` is the arm that ``arm``
         is compared with. ``quantity`` is one of: ``difference`` (effect in the outcome's units; a share for binary
-        outcomes), ``mean`` (observed mean or share of one arm), ``adjusted_mean`` (the mean of the reference plus the
+        outcomes), ``mean`` (observed mean or share of one arm), ``difference_robust`` (with CR2 errors),
+        ``adjusted_mean`` (the mean of the reference plus the
         difference), ``hedges_g``, ``hedges_g_unconditional``, ``cox_index``, ``risk_ratio``, ``marginal_odds_ratio``,
         ``number_needed_to_treat``, ``odds_ratio``, ``icc``, ``icc_unconditional``, ``school_sd``, ``pupil_sd``,
         ``randomisation_test`` (only p_value and statistic), ``pooled_difference`` (mean over countries),

@@ -63,7 +63,7 @@ def results_by_outcome(evidence: Evidence, language: str) -> tuple[Block, ...]:
         for arm in compared_arms(evidence):
             one = comparison(evidence, entry, arm=arm)
             number = found.usable(entry.name, "number_needed_to_treat", arm=arm.name, country=one.country)
-            said = [answer(text, one), needed(text, one, number), check(text, one)]
+            said = [answer(text, one), needed(text, one, number), check(text, one), _robust(evidence, text, one)]
             said += [_alike(evidence, text, one)] if arm is compared_arms(evidence)[0] else []
             blocks.append(paragraph(text.joined([*said, adjustment_sentence(evidence, text, one)])))
             blocks.append(by_country_table(evidence, text, entry, arm=arm))
@@ -124,6 +124,25 @@ HEADS = {"primary": message("primary outcome"), "exploratory": message("explorat
 
 def _exploratory(words: Words) -> Inline:
     return (Span(text=words.text("This analysis is exploratory: it suggests questions and does not settle them.")),)
+
+
+def _robust(evidence: Evidence, words: Words, one: Comparison) -> Inline:
+    """Say what errors give that do not rest on the model; nothing where there are none."""
+    found = all_estimates(evidence).usable(
+        one.analysis.name, "difference_robust", arm=one.arm.name, country=one.country
+    )
+    if found is None or one.difference is None or not math.isfinite(found.conf_low):
+        return ()
+    template = message(
+        "With standard errors that do not rest on the model (CR2), the interval is {low} to {high} ({p})."
+    )
+    if one.outcome.kind == "binary":
+        template = message(
+            "With standard errors that do not rest on the model (CR2), the interval is {low} to {high} per 100 pupils"
+            " ({p})."
+        )
+    ends = {"low": _end(words, one, found, found.conf_low), "high": _end(words, one, found, found.conf_high)}
+    return words.line(template, **ends, p=words.numbers.p_value(found.p_value))
 
 
 def _alike(evidence: Evidence, words: Words, one: Comparison) -> Inline:

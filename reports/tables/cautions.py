@@ -17,6 +17,10 @@ SENTENCES: dict[str, str] = {
         "fewer than ten pupils of an arm had the event, or did not have it. The interval is approximate: with so few"
         " events it holds the true value more or less often than its level says."
     ),
+    "unequal_spread": message(
+        "the arm with fewer schools has schools that differ more from each other, for which the model has one"
+        " variance: its interval may be too narrow. Prefer the one with standard errors that do not rest on the model."
+    ),
 }
 """What a caution of `analysis.results.CAUTIONS` says of a figure; a test holds the two to each other."""
 

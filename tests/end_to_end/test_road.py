@@ -148,6 +148,19 @@ def test_the_analysed_sample_of_each_outcome_is_compared_at_baseline(trial: Tria
     assert all("Among the pupils whose outcome is known, the arms were" in page for page in shown)
 
 
+def test_beside_each_linear_mixed_difference_stands_the_one_with_robust_errors(trial: Trial) -> None:
+    table = pd.read_csv(trial.paths.results / "estimates.csv", keep_default_na=False)
+    mixed = {analysis.name for analysis in trial.protocol.analyses if analysis.model == "linear_mixed"}
+    assert mixed
+    for entry in mixed:
+        rows = table[(table["plan_entry"] == entry) & (table["country"] == "")]
+        ours, robust = (rows[rows["quantity"] == name].iloc[0] for name in ("difference", "difference_robust"))
+        assert robust["se_type"] == "CR2"
+        assert float(robust["estimate"]) == pytest.approx(float(ours["estimate"]), rel=1e-9)
+    pages = [path.read_text(encoding="utf-8") for path in sorted(trial.paths.reports.glob("*.html"))]
+    assert any("standard errors that do not rest on the model (CR2)" in page for page in pages)
+
+
 def test_no_estimate_depends_on_the_key_of_the_pseudonyms(trial: Trial, tmp_path: Path) -> None:
     again = estimated_trial(tmp_path / "trial")
     assert (again.paths.private / "pseudonym.key").read_bytes() != (trial.paths.private / "pseudonym.key").read_bytes()

@@ -91,6 +91,7 @@ def test_every_quantity_is_there_for_all_countries_and_each(continuous: dict[str
             "mean/control",
             "mean/pilot",
             "difference/pilot",
+            "difference_robust/pilot",
             "adjusted_mean/pilot",
             "hedges_g/pilot",
             "hedges_g_unconditional/pilot",
@@ -300,7 +301,7 @@ def test_an_outcome_that_nobody_has_gives_rows_that_say_so(frame: pd.DataFrame) 
         rows = answer(frame.assign(mark=empty))
         assert {row.status for row in rows} == {"failed"}
         assert all(row.reason for row in rows)
-        assert len(rows) == 4 * 12 + 1
+        assert len(rows) == 4 * 13 + 1
 
 
 def test_a_pair_of_which_one_school_sent_nothing_is_coped_with(frame: pd.DataFrame) -> None:

@@ -1,0 +1,99 @@
+"""Whether schools of a small arm spread more than those of a large one: where a model's one variance misleads.
+
+A random-intercept model has one variance of schools for all arms. With equal arms that is harmless; where the smaller
+arm has the larger variance the pooled one is mostly the other arm's, and errors of the difference are too small.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from analysis.linear import METHOD, Fitted
+from analysis.mixed_models.cluster_rows import cluster_rows
+from analysis.mixed_models.moments import prepared_columns
+from analysis.mixed_models.robust import robust_errors
+from analysis.mixed_models.working import model_coefficients
+from analysis.results import Fit, failed_fit
+from analysis.sums import school_columns
+from analysis.terms import Columns
+from data_schema.errors import EstimationError
+
+FEWER = 2.0
+"""How many times as many schools the larger arm has, or more, for spread to matter."""
+
+WIDER = 2.0
+"""Ratio of the arms' variances of school means above which their spread counts as unequal."""
+
+
+def robust_fit(fit: Fit, found: Fitted, columns: Columns) -> Fit:
+    """Return a linear mixed model's estimates with CR2 errors by school, which hold whatever each arm's variance is.
+
+    Parameters
+    ----------
+    fit, found
+        The model as `analysis.linear.fit_of` and `fitted_columns` return it.
+    columns
+        What it was fitted to.
+
+    Returns
+    -------
+    Fit
+        With Satterthwaite's degrees of freedom, as clubSandwich has them; failed where the fit is.
+
+    References
+    ----------
+    Pustejovsky and Tipton (2018), J. Business and Economic Statistics 36, 672-683.
+    """
+    labels = {"se_type": "CR2", "df_method": "satterthwaite"}
+    if found.working is None:
+        return replace(fit, **labels)
+    own = school_columns(columns)
+    working = found.working
+    try:
+        rows = cluster_rows(own, prepared_columns(own), place=f"model of '{columns.outcome}'")
+    except EstimationError as error:
+        return failed_fit(error.problem, method=METHOD, se_type="CR2", df_method="satterthwaite")
+    errors = robust_errors(rows, working.sums, working.optimum, se_type="CR2")
+    matrix = working.to_original
+    coefficients = replace(model_coefficients(working), vcov=matrix @ errors.vcov @ matrix.T, df=errors.df)
+    return replace(fit, **labels, coefficients=coefficients)
+
+
+def unequal_spread(found: Fitted, columns: Columns) -> tuple[str, ...]:
+    """Return the terms of arms of which the smaller side of the comparison has schools that spread more.
+
+    A descriptive rule: one side has at least twice the schools of the other, and the variance of the schools' mean
+    residuals in the smaller is more than twice that in the larger. With few schools that happens by chance as well, and
+    is missed as often: it says which interval to prefer, and is no test.
+
+    Parameters
+    ----------
+    found
+        The model, fitted; without a fit there are no terms.
+    columns
+        What it was fitted to.
+
+    References
+    ----------
+    Box (1954), Annals of Mathematical Statistics 25, 290-302, and Scheffe (1959), The Analysis of Variance, section
+    10.4: unequal variances are of little consequence in equal groups, and make tests reject too often where the smaller
+    group has the larger variance.
+    """
+    if found.working is None:
+        return ()
+    sums, at = found.working.sums, found.working.at
+    by_school = sums.levels[0].cross[0, :, 0, :]
+    left = (by_school[:, -1] - by_school[:, : sums.p] @ at.beta) / by_school[:, 0]
+    first = np.unique(columns.school, return_index=True)[1]
+    arms = {term: columns.x[first, columns.names.index(term)] == 1 for term in columns.arm_terms.values()}
+    reference = ~np.any(list(arms.values()), axis=0) if arms else np.zeros(0, dtype=bool)
+    return tuple(term for term, own in arms.items() if _is_wider(left[own], left[reference]))
+
+
+def _is_wider(one: np.ndarray, other: np.ndarray) -> bool:
+    small, large = sorted((one, other), key=len)
+    if len(small) < 2 or len(large) < FEWER * len(small):
+        return False
+    return bool(small.var(ddof=1) > WIDER * large.var(ddof=1))

@@ -1,0 +1,96 @@
+"""Errors that hold where arms spread differently, beside the model's; a caution where the smaller arm spreads more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import Fit, Model, Question, design_columns, estimate_effects, fit_linear_mixed, mixed_model
+from analysis.linear import fit_of, fitted_columns
+from analysis.unequal_spread import robust_fit, unequal_spread
+
+MODEL = Model(outcome="score", school="school", arm="arm", arms=("control", "pilot"), covariates=("x",))
+
+
+def trial(*, n_pilot: int, n_control: int, spread: float, seed: int = 2) -> pd.DataFrame:
+    """Return pupils of schools whose means differ ``spread`` times as much among pilot schools."""
+    rng = np.random.default_rng(seed)
+    pilot = np.arange(n_pilot + n_control) < n_pilot
+    # The same deviations in any arm, so that what the rule sees does not hang on a draw.
+    level = np.where(np.arange(len(pilot)) % 2 == 0, 0.5, -0.5) * np.where(pilot, spread, 1.0)
+    school = np.repeat(np.arange(len(pilot)), 15)
+    x = rng.standard_normal(len(school))
+    score = 0.3 * x + level[school] + rng.standard_normal(len(school))
+    return pd.DataFrame({"school": school, "arm": np.where(pilot[school], "pilot", "control"), "x": x, "score": score})
+
+
+def fitted(frame: pd.DataFrame) -> tuple[Fit, Fit, tuple[str, ...]]:
+    columns = design_columns(frame, MODEL)
+    found = fitted_columns(columns)
+    fit = fit_of(found, columns)
+    return fit, robust_fit(fit, found, columns), unequal_spread(found, columns)
+
+
+def test_the_robust_row_is_the_mixed_model_with_clubsandwich_errors() -> None:
+    frame = trial(n_pilot=4, n_control=8, spread=3.0)
+    fit, robust, _ = fitted(frame)
+    ours, theirs = robust.estimate("arm[pilot]"), mixed_model(
+        "score ~ arm + x + (1 | school)", frame, se_type="CR2"
+    ).estimate("arm[pilot]")  # fmt: skip
+    for name in ("estimate", "std_error", "df", "conf_low", "p_value"):
+        assert getattr(ours, name) == pytest.approx(getattr(theirs, name), rel=1e-6)
+    plain = fit_linear_mixed(frame, MODEL).estimate("arm[pilot]")
+    assert fit.estimate("arm[pilot]") == plain
+    assert (ours.se_type, ours.estimate) == ("CR2", plain.estimate)
+    # The smaller arm spreads more: the model's error is too small.
+    assert ours.std_error > plain.std_error
+
+
+@pytest.mark.parametrize(
+    ("n_pilot", "n_control", "spread", "marked"),
+    [
+        (4, 8, 3.0, True),
+        (8, 4, 0.2, True),
+        (4, 8, 1.0, False),
+        (8, 4, 3.0, False),
+        (6, 6, 3.0, False),
+        (2, 3, 9.0, False),
+    ],
+)
+def test_the_smaller_arm_that_spreads_more_marks_the_models_row(
+    n_pilot: int, n_control: int, spread: float, marked: bool
+) -> None:
+    frame = trial(n_pilot=n_pilot, n_control=n_control, spread=spread)
+    assert fitted(frame)[2] == (("arm[pilot]",) if marked else ())
+    question = Question(
+        plan_entry="main",
+        outcome="score",
+        kind="continuous",
+        role="primary",
+        model="linear_mixed",
+        arms=("control", "pilot"),
+        covariates=("x",),
+        school="school",
+        strata=None,
+    )
+    by_school = frame.drop_duplicates("school")
+    schools, actual = tuple(map(str, by_school["school"])), (by_school["arm"] == "pilot").to_numpy().astype(int)
+    rows = estimate_effects(frame, question, schools=schools, actual=actual, draws=None)
+    found = {row.quantity: row for row in rows}
+    assert found["difference"].cautions == (("unequal_spread",) if marked else ())
+    assert found["difference_robust"].caution == ""
+    assert found["difference_robust"].estimate == found["difference"].estimate
+    other = estimate_effects(
+        frame, replace(question, model="linear_cluster"), schools=schools, actual=actual, draws=None
+    )
+    assert "difference_robust" not in {row.quantity for row in other}
+
+
+def test_a_model_that_fails_has_a_failed_robust_row() -> None:
+    frame = trial(n_pilot=4, n_control=8, spread=1.0).assign(score=1.0)
+    fit, robust, unequal = fitted(frame)
+    assert fit.estimate("arm[pilot]").status == robust.estimate("arm[pilot]").status == "failed"
+    assert unequal == ()
