@@ -46,9 +46,8 @@ def robust_fit(fit: Fit, found: Fitted, columns: Columns) -> Fit:
     ----------
     Pustejovsky and Tipton (2018), J. Business and Economic Statistics 36, 672-683.
     """
-    labels = {"se_type": "CR2", "df_method": "satterthwaite"}
     if found.working is None:
-        return replace(fit, **labels)
+        return replace(fit, se_type="CR2", df_method="satterthwaite")
     own = school_columns(columns)
     working = found.working
     try:
@@ -58,7 +57,7 @@ def robust_fit(fit: Fit, found: Fitted, columns: Columns) -> Fit:
     errors = robust_errors(rows, working.sums, working.optimum, se_type="CR2")
     matrix = working.to_original
     coefficients = replace(model_coefficients(working), vcov=matrix @ errors.vcov @ matrix.T, df=errors.df)
-    return replace(fit, **labels, coefficients=coefficients)
+    return replace(fit, se_type="CR2", df_method="satterthwaite", coefficients=coefficients)
 
 
 def unequal_spread(found: Fitted, columns: Columns) -> tuple[str, ...]:
