@@ -83,7 +83,7 @@ class Arm:
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> Self:
         """Make an arm from what `to_dict` returned."""
-        factors = tuple(values.get("factors", ()))  # type: ignore[arg-type]
+        factors: tuple[str, ...] = tuple(values.get("factors", ()))  # type: ignore[arg-type]
         return cls(**{**values, "factors": factors})  # type: ignore[arg-type]
 
 

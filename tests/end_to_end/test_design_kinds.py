@@ -103,6 +103,8 @@ def test_a_design_that_contradicts_itself_is_found_in_the_protocol(tmp_path: Pat
 def test_a_column_that_the_frame_lacks_is_named(tmp_path: Path) -> None:
     text = protocol('kind = "complete"\n[design.constraint]\nvariables = ["shoe_size"]\nbest_share = 0.1\n')
     trial = small_trial(tmp_path / "trial", text=text)
+    path = trial.paths.root / "schools.csv"
+    pd.read_csv(path, dtype=str, keep_default_na=False).drop(columns="shoe_size").to_csv(path, index=False)
     with pytest.raises(CrocoosError, match="here is no column 'shoe_size'"):
         trial.commit()
 
