@@ -138,7 +138,7 @@ def test_ids_are_unique_and_rows_carry_their_plan_entry(frame: pd.DataFrame) -> 
 
 def test_a_row_that_compares_names_the_arm_that_it_compares_with(continuous: dict[str, Estimate]) -> None:
     compared = {key.split("/")[1]: row.reference for key, row in continuous.items()}
-    nothing = {"mean", "icc", "icc_unconditional", "school_sd", "pupil_sd"}
+    nothing = {"mean", "adjusted_mean", "icc", "icc_unconditional", "school_sd", "pupil_sd"}
     assert compared == {quantity: "" if quantity in nothing else "control" for quantity in compared}
 
 
