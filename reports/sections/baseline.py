@@ -29,8 +29,8 @@ def baseline(evidence: Evidence, language: str) -> tuple[Block, ...]:
     plots = [love_plot(evidence, text, arm=arm) for arm in compared_arms(evidence)]
     sentences = [_far(evidence, text), _joint(evidence, text), _pupils(evidence, text)]
     plots += _maps(evidence, text)
-    blocks = (heading, paragraph(text.joined(sentences)), *(plot for plot in plots if plot is not None), made)
-    return (*blocks, *analysed(evidence, text))
+    shown = [plot for plot in plots if plot is not None]
+    return (heading, paragraph(text.joined(sentences)), *shown, made, *analysed(evidence, text))
 
 
 def analysed(evidence: Evidence, words: Words) -> tuple[Block, ...]:

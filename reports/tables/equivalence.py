@@ -9,7 +9,7 @@ from typing import Literal
 import pandas as pd
 
 from randomisation.balance import ADJUST, SATISFIED
-from reports.blocks import Column, Table
+from reports.blocks import Column, Inline, Table
 from reports.evidence import ArmFacts, Evidence
 from reports.selection import as_float, compared_arms, main_analyses, of_focus, outcome_of, records
 from reports.tables.balance import hidden_rows, row_label
@@ -124,7 +124,7 @@ def _line(evidence: Evidence, words: Words, one: Equivalence, *, alone: bool) ->
     return line(label, row_label(words, one.furthest), number, words.text(VERDICTS[one.verdict]))
 
 
-def equivalence_sentence(evidence: Evidence, words: Words) -> str:
+def equivalence_sentence(evidence: Evidence, words: Words) -> Inline:
     """Say which outcomes' analysed samples are not equivalent at baseline, or of how many all are."""
     found = equivalences(evidence)
     labels = {outcome.name: outcome.label for outcome in evidence.outcomes}

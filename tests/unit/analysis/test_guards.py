@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ import pytest
 from analysis import Question, adjusted_p_values, bootstrap_family, estimate_effects, linear_model, wild_bootstrap
 from analysis.guards import EXPLAINED, SAME_OUTCOME, binary_reason, explained_reason, is_numeric, varying_columns
 from data_schema.errors import EstimationError
-from tests.support.entry_points import BINARY, EVERY, LINEAR, OTHERS, OUTCOMES, TERM, WITH_ALLOCATION, pupils
+from tests.support.entry_points import BINARY, EVERY, LINEAR, OTHERS, OUTCOMES, TERM, WITH_ALLOCATION, Entry, pupils
 
 FRAME = pupils()
 
@@ -34,7 +34,10 @@ REFUSED: dict[str, tuple[pd.DataFrame, str]] = {
     "dates": (FRAME.assign(baseline=pd.Timestamp("2027-03-01")), "'baseline': holds dates"),
     "durations": (FRAME.assign(baseline=pd.to_timedelta(FRAME.index, unit="D")), "'baseline': holds durations"),
     "complex numbers": (FRAME.assign(baseline=FRAME["baseline"] + 1j), "'baseline': holds complex numbers"),
-    "cells that are tables": (FRAME.assign(baseline=[{}] * len(FRAME)), "neither numbers nor text"),
+    "cells that are tables": (
+        FRAME.assign(baseline=pd.Series([{}] * len(FRAME), dtype=object)),
+        "neither numbers nor text",
+    ),
     "outcomes of text": (FRAME.assign(**{name: FRAME[name].map(str) for name in OUTCOMES}), "is not numeric"),
 }
 # The curves of leaving use no covariate.
@@ -79,7 +82,7 @@ def test_what_is_no_frame_is_refused() -> None:
             entry({"score": [1.0]})  # type: ignore[arg-type]
 
 
-FAILED: dict[str, tuple[dict[str, object], dict[str, Callable[[pd.DataFrame], object]], str]] = {
+FAILED: dict[str, tuple[dict[str, Any], dict[str, Entry], str]] = {
     "one value": (
         dict.fromkeys(("score", "left", "days", "grade"), 1),
         {name: entry for name, entry in EVERY.items() if name not in ("fit_cox", "hazard_effects", "leaving_effects")},
@@ -100,8 +103,8 @@ def test_it_fails_with_one_sentence_at_every_entry_point(case: str) -> None:
     values, entries, reason = FAILED[case]
     for name, entry in entries.items():
         row = entry(FRAME.assign(**values))
-        assert (row.status, row.reason) == ("failed", reason), name  # type: ignore[attr-defined]
-        assert np.isnan(row.p_value), name  # type: ignore[attr-defined]
+        assert (row.status, row.reason) == ("failed", reason), name
+        assert np.isnan(row.p_value), name
 
 
 def test_least_squares_never_finds_an_effect_in_an_outcome_that_covariates_explain() -> None:
@@ -125,7 +128,7 @@ def test_nothing_is_tested_of_a_fit_that_failed() -> None:
     ):
         with pytest.raises(EstimationError, match="without any error"):
             test()
-    assert adjusted_p_values([0.5], method="holm").tolist() == [0.5]
+    assert adjusted_p_values(np.array([0.5]), method="holm").tolist() == [0.5]
 
 
 def test_an_arm_of_one_school_has_no_robust_error() -> None:
