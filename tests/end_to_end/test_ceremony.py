@@ -359,7 +359,7 @@ def test_the_hash_of_the_log_chain_is_that_of_its_lines(drawn: Trial) -> None:
         stated = line.pop("sha256")
         text = json.dumps(line, sort_keys=True, separators=(",", ":"))
         assert hashlib.sha256(text.encode()).hexdigest() == stated
-    assert [line["event"] for line in lines] == ["committed", "drawn"]
+    assert [line["event"] for line in lines] == ["created", "committed", "drawn"]
 
 
 def test_the_certificate_and_the_lists_for_letters_are_written_on_demand(drawn: Trial) -> None:
