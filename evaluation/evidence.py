@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from data_schema.errors import ProtocolError
+from evaluation.claims import claims_of
 from evaluation.comparison import margins_of, primary_comparison
 from evaluation.decisions import frozen_waves
 from evaluation.planned import not_analysed, shown_analyses
@@ -15,7 +16,7 @@ from evaluation.provenance import version
 from evaluation.specifications import tables_of
 from evaluation.stages import require
 from evaluation.stages.agreement import checked_record
-from evaluation.stages.assign import n_draws, verify
+from evaluation.stages.assign import verify
 from evaluation.stages.collect import CONTENT, RETURNS
 from evaluation.stages.impact import ADJUSTMENT, COSTS, EQUIVALENCE, ESTIMATES, FLOW, IMPLEMENTATION, SIGNALS_EVALUATED
 from evaluation.stages.later import later_steps
@@ -89,6 +90,7 @@ def stated_evidence(trial: Trial, *, country: str) -> Evidence:
 
     protocol, about = trial.protocol, trial.protocol.trial
     analyses, outcomes = shown_analyses(trial)
+    plan, log = claims_of(trial)
     return Evidence(
         title=about.title,
         countries=dict(protocol.countries),
@@ -98,6 +100,8 @@ def stated_evidence(trial: Trial, *, country: str) -> Evidence:
         analyses=analyses,
         waves={wave.name: (wave.label, wave.date) for wave in protocol.waves},
         design=_design(trial),
+        plan=plan,
+        log=log,
         estimates=pd.DataFrame(columns=list(ESTIMATE_COLUMNS)),
         balance=pd.DataFrame(),
         flow=pd.DataFrame(columns=FLOW_COLUMNS),
@@ -177,13 +181,11 @@ def _design(trial: Trial) -> dict[str, object]:
         "starts": [(arm.label, _wave_label(protocol, arm.starts)) for arm in protocol.design.arms if arm.starts],
         "factors": {name: margin.labels[name] for name, margin in margins_of(protocol.design).items()},
         "weighted": bool(unequal_chances(trial)),
-        "n_draws": n_draws(trial.log().entries),
         "n_late": sum(len(step.late.schools) for step in steps if step.late is not None),
         "n_replaced": sum(step.replacement is not None for step in steps),
         "verified": verify(trial).ok,
         "allocation_sha256": record.allocation_sha256,
         "plan_sha256": plan.sha256,
-        "plan_frozen": plan.frozen,
         "changes_after_freeze": list(plan.changes),
         "rewordings_after_freeze": list(plan.rewordings),
     }

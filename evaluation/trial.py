@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from data_schema.findings import Findings
+    from evaluation.claims import Verified
     from evaluation.data_products import Written
     from evaluation.decisions import FrozenWave
     from evaluation.erasure import Erasure
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from randomisation.commitment import Commitment
     from randomisation.draw import Allocation
     from randomisation.later import Replacement
-    from randomisation.record import Verification
     from reports.evidence import Evidence
 
 Progress = Callable[[str, int, int], None]
@@ -374,9 +374,9 @@ class Trial:
         with alone(self.paths.root):
             return assign(self, seed=seed, reason=reason, reveal=True)
 
-    def verify(self) -> Verification:
-        """Draw again from the record and compare, and check the log's chain."""
-        from evaluation.stages.assign import verify
+    def verify(self) -> Verified:
+        """Draw again from the record and compare; check the log's chain, and that it names what is in the folder."""
+        from evaluation.claims import verify
 
         return verify(self)
 

@@ -12,6 +12,8 @@ from typing import Literal
 
 import pandas as pd
 
+from reports.claims import LogFacts, PlanClaim
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmFacts:
@@ -96,13 +98,15 @@ class Evidence:
         Facts of the allocation: ``kind`` ("simple", "complete", "stratified" or "matched"), ``specification`` (of the
         design, as it is recorded), ``labels`` (of the columns that it looks at), ``strata`` (list of labels),
         ``n_strata``, ``ratio`` ("1:1"), ``seed``, ``algorithm``, ``drawn`` ("here" or "elsewhere"),
-        ``weighted`` (whether schools had different chances of the arms), ``n_draws`` (how often anyone drew),
+        ``weighted`` (whether schools had different chances of the arms),
         ``starts`` (pairs of an arm's label and the wave from which its schools have the programme, in a waiting list or
         stepped wedge), ``factors`` (name and label of each, in a factorial design), ``n_late`` (schools drawn later),
         ``n_replaced`` (schools whose place a reserve took before the start), ``verified`` (bool),
-        ``allocation_sha256``, ``plan_sha256`` (empty when the plan was not frozen), ``plan_frozen`` (bool),
+        ``allocation_sha256``, ``plan_sha256`` (empty when the plan was not frozen),
         ``changes_after_freeze`` (list of str), ``rewordings_after_freeze`` (the same of text that nothing is computed
         from).
+    plan, log
+        When the plan was frozen, and what else the trial's log tells.
     estimates
         The table of results/estimates.csv: ``estimate_id, plan_entry, role, quantity, term, estimate, std_error,
         statistic, df, p_value, conf_low, conf_high, conf_level, outcome, arm, reference, country, n_schools,
@@ -184,6 +188,8 @@ class Evidence:
     balance: pd.DataFrame
     flow: pd.DataFrame
     equivalence: pd.DataFrame = field(default_factory=pd.DataFrame)
+    plan: PlanClaim = field(default_factory=PlanClaim)
+    log: LogFacts = field(default_factory=LogFacts)
     balance_test: Mapping[str, float] = field(default_factory=dict)
     adjustment: pd.DataFrame = field(default_factory=pd.DataFrame)
     implementation: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -25,10 +25,12 @@ _STATES = {"fresh": "green", "stale": "yellow", "missing": None}
 
 @click.command()
 @trial_folder
-@click.option("--check", is_flag=True, help="Exit with 1 when a stage is not fresh.")
+@click.option("--check", is_flag=True, help="Exit with 1 when a stage is not fresh or the log does not hold.")
 def status(folder: Path, *, as_json: bool, check: bool) -> None:
-    """Say which stage is fresh, stale or missing, and why."""
+    """Say which stage is fresh, stale or missing, and why; and what is wrong with the log."""
+    from evaluation.claims import disagreements
     from evaluation.erasure import retention_note
+    from evaluation.trial_log import LOG
 
     trial = open_trial(folder)
     found = trial.status()
@@ -38,9 +40,11 @@ def status(folder: Path, *, as_json: bool, check: bool) -> None:
         lines.append(f"{stage.stage.ljust(8)} {state} {_indented(stage.reasons)}".rstrip())
     note = retention_note(trial.protocol, trial.clock().date())
     lines += [f"\n{note}"] if note else []
-    values = {"stages": [stage.to_dict() for stage in found], "retention": note}
+    problems = [*(f"{LOG}: {problem}" for problem in trial.log().problems), *disagreements(trial)]
+    lines += [f"\nProblem: {problem}" for problem in problems]
+    values = {"stages": [stage.to_dict() for stage in found], "retention": note, "log_problems": problems}
     Console(as_json=as_json).answer(values, "\n".join(lines))
-    if check and any(stage.state != "fresh" for stage in found):
+    if check and (problems or any(stage.state != "fresh" for stage in found)):
         raise SystemExit(1)
 
 

@@ -120,10 +120,12 @@ def _answer_commitment(trial: Trial, *, as_json: bool, seed_from: str, reason: s
 @click.command()
 @trial_folder
 def verify(folder: Path, *, as_json: bool) -> None:
-    """Draw again from the record and compare; exits with 1 when it does not hold."""
+    """Draw again from the record and compare, and check the log; exits with 1 when one of them does not hold."""
     found = open_trial(folder).verify()
     text = "\n".join([*(f"Problem: {problem}" for problem in found.problems), *found.notes])
-    verdict = "The allocation holds." if found.ok else "The allocation does NOT hold."
+    verdict = "The allocation holds." if found.allocation.ok else "The allocation does NOT hold."
+    if found.log_problems:
+        verdict += " The log does NOT agree with what is in the folder."
     values = {"ok": found.ok, "problems": list(found.problems), "notes": list(found.notes)}
     Console(as_json=as_json).answer(values, f"{text}\n{verdict}".strip())
     if not found.ok:

@@ -68,9 +68,7 @@ def _lines(found: TrialLog) -> list[str]:
         lines += [f"  {row}", *_facts(entry)]
     problems = [f"Problem: {problem}" for problem in found.problems]
     if found.state == "whole":
-        problems = [
-            f"{count(len(found.entries), 'line', 'lines')}, unbroken. Hash of the last one: {found.last_sha256}"
-        ]
+        problems = [f"{count(len(found.entries), 'line', 'lines')}, unbroken. Hash of the last one:", found.last_sha256]
     return [*lines, *(problems or ["Nothing has happened yet."])]
 
 

@@ -352,8 +352,3 @@ def _table_problems(trial: Trial) -> list[str]:
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError):
         return [f"{ALLOCATION} cannot be read."]
     return table_problems(ALLOCATION, frame, current_allocation(trial, later_steps(trial)))
-
-
-def n_draws(log: Sequence[LogEntry]) -> int:
-    """Return how often anybody drew or adopted an allocation."""
-    return sum(entry.event in DRAWS for entry in log)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -130,7 +130,15 @@ def _report(trial: Trial) -> Mapping[str, str]:
         **trial.file_hash(paths.store / "content.json"),
         **trial.file_hash(paths.balance / RECORD),
         **trial.file_hash(paths.results / RECORD),
+        **_claims(trial),
     }
+
+
+def _claims(trial: Trial) -> Mapping[str, str]:
+    """Return the hash of what documents claim about the order of events: a document that claims otherwise is stale."""
+    from evaluation.claims import claims_of
+
+    return {LOG: sha256_of([asdict(one) for one in claims_of(trial)])}
 
 
 def _publish(trial: Trial) -> Mapping[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import reduce
 
 from reports.blocks import Block, Bullets, Heading, Inline, Note, PageBreak, Paragraph, Span, Title, inline
+from reports.claims import plan_sentences
 from reports.disclosure import MINIMUM_SCHOOLS
 from reports.evidence import AnalysisFacts, Evidence
 from reports.figures.forest import forest_plot
@@ -160,9 +161,8 @@ def brief_trial(evidence: Evidence, language: str) -> tuple[Block, ...]:
     ]
     if dates:
         points.append(text.text("Data: {waves}.", waves=text.listed(dates)))
-    points.append(_plan(evidence, text))
     heading = Heading(text=text.text("How was the trial done?"), anchor="how")
-    return heading, Bullets(items=tuple(inline(point) for point in points))
+    return heading, Bullets(items=(*(inline(point) for point in points), _plan(evidence, text)))
 
 
 def brief_where(evidence: Evidence, language: str) -> tuple[Block, ...]:
@@ -241,15 +241,12 @@ def _cost(evidence: Evidence, words: Words, row: Mapping[str, object]) -> str:
     return words.text("{arm}: {pupil} per pupil, {school} per school.", arm=arm, **values)
 
 
-def _plan(evidence: Evidence, words: Words) -> str:
-    frozen = bool(evidence.design.get("plan_frozen"))
-    if evidence.registration and frozen:
-        return words.text(
-            "Plan: registered ({registration}) and frozen before the results were seen.",
-            registration=evidence.registration,
-        )
+def _plan(evidence: Evidence, words: Words) -> Inline:
+    said = list(plan_sentences(evidence.plan, words))
     if evidence.registration:
-        return words.text("Plan: registered ({registration}).", registration=evidence.registration)
-    if frozen:
-        return words.text("Plan: frozen before the results were seen.")
-    return words.text("Plan: neither registered nor frozen before the results were seen.")
+        stated = words.text(
+            "Registration, as the protocol states it: {registration}.", registration=evidence.registration
+        )
+    else:
+        stated = words.text("The protocol states no registration.")
+    return words.joined([*said, stated])

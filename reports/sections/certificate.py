@@ -12,6 +12,7 @@ from randomisation.misfits import BALANCED
 from randomisation.record import AllocationRecord
 from randomisation.within_schools import SCHOOL
 from reports.blocks import Block, Column, Heading, Paragraph, Span, Table, Title, inline
+from reports.claims import time_phrase
 from reports.tables.layout import Line, line, table
 from reports.words import Words, message, words
 
@@ -171,7 +172,7 @@ def _facts(facts: DrawFacts, words: Words) -> Iterator[tuple[str, str]]:
     if facts.commitment_sha256:
         yield (
             words.text("Fixed beforehand"),
-            words.text("schools and design, at {time}", time=_time(facts.committed_at)),
+            words.text("schools and design, at {time}", time=time_phrase(words, facts.committed_at)),
         )
         yield words.text("Hash published then"), facts.commitment_sha256
     elif record.drawn == "here":
@@ -191,7 +192,7 @@ def _facts(facts: DrawFacts, words: Words) -> Iterator[tuple[str, str]]:
 
 
 def _later(step: LaterFact, words: Words) -> str:
-    time, why = _time(step.time), step.reason or words.text("no reason was given")
+    time, why = time_phrase(words, step.time), step.reason or words.text("no reason was given")
     if step.n_schools:
         return words.plural(
             "{n} school joined later and was drawn: {time}, seed {seed} ({reason}).",
@@ -213,14 +214,9 @@ def _draws(facts: DrawFacts, words: Words) -> Iterator[str]:
     for place, (time, reason) in enumerate(facts.drawn_at):
         if place:
             why = reason or words.text("no reason was given")
-            yield words.text("again at {time} ({reason})", time=_time(time), reason=why)
+            yield words.text("again at {time} ({reason})", time=time_phrase(words, time), reason=why)
         else:
-            yield _time(time)
-
-
-def _time(text: str) -> str:
-    """Write an ISO time as it stands in the log, to the minute."""
-    return f"{text[:10]} {text[11:16]} UTC" if text.endswith("+00:00") else text
+            yield time_phrase(words, time)
 
 
 def design_sentences(design: Design, labels: Mapping[str, str], words: Words) -> list[str]:

@@ -9,6 +9,7 @@ from functools import reduce
 import pandas as pd
 
 from reports.blocks import Block, Inline, KeyFigure, KeyFigures, Note, Paragraph, Span, inline
+from reports.claims import log_sentences, plan_sentences
 from reports.evidence import ArmFacts, Evidence
 from reports.selection import as_float, compared_arms, focus, headline, of_focus, outcome_of, records
 from reports.sentences import (
@@ -133,13 +134,15 @@ def primary_note(evidence: Evidence, words: Words) -> tuple[Block, ...]:
 
 
 def plan_note(evidence: Evidence, words: Words) -> tuple[Block, ...]:
-    """Return the caution that the plan was not frozen, or nothing."""
-    if evidence.design.get("plan_frozen"):
-        return ()
-    text = words.text(
-        "The analysis plan was not frozen before the results were seen. Read every estimate as exploratory."
-    )
-    return (Note(kind="caution", title=words.text("No frozen plan"), text=inline(text)),)
+    """Return the cautions that the plan was not frozen before results, and that the log is not whole; or nothing."""
+    notes = []
+    if not evidence.plan.is_prior:
+        said = [*plan_sentences(evidence.plan, words), words.text("Read every estimate as exploratory.")]
+        notes.append(Note(kind="caution", title=words.text("No plan before the results"), text=words.joined(said)))
+    said = list(log_sentences(evidence.log, words))
+    if said:
+        notes.append(Note(kind="caution", title=words.text("The trial’s log"), text=words.joined(said)))
+    return tuple(notes)
 
 
 def key_figures(evidence: Evidence, words: Words) -> tuple[Block, ...]:

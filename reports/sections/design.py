@@ -75,7 +75,7 @@ def allocation(evidence: Evidence, language: str) -> tuple[Block, ...]:
         Heading(text=text.text("How schools were drawn"), level=2, anchor="allocation"),
         paragraph(" ".join(sentences)),
     ]
-    return (*blocks, *_warnings(design, text))
+    return (*blocks, *_warnings(evidence, text))
 
 
 def _schedule(facts: Mapping[str, object], words: Words) -> Iterable[str]:
@@ -113,9 +113,12 @@ def _later(facts: Mapping[str, object], words: Words) -> Iterable[str]:
         )
 
 
-def _warnings(facts: Mapping[str, object], words: Words) -> Iterable[Block]:
-    draws = int(str(facts.get("n_draws") or 1))
-    if draws > 1:
+def _warnings(evidence: Evidence, words: Words) -> Iterable[Block]:
+    facts, draws = evidence.design, evidence.log.n_draws
+    if draws is None:
+        said = words.text("The trial’s log is missing or damaged: nothing shows how often schools were drawn.")
+        yield Note(kind="caution", title=words.text("Number of draws not known"), text=inline(said))
+    elif draws > 1:
         said = words.plural(
             "The draw was made {n} time; the last one holds.", "The draw was made {n} times; the last one holds.", draws
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reports.blocks import Block, Bullets, Heading, Inline, inline
+from reports.claims import plan_sentences
 from reports.evidence import Evidence
 from reports.sections.common import arm_line, headline_comparisons, number_analysed, number_of_schools
 from reports.selection import compared_arms, has_countries, headline, main_analyses
@@ -91,8 +92,8 @@ def _losses(evidence: Evidence, words: Words) -> Iterator[Inline]:
 
 
 def _plan_and_draw(evidence: Evidence, words: Words) -> Iterator[Inline]:
-    if not evidence.design.get("plan_frozen"):
-        yield inline(words.text("The analysis plan was not frozen before the results were seen."))
+    if not evidence.plan.is_prior:
+        yield inline(next(plan_sentences(evidence.plan, words)))
     if evidence.design.get("drawn") == "elsewhere":
         yield inline(words.text("The draw of schools was made elsewhere and cannot be repeated from its record."))
     n_made = sum(one.verdict is not Verdict.NONE for one in _shown_at_a_glance(evidence))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reports.blocks import Block, Bullets, Heading, Inline, Note, Span, inline
+from reports.blocks import Block, Bullets, Heading, Inline, Span, inline
+from reports.claims import plan_sentences, runs_sentence
 from reports.evidence import AnalysisFacts, Evidence
-from reports.sections.common import paragraph
+from reports.sections.common import paragraph, plan_note
 from reports.sections.design import role_text
 from reports.selection import has_countries, outcome_of
 from reports.tables.sensitivity import ASSUMPTIONS, model_phrase
@@ -54,24 +55,21 @@ def _listed(design: Mapping[str, object], name: str) -> list[str]:
 
 
 def _plan(evidence: Evidence, words: Words) -> tuple[Block, ...]:
-    design = evidence.design
+    design, plan = evidence.design, evidence.plan
     changes, rewordings = _listed(design, "changes_after_freeze"), _listed(design, "rewordings_after_freeze")
     planned = [outcome_of(evidence, entry).label for entry in evidence.analyses if entry.role == "exploratory"]
     blocks: list[Block] = []
-    if design.get("plan_frozen"):
+    if plan.is_prior:
         fingerprint = str(design.get("plan_sha256") or "")[:_SHORT_HASH]
-        said = words.line(
-            "The analysis plan was frozen before the results were seen; its SHA-256 begins with {hash}.",
-            hash=Span(text=fingerprint),
-        )
-        blocks.append(paragraph(said))
-    else:
-        said = inline(words.text("The analysis plan was not frozen: read every estimate as exploratory."))
-        blocks.append(Note(kind="caution", title=words.text("No frozen plan"), text=said))
+        hashed = words.text("Its SHA-256 begins with {hash}.", hash=fingerprint) if fingerprint else ""
+        blocks.append(paragraph(words.joined([*plan_sentences(plan, words), hashed])))
+    blocks += plan_note(evidence, words)
+    if runs := runs_sentence(evidence.log, words):
+        blocks.append(paragraph(runs))
     if changes:
         blocks.append(paragraph(words.text("Changed after the freeze:")))
         blocks.append(Bullets(items=tuple(inline(change) for change in changes)))
-    elif design.get("plan_frozen") and not rewordings:
+    elif plan.is_in_force and not rewordings:
         blocks.append(paragraph(words.text("Nothing was changed after the freeze.")))
     if rewordings:
         blocks.append(paragraph(words.text("Text changed after the freeze, from which no result is computed:")))

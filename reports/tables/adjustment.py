@@ -42,8 +42,8 @@ def adjustment_table(evidence: Evidence, words: Words, one: Comparison) -> Table
         threshold=evidence.disclosure_threshold,
         note=[
             words.text(
-                "Moves are from the estimate without covariates, in its standard errors. The plan settled beforehand"
-                " which estimate counts; the moves show what differences at baseline mean for it."
+                "Moves are from the estimate without covariates, in its standard errors. They show what differences at"
+                " baseline mean for the estimate that the protocol asks for."
             )
         ],
         anchor=f"adjustment-{one.analysis.name}-{one.arm.name}",

@@ -205,7 +205,7 @@ def test_a_second_draw_needs_a_reason_and_shows(copy: Trial) -> None:
     assert len(copy.log().of("drawn")) == 2
     copy.balance()
     copy.impact()
-    assert copy.evidence().design["n_draws"] == 2
+    assert copy.evidence().log.n_draws == 2
 
 
 def test_an_edited_allocation_does_not_verify(copy: Trial) -> None:

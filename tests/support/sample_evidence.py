@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from reports.claims import PlanClaim
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence, OutcomeFacts
 from tests.support.sample_estimates import awards_estimates, crocoos_estimates
 from tests.support.sample_frames import (
@@ -54,6 +55,7 @@ def crocoos_evidence(country: str = "") -> Evidence:
         analyses=analyses,
         waves={"baseline": ("Baseline", "2027-10"), "followup": ("Follow-up", "2029-06")},
         design=_design(),
+        plan=PlanClaim(order="before_data", frozen="2027-08-20T09:30:00+00:00"),
         estimates=crocoos_estimates(analyses),
         balance=crocoos_balance(),
         flow=crocoos_flow(),
@@ -137,11 +139,9 @@ def awards_evidence() -> Evidence:
             "seed": "",
             "algorithm": "",
             "drawn": "elsewhere",
-            "n_draws": 1,
             "verified": True,
             "allocation_sha256": "ab12" * 16,
             "plan_sha256": "",
-            "plan_frozen": False,
             "changes_after_freeze": [],
         },
         estimates=awards_estimates(analyses),
@@ -208,11 +208,9 @@ def _design() -> dict[str, object]:
         "seed": "crocoos-2027 public draw of 2027-09-15",
         "algorithm": "crocoos-stratified 1",
         "drawn": "here",
-        "n_draws": 1,
         "verified": True,
         "allocation_sha256": "9e07" * 16,
         "plan_sha256": "c3d4" * 16,
-        "plan_frozen": True,
         "changes_after_freeze": ["analysis.absences was added"],
     }
 

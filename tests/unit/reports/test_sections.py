@@ -15,6 +15,7 @@ from data_schema.errors import DisclosureError
 from notebooks import TEMPLATES
 from reports import sections
 from reports.blocks import Block, Bullets, Heading, Note, Table, Title, plain
+from reports.claims import LogFacts
 from reports.documents import Document, write_pdf
 from reports.evidence import Evidence
 from tests.support.block_text import spans, texts
@@ -135,7 +136,7 @@ def test_the_report_has_what_the_cluster_extension_of_consort_asks() -> None:
 
 def test_the_methods_say_what_was_frozen_changed_and_explored() -> None:
     text = said("experimental_report", TRIALS["crocoos"])
-    assert "its SHA-256 begins with c3d4c3d4c3d4c3d4" in text
+    assert "was frozen on 2027-08-20 09:30 UTC, before outcome data were taken in. Its SHA-256 begins with c3d4" in text
     assert "analysis.absences was added" in text
     assert "Exploratory: Unjustified absences." in text
     unchanged = replace(TRIALS["crocoos"], design={**TRIALS["crocoos"].design, "changes_after_freeze": []})
@@ -145,7 +146,7 @@ def test_the_methods_say_what_was_frozen_changed_and_explored() -> None:
 @pytest.mark.parametrize("notebook", TEMPLATES)
 def test_a_plan_that_was_not_frozen_is_a_caution_in_every_report(notebook: str) -> None:
     cautions = [b for b in made(notebook, "awards") if isinstance(b, Note) and b.kind == "caution"]
-    assert any(note.title == "No frozen plan" for note in cautions)
+    assert any(note.title == "No plan before the results" for note in cautions)
     cautions = [b for b in made(notebook, "crocoos") if isinstance(b, Note) and b.kind == "caution"]
     assert cautions == []
 
@@ -267,7 +268,7 @@ def test_a_draw_made_elsewhere_made_twice_or_not_verified_is_said_to_be() -> Non
     awards, crocoos = TRIALS["awards"], TRIALS["crocoos"]
     assert "The draw was made outside this toolkit" in said("experimental_report", awards)
     assert "so that anyone can repeat it" in said("experimental_report", crocoos)
-    twice = replace(crocoos, design={**crocoos.design, "n_draws": 2, "verified": False})
+    twice = replace(crocoos, log=LogFacts(n_draws=2), design={**crocoos.design, "verified": False})
     assert "The draw was made 2 times; the last one holds." in said("experimental_report", twice)
     assert "Allocation not verified" in said("experimental_report", twice)
 

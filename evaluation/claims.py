@@ -1,0 +1,207 @@
+"""What the log, the plan, the draw, the data and the results allow documents to claim, and where they disagree."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from data_schema.errors import ProtocolError
+from evaluation.frozen_plan import FROZEN
+from evaluation.protocol_reader import read_protocol
+from evaluation.provenance import outputs_hash, sha256_of_file
+from evaluation.stages.assign import RECORD
+from evaluation.stages.assign import verify as verify_allocation
+from evaluation.stages.collect import CONTENT
+from evaluation.stages.impact import ESTIMATES
+from evaluation.trial_log import DRAWS, LOG, Event, TrialLog
+from reports.claims import LogFacts, PlanClaim, PlanOrder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from evaluation.protocol import Protocol
+    from evaluation.trial import Trial
+    from randomisation.log import LogEntry
+    from randomisation.record import Verification
+
+Places = frozenset[tuple[str, str]]
+"""Waves and tables; the wave of a table that is collected once is ""."""
+
+
+def plan_claim(log: TrialLog, *, outcomes: Places, in_folder: str) -> PlanClaim:
+    """Return when the plan was frozen, by the order of the log's lines.
+
+    Parameters
+    ----------
+    log
+        The trial's log.
+    outcomes
+        Waves and tables that outcomes are read from.
+    in_folder
+        Hash of the plan in plan/; "" where there is none.
+    """
+    if not log.is_usable:
+        return PlanClaim(order="log_missing" if log.state == "missing" else "log_broken")
+    freezes = log.of(Event.PLAN_FROZEN)
+    if not freezes:
+        return PlanClaim(order="not_in_log" if in_folder else "not_frozen")
+    last = freezes[-1]
+    before = log.entries[: last.sequence - 1]
+    runs = tuple(entry.time for entry in before if entry.event == Event.ESTIMATED)
+    taken = [entry for entry in before if entry.event == Event.COLLECTED and outcomes & _places(entry.detail["tables"])]
+    order: PlanOrder = "after_results" if runs else "after_data" if taken else "before_data"
+    if in_folder != last.detail["protocol_sha256"]:
+        order = "altered" if in_folder else "gone"
+    return PlanClaim(
+        order=order,
+        frozen=last.time,
+        data=taken[0].time if taken else "",
+        runs=runs,
+        replaced=tuple((one.time, later.detail["reason"]) for one, later in pairwise(freezes)),
+    )
+
+
+def _places(tables: str) -> Places:
+    """Return the waves and tables that a line of the log names, as "baseline: pupil, survey; followup: status"."""
+    found = set()
+    for part in tables.split("; ") if tables else []:
+        wave, _, listed = part.rpartition(": ")
+        found |= {(wave, table) for table in listed.split(", ")}
+    return frozenset(found)
+
+
+def log_facts(log: TrialLog, *, n_disagreements: int) -> LogFacts:
+    """Return what the log tells beside the order of the plan."""
+    runs = log.of(Event.ESTIMATED)
+    return LogFacts(
+        state=log.state,
+        n_disagreements=n_disagreements,
+        runs=tuple(entry.time for entry in runs),
+        n_results=len({entry.detail["results_sha256"] for entry in runs}),
+        n_draws=len(log.of(*DRAWS)) if log.is_usable else None,
+    )
+
+
+def claims_of(trial: Trial) -> tuple[PlanClaim, LogFacts]:
+    """Return what documents of a trial claim about the order of events."""
+    log = trial.log()
+    frozen = trial.paths.plan / FROZEN
+    outcomes = _outcome_places(trial.protocol) | _outcomes_of_plan(frozen)
+    claim = plan_claim(log, outcomes=outcomes, in_folder=sha256_of_file(frozen))
+    return claim, log_facts(log, n_disagreements=len(tuple(disagreements(trial))))
+
+
+def _outcomes_of_plan(path: Path) -> Places:
+    """Return where the outcomes of the frozen plan are read from; nothing where this version cannot read it."""
+    try:
+        return _outcome_places(read_protocol(path)) if path.exists() else frozenset()
+    except ProtocolError:
+        return frozenset()
+
+
+def _outcome_places(protocol: Protocol) -> Places:
+    from evaluation.population import place_of
+    from evaluation.specifications import tables_of
+
+    tables = tables_of(protocol)
+    placed = (place_of(outcome, protocol, tables) for outcome in protocol.outcomes if outcome.table != "school")
+    return frozenset((wave, table) for table, wave in placed)
+
+
+def disagreements(trial: Trial) -> Iterator[str]:
+    """Yield where the plan, the draw, the data and the results in the folder are not those that the log names.
+
+    What is not in the folder any more disagrees where nothing makes it anew: the plan and the draw. A log that is
+    missing or broken is not compared.
+    """
+    log, paths = trial.log(), trial.paths
+    if not log.is_usable:
+        return
+    frozen, drawn = log.last(Event.PLAN_FROZEN), log.last(*DRAWS)
+    plan, record = sha256_of_file(paths.plan / FROZEN), _json(paths.allocation / RECORD, "allocation_sha256")
+    yield from _compared("The plan in plan/", plan, frozen, "protocol_sha256")
+    yield from _gone("The plan", plan, frozen)
+    yield from _compared("The draw in allocation/", record, drawn, "allocation_sha256")
+    yield from _gone("The draw", record, drawn)
+    data, estimates = _json(paths.store / CONTENT, "sha256"), sha256_of_file(paths.results / ESTIMATES)
+    estimated = log.last(Event.ESTIMATED)
+    yield from _compared("What is in store/", data, log.last(Event.COLLECTED), "data_sha256")
+    yield from _compared("What is in results/estimates.csv", estimates, estimated, "estimates_sha256")
+    yield from _compared("What is in results/", outputs_hash(paths.results), estimated, "results_sha256")
+
+
+def _compared(what: str, found: str, last: LogEntry | None, fact: str) -> Iterator[str]:
+    """Compare a hash in the folder with that of the last line about it."""
+    if found and last is None:
+        yield f"{what} is not named by any line of {LOG}."
+    elif found and last is not None and found != last.detail.get(fact):
+        yield f"{what} is not what line {last.sequence} of {LOG} names ({last.event}, {last.time})."
+
+
+def _gone(what: str, found: str, last: LogEntry | None) -> Iterator[str]:
+    if not found and last is not None:
+        yield f"{what} that line {last.sequence} of {LOG} names ({last.event}, {last.time}) is gone."
+
+
+def _json(path: Path, name: str) -> str:
+    """Return a text of a JSON file; "" where there is no such file, "unreadable" where it cannot be read."""
+    try:
+        return str(json.loads(path.read_bytes())[name])
+    except FileNotFoundError:
+        return ""
+    except (ValueError, KeyError, TypeError):
+        return "unreadable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What a verification of draw and log found.
+
+    Parameters
+    ----------
+    allocation
+        Of the draw: drawn again from its record, and compared with the log.
+    log_problems
+        What is wrong with the log, or not as it names it, a sentence each.
+    """
+
+    allocation: Verification
+    log_problems: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether both hold."""
+        return not self.problems
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with either."""
+        return (*self.allocation.problems, *self.log_problems)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What else is to be said of the draw."""
+        return self.allocation.notes
+
+
+def verify(trial: Trial) -> Verified:
+    """Draw again from the record and compare, check the log's chain, and whether it agrees with what is there.
+
+    Raises
+    ------
+    StaleError
+        When no draw has been made.
+    """
+    return Verified(allocation=verify_allocation(trial), log_problems=(*disagreements(trial), *_documents(trial)))
+
+
+def _documents(trial: Trial) -> Iterator[str]:
+    """Compare the documents and the site with the log, too: they are its last lines, and no document tells of them."""
+    log, paths = trial.log(), trial.paths
+    if log.is_usable:
+        reported, published = outputs_hash(paths.reports), outputs_hash(paths.site)
+        yield from _compared("What is in output/reports/", reported, log.last(Event.REPORTED), "documents_sha256")
+        yield from _compared("What is in output/site/", published, log.last(Event.PUBLISHED), "site_sha256")

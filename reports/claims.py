@@ -1,0 +1,179 @@
+"""What documents claim about the order of events: handed over by `evaluation`, which reads it from the trial's log.
+
+Each claim has one sentence for each answer, here and nowhere else. docs/CLAIMS.md lists all claims of the documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from reports.words import Words
+
+PlanOrder = Literal[
+    "before_data",
+    "after_data",
+    "after_results",
+    "not_frozen",
+    "gone",
+    "altered",
+    "not_in_log",
+    "log_missing",
+    "log_broken",
+]
+"""When the plan was frozen, or why nobody can tell."""
+
+LogState = Literal["whole", "empty", "missing", "broken"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanClaim:
+    """When the plan was frozen, by the log.
+
+    Parameters
+    ----------
+    order
+        "before_data": before outcome data were taken in; "after_data": after that, before results were computed;
+        "after_results": after results had been computed; "not_frozen"; "gone", "altered": plan/ does not hold the plan
+        that was frozen; "not_in_log": plan/ holds one that the log does not name; "log_missing", "log_broken".
+    frozen
+        When the plan in force was frozen, as the log has it.
+    data
+        When outcome data were first taken in; "" if not before the freeze.
+    runs
+        When results had been computed before the freeze, a time for each run.
+    replaced
+        For each plan that was frozen before: when, and why it was replaced.
+    """
+
+    order: PlanOrder = "not_frozen"
+    frozen: str = ""
+    data: str = ""
+    runs: tuple[str, ...] = ()
+    replaced: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_prior(self) -> bool:
+        """Whether the log shows that the plan was frozen before any result was computed."""
+        return self.order in ("before_data", "after_data")
+
+    @property
+    def is_in_force(self) -> bool:
+        """Whether the plan that the log names is there to compare the protocol with."""
+        return self.is_prior or self.order == "after_results"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogFacts:
+    """What the trial's log tells beside the order of the plan.
+
+    Parameters
+    ----------
+    state
+        "whole", "empty" before anything happened, "missing" where something has, "broken".
+    n_disagreements
+        In how many matters plan, draw, data or results are not those that the log names.
+    runs
+        When results were computed, a time for each run.
+    n_results
+        How many different results these runs gave.
+    n_draws
+        How often anybody drew or adopted an allocation; None where the log cannot say.
+    """
+
+    state: LogState = "whole"
+    n_disagreements: int = 0
+    runs: tuple[str, ...] = ()
+    n_results: int = 0
+    n_draws: int | None = 1
+
+
+def time_phrase(words: Words, text: str) -> str:
+    """Write a time of the log, ISO 8601, to the minute."""
+    if not text.endswith("+00:00"):
+        return text
+    return words.text("{date} {time} UTC", date=text[:10], time=text[11:16])
+
+
+def plan_sentences(claim: PlanClaim, words: Words) -> Iterator[str]:
+    """Say when the plan was frozen and which plans it replaced."""
+    yield _order(claim, words)
+    for time, reason in claim.replaced:
+        yield words.text(
+            "It replaced a plan that was frozen on {time} ({reason}).",
+            time=time_phrase(words, time),
+            reason=reason or words.text("no reason was given"),
+        )
+
+
+def _order(claim: PlanClaim, words: Words) -> str:
+    time = time_phrase(words, claim.frozen)
+    match claim.order:
+        case "before_data":
+            return words.text("The analysis plan was frozen on {time}, before outcome data were taken in.", time=time)
+        case "after_data":
+            return words.text(
+                "The analysis plan was frozen on {time}, after outcome data had been taken in (on {data}) and before"
+                " results were computed.",
+                time=time,
+                data=time_phrase(words, claim.data),
+            )
+        case "after_results":
+            return words.plural(
+                "The analysis plan was frozen on {time}, after results had been computed {n} time (on {first}).",
+                "The analysis plan was frozen on {time}, after results had been computed {n} times (first on {first}).",
+                len(claim.runs),
+                time=time,
+                first=time_phrase(words, claim.runs[0]),
+            )
+        case "not_frozen":
+            return words.text("The analysis plan was not frozen.")
+        case "gone":
+            return words.text("The analysis plan that was frozen on {time} is not in the trial’s folder.", time=time)
+        case "altered":
+            return words.text(
+                "The analysis plan in the trial’s folder is not the one that was frozen on {time}.", time=time
+            )
+        case "not_in_log":
+            return words.text("The trial’s log does not name the analysis plan: nothing shows when it was frozen.")
+        case "log_missing":
+            return words.text("The trial’s log is missing: nothing shows when the analysis plan was frozen.")
+        case "log_broken":
+            return words.text("The trial’s log was damaged or edited: nothing shows when the analysis plan was frozen.")
+
+
+def log_sentences(facts: LogFacts, words: Words) -> Iterator[str]:
+    """Say what is wrong with the log; nothing where it is whole and agrees with what is in the folder."""
+    if facts.state == "missing":
+        yield words.text("The trial’s log is missing: nothing shows what was done when, and how often.")
+    elif facts.state == "broken":
+        yield words.text("The trial’s log was damaged or edited: nothing shows what was done when, and how often.")
+    elif facts.n_disagreements:
+        yield words.plural(
+            "In {n} matter, what is in the trial’s folder is not what its log names.",
+            "In {n} matters, what is in the trial’s folder is not what its log names.",
+            facts.n_disagreements,
+        )
+
+
+def runs_sentence(facts: LogFacts, words: Words) -> str:
+    """Say how often results were computed; nothing where the log cannot say."""
+    if facts.state != "whole" or not facts.runs:
+        return ""
+    first, last = time_phrase(words, facts.runs[0]), time_phrase(words, facts.runs[-1])
+    said = words.plural(
+        "Results were computed {n} time, on {last}.",
+        "Results were computed {n} times, from {first} to {last}.",
+        len(facts.runs),
+        first=first,
+        last=last,
+    )
+    if facts.n_results < 2:
+        return said
+    different = words.plural(
+        "The runs gave {n} set of results; the last is reported.",
+        "The runs gave {n} different sets of results; the last is reported.",
+        facts.n_results,
+    )
+    return words.text("{first} {second}", first=said, second=different)
