@@ -48,8 +48,8 @@ class AnalysisData:
     def for_analysis(self, analysis: Analysis) -> pd.DataFrame:
         """Return the frame with missing outcomes treated as the analysis says.
 
-        Only unknown ones are set: a pupil of whom the school sent nothing at all may be anything, too, so both bounds
-        take them in.
+        All unknown ones are set, those of pupils of whom the school sent nothing at all too. Both arms move in the same
+        direction, so what comes out is another assumption and no limit of the effect.
         """
         if analysis.missing_outcome == "leave_out":
             return self.frame

@@ -87,11 +87,14 @@ def brief_outcomes(evidence: Evidence, language: str) -> tuple[Block, ...]:
     text = words(language)
     entry, arms = headline(evidence), compared_arms(evidence)
     blocks: list[Block] = [outcomes_table(evidence, text)]
-    if entry is not None:
-        plots = [] if has_countries(evidence) else [shares_plot(evidence, text, entry)]
-        plots += [forest_plot(evidence, text, entry, arm=arm) for arm in arms if len(arms) == 1]
-        blocks += [plot for plot in plots if plot is not None]
-    return (*blocks, PageBreak())
+    turn = (PageBreak(),) if len(arms) == 1 else ()  # tables of several arms are long: the text goes on below them
+    if entry is None:
+        return (*blocks, *turn)
+    shares = None if has_countries(evidence) else shares_plot(evidence, text, entry)
+    forest = forest_plot(evidence, text, entry, arm=arms[0]) if len(arms) == 1 else None
+    if shares is not None:
+        return (*blocks, shares, *turn, *((forest,) if forest is not None else ()))
+    return (*blocks, *((forest,) if forest is not None else ()), *turn)
 
 
 def brief_practice(evidence: Evidence, language: str) -> tuple[Block, ...]:

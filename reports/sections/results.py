@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import reduce
 
 from analysis.results import Estimate
@@ -23,6 +24,7 @@ from reports.selection import (
 from reports.sentences import Comparison, answer, check, comparison, effect, figure, needed
 from reports.tables import (
     by_country_table,
+    contrasts_table,
     effect_sizes_table,
     factors_table,
     outcomes_table,
@@ -35,13 +37,14 @@ from reports.words import Words, message, words
 
 
 def main_results(evidence: Evidence, language: str) -> tuple[Block, ...]:
-    """Return all outcomes at a glance, and their relative and standardised sizes."""
+    """Return all outcomes at a glance, factors and contrasts between arms, relative and standardised sizes."""
     text = words(language)
-    factors, ratios = factors_table(evidence, text), ratios_table(evidence, text)
+    extra = (factors_table(evidence, text), contrasts_table(evidence, text))
+    ratios = ratios_table(evidence, text)
     return (
         Heading(text=text.text("Results"), anchor="results"),
         outcomes_table(evidence, text),
-        *((factors,) if factors is not None else ()),
+        *(made for made in extra if made is not None),
         effect_sizes_table(evidence, text),
         *((ratios,) if ratios is not None else ()),
     )
@@ -105,8 +108,21 @@ def sensitivity(evidence: Evidence, language: str) -> tuple[Block, ...]:
         paragraph(
             text.text("The plan asks the same question with other models or other assumptions about missing outcomes.")
         ),
+        *(_same_for_all(evidence, text)),
         sensitivity_table(evidence, text),
     )
+
+
+def _same_for_all(evidence: Evidence, words: Words) -> Iterator[Block]:
+    """Say what it means to count every unknown outcome alike, where an analysis does."""
+    if any(entry.missing_outcome != "leave_out" for entry in sensitivity_analyses(evidence)):
+        yield paragraph(
+            words.text(
+                "Counting all unknown outcomes as the event, or none of them, moves both arms in the same direction. It"
+                " shows how far the result rests on the assumption about these pupils; the true difference can lie"
+                " beyond both."
+            )
+        )
 
 
 def _heading(words: Words, entry: AnalysisFacts, label: str) -> str:

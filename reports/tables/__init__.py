@@ -3,6 +3,7 @@
 from reports.tables.balance import balance_table
 from reports.tables.beside import beside_table
 from reports.tables.by_country import by_country_table
+from reports.tables.contrasts import contrasts_table
 from reports.tables.data_returns import returns_table
 from reports.tables.effect_sizes import effect_sizes_table
 from reports.tables.estimates import estimates_table
@@ -18,6 +19,7 @@ __all__ = [
     "balance_table",
     "beside_table",
     "by_country_table",
+    "contrasts_table",
     "costs_table",
     "effect_sizes_table",
     "estimates_table",

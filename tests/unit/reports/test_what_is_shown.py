@@ -203,6 +203,41 @@ def test_arms_have_their_own_descriptions_and_a_shared_one_is_said_once() -> Non
         assert "Pilot with mentor: What plus schools do." in text
 
 
+def with_contrasts(evidence: Evidence) -> Evidence:
+    """Return the trial of three arms with the second compared arm beside the first, and both beside the reference."""
+    base = evidence.estimates[evidence.estimates["quantity"].isin(["difference", "randomisation_test"])]
+    base = base[base["arm"] == "plus"]
+    between = base.assign(reference="pilot", role="exploratory", estimate_id=base["estimate_id"] + "/pilot")
+    pooled = base.assign(
+        arm="any", reference="control", role="exploratory", estimate_id=base["estimate_id"].str.replace("plus", "any")
+    )
+    own = evidence.estimates.assign(reference="control")
+    return replace(evidence, estimates=pd.concat([own, between, pooled], ignore_index=True))
+
+
+def test_arms_are_shown_beside_one_another_where_there_are_contrasts() -> None:
+    evidence = with_rows(with_contrasts(THREE), "dropout/all/difference/plus/pilot", estimate=0.013)
+    blocks = sections.main_results(evidence, "en")
+    table = next(block for block in blocks if isinstance(block, Table) and block.anchor == "contrasts")
+    found = [(plain(row.cells[0]), plain(row.cells[1])) for row in table.rows[:3]]
+    assert found == [
+        ("Early leaving, per 100 pupils", ""),
+        ("Pilot with mentor minus Pilot", "+1.3"),
+        ("Pilot and Pilot with mentor minus Control", "−2.3"),
+    ]
+    assert rows_of_summary(evidence) == rows_of_summary(THREE)
+    assert "8 comparisons are in the table of outcomes" in brief(evidence)
+    assert not any(getattr(block, "anchor", "") == "contrasts" for block in sections.main_results(THREE, "en"))
+
+
+def test_counting_all_unknown_outcomes_alike_is_not_called_a_bound() -> None:
+    varied = replace(CROCOOS.analyses[0], name="all_left", role="sensitivity", missing_outcome="as_event")
+    evidence = replace(CROCOOS, analyses=(*CROCOOS.analyses, varied))
+    text = "\n".join(texts(sections.sensitivity(evidence, "en")))
+    assert "moves both arms in the same direction" in text
+    assert "bound" not in text
+
+
 def test_schools_that_were_drawn_and_not_analysed_are_counted_apart() -> None:
     estimates = CROCOOS.estimates.assign(n_schools=CROCOOS.estimates["n_schools"].replace(62, 61))
     lost = replace(CROCOOS, estimates=estimates)

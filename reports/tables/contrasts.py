@@ -1,0 +1,85 @@
+"""Arms beside one another, and all compared arms together beside the reference, in trials of three arms or more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from analysis.results import Estimate
+from reports.blocks import Column, Span, Table
+from reports.evidence import AnalysisFacts, Evidence
+from reports.selection import as_estimate, compared_arms, focus, main_analyses, records
+from reports.sentences import Comparison, comparison
+from reports.tables.cells import difference_cell, interval_cell, p_cell, unit_phrase
+from reports.tables.layout import Line, line, table
+from reports.words import Words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contrast:
+    """Two groups of schools of which not both are a compared arm and the reference; ``label`` names them."""
+
+    label: str
+    difference: Estimate
+    test: Estimate | None
+
+
+def contrasts_table(evidence: Evidence, words: Words, *, anchor: str = "contrasts") -> Table | None:
+    """Return the differences between arms other than the reference, and of all together; None without any."""
+    lines: list[Line] = []
+    for entry in main_analyses(evidence):
+        found = list(contrasts_of(evidence, words, entry))
+        if found:
+            one = comparison(evidence, entry)
+            heading = words.line(
+                "{outcome}, {unit}", outcome=Span(text=one.outcome.label, strong=True), unit=unit_phrase(words, one)
+            )
+            lines += [line(heading, kind="section"), *(_line(words, one, contrast) for contrast in found)]
+    if not lines:
+        return None
+    return table(
+        words,
+        words.text("Arms beside one another"),
+        columns=(
+            Column(label=words.text("Arms compared"), width=3.4),
+            Column(label=words.text("Difference"), align="right", width=1.1),
+            Column(label=words.text("Interval"), align="right", width=1.7),
+            Column(label=words.text("p"), align="right", width=0.8),
+            Column(label=words.text("p by re-draws"), align="right", width=1.0),
+        ),
+        lines=lines,
+        threshold=evidence.disclosure_threshold,
+        note=[
+            words.text(
+                "The first arm minus the second. These comparisons are exploratory, and those of the table of outcomes"
+                " do not count them."
+            )
+        ],
+        anchor=anchor,
+    )
+
+
+def contrasts_of(evidence: Evidence, words: Words, entry: AnalysisFacts) -> Iterator[Contrast]:
+    """Yield the contrasts of an analysis in the place that the report is about."""
+    labels = {arm.name: arm.label for arm in evidence.arms}
+    compared = {arm.name for arm in compared_arms(evidence)}
+    rows = [as_estimate(row) for row in records(evidence.estimates)]
+    mine = [row for row in rows if row.plan_entry == entry.name and row.country == focus(evidence)]
+    tests = {(row.arm, row.reference): row for row in mine if row.quantity == "randomisation_test"}
+    for row in mine:
+        between = row.reference in compared
+        if row.quantity != "difference" or not (between or row.arm not in labels):
+            continue
+        first = labels.get(row.arm) or words.listed([labels[name] for name in labels if name in compared])
+        label = words.text("{first} minus {second}", first=first, second=labels.get(row.reference, row.reference))
+        yield Contrast(label=label, difference=row, test=tests.get((row.arm, row.reference)))
+
+
+def _line(words: Words, one: Comparison, contrast: Contrast) -> Line:
+    return line(
+        contrast.label,
+        difference_cell(words, one, contrast.difference),
+        interval_cell(words, one, contrast.difference),
+        p_cell(words, contrast.difference),
+        p_cell(words, contrast.test),
+    )
