@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 
 from reports.blocks import Block, Bullets, Heading, Inline, Note, PageBreak, Paragraph, Span, Title, inline
 from reports.claims import plan_sentences
 from reports.disclosure import MINIMUM_SCHOOLS
-from reports.evidence import AnalysisFacts, Evidence
+from reports.evidence import AnalysisFacts, ArmFacts, Evidence
 from reports.figures.forest import forest_plot
 from reports.figures.shares import shares_plot
 from reports.sections.common import (
     analysed_phrase,
     arm_line,
     cost_rows,
+    costs_of_place,
     country_names,
     findings_title,
     headline_comparisons,
@@ -28,7 +29,7 @@ from reports.sections.common import (
     size_phrase,
 )
 from reports.sections.limits import limits
-from reports.sections.practice import usual_practice, without_records
+from reports.sections.practice import unknown_usual_costs, without_records
 from reports.selection import as_float, compared_arms, focus, has_countries, headline, of_focus, reference_arm
 from reports.sentences import answer, comparison, schools_of, short
 from reports.tables import outcomes_table
@@ -185,33 +186,35 @@ def _practice(evidence: Evidence, words: Words) -> list[Block]:
     rows = of_focus(evidence.implementation, evidence)
     if rows.empty:
         return [paragraph(words.text("No records of what schools put into practice were collected."))]
+    told = [arm for arm in evidence.arms if arm.name in set(rows["arm"])]
     points = [
         words.text("{indicator} {figures}", indicator=indicator_head(evidence, words, label, wave), figures=figures)
         for wave, of_wave in by_wave(rows)
         for label, found in by_indicator(of_wave)
-        if (figures := _contrasts(evidence, words, found))
+        if (figures := _contrasts(told, words, found, reference=reference_arm(evidence).name))
     ]
     if not points:
         return [paragraph(few_schools_note(words))]
     said = [
         words.text(
-            "Means that schools reported, in {arms} (difference): {points}.",
-            arms=words.listed([schools_of(words, arm) for arm in evidence.arms]),
+            "Reported means in {arms} (difference): {points}.",
+            arms=words.listed([schools_of(words, arm) for arm in told]),
             points=reduce(lambda left, right: words.text("{left}; {right}", left=left, right=right), points),
         )
     ]
     if (rows["n_schools"] < MINIMUM_SCHOOLS).any():
         said.append(few_schools_note(words))
-    return [paragraph(words.joined([*said, *without_records(evidence, words)]))]
+    return [Paragraph(text=words.joined([*said, *without_records(evidence, words)]), style="small")]
 
 
-def _contrasts(evidence: Evidence, words: Words, found: Mapping[str, Mapping[str, object]]) -> str:
+def _contrasts(
+    arms: Sequence[ArmFacts], words: Words, found: Mapping[str, Mapping[str, object]], *, reference: str
+) -> str:
     """Return the means of an indicator in the arms' order; empty where none may be printed."""
-    reference = reference_arm(evidence).name
     if not any(is_printable(row) for row in found.values()):
         return ""
     parts = []
-    for arm in evidence.arms:
+    for arm in arms:
         is_known = arm.name in found and is_printable(found[arm.name])
         mean = words.numbers.estimate(as_float(found[arm.name]["mean"]) if is_known else math.nan)
         contrast = difference_of(found, arm.name, reference=reference)
@@ -229,8 +232,10 @@ def _costs(evidence: Evidence, words: Words) -> list[Block]:
     rows = cost_rows(evidence)
     if not rows:
         return [paragraph(few_schools_note(words))]
-    said = [_cost(evidence, words, row) for row in rows]
-    return [paragraph(words.joined([*said, *price_years(words, rows), *usual_practice(evidence, words)]))]
+    said = [_cost(evidence, words, row) for row in rows] + price_years(words, rows)
+    if len(rows) < len(costs_of_place(evidence)):
+        said.append(few_schools_note(words))
+    return [paragraph(words.joined([*said, *unknown_usual_costs(evidence, words)]))]
 
 
 def _cost(evidence: Evidence, words: Words, row: Mapping[str, object]) -> str:

@@ -36,7 +36,7 @@ def without_records(evidence: Evidence, words: Words) -> list[str]:
     """Return a sentence for each arm that reported nothing of what it did, where another arm did."""
     told = set(of_focus(evidence.implementation, evidence)["arm"])
     return [
-        words.text("What {schools} did was not reported.", schools=schools_of(words, arm))
+        words.text("Not reported by {schools}.", schools=schools_of(words, arm))
         for arm in evidence.arms
         if arm.name not in told
     ]
@@ -50,13 +50,20 @@ def costs(evidence: Evidence, language: str) -> tuple[Block, ...]:
     if made is None:
         return heading, paragraph(text.text("No costs were collected."))
     said = [text.text("Costs are those that schools reported."), *price_years(text, cost_rows(evidence))]
-    return heading, paragraph(text.joined([*said, *usual_practice(evidence, text)])), made
+    return heading, paragraph(text.joined([*said, *usual_costs(evidence, text)])), made
 
 
-def usual_practice(evidence: Evidence, words: Words) -> list[str]:
+def usual_costs(evidence: Evidence, words: Words) -> list[str]:
     """Say what the costs of the reference arm are, or that it reported none."""
+    unknown = unknown_usual_costs(evidence, words)
+    schools = schools_of(words, reference_arm(evidence))
+    return unknown or [words.text("Those of {schools} are the costs of what they did as usual.", schools=schools)]
+
+
+def unknown_usual_costs(evidence: Evidence, words: Words) -> list[str]:
+    """Say that the reference arm reported no costs; nothing where it did."""
     reference = reference_arm(evidence)
-    schools = schools_of(words, reference)
     if reference.name in set(costs_of_place(evidence)["arm"]):
-        return [words.text("Those of {schools} are the costs of what they did as usual.", schools=schools)]
+        return []
+    schools = schools_of(words, reference)
     return [words.text("What it cost {schools} to go on as usual was not reported.", schools=schools)]

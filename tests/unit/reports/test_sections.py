@@ -247,7 +247,7 @@ def test_an_arm_that_reported_neither_practice_nor_costs_is_named() -> None:
     pilot = replace(crocoos, implementation=practice[practice["arm"] == "pilot"], costs=costs[costs["arm"] == "pilot"])
     for document in ("evidence_summary", "experimental_report"):
         text = said(document, pilot)
-        assert "What control schools did was not reported." in text
+        assert "Not reported by control schools." in text
         assert "What it cost control schools to go on as usual was not reported." in text
 
 
