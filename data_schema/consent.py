@@ -101,7 +101,7 @@ def refusal_findings(
             continue
         place = ["source_file", "source_sheet", "school_id"]
         own = frame.loc[frame["source_file"].isin(set(frame.loc[no, "source_file"])), [*place, "pupil_id"]]
-        n_schools = own.groupby(place[:2])["school_id"].nunique()
+        n_schools = own.groupby(place[:2])["school_id"].nunique().to_dict()
         for (file, sheet, school), part in own.assign(_no=no).groupby(place, sort=True):
             n, listed = part.loc[part["_no"], "pupil_id"].nunique(), part["pupil_id"].nunique()
             severity: Severity = "question" if n > _MANY * listed else "note"

@@ -74,7 +74,7 @@ class Decisions:
             return Finding(file=file, sheet=sheet, problem=problem, remedy="Nothing.", severity="note")
         if self.is_late(wave, sha256):
             problem = f"The wave {wave!r} was frozen before this file came; its rows are kept out."
-            remedy = f"Nothing; or thaw the wave with a reason: `crocoos freeze {wave} --thaw`."
+            remedy = f"Nothing; or thaw the wave with a reason: `crocoos freeze {wave} --thaw --reason TEXT`."
             return Finding(file=file, sheet=sheet, problem=problem, remedy=remedy, severity="refused")
         return None
 

@@ -100,7 +100,7 @@ SENTENCES = (
     "It was withdrawn and {file} was to take its place, which is not there; its rows are kept out.",
     "Put {file} there.",
     "The wave {wave} was frozen before this file came; its rows are kept out.",
-    "Nothing; or thaw the wave with a reason: `crocoos freeze {wave} --thaw`.",
+    "Nothing; or thaw the wave with a reason: `crocoos freeze {wave} --thaw --reason TEXT`.",
     # of what kind a file is, and what else is asked
     "Save it as 'CSV UTF-8' or as .xlsx and send it again.",
     "Its encoding cannot be told: its letters make sense in more than one.",

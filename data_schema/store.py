@@ -190,7 +190,7 @@ def _damage_told(path: Path) -> Iterator[None]:
         raise StorageError(
             str(path),
             f"The database cannot be read: {_reason(error)}",
-            "Close other programs that have it open; if it is damaged, collect the data again (crocoos collect).",
+            "Close other programs that have it open; if it is damaged, collect the data again: `crocoos collect`.",
         ) from error
 
 
@@ -231,7 +231,7 @@ class Store:
         import duckdb
 
         if not path.is_file():
-            raise StorageError(str(path), "There is no database.", "Collect the data first (crocoos collect).")
+            raise StorageError(str(path), "There is no database.", "Run `crocoos collect` first.")
         with _damage_told(path):
             connection = duckdb.connect(str(path), read_only=True)
         try:

@@ -118,7 +118,11 @@ def freeze(trial: Trial, *, wave: str) -> FrozenWave:
 
     _need_wave(trial, wave)
     if wave in frozen_waves(trial):
-        raise DataError(f"wave {wave!r}", "it is frozen already.", f"Thaw it first: `crocoos freeze {wave} --thaw`.")
+        raise DataError(
+            f"wave {wave!r}",
+            "it is frozen already.",
+            f"Thaw it first: `crocoos freeze {wave} --thaw --reason TEXT`, then `crocoos collect`.",
+        )
     state = next(one for one in trial.status() if one.stage == "collect")
     if state.state != "fresh":
         raise StaleError("the store", f"it is {state.state}. {' '.join(state.reasons)}", "Run `crocoos collect` first.")
@@ -218,7 +222,8 @@ def checked_waves(trial: Trial, frames: Mapping[str, pd.DataFrame]) -> dict[str,
                 f"wave {wave!r}",
                 f"it was frozen on {then.frozen[:10]}, and its data would change for {named}: a file was changed, "
                 "withdrawn, restored or is gone, or the protocol has changed how it is read.",
-                f"Bring back what was there; or thaw the wave with a reason: `crocoos freeze {wave} --thaw`.",
+                "Bring back what was there; or thaw the wave with a reason: "
+                f"`crocoos freeze {wave} --thaw --reason TEXT`.",
             )
     return found
 

@@ -147,9 +147,9 @@ def _of_arm(
         yield _row(labels, "outcome_missing", int(mine["counts_school"].sum()), len(mine), reason=reason)
     for reason, pupils in gone.items():
         # A school that has lost its pupils for two reasons is counted once, under the first.
-        mine, emptied = emptied & set(pupils.index), emptied - set(pupils.index)
+        without, emptied = emptied & set(pupils.index), emptied - set(pupils.index)
         if len(pupils):
-            yield _row(labels, "outcome_missing", len(mine), int(pupils.sum()), reason=reason)
+            yield _row(labels, "outcome_missing", len(without), int(pupils.sum()), reason=reason)
     yield _row(labels, "analysed", analysed["school_id"].nunique(), len(analysed))
 
 

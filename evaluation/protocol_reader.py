@@ -112,7 +112,11 @@ def _problem(entry: ErrorDetails, values: Mapping[str, object]) -> Problem:
         allowed = _keys_of(location[:-1])
         return Problem(place, "this key is not known.", nearest_remedy(str(location[-1]), allowed, verb="Use"))
     if kind == "missing":
-        return Problem(place, "this key is missing.", "Add it; the template of `crocoos init` shows what it is for.")
+        return Problem(
+            place,
+            "this key is missing.",
+            "Add it; the protocol that `crocoos init FOLDER` writes shows what it is for.",
+        )
     shown = _shown(entry.get("input"))
     if kind == "literal_error":
         allowed = [part.strip("'\" ") for part in _expected(entry).replace(" or ", ", ").split(", ")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -153,10 +154,10 @@ class Trial:
 
     Examples
     --------
-    >>> Trial("no-such-folder")
+    >>> Trial("no")
     Traceback (most recent call last):
     ...
-    data_schema.errors.ProtocolError: no-such-folder: there is no such folder. Name it, or run `crocoos init`.
+    data_schema.errors.ProtocolError: no: there is no such folder. Name another, or make it: `crocoos init no`.
     """
 
     folder: str | Path
@@ -169,7 +170,7 @@ class Trial:
             raise ProtocolError(
                 str(self.folder),
                 "there is no such folder.",
-                "Name it, or run `crocoos init`.",
+                f"Name another, or make it: `crocoos init {shlex.quote(str(self.folder))}`.",
             )
         paths = self.paths
         for stage in (

@@ -60,7 +60,8 @@ def assign(trial: Trial, *, seed: str, reason: str, reveal: bool = False) -> All
         raise DesignError(
             "allocation",
             f"schools and design were committed to at {waiting.time}, and wait for their seed.",
-            "Draw with `crocoos assign --reveal --seed ...`, or commit anew.",
+            "Draw with `crocoos assign --reveal --seed ...`. If other schools or another design must be drawn, say why:"
+            " `crocoos assign --commit --reason TEXT`.",
         )
     before = read_allocation_record(trial)
     drawn = _last_draw(log)
@@ -105,8 +106,8 @@ def _another_draw(trial: Trial, before: AllocationRecord | None, *, seed: str) -
     return DesignError(
         f"allocation/{RECORD}",
         f"the schools were drawn before (seed '{seed}'), and this draw would be another one.{why}",
-        f"Keep the first draw{': put back what was changed' if changed else ''}. If it must be replaced, say why with "
-        "--reason; log and reports will show it.",
+        f"Keep the first draw{': put back what was changed' if changed else ''}. If it must be replaced, say why: "
+        "`crocoos assign --seed ... --reason TEXT`. Log and reports will show it.",
     )
 
 
@@ -122,7 +123,8 @@ def _drawn(trial: Trial, schools: pd.DataFrame, *, seed: str) -> tuple[Allocatio
         raise DesignError(
             "trial.toml, [design], key 'seed'",
             "no seed is stated.",
-            "State one that everybody can check, such as the numbers of a public lottery, there or with --seed.",
+            "State one that everybody can check, such as the numbers of a public lottery: there, or with"
+            " `crocoos assign --seed ...`.",
         )
     allocation = allocate(schools, design, seed=seed)
     return allocation, AllocationRecord.of(allocation)

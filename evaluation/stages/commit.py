@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 COMMITMENT = "commitment.json"
 _PLACE = f"allocation/{COMMITMENT}"
+_REPLACED = "If that must be replaced, say why: `crocoos assign --commit --reason TEXT`. The log will show it."
 
 
 def commit(trial: Trial, *, seed_source: str, reason: str) -> Commitment:
@@ -54,7 +55,8 @@ def commit(trial: Trial, *, seed_source: str, reason: str) -> Commitment:
         raise DesignError(
             "trial.toml, [design], key 'seed'",
             "a seed is stated already, so that a commitment would prove nothing.",
-            "Take it out, commit, and hand it over with --reveal --seed once it has been drawn in public.",
+            "Take it out and commit with `crocoos assign --commit`. Once the seed has been drawn in public, hand it"
+            " over with `crocoos assign --reveal --seed ...`.",
         )
     refuse_to_undo(trial)
     made = Commitment.of(checked_schools(trial), design_of(trial.protocol))
@@ -64,7 +66,7 @@ def commit(trial: Trial, *, seed_source: str, reason: str) -> Commitment:
         return made
     if log.of(Event.COMMITTED, *DRAWS) and not reason.strip():
         what = "other schools or another design were committed to" if before else "the schools were drawn before"
-        raise DesignError(_PLACE, f"{what}.", "If that must be replaced, say why with --reason; the log will show it.")
+        raise DesignError(_PLACE, f"{what}.", _REPLACED)
     _write(trial, made, seed_source=seed_source, reason=reason)
     return made
 
@@ -83,7 +85,8 @@ def refuse_to_undo(trial: Trial) -> None:
         raise DesignError(
             "allocation",
             "schools were added or replaced since the draw, and another first draw would undo that.",
-            "Keep the draw. To add or replace schools, use --add or --replace.",
+            "Keep the draw. Add late schools with `crocoos assign --add FILE --seed ...`, or replace one that withdrew"
+            " with `crocoos assign --replace SCHOOL --seed ... --reason TEXT`.",
         )
 
 
@@ -180,7 +183,7 @@ def committed_schools(trial: Trial, log: Sequence[LogEntry]) -> pd.DataFrame:
         raise DesignError(
             _PLACE,
             f"{what} changed since the commitment.",
-            "Change it back, or commit anew with --reason, before another seed is drawn.",
+            f"Change it back. {_REPLACED}",
         )
     return schools
 

@@ -273,11 +273,15 @@ def _ready(trial: Trial) -> AllocationRecord:
         raise StaleError("allocation", "the schools have not been drawn.", "Run `crocoos assign` first.")
     if pending(trial.log().checked()) is not None:
         raise DesignError(
-            "allocation", "schools and design wait for their seed.", "Draw them first with `crocoos assign --reveal`."
+            "allocation",
+            "schools and design wait for their seed.",
+            "Draw them first: `crocoos assign --reveal --seed ...`.",
         )
     problems = verify(trial).problems
     if problems:
-        raise StaleError("allocation", f"the draw does not hold: {problems[0]}", "Mend that first: `crocoos verify`.")
+        raise StaleError(
+            "allocation", f"the draw does not hold: {problems[0]}", "Put back what `crocoos verify` lists."
+        )
     return record
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from data_schema.findings import Findings
     from evaluation.trial import Trial
 
+_FREEZE_ANOTHER = "`crocoos plan --freeze --reason TEXT`. Every document will tell when, and what was known by then."
+
 _EARLIER = re.compile(r"earlier_\d+\.toml")
 
 
@@ -89,14 +91,13 @@ def _other_plan(trial: Trial, named: str) -> ProtocolError:
             "plan/trial.toml",
             f"the plan was frozen before, and the protocol has changed since ({len(state.changes)} changes).",
             "Leave it: reports will list the changes and mark what was not planned. `crocoos plan` shows them. If the"
-            " plan itself must be replaced, say why with --reason: every document will tell when, and what was known.",
+            f" plan itself must be replaced, say why: {_FREEZE_ANOTHER}",
         )
     what = "is not as it was frozen" if path.exists() else "is gone"
     return ProtocolError(
         "plan/trial.toml",
         f"the plan that was frozen (SHA-256 {named}) {what}, and the protocol is another one now.",
-        "Bring the file back from a copy. If there is none, say why another plan is frozen with --reason: every"
-        " document will tell when, and what was known by then.",
+        f"Bring the file back from a copy. If there is none, say why another plan is frozen: {_FREEZE_ANOTHER}",
     )
 
 

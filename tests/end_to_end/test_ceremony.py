@@ -188,7 +188,7 @@ def test_lists_for_letters_hold_what_the_frame_knows_of_schools_and_nothing_of_p
 
 
 def test_a_second_draw_needs_a_reason_and_shows(drawn: Trial) -> None:
-    with pytest.raises(DesignError, match="say why with --reason"):
+    with pytest.raises(DesignError, match="say why: `crocoos assign"):
         drawn.commit()
     drawn.commit(reason="a school had closed before the draw")
     assert drawn.verify().ok, "the first draw stands until the second is made"
@@ -203,7 +203,7 @@ def test_a_second_draw_needs_a_reason_and_shows(drawn: Trial) -> None:
 def test_another_commitment_needs_a_reason(trial: Trial) -> None:
     trial.commit()
     fewer = rewritten(trial, lambda frame: frame.iloc[1:])
-    with pytest.raises(DesignError, match="say why with --reason"):
+    with pytest.raises(DesignError, match="say why: `crocoos assign"):
         fewer.commit()
     fewer.commit(reason="a school withdrew")
     fewer.reveal(seed=SEED)

@@ -15,6 +15,7 @@ from data_schema.store import Store
 from evaluation.cli.main import crocoos
 from evaluation.provenance import sha256_of_file
 from evaluation.trial import Trial
+from evaluation.trial_log import Event
 from tests.support.answers import answered
 from tests.support.trials import clock, drawn_trial, short_protocol
 
@@ -83,7 +84,7 @@ def test_a_corrected_file_takes_the_place_of_the_first_and_can_be_undone(trial: 
     assert content(trial) == before
     # What a school sent is never touched.
     assert inbox == {path: sha256_of_file(path) for path in trial.paths.inbox.rglob("*") if path.is_file()}
-    events = [entry.event for entry in trial.log().of("file withdrawn", "file restored")]
+    events = [entry.event for entry in trial.log().of(Event.FILE_WITHDRAWN, Event.FILE_RESTORED)]
     assert events == ["file withdrawn", "file withdrawn", "file restored"]
 
 
@@ -131,7 +132,7 @@ def test_what_cannot_be_withdrawn_says_why(trial: Trial) -> None:
     with pytest.raises(DataError, match="not withdrawn"):
         trial.restore(file=file, reason="x")
     assert run(trial, "withdraw", file, "--restore", "--superseded-by", file, "--reason", "x").exit_code == 2
-    assert not trial.log().of("file withdrawn", "file restored")
+    assert not trial.log().of(Event.FILE_WITHDRAWN, Event.FILE_RESTORED)
 
 
 def test_a_frozen_wave_is_changed_by_no_later_file_and_its_hash_is_told(trial: Trial) -> None:

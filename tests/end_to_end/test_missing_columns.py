@@ -63,4 +63,4 @@ def test_a_school_without_the_outcomes_column_is_not_said_to_have_sent_nothing(t
     assert lost[["reason", "n_schools", "n_pupils"]].to_numpy().tolist() == [["no answer", 1, N_PUPILS]]
     assert SCHOOL_SENT_NOTHING not in set(flow["reason"])
     counts = flow[flow["arm"] != ""].groupby("step")[["n_schools", "n_pupils"]].sum()
-    assert (counts.loc["outcome_missing"] + counts.loc["analysed"]).tolist() == counts.loc["baseline"].tolist()
+    assert list(counts.loc["outcome_missing"] + counts.loc["analysed"]) == list(counts.loc["baseline"])

@@ -13,6 +13,7 @@ import pytest
 
 from data_schema.errors import DesignError, ProtocolError, StaleError
 from evaluation.trial import Trial
+from evaluation.trial_log import Event
 from tests.support.trials import clock, estimated_trial
 
 
@@ -202,7 +203,7 @@ def test_a_second_draw_needs_a_reason_and_shows(copy: Trial) -> None:
         copy.assign(seed="another")
     copy.assign(seed="another", reason="a school was missing from the list")
     assert copy.verify().ok
-    assert len(copy.log().of("drawn")) == 2
+    assert len(copy.log().of(Event.DRAWN)) == 2
     copy.balance()
     copy.impact()
     assert copy.evidence().log.n_draws == 2

@@ -60,7 +60,9 @@ def test_every_branch_of_the_tree_of_errors_has_an_exit_code_of_its_own() -> Non
 def test_an_error_that_the_user_can_mend_has_no_traceback(tmp_path: Path) -> None:
     answer = crocoos_process("status", "nowhere", cwd=tmp_path)
     assert answer.returncode == EXIT_CODES["ProtocolError"]
-    assert answer.stderr == "Error: nowhere: there is no such folder. Name it, or run `crocoos init`.\n"
+    assert (
+        answer.stderr == "Error: nowhere: there is no such folder. Name another, or make it: `crocoos init nowhere`.\n"
+    )
     assert answer.stdout == ""
 
 

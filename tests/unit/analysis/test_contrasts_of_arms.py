@@ -232,7 +232,7 @@ def test_every_pair_of_arms_has_its_difference_its_test_and_its_interval() -> No
     assert table.index.is_unique
     pair = table.loc["q/all/difference/team/mentor"]
     assert (pair["arm"], pair["reference"], pair["role"]) == ("team", "mentor", "exploratory")
-    beside = table.loc["q/all/difference/team", "estimate"] - table.loc["q/all/difference/mentor", "estimate"]
+    beside = table["estimate"]["q/all/difference/team"] - table["estimate"]["q/all/difference/mentor"]
     assert pair["estimate"] == pytest.approx(beside)
     assert (table.loc["q/all/difference/team", ["reference", "role"]] == ["control", "primary"]).all()
     test = table.loc["q/all/randomisation_test/team/mentor"]
