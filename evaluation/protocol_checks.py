@@ -50,10 +50,14 @@ def problems_between(protocol: Protocol) -> list[Problem]:
     found = [problem for check in checks for problem in check(protocol)]
     if found:
         return found
+    from data_schema.errors import ProtocolError
     from evaluation.protocol_designs import nothing_compared
     from evaluation.specifications import tables_of
 
-    tables = tables_of(protocol)
+    try:
+        tables = tables_of(protocol)
+    except ProtocolError as error:
+        return [Problem(error.place, error.problem, error.remedy)]
     return [
         *_inbox(protocol, tables),
         *_population(protocol, tables),
@@ -73,8 +77,8 @@ def unknown(place: str, word: str, allowed: Iterable[str], *, what: str) -> Prob
     known = list(allowed)
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     hint = f"Did you mean '{near[0]}'? " if near else ""
-    listed = ", ".join(known) if known else "none so far"
-    return Problem(place, f"'{word}' is no {what}.", f"{hint}Known: {listed}.")
+    remedy = f"{hint}Known: {', '.join(known)}." if known else "Take it out: there is none so far."
+    return Problem(place, f"'{word}' is no {what}.", remedy)
 
 
 def _languages(protocol: Protocol) -> Iterator[Problem]:
@@ -101,14 +105,18 @@ def _names(protocol: Protocol) -> Iterator[Problem]:
         "waves": list(protocol.wave_names),
         "design.arms": list(protocol.arm_names),
         "analyses": [item.name for item in protocol.analyses],
-        "outcomes, covariates": [item.name for item in (*protocol.outcomes, *protocol.covariates)],
+        "outcomes": [item.name for item in protocol.outcomes],
+        "covariates": [item.name for item in protocol.covariates],
     }
-    for place, names in groups.items():
+    for table, names in groups.items():
         for name in _repeated(names):
-            yield Problem(f"[[{place}]] '{name}'", "the name is used twice.", "Give each entry a name of its own.")
-    for name in groups["outcomes, covariates"]:
-        if name in RESERVED:
-            yield Problem(f"[[outcomes, covariates]] '{name}'", "the name is reserved.", "Choose another name.")
+            yield Problem(f"[[{table}]] '{name}'", "the name is used twice.", "Give each entry another name.")
+    for name in sorted(set(groups["outcomes"]) & set(groups["covariates"])):
+        yield Problem(f"[[covariates]] '{name}'", "an outcome has this name, too.", "Give one of them another name.")
+    for table in ("outcomes", "covariates"):
+        for name in groups[table]:
+            if name in RESERVED:
+                yield Problem(f"[[{table}]] '{name}'", "the name is reserved.", "Choose another name.")
 
 
 def _arm_names(protocol: Protocol) -> Iterator[Problem]:
@@ -116,7 +124,7 @@ def _arm_names(protocol: Protocol) -> Iterator[Problem]:
 
     if ANY in protocol.arm_names and any_comparison(protocol) is not None:
         yield Problem(
-            f"[[design.arms]] '{ANY}'", "the name stands for all arms together.", "Give the arm a name of its own."
+            f"[[design.arms]] '{ANY}'", "the name stands for all arms together.", "Give the arm another name."
         )
 
 
@@ -150,8 +158,22 @@ def _contradictions(protocol: Protocol) -> Iterator[Problem]:
     try:
         design_of(protocol)
     except DesignError as error:
-        part = error.place.removeprefix("design").strip(", ")
-        yield Problem(f"[design], {part}" if part else "[design]", error.problem, error.remedy)
+        yield Problem(_design_place(error.place), error.problem, error.remedy)
+
+
+def _design_place(place: str) -> str:
+    """Return a place of the design in the words of TOML.
+
+    Examples
+    --------
+    >>> _design_place("design, constraint, limits"), _design_place("design, strata")
+    ("[design.constraint], key 'limits'", "[design], key 'strata'")
+    """
+    _, *parts = place.split(", ")
+    table = "design"
+    if parts and parts[0] in ("constraint", "matching", "minimisation"):
+        table = f"design.{parts.pop(0)}"
+    return f"[{table}], key '{parts[0]}'" if parts else f"[{table}]"
 
 
 def _tables(protocol: Protocol) -> Iterator[Problem]:
@@ -206,7 +228,7 @@ def _own(place: str, section: TableSection) -> Iterator[Problem]:
         yield Problem(f"{place}, key 'without'", "this is no standard table.", "Leave the key out.")
     names = [field.name for field in section.fields]
     for name in section.key:
-        if name not in names:
+        if names and name not in names:
             yield unknown(f"{place}, key 'key'", name, names, what="field of this table")
 
 
@@ -304,7 +326,8 @@ def _measured_fields(place: str, home: Table, item: Measure, *, wave: str) -> It
             yield unknown(f"{place}, key 'field'", name, home.names, what=f"field of the table {home.name}")
         elif home.by_wave and not home.field(name).is_asked_in(wave):
             waves = ", ".join(home.field(name).waves)
-            yield Problem(place, f"'{name}' is not asked in the wave '{wave}'.", f"It is asked in: {waves}.")
+            problem = f"'{name}' is not asked in the wave '{wave}'."
+            yield Problem(f"{place}, key 'wave'", problem, f"Name a wave; it is asked in: {waves}.")
 
 
 def _outcome(protocol: Protocol, tables: Mapping[str, Table], item: Outcome) -> Iterator[Problem]:
@@ -360,7 +383,9 @@ def _continuous(place: str, item: Outcome, fields: Sequence[Field]) -> Iterator[
             yield Problem(
                 f"{place}, key 'field'",
                 f"'{field.name}' is of type {field.type}, not a number.",
-                'Name a numeric field, or set kind = "binary".',
+                'Name a numeric field, or set kind = "binary" and say which codes are the event.'
+                if field.type == "code"
+                else "Name a numeric field.",
             )
     for key in ("event", "event_words", "event_people", "missing", "missing_where"):
         if getattr(item, key):

@@ -50,7 +50,9 @@ def load_toml(path: Path) -> dict[str, object]:
             str(path), "there is no protocol here.", "Run `crocoos init FOLDER`, or name the trial's folder."
         ) from error
     except OSError as error:
-        raise ProtocolError(str(path), f"it cannot be read: {error.strerror}.", "Check the file's rights.") from error
+        raise ProtocolError(
+            str(path), f"it cannot be read: {error.strerror}.", "See that it is a file that you may read."
+        ) from error
     except UnicodeDecodeError as error:
         raise ProtocolError(
             f"{path.name}, byte {error.start + 1}", "this is not UTF-8 text.", "Save the file as UTF-8."
@@ -70,7 +72,8 @@ def protocol_of(values: Mapping[str, object], *, source: str = "trial.toml") -> 
     try:
         protocol = Protocol.model_validate_json(_as_json(values))
     except ValidationError as error:
-        raise protocol_error(source, [_problem(entry, values) for entry in error.errors(include_url=False)]) from error
+        entries = [entry for entry in error.errors(include_url=False) if not _follows(entry)]
+        raise protocol_error(source, [_problem(entry, values) for entry in entries]) from error
     found = problems_between(protocol)
     if found:
         raise protocol_error(source, found)
@@ -104,6 +107,12 @@ def protocol_error(source: str, problems: Sequence[Problem]) -> ProtocolError:
     return ProtocolError(source, f"{len(problems)} problems:{lines}\n", "Correct them and run the command again.")
 
 
+def _follows(entry: ErrorDetails) -> bool:
+    """Tell whether a list is called too short only because one of its entries, which is named, cannot be read."""
+    value = entry.get("input")
+    return entry["type"] == "too_short" and isinstance(value, list) and len(value) >= entry["ctx"]["min_length"]
+
+
 def _problem(entry: ErrorDetails, values: Mapping[str, object]) -> Problem:
     location = tuple(part for part in entry["loc"] if part != "[key]")
     place = place_of(location, values)
@@ -121,7 +130,8 @@ def _problem(entry: ErrorDetails, values: Mapping[str, object]) -> Problem:
     if kind == "literal_error":
         allowed = [part.strip("'\" ") for part in _expected(entry).replace(" or ", ", ").split(", ")]
         return Problem(place, f"{shown} is not allowed here.", nearest_remedy(str(entry.get("input")), allowed))
-    return Problem(place, f"{shown}: {_reason(entry)}", _remedy(entry))
+    reason, remedy = _reason(entry, location)
+    return Problem(place, f"{shown}: {reason}", remedy)
 
 
 def _expected(entry: ErrorDetails) -> str:
@@ -134,42 +144,46 @@ def _shown(value: object) -> str:
 
 
 _REASONS = {
-    "string_type": "text in quotes is needed.",
-    "int_type": "a whole number is needed.",
-    "float_type": "a number is needed.",
-    "bool_type": "true or false is needed.",
-    "tuple_type": "a list in square brackets is needed.",
-    "dict_type": "a table is needed.",
-    "model_type": "a table is needed.",
-    "string_too_short": "it is empty.",
+    "string_type": ("text is needed.", "Put it in quotes."),
+    "int_type": ("a whole number is needed.", "Write a whole number, without quotes."),
+    "float_type": ("a number is needed.", "Write a number, without quotes."),
+    "bool_type": ("true or false is needed.", "Write true or false, without quotes."),
+    "tuple_type": ("a list in square brackets is needed.", "Put it in square brackets."),
+    "dict_type": ("a table is needed.", "Write names and values in curly brackets, such as {{ name = value }}."),
+    "model_type": ("a table is needed.", "Write it as a table with the heading {heading}."),
+    "string_too_short": ("it is empty.", "Write the text."),
+    "greater_than_equal": ("it must be {ge} or more.", "Write {ge} or more."),
+    "greater_than": ("it must be above {gt}.", "Write a number above {gt}."),
+    "less_than_equal": ("it must be {le} or less.", "Write {le} or less."),
+    "less_than": ("it must be below {lt}.", "Write a number below {lt}."),
+    "too_short": ("it needs {entries} or more.", "Add entries until there are {min_length}."),
+    "too_long": ("it may have {entries} at most.", "Keep {max_length} of them."),
 }
+"""What is said of each kind of value that does not fit, and what is to be done."""
+
+_PATTERNS = (
+    ("A-Z", "Use a country's two capital letters, such as HU."),
+    ("a-z", "Use small letters, digits and underscores, a letter first."),
+    ("-", "Write a date as year, month and day, such as 2031-08-31, or leave it empty."),
+)
+"""What is to be done about a text that is not written as it must be, by a sign of the pattern."""
 
 
-_LIMITS = {
-    "greater_than_equal": ("ge", "it must be {} or more."),
-    "greater_than": ("gt", "it must be above {}."),
-    "less_than_equal": ("le", "it must be {} or less."),
-    "less_than": ("lt", "it must be below {}."),
-    "too_short": ("min_length", "{} entries or more are needed."),
-}
-
-
-def _reason(entry: ErrorDetails) -> str:
-    kind, message = entry["type"], entry["msg"]
-    if kind in _LIMITS:
-        key, text = _LIMITS[kind]
-        return text.format(entry.get("ctx", {}).get(key))
+def _reason(entry: ErrorDetails, location: Place) -> tuple[str, str]:
+    """Return what is wrong with a value, and the remedy."""
+    kind, context, value = entry["type"], entry.get("ctx", {}), entry.get("input")
     if kind == "string_pattern_mismatch":
-        return "it is not written as it must be."
-    return _REASONS.get(kind, f"{message[0].lower()}{message[1:]}.")
-
-
-def _remedy(entry: ErrorDetails) -> str:
-    if entry["type"] == "string_pattern_mismatch":
-        pattern = str(entry.get("ctx", {}).get("pattern"))
-        country = "Use a country's two capital letters, such as HU."
-        return country if "A-Z" in pattern else "Use small letters, digits and underscores, a letter first."
-    return "Correct it."
+        pattern = str(context.get("pattern"))
+        return "it is not written as it must be.", next(remedy for sign, remedy in _PATTERNS if sign in pattern)
+    reason, remedy = _REASONS[kind]
+    table = ".".join(part for part in location if isinstance(part, str))
+    if kind == "tuple_type" and isinstance(value, Mapping):
+        return reason, f"Write its heading in double square brackets: [[{table}]]."
+    is_listed = bool(location) and isinstance(location[-1], int)
+    heading = f"[[{table}]]" if is_listed else f"[{table}]"
+    n = context.get("min_length", context.get("max_length"))
+    words = {**context, "heading": heading, "entries": "1 entry" if n == 1 else f"{n} entries"}
+    return reason.format_map(words), remedy.format_map(words)
 
 
 def nearest_remedy(word: str, allowed: Sequence[str], *, verb: str = "Use one of:") -> str:
@@ -197,7 +211,7 @@ def place_of(location: Place, values: Mapping[str, object]) -> str:
         elif isinstance(value, Mapping | list) and depth < len(location) - 1:
             table = f"{table}.{part}" if table else str(part)
             if isinstance(value, Mapping):
-                parts = [f"[{table}]"]
+                parts = [*(one for one in parts if one.startswith("[[")), f"[{table}]"]
         else:
             parts.append(f"key '{part}'")
     return ", ".join(parts) if parts else "top level"

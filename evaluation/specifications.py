@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from data_schema.fields import Field
     from data_schema.intake import InboxRule
     from data_schema.tables import Earlier, Table
-    from evaluation.protocol import DesignSection, EarlierSection, FieldSection, Protocol
+    from evaluation.protocol import DesignSection, EarlierSection, FieldSection, Protocol, TableSection
     from randomisation.design import Design, DesignKind
     from randomisation.minimising import Minimising
 
@@ -26,29 +26,58 @@ DRAWN_AS: Mapping[str, DesignKind] = {
 
 
 def tables_of(protocol: Protocol) -> Mapping[str, Table]:
-    """Return the standard tables as the protocol changes them, and the trial's own ones, by name."""
-    from data_schema.tables import Table, extended, standard_tables
+    """Return the standard tables as the protocol changes them, and the trial's own ones, by name.
+
+    Raises
+    ------
+    ProtocolError
+        When a table contradicts itself.
+    """
+    from data_schema.errors import ProtocolError
+    from data_schema.tables import standard_tables
 
     tables = dict(standard_tables())
+    # Special categories are off unless the protocol states on what ground they are collected.
+    is_allowed = bool(protocol.privacy.legal_basis.strip())
     for name, section in protocol.tables.items():
-        # Special categories are off unless the protocol states on what ground they are collected.
-        is_allowed = bool(protocol.privacy.legal_basis.strip())
-        fields = tuple(_field(item) for item in section.fields if is_allowed or not item.special)
-        if name in tables:
-            tables[name] = extended(tables[name], fields, section.without)
-        else:
-            tables[name] = Table(
-                name=name,
-                label=section.label,
-                labels=tuple(section.labels.items()),
-                fields=fields,
-                key=section.key,
-                by_wave=bool(section.by_wave),
-                about=section.about or "pupil",
-            )
-        if section.earlier:
-            tables[name] = replace(tables[name], earlier=tuple(_earlier(item) for item in section.earlier))
+        try:
+            tables[name] = _table(name, section, tables.get(name), special=is_allowed)
+        except ProtocolError as error:
+            raise ProtocolError(_place_in(name, error.place), error.problem, error.remedy) from error
     return tables
+
+
+def _table(name: str, section: TableSection, standard: Table | None, *, special: bool) -> Table:
+    """Return a table of the protocol; its fields of special categories only where they may be collected."""
+    from data_schema.tables import Table, extended
+
+    fields = tuple(_field(item) for item in section.fields if special or not item.special)
+    if standard is not None:
+        made = extended(standard, fields, section.without)
+    else:
+        made = Table(
+            name=name,
+            label=section.label,
+            labels=tuple(section.labels.items()),
+            fields=fields,
+            key=section.key,
+            by_wave=bool(section.by_wave),
+            about=section.about or "pupil",
+        )
+    return replace(made, earlier=tuple(_earlier(item) for item in section.earlier)) if section.earlier else made
+
+
+def _place_in(name: str, place: str) -> str:
+    """Return a place of a table in the words of TOML.
+
+    Examples
+    --------
+    >>> _place_in("pupil", "table 'pupil', version 'old'"), _place_in("pupil", "field 'hobby'")
+    ("[tables.pupil], [[earlier]] 'old'", "[tables.pupil], [[fields]] 'hobby'")
+    """
+    part = place.removeprefix(f"table {name!r}").removeprefix(", ")
+    part = part.replace("field '", "[[fields]] '").replace("version '", "[[earlier]] '")
+    return f"[tables.{name}], {part}" if part else f"[tables.{name}]"
 
 
 def _earlier(section: EarlierSection) -> Earlier:

@@ -29,8 +29,10 @@ def check_cuts(cuts: object, *, strata: tuple[str, ...]) -> None:
         raise DesignError(place, f"{cuts!r} is not a tuple.", "State pairs of a column and its values.")
     names = [name for name, _ in cuts]
     for name, at in cuts:
-        if name not in strata or names.count(name) > 1:
-            raise DesignError(place, f"'{name}' is no stratum, or is cut twice.", "Cut each of the strata once.")
+        if name not in strata:
+            raise DesignError(place, f"'{name}' is cut and is no stratum.", "Add it to the strata, or leave it out.")
+        if names.count(name) > 1:
+            raise DesignError(place, f"'{name}' is cut twice.", "Cut it once.")
         finite = bool(at) and all(math.isfinite(value) for value in at)
         if not finite or list(at) != sorted(set(at)) or len(at) > MOST_LIMITS:
             raise DesignError(

@@ -45,7 +45,9 @@ class Matching:
             )
         if self.limit is not None and not 0 < self.limit < float("inf"):
             raise DesignError(
-                "design, matching", f"The limit {self.limit!r} is no distance.", "State a number above 0, or none."
+                "design, matching",
+                f"The limit {self.limit!r} is no distance.",
+                "State a number above 0, or leave it out.",
             )
 
     def in_words(self) -> str:

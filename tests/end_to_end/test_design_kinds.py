@@ -82,7 +82,7 @@ def test_a_design_goes_through_the_whole_of_the_draw(tmp_path: Path, name: str) 
     [
         ('kind = "matched"\n', "matching is missing"),
         ('kind = "simple"\nstrata = ["country"]\n', "A simple draw has no strata"),
-        ('kind = "stratified"\nstrata = ["country"]\ncuts = { size = [300] }\n', "'size' is no stratum"),
+        ('kind = "stratified"\nstrata = ["country"]\ncuts = { size = [300] }\n', "'size' is cut and is no stratum"),
         ('kind = "complete"\nmisfits = "strata"\n', "'strata' is not known for a draw of the kind 'complete'"),
         ('kind = "complete"\n[design.minimisation]\nchance = 80\n', "a rule of minimisation is stated"),
         ('kind = "minimisation"\n', "It needs strata to keep alike"),

@@ -70,7 +70,7 @@ def test_a_design_with_cuts_says_so_and_survives_json() -> None:
     ("cuts", "problem"),
     [
         ([("size", (1,))], "is not a tuple"),
-        ((("prior", (1,)),), "'prior' is no stratum"),
+        ((("prior", (1,)),), "'prior' is cut and is no stratum"),
         ((("size", (1,)), ("size", (2,))), "is cut twice"),
         ((("size", ()),), "does not cut 'size'"),
         ((("size", (2, 1)),), "does not cut 'size'"),
