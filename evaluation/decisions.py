@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 DECISIONS = (Event.FILE_WITHDRAWN, Event.FILE_RESTORED, Event.WAVE_FROZEN, Event.WAVE_THAWED)
 """What the log calls them."""
 
+SHOWN = 10
+"""Schools that an error names; it says how many more there are."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrozenWave:
@@ -217,7 +220,8 @@ def checked_waves(trial: Trial, frames: Mapping[str, pd.DataFrame]) -> dict[str,
         now = found.get(wave, {})
         if hash_of_schools(now) != then.sha256:
             other = sorted(one for one in {*now, *then.schools} if now.get(one) != then.schools.get(one))
-            named = ", ".join(other[:10]) + (", ..." if len(other) > 10 else "")
+            left_out = f" and {len(other) - SHOWN} more, of {len(other)} schools" if len(other) > SHOWN else ""
+            named = ", ".join(other[:SHOWN]) + left_out
             raise DataError(
                 f"wave {wave!r}",
                 f"it was frozen on {then.frozen[:10]}, and its data would change for {named}: a file was changed, "

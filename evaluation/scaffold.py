@@ -57,11 +57,12 @@ def init(
     Raises
     ------
     ProtocolError
-        When the template is not known, or the folder holds something that must not be mixed with a trial.
+        When the template is not known, or the folder holds something that must not be mixed with a trial, or with what
+        is simulated.
     StorageError
         When the folder cannot be written.
     """
-    from evaluation.mode import write_created
+    from evaluation.mode import is_practice, refuse_own_files, write_created
 
     if template not in TEMPLATES:
         raise ProtocolError("init", f"'{template}' is no template.", f"Use one of {', '.join(TEMPLATES)}.")
@@ -71,6 +72,8 @@ def init(
         raise ProtocolError(str(folder), "there is the log of a trial here.", "Name another folder.")
     if (folder / "pyproject.toml").exists() or (folder / "evaluation" / "origin.py").exists():
         raise ProtocolError(str(folder), "this folder holds code.", "Keep trials apart from code: name another folder.")
+    if practice:
+        refuse_own_files(folder)
     contents = {folder / "trial.toml": _protocol(template, like), folder / ".gitignore": _IGNORED.encode()}
     for path, content in contents.items():
         write_whole(path, content)
@@ -80,7 +83,9 @@ def init(
         raise storage_error(folder / "inbox", error) from error
     trial = Trial(folder, clock=clock)
     with alone(folder):
-        write_created(trial, practice=practice, detail={"protocol": "copy" if like else template})
+        write_created(
+            trial, practice=practice or is_practice(folder), detail={"protocol": "copy" if like else template}
+        )
     return [*contents, folder / "inbox", folder / LOG]
 
 

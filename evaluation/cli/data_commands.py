@@ -10,6 +10,9 @@ import click
 from evaluation.cli.console import Console, count
 from evaluation.cli.folder import open_trial
 
+SHOWN = 20
+"""Odd things that are printed; the file has all."""
+
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
@@ -107,8 +110,10 @@ def checks(folder: Path, *, by_arm: bool, as_json: bool) -> None:
     lines += [
         f"  {row['check']}: {row['table']}, {row['wave'] or '-'}, {row['country']} {row['school_id']} {row['field']}: "
         f"{row['problem']}"
-        for row in rows[:20]
+        for row in rows[:SHOWN]
     ]
+    if len(rows) > SHOWN:
+        lines.append(f"  ... and {len(rows) - SHOWN} more, in that file.")
     Console(as_json=as_json).answer({"n_odd": len(rows), "odd": rows}, "\n".join(lines))
 
 

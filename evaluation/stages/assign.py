@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from data_schema.errors import DataError, DesignError, StaleError
+from data_schema.errors import CrocoosError, DataError, DesignError, StaleError
 from evaluation.provenance import read_record, sha256, stage_folder
 from evaluation.specifications import design_of
 from evaluation.stages import inputs_of
@@ -248,20 +248,25 @@ def verify(trial: Trial) -> Verification:
     StaleError
         When no draw has been made.
     """
+    from randomisation.record import Verification
     from randomisation.record import verify as verify_record
 
     record = read_allocation_record(trial)
     if record is None:
         raise StaleError("allocation", "the schools have not been drawn.", "Run `crocoos assign` first.")
     log = trial.log()
-    found = verify_record(record, drawn_from(trial))
+    try:
+        steps, schools = later_steps(trial), drawn_from(trial)
+    except CrocoosError as error:
+        return Verification(ok=False, problems=(str(error),))
+    found = verify_record(record, schools)
     problems = [*found.problems, *design_problems(record, trial.protocol)]
     problems += [*_table_problems(trial), *(f"{LOG}: {problem}" for problem in log.problems)]
     if log.is_usable:
         problems += [*_log_problems(log.entries, record), *later_problems(trial, log.entries)]
     problems += _changed_files(trial)
     notes = (*(found.notes if not problems else ()), *rewordings(record, trial.protocol))
-    said = (*notes, *(_history(log.entries) if log.is_usable else ()), *later_notes(later_steps(trial)))
+    said = (*notes, *(_history(log.entries) if log.is_usable else ()), *later_notes(steps))
     return replace(found, ok=not problems, problems=tuple(problems), notes=said)
 
 

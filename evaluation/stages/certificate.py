@@ -92,6 +92,7 @@ def draw_facts(trial: Trial) -> DrawFacts:
         drawn_at=tuple((entry.time, entry.detail.get("reason", "")) for entry in draws),
         committed_at=before[-1].time if before else "",
         commitment_sha256=committed,
+        is_log_known=trial.log().is_usable,
         seed_source=before[-1].detail.get("seed_source", "") if before else "",
         labels={name: labels[name][:1].lower() + labels[name][1:] for name in labels},
         value_labels=dict(trial.protocol.countries) if record.design.strata[:1] == ("country",) else {},
@@ -116,11 +117,15 @@ def check_command(trial: Trial, commitment_sha256: str = "") -> str:
 def _later_facts(trial: Trial, log: Sequence[LogEntry]) -> Iterator[LaterFact]:
     from reports.sections.certificate import LaterFact
 
-    for step, entry in zip(later_steps(trial), later_entries(log), strict=False):
-        n_schools = len(step.late.schools) if step.late is not None else 0
-        detail = entry.detail
+    told = {entry.detail.get("record_sha256"): entry for entry in later_entries(log)}
+    for step in later_steps(trial):
+        entry = told.get(step.sha256)
+        made = step.late or step.replacement
         yield LaterFact(
-            time=entry.time, seed=detail.get("seed", ""), n_schools=n_schools, reason=detail.get("reason", "")
+            time=entry.time if entry is not None else "",
+            seed=made.seed if made is not None else "",
+            n_schools=len(step.late.schools) if step.late is not None else 0,
+            reason=entry.detail.get("reason", "") if entry is not None else "",
         )
 
 

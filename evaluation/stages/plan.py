@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 
     from data_schema.findings import Findings
     from evaluation.trial import Trial
+    from randomisation.log import LogEntry
 
 _FREEZE_ANOTHER = "`crocoos plan --freeze --reason TEXT`. Every document will tell when, and what was known by then."
+
+_REWORDED = "its file was gone, and by the hash of its substance nothing but wording differs"
+"""What the log says, where nobody gives a reason, of a plan that is frozen in place of one that is gone."""
 
 _EARLIER = re.compile(r"earlier_\d+\.toml")
 
@@ -45,12 +49,13 @@ def plan(trial: Trial, *, freeze: bool, reason: str = "") -> PlanState:
     """Say how the protocol stands to the frozen plan, and freeze it when asked.
 
     A plan is frozen once. Another one needs a reason, which the log keeps and every document tells; the earlier plan
-    stays in plan/. The same plan is written again where its folder is gone, without another line in the log.
+    stays in plan/. The same plan is written again where its folder is gone, without another line in the log; one that
+    differs in wording alone needs no reason.
 
     Raises
     ------
     ProtocolError
-        When another protocol was frozen before, as plan/ or the log have it, and no reason is given.
+        When another plan was frozen before, as plan/ or the log have it, and no reason is given.
     DataError
         When the sampling frame is there and the schools cannot be drawn from it as it is.
     StorageError
@@ -67,7 +72,9 @@ def plan(trial: Trial, *, freeze: bool, reason: str = "") -> PlanState:
     content = trial.paths.protocol.read_bytes()
     digest = sha256(content)
     if named and named != digest and not reason.strip():
-        raise _other_plan(trial, named)
+        if not _is_reworded(trial, entry):
+            raise _other_plan(trial, named)
+        reason = _REWORDED
     detail = {"protocol_sha256": digest, "substance_sha256": _substance(trial), "reason": reason.strip()}
     announce = announced(trial, Event.PLAN_FROZEN, detail) if named != digest else None
     earlier = _earlier(trial, digest)
@@ -76,6 +83,12 @@ def plan(trial: Trial, *, freeze: bool, reason: str = "") -> PlanState:
         for name, old in earlier.items():
             (folder / name).write_bytes(old)
     return trial.plan_state
+
+
+def _is_reworded(trial: Trial, entry: LogEntry | None) -> bool:
+    """Tell whether the plan's file is gone, and the protocol differs from it, by the log, in nothing but wording."""
+    is_gone = not (trial.paths.plan / FROZEN).exists()
+    return is_gone and entry is not None and entry.detail.get("substance_sha256") == _substance(trial)
 
 
 def _substance(trial: Trial) -> str:

@@ -60,6 +60,8 @@ class DrawFacts:
     committed_at, commitment_sha256, seed_source
         When schools and design were committed to, the hash that was published, where the seed was to come from; empty
         when there was no commitment.
+    is_log_known
+        Whether the trial's log is there to say what was published and when schools were drawn.
     drawn_at
         Time of each draw and its reason, the first first; the last one holds.
     labels
@@ -78,6 +80,7 @@ class DrawFacts:
     committed_at: str = ""
     commitment_sha256: str = ""
     seed_source: str = ""
+    is_log_known: bool = True
     labels: Mapping[str, str]
     value_labels: Mapping[str, str] = field(default_factory=dict)
     later: tuple[LaterFact, ...] = ()
@@ -176,7 +179,7 @@ def _facts(facts: DrawFacts, words: Words) -> Iterator[tuple[str, str]]:
         )
         yield words.text("Hash published then"), facts.commitment_sha256
     elif record.drawn == "here":
-        yield words.text("Fixed beforehand"), words.text("nothing was published before the seed was known")
+        yield words.text("Fixed beforehand"), _nothing_published(facts, words)
     if facts.seed_source:
         yield words.text("Seed announced as"), facts.seed_source
     if record.drawn == "here":
@@ -184,15 +187,22 @@ def _facts(facts: DrawFacts, words: Words) -> Iterator[tuple[str, str]]:
         yield words.text("Algorithm"), record.algorithm
     else:
         yield words.text("Draw"), words.text("made outside this toolkit; its recorded result was adopted")
-    yield words.text("Drawn"), "; ".join(_draws(facts, words))
+    yield words.text("Drawn"), "; ".join(_draws(facts, words)) or words.text("at a time that is not known")
     for step in facts.later:
         yield words.text("After the draw"), _later(step, words)
     yield words.text("Hash of the schools"), record.frame_sha256
     yield words.text("Hash of the allocation"), record.allocation_sha256
 
 
+def _nothing_published(facts: DrawFacts, words: Words) -> str:
+    if not facts.is_log_known:
+        return words.text("not known, since the trial’s log is missing, damaged or lost in part")
+    return words.text("nothing was published before the seed was known")
+
+
 def _later(step: LaterFact, words: Words) -> str:
-    time, why = time_phrase(words, step.time), step.reason or words.text("no reason was given")
+    time = time_phrase(words, step.time) if step.time else words.text("at a time that is not known")
+    why = step.reason or words.text("no reason was given")
     if step.n_schools:
         return words.plural(
             "{n} school joined later and was drawn: {time}, seed {seed} ({reason}).",

@@ -310,3 +310,25 @@ def test_results_and_reports_count_who_came_and_who_went(trial: Trial) -> None:
     for arm in trial.protocol.arm_names:
         assert withdrawn not in trial.certificate().folder.joinpath(f"letters_{arm}.csv").read_text(encoding="utf-8")
     assert json.loads((trial.paths.allocation / "later_2.json").read_text(encoding="utf-8"))["chosen"] == made.chosen
+
+
+def test_a_late_school_that_is_listed_twice_makes_the_answer_of_verify_no(trial: Trial) -> None:
+    trial.add_late(trial.paths.root / "late.csv", seed="77")
+    path = trial.paths.allocation / "later_1.csv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([*lines, lines[-1], ""]), encoding="utf-8")
+    code, text = crocoos("verify", str(trial.folder))
+    assert code == 1, text
+    assert "Problem" in text
+    assert "later_1.csv" in text
+
+
+@pytest.mark.parametrize("damage", ["missing", "edited"])
+def test_the_certificate_says_what_is_not_known_without_a_log(trial: Trial, damage: str) -> None:
+    trial.add_late(trial.paths.root / "late.csv", seed="77")
+    log = trial.paths.log
+    log.unlink() if damage == "missing" else log.write_bytes(log.read_bytes().replace(b"drawn", b"drown", 1))
+    said = " ".join(texts(certificate(draw_facts(trial), "en")))
+    assert "nothing was published" not in said
+    assert "not known, since the trial’s log is missing" in said
+    assert "joined later" in said

@@ -14,6 +14,7 @@ from data_schema.errors import ProtocolError, StorageError
 from evaluation.claims import claims_of
 from evaluation.cli.main import crocoos
 from evaluation.trial import Trial
+from evaluation.trial_log import Event
 from tests.support.block_text import texts
 from tests.support.report_blocks import report
 from tests.support.tiny import PROTOCOL, pupil_ids, tiny_trial
@@ -174,6 +175,18 @@ def test_the_same_plan_is_written_again_without_a_line(begun: Trial) -> None:
     begun.plan(freeze=True)
     assert begun.paths.log.read_bytes() == log
     assert (begun.paths.plan / "trial.toml").read_bytes() == begun.paths.protocol.read_bytes()
+
+
+def test_a_plan_that_is_gone_is_frozen_with_a_corrected_label_without_a_reason(begun: Trial) -> None:
+    begun.plan(freeze=True)
+    shutil.rmtree(begun.paths.plan)
+    corrected = PROTOCOL.replace('label = "Average mark"', 'label = "Mean mark"')
+    begun.paths.protocol.write_text(corrected, encoding="utf-8")
+    answer = run(begun, "plan", "--freeze")
+    assert answer.exit_code == 0, answer.output
+    reasons = [entry.detail["reason"] for entry in begun.log().of(Event.PLAN_FROZEN)]
+    assert reasons[0] == ""
+    assert "nothing but wording differs" in reasons[1]
 
 
 def test_a_plan_that_is_replaced_stays_beside_the_new_one(begun: Trial) -> None:

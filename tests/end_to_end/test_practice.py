@@ -263,3 +263,12 @@ def test_a_practice_folder_is_simulated_in_again_and_nothing_in_it_changes(pract
     before = contents(practice.paths.root)
     rehearse(practice.paths.root, seed=3)
     assert contents(practice.paths.root) == before
+
+
+@pytest.mark.parametrize("name", ["schools.csv", "inbox/before/pupil_1.csv", "plan/trial.toml"])
+def test_a_folder_with_files_of_its_own_does_not_become_one_for_practice(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text("a school's own")
+    with pytest.raises(ProtocolError, match="not a practice folder"):
+        init(tmp_path, practice=True)
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [Path(name).name]

@@ -58,9 +58,9 @@ CLAIMS = (
     ),
     Claim(
         topic="What was fixed before the seed",
-        says=("reports.sections.certificate:_facts",),
+        says=("reports.sections.certificate:_facts", "reports.sections.certificate:_nothing_published"),
         decides=("evaluation.stages.certificate:draw_facts",),
-        reads="the lines `committed`, `drawn`; the record",
+        reads="the lines `committed`, `drawn` of `log.jsonl`, and whether it is whole; the record",
     ),
     Claim(
         topic="What was changed after the freeze",
