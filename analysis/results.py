@@ -20,6 +20,10 @@ Caution = Literal["few_events", "unequal_spread"]
 CAUTIONS: tuple[Caution, ...] = get_args(Caution)
 
 
+EXACT_TEST = "randomisation_test_exact"
+"""How the method of a randomisation test begins that counts all allocations that were possible."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Convergence:
     """How an optimisation ended; kept with every fit.
@@ -84,6 +88,11 @@ class Estimate:
     def cautions(self) -> tuple[str, ...]:
         """Codes of ``caution``, one by one."""
         return tuple(self.caution.split())
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether a randomisation test rests on all allocations that were possible, and not on re-draws."""
+        return self.method.startswith(EXACT_TEST)
 
     def with_caution(self, code: Caution) -> Estimate:
         """Return the row with a further caution; a failed row has no figures and stays as it is."""

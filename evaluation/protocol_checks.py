@@ -358,6 +358,9 @@ def _binary(place: str, item: Outcome, field: Field) -> Iterator[Problem]:
             "a binary outcome needs the words for its event.",
             'Add them in the past tense, such as "left school early".',
         )
+    if item.items:
+        yield Problem(f"{place}, key 'items'", "a scale is not binary.", 'Name a field, or set kind = "continuous".')
+        return
     if field.type == "code" and not item.event:
         yield Problem(
             f"{place}, key 'event'",
@@ -366,8 +369,18 @@ def _binary(place: str, item: Outcome, field: Field) -> Iterator[Problem]:
         )
     elif field.type not in ("code", *_NUMERIC):
         yield Problem(f"{place}, key 'field'", f"a field of type {field.type} is not binary.", "Name another field.")
+    elif field.type in _NUMERIC and not _is_zero_or_one(field):
+        yield Problem(
+            f"{place}, key 'field'",
+            f"'{field.name}' is a number that need not be 0 or 1, and a binary outcome is nothing else.",
+            "Give the field the type whole_number, a minimum of 0 and a maximum of 1; or the type yes_no or code.",
+        )
     yield from _answers(f"{place}, key 'event'", field, item.event)
     yield from _answers(f"{place}, key 'missing'", field, item.missing)
+
+
+def _is_zero_or_one(field: Field) -> bool:
+    return field.type == "yes_no" or (field.type == "whole_number" and (field.minimum, field.maximum) == (0, 1))
 
 
 def _answers(place: str, field: Field, values: Sequence[str]) -> Iterator[Problem]:

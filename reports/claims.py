@@ -163,12 +163,14 @@ def runs_sentence(facts: LogFacts, words: Words) -> str:
         return ""
     first, last = time_phrase(words, facts.runs[0]), time_phrase(words, facts.runs[-1])
     said = words.plural(
-        "Results were computed {n} time, on {last}.",
+        "Results were computed {n} time, from {first} to {last}.",
         "Results were computed {n} times, from {first} to {last}.",
         len(facts.runs),
         first=first,
         last=last,
     )
+    if len(facts.runs) == 1:
+        said = words.text("Results were computed once, on {last}.", last=last)
     if facts.n_results < 2:
         return said
     different = words.plural(

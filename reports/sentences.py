@@ -401,32 +401,53 @@ def amount(words: Words, one: Comparison, value: float, *, of: Estimate) -> Inli
     return words.line("{n} more", n=number) if pupils else words.line("{n} higher", n=number)
 
 
-def check(words: Words, one: Comparison, *, n_draws: int = 0) -> Inline:
+def check(words: Words, one: Comparison) -> Inline:
     """Return what the randomisation test adds; empty when none was made.
 
-    A test that does not agree with the interval is said to, whichever of the two is the more favourable.
+    A test that does not agree with the interval of the planned model is said to, whichever of the two is the more
+    favourable; and a test that so few draws cannot make reject, whatever the effect, is said to be one.
     """
     difference, test = one.difference, one.test
     if difference is None or test is None or not math.isfinite(test.p_value) or one.verdict is Verdict.NONE:
         return ()
     p = Span(text=words.numbers.p_value(test.p_value, alpha=1 - difference.conf_level), estimate_id=test.estimate_id)
     opening = words.line("A randomisation test gives {p}.", p=p)
-    if n_draws:
+    if test.n_draws and test.is_exact:
+        opening = words.plural_line(
+            "A randomisation test over {n} possible allocation, the only one, gives {p}.",
+            "A randomisation test over all {n} possible allocations gives {p}.",
+            test.n_draws,
+            p=p,
+        )
+    elif test.n_draws:
         opening = words.plural_line(
             "A randomisation test with {n} re-draw of the allocation gives {p}.",
             "A randomisation test with {n} re-draws of the allocation gives {p}.",
-            n_draws,
+            test.n_draws,
             p=p,
         )
+    if not _can_reject(test, conf_level=difference.conf_level):
+        idle = words.text("With so few of them, no effect of any size would give a p-value that is small enough.")
+        return words.joined([opening, idle])
     if not disagrees(one):
         return opening
-    warning = words.text("Interval and test do not agree here, so the result is to be read with caution.")
+    warning = words.text(
+        "The interval of the planned model and this test do not agree here, so the result is to be read with caution."
+    )
     return words.joined([opening, warning])
 
 
+def _can_reject(test: Estimate, *, conf_level: float) -> bool:
+    """Whether the smallest p-value that the draws allow is small enough: theirs is 1 of them, with the actual one."""
+    n = test.n_draws if test.is_exact else test.n_draws + 1
+    return test.n_draws == 0 or 1 / n + conf_level <= 1 + _ROUNDING
+
+
 def disagrees(one: Comparison) -> bool:
-    """Whether the randomisation test and the interval say different things."""
+    """Whether the planned model's interval and the randomisation test, where that can reject, say different things."""
     if one.difference is None or one.test is None or not math.isfinite(one.test.p_value):
+        return False
+    if not _can_reject(one.test, conf_level=one.difference.conf_level):
         return False
     clear = one.verdict in (Verdict.BETTER, Verdict.WORSE)
     # A test of level alpha rejects at p = alpha as well; the sum keeps 1 - 0.95 from being a little more or less.

@@ -32,7 +32,7 @@ from analysis.inference.redraw_statistics import (
     school_mean_t,
     solved,
 )
-from analysis.results import Estimate
+from analysis.results import EXACT_TEST, Estimate
 from analysis.specs import Model
 from data_schema.errors import EstimationError
 
@@ -120,7 +120,7 @@ def test_rows(shared: Estimate, found: RandomisationInference) -> list[Estimate]
         statistic=found.statistic,
         p_value=found.p_value,
         n_draws=found.n_draws,
-        method=f"randomisation_test_{draws}",
+        method=f"{EXACT_TEST}_{found.n_draws}_allocations" if found.exact else f"randomisation_test_{draws}",
         status="failed" if found.reason else "ok",
         reason=found.reason,
     )

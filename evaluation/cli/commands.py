@@ -173,11 +173,12 @@ def impact(folder: Path, *, as_json: bool) -> None:
     trial = open_trial(folder)
     frame = trial.impact()
     main = frame.loc[(frame["quantity"] == "difference") & (frame["country"] == "")]
-    rows = [["analysis", "arm", "estimate", "interval", "p", "schools", "pupils", "status"]]
+    rows = [["analysis", "arm", "compared with", "estimate", "interval", "p", "schools", "pupils", "status"]]
     rows += [
         [
             row["plan_entry"],
             row["arm"],
+            row["reference"],
             f"{row['estimate']:.4f}",
             f"({row['conf_low']:.4f}; {row['conf_high']:.4f})",
             f"{row['p_value']:.3f}",
@@ -188,7 +189,7 @@ def impact(folder: Path, *, as_json: bool) -> None:
         for row in main.to_dict("records")
     ]
     failed = frame.loc[frame["status"] == "failed"]
-    lines = [table(rows, right=(2, 4, 5, 6)), ""]
+    lines = [table(rows, right=(3, 5, 6, 7)), ""]
     if len(failed):
         lines.append(f"{count(len(failed), 'estimate', 'estimates')} could not be made; results/ gives each reason.")
     lines.append(f"{count(len(frame), 'estimate', 'estimates')} in {trial.paths.results}.")

@@ -85,12 +85,21 @@ def _joint(evidence: Evidence, words: Words) -> str:
     p, n_draws = evidence.balance_test.get("p_value", math.nan), evidence.balance_test.get("n_draws", math.nan)
     if not (math.isfinite(p) and math.isfinite(n_draws)):
         return words.text("No joint test of baseline differences was made.")
-    tested = words.plural(
-        "A joint test with {n} re-draw of the design gives {p}:",
-        "A joint test with {n} re-draws of the design gives {p}:",
-        int(n_draws),
-        p=words.numbers.p_value(p),
-    )
+    said = words.numbers.p_value(p)
+    if evidence.balance_test.get("exact", 0.0):
+        tested = words.plural(
+            "A joint test over {n} possible allocation, the only one, gives {p}:",
+            "A joint test over all {n} possible allocations gives {p}:",
+            int(n_draws),
+            p=said,
+        )
+    else:
+        tested = words.plural(
+            "A joint test with {n} re-draw of the design gives {p}:",
+            "A joint test with {n} re-draws of the design gives {p}:",
+            int(n_draws),
+            p=said,
+        )
     usual = words.text("differences of this size are what a draw like this one produces by chance.")
     rare = words.text("differences of this size are unusual for a draw like this one.")
     said = words.text("{first} {second}", first=tested, second=rare if p < RARE else usual)

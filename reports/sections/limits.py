@@ -62,7 +62,7 @@ def _of_headline(words: Words, one: Comparison) -> Iterator[Inline]:
         said = words.text("The main outcome, “{outcome}”, could not be estimated.", outcome=one.outcome.label)
         yield words.joined([said, why_not(words, one)])
     if disagrees(one):
-        yield words.line("For the main result, interval and randomisation test do not agree.")
+        yield words.line("For the main result, the planned model’s interval and the randomisation test do not agree.")
 
 
 def _losses(evidence: Evidence, words: Words) -> Iterator[Inline]:

@@ -110,8 +110,9 @@ def _inference(evidence: Evidence, words: Words) -> list[str]:
     if "randomisation_test" in quantities:
         said.append(
             words.text(
-                "Beside the model stands a randomisation test, which re-draws the allocation by the same design and"
-                " asks how often chance alone gives a difference as large."
+                "Beside the model stands a randomisation test, which makes the allocation again by the same design, in"
+                " every possible way or, where the ways are too many, many times over, and asks how often chance alone"
+                " gives a difference as large."
             )
         )
     if has_countries(evidence) and "pooled_difference" in quantities:

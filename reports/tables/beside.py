@@ -6,7 +6,8 @@ from reports.blocks import Column, Span, Table
 from reports.evidence import Evidence
 from reports.means import shown_means
 from reports.selection import all_estimates, compared_arms, focus, main_analyses, reference_arm
-from reports.sentences import Comparison, comparison
+from reports.sentences import comparison
+from reports.tables.cautions import caution_notes, difference_marks, marked
 from reports.tables.cells import (
     adjusted_cell,
     difference_cell,
@@ -24,26 +25,34 @@ from reports.words import Words
 def beside_table(evidence: Evidence, words: Words, *, anchor: str = "outcomes") -> Table:
     """Return the country's means, difference, interval and verdict, and the difference in all countries together."""
     estimates, arms = all_estimates(evidence), compared_arms(evidence)
+    compared = {
+        arm.label: [
+            tuple(
+                comparison(evidence, entry, arm=arm, country=place, estimates=estimates)
+                for place in (focus(evidence), "")
+            )
+            for entry in main_analyses(evidence)
+        ]
+        for arm in arms
+    }
+    pairs = [pair for found in compared.values() for pair in found]
+    marks = difference_marks([one for pair in pairs for one in pair])
     lines: list[Line] = []
-    rows: list[Comparison] = []
-    for arm in arms:
+    for label, found in compared.items():
         if len(arms) > 1:
-            lines.append(line((Span(text=arm.label, strong=True),), kind="section"))
-        for entry in main_analyses(evidence):
-            own = comparison(evidence, entry, arm=arm, estimates=estimates)
-            everywhere = comparison(evidence, entry, arm=arm, country="", estimates=estimates)
-            shown = shown_means(evidence, entry, estimates)
-            rows.append(own)
+            lines.append(line((Span(text=label, strong=True),), kind="section"))
+        for own, everywhere in found:
+            shown = shown_means(evidence, own.analysis, estimates)
             lines.append(
                 line(
                     outcome_head(words, own),
                     mean_cell(words, own, own.reference, shown),
                     adjusted_cell(words, own, shown),
                     difference_cell(words, own, own.difference, strong=True),
-                    interval_cell(words, own, own.difference),
+                    marked(interval_cell(words, own, own.difference), own.difference, marks),
                     verdict_cell(words, own),
                     difference_cell(words, everywhere, everywhere.difference),
-                    interval_cell(words, everywhere, everywhere.difference),
+                    marked(interval_cell(words, everywhere, everywhere.difference), everywhere.difference, marks),
                 )
             )
     here = place_label(evidence, words, focus(evidence))
@@ -67,7 +76,8 @@ def beside_table(evidence: Evidence, words: Words, *, anchor: str = "outcomes") 
         note=[
             adjusted_note(evidence, words),
             words.text("The estimate for all countries is the more precise one."),
-            *failures(words, rows),
+            *failures(words, [own for own, _ in pairs]),
+            *caution_notes(words, marks),
         ],
         anchor=anchor,
     )

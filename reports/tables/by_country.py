@@ -11,6 +11,7 @@ from reports.evidence import AnalysisFacts, ArmFacts, Evidence
 from reports.means import Means, places, shown_means
 from reports.selection import Estimates, all_estimates, compared_arms, has_countries, reference_arm
 from reports.sentences import Comparison, Verdict, comparison, schools_of, why_not
+from reports.tables.cautions import Marks, caution_notes, difference_marks, marked
 from reports.tables.cells import (
     adjusted_cell,
     difference_cell,
@@ -40,7 +41,8 @@ def by_country_table(
     shown = shown_means(evidence, analysis, estimates)
     shown_places = places(evidence) if only is None else only
     rows = [comparison(evidence, analysis, arm=arm, country=place, estimates=estimates) for place in shown_places]
-    lines = [_line(evidence, words, one, shown) for one in rows]
+    marks = difference_marks(rows)
+    lines = [_line(evidence, words, one, shown, marks) for one in rows]
     if has_countries(evidence) and only is None:
         lines += _across(words, rows[0], estimates)
     level = next((one.difference.conf_level for one in rows if one.difference is not None), 0.95)
@@ -63,12 +65,12 @@ def by_country_table(
         ),
         lines=lines,
         threshold=evidence.disclosure_threshold,
-        note=_note(evidence, words, rows),
+        note=[*_note(evidence, words, rows), *caution_notes(words, marks)],
         anchor=f"results-{analysis.name}-{arm.name}",
     )
 
 
-def _line(evidence: Evidence, words: Words, one: Comparison, shown: Means) -> Line:
+def _line(evidence: Evidence, words: Words, one: Comparison, shown: Means, marks: Marks) -> Line:
     n_schools, n_pupils = _sizes(one)
     return line(
         place_label(evidence, words, one.country),
@@ -78,7 +80,7 @@ def _line(evidence: Evidence, words: Words, one: Comparison, shown: Means) -> Li
         mean_cell(words, one, one.arm, shown),
         adjusted_cell(words, one, shown),
         difference_cell(words, one, one.difference, strong=one.country == ""),
-        interval_cell(words, one, one.difference),
+        marked(interval_cell(words, one, one.difference), one.difference, marks),
         p_cell(words, one.difference),
     )
 

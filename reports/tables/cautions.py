@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from analysis.results import CAUTIONS, Estimate
 from reports.blocks import Span, inline
+from reports.sentences import Comparison
 from reports.tables.layout import Cell
 from reports.words import Words, message
 
@@ -40,6 +41,11 @@ def caution_marks(rows: Iterable[Estimate]) -> Marks:
     """
     present = {code for row in rows for code in row.cautions}
     return dict(zip((code for code in CAUTIONS if code in present), _MARKS, strict=False))
+
+
+def difference_marks(ones: Iterable[Comparison]) -> Marks:
+    """Return the marks of a table of comparisons, whose intervals are those of their differences."""
+    return caution_marks(one.difference for one in ones if one.difference is not None)
 
 
 def marked(cell: Cell, estimate: Estimate | None, marks: Marks) -> Cell:

@@ -10,6 +10,7 @@ from reports.blocks import Column, Span, Table
 from reports.evidence import AnalysisFacts, Evidence
 from reports.selection import as_estimate, compared_arms, focus, main_analyses, records
 from reports.sentences import Comparison, comparison
+from reports.tables.cautions import Marks, caution_marks, caution_notes, marked
 from reports.tables.cells import difference_cell, interval_cell, p_cell, unit_phrase
 from reports.tables.layout import Line, line, table
 from reports.words import Words
@@ -26,15 +27,16 @@ class Contrast:
 
 def contrasts_table(evidence: Evidence, words: Words, *, anchor: str = "contrasts") -> Table | None:
     """Return the differences between arms other than the reference, and of all together; None without any."""
+    every = {entry: list(contrasts_of(evidence, words, entry)) for entry in main_analyses(evidence)}
+    marks = caution_marks(contrast.difference for found in every.values() for contrast in found)
     lines: list[Line] = []
-    for entry in main_analyses(evidence):
-        found = list(contrasts_of(evidence, words, entry))
+    for entry, found in every.items():
         if found:
             one = comparison(evidence, entry)
             heading = words.line(
                 "{outcome}, {unit}", outcome=Span(text=one.outcome.label, strong=True), unit=unit_phrase(words, one)
             )
-            lines += [line(heading, kind="section"), *(_line(words, one, contrast) for contrast in found)]
+            lines += [line(heading, kind="section"), *(_line(words, one, contrast, marks) for contrast in found)]
     if not lines:
         return None
     return table(
@@ -45,7 +47,7 @@ def contrasts_table(evidence: Evidence, words: Words, *, anchor: str = "contrast
             Column(label=words.text("Difference"), align="right", width=1.1),
             Column(label=words.text("Interval"), align="right", width=1.7),
             Column(label=words.text("p"), align="right", width=0.8),
-            Column(label=words.text("p by re-draws"), align="right", width=1.0),
+            Column(label=words.text("p, randomisation test"), align="right", width=1.0),
         ),
         lines=lines,
         threshold=evidence.disclosure_threshold,
@@ -53,7 +55,8 @@ def contrasts_table(evidence: Evidence, words: Words, *, anchor: str = "contrast
             words.text(
                 "The first arm minus the second. These comparisons are exploratory, and those of the table of outcomes"
                 " do not count them."
-            )
+            ),
+            *caution_notes(words, marks),
         ],
         anchor=anchor,
     )
@@ -75,11 +78,11 @@ def contrasts_of(evidence: Evidence, words: Words, entry: AnalysisFacts) -> Iter
         yield Contrast(label=label, difference=row, test=tests.get((row.arm, row.reference)))
 
 
-def _line(words: Words, one: Comparison, contrast: Contrast) -> Line:
+def _line(words: Words, one: Comparison, contrast: Contrast, marks: Marks) -> Line:
     return line(
         contrast.label,
         difference_cell(words, one, contrast.difference),
-        interval_cell(words, one, contrast.difference),
+        marked(interval_cell(words, one, contrast.difference), contrast.difference, marks),
         p_cell(words, contrast.difference),
         p_cell(words, contrast.test),
     )

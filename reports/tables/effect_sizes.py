@@ -68,7 +68,7 @@ def _columns(words: Words) -> tuple[Column, ...]:
             width=2.0,
         ),
         Column(label=words.text("Unconditional"), group=words.text("Intraclass correlation"), align="right", width=1.1),
-        Column(label=words.text("p by re-draws"), align="right", width=0.9),
+        Column(label=words.text("p, randomisation test"), align="right", width=0.9),
     )
 
 
@@ -79,7 +79,7 @@ def _note(words: Words) -> str:
         " for shares. Intraclass correlation: the part of the variation between pupils that lies between schools."
         " Within arms and strata: what arms, strata and countries differ by is left out of the variation; plan another"
         " trial with these figures. Unconditional: it is left in, as the Education Endowment Foundation (EEF) reports"
-        " effect sizes. p by re-draws: randomisation test."
+        " effect sizes."
     )
 
 

@@ -9,6 +9,7 @@ from reports.blocks import Column, Span, Table
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence
 from reports.selection import all_estimates, compared_arms, focus, main_analyses
 from reports.sentences import comparison
+from reports.tables.cautions import Marks, caution_marks, caution_notes, marked
 from reports.tables.cells import difference_cell, interval_cell, p_cell, unit_phrase
 from reports.tables.layout import Line, line, table
 from reports.words import Words
@@ -25,9 +26,16 @@ def factors_table(evidence: Evidence, words: Words, *, anchor: str = "factors") 
     if not factors:
         return None
     arm = compared_arms(evidence)[0]
+    entries, estimates = main_analyses(evidence), all_estimates(evidence)
+    found = [
+        estimates.usable(entry.name, "factor_difference", arm=name, country=focus(evidence))
+        for entry in entries
+        for name in factors
+    ]
+    marks = caution_marks(row for row in found if row is not None)
     lines: list[Line] = []
-    for entry in main_analyses(evidence):
-        lines += _lines(evidence, words, entry, arm)
+    for entry in entries:
+        lines += _lines(evidence, words, entry, arm, marks)
     return table(
         words,
         words.text("The effect of each factor"),
@@ -36,7 +44,7 @@ def factors_table(evidence: Evidence, words: Words, *, anchor: str = "factors") 
             Column(label=words.text("Difference"), align="right", width=1.1),
             Column(label=words.text("Interval"), align="right", width=1.7),
             Column(label=words.text("p"), align="right", width=0.8),
-            Column(label=words.text("p by re-draws"), align="right", width=1.0),
+            Column(label=words.text("p, randomisation test"), align="right", width=1.0),
         ),
         lines=lines,
         threshold=evidence.disclosure_threshold,
@@ -44,13 +52,14 @@ def factors_table(evidence: Evidence, words: Words, *, anchor: str = "factors") 
             words.text(
                 "Schools with a factor against those without it, whatever the other factor: its mean effect over both."
                 " Where the factors act on one another, the combinations in the other tables say how."
-            )
+            ),
+            *caution_notes(words, marks),
         ],
         anchor=anchor,
     )
 
 
-def _lines(evidence: Evidence, words: Words, entry: AnalysisFacts, arm: ArmFacts) -> list[Line]:
+def _lines(evidence: Evidence, words: Words, entry: AnalysisFacts, arm: ArmFacts, marks: Marks) -> list[Line]:
     place = focus(evidence)
     estimates = all_estimates(evidence)
     one = comparison(evidence, entry, arm=arm, country=place, estimates=estimates)
@@ -61,6 +70,7 @@ def _lines(evidence: Evidence, words: Words, entry: AnalysisFacts, arm: ArmFacts
     for name, label in factors_of(evidence).items():
         difference = estimates.find(entry.name, "factor_difference", arm=name, country=place)
         test = estimates.find(entry.name, "factor_test", arm=name, country=place)
-        cells = (difference_cell(words, one, difference), interval_cell(words, one, difference))
+        interval = marked(interval_cell(words, one, difference), difference, marks)
+        cells = (difference_cell(words, one, difference), interval)
         rows.append(line(label, *cells, p_cell(words, difference), p_cell(words, test)))
     return rows

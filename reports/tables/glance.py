@@ -7,6 +7,7 @@ from reports.evidence import Evidence
 from reports.means import Means, shown_means
 from reports.selection import all_estimates, compared_arms, focus, main_analyses, reference_arm
 from reports.sentences import Comparison, Verdict, comparison, disagrees, why_not
+from reports.tables.cautions import Marks, caution_notes, difference_marks, marked
 from reports.tables.cells import adjusted_cell, difference_cell, interval_cell, mean_cell, outcome_head, verdict_cell
 from reports.tables.layout import Line, line, table
 from reports.words import Words
@@ -24,22 +25,27 @@ def outcomes_table(evidence: Evidence, words: Words, *, country: str | None = No
     """
     estimates, arms = all_estimates(evidence), compared_arms(evidence)
     place = focus(evidence) if country is None else country
+    compared = {
+        arm.label: [
+            comparison(evidence, entry, arm=arm, country=place, estimates=estimates)
+            for entry in main_analyses(evidence)
+        ]
+        for arm in arms
+    }
+    rows = [one for ones in compared.values() for one in ones]
+    marks = difference_marks(rows)
     lines: list[Line] = []
-    rows: list[Comparison] = []
-    for arm in arms:
+    for label, ones in compared.items():
         if len(arms) > 1:
-            lines.append(line((Span(text=arm.label, strong=True),), kind="section"))
-        for entry in main_analyses(evidence):
-            one = comparison(evidence, entry, arm=arm, country=place, estimates=estimates)
-            rows.append(one)
-            lines.append(_line(words, one, shown_means(evidence, entry, estimates)))
+            lines.append(line((Span(text=label, strong=True),), kind="section"))
+        lines += [_line(words, one, shown_means(evidence, one.analysis, estimates), marks) for one in ones]
     return table(
         words,
         words.text("Outcomes at a glance"),
         columns=_columns(evidence, words, rows),
         lines=lines,
         threshold=evidence.disclosure_threshold,
-        note=_note(evidence, words, rows),
+        note=[*_note(evidence, words, rows), *caution_notes(words, marks)],
         anchor=anchor,
     )
 
@@ -56,13 +62,13 @@ def _columns(evidence: Evidence, words: Words, rows: list[Comparison]) -> tuple[
     )
 
 
-def _line(words: Words, one: Comparison, shown: Means) -> Line:
+def _line(words: Words, one: Comparison, shown: Means, marks: Marks) -> Line:
     return line(
         outcome_head(words, one),
         mean_cell(words, one, one.reference, shown),
         adjusted_cell(words, one, shown),
         difference_cell(words, one, one.difference, strong=True),
-        interval_cell(words, one, one.difference),
+        marked(interval_cell(words, one, one.difference), one.difference, marks),
         verdict_cell(words, one),
     )
 
@@ -92,7 +98,7 @@ def _note(evidence: Evidence, words: Words, rows: list[Comparison]) -> list[str 
         ),
     ]
     if any(disagrees(one) for one in rows):
-        note.append(words.text("*: interval and randomisation test do not agree."))
+        note.append(words.text("*: the planned model’s interval and the randomisation test do not agree."))
     note.extend(failures(words, rows))
     if evidence.not_analysed:
         note.append(

@@ -7,6 +7,7 @@ from reports.disclosure import Count
 from reports.evidence import AnalysisFacts, Evidence
 from reports.selection import all_estimates, compared_arms, focus, main_analyses, sensitivity_analyses
 from reports.sentences import Comparison, comparison
+from reports.tables.cautions import Marks, caution_notes, difference_marks, marked
 from reports.tables.cells import difference_cell, interval_cell, p_cell, unit_phrase, verdict_cell
 from reports.tables.glance import failures
 from reports.tables.layout import Line, line, table
@@ -27,24 +28,28 @@ ASSUMPTIONS = {
 def sensitivity_table(evidence: Evidence, words: Words, *, anchor: str = "sensitivity") -> Table:
     """Return the difference under every assumption, for each outcome that has a sensitivity analysis."""
     estimates = all_estimates(evidence)
+    every = (*main_analyses(evidence), *sensitivity_analyses(evidence))
+    groups = [
+        [
+            comparison(evidence, entry, arm=arm, country=focus(evidence), estimates=estimates)
+            for entry in every
+            if entry.outcome == outcome
+        ]
+        for outcome in dict.fromkeys(entry.outcome for entry in sensitivity_analyses(evidence))
+        for arm in compared_arms(evidence)
+    ]
+    rows = [one for found in groups for one in found]
+    marks = difference_marks(rows)
     lines: list[Line] = []
-    rows: list[Comparison] = []
-    outcomes = dict.fromkeys(entry.outcome for entry in sensitivity_analyses(evidence))
-    for outcome in outcomes:
-        entries = [e for e in (*main_analyses(evidence), *sensitivity_analyses(evidence)) if e.outcome == outcome]
-        for arm in compared_arms(evidence):
-            found = [
-                comparison(evidence, entry, arm=arm, country=focus(evidence), estimates=estimates) for entry in entries
-            ]
-            rows += found
-            heading = words.line(
-                "{outcome}, {unit}: {arm}",
-                outcome=Span(text=found[0].outcome.label, strong=True),
-                unit=unit_phrase(words, found[0]),
-                arm=arm.label,
-            )
-            lines.append(line(heading, kind="section"))
-            lines += [_line(words, one) for one in found]
+    for found in groups:
+        heading = words.line(
+            "{outcome}, {unit}: {arm}",
+            outcome=Span(text=found[0].outcome.label, strong=True),
+            unit=unit_phrase(words, found[0]),
+            arm=found[0].arm.label,
+        )
+        lines.append(line(heading, kind="section"))
+        lines += [_line(words, one, marks) for one in found]
     return table(
         words,
         words.text("The same question under other assumptions"),
@@ -58,7 +63,7 @@ def sensitivity_table(evidence: Evidence, words: Words, *, anchor: str = "sensit
         ),
         lines=lines,
         threshold=evidence.disclosure_threshold,
-        note=failures(words, rows),
+        note=[*failures(words, rows), *caution_notes(words, marks)],
         anchor=anchor,
     )
 
@@ -68,7 +73,7 @@ def model_phrase(words: Words, entry: AnalysisFacts) -> str:
     return words.text(MODELS[entry.model]) if entry.model in MODELS else entry.model
 
 
-def _line(words: Words, one: Comparison) -> Line:
+def _line(words: Words, one: Comparison, marks: Marks) -> Line:
     entry = one.analysis
     difference = one.difference
     number = Count(value=difference.n_pupils if difference is not None else 0)
@@ -80,7 +85,7 @@ def _line(words: Words, one: Comparison) -> Line:
         words.text(template, model=model_phrase(words, entry), assumption=assumption),
         number,
         difference_cell(words, one, difference),
-        interval_cell(words, one, difference),
+        marked(interval_cell(words, one, difference), difference, marks),
         p_cell(words, difference),
         verdict_cell(words, one),
     )

@@ -100,7 +100,7 @@ def test_a_plan_frozen_before_any_data_is_said_to_have_been_there_before_them(be
     for document in ("the evidence summary", "the report"):
         assert "was frozen on 2027-09-01 12:00 UTC, before outcome data were taken in." in found[document]
     assert not any("exploratory." in text for text in found.values())
-    assert "Results were computed 1 time, on 2027-09-01 12:00 UTC." in found["the report"]
+    assert "Results were computed once, on 2027-09-01 12:00 UTC." in found["the report"]
 
 
 def test_data_of_another_wave_are_no_outcome_data(begun: Trial) -> None:

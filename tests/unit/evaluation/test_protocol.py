@@ -98,6 +98,16 @@ WRONG: dict[str, tuple[Callable[[Values], object], list[str]]] = {
         lambda values: values["outcomes"][0].pop("event_words"),
         ["'dropout', key 'event_words'", "past tense"],
     ),
+    "binary of a number that may be anything": (
+        lambda values: values["outcomes"][0].update(
+            table="pupil", wave="baseline", field="prior_average", event=[], missing=[], missing_where={}
+        ),
+        ["'dropout', key 'field'", "need not be 0 or 1", "a minimum of 0 and a maximum of 1"],
+    ),
+    "binary of a scale": (
+        _first("outcomes", field="", items=["status"]),
+        ["'dropout', key 'items'", "a scale is not binary"],
+    ),
     "mean of codes": (_first("outcomes", kind="continuous", event=[], missing=[], missing_where={}), ["not a number"]),
     "recorded draw without a file": (
         lambda values: values["design"].update(kind="recorded"),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from analysis import CAUTIONS
 from reports.blocks import plain
-from reports.tables import estimates_table
+from reports.selection import compared_arms, main_analyses
+from reports.tables import beside_table, by_country_table, estimates_table, outcomes_table, sensitivity_table
 from reports.tables.cautions import SENTENCES
 from reports.words import words
 from tests.support.sample_evidence import crocoos_evidence
@@ -26,6 +29,26 @@ def test_an_estimate_with_a_caution_is_marked_and_the_note_says_why() -> None:
     heads = [plain(row.cells[0]) for row in made.rows]
     assert [head for head in heads if "†" in head] == ["all/risk_ratio/pilot†"]
     assert "†: fewer than ten pupils of an arm had the event" in plain(made.note)
+
+
+@pytest.mark.parametrize("name", ["outcomes", "by_country", "beside", "sensitivity"])
+def test_every_table_of_differences_marks_an_interval_with_a_caution(name: str) -> None:
+    evidence = crocoos_evidence()
+    estimates = evidence.estimates.copy()
+    estimates.loc[estimates["estimate_id"] == "dropout/all/difference/pilot", "caution"] = "unequal_spread"
+    first = main_analyses(evidence)[0]
+    varied = replace(first, name="dropout_varied", role="sensitivity")
+    evidence = replace(evidence, estimates=estimates, analyses=(*evidence.analyses, varied))
+    made = {
+        "outcomes": lambda: outcomes_table(evidence, ENGLISH),
+        "by_country": lambda: by_country_table(evidence, ENGLISH, first, arm=compared_arms(evidence)[0]),
+        "beside": lambda: beside_table(replace(evidence, country="HU"), ENGLISH),
+        "sensitivity": lambda: sensitivity_table(evidence, ENGLISH),
+    }[name]()
+    marked = [plain(cell) for row in made.rows for cell in row.cells if plain(cell).endswith("†")]
+    assert len(marked) == 1
+    assert marked[0].startswith("(")
+    assert "†: the arm with fewer schools has schools that differ more" in plain(made.note)
 
 
 def test_a_table_without_cautions_has_no_marks() -> None:

@@ -225,11 +225,29 @@ def test_a_test_that_disagrees_with_the_interval_is_said_to() -> None:
     assert disagrees(one(LEAVING, -0.04, 0.02, p=0.01))
 
 
-def test_a_test_without_or_with_its_number_of_draws() -> None:
-    said = one(LEAVING, -0.04, -0.02, p=0.01)
-    assert "with 2,000 re-draws" in plain(check(ENGLISH, said, n_draws=2000))
-    assert "with 1 re-draw of" in plain(check(ENGLISH, said, n_draws=1))
+def with_draws(low: float, high: float, *, p: float, n_draws: int, exact: bool) -> Comparison:
+    said = one(LEAVING, low, high, p=p)
+    assert said.test is not None
+    method = f"randomisation_test_exact_{n_draws}_allocations" if exact else f"randomisation_test_{n_draws}_draws"
+    return replace(said, test=replace(said.test, n_draws=n_draws, method=method))
+
+
+def test_a_test_says_whether_it_counted_re_draws_or_all_allocations() -> None:
+    drawn = plain(check(ENGLISH, with_draws(-0.04, -0.02, p=0.01, n_draws=2000, exact=False)))
+    exact = plain(check(ENGLISH, with_draws(-0.04, -0.02, p=1 / 70, n_draws=70, exact=True)))
+    assert "with 2,000 re-draws of the allocation" in drawn
+    assert "over all 70 possible allocations" in exact
+    assert "re-draw" not in exact
     assert check(ENGLISH, one(LEAVING, -0.04, -0.02)) == ()
+
+
+def test_a_test_that_so_few_allocations_cannot_make_reject_does_not_disagree_but_says_so() -> None:
+    few = with_draws(-0.04, -0.02, p=0.125, n_draws=8, exact=True)
+    assert not disagrees(few)
+    assert plain(check(ENGLISH, few)).endswith("no effect of any size would give a p-value that is small enough.")
+    assert disagrees(with_draws(-0.04, -0.02, p=0.125, n_draws=64, exact=True))
+    assert not disagrees(with_draws(-0.04, -0.02, p=0.06, n_draws=18, exact=False))
+    assert disagrees(with_draws(-0.04, -0.02, p=0.06, n_draws=19, exact=False))
 
 
 def test_a_short_result_names_outcome_amount_and_interval() -> None:

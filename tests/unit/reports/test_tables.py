@@ -81,7 +81,7 @@ def test_a_result_on_which_interval_and_test_disagree_has_a_star() -> None:
     estimates.loc[estimates["quantity"] == "randomisation_test", "p_value"] = 0.5
     made = outcomes_table(replace(CROCOOS, estimates=estimates), ENGLISH)
     assert rows(made)["Early leaving, per 100 pupils (primary)"][-1] == "Better*"
-    assert "*: interval and randomisation test do not agree." in plain(made.note)
+    assert "*: the planned model’s interval and the randomisation test do not agree." in plain(made.note)
 
 
 @pytest.mark.parametrize("evidence", [CROCOOS, crocoos_evidence("RS"), AWARDS, three_arms_evidence()])
