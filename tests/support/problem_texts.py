@@ -133,3 +133,9 @@ class _Reader:
         reader = _Reader(self.functions, self.constants, _assigned(inside))
         ends = [one.value for one in inside if isinstance(one, ast.Return) and one.value]
         return list(dict.fromkeys(text for end in ends for text in reader.patterns(end)))
+
+
+def files_that_state(makers: Sequence[str], folder: str) -> list[str]:
+    """Return the files below a folder that call one of the makers."""
+    named = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / folder).rglob("*.py"))]
+    return [file for file in named if any(f"{maker}(" in (ROOT / file).read_text("utf-8") for maker in makers)]
