@@ -25,6 +25,10 @@ from analysis.variance_components import Components
 _FEW_EVENTS = 10
 """With fewer pupils of an arm who had the event, or who had not, intervals of shares and ratios get a caution."""
 
+_FEW_DF = 4
+"""With fewer degrees of freedom of a t statistic its distribution is no longer well approximated (Tipton 2015,
+Psychological Methods 20, 375-393), so that its row gets a caution."""
+
 _NODES = 15
 
 
@@ -244,7 +248,8 @@ def _with_robust(model: _ArmModel | None, question: Question, difference: Estima
         return [difference, replace(second, quantity="difference_robust")]
     if difference.status != "failed":
         robust = model.robust.difference(difference.term, conf_level=question.conf_level)
-        second = replace(robust, arm=difference.arm, caution=difference.caution)
+        kept = replace(robust, arm=difference.arm, caution="")
+        second = _few_df(kept).with_caution("few_events") if "few_events" in difference.cautions else _few_df(kept)
     unequal = difference.term in model.unequal
     first = difference.with_caution("unequal_spread") if unequal else difference
     return [first, replace(second, quantity="difference_robust")]
@@ -268,8 +273,12 @@ def _difference(model: _ArmModel | None, question: Question, arm: str, *, arms: 
         row = _nothing_to_compare(arm, question, present={data.arm for data in arms if len(data.sizes) > 0})
     else:
         row = model.fit.difference(arm_term(arm), conf_level=question.conf_level)
-    row = replace(row, quantity="difference", arm=arm)
+    row = _few_df(replace(row, quantity="difference", arm=arm))
     return _cautioned(row, pair) if question.kind == "binary" else row
+
+
+def _few_df(row: Estimate) -> Estimate:
+    return row.with_caution("few_df") if row.df < _FEW_DF else row
 
 
 def _cautioned(row: Estimate, pair: tuple[ArmData, ArmData]) -> Estimate:

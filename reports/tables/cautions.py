@@ -22,6 +22,10 @@ SENTENCES: dict[str, str] = {
         "the arm with fewer schools has schools that differ more from each other, for which the model has one"
         " variance: its interval may be too narrow. Prefer the one with standard errors that do not rest on the model."
     ),
+    "few_df": message(
+        "too few schools stand behind one side of the comparison for its error to be known well: fewer than four"
+        " degrees of freedom are left. The interval is approximate; rely on the randomisation test."
+    ),
 }
 """What a caution of `analysis.results.CAUTIONS` says of a figure; a test holds the two to each other."""
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis import Fit, Model, Question, design_columns, estimate_effects, fit_linear_mixed, mixed_model
+from analysis.contrasts import difference_rows, observed_arms
 from analysis.linear import fit_of, fitted_columns
 from analysis.unequal_spread import robust_fit, unequal_spread
 
@@ -80,8 +81,8 @@ def test_the_smaller_arm_that_spreads_more_marks_the_models_row(
     schools, actual = tuple(map(str, by_school["school"])), (by_school["arm"] == "pilot").to_numpy().astype(int)
     rows = estimate_effects(frame, question, schools=schools, actual=actual, draws=None)
     found = {row.quantity: row for row in rows}
-    assert found["difference"].cautions == (("unequal_spread",) if marked else ())
-    assert found["difference_robust"].caution == ""
+    assert ("unequal_spread" in found["difference"].cautions) == marked
+    assert "unequal_spread" not in found["difference_robust"].cautions
     assert found["difference_robust"].estimate == found["difference"].estimate
     other = estimate_effects(
         frame, replace(question, model="linear_cluster"), schools=schools, actual=actual, draws=None
@@ -94,3 +95,24 @@ def test_a_model_that_fails_has_a_failed_robust_row() -> None:
     fit, robust, unequal = fitted(frame)
     assert fit.estimate("arm[pilot]").status == robust.estimate("arm[pilot]").status == "failed"
     assert unequal == ()
+
+
+@pytest.mark.parametrize(("n_treated", "warned"), [(2, True), (6, False)])
+def test_a_difference_with_fewer_than_four_degrees_of_freedom_has_a_caution(n_treated: int, warned: bool) -> None:
+    generator = np.random.default_rng(5)
+    school = np.repeat(np.arange(12), 15)
+    y = 0.4 * generator.standard_normal(12)[school] + generator.standard_normal(len(school))
+    arm = np.where(school < n_treated, "pilot", "control")
+    frame = pd.DataFrame({"school_id": [f"s{k:02d}" for k in school], "arm": arm, "y": y})
+    question = Question(
+        plan_entry="e",
+        outcome="y",
+        kind="continuous",
+        role="primary",
+        model="linear_cluster",
+        arms=("control", "pilot"),
+        strata=None,
+    )
+    row = difference_rows(frame, question, arms=observed_arms(frame, question))[0]
+    assert (row.df < 4) == warned
+    assert ("few_df" in row.cautions) == warned
