@@ -45,6 +45,8 @@ def plan_claim(log: TrialLog, *, outcomes: Places, in_folder: str) -> PlanClaim:
     """
     if not log.is_usable:
         return PlanClaim(order="log_missing" if log.state == "missing" else "log_broken")
+    if not log.is_complete:
+        return PlanClaim(order="log_begun_again")
     freezes = log.of(Event.PLAN_FROZEN)
     if not freezes:
         return PlanClaim(order="not_in_log" if in_folder else "not_frozen")
@@ -75,13 +77,14 @@ def _places(tables: str) -> Places:
 
 def log_facts(log: TrialLog, *, n_disagreements: int) -> LogFacts:
     """Return what the log tells beside the order of the plan."""
-    runs = log.of(Event.ESTIMATED)
+    runs, again = log.of(Event.ESTIMATED), log.last(Event.BEGUN_AGAIN)
     return LogFacts(
         state=log.state,
         n_disagreements=n_disagreements,
         runs=tuple(entry.time for entry in runs),
         n_results=len({entry.detail["results_sha256"] for entry in runs}),
-        n_draws=len(log.of(*DRAWS)) if log.is_usable else None,
+        n_draws=len(log.of(*DRAWS)) if log.is_complete else None,
+        begun_again=(again.time, again.detail["reason"]) if again is not None else ("", ""),
     )
 
 
@@ -117,20 +120,37 @@ def disagreements(trial: Trial) -> Iterator[str]:
     What is not in the folder any more disagrees where nothing makes it anew: the plan and the draw. A log that is
     missing or broken is not compared.
     """
-    log, paths = trial.log(), trial.paths
+    log = trial.log()
     if not log.is_usable:
         return
-    frozen, drawn = log.last(Event.PLAN_FROZEN), log.last(*DRAWS)
-    plan, record = sha256_of_file(paths.plan / FROZEN), _json(paths.allocation / RECORD, "allocation_sha256")
+    found = folder_hashes(trial)
+    frozen = log.naming("protocol_sha256", Event.PLAN_FROZEN)
+    drawn = log.naming("allocation_sha256", *DRAWS)
+    plan, record = found["protocol_sha256"], found["allocation_sha256"]
     yield from _compared("The plan in plan/", plan, frozen, "protocol_sha256")
     yield from _gone("The plan", plan, frozen)
     yield from _compared("The draw in allocation/", record, drawn, "allocation_sha256")
     yield from _gone("The draw", record, drawn)
-    data, estimates = _json(paths.store / CONTENT, "sha256"), sha256_of_file(paths.results / ESTIMATES)
-    estimated = log.last(Event.ESTIMATED)
-    yield from _compared("What is in store/", data, log.last(Event.COLLECTED), "data_sha256")
-    yield from _compared("What is in results/estimates.csv", estimates, estimated, "estimates_sha256")
-    yield from _compared("What is in results/", outputs_hash(paths.results), estimated, "results_sha256")
+    for what, fact, event in (
+        ("What is in store/", "data_sha256", Event.COLLECTED),
+        ("What is in results/estimates.csv", "estimates_sha256", Event.ESTIMATED),
+        ("What is in results/", "results_sha256", Event.ESTIMATED),
+    ):
+        yield from _compared(what, found[fact], log.naming(fact, event), fact)
+
+
+def folder_hashes(trial: Trial) -> dict[str, str]:
+    """Return the hashes of what the log tells of, as it is in the folder now; "" for what is not there."""
+    paths = trial.paths
+    return {
+        "protocol_sha256": sha256_of_file(paths.plan / FROZEN),
+        "allocation_sha256": _json(paths.allocation / RECORD, "allocation_sha256"),
+        "data_sha256": _json(paths.store / CONTENT, "sha256"),
+        "estimates_sha256": sha256_of_file(paths.results / ESTIMATES),
+        "results_sha256": outputs_hash(paths.results),
+        "documents_sha256": outputs_hash(paths.reports),
+        "site_sha256": outputs_hash(paths.site),
+    }
 
 
 def _compared(what: str, found: str, last: LogEntry | None, fact: str) -> Iterator[str]:
@@ -203,5 +223,9 @@ def _documents(trial: Trial) -> Iterator[str]:
     log, paths = trial.log(), trial.paths
     if log.is_usable:
         reported, published = outputs_hash(paths.reports), outputs_hash(paths.site)
-        yield from _compared("What is in output/reports/", reported, log.last(Event.REPORTED), "documents_sha256")
-        yield from _compared("What is in output/site/", published, log.last(Event.PUBLISHED), "site_sha256")
+        yield from _compared(
+            "What is in output/reports/", reported, log.naming("documents_sha256", Event.REPORTED), "documents_sha256"
+        )
+        yield from _compared(
+            "What is in output/site/", published, log.naming("site_sha256", Event.PUBLISHED), "site_sha256"
+        )

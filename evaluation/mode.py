@@ -50,7 +50,7 @@ def is_practice(root: Path) -> bool:
 def created_as(root: Path) -> str:
     """Return what the first entry of the log says of the folder; "" where it says nothing."""
     entries = read_log(root).entries
-    if not entries or entries[0].event != Event.CREATED:
+    if not entries or entries[0].event not in (Event.CREATED, Event.BEGUN_AGAIN):
         return ""
     return entries[0].detail.get("mode", "")
 

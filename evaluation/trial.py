@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from randomisation.commitment import Commitment
     from randomisation.draw import Allocation
     from randomisation.later import Replacement
+    from randomisation.log import LogEntry
     from reports.evidence import Evidence
 
 Progress = Callable[[str, int, int], None]
@@ -261,6 +262,13 @@ class Trial:
     def log(self) -> TrialLog:
         """Return the log: what was frozen, committed to, drawn, taken in, estimated, decided, reported, and when."""
         return read_log(self.paths.root)
+
+    def begin_log_again(self, *, reason: str) -> LogEntry:
+        """Begin a log again that is lost for good; every document will say that the earlier one is lost."""
+        from evaluation.log_again import begin_again
+
+        with alone(self.paths.root):
+            return begin_again(self, reason=reason)
 
     def plan(self, *, freeze: bool = False, reason: str = "") -> PlanState:
         """Say how the protocol stands to the frozen plan.

@@ -29,6 +29,7 @@ class Event(StrEnum):
     """What happened, in the words of the log."""
 
     CREATED = "created"
+    BEGUN_AGAIN = "begun again"
     PLAN_FROZEN = "plan frozen"
     COMMITTED = "committed"
     DRAWN = "drawn"
@@ -49,12 +50,15 @@ class Event(StrEnum):
 DRAWS = (Event.DRAWN, Event.ADOPTED)
 """What the log calls a first draw, made here or elsewhere."""
 
-NAMED = ("plan", "allocation", "store", "results", "decisions.jsonl")
+NAMED = ("plan", "allocation", "store", "results", "decisions.jsonl", "balance", "output/reports", "output/site")
 """What the log tells of: where one of them is there and the log is not, the log is missing."""
 
-LogState = Literal["whole", "empty", "missing", "broken"]
+LogState = Literal["whole", "begun_again", "empty", "missing", "broken"]
 
-_RESTORE = "Bring it back from a copy; lines are only ever added at its end."
+_RESTORE = (
+    "Bring it back from a copy; lines are only ever added at its end. If it is lost for good: `crocoos log"
+    " --begin-again --reason ...`, and every document will say so."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +68,8 @@ class TrialLog:
     Parameters
     ----------
     state
-        "whole"; "empty" where nothing has happened yet; "missing" where something has, and there is no log; "broken"
+        "whole"; "begun_again" where an earlier one is lost for good and the first line says so;
+        "empty" where nothing has happened yet; "missing" where something has, and there is no log; "broken"
         where a line cannot be read, or was changed, moved or taken out.
     entries
         Oldest first; of a broken log those before the break.
@@ -79,6 +84,11 @@ class TrialLog:
     @property
     def is_usable(self) -> bool:
         """Whether it can be believed and added to."""
+        return self.state in ("whole", "begun_again", "empty")
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it tells of all that happened in the trial."""
         return self.state in ("whole", "empty")
 
     @property
@@ -94,6 +104,12 @@ class TrialLog:
         """Return the last entry of some events; None without any."""
         found = self.of(*events)
         return found[-1] if found else None
+
+    def naming(self, fact: str, *events: Event) -> LogEntry | None:
+        """Return the last entry of some events or, of a log that was begun again, the first one if it has the fact."""
+        found = self.of(*events)
+        again = [entry for entry in self.of(Event.BEGUN_AGAIN) if fact in entry.detail]
+        return found[-1] if found else again[0] if again else None
 
     def checked(self) -> tuple[LogEntry, ...]:
         """Return the entries of a log that can be believed.
@@ -150,7 +166,8 @@ def _read(content: bytes) -> TrialLog:
         return TrialLog(state="broken", entries=tuple(entries[:n_whole]), problems=problems)
     if not content.endswith(b"\n"):
         return TrialLog(state="broken", entries=tuple(entries), problems=("its last line is not whole.",))
-    return TrialLog(state="whole", entries=tuple(entries))
+    state: LogState = "begun_again" if entries[0].event == Event.BEGUN_AGAIN else "whole"
+    return TrialLog(state=state, entries=tuple(entries))
 
 
 def append_event(trial: Trial, event: Event, detail: Mapping[str, str]) -> LogEntry:
@@ -173,6 +190,15 @@ def append_event(trial: Trial, event: Event, detail: Mapping[str, str]) -> LogEn
     entries = _appended(trial, event, detail)
     write_whole(trial.paths.log, _content(entries))
     return entries[-1]
+
+
+def write_first(trial: Trial, event: Event, detail: Mapping[str, str]) -> LogEntry:
+    """Write the first line of a log in place of one that is lost."""
+    from randomisation.log import append
+
+    entries = append((), event=str(event), detail=detail, time=trial.clock().isoformat(timespec="seconds"))
+    write_whole(trial.paths.log, _content(entries))
+    return entries[0]
 
 
 Detail = Mapping[str, str] | Callable[[Path], Mapping[str, str]]

@@ -713,6 +713,10 @@ def small_problem(values: dict[str, Any]) -> str:
 # 6. The log
 
 
+BEGUN_AGAIN = "begun again"
+"""Event of the first line of a log whose predecessor is lost; it names the draw and the later steps of then."""
+
+
 def entry_of(line: bytes) -> dict[str, Any]:
     """Return the entry that a line is; nothing if it is not as entries are written: section 13 of ALGORITHM.md."""
     try:
@@ -743,6 +747,11 @@ def draw_finding(log: Sequence[dict[str, Any]], record: Record, published: str) 
     """Say whether the last entry of a log is the record's draw, and whether a commitment precedes it."""
     if not log or any(log[-1]["detail"].get(name) != value for name, value in record.in_log().items()):
         return False, "The last draw in the log is not the one in the record."
+    if log[-1]["event"] == BEGUN_AGAIN:
+        return (
+            not published,
+            "An earlier log is lost: nothing shows whether a commitment preceded, nor how often anybody drew.",
+        )
     stated = log[-1]["detail"].get("commitment_sha256")
     if not stated:
         return not published, "No commitment preceded the draw: nothing here shows that the seed was not chosen."
@@ -755,6 +764,8 @@ def draw_finding(log: Sequence[dict[str, Any]], record: Record, published: str) 
 def compare_later(log: Sequence[dict[str, Any]], options: argparse.Namespace) -> list[str]:
     """Say where the records of what came after the last draw are not those that the log names."""
     named = [entry["detail"].get("record_sha256", "") for entry in log if entry["event"] in ("added", "replaced")]
+    if log and log[0]["event"] == BEGUN_AGAIN:
+        named = [digest for _, digest in json.loads(log[0]["detail"]["later"])] + named
     held = [
         hashlib.sha256(content_of(path).replace(b"\r\n", b"\n")).hexdigest() for _, path in later_files(options.record)
     ]
@@ -770,20 +781,22 @@ def check_log(record: Record | None, options: argparse.Namespace) -> tuple[list[
     entries = [entry_of(line) for line in content_of(options.log).splitlines(keepends=True)]
     log, problems = [entry for entry in entries if entry], first_break(entries)
     draws = [place for place, entry in enumerate(log) if entry["event"] in ("drawn", "adopted")]
+    is_lost = bool(log) and log[0]["event"] == BEGUN_AGAIN
     digest = hashlib.sha256(content_of(options.record).replace(b"\r\n", b"\n")).hexdigest()
     named = any(entry["detail"].get("record_sha256") == digest for entry in log)
     held, said = named, f"The log {'names' if named else 'does not name'} this record."
     if record and not named:
-        held, said = draw_finding(log[: draws[-1] + 1] if draws else [], record, options.commitment)
+        held, said = draw_finding(log[: draws[-1] + 1] if draws else log[: int(is_lost)], record, options.commitment)
         if options.allocation:
-            problems = problems + compare_later(log[draws[-1] + 1 :] if draws else [], options)
+            problems = problems + compare_later(log[draws[-1] + 1 :] if draws else log if is_lost else [], options)
     notes = [said] if held else []
     for place, entry in enumerate(log):
         told = {name: entry["detail"][name] for name in TOLD if entry["detail"].get(name)}
         told |= {"reason": "none given"} if place in draws[1:] and "reason" not in told else {}
         facts = "".join(f", {name.replace('_', ' ')}: {text}" for name, text in told.items())
         notes.append(f"Line {entry['sequence']} of the log, {entry['time']}: {entry['event']}{facts}.")
-    notes.append(f"In the log the schools were drawn {'once' if len(draws) == 1 else f'{len(draws)} times'}.")
+    if not is_lost:
+        notes.append(f"In the log the schools were drawn {'once' if len(draws) == 1 else f'{len(draws)} times'}.")
     if not problems and log:
         notes.append(f"The chain of {len(log)} lines holds; lines cut off at its end would change its last hash:")
         notes.append(log[-1]["sha256"])

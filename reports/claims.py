@@ -21,10 +21,11 @@ PlanOrder = Literal[
     "not_in_log",
     "log_missing",
     "log_broken",
+    "log_begun_again",
 ]
 """When the plan was frozen, or why nobody can tell."""
 
-LogState = Literal["whole", "empty", "missing", "broken"]
+LogState = Literal["whole", "begun_again", "empty", "missing", "broken"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,8 @@ class PlanClaim:
     order
         "before_data": before outcome data were taken in; "after_data": after that, before results were computed;
         "after_results": after results had been computed; "not_frozen"; "gone", "altered": plan/ does not hold the plan
-        that was frozen; "not_in_log": plan/ holds one that the log does not name; "log_missing", "log_broken".
+        that was frozen; "not_in_log": plan/ holds one that the log does not name; "log_missing",
+        "log_broken", "log_begun_again".
     frozen
         When the plan in force was frozen, as the log has it.
     data
@@ -80,6 +82,8 @@ class LogFacts:
         How many different results these runs gave.
     n_draws
         How often anybody drew or adopted an allocation; None where the log cannot say.
+    begun_again
+        When and why a log was begun in place of one that is lost.
     """
 
     state: LogState = "whole"
@@ -87,6 +91,7 @@ class LogFacts:
     runs: tuple[str, ...] = ()
     n_results: int = 0
     n_draws: int | None = 1
+    begun_again: tuple[str, str] = ("", "")
 
 
 def time_phrase(words: Words, text: str) -> str:
@@ -127,6 +132,19 @@ def _order(claim: PlanClaim, words: Words) -> str:
                 time=time,
                 first=time_phrase(words, claim.runs[0]),
             )
+        case _:
+            return _unshown(claim, words)
+
+
+def _unshown(claim: PlanClaim, words: Words) -> str:
+    """Say why nothing shows when the plan was frozen."""
+    time = time_phrase(words, claim.frozen)
+    match claim.order:
+        case "log_begun_again":
+            return words.text(
+                "The trial’s earlier log is lost: nothing shows whether the analysis plan was frozen before data or"
+                " results were seen."
+            )
         case "not_frozen":
             return words.text("The analysis plan was not frozen.")
         case "gone":
@@ -139,7 +157,7 @@ def _order(claim: PlanClaim, words: Words) -> str:
             return words.text("The trial’s log does not name the analysis plan: nothing shows when it was frozen.")
         case "log_missing":
             return words.text("The trial’s log is missing: nothing shows when the analysis plan was frozen.")
-        case "log_broken":
+        case _:
             return words.text("The trial’s log was damaged or edited: nothing shows when the analysis plan was frozen.")
 
 
@@ -149,7 +167,14 @@ def log_sentences(facts: LogFacts, words: Words) -> Iterator[str]:
         yield words.text("The trial’s log is missing: nothing shows what was done when, and how often.")
     elif facts.state == "broken":
         yield words.text("The trial’s log was damaged or edited: nothing shows what was done when, and how often.")
-    elif facts.n_disagreements:
+    elif facts.state == "begun_again":
+        yield words.text(
+            "The trial’s log was lost and begun again on {time} ({reason}): nothing shows what was done before, and how"
+            " often.",
+            time=time_phrase(words, facts.begun_again[0]),
+            reason=facts.begun_again[1],
+        )
+    if facts.n_disagreements:
         yield words.plural(
             "In {n} matter, what is in the trial’s folder is not what its log names.",
             "In {n} matters, what is in the trial’s folder is not what its log names.",

@@ -40,9 +40,18 @@ SHORT, WIDTH = 12, 96
 
 @click.command()
 @trial_folder
-def log(folder: Path, *, as_json: bool) -> None:
+@click.option(
+    "--begin-again", is_flag=True, help="Begin a log again that is lost for good; every document will say so."
+)
+@click.option("--reason", default="", help="With --begin-again: how it was lost.")
+def log(folder: Path, *, as_json: bool, begin_again: bool, reason: str) -> None:
     """Print the trial's log, a line for each event; exits with 1 when it is missing or broken."""
-    found = open_trial(folder).log()
+    if reason and not begin_again:
+        raise click.UsageError("--reason belongs to --begin-again.")
+    trial = open_trial(folder)
+    if begin_again:
+        trial.begin_log_again(reason=reason)
+    found = trial.log()
     values = {
         "state": found.state,
         "problems": list(found.problems),
@@ -67,7 +76,7 @@ def _lines(found: TrialLog) -> list[str]:
         day = entry.time[:10]
         lines += [f"  {row}", *_facts(entry)]
     problems = [f"Problem: {problem}" for problem in found.problems]
-    if found.state == "whole":
+    if found.state in ("whole", "begun_again"):
         problems = [f"{count(len(found.entries), 'line', 'lines')}, unbroken. Hash of the last one:", found.last_sha256]
     return [*lines, *(problems or ["Nothing has happened yet."])]
 

@@ -157,7 +157,9 @@ def _fresh(trial: Trial) -> bool:
 
 def _last_draw(log: Sequence[LogEntry]) -> LogEntry | None:
     """Return what the log says of the last draw; None without any."""
-    return next((entry for entry in reversed(log) if entry.event in DRAWS), None)
+    found = [entry for entry in log if entry.event in DRAWS]
+    again = [one for one in log if one.event == Event.BEGUN_AGAIN and "allocation_sha256" in one.detail]
+    return found[-1] if found else again[0] if again else None
 
 
 def _is_named(record: AllocationRecord, entry: LogEntry) -> bool:
@@ -274,17 +276,17 @@ def _log_problems(log: Sequence[LogEntry], record: AllocationRecord) -> list[str
     """Compare the last draw in the log, and the commitment that it names, with the record."""
     from randomisation.commitment import commitment_hash
 
-    last = [entry for entry in log if entry.event in DRAWS][-1:]
-    if not last or last[0].detail.get("allocation_sha256") != record.allocation_sha256:
+    last = _last_draw(log)
+    if last is None or last.detail.get("allocation_sha256") != record.allocation_sha256:
         return ["The last draw in the log is not the one in the record."]
-    detail, problems = last[0].detail, []
+    detail, problems = last.detail, []
     if any(detail.get(name) != value for name, value in record.facts.items()):
         problems.append(
             "The record's frame, design, seed or labels of arms are not those in the log: one of them was changed."
         )
     committed = detail.get("commitment_sha256")
     if committed:
-        earlier = [entry for entry in log[: last[0].sequence - 1] if entry.event == Event.COMMITTED]
+        earlier = [entry for entry in log[: last.sequence - 1] if entry.event == Event.COMMITTED]
         if not earlier or earlier[-1].detail.get("commitment_sha256") != committed:
             problems.append("No commitment to this frame and design precedes the draw in the log.")
         if commitment_hash(record) != committed:
@@ -308,6 +310,10 @@ def _changed_files(trial: Trial) -> list[str]:
 
 def _history(log: Sequence[LogEntry]) -> tuple[str, ...]:
     """Say whether a commitment preceded the draw, and how often anybody drew."""
+    again = next((entry for entry in log if entry.event == Event.BEGUN_AGAIN), None)
+    if again is not None:
+        why = f"The log was lost and begun again at {again.time} ({again.detail['reason']})"
+        return (f"{why}: nothing shows whether a commitment preceded the draw, nor how often anybody drew.",)
     draws = [entry for entry in log if entry.event in DRAWS]
     notes = []
     if draws and draws[-1].event == "drawn":

@@ -92,7 +92,7 @@ def draw_facts(trial: Trial) -> DrawFacts:
         drawn_at=tuple((entry.time, entry.detail.get("reason", "")) for entry in draws),
         committed_at=before[-1].time if before else "",
         commitment_sha256=committed,
-        is_log_known=trial.log().is_usable,
+        is_log_known=trial.log().is_complete,
         seed_source=before[-1].detail.get("seed_source", "") if before else "",
         labels={name: labels[name][:1].lower() + labels[name][1:] for name in labels},
         value_labels=dict(trial.protocol.countries) if record.design.strata[:1] == ("country",) else {},

@@ -64,7 +64,8 @@ def commit(trial: Trial, *, seed_source: str, reason: str) -> Commitment:
     before = pending(log.checked())
     if before is not None and before.detail.get("commitment_sha256") == made.sha256:
         return made
-    if log.of(Event.COMMITTED, *DRAWS) and not reason.strip():
+    named = log.of(Event.COMMITTED) or log.naming("allocation_sha256", *DRAWS)
+    if named and not reason.strip():
         what = "other schools or another design were committed to" if before else "the schools were drawn before"
         raise DesignError(_PLACE, f"{what}.", _REPLACED)
     _write(trial, made, seed_source=seed_source, reason=reason)

@@ -388,6 +388,13 @@ def later_entries(log: Sequence[LogEntry]) -> tuple[LogEntry, ...]:
     return tuple(entry for entry in log[since:] if entry.event in (Event.ADDED, Event.REPLACED))
 
 
+def _steps_before_the_loss(log: Sequence[LogEntry]) -> list[tuple[str, str]]:
+    """Return the steps that a log names which was begun again after them, if no first draw has followed."""
+    if not log or log[0].event != Event.BEGUN_AGAIN or any(entry.event in DRAWS for entry in log):
+        return []
+    return [(event, digest) for event, digest in json.loads(log[0].detail["later"])]
+
+
 def later_problems(trial: Trial, log: Sequence[LogEntry]) -> list[str]:
     """Return what is wrong with the steps after the draw: their draws, their order, what the log says of them."""
     from evaluation.stages.assign import read_allocation_record
@@ -395,7 +402,8 @@ def later_problems(trial: Trial, log: Sequence[LogEntry]) -> list[str]:
     steps = later_steps(trial)
     problems = []
     told = later_entries(log)
-    if [(step.event, step.sha256) for step in steps] != [(one.event, one.detail.get("record_sha256")) for one in told]:
+    named = [*_steps_before_the_loss(log), *((one.event, one.detail.get("record_sha256")) for one in told)]
+    if [(step.event, step.sha256) for step in steps] != named:
         problems.append("The steps after the draw are not those of the log: one was changed, taken out or put in.")
     if [step.number for step in steps] != list(range(1, len(steps) + 1)):
         problems.append("A step after the draw is missing.")

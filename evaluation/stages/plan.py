@@ -64,7 +64,7 @@ def plan(trial: Trial, *, freeze: bool, reason: str = "") -> PlanState:
     frame_findings(trial)
     if not freeze:
         return trial.plan_state
-    entry, state = trial.log().last(Event.PLAN_FROZEN), trial.plan_state
+    entry, state = trial.log().naming("protocol_sha256", Event.PLAN_FROZEN), trial.plan_state
     trial.log().checked()
     named = entry.detail["protocol_sha256"] if entry is not None else ""
     if state.frozen and state.sha256 == named and not state.changes:

@@ -116,7 +116,9 @@ def _later(facts: Mapping[str, object], words: Words) -> Iterable[str]:
 def _warnings(evidence: Evidence, words: Words) -> Iterable[Block]:
     facts, draws = evidence.design, evidence.log.n_draws
     if draws is None:
-        said = words.text("The trial’s log is missing or damaged: nothing shows how often schools were drawn.")
+        said = words.text(
+            "The trial’s log is missing, damaged or lost in part: nothing shows how often schools were drawn."
+        )
         yield Note(kind="caution", title=words.text("Number of draws not known"), text=inline(said))
     elif draws > 1:
         said = words.plural(

@@ -15,14 +15,17 @@ from click.testing import CliRunner
 
 from analysis.simulation import SimulatedTrial
 from data_schema.errors import CrocoosError, DesignError, StaleError
+from evaluation.claims import claims_of
 from evaluation.cli.main import crocoos as command_line
 from evaluation.rehearsal.rehearse import rehearse
 from evaluation.stages.certificate import draw_facts
 from evaluation.stages.redraws import redraws
 from evaluation.trial import Trial
 from randomisation import verify_allocation as program
+from reports.claims import log_sentences, plan_sentences
 from reports.sections.certificate import certificate
 from reports.sections.design import allocation
+from reports.words import words
 from tests.support.block_text import texts
 from tests.support.trials import SEED, clock, killed_at, short_protocol, small_trial
 
@@ -332,3 +335,41 @@ def test_the_certificate_says_what_is_not_known_without_a_log(trial: Trial, dama
     assert "nothing was published" not in said
     assert "not known, since the trial’s log is missing" in said
     assert "joined later" in said
+
+
+@pytest.mark.parametrize("damage", ["missing", "edited"])
+def test_a_log_that_is_lost_is_begun_again_and_the_loss_is_told_for_good(trial: Trial, damage: str) -> None:
+    trial.add_late(trial.paths.root / "late.csv", seed="77")
+    trial.plan(freeze=True)
+    log, folder = trial.paths.log, str(trial.folder)
+    assert "it is not lost" in crocoos("log", folder, "--begin-again", "--reason", "none")[1]
+    log.unlink() if damage == "missing" else log.write_bytes(log.read_bytes().replace(b"drawn", b"drown", 1))
+    assert "--begin-again" in crocoos("assign", folder)[1]
+    assert "no reason is given" in crocoos("log", folder, "--begin-again")[1]
+    code, text = crocoos("log", folder, "--begin-again", "--reason", "the disk failed")
+    assert (code, "the disk failed" in text) == (0, True), text
+    first = trial.log().entries[0]
+    assert (first.event, first.detail["mode"], first.detail["lost"] == "missing") == (
+        ("begun again", "practice", damage == "missing")
+    )
+    assert trial.is_practice
+    for _ in range(2):
+        assert trial.verify().ok, trial.verify().problems
+        assert any("nothing shows whether a commitment preceded" in note for note in trial.verify().notes)
+        trial.assign()
+        trial.plan(freeze=True)
+    with pytest.raises(DesignError):
+        trial.assign(seed="another")
+    rehearse(trial.paths.root, seed=SEED, spec=SimulatedTrial.small())
+    trial.collect()
+    plan, facts = claims_of(trial)
+    assert (plan.order, plan.is_prior, facts.state, facts.n_draws, facts.n_disagreements) == (
+        ("log_begun_again", False, "begun_again", None, 0)
+    )
+    said = " ".join([*plan_sentences(plan, words("en")), *log_sentences(facts, words("en"))])
+    assert "nothing shows whether the analysis plan was frozen before" in said
+    assert re.search(r"begun again on \S+ \S+ UTC \(the disk failed\): nothing shows what was done before", said)
+    assert "nothing was published" not in " ".join(texts(certificate(draw_facts(trial), "en")))
+    files = [str(trial.paths.allocation / name) for name in ("record.json", "allocation.csv")]
+    schools = str(trial.paths.root / "schools.csv")
+    assert program.main([files[0], schools, "--allocation", files[1], "--log", str(log)]) == 0

@@ -28,7 +28,7 @@ class Claim:
 CLAIMS = (
     Claim(
         topic="When the plan was frozen, and what it replaced",
-        says=("reports.claims:_order", "reports.claims:plan_sentences"),
+        says=("reports.claims:_order", "reports.claims:_unshown", "reports.claims:plan_sentences"),
         decides=("evaluation.claims:plan_claim",),
         reads="the order of the lines of `log.jsonl`, the hash of `plan/trial.toml`, and where outcomes are read from",
     ),
