@@ -107,7 +107,7 @@ MATCHED = all_of(
 CONSTRAINED = put("design.constraint", {"variables": ["size"], "best_share": 0.1})
 MINIMISED = put("design.kind", "minimisation")
 BINARY = all_of(
-    own(field("rate", "number", minimum=0, maximum=1), field("hobby"), table="status"),
+    own(field("rate", "whole_number", minimum=0, maximum=1), field("hobby"), table="status"),
     put("outcomes.0.field", "rate"),
     put("outcomes.0.event", []),
     put("outcomes.0.missing", []),
@@ -397,6 +397,30 @@ TABLES = {
         drop("outcomes.0.event_words"), (put("outcomes.0.event_words", "left school early"),)
     ),
     "binary without an event": Scenario(put("outcomes.0.event", [])),
+    "binary number": Scenario(
+        own(field("rate", "number"), table="status"),
+        (
+            own(field("rate", "whole_number", minimum=0, maximum=1), table="status"),
+            own(field("rate", "yes_no"), table="status"),
+            all_of(
+                own(field("rate", "code", codes=[{"name": "high"}, {"name": "low"}]), table="status"),
+                put("outcomes.0.event", ["high"]),
+            ),
+        ),
+        setting=BINARY,
+    ),
+    "binary scale": Scenario(
+        all_of(put("outcomes.1.kind", "binary"), put("outcomes.1.event_words", "felt at home")),
+        (
+            all_of(drop("outcomes.1.items"), put("outcomes.1.field", "at_home")),
+            # The words went with the kind; with it they are a problem that says so.
+            all_of(put("outcomes.1.kind", "continuous"), drop("outcomes.1.event_words")),
+        ),
+        setting=all_of(
+            own(field("at_home", "yes_no"), table="survey"),
+            drop("analyses.4"),
+        ),
+    ),
     "binary text": Scenario(put("outcomes.0.field", "hobby"), (put("outcomes.0.field", "rate"),), setting=BINARY),
     "mean of text": Scenario(
         put("outcomes.3.field", "class_then"),
