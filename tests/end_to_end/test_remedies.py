@@ -363,6 +363,8 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
 """Text of a remedy to the ways in which it is seen."""
 
 ELSEWHERE: Mapping[str, str] = {
+    "Bring it back from a copy; lines are only ever added at its end. If it is lost for good: `crocoos log "
+    "--begin-again --reason ...`, and every document will say so.": "test_later_schools.py",
     "Answer the newest questions, which `crocoos collect` wrote.": "test_queries_and_answers.py",
     "If one of the two files corrects the other, withdraw the older one: `crocoos withdraw OLDER --superseded-by NEWER "
     "--reason TEXT`. Otherwise schools are asked row by row.": "test_decisions.py",
