@@ -19,6 +19,7 @@ from analysis.terms import Columns
 _STEPS = 200
 _TOLERANCE = 1e-11
 _INFINITE = 15.0
+"""Log odds or log rates beyond this are on their way to infinity; differences of means have no bound."""
 _MOST_CORRELATION = 0.99
 
 
@@ -114,11 +115,13 @@ def solve_equations(equations: Equations, *, exchangeable: bool) -> Solution:
     from statsmodels.tools.sm_exceptions import ModelWarning, PerfectSeparationWarning
 
     groups = np.repeat(np.arange(len(equations.sizes)), equations.sizes.astype(int))
+    # The search ends at an absolute size of the score: means are searched in standard deviations, whatever their unit.
+    unit = float(equations.y.std()) if equations.link == "identity" else 1.0
     model = GEE(
-        equations.y,
+        equations.y / unit,
         equations.x,
         groups=groups,
-        offset=equations.offset,
+        offset=equations.offset / unit,
         family=_family(equations.link),
         cov_struct=_working_correlation(float(equations.sizes.max()), exchangeable=exchangeable),
     )
@@ -138,8 +141,8 @@ def solve_equations(equations: Equations, *, exchangeable: bool) -> Solution:
             found = model.fit(ddof_scale=0, maxiter=_STEPS, ctol=_TOLERANCE)
     except (np.linalg.LinAlgError, ValueError, PerfectSeparationWarning):  # coefficients have left all bounds
         return none
-    beta = np.asarray(found.params)
-    if not found.converged or not float(np.abs(beta).max()) < _INFINITE:
+    beta = np.asarray(found.params) * unit
+    if not found.converged or (equations.link != "identity" and not np.abs(equations.x @ beta).max() < _INFINITE):
         return none
     rho = float(np.asarray(found.cov_struct.dep_params)) if exchangeable else 0.0
     information, score = _by_school(equations, beta, rho)

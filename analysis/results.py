@@ -357,7 +357,7 @@ def t_estimate(
     error = std_error if test_error is None else test_error
     if not (math.isfinite(estimate) and std_error > 0 and error > 0 and df > 0):
         reason = "The schools are too few for the columns of the model, or the outcome varies too little, for an error."
-        return replace(shared, status="failed", reason=reason)
+        return replace(failed_row(shared), reason=reason)
     statistic = estimate / error
     half = float(stats.t.isf((1 - shared.conf_level) / 2, df)) * error
     return replace(

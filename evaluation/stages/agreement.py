@@ -14,7 +14,7 @@ from evaluation.units import drawn_from
 from evaluation.wording import differences_between, exchanged_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
 
@@ -112,12 +112,16 @@ def refuse_disagreement(place: str, problems: Iterable[str]) -> None:
     """
     listed = list(problems)
     if listed:
-        more = f" (and {len(listed) - 1} more)" if len(listed) > 1 else ""
         raise StaleError(
             place,
-            f"the draw's record is contradicted: {listed[0]}{more}",
+            f"the draw's record is contradicted: {listed[0]}{_and_more(listed)}",
             "Put back what was changed since the draw; `crocoos verify` lists all of it.",
         )
+
+
+def _and_more(items: Sequence[object]) -> str:
+    """Return how many there are beside the first, in brackets; "" when it is the only one."""
+    return f" (and {len(items) - 1} more)" if len(items) > 1 else ""
 
 
 def table_problems(name: str, found: pd.DataFrame, expected: pd.DataFrame) -> list[str]:
@@ -143,13 +147,13 @@ def table_problems(name: str, found: pd.DataFrame, expected: pd.DataFrame) -> li
         ("lacks", sorted(set(wanted.index) - set(rows.index))),
         ("has a school that no record has:", sorted(set(rows.index) - set(wanted.index))),
     ):
-        problems += [f"{name} {what} '{schools[0]}' (and {len(schools) - 1} more)."] if schools else []
+        problems += [f"{name} {what} '{schools[0]}'{_and_more(schools)}."] if schools else []
     both = sorted(set(wanted.index) & set(rows.index))
     for column in wanted.columns:
         other = [school for school in both if rows.loc[school, column] != wanted.loc[school, column]]
         if other:
             problems.append(
                 f"{name} has '{rows.loc[other[0], column]}' as the {column} of the school '{other[0]}', the record "
-                f"'{wanted.loc[other[0], column]}' (and {len(other) - 1} more)."
+                f"'{wanted.loc[other[0], column]}'{_and_more(other)}."
             )
     return problems

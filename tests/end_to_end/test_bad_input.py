@@ -206,13 +206,8 @@ def test_an_outcome_that_is_missing_everywhere_fails_alone(trial: Trial) -> None
 
 def test_a_trial_in_one_country_runs_to_its_site(tmp_path: Path) -> None:
     text = small_protocol().replace('HU = "Hungary"\n', "")
-    whole = small_trial(tmp_path / "whole")
-    frame = pd.read_csv(whole.paths.root / "schools.csv", dtype=str, keep_default_na=False)
-    folder = tmp_path / "trial"
-    folder.mkdir()
-    frame[frame["country"] == "RS"].to_csv(folder / "schools.csv", index=False)
-    (folder / "trial.toml").write_text(text, encoding="utf-8")
-    trial = estimated_trial(folder, text=text)
+    trial = estimated_trial(tmp_path / "trial", text=text)
+    assert set(pd.read_csv(trial.paths.root / "schools.csv", dtype=str)["country"]) == {"RS"}
     made = trial.report()
     assert [document.kind for document in made.documents] == ["summary", "report"]
     assert trial.publish().start.exists()

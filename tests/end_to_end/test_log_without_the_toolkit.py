@@ -22,8 +22,14 @@ Entry = dict[str, object]
 
 @pytest.fixture(scope="module")
 def drawn_twice(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("twice") / "trial"
-    trial = small_trial(folder, text=small_protocol().replace('seed = "a lottery"', 'seed = ""'))
+    root = tmp_path_factory.mktemp("twice")
+    practised = small_trial(root / "practice", text=small_protocol().replace('seed = "a lottery"', 'seed = ""'))
+    # A real trial with the schools of the practice: its log begins with the first commitment.
+    folder = root / "trial"
+    folder.mkdir()
+    for name in ("trial.toml", "schools.csv"):
+        shutil.copy(practised.paths.root / name, folder / name)
+    trial = Trial(folder, clock=clock)
     trial.commit(seed_source="the lottery of 1 March")
     trial.reveal(seed="4 19 33")
     trial.commit(reason="a school was missing", seed_source="the lottery of 8 March")

@@ -52,8 +52,9 @@ def _text_of(node: ast.AST) -> str:
     if isinstance(node, ast.JoinedStr):
         parts = [part.value if isinstance(part, ast.Constant) else "{}" for part in ast.iter_child_nodes(node)]
         return "".join(map(str, parts))
-    is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
-    return re.sub(r"\{\w+\}", "{}", str(node.value)) if is_text else ""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return re.sub(r"\{\w+\}", "{}", node.value)
+    return ""
 
 
 def nothing(_: Path) -> None:

@@ -108,6 +108,8 @@ def test_the_same_inputs_give_the_same_results_documents_and_site(trial: Trial, 
     again = estimated_trial(tmp_path / "trial")
     again.report()
     again.publish()
+    trial.certificate()
+    again.certificate()
     for folder in ("plan", "allocation", "results", "balance", "output"):
         first = {
             path.relative_to(trial.paths.root): content
@@ -215,7 +217,8 @@ def test_an_edited_allocation_does_not_verify(copy: Trial) -> None:
     path.write_text(text.replace(",pilot", ",control", 1), encoding="utf-8")
     found = copy.verify()
     assert not found.ok
-    assert "allocation.csv and record.json differ" in found.problems[0]
+    assert "allocation.csv has 'control' as the arm of the school" in found.problems[0]
+    assert "the record 'pilot'" in found.problems[0]
     with pytest.raises(StaleError, match="assign"):
         copy.impact()
 

@@ -202,7 +202,7 @@ def test_pupils_before_the_start_and_without_a_time_are_left_out_and_counted() -
     ("frame", "question", "words"),
     [
         (SMALL.assign(status="away"), QUESTION, "neither the event"),
-        (SMALL.assign(arm="third"), QUESTION, "is not an arm"),
+        (SMALL.assign(arm="third"), QUESTION, "is not one of the arms"),
         (SMALL.assign(school="one"), QUESTION, "more than one arm"),
         (SMALL.drop(columns="time"), QUESTION, "no column 'time'"),
         (SMALL.assign(time=-1.0), QUESTION, "no pupil has one above 0"),
