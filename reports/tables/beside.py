@@ -57,14 +57,14 @@ def beside_table(evidence: Evidence, words: Words, *, anchor: str = "outcomes") 
             )
     here = place_label(evidence, words, focus(evidence))
     together = place_label(evidence, words, "")
-    compared = adjusted_head(evidence, words)
+    adjusted = adjusted_head(evidence, words)
     return table(
         words,
         words.text("Outcomes at a glance: {country}, and all countries together", country=here),
         columns=(
             Column(label=words.text("Outcome"), width=2.5),
             Column(label=reference_arm(evidence).label, align="right", width=1.1, group=here),
-            Column(label=compared, align="right", width=1.1, group=here),
+            Column(label=adjusted, align="right", width=1.1, group=here),
             Column(label=words.text("Difference"), align="right", width=1.3, group=here),
             Column(label=words.text("Interval"), align="right", width=1.5, group=here),
             Column(label=words.text("Verdict"), width=1.6, group=here),

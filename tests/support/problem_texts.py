@@ -84,7 +84,9 @@ def _assigned(nodes: Sequence[ast.AST]) -> Assigned:
         if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             found.setdefault(node.targets[0].id, []).append((node.lineno, [node.value]))
         elif isinstance(node, ast.For) and isinstance(node.target, ast.Name):
-            listed = node.iter.elts if isinstance(node.iter, ast.Tuple) else [ast.Name("anything")]
+            listed: list[ast.expr] = (
+                list(node.iter.elts) if isinstance(node.iter, ast.Tuple) else [ast.Name("anything")]
+            )
             found.setdefault(node.target.id, []).append((node.lineno, listed))
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from tests.support.protocols import Values
@@ -58,7 +59,7 @@ def mends_of(values: Values, place: str, problem: str, remedy: str) -> Iterator[
     for one in dict.fromkeys([*([near[1]] if near else []), *(listed[1].split(", ") if listed else [])]):
         yield (
             f"'{one}'",
-            _after(values, lambda new, one=one: _put(new, place, word, one)),
+            _after(values, partial(_put, place=place, word=word, one=one)),
             bool(near and near[1] == one),
         )
     if remedy.startswith("Take it out"):
