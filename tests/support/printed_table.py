@@ -1,0 +1,415 @@
+"""Simulated trials whose truths are known, answered by the function that fills results/estimates.csv.
+
+A cell is a kind of trial. Each simulated trial of it is answered by `estimate_effects`, and each row of the answer that
+has an interval or a p-value is held against the truth of its quantity. A quantity without a truth here is an error, so
+that a new one cannot be printed without having been simulated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from hashlib import sha256
+from itertools import product
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, stats
+
+from analysis.effects import estimate_effects
+from analysis.results import Estimate
+from analysis.specs import ModelKind, Question
+
+Layout = Literal["strata", "pairs", "three_arms", "countries", "quarter"]
+"""Half of the schools of each of four strata; pairs; three arms; three countries apart; a quarter in the pilot arm."""
+
+ARMS = ("control", "pilot", "full")
+COVARIATE_SHARE = 0.3
+"""Share of pupils' variance of a score that the covariate explains."""
+
+COVARIATE_SLOPE = 0.3
+"""Slope of the covariate on the log odds of an event."""
+
+SCHOOL_SPREAD = 0.4
+"""Standard deviation of schools' log odds."""
+
+APART = 0.8
+"""How far apart neighbouring countries' means are, in standard deviations."""
+
+STRATUM_SHIFT = 0.2
+"""How far apart neighbouring strata's means are, in standard deviations."""
+
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(61)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """A kind of trial.
+
+    Parameters
+    ----------
+    model
+        Model of the plan.
+    layout
+        How schools are drawn.
+    n_schools
+        Randomised schools.
+    control, treated
+        Risk in the reference arm and in the first arm compared with it; for a score their means in standard deviations.
+    binary
+        Whether the outcome is an event.
+    icc
+        Intraclass correlation of a score within arms and strata.
+    treated_spread
+        How many times the pilot schools' deviations are those of the others.
+    n_draws
+        Re-draws; 0 for no randomisation inference.
+    """
+
+    model: ModelKind
+    layout: Layout
+    n_schools: int
+    control: float
+    treated: float
+    binary: bool
+    icc: float = 0.15
+    treated_spread: float = 1.0
+    n_draws: int = 0
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Arms of the trial, the reference first."""
+        return ARMS if self.layout == "three_arms" else ARMS[:2]
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        if self.binary:
+            what = f"{100 * self.control:g} % → {100 * self.treated:g} %"
+        else:
+            what = f"d = {self.treated - self.control:g}"
+        spread = "" if self.treated_spread == 1 else f", pilot schools' deviations × {self.treated_spread:g}"
+        redrawn = ", with re-draws" if self.n_draws else ""
+        return f"{self.model}, {self.layout}, {self.n_schools} schools, {what}{spread}{redrawn}"
+
+    def mean_of(self, arm: str) -> float:
+        """Return the risk or mean of an arm; a third arm is like the reference, so that its contrasts have truths."""
+        return self.treated if arm == "pilot" else self.control
+
+
+RISKS = ((0.03, 0.03), (0.05, 0.05), (0.15, 0.15), (0.05, 0.15), (0.15, 0.05), (0.05, 0.10))
+"""Risks in the reference arm and in the pilot arm."""
+
+
+def cells() -> tuple[Cell, ...]:
+    """Return the kinds of trials that the table of estimates is simulated in."""
+    every, middle = (8, 12, 20, 40, 60), (12, 20, 40)
+    both: tuple[ModelKind, ...] = ("linear_mixed", "linear_cluster")
+    scored = [_score(n, treated, model=model) for model, n, treated in product(both, every, (0.0, 0.8))]
+    shares = [_event(n, risks) for n, risks in product(every, RISKS)]
+    others: tuple[ModelKind, ...] = ("linear_mixed", "logistic_mixed")
+    shares += [_event(n, risks, model=model) for model, n, risks in product(others, middle, (RISKS[1], *RISKS[3:5]))]
+    layouts: dict[Layout, tuple[int, ...]] = {"pairs": (8, 20, 60), "three_arms": (12, 24, 60), "countries": (24, 60)}
+    for layout, numbers in layouts.items():
+        scored += [_score(n, treated, layout=layout) for n, treated in product(numbers, (0.0, 0.8))]
+        shares += [_event(n, (0.05, 0.15), layout=layout) for n in numbers]
+    redrawn = [
+        replace(cell, n_draws=199)
+        for cell in scored
+        if cell.layout != "countries" and cell.model == "linear_mixed" and cell.n_schools in (8, 20, 24)
+    ]
+    uneven = _score(12, 0.0, layout="quarter")
+    return (*scored, *shares, *redrawn, uneven, replace(uneven, treated_spread=3.0))
+
+
+def _score(n_schools: int, treated: float, *, model: ModelKind = "linear_mixed", layout: Layout = "strata") -> Cell:
+    return Cell(model=model, layout=layout, n_schools=n_schools, control=0.0, treated=treated, binary=False)
+
+
+def _event(
+    n_schools: int, risks: tuple[float, float], *, model: ModelKind = "linear_cluster", layout: Layout = "strata"
+) -> Cell:
+    control, treated = risks
+    return Cell(model=model, layout=layout, n_schools=n_schools, control=control, treated=treated, binary=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One simulated trial: pupils, the drawn schools in order, their arms' positions and the re-draws."""
+
+    pupils: pd.DataFrame
+    schools: tuple[str, ...]
+    actual: np.ndarray
+    draws: np.ndarray | None
+
+
+def simulate_trial(cell: Cell, seed: int) -> Trial:
+    """Simulate a trial of a cell: 10 to 30 pupils per school, one covariate, strata by rank."""
+    # Each cell has trials of its own: the same deviations in several cells would say the same thing several times.
+    rng = np.random.default_rng([seed, *sha256(cell.name.encode()).digest()[:8]])
+    strata, countries = _strata_of(cell)
+    actual = _draw(cell, strata, rng)
+    sizes = rng.integers(10, 31, cell.n_schools)
+    school = np.repeat(np.arange(cell.n_schools), sizes)
+    covariate = rng.normal(size=len(school))
+    outcome = _outcomes(cell, strata, countries, actual, school, covariate, rng)
+    names = np.array([f"S{place:03d}" for place in range(cell.n_schools)])
+    pupils = pd.DataFrame(
+        {
+            "outcome": outcome,
+            "covariate": covariate,
+            "school_id": names[school],
+            "arm": np.array(cell.arms)[actual[school]],
+            "stratum": np.array([f"s{place}" for place in strata])[school],
+        }
+    )
+    if cell.layout == "countries":
+        pupils["country"] = np.array(["AA", "BB", "CC"])[countries[school]]
+    draws = np.stack([_draw(cell, strata, rng) for _ in range(cell.n_draws)]) if cell.n_draws else None
+    return Trial(pupils=pupils, schools=tuple(names), actual=actual, draws=draws)
+
+
+def _strata_of(cell: Cell) -> tuple[np.ndarray, np.ndarray]:
+    """Return each school's stratum and country."""
+    places = np.arange(cell.n_schools)
+    if cell.layout == "pairs":
+        return places // 2, np.zeros(cell.n_schools, dtype=int)
+    if cell.layout == "countries":
+        country = places * 3 // cell.n_schools
+        return 2 * country + places % 2, country
+    n_strata = 1 if cell.layout == "quarter" or cell.n_schools < 12 else 2 if cell.n_schools < 20 else 4
+    return places % n_strata, np.zeros(cell.n_schools, dtype=int)
+
+
+def _draw(cell: Cell, strata: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the position of each school's arm: equal shares per stratum, left-over schools by lot."""
+    arms = np.zeros(cell.n_schools, dtype=int)
+    n_arms = len(cell.arms)
+    for stratum in np.unique(strata):
+        members = rng.permutation(np.flatnonzero(strata == stratum))
+        if cell.layout in ("quarter",):
+            arms[members[: len(members) // 3]] = 1
+            continue
+        order = rng.permutation(n_arms)
+        arms[members] = order[np.arange(len(members)) % n_arms]
+    return arms
+
+
+def _outcomes(
+    cell: Cell,
+    strata: np.ndarray,
+    countries: np.ndarray,
+    actual: np.ndarray,
+    school: np.ndarray,
+    covariate: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    spread = np.where(actual == 1, cell.treated_spread, 1.0)
+    if cell.binary:
+        levels = np.array([_intercept(cell.mean_of(arm)) for arm in cell.arms])
+        school_level = levels[actual] + SCHOOL_SPREAD * rng.normal(size=cell.n_schools)
+        risk = 1 / (1 + np.exp(-(school_level[school] + COVARIATE_SLOPE * covariate)))
+        events: np.ndarray = (rng.random(len(school)) < risk).astype(float)
+        return events
+    means = np.array([cell.mean_of(arm) for arm in cell.arms])
+    school_level = (
+        means[actual]
+        + _shift_of(cell, strata, countries)
+        + spread * math.sqrt(cell.icc) * rng.normal(size=cell.n_schools)
+    )
+    within = 1 - cell.icc
+    noise = math.sqrt(within * (1 - COVARIATE_SHARE)) * rng.normal(size=len(school))
+    outcomes: np.ndarray = school_level[school] + math.sqrt(within * COVARIATE_SHARE) * covariate + noise
+    return outcomes
+
+
+def _shift_of(cell: Cell, strata: np.ndarray, countries: np.ndarray) -> np.ndarray:
+    """Return how far each school's stratum or country is from the first one, in standard deviations."""
+    shift: np.ndarray = APART * countries if cell.layout == "countries" else STRATUM_SHIFT * (strata % 4)
+    return shift
+
+
+@lru_cache(maxsize=64)
+def _intercept(risk: float) -> float:
+    """Return the log odds at which schools' and pupils' deviations average to a risk."""
+    spread = math.hypot(SCHOOL_SPREAD, COVARIATE_SLOPE)
+
+    def excess(level: float) -> float:
+        return float(_WEIGHTS @ (1 / (1 + np.exp(-(level + spread * _NODES)))) / _WEIGHTS.sum()) - risk
+
+    return float(optimize.brentq(excess, -12, 12))
+
+
+def question_of(cell: Cell) -> Question:
+    """Return what the plan asks in a trial of a cell."""
+    return Question(
+        plan_entry="main",
+        outcome="outcome",
+        kind="binary" if cell.binary else "continuous",
+        role="primary",
+        model=cell.model,
+        arms=cell.arms,
+        covariates=("covariate",),
+        strata=None if cell.layout == "quarter" or cell.n_schools < 12 else "stratum",
+    )
+
+
+def answer(cell: Cell, seed: int) -> list[Estimate]:
+    """Simulate a trial and return the rows that results/estimates.csv would have."""
+    trial = simulate_trial(cell, seed)
+    return estimate_effects(
+        trial.pupils, question_of(cell), schools=trial.schools, actual=trial.actual, draws=trial.draws
+    )
+
+
+Truth = Callable[[Cell, str, str], float]
+"""The truth of a quantity in a cell, for an arm and the one that it is compared with; NaN where the cell has none."""
+
+
+def _difference(cell: Cell, arm: str, reference: str) -> float:
+    if arm == "any":
+        others = [cell.mean_of(other) for other in cell.arms[1:]]
+        return sum(others) / len(others) - cell.control
+    return cell.mean_of(arm) - cell.mean_of(reference)
+
+
+def _odds(risk: float) -> float:
+    return risk / (1 - risk)
+
+
+def _marginal_odds_ratio(cell: Cell, arm: str, reference: str) -> float:
+    return _odds(cell.mean_of(arm)) / _odds(cell.mean_of(reference))
+
+
+def _odds_ratio(cell: Cell, arm: str, reference: str) -> float:
+    return math.exp(_intercept(cell.mean_of(arm)) - _intercept(cell.mean_of(reference)))
+
+
+def _needed(cell: Cell, arm: str, reference: str) -> float:
+    difference = _difference(cell, arm, reference)
+    return -1 / difference if difference else math.inf
+
+
+def _icc(cell: Cell, _arm: str, _reference: str) -> float:
+    """Within arms and strata; of an event only where the arms are alike, else the correlation differs by arm."""
+    if not cell.binary:
+        return cell.icc if cell.treated_spread == 1 else math.nan
+    if cell.control != cell.treated:
+        return math.nan
+    level = _intercept(cell.control)
+    risks = np.array(
+        [_WEIGHTS @ (1 / (1 + np.exp(-(level + SCHOOL_SPREAD * u + COVARIATE_SLOPE * _NODES)))) for u in _NODES]
+    )
+    weights = _WEIGHTS / _WEIGHTS.sum()
+    risks = risks / _WEIGHTS.sum()
+    between = float(weights @ risks**2 - (weights @ risks) ** 2)
+    return between / (cell.control * (1 - cell.control))
+
+
+def _standardised(cell: Cell, arm: str, reference: str) -> float:
+    return math.nan if cell.treated_spread != 1 else _difference(cell, arm, reference)
+
+
+def _standardised_unconditionally(cell: Cell, arm: str, reference: str) -> float:
+    """Return the difference in deviations of a model that knows neither arms nor strata: their means add to it."""
+    strata, countries = _strata_of(cell)
+    actual = _draw(cell, strata, np.random.default_rng(0))
+    means = np.array([cell.mean_of(name) for name in cell.arms])[actual] + _shift_of(cell, strata, countries)
+    return _standardised(cell, arm, reference) / math.sqrt(1 + float(np.var(means, ddof=1)))
+
+
+def _further_country(cell: Cell, arm: str, reference: str) -> float:
+    """Return the effect in a further country: the same here, since effects do not differ between countries."""
+    return _difference(cell, arm, reference)
+
+
+TRUTHS: Mapping[str, Truth] = {
+    "difference": _difference,
+    "pooled_difference": _difference,
+    "prediction_interval": _further_country,
+    "randomisation_test": _difference,
+    "randomisation_interval": _difference,
+    "difference_robust": _difference,
+    "hedges_g": _standardised,
+    "hedges_g_unconditional": _standardised_unconditionally,
+    "risk_ratio": lambda cell, arm, reference: cell.mean_of(arm) / cell.mean_of(reference),
+    "marginal_odds_ratio": _marginal_odds_ratio,
+    "odds_ratio": _odds_ratio,
+    "cox_index": lambda cell, arm, reference: math.log(_marginal_odds_ratio(cell, arm, reference)) / 1.65,
+    "number_needed_to_treat": _needed,
+    "icc": _icc,
+}
+"""Quantity to its truth."""
+
+NO_EFFECT: Mapping[str, float] = {"risk_ratio": 1.0, "marginal_odds_ratio": 1.0, "odds_ratio": 1.0}
+"""What a quantity is without an effect, where that is not 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one row of one simulated trial stood to the truth.
+
+    ``held`` is None without an interval or truth, ``rejected`` None without a p-value or where there is an effect.
+    """
+
+    quantity: str
+    place: str
+    cautioned: bool
+    failed: bool
+    held: bool | None
+    rejected: bool | None
+
+
+def outcomes_of(cell: Cell, seed: int) -> Iterator[Outcome]:
+    """Give how every row with an interval or a p-value of a simulated trial stood to the truth."""
+    for row in answer(cell, seed):
+        has_interval = not (math.isnan(row.conf_low) and math.isnan(row.conf_high))
+        has_test = not math.isnan(row.p_value)
+        if not (has_interval or has_test or (row.status == "failed" and row.quantity in TRUTHS)):
+            continue
+        truth = TRUTHS[row.quantity](cell, row.arm, row.reference or cell.arms[0])
+        at_null = math.isclose(truth, NO_EFFECT.get(row.quantity, 0.0), abs_tol=1e-12) or math.isinf(truth)
+        yield Outcome(
+            quantity=row.quantity,
+            place="country" if row.country else "all",
+            cautioned=bool(row.caution),
+            failed=row.status == "failed",
+            held=None if math.isnan(truth) or not has_interval else _holds(row, truth),
+            rejected=row.p_value <= 0.05 if at_null and has_test else None,
+        )
+
+
+def _holds(row: Estimate, truth: float) -> bool:
+    """Whether a row's interval holds the truth; that of a number needed to treat may pass through infinity."""
+    if row.quantity == "number_needed_to_treat":
+        low, high = (math.inf if end == 0 else 1 / end for end in (row.conf_low, row.conf_high))
+        return min(low, high) - 1e-12 <= (0.0 if math.isinf(truth) else 1 / truth) <= max(low, high) + 1e-12
+    return row.conf_low - 1e-12 <= truth <= row.conf_high + 1e-12
+
+
+def lowest_honest(n_trials: int, *, level: float = 0.95, probability: float = 0.001) -> float:
+    """Return the coverage that an honest interval falls short of with a small probability in a number of trials."""
+    return float(stats.binom.ppf(probability, n_trials, level)) / n_trials if n_trials else 0.0
+
+
+def highest_honest(n_trials: int, *, level: float = 0.05, probability: float = 0.001) -> float:
+    """Return the rejection rate that an honest test exceeds with a small probability in a number of trials."""
+    return float(stats.binom.isf(probability, n_trials, level)) / n_trials if n_trials else 1.0
+
+
+def judge(table: pd.DataFrame) -> pd.DataFrame:
+    """Return counts of cells with coverage, rejection rate and whether either is dishonest without a caution.
+
+    Parameters
+    ----------
+    table
+        One row per cell and quantity with ``intervals``, ``held``, ``tests``, ``rejected`` of rows without a caution.
+    """
+    coverage = table["held"] / table["intervals"].where(table["intervals"] > 0)
+    rejection = table["rejected"] / table["tests"].where(table["tests"] > 0)
+    too_low = coverage < table["intervals"].map(lowest_honest)
+    too_high = rejection > table["tests"].map(highest_honest)
+    return table.assign(coverage=coverage, rejection=rejection, dishonest=too_low | too_high)
