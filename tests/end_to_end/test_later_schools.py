@@ -112,6 +112,36 @@ def test_a_reserve_of_the_stratum_takes_place_and_arm(trial: Trial) -> None:
     assert trial.verify().ok
 
 
+def test_records_of_later_schools_that_were_taken_away_or_edited_are_found(
+    trial: Trial, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = trial.paths.allocation
+    school = next(iter(arms(trial)))
+    trial.replace_school(school, seed="4 April: 2", reason="it closed")
+    trial.add_late(trial.paths.root / "late.csv", seed="April")
+    files = [str(folder / "record.json"), str(trial.paths.root / "schools.csv")]
+    arguments = [*files, "--allocation", str(folder / "allocation.csv"), "--log", str(trial.paths.log)]
+
+    def said() -> tuple[int, str]:
+        capsys.readouterr()
+        return program.main(arguments), capsys.readouterr().out
+
+    assert said()[0] == 0
+    path = folder / "later_1.json"
+    values = json.loads(path.read_bytes())
+    other = next(name for name in trial.protocol.arm_names if name != values["arm"])
+    path.write_text(json.dumps(values | {"arm": other}), encoding="utf-8")
+    code, out = said()
+    assert code == 1
+    assert f"School {school}, which withdrew, was not in the arm '{other}'." in out
+    assert "A record of what came after the draw is not the one that the log names." in out
+    path.unlink()
+    code, out = said()
+    assert code == 1
+    assert "later_2.json is there, and later_1.json is missing." in out
+    assert "The log names 2 records of what came after the draw, and beside the record are 1." in out
+
+
 def test_the_commands_draw_verify_and_name_no_arm(trial: Trial) -> None:
     folder = str(trial.folder)
     code, out = crocoos("assign", folder, "--add", f"{folder}/late.csv", typed="7 8 9\n7 8 9\n")

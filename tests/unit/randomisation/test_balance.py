@@ -253,3 +253,10 @@ def test_the_frame_is_not_changed() -> None:
     before = frame.copy()
     balance_table(frame, variables=[Variable(name="x")], arms=ARMS, country_column=None)
     pd.testing.assert_frame_equal(frame, before)
+
+
+def test_an_arm_in_which_nobody_has_the_category_s_variable_is_undefined() -> None:
+    frame = schools(type=["g", "v", "g", "g", None, None, None, None])
+    table = balance_table(frame, variables=[Variable(name="type", kind="category")], arms=ARMS, country_column=None)
+    assert table["n_arm"].tolist() == [0, 0]
+    assert table["std_difference"].isna().all()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from randomisation import Arm, Design
+from data_schema.errors import DesignError
+from randomisation import AllocationRecord, Arm, Design, Variable, allocate, balance_test
 from randomisation.canonical import json_text
 from randomisation.record import frame_hash
+from randomisation.schools import read_schools
 from randomisation.standardised import cox_index
 
 
@@ -38,3 +41,33 @@ def test_the_hash_of_what_a_draw_looks_at_ignores_other_columns() -> None:
     frame = pd.DataFrame({"school_id": ["1", "2"], "country": ["HU", "SI"]})
     assert frame_hash(frame, design) == frame_hash(frame.assign(size="400"), design)
     assert frame_hash(frame, design) != frame_hash(frame.assign(country="HU"), design)
+
+
+def test_a_record_without_a_label_for_each_arm_is_refused() -> None:
+    frame = pd.DataFrame({"school_id": ["1", "2"]})
+    design = Design(arms=(Arm(name="control"), Arm(name="pilot")))
+    values = AllocationRecord.of(allocate(frame, design, seed="1")).to_dict()
+    for labels in ({"control": "Control"}, {"control": "Control", "pilot": 3}, "Control", None):
+        with pytest.raises(DesignError, match="not a text for each arm"):
+            AllocationRecord.from_dict({**values, "arm_labels": labels})
+
+
+def test_schools_that_were_read_for_another_design_are_refused() -> None:
+    arms = (Arm(name="control"), Arm(name="pilot"))
+    frame = pd.DataFrame({"school_id": ["1", "2"], "country": ["HU", "SI"]})
+    read = read_schools(frame, Design(arms=arms, strata=("country",)))
+    with pytest.raises(DesignError, match="It has 'country', and the design looks at none"):
+        read.seen_by(Design(arms=arms))
+
+
+def test_allocations_of_unequal_chances_are_weighed_in_the_joint_test() -> None:
+    # Four schools, x = 0 1 2 3, arms 0 0 1 1. The six allocations differ by 2, 1, 0, 0, -1, -2 in mean; with chances
+    # 1/4, 1/8, 1/8, 1/8, 1/8, 1/4 those that are as far off as the actual one have a half of all.
+    data = pd.DataFrame({"school_id": list("abcd"), "x": [0, 1, 2, 3]})
+    draws = np.array([[0, 0, 1, 1], [0, 1, 0, 1], [0, 1, 1, 0], [1, 0, 0, 1], [1, 0, 1, 0], [1, 1, 0, 0]])
+    chances = [0.25, 0.125, 0.125, 0.125, 0.125, 0.25]
+    options = {"schools": tuple("abcd"), "actual": [0, 0, 1, 1], "draws": draws}
+    found = balance_test(data, variables=[Variable(name="x")], probabilities=chances, **options)
+    assert found["p_value"] == pytest.approx(0.5)
+    # The second moment about zero with these chances: 4/2 + 1/4 = 9/4, so the statistic is 4 / (9/4).
+    assert found["statistic"] == pytest.approx(16 / 9)

@@ -18,6 +18,7 @@ import pytest
 import randomisation
 from randomisation import AllocationRecord, Arm, Constraint, Design, adopt, allocate, allocation_hash
 from randomisation import verify_allocation as module
+from randomisation.within_schools import units_of_schools
 
 PROGRAM = Path(module.__file__)
 DESIGN = Design(arms=(Arm(name="control"), Arm(name="pilot", ratio=2)), strata=("country", "type"))
@@ -267,3 +268,31 @@ def test_a_simple_draw_that_leaves_an_arm_empty_is_made_again(tmp_path: Path) ->
     for seed in range(8):
         record = AllocationRecord.of(allocate(frame, design, seed=f"{seed}")).to_dict()
         assert module.main(written(tmp_path, record=record, schools=frame)) == 0
+
+
+def test_classes_drawn_within_schools_are_verified_with_the_list_of_classes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    classes = pd.DataFrame({"school_id": ["05"] * 3 + ["06"] * 3 + ["07"] * 2, "class": list("abcabcab")})
+    countries = pd.DataFrame({"ID": ["05", "06", "07"], "country": ["HU", "HU", "SI"]})
+    units = units_of_schools(classes, unit="class")
+    design = Design(arms=(*DESIGN.arms[:1], Arm(name="pilot")), strata=("school",))
+    record = AllocationRecord.of(allocate(units, design, seed="1")).to_dict()
+    files = written(tmp_path, record=record, schools=countries)
+    for name, table in (("classes.csv", classes), ("fewer.csv", classes.iloc[1:])):
+        table.to_csv(tmp_path / name, index=False)
+    more = ["--column", "school_id=ID", "--units"]
+    assert module.main([*files, *more, str(tmp_path / "classes.csv")]) == 0
+    assert "8 schools (4 control, 4 pilot)" in capsys.readouterr().out
+    assert module.main([*files, *more, str(tmp_path / "fewer.csv")]) == 1
+    assert "05 / a" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("fraction", ["0.5", "1e3", "NaN", "Infinity"])
+def test_a_record_with_a_fraction_is_none(tmp_path: Path, fraction: str, capsys: pytest.CaptureFixture[str]) -> None:
+    files = written(tmp_path)
+    text = (tmp_path / "record.json").read_text(encoding="utf-8")
+    assert '"ratio": 2' in text
+    (tmp_path / "record.json").write_text(text.replace('"ratio": 2', f'"ratio": {fraction}'), encoding="utf-8")
+    assert module.main(files) == 2
+    assert f"{fraction} is not a whole number" in capsys.readouterr().out
