@@ -3,8 +3,9 @@
 Coverage of every interval and rejection rate of every p-value of the table of estimates, quantity by quantity, over
 kinds of trials (models, layouts of the draw, 8 to 60 schools, events of 3 to 15 %, scores, effects of nothing, of 0.8
 standard deviations, 5 → 15 %). A rate counts as dishonest when an honest one would be that far off in fewer than one of
-a thousand runs and the table's own row carries no caution. ``--figures FILE`` is filled cell by cell, so that
-a run can be taken up again; ``--write FILE`` puts the tables into FILE between its markers (analysis/HONESTY.md).
+a thousand runs, among all rows and among those without a caution of their own. ``--figures FILE`` is filled cell by
+cell, so that a run can be taken up again; ``--write FILE`` puts the tables into FILE between its markers
+(analysis/HONESTY.md).
 """
 
 from __future__ import annotations
@@ -116,8 +117,8 @@ def markdown(table: pd.DataFrame) -> str:
     n_bad = int(judged["dishonest"].sum())
     parts.append(
         f"{len(judged):,} rates of {judged['cell'].nunique()} kinds of trials; outside what chance allows and without a"
-        f" caution: {n_bad}. † the table's own row carried a caution in at least one of twenty trials; the rate is that"
-        " of the others. Rates by country are in `benchmarks/printed_table.csv`."
+        f" caution: {n_bad}. † the table's own row carried a caution in at least one of twenty trials."
+        " Rates by country, and of rows with and without a caution, are in `benchmarks/printed_table.csv`."
     )
     return "\n\n".join(parts) + "\n"
 

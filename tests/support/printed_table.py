@@ -403,13 +403,32 @@ def highest_honest(n_trials: int, *, level: float = 0.05, probability: float = 0
 def judge(table: pd.DataFrame) -> pd.DataFrame:
     """Return counts of cells with coverage, rejection rate and whether either is dishonest without a caution.
 
+    A caution excuses a row, and whether a row has one depends on its data: those without are no sample of all, and an
+    honest interval can fail among them. So a rate is dishonest only when both that of all rows and that of the rows
+    without a caution are outside what chance allows.
+
     Parameters
     ----------
     table
-        One row per cell and quantity with ``intervals``, ``held``, ``tests``, ``rejected`` of rows without a caution.
+        One row per cell and quantity with ``intervals``, ``held``, ``tests``, ``rejected`` of rows without a caution,
+        and the same of rows with one.
+
+    Returns
+    -------
+    DataFrame
+        ``coverage`` and ``rejection`` are those of all rows.
     """
-    coverage = table["held"] / table["intervals"].where(table["intervals"] > 0)
-    rejection = table["rejected"] / table["tests"].where(table["tests"] > 0)
-    too_low = coverage < table["intervals"].map(lowest_honest)
-    too_high = rejection > table["tests"].map(highest_honest)
+    intervals, held = (table[name] + table[f"cautioned_{name}"] for name in ("intervals", "held"))
+    tests, rejected = (table[name] + table[f"cautioned_{name}"] for name in ("tests", "rejected"))
+    too_low = _is_short(intervals, held) & _is_short(table["intervals"], table["held"])
+    too_high = _is_above(tests, rejected) & _is_above(table["tests"], table["rejected"])
+    coverage, rejection = held / intervals.where(intervals > 0), rejected / tests.where(tests > 0)
     return table.assign(coverage=coverage, rejection=rejection, dishonest=too_low | too_high)
+
+
+def _is_short(intervals: pd.Series, held: pd.Series) -> pd.Series:
+    return held / intervals.where(intervals > 0) < intervals.map(lowest_honest)
+
+
+def _is_above(tests: pd.Series, rejected: pd.Series) -> pd.Series:
+    return rejected / tests.where(tests > 0) > tests.map(highest_honest)
