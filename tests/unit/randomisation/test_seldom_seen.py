@@ -65,9 +65,15 @@ def test_allocations_of_unequal_chances_are_weighed_in_the_joint_test() -> None:
     # 1/4, 1/8, 1/8, 1/8, 1/8, 1/4 those that are as far off as the actual one have a half of all.
     data = pd.DataFrame({"school_id": list("abcd"), "x": [0, 1, 2, 3]})
     draws = np.array([[0, 0, 1, 1], [0, 1, 0, 1], [0, 1, 1, 0], [1, 0, 0, 1], [1, 0, 1, 0], [1, 1, 0, 0]])
-    chances = [0.25, 0.125, 0.125, 0.125, 0.125, 0.25]
-    options = {"schools": tuple("abcd"), "actual": [0, 0, 1, 1], "draws": draws}
-    found = balance_test(data, variables=[Variable(name="x")], probabilities=chances, **options)
+    chances = np.array([0.25, 0.125, 0.125, 0.125, 0.125, 0.25])
+    found = balance_test(
+        data,
+        variables=[Variable(name="x")],
+        schools=tuple("abcd"),
+        actual=[0, 0, 1, 1],
+        draws=draws,
+        probabilities=chances,
+    )
     assert found["p_value"] == pytest.approx(0.5)
     # The second moment about zero with these chances: 4/2 + 1/4 = 9/4, so the statistic is 4 / (9/4).
     assert found["statistic"] == pytest.approx(16 / 9)
