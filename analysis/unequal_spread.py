@@ -20,11 +20,10 @@ from analysis.sums import school_columns
 from analysis.terms import Columns
 from data_schema.errors import EstimationError
 
-FEWER = 2.0
-"""How many times as many schools the larger arm has, or more, for spread to matter."""
-
-WIDER = 2.0
-"""Ratio of the arms' variances of school means above which their spread counts as unequal."""
+MISJUDGED = 1.25
+"""Ratio of a difference's variance by each arm's own variance to that by the common one, above which spread counts as
+unequal: reached with twice the schools and half the variance in the larger arm, or half as many schools again and a
+variance of two sevenths."""
 
 
 def robust_fit(fit: Fit, found: Fitted, columns: Columns) -> Fit:
@@ -63,9 +62,9 @@ def robust_fit(fit: Fit, found: Fitted, columns: Columns) -> Fit:
 def unequal_spread(found: Fitted, columns: Columns) -> tuple[str, ...]:
     """Return the terms of arms of which the smaller side of the comparison has schools that spread more.
 
-    A descriptive rule: one side has at least twice the schools of the other, and the variance of the schools' mean
-    residuals in the smaller is more than twice that in the larger. With few schools that happens by chance as well, and
-    is missed as often: it says which interval to prefer, and is no test.
+    A descriptive rule: the variance of the difference of schools' mean residuals is more than `MISJUDGED` times as
+    large with each side's own variance as with a common one. In equal arms both are the same. With few schools that
+    happens by chance as well, and is missed as often: it says which interval to prefer, and is no test.
 
     Parameters
     ----------
@@ -92,7 +91,9 @@ def unequal_spread(found: Fitted, columns: Columns) -> tuple[str, ...]:
 
 
 def _is_wider(one: np.ndarray, other: np.ndarray) -> bool:
-    small, large = sorted((one, other), key=len)
-    if len(small) < 2 or len(large) < FEWER * len(small):
+    if min(len(one), len(other)) < 2:
         return False
-    return bool(small.var(ddof=1) > WIDER * large.var(ddof=1))
+    own = one.var(ddof=1) / len(one) + other.var(ddof=1) / len(other)
+    squares = one.var(ddof=1) * (len(one) - 1) + other.var(ddof=1) * (len(other) - 1)
+    common = squares / (len(one) + len(other) - 2) * (1 / len(one) + 1 / len(other))
+    return bool(own > MISJUDGED * common)

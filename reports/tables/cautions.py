@@ -22,6 +22,10 @@ SENTENCES: dict[str, str] = {
         "the arm with fewer schools has schools that differ more from each other, for which the model has one"
         " variance: its interval may be too narrow. Prefer the one with standard errors that do not rest on the model."
     ),
+    "few_schools": message(
+        "one arm has fewer than eight schools, and the other at least half as many again. The interval is right where"
+        " schools of both arms differ from each other to the same degree, which so few schools cannot show."
+    ),
     "few_df": message(
         "too few schools stand behind one side of the comparison for its error to be known well: fewer than four"
         " degrees of freedom are left. The interval is approximate; rely on the randomisation test."

@@ -9,11 +9,23 @@ import pandas as pd
 import pytest
 
 from analysis import Fit, Model, Question, design_columns, estimate_effects, fit_linear_mixed, mixed_model
-from analysis.contrasts import difference_rows, observed_arms
+from analysis.contrasts import difference_rows, effect_rows, observed_arms
 from analysis.linear import fit_of, fitted_columns
+from analysis.specs import ModelKind
 from analysis.unequal_spread import robust_fit, unequal_spread
 
 MODEL = Model(outcome="score", school="school", arm="arm", arms=("control", "pilot"), covariates=("x",))
+QUESTION = Question(
+    plan_entry="main",
+    outcome="score",
+    kind="continuous",
+    role="primary",
+    model="linear_mixed",
+    arms=("control", "pilot"),
+    covariates=("x",),
+    school="school",
+    strata=None,
+)
 
 
 def trial(*, n_pilot: int, n_control: int, spread: float, seed: int = 2) -> pd.DataFrame:
@@ -58,7 +70,9 @@ def test_the_robust_row_is_the_mixed_model_with_clubsandwich_errors() -> None:
         (4, 8, 1.0, False),
         (8, 4, 3.0, False),
         (6, 6, 3.0, False),
-        (2, 3, 9.0, False),
+        (6, 9, 3.0, True),
+        (6, 9, 1.5, False),
+        (2, 9, 0.5, False),
     ],
 )
 def test_the_smaller_arm_that_spreads_more_marks_the_models_row(
@@ -66,17 +80,7 @@ def test_the_smaller_arm_that_spreads_more_marks_the_models_row(
 ) -> None:
     frame = trial(n_pilot=n_pilot, n_control=n_control, spread=spread)
     assert fitted(frame)[2] == (("arm[pilot]",) if marked else ())
-    question = Question(
-        plan_entry="main",
-        outcome="score",
-        kind="continuous",
-        role="primary",
-        model="linear_mixed",
-        arms=("control", "pilot"),
-        covariates=("x",),
-        school="school",
-        strata=None,
-    )
+    question = QUESTION
     by_school = frame.drop_duplicates("school")
     schools, actual = tuple(map(str, by_school["school"])), (by_school["arm"] == "pilot").to_numpy().astype(int)
     rows = estimate_effects(frame, question, schools=schools, actual=actual, draws=None)
@@ -95,6 +99,20 @@ def test_a_model_that_fails_has_a_failed_robust_row() -> None:
     fit, robust, unequal = fitted(frame)
     assert fit.estimate("arm[pilot]").status == robust.estimate("arm[pilot]").status == "failed"
     assert unequal == ()
+
+
+@pytest.mark.parametrize("model", ["linear_mixed", "linear_cluster"])
+@pytest.mark.parametrize(
+    ("n_pilot", "n_control", "warned"), [(4, 8, True), (7, 11, True), (7, 10, False), (8, 16, False), (4, 4, False)]
+)
+def test_few_schools_in_one_arm_and_more_in_the_other_have_a_caution_whatever_they_spread(
+    n_pilot: int, n_control: int, warned: bool, model: ModelKind
+) -> None:
+    frame = trial(n_pilot=n_pilot, n_control=n_control, spread=1.0)
+    question = replace(QUESTION, model=model)
+    found = {row.quantity: row for row in effect_rows(frame, question, arms=observed_arms(frame, question))}
+    for row in found.values():
+        assert ("few_schools" in row.cautions) == warned, row.quantity
 
 
 @pytest.mark.parametrize(("n_treated", "warned"), [(2, True), (6, False)])
