@@ -11,11 +11,13 @@ from types import MappingProxyType
 
 from data_schema.fields import folded
 from data_schema.findings import Finding, Severity
-from data_schema.form_marks import FormMark, mark_of_form
-from data_schema.layout import Layout, headers_of, is_empty, looks_like
+from data_schema.form_marks import MARKER, FormMark, has_marks, mark_in
+from data_schema.form_sheets import FormSheet, lay_out_form
+from data_schema.layout import Layout, headers_of, is_empty, lay_out, looks_like
 from data_schema.readers import Reading, Sheet, content_of, read_file
-from data_schema.readers.archives import is_folder, members
+from data_schema.readers.archives import is_folder, members, names_sheet
 from data_schema.reconciliation import Tally
+from data_schema.returned_forms import ReturnedSheet, deal_form
 from data_schema.rules import InboxRule, rules_for
 from data_schema.tables import Table
 
@@ -38,20 +40,17 @@ class Claim:
         Country of the file, as far as its path tells.
     sha256
         Hash of the file's content, by which a second copy is known.
-    is_form
-        Whether it is a sheet of an entry workbook.
-    school
-        The school whose form it is; empty for other files, and for a partner's form.
+    form
+        What is known of a sheet of an entry workbook; None for other files.
     """
 
     sheet: Sheet
     rule: InboxRule
     country: str
     sha256: str
-    is_form: bool = False
-    school: str = ""
+    form: FormSheet | None = None
 
-    def all_refused(self, layout: Layout) -> Tally:
+    def refused(self, n_rows: int) -> Tally:
         """Account for the rows of a sheet that cannot be used."""
         return Tally(
             file=self.sheet.file,
@@ -59,8 +58,8 @@ class Claim:
             table=self.rule.table,
             wave=self.rule.wave,
             country=self.country,
-            sent=len(layout.rows),
-            refused=len(layout.rows),
+            sent=n_rows,
+            refused=n_rows,
         )
 
 
@@ -97,6 +96,14 @@ class Claims:
     forms: set[str] = field(init=False, default_factory=set)
     _seen: dict[tuple[str, str, str, str], str] = field(init=False, default_factory=dict)
 
+    def laid_out(self, claim: Claim) -> Layout:
+        """Find the table of a claim in its sheet."""
+        table, headers = self.as_sent(claim.rule)
+        if claim.form is not None:
+            return lay_out_form(claim.sheet, table, claim.form)
+        needed = self.needed.get((claim.rule.table, claim.rule.wave), ())
+        return lay_out(claim.sheet, table, headers=headers, needed=needed)
+
     def as_sent(self, rule: InboxRule) -> tuple[Table, dict[str, str]]:
         """Return the table as files of a rule's wave have it, and the field that each header means."""
         key = (rule.table, rule.wave)
@@ -116,9 +123,9 @@ class Claims:
         if isinstance(content, bytes) and is_folder(content):
             yield from self._in_folder(file, content)
             return
-        mark = mark_of_form(content) if isinstance(content, bytes) else None
-        if mark is not None and isinstance(content, bytes):
-            yield from self._in_form(file, content, mark)
+        form = _form_in(file, content, is_likely=not self._matching(file))
+        if form is not None:
+            yield from self._in_form(*form)
             return
         rules = self._matching(file)
         if not rules and file.casefold().endswith(".zip"):
@@ -158,6 +165,10 @@ class Claims:
             paths = [*(posixpath.join(folder, path) for path in below), member.name, file]
             place = next((path for path in paths if self._matching(path)), "")
             called = f"{file}/{member.name}"
+            form = _form_in(called, member.content, is_likely=False)
+            if form is not None:
+                yield from self._in_form(*form)
+                continue
             if not place or is_folder(member.content):
                 self.findings.append(
                     _nested(called) if place or base.casefold().endswith(".zip") else _unmatched(called)
@@ -168,19 +179,32 @@ class Claims:
         if not opened:
             self.findings.append(about(file, "It is a folder with nothing in it.", "Pack it again and send it."))
 
-    def _in_form(self, file: str, content: bytes, mark: FormMark) -> Iterator[Claim]:
+    def _in_form(self, file: str, digest: str, reading: Reading, mark: FormMark) -> Iterator[Claim]:
         """Yield the sheets of an entry workbook, which says itself what they are."""
-        reading = read_file(content, file=file)
-        digest = self.digests[file] = hashlib.sha256(content).hexdigest()
+        self.digests[file] = digest
         self.forms.add(file)
-        self.findings += reading.findings
-        for sheet in reading.sheets:
-            table = self.tables.get(mark.tables.get(sheet.sheet, ""))
-            if table is None or (table.by_wave and mark.wave not in self.waves):
-                continue
-            rule = InboxRule(file, table.name, wave=mark.wave if table.by_wave else "", sheet=sheet.sheet)
-            country = self.schools.get(mark.school, "")
-            yield Claim(sheet=sheet, rule=rule, country=country, sha256=digest, is_form=True, school=mark.school)
+        sheets, findings = deal_form(
+            reading,
+            mark,
+            tables=self.tables,
+            waves=self.waves,
+            in_wave=lambda name, wave: self.as_sent(InboxRule(file, name, wave=wave))[0],
+        )
+        self.findings += [*reading.findings, *findings]
+        for one in sheets:
+            claim = self._of_form(one, digest)
+            if one.refusal is None:
+                yield claim
+            else:
+                self.findings.append(one.refusal)
+                self.tallies.append(claim.refused(one.n_rows))
+
+    def _of_form(self, one: ReturnedSheet, digest: str) -> Claim:
+        table = self.tables.get(one.table)
+        wave = one.wave if table is None or table.by_wave else ""
+        rule = InboxRule(one.sheet.file, one.table, wave=wave, sheet=one.sheet.sheet)
+        country = self.schools.get(one.form.school, "")
+        return Claim(sheet=one.sheet, rule=rule, country=country, sha256=digest, form=one.form)
 
     def _in_file(
         self, file: str, content: bytes | Reading, rules: Sequence[InboxRule], *, country: str
@@ -190,6 +214,9 @@ class Claims:
         else:
             reading = read_file(content, file=file, countries=_countries_of(content, country, self.schools))
             digest = self.digests[file] = hashlib.sha256(content).hexdigest()
+        if any(map(has_marks, reading.sheets)) and (mark := mark_in(reading)) is not None:
+            yield from self._in_form(file, digest, reading, mark)
+            return
         self.findings += reading.findings
         if not reading.sheets:
             self.tallies += [
@@ -274,6 +301,17 @@ class Claims:
 def about(file: str, problem: str, remedy: str, *, sheet: str = "", severity: Severity = "refused") -> Finding:
     """Return a finding about a whole file or sheet."""
     return Finding(file=file, sheet=sheet, problem=problem, remedy=remedy, severity=severity)
+
+
+def _form_in(
+    file: str, content: bytes | Reading | None, *, is_likely: bool
+) -> tuple[str, str, Reading, FormMark] | None:
+    """Return a file's name, hash and reading if it is an entry workbook; a likely one is known by its marks alone."""
+    if not isinstance(content, bytes) or not (is_likely or names_sheet(content, MARKER)):
+        return None
+    reading = read_file(content, file=file)
+    mark = mark_in(reading)
+    return None if mark is None else (file, hashlib.sha256(content).hexdigest(), reading, mark)
 
 
 def _is_left_behind(file: str) -> bool:

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from data_schema.fields import NUMERIC_TYPES, Field
-from data_schema.form_marks import MARKER
+from data_schema.form_marks import LISTS, MARKER, FormMark, marker_rows, marks_of
 from data_schema.messages import answers_in, label_in, table_in
+from data_schema.returned_forms import INSTRUCTIONS
 from data_schema.tables import Table
-from data_schema.workbooks import as_entry, as_fixed, as_header, greyed, printed_wide, protected, saved, titled
+from data_schema.workbooks import (
+    as_entry,
+    as_fixed,
+    as_header,
+    greyed,
+    locked_sheets,
+    printed_wide,
+    protected,
+    saved,
+    titled,
+)
 
 if TYPE_CHECKING:
     from openpyxl.worksheet.datavalidation import DataValidation
     from openpyxl.worksheet.worksheet import Worksheet
 
     from data_schema.language import Catalogue
-
-LISTS = "crocoos_lists"
-"""Name of the hidden sheet that holds the answers to choose from."""
 
 _N_BLANK = 30
 _LONGEST_LIST = 200
@@ -89,24 +97,42 @@ def entry_workbook(
     bytes
         A workbook (.xlsx): a sheet of instructions, then a sheet a table. What is known is locked; other cells have
         drop-down lists, ranges and a hint where they are chosen, and turn grey while they are not to be filled in.
-        Intake knows the workbook, when it comes back, by a hidden sheet, whatever it is called.
+        Sheets cannot be renamed, copied or removed. Intake knows the workbook, when it comes back, by a hidden sheet
+        and by a hidden row of marks below each table, whatever it, its sheets and its headers are called.
     """
     from openpyxl import Workbook
 
     book = Workbook()
     guide = book.worksheets[0]
-    guide.title = catalogue.text("Instructions")
+    guide.title = catalogue.text(INSTRUCTIONS)
     marker, lists = book.create_sheet(MARKER), book.create_sheet(LISTS)
-    marker.append([MARKER, 1, recipient.school, wave])
+    sheets: dict[str, _Sheet] = {}
     for one in tables:
         title = table_in(one.table, catalogue)[:31]
         sheet = book.create_sheet(title, index=len(book.sheetnames) - 2)
-        marker.append([title, one.table.name])
-        _Sheet(sheet, one, lists, recipient, catalogue).fill()
+        sheets[sheet.title] = _Sheet(sheet, one, lists, recipient, catalogue)
+        sheets[sheet.title].fill(wave=wave)
     _instruct(guide, tables, recipient=recipient, wave=wave_label or wave, catalogue=catalogue)
+    mark = FormMark(
+        school=recipient.school,
+        wave=wave,
+        tables={title: one.form.table.name for title, one in sheets.items()},
+        fields={one.form.table.name: one.form.table.names for one in sheets.values()},
+        known={one.form.table.name: one.known for one in sheets.values()},
+    )
+    for row in marker_rows(mark, printed=(str(cell) for sheet in (guide, lists) for cell in _texts(sheet))):
+        marker.append(row)
+        for cell in marker[marker.max_row]:
+            # What begins with "=" would be a formula.
+            cell.data_type = "s" if isinstance(cell.value, str) else cell.data_type
     for hidden in (marker, lists):
         hidden.sheet_state = "hidden"
+    locked_sheets(book)
     return saved(book)
+
+
+def _texts(sheet: Worksheet) -> Iterator[object]:
+    return (cell for row in sheet.iter_rows(values_only=True) for cell in row if cell is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +145,13 @@ class _Sheet:
     recipient: Recipient
     catalogue: Catalogue
 
-    def fill(self) -> None:
-        """Write the header, what is known, the cells to be filled in and what may stand in them."""
+    def fill(self, *, wave: str) -> None:
+        """Write the header, what is known, the cells to be filled in and what may stand in them, and the marks."""
         for at, item in enumerate(self._fields(), start=1):
             self._column(at, item)
             self._validate(at, item)
             self._grey(at, item)
+        self._mark(wave)
         self.sheet.row_dimensions[_HEAD].height = 32
         known = next((at for at, item in enumerate(self._fields()) if item.name not in _IDENTIFYING), 1)
         self.sheet.freeze_panes = self.sheet.cell(row=_HEAD + 1, column=max(known, 1) + 1).coordinate
@@ -143,6 +170,20 @@ class _Sheet:
     def last(self) -> int:
         """The last row."""
         return _HEAD + len(self.form.rows) + self.form.n_blank
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Identifiers of the pupils or schools that stand in the sheet beforehand."""
+        name = "pupil_id" if "pupil_id" in self.form.table.names else "school_id"
+        return frozenset(row[name] for row in self.form.rows if name in row)
+
+    def _mark(self, wave: str) -> None:
+        """Write the hidden row by which each column is known, below the last one that can be filled in."""
+        names = [item.name for item in self._fields()]
+        marks = marks_of(names, table=self.form.table.name, school=self.recipient.school, wave=wave)
+        for at, text in enumerate(marks, start=1):
+            self.sheet.cell(row=self.last + 1, column=at, value=text).data_type = "s"
+        self.sheet.row_dimensions[self.last + 1].hidden = True
 
     def _column(self, at: int, item: Field) -> None:
         from openpyxl.utils import get_column_letter

@@ -20,10 +20,8 @@ from data_schema.claims import Claims, about
 from data_schema.consent import refusal_findings
 from data_schema.decisions import NO_DECISIONS, Decisions
 from data_schema.findings import Finding, Findings
-from data_schema.form_marks import of_form
 from data_schema.histories import histories
 from data_schema.judging import REPAIR_COLUMNS, Judged, Part, draft, judge
-from data_schema.layout import lay_out
 from data_schema.linking import linked, same_name_elsewhere
 from data_schema.privacy import Withheld
 from data_schema.queries import Answer, Query, by_school, is_query_workbook, queries_of, read_answers
@@ -280,9 +278,7 @@ def _read(
         tell("Reading files", done, len(files))
         for claim in claims.of(file, files[file]):
             name = claim.rule.table
-            as_sent, headers = claims.as_sent(claim.rule)
-            needed = claims.needed.get((name, claim.rule.wave), ())
-            layout = lay_out(claim.sheet, as_sent, headers=headers, needed=needed)
+            layout = claims.laid_out(claim)
             out = decisions.kept_out(
                 file=claim.sheet.file,
                 sheet=claim.sheet.sheet,
@@ -293,29 +289,22 @@ def _read(
             if out is not None:
                 claims.findings.append(out)
             if out is not None or claims.is_second_copy(claim):
-                claims.tallies.append(claim.all_refused(layout))
+                claims.tallies.append(claim.refused(len(layout.rows)))
                 continue
             earlier = claims.tables[name].version_of(claim.rule.wave)
             if earlier is not None and layout.is_usable:
                 layout, changed = brought_up(layout, earlier)
                 recoded += changed
-            # A form has the columns that its sender was asked for, and no others.
-            claims.findings += _of_form(layout.findings) if claim.is_form else layout.findings
+            claims.findings += layout.findings
             if layout.is_usable:
-                if claim.is_form:
-                    layout = of_form(layout, claims.tables[name], school=claim.school)
                 late = partial(decisions.is_late, claim.rule.wave)
                 layout = answers.applied(layout, claims.tables[name], sha256=claim.sha256, is_late=late)
                 parts[name].append(Part(layout=layout, wave=claim.rule.wave, country=claim.country))
             else:
-                claims.tallies.append(claim.all_refused(layout))
+                claims.tallies.append(claim.refused(len(layout.rows)))
     tell("Reading files", len(files), len(files))
     claims.findings = [one for one in claims.findings if one.severity == "note" or not decisions.is_silenced(one)]
     return parts, recoded
-
-
-def _of_form(findings: Sequence[Finding]) -> list[Finding]:
-    return [finding for finding in findings if finding.severity == "refused"]
 
 
 def _judged(

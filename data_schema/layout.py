@@ -101,7 +101,7 @@ class Layout:
         return [k for k, at in enumerate(self.rows) if len(rows[at]) > width and not is_empty(rows[at][width:])]
 
 
-def _filled(rows: Sequence[Row], start: int) -> tuple[int, ...]:
+def filled_rows(rows: Sequence[Row], start: int) -> tuple[int, ...]:
     """Return the positions of rows that hold anything; most tell by their first cell."""
     return tuple(
         [
@@ -150,7 +150,7 @@ def lay_out(
         filled = tuple(k for k, row in enumerate(sheet.rows) if not is_empty(row))
         return Layout(sheet=sheet, header=None, columns={}, rows=filled, findings=(_no_header(sheet, table, filled),))
     columns, findings = _columns(sheet, table, header, owner, needed)
-    rows = _filled(sheet.rows, header + 1)
+    rows = filled_rows(sheet.rows, header + 1)
     if not rows:
         problem, remedy = "It has a header and no rows below it.", "Send the rows, if the school has them."
         findings = (*findings, _finding(sheet, problem, remedy, row=header, severity="question"))
@@ -160,12 +160,12 @@ def lay_out(
         header=header,
         columns=columns,
         rows=rows,
-        findings=(*findings, *_unseen(sheet, header, columns)),
+        findings=(*findings, *unseen(sheet, header, columns)),
         apart=MappingProxyType({k: apart[at] for k, at in enumerate(rows) if at in apart}) if apart else apart,
     )
 
 
-def _unseen(sheet: Sheet, header: int, columns: Mapping[str, int]) -> Iterator[Finding]:
+def unseen(sheet: Sheet, header: int, columns: Mapping[str, int]) -> Iterator[Finding]:
     """Tell of what a person who looks at the sheet does not see, or sees otherwise."""
     if sheet.is_hidden:
         yield _finding(sheet, "The sheet is hidden; it is taken in like others.", "Nothing.", severity="note")
@@ -185,8 +185,14 @@ def _unseen(sheet: Sheet, header: int, columns: Mapping[str, int]) -> Iterator[F
 
 def looks_like(sheet: Sheet, table: Table, *, headers: dict[str, str]) -> bool:
     """Whether a sheet has a header with the whole key of a table."""
+    return bool(fields_named(sheet, table, headers=headers))
+
+
+def fields_named(sheet: Sheet, table: Table, *, headers: dict[str, str]) -> frozenset[str]:
+    """Return the fields that a sheet's header names; none where it lacks one of the table's key."""
     at = _header_row(sheet, table, headers)
-    return at is not None and set(table.key) <= set(_named(sheet, at, headers).values())
+    named = frozenset() if at is None else frozenset(_named(sheet, at, headers).values())
+    return named if set(table.key) <= named else frozenset()
 
 
 def _no_header(sheet: Sheet, table: Table, filled: tuple[int, ...]) -> Finding:

@@ -20,7 +20,7 @@ from data_schema.messages import answers_in, label_in, translated
 from data_schema.readers import Cell, Sheet, read_file
 from data_schema.readers.archives import names_sheet
 from data_schema.tables import Table
-from data_schema.workbooks import as_entry, as_fixed, as_header, printed_wide, protected, saved, titled
+from data_schema.workbooks import as_entry, as_fixed, as_header, locked_sheets, printed_wide, protected, saved, titled
 
 if TYPE_CHECKING:
     from openpyxl.cell import Cell as TableCell
@@ -203,6 +203,7 @@ def query_workbook(queries: Sequence[Query], *, school: str, catalogue: Catalogu
     marker = book.create_sheet(MARKER)
     marker.append([MARKER, 1, school])
     marker.sheet_state = "hidden"
+    locked_sheets(book)
     return saved(book)
 
 

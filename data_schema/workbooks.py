@@ -119,6 +119,13 @@ def protected(sheet: Worksheet) -> None:
     sheet.protection.autoFilter = False
 
 
+def locked_sheets(workbook: Workbook) -> None:
+    """Keep the sheets of a workbook from being renamed, copied, moved or removed; there is no password."""
+    from openpyxl.workbook.protection import WorkbookProtection
+
+    workbook.security = WorkbookProtection(lockStructure=True)
+
+
 def greyed(sheet: Worksheet, cells: str, *, formula: str) -> None:
     """Make cells grey while a formula about the first of them is true."""
     from openpyxl.formatting.rule import Rule

@@ -10,7 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from data_schema.errors import ProtocolError
+from data_schema.forms import FormTable, Recipient, entry_workbook
+from data_schema.language import Catalogue, Language
 from data_schema.store import Store
+from data_schema.tables import standard_tables
 from evaluation.cli.main import crocoos
 from evaluation.trial import Trial
 from tests.support.trials import drawn_trial, small_protocol, small_trial
@@ -86,3 +89,34 @@ def test_what_has_no_word_in_a_language_is_told(tmp_path: Path) -> None:
 def test_a_wave_that_there_is_not_is_named(trial: Trial) -> None:
     with pytest.raises(ProtocolError, match="'autumn' is no wave"):
         trial.forms(wave="autumn")
+
+
+def test_a_form_of_a_wave_that_the_protocol_no_longer_has_is_refused_by_name_and_a_renamed_sheet_is_read(
+    trial: Trial,
+) -> None:
+    made = trial.forms(wave="followup")
+    book = openpyxl.load_workbook(made.workbooks[0])
+    sheet = book.worksheets[2]
+    sheet.title = "Sheet1"
+    sheet.cell(row=1, column=4).value = "?"
+    sheet.cell(row=2, column=4).value = "unknown"
+    book.save(trial.paths.inbox / "renamed.xlsx")
+    (trial.paths.inbox / "autumn.xlsx").write_bytes(
+        entry_workbook(
+            [FormTable(table=standard_tables()["status"], rows=[{"pupil_id": "0001"}])],
+            recipient=Recipient(school=made.workbooks[0].stem),
+            wave="autumn",
+            catalogue=Catalogue("data_schema", Language("hu")),
+        )
+    )
+    collected = trial.collect()
+    returns = collected.returns.set_index(["file", "table"])
+    assert returns.loc[("renamed.xlsx", "status"), "sent"] == 20
+    # The rehearsed schools have sent this status already, so that the one in the form is asked about.
+    assert returns.loc[("renamed.xlsx", "status"), ["kept", "asked"]].sum() == 1
+    refused = [one for one in collected.findings.by_severity("refused") if one.file == "autumn.xlsx"]
+    assert refused
+    assert all("which the trial does not have" in one.problem for one in refused)
+    assert (returns.loc["autumn.xlsx", "sent"] == returns.loc["autumn.xlsx", "refused"]).all()
+    (trial.paths.inbox / "renamed.xlsx").unlink()
+    (trial.paths.inbox / "autumn.xlsx").unlink()

@@ -1,0 +1,284 @@
+"""Where a table lies in a sheet of an entry workbook that came back, and which filled cells are outside it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from data_schema.fields import header_key
+from data_schema.findings import Finding, Severity
+from data_schema.form_marks import FormMark, SheetMark
+from data_schema.layout import Layout, filled_rows, headers_of, is_empty, lay_out, unseen
+from data_schema.margins import UNFILLED, rows_apart
+from data_schema.readers.grids import column_letters
+from data_schema.readers.sheets import Cell, Row, Sheet
+from data_schema.tables import Table
+from data_schema.vocabulary import known_headers
+
+_PRINTED = ("school_id", "pupil_id", "class")
+"""Fields that stand in a form before anybody fills it in."""
+
+_CLASS = frozenset(header_key(text) for text in ("class", *known_headers("class")))
+_N_TOLD = 6
+_OWN_CELLS = "Write what is meant into the form's own cells, and send it again."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormSheet:
+    """A sheet of a form that came back, and what is known of it.
+
+    Parameters
+    ----------
+    form
+        What the form says of itself.
+    mark
+        What the sheet's own row of marks says; None where it is gone.
+    fields
+        Fields that the form had columns for; empty where nothing tells.
+    """
+
+    form: FormMark
+    mark: SheetMark | None
+    fields: tuple[str, ...]
+
+    @property
+    def school(self) -> str:
+        """The school whose form it is; empty where a partner fills it in."""
+        return self.form.school if self.mark is None else self.mark.school
+
+
+def lay_out_form(sheet: Sheet, table: Table, form: FormSheet) -> Layout:
+    """Find a table in a sheet of a form: by the marks of its columns, and by its headers where these are gone.
+
+    Parameters
+    ----------
+    sheet
+        The sheet.
+    table
+        The table as the form's wave has it.
+    form
+        What is known of the sheet.
+
+    Returns
+    -------
+    Layout
+        Where it is. Rows that nobody filled in are apart; the form's school stands in rows that were added. Columns
+        that are gone, headers that were written over and filled cells outside the form's columns each have a question.
+    """
+    layout = _by_header(sheet, table) if form.mark is None else _by_marks(sheet, table, form.mark)
+    if layout.header is None or not layout.is_usable:
+        return layout
+    lost = tuple(_lost(layout, form.fields, table))
+    outside = tuple(_outside(layout, _columns_of(layout, form.mark)))
+    layout = _widened(replace(layout, findings=(*layout.findings, *lost, *outside)))
+    return _with_school(_without_unfilled(layout, form, table), form.school)
+
+
+def _by_header(sheet: Sheet, table: Table) -> Layout:
+    """Lay a sheet out by its headers; what is said of columns that other senders fill in is left out."""
+    layout = lay_out(sheet, table)
+    if layout.header is None:
+        return layout
+    refused = [one for one in layout.findings if one.severity == "refused"]
+    return replace(layout, findings=tuple(refused or unseen(sheet, layout.header, layout.columns)))
+
+
+def _by_marks(sheet: Sheet, table: Table, mark: SheetMark) -> Layout:
+    owner = headers_of(table)
+    columns = {name: at for name, at in mark.columns.items() if name in table.names}
+    header = _header_of(sheet, columns, owner, before=mark.rows[0])
+    # Where the header was deleted, the row of marks is all that stands for it.
+    first, at_header = (0, mark.rows[0]) if header is None else (header + 1, header)
+    rows = tuple(at for at in filled_rows(sheet.rows, first) if at not in mark.rows)
+    apart = rows_apart(sheet.rows, rows, columns=columns, key=table.key, header=at_header)
+    shown = replace(sheet, hidden_rows=tuple(row for row in sheet.hidden_rows if row - 1 not in mark.rows))
+    absent = [name for name in table.key if name not in columns]
+    findings = [*unseen(shown, at_header, columns), *_written_over(sheet, header, columns, owner)]
+    if absent:
+        problem = f"It has no column {' and no column '.join(map(repr, absent))}, without which no row can be told."
+        findings.append(_finding(sheet, problem, "Add the column and send the file again.", severity="refused"))
+    return Layout(
+        sheet=shown,
+        header=at_header,
+        columns=columns,
+        rows=rows,
+        findings=tuple(findings),
+        apart=MappingProxyType({k: apart[at] for k, at in enumerate(rows) if at in apart}),
+    )
+
+
+def _header_of(sheet: Sheet, columns: Mapping[str, int], owner: Mapping[str, str], *, before: int) -> int | None:
+    """Return the row above the marks whose cells name most of the fields that the marks name."""
+    best, most = None, 0
+    for position, row in enumerate(sheet.rows[:before]):
+        same = sum(_named(row, at, owner) == name for name, at in columns.items())
+        if same > most:
+            best, most = position, same
+    return best
+
+
+def _named(row: Row, at: int, owner: Mapping[str, str]) -> str | None:
+    cell = row[at] if at < len(row) else None
+    return owner.get(header_key(cell)) if isinstance(cell, str) else None
+
+
+def _written_over(
+    sheet: Sheet, header: int | None, columns: Mapping[str, int], owner: Mapping[str, str]
+) -> Iterator[Finding]:
+    """Tell of headers that say something else than their column was made for."""
+    if header is None:
+        yield _finding(sheet, "The row of headers is gone; columns are known by their marks.", "Nothing.")
+        return
+    row = sheet.rows[header]
+    for name, at in columns.items():
+        named = _named(row, at, owner)
+        if named == name:
+            continue
+        called = str(row[at]).strip() if at < len(row) and row[at] is not None else ""
+        if named is None:
+            problem, remedy = f"The column is taken for {name!r}.", "Nothing, if that is right."
+            yield _finding(sheet, problem, remedy, row=header, column=called)
+            continue
+        problem = f"The header was written over; this is the form's column {name!r}, and it is read as such."
+        remedy = "Write the header as it was, and send the form again."
+        yield _finding(sheet, problem, remedy, row=header, column=called, severity="question")
+
+
+def _columns_of(layout: Layout, mark: SheetMark | None) -> set[int]:
+    """Return the positions of the form's own columns, that of the class beside a pupil included."""
+    if mark is not None:
+        return set(mark.columns.values())
+    header = layout.sheet.rows[layout.header or 0]
+    beside = {at for at, cell in enumerate(header) if isinstance(cell, str) and header_key(cell) in _CLASS}
+    return set(layout.columns.values()) | beside
+
+
+def _lost(layout: Layout, fields: Sequence[str], table: Table) -> Iterator[Finding]:
+    lost = [name for name in fields if name in table.names and name not in layout.columns]
+    if lost:
+        problem = f"Columns of the form are gone: {', '.join(map(repr, lost))}."
+        remedy = "Fill in the form as it was sent out, and send it again."
+        yield _finding(layout.sheet, problem, remedy, row=layout.header, severity="question")
+
+
+def _outside(layout: Layout, own: Collection[int]) -> Iterator[Finding]:
+    """Tell of filled cells outside the form's columns, and above its header."""
+    sheet, header = layout.sheet, layout.header or 0
+    titles = sheet.rows[header]
+    records = set(layout.rows)
+    cells: list[str] = []
+    by_title: dict[int, list[str]] = {}
+    for position, row in enumerate(sheet.rows):
+        if position == header or is_empty(row):
+            continue
+        for at, cell in enumerate(row):
+            if is_empty((cell,)) or (at in own and position in records) or _is_mark(position, layout):
+                continue
+            named = position in records and at < len(titles) and not is_empty((titles[at],))
+            (by_title.setdefault(at, []) if named else cells).append(f"{column_letters(at + 1)}{position + 1}")
+    for at, filled in by_title.items():
+        problem = f"The form has no such column; what is filled in there ({told_cells(filled)}) is not read."
+        column = str(titles[at]).strip()
+        yield _finding(sheet, problem, _OWN_CELLS, row=header, column=column, severity="question")
+    if cells:
+        problem = f"Cells outside the form's own columns are filled in ({told_cells(cells)}); they are not read."
+        yield _finding(sheet, problem, _OWN_CELLS, severity="question")
+
+
+def _is_mark(position: int, layout: Layout) -> bool:
+    """Whether a row below the header is none of the table's: that of the marks."""
+    return position > (layout.header or 0) and not layout.holds(position)
+
+
+def told_cells(cells: Sequence[str]) -> str:
+    """Write cells as a list, at most six of them.
+
+    Examples
+    --------
+    >>> told_cells(["A1", "B7"])
+    'A1, B7'
+    """
+    return ", ".join([*cells[:_N_TOLD], *(["..."] if len(cells) > _N_TOLD else [])])
+
+
+def _widened(layout: Layout) -> Layout:
+    """Let the header reach over the cells beside the table, which have a question of their own."""
+    rows, header = list(layout.sheet.rows), layout.header or 0
+    width = max((len(rows[at]) for at in layout.rows), default=0)
+    rows[header] = (*rows[header], *[None] * (width - len(rows[header])))
+    return replace(layout, sheet=replace(layout.sheet, rows=tuple(rows)))
+
+
+def _without_unfilled(layout: Layout, form: FormSheet, table: Table) -> Layout:
+    """Set rows apart in which nothing stands but what the form was sent out with."""
+    printed = {layout.columns.get(name) for name in _PRINTED}
+    printed |= {at for at in _columns_of(layout, form.mark) if at not in layout.columns.values()}
+    id_column = layout.columns.get("pupil_id" if "pupil_id" in table.names else "school_id")
+    known = form.form.known.get(table.name) if form.form.fields else None
+    rows = layout.sheet.rows
+    unfilled = {
+        k: UNFILLED
+        for k, at in enumerate(layout.rows)
+        if all(is_empty((cell,)) or column in printed for column, cell in enumerate(rows[at]))
+        and (known is None or _text(rows[at], id_column) in known | {""})
+    }
+    return replace(layout, apart=MappingProxyType({**layout.apart, **unfilled}))
+
+
+def _text(row: Row, at: int | None) -> str:
+    cell: Cell = row[at] if at is not None and at < len(row) else None
+    return "" if cell is None else str(cell).strip()
+
+
+def _with_school(layout: Layout, school: str) -> Layout:
+    at = layout.columns.get("school_id")
+    if at is None or not school:
+        return layout
+    records = set(layout.rows)
+    rows = tuple(_filled_with(row, at, school) if k in records else row for k, row in enumerate(layout.sheet.rows))
+    return replace(layout, sheet=replace(layout.sheet, rows=rows))
+
+
+def _filled_with(row: Row, at: int, school: str) -> Row:
+    if at < len(row) and row[at] is not None:
+        return row
+    made = [*row, *[None] * (at + 1 - len(row))]
+    made[at] = school
+    return tuple(made)
+
+
+def strange_cells(sheet: Sheet, form: FormMark, *, titles: Iterable[str]) -> list[str]:
+    """Return the filled cells of a form's sheet that is no table's, without those that it was sent out with.
+
+    Parameters
+    ----------
+    sheet
+        The sheet.
+    form
+        What the form says of itself.
+    titles
+        Names of the sheet of instructions, by which that of earlier versions is known.
+    """
+    if not form.printed and sheet.sheet in titles:
+        return []
+    return [
+        f"{column_letters(at + 1)}{position + 1}"
+        for position, row in enumerate(sheet.rows)
+        for at, cell in enumerate(row)
+        if not is_empty((cell,)) and not form.is_printed(cell)
+    ]
+
+
+def _finding(
+    sheet: Sheet, problem: str, remedy: str, *, row: int | None = None, column: str = "", severity: Severity = "note"
+) -> Finding:
+    return Finding(
+        file=sheet.file,
+        sheet=sheet.sheet,
+        row=None if row is None else row + 1,
+        column=column,
+        problem=problem,
+        remedy=remedy,
+        severity=severity,
+    )
