@@ -26,9 +26,12 @@ if TYPE_CHECKING:
     from evaluation.stages.redraws import TrialRedraws
     from evaluation.trial import Trial
     from randomisation.balance import Variable
+    from reports.evidence import Evidence
 
-LOVE_PLOT = "love_plot.svg"
-BY_STRATUM, WITHIN, BALANCE_MAP = "by_stratum.csv", "within_strata.csv", "balance_map.svg"
+LOVE_PLOT, BALANCE_MAP = "love_plot", "balance_map"
+"""Figures: `love_plot.svg` where one arm is compared with the reference, `love_plot_ARM.svg` for each of more."""
+
+BY_STRATUM, WITHIN = "by_stratum.csv", "within_strata.csv"
 
 
 def balance(trial: Trial) -> pd.DataFrame:
@@ -43,8 +46,6 @@ def balance(trial: Trial) -> pd.DataFrame:
 
     from evaluation.evidence import BALANCE, TEST, stated_evidence
     from randomisation.balance import balance_table
-    from reports.figures.love import love_plot
-    from reports.words import words
 
     require(trial, "balance")
     inputs = inputs_of(trial, "balance")
@@ -72,15 +73,12 @@ def balance(trial: Trial) -> pd.DataFrame:
     table: pd.DataFrame = pd.concat(filled, ignore_index=True)
     trial.progress("testing by re-draws", 2, 4)
     test = joint_test(trial, schools, variables, pupils)
-    language = trial.protocol.reports.languages[0]
     trial.progress("drawing", 3, 4)
     with stage_folder(trial.paths.balance, stage="balance", inputs=inputs) as folder:
         table.to_csv(folder / BALANCE, index=False, lineterminator="\n", float_format="%.15g")
         (folder / TEST).write_text(json.dumps(test, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        figure = love_plot(replace(stated_evidence(trial, country=""), balance=table), words(language))
-        if figure is not None:
-            (folder / LOVE_PLOT).write_text(figure.svg, encoding="utf-8", newline="\n")
-        _write_strata(trial, {"school": (schools, variables), "pupil": (pupils, own)}, folder)
+        strata = _write_strata(trial, {"school": (schools, variables), "pupil": (pupils, own)}, folder)
+        _draw(replace(stated_evidence(trial, country=""), balance=table), strata, trial, folder)
     trial.progress("comparing", 4, 4)
     return table
 
@@ -105,16 +103,13 @@ def _with_strata(table: pd.DataFrame, frame: pd.DataFrame, variables: list[Varia
 
 def _write_strata(
     trial: Trial, compared: Mapping[str, tuple[pd.DataFrame | None, list[Variable]]], folder: Path
-) -> None:
-    """Write what is left of schools' differences within strata, and schools' and pupils' by stratum with their map."""
+) -> pd.DataFrame | None:
+    """Write what is left of schools' differences within strata, and schools' and pupils' by stratum; return these."""
     import pandas as pd
 
     from randomisation.balance_within import by_stratum, within_strata
-    from reports.figures.balance_map import balance_map
-    from reports.words import words
 
-    groups = primary_comparison(trial.protocol)
-    names = groups.names
+    names = primary_comparison(trial.protocol).names
     parts = []
     for level, (frame, variables) in compared.items():
         if frame is not None and variables:
@@ -127,11 +122,26 @@ def _write_strata(
     for name, content in ((WITHIN, within), (BY_STRATUM, table)):
         if content is not None:
             content.to_csv(folder / name, index=False, lineterminator="\n", float_format="%.15g")
+    return table
+
+
+def _draw(evidence: Evidence, strata: pd.DataFrame | None, trial: Trial, folder: Path) -> None:
+    """Draw each arm that is compared with the reference: its differences, and the map of them by stratum."""
+    from reports.figures.balance_map import balance_map
+    from reports.figures.love import love_plot
+    from reports.selection import compared_arms, reference_arm
+    from reports.words import words
+
     language = words(trial.protocol.reports.languages[0])
-    if table is not None:
-        figure = balance_map(table, language, arm=names[1], arm_label=groups.labels[names[1]])
-        if figure is not None:
-            (folder / BALANCE_MAP).write_text(figure.svg, encoding="utf-8", newline="\n")
+    arms, reference = compared_arms(evidence), reference_arm(evidence)
+    for arm in arms:
+        ending = f"_{arm.name}" if len(arms) > 1 else ""
+        figures = {LOVE_PLOT: love_plot(evidence, language, arm=arm)}
+        if strata is not None:
+            figures[BALANCE_MAP] = balance_map(strata, language, arm=arm, reference=reference)
+        for name, figure in figures.items():
+            if figure is not None:
+                (folder / f"{name}{ending}.svg").write_text(figure.svg, encoding="utf-8", newline="\n")
 
 
 def without_few(table: pd.DataFrame, pupils: pd.DataFrame, *, threshold: int) -> pd.DataFrame:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from reports.blocks import Figure as FigureBlock
 from reports.blocks import inline
+from reports.evidence import ArmFacts
 from reports.figures.style import INK, MUTED, SMALL, WIDTH, blank, drawing, to_svg
+from reports.sentences import schools_of
 from reports.tables.balance import LEVELS
 from reports.words import Words
 
@@ -31,8 +33,8 @@ def balance_map(
     table: pd.DataFrame,
     words: Words,
     *,
-    arm: str,
-    arm_label: str,
+    arm: ArmFacts,
+    reference: ArmFacts,
     by: Literal["stratum", "country"] = "stratum",
     anchor: str = "balance-map",
 ) -> FigureBlock | None:
@@ -49,31 +51,34 @@ def balance_map(
         Name of the figure in the document.
     words
         The language.
-    arm, arm_label
-        Name of the arm that is compared, and what readers call it.
+    arm, reference
+        The arm that is compared, and the one that it is compared with; the picture names both.
 
     Notes
     -----
     A stratum's cell is of few schools: the map shows where differences gather, and is no test. The figure stands in
     every cell, so that nothing is told by colour alone.
     """
-    rows = table[table["arm"] == arm]
+    rows = table[table["arm"] == arm.name]
     sizes = rows[rows["stratum"] != ""].groupby("stratum")[["n_reference", "n_arm"]].max().sum(axis=1)
     if len(sizes) < 2:
         return None
     kept = sorted(sizes.sort_values(ascending=False, kind="stable").index[:MOST_STRATA])
     strata = ["", *kept]
+    # The picture stands alone in the folder of the balance stage, so it says itself what it is of and leaves out.
+    compared = words.text("{arm} compared with {reference}", arm=arm.label, reference=reference.label)
     left_out = _left_out(words, len(sizes) - len(kept))
+    below = [text for text in (compared, left_out) if text]
     rows = rows if "level" in rows.columns else rows.assign(level="")
     names = _names(rows)
     columns = [rows[name].astype(str) for name in ("level", "label", "category", "stratum")]
     keys = zip(*columns, strict=True)
     cells = dict(zip(keys, rows["difference"].to_numpy(dtype=float).tolist(), strict=True))
     with drawing():
-        below = _BOTTOM + (_ROW if left_out else 0.0)
-        figure, _ = blank(_TOP + _ROW * len(names) + below)
+        bottom = _BOTTOM + _ROW * len(below)
+        figure, _ = blank(_TOP + _ROW * len(names) + bottom)
         width, height = figure.get_size_inches()
-        box = (_LEFT / width, below / height, (width - _LEFT - _RIGHT) / width, _ROW * len(names) / height)
+        box = (_LEFT / width, bottom / height, (width - _LEFT - _RIGHT) / width, _ROW * len(names) / height)
         axes = figure.add_axes(box)
         axes.set_axis_off()
         axes.set_xlim(-0.5, len(strata) - 0.5)
@@ -94,10 +99,10 @@ def balance_map(
                 across - 0.1, -0.68, text, rotation=35, ha="left", va="bottom", fontsize=SMALL,
                 fontweight="regular" if stratum else "bold", color=INK,
             )  # fmt: skip
-        # The picture stands alone in the folder of the balance stage, so it says itself what it leaves out.
-        axes.text(0.0, len(names), left_out, transform=_beside(axes), va="center", fontsize=SMALL, color=MUTED)
+        for down, text in enumerate(below, start=len(names)):
+            axes.text(0.0, down, text, transform=_beside(axes), va="center", fontsize=SMALL, color=MUTED)
         svg = to_svg(figure, anchor)
-    caption, explained = _said(words, by, arm_label)
+    caption, explained = _said(words, by, arm, reference)
     said = [
         f"{label}: {words.numbers.decimal(value, digits=1, sign='both')}."
         for label, value in _overall(names, cells)
@@ -121,18 +126,21 @@ def _names(rows: pd.DataFrame) -> list[tuple[str, str, str]]:
     return [name for level in levels for name in ((level, "", ""), *(one for one in found if one[0] == level))]
 
 
-def _said(words: Words, by: str, arm_label: str) -> tuple[str, str]:
+def _said(words: Words, by: str, arm: ArmFacts, reference: ArmFacts) -> tuple[str, str]:
     """Return caption and note."""
+    named = {"schools": schools_of(words, arm), "reference": schools_of(words, reference)}
     if by == "country":
-        return words.text("Differences at baseline by country"), words.text(
-            "Differences of {arm} from the reference in standard deviations; blue: more, orange: less. A dash stands"
+        return words.text("Differences at baseline between {schools} and {reference}, by country", **named), words.text(
+            "Differences of {arm} from {reference} in standard deviations; blue: more, orange: less. A dash stands"
             " where there is nothing to compare, or where a figure would be about few pupils.",
-            arm=arm_label,
+            arm=arm.label,
+            reference=reference.label,
         )
-    return words.text("Differences at baseline by stratum"), words.text(
-        "Differences of {arm} from the reference in standard deviations of all schools or pupils; blue: more, orange:"
+    return words.text("Differences at baseline between {schools} and {reference}, by stratum", **named), words.text(
+        "Differences of {arm} from {reference} in standard deviations of all schools or pupils; blue: more, orange:"
         " less. A stratum holds few schools, so that single cells differ by chance; cells of few pupils are left out.",
-        arm=arm_label,
+        arm=arm.label,
+        reference=reference.label,
     )
 
 

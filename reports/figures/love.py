@@ -11,7 +11,7 @@ from reports.blocks import inline
 from reports.evidence import ArmFacts, Evidence
 from reports.figures.forest import ticks
 from reports.figures.style import ACCENT, INK, MUTED, PALE, RULE, SMALL, blank, drawing, plot_area, to_svg
-from reports.selection import as_float, compared_arms, records, reference_arm
+from reports.selection import as_float, records, reference_arm
 from reports.sentences import arm_name, schools_of
 from reports.tables.balance import LEVELS, balance_rows, row_label
 from reports.words import Words
@@ -20,27 +20,26 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ROW = 0.235
-_LEFT, _RIGHT, _TOP, _BOTTOM = 2.6, 0.2, 0.3, 0.72
+_LEFT, _RIGHT, _TOP, _BOTTOM = 2.6, 0.2, 0.3, 0.92
 _MARKERS = {"school": "s", "pupil": "o"}
 
 
-def love_plot(evidence: Evidence, words: Words, *, arm: ArmFacts | None = None, anchor: str = "") -> FigureBlock | None:
-    """Return the love plot of what the report is about; None when nothing is known.
+def love_plot(evidence: Evidence, words: Words, *, arm: ArmFacts, anchor: str = "") -> FigureBlock | None:
+    """Return the love plot of an arm in what the report is about; None when nothing is known.
 
     Parameters
     ----------
     arm
-        The arm that is compared; the first by default.
+        The arm that is compared with the reference; the picture names both.
     anchor
         Name of the figure in the document.
     """
-    chosen = arm or compared_arms(evidence)[0]
     frame = balance_rows(evidence)
-    rows = [row for row in records(frame) if row["arm"] == chosen.name and not row["hidden"]]
+    rows = [row for row in records(frame) if row["arm"] == arm.name and not row["hidden"]]
     rows = [row for row in rows if math.isfinite(as_float(row["std_difference"]))]
     if not rows:
         return None
-    name = anchor or f"love-{chosen.name}"
+    name = anchor or f"love-{arm.name}"
     lines = _lines(rows)
     with drawing():
         figure, _ = blank(ROW * len(lines) + _TOP + _BOTTOM)
@@ -52,7 +51,7 @@ def love_plot(evidence: Evidence, words: Words, *, arm: ArmFacts | None = None, 
         _ground(axes, words)
         for place, (level, row) in enumerate(lines):
             _line(axes, words, place, level, row)
-        _labels(axes, words, chosen)
+        _labels(axes, words, arm, reference_arm(evidence))
         if _legend(words, rows):
             _key(axes, words)
         svg = to_svg(figure, name)
@@ -61,7 +60,7 @@ def love_plot(evidence: Evidence, words: Words, *, arm: ArmFacts | None = None, 
         caption=inline(
             words.text(
                 "Standardised differences at baseline between {schools} and {reference}",
-                schools=schools_of(words, chosen),
+                schools=schools_of(words, arm),
                 reference=schools_of(words, reference_arm(evidence)),
             )
         ),
@@ -148,7 +147,7 @@ def _within(row: dict[str, object]) -> float:
     return as_float(row.get("std_difference_within", math.nan))
 
 
-def _labels(axes: Axes, words: Words, arm: ArmFacts) -> None:
+def _labels(axes: Axes, words: Words, arm: ArmFacts, reference: ArmFacts) -> None:
     ticks(axes, words)
     for text, place, side in (
         (words.text("← less in {schools}", schools=arm_name(words, arm)), 0.0, "left"),
@@ -161,6 +160,11 @@ def _labels(axes: Axes, words: Words, arm: ArmFacts) -> None:
     axes.annotate(
         words.text("Standardised difference (standard deviations)"), xy=(0.5, 0), xycoords="axes fraction",
         xytext=(0, -34), textcoords="offset points", ha="center", va="top", annotation_clip=False,
+    )  # fmt: skip
+    axes.annotate(
+        words.text("{arm} compared with {reference}", arm=arm.label, reference=reference.label), xy=(0.5, 0),
+        xycoords="axes fraction", xytext=(0, -49), textcoords="offset points", ha="center", va="top", fontsize=SMALL,
+        color=MUTED, annotation_clip=False,
     )  # fmt: skip
 
 

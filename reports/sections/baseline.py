@@ -6,11 +6,12 @@ import math
 
 from randomisation.balance import ADJUST
 from reports.blocks import Block, Figure, Heading
-from reports.evidence import Evidence
+from reports.evidence import ArmFacts, Evidence
 from reports.figures.balance_map import balance_map
 from reports.figures.love import love_plot
 from reports.sections.common import paragraph
-from reports.selection import as_float, compared_arms, focus, has_countries, records
+from reports.selection import as_float, compared_arms, focus, has_countries, records, reference_arm
+from reports.sentences import schools_of
 from reports.tables.balance import balance_rows, balance_table, rows_of_all_places
 from reports.tables.equivalence import equivalence_sentence, equivalence_table
 from reports.words import Words, words
@@ -48,10 +49,10 @@ def _maps(evidence: Evidence, words: Words) -> list[Figure | None]:
         difference=frame["std_difference"].astype(float).where(~frame["hidden"]),
         stratum=frame["country"].map({"": "", **evidence.countries}),
     )
-    arms = compared_arms(evidence)
+    reference = reference_arm(evidence)
     return [
-        balance_map(shown, words, arm=arm.name, arm_label=arm.label, by="country", anchor=f"map-{arm.name}")
-        for arm in arms
+        balance_map(shown, words, arm=arm, reference=reference, by="country", anchor=f"map-{arm.name}")
+        for arm in compared_arms(evidence)
     ]
 
 
@@ -64,20 +65,33 @@ def _pupils(evidence: Evidence, words: Words) -> str:
 
 
 def _far(evidence: Evidence, words: Words) -> str:
-    sizes = [abs(as_float(row["std_difference"])) for row in records(balance_rows(evidence)) if not row["hidden"]]
+    """Say how many characteristics differ much, of each arm that is compared."""
+    arms = compared_arms(evidence)
+    said = [_far_of(evidence, words, arm) for arm in arms]
+    if len(arms) == 1:
+        return said[0]
+    return words.joined(
+        [words.text("{arm}: {sentence}", arm=arm.label, sentence=text) for arm, text in zip(arms, said, strict=True)]
+    )
+
+
+def _far_of(evidence: Evidence, words: Words, arm: ArmFacts) -> str:
+    rows = [row for row in records(balance_rows(evidence)) if row["arm"] == arm.name and not row["hidden"]]
+    sizes = [abs(as_float(row["std_difference"])) for row in rows]
     sizes = [size for size in sizes if math.isfinite(size)]
     far = sum(size > ADJUST + 1e-9 for size in sizes)
-    limit = words.numbers.decimal(ADJUST, digits=2)
+    named = {"reference": schools_of(words, reference_arm(evidence)), "limit": words.numbers.decimal(ADJUST, digits=2)}
     if not far:
         return words.text(
-            "No printed characteristic differs between the arms by more than {limit} standard deviations.", limit=limit
+            "No printed characteristic differs from that of {reference} by more than {limit} standard deviations.",
+            **named,
         )
     return words.plural(
-        "{n} of {all} characteristics differs between the arms by more than {limit} standard deviations.",
-        "{n} of {all} characteristics differ between the arms by more than {limit} standard deviations.",
+        "{n} of {all} characteristics differs from that of {reference} by more than {limit} standard deviations.",
+        "{n} of {all} characteristics differ from those of {reference} by more than {limit} standard deviations.",
         far,
         all=words.numbers.count(len(sizes)),
-        limit=limit,
+        **named,
     )
 
 

@@ -119,6 +119,16 @@ def test_the_seed_of_re_draws_changes_no_p_value_where_all_allocations_are_count
     assert found.loc[exact, "conf_low"].tolist() == estimates.loc[exact, "conf_low"].tolist()
 
 
+def test_each_compared_arm_has_its_own_figures_of_balance_that_name_it(trial: Trial) -> None:
+    written = {path.name: path.read_text(encoding="utf-8") for path in trial.paths.balance.glob("*.svg")}
+    assert sorted(written) == [
+        f"{figure}_{arm}.svg" for figure in ("balance_map", "love_plot") for arm in ("mentor", "pilot")
+    ]
+    for name, svg in written.items():
+        arm = "Mentor schools" if "mentor" in name else "Pilot schools"
+        assert f"<!-- {arm} compared with Control schools -->" in svg, name
+
+
 def test_an_arm_cannot_have_the_name_of_all_of_them(tmp_path: Path) -> None:
     from evaluation.protocol_reader import read_protocol
 

@@ -101,7 +101,7 @@ CLAIMS = (
     Claim(
         topic="How alike the arms were at baseline",
         says=(
-            "reports.sections.baseline:_far",
+            "reports.sections.baseline:_far_of",
             "reports.sections.baseline:_joint",
             "reports.sections.baseline:_pupils",
         ),

@@ -15,7 +15,7 @@ from reports.blocks import Figure, plain
 from reports.evidence import Evidence
 from reports.tables.balance import rows_of_all_places
 from tests.support.block_text import drawn, texts
-from tests.support.sample_evidence import awards_evidence, crocoos_evidence
+from tests.support.sample_evidence import awards_evidence, crocoos_evidence, three_arms_evidence
 
 CROCOOS = crocoos_evidence()
 
@@ -69,7 +69,7 @@ def maps(evidence: Evidence) -> list[Figure]:
 
 def test_all_countries_together_have_a_map_by_country_of_schools_and_of_pupils() -> None:
     (made,) = maps(CROCOOS)
-    assert plain(made.caption) == "Differences at baseline by country"
+    assert plain(made.caption) == "Differences at baseline between pilot schools and control schools, by country"
     shown = drawn(made)
     assert {"All", *CROCOOS.countries.values(), "Schools", "Pupils"} <= set(shown)
     assert maps(replace(CROCOOS, country="HU")) == []
@@ -112,3 +112,18 @@ def test_no_sentence_says_a_mean_that_the_tables_keep_back() -> None:
     said, kept = (" ".join(texts(sections.results_by_outcome(evidence, "en"))) for evidence in (CROCOOS, small))
     assert "Of every 100 pupils, 11.2" in said
     assert "Of every 100 pupils" not in kept
+
+
+def test_with_several_arms_each_figure_of_the_baseline_names_its_arm_and_sentences_count_by_arm() -> None:
+    evidence = three_arms_evidence()
+    reference, *arms = [arm.label for arm in evidence.arms]
+    blocks = sections.baseline(evidence, "en")
+    figures = [block for block in blocks if isinstance(block, Figure)]
+    assert [(block.anchor, [arm for arm in arms if f"{arm} compared with {reference}" in drawn(block)])
+            for block in figures] == [
+        (f"{kind}-{arm.name}", [arm.label]) for kind in ("love", "map") for arm in evidence.arms[1:]
+    ]  # fmt: skip
+    assert len({plain(block.caption) for block in figures}) == len(figures)
+    said = " ".join(texts(blocks))
+    for arm in arms:
+        assert f"{arm}: No printed characteristic differs from that of control schools by more than" in said

@@ -9,11 +9,14 @@ import pandas as pd
 
 from randomisation import Variable, by_stratum
 from reports.blocks import plain
+from reports.evidence import ArmFacts
 from reports.figures.balance_map import MOST_STRATA, balance_map
 from reports.words import words
 from tests.support.block_text import drawn
 
 ARMS = ("control", "pilot")
+CONTROL = ArmFacts(name="control", label="Control schools", is_reference=True)
+PILOT = ArmFacts(name="pilot", label="Pilot schools", is_reference=False)
 
 
 def table(n_strata: int) -> pd.DataFrame:
@@ -32,28 +35,29 @@ def table(n_strata: int) -> pd.DataFrame:
 
 
 def test_the_map_has_a_caption_a_note_and_words_for_those_who_cannot_see() -> None:
-    made = balance_map(table(4), words("en"), arm="pilot", arm_label="pilot schools")
+    made = balance_map(table(4), words("en"), arm=PILOT, reference=CONTROL)
     assert made is not None
-    assert plain(made.caption) == "Differences at baseline by stratum"
-    assert "pilot schools" in plain(made.note)
+    assert plain(made.caption) == "Differences at baseline between pilot schools and control schools, by stratum"
+    assert "Differences of Pilot schools from Control schools" in plain(made.note)
+    assert "Pilot schools compared with Control schools" in drawn(made)
     assert made.alt.startswith("Differences at baseline, all schools together. Pupils: ")
     assert all(f"Kind: {kind}:" in made.alt for kind in "xyz")
     assert all(name.startswith("balance-map-") for name in re.findall(r'id="([^"]+)"', made.svg))
-    assert made == balance_map(table(4), words("en"), arm="pilot", arm_label="pilot schools")
+    assert made == balance_map(table(4), words("en"), arm=PILOT, reference=CONTROL)
 
 
 def test_one_stratum_has_no_map_and_of_many_the_largest_are_drawn() -> None:
-    assert balance_map(table(1), words("en"), arm="pilot", arm_label="x") is None
-    many = balance_map(table(30), words("en"), arm="pilot", arm_label="x")
-    few = balance_map(table(MOST_STRATA), words("en"), arm="pilot", arm_label="x")
+    assert balance_map(table(1), words("en"), arm=PILOT, reference=CONTROL) is None
+    many = balance_map(table(30), words("en"), arm=PILOT, reference=CONTROL)
+    few = balance_map(table(MOST_STRATA), words("en"), arm=PILOT, reference=CONTROL)
     assert many is not None
     assert few is not None
     assert many.svg.count("<path") < 1.5 * few.svg.count("<path")
 
 
 def test_a_map_that_leaves_strata_out_says_how_many_and_where_they_are() -> None:
-    many = balance_map(table(30), words("en"), arm="pilot", arm_label="x")
-    few = balance_map(table(MOST_STRATA), words("en"), arm="pilot", arm_label="x")
+    many = balance_map(table(30), words("en"), arm=PILOT, reference=CONTROL)
+    few = balance_map(table(MOST_STRATA), words("en"), arm=PILOT, reference=CONTROL)
     assert many is not None
     assert few is not None
     said = "16 smaller strata are not drawn: by_stratum.csv has them."
@@ -66,6 +70,6 @@ def test_cells_without_schools_of_both_arms_are_dashes() -> None:
     frame = table(3)
     frame.loc[frame["stratum"] == "stratum 01", "difference"] = np.nan
     frame.loc[frame["stratum"] == "", "difference"] = np.nan
-    made = balance_map(frame, words("en"), arm="pilot", arm_label="x")
+    made = balance_map(frame, words("en"), arm=PILOT, reference=CONTROL)
     assert made is not None
     assert made.alt == "Differences at baseline, all schools together."

@@ -32,7 +32,7 @@ def all_figures(evidence: Evidence) -> list[Figure]:
     """Return every figure that can be drawn of a trial."""
     made = [
         flow_diagram(evidence, ENGLISH),
-        love_plot(evidence, ENGLISH),
+        love_plot(evidence, ENGLISH, arm=evidence.arms[1]),
         forest_plot(evidence, ENGLISH, evidence.analyses[0], arm=evidence.arms[1]),
         shares_plot(evidence, ENGLISH, evidence.analyses[0]),
     ]
@@ -117,7 +117,7 @@ def test_a_share_that_is_kept_back_is_not_drawn() -> None:
 
 
 def test_the_love_plot_leaves_out_what_disclosure_control_hides() -> None:
-    figure = love_plot(CROCOOS, ENGLISH)
+    figure = love_plot(CROCOOS, ENGLISH, arm=CROCOOS.arms[1])
     assert figure is not None
     assert "Gender: boy" in drawn(figure)
     assert "Gender: other" not in drawn(figure)
