@@ -155,6 +155,14 @@ class Answers:
         """Return file, sheet and row of the cells of a column that a school has said to be right."""
         return frozenset(place[:3] for place in self._closed if place[3] == column)
 
+    def confirmed_places(self) -> frozenset[Place]:
+        """Return the places of which a school has said that what stands there is right."""
+        return frozenset(
+            (file, sheet, row, column)
+            for file, sheet, row, column, _, _, status, *_ in self._log
+            if status == "confirmed"
+        )
+
     def unused(self) -> Iterator[Finding]:
         """Tell of answers that could not be used; call it when all layouts are done."""
         for key, answers in self._by_sheet.items():

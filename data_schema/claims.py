@@ -14,6 +14,7 @@ from data_schema.findings import Finding, Severity
 from data_schema.form_marks import MARKER, FormMark, has_marks, mark_in
 from data_schema.form_sheets import FormSheet, lay_out_form
 from data_schema.layout import Layout, headers_of, is_empty, lay_out, looks_like
+from data_schema.misplaced import NamedSchools
 from data_schema.readers import Reading, Sheet, content_of, read_file
 from data_schema.readers.archives import is_folder, members, names_sheet
 from data_schema.reconciliation import Tally
@@ -95,6 +96,11 @@ class Claims:
     digests: dict[str, str] = field(init=False, default_factory=dict)
     forms: set[str] = field(init=False, default_factory=set)
     _seen: dict[tuple[str, str, str, str], str] = field(init=False, default_factory=dict)
+    _country_of: dict[str, str] = field(init=False, default_factory=dict)
+    _named: NamedSchools = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._named = NamedSchools(self.schools)
 
     def laid_out(self, claim: Claim) -> Layout:
         """Find the table of a claim in its sheet."""
@@ -140,10 +146,17 @@ class Claims:
         """Whether the same sheet of the same content was claimed before; if so, a note tells where."""
         key = (claim.sha256, claim.sheet.sheet, claim.rule.table, claim.rule.wave)
         first = self._seen.setdefault(key, claim.sheet.file)
+        self._country_of.setdefault(claim.sheet.file, claim.country)
         if first == claim.sheet.file:
             return False
-        problem = f"The file is the same as {first}; it is taken in once."
-        self.findings.append(about(claim.sheet.file, problem, "Nothing.", sheet=claim.sheet.sheet, severity="note"))
+        file, sheet = claim.sheet.file, claim.sheet.sheet
+        if self._named.of(file) != self._named.of(first) or claim.country != self._country_of[first]:
+            problem = f"The file is the same as {first}, though another school or country is in its name."
+            remedy = "Send the file that belongs here."
+            self.findings.append(about(file, problem, remedy, sheet=sheet, severity="question"))
+        else:
+            problem = f"The file is the same as {first}; it is taken in once."
+            self.findings.append(about(file, problem, "Nothing.", sheet=sheet, severity="note"))
         return True
 
     def _matching(self, file: str) -> tuple[InboxRule, ...]:

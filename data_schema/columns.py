@@ -107,6 +107,29 @@ class Column:
         return np.flatnonzero(is_one[self.codes])
 
 
+def numbered(columns: Sequence[Column], positions: np.ndarray, *, first: np.ndarray | None = None) -> np.ndarray:
+    """Return a number for what some columns mean in each of some rows, the same for the same.
+
+    Parameters
+    ----------
+    columns
+        The columns.
+    positions
+        Rows; shape (n,).
+    first
+        Numbers that tell rows apart beforehand; shape (n,).
+    """
+    import pandas as pd
+
+    combined = np.zeros(len(positions), dtype=np.int64) if first is None else first
+    for column in columns:
+        # Two distinct cells may mean the same.
+        of_code, distinct = pd.factorize(column.meanings, use_na_sentinel=False)
+        # Numbered anew each time, so that no product of counts is too large.
+        combined = pd.factorize(combined * (len(distinct) + 1) + of_code[column.codes[positions]])[0]
+    return combined
+
+
 def clean_columns(fields: Sequence[Field], layouts: Sequence[Layout]) -> dict[str, Column]:
     """Clean the cells of a table's fields in all sheets that have it.
 

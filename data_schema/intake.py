@@ -19,10 +19,12 @@ from data_schema.checks import cross_checks
 from data_schema.claims import Claims, about
 from data_schema.consent import refusal_findings
 from data_schema.decisions import NO_DECISIONS, Decisions
+from data_schema.drafts import Part, draft
 from data_schema.findings import Finding, Findings
 from data_schema.histories import histories
-from data_schema.judging import REPAIR_COLUMNS, Judged, Part, draft, judge
+from data_schema.judging import REPAIR_COLUMNS, Judged, judge
 from data_schema.linking import linked, same_name_elsewhere
+from data_schema.placing import Setting
 from data_schema.privacy import Withheld
 from data_schema.queries import Answer, Query, by_school, is_query_workbook, queries_of, read_answers
 from data_schema.readers import content_of
@@ -184,7 +186,8 @@ def _taken_in(
     returned, others = _returned(files, claims, decisions)
     answers = Answers(returned)
     parts, recoded = _read(others, claims, answers, decisions, tell)
-    judged, withheld = _judged(parts, tables, schools, tell)
+    setting = Setting(schools=schools, waves=waves, lists=lists, confirmed=answers.confirmed_places())
+    judged, withheld = _judged(parts, tables, setting, tell)
     findings = [_scrubbed(finding, withheld) for finding in (*claims.findings, *answers.unused())]
     frames = {name: _ordered(one.frame, tables[name], waves) for name, one in judged.items()}
     pending = {pupil for name in lists if name in judged for pupil in judged[name].pending}
@@ -299,7 +302,15 @@ def _read(
             if layout.is_usable:
                 late = partial(decisions.is_late, claim.rule.wave)
                 layout = answers.applied(layout, claims.tables[name], sha256=claim.sha256, is_late=late)
-                parts[name].append(Part(layout=layout, wave=claim.rule.wave, country=claim.country))
+                parts[name].append(
+                    Part(
+                        layout=layout,
+                        wave=claim.rule.wave,
+                        country=claim.country,
+                        school=claim.form.school if claim.form else "",
+                        sha256=claim.sha256,
+                    )
+                )
             else:
                 claims.tallies.append(claim.refused(len(layout.rows)))
     tell("Reading files", len(files), len(files))
@@ -308,7 +319,7 @@ def _read(
 
 
 def _judged(
-    parts: Mapping[str, list[Part]], tables: Mapping[str, Table], schools: Mapping[str, str], tell: Progress
+    parts: Mapping[str, list[Part]], tables: Mapping[str, Table], setting: Setting, tell: Progress
 ) -> tuple[dict[str, Judged], Withheld]:
     drafts = {}
     for done, (name, sheets) in enumerate(parts.items()):
@@ -318,7 +329,7 @@ def _judged(
         names=[text for made in drafts.values() for text in made.private_texts("direct")],
         identifiers=[text for made in drafts.values() for text in made.private_texts("identifier")],
     )
-    judged = {name: judge(made, schools=schools, withheld=withheld) for name, made in drafts.items()}
+    judged = {name: judge(made, setting=setting, withheld=withheld) for name, made in drafts.items()}
     tell("Checking tables", len(parts), len(parts))
     return judged, withheld
 

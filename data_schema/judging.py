@@ -18,13 +18,13 @@ from data_schema.checks import (
     missing_keys,
 )
 from data_schema.clean import CleanCell, asked, shown
-from data_schema.columns import Column, clean_columns, text_series, typed_series
+from data_schema.columns import Column, numbered, text_series, typed_series
+from data_schema.drafts import Draft
 from data_schema.findings import Finding
-from data_schema.layout import Layout
 from data_schema.margins import HEADER, HINTS, REMARK, REMOVED, SIGNS, TOTALS, UNFILLED
+from data_schema.placing import Setting, copied_records, misplaced_rows
 from data_schema.privacy import Withheld, looks_like_name
 from data_schema.reconciliation import Tally
-from data_schema.tables import Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,56 +44,6 @@ _APART = {
     UNFILLED: "Nothing was filled in for this pupil or record; it is kept out.",
     REMOVED: "The school answered that the row is to be removed; it is kept out.",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """One sheet that holds a table.
-
-    Parameters
-    ----------
-    layout
-        Where the table lies in it.
-    wave
-        Its wave; empty when the table has none.
-    country
-        Country of the file, as far as its path tells.
-    """
-
-    layout: Layout
-    wave: str
-    country: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """A table's cells, cleaned, before rows are judged.
-
-    Parameters
-    ----------
-    table
-        The table.
-    parts
-        The sheets that they come from.
-    columns
-        Field to its cells.
-    part_of, rows
-        Position in `parts`, and row as a spreadsheet numbers it, of each row of the table; shape (n_rows,).
-    """
-
-    table: Table
-    parts: tuple[Part, ...]
-    columns: Mapping[str, Column]
-    part_of: np.ndarray
-    rows: np.ndarray
-
-    def private_texts(self, privacy: str) -> list[str]:
-        """Return what was sent in fields of a kind of privacy."""
-        texts: list[str] = []
-        for column in self.columns.values():
-            if column.field.privacy == privacy:
-                texts += [cell if isinstance(cell, str) else shown(cell) for cell in column.raw if cell is not None]
-        return texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,48 +74,27 @@ class Judged:
     asked: Mapping[tuple[str, str, int], str]
 
 
-def draft(table: Table, parts: Sequence[Part]) -> Draft:
-    """Clean all cells of a table.
-
-    Parameters
-    ----------
-    table
-        The table.
-    parts
-        The sheets that hold it, all of them usable.
-    """
-    layouts = [part.layout for part in parts]
-    sizes = [len(layout.rows) for layout in layouts]
-    return Draft(
-        table=table,
-        parts=tuple(parts),
-        columns=clean_columns(table.fields, layouts),
-        part_of=np.repeat(np.arange(len(parts)), sizes),
-        rows=np.array([at + 1 for layout in layouts for at in layout.rows], dtype=np.int64),
-    )
-
-
-def judge(made: Draft, *, schools: Mapping[str, str], withheld: Withheld) -> Judged:
+def judge(made: Draft, *, setting: Setting, withheld: Withheld) -> Judged:
     """Decide what becomes of each row.
 
     Parameters
     ----------
     made
         The table's cells.
-    schools
-        School to its country.
+    setting
+        Schools and waves of the trial, and what schools have said to be right.
     withheld
         What must not be told.
     """
-    return _Judge(made, schools, withheld).judged()
+    return _Judge(made, setting, withheld).judged()
 
 
 class _Judge:
     """Works through one table; used once."""
 
-    def __init__(self, made: Draft, schools: Mapping[str, str], withheld: Withheld) -> None:
+    def __init__(self, made: Draft, setting: Setting, withheld: Withheld) -> None:
         self.made, self.table = made, made.table
-        self.schools, self.withheld = schools, withheld
+        self.setting, self.schools, self.withheld = setting, setting.schools, withheld
         self.columns = dict(made.columns)
         self.status = np.zeros(len(made.rows), dtype=np.int8)
         self.findings: list[Finding] = []
@@ -179,6 +108,7 @@ class _Judge:
         if self.table.about == "pupil":
             self._names_in_text()
         self._schools()
+        self._take(misplaced_rows(self.made, self.columns, self._kept(), self.setting))
         keys = {name: self.columns[name].array() for name in dict.fromkeys((*self.table.key, "school_id"))}
         in_question = {k for name in self.table.key for k in self.columns[name].questions().tolist()}
         self._take(missing_keys(keys, self.table, asked=self._out() | in_question))
@@ -188,10 +118,13 @@ class _Judge:
             frame = self._frame(doubled)
             self._take(duplicates(frame, self.table))
             self.findings += contradicting_files(frame, self.table)
+        copied, told = copied_records(self.made, self.columns, self._kept(), self.setting)
+        self.status[copied] = _ASKED
+        self.findings += told
         self._questions()
         self._take(missing_answers(self._answers(), self.table, asked=self._out()))
         return Judged(
-            frame=self._frame(np.flatnonzero(self.status == _KEPT)).reset_index(drop=True),
+            frame=self._frame(self._kept()).reset_index(drop=True),
             findings=tuple(self.findings),
             repairs=self._repairs(),
             tallies=tuple(self._tallies()),
@@ -336,6 +269,10 @@ class _Judge:
         is_identifier = column in self.columns and self.columns[column].field.type == "identifier"
         return (self.has_names or is_identifier) and looks_like_name(value, among_words=has_words)
 
+    def _kept(self) -> np.ndarray:
+        """Positions of the rows that are kept so far."""
+        return np.flatnonzero(self.status == _KEPT)
+
     def _out(self) -> set[int]:
         return set(np.flatnonzero(self.status != _KEPT).tolist())
 
@@ -373,15 +310,10 @@ class _Judge:
 
         waves = {wave: at for at, wave in enumerate(dict.fromkeys(part.wave for part in self.made.parts))}
         wave_of = np.array([waves[part.wave] for part in self.made.parts], dtype=np.int64)
-        kept = np.flatnonzero(self.status == _KEPT)
-        combined = wave_of[self.made.part_of[kept]] if len(kept) else np.empty(0, dtype=np.int64)
-        for name in self.table.key:
-            column = self.columns[name]
-            # Two distinct cells may mean the same.
-            of_code, distinct = pd.factorize(column.meanings, use_na_sentinel=False)
-            # Numbered anew each time, so that no product of counts is too large.
-            combined = pd.factorize(combined * (len(distinct) + 1) + of_code[column.codes[kept]])[0]
-        return kept[pd.Series(combined).duplicated(keep=False).to_numpy()]
+        kept = self._kept()
+        first = wave_of[self.made.part_of[kept]] if len(kept) else np.empty(0, dtype=np.int64)
+        numbers = numbered([self.columns[name] for name in self.table.key], kept, first=first)
+        return kept[pd.Series(numbers).duplicated(keep=False).to_numpy()]
 
     def _frame(self, positions: np.ndarray) -> pd.DataFrame:
         """Rows at positions; the index holds them."""

@@ -188,6 +188,17 @@ SENTENCES = (
     "Rows are hidden ({rows}); they are taken in like others.",
     "Columns are hidden ({letters}); they are taken in like others.",
     "Cells are merged ({cells}); their value is taken for each of their rows.",
+    # what stands in the wrong place
+    "The file is that of the school {schools}, and the row is of {value}.",
+    "The file lies with those of {one}, and {value} is a school of {other}.",
+    "Give the right identifier of the school, or answer 'yes' if this one is right.",
+    "The file is the same as {file}, which is of the wave {wave}; its rows are kept out.",
+    "The file is the same as {file}, which is of the wave {wave}; one of the two may lie in the wrong place.",
+    "The file is the same as {file}, though another school or country is in its name.",
+    "{n} of its {all} rows say in every cell what {file} says in the wave {wave}; they are kept out.",
+    "{n} of its {all} rows say in every cell what {file} says of another school; they are kept out.",
+    "Send the file that belongs here.",
+    "Send the file that belongs here, or answer 'yes' if it is right as it stands.",
     # the toolkit's own forms
     "The row of headers is gone; columns are known by their marks.",
     "The header was written over; this is the form's column {column}, and it is read as such.",

@@ -10,7 +10,8 @@ from data_schema.intake import InboxRule, Intake, read_inbox
 from data_schema.tables import standard_tables
 
 SCHOOLS = {"031201": "HU", "RS-101": "RS"}
-FILE = "followup/HU/status.csv"
+FILE = "followup/all/status.csv"
+"""In no country's folder: there are rows of two countries in it."""
 HEADER = "school_id;pupil_id;status;status_date;destination_confirmed;average_mark"
 
 

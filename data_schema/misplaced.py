@@ -1,0 +1,180 @@
+"""Records in the wrong place: of another school or country than their file is named for, or copied from elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+_RUN = re.compile(r"[^\W_]+")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_SHORTEST, _LONG = 3, 5
+_LEAST_COPIED = 5
+_SHARE_COPIED = 0.9
+_N_ELSEWHERE = 5
+"""Records that so many others are like say little: what they share is what most pupils answer."""
+
+_BY_CHANCE = 1e-6
+
+
+class NamedSchools:
+    """Finds the schools that the path of a file names.
+
+    Parameters
+    ----------
+    schools
+        Identifiers of the schools.
+
+    Examples
+    --------
+    >>> sorted(NamedSchools(["SI-04", "SI-05"]).of("baseline/SI/status_si-04.csv"))
+    ['SI-04']
+    """
+
+    __slots__ = ("_by_run",)
+
+    def __init__(self, schools: Collection[str]) -> None:
+        self._by_run: dict[str, list[str]] = {}
+        for school in schools:
+            # What is short, or may be a year, stands in names of files for other reasons.
+            if len(school) >= _SHORTEST and not _YEAR.fullmatch(school):
+                first = _RUN.search(school)
+                if first is not None and first.start() == 0:
+                    self._by_run.setdefault(first[0].casefold(), []).append(school)
+
+    def of(self, file: str) -> frozenset[str]:
+        """Return the schools whose identifier stands in a path, as a word of its own."""
+        text = file.casefold()
+        found = set()
+        for run in _RUN.finditer(text):
+            for school in self._by_run.get(run[0], ()):
+                end = run.start() + len(school)
+                if text.startswith(school.casefold(), run.start()) and not text[end : end + 1].isalnum():
+                    found.add(school)
+        # "RS-1011" stands where "RS-101" does not, and "RS-101-2" names no school "RS-101".
+        return frozenset(one for one in found if not any(one != other and other.startswith(one) for other in found))
+
+
+def strangers(present: Collection[str], named: Collection[str]) -> frozenset[str]:
+    """Return the schools of a file's rows that its name speaks against.
+
+    Parameters
+    ----------
+    present
+        Schools of its rows.
+    named
+        Schools that its path names.
+
+    Returns
+    -------
+    frozenset of str
+        None where the path names no school, and none where the file has rows of many schools and its name holds no
+        more than a short word that may mean something else.
+    """
+    if not named:
+        return frozenset()
+    others = frozenset(present) - frozenset(named)
+    is_sure = len(present) == 1 or bool(set(present) & set(named)) or all(len(one) >= _LONG for one in named)
+    return others if is_sure else frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """Records that say in every cell what other records say.
+
+    Parameters
+    ----------
+    group
+        The group of records, by its number.
+    source
+        The group that they are like.
+    positions
+        Which of the group's records are like one of the source.
+    n_records
+        How many records the group has.
+    """
+
+    group: int
+    source: int
+    positions: tuple[int, ...]
+    n_records: int
+
+
+def copies(who: np.ndarray, said: np.ndarray, group: np.ndarray, apart: np.ndarray, rank: Sequence[int]) -> list[Copy]:
+    """Find groups of records that are nearly all like those of another group.
+
+    Parameters
+    ----------
+    who, said
+        A number for whom each record is about, and one for what it says; -1 where it says nothing. Shape (n,).
+    group
+        The group of each record, numbered from 0. Shape (n,).
+    apart
+        For each group what must differ for two to be compared, such as its wave.
+    rank
+        For each group its place in the order in which the first is taken for the source.
+
+    Returns
+    -------
+    list of Copy
+        Each group of which nine in ten records, five at least, say the same of the same as one other group, when that
+        would happen by chance less often than once in a million such groups: records of which everybody's say the same
+        prove nothing.
+    """
+    import pandas as pd
+
+    meant = np.flatnonzero(said >= 0)
+    if len(meant) < 2 * _LEAST_COPIED:
+        return []
+    both = pd.factorize(who[meant] * (int(said.max()) + 2) + said[meant])[0]
+    doubled = pd.Series(both).duplicated(keep=False).to_numpy()
+    if not doubled.any():
+        return []
+    at_place: dict[int, list[int]] = defaultdict(list)
+    for number, position in zip(both[doubled].tolist(), meant[doubled].tolist(), strict=True):
+        at_place[number].append(position)
+    like, common = _pairs(at_place, group, apart, rank)
+    sizes = Counter(group[meant].tolist())
+    chances = {one: _chance(said[meant][group[meant] == one]) for one in {later for later, _ in like}}
+    found: dict[int, Copy] = {}
+    for (later, source), positions in sorted(like.items()):
+        n_told = sizes[later] - common[later]
+        is_copied = len(positions) >= max(_LEAST_COPIED, _SHARE_COPIED * n_told)
+        if is_copied and chances[later] ** len(positions) * len(sizes) < _BY_CHANCE and later not in found:
+            found[later] = Copy(group=later, source=source, positions=tuple(positions), n_records=sizes[later])
+    return list(found.values())
+
+
+def _pairs(
+    at_place: Mapping[int, Sequence[int]], group: np.ndarray, apart: np.ndarray, rank: Sequence[int]
+) -> tuple[dict[tuple[int, int], list[int]], Counter[int]]:
+    """Return, by group and the earlier one that it is like, the records that are; and how many are like too many."""
+    like: dict[tuple[int, int], list[int]] = defaultdict(list)
+    common: Counter[int] = Counter()
+    for positions in at_place.values():
+        groups = {int(group[position]): position for position in positions}
+        if len(groups) > _N_ELSEWHERE:
+            common.update(groups)
+            continue
+        for later, position in groups.items():
+            for source in groups:
+                if apart[source] != apart[later] and (rank[source], source) < (rank[later], later):
+                    like[later, source].append(position)
+    return like, common
+
+
+def _chance(said: np.ndarray) -> float:
+    """Return how often two of the records would say the same if who says what were a matter of chance."""
+    _, counts = np.unique(said, return_counts=True)
+    return float(np.sum((counts / counts.sum()) ** 2))
+
+
+def told_apart(positions: Sequence[int], parts: np.ndarray) -> Iterator[tuple[int, list[int]]]:
+    """Yield each part with the positions of its records, in the order of parts."""
+    by_part: dict[int, list[int]] = defaultdict(list)
+    for position in positions:
+        by_part[int(parts[position])].append(position)
+    yield from sorted(by_part.items())

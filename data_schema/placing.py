@@ -1,0 +1,235 @@
+"""Rows of a table that stand in the wrong file: asked about, and kept out until the school has answered."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from data_schema.checks import Outcome, RowProblem
+from data_schema.columns import Column, numbered
+from data_schema.drafts import Draft, Part
+from data_schema.findings import Finding
+from data_schema.misplaced import Copy, NamedSchools, copies, strangers, told_apart
+from data_schema.tables import Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What is known of a trial beside its files.
+
+    Parameters
+    ----------
+    schools
+        School to its country.
+    waves
+        Names of the waves, in their order.
+    lists
+        Names of the tables that say who the pupils of a school are.
+    confirmed
+        File, sheet, row (0 for the whole file) and column of what schools have said to be right.
+    """
+
+    schools: Mapping[str, str]
+    waves: Sequence[str] = ()
+    lists: Collection[str] = ("pupil",)
+    confirmed: frozenset[tuple[str, str, int, str]] = field(default_factory=frozenset)
+
+    def is_confirmed(self, part: Part) -> bool:
+        """Whether a school has said that a file is right as a whole."""
+        return (part.layout.sheet.file, part.layout.sheet.sheet, 0, "") in self.confirmed
+
+
+def misplaced_rows(
+    made: Draft, columns: Mapping[str, Column], kept: np.ndarray, setting: Setting
+) -> Iterator[RowProblem]:
+    """Ask about rows of another school than their file is named for, or of another country than its folder's.
+
+    Parameters
+    ----------
+    made
+        The table's cells.
+    columns
+        Field to its cells, schools as the frame has them.
+    kept
+        Positions of the rows that are kept so far.
+    setting
+        Schools of the trial.
+    """
+    column = columns["school_id"]
+    named = NamedSchools(setting.schools)
+    width = len(column.meanings) + 1
+    pairs = made.part_of[kept] * width + column.codes[kept]
+    codes_of: dict[int, list[int]] = {}
+    for pair in np.unique(pairs).tolist():
+        part_at, code = divmod(pair, width)
+        if column.meanings[code] in setting.schools:
+            codes_of.setdefault(part_at, []).append(code)
+    for part_at, codes in codes_of.items():
+        part, present = made.parts[part_at], {column.meanings[code] for code in codes}
+        own = frozenset({part.school}) if part.school else named.of(part.layout.sheet.file)
+        others = strangers(present, own)
+        for code in codes:
+            said, outcome = _said_of(column.meanings[code], own, others, part, setting)
+            if not said:
+                continue
+            for position in kept[pairs == part_at * width + code].tolist():
+                place = (part.layout.sheet.file, part.layout.sheet.sheet, int(made.rows[position]), "school_id")
+                if place not in setting.confirmed:
+                    yield RowProblem(
+                        position=position,
+                        column="school_id",
+                        value=column.meanings[code],
+                        problem=said,
+                        remedy="Give the right identifier of the school, or answer 'yes' if this one is right.",
+                        outcome=outcome,
+                    )
+
+
+def _said_of(
+    school: str, own: Collection[str], others: Collection[str], part: Part, setting: Setting
+) -> tuple[str, Outcome]:
+    """Return what to ask about a school's rows in a file, and what becomes of them; "" when nothing speaks against."""
+    if school in others:
+        named = " or ".join(map(repr, sorted(own)))
+        return f"The file is that of the school {named}, and the row is of {{value}}.", "asked"
+    country = setting.schools[school]
+    if part.country and not part.school and country and country != part.country:
+        # Which country it is of is told by the school: rows in the wrong folder are no other country's data.
+        return f"The file lies with those of {part.country!r}, and {{value}} is a school of {country!r}.", "kept"
+    return "", "kept"
+
+
+def copied_records(
+    made: Draft, columns: Mapping[str, Column], kept: np.ndarray, setting: Setting
+) -> tuple[list[int], list[Finding]]:
+    """Find records that are copies of those of another wave or of another school.
+
+    Parameters
+    ----------
+    made, columns, kept, setting
+        As for `misplaced_rows`.
+
+    Returns
+    -------
+    tuple
+        Positions of the rows that are kept out until their school has answered; and a question for each file.
+    """
+    of_bytes = _same_bytes(made.parts, setting)
+    free = kept[~np.isin(made.part_of[kept], list(of_bytes))] if of_bytes else kept
+    findings: dict[int, Finding] = {}
+    out: list[int] = []
+    is_list = made.table.name in setting.lists
+    for at, source in of_bytes.items():
+        # Who goes to a school may well be the same in two waves; what pupils answered is not.
+        findings[at] = _asked(made.parts[at], _SAME_LIST if is_list else _SAME, source=made.parts[source])
+        out += [] if is_list else kept[made.part_of[kept] == at].tolist()
+    for copy, source_at in _of_waves(made, columns, free, setting):
+        _take(copy, source_at, _OTHER_WAVE, made, findings, out)
+    rest = free[~np.isin(free, out)] if out else free
+    for copy, source_at in _of_schools(made, columns, rest, setting):
+        _take(copy, source_at, _OTHER_SCHOOL, made, findings, out)
+    return out, list(findings.values())
+
+
+_SAME = "The file is the same as {file}, which is of the wave {wave!r}; its rows are kept out."
+_SAME_LIST = "The file is the same as {file}, which is of the wave {wave!r}; one of the two may lie in the wrong place."
+_OTHER_WAVE = "{n} of its {all} rows say in every cell what {file} says in the wave {wave!r}; they are kept out."
+_OTHER_SCHOOL = "{n} of its {all} rows say in every cell what {file} says of another school; they are kept out."
+
+
+def _take(copy: Copy, source_at: int, said: str, made: Draft, findings: dict[int, Finding], out: list[int]) -> None:
+    for at, positions in told_apart(copy.positions, made.part_of):
+        part = made.parts[at]
+        findings.setdefault(
+            at, _asked(part, said, source=made.parts[source_at], n=len(positions), n_all=len(part.layout.rows))
+        )
+        out += positions
+
+
+def _asked(part: Part, said: str, *, source: Part, n: int = 0, n_all: int = 0) -> Finding:
+    told = said.format(file=source.layout.sheet.file, wave=source.wave, n=n, all=n_all)
+    return Finding(
+        file=part.layout.sheet.file,
+        sheet=part.layout.sheet.sheet,
+        problem=told,
+        remedy="Send the file that belongs here, or answer 'yes' if it is right as it stands.",
+        severity="question",
+    )
+
+
+def _same_bytes(parts: Sequence[Part], setting: Setting) -> dict[int, int]:
+    """Return the sheets whose content is that of an earlier wave's sheet, with where that stands."""
+    rank = {wave: at for at, wave in enumerate(setting.waves)}
+    order = sorted(range(len(parts)), key=lambda at: (rank.get(parts[at].wave, -1), at))
+    first: dict[tuple[str, str], int] = {}
+    found: dict[int, int] = {}
+    for at in order:
+        part = parts[at]
+        if not part.sha256 or not part.wave:
+            continue
+        source = first.setdefault((part.sha256, part.layout.sheet.sheet), at)
+        if parts[source].wave != part.wave and not setting.is_confirmed(part):
+            found[at] = source
+    return found
+
+
+def _of_waves(
+    made: Draft, columns: Mapping[str, Column], kept: np.ndarray, setting: Setting
+) -> Iterator[tuple[Copy, int]]:
+    """Yield sheets that say what a sheet of an earlier wave says of the same pupils."""
+    waves = list(dict.fromkeys(part.wave for part in made.parts))
+    if len(waves) < 2 or made.table.name in setting.lists or made.table.about != "pupil":
+        return
+    rank = {wave: at for at, wave in enumerate(setting.waves)}
+    who = numbered([columns[name] for name in made.table.key], kept)
+    apart = np.array([waves.index(part.wave) for part in made.parts])
+    ranks = [rank.get(part.wave, -1) for part in made.parts]
+    group = made.part_of[kept]
+    for copy in copies(who, _said(made.table, columns, kept), group, apart, ranks):
+        if not setting.is_confirmed(made.parts[copy.group]):
+            yield _at(copy, kept), copy.source
+
+
+def _of_schools(
+    made: Draft, columns: Mapping[str, Column], kept: np.ndarray, setting: Setting
+) -> Iterator[tuple[Copy, int]]:
+    """Yield rows of a school that say what another school's rows say, of the same identifiers or in the same order."""
+    import pandas as pd
+
+    if made.table.name in setting.lists or made.table.about != "pupil" or not len(kept):
+        return
+    waves = list(dict.fromkeys(part.wave for part in made.parts))
+    wave_of = np.array([waves.index(part.wave) for part in made.parts])[made.part_of[kept]]
+    school = numbered([columns["school_id"]], kept)
+    group, distinct = pd.factorize(made.part_of[kept] * (int(school.max()) + 1) + school)
+    if len(distinct) < 2:
+        return
+    apart = school[np.unique(group, return_index=True)[1]]
+    said = _said(made.table, columns, kept)
+    names = [name for name in made.table.key if name != "school_id"]
+    found: set[int] = set()
+    in_order = pd.Series(group).groupby(group).cumcount().to_numpy() * len(waves) + wave_of
+    for who in (numbered([columns[name] for name in names], kept, first=wave_of), in_order):
+        for copy in copies(who, said, group, apart, [0] * len(distinct)):
+            part_at = int(made.part_of[kept][copy.positions[0]])
+            source_at = int(distinct[copy.source]) // (int(school.max()) + 1)
+            if copy.group not in found and not setting.is_confirmed(made.parts[part_at]):
+                found.add(copy.group)
+                yield _at(copy, kept), source_at
+
+
+def _at(copy: Copy, kept: np.ndarray) -> Copy:
+    """Return a copy with the positions of its records among all rows."""
+    positions = tuple(int(at) for at in kept[list(copy.positions)])
+    return Copy(group=copy.group, source=copy.source, positions=positions, n_records=copy.n_records)
+
+
+def _said(table: Table, columns: Mapping[str, Column], kept: np.ndarray) -> np.ndarray:
+    """Return a number for what each row says beside whom it is about; -1 where it says nothing."""
+    told = [columns[item.name] for item in table.fields if item.name not in table.key and not item.is_private]
+    if not told:
+        return np.full(len(kept), -1)
+    is_silent = np.logical_and.reduce([column.is_missing()[kept] for column in told])
+    return np.where(is_silent, -1, numbered(told, kept))
