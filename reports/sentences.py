@@ -334,6 +334,12 @@ def _unclear(words: Words, one: Comparison, difference: Estimate) -> Inline:
             " {best})."
         )
         return words.line(template, who=who_of(words, one.outcome), **values)
+    if not one.outcome.unit:
+        template = message(
+            "We cannot say whether being drawn as one of the {schools} changed the mean: the data are compatible with"
+            " anything between {low} and {high} ({level} interval; best single estimate: {best})."
+        )
+        return words.line(template, **values)
     template = message(
         "We cannot say whether being drawn as one of the {schools} changed the mean: the data are compatible with"
         " anything between {low} and {high}, in {unit} ({level} interval; best single estimate: {best})."
@@ -426,7 +432,7 @@ def check(words: Words, one: Comparison) -> Inline:
             test.n_draws,
             p=p,
         )
-    if not _can_reject(test, conf_level=difference.conf_level):
+    if not _can_reject(test):
         idle = words.text("With so few of them, no effect of any size would give a p-value that is small enough.")
         return words.joined([opening, idle])
     if not disagrees(one):
@@ -437,17 +443,16 @@ def check(words: Words, one: Comparison) -> Inline:
     return words.joined([opening, warning])
 
 
-def _can_reject(test: Estimate, *, conf_level: float) -> bool:
-    """Whether the smallest p-value that the draws allow is small enough: theirs is 1 of them, with the actual one."""
-    n = test.n_draws if test.is_exact else test.n_draws + 1
-    return test.n_draws == 0 or 1 / n + conf_level <= 1 + _ROUNDING
+def _can_reject(test: Estimate) -> bool:
+    """Whether some effect could be so large that the test rejects it."""
+    return "few_allocations" not in test.cautions
 
 
 def disagrees(one: Comparison) -> bool:
     """Whether the planned model's interval and the randomisation test, where that can reject, say different things."""
     if one.difference is None or one.test is None or not math.isfinite(one.test.p_value):
         return False
-    if not _can_reject(one.test, conf_level=one.difference.conf_level):
+    if not _can_reject(one.test):
         return False
     clear = one.verdict in (Verdict.BETTER, Verdict.WORSE)
     # A test of level alpha rejects at p = alpha as well; the sum keeps 1 - 0.95 from being a little more or less.

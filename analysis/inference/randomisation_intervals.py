@@ -77,6 +77,9 @@ class RandomisationInference:
         fewer than 19 re-draws.
     conf_level
         Level of the interval.
+    least_p_value
+        Smallest p-value that an effect of any size could give: the share of draws that are the actual allocation, or
+        its mirror image, which is as far from zero. Above ``1 - conf_level`` the test can never reject.
     n_draws
         Re-draws, or allocations when all are there, in which the statistic is defined.
     exact
@@ -96,15 +99,23 @@ class RandomisationInference:
     conf_low: float = np.nan
     conf_high: float = np.nan
     conf_level: float = 0.95
+    least_p_value: float = np.nan
     n_draws: int = 0
     exact: bool = False
     statistic_name: StatisticName = "mixed_t"
     held: str = ""
     reason: str = ""
 
+    @property
+    def can_reject(self) -> bool:
+        """Whether an effect could be so large that the test rejects it."""
+        return not self.least_p_value > 1 - self.conf_level + _LEAST_WEIGHT
+
 
 def test_rows(shared: Estimate, found: RandomisationInference) -> list[Estimate]:
     """Return what the re-draws say of an arm as rows: the test, and the effects that it does not reject.
+
+    A test that no effect could make reject has the caution "few_allocations".
 
     Parameters
     ----------
@@ -124,6 +135,8 @@ def test_rows(shared: Estimate, found: RandomisationInference) -> list[Estimate]
         status="failed" if found.reason else "ok",
         reason=found.reason,
     )
+    if not found.can_reject:
+        test = test.with_caution("few_allocations")
     return [test, interval_row(shared, found)]
 
 
@@ -479,6 +492,7 @@ def _inference(
         p_value=p_value,
         conf_low=low * unit,
         conf_high=high * unit,
+        least_p_value=_least_p_value(redraws, found),
         n_draws=int(counted.sum()),
         **shared,  # type: ignore[arg-type]  # the names above
     )
@@ -509,6 +523,12 @@ def _p_value(redraws: Redraws, found: np.ndarray) -> float:
     if np.ptp(weights) <= _ROUNDING * weights.max():  # whole numbers, so that 5 % is 5 %
         return n_as_far / n_counted
     return float(_weights(redraws, found)[0][as_far].sum())
+
+
+def _least_p_value(redraws: Redraws, found: np.ndarray) -> float:
+    """Return the weight of the draws that are as far off as the actual allocation whatever the effect."""
+    weights, base = _weights(redraws, found)
+    return base + float(weights[redraws.same].sum())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ from reports.sections.common import (
     price_years,
     primary_note,
     size_phrase,
+    was_drawn_elsewhere,
 )
 from reports.sections.limits import limits
 from reports.sections.practice import unknown_usual_costs, without_records
@@ -154,6 +155,10 @@ def brief_trial(evidence: Evidence, language: str) -> tuple[Block, ...]:
         said = text.plural(
             "Schools: {n} drawn by lot ({arms}).", "Schools: {n} drawn by lot ({arms}).", schools, arms=arms
         )
+        if was_drawn_elsewhere(evidence):
+            said = text.plural(
+                "Schools: {n} drawn elsewhere ({arms}).", "Schools: {n} drawn elsewhere ({arms}).", schools, arms=arms
+            )
         points.append(said)
     if analysed:
         points.append(text.text("In the main analysis: {analysed}.", analysed=analysed))

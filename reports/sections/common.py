@@ -84,6 +84,11 @@ def number_of_pupils(evidence: Evidence) -> int | None:
     return largest if largest >= evidence.disclosure_threshold else None
 
 
+def was_drawn_elsewhere(evidence: Evidence) -> bool:
+    """Whether the allocation was adopted, so that nothing here shows how schools were drawn."""
+    return evidence.design.get("drawn") == "elsewhere"
+
+
 def size_phrase(evidence: Evidence, words: Words) -> str:
     """Return "62 schools drawn, 61 schools and 3,401 pupils analysed", or what of it is known; else nothing."""
     schools, analysed = number_of_schools(evidence), analysed_phrase(evidence, words)
@@ -245,6 +250,8 @@ def _size(evidence: Evidence, words: Words) -> KeyFigure | None:
         return None
     detail = analysed_phrase(evidence, words)
     label = words.plural("school drawn by lot", "schools drawn by lot", schools)
+    if was_drawn_elsewhere(evidence):
+        label = words.plural("school drawn elsewhere", "schools drawn elsewhere", schools)
     return KeyFigure(value=inline(words.numbers.count(schools)), label=label, detail=detail)
 
 

@@ -15,6 +15,7 @@ from reports.sections.common import (
     plan_note,
     primary_note,
     size_phrase,
+    was_drawn_elsewhere,
 )
 from reports.selection import compared_arms, main_analyses
 from reports.sentences import answer, check, comparison, finding, short
@@ -79,6 +80,15 @@ def _design(evidence: Evidence, words: Words) -> str:
     schools, analysed = number_of_schools(evidence), analysed_phrase(evidence, words)
     if schools is None:
         return words.text("schools were drawn by lot, and pupils analysed with the school they were in at the start.")
+    if was_drawn_elsewhere(evidence):
+        return words.plural(
+            "the draw of {n} school was made elsewhere and adopted; {analysed}, with the school that pupils were in at"
+            " the start.",
+            "the draw of {n} schools was made elsewhere and adopted; {analysed}, with the school that pupils were in at"
+            " the start.",
+            schools,
+            analysed=analysed or words.text("pupils analysed"),
+        )
     if not are_all_analysed(evidence):
         return words.plural(
             "{n} school was drawn by lot; {analysed}, with the school that pupils were in at the start.",

@@ -11,6 +11,7 @@ from reports.sections.common import arm_line, headline_comparisons, number_analy
 from reports.selection import compared_arms, has_countries, headline, main_analyses
 from reports.sentences import Comparison, Verdict, comparison, disagrees, span, why_not
 from reports.tables.flow import flow_of
+from reports.tables.sensitivity import ASSUMPTIONS
 from reports.words import Words, words
 
 FEW_SCHOOLS = 40
@@ -84,11 +85,23 @@ def _losses(evidence: Evidence, words: Words) -> Iterator[Inline]:
         return
     start, end = sum(value or 0 for value in started), sum(value or 0 for value in ended)
     if 0 < end < start:
-        yield words.line(
-            "The main outcome is missing for {share} of the pupils enrolled at baseline. The estimate assumes that they"
-            " are like the others of their arm.",
+        lost = words.text(
+            "The main outcome is missing for {share} of the pupils enrolled at baseline.",
             share=words.numbers.percent((start - end) / start),
         )
+        yield words.joined([lost, _assumed(evidence, words)])
+
+
+def _assumed(evidence: Evidence, words: Words) -> str:
+    """Say what the main analysis assumes of pupils without the outcome."""
+    entry = headline(evidence)
+    if entry is None or not any(one.verdict is not Verdict.NONE for one in headline_comparisons(evidence)):
+        return ""
+    if entry.missing_outcome != "leave_out":
+        return words.text("The main analysis: {assumption}.", assumption=words.text(ASSUMPTIONS[entry.missing_outcome]))
+    if entry.covariates:
+        return words.text("The estimate takes them to be like others of their arm with equal covariates.")
+    return words.text("The estimate assumes that they are like the others of their arm.")
 
 
 def _plan_and_draw(evidence: Evidence, words: Words) -> Iterator[Inline]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from reports.blocks import Block, Bullets, Heading, Inline, Span, inline
 from reports.claims import plan_sentences, runs_sentence
@@ -15,13 +15,20 @@ from reports.words import Words, message, words
 
 _SHORT_HASH = 16
 
-SMALL_SAMPLE = {
-    "satterthwaite": message("Degrees of freedom are Satterthwaite’s, which keep intervals honest with few schools."),
-    "kenward_roger": message("Degrees of freedom are those of Kenward and Roger, made for few schools."),
-}
 ERRORS = {
-    "CR2": message("Standard errors allow for pupils of one school being alike (CR2, corrected for few schools).")
+    "CR2": message("standard errors by school (CR2, corrected for few schools)"),
+    "model": message("the model’s own standard errors"),
+    "kenward_roger": message("the standard errors of Kenward and Roger, corrected for few schools"),
 }
+DEGREES = {
+    "satterthwaite": message("Satterthwaite’s degrees of freedom"),
+    "satterthwaite_bounded": message(
+        "Satterthwaite’s degrees of freedom, at most the number of schools less that of school-level terms"
+    ),
+    "kenward_roger": message("their degrees of freedom"),
+    "between": message("as many degrees of freedom as there are schools less school-level terms"),
+}
+"""What is said of a row's ``se_type`` and ``df_method``; a test holds them to those of the models."""
 
 
 def methods(evidence: Evidence, language: str) -> tuple[Block, ...]:
@@ -99,13 +106,28 @@ def _entry(evidence: Evidence, words: Words, entry: AnalysisFacts) -> Inline:
     )
 
 
+def _errors(evidence: Evidence, words: Words) -> Iterator[str]:
+    """Say for each model of the plan what errors and degrees of freedom its differences have."""
+    rows = evidence.estimates
+    rows = rows[(rows["quantity"] == "difference") & (rows["status"] != "failed")]
+    for model in dict.fromkeys(entry.model for entry in evidence.analyses):
+        mine = [entry for entry in evidence.analyses if entry.model == model]
+        made = rows[rows["plan_entry"].isin([entry.name for entry in mine])]
+        for errors, degrees in made[["se_type", "df_method"]].drop_duplicates().itertuples(index=False):
+            if errors in ERRORS and degrees in DEGREES:
+                yield words.text(
+                    "Intervals of the {model} rest on {errors} and {degrees}.",
+                    model=model_phrase(words, mine[0]),
+                    errors=words.text(ERRORS[errors]),
+                    degrees=words.text(DEGREES[degrees]),
+                )
+
+
 def _inference(evidence: Evidence, words: Words) -> list[str]:
     frame = evidence.estimates
     if frame.empty:
         return []
-    differences = frame[frame["quantity"] == "difference"]
-    said = [words.text(ERRORS[name]) for name in ERRORS if (differences["se_type"] == name).any()]
-    said += [words.text(SMALL_SAMPLE[name]) for name in SMALL_SAMPLE if (differences["df_method"] == name).any()]
+    said = list(_errors(evidence, words))
     quantities = set(frame["quantity"])
     if "randomisation_test" in quantities:
         said.append(

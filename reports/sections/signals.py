@@ -21,7 +21,7 @@ def warning_signals(evidence: Evidence, language: str) -> tuple[Block, ...]:
     said = text.text(
         "The signals of the first wave are judged in {schools} alone: where a team acts on a signal, a pupil whom it"
         " keeps in school looks like a false alarm. In each school the {share} of pupils with the worst signal count as"
-        " flagged, as many as its team can look after.",
+        " flagged, as for a team that has room for so many.",
         schools=schools_of(text, reference_arm(evidence)),
         share=text.numbers.percent(as_float(evidence.signals["capacity"].iloc[0]), digits=0),
     )

@@ -28,7 +28,12 @@ SENTENCES: dict[str, str] = {
     ),
     "few_df": message(
         "too few schools stand behind one side of the comparison for its error to be known well: fewer than four"
-        " degrees of freedom are left. The interval is approximate; rely on the randomisation test."
+        " degrees of freedom are left. The interval is approximate; where there is a randomisation test without a"
+        " caution, rely on that."
+    ),
+    "few_allocations": message(
+        "the possible allocations, or their re-draws, are so few that no effect of any size would give a p-value that"
+        " is small enough: that this test does not reject says nothing."
     ),
 }
 """What a caution of `analysis.results.CAUTIONS` says of a figure; a test holds the two to each other."""

@@ -28,7 +28,8 @@ class Contrast:
 def contrasts_table(evidence: Evidence, words: Words, *, anchor: str = "contrasts") -> Table | None:
     """Return the differences between arms other than the reference, and of all together; None without any."""
     every = {entry: list(contrasts_of(evidence, words, entry)) for entry in main_analyses(evidence)}
-    marks = caution_marks(contrast.difference for found in every.values() for contrast in found)
+    rows = [row for found in every.values() for one in found for row in (one.difference, one.test)]
+    marks = caution_marks(row for row in rows if row is not None)
     lines: list[Line] = []
     for entry, found in every.items():
         if found:
@@ -84,5 +85,5 @@ def _line(words: Words, one: Comparison, contrast: Contrast, marks: Marks) -> Li
         difference_cell(words, one, contrast.difference),
         marked(interval_cell(words, one, contrast.difference), contrast.difference, marks),
         p_cell(words, contrast.difference),
-        p_cell(words, contrast.test),
+        marked(p_cell(words, contrast.test), contrast.test, marks),
     )

@@ -86,6 +86,7 @@ def _note(words: Words) -> str:
 def _printed(one: Comparison, estimates: Estimates) -> list[Estimate]:
     entry, arm, country = one.analysis.name, one.arm.name, one.country
     rows = [estimates.usable(entry, quantity, arm=arm, country=country) for quantity in _PRINTED]
+    rows.append(one.test)
     return [row for row in rows if row is not None]
 
 
@@ -106,7 +107,7 @@ def _line(evidence: Evidence, words: Words, one: Comparison, estimates: Estimate
         _with_interval(words, estimates.usable(entry, "icc", country=country), digits=3),
         _with_interval(words, estimates.usable(entry, "icc_unconditional", country=country), digits=3),
     ]
-    return line(outcome_head(words, one, with_unit=False), *cells, p_cell(words, one.test))
+    return line(outcome_head(words, one, with_unit=False), *cells, marked(p_cell(words, one.test), one.test, marks))
 
 
 def _is_secret(evidence: Evidence, one: Comparison, estimates: Estimates) -> bool:

@@ -28,9 +28,10 @@ def factors_table(evidence: Evidence, words: Words, *, anchor: str = "factors") 
     arm = compared_arms(evidence)[0]
     entries, estimates = main_analyses(evidence), all_estimates(evidence)
     found = [
-        estimates.usable(entry.name, "factor_difference", arm=name, country=focus(evidence))
+        estimates.usable(entry.name, quantity, arm=name, country=focus(evidence))
         for entry in entries
         for name in factors
+        for quantity in ("factor_difference", "factor_test")
     ]
     marks = caution_marks(row for row in found if row is not None)
     lines: list[Line] = []
@@ -72,5 +73,5 @@ def _lines(evidence: Evidence, words: Words, entry: AnalysisFacts, arm: ArmFacts
         test = estimates.find(entry.name, "factor_test", arm=name, country=place)
         interval = marked(interval_cell(words, one, difference), difference, marks)
         cells = (difference_cell(words, one, difference), interval)
-        rows.append(line(label, *cells, p_cell(words, difference), p_cell(words, test)))
+        rows.append(line(label, *cells, p_cell(words, difference), marked(p_cell(words, test), test, marks)))
     return rows

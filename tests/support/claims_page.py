@@ -84,7 +84,7 @@ CLAIMS = (
         topic="Interval and randomisation test agree",
         says=("reports.sentences:check",),
         decides=("reports.sentences:disagrees",),
-        reads="interval and both p-values in `results/estimates.csv`",
+        reads="interval, both p-values and the test's `caution` in `results/estimates.csv`",
     ),
     Claim(
         topic="Limits of the main result",
@@ -92,6 +92,7 @@ CLAIMS = (
             "reports.sections.limits:_precision",
             "reports.sections.limits:_of_headline",
             "reports.sections.limits:_losses",
+            "reports.sections.limits:_assumed",
             "reports.sections.limits:_plan_and_draw",
             "reports.sections.limits:_breadth",
         ),
@@ -99,14 +100,49 @@ CLAIMS = (
         reads="`results/estimates.csv`, `results/flow.csv`, the log",
     ),
     Claim(
+        topic="What intervals rest on",
+        says=("reports.sections.methods:_errors",),
+        decides=("reports.sections.methods:_errors",),
+        reads="model, `se_type` and `df_method` of the differences in `results/estimates.csv`",
+    ),
+    Claim(
+        topic="What refused consent does",
+        says=("reports.sections.flow:consent",),
+        decides=("reports.tables.flow:flow_of",),
+        reads="`results/flow.csv`, `[privacy]`",
+    ),
+    Claim(
+        topic="What schools did and spent, and which arms did not report it",
+        says=(
+            "reports.sections.practice:without_records",
+            "reports.sections.practice:usual_costs",
+            "reports.sections.practice:unknown_usual_costs",
+            "reports.sections.common:price_years",
+        ),
+        decides=("reports.sections.common:costs_of_place", "reports.selection:of_focus"),
+        reads="`results/implementation.csv`, `results/costs.csv`",
+    ),
+    Claim(
+        topic="Whether schools were drawn by lot, or their draw was adopted",
+        says=(
+            "reports.sections.common:_size",
+            "reports.sections.front:_design",
+            "reports.sections.brief:brief_trial",
+            "reports.sections.design:_later",
+        ),
+        decides=("reports.sections.common:was_drawn_elsewhere", "reports.sections.common:number_of_schools"),
+        reads="`allocation/record.json` and the records of later draws; `results/flow.csv`",
+    ),
+    Claim(
         topic="How alike the arms were at baseline",
         says=(
             "reports.sections.baseline:_far_of",
             "reports.sections.baseline:_joint",
             "reports.sections.baseline:_pupils",
+            "reports.tables.equivalence:equivalence_sentence",
         ),
         decides=("evaluation.stages.balance:balance",),
-        reads="`balance/balance.csv`, `balance/test.json`",
+        reads="`balance/balance.csv`, `balance/test.json`, `results/baseline_equivalence.csv`",
     ),
     Claim(
         topic="What schools sent and what was kept",

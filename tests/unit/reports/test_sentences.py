@@ -225,11 +225,12 @@ def test_a_test_that_disagrees_with_the_interval_is_said_to() -> None:
     assert disagrees(one(LEAVING, -0.04, 0.02, p=0.01))
 
 
-def with_draws(low: float, high: float, *, p: float, n_draws: int, exact: bool) -> Comparison:
+def with_draws(low: float, high: float, *, p: float, n_draws: int, exact: bool, can_reject: bool = True) -> Comparison:
     said = one(LEAVING, low, high, p=p)
     assert said.test is not None
     method = f"randomisation_test_exact_{n_draws}_allocations" if exact else f"randomisation_test_{n_draws}_draws"
-    return replace(said, test=replace(said.test, n_draws=n_draws, method=method))
+    caution = "" if can_reject else "few_allocations"
+    return replace(said, test=replace(said.test, n_draws=n_draws, method=method, caution=caution))
 
 
 def test_a_test_says_whether_it_counted_re_draws_or_all_allocations() -> None:
@@ -242,11 +243,11 @@ def test_a_test_says_whether_it_counted_re_draws_or_all_allocations() -> None:
 
 
 def test_a_test_that_so_few_allocations_cannot_make_reject_does_not_disagree_but_says_so() -> None:
-    few = with_draws(-0.04, -0.02, p=0.125, n_draws=8, exact=True)
+    few = with_draws(-0.04, -0.02, p=0.125, n_draws=8, exact=True, can_reject=False)
     assert not disagrees(few)
     assert plain(check(ENGLISH, few)).endswith("no effect of any size would give a p-value that is small enough.")
     assert disagrees(with_draws(-0.04, -0.02, p=0.125, n_draws=64, exact=True))
-    assert not disagrees(with_draws(-0.04, -0.02, p=0.06, n_draws=18, exact=False))
+    assert not disagrees(with_draws(-0.04, -0.02, p=0.06, n_draws=18, exact=False, can_reject=False))
     assert disagrees(with_draws(-0.04, -0.02, p=0.06, n_draws=19, exact=False))
 
 
