@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from data_schema.findings import Finding, Severity, row_ranges
+from data_schema.findings import Finding, Severity
+from data_schema.identifiers import in_latin_shape
+from data_schema.identities import identity_findings
 from data_schema.tables import Table
 
 if TYPE_CHECKING:
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
 Outcome = Literal["kept", "asked", "refused"]
 PUPIL = ("school_id", "pupil_id")
 
-# Letters of the Cyrillic alphabet that nobody tells from Latin ones.
-_ALIKE = str.maketrans("АВЕКМНОРСТУХЈЅІаеорсухјѕі", "ABEKMHOPCTYXJSIaeopcyxjsi")
 _RUNS = re.compile(r"\d+|[^\W\d_]+")
 
 
@@ -139,7 +139,7 @@ def bare_identifier(identifier: str) -> tuple[str, ...]:
     >>> bare_identifier("SI-04") == bare_identifier("si 4")
     True
     """
-    text = identifier if identifier.isascii() else unicodedata.normalize("NFKC", identifier).translate(_ALIKE)
+    text = identifier if identifier.isascii() else in_latin_shape(unicodedata.normalize("NFKC", identifier))
     text = "".join(text.split())
     return tuple(run.lstrip("0") or "0" if run.isdigit() else run for run in _RUNS.findall(text.casefold()))
 
@@ -358,8 +358,8 @@ def cross_checks(
     Returns
     -------
     list of Finding
-        A question for each row about a pupil whom no list of pupils names, and for each pupil whose birth year or
-        gender is another one in a later list; a note for each status dated outside the time of the trial. The rows
+        A question for each row about a pupil whom no list of pupils names, and those of
+        `data_schema.identities.identity_findings`; a note for each status dated outside the time of the trial. The rows
         stay.
     """
     findings: list[Finding] = []
@@ -371,8 +371,9 @@ def cross_checks(
             known.update(zip(frame["school_id"], frame["pupil_id"], strict=True))
         for frame in others:
             findings += _never_listed(frame, known)
-        for frame in listed:
-            findings += _two_pupils(frame)
+        for name, frame in zip((one for one in lists if one in frames), listed, strict=True):
+            scope = tables[name].field("pupil_id").scope
+            findings += identity_findings(frame, scope=scope)
     if "status" in frames and wave_dates:
         findings += _outside(frames["status"], wave_dates)
     return findings
@@ -389,27 +390,6 @@ def _never_listed(frame: pd.DataFrame, known: set[tuple[str, str]]) -> Iterator[
             remedy = "A pupil of the list differs by leading zeros or signs only: send the identifier as it is there."
         problem = "The pupil of this row is in no list of pupils of the school."
         yield _at(frame, position, "pupil_id", problem, remedy)
-
-
-def _two_pupils(pupils: pd.DataFrame) -> Iterator[Finding]:
-    """Find one identifier with two birth years or genders, in lists of different waves."""
-    traits = [name for name in ("birth_year", "gender") if name in pupils]
-    if pupils["wave"].nunique() < 2:
-        # Within a wave, nobody is listed twice.
-        return
-    ordered = pupils.reset_index(drop=True)
-    by_pupil = ordered.groupby(list(PUPIL), sort=False)
-    for name in traits:
-        differs = by_pupil[name].transform("nunique") > 1
-        for _, group in ordered[differs].groupby(list(PUPIL), sort=False):
-            problem = f"Another list of pupils has another {name!r} for this identifier: {_elsewhere(group)}."
-            remedy = "Tell whether two pupils have one identifier, or which value is right."
-            yield _at(ordered, int(group.index[-1]), name, problem, remedy)
-
-
-def _elsewhere(group: pd.DataFrame) -> str:
-    first = group.iloc[0]
-    return f"{first['source_file']}, row {row_ranges([int(first['source_row'])])}"
 
 
 def _outside(status: pd.DataFrame, wave_dates: Mapping[str, tuple[date, date]]) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from data_schema.language import to_latin
 FieldType = Literal["identifier", "text", "code", "yes_no", "date", "month", "year", "whole_number", "number"]
 Privacy = Literal["open", "identifier", "direct"]
 FilledInBy = Literal["school", "pupil", "partner", "evaluator"]
+Scope = Literal["school", "country", "trial"]
 
 FIELD_TYPES: tuple[FieldType, ...] = get_args(FieldType)
 NUMERIC_TYPES: tuple[FieldType, ...] = ("year", "whole_number", "number")
@@ -143,6 +144,11 @@ class Field:
     asked_if
         A field of the same record and the answers of it with which this one is asked; None when it always is. Nobody
         misses a value that was not to be asked.
+    pattern
+        For identifiers, country to the regular expression that a whole identifier fits; the country "" stands for all
+        that have none of their own. Rows with another identifier are asked about.
+    scope
+        For identifiers of pupils, where one is one pupil's: in a "school", a "country" or the "trial".
     special
         Whether it is of a special category (health, ethnicity, religion), which a trial collects only where its
         protocol states the legal basis.
@@ -174,6 +180,8 @@ class Field:
     special: bool = False
     waves: tuple[str, ...] = ()
     asked_if: tuple[str, tuple[str, ...]] | None = None
+    pattern: tuple[tuple[str, str], ...] = ()
+    scope: Scope = "school"
 
     def __post_init__(self) -> None:
         if self.type == "yes_no" and not self.codes:
@@ -208,11 +216,22 @@ class Field:
             ("type", self.type, FIELD_TYPES),
             ("privacy", self.privacy, get_args(Privacy)),
             ("filled_in_by", self.filled_in_by, get_args(FilledInBy)),
+            ("scope", self.scope, get_args(Scope)),
         ):
             if value not in known:
                 yield f"{name} {value!r} is not known.", f"Use one of {', '.join(known)}."
         yield from self._impossible_codes()
         yield from self._impossible_range()
+        yield from self._impossible_pattern()
+
+    def _impossible_pattern(self) -> Iterator[tuple[str, str]]:
+        if self.type != "identifier" and (self.pattern or self.scope != "school"):
+            yield f"it is of type {self.type!r} and has a pattern or a scope.", "Leave them to identifiers."
+        for _, pattern in self.pattern:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                yield f"its pattern {pattern!r} is no regular expression: {error}.", "Write one, such as '7[0-9]{10}'."
 
     def _impossible_codes(self) -> Iterator[tuple[str, str]]:
         if (self.type in ("code", "yes_no")) != bool(self.codes):

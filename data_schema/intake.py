@@ -23,7 +23,7 @@ from data_schema.drafts import Part, draft
 from data_schema.findings import Finding, Findings
 from data_schema.histories import histories
 from data_schema.judging import REPAIR_COLUMNS, Judged, judge
-from data_schema.linking import linked, same_name_elsewhere
+from data_schema.linking import linked
 from data_schema.placing import Setting
 from data_schema.privacy import Withheld
 from data_schema.queries import Answer, Query, by_school, is_query_workbook, queries_of, read_answers
@@ -197,7 +197,6 @@ def _taken_in(
     findings += histories(frames, tables, waves=waves)
     links = None
     if follow and lists[0] in frames:
-        findings += same_name_elsewhere(frames[lists[0]])
         followed = linked(frames, listed=lists[0], waves=waves, confirmed=answers.confirmed("pupil_id"))
         frames, links = {name: _ordered(f, tables[name], waves) for name, f in followed.frames.items()}, followed.links
         findings += followed.findings

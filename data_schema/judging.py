@@ -22,6 +22,7 @@ from data_schema.columns import Column, numbered, text_series, typed_series
 from data_schema.drafts import Draft
 from data_schema.findings import Finding
 from data_schema.margins import HEADER, HINTS, REMARK, REMOVED, SIGNS, TOTALS, UNFILLED
+from data_schema.patterns import patternless_rows
 from data_schema.placing import Setting, copied_records, misplaced_rows
 from data_schema.privacy import Withheld, looks_like_name
 from data_schema.reconciliation import Tally
@@ -108,6 +109,7 @@ class _Judge:
         if self.table.about == "pupil":
             self._names_in_text()
         self._schools()
+        self._take(patternless_rows(self.made, self.columns, self._kept(), self.schools))
         self._take(misplaced_rows(self.made, self.columns, self._kept(), self.setting))
         keys = {name: self.columns[name].array() for name in dict.fromkeys((*self.table.key, "school_id"))}
         in_question = {k for name in self.table.key for k in self.columns[name].questions().tolist()}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from data_schema.findings import Finding
-from data_schema.words import plain
+from data_schema.words import plain, plain_texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -283,24 +283,31 @@ def _first(
 
 
 def same_name_elsewhere(pupils: pd.DataFrame) -> Iterator[Finding]:
-    """Note pupils who stand in the lists of two schools in one wave, by name and date or year of birth.
+    """Tell of pupils who stand in the lists of two schools in one wave, by name and date or year of birth.
 
     Parameters
     ----------
     pupils
         The table of pupils, with names.
+
+    Yields
+    ------
+    Finding
+        A question where nothing else speaks for two people: the identifier, the date of birth or everything else that
+        the lists say is the same; a note otherwise, because many people have one name.
     """
     born = next((name for name in ("birth_date", "birth_year") if name in pupils), None)
-    if born is None or "name" not in pupils:
+    if born is None or "name" not in pupils or pupils["school_id"].nunique() < 2:
         return
     known = pupils.loc[pupils["name"].notna() & pupils[born].notna()]
-    names = [" ".join(sorted(plain(name).split())) for name in known["name"]]
+    names = [" ".join(sorted(name.split())) for name in plain_texts(known["name"].tolist())]
     keyed = known.assign(_name=names)
     doubled = keyed.loc[keyed.duplicated(["_name", born, "wave"], keep=False)]
     for _, group in doubled.groupby(["_name", born, "wave"], sort=False):
         if len(set(group["school_id"])) > 1:
             for at in range(len(group)):
                 other = group.loc[group["school_id"] != group["school_id"].iloc[at]].iloc[0]
+                is_one = _is_one(group.iloc[at], other)
                 yield Finding(
                     file=str(group["source_file"].iloc[at]),
                     sheet=str(group["source_sheet"].iloc[at]),
@@ -308,6 +315,22 @@ def same_name_elsewhere(pupils: pd.DataFrame) -> Iterator[Finding]:
                     column="pupil_id",
                     problem=f"A pupil of the same name and birth is listed by another school: {other['source_file']}, "
                     f"row {int(other['source_row'])}.",
-                    remedy="Nothing, if they are two; otherwise remove the pupil from one list.",
-                    severity="note",
+                    remedy="Answer 'yes' if they are two; otherwise remove the pupil from one list.",
+                    severity="question" if is_one else "note",
                 )
+
+
+def _is_one(one: pd.Series, other: pd.Series) -> bool:
+    """Whether two records of one name and year of birth are surely worth a question."""
+    import pandas as pd
+
+    if one["pupil_id"] == other["pupil_id"] or "birth_date" in one.index:
+        return True
+    told = [name for name in one.index if name not in _APART and pd.notna(one[name]) and pd.notna(other[name])]
+    return len(told) >= _LEAST_TOLD and all(one[name] == other[name] for name in told)
+
+
+_APART = frozenset(
+    "school_id pupil_id name class country wave source_file source_sheet source_row birth_year consent _name".split()  # noqa: SIM905 -- a list of words
+)
+_LEAST_TOLD = 3

@@ -14,6 +14,7 @@ from functools import partial
 from data_schema.clean import NOTHING, CleanCell, asked
 from data_schema.dates import clean_date, clean_month
 from data_schema.fields import Code, Field, folded
+from data_schema.identifiers import PLAIN_IDENTIFIER, is_spreadsheet_error, not_an_identifier
 from data_schema.numerals import clean_number
 from data_schema.readers.limits import LONGEST_CELL
 from data_schema.readers.sheets import Cell
@@ -47,7 +48,7 @@ _ERROR = re.compile(r"#(?:REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|SPILL!|CALC!|BLOC
 _KEPT_AS_TEXT = re.compile(r'="([^"]*)"|\'(?=\d)(.*)')
 _AS_DECIMAL = re.compile(r"\d+[.,]0")
 _PLAIN = {
-    "identifier": r"[0-9A-Za-z][0-9A-Za-z/_-]{0,60}",
+    "identifier": PLAIN_IDENTIFIER,
     "text": r"[^\W_][\w.,-]{0,60}(?: [\w.,()-]{1,60}){0,12}",
 }
 _PLAIN_CELL = {kind: re.compile(pattern) for kind, pattern in _PLAIN.items()}
@@ -141,7 +142,7 @@ def clean_cell(cell: Cell, field: Field, *, typed: bool) -> CleanCell:
 
 def _of_spreadsheet(text: str) -> CleanCell | None:
     """Ask about what only spreadsheets write: errors and formulas without a result."""
-    if text[0] in "#E" and _ERROR.fullmatch(text):
+    if text[0] in "#E" and (_ERROR.fullmatch(text) or is_spreadsheet_error(text)):
         return asked("{value} is an error of a spreadsheet.", "Send the value that belongs here.")
     if text[0] == "=" and len(text) > 1:
         return asked("{value} is a formula without a result.", "Send the value that belongs here.")
@@ -159,7 +160,7 @@ def _is_missing(text: str, field: Field) -> bool:
 def _of_type(cell: str | date | int | float | bool, field: Field, *, typed: bool) -> CleanCell:
     match field.type:
         case "identifier":
-            return _identifier(cell)
+            return _identifier(cell, field)
         case "text":
             return _text(cell)
         case "code":
@@ -174,8 +175,10 @@ def _of_type(cell: str | date | int | float | bool, field: Field, *, typed: bool
             return clean_number(cell, field, typed=typed)
 
 
-def _identifier(cell: str | date | float | bool) -> CleanCell:
+def _identifier(cell: str | date | float | bool, field: Field) -> CleanCell:
     if isinstance(cell, str):
+        if any(re.fullmatch(pattern, cell) for _, pattern in field.pattern):
+            return CleanCell(value=cell)
         if _looks_scientific(cell):
             return asked(
                 "{value} is an identifier that a spreadsheet turned into a rounded number.",
@@ -186,7 +189,7 @@ def _identifier(cell: str | date | float | bool) -> CleanCell:
                 "{value} is an identifier that a program turned into a decimal number.",
                 "Format the column as text, enter the identifiers again and send the file.",
             )
-        return CleanCell(value=cell)
+        return not_an_identifier(cell, of_frame=field.name == "school_id") or CleanCell(value=cell)
     if isinstance(cell, bool | date) or abs(cell) >= _SURE_DIGITS or cell != int(cell):
         return asked(
             "{value} is not an identifier; a spreadsheet may have changed it.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from data_schema.fields import folded
 
 _CYRILLIC = dict(zip("абвгдежзијклмнопрстћуфхцчш", "abvgdezzijklmnoprstcufhccs", strict=True))
@@ -50,6 +52,20 @@ def plain(word: str) -> str:
     ('vrlo dobar', 'odlican')
     """
     return folded(word).translate(_CYRILLIC_LETTERS).strip(".,;: ")
+
+
+def plain_texts(texts: Sequence[str]) -> list[str]:
+    r"""Bring many texts to the form in which words are compared: all at once, because one by one takes long.
+
+    Examples
+    --------
+    >>> plain_texts(["Ана  Јовановић", "Kiss\nAnna"])
+    ['ana jovanovic', 'kiss anna']
+    """
+    joined = "\n".join(texts)
+    if joined.count("\n") != len(texts) - 1:
+        return [plain(text) for text in texts]
+    return [plain(line) for line in joined.split("\n")] if not joined.isascii() else joined.casefold().split("\n")
 
 
 _MARK_OF = {plain(word): mark for mark, words in _MARKS.items() for word in words.split()}

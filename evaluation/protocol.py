@@ -170,6 +170,8 @@ class FieldSection(Section):
     filled_in_by: Literal["school", "pupil", "partner", "evaluator"] = "school"
     waves: tuple[Name, ...] = ()
     asked_if: Annotated[dict[Name, tuple[Text, ...]], Field(max_length=1)] = {}
+    pattern: str | dict[Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")], str] = ""
+    scope: Literal["school", "country", "trial"] = "school"
     special: bool = False
 
 

@@ -44,7 +44,9 @@ def tables_of(protocol: Protocol) -> Mapping[str, Table]:
             tables[name] = _table(name, section, tables.get(name), special=is_allowed)
         except ProtocolError as error:
             raise ProtocolError(_place_in(name, error.place), error.problem, error.remedy) from error
-    return tables
+    listed = tables.get(protocol.population.table)
+    has_forms = listed is not None and any(item.pattern or item.scope != "school" for item in listed.fields)
+    return _with_identifiers(tables, protocol.population.table) if has_forms else tables
 
 
 def _table(name: str, section: TableSection, standard: Table | None, *, special: bool) -> Table:
@@ -109,8 +111,27 @@ def _field(section: FieldSection) -> Field:
         filled_in_by=section.filled_in_by,
         waves=section.waves,
         asked_if=next(iter(section.asked_if.items()), None),
+        pattern=tuple(section.pattern.items())
+        if isinstance(section.pattern, dict)
+        else ((("", section.pattern),) if section.pattern else ()),
+        scope=section.scope,
         special=section.special,
     )
+
+
+def _with_identifiers(tables: Mapping[str, Table], listed: str) -> dict[str, Table]:
+    """Give the identifiers of all tables the pattern and the scope that the list of pupils declares."""
+    said = {item.name: item for item in tables[listed].fields if item.type == "identifier"} if listed in tables else {}
+    return {
+        name: replace(table, fields=tuple(_as_listed(item, said.get(item.name)) for item in table.fields))
+        for name, table in tables.items()
+    }
+
+
+def _as_listed(item: Field, listed: Field | None) -> Field:
+    if listed is None or item.type != "identifier" or item.pattern:
+        return item
+    return replace(item, pattern=listed.pattern, scope=listed.scope)
 
 
 def lists_of_pupils(protocol: Protocol) -> tuple[str, ...]:
