@@ -58,7 +58,13 @@ class AnalysisData:
 
 
 def analysis_data(
-    protocol: Protocol, frames: Frames, *, tables: Mapping[str, Table], schools: pd.DataFrame, allocation: pd.DataFrame
+    protocol: Protocol,
+    frames: Frames,
+    *,
+    tables: Mapping[str, Table],
+    schools: pd.DataFrame,
+    allocation: pd.DataFrame,
+    n_refused: int = 0,
 ) -> AnalysisData:
     """Build the analysis data from the stored tables.
 
@@ -74,6 +80,8 @@ def analysis_data(
         The sampling frame.
     allocation
         ``school_id, stratum, arm`` of the drawn schools.
+    n_refused
+        How many pupils refused and are kept out of ``frames`` by the protocol.
 
     Raises
     ------
@@ -81,6 +89,12 @@ def analysis_data(
         When the population is empty or a school-level covariate is not in the sampling frame.
     """
     listed = frames[population_place(protocol, tables)]
+    if listed.empty and n_refused:
+        raise DataError(
+            f"table {protocol.population.table}, wave {protocol.population_wave}",
+            f"all {n_refused} pupils on the list refused consent, and the protocol keeps their data out.",
+            "Nobody is left to analyse. Check that the schools meant their answers so: yes is consent, no is refusal.",
+        )
     pupils = population(protocol, listed, schools=schools, allocation=allocation)
     for covariate in protocol.covariates:
         if covariate.table == "school":

@@ -159,14 +159,8 @@ def allocate(
     8 schools in 2 strata: 4 control, 4 pilot (seed '2027-03-01')
     """
     check_seed(seed)
-    read = read_schools(schools, design)
-    check_arms(design, read, late=late)
+    read, rule = drawable(schools, design, late=late)
     labels = read.labels()
-    rule = None
-    if design.constraint is not None:
-        from randomisation.constrained import acceptance
-
-        rule = acceptance(schools, design, read=read)
     if design.kind == "minimisation":
         from randomisation.minimised import draw_minimised
 
@@ -186,6 +180,30 @@ def allocate(
         n_tries=n_tries,
         before=tuple(before),
     )
+
+
+def drawable(
+    schools: pd.DataFrame | SortedSchools, design: Design, *, late: bool = False
+) -> tuple[SortedSchools, Acceptance | None]:
+    """Return what a draw is made from, the schools as read and the rule of a constraint; no seed is needed for it.
+
+    Parameters
+    ----------
+    schools, design, late
+        See `allocate`.
+
+    Raises
+    ------
+    DesignError
+        If the frame cannot be used, or an arm could stay without a school.
+    """
+    read = read_schools(schools, design)
+    check_arms(design, read, late=late)
+    if design.constraint is None:
+        return read, None
+    from randomisation.constrained import acceptance
+
+    return read, acceptance(schools, design, read=read)
 
 
 def algorithm_of(design: Design) -> str:

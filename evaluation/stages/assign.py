@@ -76,7 +76,7 @@ def assign(trial: Trial, *, seed: str, reason: str, reveal: bool = False) -> All
         refuse_to_undo(trial)
     is_named = drawn is not None and _is_named(record, drawn)
     if waiting is None and (drawn is not None or before is not None) and not is_named and not reason.strip():
-        raise _another_draw(trial, before, seed=_recorded_seed(before, drawn))
+        raise _another_draw(trial, before, seed=_recorded_seed(before, drawn), wanted=seed)
     if waiting is None and drawn is not None and is_named:
         record = _as_named(record, drawn)
         refuse_disagreement("allocation", exchanges(record.design.labels, trial.protocol))
@@ -99,14 +99,19 @@ def _make_again(trial: Trial, allocation: Allocation, record: AllocationRecord, 
         _write(trial, allocation, record)
 
 
-def _another_draw(trial: Trial, before: AllocationRecord | None, *, seed: str) -> DesignError:
+def _another_draw(trial: Trial, before: AllocationRecord | None, *, seed: str, wanted: str) -> DesignError:
     """Return the error for a draw that would not be the one that was made, with what has changed since."""
     changed = [] if before is None else [*design_problems(before, trial.protocol), *school_problems(trial, before)]
+    keep = "put back what was changed" if changed else ""
+    if not changed and wanted != seed:
+        by = "[design] of trial.toml states" if wanted == trial.protocol.design.seed else "--seed states"
+        changed = [f"Its seed is another one: {by} '{wanted}'."]
+        keep = f"its seed is '{seed}'; state that one"
     why = f" {changed[0]}" if changed else ""
     return DesignError(
         f"allocation/{RECORD}",
         f"the schools were drawn before (seed '{seed}'), and this draw would be another one.{why}",
-        f"Keep the first draw{': put back what was changed' if changed else ''}. If it must be replaced, say why: "
+        f"Keep the first draw{f': {keep}' if keep else ''}. If it must be replaced, say why: "
         "`crocoos assign --seed ... --reason TEXT`. Log and reports will show it.",
     )
 

@@ -139,7 +139,19 @@ def trial_data(trial: Trial, frames: Frames) -> AnalysisData:
         tables=tables_of(trial.protocol),
         schools=trial.schools()[0],
         allocation=allocation_frame(trial),
+        n_refused=_n_kept_out(trial),
     )
+
+
+def _n_kept_out(trial: Trial) -> int:
+    """Return how many pupils on the population's list refused and are kept out of the data."""
+    from evaluation.consent import refusal_counts
+    from evaluation.specifications import population_place
+
+    if trial.protocol.privacy.refusal != "exclude":
+        return 0
+    counts, (table, wave) = refusal_counts(trial), population_place(trial.protocol, tables_of(trial.protocol))
+    return int(counts.loc[(counts["table"] == table) & (counts["wave"] == wave), "n_pupils"].sum())
 
 
 def _estimates(trial: Trial, data: AnalysisData, drawn: Drawn) -> list[Estimate]:

@@ -9,6 +9,7 @@ from data_schema.errors import ProtocolError
 from evaluation.frame import check_frame
 from evaluation.frozen_plan import FROZEN, PlanState
 from evaluation.provenance import sha256, sha256_of, sha256_of_file, stage_folder
+from evaluation.specifications import design_of
 from evaluation.stages import inputs_of
 from evaluation.trial_log import Event, announced
 
@@ -35,13 +36,18 @@ def frame_findings(trial: Trial) -> Findings | None:
     ------
     DataError
         With every finding in columns that the trial reads.
+    DesignError
+        When the schools that agreed are not such that the design can be drawn.
     """
     from evaluation.stages.commit import checked_schools
+    from randomisation.draw import drawable
 
     path = trial.paths.root / trial.protocol.schools.file
     if not path.exists():
         return None
-    checked_schools(trial)
+    schools = checked_schools(trial)
+    if trial.protocol.design.kind != "recorded":
+        drawable(schools, design_of(trial.protocol))
     return check_frame(path, trial.protocol)
 
 
