@@ -15,8 +15,7 @@ from data_schema.form_marks import MARKER, FormMark, has_marks, mark_in
 from data_schema.form_sheets import FormSheet, lay_out_form
 from data_schema.layout import Layout, headers_of, is_empty, lay_out, looks_like
 from data_schema.misplaced import NamedSchools
-from data_schema.readers import Reading, Sheet, content_of, read_file
-from data_schema.readers.archives import is_folder, members, names_sheet
+from data_schema.readers import Reading, Sheet, content_of, is_folder, members, names_sheet, read_file
 from data_schema.reconciliation import Tally
 from data_schema.returned_forms import ReturnedSheet, deal_form
 from data_schema.rules import InboxRule, rules_for
@@ -25,6 +24,9 @@ from data_schema.tables import Table
 _HEAD = 2_000_000
 _LEFTOVERS = (".", "~$", "thumbs.db", "desktop.ini")
 """Beginnings of the names of files that programs leave behind by themselves."""
+
+_OTHER_LETTERS = "Its name is not in Unicode (UTF-8); signs that cannot be read stand here as \\x and a number."
+_RENAME = "Nothing, if the name does not matter; otherwise rename the file."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +126,8 @@ class Claims:
 
     def of(self, file: str, source: Path | bytes) -> Iterator[Claim]:
         """Yield the sheets of a file that rules speak of; of a zipped folder, those of the files in it."""
+        if isinstance(source, Path) and _is_named_in_other_letters(source, file):
+            self.findings.append(about(file, _OTHER_LETTERS, _RENAME, severity="note"))
         is_archive = file.casefold().endswith((".zip", ".xlsx", ".ods")) or isinstance(source, bytes)
         content = content_of(source, file=file) if is_archive or self._matching(file) else None
         if isinstance(content, bytes) and is_folder(content):
@@ -340,6 +344,12 @@ def _unmatched(file: str) -> Finding:
 
 def _nested(file: str) -> Finding:
     return about(file, "It is a zipped folder within a zipped folder.", "Unpack it and send the files in it.")
+
+
+def _is_named_in_other_letters(source: Path, file: str) -> bool:
+    """Whether the name of a file, or of a folder below the inbox, has bytes that are no letters in UTF-8."""
+    tail = "/".join(source.parts[-(file.count("/") + 1) :])
+    return any("\ud800" <= sign <= "\udfff" for sign in tail)
 
 
 def _country_in(file: str, countries: Collection[str]) -> str:

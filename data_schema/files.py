@@ -46,6 +46,21 @@ def storage_error(path: Path, error: OSError) -> StorageError:
     return StorageError(str(path), problem, remedy)
 
 
+def legible_name(name: str) -> str:
+    r"""Return the name of a file as text that every program takes.
+
+    Bytes that are no letters in UTF-8, as archives of old systems leave them, and control signs become a backslash, "x"
+    and a number.
+
+    Examples
+    --------
+    >>> print(legible_name("n\udce9v.csv"))
+    n\xe9v.csv
+    """
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text)
+
+
 def write_whole(path: Path, content: bytes, *, mode: int | None = None) -> None:
     """Write a file in one step: whoever looks sees the old content or the new, never a part.
 

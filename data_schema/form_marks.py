@@ -14,8 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from data_schema.readers import Cell, Sheet, read_file
-from data_schema.readers.archives import names_sheet
+from data_schema.readers import Cell, Sheet, names_sheet, read_file
 from data_schema.readers.sheets import Reading, Row
 
 MARKER = "crocoos_form"

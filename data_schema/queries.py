@@ -17,8 +17,7 @@ from data_schema.fields import Field
 from data_schema.findings import Finding, Findings, row_ranges
 from data_schema.language import message
 from data_schema.messages import answers_in, label_in, translated
-from data_schema.readers import Cell, Sheet, read_file
-from data_schema.readers.archives import names_sheet
+from data_schema.readers import Cell, Sheet, names_sheet, read_file
 from data_schema.tables import Table
 from data_schema.workbooks import as_entry, as_fixed, as_header, locked_sheets, printed_wide, protected, saved, titled
 

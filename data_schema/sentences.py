@@ -242,6 +242,9 @@ SENTENCES = (
     "{n} of its rows about the table {table} contradict rows of {file}.",
     "It names a pupil whose data were erased; those rows are kept out and counted as refused.",
     "It names pupils whose consent is refused; those rows are kept out and counted as refused.",
+    "To read it takes far more memory than a file of its size needs.",
+    "To read it takes far longer than a file of its size needs.",
+    "Its name is not in Unicode (UTF-8); signs that cannot be read stand here as \\x and a number.",
     "There is no such file.",
     "It is a folder.",
     # what there is to do about them
@@ -249,6 +252,7 @@ SENTENCES = (
     "Nothing, if that is right.",
     "Nothing, if it is not needed.",
     "Nothing, if the date is right.",
+    "Nothing, if the name does not matter; otherwise rename the file.",
     "Nothing, if names are right.",
     "Nothing, if names are right; otherwise save it as 'CSV UTF-8' and send it again.",
     "Nothing, unless the school has them.",
@@ -293,5 +297,8 @@ REASONS = (
     "its content is not that of the program's files",
     "its rows are out of order",
     "the archive cannot be unpacked",
+    "the program that reads such files cannot make sense of it",
+    "the program that reads such files stopped",
+    "two of its sheets are the same part",
 )
 """Why a file cannot be read, as the end of a sentence; what a library says of a file is told as it says it."""

@@ -236,12 +236,8 @@ def _digest(trial: Trial, file: str) -> str:
     """Return the hash of a file of the inbox, of the zipped folder that it is in; "" when it is gone."""
     from evaluation.provenance import sha256_of_file
 
-    path = trial.paths.inbox
-    for part in file.split("/"):
-        path = path / part
-        if path.is_file():
-            return sha256_of_file(path)
-    return ""
+    of = (path for name, path in trial.inbox_files().items() if file == name or file.startswith(f"{name}/"))
+    return next(map(sha256_of_file, of), "")
 
 
 def _need_reason(reason: str) -> None:

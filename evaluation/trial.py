@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from data_schema.errors import ProtocolError
+from data_schema.files import legible_name
 from evaluation.protocol_reader import read_protocol
 from evaluation.provenance import alone, recover, recover_all, sha256_of, sha256_of_file, with_decimal_texts
 from evaluation.trial_log import LOG, TrialLog, read_log
@@ -523,4 +524,9 @@ class Trial:
             return {}
         found = sorted(path for path in self.paths.inbox.rglob("*") if path.is_file())
         kept = [path for path in found if not path.name.startswith((".", "~$")) and path.name != "Thumbs.db"]
-        return {path.relative_to(self.paths.inbox).as_posix(): path for path in kept}
+        named: dict[str, Path] = {}
+        for path in kept:
+            name = legible_name(path.relative_to(self.paths.inbox).as_posix())
+            # Another file may really be called what this one is written as.
+            named[f"{name}~" if name in named else name] = path
+        return named

@@ -8,10 +8,18 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, Literal
 from xml.etree import ElementTree as ET
 
 from data_schema.findings import Finding
-from data_schema.readers.limits import LARGEST_ARCHIVE, LARGEST_UNPACKED, N_MEMBERS, N_TAGS
+from data_schema.readers.limits import (
+    LARGEST_ARCHIVE,
+    LARGEST_UNPACKED,
+    N_MEMBERS,
+    N_TAGS,
+    UNPACKED_AT_LEAST,
+    UNPACKED_PER_BYTE,
+)
 
 # Bytes of the part of a workbook that lists its sheets; a larger one is no form of ours.
 _LARGEST_LISTING = 50_000_000
@@ -19,6 +27,8 @@ _LARGEST_LISTING = 50_000_000
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 """What opening or unpacking a damaged archive raises."""
 
+_CHUNK = 1 << 20
+_SEAM = 8
 _ENCRYPTED = 0x1
 _UNICODE_NAME = 0x800
 _LEFTOVERS = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
@@ -30,35 +40,74 @@ class UnreadableError(Exception):
     """A file that is not what it should be; says why, as the end of "It is no workbook that can be read: "."""
 
 
-def parsed_xml(archive: zipfile.ZipFile, name: str) -> ET.Element:
-    """Parse an XML file of an archive.
+class Parts:
+    """The parts of a workbook's archive, unpacked a piece at a time; no more is unpacked in all than a limit.
 
-    A document type, without which XML can declare no entities, is refused before parsing, and so is a file with more
-    tags than any school's workbook has.
-
-    Raises
-    ------
-    UnreadableError
-        When it is refused.
-    """
-    content = archive.read(name)
-    if b"<!DOCTYPE" in content or b"<!ENTITY" in content or b"\x00" in content:
-        raise UnreadableError("it declares what no workbook needs")
-    if content.count(b"<") > N_TAGS:
-        raise UnreadableError("it is too large")
-    return ET.fromstring(content)  # noqa: S314 -- without a document type there are no entities
-
-
-def check_size(archive: zipfile.ZipFile) -> None:
-    """Refuse the archive of a workbook that would be too large when unpacked.
+    Parameters
+    ----------
+    content
+        The archive.
 
     Raises
     ------
     UnreadableError
-        When it is.
+        When the archive says that it holds more than a workbook can; so do its methods, when it does.
     """
-    if sum(entry.file_size for entry in archive.infolist()) > LARGEST_UNPACKED:
-        raise UnreadableError("it is too large")
+
+    def __init__(self, content: bytes) -> None:
+        self._archive = zipfile.ZipFile(io.BytesIO(content))
+        self.names = frozenset(self._archive.namelist())
+        # A part may be named many times, and each time be unpacked.
+        self._left = min(LARGEST_UNPACKED, may_unpack(len(content)))
+        if sum(entry.file_size for entry in self._archive.infolist()) > self._left:
+            raise UnreadableError("it is too large")
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a part."""
+        return b"".join(self._chunks(name))
+
+    def xml(self, name: str) -> ET.Element:
+        """Return the root of a small XML part."""
+        parser = ET.XMLParser()  # noqa: S314 -- without a document type there are no entities
+        for chunk in self._xml_chunks(name):
+            parser.feed(chunk)
+        root: ET.Element = parser.close()
+        return root
+
+    def events(
+        self, name: str, kinds: tuple[Literal["start", "end"], ...] = ("end",)
+    ) -> Iterator[tuple[str, ET.Element]]:
+        """Yield the elements of a large XML part where they end, or also where they start; clear what is done with."""
+        # Its events are of these kinds only, which its type does not say.
+        parser: Any = ET.XMLPullParser(kinds)
+        for chunk in self._xml_chunks(name):
+            parser.feed(chunk)
+            yield from parser.read_events()
+        parser.close()
+        yield from parser.read_events()
+
+    def _xml_chunks(self, name: str) -> Iterator[bytes]:
+        """Yield an XML part, refusing what it must not hold.
+
+        That is a document type, without which XML can declare no entities, and more tags than a school's workbook has.
+        """
+        n_tags, before = 0, b""
+        for chunk in self._chunks(name):
+            seam = before + chunk
+            if b"<!DOCTYPE" in seam or b"<!ENTITY" in seam or b"\x00" in chunk:
+                raise UnreadableError("it declares what no workbook needs")
+            n_tags += chunk.count(b"<")
+            if n_tags > N_TAGS:
+                raise UnreadableError("it is too large")
+            before = chunk[-_SEAM:]
+            yield chunk
+
+    def _chunks(self, name: str) -> Iterator[bytes]:
+        for chunk in chunks(self._archive, self._archive.getinfo(name)):
+            self._left -= len(chunk)
+            if self._left < 0:
+                raise UnreadableError("it is too large")
+            yield chunk
 
 
 def is_folder(content: bytes) -> bool:
@@ -89,8 +138,8 @@ class Member:
     content: bytes | Finding
 
 
-def members(content: bytes, *, file: str) -> Iterator[Member]:
-    """Unpack a zipped folder in memory, one file at a time; nothing is written anywhere.
+class Folder:
+    """A zipped folder: opened in memory, its files unpacked one at a time; nothing is written anywhere.
 
     Parameters
     ----------
@@ -98,33 +147,64 @@ def members(content: bytes, *, file: str) -> Iterator[Member]:
         The archive; see `is_folder`.
     file
         What findings call it.
-
-    Yields
-    ------
-    Member
-        Each file, by name, without what operating systems leave behind. One member without a name, with a finding,
-        when the archive as a whole is refused: too many files, or too much when unpacked.
     """
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+
+    def __init__(self, content: bytes, *, file: str) -> None:
+        self._file, self._packed = file, len(content)
+        self._archive = zipfile.ZipFile(io.BytesIO(content))
+        entries = [entry for entry in self._archive.infolist() if not entry.is_dir()]
         wanted = [entry for entry in entries if not any(part in entry.filename for part in _LEFTOVERS)]
-        if len(wanted) > N_MEMBERS or sum(entry.file_size for entry in wanted) > LARGEST_ARCHIVE:
-            yield Member(name="", content=_refusal(file, "It holds too much: unpacked, it would fill the memory."))
-            return
-        for entry in sorted(wanted, key=_name_of):
-            name = _name_of(entry)
-            yield Member(name=name, content=_unpacked(archive, entry, f"{file}/{name}"))
+        self._entries = sorted(wanted, key=_name_of)
+
+    @property
+    def names(self) -> list[str]:
+        """The files by name, without what operating systems leave behind."""
+        return [_name_of(entry) for entry in self._entries]
+
+    @property
+    def refusal(self) -> Finding | None:
+        """Why the folder as a whole is refused: too many files, or too much when unpacked."""
+        sizes = [entry.file_size for entry in self._entries]
+        if len(sizes) <= N_MEMBERS and sum(sizes) <= LARGEST_ARCHIVE:
+            return None
+        return _refusal(self._file, "It holds too much: unpacked, it would fill the memory.")
+
+    def unpacked(self, at: int) -> bytes | Finding:
+        """Return the content of the file at a place in `names`, or the finding that says why there is none."""
+        entry = self._entries[at]
+        file = f"{self._file}/{_name_of(entry)}"
+        if entry.flag_bits & _ENCRYPTED:
+            return _refusal(file, "It has a password.", "Send it without a password, in a way that is safe by itself.")
+        if entry.file_size > min(LARGEST_UNPACKED, may_unpack(self._packed)):
+            return _refusal(file, "It is too large when it is unpacked.")
+        try:
+            return b"".join(chunks(self._archive, entry))
+        except DAMAGED:
+            return _refusal(file, "It is damaged: it cannot be unpacked.", "Pack the folder anew and send it again.")
 
 
-def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, file: str) -> bytes | Finding:
-    if entry.flag_bits & _ENCRYPTED:
-        return _refusal(file, "It has a password.", "Send it without a password, in a way that is safe by itself.")
-    if entry.file_size > LARGEST_UNPACKED:
-        return _refusal(file, "It is too large when it is unpacked.")
-    try:
-        return archive.read(entry)
-    except DAMAGED:
-        return _refusal(file, "It is damaged: it cannot be unpacked.", "Pack the folder anew and send it again.")
+def may_unpack(n_packed: int) -> int:
+    """Return how many bytes an archive of a size may hold: what people write is packed to a tenth or so."""
+    return UNPACKED_AT_LEAST + UNPACKED_PER_BYTE * n_packed
+
+
+def chunks(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    """Unpack a file a piece at a time, and no more of it than the archive says that there is.
+
+    Read at once, the module unpacks whatever is there before it counts: 8 MB can be 2 GB.
+
+    Raises
+    ------
+    zipfile.BadZipFile
+        When more or something else is packed there than the archive says.
+    """
+    with archive.open(entry) as stream:
+        left = entry.file_size
+        while piece := stream.read(_CHUNK):
+            left -= len(piece)
+            yield piece
+        if left:
+            raise zipfile.BadZipFile
 
 
 def _refusal(file: str, problem: str, remedy: str = _REMEDY) -> Finding:
@@ -142,7 +222,8 @@ def _name_of(entry: zipfile.ZipInfo) -> str:
             except UnicodeDecodeError:
                 continue
             break
-    return posixpath.normpath(f"/{name}".replace("\\", "/")).lstrip("/")
+    legible = "".join(sign if sign.isprintable() else "\ufffd" for sign in name)
+    return posixpath.normpath(f"/{legible}".replace("\\", "/")).lstrip("/")
 
 
 def names_sheet(content: bytes, name: str) -> bool:

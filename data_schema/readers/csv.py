@@ -54,7 +54,8 @@ def read_csv(source: Path | bytes, *, file: str, countries: Collection[str] = ()
     meant = encoded_once(texts[0])
     # Undone, it may also be what the bytes say in UTF-8: then the code page was the wrong guess.
     was_doubled = meant is not None and meant.encode() != content.removeprefix(BOM_UTF8)
-    text, separator = _without_hint(meant or texts[0])
+    # Old programs end a text with this sign.
+    text, separator = _without_hint((meant or texts[0]).rstrip("\x1a"))
     separator = separator or _separator(text)
     rows = _records(text, separator)
     if not isinstance(rows, str) and _is_quoted_whole(rows):

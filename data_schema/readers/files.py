@@ -88,13 +88,13 @@ def content_of(source: Path | bytes, *, file: str) -> bytes | Reading:
         return unreadable(file, f"It cannot be opened: {error.strerror}.", "Check its rights, or copy it anew.")
 
 
-def read_file(source: Path | bytes, *, file: str, countries: Collection[str] = ()) -> Reading:
-    """Read a text file with separators, a workbook, or a file of a statistics program.
+def read_content(content: bytes, *, file: str, countries: Collection[str] = ()) -> Reading:
+    """Read what `data_schema.readers.read_file` reads, in this very process.
 
     Parameters
     ----------
-    source
-        The file, or its content.
+    content
+        The file's content.
     file
         What findings call it.
     countries
@@ -103,11 +103,8 @@ def read_file(source: Path | bytes, *, file: str, countries: Collection[str] = (
     Returns
     -------
     Reading
-        Its sheets; or a finding that says why it cannot be read. Never raises for what is in a file.
+        Its sheets; or a finding that says why it cannot be read.
     """
-    content = content_of(source, file=file)
-    if isinstance(content, Reading):
-        return content
     if not content.strip(b"\x00 \t\r\n\xef\xbb\xbf\xff\xfe"):
         return unreadable(file, "It is empty.", "Send it again; it may have been cut off on its way.")
     if content.startswith(_ZIP):

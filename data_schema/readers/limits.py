@@ -11,6 +11,9 @@ LARGEST_UNPACKED = 200_000_000
 LARGEST_ARCHIVE = 1_000_000_000
 """Bytes of all files in a zipped folder; they are unpacked one by one."""
 
+UNPACKED_AT_LEAST, UNPACKED_PER_BYTE = 20_000_000, 100
+"""Bytes that an archive may hold, whatever its size, and further ones for each byte of it."""
+
 N_MEMBERS = 5_000
 """Files in a zipped folder."""
 

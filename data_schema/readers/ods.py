@@ -6,13 +6,11 @@ for a sheet whose last row is repeated a million times.
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Iterator
 from datetime import date
 from xml.etree import ElementTree as ET
 
-from data_schema.readers.archives import DAMAGED, UnreadableError, check_size, parsed_xml
+from data_schema.readers.archives import DAMAGED, Parts, UnreadableError
 from data_schema.readers.grids import Budget, bounded, filled_in
 from data_schema.readers.limits import N_COLUMNS, N_ROWS
 from data_schema.readers.sheets import Cell, Reading, Row, Sheet, unreadable
@@ -22,8 +20,8 @@ _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _STYLE = "{urn:oasis:names:tc:opendocument:xmlns:style:1.0}"
+_MANIFEST = "META-INF/manifest.xml"
 _CELLS = (f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell")
-_GROUPS = (f"{_TABLE}table-header-rows", f"{_TABLE}table-row-group", f"{_TABLE}table-rows")
 _COLUMN_GROUPS = (f"{_TABLE}table-header-columns", f"{_TABLE}table-column-group", f"{_TABLE}table-columns")
 _REMEDY = "Open it in a spreadsheet program, save it anew, and send that."
 
@@ -46,8 +44,7 @@ def read_ods(content: bytes, *, file: str) -> Reading:
         As `read_xlsx` does: cells with their types, errors and formulas without a value as text.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return Reading(sheets=tuple(_sheets(archive, file)))
+        return Reading(sheets=_sheets(Parts(content), file))
     except UnreadableError as error:
         return unreadable(file, f"It is no workbook that can be read: {error}.", _REMEDY)
     except DAMAGED:
@@ -56,59 +53,100 @@ def read_ods(content: bytes, *, file: str) -> Reading:
         return unreadable(file, "It is damaged: its content is not that of a workbook.", _REMEDY)
 
 
-def _sheets(archive: zipfile.ZipFile, file: str) -> Iterator[Sheet]:
-    check_size(archive)
-    names = archive.namelist()
-    if "META-INF/manifest.xml" in names and b"encryption-data" in archive.read("META-INF/manifest.xml"):
+def _sheets(parts: Parts, file: str) -> tuple[Sheet, ...]:
+    if _MANIFEST in parts.names and b"encryption-data" in parts.read(_MANIFEST):
         raise UnreadableError("it has a password")
-    if "mimetype" in names and not archive.read("mimetype").startswith(_SHEETS):
+    if "mimetype" in parts.names and not parts.read("mimetype").startswith(_SHEETS):
         raise UnreadableError("it is an OpenDocument file of another kind")
-    document = parsed_xml(archive, "content.xml")
-    body = document.find(f"{_OFFICE}body/{_OFFICE}spreadsheet")
-    if body is None:
+    document = _Document(file)
+    for event, element in parts.events("content.xml", ("start", "end")):
+        document.take(element, is_start=event == "start")
+    if not document.is_spreadsheet:
         raise UnreadableError("it is an OpenDocument file of another kind")
-    hidden = set(_hidden_styles(document))
-    budget = Budget()
-    for table in body.iterfind(f"{_TABLE}table"):
-        yield _sheet(table, budget, file=file, is_hidden=table.get(f"{_TABLE}style-name") in hidden)
+    return tuple(document.sheets)
 
 
-def _hidden_styles(document: ET.Element) -> Iterator[str]:
-    for style in document.iterfind(f"{_OFFICE}automatic-styles/{_STYLE}style"):
+class _Document:
+    """What a document holds, taken from its elements in their order."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._hidden: set[str] = set()
+        self._budget = Budget()
+        self._grid = _Grid()
+        self._depth = 0
+        self.is_spreadsheet = False
+        self.sheets: list[Sheet] = []
+
+    def take(self, element: ET.Element, *, is_start: bool) -> None:
+        """Take what an element holds, and let go of it; cells are taken with their row."""
+        tag = element.tag
+        if tag == f"{_TABLE}table":
+            self._table(element, is_start=is_start)
+        elif is_start:
+            return
+        elif tag == f"{_TABLE}table-row":
+            # A table within a table is part of a picture.
+            if self._depth == 1:
+                self._grid.take(element, self._budget)
+                element.clear()
+        elif tag == f"{_OFFICE}automatic-styles":
+            self._hidden = set(_hidden_styles(element))
+        elif tag == f"{_OFFICE}spreadsheet":
+            self.is_spreadsheet = True
+
+    def _table(self, table: ET.Element, *, is_start: bool) -> None:
+        self._depth += 1 if is_start else -1
+        if is_start and self._depth == 1:
+            self._grid = _Grid()
+        elif not is_start and not self._depth:
+            is_hidden = table.get(f"{_TABLE}style-name") in self._hidden
+            self.sheets.append(self._grid.sheet(table, file=self._file, is_hidden=is_hidden))
+            table.clear()
+
+
+class _Grid:
+    """The rows of a sheet, one after the other."""
+
+    def __init__(self) -> None:
+        self._rows: list[Row] = []
+        self._hidden: list[int] = []
+        self._areas: list[Area] = []
+        self._number = 0
+
+    def take(self, node: ET.Element, budget: Budget) -> None:
+        """Take a row with its repetitions."""
+        repeated = _count(node, "number-rows-repeated")
+        cells = _cells(node, self._number, self._areas)
+        if cells:
+            if self._number + repeated > N_ROWS:
+                raise UnreadableError("it has more rows than a spreadsheet can")
+            budget.spend(len(cells) * repeated)
+            self._rows.extend(() for _ in range(self._number - len(self._rows)))
+            self._rows.extend([cells] * repeated)
+            if node.get(f"{_TABLE}visibility") in ("collapse", "filter"):
+                self._hidden.extend(range(self._number + 1, self._number + repeated + 1))
+        self._number += repeated
+
+    def sheet(self, table: ET.Element, *, file: str, is_hidden: bool) -> Sheet:
+        """Return the sheet, when all its rows are taken."""
+        filled, merged = filled_in(self._rows, self._areas)
+        return Sheet(
+            file=file,
+            sheet=table.get(f"{_TABLE}name", ""),
+            rows=filled,
+            is_hidden=is_hidden,
+            hidden_rows=tuple(self._hidden),
+            hidden_columns=tuple(_hidden_columns(table)),
+            merged=tuple(merged),
+        )
+
+
+def _hidden_styles(styles: ET.Element) -> Iterator[str]:
+    for style in styles.iterfind(f"{_STYLE}style"):
         properties = style.find(f"{_STYLE}table-properties")
         if properties is not None and properties.get(f"{_TABLE}display") == "false":
             yield style.get(f"{_STYLE}name", "")
-
-
-def _sheet(table: ET.Element, budget: Budget, *, file: str, is_hidden: bool) -> Sheet:
-    rows: list[Row] = []
-    hidden: list[int] = []
-    areas: list[Area] = []
-    number = 0
-    for node in _inside(table, f"{_TABLE}table-row", _GROUPS):
-        repeated = _count(node, "number-rows-repeated")
-        cells = _cells(node, number, areas)
-        if cells:
-            if number + repeated > N_ROWS:
-                raise UnreadableError("it has more rows than a spreadsheet can")
-            budget.spend(len(cells) * repeated)
-            rows.extend(() for _ in range(number - len(rows)))
-            rows.extend([cells] * repeated)
-            if node.get(f"{_TABLE}visibility") in ("collapse", "filter"):
-                hidden.extend(range(number + 1, number + repeated + 1))
-        number += repeated
-    filled, merged = filled_in(rows, areas)
-    name = table.get(f"{_TABLE}name", "")
-    columns = tuple(_hidden_columns(table))
-    return Sheet(
-        file=file,
-        sheet=name,
-        rows=filled,
-        is_hidden=is_hidden,
-        hidden_rows=tuple(hidden),
-        hidden_columns=columns,
-        merged=tuple(merged),
-    )
 
 
 def _inside(parent: ET.Element, tag: str, groups: tuple[str, ...]) -> Iterator[ET.Element]:

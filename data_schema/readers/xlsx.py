@@ -8,11 +8,9 @@ refused before parsing.
 
 from __future__ import annotations
 
-import io
 import math
 import posixpath
 import re
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -20,7 +18,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from data_schema.findings import Finding, Findings
-from data_schema.readers.archives import DAMAGED, UnreadableError, check_size, parsed_xml
+from data_schema.readers.archives import DAMAGED, Parts, UnreadableError
 from data_schema.readers.grids import Budget, bounded, filled_in, place_of
 from data_schema.readers.limits import N_COLUMNS, N_ROWS
 from data_schema.readers.sheets import Cell, Reading, Row, Sheet, unreadable
@@ -32,6 +30,8 @@ _DATE_LETTER = re.compile("[dmyhs]", re.IGNORECASE)
 _ESCAPED = re.compile("_x((?![Dd][89A-Fa-f])[0-9A-Fa-f]{4})_")
 _COMMENTS = re.compile(r"xl/(?:comments/?|threadedComments/?)[^/]*\.xml")
 _PADDED = re.compile("0{2,20}")
+_TEXTS = "xl/sharedStrings.xml"
+_OF_CELLS = frozenset({"c", "v", "f", "is", "t"})
 _OTHER_BOOKS = {
     "xl/workbook.bin": "it is a binary workbook (.xlsb)",
     "word/document.xml": "it is a text document",
@@ -60,8 +60,8 @@ def read_xlsx(source: Path | bytes, *, file: str) -> Reading:
     """
     content = source if isinstance(source, bytes) else source.read_bytes()
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return Reading(sheets=tuple(_sheets(archive, file)), findings=_comments(archive, file))
+        parts = Parts(content)
+        return Reading(sheets=tuple(_sheets(parts, file)), findings=_comments(parts, file))
     except UnreadableError as error:
         return unreadable(file, f"It is no workbook that can be read: {error}.", _REMEDY)
     except DAMAGED:
@@ -70,9 +70,9 @@ def read_xlsx(source: Path | bytes, *, file: str) -> Reading:
         return unreadable(file, "It is damaged: its content is not that of a workbook.", _REMEDY)
 
 
-def _comments(archive: zipfile.ZipFile, file: str) -> Findings:
+def _comments(parts: Parts, file: str) -> Findings:
     """Tell of what people wrote beside the cells, which no table has a place for."""
-    if not any(_COMMENTS.fullmatch(name) for name in archive.namelist()):
+    if not any(_COMMENTS.fullmatch(name) for name in parts.names):
         return Findings()
     problem = "It has comments beside its cells; they are not read."
     remedy = "Read them; what they say of a pupil belongs into the cells."
@@ -94,44 +94,91 @@ class _Book:
     budget: Budget = field(default_factory=Budget)
 
 
-def _sheets(archive: zipfile.ZipFile, file: str) -> Iterator[Sheet]:
-    names = set(archive.namelist())
-    check_size(archive)
+def _sheets(parts: Parts, file: str) -> Iterator[Sheet]:
+    names = parts.names
     if "xl/workbook.xml" not in names:
         other = (problem for part, problem in _OTHER_BOOKS.items() if part in names)
         raise UnreadableError(next(other, "it holds no workbook"))
-    workbook = parsed_xml(archive, "xl/workbook.xml")
-    styles = parsed_xml(archive, "xl/styles.xml") if "xl/styles.xml" in names else ET.Element("styleSheet")
+    workbook = parts.xml("xl/workbook.xml")
+    styles = parts.xml("xl/styles.xml") if "xl/styles.xml" in names else ET.Element("styleSheet")
     formats = _formats(styles)
     book = _Book(
-        texts=_texts(archive, names),
+        texts=_texts(parts),
         dates=frozenset(k for k, code in enumerate(formats) if code is True or (code and _shows_date(str(code)))),
         padded={k: len(code) for k, code in enumerate(formats) if isinstance(code, str) and _PADDED.fullmatch(code)},
         struck=_struck_styles(styles),
         epoch=_epoch(workbook),
     )
-    targets = _targets(archive)
+    targets, read = _targets(parts), set()
     for node in workbook.iterfind("{*}sheets/{*}sheet"):
         relation = next((value for key, value in node.attrib.items() if key.endswith("}id")), "")
         target = targets.get(relation, "")
         if "chartsheet" not in target and "dialogsheet" not in target:
-            yield _sheet(parsed_xml(archive, target), node, book, file)
+            if target in read:
+                raise UnreadableError("two of its sheets are the same part")
+            read.add(target)
+            yield _sheet(parts, target, node, book, file)
 
 
-def _sheet(root: ET.Element, node: ET.Element, book: _Book, file: str) -> Sheet:
-    rows, hidden_rows, struck = _rows(root, book)
-    references = [merge.get("ref", "") for merge in root.iterfind("{*}mergeCells/{*}mergeCell")]
-    rows, merged = filled_in(rows, [_area(reference) for reference in references if ":" in reference])
+def _sheet(parts: Parts, target: str, node: ET.Element, book: _Book, file: str) -> Sheet:
+    grid = _Grid(book)
+    for _, element in parts.events(target):
+        grid.take(element)
+    rows, merged = filled_in(grid.rows, [_area(reference) for reference in grid.merged if ":" in reference])
     return Sheet(
         file=file,
         sheet=node.attrib["name"],
         rows=rows,
         is_hidden=node.get("state", "visible") != "visible",
-        hidden_rows=hidden_rows,
-        hidden_columns=tuple(_hidden_columns(root)),
+        hidden_rows=tuple(grid.hidden_rows),
+        hidden_columns=tuple(grid.hidden_columns),
         merged=tuple(merged),
-        struck=struck,
+        struck=tuple(grid.struck),
     )
+
+
+class _Grid:
+    """What a sheet holds, taken from its elements in their order."""
+
+    def __init__(self, book: _Book) -> None:
+        self._book = book
+        self._is_past_cells = False
+        self.rows: list[Row] = []
+        self.hidden_rows: list[int] = []
+        self.hidden_columns: list[int] = []
+        self.merged: list[str] = []
+        self.struck: list[tuple[int, int]] = []
+
+    def take(self, element: ET.Element) -> None:
+        """Take what an element holds, and let go of it; cells are taken with their row."""
+        tag = element.tag.rpartition("}")[2]
+        if tag in _OF_CELLS:
+            return
+        if tag == "row" and not self._is_past_cells:
+            self._row(element)
+            element.clear()
+        elif tag == "col" and not self._is_past_cells:
+            self.hidden_columns += _hidden_columns(element)
+        elif tag == "mergeCell":
+            self.merged.append(element.get("ref", ""))
+        elif tag == "sheetData":
+            # Places of pictures and buttons, behind the cells, have rows and columns of their own.
+            self._is_past_cells = True
+
+    def _row(self, node: ET.Element) -> None:
+        number = int(node.get("r", len(self.rows) + 1))
+        if not len(self.rows) < number <= N_ROWS:
+            raise UnreadableError("its rows are out of order")
+        cells = _cells(node, self._book)
+        if not cells:
+            return
+        self._book.budget.spend(len(cells))
+        self.rows.extend(() for _ in range(number - 1 - len(self.rows)))
+        self.rows.append(cells)
+        if node.get("hidden") in ("1", "true"):
+            self.hidden_rows.append(number)
+        if self._book.struck:
+            self.struck += [(number, at + 1) for at in _struck(node, cells, self._book.struck)]
 
 
 def _area(reference: str) -> tuple[int, int, int, int]:
@@ -139,15 +186,14 @@ def _area(reference: str) -> tuple[int, int, int, int]:
     return (*place_of(first), *place_of(last))
 
 
-def _hidden_columns(root: ET.Element) -> Iterator[int]:
-    for node in root.iterfind("{*}cols/{*}col"):
-        if node.get("hidden") in ("1", "true"):
-            yield from range(int(node.attrib["min"]), min(int(node.attrib["max"]), N_COLUMNS) + 1)
+def _hidden_columns(node: ET.Element) -> Iterator[int]:
+    if node.get("hidden") in ("1", "true"):
+        yield from range(int(node.attrib["min"]), min(int(node.attrib["max"]), N_COLUMNS) + 1)
 
 
-def _targets(archive: zipfile.ZipFile) -> dict[str, str]:
+def _targets(parts: Parts) -> dict[str, str]:
     """Relation to the name of the sheet's file in the archive."""
-    relations = parsed_xml(archive, "xl/_rels/workbook.xml.rels")
+    relations = parts.xml("xl/_rels/workbook.xml.rels")
     return {
         relation.attrib["Id"]: posixpath.normpath(posixpath.join("/xl", relation.attrib["Target"])).lstrip("/")
         for relation in relations
@@ -161,10 +207,13 @@ def _epoch(workbook: ET.Element) -> datetime:
     return datetime(1904, 1, 1) if from_1904 else datetime(1899, 12, 30)  # noqa: DTZ001 -- spreadsheets know no zones
 
 
-def _texts(archive: zipfile.ZipFile, names: set[str]) -> tuple[str, ...]:
-    if "xl/sharedStrings.xml" not in names:
-        return ()
-    return tuple(_text(item) for item in parsed_xml(archive, "xl/sharedStrings.xml").iterfind("{*}si"))
+def _texts(parts: Parts) -> tuple[str, ...]:
+    texts = []
+    for _, element in parts.events(_TEXTS) if _TEXTS in parts.names else ():
+        if element.tag.endswith("}si"):
+            texts.append(_text(element))
+            element.clear()
+    return tuple(texts)
 
 
 def _text(item: ET.Element) -> str:
@@ -198,27 +247,6 @@ def _struck_styles(styles: ET.Element) -> frozenset[int]:
 
 def _shows_date(code: str) -> bool:
     return bool(_DATE_LETTER.search(_NOT_FORMAT.sub("", code.partition(";")[0])))
-
-
-def _rows(sheet: ET.Element, book: _Book) -> tuple[tuple[Row, ...], tuple[int, ...], tuple[tuple[int, int], ...]]:
-    """Return the rows, which of those that hold anything are hidden, and the cells that are struck through."""
-    rows: list[Row] = []
-    hidden = []
-    struck: list[tuple[int, int]] = []
-    for node in sheet.iterfind("{*}sheetData/{*}row"):
-        number = int(node.get("r", len(rows) + 1))
-        if not len(rows) < number <= N_ROWS:
-            raise UnreadableError("its rows are out of order")
-        cells = _cells(node, book)
-        if cells:
-            book.budget.spend(len(cells))
-            rows.extend(() for _ in range(number - 1 - len(rows)))
-            rows.append(cells)
-            if node.get("hidden") in ("1", "true"):
-                hidden.append(number)
-            if book.struck:
-                struck += [(number, at + 1) for at in _struck(node, cells, book.struck)]
-    return tuple(rows), tuple(hidden), tuple(struck)
 
 
 def _struck(row: ET.Element, cells: Row, styles: frozenset[int]) -> Iterator[int]:

@@ -8,12 +8,13 @@ import zipfile
 import pytest
 
 from data_schema.findings import Finding
-from data_schema.readers.archives import is_folder, members
+from data_schema.readers.archives import Folder, is_folder
 from tests.support.bad_files import book, ods, zipped
 
 
 def contents(content: bytes) -> dict[str, bytes | Finding]:
-    return {member.name: member.content for member in members(content, file="a.zip")}
+    folder = Folder(content, file="a.zip")
+    return {"": folder.refusal} if folder.refusal else {n: folder.unpacked(k) for k, n in enumerate(folder.names)}
 
 
 def test_a_workbook_is_no_folder_and_a_folder_is_no_workbook() -> None:

@@ -1,0 +1,271 @@
+"""Files from outside are opened in a process of their own, which may fail without harm to anything else.
+
+It is started once and kept warm: to start one takes as long as to read ten files. It is sent contents and answers with
+cells; when it stops, answers nonsense or takes too long, that is a finding about the file, and a new one takes its
+place.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Collection, Iterator
+from functools import cache
+from pathlib import Path
+from typing import IO
+
+from data_schema.errors import StorageError
+from data_schema.findings import Finding
+from data_schema.readers import allowance, worker
+from data_schema.readers.archives import Member
+from data_schema.readers.crossing import END, Frame, reading_of
+from data_schema.readers.files import content_of
+from data_schema.readers.sheets import Reading, unreadable
+
+_ZIP = b"PK"
+_LARGE = 20_000_000
+_DAMAGED = "It is damaged: the program that reads such files cannot make sense of it."
+_REMEDY = "Save it as 'CSV UTF-8' or as .xlsx and send it again."
+_START = "import sys; sys.path[:] = {path!r}; from data_schema.readers.worker import main; main()"
+
+
+class LostError(Exception):
+    """There is no answer about a content; says why, as a sentence about the file."""
+
+
+class ReaderProcess:
+    """The process and the pipes to it; started when it is needed first, and again after it was lost."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._owner = 0
+        self._lock = threading.RLock()
+        self._number = 0
+
+    @property
+    def number(self) -> int:
+        """Number of the process that answers now: another one does not know what an earlier one was told."""
+        with self._lock:
+            self._running()
+            return self._number
+
+    def ask(self, do: str, content: bytes = b"", **values: object) -> Iterator[Frame]:
+        """Yield the frames of an answer; the last one is of the kind `END` or `worker.BYTES`.
+
+        Raises
+        ------
+        LostError
+            When there is none, or no whole one.
+        """
+        with self._lock:
+            process = self._running()
+            is_late = threading.Event()
+            watch = threading.Timer(allowance.patience_for(len(content)), _stop_late, (process, is_late))
+            watch.daemon = True
+            watch.start()
+            is_whole = False
+            try:
+                _send(_end_of(process.stdin), {"do": do, **values}, content)
+                for kind, part in worker.frames(_end_of(process.stdout)):
+                    is_whole = kind in (END, worker.BYTES)
+                    if kind == worker.FAILED:
+                        is_whole = part != worker.MEMORY
+                        raise LostError(_why_failed(part))
+                    yield kind, part
+                    if is_whole:
+                        break
+            except (OSError, EOFError) as error:
+                raise LostError(_why_stopped(process, is_late=is_late.is_set())) from error
+            finally:
+                watch.cancel()
+                if not is_whole or len(content) > _LARGE:
+                    # What is left of a broken answer would be taken for the next one, and memory is given back.
+                    self.stop()
+            if not is_whole:
+                raise LostError(_why_stopped(process, is_late=is_late.is_set()))
+
+    def stop(self) -> None:
+        """End the process; the next question starts another."""
+        process, self._process = self._process, None
+        if process is None or self._owner != os.getpid():
+            return
+        process.kill()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                _close(stream)
+        process.wait()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        """Return the process; a new one where it was lost, or belongs to the process that this one was copied from."""
+        if self._owner != os.getpid():
+            self._process = None
+        if self._process is not None and self._process.poll() is not None:
+            self.stop()
+        if self._process is None:
+            self._process = _started()
+            self._owner = os.getpid()
+            self._number += 1
+        return self._process
+
+
+def _started() -> subprocess.Popen[bytes]:
+    path = [os.path.abspath(part or ".") for part in sys.path]  # noqa: PTH100 -- a path need not be a folder
+    process = subprocess.Popen(  # noqa: S603 -- this interpreter, and no word from outside
+        [sys.executable, "-I", "-c", _START.format(path=path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        # No folder of anybody's is kept from being moved.
+        cwd=Path(sys.executable).anchor,
+        # One thread of numerical libraries: each takes memory.
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+    )
+    if next(worker.frames(_end_of(process.stdout)), None) is None:
+        process.kill()
+        raise StorageError(
+            sys.executable,
+            f"the process that reads files could not be started (it ended with {process.wait()}).",
+            "Close other programs to free memory, and run the same command again.",
+        )
+    return process
+
+
+def _end_of(pipe: IO[bytes] | None) -> IO[bytes]:
+    if pipe is None:
+        raise LostError(_DAMAGED)
+    return pipe
+
+
+def _send(stream: IO[bytes], request: dict[str, object], content: bytes) -> None:
+    for part in (json.dumps(request).encode(), content):
+        stream.write(worker.LENGTH.pack(worker.REQUEST, len(part)))
+        stream.write(part)
+    stream.flush()
+
+
+def _close(stream: IO[bytes]) -> None:
+    try:
+        stream.close()
+    except OSError:
+        # What was still to be written has nobody to read it.
+        return
+
+
+def _stop_late(process: subprocess.Popen[bytes], is_late: threading.Event) -> None:
+    is_late.set()
+    process.kill()
+
+
+def _why_failed(reason: bytes) -> str:
+    return "To read it takes far more memory than a file of its size needs." if reason == worker.MEMORY else _DAMAGED
+
+
+def _why_stopped(process: subprocess.Popen[bytes], *, is_late: bool) -> str:
+    code = process.wait()
+    if is_late or (hasattr(signal, "SIGXCPU") and code == -signal.SIGXCPU):
+        return "To read it takes far longer than a file of its size needs."
+    return "It is damaged: the program that reads such files stopped."
+
+
+@cache
+def _reader() -> ReaderProcess:
+    """Return the one process of this program."""
+    made = ReaderProcess()
+    atexit.register(made.stop)
+    return made
+
+
+def read_file(source: Path | bytes, *, file: str, countries: Collection[str] = ()) -> Reading:
+    """Read a text file with separators, a workbook, or a file of a statistics program.
+
+    Parameters
+    ----------
+    source
+        The file, or its content.
+    file
+        What findings call it.
+    countries
+        Codes of the countries whose letters a CSV file may hold, where it is not in Unicode; all known ones when empty.
+
+    Returns
+    -------
+    Reading
+        Its sheets; or a finding that says why it cannot be read, whatever is in it.
+    """
+    content = content_of(source, file=file)
+    if isinstance(content, Reading):
+        return content
+    try:
+        return reading_of(_reader().ask("read", content, file=file, countries=sorted(countries)))
+    except LostError as error:
+        return unreadable(file, str(error), _REMEDY)
+    except (ValueError, KeyError, TypeError):
+        return unreadable(file, _DAMAGED, _REMEDY)
+
+
+def names_sheet(content: bytes, name: str) -> bool:
+    """Whether a file is a workbook that lists a sheet of this name, as it was or saved by another program."""
+    return content.startswith(_ZIP) and _is_said("names_sheet", content, name=name)
+
+
+def is_folder(content: bytes) -> bool:
+    """Whether bytes are a zipped folder, and not a workbook or something damaged."""
+    return content.startswith(_ZIP) and _is_said("is_folder", content)
+
+
+def _is_said(do: str, content: bytes, **values: object) -> bool:
+    try:
+        return [json.loads(part) for _, part in _reader().ask(do, content, **values)] == [True]
+    except LostError:
+        # Whoever reads it as what else it may be is told what is wrong with it.
+        return False
+
+
+def members(content: bytes, *, file: str) -> Iterator[Member]:
+    """Unpack a zipped folder in memory, one file at a time; nothing is written anywhere.
+
+    Parameters
+    ----------
+    content
+        The archive; see `is_folder`.
+    file
+        What findings call it.
+
+    Yields
+    ------
+    Member
+        Each file, by name, without what operating systems leave behind. One member without a name, with a finding,
+        when the archive as a whole is refused: too many files, or too much when unpacked.
+    """
+    try:
+        names, refusal = _opened(content, file)
+    except LostError as error:
+        names, refusal = [], unreadable(file, str(error), "Pack the folder anew and send it again.").findings[0]
+    if refusal is not None:
+        yield Member(name="", content=refusal)
+    number = _reader().number
+    for at, name in enumerate(names):
+        try:
+            if _reader().number != number:
+                _opened(content, file)
+                number = _reader().number
+            yield Member(name=name, content=_unpacked(at))
+        except LostError as error:
+            (finding,) = unreadable(f"{file}/{name}", str(error), "Unpack it and send the files in it.").findings
+            yield Member(name=name, content=finding)
+
+
+def _opened(content: bytes, file: str) -> tuple[list[str], Finding | None]:
+    ((_, answer),) = _reader().ask("open_folder", content, file=file)
+    said = json.loads(answer)
+    return said["names"], Finding(**said["refusal"]) if said["refusal"] else None
+
+
+def _unpacked(at: int) -> bytes | Finding:
+    ((kind, content),) = _reader().ask("unpack", at=at)
+    return content if kind == worker.BYTES else Finding(**json.loads(content))
