@@ -75,7 +75,7 @@ def evidence(trial: Trial, *, country: str) -> Evidence:
         ),
         costs=_table(paths.results / COSTS),
         signals=_relabelled(_table(paths.results / SIGNALS_EVALUATED), "signal", _field_labels(trial, "signals")),
-        returns=_table(paths.store / RETURNS),
+        returns=_about(trial, _table(paths.store / RETURNS)),
         frozen_waves={wave.label: frozen[wave.name].sha256 for wave in protocol.waves if wave.name in frozen},
         data_sha256=str(json.loads((paths.store / CONTENT).read_bytes())["sha256"]),
     )
@@ -148,6 +148,13 @@ def _covariate_labels(protocol: Protocol) -> Mapping[str, str]:
     return {
         (item.field or item.name) if item.table == "school" else item.name: item.label for item in protocol.covariates
     }
+
+
+def _about(trial: Trial, returns: pd.DataFrame) -> pd.DataFrame:
+    """Return the list of files with what the rows of each are about; of a table that is no more, nobody knows."""
+    tables = tables_of(trial.protocol)
+    about = [tables[name].about if name in tables else "" for name in returns["table"].astype(str)]
+    return returns.assign(about=about)
 
 
 def _field_labels(trial: Trial, table: str) -> Mapping[str, str]:

@@ -52,11 +52,12 @@ Key = tuple[str, ...]
 class Count:
     """A number of things on its way into a table.
 
-    ``value`` is None when the count is suppressed.
+    ``value`` is None when the count is suppressed; ``is_rounded`` says that it is about so many (`rounded_count`).
     """
 
     value: int | None
     unit: str = "pupils"
+    is_rounded: bool = False
 
     def __post_init__(self) -> None:
         if self.unit not in UNITS:
@@ -143,6 +144,22 @@ def check_count(count: Count, *, threshold: int) -> None:
         raise DisclosureError(
             "table", "It holds a small count of pupils.", "Pass its counts through reports.disclosure.protect first."
         )
+
+
+def rounded_count(n: int, *, threshold: int, unit: str = "pupils") -> Count:
+    """Return a number of pupils, or of their rows, to the nearest multiple of the threshold; suppressed when small.
+
+    What lies between two printed numbers, such as the pupils who lack an outcome, is then known to the threshold at
+    best, as statistical offices round tables of counts (Hundepool and others 2012, Statistical Disclosure Control,
+    chapter 5).
+
+    Examples
+    --------
+    >>> [rounded_count(n, threshold=10).value for n in (0, 4, 796, 805)]
+    [0, None, 800, 810]
+    """
+    value = threshold * ((2 * n + threshold) // (2 * threshold))
+    return Count(value=None if is_small(n, threshold=threshold) else value, unit=unit, is_rounded=n > 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

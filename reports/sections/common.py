@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 
 import pandas as pd
 
 from reports.blocks import Block, Inline, KeyFigure, KeyFigures, Note, Paragraph, Span, inline
 from reports.claims import log_sentences, plan_sentences
+from reports.disclosure import Count
 from reports.evidence import ArmFacts, Evidence
 from reports.selection import as_float, compared_arms, focus, headline, of_focus, outcome_of, records
 from reports.sentences import (
@@ -26,6 +28,7 @@ from reports.sentences import (
 )
 from reports.tables.flow import flow_of
 from reports.tables.practice import is_printable, money
+from reports.tables.sizes import printed_sizes, size_of
 from reports.words import Words, message
 
 
@@ -77,11 +80,13 @@ def number_analysed(evidence: Evidence) -> int | None:
     return max(sizes, default=0) or None
 
 
-def number_of_pupils(evidence: Evidence) -> int | None:
+def pupils_analysed(evidence: Evidence) -> Count:
     """Return how many pupils the headline analysis rests on; None when it could not be made or is of very few."""
-    sizes = [one.difference.n_pupils for one in headline_comparisons(evidence) if one.difference is not None]
-    largest = max(sizes, default=0)
-    return largest if largest >= evidence.disclosure_threshold else None
+    sizes = printed_sizes(evidence)
+    found = [one.difference for one in headline_comparisons(evidence) if one.difference is not None]
+    largest = max(found, key=lambda row: row.n_pupils, default=None)
+    count = size_of(largest, sizes)
+    return count if count.value else replace(count, value=None)
 
 
 def was_drawn_elsewhere(evidence: Evidence) -> bool:
@@ -110,12 +115,17 @@ def are_all_analysed(evidence: Evidence) -> bool:
 
 def analysed_phrase(evidence: Evidence, words: Words) -> str:
     """Return "3,401 pupils analysed", with the schools before them where not all that were drawn are analysed."""
-    schools, pupils = number_analysed(evidence), number_of_pupils(evidence)
-    if are_all_analysed(evidence) or schools is None:
-        return "" if pupils is None else words.plural("{n} pupil analysed", "{n} pupils analysed", pupils)
-    if pupils is None:
+    schools, pupils = number_analysed(evidence), pupils_analysed(evidence)
+    if pupils.value is None:
+        if schools is None or are_all_analysed(evidence):
+            return ""
         return words.plural("{n} school analysed", "{n} schools analysed", schools)
-    return words.text("{schools} and {pupils} analysed", schools=words.schools(schools), pupils=words.pupils(pupils))
+    counted = words.text("about {pupils}", pupils=words.pupils(pupils.value))
+    if not pupils.is_rounded:
+        counted = words.pupils(pupils.value)
+    if are_all_analysed(evidence) or schools is None:
+        return words.text("{pupils} analysed", pupils=counted)
+    return words.text("{schools} and {pupils} analysed", schools=words.schools(schools), pupils=counted)
 
 
 def primary_note(evidence: Evidence, words: Words) -> tuple[Block, ...]:

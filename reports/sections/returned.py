@@ -7,6 +7,8 @@ from reports.evidence import Evidence
 from reports.sections.common import paragraph
 from reports.selection import of_country_files
 from reports.tables import returns_table
+from reports.tables.data_returns import rows_of
+from reports.tables.layout import counted
 from reports.words import words
 
 
@@ -18,14 +20,10 @@ def data_returns(evidence: Evidence, language: str) -> tuple[Block, ...]:
     if made is None:
         return heading, paragraph(text.text("No list of the files that schools sent is at hand."))
     rows = of_country_files(evidence.returns, evidence)
-    sent, kept = int(rows["sent"].sum()), int(rows["kept"].sum())
     files = text.plural("Schools sent {n} file", "Schools sent {n} files", len(rows))
-    counted = text.plural("{n} row", "{n} rows", sent)
-    said = text.text(
-        "{files} with {rows}; {kept} of them ({share}) were kept.",
-        files=files,
-        rows=counted,
-        kept=text.numbers.count(kept),
-        share=text.numbers.percent(kept / sent if sent else float("nan")),
+    sent, kept = (
+        counted(text, rows_of(rows, name, evidence), threshold=evidence.disclosure_threshold)
+        for name in ("sent", "kept")
     )
+    said = text.text("{files}. Rows sent: {sent}; rows kept: {kept}.", files=files, sent=sent, kept=kept)
     return heading, paragraph(said), made

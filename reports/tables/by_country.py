@@ -22,6 +22,7 @@ from reports.tables.cells import (
     unit_phrase,
 )
 from reports.tables.layout import Line, line, table
+from reports.tables.sizes import Sizes, printed_sizes, size_of
 from reports.words import Words
 
 
@@ -42,7 +43,8 @@ def by_country_table(
     shown_places = places(evidence) if only is None else only
     rows = [comparison(evidence, analysis, arm=arm, country=place, estimates=estimates) for place in shown_places]
     marks = difference_marks(rows)
-    lines = [_line(evidence, words, one, shown, marks) for one in rows]
+    sizes = printed_sizes(evidence)
+    lines = [_line(evidence, words, one, shown, marks, sizes) for one in rows]
     if has_countries(evidence) and only is None:
         lines += _across(words, rows[0], estimates)
     level = next((one.difference.conf_level for one in rows if one.difference is not None), 0.95)
@@ -70,12 +72,11 @@ def by_country_table(
     )
 
 
-def _line(evidence: Evidence, words: Words, one: Comparison, shown: Means, marks: Marks) -> Line:
-    n_schools, n_pupils = _sizes(one)
+def _line(evidence: Evidence, words: Words, one: Comparison, shown: Means, marks: Marks, sizes: Sizes) -> Line:
     return line(
         place_label(evidence, words, one.country),
-        Count(value=n_schools, unit="schools"),
-        Count(value=None if 0 < n_pupils < evidence.disclosure_threshold else n_pupils),
+        Count(value=0 if one.difference is None else one.difference.n_schools, unit="schools"),
+        size_of(one.difference, sizes),
         mean_cell(words, one, one.reference, shown),
         mean_cell(words, one, one.arm, shown),
         adjusted_cell(words, one, shown),
@@ -83,10 +84,6 @@ def _line(evidence: Evidence, words: Words, one: Comparison, shown: Means, marks
         marked(interval_cell(words, one, one.difference), one.difference, marks),
         p_cell(words, one.difference),
     )
-
-
-def _sizes(one: Comparison) -> tuple[int, int]:
-    return (0, 0) if one.difference is None else (one.difference.n_schools, one.difference.n_pupils)
 
 
 def _across(words: Words, one: Comparison, estimates: Estimates) -> list[Line]:

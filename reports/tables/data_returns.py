@@ -1,9 +1,15 @@
-"""What schools sent, file by file: every row is accounted for."""
+"""What schools sent, file by file: every row is accounted for.
+
+Rows about pupils are a number of pupils: beside the flow of pupils they would tell how many were asked about, so they
+are rounded.
+"""
 
 from __future__ import annotations
 
+import pandas as pd
+
 from reports.blocks import Column, Table
-from reports.disclosure import Count
+from reports.disclosure import Count, rounded_count
 from reports.evidence import Evidence
 from reports.selection import focus, of_country_files
 from reports.tables.layout import Line, line, table
@@ -24,9 +30,8 @@ def returns_table(evidence: Evidence, words: Words, *, anchor: str = "returns-ta
         for (name, wave), group in of_country.groupby(["table", "wave"], sort=False):
             label = evidence.waves[str(wave)][0] if str(wave) in evidence.waves else str(wave)
             head = words.text("{table}, {wave}", table=str(name), wave=label) if label else str(name)
-            counts = [Count(value=int(group[column].sum()), unit="rows") for column in _COLUMNS]
-            lines.append(line(head, words.numbers.count(len(group)), *counts))
-    totals = [Count(value=int(rows[column].sum()), unit="rows") for column in _COLUMNS]
+            lines.append(line(head, words.numbers.count(len(group)), *_counts(group, evidence)))
+    totals = _counts(rows, evidence)
     lines.append(line(words.text("All files"), words.numbers.count(len(rows)), *totals, kind="total"))
     return table(
         words,
@@ -44,8 +49,28 @@ def returns_table(evidence: Evidence, words: Words, *, anchor: str = "returns-ta
         note=[
             words.text(
                 "Asked: the row is ambiguous and waits for the school’s answer. Refused: it cannot be right, or repeats"
-                " another row. Rows kept, asked about and refused add up to those sent."
+                " another row. Every row is kept, asked about or refused."
             )
         ],
         anchor=anchor,
     )
+
+
+def rows_of(rows: pd.DataFrame, column: str, evidence: Evidence) -> Count:
+    """Return the rows sent, kept, asked about or refused of some files; rounded where some are about pupils.
+
+    Parameters
+    ----------
+    rows
+        Of `Evidence.returns`.
+    column
+        "sent", "kept", "asked" or "refused".
+    """
+    n = int(rows[column].sum())
+    if (rows["about"] == "school").all():
+        return Count(value=n, unit="rows")
+    return rounded_count(n, threshold=evidence.disclosure_threshold, unit="rows")
+
+
+def _counts(rows: pd.DataFrame, evidence: Evidence) -> list[Count]:
+    return [rows_of(rows, column, evidence) for column in _COLUMNS]

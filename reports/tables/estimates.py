@@ -9,13 +9,14 @@ import pandas as pd
 
 from analysis.results import Estimate
 from reports.blocks import Column, Span, Table
-from reports.disclosure import Count, is_small
+from reports.disclosure import Count
 from reports.evidence import Evidence
 from reports.means import shown_means
 from reports.selection import all_estimates, as_estimate, as_float, focus, records, reference_arm
 from reports.tables.cautions import Marks, caution_marks, caution_notes, marked
 from reports.tables.cells import HIDDEN
 from reports.tables.layout import Cell, Line, line, table
+from reports.tables.sizes import Sizes, printed_sizes, size_of
 from reports.words import Words
 
 
@@ -33,7 +34,7 @@ def estimates_table(evidence: Evidence, words: Words, *, anchor: str = "estimate
     hidden = {row.estimate_id for row in rows if _tells(row, suppressed, reference=reference)}
     # That few pupils had an event is nothing to say of a figure that is suppressed for it, or for another's sake.
     rows = [replace(row, caution="") if row.estimate_id in hidden else row for row in rows]
-    marks = caution_marks(rows)
+    marks, sizes = caution_marks(rows), printed_sizes(evidence)
     lines: list[Line] = []
     reasons: dict[str, str] = {}
     for entry in dict.fromkeys(row.plan_entry for row in rows):
@@ -42,7 +43,7 @@ def estimates_table(evidence: Evidence, words: Words, *, anchor: str = "estimate
             if row.status == "failed" and row.reason:
                 reasons.setdefault(row.reason, row.estimate_id)
             secret = row.estimate_id in hidden
-            lines.append(_line(words, row, marks, limit=evidence.disclosure_threshold, secret=secret))
+            lines.append(_line(words, row, marks, sizes, secret=secret))
     return table(
         words,
         words.text("All estimates, by id"),
@@ -112,7 +113,8 @@ def published_estimates(evidence: Evidence) -> pd.DataFrame:
     -------
     pandas.DataFrame
         `Evidence.estimates` without the figures of suppressed means and of what gives them away, whose status is
-        "suppressed", and without small numbers of pupils.
+        "suppressed", with numbers of pupils as tables print them (``n_pupils_rounded`` says which are rounded) and with
+        no more decimals than bear meaning.
     """
     made, suppressed = evidence.estimates.copy(), _suppressed_means(evidence)
     reference = reference_arm(evidence).name
@@ -122,12 +124,33 @@ def published_estimates(evidence: Evidence) -> pd.DataFrame:
     made.loc[secret, "status"] = "suppressed"
     if "caution" in made:
         made.loc[secret, "caution"] = ""
-    few = made["n_pupils"].map(lambda n: is_small(as_float(n), threshold=evidence.disclosure_threshold))
-    made["n_pupils"] = made["n_pupils"].where(~few.astype(bool))
+    sizes = printed_sizes(evidence)
+    counts = [sizes[str(name)] for name in made["estimate_id"]]
+    made["n_pupils"] = pd.array([count.value for count in counts], dtype="Int64")
+    place = made.columns.get_loc("n_pupils")
+    made.insert(int(place) + 1, "n_pupils_rounded", ["yes" if count.is_rounded else "no" for count in counts])
+    for name in figures:
+        made[name] = _as_published(made, name)
     return made
 
 
 _FIGURES = ("estimate", "std_error", "statistic", "df", "p_value", "conf_low", "conf_high")
+_DIGITS = {"statistic": 3, "df": 1, "p_value": 5}
+"""Decimals of figures that are not in the outcome's units."""
+
+
+def _as_published(made: pd.DataFrame, name: str) -> pd.Series:
+    """Round a figure to one decimal more than the tables print: with fifteen, a mean gives its number of pupils away.
+
+    A mean, which has no error to tell how exact it is, has the table's decimals.
+    """
+    digits = [_DIGITS.get(name, _digits(as_estimate(row)) + (row["quantity"] not in _MEANS)) for row in records(made)]
+    return pd.Series(
+        [round(as_float(value), at) for value, at in zip(made[name], digits, strict=True)], index=made.index
+    )
+
+
+_MEANS = ("mean", "adjusted_mean")
 
 
 def _suppressed_means(evidence: Evidence) -> set[tuple[str, str, str]]:
@@ -141,7 +164,7 @@ def _suppressed_means(evidence: Evidence) -> set[tuple[str, str, str]]:
     }
 
 
-def _line(words: Words, row: Estimate, marks: Marks, *, limit: int, secret: bool) -> Line:
+def _line(words: Words, row: Estimate, marks: Marks, sizes: Sizes, *, secret: bool) -> Line:
     digits = _digits(row)
     numbers = words.numbers
     failed = row.status == "failed"
@@ -158,7 +181,7 @@ def _line(words: Words, row: Estimate, marks: Marks, *, limit: int, secret: bool
         numbers.decimal(math.nan if failed else row.df, digits=1),
         numbers.p_figure(math.nan if failed else row.p_value, alpha=1 - row.conf_level),
         Count(value=row.n_schools, unit="schools"),
-        Count(value=None if is_small(row.n_pupils, threshold=limit) else row.n_pupils),
+        size_of(row, sizes),
     )
 
 

@@ -16,6 +16,10 @@ SUPPRESSED = message("c")
 """What is printed in place of a suppressed figure: c for confidential, as statistical offices do."""
 
 
+ROUNDED = message("≈{number}")
+"""How a rounded number of pupils is printed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """A row of a table to be: a "section" line has its heading in the first cell and no others."""
@@ -64,12 +68,17 @@ def table(
         When a small count of pupils is among the cells, or the threshold protects nobody.
     """
     limit = check_threshold(threshold)
-    rows, hidden = [], False
+    rows, hidden, about = [], False, False
     for entry in lines:
         hidden = hidden or any(is_suppressed(cell) for cell in entry.cells)
+        about = about or any(is_rounded(cell) for cell in entry.cells)
         cells = tuple(_finished(words, cell, limit) for cell in entry.cells)
         rows.append(Row(cells=cells + ((),) * (len(columns) - len(cells)), kind=entry.kind))
-    sentences = [*note, *([suppression_note(words, limit)] if hidden else [])]
+    sentences = [
+        *note,
+        *([suppression_note(words, limit)] if hidden else []),
+        *([rounding_note(words, limit)] if about else []),
+    ]
     return Table(
         caption=inline(caption),
         columns=tuple(columns),
@@ -84,6 +93,20 @@ def is_suppressed(cell: Cell) -> bool:
     return isinstance(cell, Count) and cell.value is None
 
 
+def is_rounded(cell: Cell) -> bool:
+    """Whether a cell holds a rounded number of pupils."""
+    return isinstance(cell, Count) and cell.is_rounded and cell.value is not None
+
+
+def rounding_note(words: Words, threshold: int) -> str:
+    """Return what the sign of a rounded number means."""
+    return words.text(
+        "{mark}: rounded in steps of {n}, so that no small number of pupils can be worked out from it.",
+        mark=words.text(ROUNDED, number=""),
+        n=words.numbers.count(threshold),
+    )
+
+
 def suppression_note(words: Words, threshold: int) -> str:
     """Return what "c" means."""
     return words.text(
@@ -96,7 +119,10 @@ def suppression_note(words: Words, threshold: int) -> str:
 def counted(words: Words, count: Count, *, threshold: int) -> str:
     """Return a count as text after checking it; "c" when it is suppressed."""
     check_count(count, threshold=threshold)
-    return words.text(SUPPRESSED) if count.value is None else words.numbers.count(count.value)
+    if count.value is None:
+        return words.text(SUPPRESSED)
+    number = words.numbers.count(count.value)
+    return words.text(ROUNDED, number=number) if count.is_rounded else number
 
 
 def _finished(words: Words, cell: Cell, threshold: int) -> Inline:

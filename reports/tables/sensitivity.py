@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from reports.blocks import Column, Span, Table
-from reports.disclosure import Count
 from reports.evidence import AnalysisFacts, Evidence
 from reports.selection import all_estimates, compared_arms, focus, main_analyses, sensitivity_analyses
 from reports.sentences import Comparison, comparison
@@ -11,6 +10,7 @@ from reports.tables.cautions import Marks, caution_notes, difference_marks, mark
 from reports.tables.cells import difference_cell, interval_cell, p_cell, unit_phrase, verdict_cell
 from reports.tables.glance import failures
 from reports.tables.layout import Line, line, table
+from reports.tables.sizes import Sizes, printed_sizes, size_of
 from reports.words import Words, message
 
 MODELS = {
@@ -40,6 +40,7 @@ def sensitivity_table(evidence: Evidence, words: Words, *, anchor: str = "sensit
     ]
     rows = [one for found in groups for one in found]
     marks = difference_marks(rows)
+    sizes = printed_sizes(evidence)
     lines: list[Line] = []
     for found in groups:
         heading = words.line(
@@ -49,7 +50,7 @@ def sensitivity_table(evidence: Evidence, words: Words, *, anchor: str = "sensit
             arm=found[0].arm.label,
         )
         lines.append(line(heading, kind="section"))
-        lines += [_line(words, one, marks) for one in found]
+        lines += [_line(words, one, marks, sizes) for one in found]
     return table(
         words,
         words.text("The same question under other assumptions"),
@@ -73,17 +74,16 @@ def model_phrase(words: Words, entry: AnalysisFacts) -> str:
     return words.text(MODELS[entry.model]) if entry.model in MODELS else entry.model
 
 
-def _line(words: Words, one: Comparison, marks: Marks) -> Line:
+def _line(words: Words, one: Comparison, marks: Marks, sizes: Sizes) -> Line:
     entry = one.analysis
     difference = one.difference
-    number = Count(value=difference.n_pupils if difference is not None else 0)
     assumption = words.text(ASSUMPTIONS[entry.missing_outcome])
     template = message("Planned: {model}; {assumption}")
     if entry.role == "sensitivity":
         template = message("Varied: {model}; {assumption}")
     return line(
         words.text(template, model=model_phrase(words, entry), assumption=assumption),
-        number,
+        size_of(difference, sizes),
         difference_cell(words, one, difference),
         marked(interval_cell(words, one, difference), difference, marks),
         p_cell(words, difference),

@@ -237,4 +237,6 @@ def crocoos_returns() -> pd.DataFrame:
             ("survey", "followup", 2, 3),
         )
     ]
-    return pd.DataFrame(rows, columns=["country", "file", "table", "wave", "sent", "kept", "asked", "refused"])
+    return pd.DataFrame(rows, columns=["country", "file", "table", "wave", "sent", "kept", "asked", "refused"]).assign(
+        about="pupil"
+    )

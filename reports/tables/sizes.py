@@ -1,0 +1,110 @@
+"""How many pupils stand behind a figure, as it may be printed beside the flow of pupils.
+
+The flow prints how many pupils of an arm were enrolled and how many the primary analysis has, after disclosure control.
+Another number of the same pupils (those of another analysis, or the rows of a file about them) tells by subtraction how
+many lack something. Such a number is printed as it is only where the flow prints the same one; otherwise it is rounded
+to the threshold, so that what lies between two printed numbers is never known to the pupil.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from analysis.results import Estimate
+from reports.disclosure import Count, rounded_count
+from reports.evidence import Evidence
+from reports.selection import as_estimate, records, reference_arm
+from reports.tables.flow import flow_of
+
+Sizes = Mapping[str, Count]
+"""Estimate id to the number of pupils behind it, as it may be printed."""
+
+Place = tuple[str, str]
+"""An arm and a country."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the flow prints of an arm's pupils in a country; None where it prints nothing."""
+
+    enrolled: int | None = None
+    analysed: int | None = None
+
+    def shown(self, n: int, threshold: int) -> Count:
+        """Return a number of these pupils, rounded where it is not one of those that the flow prints."""
+        if n in (0, self.enrolled, self.analysed):
+            return Count(value=n)
+        if self.enrolled is None or n > self.enrolled:
+            return rounded_count(n, threshold=threshold)
+        # Rounded by what is missing: a rounded n close to the number enrolled would leave it few values.
+        missing = threshold * ((2 * (self.enrolled - n) + threshold) // (2 * threshold))
+        value = self.enrolled - missing
+        return Count(value=value if value >= threshold else None, is_rounded=True)
+
+
+def printed_sizes(evidence: Evidence) -> Sizes:
+    """Return the number of pupils behind each estimate as it may be printed, by its id.
+
+    Parameters
+    ----------
+    evidence
+        With the flow and the estimates of all countries, whichever country a report is about.
+
+    Returns
+    -------
+    dict
+        Estimate id to a count: exact where the flow prints the same number, else rounded to the threshold. A number of
+        several arms or countries is the sum of theirs as they are printed, and tells nothing further.
+    """
+    limit = evidence.disclosure_threshold
+    rows = [as_estimate(row) for row in records(evidence.estimates)]
+    exact = {(row.plan_entry, row.arm, row.country): row.n_pupils for row in rows if row.quantity == "mean"}
+    known = _known(evidence)
+    shown = {key: known.get(key[1:], _Known()).shown(n, limit) for key, n in exact.items()}
+    return {row.estimate_id: _of_row(row, evidence, exact, shown) for row in rows}
+
+
+def _known(evidence: Evidence) -> Mapping[Place, _Known]:
+    found: dict[Place, _Known] = {}
+    for country in evidence.countries:
+        flow = flow_of(replace(evidence, country=country))
+        for entry in flow.arms if flow is not None else ():
+            numbers = [None if step.pupils is None else step.pupils.value for step in (entry.baseline, entry.analysed)]
+            found[entry.arm.name, country] = _Known(*numbers)
+    if len(evidence.countries) == 1:
+        found |= {(arm, ""): known for (arm, _), known in found.items()}
+    return found
+
+
+def _of_row(
+    row: Estimate,
+    evidence: Evidence,
+    exact: Mapping[tuple[str, str, str], int],
+    shown: Mapping[tuple[str, str, str], Count],
+) -> Count:
+    """Return the number of a row: that of the arms and countries which add up to it."""
+    limit = evidence.disclosure_threshold
+    every = tuple(arm.name for arm in evidence.arms)
+    pair = (row.arm, row.reference or reference_arm(evidence).name)
+    countries = [place for place in evidence.countries if any((row.plan_entry, arm, place) in exact for arm in every)]
+    places = [row.country] if row.country or not countries else countries
+    for arms in ((row.arm,), pair, every):
+        keys = [(row.plan_entry, arm, place) for arm in arms for place in places]
+        keys = [key for key in keys if key in exact]
+        if keys and sum(exact[key] for key in keys) == row.n_pupils:
+            return _sum(shown[key] for key in keys)
+    return rounded_count(row.n_pupils, threshold=limit)
+
+
+def _sum(counts: Iterable[Count]) -> Count:
+    """Add counts up; those that are not printed count as nothing and make the sum a rounded one."""
+    parts = list(counts)
+    values = [count.value for count in parts if count.value is not None]
+    is_rounded = any(count.is_rounded or count.value is None for count in parts)
+    return Count(value=sum(values) if values else None, is_rounded=is_rounded)
+
+
+def size_of(estimate: Estimate | None, sizes: Sizes) -> Count:
+    """Return the number of pupils behind one estimate as it may be printed; nobody where there is none."""
+    return Count(value=0) if estimate is None else sizes[estimate.estimate_id]
