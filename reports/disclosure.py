@@ -16,6 +16,7 @@ Estimates of models are not counts of pupils and pass. Counts of schools pass to
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -448,6 +449,34 @@ def rounded_share(share: float, n: float) -> float:
     """Return a share of n pupils rounded to its step; NaN when it must not be printed."""
     step = share_step(n)
     return float("nan") if step is None else round(round(share / step) * step, 6)
+
+
+def mean_step(*, sd: float, n: int, unit: float = 0.0) -> float:
+    """Return the step to which a mean of n values and their standard deviation are rounded.
+
+    A mean with all its decimals is a ratio of whole numbers that gives away of how many pupils it is, and their sum.
+    The step is the finest 1, 2 or 5 with a power of ten that is a fiftieth of the standard deviation at least, and over
+    which the sum of the values changes by `_ALIKE` units at least.
+
+    Parameters
+    ----------
+    sd
+        Standard deviation of the values, 0 or more; NaN where there is none.
+    n
+        How many values there are.
+    unit
+        What values are multiples of, such as 1 for whole numbers; 0 where they are of any fineness.
+
+    Examples
+    --------
+    >>> mean_step(sd=0.9, n=800), mean_step(sd=0.9, n=40, unit=1)
+    (0.02, 0.1)
+    """
+    least = max(sd / 50 if sd > 0 else 0.0, _ALIKE * unit / max(n, 1))
+    if least <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(round(times * power, 12) for times in (1, 2, 5, 10) if times * power >= least * (1 - 1e-9))
 
 
 def hidden_means(sizes: Iterable[int], *, rules: Rules, of_schools: Iterable[int] = ()) -> list[bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from data_schema.fields import NUMERIC_TYPES, Field
 from data_schema.language import LANGUAGES, Catalogue, Language
 from data_schema.messages import answers_in, label_in
 from data_schema.tables import Table
-from reports.disclosure import MINIMUM_SCHOOLS, Count, CrossTable, Rules, hidden_means, protect
+from reports.disclosure import MINIMUM_SCHOOLS, Count, CrossTable, Rules, hidden_means, mean_step, protect
 
 _OTHERS = tuple(code for code in LANGUAGES if code != "en")
 
@@ -195,7 +196,11 @@ def _moments(field: Field, rows: pd.DataFrame, rules: Rules, country: str) -> di
     if hidden[at] or (country and country not in places):
         return {}
     numbers = mine[field.name].astype("float64")
-    made: dict[str, object] = {"mean": float(numbers.mean()), "sd": float(numbers.std())}
+    made = {"mean": float(numbers.mean()), "sd": float(numbers.std())}
     if _TAIL * len(numbers) >= rules.threshold:
         made |= {"p10": float(numbers.quantile(_TAIL)), "p90": float(numbers.quantile(1 - _TAIL))}
-    return made
+    unit = 0.0 if field.type == "number" else 1.0
+    step = mean_step(sd=made["sd"], n=len(numbers), unit=unit)
+    return {
+        name: round(round(value / step) * step, 9) if math.isfinite(value) else value for name, value in made.items()
+    }

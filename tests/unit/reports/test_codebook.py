@@ -178,7 +178,7 @@ def test_the_page_says_what_is_asked_and_what_was_answered() -> None:
     told = rows_of(page, "frequencies-status")
     assert told[0][0] == "Status"
     assert told[1] == ["Enrolled", "60", "100%", "45", "75%"]
-    assert ["Mean (standard deviation)", "3.00 (1.43)", "", "3.00 (1.43)", ""] in told
+    assert ["Mean (standard deviation)", "3.00 (1.45)", "", "3.00 (1.45)", ""] in told
 
 
 def test_before_there_are_data_the_page_has_no_frequencies() -> None:

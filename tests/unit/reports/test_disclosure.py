@@ -22,6 +22,7 @@ from reports.disclosure import (
     check_threshold,
     hidden_means,
     hidden_shares,
+    mean_step,
     protect,
     protected,
     rounded_share,
@@ -399,3 +400,20 @@ def test_an_unknown_unit_and_an_unknown_option_are_refused() -> None:
         Count(value=3, unit="teachers")
     with pytest.raises(TypeError):
         Rules(threshold=10, treshold=3)  # type: ignore[call-arg]  # what somebody might write
+
+
+@given(n=st.integers(20, 3000), sd=st.floats(0.01, 500), values=st.data())
+@settings(max_examples=50, deadline=None)
+def test_a_rounded_mean_of_whole_numbers_stands_for_several_sums(n: int, sd: float, values: st.DataObject) -> None:
+    total = values.draw(st.integers(0, 20 * n))
+    step = mean_step(sd=sd, n=n, unit=1)
+    shown = round(total / n / step)
+    alike = [other for other in range(total - 2 * n, total + 2 * n) if round(other / n / step) == shown]
+    assert len(alike) >= 2
+    assert step >= sd / 50 * (1 - 1e-9)
+
+
+def test_a_mean_is_rounded_to_a_step_of_one_two_or_five() -> None:
+    steps = [mean_step(sd=sd, n=500) for sd in (0.4, 1.0, 2.4, 60.0)]
+    assert steps == [0.01, 0.02, 0.05, 2.0]
+    assert mean_step(sd=float("nan"), n=40) == 1.0
