@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from analysis.binary import (
         RiskEffects,
-        RiskRedraws,
         fit_binary_mixed,
         fit_logistic_mixed,
         fit_logistic_slopes,
         risk_effects,
-        risk_redraws,
     )
     from analysis.clustered import fit_linear_clustered
     from analysis.counts import CountFit, RateEffects, fit_counts, rate_effects
@@ -124,7 +122,6 @@ __all__ = [
     "RateEffects",
     "Reliability",
     "RiskEffects",
-    "RiskRedraws",
     "SchoolTrial",
     "SignalPerformance",
     "SignalQuestion",
@@ -191,7 +188,6 @@ __all__ = [
     "reliability",
     "residual_bootstrap",
     "risk_effects",
-    "risk_redraws",
     "scale_score",
     "schools_needed",
     "signal_shares",
@@ -238,7 +234,6 @@ _HOMES = {
     "RandomisationInference": "analysis.inference.randomisation_intervals",
     "RateEffects": "analysis.counts",
     "RiskEffects": "analysis.binary",
-    "RiskRedraws": "analysis.binary",
     "SchoolTrial": "analysis.power",
     "SignalPerformance": "analysis.warning_signals",
     "SignalQuestion": "analysis.warning_signals",
@@ -304,7 +299,6 @@ _HOMES = {
     "rate_effects": "analysis.counts",
     "residual_bootstrap": "analysis.inference.cluster_bootstrap",
     "risk_effects": "analysis.binary",
-    "risk_redraws": "analysis.binary",
     "scale_score": "analysis.scales",
     "Reliability": "analysis.scales",
     "reliability": "analysis.scales",

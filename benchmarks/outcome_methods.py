@@ -14,7 +14,7 @@ from outcome_trials import ARMS, TERMS_LOST, Scenario
 from scipy import special
 
 from analysis import Estimate, Model, fit_linear_clustered, randomisation_inference
-from analysis.binary import risk_effects, risk_redraws
+from analysis.binary import risk_effects
 from analysis.counts import rate_effects
 from analysis.gee import fit_gee
 from analysis.growth import difference_in_differences, wave_effects
@@ -61,14 +61,6 @@ def risks(scenario: Scenario, seed: int) -> Found:
     inverted = randomisation_inference(frame, LEFT, schools=schools, actual=actual, draws=draws)["pilot"]
     row = Estimate(p_value=inverted.p_value, conf_low=inverted.conf_low, conf_high=inverted.conf_high)
     yield "re-draws of the linear model, inverted", row, truth
-
-
-def redraws(scenario: Scenario, seed: int) -> Found:
-    """Yield re-draws of the logistic risk difference."""
-    frame = trials.leaving(scenario, seed)
-    schools, actual, draws = _re_draws(frame, 99, seed)
-    tested = risk_redraws(frame, LEFT, schools=schools, actual=actual, draws=draws)
-    yield "re-draws of the logistic risk difference", tested.rows[0], None
 
 
 def bootstrap(scenario: Scenario, seed: int) -> Found:
@@ -174,7 +166,6 @@ class Family:
 
 FAMILIES: dict[str, Family] = {
     "risks": Family(title="Left or not", found=risks, trials=(100, 80)),
-    "redraws": Family(title="Left or not: re-draws", found=redraws, trials=(40, 0)),
     "times": Family(title="Time to leaving", found=times, trials=(80, 80)),
     "counts": Family(title="Days of absence", found=counted, trials=(250, 250), by_dropout=False),
     "ordinal": Family(title="Ordered answers", found=ordered, trials=(120, 120), by_dropout=False),

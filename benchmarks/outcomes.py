@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import Model
-from analysis.binary import fit_logistic_mixed, risk_redraws
+from analysis.binary import fit_logistic_mixed
 
 MODEL = Model(outcome="left", school="school", arm="arm", arms=("control", "pilot"), covariates=("prior",))
 GLMER = """
@@ -100,28 +100,12 @@ def fits(rounds: int) -> None:
         print(f"{row} {times[2] / times[0]:>14.1f} {floor / times[0]:>10.1f} {apart:>9.1e}")
 
 
-def redraws(n_draws: int) -> None:
-    """Print how long re-draws of the logistic risk difference take at 62 schools of 60 pupils, beside statsmodels."""
-    frame = drawn(62, 60, seed=1)
-    actual = np.arange(62) % 2
-    draws = np.random.default_rng(1).permuted(np.tile(actual, (n_draws, 1)), axis=1)
-    gees(frame)
-    floor = statistics.median(gees(frame) for _ in range(5))
-    start = time.perf_counter()
-    risk_redraws(frame, MODEL, schools=tuple(map(str, range(62))), actual=actual, draws=draws)
-    seconds = time.perf_counter() - start
-    print(f"{n_draws} re-draws of the logistic risk difference, 62 schools: {seconds:.1f} s")
-    print(f"as many fits of statsmodels' GEE: {n_draws * floor:.1f} s, {n_draws * floor / seconds:.1f} times as long")
-
-
 def main() -> None:
     """Print all tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="fits of glmer a size (default 3)")
-    parser.add_argument("--draws", type=int, default=2000, help="re-draws (default 2000)")
     arguments = parser.parse_args()
     fits(arguments.rounds)
-    redraws(arguments.draws)
 
 
 if __name__ == "__main__":

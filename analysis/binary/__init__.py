@@ -1,7 +1,6 @@
 """Binary outcomes of a school trial: multilevel models, risks by arm, and what to do where nobody had the event."""
 
 from analysis.binary.fitting import Link, Separation, fit_binary_mixed, fit_logistic_mixed
-from analysis.binary.redraws import RiskRedraws, risk_redraws
 from analysis.binary.risks import RiskEffects, RiskInterval, risk_effects
 from analysis.binary.slopes import fit_logistic_slopes
 
@@ -9,11 +8,9 @@ __all__ = [
     "Link",
     "RiskEffects",
     "RiskInterval",
-    "RiskRedraws",
     "Separation",
     "fit_binary_mixed",
     "fit_logistic_mixed",
     "fit_logistic_slopes",
     "risk_effects",
-    "risk_redraws",
 ]

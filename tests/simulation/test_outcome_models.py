@@ -15,7 +15,7 @@ import pytest
 from scipy import optimize, special
 
 from analysis import Model, mixed_model
-from analysis.binary import risk_effects, risk_redraws
+from analysis.binary import risk_effects
 from analysis.counts import CountFamily, rate_effects
 from analysis.gee import GeeErrors, fit_gee
 from analysis.time_to_event import TimeToEvent, fit_cox, leaving_effects
@@ -122,20 +122,6 @@ def test_poissons_school_intercept_takes_up_what_pupils_differ_in(family: CountF
         rate_effects(counted(14, seed), MODEL, family=family).row("rate_difference", "pilot") for seed in range(200)
     ]
     assert np.mean([row.p_value <= 0.05 for row in rows]) <= 0.05 + LIMIT * math.sqrt(2)
-
-
-def test_re_draws_of_the_risk_difference_are_exact() -> None:
-    p_values = []
-    for seed in range(200):
-        frame = trial(10, seed)
-        by_school = frame.drop_duplicates("school")
-        actual = (by_school["arm"] == "pilot").to_numpy().astype(int)
-        draws = np.random.default_rng(seed).permuted(np.tile(actual, (99, 1)), axis=1)
-        schools = tuple(map(str, by_school["school"]))
-        row = risk_redraws(frame, MODEL, schools=schools, actual=actual, draws=draws).rows[0]
-        p_values.append(row.p_value)
-    assert np.mean(np.array(p_values) <= 0.05 + 1e-12) == pytest.approx(0.05, abs=LIMIT * math.sqrt(2))
-    assert np.mean(p_values) == pytest.approx(0.5, abs=3 * math.sqrt(1 / 12 / 200) + 0.01)
 
 
 def classes(seed: int, *, n_schools: int = 12) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 from scipy import integrate, special
 
 from analysis import Estimate, Model, fit_logistic_mixed, number_needed_to_treat
-from analysis.binary import fit_binary_mixed, risk_effects, risk_redraws
+from analysis.binary import fit_binary_mixed, risk_effects
 from data_schema.errors import EstimationError
 
 PLAIN = Model(outcome="left", school="school", arm="arm", arms=("control", "pilot"))
@@ -195,76 +194,6 @@ def test_every_arm_and_covariate_has_its_part_in_a_bootstrap_and_its_middle_is_t
     assert effects.draws.mean(axis=0) == pytest.approx([rates[arm] for arm in model.arms], abs=0.04)
 
 
-def test_redraws_of_every_allocation_give_the_p_value_that_counting_gives() -> None:
-    frame = counted({"control": [9, 8, 7], "pilot": [1, 2, 3]}, 20)
-    schools = tuple(sorted(frame["school"].unique()))
-    actual = np.array([int(school.startswith("pilot")) for school in schools])
-    draws = np.array([[int(k in chosen) for k in range(6)] for chosen in itertools.combinations(range(6), 3)])
-    seen: list[tuple[int, int]] = []
-
-    def progress(done: int, every: int) -> None:
-        seen.append((done, every))
-
-    result = risk_redraws(
-        frame,
-        PLAIN,
-        schools=schools,
-        actual=actual,
-        draws=draws,
-        progress=progress,
-    )
-    # The actual allocation and its mirror image are the most extreme two of twenty; the actual one counts once more.
-    assert result.rows[0].p_value == pytest.approx(3 / 21)
-    assert result.observed[0] == pytest.approx(-0.3, abs=0.01)
-    assert result.draws.shape == (20, 1)
-    assert seen == []
-    many = risk_redraws(
-        frame,
-        PLAIN,
-        schools=schools,
-        actual=actual,
-        draws=np.repeat(draws, 10, axis=0),
-        progress=progress,
-    )
-    assert seen == [(100, 200), (200, 200)]
-    assert list(many.tidy()["quantity"]) == ["randomisation_test", "randomisation_interval"]
-
-
-def test_redraws_do_not_depend_on_the_order_of_schools_and_refuse_strangers() -> None:
-    frame = drawn(10, 15, school_sd=0.5, seed=2)
-    schools = tuple(map(str, range(10)))
-    actual = np.arange(10) % 2
-    draws = np.random.default_rng(1).permuted(np.tile(actual, (20, 1)), axis=1)
-    one = risk_redraws(frame, PLAIN, schools=schools, actual=actual, draws=draws)
-    other = risk_redraws(frame, PLAIN, schools=schools[::-1], actual=actual[::-1], draws=draws[:, ::-1])
-    assert other.draws == pytest.approx(one.draws, abs=1e-12)
-    with pytest.raises(EstimationError, match="never randomised"):
-        risk_redraws(frame, PLAIN, schools=schools[:9], actual=actual[:9], draws=draws[:, :9])
-
-
-def test_redraws_give_the_risk_differences_that_they_do_not_reject() -> None:
-    frame = drawn(20, 25, school_sd=0.4, seed=8)
-    schools, actual = tuple(map(str, range(20))), np.arange(20) % 2
-    draws = np.random.default_rng(2).permuted(np.tile(actual, (399, 1)), axis=1)
-    result = risk_redraws(frame, PLAIN, schools=schools, actual=actual, draws=draws)
-    found = result.row("randomisation_interval", "pilot")
-    assert found.conf_low < float(result.observed[0]) < found.conf_high
-    tested = result.row("randomisation_test", "pilot")
-    assert (tested.p_value <= 0.05) == (found.conf_low > 0 or found.conf_high < 0)
-    narrower = risk_redraws(frame, PLAIN, schools=schools, actual=actual, draws=draws, conf_level=0.8)
-    assert narrower.row("randomisation_interval", "pilot").conf_high < found.conf_high
-    few = risk_redraws(frame, PLAIN, schools=schools, actual=actual, draws=draws[:5])
-    assert few.row("randomisation_interval", "pilot").status == "failed"
-
-
-def test_redraws_without_events_fail_with_a_reason() -> None:
-    frame = counted({"control": [0, 0, 0], "pilot": [0, 0, 0]}, 9)
-    schools = tuple(sorted(frame["school"].unique()))
-    result = risk_redraws(frame, PLAIN, schools=schools, actual=np.arange(6) // 3, draws=np.zeros((3, 6), dtype=int))
-    assert result.rows[0].status == "failed"
-    assert result.rows[0].reason
-
-
 def test_impossible_requests_are_refused_with_a_remedy() -> None:
     frame = drawn(8, 10, school_sd=0.3, seed=1)
     with pytest.raises(EstimationError, match="cloglog"):
@@ -277,10 +206,6 @@ def test_impossible_requests_are_refused_with_a_remedy() -> None:
         risk_effects(frame, Model(outcome="left", school="school"))
     with pytest.raises(EstimationError, match="interval"):
         risk_effects(frame, PLAIN, interval="bayes")  # type: ignore[arg-type]
-    with pytest.raises(EstimationError, match="re-draws need arms"):
-        risk_redraws(
-            frame, Model(outcome="left", school="school"), schools=(), actual=np.array([]), draws=np.empty((0, 0))
-        )
 
 
 def test_the_table_of_risks_has_a_row_a_quantity_and_the_glance_says_what_was_used() -> None:

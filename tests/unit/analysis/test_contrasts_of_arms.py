@@ -245,12 +245,9 @@ def test_every_pair_of_arms_has_its_difference_its_test_and_its_interval() -> No
 
 def test_re_draws_of_three_arms_at_once_are_refused_where_two_are_asked_about() -> None:
     from analysis import randomisation_family
-    from analysis.binary import risk_redraws
 
     frame = trial(12, seed=1).assign(score=0.0)
     schools, actual = allocation(frame, ARMS)
     shared = {"schools": schools, "actual": actual, "draws": actual[None]}
     with pytest.raises(EstimationError, match="Keep the pupils and schools of two arms"):
         randomisation_family(frame, {"score": MODEL}, **shared)  # type: ignore[arg-type]
-    with pytest.raises(EstimationError, match="Keep the pupils and schools of two arms"):
-        risk_redraws(frame, MODEL, **shared)  # type: ignore[arg-type]
