@@ -109,20 +109,23 @@ def cells() -> tuple[Cell, ...]:
     every, middle = (8, 12, 20, 40, 60), (12, 20, 40)
     both: tuple[ModelKind, ...] = ("linear_mixed", "linear_cluster")
     scored = [_score(n, treated, model=model) for model, n, treated in product(both, every, (0.0, 0.8))]
-    shares = [_event(n, risks) for n, risks in product(every, RISKS)]
+    # All risks where schools are fewest, in the middle and most; between them those without and with a large effect.
+    some = (RISKS[2], *RISKS[3:5])
+    shares = [_event(n, risks) for n in every for risks in (some if n in (12, 40) else RISKS)]
     others: tuple[ModelKind, ...] = ("linear_mixed", "logistic_mixed")
     shares += [_event(n, risks, model=model) for model, n, risks in product(others, middle, (RISKS[1], *RISKS[3:5]))]
     layouts: dict[Layout, tuple[int, ...]] = {"pairs": (8, 20, 60), "three_arms": (12, 24, 60), "countries": (24, 60)}
     for layout, numbers in layouts.items():
         scored += [_score(n, treated, layout=layout) for n, treated in product(numbers, (0.0, 0.8))]
         shares += [_event(n, (0.05, 0.15), layout=layout) for n in numbers]
-    redrawn = [
-        replace(cell, n_draws=199)
-        for cell in scored
-        if cell.layout != "countries" and cell.model == "linear_mixed" and cell.n_schools in (8, 20, 24)
-    ]
     uneven = _score(12, 0.0, layout="quarter")
-    return (*scored, *shares, *redrawn, uneven, replace(uneven, treated_spread=3.0))
+    return (*map(_redrawn, scored), *shares, uneven, replace(uneven, treated_spread=3.0))
+
+
+def _redrawn(cell: Cell) -> Cell:
+    """Return a cell with randomisation inference, where it is simulated: its other rows are the same without."""
+    chosen = cell.layout != "countries" and cell.model == "linear_mixed" and cell.n_schools in (8, 20, 24)
+    return replace(cell, n_draws=199) if chosen else cell
 
 
 def _score(n_schools: int, treated: float, *, model: ModelKind = "linear_mixed", layout: Layout = "strata") -> Cell:

@@ -300,11 +300,17 @@ def test_implementation_and_costs_are_of_the_place_that_the_report_is_about() ->
     assert costs[costs.index(["Hungary", "", "", ""]) + 2] == ["Pilot", "13", "EUR 3,980", "EUR 74"]
 
 
-def test_rows_sent_are_those_kept_asked_and_refused() -> None:
+def test_rows_of_schools_are_counted_and_rows_about_pupils_rounded() -> None:
     found = rows(returns_table(CROCOOS, ENGLISH))
-    sent, kept, asked, refused = (int(cell.replace(",", "")) for cell in found["All files"][1:])
-    assert sent == kept + asked + refused
+    exact = CROCOOS.returns[["sent", "kept", "asked", "refused"]].sum()
+    assert exact["sent"] == exact["kept"] + exact["asked"] + exact["refused"]
+    assert found["All files"][1:] == [f"≈{ENGLISH.numbers.count(10 * round(n / 10))}" for n in exact]
+    of_schools = replace(CROCOOS, returns=CROCOOS.returns.assign(about="school"))
+    told = rows(returns_table(of_schools, ENGLISH))
+    assert told["All files"][1:] == [ENGLISH.numbers.count(n) for n in exact]
     assert rows(returns_table(crocoos_evidence("RS"), ENGLISH))["All files"][0] == "3"
+    few = replace(CROCOOS, returns=CROCOOS.returns.assign(asked=1, refused=0))
+    assert rows(returns_table(few, ENGLISH))["All files"][3:] == ["c", "0"]
 
 
 def test_every_estimate_is_in_the_appendix() -> None:
