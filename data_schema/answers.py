@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 ANSWER_COLUMNS = ("file", "sheet", "row", "column", "was", "became", "status", "answered_in", "answered_row")
 _YES, _NO = (frozenset(code.words) - {"1", "0"} for code in YES_NO)
 _UNKNOWN = frozenset({"-", "–", "—", "na", "n/a", "?", "unknown", "not known", "nem tudjuk", "ne znamo", "не знамо"})
+_NOT_RECORDED = (
+    "not recorded", "not collected", "we do not record", "we don't record", "we do not collect", "we don't collect",
+    "nem rögzítjük", "nem gyűjtjük", "nem vezetjük", "ni zabeleženo", "ne beležimo", "ne zbiramo", "nije zabeleženo",
+    "ne prikupljamo", "није забележено", "не бележимо", "не прикупљамо",
+)  # fmt: skip
+"""How an answer begins that says of a whole column or file that the school does not have it; a reason may follow."""
+
 _TOLD_TYPES = ("code", "yes_no", "date", "month", "year", "whole_number", "number")
 
 Place = tuple[str, str, int, str]
@@ -43,6 +50,7 @@ class Answers:
             self._by_sheet.setdefault((answer.file, answer.sheet), []).append(answer)
         self._log: list[tuple[str, str, int, str, str, str, str, str, int]] = []
         self._closed: set[Place] = set()
+        self._settled: set[Place] = set()
         self._done: set[tuple[str, str]] = set()
 
     def applied(self, layout: Layout, table: Table, *, sha256: str, is_late: Callable[[str], bool]) -> Layout:
@@ -63,12 +71,17 @@ class Answers:
         -------
         Layout
             A value takes the place of what stood there; "-" empties the cell; "yes" leaves it and closes the question;
-            "no", to a question about the whole row or its key, keeps the row out.
+            "no", to a question about the whole row or its key, keeps the row out. A question about a column or file as
+            a whole is closed by "yes" (it is right as it stands) and by "not recorded", with the reason behind it.
         """
         key = (layout.sheet.file, layout.sheet.sheet)
         answers = self._by_sheet.get(key, [])
         self._done.add(key)
-        if not answers or layout.header is None:
+        if not answers:
+            return layout
+        if layout.header is None:
+            for place, told in _by_place(answers).items():
+                self._write(place, told[0], "noted")
             return layout
         rows = list(layout.sheet.rows)
         removed: set[int] = set()
@@ -109,7 +122,7 @@ class Answers:
         at = layout.columns.get(column)
         word = folded(answer.value).strip(".!") if isinstance(answer.value, str) else ""
         if not layout.holds(row - 1):
-            self._write(place, answer, "noted")
+            self._settle(place, answer, table)
         elif (not column or column in table.key) and word in _NO:
             removed.add(row)
             self._write(place, answer, "removed")
@@ -131,6 +144,18 @@ class Answers:
             status = "missing" if is_unknown else "applied"
             self._write(place, answer, status, field=table.field(column), was=was, became=became)
 
+    def _settle(self, place: Place, answer: Answer, table: Table) -> None:
+        """Close a question about a column or a file as a whole, or say that it is still open."""
+        word = folded(answer.value).strip(" .!") if isinstance(answer.value, str) else ""
+        is_absent = word in _UNKNOWN or word.startswith((*map(folded, _NOT_RECORDED), "- ", "– ", "— "))
+        # In a file of several schools such a question stands in the column of schools: no school answers for all.
+        if place[3] in table.key or not (is_absent or word in _YES):
+            self._write(place, answer, "open")
+            return
+        self._settled.add(place)
+        status = "not_recorded" if is_absent else "confirmed"
+        self._write(place, answer, status, reason=shown(answer.value))
+
     def _write(
         self,
         place: Place,
@@ -140,16 +165,20 @@ class Answers:
         field: Field | None = None,
         was: Cell = None,
         became: Cell = None,
+        reason: str = "",
     ) -> None:
         is_told = field is not None and not field.is_private
         is_told = is_told and field is not None and (field.type in _TOLD_TYPES or field.name == "school_id")
-        told = (shown(was), shown(became)) if is_told else ("", "")
+        told = (shown(was), shown(became)) if is_told else ("", reason)
         self._log.append((*place, *told, status, answer.source_file, answer.source_row))
 
     def closes(self, finding: Finding, *, kept: Collection[tuple[str, str, int]]) -> bool:
         """Whether a finding has been answered: its cell was confirmed, or nobody knows, and its row is kept."""
         place = (finding.file, finding.sheet, finding.row or 0)
-        return (*place, finding.column) in self._closed and finding.severity == "question" and place in kept
+        if finding.severity != "question":
+            return False
+        cell = (*place, finding.column)
+        return cell in self._settled or (cell in self._closed and place in kept)
 
     def confirmed(self, column: str) -> frozenset[tuple[str, str, int]]:
         """Return file, sheet and row of the cells of a column that a school has said to be right."""
@@ -172,12 +201,12 @@ class Answers:
                     self._write(place, found[0], "noted")
         for file, sheet, row, column, _, _, status, source, source_row in self._log:
             if status in _UNUSED:
-                problem, severity = _UNUSED[status]
+                problem, remedy, severity = _UNUSED[status]
                 yield Finding(
                     file=source,
                     row=source_row,
                     problem=problem.format(place=_named(file, sheet, row, column)),
-                    remedy="Answer the newest questions, which `crocoos collect` wrote.",
+                    remedy=remedy,
                     severity="question" if severity == "question" else "note",
                 )
 
@@ -188,8 +217,10 @@ class Answers:
         -------
         pandas.DataFrame
             `file`, `sheet`, `row` (0 for the whole file), `column`, `was`, `became` (both empty for identifiers and
-            texts), `status` ("applied", "missing", "confirmed", "removed"; "noted": about a whole file; "stale": about
-            another content; "late": the wave was frozen before; "contradictory"), `answered_in`, `answered_row`.
+            texts), `status` ("applied", "missing", "confirmed", "removed"; "not_recorded": the school does not have it,
+            with its words in `became`; "open": about a whole column or file, without an answer that closes it; "noted":
+            about a file that is not read; "stale": about another content; "late": the wave was frozen before;
+            "contradictory"), `answered_in`, `answered_row`.
         """
         import pandas as pd
 
@@ -197,11 +228,23 @@ class Answers:
         return pd.DataFrame(sorted(self._log), columns=list(ANSWER_COLUMNS)).astype(types)
 
 
+_NEWEST = "Answer the newest questions, which `crocoos collect` wrote."
 _UNUSED = {
-    "stale": ("The answer about {place} is to an older file; it is not used.", "note"),
-    "late": ("The wave was frozen before the answer about {place} came; it is not used.", "note"),
-    "contradictory": ("There is more than one answer about {place}, and they differ; none is used.", "question"),
-}
+    "stale": ("The answer about {place} is to an older file; it is not used.", _NEWEST, "note"),
+    "late": ("The wave was frozen before the answer about {place} came; it is not used.", _NEWEST, "note"),
+    "contradictory": (
+        "There is more than one answer about {place}, and they differ; none is used.", _NEWEST, "question",
+    ),
+    "open": (
+        "The answer about {place} does not settle the question, which stays open.",
+        "Write 'not recorded' and the reason, or 'yes' if it is right as it stands; or send the file again.",
+        "note",
+    ),
+    "not_recorded": (
+        "The school answered about {place} that it does not record this; the values stay missing.", "Nothing.", "note",
+    ),
+}  # fmt: skip
+"""What is said of answers that changed no cell, what to do about it, and how serious it is."""
 
 
 def _named(file: str, sheet: str, row: int, column: str) -> str:

@@ -1,8 +1,9 @@
-"""Consent: which pupils' last answer is no, how many of each school, and what is said of it."""
+"""Consent: which pupils' last answer is no, who has none, how many of each school, and what is said of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from data_schema.findings import Finding, Severity
@@ -59,14 +60,25 @@ def refused_pupils(
     return frozenset(pupil for pupil, (_, is_no) in last.items() if is_no)
 
 
+def unanswered_pupils(
+    frames: Mapping[str, pd.DataFrame], *, tables: Mapping[str, Table], consent: str
+) -> frozenset[tuple[str, str]]:
+    """Return the pupils of whom no table has an answer, yes or no; see `refused_pupils`."""
+    answered: set[tuple[str, str]] = set()
+    for frame in _with_answers(frames, tables, consent):
+        answered.update(_pairs(frame.loc[frame[consent].notna()]))
+    everybody = {pupil for frame in frames.values() if "pupil_id" in frame for pupil in _pairs(frame)}
+    return frozenset(everybody - answered)
+
+
 def refusals(frames: Mapping[str, pd.DataFrame], *, refused: frozenset[tuple[str, str]]) -> pd.DataFrame:
-    """Count the pupils who refused, by school, table and wave.
+    """Count the pupils who refused, or who gave no answer, by school, table and wave.
 
     Returns
     -------
     pandas.DataFrame
-        In the order of `REFUSED_COLUMNS`: pupils and rows of pupils who refused, and all pupils of the school in the
-        table and wave; without rows where nobody refused.
+        In the order of `REFUSED_COLUMNS`: pupils and rows of these pupils, and all pupils of the school in the
+        table and wave; without rows where there are none.
     """
     import pandas as pd
 
@@ -97,29 +109,64 @@ def refusal_findings(
     """Tell of each file how many of a school's pupils refuse; it is a question where they are more than half."""
     for frame in _with_answers(frames, tables, consent):
         no = frame[consent].eq(other=False).fillna(value=False).astype(bool)
-        if not no.any():
-            continue
-        place = ["source_file", "source_sheet", "school_id"]
-        own = frame.loc[frame["source_file"].isin(set(frame.loc[no, "source_file"])), [*place, "pupil_id"]]
-        n_schools = own.groupby(place[:2])["school_id"].nunique().to_dict()
-        for (file, sheet, school), part in own.assign(_no=no).groupby(place, sort=True):
-            n, listed = part.loc[part["_no"], "pupil_id"].nunique(), part["pupil_id"].nunique()
+        for place, n, listed in _by_school(frame, no):
             severity: Severity = "question" if n > _MANY * listed else "note"
             remedy = "Nothing, if that is right."
             if severity == "question":
                 remedy = "Check that the answers are meant so: yes is consent, no is refusal."
-            if n:
-                # In a file of several schools the finding names its own, so that the question finds its way.
-                is_shared = n_schools[file, sheet] > 1
-                yield Finding(
-                    file=str(file),
-                    sheet=str(sheet),
-                    column="school_id" if is_shared else consent,
-                    value=str(school) if is_shared else "",
-                    problem=f"Consent is refused for {n} of the {listed} pupils of the school {school!r}.",
-                    remedy=remedy,
-                    severity=severity,
-                )
+            problem = f"Consent is refused for {n} of the {listed} pupils of the school {place.school!r}."
+            yield place.finding(consent, problem, remedy, severity)
+
+
+def unanswered_findings(
+    frames: Mapping[str, pd.DataFrame], *, tables: Mapping[str, Table], consent: str
+) -> Iterator[Finding]:
+    """Ask for the answers that are missing, file by file; of a file without any answer its column is asked for."""
+    pupils = unanswered_pupils(frames, tables=tables, consent=consent)
+    for frame in _with_answers(frames, tables, consent) if pupils else ():
+        n_answers = frame.groupby(["source_file", "source_sheet"])[consent].transform("count")
+        is_open = n_answers.gt(0) & frame[consent].isna()
+        is_open.loc[is_open] = [pupil in pupils for pupil in _pairs(frame.loc[is_open])]
+        for place, n, listed in _by_school(frame, is_open):
+            problem = f"No answer on consent for {n} of the {listed} pupils of the school {place.school!r}."
+            remedy = "Write yes or no for each of them and send the file again; without an answer there is no consent."
+            yield place.finding(consent, problem, remedy, "question")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """A school's rows in a sheet, which may hold other schools' as well."""
+
+    file: str
+    sheet: str
+    school: str
+    is_shared: bool
+
+    def finding(self, consent: str, problem: str, remedy: str, severity: Severity) -> Finding:
+        # In a file of several schools the finding names its own, so that the question finds its way.
+        return Finding(
+            file=self.file,
+            sheet=self.sheet,
+            column="school_id" if self.is_shared else consent,
+            value=self.school if self.is_shared else "",
+            problem=problem,
+            remedy=remedy,
+            severity=severity,
+        )
+
+
+def _by_school(frame: pd.DataFrame, is_meant: pd.Series[bool]) -> Iterator[tuple[_Place, int, int]]:
+    """Count by sheet and school the pupils who are meant, and all."""
+    if not is_meant.any():
+        return
+    place = ["source_file", "source_sheet", "school_id"]
+    own = frame.loc[frame["source_file"].isin(set(frame.loc[is_meant, "source_file"])), [*place, "pupil_id"]]
+    n_schools = own.groupby(place[:2])["school_id"].nunique().to_dict()
+    for (file, sheet, school), part in own.assign(_meant=is_meant).groupby(place, sort=True):
+        n, listed = part.loc[part["_meant"], "pupil_id"].nunique(), part["pupil_id"].nunique()
+        if n:
+            shared = n_schools[file, sheet] > 1
+            yield _Place(file=str(file), sheet=str(sheet), school=str(school), is_shared=shared), n, listed
 
 
 def _with_answers(frames: Mapping[str, pd.DataFrame], tables: Mapping[str, Table], consent: str) -> list[pd.DataFrame]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -119,10 +119,16 @@ REFUSED_TOLD = (
     "It names pupils whose consent is refused; those rows are kept out and counted as refused.",
     "Nothing.",
 )
+UNANSWERED_TOLD = (
+    "It names pupils without an answer on consent; those rows are kept out and counted as refused.",
+    "Nothing.",
+)
 """What is said of a file with rows that were left out, and what to do about it."""
 
 
-def told_without(intake: Intake, erased: Erased, *, told: tuple[str, str] = ERASED_TOLD) -> Intake:
+def told_without(
+    intake: Intake, erased: Erased, *, told: tuple[str, str] = ERASED_TOLD, still_asked: Collection[str] = ()
+) -> Intake:
     """Return what intake has to say without the rows of pupils who were left out; they are counted as refused.
 
     Parameters
@@ -133,17 +139,21 @@ def told_without(intake: Intake, erased: Erased, *, told: tuple[str, str] = ERAS
         What was left out.
     told
         What is said of the files with such rows, and what to do about it.
+    still_asked
+        Columns about which such rows are asked all the same: the answers decide whether they are taken in.
     """
     places = erased.places
     if not places:
         return intake
-    findings = [one for one in intake.findings if (one.file, one.sheet, one.row or 0) not in places]
+
+    def is_told(finding: Finding, rows: Iterable[int]) -> bool:
+        is_out = any((finding.file, finding.sheet, row) in places for row in rows)
+        return not is_out or finding.column in still_asked
+
+    findings = [one for one in intake.findings if is_told(one, [one.row or 0])]
     findings += _notes(places, told)
     queries = {
-        school: [
-            one for one in mine if not any((one.finding.file, one.finding.sheet, row) in places for row in one.rows)
-        ]
-        for school, mine in intake.queries.items()
+        school: [one for one in mine if is_told(one.finding, one.rows)] for school, mine in intake.queries.items()
     }
     return replace(
         intake,

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 from data_schema.answers import Answers
 from data_schema.checks import cross_checks
 from data_schema.claims import Claims, about
-from data_schema.consent import refusal_findings
+from data_schema.consent import refusal_findings, unanswered_findings
 from data_schema.decisions import NO_DECISIONS, Decisions
 from data_schema.drafts import Part, draft
+from data_schema.empty_columns import empty_columns
 from data_schema.findings import Finding, Findings
 from data_schema.histories import histories
 from data_schema.judging import REPAIR_COLUMNS, Judged, judge
@@ -35,6 +36,8 @@ from data_schema.versions import Repair, brought_up
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from data_schema.layout import Layout
 
 __all__ = ["InboxRule", "Intake", "read_inbox"]
 
@@ -90,6 +93,7 @@ def read_inbox(
     lists: Sequence[str] = ("pupil",),
     needed: Mapping[tuple[str, str], Collection[str]] = MappingProxyType({}),
     consent: str = "consent",
+    needs_consent: bool = False,
     follow: bool = False,
     decisions: Decisions = NO_DECISIONS,
     progress: Progress | None = None,
@@ -117,6 +121,8 @@ def read_inbox(
         about.
     consent
         Name of the yes/no field that holds a pupil's consent, in whichever tables about pupils have it.
+    needs_consent
+        Whether a missing answer is no consent, so that schools are asked for it.
     follow
         Whether pupils are followed across waves by name where their identifier changes; see `data_schema.linking`.
     decisions
@@ -146,6 +152,7 @@ def read_inbox(
             lists=lists,
             needed=needed,
             consent=consent,
+            needs_consent=needs_consent,
             follow=follow,
             decisions=decisions,
             progress=progress,
@@ -175,6 +182,7 @@ def _taken_in(
     lists: Sequence[str],
     needed: Mapping[tuple[str, str], Collection[str]],
     consent: str,
+    needs_consent: bool,
     follow: bool,
     decisions: Decisions,
     progress: Progress | None,
@@ -194,6 +202,9 @@ def _taken_in(
     findings += [finding for one in judged.values() for finding in one.findings]
     findings += cross_checks(frames, tables, lists=lists, pending=pending, wave_dates=wave_dates)
     findings += refusal_findings(frames, tables=tables, consent=consent)
+    if needs_consent:
+        findings += unanswered_findings(frames, tables=tables, consent=consent)
+    findings += empty_columns(frames, tables=tables, layouts=_layouts_of(parts), needed=claims.needed)
     findings += histories(frames, tables, waves=waves)
     links = None
     if follow and lists[0] in frames:
@@ -261,6 +272,11 @@ def _rows_of(
         kept.update(places)
         rows.update(zip(places, mine["school_id"], strict=True))
     return rows, kept, files
+
+
+def _layouts_of(parts: Mapping[str, list[Part]]) -> dict[tuple[str, str], Layout]:
+    """File and sheet to where its table lies."""
+    return {(part.layout.sheet.file, part.layout.sheet.sheet): part.layout for all_ in parts.values() for part in all_}
 
 
 def _tables_of(parts: Mapping[str, list[Part]]) -> dict[str, str]:

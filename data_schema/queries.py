@@ -186,10 +186,7 @@ def query_workbook(queries: Sequence[Query], *, school: str, catalogue: Catalogu
     lines = (
         " · ".join(filter(None, (catalogue.text("Questions to the school {school}", school=school), mark))),
         catalogue.text("Please answer in the yellow cells, save the workbook and send it back as it is."),
-        catalogue.text(
-            "Write the right value. Write 'yes' if what stands there is right, '-' if nobody knows, and 'no' if the "
-            "whole row is to be removed. If a file is wrong as a whole, send it again instead."
-        ),
+        " ".join(_how_to_answer(catalogue)),
     )
     header_row = titled(sheet, lines, width=len(_COLUMNS))
     _header(sheet, header_row, catalogue)
@@ -204,6 +201,18 @@ def query_workbook(queries: Sequence[Query], *, school: str, catalogue: Catalogu
     marker.sheet_state = "hidden"
     locked_sheets(book)
     return saved(book)
+
+
+def _how_to_answer(catalogue: Catalogue) -> tuple[str, str]:
+    return (
+        catalogue.text(
+            "Write the right value. Write 'yes' if what stands there is right, '-' if nobody knows, and 'no' if the "
+            "whole row is to be removed. If a file is wrong as a whole, send it again instead."
+        ),
+        catalogue.text(
+            "If a question is about a whole column that the school does not record, write 'not recorded' and why."
+        ),
+    )
 
 
 def _header(sheet: Worksheet, row: int, catalogue: Catalogue) -> None:

@@ -108,14 +108,14 @@ def _filled(part: pd.DataFrame | None, fields: Sequence[Field]) -> tuple[int, in
         return 0, 0, 0, ""
     n_cells = n_filled = 0
     for item in fields:
-        asked = _asked(part, item)
+        asked = asked_rows(part, item)
         n_cells += int(asked.sum())
         n_filled += int((asked & part[item.name].notna()).sum()) if item.name in part else 0
     files = "|".join(sorted(set(part["source_file"]))) if "source_file" in part else ""
     return len(part), n_cells, n_filled, files
 
 
-def _asked(part: pd.DataFrame, item: Field) -> pd.Series[bool]:
+def asked_rows(part: pd.DataFrame, item: Field) -> pd.Series[bool]:
     """Say of each row whether a field was to be filled in."""
     import pandas as pd
 

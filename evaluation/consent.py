@@ -1,8 +1,9 @@
-"""What a refused consent does: the protocol says it, and each stage obeys it."""
+"""What a refused consent, or a missing one, does: the protocol says it, and each stage obeys it."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError
@@ -14,11 +15,46 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from data_schema.erasure import Erased
+    from evaluation.protocol import Privacy
     from evaluation.trial import Trial
 
+Pupils = frozenset[tuple[str, str]]
+"""School and identifier of pupils."""
 
-def refused_of(trial: Trial, frames: Mapping[str, pd.DataFrame]) -> frozenset[tuple[str, str]]:
-    """Return school and identifier of the pupils whose last answer is no."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithoutConsent:
+    """Pupils who did not consent, or what became of their rows.
+
+    Parameters
+    ----------
+    refused
+        Of those whose last answer is no.
+    unanswered
+        Of those who have no answer, where that is no consent.
+    """
+
+    refused: pd.DataFrame
+    unanswered: pd.DataFrame
+
+
+def needs_answer(privacy: Privacy) -> bool:
+    """Whether data of a pupil are used only after a yes: there is a rule, and a missing answer is no consent."""
+    return bool(privacy.refusal) and privacy.consent_model == "opt_in"
+
+
+def unanswered_of(trial: Trial, frames: Mapping[str, pd.DataFrame]) -> Pupils:
+    """Return the pupils who have no answer; nobody where a missing answer is no objection."""
+    from data_schema.consent import unanswered_pupils
+
+    protocol = trial.protocol
+    if not needs_answer(protocol.privacy):
+        return frozenset()
+    return unanswered_pupils(frames, tables=tables_of(protocol), consent=protocol.privacy.consent)
+
+
+def refused_of(trial: Trial, frames: Mapping[str, pd.DataFrame]) -> Pupils:
+    """Return the pupils whose last answer is no."""
     from data_schema.consent import refused_pupils
 
     protocol = trial.protocol
@@ -27,8 +63,8 @@ def refused_of(trial: Trial, frames: Mapping[str, pd.DataFrame]) -> frozenset[tu
     )
 
 
-def by_consent(trial: Trial, stored: Erased) -> tuple[Erased, pd.DataFrame]:
-    """Return the tables that may be stored, and how many pupils refused.
+def by_consent(trial: Trial, stored: Erased) -> tuple[Erased, Erased, WithoutConsent]:
+    """Return the tables without refusals, these without pupils who have no answer, and how many both are.
 
     Raises
     ------
@@ -38,7 +74,7 @@ def by_consent(trial: Trial, stored: Erased) -> tuple[Erased, pd.DataFrame]:
     from data_schema.consent import refusals
     from data_schema.erasure import left_out
 
-    refused = refused_of(trial, stored.frames)
+    refused, unanswered = refused_of(trial, stored.frames), unanswered_of(trial, stored.frames)
     rule = trial.protocol.privacy.refusal
     if refused and not rule:
         n_schools = len({school for school, _ in refused})
@@ -49,19 +85,32 @@ def by_consent(trial: Trial, stored: Erased) -> tuple[Erased, pd.DataFrame]:
             'Say it: refusal = "exclude" (kept out of everything), "aggregate_only" (counted in tables and estimates, '
             'in no file with rows of pupils) or "keep" (recorded only).',
         )
-    counts = refusals(stored.frames, refused=refused)
-    is_out = {pupil for _, pupil in refused} if rule == "exclude" else set()
-    return left_out(stored.frames, stored.key_table, pseudonyms=is_out), counts
+    counts = WithoutConsent(
+        refused=refusals(stored.frames, refused=refused), unanswered=refusals(stored.frames, refused=unanswered)
+    )
+    first = left_out(stored.frames, stored.key_table, pseudonyms=_out(refused, rule))
+    return first, left_out(first.frames, first.key_table, pseudonyms=_out(unanswered, rule)), counts
 
 
-def refusal_counts(trial: Trial) -> pd.DataFrame:
-    """Return how many pupils refused, as `data_schema.consent.refusals` counts them; those of the stored data."""
-    import pandas as pd
+def _out(pupils: Pupils, rule: str) -> set[str]:
+    return {pupil for _, pupil in pupils} if rule == "exclude" else set()
 
-    from data_schema.consent import REFUSED_COLUMNS
+
+def consent_counts(trial: Trial) -> WithoutConsent:
+    """Return how many pupils did not consent, as `data_schema.consent.refusals` counts them; of the stored data."""
     from evaluation.stages.collect import opened_store
 
     with opened_store(trial) as store:
-        rows = json.loads(store.facts().get("refused", "[]"))
+        facts = store.facts()
+    return WithoutConsent(
+        refused=_counts(facts.get("refused", "[]")), unanswered=_counts(facts.get("unanswered", "[]"))
+    )
+
+
+def _counts(text: str) -> pd.DataFrame:
+    import pandas as pd
+
+    from data_schema.consent import REFUSED_COLUMNS
+
     numbers = {name: "int64" for name in REFUSED_COLUMNS if name.startswith("n_")}
-    return pd.DataFrame(rows, columns=list(REFUSED_COLUMNS)).astype(numbers)
+    return pd.DataFrame(json.loads(text), columns=list(REFUSED_COLUMNS)).astype(numbers)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, ProtocolError
 from data_schema.files import write_whole
-from evaluation.consent import refusal_counts, refused_of
+from evaluation.consent import consent_counts, refused_of, unanswered_of
 from evaluation.mode import marked
 from evaluation.provenance import whole_folder
 from evaluation.specifications import tables_of
@@ -108,22 +108,22 @@ def export(trial: Trial, *, country: str) -> Written:
 
 
 def _with_consent(trial: Trial, frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Leave out the rows of pupils whose last answer is no, unless the protocol says that it changes nothing."""
+    """Leave out the rows of pupils who did not consent, unless the protocol says that it changes nothing."""
     from data_schema.consent import without_pupils
 
     if trial.protocol.privacy.refusal == "keep":
         return dict(frames)
-    return without_pupils(frames, refused_of(trial, frames))
+    return without_pupils(frames, refused_of(trial, frames) | unanswered_of(trial, frames))
 
 
 def _kept_out(trial: Trial, country: str) -> int:
-    """Return how many rows of pupils who refused the store of a country was made without."""
+    """Return how many rows of pupils who did not consent the store of a country was made without."""
     if trial.protocol.privacy.refusal != "exclude":
         return 0
     schools = trial.schools()[0]
     mine = set(schools.loc[schools["country"] == country, "school_id"])
-    counts = refusal_counts(trial)
-    return int(counts.loc[counts["school_id"].isin(mine), "n_rows"].sum())
+    counts = consent_counts(trial)
+    return sum(int(one.loc[one["school_id"].isin(mine), "n_rows"].sum()) for one in (counts.refused, counts.unanswered))
 
 
 def written(folder: Path, *, n_rows: int = 0, n_withheld: int = 0) -> Written:

@@ -14,6 +14,7 @@ from evaluation.specifications import population_place
 
 if TYPE_CHECKING:
     from data_schema.tables import Table
+    from evaluation.consent import WithoutConsent
     from evaluation.population import AnalysisData
     from evaluation.protocol import Analysis, Protocol
 
@@ -25,6 +26,8 @@ STEPS = (
     "baseline",
     "refused",
     "mostly_refused",
+    "unanswered",
+    "mostly_unanswered",
     "joined",
     "outcome_missing",
     "analysed",
@@ -39,8 +42,11 @@ ERASED = "consent withdrawn, data erased"
 REFUSED = "consent refused"
 """Why a pupil who refused has no outcome, where the protocol keeps such pupils out."""
 
+UNANSWERED = "no answer on consent"
+"""Why a pupil who gave no answer on consent has no outcome, where the protocol keeps such pupils out."""
+
 _MANY = 0.5
-"""Share of a school's pupils above which most of them have refused."""
+"""Share of a school's pupils above which most of them have refused, or not answered."""
 
 Row = dict[str, object]
 
@@ -54,7 +60,7 @@ def flow_table(
     allocation: pd.DataFrame,
     joined: pd.DataFrame,
     erased: pd.DataFrame,
-    refused: pd.DataFrame,
+    consent: WithoutConsent,
     primary: Analysis,
 ) -> pd.DataFrame:
     """Count schools and pupils at every step, by country and arm.
@@ -72,9 +78,9 @@ def flow_table(
     erased
         ``school_id, table, wave, n``: rows of pupils whose data were erased. Those of the population's list are counted
         as enrolled at baseline and as lost.
-    refused
-        As `data_schema.consent.refusals` counts them. Where the protocol keeps these pupils out, those of the
-        population's list are counted as enrolled at baseline and as lost.
+    consent
+        Who refused, and who gave no answer. Where the protocol keeps these pupils out, those of the population's list
+        are counted as enrolled at baseline and as lost, either apart.
     primary
         The primary analysis, whose outcome decides who is analysed.
 
@@ -83,7 +89,8 @@ def flow_table(
     pandas.DataFrame
         ``country, arm, step, reason, n_schools, n_pupils``; arm "" before the draw. Pupils are 0 where none are known.
         ``refused`` counts the pupils who refused and schools with any (``mostly_refused``: schools most of whose pupils
-        did), with the protocol's rule as reason, whatever becomes of them.
+        did), with the protocol's rule as reason, whatever becomes of them; ``unanswered`` and ``mostly_unanswered``
+        those who gave no answer, where that is no consent.
         In each country and arm, baseline = outcome_missing + analysed, schools and pupils alike: a school whose pupils
         have no outcome at all is counted as lost with its pupils.
     """
@@ -91,20 +98,25 @@ def flow_table(
     compared = comparison_of(protocol, protocol.outcome(primary.outcome))
     listed, wave = population_place(protocol, tables)
     gone = erased.loc[(erased["table"] == listed) & (erased["wave"] == wave)].groupby("school_id")["n"].sum()
-    said_no = refused.loc[(refused["table"] == listed) & (refused["wave"] == wave)].set_index("school_id")
+    without = {
+        step: frame.loc[(frame["table"] == listed) & (frame["wave"] == wave)].set_index("school_id")
+        for step, frame in (("refused", consent.refused), ("unanswered", consent.unanswered))
+    }
     rule = protocol.privacy.refusal
-    lost = {ERASED: gone} | ({REFUSED: said_no["n_pupils"]} if rule == "exclude" else {})
+    lost = {ERASED: gone}
+    if rule == "exclude":
+        lost |= {REFUSED: without["refused"]["n_pupils"], UNANSWERED: without["unanswered"]["n_pupils"]}
     for country in protocol.countries:
-        frame = schools.loc[schools["country"] == country]
-        rows += _before_the_draw(frame, country)
-        in_country = allocation.loc[allocation["school_id"].isin(frame["school_id"])]
+        listed_schools = schools.loc[schools["country"] == country]
+        rows += _before_the_draw(listed_schools, country)
+        in_country = allocation.loc[allocation["school_id"].isin(listed_schools["school_id"])]
         group = in_country["arm"].map(compared.group_of)
         for arm in compared.names:
             drawn = in_country.loc[group == arm, "school_id"]
-            rows += _refusals(said_no.loc[said_no.index.isin(drawn)], {"country": country, "arm": arm}, rule=rule)
-            rows += _of_arm(
-                data, primary, drawn=drawn, joined=joined, left_out=lost, labels={"country": country, "arm": arm}
-            )
+            labels = {"country": country, "arm": arm}
+            for step, frame in without.items():
+                rows += _without_consent(step, frame.loc[frame.index.isin(drawn)], labels, rule=rule)
+            rows += _of_arm(data, primary, drawn=drawn, joined=joined, left_out=lost, labels=labels)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -170,14 +182,14 @@ def _with_schools(reasons: pd.Series[str], schools: pd.Series[str]) -> pd.DataFr
     return missing.assign(counts_school=counted & ~missing.assign(_at=counted).duplicated(["school", "_at"]))
 
 
-def _refusals(refused: pd.DataFrame, labels: Mapping[str, str], *, rule: str) -> Iterator[Row]:
-    """Count who refused, and the schools in which most pupils did; no row where nobody did."""
-    if refused.empty:
+def _without_consent(step: str, counted: pd.DataFrame, labels: Mapping[str, str], *, rule: str) -> Iterator[Row]:
+    """Count pupils who refused or gave no answer, and the schools in which most did; no row where nobody did."""
+    if counted.empty:
         return
-    yield _row(labels, "refused", len(refused), int(refused["n_pupils"].sum()), reason=rule)
-    most = int((refused["n_pupils"] > _MANY * refused["n_listed"]).sum())
+    yield _row(labels, step, len(counted), int(counted["n_pupils"].sum()), reason=rule)
+    most = int((counted["n_pupils"] > _MANY * counted["n_listed"]).sum())
     if most:
-        yield _row(labels, "mostly_refused", most, reason=rule)
+        yield _row(labels, f"mostly_{step}", most, reason=rule)
 
 
 def _in_order(reasons: pd.Series[str]) -> Sequence[str]:

@@ -302,12 +302,15 @@ class Privacy(Section):
     store, and so of every table, estimate, page and file), "aggregate_only" (they count in tables and estimates, and
     no file with rows of pupils leaves with them) or "keep" (the answer is recorded and changes nothing). Where it says
     nothing, data with a refusal are not taken in. Fields of special categories are off without a ``legal_basis``.
+    ``consent_model`` says what a missing answer is: "opt_in" (no consent; the same is done as after a refusal) or
+    "opt_out" (no objection, for data that are used on another ground than consent, which ``legal_basis`` states).
     """
 
     retain_until: Annotated[str, StringConstraints(pattern=r"^(\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))?$")] = ""
     legal_basis: str = ""
     consent: Name = "consent"
     refusal: Literal["", "exclude", "aggregate_only", "keep"] = ""
+    consent_model: Literal["opt_in", "opt_out"] = "opt_in"
 
 
 class Protocol(Section):

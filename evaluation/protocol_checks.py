@@ -281,6 +281,13 @@ def _consent(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Proble
             problem,
             "Name the field that holds a pupil's answer, or leave [privacy] without consent and refusal.",
         )
+    # Silence is no consent (GDPR, recital 32): whoever takes it as no objection uses the data on another ground.
+    if protocol.privacy.consent_model == "opt_out" and not protocol.privacy.legal_basis:
+        yield Problem(
+            "[privacy], key 'consent_model'",
+            "with 'opt_out' data of pupils without an answer are used, and no ground is stated for that.",
+            "State it: legal_basis = 'Public task, Article 6 (1) e GDPR', or whatever it is; or write 'opt_in'.",
+        )
 
 
 def _measure(protocol: Protocol, tables: Mapping[str, Table], item: Measure, table: str) -> Iterator[Problem]:

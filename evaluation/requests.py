@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import ProtocolError
 from data_schema.files import write_whole
-from evaluation.consent import refused_of
+from evaluation.consent import refused_of, unanswered_of
 from evaluation.frame import eligible
 from evaluation.mode import mark_of
 from evaluation.provenance import whole_folder
@@ -221,7 +221,7 @@ def _pupils(trial: Trial, wave: str) -> dict[str, list[dict[str, str]]]:
     names = trial.protocol.wave_names
     frames = taken_in(trial).frames
     if trial.protocol.privacy.refusal == "exclude":
-        frames = without_pupils(frames, refused_of(trial, frames))
+        frames = without_pupils(frames, refused_of(trial, frames) | unanswered_of(trial, frames))
     frame = pd.concat([frames[name] for name in lists_of_pupils(trial.protocol)], ignore_index=True)
     # A list without waves says who the pupils are whatever the wave.
     frame = frame[frame["wave"].isin(("", *names[: names.index(wave) + 1]))]

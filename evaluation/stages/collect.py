@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, StorageError
 from data_schema.files import storage_error, write_whole
-from evaluation.consent import by_consent
+from evaluation.consent import by_consent, needs_answer
 from evaluation.decisions import checked_waves, decisions_of, frozen_waves
 from evaluation.erasure import announce_erasures, tombstones_of
 from evaluation.frame import eligible
@@ -90,7 +90,7 @@ def collect(trial: Trial) -> Collected:
     StorageError
         When the store cannot be written; the one before is as it was.
     """
-    from data_schema.erasure import REFUSED_TOLD, told_without, without_erased
+    from data_schema.erasure import REFUSED_TOLD, UNANSWERED_TOLD, told_without, without_erased
     from data_schema.pseudonyms import pseudonymised
     from data_schema.store import content_hash, write_store
 
@@ -101,8 +101,12 @@ def collect(trial: Trial) -> Collected:
     pseudonymous, key_table = pseudonymised(intake.frames, key=key, tables=tables)
     waves = checked_waves(trial, pseudonymous)
     erased = without_erased(pseudonymous, key_table, tombstones=tombstones_of(trial), key=key)
-    kept, refused = by_consent(trial, erased)
-    frames, intake = dict(kept.frames), told_without(told_without(intake, erased), kept, told=REFUSED_TOLD)
+    without_refusals, kept, counts = by_consent(trial, erased)
+    intake = told_without(told_without(intake, erased), without_refusals, told=REFUSED_TOLD)
+    # Whose answer cannot be read, or whose identifier is not on the list that has the answers, is asked about.
+    still_asked = (trial.protocol.privacy.consent, "pupil_id", "school_id")
+    intake = told_without(intake, kept, told=UNANSWERED_TOLD, still_asked=still_asked)
+    frames = dict(kept.frames)
     announce_erasures(trial)
     _keep_key_table(trial.paths.private, kept.key_table)
     content = content_hash(frames)
@@ -118,7 +122,8 @@ def collect(trial: Trial) -> Collected:
             facts={
                 "content_sha256": content,
                 "erased": erased.counts.to_json(orient="records"),
-                "refused": refused.to_json(orient="records"),
+                "refused": counts.refused.to_json(orient="records"),
+                "unanswered": counts.unanswered.to_json(orient="records"),
                 "frozen": json.dumps([one.to_dict() for one in frozen_waves(trial).values()]),
             },
             answers=intake.answers,
@@ -213,6 +218,7 @@ def taken_in(trial: Trial) -> Intake:
         lists=lists_of_pupils(trial.protocol),
         needed=needed_fields(trial.protocol, tables_of(trial.protocol)),
         consent=trial.protocol.privacy.consent,
+        needs_consent=needs_answer(trial.protocol.privacy),
         follow=trial.protocol.linking.by_name,
         decisions=decisions_of(trial),
         progress=trial.progress,

@@ -270,7 +270,7 @@ def primary_of(protocol: Protocol) -> Analysis:
 
 
 def _descriptions(trial: Trial, frames: Frames, data: AnalysisData) -> dict[str, pd.DataFrame]:
-    from evaluation.consent import refusal_counts
+    from evaluation.consent import consent_counts
     from evaluation.erasure import erased_counts
     from evaluation.flow import flow_table, joined_later
     from evaluation.practice import cost_table, implementation_table
@@ -292,7 +292,7 @@ def _descriptions(trial: Trial, frames: Frames, data: AnalysisData) -> dict[str,
             allocation=drawn,
             joined=joined,
             erased=erased_counts(trial),
-            refused=refusal_counts(trial),
+            consent=consent_counts(trial),
             primary=leading_analysis(trial),
         ),
         IMPLEMENTATION: implementation_table(

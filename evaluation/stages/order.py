@@ -79,9 +79,10 @@ def _decisions(trial: Trial) -> Mapping[str, str]:
 
 
 def _consent(trial: Trial) -> Mapping[str, str]:
-    """Return the hash of what a refused consent does, where the protocol says it."""
+    """Return the hash of what a refused or missing consent does, where the protocol says it."""
     privacy = trial.protocol.privacy
-    return {"rule of consent": sha256_of([privacy.consent, privacy.refusal])} if privacy.refusal else {}
+    rule = [privacy.consent, privacy.refusal, privacy.consent_model]
+    return {"rule of consent": sha256_of(rule)} if privacy.refusal else {}
 
 
 def _lists(trial: Trial) -> Mapping[str, str]:

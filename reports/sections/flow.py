@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from data_schema.language import message
 from reports.blocks import Block, Heading
-from reports.evidence import Evidence
+from reports.evidence import ArmFacts, Evidence
 from reports.figures.flow import flow_diagram
 from reports.sections.common import paragraph
 from reports.sentences import schools_of
-from reports.tables.flow import ArmFlow, flow_of, flow_table
+from reports.tables.flow import ArmFlow, WithoutConsent, flow_of, flow_table
 from reports.words import Words, words
 
 
@@ -38,18 +38,25 @@ _DONE = {
     ),
     "keep": message("By the protocol the answer is recorded and changes nothing: their data are used as others are."),
 }
-"""What the protocol says is done with the data of pupils who refused."""
+"""What the protocol says is done with the data of pupils who did not consent."""
 
 
 def consent(evidence: Evidence, words: Words, arms: Sequence[ArmFlow]) -> list[str]:
-    """Return who refused consent, what was done with their data and on what ground; nothing where nobody refused."""
-    refused = [entry for entry in arms if entry.rule]
-    if not refused:
+    """Return who did not consent, what was done with their data and on what ground; nothing where all did."""
+    rule = next((entry.rule for entry in arms if entry.rule), "")
+    if not rule:
         return []
-    said = [
-        words.text("Consent was refused: {counts}.", counts=words.listed([_refused(words, one) for one in refused]))
-    ]
-    most = sum(one.mostly_refused.schools.value or 0 for one in refused if one.mostly_refused.schools is not None)
+    said = [*_refused(words, arms), *_unanswered(words, arms), words.text(_DONE[rule])]
+    if evidence.legal_basis:
+        return [*said, words.text("Legal basis by the protocol: {basis}.", basis=evidence.legal_basis.rstrip("."))]
+    return [*said, words.text("The protocol states no legal basis for using pupils’ data.")]
+
+
+def _refused(words: Words, arms: Sequence[ArmFlow]) -> list[str]:
+    """Return how many pupils refused, and in how many schools most did."""
+    counts = [_counted(words, entry.arm, entry.refused) for entry in arms if entry.refused.is_any]
+    said = [words.text("Consent was refused: {counts}.", counts=words.listed(counts))] if counts else []
+    most = _mostly([entry.refused for entry in arms])
     if most:
         said.append(
             words.plural(
@@ -58,16 +65,40 @@ def consent(evidence: Evidence, words: Words, arms: Sequence[ArmFlow]) -> list[s
                 most,
             )
         )
-    said.append(words.text(_DONE[refused[0].rule]))
-    if evidence.legal_basis:
-        return [*said, words.text("Legal basis by the protocol: {basis}.", basis=evidence.legal_basis.rstrip("."))]
-    return [*said, words.text("The protocol states no legal basis for using pupils’ data.")]
+    return said
 
 
-def _refused(words: Words, entry: ArmFlow) -> str:
-    """Return how many pupils of an arm refused; without the number where it may not be printed."""
-    schools = schools_of(words, entry.arm)
-    pupils = None if entry.refused.pupils is None else entry.refused.pupils.value
+def _unanswered(words: Words, arms: Sequence[ArmFlow]) -> list[str]:
+    """Return how many pupils have no answer, and in how many schools most have none."""
+    counts = [_counted(words, entry.arm, entry.unanswered) for entry in arms if entry.unanswered.is_any]
+    if not counts:
+        return []
+    said = [
+        words.text(
+            "No answer on consent was given, which is no consent: {counts}.",
+            counts=words.listed(counts),
+        )
+    ]
+    most = _mostly([entry.unanswered for entry in arms])
+    if most:
+        said.append(
+            words.plural(
+                "In {n} school more than half of the pupils have no answer.",
+                "In {n} schools more than half of the pupils have no answer.",
+                most,
+            )
+        )
+    return said
+
+
+def _mostly(arms: Sequence[WithoutConsent]) -> int:
+    return sum(one.mostly.schools.value or 0 for one in arms if one.mostly.schools is not None)
+
+
+def _counted(words: Words, arm: ArmFacts, without: WithoutConsent) -> str:
+    """Return how many pupils of an arm; without the number where it may not be printed."""
+    schools = schools_of(words, arm)
+    pupils = None if without.counted.pupils is None else without.counted.pupils.value
     if pupils is None:
         return words.text("some pupils in {schools}", schools=schools)
     return words.plural("{n} pupil in {schools}", "{n} pupils in {schools}", pupils, schools=schools)

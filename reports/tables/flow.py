@@ -19,6 +19,9 @@ from reports.words import Words
 CONSENT_REFUSED = "consent refused"
 """Why pupils have no outcome whom the protocol keeps out because they refused."""
 
+CONSENT_UNANSWERED = "no answer on consent"
+"""Why pupils have no outcome whom the protocol keeps out because nobody answered for them."""
+
 _LOSS = ("outcome_missing", "analysed")
 _REASONS = {
     "school sent nothing": message("School sent nothing"),
@@ -27,6 +30,7 @@ _REASONS = {
     "no answer": message("No answer"),
     "consent withdrawn, data erased": message("Consent withdrawn, data erased"),
     CONSENT_REFUSED: message("Consent refused, data kept out"),
+    CONSENT_UNANSWERED: message("No answer on consent, data kept out"),
 }
 
 
@@ -39,11 +43,24 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WithoutConsent:
+    """Pupils who did not consent, and schools with any; ``mostly``: schools most of whose pupils did not."""
+
+    counted: Step = Step(schools=None, pupils=None)
+    mostly: Step = Step(schools=None, pupils=None)
+
+    @property
+    def is_any(self) -> bool:
+        """Whether there are such pupils."""
+        return self.counted.schools is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArmFlow:
     """The way of one arm's schools and pupils; ``missing`` has reasons in order.
 
-    ``refused`` counts pupils who refused consent and schools with any, ``mostly_refused`` the schools most of whose
-    pupils did, and ``rule`` is what the protocol says of it; "" where nobody refused.
+    ``refused`` counts who refused consent, ``unanswered`` who gave no answer where that is no consent, and ``rule`` is
+    what the protocol says is done with their data; "" where there are none.
     """
 
     arm: ArmFacts
@@ -52,8 +69,8 @@ class ArmFlow:
     joined: Step
     missing: tuple[tuple[str, Step], ...]
     analysed: Step
-    refused: Step = Step(schools=None, pupils=None)
-    mostly_refused: Step = Step(schools=None, pupils=None)
+    refused: WithoutConsent = WithoutConsent()
+    unanswered: WithoutConsent = WithoutConsent()
     rule: str = ""
 
 
@@ -166,19 +183,23 @@ def _arm_flow(evidence: Evidence, frame: pd.DataFrame, arm: ArmFacts) -> ArmFlow
     if own[own["step"] == "baseline"]["n_pupils"].sum() != own[own["step"].isin(_LOSS)]["n_pupils"].sum():
         baseline = _alone(own[own["step"] == "baseline"], limit)
     reasons = _reasons(own[own["step"] == "outcome_missing"])
-    rule = next(iter(own.loc[own["step"] == "refused", "reason"]), "")
-    said_no = protected(_pupils_by_reason(frame[frame["step"] == "refused"]), threshold=limit)
-    # Whoever is kept out is counted among those lost: the two counts are one, and protected together.
-    n_refused = kept.get((CONSENT_REFUSED, place)) or said_no.get((rule, place), Count(value=0))
+    rule = str(next(iter(own.loc[own["step"].isin(("refused", "unanswered")), "reason"]), ""))
+
+    def without_consent(name: str, lost_as: str) -> WithoutConsent:
+        counted = protected(_pupils_by_reason(frame[frame["step"] == name]), threshold=limit)
+        # Whoever is kept out is counted among those lost: the two counts are one, and protected together.
+        n = kept.get((lost_as, place)) or counted.get((rule, place), Count(value=0))
+        return WithoutConsent(counted=step(name, rule, pupils=n), mostly=step(f"mostly_{name}", rule, pupils=None))
+
     return ArmFlow(
         arm=arm,
         randomised=step("randomised", pupils=None),
         baseline=step("baseline", pupils=baseline),
         joined=step("joined", pupils=came.get(("", place), Count(value=0))),
         missing=tuple((reason, step("outcome_missing", reason, pupils=kept[reason, place])) for reason in reasons),
-        refused=step("refused", rule, pupils=n_refused),
-        mostly_refused=step("mostly_refused", rule, pupils=None),
-        rule=str(rule),
+        refused=without_consent("refused", CONSENT_REFUSED),
+        unanswered=without_consent("unanswered", CONSENT_UNANSWERED),
+        rule=rule,
         analysed=step("analysed", pupils=kept.get(("\x00analysed", place), Count(value=0))),
     )
 

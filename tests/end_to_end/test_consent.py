@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import openpyxl
 import pandas as pd
 import pytest
 from click.testing import CliRunner
@@ -15,7 +16,7 @@ from evaluation.evidence import evidence
 from evaluation.trial import Trial
 from reports import sections
 from reports.blocks import Paragraph, plain
-from tests.support.tiny import N_PUPILS, N_SCHOOLS, PROTOCOL, plain_files, school_ids, tiny_trial
+from tests.support.tiny import N_PUPILS, N_SCHOOLS, PROTOCOL, plain_files, pupil_ids, school_ids, tiny_trial
 
 N_REFUSED = N_PUPILS - 1
 """All pupils of the first school refuse but one."""
@@ -150,3 +151,103 @@ def test_the_console_shows_a_school_whose_pupils_refuse(tmp_path: Path) -> None:
     trial = tiny_trial(tmp_path / "trial", protocol=text, files=refusing_files())
     answer = CliRunner().invoke(crocoos, ["collect", str(trial.paths.root)])
     assert "Consent is refused for 11 of the 12 pupils of the school 'SI-01'." in answer.output
+
+
+def unanswered_files() -> dict[str, str]:
+    """Return the plain files: in the first school nobody answered but one, in the second one pupil refused."""
+    files = plain_files()
+    first, second = (f"before/pupil_{school}.csv" for school in school_ids()[:2])
+    files[first] = files[first].replace(";yes", ";", N_REFUSED)
+    files[second] = files[second].replace(";yes", ";no", 1)
+    return files
+
+
+def unanswered_trial(folder: Path, privacy: str) -> Trial:
+    trial = tiny_trial(folder, protocol=f"{PROTOCOL}\n[privacy]\n{privacy}\n", files=unanswered_files())
+    trial.assign()
+    trial.collect()
+    return trial
+
+
+BY_CONSENT = 'legal_basis = "Consent, Article 6"\nrefusal = "exclude"'
+
+
+def test_a_missing_answer_is_no_consent_and_is_counted_apart_from_refusals(tmp_path: Path) -> None:
+    trial = unanswered_trial(tmp_path / "trial", BY_CONSENT)
+    n_kept = N_PUPILS * N_SCHOOLS - N_REFUSED - 1
+    with Store.open_read(trial.paths.store / "trial.duckdb") as store:
+        assert [len(store.table(name)) for name in ("pupil", "status")] == [n_kept] * 2
+    asked = pd.read_csv(trial.paths.store / "open_questions.csv", dtype=str, encoding="utf-8-sig")
+    assert asked[["school_id", "column", "problem"]].to_numpy().tolist() == [
+        ["SI-01", "consent", "No answer on consent for 11 of the 12 pupils of the school 'SI-01'."]
+    ]
+    trial.balance()
+    assert n_analysed(trial.impact()) == [n_kept]
+    flow = pd.read_csv(trial.paths.results / "flow.csv", keep_default_na=False)
+    lost = flow[flow["step"] == "outcome_missing"].set_index("reason")["n_pupils"]
+    assert dict(lost) == {"consent refused": 1, "no answer on consent": N_REFUSED}
+    counts = flow[flow["arm"] != ""].groupby("step")[["n_schools", "n_pupils"]].sum()
+    assert list(counts.loc["baseline"]) == [N_SCHOOLS, N_PUPILS * N_SCHOOLS]
+    assert list(counts.loc["outcome_missing"] + counts.loc["analysed"]) == list(counts.loc["baseline"])
+    said = said_of_flow(trial)
+    assert "No answer on consent was given, which is no consent: 11 pupils in" in said
+    assert "In 1 school more than half of the pupils have no answer." in said
+    assert trial.export(country="SI").n_withheld == 2 * (N_REFUSED + 1)
+
+
+def test_pupils_without_an_answer_leave_in_no_file_where_refusing_pupils_do_not(tmp_path: Path) -> None:
+    trial = unanswered_trial(tmp_path / "trial", 'refusal = "aggregate_only"')
+    trial.balance()
+    assert n_analysed(trial.impact()) == [N_PUPILS * N_SCHOOLS]
+    made = trial.export(country="SI")
+    assert made.n_withheld == 2 * (N_REFUSED + 1)
+    assert len(pd.read_csv(made.folder / "status.csv")) == N_PUPILS * N_SCHOOLS - N_REFUSED - 1
+    assert "No answer on consent was given" in said_of_flow(trial)
+
+
+def test_a_missing_answer_is_no_objection_where_the_protocol_states_another_ground(tmp_path: Path) -> None:
+    text = 'legal_basis = "Public task, Article 6 (1) e"\nrefusal = "exclude"\nconsent_model = "opt_out"'
+    trial = unanswered_trial(tmp_path / "trial", text)
+    trial.balance()
+    assert n_analysed(trial.impact()) == [N_PUPILS * N_SCHOOLS - 1]
+    said = said_of_flow(trial)
+    assert "Consent was refused:" in said
+    assert "No answer on consent" not in said
+
+
+def test_a_file_without_any_answer_on_consent_keeps_its_pupils_out_and_asks_for_the_column(tmp_path: Path) -> None:
+    files = plain_files()
+    empty, absent = (f"before/pupil_{school}.csv" for school in school_ids()[:2])
+    files[empty] = files[empty].replace(";yes", ";")
+    files[absent] = files[absent].replace(";consent", "").replace(";yes", "")
+    trial = tiny_trial(tmp_path / "trial", protocol=f"{PROTOCOL}\n[privacy]\n{BY_CONSENT}\n", files=files)
+    trial.assign()
+    trial.collect()
+    asked = pd.read_csv(trial.paths.store / "open_questions.csv", dtype=str, encoding="utf-8-sig")
+    assert asked[["school_id", "column"]].to_numpy().tolist() == [["SI-01", "consent"], ["SI-02", "consent"]]
+    trial.balance()
+    assert n_analysed(trial.impact()) == [N_PUPILS * (N_SCHOOLS - 2)]
+
+
+def test_an_answer_that_cannot_be_read_keeps_the_pupil_out_and_is_asked_about(tmp_path: Path) -> None:
+    files = plain_files()
+    name = f"before/pupil_{school_ids()[0]}.csv"
+    files[name] = files[name].replace(";yes", ";perhaps", 1)
+    trial = tiny_trial(tmp_path / "trial", protocol=f"{PROTOCOL}\n[privacy]\n{BY_CONSENT}\n", files=files)
+    trial.collect()
+    asked = pd.read_csv(trial.paths.store / "open_questions.csv", dtype=str, encoding="utf-8-sig")
+    assert "yes nor no" in " ".join(asked["problem"])
+    with Store.open_read(trial.paths.store / "trial.duckdb") as store:
+        assert len(store.table("pupil")) == N_PUPILS * N_SCHOOLS - 1
+
+
+def test_a_pupil_without_an_answer_is_in_no_form_of_a_later_wave(tmp_path: Path) -> None:
+    trial = unanswered_trial(tmp_path / "trial", BY_CONSENT)
+    made = {path.stem: path for path in trial.forms(wave="after").workbooks}
+    cells = {
+        str(cell)
+        for sheet in openpyxl.load_workbook(made["SI-01"]).worksheets
+        for row in sheet.iter_rows(values_only=True)
+        for cell in row
+    }
+    assert [pupil in cells for pupil in pupil_ids("SI-01")] == [False] * N_REFUSED + [True]

@@ -373,6 +373,10 @@ TABLES = {
         put("privacy.consent", "agreed"),
         (own(field("agreed", "yes_no")), put("privacy.consent", "consent"), put("privacy", {})),
     ),
+    "silence without a ground": Scenario(
+        put("privacy.consent_model", "opt_out"),
+        (put("privacy.legal_basis", "Public task, Article 6 (1) e GDPR"), put("privacy.consent_model", "opt_in")),
+    ),
     "consent as text": Scenario(own(field("consent")), (own(field("consent", "yes_no")),)),
     "wave of a measure without": Scenario(
         put("covariates.0.wave", "baseline"),
