@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from data_schema.errors import ProtocolError
+from data_schema.errors import ProtocolError, StorageError
 from evaluation.frozen_plan import FROZEN
 from evaluation.protocol_reader import read_protocol
 from evaluation.provenance import outputs_hash, sha256_of_file
@@ -143,10 +143,10 @@ def folder_hashes(trial: Trial) -> dict[str, str]:
     """Return the hashes of what the log tells of, as it is in the folder now; "" for what is not there."""
     paths = trial.paths
     return {
-        "protocol_sha256": sha256_of_file(paths.plan / FROZEN),
+        "protocol_sha256": _file(paths.plan / FROZEN),
         "allocation_sha256": _json(paths.allocation / RECORD, "allocation_sha256"),
         "data_sha256": _json(paths.store / CONTENT, "sha256"),
-        "estimates_sha256": sha256_of_file(paths.results / ESTIMATES),
+        "estimates_sha256": _file(paths.results / ESTIMATES),
         "results_sha256": outputs_hash(paths.results),
         "documents_sha256": outputs_hash(paths.reports),
         "site_sha256": outputs_hash(paths.site),
@@ -166,13 +166,21 @@ def _gone(what: str, found: str, last: LogEntry | None) -> Iterator[str]:
         yield f"{what} that line {last.sequence} of {LOG} names ({last.event}, {last.time}) is gone."
 
 
+def _file(path: Path) -> str:
+    """Return the hash of a file; "" where there is none, "unreadable" where the system refuses to read it."""
+    try:
+        return sha256_of_file(path)
+    except StorageError:
+        return "unreadable"
+
+
 def _json(path: Path, name: str) -> str:
     """Return a text of a JSON file; "" where there is no such file, "unreadable" where it cannot be read."""
     try:
         return str(json.loads(path.read_bytes())[name])
     except FileNotFoundError:
         return ""
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "unreadable"
 
 

@@ -6,7 +6,6 @@ import json
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from data_schema.errors import DataError
 from evaluation.data_products import Written, stored_tables, written
 from evaluation.mode import marked
 from evaluation.provenance import whole_folder
@@ -189,9 +188,9 @@ def returns_of(trial: Trial) -> Returns:
 def _read(trial: Trial, name: str) -> pd.DataFrame:
     import pandas as pd
 
-    path = trial.paths.store / name
-    if not path.exists():
-        raise DataError("store/", "nothing has been collected.", "Run `crocoos collect` first.")
+    from evaluation.stages.collect import collected_file
+
+    path = collected_file(trial, name)
     header = pd.read_csv(path, encoding="utf-8-sig", nrows=0).columns
     counted = ("n_", "share_")
     types = {one: "str" for one in header if not one.startswith(counted) and one not in _COUNTS}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from data_schema.decisions import Decisions
     from evaluation.trial import Trial
+    from randomisation.log import LogEntry
 
 DECISIONS = (Event.FILE_WITHDRAWN, Event.FILE_RESTORED, Event.WAVE_FROZEN, Event.WAVE_THAWED)
 """What the log calls them."""
@@ -162,8 +163,17 @@ def thaw(trial: Trial, *, wave: str, reason: str) -> None:
 
 def frozen_waves(trial: Trial) -> dict[str, FrozenWave]:
     """Return the waves that are frozen now."""
+    return decided_in(trial.log().checked())[0]
+
+
+def decided_in(entries: Sequence[LogEntry]) -> tuple[dict[str, FrozenWave], dict[str, tuple[str, str]]]:
+    """Return the waves that are frozen after some lines, and the files that are withdrawn; see `_withdrawals`."""
+    return _frozen_in(entries), _withdrawn_in(entries)
+
+
+def _frozen_in(entries: Sequence[LogEntry]) -> dict[str, FrozenWave]:
     found: dict[str, FrozenWave] = {}
-    for entry in trial.log().checked():
+    for entry in entries:
         detail = entry.detail
         if entry.event == Event.WAVE_FROZEN:
             found[detail["wave"]] = FrozenWave(
@@ -180,8 +190,12 @@ def frozen_waves(trial: Trial) -> dict[str, FrozenWave]:
 
 def _withdrawals(trial: Trial) -> dict[str, tuple[str, str]]:
     """Return the files that are withdrawn now, with the hash of their content and the file in their place."""
+    return decided_in(trial.log().checked())[1]
+
+
+def _withdrawn_in(entries: Sequence[LogEntry]) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
-    for entry in trial.log().checked():
+    for entry in entries:
         if entry.event == Event.FILE_WITHDRAWN:
             found[entry.detail["file"]] = (entry.detail["sha256"], entry.detail["superseded_by"])
         elif entry.event == Event.FILE_RESTORED:

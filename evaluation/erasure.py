@@ -155,15 +155,11 @@ def _certificate_of(mark: str) -> str:
 
 def _found(trial: Trial, pseudonym: str) -> _Begun:
     """Return the rows of a pupil in the store, and the files that they come from."""
-    from data_schema.store import Store
-    from evaluation.stages.collect import STORE
+    from evaluation.stages.collect import opened_store
 
-    path = trial.paths.store / STORE
-    if not path.exists():
-        raise DataError("store/", "nothing has been collected.", "Run `crocoos collect` first.")
     rows: dict[str, int] = {}
     files: set[str] = set()
-    with Store.open_read(path) as store:
+    with opened_store(trial) as store:
         for table in store.tables:
             frame = store.table(table)
             mine = frame.loc[frame["pupil_id"] == pseudonym] if "pupil_id" in frame else frame.head(0)

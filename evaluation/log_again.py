@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from data_schema.errors import ProtocolError
-from data_schema.files import write_whole
+from data_schema.errors import CrocoosError, ProtocolError
 from evaluation.claims import folder_hashes
+from evaluation.decisions import decided_in
 from evaluation.mode import PRACTICE, REAL
 from evaluation.stages.assign import read_allocation_record
+from evaluation.stages.collect import opened_store
 from evaluation.stages.later import later_steps
-from evaluation.trial_log import LOG, Event, write_first
+from evaluation.trial_log import FROZEN_NO_MORE, LOG, WITHDRAWN_NO_MORE, Event, write_first
 
 if TYPE_CHECKING:
     from evaluation.trial import Trial
@@ -22,7 +23,8 @@ def begin_again(trial: Trial, *, reason: str) -> LogEntry:
     """Begin a log again that is missing or damaged; every document will say that the earlier one is lost.
 
     What was drawn stays as it is. Waves are not frozen any more and files that were withdrawn are not, since nothing is
-    left that says so. A damaged log is kept beside the new one.
+    left that says why; the line names those that the store and what can be read of the old log tell of. A damaged log
+    is kept beside the new one.
 
     Parameters
     ----------
@@ -51,15 +53,30 @@ def begin_again(trial: Trial, *, reason: str) -> LogEntry:
         **named,
         **(record.facts if record is not None else {}),
         "later": json.dumps(steps),
+        **_not_held(trial),
     }
     if trial.paths.log.exists():
         detail["kept"] = _keep(trial)
     return write_first(trial, Event.BEGUN_AGAIN, detail)
 
 
+def _not_held(trial: Trial) -> dict[str, str]:
+    """Return which waves and files the lost log kept as they were, as far as anything tells; nothing where none."""
+    waves, files = decided_in(trial.log().entries)
+    try:
+        with opened_store(trial) as store:
+            facts = store.facts()
+    except CrocoosError:
+        facts = {}
+    frozen = sorted({*waves, *(str(one["wave"]) for one in json.loads(facts.get("frozen", "[]")))})
+    withdrawn = sorted({*files, *json.loads(facts.get("withdrawn", "[]"))})
+    named = {FROZEN_NO_MORE: "; ".join(frozen), WITHDRAWN_NO_MORE: "; ".join(withdrawn)}
+    return {name: text for name, text in named.items() if text}
+
+
 def _keep(trial: Trial) -> str:
     """Keep a damaged log beside the new one; return the name of its file."""
     root = trial.paths.root
     name = f"log.damaged_{len(list(root.glob('log.damaged_*.jsonl'))) + 1}.jsonl"
-    write_whole(root / name, trial.paths.log.read_bytes())
+    trial.paths.log.rename(root / name)
     return name

@@ -99,7 +99,7 @@ def read_record(folder: Path) -> StageRecord | None:
     try:
         values = json.loads((folder / RECORD).read_bytes())
         return StageRecord(**{name: values[name] for name in ("stage", "version", "inputs", "outputs")})
-    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -1,13 +1,13 @@
 """The trial's log: one file to which lines are only added, each with the hash of the line before.
 
 What a line announces becomes visible after the line is on the disk (`announced`): whatever happens to a run, nothing
-has been frozen, drawn, taken in or estimated without a trace. An absent log is not an empty one: where folders are
-there that it should name, it is missing, and nothing is added to it or decided without it.
+has been frozen, drawn, taken in or estimated without a trace. An absent log is not an empty one: where anything is
+there that comes after a line of it, it is missing, and nothing is added to it or decided without it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -50,8 +50,18 @@ class Event(StrEnum):
 DRAWS = (Event.DRAWN, Event.ADOPTED)
 """What the log calls a first draw, made here or elsewhere."""
 
-NAMED = ("plan", "allocation", "store", "results", "decisions.jsonl", "balance", "output/reports", "output/site")
-"""What the log tells of: where one of them is there and the log is not, the log is missing."""
+NAMED = (
+    *("plan", "allocation", "store", "results", "decisions.jsonl", "balance"),
+    *("private/pseudonym.key", "private/key_table.age", "private/recipient.txt", "private/identity.txt"),
+    *("private/identity.age", "private/erased.json"),
+)
+"""What is there only after a line of the log: where one of them is there and the log is not, the log is missing."""
+
+BEFORE_ANY_LINE = ("power", "forms")
+"""What can be in output/ though nothing has happened yet; whatever else is there was made from what has."""
+
+FROZEN_NO_MORE, WITHDRAWN_NO_MORE = "waves_frozen_no_more", "files_withdrawn_no_more"
+"""Facts of the first line of a log that was begun again: what the lost one had decided, divided by semicolons."""
 
 LogState = Literal["whole", "begun_again", "empty", "missing", "broken"]
 
@@ -137,17 +147,33 @@ def read_log(root: Path) -> TrialLog:
         content = path.read_bytes()
     except FileNotFoundError:
         return _absent(root)
+    except IsADirectoryError:
+        return TrialLog(state="broken", problems=("a folder stands in its place.",))
     except OSError as error:
         raise storage_error(path, error) from error
     return _read(content)
 
 
 def _absent(root: Path) -> TrialLog:
-    left = [name for name in NAMED if (root / name).exists()]
+    left = next(_left(root), "")
     if not left:
         return TrialLog(state="empty")
-    problem = f"the log is missing, though {left[0]} is there: nothing shows what happened when."
+    problem = f"the log is missing, though {left} is there: nothing shows what happened when."
     return TrialLog(state="missing", problems=(problem,))
+
+
+def _left(root: Path) -> Iterator[str]:
+    """Yield what is there only after something has happened in the trial."""
+    from data_schema.queries import is_query_workbook
+
+    yield from (name for name in NAMED if (root / name).exists())
+    written = sorted((root / "output").glob("[!.]*"))
+    yield from (f"output/{path.name}" for path in written if path.name not in BEFORE_ANY_LINE)
+    yield from (path.name for path in sorted(root.glob("log.damaged_*.jsonl")))
+    # Questions to schools are made by intake: where an answer lies, data have been taken in.
+    for path in sorted((root / "inbox").rglob("*")):
+        if path.suffix.casefold() in (".xlsx", ".ods") and path.is_file() and is_query_workbook(path.read_bytes()):
+            yield path.relative_to(root).as_posix()
 
 
 def _read(content: bytes) -> TrialLog:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import click
 
 from evaluation.cli.console import Console, count, table
 from evaluation.cli.folder import open_trial, trial_folder
+from evaluation.trial_log import FROZEN_NO_MORE, WITHDRAWN_NO_MORE
 
 if TYPE_CHECKING:
     from evaluation.trial_log import TrialLog
@@ -26,6 +28,8 @@ SHOWN = (
     "chosen",
     "certificate",
     "reason",
+    FROZEN_NO_MORE,
+    WITHDRAWN_NO_MORE,
 )
 """Facts of an entry that are shown as they are."""
 
@@ -58,9 +62,27 @@ def log(folder: Path, *, as_json: bool, begin_again: bool, reason: str) -> None:
         "last_sha256": found.last_sha256,
         "entries": [_values(entry) for entry in found.entries],
     }
-    Console(as_json=as_json).answer(values, "\n".join(_lines(found)))
+    lines = [*_lines(found), *(_to_decide_again(found.entries[0]) if begin_again else ())]
+    Console(as_json=as_json).answer(values, "\n".join(lines))
     if not found.is_usable:
         raise SystemExit(1)
+
+
+def _to_decide_again(first: LogEntry) -> list[str]:
+    """Say what holds no more since the log was begun again, and how to decide it again."""
+    waves = [name for name in first.detail.get(FROZEN_NO_MORE, "").split("; ") if name]
+    files = [name for name in first.detail.get(WITHDRAWN_NO_MORE, "").split("; ") if name]
+    lines = [
+        f"inbox/{file} is not withdrawn any more. To withdraw it again: "
+        f"`crocoos withdraw {shlex.quote(file)} --reason TEXT`."
+        for file in files
+    ]
+    lines += [
+        f"The wave '{wave}' is not frozen any more. To freeze it again: `crocoos collect`, then "
+        f"`crocoos freeze {wave}`."
+        for wave in waves
+    ]
+    return lines or ["No wave was frozen and no file withdrawn, as far as the folder tells."]
 
 
 def _values(entry: LogEntry) -> dict[str, object]:
@@ -76,8 +98,12 @@ def _lines(found: TrialLog) -> list[str]:
         day = entry.time[:10]
         lines += [f"  {row}", *_facts(entry)]
     problems = [f"Problem: {problem}" for problem in found.problems]
-    if found.state in ("whole", "begun_again"):
-        problems = [f"{count(len(found.entries), 'line', 'lines')}, unbroken. Hash of the last one:", found.last_sha256]
+    n_lines = count(len(found.entries), "line", "lines")
+    if found.state == "whole":
+        problems = [f"{n_lines}, unbroken. Hash of the last one:", found.last_sha256]
+    elif found.state == "begun_again":
+        since = f"{n_lines} since the log was begun again; the earlier log is lost, and what was in it is not known."
+        problems = [since, "Hash of the last one:", found.last_sha256]
     return [*lines, *(problems or ["Nothing has happened yet."])]
 
 

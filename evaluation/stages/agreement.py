@@ -87,13 +87,11 @@ def checked_record(trial: Trial) -> AllocationRecord:
     StaleError
         When no draw has been made, or the protocol's design or the list of schools says something else.
     """
-    from evaluation.stages.assign import read_allocation_record
+    from evaluation.stages.assign import drawn_record
     from evaluation.stages.later import later_steps
     from randomisation.record import compare_schools
 
-    record = read_allocation_record(trial)
-    if record is None:
-        raise StaleError("allocation", "the schools have not been drawn.", "Run `crocoos assign` first.")
+    record = drawn_record(trial)
     problems = [*design_problems(record, trial.protocol), *school_problems(trial, record)]
     for step in later_steps(trial):
         if step.late is not None:

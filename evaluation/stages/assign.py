@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from data_schema.errors import CrocoosError, DataError, DesignError, StaleError
+from data_schema.files import storage_error
 from evaluation.provenance import read_record, sha256, stage_folder
 from evaluation.specifications import design_of
 from evaluation.stages import inputs_of
@@ -226,9 +227,30 @@ def read_allocation_record(trial: Trial) -> AllocationRecord | None:
     if not path.exists():
         return None
     try:
-        return AllocationRecord.from_dict(json.loads(path.read_bytes()))
+        values = json.loads(path.read_bytes())
+        if not isinstance(values, Mapping):
+            raise _damaged(f"allocation/{RECORD}")
+        return AllocationRecord.from_dict(values)
+    except OSError as error:
+        raise storage_error(path, error) from error
     except (ValueError, KeyError, TypeError) as error:
         raise _damaged(f"allocation/{RECORD}") from error
+
+
+def drawn_record(trial: Trial) -> AllocationRecord:
+    """Return the record of the draw.
+
+    Raises
+    ------
+    StaleError
+        When no draw has been made.
+    DesignError
+        When the record cannot be read.
+    """
+    record = read_allocation_record(trial)
+    if record is None:
+        raise StaleError("allocation", "the schools have not been drawn.", "Run `crocoos assign` first.")
+    return record
 
 
 def _damaged(place: str) -> DesignError:
@@ -250,6 +272,8 @@ def allocation_frame(trial: Trial) -> pd.DataFrame:
 def verify(trial: Trial) -> Verification:
     """Draw again from the record and the frame, and check the table and the log's chain against the record.
 
+    What cannot be read, or is gone though a draw was made, is a problem like any other.
+
     Raises
     ------
     StaleError
@@ -258,14 +282,17 @@ def verify(trial: Trial) -> Verification:
     from randomisation.record import Verification
     from randomisation.record import verify as verify_record
 
-    record = read_allocation_record(trial)
-    if record is None:
-        raise StaleError("allocation", "the schools have not been drawn.", "Run `crocoos assign` first.")
     log = trial.log()
     try:
+        record = drawn_record(trial)
         steps, schools = later_steps(trial), drawn_from(trial)
+    except StaleError:
+        if not (_last_draw(log.entries) or (trial.paths.allocation / ALLOCATION).exists()):
+            raise
+        gone = f"allocation/{RECORD} is gone, though schools were drawn. Bring it back from a copy."
+        return Verification(ok=False, problems=(gone, *(f"{LOG}: {problem}" for problem in log.problems)))
     except CrocoosError as error:
-        return Verification(ok=False, problems=(str(error),))
+        return Verification(ok=False, problems=(str(error), *(f"{LOG}: {problem}" for problem in log.problems)))
     found = verify_record(record, schools)
     problems = [*found.problems, *design_problems(record, trial.protocol)]
     problems += [*_table_problems(trial), *(f"{LOG}: {problem}" for problem in log.problems)]
@@ -307,7 +334,7 @@ def _changed_files(trial: Trial) -> list[str]:
         return ["allocation/stage.json is missing or damaged."]
     wrong = []
     for name, digest in stage.outputs.items():
-        content = (folder / name).read_bytes() if (folder / name).exists() else b""
+        content = (folder / name).read_bytes() if (folder / name).is_file() else b""
         if digest not in (sha256(content), sha256(content.replace(b"\r\n", b"\n"))):
             wrong.append(f"allocation/{name} is not as it was written.")
     return wrong
@@ -352,9 +379,7 @@ def places_of(trial: Trial, steps: Sequence[Later]) -> dict[str, Place]:
     """Return every school that takes part with its place in the draws, sorted by school."""
     from randomisation.record import stratum_labels
 
-    record = read_allocation_record(trial)
-    if record is None:
-        raise StaleError("allocation", "the schools have not been drawn.", "Run `crocoos assign` first.")
+    record = drawn_record(trial)
     return participants(record, steps, stratum_labels(record))
 
 
@@ -367,6 +392,6 @@ def _table_problems(trial: Trial) -> list[str]:
         return [f"{ALLOCATION} is missing."]
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError):
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError):
         return [f"{ALLOCATION} cannot be read."]
     return table_problems(ALLOCATION, frame, current_allocation(trial, later_steps(trial)))

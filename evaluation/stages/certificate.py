@@ -6,12 +6,11 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from data_schema.errors import StaleError
 from evaluation.frame import eligible
 from evaluation.mode import marked
 from evaluation.specifications import design_of, tables_of
 from evaluation.stages.agreement import refuse_disagreement
-from evaluation.stages.assign import ALLOCATION, RECORD, allocation_frame, read_allocation_record, verify
+from evaluation.stages.assign import ALLOCATION, RECORD, allocation_frame, drawn_record, verify
 from evaluation.stages.later import later_entries, later_steps
 from evaluation.trial_log import DRAWS, LOG, Event
 from evaluation.units import drawn_from, draws_classes
@@ -75,9 +74,7 @@ def draw_facts(trial: Trial) -> DrawFacts:
     """
     from reports.sections.certificate import DrawFacts
 
-    record = read_allocation_record(trial)
-    if record is None:
-        raise StaleError("allocation", "the schools have not been drawn.", "Run `crocoos assign` first.")
+    record = drawn_record(trial)
     log = trial.log().entries
     draws = [entry for entry in log if entry.event in DRAWS]
     committed = draws[-1].detail.get("commitment_sha256", "") if draws else ""

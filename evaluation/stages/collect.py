@@ -20,7 +20,7 @@ from evaluation.consent import by_consent, needs_answer
 from evaluation.decisions import checked_waves, decisions_of, frozen_waves
 from evaluation.erasure import announce_erasures, tombstones_of
 from evaluation.frame import eligible
-from evaluation.mode import mark_of
+from evaluation.mode import mark_of, write_created
 from evaluation.provenance import stage_folder
 from evaluation.specifications import inbox_rules_of, lists_of_pupils, needed_fields, tables_of
 from evaluation.stages import inputs_of
@@ -97,6 +97,9 @@ def collect(trial: Trial) -> Collected:
     inputs = inputs_of(trial, "collect")
     intake = taken_in(trial)
     tables = tables_of(trial.protocol)
+    if trial.log().state == "empty":
+        # Before anything of the trial is anywhere, so that a log that is gone is missed however little is left.
+        write_created(trial, practice=trial.is_practice, detail={})
     key = trial_key(trial.paths.private)
     pseudonymous, key_table = pseudonymised(intake.frames, key=key, tables=tables)
     waves = checked_waves(trial, pseudonymous)
@@ -124,6 +127,7 @@ def collect(trial: Trial) -> Collected:
                 "erased": erased.counts.to_json(orient="records"),
                 "refused": counts.refused.to_json(orient="records"),
                 "unanswered": counts.unanswered.to_json(orient="records"),
+                "withdrawn": json.dumps(sorted(decisions_of(trial).withdrawn)),
                 "frozen": json.dumps([one.to_dict() for one in frozen_waves(trial).values()]),
             },
             answers=intake.answers,
@@ -319,11 +323,22 @@ def opened_store(trial: Trial) -> Iterator[Store]:
     """
     from data_schema.store import Store
 
-    path = trial.paths.store / STORE
+    with Store.open_read(collected_file(trial, STORE)) as store:
+        yield store
+
+
+def collected_file(trial: Trial, name: str) -> Path:
+    """Return where a file of the store is.
+
+    Raises
+    ------
+    DataError
+        When nothing has been collected.
+    """
+    path = trial.paths.store / name
     if not path.exists():
         raise DataError("store/", "nothing has been collected.", "Run `crocoos collect` first.")
-    with Store.open_read(path) as store:
-        yield store
+    return path
 
 
 def stored_frames(trial: Trial, wanted: Mapping[tuple[str, str], object]) -> dict[tuple[str, str], pd.DataFrame]:

@@ -90,13 +90,13 @@ def _read_step(trial: Trial, number: int, path: Path) -> Later:
     from randomisation.later import FORMAT, Replacement
     from randomisation.record import AllocationRecord
 
-    content = path.read_bytes()
     try:
+        content = path.read_bytes()
         values = json.loads(content)
         replaces = values["format"] == FORMAT
         late = None if replaces else AllocationRecord.from_dict(values)
         replacement = Replacement.from_dict(values) if replaces else None
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise DesignError(
             f"allocation/{path.name}", "it cannot be read; it was damaged or edited.", "Bring it back from a copy."
         ) from error
@@ -264,13 +264,11 @@ def replace(trial: Trial, school: str, *, seed: str, reason: str) -> Replacement
 
 def _ready(trial: Trial) -> AllocationRecord:
     """Return the first draw's record of a trial whose draw holds."""
-    from evaluation.stages.assign import read_allocation_record, verify
+    from evaluation.stages.assign import drawn_record, verify
     from evaluation.stages.commit import pending
 
     refuse_classes(trial, "late schools and reserves")
-    record = read_allocation_record(trial)
-    if record is None:
-        raise StaleError("allocation", "the schools have not been drawn.", "Run `crocoos assign` first.")
+    record = drawn_record(trial)
     if pending(trial.log().checked()) is not None:
         raise DesignError(
             "allocation",
