@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from evaluation.data_products import Written, stored_tables, written
-from evaluation.mode import marked
+from evaluation.mode import marked, marked_values
 from evaluation.provenance import whole_folder
 from evaluation.specifications import tables_of
 
@@ -112,7 +112,7 @@ def describe(
         document = Document(blocks=codebook_page(book, language), practice=trial.is_practice)
         write_html(document, folder / _page("codebook", country, language), language=language)
     for name, table in tables.items():
-        content = json.dumps(table_schema(table), indent=2, ensure_ascii=False) + "\n"
+        content = json.dumps(marked_values(trial, table_schema(table)), indent=2, ensure_ascii=False) + "\n"
         (folder / f"{name}.schema.json").write_bytes(content.encode())
 
 

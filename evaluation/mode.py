@@ -69,6 +69,19 @@ def marked(trial: Trial, frame: pd.DataFrame) -> pd.DataFrame:
     return made
 
 
+def marked_picture(trial: Trial, svg: str) -> str:
+    """Return a picture that stands alone; that of a practice trial has the mark across it."""
+    from reports.writers.practice import practice_words
+
+    language = trial.protocol.reports.languages[0]
+    return practice_words(language).on_picture(svg) if trial.is_practice else svg
+
+
+def marked_values(trial: Trial, values: Mapping[str, object]) -> Mapping[str, object]:
+    """Return what is written as JSON; that of a practice trial says first that it is simulated."""
+    return {COLUMN: mark_of(trial, "en"), **values} if trial.is_practice else values
+
+
 def mark_of(trial: Trial, language: str) -> str:
     """Return the few words that a form of a practice trial carries in a language; "" for a real trial."""
     from reports.writers.practice import practice_words

@@ -59,6 +59,7 @@ def run_notebook(
     *,
     parameters: Mapping[str, str],
     working_folder: Path | None = None,
+    notice: str = "",
     limit_seconds: float = 900.0,
     process: Literal["automatic", "fork", "new"] = "automatic",
 ) -> None:
@@ -77,6 +78,8 @@ def run_notebook(
         Values for the template's parameters. Those not named keep the template's value.
     working_folder
         Where the cells run, so that relative paths in ``parameters`` start there; this process's own when None.
+    notice
+        Text (Markdown) of a cell above all others; none when empty.
     limit_seconds
         A run that takes longer is stopped.
     process
@@ -97,6 +100,8 @@ def run_notebook(
         raise ReportError(str(working_folder), "there is no such folder to run the notebook in.", "Check the path.")
     notebook = read_notebook(template)
     _check_parameters(template, notebook, parameters)
+    if notice:
+        notebook.cells.insert(0, _text_cell(notice))
     request = {
         "template": notebook_text(notebook),
         "parameters": dict(parameters),
@@ -118,6 +123,13 @@ def run_notebook(
             raise error
         raise ReportError(place, answer.error, "Mend what the cell says and run the report again.")
     write_whole(output, answer.notebook.encode("utf-8"))
+
+
+def _text_cell(text: str) -> NotebookNode:
+    import nbformat.v4
+
+    new_cell: Callable[..., NotebookNode] = nbformat.v4.new_markdown_cell  # nbformat's functions are untyped
+    return new_cell(text, id="notice")
 
 
 def _may_fork() -> bool:

@@ -55,11 +55,15 @@ class SiteDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
-    """A file that readers may take: its name in words, where it lies now, and what is in it."""
+    """A file that readers may take: its name in words, where it lies now, and what is in it.
+
+    ``heading`` is put before the content of a text, such as that the data are simulated.
+    """
 
     label: str
     path: Path
     description: str = ""
+    heading: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,11 +139,12 @@ def _files(site: Site) -> dict[str, bytes]:
         files[f"documents/{document.html.name}"] = page.encode("utf-8")
         files[f"documents/{document.pdf.name}"] = _read(document.pdf)
     for download in site.downloads:
-        files[f"downloads/{download.path.name}"] = _read(download.path)
+        files[f"downloads/{download.path.name}"] = download.heading.encode("utf-8") + _read(download.path)
     sizes = {name: len(content) for name, content in files.items()}
     files |= {name: page.encode("utf-8") for name, page in pages.all(sizes).items()}
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
-    return files | {_MANIFEST: (json.dumps({"files": hashes}, indent=1) + "\n").encode("utf-8")}
+    listed = ({"simulated": practice_words("en").mark} if site.practice else {}) | {"files": hashes}
+    return files | {_MANIFEST: (json.dumps(listed, indent=1) + "\n").encode("utf-8")}
 
 
 def _check_names(names: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from evaluation.comparison import primary_comparison
 from evaluation.equivalence import variable_of
 from evaluation.frame import eligible
+from evaluation.mode import marked_picture
 from evaluation.provenance import stage_folder
 from evaluation.specifications import population_place, tables_of
 from evaluation.stages import inputs_of, require
@@ -141,7 +142,9 @@ def _draw(evidence: Evidence, strata: pd.DataFrame | None, trial: Trial, folder:
             figures[BALANCE_MAP] = balance_map(strata, language, arm=arm, reference=reference)
         for name, figure in figures.items():
             if figure is not None:
-                (folder / f"{name}{ending}.svg").write_text(figure.svg, encoding="utf-8", newline="\n")
+                (folder / f"{name}{ending}.svg").write_text(
+                    marked_picture(trial, figure.svg), encoding="utf-8", newline="\n"
+                )
 
 
 def without_few(table: pd.DataFrame, pupils: pd.DataFrame, *, threshold: int) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, EstimationError
 from evaluation.frame import eligible
-from evaluation.mode import marked
+from evaluation.mode import marked, marked_picture, marked_values
 from evaluation.power_assumptions import Assumptions, check_iccs, icc_label, mean_icc, pupil_counts
 from evaluation.specifications import design_of
 from evaluation.units import refuse_classes
@@ -362,14 +362,14 @@ def _write(trial: Trial, found: PowerStatement, sizes: list[SchoolTrial], outcom
     curves = _schools_curves(sizes, assumed, outcome)
     if curves:
         figure = mdes_plot(curves, text, n_schools=found.n_schools, scale=scale, unit=unit)
-        write_whole(found.folder / BY_SCHOOLS, figure.svg.encode())
+        write_whole(found.folder / BY_SCHOOLS, marked_picture(trial, figure.svg).encode())
     curves = _effect_curves(sizes, assumed, outcome)
     figure = power_plot(curves, text, target=assumed.power, scale=scale, unit=unit)
-    write_whole(found.folder / BY_EFFECT, figure.svg.encode())
+    write_whole(found.folder / BY_EFFECT, marked_picture(trial, figure.svg).encode())
     # What an earlier call simulated may rest on other assumptions than the table beside it.
     (found.folder / SIMULATED).unlink(missing_ok=True)
     if found.simulated is not None:
-        values = found.stated() | found.simulation()
+        values = marked_values(trial, found.stated() | found.simulation())
         write_whole(found.folder / SIMULATED, (json.dumps(values, indent=2, sort_keys=True) + "\n").encode())
 
 

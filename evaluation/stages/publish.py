@@ -76,7 +76,9 @@ def _document(trial: Trial, item: ReportFile) -> SiteDocument:
 def downloads(trial: Trial) -> tuple[Download, ...]:
     """Return what the site offers to download: nothing about a single pupil or school, but the draw's own record."""
     from reports.site import Download
+    from reports.writers.practice import practice_words
 
+    heading = practice_words(trial.protocol.reports.languages[0]).comment() if trial.is_practice else ""
     return (
         Download(
             label="Estimates",
@@ -87,5 +89,6 @@ def downloads(trial: Trial) -> tuple[Download, ...]:
             label="Protocol",
             path=trial.paths.protocol,
             description="What was planned, in the form that the toolkit runs (TOML).",
+            heading=heading,
         ),
     )

@@ -109,6 +109,7 @@ def _write_estimates(trial: Trial, path: Path) -> None:
 def _make(trial: Trial, document: ReportFile, folder: Path) -> None:
     from reports.documents import read_document, write_html, write_pdf
     from reports.execution import run_notebook
+    from reports.writers.practice import practice_words
 
     notebook = (folder / f"{document.stem}.ipynb").resolve()
     with as_file(files("notebooks") / "templates" / f"{document.template}.ipynb") as template:
@@ -117,6 +118,7 @@ def _make(trial: Trial, document: ReportFile, folder: Path) -> None:
             notebook,
             parameters={"folder": ".", "country": document.country, "language": document.language},
             working_folder=trial.paths.root,
+            notice=practice_words(document.language).markdown() if trial.is_practice else "",
         )
     made = read_document(notebook, practice=trial.is_practice)
     write_html(made, notebook.with_suffix(".html"), language=document.language)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from html import escape
 from urllib.parse import quote
@@ -36,6 +37,27 @@ class PracticeWords:
             f'<aside class="practice-notice" aria-label="{escape(self.mark)}">'
             f"<p><strong>{escape(self.mark)}.</strong> {escape(self.notice)}</p></aside>"
         )
+
+    def on_picture(self, svg: str) -> str:
+        """Return a picture (SVG) with the mark across it, for one that stands alone."""
+        box = re.search(r'viewBox="[\d.-]+ [\d.-]+ ([\d.]+) ([\d.]+)"', svg)
+        width, height = (float(box[1]), float(box[2])) if box else _TILE
+        middle = f"{width / 2:.0f} {height / 2:.0f}"
+        mark = (
+            f'<text x="{width / 2:.0f}" y="{height / 2:.0f}" text-anchor="middle" font-family="sans-serif" '
+            f'font-size="{width / 22:.0f}" fill="#4a3000" fill-opacity="0.2" transform="rotate(-18 {middle})">'
+            f"{escape(self.mark)}</text>\n"
+        )
+        at = svg.rindex("</svg>")
+        return f"{svg[:at]}{mark}{svg[at:]}"
+
+    def markdown(self) -> str:
+        """Return the first cell of a notebook."""
+        return f"> **{self.mark}.** {self.notice}"
+
+    def comment(self) -> str:
+        """Return the line above a text file in which lines with a number sign are remarks."""
+        return f"# {self.mark}. {self.notice}\n\n"
 
     def style(self) -> str:
         """Return the rules that set the mark behind the text of an HTML page, and above each printed one."""

@@ -8,6 +8,7 @@ import shlex
 import shutil
 from io import BytesIO
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pandas as pd
 import pytest
@@ -18,12 +19,14 @@ from data_schema.language import LANGUAGES, Catalogue, Language
 from data_schema.queries import query_workbook
 from evaluation.cli.main import crocoos
 from evaluation.mode import COLUMN, created_as
+from evaluation.protocol_reader import load_toml
 from evaluation.rehearsal.rehearse import rehearse
 from evaluation.scaffold import init
 from evaluation.trial import Trial
 from evaluation.trial_log import read_log
 from reports.writers.practice import practice_words
 from tests.support.protocols import CROCOOS, MINIMAL
+from tests.support.tiny import tiny_trial
 from tests.support.trials import clock
 
 MARK, NOTICE = "Practice: simulated data", "Its data are simulated"
@@ -196,6 +199,53 @@ def test_pages_and_tables_about_the_data_say_that_they_are_simulated(practice: T
         frame = pd.read_csv(table, dtype=str)
         assert frame.columns[0] == COLUMN, table
         assert frame[COLUMN].eq("yes").all()
+
+
+TEXTS = {".csv", ".html", ".ipynb", ".json", ".svg", ".toml", ".txt"}
+"""Kinds of files that a person reads as text; fonts, styles and licences are the same for every site."""
+
+
+@pytest.mark.slow
+def test_every_text_that_a_practice_trial_puts_out_says_that_it_is_simulated(practice: Trial, tmp_path: Path) -> None:
+    shutil.copytree(practice.paths.root, tmp_path / "trial")
+    trial = Trial(tmp_path / "trial", clock=clock)
+    trial.impact()
+    trial.report()
+    trial.publish()
+    trial.certificate()
+    trial.codebook()
+    trial.returns()
+    trial.checks()
+    trial.export(country="SI")
+    answer = run("power", str(trial.folder), "--pupils-per-school", "25", "--simulate", "20")
+    assert answer.exit_code == 0, answer.output
+    written = [path for path in (trial.paths.root / "output").rglob("*") if path.suffix in TEXTS]
+    written += sorted(trial.paths.balance.glob("*.svg"))
+    assert {path.suffix for path in written} == TEXTS
+    for path in written:
+        text = path.read_text(encoding="utf-8")
+        if path.name == "stage.json":
+            assert "practice" in json.loads(text)["inputs"], path
+        else:
+            assert re.search(r"simul|симул", text), path
+    # A mark changes nothing of what is read by programs.
+    site = trial.paths.site
+    assert load_toml(site / "downloads" / "trial.toml") == load_toml(trial.paths.protocol)
+    for path in written:
+        if path.suffix == ".svg":
+            assert MARK in " ".join(ET.parse(path).getroot().itertext()), path  # noqa: S314 -- our own
+    notebook = json.loads((trial.paths.reports / "evidence_summary.en.ipynb").read_text(encoding="utf-8"))
+    assert MARK in "".join(notebook["cells"][0]["source"])
+
+
+def test_nothing_of_a_real_trial_is_said_to_be_simulated(tmp_path: Path) -> None:
+    trial = tiny_trial(tmp_path / "trial")
+    trial.assign()
+    trial.collect()
+    trial.balance()
+    trial.codebook()
+    for path in [*trial.paths.balance.glob("*.svg"), *(trial.paths.root / "output").rglob("*.json")]:
+        assert "simul" not in path.read_text(encoding="utf-8"), path
 
 
 def test_forms_and_questions_of_a_practice_trial_say_that_the_data_are_simulated(practice: Trial) -> None:
