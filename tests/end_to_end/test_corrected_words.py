@@ -11,6 +11,9 @@ from click.testing import CliRunner
 from data_schema.errors import StaleError
 from evaluation.cli.main import crocoos as command_line
 from evaluation.trial import Trial
+from reports.blocks import Table, plain
+from reports.documents import read_document
+from tests.support.block_text import texts
 from tests.support.trials import clock, estimated_trial, short_protocol
 
 OUTCOME = ('label = "Left school early"', 'label = "Left schooling early"')
@@ -24,6 +27,16 @@ labels = { hu = "Hobbi", sl = "Konjicek" }
 unit = ""
 
 """
+SECOND = """
+[[analyses]]
+name = "absences_main"
+outcome = "absences"
+role = "secondary"
+model = "linear_cluster"
+
+"""
+"""An analysis that would lead if the primary one did not."""
+
 RECOGNISED = {
     "a field's label": ('label = "Hobby"', 'label = "Hobby or pastime"'),
     "a label in another language": ('sl = "Konjicek"', 'sl = "Konjiček"'),
@@ -47,7 +60,8 @@ CORRECTED = {
 def estimated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a trial whose plan was frozen, whose schools were drawn, and that has balance and estimates."""
     folder = tmp_path_factory.mktemp("words") / "trial"
-    estimated_trial(folder, text=short_protocol().replace("[[inbox]]", f"{FIELD}[[inbox]]", 1))
+    text = short_protocol().replace("[inference]", f"{SECOND}[inference]", 1)
+    estimated_trial(folder, text=text.replace("[[inbox]]", f"{FIELD}[[inbox]]", 1))
     return folder
 
 
@@ -99,7 +113,7 @@ def test_an_outcome_that_is_called_otherwise_after_the_freeze_stays_the_planned_
 ) -> None:
     trial = corrected(estimated, tmp_path, OUTCOME)
     evidence = trial.evidence()
-    assert [entry.role for entry in evidence.analyses] == ["primary"]
+    assert [entry.role for entry in evidence.analyses] == ["primary", "secondary"]
     assert evidence.outcomes[0].label == "Left schooling early"
     assert trial.plan_state.changes == ()
 
@@ -109,3 +123,29 @@ def test_documents_have_the_corrected_word_though_no_result_was_computed_again(e
     labels = set(trial.evidence().balance["label"])
     assert "Disadvantaged pupils" in labels
     assert "Disadvantaged" not in labels
+
+
+@pytest.mark.slow
+def test_documents_lead_with_the_frozen_primary_by_its_new_label_and_list_the_change_as_wording(
+    estimated: Path, tmp_path: Path
+) -> None:
+    trial = corrected(estimated, tmp_path, OUTCOME)
+    made = trial.report()
+    stems = {document.stem for document in made.documents}
+    assert {"evidence_summary.en", "experimental_report.en", "country_report_HU.en"} <= stems
+    for stem in stems:
+        document = read_document(made.folder / f"{stem}.ipynb")
+        said = " ".join(texts(document.blocks))
+        page = (made.folder / f"{stem}.html").read_text(encoding="utf-8")
+        assert "Left schooling early" in said, stem
+        assert "Left schooling early" in page, stem
+        for word in ("Read its result as exploratory", "read its result as exploratory", "Exploratory:"):
+            assert word not in said, stem
+        rows = [plain(row.cells[0]) for block in document.blocks if isinstance(block, Table) for row in block.rows]
+        named = [row for row in rows if "Left schooling early" in row or "absences" in row.casefold()]
+        assert named[0].startswith("Left schooling early"), (stem, named)
+    methods = " ".join(texts(read_document(made.folder / "experimental_report.en.ipynb").blocks))
+    assert "Nothing was changed after the freeze." in methods
+    listed = methods.split("Text changed after the freeze, from which no result is computed:")[1]
+    assert "Left school early" in listed[:300]
+    assert trial.verify().ok
