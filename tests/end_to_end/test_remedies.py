@@ -373,6 +373,10 @@ ELSEWHERE: Mapping[str, str] = {
     "data have been collected. Add an entry to [[covariates]], or put files into inbox/ and run `crocoos collect`.": (
         "test_balance_without_measures.py"
     ),
+    "inbox/{} is not withdrawn any more. To withdraw it again: `crocoos withdraw {} --reason TEXT`.": "test_lost_log.py",
+    "The wave '{}' is not frozen any more. To freeze it again: `crocoos collect`, then `crocoos freeze {}`.": (
+        "test_lost_log.py"
+    ),
     "Nothing; or thaw the wave with a reason: `crocoos freeze {} --thaw --reason TEXT`.": "test_decisions.py",
     "Practise beside it: `crocoos init {} --practice{}`, then `crocoos simulate {}`.": "test_practice.py",
 }
