@@ -373,7 +373,9 @@ ELSEWHERE: Mapping[str, str] = {
     "data have been collected. Add an entry to [[covariates]], or put files into inbox/ and run `crocoos collect`.": (
         "test_balance_without_measures.py"
     ),
-    "inbox/{} is not withdrawn any more. To withdraw it again: `crocoos withdraw {} --reason TEXT`.": "test_lost_log.py",
+    "inbox/{} is not withdrawn any more. To withdraw it again: `crocoos withdraw {} --reason TEXT`.": (
+        "test_lost_log.py"
+    ),
     "The wave '{}' is not frozen any more. To freeze it again: `crocoos collect`, then `crocoos freeze {}`.": (
         "test_lost_log.py"
     ),

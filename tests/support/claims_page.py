@@ -106,8 +106,13 @@ CLAIMS = (
         reads="model, `se_type` and `df_method` of the differences in `results/estimates.csv`",
     ),
     Claim(
-        topic="What refused consent does",
-        says=("reports.sections.flow:consent",),
+        topic="What refused or missing consent does",
+        says=(
+            "reports.sections.flow:consent",
+            "reports.sections.flow:_refused",
+            "reports.sections.flow:_unanswered",
+            "reports.sections.flow:_counted",
+        ),
         decides=("reports.tables.flow:flow_of",),
         reads="`results/flow.csv`, `[privacy]`",
     ),
