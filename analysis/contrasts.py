@@ -13,7 +13,7 @@ from analysis.binary.fitting import fit_binary
 from analysis.binary.risks import standardised_risks
 from analysis.clustered import linear_clustered_of, school_weights
 from analysis.effect_sizes import hedges_g, hedges_g_unconditional, number_needed_to_treat, odds_ratio
-from analysis.guards import numeric_column
+from analysis.guards import FLAT, numeric_column
 from analysis.linear import fit_of, fitted_columns
 from analysis.results import Estimate, Fit, failed_row
 from analysis.specs import Model, Question
@@ -97,12 +97,15 @@ class ArmData:
         Pupils with an outcome by school, schools without left out.
     n_events
         Pupils whose outcome is 1.
+    varies
+        Whether its pupils' outcomes differ.
     """
 
     arm: str
     mean: float
     sizes: np.ndarray
     n_events: int
+    varies: bool
 
     @property
     def has_few_events(self) -> bool:
@@ -132,8 +135,16 @@ def observed_arms(frame: pd.DataFrame, question: Question) -> tuple[ArmData, ...
     for arm in question.arms:
         rows = (arms == arm) & np.isfinite(outcome)
         sizes = np.unique(schools[rows], return_counts=True)[1]
-        mean = float(outcome[rows].mean()) if rows.any() else np.nan
-        result.append(ArmData(arm=arm, mean=mean, sizes=sizes, n_events=int((outcome[rows] == 1).sum())))
+        values = outcome[rows]
+        result.append(
+            ArmData(
+                arm=arm,
+                mean=float(values.mean()) if rows.any() else np.nan,
+                sizes=sizes,
+                n_events=int((values == 1).sum()),
+                varies=bool(rows.any() and np.ptp(values) > FLAT * np.abs(values).max()),
+            )
+        )
     return tuple(result)
 
 
@@ -278,6 +289,8 @@ def _difference(model: _ArmModel | None, question: Question, arm: str, *, arms: 
         row = _without_weights(question, arm)
     elif model is None or any(len(data.sizes) == 0 for data in pair):
         row = _nothing_to_compare(arm, question, present={data.arm for data in arms if len(data.sizes) > 0})
+    elif not any(data.varies for data in pair):
+        row = _without_variation(model.fit.difference(arm_term(arm), conf_level=question.conf_level), model.fit)
     else:
         row = model.fit.difference(arm_term(arm), conf_level=question.conf_level)
     row = _few_schools(_few_df(replace(row, quantity="difference", arm=arm)), pair)
@@ -332,6 +345,12 @@ def _without_weights(question: Question, arm: str) -> Estimate:
     return Estimate(
         term=arm_term(arm), conf_level=question.conf_level, method=question.model, status="failed", reason=reason
     )
+
+
+def _without_variation(row: Estimate, fit: Fit) -> Estimate:
+    """Fail a difference of arms that do not vary, to which a third arm would lend an error: its own, or of rounding."""
+    reason = "In each of the two arms every pupil has the same value of this outcome."
+    return replace(failed_row(row), reason=fit.convergence.reason or reason)
 
 
 def _nothing_to_compare(arm: str, question: Question, *, present: set[str]) -> Estimate:

@@ -48,12 +48,13 @@ def checked_frame(data: object, columns: Iterable[str | None], *, place: str) ->
     Raises
     ------
     EstimationError
-        When it is no data frame, or a column is not there or there twice.
+        When it is no data frame, a column is not there or there twice, or has cells such as lists.
     """
     frame = require_frame(data, place=place)
     for name in columns:
         if name is not None:
             require_column(frame, name, place=place)
+            require_hashable(frame[name])
     # pandas refuses to group by a name that means a column and the index; rows are found by position throughout.
     named = any(name is not None and name in frame.columns for name in frame.index.names)
     return frame.reset_index(drop=True) if named else frame

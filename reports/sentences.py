@@ -78,7 +78,8 @@ class Comparison:
     Means that disclosure control keeps out of tables are None, so that no sentence says them either. ``adjusted_mean``
     is the mean of ``arm`` as the planned model adjusts it: the reference's mean plus the difference.
     ``country`` is empty for all countries together. ``digits`` is how many decimals the outcome's figures have,
-    ``repeated`` whether the plan has several main analyses of the outcome.
+    ``repeated`` whether the plan has several main analyses of the outcome, ``is_of_several`` whether the trial has
+    further arms.
     """
 
     analysis: AnalysisFacts
@@ -93,6 +94,7 @@ class Comparison:
     test: Estimate | None
     digits: int
     repeated: bool = False
+    is_of_several: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -142,6 +144,7 @@ def comparison(
         test=found.usable(analysis.name, "randomisation_test", arm=other.name, country=place),
         digits=_digits(found, analysis, outcome, other),
         repeated=sum(entry.outcome == analysis.outcome for entry in main_analyses(evidence)) > 1,
+        is_of_several=len(compared_arms(evidence)) > 1,
     )
 
 
@@ -418,7 +421,14 @@ def check(words: Words, one: Comparison) -> Inline:
         return ()
     p = Span(text=words.numbers.p_value(test.p_value, alpha=1 - difference.conf_level), estimate_id=test.estimate_id)
     opening = words.line("A randomisation test gives {p}.", p=p)
-    if test.n_draws and test.is_exact:
+    if test.n_draws and test.is_exact and one.is_of_several:
+        opening = words.plural_line(
+            "A randomisation test over {n} way to divide the schools of these two arms, the only one, gives {p}.",
+            "A randomisation test over all {n} ways to divide the schools of these two arms gives {p}.",
+            test.n_draws,
+            p=p,
+        )
+    elif test.n_draws and test.is_exact:
         opening = words.plural_line(
             "A randomisation test over {n} possible allocation, the only one, gives {p}.",
             "A randomisation test over all {n} possible allocations gives {p}.",

@@ -9,7 +9,7 @@ from reports.claims import plan_sentences, runs_sentence
 from reports.evidence import AnalysisFacts, Evidence
 from reports.sections.common import paragraph, plan_note
 from reports.sections.design import role_text
-from reports.selection import has_countries, outcome_of
+from reports.selection import compared_arms, has_countries, outcome_of
 from reports.tables.sensitivity import ASSUMPTIONS, model_phrase
 from reports.words import Words, message, words
 
@@ -137,6 +137,12 @@ def _inference(evidence: Evidence, words: Words) -> list[str]:
                 " gives a difference as large."
             )
         )
+        if len(compared_arms(evidence)) > 1:
+            said.append(
+                words.text(
+                    "Of two arms of several it re-draws the schools of these two alone, given who is in the others."
+                )
+            )
     if has_countries(evidence) and "pooled_difference" in quantities:
         said.append(
             words.text(

@@ -251,3 +251,24 @@ def test_re_draws_of_three_arms_at_once_are_refused_where_two_are_asked_about() 
     shared = {"schools": schools, "actual": actual, "draws": actual[None]}
     with pytest.raises(EstimationError, match="Keep the pupils and schools of two arms"):
         randomisation_family(frame, {"score": MODEL}, **shared)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["linear_cluster", "linear_mixed", "logistic_mixed"])
+def test_two_arms_in_which_nobody_had_the_event_are_not_compared_by_the_error_of_a_third(kind: str) -> None:
+    frame = trial(12, seed=3).rename(columns={"score": "left"})
+    frame["left"] = ((frame["arm"] == "team") & (frame["left"] > 0)).astype(int)
+    question = Question(
+        plan_entry="main",
+        outcome="left",
+        kind="binary",
+        role="primary",
+        model=kind,  # type: ignore[arg-type]  # the parameters above
+        arms=ARMS,
+        school="school",
+        strata=None,
+    )
+    schools, actual = allocation(frame, ARMS)
+    rows = estimate_effects(frame, question, schools=schools, actual=actual, draws=None)
+    (none,) = [row for row in rows if (row.quantity, row.arm, row.reference) == ("difference", "mentor", "control")]
+    assert none.status == "failed"
+    assert "every pupil has the same value" in none.reason or "had the event" in none.reason

@@ -328,3 +328,9 @@ def test_no_sentence_says_significant_or_leaves_a_slot(
     assert "significant" not in text
     assert "{" not in text
     assert "  " not in text
+
+
+def test_a_test_of_two_arms_of_several_is_of_the_schools_of_these_two() -> None:
+    two = with_draws(-0.04, -0.02, p=1 / 70, n_draws=70, exact=True)
+    said = plain(check(ENGLISH, replace(two, is_of_several=True)))
+    assert said.startswith("A randomisation test over all 70 ways to divide the schools of these two arms gives")
