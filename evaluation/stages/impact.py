@@ -144,14 +144,15 @@ def trial_data(trial: Trial, frames: Frames) -> AnalysisData:
 
 
 def _n_kept_out(trial: Trial) -> int:
-    """Return how many pupils on the population's list refused and are kept out of the data."""
-    from evaluation.consent import refusal_counts
+    """Return how many pupils on the population's list did not consent and are kept out of the data."""
+    from evaluation.consent import consent_counts
     from evaluation.specifications import population_place
 
     if trial.protocol.privacy.refusal != "exclude":
         return 0
-    counts, (table, wave) = refusal_counts(trial), population_place(trial.protocol, tables_of(trial.protocol))
-    return int(counts.loc[(counts["table"] == table) & (counts["wave"] == wave), "n_pupils"].sum())
+    counts, (table, wave) = consent_counts(trial), population_place(trial.protocol, tables_of(trial.protocol))
+    frames = (counts.refused, counts.unanswered)
+    return sum(int(one.loc[(one["table"] == table) & (one["wave"] == wave), "n_pupils"].sum()) for one in frames)
 
 
 def _estimates(trial: Trial, data: AnalysisData, drawn: Drawn) -> list[Estimate]:
