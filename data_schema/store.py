@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SOURCES = ("source_file", "source_sheet", "source_row")
+_WORDING = ("school", "name")
 _SQL_TYPES = {
     "Int64": "BIGINT",
     "int64": "BIGINT",
@@ -37,7 +38,7 @@ def content_hash(frames: Mapping[str, pd.DataFrame]) -> str:
     ----------
     frames
         Table to its rows. The columns that tell where a row was sent are left out, so that the same data in files of
-        other names have the same hash.
+        other names have the same hash, and so is what a school is called: correcting that changes no result.
 
     Returns
     -------
@@ -47,7 +48,9 @@ def content_hash(frames: Mapping[str, pd.DataFrame]) -> str:
     digest = hashlib.sha256()
     for name in sorted(frames):
         frame = frames[name]
-        columns = sorted(str(column) for column in frame.columns if column not in _SOURCES)
+        columns = sorted(
+            str(column) for column in frame.columns if column not in _SOURCES and (name, column) != _WORDING
+        )
         digest.update(json.dumps([name, columns, len(frame)]).encode() + b"\n")
         rows = zip(*(_plain(frame[column]) for column in columns), strict=True)
         for row in sorted(json.dumps(row) for row in rows):

@@ -64,7 +64,7 @@ def analysis_data(
     tables: Mapping[str, Table],
     schools: pd.DataFrame,
     allocation: pd.DataFrame,
-    n_refused: int = 0,
+    n_kept_out: int = 0,
 ) -> AnalysisData:
     """Build the analysis data from the stored tables.
 
@@ -80,8 +80,8 @@ def analysis_data(
         The sampling frame.
     allocation
         ``school_id, stratum, arm`` of the drawn schools.
-    n_refused
-        How many pupils refused and are kept out of ``frames`` by the protocol.
+    n_kept_out
+        How many pupils did not consent and are kept out of ``frames`` by the protocol.
 
     Raises
     ------
@@ -89,10 +89,10 @@ def analysis_data(
         When the population is empty or a school-level covariate is not in the sampling frame.
     """
     listed = frames[population_place(protocol, tables)]
-    if listed.empty and n_refused:
+    if listed.empty and n_kept_out:
         raise DataError(
             f"table {protocol.population.table}, wave {protocol.population_wave}",
-            f"all {n_refused} pupils on the list refused consent, and the protocol keeps their data out.",
+            f"consent is refused, or not answered, for all {n_kept_out} pupils on the list and keeps them out.",
             "Nobody is left to analyse. Check that the schools meant their answers so: yes is consent, no is refusal.",
         )
     pupils = population(protocol, listed, schools=schools, allocation=allocation)

@@ -124,6 +124,10 @@ def _text(found: PowerStatement) -> str:
             f"Simulated with the trial's design and analysis under the same assumptions ({labels[0]}), true effect "
             f"{effect:.3f}: {simulated}."
         )
+        lines.append(
+            "An effect counts as found where the interval of the planned model excludes no effect, as in reports; the "
+            "randomisation test beside it is not simulated."
+        )
         if effect == 0:
             lines.append("Without an effect, that is the share of trials in which the test finds one: its error rate.")
     return "\n".join(lines)

@@ -139,7 +139,7 @@ def trial_data(trial: Trial, frames: Frames) -> AnalysisData:
         tables=tables_of(trial.protocol),
         schools=trial.schools()[0],
         allocation=allocation_frame(trial),
-        n_refused=_n_kept_out(trial),
+        n_kept_out=_n_kept_out(trial),
     )
 
 

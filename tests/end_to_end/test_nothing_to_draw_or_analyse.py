@@ -59,5 +59,5 @@ def test_a_trial_in_which_everybody_refused_is_not_asked_for_files_that_are_ther
         assert run(command, str(folder))[0] == 0
     code, said = run("impact", str(folder))
     assert code == 4
-    assert "all 96 pupils on the list refused consent" in said
+    assert "consent is refused, or not answered, for all 96 pupils on the list" in said
     assert "Put the schools' files into inbox/" not in said

@@ -11,6 +11,7 @@ from evaluation.trial import Trial
 from reports import sections
 from tests.support.block_text import texts
 from tests.support.tiny import PROTOCOL, frame_text, pupil_ids, rows_of, school_ids, tiny_trial
+from tests.support.trials import clock
 
 
 def estimated(folder: Path, *, n_schools: int, protocol: str = PROTOCOL, effect: float = 1.5) -> Trial:
@@ -112,3 +113,12 @@ def test_an_outcome_without_a_unit_leaves_no_gap_in_the_sentence(adopted: Trial)
     assert "We cannot say whether being drawn as one of the pilot schools changed the mean" in text
     assert ", in (" not in text
     assert ", in  (" not in text
+
+
+def test_a_corrected_name_of_a_school_makes_no_result_stale(tmp_path: Path) -> None:
+    trial = estimated(tmp_path / "trial", n_schools=6)
+    path = trial.paths.root / "schools.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace("School SI-01", "Primary school 1"), encoding="utf-8")
+    Trial(trial.folder, clock=clock).collect()
+    states = {status.stage: status.state for status in Trial(trial.folder, clock=clock).status()}
+    assert [states[name] for name in ("assign", "collect", "balance", "impact")] == ["fresh"] * 4
