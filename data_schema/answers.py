@@ -91,10 +91,14 @@ class Answers:
             if not found:
                 self._write(place, told[0], "late")
                 continue
-            first, others = found[0], found[1:]
-            if first.sha256 != sha256:
-                self._write(place, first, "stale")
-            elif any(_said(other.value) != _said(first.value) for other in others):
+            # A workbook that came back before the file was sent again does not stand in the way of a newer one.
+            for one in (one for one in found if one.sha256 != sha256):
+                self._write(place, one, "stale")
+            fitting = [one for one in found if one.sha256 == sha256]
+            if not fitting:
+                continue
+            first, others = fitting[0], fitting[1:]
+            if any(_said(other.value) != _said(first.value) for other in others):
                 self._write(place, first, "contradictory")
             else:
                 self._apply(place, first, layout, table, rows, removed)

@@ -7,8 +7,8 @@ no longer has keeps its place without an estimate; one that was added comes last
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, TypeVar
 
 from evaluation.frozen_plan import FROZEN
 from evaluation.protocol_reader import read_protocol
@@ -34,7 +34,7 @@ def shown_analyses(trial: Trial) -> tuple[tuple[AnalysisFacts, ...], tuple[Outco
         the plan has.
     """
     protocol = trial.protocol
-    plan = read_protocol(trial.paths.plan / FROZEN) if trial.plan_state.frozen else protocol
+    plan = _plan_of(trial)
     unplanned = trial.plan_state.unplanned if trial.plan_state.frozen else frozenset()
     analyses = tuple(_analyses(protocol, plan, unplanned=unplanned, is_frozen=trial.plan_state.frozen))
     outcomes = [facts_of(outcome) for outcome in protocol.outcomes]
@@ -45,27 +45,21 @@ def shown_analyses(trial: Trial) -> tuple[tuple[AnalysisFacts, ...], tuple[Outco
 
 def leading_analysis(trial: Trial) -> Analysis:
     """Return the analysis of the protocol that leads: the first that was frozen as primary, else the first primary."""
-    protocol = trial.protocol
-    plan = read_protocol(trial.paths.plan / FROZEN) if trial.plan_state.frozen else protocol
+    protocol, plan = trial.protocol, _plan_of(trial)
     frozen = [(item.name, item.outcome) for item in plan.analyses if item.role == "primary"]
     now = {(item.name, item.outcome): item for item in protocol.analyses}
     planned = [now[key] for key in frozen if key in now]
     return planned[0] if planned else next(item for item in protocol.analyses if item.role == "primary")
 
 
+def _plan_of(trial: Trial) -> Protocol:
+    """Return the frozen plan; the protocol where none was frozen."""
+    return read_protocol(trial.paths.plan / FROZEN) if trial.plan_state.frozen else trial.protocol
+
+
 def facts_of(outcome: Outcome) -> OutcomeFacts:
     """Return an outcome as reports name it."""
-    return OutcomeFacts(
-        name=outcome.name,
-        label=outcome.label,
-        kind=outcome.kind,
-        direction=outcome.direction,
-        unit=outcome.unit,
-        event=outcome.event_words,
-        who=outcome.event_people,
-        description=outcome.description,
-        wave=outcome.wave,
-    )
+    return _same_named(OutcomeFacts, outcome, event=outcome.event_words, who=outcome.event_people)
 
 
 def not_analysed(protocol: Protocol) -> tuple[str, ...]:
@@ -94,11 +88,13 @@ def _analyses(
 
 
 def _facts(item: Analysis) -> AnalysisFacts:
-    return AnalysisFacts(
-        name=item.name,
-        outcome=item.outcome,
-        role=item.role,
-        model=item.model,
-        covariates=item.covariates,
-        missing_outcome=item.missing_outcome,
-    )
+    return _same_named(AnalysisFacts, item)
+
+
+Facts = TypeVar("Facts", OutcomeFacts, AnalysisFacts)
+
+
+def _same_named(facts: type[Facts], item: Outcome | Analysis, **others: str) -> Facts:
+    """Return what reports know of an entry of the protocol: its fields of the same names, and others."""
+    shared = {one.name for one in fields(facts)} & set(type(item).model_fields) - set(others)
+    return facts(**{name: getattr(item, name) for name in shared}, **others)

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from analysis.results import Estimate
-from reports.blocks import Column, Span, Table
+from reports.blocks import Column, Table
 from reports.evidence import AnalysisFacts, Evidence
 from reports.selection import as_estimate, compared_arms, focus, main_analyses, records
-from reports.sentences import Comparison, comparison
-from reports.tables.cautions import Marks, caution_marks, caution_notes, marked
-from reports.tables.cells import difference_cell, interval_cell, p_cell, unit_phrase
-from reports.tables.layout import Line, line, table
+from reports.sentences import comparison
+from reports.tables.cautions import caution_marks
+from reports.tables.differences import difference_line, differences_table, outcome_line
+from reports.tables.layout import Line
 from reports.words import Words
 
 
@@ -34,31 +34,24 @@ def contrasts_table(evidence: Evidence, words: Words, *, anchor: str = "contrast
     for entry, found in every.items():
         if found:
             one = comparison(evidence, entry)
-            heading = words.line(
-                "{outcome}, {unit}", outcome=Span(text=one.outcome.label, strong=True), unit=unit_phrase(words, one)
-            )
-            lines += [line(heading, kind="section"), *(_line(words, one, contrast, marks) for contrast in found)]
+            lines.append(outcome_line(words, one))
+            lines += [
+                difference_line(words, one, contrast.label, contrast.difference, contrast.test, marks)
+                for contrast in found
+            ]
     if not lines:
         return None
-    return table(
+    return differences_table(
+        evidence,
         words,
-        words.text("Arms beside one another"),
-        columns=(
-            Column(label=words.text("Arms compared"), width=3.4),
-            Column(label=words.text("Difference"), align="right", width=1.1),
-            Column(label=words.text("Interval"), align="right", width=1.7),
-            Column(label=words.text("p"), align="right", width=0.8),
-            Column(label=words.text("p, randomisation test"), align="right", width=1.0),
-        ),
+        title=words.text("Arms beside one another"),
+        first=Column(label=words.text("Arms compared"), width=3.4),
         lines=lines,
-        threshold=evidence.disclosure_threshold,
-        note=[
-            words.text(
-                "The first arm minus the second. These comparisons are exploratory, and those of the table of outcomes"
-                " do not count them."
-            ),
-            *caution_notes(words, marks),
-        ],
+        marks=marks,
+        note=words.text(
+            "The first arm minus the second. These comparisons are exploratory, and those of the table of outcomes"
+            " do not count them."
+        ),
         anchor=anchor,
     )
 
@@ -77,13 +70,3 @@ def contrasts_of(evidence: Evidence, words: Words, entry: AnalysisFacts) -> Iter
         first = labels.get(row.arm) or words.listed([labels[name] for name in labels if name in compared])
         label = words.text("{first} minus {second}", first=first, second=labels.get(row.reference, row.reference))
         yield Contrast(label=label, difference=row, test=tests.get((row.arm, row.reference)))
-
-
-def _line(words: Words, one: Comparison, contrast: Contrast, marks: Marks) -> Line:
-    return line(
-        contrast.label,
-        difference_cell(words, one, contrast.difference),
-        marked(interval_cell(words, one, contrast.difference), contrast.difference, marks),
-        p_cell(words, contrast.difference),
-        marked(p_cell(words, contrast.test), contrast.test, marks),
-    )

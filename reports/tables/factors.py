@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from reports.blocks import Column, Span, Table
+from reports.blocks import Column, Table
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence
 from reports.selection import all_estimates, compared_arms, focus, main_analyses
 from reports.sentences import comparison
-from reports.tables.cautions import Marks, caution_marks, caution_notes, marked
-from reports.tables.cells import difference_cell, interval_cell, p_cell, unit_phrase
-from reports.tables.layout import Line, line, table
+from reports.tables.cautions import Marks, caution_marks
+from reports.tables.differences import difference_line, differences_table, outcome_line
+from reports.tables.layout import Line
 from reports.words import Words
 
 
@@ -37,25 +37,17 @@ def factors_table(evidence: Evidence, words: Words, *, anchor: str = "factors") 
     lines: list[Line] = []
     for entry in entries:
         lines += _lines(evidence, words, entry, arm, marks)
-    return table(
+    return differences_table(
+        evidence,
         words,
-        words.text("The effect of each factor"),
-        columns=(
-            Column(label=words.text("Factor"), width=2.6),
-            Column(label=words.text("Difference"), align="right", width=1.1),
-            Column(label=words.text("Interval"), align="right", width=1.7),
-            Column(label=words.text("p"), align="right", width=0.8),
-            Column(label=words.text("p, randomisation test"), align="right", width=1.0),
-        ),
+        title=words.text("The effect of each factor"),
+        first=Column(label=words.text("Factor"), width=2.6),
         lines=lines,
-        threshold=evidence.disclosure_threshold,
-        note=[
-            words.text(
-                "Schools with a factor against those without it, whatever the other factor: its mean effect over both."
-                " Where the factors act on one another, the combinations in the other tables say how."
-            ),
-            *caution_notes(words, marks),
-        ],
+        marks=marks,
+        note=words.text(
+            "Schools with a factor against those without it, whatever the other factor: its mean effect over both."
+            " Where the factors act on one another, the combinations in the other tables say how."
+        ),
         anchor=anchor,
     )
 
@@ -64,14 +56,9 @@ def _lines(evidence: Evidence, words: Words, entry: AnalysisFacts, arm: ArmFacts
     place = focus(evidence)
     estimates = all_estimates(evidence)
     one = comparison(evidence, entry, arm=arm, country=place, estimates=estimates)
-    heading = words.line(
-        "{outcome}, {unit}", outcome=Span(text=one.outcome.label, strong=True), unit=unit_phrase(words, one)
-    )
-    rows = [line(heading, kind="section")]
+    rows = [outcome_line(words, one)]
     for name, label in factors_of(evidence).items():
         difference = estimates.find(entry.name, "factor_difference", arm=name, country=place)
         test = estimates.find(entry.name, "factor_test", arm=name, country=place)
-        interval = marked(interval_cell(words, one, difference), difference, marks)
-        cells = (difference_cell(words, one, difference), interval)
-        rows.append(line(label, *cells, p_cell(words, difference), marked(p_cell(words, test), test, marks)))
+        rows.append(difference_line(words, one, label, difference, test, marks))
     return rows

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 from data_schema.store import Store
 from evaluation.trial import Trial
 from tests.support.answers import answered
+from tests.support.tiny import plain_files, school_ids, tiny_trial
 from tests.support.trials import drawn_trial
 
 
@@ -36,3 +39,30 @@ def test_answers_from_a_workbook_in_the_inbox_close_their_questions(trial: Trial
         rows = store.table("status").query(f"source_file == '{marks['file']}' and source_row == {marks['row']}")
         assert rows["average_mark"].tolist() == [3.0]
     assert (trial.paths.inbox / name).read_bytes() == content
+
+
+def test_an_answer_to_an_older_file_is_not_used_and_the_newest_question_can_be_answered(tmp_path: Path) -> None:
+    files = plain_files()
+    name = f"after/status_{school_ids()[0]}.csv"
+    files[name] = files[name].replace("enrolled;", "enrolled;9", 1)
+    trial = tiny_trial(tmp_path / "trial", files=files)
+    trial.collect()
+
+    def answer(as_file: str) -> None:
+        queries = sorted((trial.paths.store / "queries").glob("*.xlsx"))
+        _, content = answered(queries, file=name, row="2", value=3)
+        (trial.paths.inbox / as_file).write_bytes(content)
+
+    answer("first.xlsx")
+    with (trial.paths.inbox / name).open("a", encoding="utf-8") as stream:
+        stream.write("\n")
+    findings = trial.collect().findings
+    (stale,) = [one for one in findings if "is to an older file" in one.problem]
+    assert stale.remedy == "Answer the newest questions, which `crocoos collect` wrote."
+    assert any(one.severity == "question" for one in findings)
+    answer("second.xlsx")
+    findings = trial.collect().findings
+    assert not [one for one in findings if one.severity == "question"]
+    with Store.open_read(trial.paths.store / "trial.duckdb") as store:
+        rows = store.table("status").query(f"source_file == '{name}' and source_row == 2")
+    assert rows["average_mark"].tolist() == [3.0]

@@ -1,0 +1,80 @@
+"""What tables of differences between groups of schools beside the planned ones share: columns, headings, notes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from analysis.results import Estimate
+from reports.blocks import Column, Span, Table
+from reports.evidence import Evidence
+from reports.sentences import Comparison
+from reports.tables.cautions import Marks, caution_notes, marked
+from reports.tables.cells import difference_cell, interval_cell, p_cell, unit_phrase
+from reports.tables.layout import Line, line, table
+from reports.words import Words
+
+
+def differences_table(
+    evidence: Evidence,
+    words: Words,
+    *,
+    title: str,
+    first: Column,
+    lines: Sequence[Line],
+    marks: Marks,
+    note: str,
+    anchor: str,
+) -> Table:
+    """Return a table of differences with their intervals and both p-values.
+
+    Parameters
+    ----------
+    evidence, words
+        What the report is about, and its language.
+    title, note
+        Caption, and what stands below it before the cautions.
+    first
+        Column of what is compared.
+    lines
+        As `outcome_line` and `difference_line` make them.
+    marks
+        Cautions of the differences.
+    anchor
+        Name of the table in the document.
+    """
+    return table(
+        words,
+        title,
+        columns=(
+            first,
+            Column(label=words.text("Difference"), align="right", width=1.1),
+            Column(label=words.text("Interval"), align="right", width=1.7),
+            Column(label=words.text("p"), align="right", width=0.8),
+            Column(label=words.text("p, randomisation test"), align="right", width=1.0),
+        ),
+        lines=lines,
+        threshold=evidence.disclosure_threshold,
+        note=[note, *caution_notes(words, marks)],
+        anchor=anchor,
+    )
+
+
+def outcome_line(words: Words, one: Comparison) -> Line:
+    """Return the line above the differences in an outcome."""
+    heading = words.line(
+        "{outcome}, {unit}", outcome=Span(text=one.outcome.label, strong=True), unit=unit_phrase(words, one)
+    )
+    return line(heading, kind="section")
+
+
+def difference_line(
+    words: Words, one: Comparison, label: str, difference: Estimate | None, test: Estimate | None, marks: Marks
+) -> Line:
+    """Return the line of a difference: what is compared, the difference, its interval and both p-values."""
+    return line(
+        label,
+        difference_cell(words, one, difference),
+        marked(interval_cell(words, one, difference), difference, marks),
+        p_cell(words, difference),
+        p_cell(words, test),
+    )
