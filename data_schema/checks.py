@@ -16,6 +16,7 @@ import numpy as np
 from data_schema.findings import Finding, Severity
 from data_schema.identifiers import in_latin_shape
 from data_schema.identities import identity_findings
+from data_schema.record_rules import rule_findings
 from data_schema.tables import Table
 
 if TYPE_CHECKING:
@@ -359,7 +360,7 @@ def cross_checks(
     -------
     list of Finding
         A question for each row about a pupil whom no list of pupils names, and those of
-        `data_schema.identities.identity_findings`; a note for each status dated outside the time of the trial. The rows
+        `data_schema.identities.identity_findings`; those of `data_schema.record_rules.rule_findings`. The rows
         stay.
     """
     findings: list[Finding] = []
@@ -374,8 +375,8 @@ def cross_checks(
         for name, frame in zip((one for one in lists if one in frames), listed, strict=True):
             scope = tables[name].field("pupil_id").scope
             findings += identity_findings(frame, scope=scope)
-    if "status" in frames and wave_dates:
-        findings += _outside(frames["status"], wave_dates)
+    for name, frame in frames.items():
+        findings += rule_findings(frame, tables[name], windows=wave_dates or {})
     return findings
 
 
@@ -392,40 +393,14 @@ def _never_listed(frame: pd.DataFrame, known: set[tuple[str, str]]) -> Iterator[
         yield _at(frame, position, "pupil_id", problem, remedy)
 
 
-def _outside(status: pd.DataFrame, wave_dates: Mapping[str, tuple[date, date]]) -> Iterator[Finding]:
-    if "status_date" not in status:
-        return
-    first = min(start for start, _ in wave_dates.values())
-    dated = status["status_date"].notna() & status["wave"].isin(list(wave_dates))
-    for position in dated.to_numpy().nonzero()[0].tolist():
-        day = status["status_date"].iloc[position].date()
-        last = wave_dates[status["wave"].iloc[position]][1]
-        if first <= day <= last:
-            continue
-        problem = f"{day.isoformat()} is outside the time from {first.isoformat()} to the end of the wave, {last}."
-        yield _at(
-            status, position, "status_date", problem, "Nothing, if the date is right.", value=day, severity="note"
-        )
-
-
-def _at(
-    frame: pd.DataFrame,
-    position: int,
-    column: str,
-    problem: str,
-    remedy: str,
-    *,
-    value: date | None = None,
-    severity: Severity = "question",
-) -> Finding:
+def _at(frame: pd.DataFrame, position: int, column: str, problem: str, remedy: str) -> Finding:
     row = frame.iloc[position]
     return Finding(
         file=str(row["source_file"]),
         sheet=str(row["source_sheet"]),
         row=int(row["source_row"]),
         column=column,
-        value="" if value is None else value.isoformat(),
         problem=problem,
         remedy=remedy,
-        severity=severity,
+        severity="question",
     )

@@ -113,7 +113,7 @@ def read_inbox(
     waves
         Names of the waves, in their order.
     wave_dates
-        Wave to its first and last day, where known, to check the dates of statuses by.
+        Wave to its first and last day, where known, to check dates and months by.
     lists
         Names of the tables that say who the pupils of a school are; the first is the one whose pupils are followed.
     needed

@@ -31,7 +31,6 @@ SENTENCES = (
     "{value} is an error of a spreadsheet.",
     "{value} is a formula without a result.",
     "{value} has signs in place of letters that were lost.",
-    "{value} is outside the time from {first} to the end of the wave, {last}.",
     "The name of a pupil stands here; it is not taken in.",
     # rows
     "{value} is no school of the trial; it differs by leading zeros or signs from one that is.",
@@ -218,6 +217,12 @@ SENTENCES = (
     "The same identifier is in the list of another school: {place}.",
     "Remove the pupil from one list, or correct the identifier.",
     "Answer 'yes' if they are two; otherwise remove the pupil from one list.",
+    # what cannot be in one record
+    "{column} is filled in, and is asked only where {columns} is {answers}.",
+    "Correct one of the two, or answer '-' to leave this one empty.",
+    "The date is outside the time from the beginning of the trial to the end of the wave.",
+    "The month is outside the time of the wave.",
+    "Check the record, and send what is right; or answer 'yes' if it is right as it stands.",
     # the toolkit's own forms
     "The row of headers is gone; columns are known by their marks.",
     "The header was written over; this is the form's column {column}, and it is read as such.",
@@ -259,7 +264,6 @@ SENTENCES = (
     "Nothing.",
     "Nothing, if that is right.",
     "Nothing, if it is not needed.",
-    "Nothing, if the date is right.",
     "Nothing, if the name does not matter; otherwise rename the file.",
     "Nothing, if names are right.",
     "Nothing, if names are right; otherwise save it as 'CSV UTF-8' and send it again.",

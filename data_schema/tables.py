@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from data_schema.errors import ProtocolError
+from data_schema.expressions import Expression, checked
 from data_schema.fields import Field, FilledInBy, Labels, Privacy
 from data_schema.vocabulary import GENDER, SCHOOL_TYPE, SETTLEMENT, STATUS, headers_of
 
@@ -43,6 +44,46 @@ class Earlier:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordRule:
+    """What must hold in each record of a table.
+
+    Parameters
+    ----------
+    holds
+        The condition, in the language of `data_schema.expressions`.
+    message
+        What is asked where it does not hold, a sentence.
+    field
+        The field that is asked about; the first one that the condition speaks of when empty.
+    remedy
+        What there is to do about it.
+    """
+
+    holds: str
+    message: str
+    field: str = ""
+    remedy: str = "Check the record, and send what is right; or answer 'yes' if it is right as it stands."
+
+    def expression_of(self, table: Table) -> Expression:
+        """Return the condition, checked against the fields of a table.
+
+        Raises
+        ------
+        ProtocolError
+            When it cannot be worked out.
+        """
+        place = f"table {table.name!r}, rule {self.holds!r}"
+        made = checked(self.holds, table.fields, place=place)
+        if not made.names:
+            raise ProtocolError(place, "it speaks of no field.", f"Name one of {', '.join(table.names)}.")
+        if self.field and self.field not in table.names:
+            raise ProtocolError(
+                place, f"{self.field!r} is no field of the table.", f"Name one of {', '.join(table.names)}."
+            )
+        return made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """A kind of record, with its fields and its key.
 
@@ -60,6 +101,8 @@ class Table:
         Whether it is collected once a wave.
     earlier
         Its earlier versions, by the waves that have them.
+    rules
+        What must hold in each of its records.
     about
         What a record is about; records about pupils have the fields `school_id` and `pupil_id`, and nobody need say
         that `pupil_id` is an identifier and `name` the name of a pupil.
@@ -78,6 +121,7 @@ class Table:
     by_wave: bool = False
     about: About = "pupil"
     earlier: tuple[Earlier, ...] = ()
+    rules: tuple[RecordRule, ...] = ()
 
     def __post_init__(self) -> None:
         place = f"table {self.name!r}"
@@ -149,7 +193,7 @@ class Table:
             return self
         then = {} if earlier is None else earlier.renamed
         fields = (replace(one, headers=(*one.headers, then[one.name])) if one.name in then else one for one in asked)
-        return replace(self, fields=tuple(fields), earlier=())
+        return replace(self, fields=tuple(fields), earlier=(), rules=())
 
     def version_of(self, wave: str) -> Earlier | None:
         """Return the earlier version that files of a wave have; None where they have the one of now."""
@@ -171,6 +215,8 @@ class Table:
         return replace(item, privacy=_PRIVATE_BY_NATURE[item.name])
 
     def _check_versions(self) -> None:
+        for rule in self.rules:
+            rule.expression_of(self)
         seen: dict[str, str] = {}
         for version in self.earlier:
             place = f"table {self.name!r}, version {version.name!r}"
@@ -214,7 +260,7 @@ class Table:
             return None
         kept = [item for item in self.fields if item.name in own | apart]
         answers = {item.name: {code.name for code in item.codes} for item in kept}
-        return replace(self, fields=tuple(_without_lost_condition(item, answers) for item in kept))
+        return replace(self, fields=tuple(_without_lost_condition(item, answers) for item in kept), rules=())
 
     def _check_condition(self, item: Field) -> None:
         if item.asked_if is None:
@@ -269,7 +315,17 @@ def extended(table: Table, fields: Sequence[Field], without: Sequence[str] = ())
     declared = {item.name for item in fields}
     answers = {item.name: {code.name for code in item.codes} for item in (*kept, *own.values())}
     kept = [item if item.name in declared else _without_lost_condition(item, answers) for item in kept]
-    return replace(table, fields=(*kept, *own.values()))
+    made = replace(table, fields=(*kept, *own.values()), rules=())
+    return replace(made, rules=tuple(rule for rule in table.rules if _still_holds(rule, made)))
+
+
+def _still_holds(rule: RecordRule, table: Table) -> bool:
+    """Whether a standard rule can be worked out in a table that a trial has changed."""
+    try:
+        rule.expression_of(table)
+    except ProtocolError:
+        return False
+    return True
 
 
 def _without_lost_condition(item: Field, answers: Mapping[str, set[str]]) -> Field:
@@ -386,7 +442,14 @@ def _status() -> Table:
         ),
         replace(_mark("average_mark", "Average mark"), asked_if=("status", ("enrolled", "completed"))),
     )
-    return Table(name="status", label="Status", fields=fields, key=("school_id", "pupil_id"), by_wave=True)
+    rules = (
+        RecordRule(
+            holds="trial_opens <= status_date <= wave_closes",
+            message="The date is outside the time from the beginning of the trial to the end of the wave.",
+        ),
+    )
+    key = ("school_id", "pupil_id")
+    return Table(name="status", label="Status", fields=fields, key=key, by_wave=True, rules=rules)
 
 
 def _signals() -> Table:
@@ -403,7 +466,10 @@ def _signals() -> Table:
         Field("risk_flag", "yes_no", label="At risk", headers=headers_of("risk_flag")),
     )
     key = ("school_id", "pupil_id", "month")
-    return Table(name="signals", label="Distress signals", fields=fields, key=key, by_wave=True)
+    rules = (
+        RecordRule(holds="wave_opens <= month <= wave_closes", message="The month is outside the time of the wave."),
+    )
+    return Table(name="signals", label="Distress signals", fields=fields, key=key, by_wave=True, rules=rules)
 
 
 def _survey() -> Table:

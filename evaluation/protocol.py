@@ -27,6 +27,9 @@ OptionalWords = Annotated[str, WORDING]
 Texts = Annotated[tuple[Text, ...], WORDING]
 """Sentences that are printed and that nothing is computed from."""
 
+Day = Annotated[str, StringConstraints(pattern=r"^(\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))?$")]
+"""A day such as 2027-10-05, which may be left out."""
+
 LanguageCode = Literal["en", "hu", "sr", "sr-Latn", "sl"]
 FieldType = Literal["identifier", "text", "code", "yes_no", "date", "month", "year", "whole_number", "number"]
 
@@ -60,11 +63,17 @@ class TrialSection(Section):
 
 
 class Wave(Section):
-    """[[waves]]: one round of data collection, in order of time."""
+    """[[waves]]: one round of data collection, in order of time.
+
+    ``opens`` and ``closes`` are its first and last day, between which the dates and months that it collects lie; where
+    they are not stated, they are taken from ``date`` with a margin.
+    """
 
     name: Name
     label: Words
     date: str = ""
+    opens: Day = ""
+    closes: Day = ""
 
 
 class Frame(Section):
@@ -184,6 +193,18 @@ class EarlierSection(Section):
     recoded: dict[Name, dict[Text, Text]] = {}
 
 
+class RuleSection(Section):
+    """[[tables.NAME.rules]]: what must hold in each record, and what is asked where it does not.
+
+    ``holds`` is a condition such as ``given(status_date) or status == "enrolled"``; the question stands at ``field``,
+    or at the first field of the condition.
+    """
+
+    holds: Text
+    message: Words
+    field: str = ""
+
+
 class TableSection(Section):
     """[tables.NAME]: fields added to a standard table or left out of it, or a table of the trial's own."""
 
@@ -195,6 +216,7 @@ class TableSection(Section):
     without: tuple[Name, ...] = ()
     earlier: tuple[EarlierSection, ...] = ()
     fields: tuple[FieldSection, ...] = ()
+    rules: tuple[RuleSection, ...] = ()
 
 
 class InboxSection(Section):
@@ -306,7 +328,7 @@ class Privacy(Section):
     "opt_out" (no objection, for data that are used on another ground than consent, which ``legal_basis`` states).
     """
 
-    retain_until: Annotated[str, StringConstraints(pattern=r"^(\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))?$")] = ""
+    retain_until: Day = ""
     legal_basis: str = ""
     consent: Name = "consent"
     refusal: Literal["", "exclude", "aggregate_only", "keep"] = ""

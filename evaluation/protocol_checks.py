@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def problems_between(protocol: Protocol) -> list[Problem]:
     from evaluation.protocol_designs import schedule_problems
 
     checks: tuple[Callable[[Protocol], Iterator[Problem]], ...] = (
+        _windows,
         _tables,
         _names,
         _arm_names,
@@ -174,6 +176,20 @@ def _design_place(place: str) -> str:
     if parts and parts[0] in ("constraint", "matching", "minimisation"):
         table = f"design.{parts.pop(0)}"
     return f"[{table}], key '{parts[0]}'" if parts else f"[{table}]"
+
+
+def _windows(protocol: Protocol) -> Iterator[Problem]:
+    for wave in protocol.waves:
+        days = {}
+        for key, text in (("opens", wave.opens), ("closes", wave.closes)):
+            try:
+                days[key] = date.fromisoformat(text) if text else None
+            except ValueError:
+                place = f"[[waves]] '{wave.name}', key '{key}'"
+                yield Problem(place, f"'{text}' is no day of the calendar.", "Write a day such as 2027-10-05.")
+        opens, closes = days.get("opens"), days.get("closes")
+        if opens and closes and closes < opens:
+            yield Problem(f"[[waves]] '{wave.name}'", "it closes before it opens.", "Exchange the two.")
 
 
 def _tables(protocol: Protocol) -> Iterator[Problem]:

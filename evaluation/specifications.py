@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,8 +11,8 @@ if TYPE_CHECKING:
 
     from data_schema.fields import Field
     from data_schema.intake import InboxRule
-    from data_schema.tables import Earlier, Table
-    from evaluation.protocol import DesignSection, EarlierSection, FieldSection, Protocol, TableSection
+    from data_schema.tables import Earlier, RecordRule, Table
+    from evaluation.protocol import DesignSection, EarlierSection, FieldSection, Protocol, RuleSection, TableSection
     from randomisation.design import Design, DesignKind
     from randomisation.minimising import Minimising
 
@@ -66,7 +67,8 @@ def _table(name: str, section: TableSection, standard: Table | None, *, special:
             by_wave=bool(section.by_wave),
             about=section.about or "pupil",
         )
-    return replace(made, earlier=tuple(_earlier(item) for item in section.earlier)) if section.earlier else made
+    made = replace(made, earlier=tuple(_earlier(item) for item in section.earlier)) if section.earlier else made
+    return replace(made, rules=(*made.rules, *map(_rule, section.rules))) if section.rules else made
 
 
 def _place_in(name: str, place: str) -> str:
@@ -78,7 +80,7 @@ def _place_in(name: str, place: str) -> str:
     ("[tables.pupil], [[earlier]] 'old'", "[tables.pupil], [[fields]] 'hobby'")
     """
     part = place.removeprefix(f"table {name!r}").removeprefix(", ")
-    part = part.replace("field '", "[[fields]] '").replace("version '", "[[earlier]] '")
+    part = part.replace("field '", "[[fields]] '").replace("version '", "[[earlier]] '").replace("rule ", "[[rules]] ")
     return f"[tables.{name}], {part}" if part else f"[tables.{name}]"
 
 
@@ -86,6 +88,41 @@ def _earlier(section: EarlierSection) -> Earlier:
     from data_schema.tables import Earlier
 
     return Earlier(name=section.name, waves=section.waves, renamed=section.renamed, recoded=section.recoded)
+
+
+def _rule(section: RuleSection) -> RecordRule:
+    from data_schema.tables import RecordRule
+
+    return RecordRule(holds=section.holds, message=section.message, field=section.field)
+
+
+def wave_windows(protocol: Protocol) -> dict[str, tuple[date, date]]:
+    """Return the first and the last day of each wave whose time is known, by its name.
+
+    Where a wave does not state them, they are taken from the month of its ``date``: from the beginning of the wave
+    before (a year before for the first one) to a month after.
+    """
+    windows: dict[str, tuple[date, date]] = {}
+    before: date | None = None
+    for wave in protocol.waves:
+        month = _month_of(wave.date)
+        opens = date.fromisoformat(wave.opens) if wave.opens else before or (month and month - timedelta(days=365))
+        closes = date.fromisoformat(wave.closes) if wave.closes else month and month + timedelta(days=62)
+        before = date.fromisoformat(wave.opens) if wave.opens else month or before
+        if opens and closes:
+            windows[wave.name] = (opens, closes)
+    return windows
+
+
+def _month_of(text: str) -> date | None:
+    """Return the first day of the month that the date of a wave names; None where it names none."""
+    from data_schema.dates import clean_date, clean_month
+
+    found = clean_month(text).value if text else None
+    day = clean_date(text).value if text and found is None else None
+    if isinstance(found, str):
+        return date.fromisoformat(f"{found}-01")
+    return day.replace(day=1) if isinstance(day, date) else None
 
 
 def _field(section: FieldSection) -> Field:

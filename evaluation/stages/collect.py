@@ -22,7 +22,7 @@ from evaluation.erasure import announce_erasures, tombstones_of
 from evaluation.frame import eligible
 from evaluation.mode import mark_of, write_created
 from evaluation.provenance import stage_folder
-from evaluation.specifications import inbox_rules_of, lists_of_pupils, needed_fields, tables_of
+from evaluation.specifications import inbox_rules_of, lists_of_pupils, needed_fields, tables_of, wave_windows
 from evaluation.stages import inputs_of
 from evaluation.trial_log import Event, announced
 
@@ -219,6 +219,7 @@ def taken_in(trial: Trial) -> Intake:
         tables=tables_of(trial.protocol),
         schools=dict(zip(schools["school_id"], schools["country"], strict=True)),
         waves=trial.protocol.wave_names,
+        wave_dates=wave_windows(trial.protocol),
         lists=lists_of_pupils(trial.protocol),
         needed=needed_fields(trial.protocol, tables_of(trial.protocol)),
         consent=trial.protocol.privacy.consent,

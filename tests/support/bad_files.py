@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from openpyxl import Workbook
 from openpyxl.worksheet.worksheet import Worksheet
 
 from data_schema.intake import InboxRule, Intake, read_inbox
-from data_schema.tables import standard_tables
+from data_schema.tables import Table, standard_tables
 
 SCHOOLS = {"031201": "HU", "RS-101": "RS", "SI-04": "SI"}
 RULES = (
@@ -64,10 +64,15 @@ def taken_in(bad: BadFile) -> Intake:
     return read_inbox(
         {"list.csv": listed, bad.path: bad.content},
         rules=RULES,
-        tables=standard_tables(),
+        tables={name: _asked_always(table) for name, table in standard_tables().items()},
         schools=SCHOOLS,
         waves=["w"],
     )
+
+
+def _asked_always(table: Table) -> Table:
+    """Return a table whose fields have no conditions: the corpus is of reading, not of what a record may hold."""
+    return replace(table, fields=tuple(replace(item, asked_if=None) for item in table.fields))
 
 
 def text(*lines: str, encoding: str = "utf-8", end: str = "\r\n") -> bytes:

@@ -77,6 +77,11 @@ def own(*fields: Values, table: str = "pupil") -> Change:
     return put(f"tables.{table}.fields", list(fields))
 
 
+def rule(holds: str, **more: object) -> Change:
+    """Return the change that gives the table of pupils a rule."""
+    return put("tables.pupil.rules", [{"holds": holds, "message": "Is that right?", **more}])
+
+
 EXAM_FIELDS = (field("school_id", "identifier"), field("pupil_id", "identifier"), field("points", "number"))
 
 
@@ -146,6 +151,13 @@ KINDS_OF_VALUES = {
     "name with a space": Scenario(put("waves.1.name", "Follow up"), (put("waves.1.name", "followup"),)),
     "country in small letters": Scenario(
         put("countries.hr", "Croatia"), (all_of(drop("countries.hr"), put("countries.HR", "Croatia")),)
+    ),
+    "no day of the calendar": Scenario(
+        put("waves.0.opens", "2027-02-30"), (put("waves.0.opens", "2027-10-05"), drop("waves.0.opens"))
+    ),
+    "wave that closes before it opens": Scenario(
+        all_of(put("waves.0.opens", "2027-10-05"), put("waves.0.closes", "2027-10-01")),
+        (all_of(put("waves.0.opens", "2027-10-01"), put("waves.0.closes", "2027-10-05")),),
     ),
     "no date": Scenario(
         put("privacy.retain_until", "2031"),
@@ -501,6 +513,14 @@ TABLES = {
         ),
     ),
     "limits of text": Scenario(own(field("x", minimum=1.0)), (own(field("x", "number", minimum=1.0)), own(field("x")))),
+    "pattern of a text": Scenario(
+        own(field("x", pattern="[0-9]+")), (own(field("x")), own(field("x", "identifier", pattern="[0-9]+")))
+    ),
+    "pattern that is none": Scenario(
+        own(field("x", "identifier", pattern="[")), (own(field("x", "identifier", pattern="7[0-9]{10}")),)
+    ),
+    "rule of no field": Scenario(rule("1 > 2"), (rule("grade > 2"),)),
+    "question at no field": Scenario(rule("grade > 2", field="shoes"), (rule("grade > 2", field="class"),)),
     "minimum above maximum": Scenario(
         own(field("x", "number", minimum=3.0, maximum=1.0)), (own(field("x", "number", minimum=1.0, maximum=3.0)),)
     ),

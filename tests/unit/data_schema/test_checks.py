@@ -171,13 +171,13 @@ DATES = {"baseline": (date(2027, 9, 1), date(2027, 12, 31)), "followup": (date(2
 
 
 @pytest.mark.parametrize(
-    ("day", "n_notes"), [("2027-09-01", 0), ("2028-12-31", 0), ("2027-08-31", 1), ("2029-01-01", 1), (None, 0)]
+    ("day", "n_asked"), [("2027-09-01", 0), ("2028-12-31", 0), ("2027-08-31", 1), ("2029-01-01", 1), (None, 0)]
 )
-def test_a_status_outside_the_time_of_the_trial_is_noted(day: str | None, n_notes: int) -> None:
+def test_a_status_outside_the_time_of_the_trial_is_asked_about(day: str | None, n_asked: int) -> None:
     status = pupils(("a", "followup", None, None)).assign(status_date=pd.to_datetime(pd.Series([day])))
     found = cross_checks({"status": status}, TABLES, wave_dates=DATES)
-    assert [one.severity for one in found] == ["note"] * n_notes
-    assert [one.value for one in found] == [day] * n_notes
+    assert [one.severity for one in found] == ["question"] * n_asked
+    assert [one.value for one in found] == [day] * n_asked
 
 
 def test_a_wave_without_dates_and_a_table_without_dates_are_not_checked() -> None:
