@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
+import re
+import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +26,11 @@ from data_schema.tables import Table
 _HEAD = 2_000_000
 _LEFTOVERS = (".", "~$", "thumbs.db", "desktop.ini")
 """Beginnings of the names of files that programs leave behind by themselves."""
+
+_BACKUP = re.compile(
+    r".*(?:~|#|\.(?:bak|backup|old|orig|tmp|temp|sw[op]|part|partial|crdownload|download)\d*)", re.IGNORECASE
+)
+"""Names of copies that editors and browsers keep beside a file, or while it is not whole yet."""
 
 _OTHER_LETTERS = "Its name is not in Unicode (UTF-8); signs that cannot be read stand here as \\x and a number."
 _RENAME = "Nothing, if the name does not matter; otherwise rename the file."
@@ -110,7 +117,7 @@ class Claims:
         if claim.form is not None:
             return lay_out_form(claim.sheet, table, claim.form)
         needed = self.needed.get((claim.rule.table, claim.rule.wave), ())
-        return lay_out(claim.sheet, table, headers=headers, needed=needed)
+        return lay_out(claim.sheet, table, headers=headers, needed=needed, units=claim.rule.units)
 
     def as_sent(self, rule: InboxRule) -> tuple[Table, dict[str, str]]:
         """Return the table as files of a rule's wave have it, and the field that each header means."""
@@ -128,6 +135,10 @@ class Claims:
         """Yield the sheets of a file that rules speak of; of a zipped folder, those of the files in it."""
         if isinstance(source, Path) and _is_named_in_other_letters(source, file):
             self.findings.append(about(file, _OTHER_LETTERS, _RENAME, severity="note"))
+        odd = _no_file(file, source) if isinstance(source, Path) else None
+        if odd is not None:
+            self.findings.append(odd)
+            return
         is_archive = file.casefold().endswith((".zip", ".xlsx", ".ods")) or isinstance(source, bytes)
         content = content_of(source, file=file) if is_archive or self._matching(file) else None
         if isinstance(content, bytes) and is_folder(content):
@@ -164,8 +175,7 @@ class Claims:
         return True
 
     def _matching(self, file: str) -> tuple[InboxRule, ...]:
-        rules, is_other_kind = rules_for(file, self.rules)
-        return () if is_other_kind and _is_left_behind(file) else rules
+        return () if _is_left_behind(file) or _is_backup(file) else rules_for(file, self.rules)[0]
 
     def _in_folder(self, file: str, content: bytes) -> Iterator[Claim]:
         folder, name = posixpath.split(file)
@@ -335,9 +345,34 @@ def _is_left_behind(file: str) -> bool:
     return file.rpartition("/")[2].casefold().startswith(_LEFTOVERS)
 
 
+def _is_backup(file: str) -> bool:
+    return _BACKUP.fullmatch(file.rpartition("/")[2]) is not None
+
+
+def _no_file(file: str, source: Path) -> Finding | None:
+    """Return what to ask about an entry of a folder that is no file, and that nobody should open."""
+    try:
+        kind = source.lstat().st_mode
+        is_link = stat.S_ISLNK(kind)
+        if is_link and not source.exists():
+            problem = "It is a link to a file that is not there."
+            return about(file, problem, "Put the file itself there.", severity="question")
+        kind = source.stat().st_mode if is_link else kind
+    except OSError:
+        # What cannot be looked at cannot be opened either, which says why.
+        return None
+    if stat.S_ISREG(kind):
+        return None
+    what = "It is a link to a folder; it is not followed." if stat.S_ISDIR(kind) else "It is no file, but a device."
+    return about(file, what, "Put the file itself there.", severity="question")
+
+
 def _unmatched(file: str) -> Finding:
     if _is_left_behind(file):
         return about(file, "A program left it behind; it is not read.", "Nothing.", severity="note")
+    if _is_backup(file):
+        problem = "By its name it is a copy that a program keeps, or a file that is not whole; it is not read."
+        return about(file, problem, "Remove it; or give it its own name, if it is what was meant.", severity="question")
     problem = "It is in the inbox, but no rule says what it is; it is not read."
     return about(file, problem, "Correct its name or its folder, or add a rule to the protocol.", severity="question")
 

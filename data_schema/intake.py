@@ -18,6 +18,7 @@ from data_schema.answers import Answers
 from data_schema.checks import cross_checks
 from data_schema.claims import Claims, about
 from data_schema.consent import refusal_findings, unanswered_findings
+from data_schema.conversions import converted
 from data_schema.decisions import NO_DECISIONS, Decisions
 from data_schema.drafts import Part, draft
 from data_schema.empty_columns import empty_columns
@@ -313,6 +314,8 @@ def _read(
             if earlier is not None and layout.is_usable:
                 layout, changed = brought_up(layout, earlier)
                 recoded += changed
+            layout, changed = converted(layout, claims.tables[name], claim.rule.units)
+            recoded += changed
             claims.findings += layout.findings
             if layout.is_usable:
                 late = partial(decisions.is_late, claim.rule.wave)

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from data_schema.fields import Field, header_key
 from data_schema.findings import Finding, Severity, row_ranges
+from data_schema.header_units import factor_of, is_of_units, stated_otherwise
 from data_schema.margins import rows_apart
 from data_schema.readers.grids import column_letters
 from data_schema.readers.sheets import Cell, Row, Sheet
@@ -46,6 +47,8 @@ class Layout:
         What was wrong or odd about the header.
     apart
         Position in `rows` to what the row is, for those that are no records (see `data_schema.margins`).
+    units
+        Field to the unit that its header states, where it is another one than the field's and the protocol converts it.
     """
 
     sheet: Sheet
@@ -54,6 +57,7 @@ class Layout:
     rows: tuple[int, ...]
     findings: tuple[Finding, ...] = ()
     apart: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
+    units: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def is_usable(self) -> bool:
@@ -123,7 +127,12 @@ def headers_of(table: Table) -> dict[str, str]:
 
 
 def lay_out(
-    sheet: Sheet, table: Table, *, headers: dict[str, str] | None = None, needed: Collection[str] = ()
+    sheet: Sheet,
+    table: Table,
+    *,
+    headers: dict[str, str] | None = None,
+    needed: Collection[str] = (),
+    units: Mapping[str, float] = MappingProxyType({}),
 ) -> Layout:
     """Find a table in a sheet.
 
@@ -137,6 +146,8 @@ def lay_out(
         What `headers_of` returns for it, when many sheets are laid out.
     needed
         Fields that the results of the trial are made from.
+    units
+        Unit that a header may state to what one of it is in the field's own, as the protocol says.
 
     Returns
     -------
@@ -150,6 +161,10 @@ def lay_out(
         filled = tuple(k for k, row in enumerate(sheet.rows) if not is_empty(row))
         return Layout(sheet=sheet, header=None, columns={}, rows=filled, findings=(_no_header(sheet, table, filled),))
     columns, findings = _columns(sheet, table, header, owner, needed)
+    stated = _stated(sheet, table, header, owner, columns)
+    doubtful = [name for name, said in stated.items() if factor_of(said, units) is None]
+    findings = (*findings, *(_in_doubt(sheet, header, table.field(name), stated[name], columns) for name in doubtful))
+    columns = {name: at for name, at in columns.items() if name not in doubtful}
     rows = filled_rows(sheet.rows, header + 1)
     if not rows:
         problem, remedy = "It has a header and no rows below it.", "Send the rows, if the school has them."
@@ -162,7 +177,34 @@ def lay_out(
         rows=rows,
         findings=(*findings, *unseen(sheet, header, columns)),
         apart=MappingProxyType({k: apart[at] for k, at in enumerate(rows) if at in apart}) if apart else apart,
+        units=MappingProxyType({name: said for name, said in stated.items() if name not in doubtful}),
     )
+
+
+def _stated(
+    sheet: Sheet, table: Table, header: int, owner: Mapping[str, str], columns: Mapping[str, int]
+) -> dict[str, str]:
+    """Return the fields whose header states another unit or scale than they have, with what it states."""
+    stated = {}
+    for name, at in columns.items():
+        text = sheet.rows[header][at]
+        if not isinstance(text, str) or name in table.key:
+            continue
+        said = stated_otherwise(text[:_LONGEST_HEADER], table.field(name))
+        # A header that is known as it stands means its field, whatever words are in it; signs are no part of it.
+        if said and (owner.get(header_key(text)) != name or not header_key(said)):
+            stated[name] = said
+    return stated
+
+
+def _in_doubt(sheet: Sheet, header: int, item: Field, said: str, columns: Mapping[str, int]) -> Finding:
+    own = item.unit or f"{item.minimum:g} to {item.maximum:g}"
+    if item.unit == "mark" and item.minimum is not None and item.maximum is not None:
+        own = f"{item.minimum:g} to {item.maximum:g}, {item.maximum:g} the best"
+    problem = f"The header says {said!r}, and {item.name!r} is in {own!r}; the values are left out."
+    remedy = "Send the values as they are asked for, under a header that says so."
+    called = " ".join(str(sheet.rows[header][columns[item.name]]).split())[:_LONGEST_HEADER]
+    return _finding(sheet, problem, remedy, row=header, column=called, severity="question")
 
 
 def unseen(sheet: Sheet, header: int, columns: Mapping[str, int]) -> Iterator[Finding]:
@@ -240,6 +282,10 @@ def _meant(header: str, owner: Mapping[str, str]) -> str | None:
     if name is not None or len(header) > _LONGEST_HEADER:
         return name
     bare = _NUMBERED.sub("", header)
+    beside = " ".join(_IN_BRACKETS.findall(bare))
+    if beside and is_of_units(beside):
+        # "absences (hours / month)" is no month.
+        return owner.get(header_key(_IN_BRACKETS.sub(" ", bare)))
     texts = [bare, _IN_BRACKETS.sub(" ", bare), *_IN_BRACKETS.findall(bare), *_DIVIDED.split(bare)]
     found = {owner[key] for text in texts if (key := header_key(text)) in owner}
     return found.pop() if len(found) == 1 else None

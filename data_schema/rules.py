@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
+from types import MappingProxyType
 
 from data_schema.errors import ProtocolError
 from data_schema.tables import Table
@@ -26,6 +27,8 @@ class InboxRule:
         Wave that it is about; empty for tables that are not collected by wave.
     sheet
         Name of the sheet; the first one when empty. CSV files have no sheets.
+    units
+        Unit that a header may state, such as "days", to what one of it is in the unit of the field.
 
     Examples
     --------
@@ -39,6 +42,7 @@ class InboxRule:
     _: KW_ONLY
     wave: str = ""
     sheet: str = ""
+    units: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}), hash=False)
 
     def matches(self, path: str) -> bool:
         """Whether a path below the inbox is one of the rule's files."""

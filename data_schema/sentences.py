@@ -217,6 +217,16 @@ SENTENCES = (
     "The same identifier is in the list of another school: {place}.",
     "Remove the pupil from one list, or correct the identifier.",
     "Answer 'yes' if they are two; otherwise remove the pupil from one list.",
+    # units and scales in headers
+    "The header says {what}, and {column} is in {limit}; the values are left out.",
+    "Send the values as they are asked for, under a header that says so.",
+    # what is no file of a school
+    "It is a link to a file that is not there.",
+    "It is a link to a folder; it is not followed.",
+    "It is no file, but a device.",
+    "Put the file itself there.",
+    "By its name it is a copy that a program keeps, or a file that is not whole; it is not read.",
+    "Remove it; or give it its own name, if it is what was meant.",
     # what cannot be in one record
     "{column} is filled in, and is asked only where {columns} is {answers}.",
     "Correct one of the two, or answer '-' to leave this one empty.",

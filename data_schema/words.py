@@ -22,6 +22,17 @@ _UNITS = {
     "times": "x × time times alkalom alkalommal szer puta put krat",
     "subjects": "subject subjects tárgy tantárgy predmet predmeta predmeti predmetov",
     "notices": "notice notices intő intés mera mere ukrep ukrepa ukrepov",
+    "days": "day days nap napok napot dan dani dana dneva dnevi dni",
+    "minutes": "min minute minutes perc percek percben minut minuta minuti minutah",
+    "weeks": "week weeks hét hetek hetente nedelja nedelje nedeljno tjedan tjedna teden tedni tednov",
+    "months": "month months hónap hónapok mesec meseci meseca mjesec mjeseci mesecev",
+    "years": "year years év évek godina godine godina leto leta let",
+    "share": "share arány udeo udio delež",
+    "percent": "% percent percentage pct százalék procenat procenata procenti odsto posto odstotek odstotkov",
+    "points": "point points poen poena poeni bod bodova bodovi točka točke točk",
+    "euros": "eur euro euros euró evro evra evrov",
+    "forints": "huf ft forint",
+    "dinars": "rsd din dinar dinara",
     "pupils": "pupil pupils tanuló fő učenik učenika đaka dijak dijaka dijakov",
     "mark": "mark pont",
 }
@@ -70,6 +81,7 @@ def plain_texts(texts: Sequence[str]) -> list[str]:
 
 _MARK_OF = {plain(word): mark for mark, words in _MARKS.items() for word in words.split()}
 _UNIT_WORDS = {unit: frozenset(map(plain, words.split())) for unit, words in _UNITS.items()}
+_UNIT_OF = {word: unit for unit, words in _UNIT_WORDS.items() for word in words}
 _MONTH_OF = {plain(word): number for number, words in enumerate(_MONTHS, start=1) for word in words.split()}
 _ROMAN_OF = {word: number for number, word in enumerate(_ROMAN, start=1)}
 
@@ -82,6 +94,17 @@ def mark_of(word: str) -> int | None:
 def is_unit(word: str, unit: str) -> bool:
     """Whether a word is the unit of a field, whose name may say more ("hours a month")."""
     return plain(word) in _UNIT_WORDS.get(unit.partition(" ")[0], frozenset())
+
+
+def unit_of(word: str) -> str:
+    """Return the unit that a word means; "" where it is none that is known.
+
+    Examples
+    --------
+    >>> unit_of("nap"), unit_of("%"), unit_of("cats")
+    ('days', 'percent', '')
+    """
+    return _UNIT_OF.get(plain(word), "")
 
 
 def month_of(word: str) -> int | None:

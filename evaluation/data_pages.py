@@ -203,4 +203,4 @@ _COUNTS = ("sent", "kept", "asked", "refused")
 def _received(trial: Trial) -> dict[str, date]:
     """Return the day since which each file has lain in the inbox as it is, as the disk says."""
     files = trial.inbox_files().items()
-    return {name: datetime.fromtimestamp(path.stat().st_mtime, tz=UTC).date() for name, path in files}
+    return {name: datetime.fromtimestamp(path.lstat().st_mtime, tz=UTC).date() for name, path in files}

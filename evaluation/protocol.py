@@ -220,12 +220,16 @@ class TableSection(Section):
 
 
 class InboxSection(Section):
-    """[[inbox]]: which files below inbox/ hold which table of which wave."""
+    """[[inbox]]: which files below inbox/ hold which table of which wave.
+
+    ``units`` says what one of another unit is in the field's own, for headers that state it: ``{ days = 6 }``.
+    """
 
     pattern: Text
     table: Name
     wave: str = ""
     sheet: str = ""
+    units: dict[Text, Annotated[float, Field(gt=0)]] = {}
 
 
 class Population(Section):

@@ -253,5 +253,6 @@ def inbox_rules_of(protocol: Protocol) -> tuple[InboxRule, ...]:
     from data_schema.intake import InboxRule
 
     return tuple(
-        InboxRule(pattern=rule.pattern, table=rule.table, wave=rule.wave, sheet=rule.sheet) for rule in protocol.inbox
+        InboxRule(pattern=rule.pattern, table=rule.table, wave=rule.wave, sheet=rule.sheet, units=rule.units)
+        for rule in protocol.inbox
     )

@@ -54,6 +54,10 @@ def silent(task: str, done: int, total: int) -> None:
     """Show no progress."""
 
 
+_OF_GIT = frozenset((".gitignore", ".gitattributes", ".gitkeep"))
+"""Files in inbox/ that are of the trial's folder, and not of a school."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrialPaths:
     """Where things are in a trial's folder."""
@@ -519,11 +523,11 @@ class Trial:
             return publish(self)
 
     def inbox_files(self) -> Mapping[str, Path]:
-        """Return the files below inbox/ by their path there, without what the system or an editor left."""
+        """Return everything below inbox/ but folders, by its path there: intake says what it does not read."""
         if not self.paths.inbox.is_dir():
             return {}
-        found = sorted(path for path in self.paths.inbox.rglob("*") if path.is_file())
-        kept = [path for path in found if not path.name.startswith((".", "~$")) and path.name != "Thumbs.db"]
+        found = sorted(path for path in self.paths.inbox.rglob("*") if path.is_symlink() or not path.is_dir())
+        kept = [path for path in found if path.name not in _OF_GIT]
         named: dict[str, Path] = {}
         for path in kept:
             name = legible_name(path.relative_to(self.paths.inbox).as_posix())

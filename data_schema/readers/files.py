@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import stat
 import zipfile
 from collections.abc import Collection
 from pathlib import Path
@@ -79,7 +80,11 @@ def content_of(source: Path | bytes, *, file: str) -> bytes | Reading:
     if isinstance(source, bytes):
         return source if len(source) <= LARGEST_FILE else too_large
     try:
-        return too_large if source.stat().st_size > LARGEST_FILE else source.read_bytes()
+        found = source.stat()
+        if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+            # Reading a pipe waits for somebody to write into it.
+            return unreadable(file, "It is no file, but a device.", "Put the file itself there.")
+        return too_large if found.st_size > LARGEST_FILE else source.read_bytes()
     except FileNotFoundError:
         return unreadable(file, "There is no such file.", "Check its name and where it lies.")
     except IsADirectoryError:

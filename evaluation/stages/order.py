@@ -53,7 +53,8 @@ def _assign(trial: Trial) -> Mapping[str, str]:
 
 
 def _collect(trial: Trial) -> Mapping[str, str]:
-    files = {name: sha256_of_file(path) for name, path in trial.inbox_files().items()}
+    # What is no file has no content, and opening it might never end.
+    files = {name: sha256_of_file(path) if path.is_file() else "" for name, path in trial.inbox_files().items()}
     return {
         **trial.protocol_hashes("tables", "inbox", "waves", "countries", intake=True),
         **trial.file_hash(trial.paths.root / trial.protocol.schools.file),

@@ -252,3 +252,28 @@ def test_a_read_only_folder_is_named(drawn: Path, tmp_path: Path) -> None:
         with pytest.raises(StorageError, match="read-only"):
             trial.collect()
         assert [status.state for status in trial.status() if status.stage == "assign"] == ["fresh"]
+
+
+def test_what_is_no_file_of_a_school_is_named_and_neither_opened_nor_passed_over(trial: Trial) -> None:
+    good = pupils_file(trial)
+    folder = good.parent
+    odd = {
+        f"{good.name}~": "is a copy that a program keeps",
+        f"{good.name}.bak": "is a copy that a program keeps",
+        "pupil_x.csv.part": "a file that is not whole",
+        f".{good.name}.swp": "A program left it behind",
+        ".DS_Store": "A program left it behind",
+        "~$pupil_1.xlsx": "A program left it behind",
+    }
+    for name in odd:
+        (folder / name).write_bytes(good.read_bytes())
+    (folder / "pupil_link.csv").symlink_to(folder / "gone.csv")
+    (folder / "pupil_folder").symlink_to(trial.paths.store)
+    os.mkfifo(folder / "pupil_pipe.csv")
+    odd |= {"pupil_link.csv": "a link to a file that is not there", "pupil_folder": "a link to a folder"}
+    odd |= {"pupil_pipe.csv": "no file, but a device"}
+    collected = trial.collect()
+    told = {Path(one.file).name: one.problem for one in collected.findings if one.file.startswith("baseline/HU/")}
+    for name, problem in odd.items():
+        assert problem in told[name], name
+        assert not any(collected.returns["file"].str.endswith(f"/{name}"))

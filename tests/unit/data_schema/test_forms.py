@@ -67,7 +67,6 @@ def test_a_form_that_was_filled_in_is_read_without_any_rule(code: str) -> None:
     status = answers_in(TABLES["status"].field("status"), catalogue(code))[3]
     cells: dict[tuple[int, str], str | int | float] = {
         (2, f"{letters['status']}2"): status,
-        (2, f"{letters['average_mark']}2"): 4.5,
         (1, f"{pupil['birth_year']}2"): 2011,
         (1, f"{pupil['pupil_id']}4"): "0003",
         (1, f"{pupil['birth_year']}4"): 2012,
