@@ -10,7 +10,7 @@ import ast
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -30,7 +30,8 @@ _KINDS: Mapping[str, Kind] = {
     "identifier": "text", "text": "text", "code": "text", "yes_no": "truth", "date": "date", "month": "month",
     "year": "number", "whole_number": "number", "number": "number",
 }  # fmt: skip
-_COMPARED: Mapping[type[ast.cmpop], Callable[[object, object], object]] = {
+# Any: arrays of whatever kind the two sides have, which were checked to go together.
+_COMPARED: Mapping[type[ast.cmpop], Callable[[Any, Any], object]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }  # fmt: skip

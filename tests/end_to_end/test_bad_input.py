@@ -268,7 +268,7 @@ def test_what_is_no_file_of_a_school_is_named_and_neither_opened_nor_passed_over
     for name in odd:
         (folder / name).write_bytes(good.read_bytes())
     (folder / "pupil_link.csv").symlink_to(folder / "gone.csv")
-    (folder / "pupil_folder").symlink_to(trial.paths.store)
+    (folder / "pupil_folder").symlink_to(trial.paths.inbox / "followup")
     os.mkfifo(folder / "pupil_pipe.csv")
     odd |= {"pupil_link.csv": "a link to a file that is not there", "pupil_folder": "a link to a folder"}
     odd |= {"pupil_pipe.csv": "no file, but a device"}
