@@ -122,11 +122,13 @@ def unanswered_findings(
     frames: Mapping[str, pd.DataFrame], *, tables: Mapping[str, Table], consent: str
 ) -> Iterator[Finding]:
     """Ask for the answers that are missing, file by file; of a file without any answer its column is asked for."""
+    import pandas as pd
+
     pupils = unanswered_pupils(frames, tables=tables, consent=consent)
     for frame in _with_answers(frames, tables, consent) if pupils else ():
         n_answers = frame.groupby(["source_file", "source_sheet"])[consent].transform("count")
         is_open = n_answers.gt(0) & frame[consent].isna()
-        is_open.loc[is_open] = [pupil in pupils for pupil in _pairs(frame.loc[is_open])]
+        is_open &= pd.Series([pupil in pupils for pupil in _pairs(frame)], index=frame.index)
         for place, n, listed in _by_school(frame, is_open):
             problem = f"No answer on consent for {n} of the {listed} pupils of the school {place.school!r}."
             remedy = "Write yes or no for each of them and send the file again; without an answer there is no consent."

@@ -53,7 +53,7 @@ def _of_column(rows: pd.DataFrame, column: str, layouts: Mapping[tuple[str, str]
     suspect = rows.loc[n_filled == 0]
     n_schools = rows.groupby(_SHEET)["school_id"].nunique().to_dict() if len(suspect) else {}
     for (file, sheet, school), part in suspect.groupby([*_SHEET, "school_id"], sort=True):
-        layout = layouts.get((file, sheet))
+        layout = layouts.get((str(file), str(sheet)))
         at = None if layout is None else layout.columns.get(column)
         # A sign that nobody knows, and a value that cannot be read, are answers: the latter is asked about by itself.
         if layout is None or at is None or any(_is_filled(layout, row - 1, at) for row in part["source_row"].tolist()):

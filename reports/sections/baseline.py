@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from randomisation.balance import ADJUST
-from reports.blocks import Block, Figure, Heading
+from reports.blocks import Block, Figure, Heading, Inline, inline
 from reports.evidence import ArmFacts, Evidence
 from reports.figures.balance_map import balance_map
 from reports.figures.love import love_plot
@@ -28,7 +28,7 @@ def baseline(evidence: Evidence, language: str) -> tuple[Block, ...]:
     if made is None:
         return heading, paragraph(text.text("No baseline measures were compared."))
     plots = [love_plot(evidence, text, arm=arm) for arm in compared_arms(evidence)]
-    sentences = [_far(evidence, text), _joint(evidence, text), _pupils(evidence, text)]
+    sentences: list[Inline | str] = [_far(evidence, text), _joint(evidence, text), _pupils(evidence, text)]
     plots += _maps(evidence, text)
     shown = [plot for plot in plots if plot is not None]
     return (heading, paragraph(text.joined(sentences)), *shown, made, *analysed(evidence, text))
@@ -64,12 +64,12 @@ def _pupils(evidence: Evidence, words: Words) -> str:
     return words.text("For pupils' characteristics alone, by school means, it gives {p}.", p=words.numbers.p_value(p))
 
 
-def _far(evidence: Evidence, words: Words) -> str:
+def _far(evidence: Evidence, words: Words) -> Inline:
     """Say how many characteristics differ much, of each arm that is compared."""
     arms = compared_arms(evidence)
     said = [_far_of(evidence, words, arm) for arm in arms]
     if len(arms) == 1:
-        return said[0]
+        return inline(said[0])
     return words.joined(
         [words.text("{arm}: {sentence}", arm=arm.label, sentence=text) for arm, text in zip(arms, said, strict=True)]
     )

@@ -127,8 +127,8 @@ def published_estimates(evidence: Evidence) -> pd.DataFrame:
     sizes = printed_sizes(evidence)
     counts = [sizes[str(name)] for name in made["estimate_id"]]
     made["n_pupils"] = pd.array([count.value for count in counts], dtype="Int64")
-    place = made.columns.get_loc("n_pupils")
-    made.insert(int(place) + 1, "n_pupils_rounded", ["yes" if count.is_rounded else "no" for count in counts])
+    place = list(made.columns).index("n_pupils")
+    made.insert(place + 1, "n_pupils_rounded", ["yes" if count.is_rounded else "no" for count in counts])
     for name in figures:
         made[name] = _as_published(made, name)
     return made
