@@ -16,7 +16,7 @@ from data_schema.fields import Field
 from data_schema.layout import Layout
 from data_schema.numerals import settled, unsettled
 from data_schema.readers.sheets import Cell
-from data_schema.repairs import clean_cell, not_plain
+from data_schema.repairs import PLUSES, clean_cell, not_plain, ticked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,6 +163,7 @@ def clean_column(field: Field, layouts: Sequence[Layout]) -> Column:
     return clean_columns([field], layouts)[field.name]
 
 
+_MINUSES = frozenset({"-", "–", "—", "−", "--"})
 _TEXT_TYPES = {str, type(None)}
 _N_TRIED = 5_000
 _SHARE_SINGLE = 0.9
@@ -179,6 +180,7 @@ class _Distinct:
         self.codes: list[np.ndarray] = []
         self._n_seen = 0
         # Texts of CSV files and of workbooks apart: a number that is text was repaired in the latter.
+        self._ticks: set[int] = set()
         self._known: tuple[dict[Hashable, int], dict[Hashable, int]] = ({}, {})
 
     def column(self) -> Column:
@@ -219,13 +221,32 @@ class _Distinct:
     def take_in(self, pieces: Sequence[np.ndarray], *, separator: str) -> None:
         """Add the cells of a sheet."""
         if pieces:
-            self.codes.append(self._settled(np.concatenate(pieces), separator=separator))
+            codes = np.concatenate(pieces)
+            if self._ticks:
+                codes = self._with_ticks(codes)
+            self.codes.append(self._settled(codes, separator=separator))
+
+    def _with_ticks(self, codes: np.ndarray) -> np.ndarray:
+        """Ask about "-" where it stands beside "+": it may mean no there, and is no mark for what is missing."""
+        here = set(np.unique(codes).tolist())
+        minus = [code for code in here if isinstance(cell := self.raw[code], str) and cell.strip() in _MINUSES]
+        if not here & self._ticks or not minus:
+            return codes
+        changed = codes.copy()
+        for code in minus:
+            self.odd[len(self.raw)] = ticked()
+            changed[codes == code] = len(self.raw)
+            self.raw.append(self.raw[code])
+            self.meanings.append(None)
+        return changed
 
     def _clean(self, code: int, cell: Cell, *, typed: bool) -> None:
         made = clean_cell(cell, self.field, typed=typed)
         self.meanings[code] = made.value
         if made.rules or made.problem or made.mark or made.thousands is not None:
             self.odd[code] = made
+        if self.field.type == "yes_no" and isinstance(cell, str) and cell.strip() in PLUSES:
+            self._ticks.add(code)
 
     def _settled(self, codes: np.ndarray, *, separator: str) -> np.ndarray:
         """Settle numbers with two readings by the others of the sheet; each meaning is a distinct value of its own."""

@@ -24,6 +24,9 @@ Labels = tuple[tuple[str, str], ...]
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _SPACES = re.compile(r"[\s_]+")
+_NO_LETTERS = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff⁰¹²³⁴⁵⁶⁷⁸⁹ªº"))
+"""Hyphens that show only at the end of a line, signs that show nothing, and marks of footnotes."""
+
 _NOT_A_LETTER = re.compile(r"[\W_]+")
 
 
@@ -44,13 +47,15 @@ def folded(text: str) -> str:
 
 
 def header_key(text: str) -> str:
-    """Bring a header to the form in which headers are compared: as `folded`, and without punctuation.
+    """Bring a header to the form in which headers are compared: as `folded`, and without punctuation and footnotes.
 
     Examples
     --------
-    >>> header_key("School-ID:")
-    'school id'
+    >>> header_key("School-ID:"), header_key("Aver\u00adage mark\u00b9")
+    ('school id', 'average mark')
     """
+    if not text.isascii():
+        text = text.translate(_NO_LETTERS)
     return _NOT_A_LETTER.sub(" ", folded(text)).strip()
 
 

@@ -20,6 +20,7 @@ from data_schema.tables import Table
 _N_SEARCHED = 30
 _IN_BRACKETS = re.compile(r"[(\[]([^)\]]*)[)\]]")
 _NUMBERED = re.compile(r"^\s*\d{1,3}\s*[.)]\s*")
+_FOOTNOTE = re.compile(r"\s*\d{1,2}\s*\)\s*$")
 _DIVIDED = re.compile(r"\s*[\n/|]\s*|\s+[-–]\s+")
 _LONGEST_HEADER = 200
 _LIKE = 0.6
@@ -286,7 +287,13 @@ def _meant(header: str, owner: Mapping[str, str]) -> str | None:
     if beside and is_of_units(beside):
         # "absences (hours / month)" is no month.
         return owner.get(header_key(_IN_BRACKETS.sub(" ", bare)))
-    texts = [bare, _IN_BRACKETS.sub(" ", bare), *_IN_BRACKETS.findall(bare), *_DIVIDED.split(bare)]
+    texts = [
+        bare,
+        _FOOTNOTE.sub("", bare),
+        _IN_BRACKETS.sub(" ", bare),
+        *_IN_BRACKETS.findall(bare),
+        *_DIVIDED.split(bare),
+    ]
     found = {owner[key] for text in texts if (key := header_key(text)) in owner}
     return found.pop() if len(found) == 1 else None
 
@@ -301,17 +308,20 @@ def _columns(
     }
     columns: dict[str, int] = {}
     findings: list[Finding] = []
+    left: list[int] = []
     # Headers that name a field as they stand come first: "hours (total)" is not "hours" where there is such a column.
     for at in sorted(range(len(row)), key=lambda at: (at not in exact, at)):
         name = named.get(at)
         if name is None or (name in columns and at not in exact):
-            findings += _left_out(sheet, table, header, at)
+            left.append(at)
         elif name in columns:
             problem = f"Two of its columns are {name!r}: {row[columns[name]]!r} and {row[at]!r}."
             findings.append(_finding(sheet, problem, "Keep one of them.", row=header, column=name))
         else:
             columns[name] = at
             findings += [] if at in exact else [_read_as(sheet, header, at, name)]
+    for at in left:
+        findings += _left_out(sheet, table, header, at, columns)
     absent = _absent(sheet, table, header, columns, needed)
     return columns, (*_counted(sheet, table, header, findings), *absent)
 
@@ -375,11 +385,13 @@ def _renamed(sheet: Sheet, header: int, columns: Mapping[str, int], item: Field)
     return f"If it is the column {free[nearest]!r}, call it {item.name!r} and send the file again."
 
 
-def _left_out(sheet: Sheet, table: Table, header: int, at: int) -> list[Finding]:
-    """Tell of a column that no field takes, if it holds anything."""
+def _left_out(sheet: Sheet, table: Table, header: int, at: int, columns: Mapping[str, int]) -> list[Finding]:
+    """Tell of a column that no field takes, if it holds anything; ask where it may be a field's that has none."""
     title = sheet.rows[header][at]
-    if title is None and all(at >= len(row) or is_empty((row[at],)) for row in sheet.rows[header + 1 :]):
+    is_blank = all(at >= len(row) or is_empty((row[at],)) for row in sheet.rows[header + 1 :])
+    if title is None and is_blank:
         return []
+    severity: Severity = "note"
     name = "" if title is None else str(title)
     problem = f"The table {table.name!r} has no such column; its values are left out."
     remedy = _NOT_NEEDED
@@ -388,8 +400,10 @@ def _left_out(sheet: Sheet, table: Table, header: int, at: int) -> list[Finding]
         remedy = "Give it a header, or nothing if it is not needed."
     near = difflib.get_close_matches(header_key(name[:_LONGEST_HEADER]), headers_of(table), n=1, cutoff=0.8)
     if near:
-        remedy = f"If it is {headers_of(table)[near[0]]!r}, call it so and send the file again."
-    return [_finding(sheet, problem, remedy, row=header, column=name, severity="note")]
+        field_name = headers_of(table)[near[0]]
+        remedy = f"If it is {field_name!r}, call it so and send the file again."
+        severity = "note" if is_blank or field_name in columns else "question"
+    return [_finding(sheet, problem, remedy, row=header, column=name, severity=severity)]
 
 
 def _finding(

@@ -43,6 +43,32 @@ _MISSING_MARKS = frozenset(
     }
 )
 _MISSING_TEXTS = frozenset({"NA", "N/A", "n/a", "n.a.", "#N/A", "-", "–", "—"})
+_DITTO_WORDS = (
+    "ditto",
+    "Ditto",
+    "DITTO",
+    "dto",
+    "dto.",
+    "Dto.",
+    "do.",
+    "idem",
+    "Idem",
+    "isto",
+    "Isto",
+    "исто",
+    "ugyanaz",
+    "u.o.",
+)
+_DITTO = frozenset({'"', "''", "“", "”", "„", "〃", "″", "״", "´´", "``", '-"-', '-"', '"-', '–"–', '—"—', "-''-"})
+_DITTO |= frozenset({"-||-", "- || -", "-//-", "||", "-II-", '--"--', '" "', '"""', "-„-", "-”-", "-“-"}) | frozenset(
+    _DITTO_WORDS
+)
+"""Signs and words for "the same as above", which mean something only while rows stand as they do."""
+
+_ODD_TEXTS = _MISSING_TEXTS | frozenset(_DITTO_WORDS)
+PLUSES = frozenset({"+", "++", "✓", "✔", "√", "☑", "✅"})
+"""Signs by which people tick."""
+
 _PLAIN_YES_NO = {"yes": True, "no": False, "1": True, "0": False, "true": True, "false": False}
 _ERROR = re.compile(r"#(?:REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|SPILL!|CALC!|BLOCKED!|#+)|Err:\d+")
 _KEPT_AS_TEXT = re.compile(r'="([^"]*)"|\'(?=\d)(.*)')
@@ -60,6 +86,7 @@ _NOTHING = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
 """Signs that show nothing, wherever they stand."""
 
 _INVISIBLE = "\u200b\u200e\u200f\ufeff"
+_WRITE_IT = "Write the value itself into each row."
 _SURE_DIGITS = 10**15
 
 
@@ -80,7 +107,7 @@ def not_plain(cells: Sequence[Cell], field: Field) -> Iterable[int]:
         for at, cell in enumerate(cells)
         if not isinstance(cell, str)
         or not fits(cell)
-        or cell in _MISSING_TEXTS
+        or cell in _ODD_TEXTS
         or not (cell.isascii() or is_composed(cell))
     ]
 
@@ -93,7 +120,7 @@ def _are_plain_lines(cells: Sequence[Cell], kind: str) -> bool:
         len(texts) == len(cells)
         and text.count("\n") == len(texts) - 1
         and _PLAIN_LINES[kind].fullmatch(text) is not None
-        and _MISSING_TEXTS.isdisjoint(texts)
+        and _ODD_TEXTS.isdisjoint(texts)
         and (text.isascii() or unicodedata.is_normalized("NFC", text))
     )
 
@@ -135,6 +162,8 @@ def clean_cell(cell: Cell, field: Field, *, typed: bool) -> CleanCell:
         bare, rules = (kept[1] or kept[2] or "").strip(), (*rules, "kept as text")
     if not bare:
         return NOTHING.after(rules)
+    if bare in _DITTO and not (field.codes and field.code_of(bare)):
+        return asked("{value} stands for 'the same as above', and says nothing by itself.", _WRITE_IT).after(rules)
     if _is_missing(bare, field):
         return CleanCell(rules=(*rules, "missing mark"))
     return (_of_spreadsheet(bare) or _of_type(bare, field, typed=typed)).after(rules)
@@ -246,6 +275,14 @@ def _code_in_parts(text: str, field: Field) -> Code | None:
     return codes.pop() if len(codes) == 1 else None
 
 
+def ticked() -> CleanCell:
+    """Ask about a sign by which people tick, or about the one that stands where they do not."""
+    problem = (
+        "The column has signs such as '+' and '-', which may mean yes and no, present and absent, or something else."
+    )
+    return asked(problem, "Give yes or no.")
+
+
 def _yes_no(cell: str | date | float | bool, field: Field) -> CleanCell:
     if isinstance(cell, bool):
         return CleanCell(value=cell)
@@ -254,6 +291,6 @@ def _yes_no(cell: str | date | float | bool, field: Field) -> CleanCell:
         return CleanCell(value=_PLAIN_YES_NO[text])
     code = field.code_of(text) if text else None
     if code is None:
-        return asked("{value} is neither yes nor no.", "Give yes or no.")
+        return ticked() if text in PLUSES else asked("{value} is neither yes nor no.", "Give yes or no.")
     rule = "case" if folded(text) in _PLAIN_YES_NO else "synonym"
     return CleanCell(value=code.name == "yes", rules=(rule,))

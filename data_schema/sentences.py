@@ -217,6 +217,10 @@ SENTENCES = (
     "The same identifier is in the list of another school: {place}.",
     "Remove the pupil from one list, or correct the identifier.",
     "Answer 'yes' if they are two; otherwise remove the pupil from one list.",
+    # signs in place of answers
+    "{value} stands for 'the same as above', and says nothing by itself.",
+    "Write the value itself into each row.",
+    "The column has signs such as '+' and '-', which may mean yes and no, present and absent, or something else.",
     # units and scales in headers
     "The header says {what}, and {column} is in {limit}; the values are left out.",
     "Send the values as they are asked for, under a header that says so.",

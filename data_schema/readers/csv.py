@@ -56,6 +56,7 @@ def read_csv(source: Path | bytes, *, file: str, countries: Collection[str] = ()
     was_doubled = meant is not None and meant.encode() != content.removeprefix(BOM_UTF8)
     # Old programs end a text with this sign.
     text, separator = _without_hint((meant or texts[0]).rstrip("\x1a"))
+    text = _with_ditto_marks(text)
     separator = separator or _separator(text)
     rows = _records(text, separator)
     if not isinstance(rows, str) and _is_quoted_whole(rows):
@@ -119,6 +120,29 @@ def _without_hint(text: str) -> tuple[str, str]:
     if hint[:4].lower() == "sep=" and hint[4:] in _SEPARATORS:
         return rest, hint[4:]
     return text, ""
+
+
+def _with_ditto_marks(text: str) -> str:
+    """Return a text whose cells that are one quotation mark, and nothing else, are quoted: people mean "as above".
+
+    Only where a line has no other quotation mark, and as many cells as most lines that have none: there the mark opens
+    nothing.
+    """
+    for separator in _SEPARATORS if '"' in text else ():
+        if not any(f'{one}"{other}' in text for one in (separator, "\n") for other in (separator, "\r", "\n")):
+            continue
+        lone = re.compile(rf'(?<![^{re.escape(separator)}])"(?=[{re.escape(separator)}\r]|$)')
+        lines = text.split("\n")
+        widths = Counter(line.count(separator) for line in lines[:_N_SAMPLED] if '"' not in line and line.strip())
+        width = widths.most_common(1)[0][0] if widths else 0
+        if width:
+            text = "\n".join(
+                lone.sub('""""', line)
+                if '"' in line and line.count(separator) == width and len(lone.findall(line)) == line.count('"')
+                else line
+                for line in lines
+            )
+    return text
 
 
 def _separator(text: str) -> str:
