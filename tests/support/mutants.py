@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -31,7 +32,8 @@ _FRAME = pd.DataFrame(
         "a_name_longer_than_of_old": ["a" * 40] * 6,
     }
 )
-_LABELS: dict[str, dict[float | int | str, str]] = {
+# pyreadstat takes texts as values, too, which its types do not say.
+_LABELS: dict[str, dict[Any, str]] = {
     "status": {1: "enrolled", 2: "left early"},
     "a_name_longer_than_of_old": {"a" * 40: "label"},
 }
