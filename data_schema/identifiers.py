@@ -75,7 +75,9 @@ def not_an_identifier(text: str, *, of_frame: bool = False) -> CleanCell | None:
     ('{value} is a date where an identifier belongs; a spreadsheet may have made it one.', None)
     """
     if plain(text) in _NONE or not any(sign.isalnum() for sign in text):
-        return asked("{value} stands where there is no identifier.", "Send the row with it, or remove the row.")
+        return asked(
+            "{value} is no identifier; it says that there is none.", "Send the row with it, or remove the row."
+        )
     if _is_date(text):
         return asked("{value} is a date where an identifier belongs; a spreadsheet may have made it one.", _ASK_AGAIN)
     if not of_frame and not text.isascii() and _has_two_alphabets(text):

@@ -206,7 +206,7 @@ SENTENCES = (
     "Send the file that belongs here.",
     "Send the file that belongs here, or answer 'yes' if it is right as it stands.",
     # identifiers
-    "{value} stands where there is no identifier.",
+    "{value} is no identifier; it says that there is none.",
     "{value} is a date where an identifier belongs; a spreadsheet may have made it one.",
     "{value} has letters of two alphabets in one identifier, which people cannot tell apart.",
     "Enter it again in one alphabet.",

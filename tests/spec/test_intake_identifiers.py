@@ -16,7 +16,7 @@ SCHOOLS = {"031201": "HU", "031202": "HU", "RS-101": "RS"}
 RULES = [InboxRule(f"{wave}/*", "pupil", wave=wave) for wave in ("baseline", "followup")]
 HEADER = "school_id;pupil_id;name;birth_year;gender"
 
-NO_IDENTIFIER = "stands where there is no identifier"
+NO_IDENTIFIER = "is no identifier; it says that there is none"
 A_DATE = "is a date where an identifier belongs"
 SENT = {
     NO_IDENTIFIER: (

@@ -23,11 +23,11 @@ FIELDS = (
 def broken(text: str, **cells: object) -> bool:
     """Return whether one record breaks a rule."""
     record = {
-        "a": pd.array([cells.get("a")], dtype="Float64"),
-        "b": pd.array([cells.get("b")], dtype="Int64"),
+        "a": pd.Series([cells.get("a")], dtype="Float64"),
+        "b": pd.Series([cells.get("b")], dtype="Int64"),
         "when": pd.to_datetime(pd.Series([cells.get("when")])),
         "month": pd.Series([cells.get("month")], dtype="str"),
-        "moved": pd.array([cells.get("moved")], dtype="boolean"),
+        "moved": pd.Series([cells.get("moved")], dtype="boolean"),
         "state": pd.Series([cells.get("state")], dtype="str"),
         "wave": ["w"],
         "wave_opens": pd.to_datetime(["2027-10-15"]),
