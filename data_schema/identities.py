@@ -64,7 +64,9 @@ def _is_another(names: Sequence[str]) -> bool:
 
 def _alike(pupils: pd.DataFrame) -> Iterator[Finding]:
     """Find identifiers of a school that differ by case, alphabet or dash only."""
-    identifiers = pupils["pupil_id"].astype(object).tolist()
+    identifiers = pupils["pupil_id"].tolist()
+    if "".join(identifiers).isdecimal():
+        return
     looks: dict[tuple[str, str], dict[str, int]] = {}
     schools = pupils["school_id"].tolist()
     for at, identifier in enumerate(identifiers):

@@ -299,10 +299,18 @@ def same_name_elsewhere(pupils: pd.DataFrame) -> Iterator[Finding]:
     born = next((name for name in ("birth_date", "birth_year") if name in pupils), None)
     if born is None or "name" not in pupils or pupils["school_id"].nunique() < 2:
         return
-    known = pupils.loc[pupils["name"].notna() & pupils[born].notna()]
-    names = [" ".join(sorted(name.split())) for name in plain_texts(known["name"].tolist())]
-    keyed = known.assign(_name=names)
-    doubled = keyed.loc[keyed.duplicated(["_name", born, "wave"], keep=False)]
+    is_known = (pupils["name"].notna() & pupils[born].notna()).to_numpy(dtype=bool)
+    # Only what is compared: whole records of all pupils would take longer than everything else here.
+    compared = pupils.loc[is_known, ["name", born, "wave"]]
+    names = [" ".join(sorted(name.split())) for name in plain_texts(compared["name"].tolist())]
+    is_double = compared.assign(name=names).duplicated(keep=False).to_numpy(dtype=bool)
+    if not is_double.any():
+        return
+    doubled = (
+        pupils.loc[is_known]
+        .loc[is_double]
+        .assign(_name=[name for name, is_one in zip(names, is_double.tolist(), strict=True) if is_one])
+    )
     for _, group in doubled.groupby(["_name", born, "wave"], sort=False):
         if len(set(group["school_id"])) > 1:
             for at in range(len(group)):
