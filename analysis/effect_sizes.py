@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -173,9 +174,9 @@ def odds_ratio(log_odds: Estimate) -> Estimate:
     return replace(
         log_odds,
         quantity="odds_ratio",
-        estimate=math.exp(log_odds.estimate),
-        conf_low=math.exp(log_odds.conf_low),
-        conf_high=math.exp(log_odds.conf_high),
+        estimate=_ratio(log_odds.estimate),
+        conf_low=_ratio(log_odds.conf_low),
+        conf_high=_ratio(log_odds.conf_high),
     )
 
 
@@ -202,3 +203,11 @@ def number_needed_to_treat(difference: Estimate) -> Estimate:
     if difference.conf_low <= 0 <= difference.conf_high:
         reason = "The interval of the difference holds zero, so that of this number passes through infinity."
     return replace(row, estimate=-1 / difference.estimate, conf_low=low, conf_high=high, reason=reason)
+
+
+def _ratio(logarithm: float) -> float:
+    """Return the ratio of a logarithm; infinity where three schools or so leave a limit that no number holds."""
+    return math.exp(logarithm) if not logarithm > _LARGEST_LOGARITHM else math.inf
+
+
+_LARGEST_LOGARITHM = math.log(sys.float_info.max)

@@ -115,14 +115,7 @@ class RandomisationInference:
 def test_rows(shared: Estimate, found: RandomisationInference) -> list[Estimate]:
     """Return what the re-draws say of an arm as rows: the test, and the effects that it does not reject.
 
-    A test that no effect could make reject has the caution "few_allocations".
-
-    Parameters
-    ----------
-    shared
-        The rows' other columns.
-    found
-        Of one arm.
+    A test that no effect could make reject has the caution "few_allocations"; ``shared`` has the rows' other columns.
     """
     draws = f"exact_{found.n_draws}_allocations" if found.exact else f"{found.n_draws}_draws"
     test = replace(

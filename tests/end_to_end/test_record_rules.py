@@ -235,7 +235,9 @@ def test_an_edited_table_of_schools_that_came_later_is_found_by_both_verifiers(t
     renew_hashes(trial.paths.allocation)
     again = Trial(trial.folder, clock=clock)
     assert not again.verify().ok
-    change_rows(trial.paths.allocation / name, lambda frame: pd.concat([frame, frame.iloc[:1].assign(school_id="x")]))
+    change_rows(
+        trial.paths.allocation / name, lambda frame: pd.concat([frame, frame.iloc[:1].assign(school_id="SI-99")])
+    )
     assert run_printed_command(again) == 1
 
 

@@ -256,7 +256,7 @@ def question_of(cell: Cell) -> Question:
         model=cell.model,
         arms=cell.arms,
         covariates=("covariate",),
-        strata=None if cell.layout == "quarter" or cell.n_schools < 12 else "stratum",
+        strata=None if len(set(_strata_of(cell)[0])) == 1 else "stratum",
     )
 
 

@@ -113,3 +113,9 @@ def test_an_odds_ratio_is_the_exponential_of_log_odds() -> None:
     assert row.quantity == "odds_ratio"
     assert (row.estimate, row.conf_low) == (math.exp(3.0), math.exp(DIFFERENCE.conf_low))
     assert row.p_value == DIFFERENCE.p_value
+
+
+def test_a_limit_that_no_number_holds_is_infinite() -> None:
+    log_odds = Estimate(estimate=1.0, std_error=400.0, conf_low=-1200.0, conf_high=1200.0, conf_level=0.95)
+    found = odds_ratio(log_odds)
+    assert (found.conf_low, found.conf_high) == (0.0, math.inf)

@@ -9,6 +9,7 @@ import pytest
 from data_schema.consent import REFUSED_COLUMNS
 from data_schema.errors import DataError
 from data_schema.tables import standard_tables
+from evaluation.consent import WithoutConsent
 from evaluation.flow import ERASED, REFUSED, SCHOOL_SENT_NOTHING, flow_table, joined_later
 from evaluation.population import NO_ANSWER, NO_RECORD, UNKNOWN, AnalysisData, Frames, analysis_data, measure_values
 from evaluation.protocol import Protocol
@@ -132,7 +133,9 @@ def flow_with(
         allocation=allocation,
         joined=joined_later([frames()["pupil", "after"]], found),
         erased=erased,
-        refused=pd.DataFrame(columns=list(REFUSED_COLUMNS)),
+        consent=WithoutConsent(
+            refused=pd.DataFrame(columns=list(REFUSED_COLUMNS)), unanswered=pd.DataFrame(columns=list(REFUSED_COLUMNS))
+        ),
         primary=plan.analyses[0],
     )
 

@@ -283,7 +283,7 @@ def test_one_of_anything_is_singular() -> None:
     one = flow[~flow["step"].isin(["assessed", "excluded"])].assign(n_schools=1)
     only = one[(one["arm"] != "control") | (one["step"] != "randomised")]
     text = said("experimental_report", replace(TRIALS["awards"], flow=only))
-    assert "1 school was drawn by lot" in text
+    assert "the draw of 1 school was made elsewhere" in text
     assert "The trial took place in 1 school in Israel." in text
     assert "1 schools" not in text
 
