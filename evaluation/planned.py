@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from evaluation.frozen_plan import FROZEN
 from evaluation.protocol_reader import read_protocol
@@ -94,7 +94,7 @@ def _facts(item: Analysis) -> AnalysisFacts:
 Facts = TypeVar("Facts", OutcomeFacts, AnalysisFacts)
 
 
-def _same_named(facts: type[Facts], item: Outcome | Analysis, **others: str) -> Facts:
-    """Return what reports know of an entry of the protocol: its fields of the same names, and others."""
+def _same_named(facts: type[Facts], item: Outcome | Analysis, **others: Any) -> Facts:
+    """Return what reports know of an entry of the protocol: its fields of the same names, and others of any type."""
     shared = {one.name for one in fields(facts)} & set(type(item).model_fields) - set(others)
     return facts(**{name: getattr(item, name) for name in shared}, **others)

@@ -78,7 +78,7 @@ def test_a_school_that_does_not_take_part_needs_no_value(tmp_path: Path) -> None
     trial.assign()
 
 
-POWER = (
+POWER: tuple[tuple[list[str], str, list[str]], ...] = (
     # arguments that are wrong, part of the remedy, arguments that do what it says
     ([], "State the mean number of pupils per school whose outcome is analysed, such as 25.", []),
     (["--icc", "XX=0.1"], "", ["--icc", "SI=0.1"]),

@@ -38,7 +38,10 @@ REFUSED: dict[str, tuple[pd.DataFrame, str]] = {
         FRAME.assign(baseline=pd.Series([{}] * len(FRAME), dtype=object)),
         "neither numbers nor text",
     ),
-    "schools that are lists": (FRAME.assign(school=[[name] for name in FRAME["school"]]), "neither numbers nor text"),
+    "schools that are lists": (
+        FRAME.assign(school=pd.Series([[name] for name in FRAME["school"]], dtype=object)),
+        "neither numbers nor text",
+    ),
     "outcomes of text": (FRAME.assign(**{name: FRAME[name].map(str) for name in OUTCOMES}), "is not numeric"),
 }
 # The curves of leaving use no covariate.
