@@ -94,7 +94,8 @@ def _facts(item: Analysis) -> AnalysisFacts:
 Facts = TypeVar("Facts", OutcomeFacts, AnalysisFacts)
 
 
-def _same_named(facts: type[Facts], item: Outcome | Analysis, **others: Any) -> Facts:
-    """Return what reports know of an entry of the protocol: its fields of the same names, and others of any type."""
+def _same_named(facts: type[Facts], item: Outcome | Analysis, **others: str) -> Facts:
+    """Return what reports know of an entry of the protocol: its fields of the same names, and others."""
     shared = {one.name for one in fields(facts)} & set(type(item).model_fields) - set(others)
-    return facts(**{name: getattr(item, name) for name in shared}, **others)
+    values: dict[str, Any] = {name: getattr(item, name) for name in shared} | dict(others)
+    return facts(**values)
