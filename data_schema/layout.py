@@ -321,7 +321,7 @@ def _columns(
             columns[name] = at
             findings += [] if at in exact else [_read_as(sheet, header, at, name)]
     for at in left:
-        findings += _left_out(sheet, table, header, at, columns)
+        findings += _left_out(sheet, table, header, at, {*columns, *_asked_by_name(table, needed)})
     absent = _absent(sheet, table, header, columns, needed)
     return columns, (*_counted(sheet, table, header, findings), *absent)
 
@@ -385,8 +385,13 @@ def _renamed(sheet: Sheet, header: int, columns: Mapping[str, int], item: Field)
     return f"If it is the column {free[nearest]!r}, call it {item.name!r} and send the file again."
 
 
-def _left_out(sheet: Sheet, table: Table, header: int, at: int, columns: Mapping[str, int]) -> list[Finding]:
-    """Tell of a column that no field takes, if it holds anything; ask where it may be a field's that has none."""
+def _asked_by_name(table: Table, needed: Collection[str]) -> set[str]:
+    """Return the fields whose missing column is a question that names the nearest header."""
+    return {item.name for item in table.fields if item.name in needed and not item.required}
+
+
+def _left_out(sheet: Sheet, table: Table, header: int, at: int, settled: Collection[str]) -> list[Finding]:
+    """Tell of a column that no field takes, if it holds anything; ask where it may be that of a field not settled."""
     title = sheet.rows[header][at]
     is_blank = all(at >= len(row) or is_empty((row[at],)) for row in sheet.rows[header + 1 :])
     if title is None and is_blank:
@@ -402,7 +407,7 @@ def _left_out(sheet: Sheet, table: Table, header: int, at: int, columns: Mapping
     if near:
         field_name = headers_of(table)[near[0]]
         remedy = f"If it is {field_name!r}, call it so and send the file again."
-        severity = "note" if is_blank or field_name in columns else "question"
+        severity = "note" if is_blank or field_name in settled else "question"
     return [_finding(sheet, problem, remedy, row=header, column=name, severity=severity)]
 
 
