@@ -163,7 +163,9 @@ def test_the_commands_draw_verify_and_name_no_arm(trial: Trial) -> None:
     assert crocoos("assign", folder, "--add", "x.csv", "--reveal")[0] == 2
 
 
-def test_a_minimisation_goes_on_with_schools_that_join_one_by_one(trial: Trial) -> None:
+def test_a_minimisation_goes_on_with_schools_that_join_one_by_one(
+    trial: Trial, capsys: pytest.CaptureFixture[str]
+) -> None:
     root = trial.paths.root
     text = trial.paths.protocol.read_text(encoding="utf-8").replace('kind = "stratified"', 'kind = "minimisation"')
     trial.paths.protocol.write_text(text, encoding="utf-8")
@@ -182,6 +184,17 @@ def test_a_minimisation_goes_on_with_schools_that_join_one_by_one(trial: Trial) 
     assert len(last["before"]) == 8
     files = [str(trial.paths.allocation / f"later_4.{kind}") for kind in ("json", "csv")]
     assert program.main(files) == 0
+    edited = trial.paths.allocation / "later_4.json"
+    honest = edited.read_bytes()
+    first, *rest = last["before"]
+    other = next(arm for arm in trial.protocol.arm_names if arm != first["arm"])
+    edited.write_text(json.dumps(last | {"before": [first | {"arm": other}, *rest]}), encoding="utf-8")
+    capsys.readouterr()
+    tables = [str(trial.paths.allocation / "record.json"), str(root / "schools.csv")]
+    assert program.main([*tables, "--allocation", str(trial.paths.allocation / "allocation.csv")]) == 1
+    told = "later_4.json: The schools that had joined before are not those of the records before."
+    assert told in capsys.readouterr().out
+    edited.write_bytes(honest)
     again_drawn = redraws(trial)
     schools, actual, draws = again_drawn.schools, again_drawn.actual, again_drawn.draws
     assert schools == tuple(sorted(arms(trial)))

@@ -25,6 +25,7 @@ from reports.disclosure import (
     mean_step,
     protect,
     protected,
+    rounded_count,
     rounded_share,
     share_step,
 )
@@ -411,6 +412,20 @@ def test_a_rounded_mean_of_whole_numbers_stands_for_several_sums(n: int, sd: flo
     alike = [other for other in range(total - 2 * n, total + 2 * n) if round(other / n / step) == shown]
     assert len(alike) >= 2
     assert step >= sd / 50 * (1 - 1e-9)
+
+
+@given(n=st.integers(0, 3000), threshold=st.integers(2, 30))
+def test_a_rounded_count_is_never_that_of_few_pupils_and_is_known_to_the_threshold_at_best(
+    n: int, threshold: int
+) -> None:
+    count = rounded_count(n, threshold=threshold)
+    if 0 < n < threshold:
+        assert count.value is None
+    else:
+        assert count.value is not None
+        assert count.value % threshold == 0
+        assert 2 * abs(count.value - n) <= threshold
+        assert count.is_rounded == (n > 0)
 
 
 def test_a_mean_is_rounded_to_a_step_of_one_two_or_five() -> None:
