@@ -96,7 +96,7 @@ CLAIMS = (
             "reports.sections.limits:_plan_and_draw",
             "reports.sections.limits:_breadth",
         ),
-        decides=("reports.sentences:comparison", "reports.tables.flow:flow_of", "evaluation.claims:plan_claim"),
+        decides=("reports.sentences:comparison", "reports.flow:flow_of", "evaluation.claims:plan_claim"),
         reads="`results/estimates.csv`, `results/flow.csv`, the log",
     ),
     Claim(
@@ -113,7 +113,7 @@ CLAIMS = (
             "reports.sections.flow:_unanswered",
             "reports.sections.flow:_counted",
         ),
-        decides=("reports.tables.flow:flow_of",),
+        decides=("reports.flow:flow_of",),
         reads="`results/flow.csv`, `[privacy]`",
     ),
     Claim(
