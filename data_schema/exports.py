@@ -159,10 +159,11 @@ def parquet_bytes(frame: pd.DataFrame, *, schema: Mapping[str, object] | None = 
     for name in frame.columns:
         if frame[name].dtype.kind in "OTSU" or str(frame[name].dtype) in ("str", "string"):
             known[name] = frame[name].astype(object).where(frame[name].notna(), None)
-    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
-        path = f"{folder}/data.parquet"
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect(config={"temp_directory": folder}) as connection:
+        path = Path(folder) / "data.parquet"
         connection.register("rows_to_write", known)
         text = "" if schema is None else json.dumps(schema, ensure_ascii=False).replace("'", "''")
         about = f", KV_METADATA {{table_schema: '{text}'}}" if text else ""
-        connection.execute(f"COPY (SELECT * FROM rows_to_write) TO '{path}' (FORMAT PARQUET{about})")  # noqa: S608 -- our own path
-        return Path(path).read_bytes()
+        place = str(path).replace("'", "''")
+        connection.execute(f"COPY (SELECT * FROM rows_to_write) TO '{place}' (FORMAT PARQUET{about})")  # noqa: S608 -- our own path
+        return path.read_bytes()

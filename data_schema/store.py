@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -103,7 +104,8 @@ def write_store(
     partial = path.with_name(f".{path.name}.partial")
     try:
         _remove(partial)
-        with duckdb.connect() as connection:
+        # Rows that memory does not hold go where other files of the moment go, not into the working folder.
+        with duckdb.connect(config={"temp_directory": tempfile.gettempdir()}) as connection:
             place = str(partial).replace("'", "''")
             connection.execute(f"ATTACH '{place}' AS store (BLOCK_SIZE {_BLOCK_SIZE})")
             _write_schema(connection, "data", frames)

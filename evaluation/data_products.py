@@ -12,7 +12,7 @@ from data_schema.errors import DataError, ProtocolError
 from data_schema.files import write_whole
 from evaluation.consent import consent_counts, refused_of, unanswered_of
 from evaluation.mode import marked
-from evaluation.provenance import whole_folder
+from evaluation.provenance import ignore_itself, whole_folder
 from evaluation.specifications import tables_of
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def export(trial: Trial, *, country: str) -> Written:
     frames = {name: _of(frame, country) for name, frame in stored.items()}
     n_rows = sum(map(len, frames.values()))
     target = trial.paths.export / country
+    ignore_itself(trial.paths.export)
     with whole_folder(target) as folder:
         for name, frame in sorted(frames.items()):
             contents = {
@@ -175,5 +176,7 @@ def check_data(trial: Trial, *, by_arm: bool = False) -> pd.DataFrame:
         arms = dict(zip(drawn["school_id"], drawn["arm"], strict=True))
     tables = tables_of(trial.protocol)
     found = high_frequency_checks(stored_tables(trial), tables=tables, waves=trial.protocol.wave_names, arms=arms)
-    write_whole(trial.paths.root / "output" / "checks" / "checks.csv", csv_bytes(marked(trial, found)))
+    target = trial.paths.root / "output" / "checks"
+    ignore_itself(target)
+    write_whole(target / "checks.csv", csv_bytes(marked(trial, found)))
     return found

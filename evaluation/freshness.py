@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from evaluation.provenance import read_record, sha256_of_file, version
+from evaluation.provenance import previous_of, read_record, sha256_of_file, version
 
 State = Literal["fresh", "stale", "missing"]
 
@@ -51,7 +51,7 @@ def stage_status(stage: str, folder: Path, *, inputs: Mapping[str, str], stale_b
     """
     record = read_record(folder)
     if record is None or record.stage != stage:
-        return StageStatus(stage=stage, state="missing", reasons=_first(stale_before))
+        return StageStatus(stage=stage, state="missing", reasons=(*_amid_a_swap(folder), *_first(stale_before)))
     reasons = [
         f"{name} {_change(record.inputs, inputs, name)}."
         for name in sorted({*inputs, *record.inputs})
@@ -66,6 +66,15 @@ def stage_status(stage: str, folder: Path, *, inputs: Mapping[str, str], stale_b
     if record.version != version():
         reasons.append(f"It was made by version {record.version}, this is {version()}.")
     return StageStatus(stage=stage, state="stale" if reasons else "fresh", reasons=tuple(reasons))
+
+
+def _amid_a_swap(folder: Path) -> tuple[str, ...]:
+    """Say that a run is putting the folder in its place, or was killed at it: who only reads leaves it alone."""
+    if folder.exists() or not previous_of(folder).exists():
+        return ()
+    return (
+        "Another run is putting it in its place, or was stopped while it did; the next one that writes settles it.",
+    )
 
 
 def _first(stale_before: tuple[str, ...]) -> tuple[str, ...]:

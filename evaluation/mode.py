@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_schema.errors import ProtocolError
-from evaluation.provenance import alone, read_record, sha256_of
+from evaluation.provenance import IGNORE, alone, read_record, sha256_of
 from evaluation.trial_log import Event, append_event, read_log
 
 if TYPE_CHECKING:
@@ -156,7 +156,9 @@ def _own_files(root: Path, schools: str) -> Iterator[str]:
         path = root / name
         if name == "log.jsonl" and created_as(root):
             continue
-        if path.is_file() or (path.is_dir() and any(item.is_file() for item in path.rglob("*"))):
+        if path.is_file() or (
+            path.is_dir() and any(item.is_file() and item.name != IGNORE for item in path.rglob("*"))
+        ):
             yield f"{name}/" if path.is_dir() else name
 
 

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def problems_between(protocol: Protocol) -> list[Problem]:
         _tables,
         _names,
         _arm_names,
+        _files,
         _design,
         schedule_problems,
     )
@@ -128,6 +130,30 @@ def _arm_names(protocol: Protocol) -> Iterator[Problem]:
         yield Problem(
             f"[[design.arms]] '{ANY}'", "the name stands for all arms together.", "Give the arm another name."
         )
+
+
+def _files(protocol: Protocol) -> Iterator[Problem]:
+    """Confine the files that a protocol names to the trial's folder: a protocol may come from anybody."""
+    named = {
+        "[schools], key 'file'": protocol.schools.file,
+        "[schools], key 'reserves'": protocol.schools.reserves,
+        "[design], key 'units'": protocol.design.units,
+        "[design], key 'allocation'": protocol.design.allocation,
+    }
+    for place, name in named.items():
+        if name and not _is_confined(name):
+            yield Problem(
+                place,
+                f"{name!r} is not in the trial's folder.",
+                "Put the file into the folder, and name it from there, such as 'schools.csv'.",
+            )
+
+
+def _is_confined(name: str) -> bool:
+    """Whether a name leads to a file below the folder, on whichever system."""
+    path = PureWindowsPath(name)
+    is_below = not path.anchor and ".." not in path.parts and bool(path.name)
+    return is_below and name.isprintable() and not name.startswith("~")
 
 
 def _design(protocol: Protocol) -> Iterator[Problem]:

@@ -44,7 +44,7 @@ def read_protocol(path: Path) -> Protocol:
 def load_toml(path: Path) -> dict[str, object]:
     """Return the values of a TOML file, or raise a ProtocolError that names the line."""
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8"))
+        values = tomllib.loads(path.read_bytes().decode("utf-8"))
     except FileNotFoundError as error:
         raise ProtocolError(
             str(path), "there is no protocol here.", "Run `crocoos init FOLDER`, or name the trial's folder."
@@ -59,6 +59,34 @@ def load_toml(path: Path) -> dict[str, object]:
         ) from error
     except tomllib.TOMLDecodeError as error:
         raise ProtocolError(path.name, f"it is not valid TOML: {error}.", "Correct the line that is named.") from error
+    except ValueError as error:
+        problem = "it holds a number of thousands of digits."
+        raise ProtocolError(path.name, problem, "Write a number that can be meant.") from error
+    except RecursionError as error:
+        raise _too_deep(path) from error
+    if _is_deeper(values, _DEEPEST):
+        raise _too_deep(path)
+    return values
+
+
+_DEEPEST = 20
+"""Tables and lists within one another; a protocol needs five."""
+
+
+def _too_deep(path: Path) -> ProtocolError:
+    return ProtocolError(
+        path.name,
+        f"more than {_DEEPEST} tables or lists stand within one another.",
+        "Write it as the protocol that `crocoos init FOLDER` writes.",
+    )
+
+
+def _is_deeper(value: object, depth: int) -> bool:
+    """Whether more values stand within one another than a depth; looks no deeper than that."""
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return depth == 0 or any(_is_deeper(one, depth - 1) for one in inner)
 
 
 def protocol_of(values: Mapping[str, object], *, source: str = "trial.toml") -> Protocol:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,15 @@ ANNOUNCED = ".announced.json"
 
 LOCK = ".lock"
 """File in the trial's folder that a run holds while it writes."""
+
+SCRATCH = ".scratch"
+"""Folder of the trial for what is needed for a moment: rows of pupils stay out of the system's temporary folder."""
+
+IGNORE = ".gitignore"
+"""File by which a folder with rows of pupils keeps itself out of git."""
+
+_HOLDERS = (".", "output", "output/export", "output/forms", "private/forms")
+"""Folders of a trial in which folders are put in place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +186,8 @@ def whole_folder(folder: Path, *, announce: Callable[[Path], None] | None = None
 def alone(root: Path) -> Iterator[None]:
     """Be the only run that writes to a trial; the lock is let go when the process ends, however it ends.
 
+    Whoever holds the lock settles what a killed run has left, and nobody else does: another run may be at it.
+
     Raises
     ------
     StorageError
@@ -185,7 +197,9 @@ def alone(root: Path) -> Iterator[None]:
 
     try:
         with FileLock(root / LOCK, timeout=0):
-            yield
+            settle(root)
+            with _scratch(root / SCRATCH):
+                yield
     except Timeout as error:
         raise StorageError(
             str(root), "another run is writing to this trial.", "Wait until it has ended, then run this again."
@@ -220,6 +234,51 @@ def _is_announced(partial: Path) -> bool:
     return values["line"] in lines
 
 
+def ignore_itself(folder: Path) -> None:
+    """Keep a folder that holds rows of pupils out of git, wherever the trial is; a file that is there stays."""
+    path = folder / IGNORE
+    if not path.exists():
+        write_whole(path, b"# Rows of pupils stay out of git.\n*\n")
+
+
+def settle(root: Path) -> None:
+    """Bring every folder of a trial into its last good state, and remove what a killed run has left half written.
+
+    Parameters
+    ----------
+    root
+        The trial's folder, whose lock the caller holds.
+    """
+    for holder in _HOLDERS:
+        parent = root / holder
+        for left in sorted({*parent.glob(".*.previous"), *parent.glob(".*.partial")}):
+            recover(left.with_name(left.name.removeprefix(".").rpartition(".")[0]))
+    try:
+        shutil.rmtree(root / SCRATCH, ignore_errors=True)
+        below = [path for path in root.iterdir() if path.is_dir() and path.name != "inbox"]
+        for part in [*root.glob(_PART), *(part for folder in below for part in folder.rglob(_PART))]:
+            part.unlink()
+    except OSError as error:
+        raise storage_error(root, error) from error
+
+
+_PART = ".*.????????.part"
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[None]:
+    """Have every library write what it needs for a moment below a folder, which is removed in the end."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    ignore_itself(folder)
+    # Whatever folder a library works in meanwhile.
+    before, tempfile.tempdir = tempfile.tempdir, str(folder.absolute())
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def recover(folder: Path) -> None:
     """Bring back the last good state if a run was killed while it swapped: the new one if the log tells of it."""
     previous, partial = previous_of(folder), partial_of(folder)
@@ -230,16 +289,12 @@ def recover(folder: Path) -> None:
             previous.rename(folder)
         if _is_announced(partial):
             _swap(partial, folder)
+        elif partial.exists():
+            shutil.rmtree(partial)
         if (folder / ANNOUNCED).exists():
             (folder / ANNOUNCED).unlink()
     except OSError as error:
         raise storage_error(folder, error) from error
-
-
-def recover_all(parent: Path) -> None:
-    """Do so with every folder in a folder."""
-    for previous in sorted(parent.glob(".*.previous")):
-        recover(previous.with_name(previous.name.removeprefix(".").removesuffix(".previous")))
 
 
 def _swap(partial: Path, folder: Path) -> None:

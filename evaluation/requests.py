@@ -12,7 +12,7 @@ from data_schema.files import write_whole
 from evaluation.consent import refused_of, unanswered_of
 from evaluation.frame import eligible
 from evaluation.mode import mark_of
-from evaluation.provenance import whole_folder
+from evaluation.provenance import ignore_itself, whole_folder
 from evaluation.specifications import lists_of_pupils, tables_of
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def write_forms(trial: Trial, *, wave: str) -> Forms:
     asked = _asked(trial, wave)
     schools = eligible(trial.schools()[0])
     private, public = trial.paths.forms / wave, trial.paths.root / "output" / "forms" / wave
+    ignore_itself(trial.paths.private)
     with whole_folder(private) as folder:
         _write_for_schools(trial, folder, asked, schools, wave=wave)
     with whole_folder(public) as folder:

@@ -9,9 +9,12 @@ from pathlib import Path
 
 from data_schema.errors import ProtocolError
 from data_schema.files import storage_error, write_whole
-from evaluation.provenance import alone
+from evaluation.provenance import IGNORE, alone, ignore_itself
 from evaluation.trial import Trial, now
 from evaluation.trial_log import LOG
+
+ATTRIBUTES = ".gitattributes"
+"""File that tells git to keep bytes as they are."""
 
 TEMPLATES = ("crocoos", "minimal")
 
@@ -21,7 +24,13 @@ _IGNORED = """# Pupils' data stay out of git: what schools sent, the store made 
 /private/
 .*.partial
 .*.previous
+.*.part
 .lock
+.scratch/
+"""
+
+_ATTRIBUTES = """# Every byte stays as it is: hashes of files are in the trial's log and in the records of its stages.
+* -text
 """
 
 
@@ -74,19 +83,37 @@ def init(
         raise ProtocolError(str(folder), "this folder holds code.", "Keep trials apart from code: name another folder.")
     if practice:
         refuse_own_files(folder)
-    contents = {folder / "trial.toml": _protocol(template, like), folder / ".gitignore": _IGNORED.encode()}
+    contents = {
+        folder / "trial.toml": _protocol(template, like),
+        folder / IGNORE: _with_lines(folder / IGNORE, _IGNORED),
+        folder / ATTRIBUTES: _with_lines(folder / ATTRIBUTES, _ATTRIBUTES),
+    }
     for path, content in contents.items():
         write_whole(path, content)
     try:
         (folder / "inbox").mkdir(exist_ok=True)
     except OSError as error:
         raise storage_error(folder / "inbox", error) from error
+    ignore_itself(folder / "inbox")
     trial = Trial(folder, clock=clock)
     with alone(folder):
         write_created(
             trial, practice=practice or is_practice(folder), detail={"protocol": "copy" if like else template}
         )
     return [*contents, folder / "inbox", folder / LOG]
+
+
+def _with_lines(path: Path, text: str) -> bytes:
+    """Return a file of git's with lines added to those that somebody has written there."""
+    try:
+        own = path.read_bytes() if path.exists() else b""
+    except OSError as error:
+        raise storage_error(path, error) from error
+    if not own:
+        return text.encode()
+    lines = own.splitlines()
+    lacking = [line for line in text.encode().splitlines(keepends=True) if line.strip() not in lines]
+    return own + (b"" if own.endswith(b"\n") else b"\n") + b"".join(lacking)
 
 
 def _protocol(template: str, like: Path | None) -> bytes:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from data_schema.errors import ProtocolError
 from data_schema.files import legible_name
 from evaluation.protocol_reader import read_protocol
-from evaluation.provenance import alone, recover, recover_all, sha256_of, sha256_of_file, with_decimal_texts
+from evaluation.provenance import alone, sha256_of, sha256_of_file, with_decimal_texts
 from evaluation.trial_log import LOG, TrialLog, read_log
 from evaluation.wording import substance_of
 
@@ -171,26 +171,13 @@ class Trial:
     progress: Progress = field(default=silent, kw_only=True)
 
     def __post_init__(self) -> None:
-        """Open the folder: bring back what a killed run left behind, and read the protocol."""
+        """Open the folder and read the protocol; nothing is changed, for another run may be writing."""
         if not self.paths.root.is_dir():
             raise ProtocolError(
                 str(self.folder),
                 "there is no such folder.",
                 f"Name another, or make it: `crocoos init {shlex.quote(str(self.folder))}`.",
             )
-        paths = self.paths
-        for stage in (
-            paths.plan,
-            paths.allocation,
-            paths.store,
-            paths.balance,
-            paths.results,
-            paths.reports,
-            paths.site,
-        ):
-            recover(stage)
-        for parent in (paths.export, paths.forms):
-            recover_all(parent)
         _ = self.protocol
 
     @cached_property

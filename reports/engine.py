@@ -22,6 +22,7 @@ from papermill.engines import Engine
 from traitlets.config import Config
 
 from data_schema.errors import CrocoosError
+from reports.figures.style import import_matplotlib
 
 NAME = "crocoos-in-process"
 """Name under which the engine is registered with papermill."""
@@ -149,11 +150,11 @@ def _new_shell(outputs: Outputs, folder: str) -> _Shell:
 def _prepare_matplotlib(shell: _Shell) -> None:
     """Have figures that a cell leaves open shown after it, and no settings of earlier work in them."""
     os.environ["MPLBACKEND"] = _INLINE
-    if "matplotlib" in sys.modules:
-        import matplotlib as mpl
+    import_matplotlib()
+    import matplotlib as mpl
 
-        mpl.rcdefaults()
-        mpl.use(_INLINE)
+    mpl.rcdefaults()
+    mpl.use(_INLINE)
     if "matplotlib.pyplot" in sys.modules:
         import matplotlib.pyplot as plt
 

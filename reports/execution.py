@@ -11,6 +11,7 @@ import contextlib
 import json
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import warnings
@@ -230,6 +231,8 @@ def _by_fork(request: Mapping[str, Any], limit_seconds: float) -> _Answer | None
 
 
 def _answer_by(connection: Connection, request: Mapping[str, Any]) -> None:
+    # Keys reach all processes of a terminal; whoever waits for this one ends it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     connection.send(_run(request))
     connection.close()
 

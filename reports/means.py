@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from analysis.results import Estimate
-from reports.disclosure import MOST_DECIMALS, Count, hidden_shares, is_small, mean_decimals
+from reports.disclosure import hidden_shares, is_small
 from reports.evidence import AnalysisFacts, Evidence
 from reports.selection import Estimates, has_countries, outcome_of
-from reports.sizes import printed_sizes
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mean(Estimate):
-    """A mean or share that may be printed; ``decimals`` is how many it may have at most, in the estimate's units."""
-
-    decimals: int
-
-    @classmethod
-    def of(cls, row: Estimate, decimals: int) -> Mean:
-        """Return an estimate with the decimals that it may have, and no further ones."""
-        estimate = row.estimate if decimals == MOST_DECIMALS else round(row.estimate, decimals)
-        return cls(**row.to_dict() | {"estimate": estimate}, decimals=decimals)  # type: ignore[arg-type]
-
-
-Means = dict[tuple[str, str], Mean | None]
+Means = dict[tuple[str, str], Estimate | None]
 """Arm and country to a mean that may be printed, or to None where it is suppressed."""
 
 
@@ -37,33 +21,25 @@ def places(evidence: Evidence) -> tuple[str, ...]:
 def shown_means(evidence: Evidence, analysis: AnalysisFacts, estimates: Estimates) -> Means:
     """Return the arms' means or shares by arm and country, None where they are suppressed.
 
-    A share is suppressed when it stands for few pupils, or would give such a share away; a mean when it is of few. A
-    mean whose number of pupils is not printed exactly has no decimals that would tell it (`mean_decimals`).
+    A share is suppressed when it stands for few pupils, or would give such a share away; a mean when it is of few.
     What was not estimated has no entry.
     """
-    limit, sizes = evidence.disclosure_threshold, printed_sizes(evidence)
+    limit = evidence.disclosure_threshold
     found: Means = {}
     for arm in evidence.arms:
         for place in places(evidence):
             mean = estimates.usable(analysis.name, "mean", arm=arm.name, country=place)
             if mean is not None and math.isfinite(mean.estimate):
-                found[arm.name, place] = _printable(mean, sizes[mean.estimate_id], limit)
+                found[arm.name, place] = None if is_small(mean.n_pupils, threshold=limit) else mean
     if outcome_of(evidence, analysis).kind == "binary":
         found.update(dict.fromkeys(_secret(evidence, analysis, estimates) & set(found)))
     return found
 
 
-def _printable(mean: Estimate, size: Count, limit: int) -> Mean | None:
-    decimals = mean_decimals(mean.estimate, size, threshold=limit)
-    return None if decimals is None or is_small(mean.n_pupils, threshold=limit) else Mean.of(mean, decimals)
-
-
 def shown_adjusted_mean(
     estimates: Estimates, analysis: AnalysisFacts, shown: Means, *, arms: tuple[str, str], country: str
-) -> Mean | None:
+) -> Estimate | None:
     """Return the adjusted mean of an arm; None when there is none, or when it would tell a suppressed mean.
-
-    Less the difference it is the mean of the reference, and has no more decimals than that.
 
     Parameters
     ----------
@@ -72,11 +48,10 @@ def shown_adjusted_mean(
     arms
         The reference and the arm.
     """
-    reference = shown.get((arms[0], country))
-    if reference is None or shown.get((arms[1], country)) is None:
+    if any(shown.get((arm, country)) is None for arm in arms):
         return None
     mean = estimates.usable(analysis.name, "adjusted_mean", arm=arms[1], country=country)
-    return Mean.of(mean, reference.decimals) if mean is not None and math.isfinite(mean.estimate) else None
+    return mean if mean is not None and math.isfinite(mean.estimate) else None
 
 
 def _secret(evidence: Evidence, analysis: AnalysisFacts, estimates: Estimates) -> set[tuple[str, str]]:

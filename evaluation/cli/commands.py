@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evaluation.cli.console import Console, count, table
+from evaluation.cli.console import Console, count, joined, painted, table
 from evaluation.cli.data_commands import DATA_COMMANDS
 from evaluation.cli.draw_commands import assign, certificate, verify
 from evaluation.cli.folder import open_trial, trial_folder
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from data_schema.findings import Findings
     from evaluation.frozen_plan import PlanState
 
-_STATES = {"fresh": "green", "stale": "yellow", "missing": None}
+_STATES = {"fresh": "green", "stale": "yellow", "missing": ""}
 
 
 @click.command()
@@ -34,16 +34,17 @@ def status(folder: Path, *, as_json: bool, check: bool) -> None:
 
     trial = open_trial(folder)
     found = trial.status()
-    lines = []
+    lines: list[str] = []
     for stage in found:
-        state = click.style(stage.state.ljust(8), fg=_STATES[stage.state])
-        lines.append(f"{stage.stage.ljust(8)} {state} {_indented(stage.reasons)}".rstrip())
+        state = painted(stage.state.ljust(8), colour=_STATES[stage.state])
+        reasons = [_indented(stage.reasons)] if stage.reasons else []
+        lines.append(joined(" ", (stage.stage.ljust(8), state, *reasons)))
     note = retention_note(trial.protocol, trial.clock().date())
     lines += [f"\n{note}"] if note else []
     problems = [*(f"{LOG}: {problem}" for problem in trial.log().problems), *disagreements(trial)]
     lines += [f"\nProblem: {problem}" for problem in problems]
     values = {"stages": [stage.to_dict() for stage in found], "retention": note, "log_problems": problems}
-    Console(as_json=as_json).answer(values, "\n".join(lines))
+    Console(as_json=as_json).answer(values, joined("\n", lines))
     if check and (problems or any(stage.state != "fresh" for stage in found)):
         raise SystemExit(1)
 

@@ -5,12 +5,64 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import click
 
 _PRACTICE = "crocoos.practice"
+_LAID_OUT = "\n\t"
+
+
+class Legible(str):
+    """A text in which a terminal obeys nothing but the colours of `painted`."""
+
+    __slots__ = ()
+
+
+def legible(text: str) -> Legible:
+    r"""Return a text without signs that a terminal obeys instead of showing them.
+
+    Texts come from protocols, files and their names. Control signs, those that turn the direction of writing, and
+    halves of signs become a backslash and a number; line ends and tabs, which lay an answer out, stay.
+
+    Examples
+    --------
+    >>> print(legible("A trial\x1b[2J"))
+    A trial\u001b[2J
+    """
+    if isinstance(text, Legible):
+        return text
+    return Legible("".join(sign if sign in _LAID_OUT or _is_shown(sign) else _escaped(sign) for sign in text))
+
+
+def painted(text: str, *, colour: str, bold: bool | None = None) -> Legible:
+    """Return a text in a colour; in none where its name is empty."""
+    return Legible(click.style(legible(text), fg=colour, bold=bold)) if colour else legible(text)
+
+
+def joined(separator: str, texts: Iterable[str]) -> Legible:
+    """Join texts, those that are painted among them."""
+    return Legible(separator.join(map(legible, texts)))
+
+
+def _escaped(sign: str) -> str:
+    return f"\\u{ord(sign):04x}" if sign.isascii() else json.dumps(sign)[1:-1]
+
+
+def _is_shown(sign: str) -> bool:
+    return sign.isprintable() or unicodedata.category(sign) == "Zs"
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Show a text on the terminal; everything that a command says goes through here."""
+    click.echo(legible(text), err=err)
+
+
+def say_error(text: str) -> None:
+    """Show an error."""
+    say(joined(": ", (painted("Error", colour="red", bold=True), text)), err=True)
 
 
 def remember_mode(*, practice: bool) -> None:
@@ -34,9 +86,10 @@ class Console:
         """Show an answer: the values as JSON, or the text; of a practice trial both say that it is one."""
         practice = click.get_current_context().meta[_PRACTICE]  # whoever answers has opened a trial, and said so
         if self.as_json:
-            click.echo(json.dumps({**values, "practice": practice}, indent=2, ensure_ascii=False))
+            # A backslash and a number is how JSON itself writes such a sign.
+            say(json.dumps({**values, "practice": practice}, indent=2, ensure_ascii=False))
             return
-        click.echo(f"[{_practice_mark()}]\n{text}" if practice else text)
+        say(joined("\n", (f"[{_practice_mark()}]", text)) if practice else text)
 
 
 def _practice_mark() -> str:
@@ -64,7 +117,7 @@ class ProgressLine:
             self.clear()
         elif time.monotonic() - self._began > 0.5:
             share = f"{done} of {total}" if total > 1 else ""
-            line = f"{task} {share}"[:100]
+            line = legible(f"{task} {share}"[:100])
             sys.stderr.write(f"\r\x1b[2K{line}")
             sys.stderr.flush()
             self._last = line

@@ -113,7 +113,6 @@ def _hash(entry: LogEntry) -> str:
 
 def _facts(entry: LogEntry) -> list[str]:
     told = [(name.replace("_", " "), entry.detail[name]) for name in SHOWN if entry.detail.get(name)]
-    # A control character in a text could hide what is said here.
-    said = ["".join(sign if sign.isprintable() else "?" for sign in f"{name}: {text}") for name, text in told]
+    said = [f"{name}: {text}" for name, text in told]
     indent = " " * 9
     return [line for text in said for line in wrap(text, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ")]

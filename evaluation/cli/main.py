@@ -8,6 +8,7 @@ import click
 
 from data_schema.errors import CrocoosError
 from evaluation.cli.commands import COMMANDS
+from evaluation.cli.console import say, say_error
 
 EXIT_CODES = {
     "ProtocolError": 3,
@@ -22,12 +23,33 @@ EXIT_CODES = {
 """Exit code of each branch of the tree of errors; 1 is an answer of "no" (verify, status --check), 2 a wrong call."""
 
 
+INTERRUPTED = 130
+"""Exit code of a command that was stopped with Ctrl-C, as shells have it."""
+
+
 class InOrder(click.Group):
     """Lists the commands in the order in which a trial uses them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
         """Return the names of the commands."""
         return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; a person who stops it is told in one sentence how things stand."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(_stopped())
+        except click.Abort as error:
+            # At a question, the same keys come in this form.
+            if isinstance(error.__context__, KeyboardInterrupt):
+                ctx.exit(_stopped())
+            raise
+
+
+def _stopped() -> int:
+    say("\nStopped. What was there before is as it was; run the same command again to have it done.", err=True)
+    return INTERRUPTED
 
 
 @click.group(
@@ -51,5 +73,5 @@ def run() -> None:
     try:
         crocoos()
     except CrocoosError as error:
-        click.echo(f"{click.style('Error', fg='red', bold=True)}: {error}", err=True)
+        say_error(str(error))
         sys.exit(exit_code(error))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from evaluation.cli.console import Console, ProgressLine, remember_mode
+from evaluation.cli.console import Console, ProgressLine, remember_mode, say
 from evaluation.cli.folder import trial_folder
 
 
@@ -30,12 +30,12 @@ def init(folder: Path, template: str, like: Path | None, *, practice: bool) -> N
     make(folder, template=template, practice=practice, like=like)
     protocol, schools = folder / "trial.toml", folder / "schools.csv"
     if practice:
-        click.echo(
+        say(
             f"This is a practice folder: what is simulated in it is marked as such everywhere. Its protocol is "
             f"{protocol}.\nNext: crocoos simulate {folder}"
         )
         return
-    click.echo(
+    say(
         f"{protocol} is your protocol: read it and make it yours.\n"
         f"Next: put the list of schools into {schools}, then: crocoos plan {folder}"
     )
@@ -61,5 +61,5 @@ def demo(folder: Path, seed: int) -> None:
     from evaluation.rehearsal.rehearse import run_demo
     from reports.writers.practice import practice_words
 
-    start = run_demo(folder, seed=seed, progress=ProgressLine(), say=click.echo)
-    click.echo(f"\n{practice_words('en').notice}\nThe reports are here: open {start}")
+    start = run_demo(folder, seed=seed, progress=ProgressLine(), say=say)
+    say(f"\n{practice_words('en').notice}\nThe reports are here: open {start}")

@@ -7,6 +7,7 @@ same tables, and a file that is sent again or taken away needs no undoing.
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from evaluation.decisions import checked_waves, decisions_of, frozen_waves
 from evaluation.erasure import announce_erasures, tombstones_of
 from evaluation.frame import eligible
 from evaluation.mode import mark_of, write_created
-from evaluation.provenance import stage_folder
+from evaluation.provenance import ignore_itself, stage_folder
 from evaluation.specifications import inbox_rules_of, lists_of_pupils, needed_fields, tables_of, wave_windows
 from evaluation.stages import inputs_of
 from evaluation.trial_log import Event, announced
@@ -115,7 +116,11 @@ def collect(trial: Trial) -> Collected:
     content = content_hash(frames)
     told = {"data_sha256": content, "tables": _tables_with_rows(frames)}
     announce = announced(trial, Event.COLLECTED, told, again=False)
+    ignore_itself(trial.paths.private)
+    if os.access(trial.paths.inbox, os.W_OK):
+        ignore_itself(trial.paths.inbox)
     with stage_folder(trial.paths.store, stage="collect", inputs=inputs, announce=announce) as folder:
+        ignore_itself(folder)
         write_store(
             folder / STORE,
             frames=frames,

@@ -5,8 +5,11 @@ Figures are plain matplotlib without pyplot: parameters are set back, and the sa
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
+import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
@@ -36,6 +39,7 @@ _SALT = "crocoos"
 @contextmanager
 def drawing() -> Iterator[None]:
     """Set matplotlib's parameters for the figure that is drawn inside, and set them back."""
+    import_matplotlib()
     import matplotlib as mpl
     from matplotlib import font_manager
 
@@ -64,8 +68,21 @@ def drawing() -> Iterator[None]:
         "svg.fonttype": "path",
         "path.simplify": False,
     }
-    with mpl.rc_context(parameters):
+    with mpl.rc_context():
+        # Whatever a file in the folder or a cell of a notebook has set: the same evidence gives the same bytes.
+        mpl.rcdefaults()
+        mpl.rcParams.update(parameters)
         yield
+
+
+def import_matplotlib() -> None:
+    """Import matplotlib where no settings of anybody's lie: it reads a file of the working folder, or fails at it."""
+    if "matplotlib" in sys.modules:
+        return
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        import matplotlib as mpl
+
+        mpl.rcdefaults()
 
 
 def blank(height: float) -> tuple[Figure, Axes]:
@@ -106,6 +123,7 @@ def to_svg(figure: Figure, name: str) -> str:
     name
         Put before every id of the picture, so that several can stand in one page.
     """
+    _blank_control_signs(figure)
     written = io.StringIO()
     figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
     source = written.getvalue()
@@ -113,6 +131,15 @@ def to_svg(figure: Figure, name: str) -> str:
     source = re.sub(r"<metadata>.*?</metadata>\s*", "", source, flags=re.DOTALL)
     source = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", source)
     return re.sub(r"[ \t]+\n", "\n", source)
+
+
+def _blank_control_signs(figure: Figure) -> None:
+    """Draw no sign that no font has: a label may hold what a terminal obeys, and a warning would pass it on."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        if isinstance(text, Text):
+            text.set_text("".join(sign if sign.isprintable() or sign == "\n" else " " for sign in text.get_text()))
 
 
 def nice_limits(values: Sequence[float], *, include_zero: bool = True) -> tuple[float, float]:
