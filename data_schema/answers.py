@@ -12,6 +12,7 @@ from data_schema.fields import YES_NO, Field, folded
 from data_schema.findings import Finding
 from data_schema.layout import Layout
 from data_schema.margins import REMOVED
+from data_schema.personal.stand_ins import is_stand_in, stand_in_of_sheet
 from data_schema.queries import Answer
 from data_schema.readers import Cell
 from data_schema.tables import Table
@@ -46,14 +47,21 @@ class Answers:
 
     def __init__(self, answers: Sequence[Answer] = ()) -> None:
         self._by_sheet: dict[tuple[str, str], list[Answer]] = {}
+        # What is called otherwise than it is named is known by its content.
+        self._renamed: list[Answer] = []
         for answer in answers:
-            self._by_sheet.setdefault((answer.file, answer.sheet), []).append(answer)
+            if is_stand_in(answer.file) or is_stand_in(answer.sheet):
+                self._renamed.append(answer)
+            else:
+                self._by_sheet.setdefault((answer.file, answer.sheet), []).append(answer)
         self._log: list[tuple[str, str, int, str, str, str, str, str, int]] = []
         self._closed: set[Place] = set()
         self._settled: set[Place] = set()
         self._done: set[tuple[str, str]] = set()
 
-    def applied(self, layout: Layout, table: Table, *, sha256: str, is_late: Callable[[str], bool]) -> Layout:
+    def applied(
+        self, layout: Layout, table: Table, *, sha256: str, is_late: Callable[[str], bool], number: int = 0
+    ) -> Layout:
         """Return a layout with the answers in their cells.
 
         Parameters
@@ -66,6 +74,8 @@ class Answers:
             Hash of the file's content; answers to questions about another content are not used.
         is_late
             Whether a workbook of answers, named by the hash of its content, came after the wave had been frozen.
+        number
+            Number of the sheet in its workbook, from 1; 0 where there are no sheets.
 
         Returns
         -------
@@ -75,6 +85,7 @@ class Answers:
             a whole is closed by "yes" (it is right as it stands) and by "not recorded", with the reason behind it.
         """
         key = (layout.sheet.file, layout.sheet.sheet)
+        self._call_back(key, sha256=sha256, number=number)
         answers = self._by_sheet.get(key, [])
         self._done.add(key)
         if not answers:
@@ -112,6 +123,19 @@ class Answers:
             ),
             apart=MappingProxyType({**layout.apart, **apart}),
         )
+
+    def _call_back(self, key: tuple[str, str], *, sha256: str, number: int) -> None:
+        """Give answers to a sheet that was called otherwise in the questions back to it."""
+        mine = [
+            one
+            for one in self._renamed
+            if one.sha256 == sha256
+            and (one.file == key[0] or is_stand_in(one.file))
+            and one.sheet in (key[1], stand_in_of_sheet(number))
+        ]
+        if mine:
+            self._renamed = [one for one in self._renamed if one not in mine]
+            self._by_sheet.setdefault(key, []).extend(replace(one, file=key[0], sheet=key[1]) for one in mine)
 
     def _apply(
         self,
@@ -198,6 +222,8 @@ class Answers:
 
     def unused(self) -> Iterator[Finding]:
         """Tell of answers that could not be used; call it when all layouts are done."""
+        for answer in self._renamed:
+            self._by_sheet.setdefault((answer.file, answer.sheet), []).append(answer)
         for key, answers in self._by_sheet.items():
             if key not in self._done:
                 for place, found in _by_place(answers).items():

@@ -91,7 +91,8 @@ class Claims:
         Table and wave to the fields that the results of the trial are made from.
     findings, tallies
         What was found, and the account of files that could not be read; filled while claims are yielded. So is
-        `digests`: file to the hash of its content, and `forms`: the files that are entry workbooks.
+        `digests`: file to the hash of its content, `sheets`: workbook to the names of its sheets, and `forms`: the
+        files that are entry workbooks.
     """
 
     rules: Sequence[InboxRule]
@@ -103,6 +104,7 @@ class Claims:
     tallies: list[Tally] = field(default_factory=list)
     _as_sent: dict[tuple[str, str], tuple[Table, dict[str, str]]] = field(init=False, default_factory=dict)
     digests: dict[str, str] = field(init=False, default_factory=dict)
+    sheets: dict[str, tuple[str, ...]] = field(init=False, default_factory=dict)
     forms: set[str] = field(init=False, default_factory=set)
     _seen: dict[tuple[str, str, str, str], str] = field(init=False, default_factory=dict)
     _country_of: dict[str, str] = field(init=False, default_factory=dict)
@@ -118,6 +120,10 @@ class Claims:
             return lay_out_form(claim.sheet, table, claim.form)
         needed = self.needed.get((claim.rule.table, claim.rule.wave), ())
         return lay_out(claim.sheet, table, headers=headers, needed=needed, units=claim.rule.units)
+
+    def number_of(self, sheet: Sheet) -> int:
+        """Return the number of a sheet in its workbook, from 1."""
+        return self.sheets[sheet.file].index(sheet.sheet) + 1
 
     def as_sent(self, rule: InboxRule) -> tuple[Table, dict[str, str]]:
         """Return the table as files of a rule's wave have it, and the field that each header means."""
@@ -209,6 +215,7 @@ class Claims:
     def _in_form(self, file: str, digest: str, reading: Reading, mark: FormMark) -> Iterator[Claim]:
         """Yield the sheets of an entry workbook, which says itself what they are."""
         self.digests[file] = digest
+        self.sheets[file] = tuple(sheet.sheet for sheet in reading.sheets)
         self.forms.add(file)
         sheets, findings = deal_form(
             reading,
@@ -241,6 +248,7 @@ class Claims:
         else:
             reading = read_file(content, file=file, countries=_countries_of(content, country, self.schools))
             digest = self.digests[file] = hashlib.sha256(content).hexdigest()
+        self.sheets[file] = tuple(sheet.sheet for sheet in reading.sheets)
         # A look at the bytes tells of a text file at once what a look at a million rows would.
         may_be_form = not reading.sheets or not reading.sheets[0].separator or _holds(content, MARKER)
         if may_be_form and any(map(has_marks, reading.sheets)) and (mark := mark_in(reading)) is not None:

@@ -98,6 +98,13 @@ class Column:
             meanings[code] = cell.value
         return replace(self, meanings=meanings, odd={**self.odd, **made})
 
+    def emptied(self, positions: np.ndarray, cell: CleanCell) -> Column:
+        """Return the column without what stood in some cells, of which only what is asked about them is left."""
+        codes, meanings = self.codes.copy(), np.append(self.meanings, np.array([None], dtype=object))
+        codes[positions] = len(self.raw)
+        odd = {**self.odd, len(self.raw): cell} if cell.problem else self.odd
+        return replace(self, codes=codes, raw=[*self.raw, None], meanings=meanings, odd=odd)
+
     def where(self, codes: Sequence[int]) -> np.ndarray:
         """Positions of the cells of some values."""
         if not codes:

@@ -25,6 +25,7 @@ _YEAR_MARK = re.compile(r"\s*\b(?:god(?:ine)?|g|год(?:ине)?|г|leta|év)\.
 _ISO_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 _YEAR_MONTH = re.compile(r"(\d{4})[-./] ?(\d{1,2})\.?")
 _MONTH_YEAR = re.compile(r"(\d{1,2})[-./] ?(\d{4})\.?")
+_LAST_YEAR = re.compile(r"\d{1,2}\s?[-./]\s?\d{1,2}\s?[-./]\s?(\d{4})\.?")
 _YEARS = range(1900, 2101)
 _LONGEST = 40
 
@@ -92,6 +93,24 @@ def _no_date(cell: str) -> CleanCell:
     if _SHORT_YEAR.fullmatch(cell):
         return asked("The year in {value} has two digits, and it is not sure which of the three it is.", _REMEDY)
     return asked("{value} is not a date.", _REMEDY)
+
+
+def year_in(cell: str) -> int | None:
+    """Return the year of what is a date or a month, whatever its day; None where it is neither or the year is not sure.
+
+    Examples
+    --------
+    >>> [year_in(text) for text in ("2011.03.15.", "3/4/2011", "2011. március", "15.03.11", "2011")]
+    [2011, 2011, 2011, None, None]
+    """
+    backwards = _LAST_YEAR.fullmatch(cell.strip())
+    if backwards:
+        return int(backwards[1]) if int(backwards[1]) in _YEARS else None
+    for read in (clean_date, clean_month):
+        value = read(cell).value
+        if value is not None:
+            return value.year if isinstance(value, date) else int(str(value)[:4])
+    return None
 
 
 def clean_month(cell: str | date | float | bool) -> CleanCell:

@@ -8,26 +8,29 @@ import operator
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from data_schema.answers import Answers
+from data_schema.answers import Answers, Place
 from data_schema.checks import cross_checks
 from data_schema.claims import Claims, about
 from data_schema.consent import refusal_findings, unanswered_findings
 from data_schema.conversions import converted
 from data_schema.decisions import NO_DECISIONS, Decisions
-from data_schema.drafts import Part, draft
+from data_schema.drafts import Draft, Part, draft
 from data_schema.empty_columns import empty_columns
 from data_schema.findings import Finding, Findings
 from data_schema.histories import histories
 from data_schema.judging import REPAIR_COLUMNS, Judged, judge
 from data_schema.linking import linked
+from data_schema.personal.gate import Gate, gate_of
+from data_schema.personal.leaving import let_out
+from data_schema.personal.opening import names_in_columns
+from data_schema.personal.stand_ins import StandIns
 from data_schema.placing import Setting
-from data_schema.privacy import Withheld
 from data_schema.queries import Answer, Query, by_school, is_query_workbook, queries_of, read_answers
 from data_schema.readers import content_of
 from data_schema.reconciliation import reconciled
@@ -44,6 +47,9 @@ __all__ = ["InboxRule", "Intake", "read_inbox"]
 
 Progress = Callable[[str, int, int], None]
 
+_YOUNGEST = timedelta(days=3 * 365)
+"""Nobody at a school is younger; a day this long before a trial is no event of the trial."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
@@ -56,7 +62,7 @@ class Intake:
         tables without waves), `country`, `source_file`, `source_sheet` and `source_row`. With identifiers: see
         `data_schema.pseudonyms`. By key and wave.
     findings
-        Everything that somebody should know. No names and no identifiers of pupils.
+        Everything that somebody should know. Nothing that is of a person: see `data_schema.personal`.
     repairs
         One row a repaired cell: `file`, `sheet`, `row`, `column`, `was`, `became`, `rule`. The two values are empty
         for private fields.
@@ -71,6 +77,9 @@ class Intake:
         Pupils who were followed across waves; None when that was not asked for.
     digests
         File, also one in a zipped folder, to the SHA-256 of its content; for those that were read.
+    called
+        Path below the inbox to what the file is called in all of this, where its own name says something of a person;
+        for those who look at the inbox, and to be written nowhere.
     """
 
     frames: Mapping[str, pd.DataFrame]
@@ -81,6 +90,7 @@ class Intake:
     queries: Mapping[str, Sequence[Query]]
     links: pd.DataFrame | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
+    called: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def read_inbox(
@@ -89,6 +99,7 @@ def read_inbox(
     rules: Sequence[InboxRule],
     tables: Mapping[str, Table],
     schools: Mapping[str, str],
+    school_names: Collection[str] = (),
     waves: Sequence[str],
     wave_dates: Mapping[str, tuple[date, date]] | None = None,
     lists: Sequence[str] = ("pupil",),
@@ -111,6 +122,8 @@ def read_inbox(
         The tables, by name.
     schools
         `school_id` to country, for all schools of the trial.
+    school_names
+        What schools and places are called: "Kossuth Lajos" is no pupil where it is the name of a school.
     waves
         Names of the waves, in their order.
     wave_dates
@@ -148,6 +161,7 @@ def read_inbox(
             rules=rules,
             tables=tables,
             schools=schools,
+            school_names=school_names,
             waves=waves,
             wave_dates=wave_dates,
             lists=lists,
@@ -178,6 +192,7 @@ def _taken_in(
     rules: Sequence[InboxRule],
     tables: Mapping[str, Table],
     schools: Mapping[str, str],
+    school_names: Collection[str],
     waves: Sequence[str],
     wave_dates: Mapping[str, tuple[date, date]] | None,
     lists: Sequence[str],
@@ -196,8 +211,20 @@ def _taken_in(
     answers = Answers(returned)
     parts, recoded = _read(others, claims, answers, decisions, tell)
     setting = Setting(schools=schools, waves=waves, lists=lists, confirmed=answers.confirmed_places())
-    judged, withheld = _judged(parts, tables, setting, tell)
-    findings = [_scrubbed(finding, withheld) for finding in (*claims.findings, *answers.unused())]
+    drafts = _drafted(parts, tables, tell)
+    words = (*waves, *(rule.pattern for rule in rules), *(rule.sheet for rule in rules))
+    gate = _gate(
+        drafts,
+        tables,
+        schools=schools,
+        ordinary=words,
+        phrases=school_names,
+        wave_dates=wave_dates,
+        confirmed=setting.confirmed,
+    )
+    judged = {name: judge(made, setting=setting, gate=gate) for name, made in drafts.items()}
+    tell("Checking tables", len(parts), len(parts))
+    findings = [*claims.findings, *answers.unused()]
     frames = {name: _ordered(one.frame, tables[name], waves) for name, one in judged.items()}
     pending = {pupil for name in lists if name in judged for pupil in judged[name].pending}
     findings += [finding for one in judged.values() for finding in one.findings]
@@ -212,10 +239,13 @@ def _taken_in(
         followed = linked(frames, listed=lists[0], waves=waves, confirmed=answers.confirmed("pupil_id"))
         frames, links = {name: _ordered(f, tables[name], waves) for name, f in followed.frames.items()}, followed.links
         findings += followed.findings
+    places = {*claims.digests, *(one.file for one in findings), *(one.file for one in claims.tallies)}
+    stand_ins = StandIns(files, places, claims.digests, claims.sheets, gate)
+    findings += stand_ins.findings()
     rows, kept, of_file = _rows_of(judged, frames, findings)
     found = Findings(one for one in findings if not answers.closes(one, kept=kept))
     queries = queries_of(found, files=_tables_of(parts), digests=claims.digests, tables=tables)
-    return Intake(
+    made = Intake(
         frames=frames,
         findings=found,
         repairs=_repairs(judged, recoded, forms=claims.forms),
@@ -225,6 +255,7 @@ def _taken_in(
         links=links,
         digests=dict(sorted(claims.digests.items())),
     )
+    return let_out(made, gate=gate, stand_ins=stand_ins, tables=tables)
 
 
 def _returned(
@@ -319,7 +350,8 @@ def _read(
             claims.findings += layout.findings
             if layout.is_usable:
                 late = partial(decisions.is_late, claim.rule.wave)
-                layout = answers.applied(layout, claims.tables[name], sha256=claim.sha256, is_late=late)
+                number = claims.number_of(claim.sheet)
+                layout = answers.applied(layout, claims.tables[name], sha256=claim.sha256, is_late=late, number=number)
                 parts[name].append(
                     Part(
                         layout=layout,
@@ -336,25 +368,47 @@ def _read(
     return parts, recoded
 
 
-def _judged(
-    parts: Mapping[str, list[Part]], tables: Mapping[str, Table], setting: Setting, tell: Progress
-) -> tuple[dict[str, Judged], Withheld]:
+def _drafted(parts: Mapping[str, list[Part]], tables: Mapping[str, Table], tell: Progress) -> dict[str, Draft]:
     drafts = {}
     for done, (name, sheets) in enumerate(parts.items()):
         tell("Checking tables", done, len(parts))
         drafts[name] = draft(tables[name], sheets)
-    withheld = Withheld(
-        names=[text for made in drafts.values() for text in made.private_texts("direct")],
+    return drafts
+
+
+def _gate(
+    drafts: Mapping[str, Draft],
+    tables: Mapping[str, Table],
+    *,
+    schools: Mapping[str, str],
+    ordinary: Collection[str],
+    phrases: Collection[str],
+    wave_dates: Mapping[str, tuple[date, date]] | None,
+    confirmed: frozenset[Place],
+) -> Gate:
+    """Make the gate from what was sent: of the listed persons, also of those in a column with another's header."""
+    names = [text for made in drafts.values() for text in made.private_texts("direct")]
+    make = partial(
+        gate_of,
         identifiers=[text for made in drafts.values() for text in made.private_texts("identifier")],
+        tables=tables,
+        schools=schools,
+        ordinary=ordinary,
+        phrases=phrases,
+        born_until=_born_until(drafts, wave_dates or {}),
     )
-    judged = {name: judge(made, setting=setting, withheld=withheld) for name, made in drafts.items()}
-    tell("Checking tables", len(parts), len(parts))
-    return judged, withheld
+    gate = make(names=names)
+    elsewhere = names_in_columns(drafts, gate, confirmed=confirmed)
+    return make(names=[*names, *elsewhere]) if elsewhere else gate
 
 
-def _scrubbed(finding: Finding, withheld: Withheld) -> Finding:
-    """Take a header away that holds a name; sheets with a column a pupil have such."""
-    return replace(finding, column="") if withheld.covers(finding.column) else finding
+def _born_until(drafts: Mapping[str, Draft], wave_dates: Mapping[str, tuple[date, date]]) -> date:
+    """Return the last day that may be one of birth: some years before the trial, or in the last year that is given."""
+    if wave_dates:
+        return min(first for first, _ in wave_dates.values()) - _YOUNGEST
+    columns = [one for made in drafts.values() for one in made.columns.values() if one.field.type == "year"]
+    years = [int(year) for one in columns for year in one.meanings if isinstance(year, int)]
+    return date(max(years), 12, 31) if years else date.max
 
 
 def _ordered(frame: pd.DataFrame, table: Table, waves: Sequence[str]) -> pd.DataFrame:

@@ -17,14 +17,16 @@ from data_schema.checks import (
     missing_answers,
     missing_keys,
 )
-from data_schema.clean import CleanCell, asked, shown
+from data_schema.clean import CleanCell, shown
 from data_schema.columns import Column, numbered, text_series, typed_series
 from data_schema.drafts import Draft
 from data_schema.findings import Finding
 from data_schema.margins import HEADER, HINTS, REMARK, REMOVED, SIGNS, TOTALS, UNFILLED
+from data_schema.numerals import YEAR_OF_DATE
 from data_schema.patterns import patternless_rows
+from data_schema.personal.gate import Gate
+from data_schema.personal.opening import opened_columns
 from data_schema.placing import Setting, copied_records, misplaced_rows
-from data_schema.privacy import Withheld, looks_like_name
 from data_schema.reconciliation import Tally
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 REPAIR_COLUMNS = ("file", "sheet", "row", "column", "was", "became", "rule")
 _KEPT, _ASKED, _REFUSED = 0, 1, 2
 _OUTCOMES = {"kept": _KEPT, "asked": _ASKED, "refused": _REFUSED}
-_LONGEST_SHOWN = 40
+_LONGEST_SHOWN, _DIGITS_OF_YEAR = 40, 4
 _APART = {
     TOTALS: "It is a row of totals; it is kept out.",
     HEADER: "It is the header again; it is kept out.",
@@ -75,7 +77,7 @@ class Judged:
     asked: Mapping[tuple[str, str, int], str]
 
 
-def judge(made: Draft, *, setting: Setting, withheld: Withheld) -> Judged:
+def judge(made: Draft, *, setting: Setting, gate: Gate) -> Judged:
     """Decide what becomes of each row.
 
     Parameters
@@ -84,18 +86,18 @@ def judge(made: Draft, *, setting: Setting, withheld: Withheld) -> Judged:
         The table's cells.
     setting
         Schools and waves of the trial, and what schools have said to be right.
-    withheld
-        What must not be told.
+    gate
+        What must not be told, and not be taken in.
     """
-    return _Judge(made, setting, withheld).judged()
+    return _Judge(made, setting, gate).judged()
 
 
 class _Judge:
     """Works through one table; used once."""
 
-    def __init__(self, made: Draft, setting: Setting, withheld: Withheld) -> None:
+    def __init__(self, made: Draft, setting: Setting, gate: Gate) -> None:
         self.made, self.table = made, made.table
-        self.setting, self.schools, self.withheld = setting, setting.schools, withheld
+        self.setting, self.schools, self.gate = setting, setting.schools, gate
         self.columns = dict(made.columns)
         self.status = np.zeros(len(made.rows), dtype=np.int8)
         self.findings: list[Finding] = []
@@ -106,8 +108,8 @@ class _Judge:
         self._rows_apart()
         self._overlong()
         self._struck()
-        if self.table.about == "pupil":
-            self._names_in_text()
+        self.columns, told = opened_columns(self.made, self.gate, confirmed=self.setting.confirmed)
+        self.findings += told
         self._schools()
         self._take(patternless_rows(self.made, self.columns, self._kept(), self.schools))
         self._take(misplaced_rows(self.made, self.columns, self._kept(), self.setting))
@@ -181,18 +183,6 @@ class _Judge:
         self.has_extra |= set(positions)
         self._take(RowProblem(position=at, column="", problem=problem, remedy=remedy) for at in positions)
 
-    def _names_in_text(self) -> None:
-        """Take names of pupils out of columns that are open."""
-        for name, column in self.columns.items():
-            if column.field.type != "text" or column.field.is_private:
-                continue
-            texts = {value for value in column.meanings if isinstance(value, str)}
-            named = {text for text in texts if self.withheld.is_name(text)}
-            if named:
-                problem = asked("The name of a pupil stands here; it is not taken in.", "Remove the name.")
-                of_name = {code: problem for code, value in enumerate(column.meanings) if value in named}
-                self.columns[name] = column.changed(of_name)
-
     def _schools(self) -> None:
         column = self.columns["school_id"]
         made: dict[int, CleanCell] = {}
@@ -264,12 +254,14 @@ class _Judge:
         )
 
     def _is_hidden(self, value: str, column: str) -> bool:
-        """Whether a value must not be told: a known name, or what may be one in a table that has names."""
-        if self.withheld.covers(value):
+        """Whether a value must not be told: of a person, or what may be so in a table that has names."""
+        item = self.columns[column].field if column in self.columns else None
+        if item is not None and item.type == "year" and sum(map(str.isdigit, value)) > _DIGITS_OF_YEAR:
+            # A whole date of birth, or a spreadsheet's number of its day.
             return True
-        has_words = column in self.columns and self.columns[column].field.type in ("code", "text", "identifier")
-        is_identifier = column in self.columns and self.columns[column].field.type == "identifier"
-        return (self.has_names or is_identifier) and looks_like_name(value, among_words=has_words)
+        words_belong = item is not None and item.type in ("code", "text", "identifier")
+        has_names = self.has_names or (item is not None and item.type == "identifier")
+        return self.gate.hides(value, words_belong=words_belong, has_names=has_names)
 
     def _kept(self) -> np.ndarray:
         """Positions of the rows that are kept so far."""
@@ -371,7 +363,7 @@ class _Judge:
     def _told(self, column: Column, code: int) -> tuple[str, str, str]:
         rule = ", ".join(column.odd[code].rules)
         was, became = shown(column.raw[code]), shown(column.meanings[code])
-        is_hidden = column.field.is_private
+        is_hidden = column.field.is_private or YEAR_OF_DATE in column.odd[code].rules
         if not is_hidden and column.field.type == "text":
             is_hidden = self._is_hidden(was, column.field.name)
         return ("", "", rule) if is_hidden else (was, became, rule)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date
 
 from data_schema.clean import CleanCell, asked
+from data_schema.dates import year_in
 from data_schema.fields import Field
 from data_schema.words import is_unit, mark_of
 
@@ -15,6 +16,10 @@ _MARKED = re.compile(rf"[+-]?\d+([.,{_SPACES}]\d+)+")
 _DIGITS = re.compile(r"[+-]?\d+")
 _BARE_FRACTION = re.compile(r"([+-]?)([.,])(\d+)")
 _SCIENTIFIC = re.compile(r"[+-]?\d+([.,]\d+)?[eE][+-]?\d{1,3}")
+_COMPACT_DAY = re.compile(r"\d{8}")
+YEAR_OF_DATE = "year of a date"
+"""Name of the repair that takes the year of a date."""
+
 _LONGEST = 40
 _LARGEST = 10**15
 _NUMBER = rf"[+-]?\d[\d.,{_SPACES}]*"
@@ -41,18 +46,29 @@ def clean_number(cell: str | date | float | bool, field: Field, *, typed: bool) 
     CleanCell
         The number. With `thousands` when it has two readings and both are in the field's range: `settled` takes one.
     """
+    if isinstance(cell, date) and field.type == "year":
+        return _year_of(cell, field)
     if isinstance(cell, bool | date):
         return _no_number(cell, field)
     if not isinstance(cell, str):
         return in_range(CleanCell(value=cell), field)
     minus = cell.replace("\u2212", "-")
     found = _parsed(minus, field) or _worded(minus, field)
+    day = year_in(minus) if field.type == "year" and (found is None or _COMPACT_DAY.fullmatch(minus)) else None
+    if day is not None:
+        return _year_of(day, field)
     if found is None:
         return _no_number(cell, field)
     if found.problem:
         return found
     rules = ("text to number",) if typed else ()
     return _plausible(found.after(rules if minus == cell else (*rules, "minus sign")), field)
+
+
+def _year_of(day: date | int, field: Field) -> CleanCell:
+    """Take the year of a date where a year is asked; the date itself is nobody's concern."""
+    year = day.year if isinstance(day, date) else day
+    return in_range(CleanCell(value=year, rules=(YEAR_OF_DATE,)), field)
 
 
 def settled(cell: CleanCell, field: Field, *, decimal: bool) -> CleanCell:

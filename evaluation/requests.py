@@ -214,7 +214,7 @@ def _pupils(trial: Trial, wave: str) -> dict[str, list[dict[str, str]]]:
     import pandas as pd
 
     from data_schema.consent import without_pupils
-    from data_schema.privacy import looks_like_name
+    from data_schema.personal.names import looks_like_name
     from evaluation.stages.collect import taken_in
 
     if not trial.inbox_files():

@@ -223,6 +223,7 @@ def taken_in(trial: Trial) -> Intake:
         rules=inbox_rules_of(trial.protocol),
         tables=tables_of(trial.protocol),
         schools=dict(zip(schools["school_id"], schools["country"], strict=True)),
+        school_names=_called(schools),
         waves=trial.protocol.wave_names,
         wave_dates=wave_windows(trial.protocol),
         lists=lists_of_pupils(trial.protocol),
@@ -233,6 +234,12 @@ def taken_in(trial: Trial) -> Intake:
         decisions=decisions_of(trial),
         progress=trial.progress,
     )
+
+
+def _called(schools: pd.DataFrame) -> list[str]:
+    """Return what the frame says of its schools in words: names, places and kinds, which name nobody."""
+    texts = schools.drop(columns=["school_id", "country"]).select_dtypes(include=["object", "string"])
+    return sorted({text for name in texts for text in texts[name] if isinstance(text, str)})
 
 
 def _json(values: Mapping[str, object], path: Path) -> None:

@@ -9,10 +9,11 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_schema import columns, layout, privacy
+from data_schema import columns, layout
 from data_schema.fields import Field
 from data_schema.intake import InboxRule, Intake, read_inbox
-from data_schema.privacy import Withheld
+from data_schema.personal import names as names_of_persons
+from data_schema.personal.names import KnownPersons
 from data_schema.readers import alphabets
 from data_schema.readers.alphabets import ALPHABETS, decoded
 from data_schema.repairs import not_plain
@@ -117,8 +118,8 @@ texts = st.lists(st.sampled_from(["Anna", "KISS anna", "annam", "Zarko", "9.a", 
 
 @given(names, texts)
 def test_names_looked_for_in_one_text_and_in_a_list_of_words_are_the_same(sent: list[str], asked: list[str]) -> None:
-    looked_for = Withheld(names=sent, identifiers=[])
-    with patch.object(privacy, "_N_LOOKED_FOR", 0):
-        listed = Withheld(names=sent, identifiers=[])
+    looked_for = KnownPersons(names=sent, identifiers=[])
+    with patch.object(names_of_persons, "_N_LOOKED_FOR", 0):
+        listed = KnownPersons(names=sent, identifiers=[])
         by_list = [(listed.covers(text), listed.is_name(text)) for text in asked]
     assert [(looked_for.covers(text), looked_for.is_name(text)) for text in asked] == by_list

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from data_schema.privacy import Withheld, looks_like_name
+from data_schema.personal.names import KnownPersons, looks_like_name
 
-WITHHELD = Withheld(names=["Kiss Anna", "Đorđević Žarko ", "Bo Li", "1"], identifiers=["70031201001", " 001/27 ", "12"])
+WITHHELD = KnownPersons(
+    names=["Kiss Anna", "Đorđević Žarko ", "Bo Li", "1"], identifiers=["70031201001", " 001/27 ", "12"]
+)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +31,7 @@ def test_a_whole_name_is_told_from_one_word_of_it() -> None:
 
 
 def test_without_names_nothing_is_covered() -> None:
-    nothing = Withheld(names=[], identifiers=[])
+    nothing = KnownPersons(names=[], identifiers=[])
     assert not nothing.covers("Anna")
     assert not nothing.is_name("Kiss Anna")
 

@@ -1,0 +1,143 @@
+"""Shapes of personal data: what a text is by how it is written, whoever it is about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+
+from data_schema.personal.kinds import Kind
+from data_schema.personal.national import is_national
+from data_schema.words import month_of
+
+_DIGIT = re.compile(r"\d")
+_FEWEST_DIGITS = 4
+"""A text with fewer digits than a date has no shape, except an address; nearly all are done with here."""
+
+_E_MAIL = re.compile(r"[\w.+%'-]+@[\w.-]*[^\W\d_][\w.-]*")
+_DIVIDER = r"\s?[-./ _]\s?"
+_YEAR = r"(?P<year>(?:19|20)\d\d)"
+_DATES = (
+    re.compile(rf"(?<!\d){_YEAR}{_DIVIDER}(?P<one>\d{{1,2}}){_DIVIDER}(?P<two>\d{{1,2}})(?!\d)"),
+    re.compile(rf"(?<!\d)(?P<one>\d{{1,2}}){_DIVIDER}(?P<two>\d{{1,2}}){_DIVIDER}{_YEAR}(?!\d)"),
+    re.compile(rf"(?<!\d){_YEAR}(?P<one>\d\d)(?P<two>\d\d)(?!\d)"),
+    re.compile(rf"(?<!\d)(?P<one>\d\d)(?P<two>\d\d){_YEAR}(?!\d)"),
+    re.compile(
+        rf"(?<!\d)(?P<one>\d{{1,2}})(?:st|nd|rd|th)?[\s._-]{{0,2}}(?P<word>[^\W\d_]+)[\s.,_-]{{0,2}}{_YEAR}(?!\d)"
+    ),
+    re.compile(rf"(?<!\d){_YEAR}[\s.,_-]{{0,2}}(?P<word>[^\W\d_]+)[\s._-]{{0,2}}(?P<one>\d{{1,2}})(?!\d)"),
+    re.compile(rf"(?P<word>[^\W\d_]+)[\s._-]{{0,2}}(?P<one>\d{{1,2}})(?:st|nd|rd|th)?[\s.,_-]{{1,2}}{_YEAR}(?!\d)"),
+)
+_SHORT_DATE = re.compile(r"(?P<one>\d{1,2})[-./]\s?(?P<two>\d{1,2})[-./]\s?(?P<year>\d\d)\.?")
+_SHORT_BACKWARDS = re.compile(r"(?P<year>\d\d)[-./]\s?(?P<one>\d{1,2})[-./]\s?(?P<two>\d{1,2})\.?")
+_TELEPHONE = re.compile(r"(?<![\w.,+-])[+(]{0,2}\d(?:[ ()/.\u2013\u00a0-]{0,3}\d){6,15}(?!\w)")
+_GROUPS = re.compile(r"\D*\d{1,3}[ /\u00a0-]\d{3}[ \u00a0-]\d{4}")
+_NATIONAL = re.compile(r"(?<![^\W_])[A-Za-z]{0,6}\d(?:[ .+/-]?[\dA-Za-z]){6,18}(?![^\W_])")
+_LONG_NUMBER = re.compile(r"(?<!\d)(?<!\d[.,])\d{9,}(?!\d)(?![.,]\d)")
+_STAMP = re.compile(r"20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:\d{4}|\d{6}|\d{9})?")
+_OLDEST, _OLDEST_AT_SCHOOL = 1900, 45
+_LONGEST = 4_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shapes:
+    """Finds e-mail addresses, telephone numbers, identifiers of persons and dates of birth in texts.
+
+    Parameters
+    ----------
+    countries
+        Countries whose national identifiers are looked for.
+    born_until
+        The last day that may be somebody's day of birth: later ones are dates of what happens in a trial.
+    harmless
+        What is no such thing though it looks like one, such as identifiers of schools.
+
+    Examples
+    --------
+    >>> shapes = Shapes(countries=["RS"], born_until=date(2020, 1, 1))
+    >>> [shapes.kind_of(text) for text in ("a@b.rs", "+381 64 123 4567", "5. maj 2011.", "5. maj 2027.", "9.a")]
+    [<Kind.E_MAIL: 'e-mail address'>, <Kind.TELEPHONE: 'telephone number'>, <Kind.BIRTH: 'date of birth'>, None, None]
+    """
+
+    countries: Collection[str] = ()
+    born_until: date = date.max
+    harmless: Collection[str] = field(default_factory=frozenset)
+
+    def kind_of(self, text: str) -> Kind | None:
+        """Return the kind of what a text holds first; None where it holds nothing of the sort."""
+        return next((kind for kind, _, _ in self.found(text)), None)
+
+    def found(self, text: str) -> Iterator[tuple[Kind, int, int]]:
+        """Yield what a text holds: its kind, and where it begins and ends; the parts may overlap."""
+        if len(text) > _LONGEST or text in self.harmless or not _may_hold(text):
+            return
+        yield from ((Kind.E_MAIL, *one.span()) for one in _E_MAIL.finditer(text))
+        yield from ((Kind.BIRTH, *span) for span in self._births(text))
+        for pattern, kind, fits in (
+            (_NATIONAL, Kind.NATIONAL, self._is_national),
+            (_TELEPHONE, Kind.TELEPHONE, self._is_telephone),
+            (_LONG_NUMBER, Kind.LONG_NUMBER, self._is_long),
+        ):
+            for one in pattern.finditer(text):
+                if one[0] not in self.harmless and fits(one[0]):
+                    yield kind, *one.span()
+
+    def is_birth(self, text: str) -> bool:
+        """Whether a text holds what may be a full date of birth."""
+        return any(True for _ in self._births(text))
+
+    def _births(self, text: str) -> Iterator[tuple[int, int]]:
+        for pattern in _DATES:
+            for one in pattern.finditer(text):
+                if self._may_be_birth(one, int(one["year"])):
+                    yield one.span()
+        for pattern in (_SHORT_DATE, _SHORT_BACKWARDS):
+            short = pattern.fullmatch(text.strip())
+            if short and self._may_be_birth(short, self._century(int(short["year"]))):
+                yield 0, len(text)
+
+    def _century(self, year: int) -> int:
+        """Return a year of two digits in full; 0 where nobody at a school is born then."""
+        if 2000 + year <= self.born_until.year:
+            return 2000 + year
+        return 1900 + year if year >= _OLDEST_AT_SCHOOL else 0
+
+    def _may_be_birth(self, found: re.Match[str], year: int) -> bool:
+        parts = found.groupdict()
+        one, word = int(parts["one"]), parts.get("word")
+        if word is not None:
+            pairs = [(month_of(word) or 0, one)]
+        else:
+            two = int(parts["two"])
+            pairs = [(one, two), (two, one)]
+        return any(_is_day(year, month, day, until=self.born_until) for month, day in pairs)
+
+    def _is_national(self, text: str) -> bool:
+        return not _STAMP.fullmatch(text) and is_national(text.strip(), self.countries)
+
+    def _is_telephone(self, text: str) -> bool:
+        digits = "".join(sign for sign in text if sign.isdigit())
+        if text.lstrip("(").startswith("+") or digits.startswith("00"):
+            return 8 <= len(digits) <= 15
+        if text == digits:
+            return False
+        if any(pattern.search(text) for pattern in _DATES):
+            return False
+        return (digits.startswith("0") and 8 <= len(digits) <= 12) or _GROUPS.fullmatch(text) is not None
+
+    def _is_long(self, text: str) -> bool:
+        return _STAMP.fullmatch(text) is None or int(text[:4]) <= self.born_until.year
+
+
+def _may_hold(text: str) -> bool:
+    return "@" in text or len(_DIGIT.findall(text)) >= _FEWEST_DIGITS
+
+
+def _is_day(year: int, month: int, day: int, *, until: date) -> bool:
+    if not _OLDEST <= year <= until.year:
+        return False
+    try:
+        return date(year, month, day) <= until
+    except ValueError:
+        return False
