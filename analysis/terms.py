@@ -206,8 +206,10 @@ def _covariate_block(data: pd.DataFrame, covariate: str) -> tuple[list[str], np.
 
 
 def _level_block(name: str, values: pd.Series[str]) -> tuple[list[str], np.ndarray]:
-    texts = values.astype(object).where(values.isna(), values.astype(str))
-    codes, labels = pd.factorize(texts, sort=True)
+    # Levels are few and rows many: only the levels are turned into text.
+    found, distinct = pd.factorize(values)
+    order, labels = pd.factorize(pd.Series(distinct).astype(str), sort=True)
+    codes = np.append(order, -1)[found]
     dummies = codes[:, None] == np.arange(1, len(labels))[None, :]
     return [f"{name}[{label}]" for label in labels[1:]], dummies.astype(float)
 

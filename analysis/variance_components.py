@@ -115,11 +115,10 @@ def unconditional_components(frame: pd.DataFrame, question: Question) -> Compone
     frame, question
         See `design_components`.
     """
-    found = _components(frame, question.unconditional_model(), conf_level=question.conf_level)
-    return replace(found, icc_low=math.nan, icc_high=math.nan)
+    return _components(frame, question.unconditional_model(), conf_level=question.conf_level, interval=False)
 
 
-def _components(frame: pd.DataFrame, model: Model, *, conf_level: float) -> Components:
+def _components(frame: pd.DataFrame, model: Model, *, conf_level: float, interval: bool = True) -> Components:
     columns = design_columns(frame, model)
     if columns.reason:
         return Components(conf_level=conf_level, n_pupils=len(columns.y), reason=columns.reason)
@@ -133,7 +132,7 @@ def _components(frame: pd.DataFrame, model: Model, *, conf_level: float) -> Comp
     squares = MeanSquares.of(found.working.sums)
     if squares.df_between < 1:
         return replace(known, reason="No schools are left over beside arms and strata to tell how schools differ.")
-    low, high = squares.icc_interval(conf_level=conf_level)
+    low, high = squares.icc_interval(conf_level=conf_level) if interval else (math.nan, math.nan)
     icc = found.school_variance / (found.school_variance + found.pupil_variance)
     return replace(
         known,
