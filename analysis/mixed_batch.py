@@ -27,7 +27,7 @@ from data_schema.errors import EstimationError
 
 # Models worked on at a time, so that memory does not grow with their number.
 _CHUNK = 512
-_ROW = "_row_of_the_frame"
+_ROW = "each outcome"  # in errors: what is wrong there is wrong for all of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

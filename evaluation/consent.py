@@ -78,10 +78,12 @@ def by_consent(trial: Trial, stored: Erased) -> tuple[Erased, Erased, WithoutCon
     rule = trial.protocol.privacy.refusal
     if refused and not rule:
         n_schools = len({school for school, _ in refused})
+        schools = "1 school" if n_schools == 1 else f"{n_schools} schools"
+        pupils = "1 pupil" if len(refused) == 1 else f"{len(refused)} pupils"
         raise DataError(
             "trial.toml, [privacy], key 'refusal'",
-            f"consent is refused for {len(refused)} pupils of {n_schools} schools, and the protocol does not say what "
-            "is done with their data.",
+            f"consent is refused for {pupils} of {schools}, and the protocol does not say what is done with their "
+            "data.",
             'Say it: refusal = "exclude" (kept out of everything), "aggregate_only" (counted in tables and estimates, '
             'in no file with rows of pupils) or "keep" (recorded only).',
         )

@@ -124,9 +124,15 @@ def _order(claim: PlanClaim, words: Words) -> str:
                 time=time,
                 data=time_phrase(words, claim.data),
             )
+        case "after_results" if len(claim.runs) == 1:
+            return words.text(
+                "The analysis plan was frozen on {time}, after results had been computed once (on {first}).",
+                time=time,
+                first=time_phrase(words, claim.runs[0]),
+            )
         case "after_results":
             return words.plural(
-                "The analysis plan was frozen on {time}, after results had been computed {n} time (on {first}).",
+                "The analysis plan was frozen on {time}, after results had been computed {n} time (first on {first}).",
                 "The analysis plan was frozen on {time}, after results had been computed {n} times (first on {first}).",
                 len(claim.runs),
                 time=time,

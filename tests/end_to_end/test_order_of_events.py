@@ -85,7 +85,7 @@ def test_a_plan_frozen_after_the_results_is_not_said_to_have_been_there_before_t
         assert "The analysis plan was not frozen." in text
     trial.plan(freeze=True)
     trial.impact()
-    expected = "after results had been computed 1 time (on 2027-09-01 12:00 UTC)"
+    expected = "after results had been computed once (on 2027-09-01 12:00 UTC)"
     for text in said(trial).values():
         assert expected in text
         assert "Read every estimate as exploratory." in text
@@ -298,7 +298,7 @@ def test_reports_and_the_site_are_in_the_log_and_say_what_it_says(trial: Trial) 
     assert [entry.event for entry in trial.log().entries][-3:] == ["estimated", "reported", "published"]
     assert trial.verify().ok
     for page in trial.paths.reports.glob("*.html"):
-        assert "after results had been computed 1 time" in page.read_text(encoding="utf-8")
+        assert "after results had been computed once" in page.read_text(encoding="utf-8")
     trial.paths.log.unlink()
     stale = Trial(trial.folder, clock=clock)
     assert {one.stage: one.state for one in stale.status()}["report"] == "stale"
