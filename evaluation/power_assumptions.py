@@ -113,7 +113,7 @@ def pupil_counts(schools: pd.DataFrame, assumed: Assumptions) -> PupilCounts:
         if stated is None:
             raise DataError(
                 "power, --pupils-per-school",
-                "The list of schools has no column 'size'.",
+                "No school of the list has a number of pupils in a column 'size'.",
                 "State the mean number of pupils per school whose outcome is analysed, such as 25.",
             )
         sizes, mean = np.full(len(schools), stated), stated

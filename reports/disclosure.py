@@ -479,6 +479,45 @@ def mean_step(*, sd: float, n: int, unit: float = 0.0) -> float:
     return next(round(times * power, 12) for times in (1, 2, 5, 10) if times * power >= least * (1 - 1e-9))
 
 
+MOST_DECIMALS = 5
+"""Decimals of a mean whose number of pupils is printed as it is."""
+
+
+def mean_decimals(mean: float, size: Count, *, threshold: int) -> int | None:
+    """Return how many decimals a mean may have whose number of pupils is printed as ``size``.
+
+    A mean of whole numbers is a ratio: with many decimals it tells its denominator. Beside a number of pupils that is
+    rounded or suppressed it has as many as leave `_ALIKE` numbers of pupils possible at least.
+
+    Returns
+    -------
+    int or None
+        `MOST_DECIMALS` where the number of pupils is printed as it is; None where even a whole number would tell it.
+
+    Examples
+    --------
+    >>> mean_decimals(5 / 59, Count(value=60, is_rounded=True), threshold=10)
+    2
+    >>> mean_decimals(5 / 59, Count(value=59), threshold=10)
+    5
+    """
+    if size.value is not None and not size.is_rounded:
+        return MOST_DECIMALS
+    # Of a suppressed number a reader knows at least that it is below some other number that is printed.
+    middle, room = (size.value, threshold // 2) if size.value else (threshold, threshold - 1)
+    candidates = range(max(1, middle - room), middle + room + 1)
+    least = min(_ALIKE, len(candidates))
+    allowed = (d for d in range(MOST_DECIMALS, -1, -1) if sum(_fits(mean, d, n) for n in candidates) >= least)
+    return next(allowed, None)
+
+
+def _fits(mean: float, decimals: int, n: int) -> bool:
+    """Whether a printed mean could be one of n whole numbers."""
+    half = 0.5 * 10.0**-decimals
+    low, high = (round(mean, decimals) - half) * n, (round(mean, decimals) + half) * n
+    return math.floor(high + 1e-9) >= math.ceil(low - 1e-9)
+
+
 def hidden_means(sizes: Iterable[int], *, rules: Rules, of_schools: Iterable[int] = ()) -> list[bool]:
     """Decide which means of parts must not be printed, beside the mean of all of them.
 

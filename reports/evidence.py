@@ -6,13 +6,15 @@ so that no notebook fits a model and no sentence holds a typed figure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar, cast
 
 import pandas as pd
 
 from reports.claims import LogFacts, PlanClaim
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,3 +214,18 @@ class Evidence:
     read_more: str = ""
     covariate_labels: Mapping[str, str] = field(default_factory=dict)
     not_analysed: tuple[str, ...] = ()
+    _known: dict[str, object] = field(init=False, default_factory=dict, repr=False, compare=False)
+
+    def once(self, name: str, make: Callable[[Evidence], T]) -> T:
+        """Return what follows from this evidence alone and is costly to make; made when it is first asked for.
+
+        Parameters
+        ----------
+        name
+            What it is called.
+        make
+            Makes it; always the same function for a name.
+        """
+        if name not in self._known:
+            self._known[name] = make(self)
+        return cast("T", self._known[name])

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from analysis.results import Estimate
-from reports.disclosure import hidden_shares, is_small
+from reports.disclosure import MOST_DECIMALS, Count, hidden_shares, is_small, mean_decimals
 from reports.evidence import AnalysisFacts, Evidence
 from reports.selection import Estimates, has_countries, outcome_of
+from reports.sizes import printed_sizes
 
-Means = dict[tuple[str, str], Estimate | None]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mean(Estimate):
+    """A mean or share that may be printed; ``decimals`` is how many it may have at most, in the estimate's units."""
+
+    decimals: int
+
+    @classmethod
+    def of(cls, row: Estimate, decimals: int) -> Mean:
+        """Return an estimate with the decimals that it may have, and no further ones."""
+        estimate = row.estimate if decimals == MOST_DECIMALS else round(row.estimate, decimals)
+        return cls(**row.to_dict() | {"estimate": estimate}, decimals=decimals)  # type: ignore[arg-type]
+
+
+Means = dict[tuple[str, str], Mean | None]
 """Arm and country to a mean that may be printed, or to None where it is suppressed."""
 
 
@@ -21,25 +37,33 @@ def places(evidence: Evidence) -> tuple[str, ...]:
 def shown_means(evidence: Evidence, analysis: AnalysisFacts, estimates: Estimates) -> Means:
     """Return the arms' means or shares by arm and country, None where they are suppressed.
 
-    A share is suppressed when it stands for few pupils, or would give such a share away; a mean when it is of few.
+    A share is suppressed when it stands for few pupils, or would give such a share away; a mean when it is of few. A
+    mean whose number of pupils is not printed exactly has no decimals that would tell it (`mean_decimals`).
     What was not estimated has no entry.
     """
-    limit = evidence.disclosure_threshold
+    limit, sizes = evidence.disclosure_threshold, printed_sizes(evidence)
     found: Means = {}
     for arm in evidence.arms:
         for place in places(evidence):
             mean = estimates.usable(analysis.name, "mean", arm=arm.name, country=place)
             if mean is not None and math.isfinite(mean.estimate):
-                found[arm.name, place] = None if is_small(mean.n_pupils, threshold=limit) else mean
+                found[arm.name, place] = _printable(mean, sizes[mean.estimate_id], limit)
     if outcome_of(evidence, analysis).kind == "binary":
         found.update(dict.fromkeys(_secret(evidence, analysis, estimates) & set(found)))
     return found
 
 
+def _printable(mean: Estimate, size: Count, limit: int) -> Mean | None:
+    decimals = mean_decimals(mean.estimate, size, threshold=limit)
+    return None if decimals is None or is_small(mean.n_pupils, threshold=limit) else Mean.of(mean, decimals)
+
+
 def shown_adjusted_mean(
     estimates: Estimates, analysis: AnalysisFacts, shown: Means, *, arms: tuple[str, str], country: str
-) -> Estimate | None:
+) -> Mean | None:
     """Return the adjusted mean of an arm; None when there is none, or when it would tell a suppressed mean.
+
+    Less the difference it is the mean of the reference, and has no more decimals than that.
 
     Parameters
     ----------
@@ -48,10 +72,11 @@ def shown_adjusted_mean(
     arms
         The reference and the arm.
     """
-    if any(shown.get((arm, country)) is None for arm in arms):
+    reference = shown.get((arms[0], country))
+    if reference is None or shown.get((arms[1], country)) is None:
         return None
     mean = estimates.usable(analysis.name, "adjusted_mean", arm=arms[1], country=country)
-    return mean if mean is not None and math.isfinite(mean.estimate) else None
+    return Mean.of(mean, reference.decimals) if mean is not None and math.isfinite(mean.estimate) else None
 
 
 def _secret(evidence: Evidence, analysis: AnalysisFacts, estimates: Estimates) -> set[tuple[str, str]]:

@@ -14,8 +14,8 @@ from enum import StrEnum
 from analysis.results import Estimate
 from reports.blocks import Inline, Span
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence, OutcomeFacts
-from reports.means import shown_adjusted_mean, shown_means
-from reports.numbers import is_zero
+from reports.means import Mean, shown_adjusted_mean, shown_means
+from reports.numbers import Sign, is_zero
 from reports.selection import (
     Estimates,
     all_estimates,
@@ -88,9 +88,9 @@ class Comparison:
     arm: ArmFacts
     country: str
     difference: Estimate | None
-    mean_reference: Estimate | None
-    mean_arm: Estimate | None
-    adjusted_mean: Estimate | None
+    mean_reference: Mean | None
+    mean_arm: Mean | None
+    adjusted_mean: Mean | None
     test: Estimate | None
     digits: int
     repeated: bool = False
@@ -216,8 +216,18 @@ def figure(words: Words, one: Comparison, value: float, *, of: Estimate | None, 
     plain
         Without its sign.
     """
-    text = words.numbers.estimate(one.scale * value, digits=one.digits, sign="none" if plain else "minus")
+    sign: Sign = "none" if plain else "minus"
+    if isinstance(of, Mean) and mean_digits(one, of) < one.digits:
+        # No further decimals, not even to tell a small share from none: they could tell a number of pupils.
+        text = words.numbers.decimal(one.scale * value, digits=mean_digits(one, of), sign=sign)
+    else:
+        text = words.numbers.estimate(one.scale * value, digits=one.digits, sign=sign)
     return Span(text=text, estimate_id=of.estimate_id if of is not None else "")
+
+
+def mean_digits(one: Comparison, mean: Mean) -> int:
+    """Return with how many decimals a mean is printed in the outcome's units."""
+    return min(one.digits, max(mean.decimals - round(math.log10(one.scale)), 0))
 
 
 _FINDINGS = {

@@ -15,7 +15,7 @@ from data_schema.tables import Table
 from reports.blocks import Block, Column, Heading, Paragraph, Title
 from reports.blocks import Table as TableBlock
 from reports.data_pages.common import Names, data_words
-from reports.disclosure import Count
+from reports.disclosure import Count, rounded_count
 from reports.numbers import DASH
 from reports.selection import as_float
 from reports.tables.layout import Cell, Line, line, table
@@ -144,7 +144,7 @@ def _scales_table(book: Book, names: Names) -> TableBlock:
             Column(label=words.text("Cronbach’s alpha (95% interval)"), align="right", width=1.6),
             Column(label=words.text("Pupils"), align="right", width=0.9),
         ),
-        lines=[_scale_line(scale, names) for scale in book.scales],
+        lines=[_scale_line(scale, names, threshold=book.threshold) for scale in book.scales],
         threshold=book.threshold,
         note=[
             words.text(
@@ -156,7 +156,7 @@ def _scales_table(book: Book, names: Names) -> TableBlock:
     )
 
 
-def _scale_line(scale: ScaleFacts, names: Names) -> Line:
+def _scale_line(scale: ScaleFacts, names: Names, *, threshold: int) -> Line:
     words, found = names.words, scale.reliability
     items = [
         f"{names.field(scale.table, item)} (−)" if item in scale.reverse else names.field(scale.table, item)
@@ -167,7 +167,7 @@ def _scale_line(scale: ScaleFacts, names: Names) -> Line:
         low, high = (words.numbers.decimal(end, digits=2) for end in (found.conf_low, found.conf_high))
         shown = words.numbers.decimal(found.alpha, digits=2)
         alpha = words.text("{alpha} ({low} to {high})", alpha=shown, low=low, high=high)
-    n = Count(value=None if found is None else found.n_pupils)
+    n = Count(value=None) if found is None else rounded_count(found.n_pupils, threshold=threshold)
     wave = names.wave(scale.wave) if scale.wave else DASH
     least = words.numbers.percent(scale.least_answered, digits=0)
     return line(translated(scale.label, words.catalogue), wave, ", ".join(items), least, alpha, n)
@@ -293,18 +293,18 @@ def _total(own: pd.DataFrame) -> float:
 def _count_and_share(counted: pd.DataFrame, total: float, *, asked: bool, words: Words, unit: str) -> list[Cell]:
     if counted.empty or not asked:
         return [DASH, ""]
-    n = counted["n"].iloc[0]
-    if pd.isna(n):
-        return [Count(value=None, unit=unit), ""]
-    share = n / total if total > 0 else math.nan
-    return [Count(value=int(n), unit=unit), words.numbers.percent(share, digits=0 if total < 300 else 1)]
+    n = _count(counted, "n", unit)
+    if not isinstance(n, Count) or n.value is None:
+        return [n, ""]
+    share = n.value / total if total > 0 else math.nan
+    return [n, words.numbers.percent(share, digits=0 if total < 300 else 1)]
 
 
 def _count(own: pd.DataFrame, name: str, unit: str) -> Cell:
     if own.empty:
         return DASH
-    value = own[name].iloc[0]
-    return Count(value=None if pd.isna(value) else int(value), unit=unit)
+    value, is_rounded = own[name].iloc[0], bool(pd.notna(own["rounded_to"].iloc[0]))
+    return Count(value=None if pd.isna(value) else int(value), unit=unit, is_rounded=is_rounded and value != 0)
 
 
 def _mean(own: pd.DataFrame, field: Field, words: Words) -> str:

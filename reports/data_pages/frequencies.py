@@ -13,14 +13,23 @@ from data_schema.fields import NUMERIC_TYPES, Field
 from data_schema.language import LANGUAGES, Catalogue, Language
 from data_schema.messages import answers_in, label_in
 from data_schema.tables import Table
-from reports.disclosure import MINIMUM_SCHOOLS, Count, CrossTable, Rules, hidden_means, mean_step, protect
+from reports.disclosure import (
+    MINIMUM_SCHOOLS,
+    Count,
+    CrossTable,
+    Rules,
+    hidden_means,
+    mean_step,
+    protect,
+    rounded_count,
+)
 
 _OTHERS = tuple(code for code in LANGUAGES if code != "en")
 
 CODEBOOK_COLUMNS = (
     "table", "wave", "field", "label", *(f"label_{code}" for code in _OTHERS), "type", "unit", "minimum", "maximum",
     "required", "filled_in_by", "asked_in", "asked_if", "answer", "answer_label",
-    *(f"answer_label_{code}" for code in _OTHERS), "n", "n_missing", "mean", "sd", "p10", "p90",
+    *(f"answer_label_{code}" for code in _OTHERS), "n", "n_missing", "rounded_to", "mean", "sd", "p10", "p90",
 )  # fmt: skip
 
 _FLOATS = ("minimum", "maximum", "mean", "sd", "p10", "p90")
@@ -76,17 +85,28 @@ def codebook(
     -------
     pandas.DataFrame
         In the order of `CODEBOOK_COLUMNS`: a row a field and wave, and for fields with answers one more for each answer
-        with its count. Suppressed figures are missing. Mean and standard deviation are told of enough pupils and
-        schools (`reports.disclosure.hidden_means`), the outer tenths where each is of the threshold or more. Names,
-        identifiers and texts have no frequencies.
+        with its count. Suppressed figures are missing. Counts of pupils and of their rows are rounded to the threshold
+        (``rounded_to``): reports print other numbers of the same pupils, and no difference of the two may be exact.
+        Mean and standard deviation are told of enough pupils and schools (`reports.disclosure.hidden_means`), the outer
+        tenths where each is of the threshold or more. Names, identifiers and texts have no frequencies.
     """
     rows: list[dict[str, object]] = []
     for name, table in tables.items():
         frame = frames.get(name)
         for sample in _samples(table, frame):
-            rows += _described(sample, rules, country)
+            found = _described(sample, rules, country)
+            rows += found if table.about == "school" else (_rounded(row, rules.threshold) for row in found)
     made = pd.DataFrame(rows, columns=list(CODEBOOK_COLUMNS))
-    return made.astype(dict.fromkeys(("n", "n_missing"), "Int64") | dict.fromkeys(_FLOATS, "float64"))
+    return made.astype(dict.fromkeys(("n", "n_missing", "rounded_to"), "Int64") | dict.fromkeys(_FLOATS, "float64"))
+
+
+def _rounded(row: dict[str, object], threshold: int) -> dict[str, object]:
+    """Return a row whose counts of pupils, or of their rows, are rounded."""
+    told = {name: int(str(row[name])) for name in ("n", "n_missing") if row.get(name) is not None}
+    if not told:
+        return row
+    counts = {name: rounded_count(n, threshold=threshold).value for name, n in told.items()}
+    return {**row, **counts, "rounded_to": threshold}
 
 
 def _samples(table: Table, frame: pd.DataFrame | None) -> Iterator[Sample]:

@@ -11,7 +11,7 @@ from reports.blocks import Figure as FigureBlock
 from reports.blocks import inline
 from reports.evidence import Evidence
 from reports.figures.style import INK, MUTED, PALE, SMALL, WIDTH, blank, drawing, to_svg
-from reports.tables.flow import ArmFlow, Flow, Step, flow_of, reason_text
+from reports.flow import ArmFlow, Flow, Step, flow_of, reason_text
 from reports.tables.layout import counted, suppression_note
 from reports.words import Words
 

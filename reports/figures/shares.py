@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
-from analysis.results import Estimate
 from reports.blocks import Figure as FigureBlock
 from reports.blocks import inline
 from reports.evidence import AnalysisFacts, Evidence
 from reports.figures.forest import ticks
 from reports.figures.style import COLOURS, MARKERS, RULE, SMALL, blank, drawing, plot_area, to_svg
-from reports.means import Means, places, shown_means
+from reports.means import Mean, Means, places, shown_means
 from reports.selection import all_estimates
-from reports.sentences import Comparison, comparison, unit_of
+from reports.sentences import Comparison, comparison, figure, unit_of
 from reports.tables.cells import place_label
 from reports.tables.layout import SUPPRESSED
 from reports.words import Words
@@ -72,9 +70,9 @@ def _limits(one: Comparison, shown: Means) -> tuple[float, float]:
 def _row(axes: Axes, evidence: Evidence, words: Words, one: Comparison, row: int, place: str, shown: Means) -> None:
     from matplotlib.transforms import blended_transform_factory
 
-    figure = axes.get_figure(root=True)
-    assert figure is not None  # noqa: S101 -- axes were made on a figure
-    beside = blended_transform_factory(figure.dpi_scale_trans, axes.transData)
+    drawn_on = axes.get_figure(root=True)
+    assert drawn_on is not None  # noqa: S101 -- axes were made on a figure
+    beside = blended_transform_factory(drawn_on.dpi_scale_trans, axes.transData)
     weight = "regular" if place else "bold"
     label = place_label(evidence, words, place)
     axes.text(0.0, row, label, transform=beside, va="center", fontweight=weight)
@@ -87,14 +85,14 @@ def _row(axes: Axes, evidence: Evidence, words: Words, one: Comparison, row: int
         _dot(axes, words, one, row, k, mean, values)
 
 
-def _dot(axes: Axes, words: Words, one: Comparison, row: int, k: int, mean: Estimate, values: list[float]) -> None:
+def _dot(axes: Axes, words: Words, one: Comparison, row: int, k: int, mean: Mean, values: list[float]) -> None:
     value = one.scale * mean.estimate
     colour = COLOURS[k % len(COLOURS)]
     axes.plot([value], [row], marker=MARKERS[k % len(MARKERS)], markersize=7, color=colour, zorder=3)
     outside = len(values) == 1 or value in (min(values), max(values))
     right = len(values) == 1 or value == max(values)
     axes.annotate(
-        words.numbers.estimate(value, digits=one.digits), xy=(value, row),
+        figure(words, one, mean.estimate, of=mean).text, xy=(value, row),
         xytext=((7 if right else -7), 0) if outside else (0, 7), textcoords="offset points",
         ha=("left" if right else "right") if outside else "center", va="center" if outside else "bottom",
         fontsize=SMALL, color=colour, fontweight="bold",
@@ -130,9 +128,5 @@ def _alt(evidence: Evidence, words: Words, one: Comparison, rows: list[str], sho
     return " ".join(said)
 
 
-def _value(words: Words, one: Comparison, mean: Estimate | None) -> str:
-    if mean is None:
-        return words.text(SUPPRESSED)
-    return words.numbers.estimate(
-        one.scale * mean.estimate if math.isfinite(mean.estimate) else math.nan, digits=one.digits
-    )
+def _value(words: Words, one: Comparison, mean: Mean | None) -> str:
+    return words.text(SUPPRESSED) if mean is None else figure(words, one, mean.estimate, of=mean).text

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 
+from data_schema.language import message
 from reports.blocks import Block, Bullets, Heading, Inline, Note, PageBreak, Paragraph, Span, Title, inline
 from reports.claims import plan_sentences
 from reports.disclosure import MINIMUM_SCHOOLS
@@ -200,9 +201,12 @@ def _practice(evidence: Evidence, words: Words) -> list[Block]:
     ]
     if not points:
         return [paragraph(few_schools_note(words))]
+    template = message("Reported means in {arms} (difference): {points}.")
+    if reference_arm(evidence) not in told:
+        template = message("Reported means in {arms}: {points}.")
     said = [
         words.text(
-            "Reported means in {arms} (difference): {points}.",
+            template,
             arms=words.listed([schools_of(words, arm) for arm in told]),
             points=reduce(lambda left, right: words.text("{left}; {right}", left=left, right=right), points),
         )

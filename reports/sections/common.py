@@ -13,6 +13,7 @@ from reports.blocks import Block, Inline, KeyFigure, KeyFigures, Note, Paragraph
 from reports.claims import log_sentences, plan_sentences
 from reports.disclosure import Count
 from reports.evidence import ArmFacts, Evidence
+from reports.flow import flow_of
 from reports.selection import as_float, compared_arms, focus, headline, of_focus, outcome_of, records
 from reports.sentences import (
     Comparison,
@@ -26,9 +27,8 @@ from reports.sentences import (
     unit_of,
     who_of,
 )
-from reports.tables.flow import flow_of
+from reports.sizes import printed_sizes, size_of
 from reports.tables.practice import is_printable, money
-from reports.tables.sizes import printed_sizes, size_of
 from reports.words import Words, message
 
 

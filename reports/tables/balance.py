@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from reports.blocks import Column, Span, Table
-from reports.disclosure import hidden_shares, is_small
+from reports.disclosure import MOST_DECIMALS, hidden_shares, is_small, mean_decimals, rounded_count, share_step
 from reports.evidence import Evidence
 from reports.selection import as_float, compared_arms, of_focus, records, reference_arm
 from reports.tables.cells import HIDDEN
-from reports.tables.layout import Cell, Line, line, table
+from reports.tables.layout import SUPPRESSED, Cell, Line, line, table
 from reports.words import Words, message
 
 LEVELS = {"school": message("Schools"), "pupil": message("Pupils")}
@@ -52,7 +52,7 @@ def balance_table(evidence: Evidence, words: Words, *, anchor: str = "balance-ta
             if len(arms) > 1:
                 heading = words.text("{level}: {arm}", level=heading, arm=arm.label)
             lines.append(line((Span(text=heading, strong=True),), kind="section"))
-            lines += [_line(words, row) for row in records(chosen)]
+            lines += [_line(words, row, evidence.disclosure_threshold) for row in records(chosen)]
     return table(
         words,
         words.text("Schools and pupils at baseline"),
@@ -78,32 +78,54 @@ def row_label(words: Words, row: pd.Series | dict[str, object]) -> str:
     return words.text("{variable}: {category}", variable=label, category=category) if category else label
 
 
-def _line(words: Words, row: dict[str, object]) -> Line:
-    numbers = words.numbers
-    missing = [numbers.percent(as_float(row[f"missing_{side}"]), digits=0) for side in ("reference", "arm")]
+def _line(words: Words, row: dict[str, object], limit: int) -> Line:
+    missing = [_missing(words, row, side) for side in ("reference", "arm")]
     apart = words.text("{first} and {second}", first=missing[0], second=missing[1])
     both = missing[0] if missing[0] == missing[1] else apart
     if row["hidden"]:
         return line(row_label(words, row), HIDDEN, HIDDEN, HIDDEN, both)
     return line(
         row_label(words, row),
-        _mean(words, row, "reference"),
-        _mean(words, row, "arm"),
-        numbers.decimal(as_float(row["std_difference"]), digits=2, sign="both"),
+        _mean(words, row, "reference", limit),
+        _mean(words, row, "arm", limit),
+        words.numbers.decimal(as_float(row["std_difference"]), digits=2, sign="both"),
         both,
     )
 
 
-def _mean(words: Words, row: dict[str, object], side: str) -> Cell:
+def _missing(words: Words, row: dict[str, object], side: str) -> str:
+    """Return the share of missing values: of pupils so rounded that it stands for several numbers of them."""
+    share = as_float(row[f"missing_{side}"])
+    if row["level"] == "pupil" and 0 <= share < 1:
+        step = share_step(round(as_float(row[f"n_{side}"]) / (1 - share)))
+        if step is None:
+            return words.text(SUPPRESSED)
+        step = max(step, 10.0**-_HUNDREDTHS)
+        share = round(share / step) * step
+    return words.numbers.percent(share, digits=0)
+
+
+def _mean(words: Words, row: dict[str, object], side: str, limit: int) -> Cell:
     mean, sd = as_float(row[f"mean_{side}"]), as_float(row[f"sd_{side}"])
+    most = MOST_DECIMALS
+    if row["level"] == "pupil" and math.isfinite(mean):
+        size = rounded_count(int(as_float(row[f"n_{side}"])), threshold=limit)
+        decimals = mean_decimals(mean, size, threshold=limit)
+        if decimals is None:
+            return HIDDEN
+        most = decimals
     if row["category"]:
-        return words.numbers.percent(mean)
+        return words.numbers.percent(mean, digits=min(1, max(most - 2, 0))) if most >= _HUNDREDTHS else HIDDEN
     spread = as_float(row["sd_reference"])
     digits = 2 if not math.isfinite(spread) or spread <= 0 else min(max(0, 1 - math.floor(math.log10(spread))), 3)
-    number = words.numbers.decimal(mean, digits=digits)
+    number = words.numbers.decimal(mean, digits=min(digits, most))
     if not math.isfinite(sd):
         return number
-    return words.text("{mean} ({sd})", mean=number, sd=words.numbers.decimal(sd, digits=digits))
+    return words.text("{mean} ({sd})", mean=number, sd=words.numbers.decimal(sd, digits=min(digits, most)))
+
+
+_HUNDREDTHS = 2
+"""Decimals of a share that is printed as a whole percentage."""
 
 
 def hidden_rows(frame: pd.DataFrame, limit: int) -> list[bool]:

@@ -11,6 +11,7 @@ from reports.evidence import AnalysisFacts, ArmFacts, Evidence
 from reports.means import Means, places, shown_means
 from reports.selection import Estimates, all_estimates, compared_arms, has_countries, reference_arm
 from reports.sentences import Comparison, Verdict, comparison, schools_of, why_not
+from reports.sizes import Sizes, printed_sizes, size_of
 from reports.tables.cautions import Marks, caution_notes, difference_marks, marked
 from reports.tables.cells import (
     adjusted_cell,
@@ -22,7 +23,6 @@ from reports.tables.cells import (
     unit_phrase,
 )
 from reports.tables.layout import Line, line, table
-from reports.tables.sizes import Sizes, printed_sizes, size_of
 from reports.words import Words
 
 

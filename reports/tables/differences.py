@@ -50,7 +50,7 @@ def differences_table(
             Column(label=words.text("Difference"), align="right", width=1.1),
             Column(label=words.text("Interval"), align="right", width=1.7),
             Column(label=words.text("p"), align="right", width=0.8),
-            Column(label=words.text("p, randomisation test"), align="right", width=1.0),
+            Column(label=words.text("p by re-draws"), align="right", width=1.0),
         ),
         lines=lines,
         threshold=evidence.disclosure_threshold,

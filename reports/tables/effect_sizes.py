@@ -68,7 +68,7 @@ def _columns(words: Words) -> tuple[Column, ...]:
             width=2.0,
         ),
         Column(label=words.text("Unconditional"), group=words.text("Intraclass correlation"), align="right", width=1.1),
-        Column(label=words.text("p, randomisation test"), align="right", width=0.9),
+        Column(label=words.text("p by re-draws"), align="right", width=0.9),
     )
 
 

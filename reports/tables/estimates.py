@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import pandas as pd
@@ -11,12 +12,12 @@ from analysis.results import Estimate
 from reports.blocks import Column, Span, Table
 from reports.disclosure import Count
 from reports.evidence import Evidence
-from reports.means import shown_means
+from reports.means import Mean, shown_means
 from reports.selection import all_estimates, as_estimate, as_float, focus, records, reference_arm
+from reports.sizes import Sizes, printed_sizes, size_of
 from reports.tables.cautions import Marks, caution_marks, caution_notes, marked
 from reports.tables.cells import HIDDEN
 from reports.tables.layout import Cell, Line, line, table
-from reports.tables.sizes import Sizes, printed_sizes, size_of
 from reports.words import Words
 
 
@@ -25,13 +26,13 @@ def estimates_table(evidence: Evidence, words: Words, *, anchor: str = "estimate
 
     The means that disclosure control keeps out of other tables are kept out here as well.
     """
-    suppressed = _suppressed_means(evidence)
+    means = _printed_means(evidence)
     place = focus(evidence)
     endless = any(_is_endless(as_estimate(row)) for row in records(evidence.estimates))
     rows = [as_estimate(row) for row in records(evidence.estimates)]
     rows = [row for row in rows if not place or row.country in ("", place)]
     reference = reference_arm(evidence).name
-    hidden = {row.estimate_id for row in rows if _tells(row, suppressed, reference=reference)}
+    hidden = {row.estimate_id for row in rows if _tells(row, _suppressed(means), reference=reference)}
     # That few pupils had an event is nothing to say of a figure that is suppressed for it, or for another's sake.
     rows = [replace(row, caution="") if row.estimate_id in hidden else row for row in rows]
     marks, sizes = caution_marks(rows), printed_sizes(evidence)
@@ -43,7 +44,8 @@ def estimates_table(evidence: Evidence, words: Words, *, anchor: str = "estimate
             if row.status == "failed" and row.reason:
                 reasons.setdefault(row.reason, row.estimate_id)
             secret = row.estimate_id in hidden
-            lines.append(_line(words, row, marks, sizes, secret=secret))
+            digits = _most_digits(row, means, reference=reference)
+            lines.append(_line(words, row, marks, sizes, digits=digits, secret=secret))
     return table(
         words,
         words.text("All estimates, by id"),
@@ -86,13 +88,18 @@ def estimates_table(evidence: Evidence, words: Words, *, anchor: str = "estimate
 
 
 # Figures that, beside the difference, give the reference arm's share away.
-_TELLING = ("adjusted_mean", "cox_index", "risk_ratio", "marginal_odds_ratio")
+_TELLING = ("adjusted_mean", "cox_index", "risk_ratio", "marginal_odds_ratio", "odds_ratio")
+
+# Spreads of a binary outcome follow from its share.
+_SPREADS = ("school_sd", "pupil_sd")
 
 
-def _tells(row: Estimate, suppressed: set[tuple[str, str, str]], *, reference: str) -> bool:
+def _tells(row: Estimate, suppressed: Collection[tuple[str, str, str]], *, reference: str) -> bool:
     """Whether a row is, or gives away, a share that is suppressed."""
     if row.quantity == "mean":
         return (row.plan_entry, row.arm, row.country) in suppressed
+    if row.quantity in _SPREADS:
+        return any((entry, place) == (row.plan_entry, row.country) for entry, _, place in suppressed)
     arms = (row.arm, reference) if row.quantity in _TELLING else ()
     return any((row.plan_entry, arm, row.country) in suppressed for arm in arms)
 
@@ -116,9 +123,9 @@ def published_estimates(evidence: Evidence) -> pd.DataFrame:
         "suppressed", with numbers of pupils as tables print them (``n_pupils_rounded`` says which are rounded) and with
         no more decimals than bear meaning.
     """
-    made, suppressed = evidence.estimates.copy(), _suppressed_means(evidence)
+    made, means = evidence.estimates.copy(), _printed_means(evidence)
     reference = reference_arm(evidence).name
-    secret = [_tells(as_estimate(row), suppressed, reference=reference) for row in records(made)]
+    secret = [_tells(as_estimate(row), _suppressed(means), reference=reference) for row in records(made)]
     figures = [name for name in _FIGURES if name in made]
     made.loc[secret, figures] = math.nan
     made.loc[secret, "status"] = "suppressed"
@@ -130,7 +137,7 @@ def published_estimates(evidence: Evidence) -> pd.DataFrame:
     place = list(made.columns).index("n_pupils")
     made.insert(place + 1, "n_pupils_rounded", ["yes" if count.is_rounded else "no" for count in counts])
     for name in figures:
-        made[name] = _as_published(made, name)
+        made[name] = _as_published(made, name, means, reference=reference)
     return made
 
 
@@ -139,12 +146,15 @@ _DIGITS = {"statistic": 3, "df": 1, "p_value": 5}
 """Decimals of figures that are not in the outcome's units."""
 
 
-def _as_published(made: pd.DataFrame, name: str) -> pd.Series:
+def _as_published(made: pd.DataFrame, name: str, means: Printed, *, reference: str) -> pd.Series:
     """Round a figure to one decimal more than the tables print: with fifteen, a mean gives its number of pupils away.
 
     A mean, which has no error to tell how exact it is, has the table's decimals.
     """
-    digits = [_DIGITS.get(name, _digits(as_estimate(row)) + (row["quantity"] not in _MEANS)) for row in records(made)]
+    rows = [as_estimate(row) for row in records(made)]
+    digits = [
+        _DIGITS.get(name, _most_digits(row, means, reference=reference) + (row.quantity not in _MEANS)) for row in rows
+    ]
     return pd.Series(
         [round(as_float(value), at) for value, at in zip(made[name], digits, strict=True)], index=made.index
     )
@@ -153,24 +163,37 @@ def _as_published(made: pd.DataFrame, name: str) -> pd.Series:
 _MEANS = ("mean", "adjusted_mean")
 
 
-def _suppressed_means(evidence: Evidence) -> set[tuple[str, str, str]]:
-    """Return plan entry, arm and country of the means that are not printed."""
+def _most_digits(row: Estimate, means: Printed, *, reference: str) -> int:
+    """Return the decimals of a row's figures: those of its precision, of a mean no more than it may have."""
+    arm = {"mean": row.arm, "adjusted_mean": reference}.get(row.quantity)
+    mean = None if arm is None else means.get((row.plan_entry, arm, row.country))
+    return _digits(row) if mean is None else min(_digits(row), mean.decimals)
+
+
+Printed = Mapping[tuple[str, str, str], Mean | None]
+"""Plan entry, arm and country to a mean as it may be printed; None where it is suppressed."""
+
+
+def _printed_means(evidence: Evidence) -> Printed:
     estimates = all_estimates(evidence)
     return {
-        (entry.name, *key)
+        (entry.name, *key): mean
         for entry in evidence.analyses
         for key, mean in shown_means(evidence, entry, estimates).items()
-        if mean is None
     }
 
 
-def _line(words: Words, row: Estimate, marks: Marks, sizes: Sizes, *, secret: bool) -> Line:
-    digits = _digits(row)
+def _suppressed(means: Printed) -> set[tuple[str, str, str]]:
+    return {key for key, mean in means.items() if mean is None}
+
+
+def _line(words: Words, row: Estimate, marks: Marks, sizes: Sizes, *, digits: int, secret: bool) -> Line:
     numbers = words.numbers
     failed = row.status == "failed"
 
     def figure(value: float) -> Cell:
-        return HIDDEN if secret else numbers.estimate(math.nan if failed else value, digits=digits)
+        write = numbers.decimal if row.quantity in _MEANS else numbers.estimate
+        return HIDDEN if secret else write(math.nan if failed else value, digits=digits)
 
     ends = (math.nan, math.nan) if failed else (row.conf_low, row.conf_high)
     return line(

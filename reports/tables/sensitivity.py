@@ -6,11 +6,11 @@ from reports.blocks import Column, Span, Table
 from reports.evidence import AnalysisFacts, Evidence
 from reports.selection import all_estimates, compared_arms, focus, main_analyses, sensitivity_analyses
 from reports.sentences import Comparison, comparison
+from reports.sizes import Sizes, printed_sizes, size_of
 from reports.tables.cautions import Marks, caution_notes, difference_marks, marked
 from reports.tables.cells import difference_cell, interval_cell, p_cell, unit_phrase, verdict_cell
 from reports.tables.glance import failures
 from reports.tables.layout import Line, line, table
-from reports.tables.sizes import Sizes, printed_sizes, size_of
 from reports.words import Words, message
 
 MODELS = {

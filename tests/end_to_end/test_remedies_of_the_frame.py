@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from click.testing import CliRunner
 
 from data_schema.errors import CrocoosError, DataError
 from evaluation.cli.main import crocoos
+from evaluation.power_assumptions import Assumptions, iccs_by_country
 from evaluation.trial import Trial
+from tests.support.protocols import ROOT
 from tests.support.tiny import PROTOCOL, frame_text, tiny_trial
 from tests.support.trials import clock
 
@@ -78,22 +81,75 @@ def test_a_school_that_does_not_take_part_needs_no_value(tmp_path: Path) -> None
     trial.assign()
 
 
-POWER: tuple[tuple[list[str], str, list[str]], ...] = (
-    # arguments that are wrong, part of the remedy, arguments that do what it says
-    ([], "State the mean number of pupils per school whose outcome is analysed, such as 25.", []),
-    (["--icc", "XX=0.1"], "", ["--icc", "SI=0.1"]),
-    (["--icc", "SI=0.1", "--icc", "SI=0.2"], "", ["--icc", "SI=0.1"]),
+SIZED = "\n".join(
+    line.replace(",SI,", ",HU,") if at % 2 else line for at, line in enumerate([*frame_text().splitlines(), ""])
+)
+NOT_SIZED = "\n".join(line.rpartition(",")[0] for line in SIZED.splitlines()) + "\n"
+TWO_COUNTRIES = PROTOCOL.replace('SI = "Slovenia"', 'SI = "Slovenia"\nHU = "Hungary"')
+
+POWER: tuple[tuple[str, dict[str, object], str, tuple[dict[str, object], ...]], ...] = (
+    # list of schools, what is assumed, the whole remedy, and assumptions that do what it says; each alone mends it
+    (
+        NOT_SIZED,
+        {},
+        "State the mean number of pupils per school whose outcome is analysed, such as 25.",
+        ({"pupils_per_school": 25.0},),
+    ),
+    (SIZED, {"iccs": ({"SI": 0.1, "XX": 0.1},)}, "Use SI, HU.", ({"iccs": ({"SI": 0.1, "HU": 0.1},)},)),
+    (
+        SIZED,
+        {"iccs": ({"SI": 0.1},)},
+        "State one for each country, or one without a country for the others, such as --icc 0.1.",
+        (
+            {"iccs": ({"SI": 0.1, "HU": 0.1},)},
+            {"iccs": iccs_by_country([("SI", 0.1), ("", 0.1)], ["SI", "HU"])},
+        ),
+    ),
+    (SIZED, {"iccs": ({"SI": 10.0, "HU": 0.1},)}, "State a share such as 0.1.", ({"iccs": ({"SI": 0.1, "HU": 0.1},)},)),
+)
+CALLS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    # options that are wrong, the whole remedy, and options that do what it says
+    ("--icc XX=0.1 --icc 0.1", "Use SI, HU.", ("--icc SI=0.1 --icc 0.1", "--icc HU=0.1 --icc 0.1")),
+    (
+        "--icc HU=0.1",
+        "State one for each country, or one without a country for the others, such as --icc 0.1.",
+        ("--icc HU=0.1 --icc SI=0.1", "--icc HU=0.1 --icc 0.1"),
+    ),
+    ("--icc SI=0.1 --icc SI=0.2", "State one for each country.", ("--icc SI=0.1 --icc HU=0.2",)),
+    ("--icc SI=0.1 --icc 0.1 --icc 0.2", "State one for each country.", ("--icc SI=0.1 --icc HU=0.2",)),
 )
 
 
-@pytest.mark.parametrize(("wrong", "remedy", "right"), POWER)
-def test_a_remedy_for_what_power_assumes_works(tmp_path: Path, wrong: list[str], remedy: str, right: list[str]) -> None:
-    frame = "\n".join(line.rpartition(",")[0] for line in frame_text().splitlines()) + "\n"
-    trial = tiny_trial(tmp_path / "trial", frame=frame)
-    pupils = ["--pupils-per-school", "25"]
-    answer = CliRunner().invoke(crocoos, ["power", str(trial.folder), *wrong, *(pupils if wrong else [])])
+@pytest.mark.parametrize(("frame", "wrong", "remedy", "mends"), POWER)
+def test_a_remedy_for_what_power_assumes_works(
+    tmp_path: Path, frame: str, wrong: dict[str, object], remedy: str, mends: tuple[dict[str, object], ...]
+) -> None:
+    trial = tiny_trial(tmp_path / "trial", protocol=TWO_COUNTRIES, frame=frame)
+    with pytest.raises(DataError) as caught:
+        trial.power(assumptions(wrong))
+    assert caught.value.remedy == remedy
+    for mend in mends:
+        assert not trial.power(assumptions(wrong | mend)).table.empty
+
+
+def assumptions(stated: dict[str, object]) -> Assumptions:
+    return Assumptions(**{"iccs": (0.1,)} | stated)  # type: ignore[arg-type]  # one of each kind
+
+
+@pytest.mark.parametrize(("wrong", "remedy", "mends"), CALLS)
+def test_a_remedy_for_the_options_of_power_works(
+    tmp_path: Path, wrong: str, remedy: str, mends: tuple[str, ...]
+) -> None:
+    trial = tiny_trial(tmp_path / "trial", protocol=TWO_COUNTRIES, frame=SIZED)
+    answer = CliRunner().invoke(crocoos, ["power", str(trial.folder), *wrong.split()])
     assert isinstance(answer.exception, DataError), answer.output
-    assert remedy in answer.exception.remedy
-    assert answer.exception.remedy.strip()
-    done = CliRunner().invoke(crocoos, ["power", str(trial.folder), *right, *pupils])
-    assert done.exit_code == 0, done.output
+    assert answer.exception.remedy == remedy
+    for mend in mends:
+        done = CliRunner().invoke(crocoos, ["power", str(trial.folder), *mend.split()])
+        assert done.exit_code == 0, done.output
+
+
+def test_every_problem_of_what_power_assumes_is_tried() -> None:
+    tree = ast.parse((ROOT / "evaluation" / "power_assumptions.py").read_text(encoding="utf-8"))
+    raised = [node for node in ast.walk(tree) if isinstance(node, ast.Raise)]
+    assert len(raised) == len({remedy for _, _, remedy, _ in POWER} | {remedy for _, remedy, _ in CALLS})

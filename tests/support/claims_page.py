@@ -96,7 +96,7 @@ CLAIMS = (
             "reports.sections.limits:_plan_and_draw",
             "reports.sections.limits:_breadth",
         ),
-        decides=("reports.sentences:comparison", "reports.tables.flow:flow_of", "evaluation.claims:plan_claim"),
+        decides=("reports.sentences:comparison", "reports.flow:flow_of", "evaluation.claims:plan_claim"),
         reads="`results/estimates.csv`, `results/flow.csv`, the log",
     ),
     Claim(
@@ -113,7 +113,7 @@ CLAIMS = (
             "reports.sections.flow:_unanswered",
             "reports.sections.flow:_counted",
         ),
-        decides=("reports.tables.flow:flow_of",),
+        decides=("reports.flow:flow_of",),
         reads="`results/flow.csv`, `[privacy]`",
     ),
     Claim(
@@ -160,29 +160,235 @@ CLAIMS = (
         says=(
             "reports.sections.methods:_inference",
             "reports.tables.layout:suppression_note",
+            "reports.tables.layout:rounding_note",
             "reports.tables.practice:few_schools_note",
         ),
-        decides=("reports.suppression:suppressed",),
+        decides=("reports.suppression:suppressed", "reports.tables.sizes:printed_sizes"),
         reads="the counts of every table; `[reports] disclosure_threshold`",
+    ),
+    Claim(
+        topic="How large a difference is, in words",
+        says=(
+            "reports.sentences:levels",
+            "reports.sentences:_REDUCED_NUMBER",
+            "reports.sentences:_RAISED_NUMBER",
+            "reports.sentences:_REDUCED_MEAN",
+            "reports.sentences:_RAISED_MEAN",
+            "reports.sentences:needed",
+            "reports.sentences:_ONE_FEWER",
+            "reports.sentences:_ONE_MORE",
+            "reports.sentences:short",
+        ),
+        decides=("reports.sentences:comparison", "reports.sentences:verdict"),
+        reads="means, difference, number needed to treat and their intervals in `results/estimates.csv`",
+    ),
+    Claim(
+        topic="Which outcomes have no estimate or are not analysed, and why",
+        says=("reports.sentences:why_not", "reports.tables.glance:failures", "reports.tables.glance:_note"),
+        decides=("evaluation.planned:shown_analyses", "evaluation.planned:not_analysed"),
+        reads="`status` and `reason` in `results/estimates.csv`; `plan/trial.toml` and `trial.toml`",
+    ),
+    Claim(
+        topic="Estimates that are exploratory",
+        says=(
+            "reports.sections.common:plan_note",
+            "reports.sections.results:_exploratory",
+            "reports.tables.contrasts:contrasts_table",
+        ),
+        decides=("evaluation.planned:shown_analyses", "evaluation.claims:plan_claim"),
+        reads="`role` in the frozen plan; the log",
+    ),
+    Claim(
+        topic="Cautions beside intervals and p-values",
+        says=("reports.tables.cautions:SENTENCES", "reports.tables.estimates:estimates_table"),
+        decides=(
+            "analysis.contrasts:effect_rows",
+            "analysis.unequal_spread:unequal_spread",
+            "analysis.inference.randomisation_intervals:test_rows",
+        ),
+        reads="events, schools, degrees of freedom, spread by arm and number of allocations of the analysed sample",
+    ),
+    Claim(
+        topic="Errors that do not rest on the model; schools alike within arms",
+        says=("reports.sections.results:_robust", "reports.sections.results:_alike"),
+        decides=("reports.sections.results:_robust", "reports.sections.results:_alike"),
+        reads="the rows `difference_robust` and `icc` in `results/estimates.csv`",
+    ),
+    Claim(
+        topic="One country beside the others",
+        says=(
+            "reports.sections.country:country_outcomes",
+            "reports.sections.results:_wide",
+            "reports.sections.results:_ahead",
+            "reports.sections.results:results_by_country",
+            "reports.tables.beside:beside_table",
+            "reports.tables.by_country:_note",
+        ),
+        decides=("reports.selection:has_countries", "reports.selection:of_focus"),
+        reads="the rows of each country and of their synthesis in `results/estimates.csv`",
+    ),
+    Claim(
+        topic="What other models and assumptions about missing outcomes show",
+        says=("reports.sections.results:sensitivity", "reports.sections.results:_same_for_all"),
+        decides=("reports.selection:sensitivity_analyses",),
+        reads="plan entries with the role `sensitivity`",
+    ),
+    Claim(
+        topic="What allowing for covariates does",
+        says=("reports.tables.adjustment:adjustment_sentence", "reports.tables.adjustment:adjustment_table"),
+        decides=("reports.tables.adjustment:adjustment_rows",),
+        reads="`results/adjustment.csv`",
+    ),
+    Claim(
+        topic="Where the trial took place, with what arms, schedule and strata",
+        says=(
+            "reports.sections.design:trial_design",
+            "reports.sections.design:_schools",
+            "reports.sections.design:_strata",
+            "reports.sections.design:_schedule",
+            "reports.sections.design:_arms",
+            "reports.sections.design:_outcome",
+        ),
+        decides=("evaluation.evidence:stated_evidence",),
+        reads="`allocation/record.json`, `allocation/allocation.csv` and `trial.toml`",
+    ),
+    Claim(
+        topic="What a certificate says of the allocation and of what came after it",
+        says=(
+            "reports.sections.certificate:_answer",
+            "reports.sections.certificate:_later",
+            "reports.sections.certificate:MISFITS",
+        ),
+        decides=("evaluation.stages.certificate:draw_facts",),
+        reads="`allocation/record.json` and the records of what came after it, once `verify` holds",
+    ),
+    Claim(
+        topic="Who was analysed",
+        says=(
+            "reports.sections.flow:participant_flow",
+            "reports.sections.flow:_kept",
+            "reports.sections.flow:_DONE",
+            "reports.sections.methods:methods",
+            "reports.sections.methods:_entry",
+        ),
+        decides=("reports.tables.flow:flow_of", "evaluation.stages.impact:impact"),
+        reads="`results/flow.csv`, `[privacy]`, the analysis plan",
+    ),
+    Claim(
+        topic="Nothing was collected or compared",
+        says=(
+            "reports.sections.baseline:baseline",
+            "reports.sections.brief:_practice",
+            "reports.sections.brief:_costs",
+            "reports.sections.brief:_cost",
+            "reports.sections.brief:brief_what_follows",
+            "reports.sections.practice:implementation",
+            "reports.sections.practice:costs",
+        ),
+        decides=("reports.selection:of_focus",),
+        reads="`balance/balance.csv`, `results/implementation.csv`, `results/costs.csv`, `[trial] recommendations`",
+    ),
+    Claim(
+        topic="How well warning signals foretold",
+        says=("reports.sections.signals:warning_signals", "reports.sections.signals:_found"),
+        decides=("reports.sections.signals:_found",),
+        reads="`results/signals.csv`",
+    ),
+    Claim(
+        topic="What has come from schools, and which questions are open",
+        says=(
+            "reports.data_pages.returns:_nothing_yet",
+            "reports.data_pages.returns:_schools",
+            "reports.data_pages.returns:_questions",
+        ),
+        decides=("evaluation.stages.collect:collect",),
+        reads="`store/returns_by_school.csv`, `store/completeness.csv`, `store/open_questions.csv`",
+    ),
+    Claim(
+        topic="The data are simulated",
+        says=("reports.writers.practice:practice_words",),
+        decides=("evaluation.mode:is_practice",),
+        reads="the line `created` of `log.jsonl`, and the mark in the folder",
     ),
 )
 
+EXPLAINS = (
+    "reports.data_pages.codebook:_section",
+    "reports.data_pages.codebook:_scales_table",
+    "reports.data_pages.codebook:_field_line",
+    "reports.data_pages.codebook:_frequency_table",
+    "reports.data_pages.returns:_overview",
+    "reports.figures.balance_map:balance_map",
+    "reports.figures.balance_map:_said",
+    "reports.figures.balance_map:_left_out",
+    "reports.figures.forest:_alt",
+    "reports.figures.love:love_plot",
+    "reports.figures.love:_legend",
+    "reports.figures.love:_alt",
+    "reports.figures.power:power_plot",
+    "reports.figures.power:mdes_plot",
+    "reports.figures.shares:_alt",
+    "reports.sections.appendix:provenance",
+    "reports.sections.brief:brief_answer",
+    "reports.sections.brief:brief_practice",
+    "reports.sections.brief:brief_unknowns",
+    "reports.sections.brief:brief_where",
+    "reports.tables.balance:balance_table",
+    "reports.tables.data_returns:returns_table",
+    "reports.tables.effect_sizes:_note",
+    "reports.tables.equivalence:equivalence_table",
+    "reports.tables.factors:factors_table",
+    "reports.tables.flow:flow_table",
+    "reports.tables.glance:adjusted_note",
+    "reports.tables.practice:implementation_table",
+    "reports.tables.ratios:ratios_table",
+    "reports.tables.signals:signals_table",
+)
+"""Functions whose sentences claim nothing of the trial: they head a section, define a figure or say how to read it."""
+
 
 @cache
-def sentences(said_by: str) -> tuple[str, ...]:
-    """Return the messages of a function, in the order in which they stand."""
-    module, name = said_by.split(":")
-    tree = ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
-    (body,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name)
-    calls = [node for node in ast.walk(body) if isinstance(node, ast.Call)]
+def saying() -> dict[str, tuple[str, ...]]:
+    """Return every function and constant of the reports that holds a message, with its messages in their order."""
+    found = {}
+    for path in sorted((ROOT / "reports").rglob("*.py")):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if said := _messages(node):
+                found[f"{module}:{_name(node)}"] = said
+    return found
+
+
+def is_sentence(message: str) -> bool:
+    """Return whether a message is a whole sentence, not a label."""
+    return message.rstrip().endswith((".", "?", "!"))
+
+
+def _name(node: ast.stmt) -> str:
+    match node:
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+            return name
+        case ast.Assign(targets=[target]) | ast.AnnAssign(target=target):
+            return ast.unparse(target)
+        case _:
+            raise ValueError(f"A message stands outside functions and constants: {ast.unparse(node)[:80]}")
+
+
+def _messages(node: ast.stmt) -> tuple[str, ...]:
+    calls = [inner for inner in ast.walk(node) if isinstance(inner, ast.Call)]
     found = [
         argument.value
-        for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset))
+        for call in sorted(calls, key=lambda inner: (inner.lineno, inner.col_offset))
         if getattr(call.func, "attr", getattr(call.func, "id", "")) in _SAYING
         for argument in call.args
         if isinstance(argument, ast.Constant) and isinstance(argument.value, str) and " " in argument.value
     ]
     return tuple(dict.fromkeys(found))
+
+
+def sentences(said_by: str) -> tuple[str, ...]:
+    """Return the messages of a function or constant, in the order in which they stand."""
+    return saying().get(said_by, ())
 
 
 def page() -> str:
@@ -191,7 +397,8 @@ def page() -> str:
         "# Claims\n",
         "Every sentence with which a document claims something about the trial's integrity, data or results, the",
         "function that decides whether it is printed, and what that function reads. The page is made from the code by",
-        "`python -m tests.support.claims_page`; a test holds the two together.\n",
+        "`python -m tests.support.claims_page`; a test holds the two together, and lets no sentence of the reports",
+        "stand outside it.\n",
     ]
     for claim in CLAIMS:
         decided = ", ".join(f"`{name}`" for name in claim.decides)
@@ -199,7 +406,10 @@ def page() -> str:
         for name in claim.says:
             parts += [f"- {sentence} (`{name}`)" for sentence in sentences(name)]
         parts.append("")
-    return "\n".join(parts)
+    parts += ["## Sentences that claim nothing\n", "They head a section, define a figure, or say how to read it.\n"]
+    for name in EXPLAINS:
+        parts += [f"- {sentence} (`{name}`)" for sentence in sentences(name) if is_sentence(sentence)]
+    return "\n".join([*parts, ""])
 
 
 if __name__ == "__main__":

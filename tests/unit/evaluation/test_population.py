@@ -13,7 +13,7 @@ from evaluation.consent import WithoutConsent
 from evaluation.flow import ERASED, REFUSED, SCHOOL_SENT_NOTHING, flow_table, joined_later
 from evaluation.population import NO_ANSWER, NO_RECORD, UNKNOWN, AnalysisData, Frames, analysis_data, measure_values
 from evaluation.protocol import Protocol
-from reports.tables.flow import reason_text
+from reports.flow import reason_text
 from reports.words import words
 from tests.support.protocols import MINIMAL, Values, changed
 

@@ -22,6 +22,7 @@ from reports.disclosure import (
     check_threshold,
     hidden_means,
     hidden_shares,
+    mean_decimals,
     mean_step,
     protect,
     protected,
@@ -432,3 +433,23 @@ def test_a_mean_is_rounded_to_a_step_of_one_two_or_five() -> None:
     steps = [mean_step(sd=sd, n=500) for sd in (0.4, 1.0, 2.4, 60.0)]
     assert steps == [0.01, 0.02, 0.05, 2.0]
     assert mean_step(sd=float("nan"), n=40) == 1.0
+
+
+@given(st.integers(20, 900), st.integers(0, 900), st.sampled_from([5, 10, 25]))
+@settings(max_examples=200, deadline=None)
+def test_a_share_beside_a_rounded_number_of_pupils_does_not_tell_that_number(n: int, events: int, step: int) -> None:
+    share, size = min(events, n) / n, rounded_count(n, threshold=step)
+    decimals = mean_decimals(share, size, threshold=step)
+    if decimals is None or size.value is None:
+        return
+    half = 0.5 / 10**decimals + 1e-9
+    around = range(max(1, size.value - step // 2), size.value + step // 2 + 1)
+    fitting = [
+        one for one in around if any(abs(k / one - round(share, decimals)) <= half for k in range(one + 1))
+    ]  # by trying every count, not by the product's arithmetic
+    assert len(fitting) >= 3
+
+
+def test_a_share_beside_an_exact_number_of_pupils_keeps_its_decimals() -> None:
+    assert mean_decimals(5 / 59, Count(value=59), threshold=10) == 5
+    assert mean_decimals(5 / 59, Count(value=60, is_rounded=True), threshold=10) == 2

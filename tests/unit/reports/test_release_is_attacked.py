@@ -263,3 +263,26 @@ def test_without_rounding_the_attack_would_succeed() -> None:
     unknowns = list(found.counts)
     secret = [name for name, n in found.counts.items() if 0 < n < 10 and (name[0], name[1]) in enrolled]
     assert any(low == high for low, high in (known.range_of(name, unknowns) for name in secret))
+
+
+def test_means_of_small_trials_do_not_tell_of_how_many_pupils_they_are() -> None:
+    """Rational reconstruction: of 59 of 60 pupils, 5/59 with four decimals can be of no other number."""
+    evidence = crocoos_evidence()
+    rows = evidence.estimates.copy()
+    rows["n_pupils"] = rows["n_pupils"].map(lambda n: 59 if n else 0)
+    rows.loc[rows["quantity"] == "mean", "estimate"] = 5 / 59
+    made = published_estimates(replace(evidence, disclosure_threshold=5, estimates=rows))
+    means = made.loc[(made["quantity"] == "mean") & (made["n_pupils_rounded"] == "yes") & made["estimate"].notna()]
+    assert len(means) > 4
+    assert set(means["estimate"]) <= {0.08, 0.1}
+
+
+def test_what_gives_a_suppressed_share_back_is_suppressed_with_it() -> None:
+    evidence = crocoos_evidence()
+    rows = evidence.estimates.copy()
+    is_share = (rows["quantity"] == "mean") & (rows["outcome"] == "dropout")
+    rows.loc[is_share, "estimate"] = 3 / rows.loc[is_share, "n_pupils"]
+    made = published_estimates(replace(evidence, estimates=rows))
+    telling = made["quantity"].isin(["mean", "odds_ratio", "school_sd", "pupil_sd"]) & (made["outcome"] == "dropout")
+    assert telling.sum() > 4
+    assert made.loc[telling, "estimate"].isna().all()

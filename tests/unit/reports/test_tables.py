@@ -14,6 +14,7 @@ import reports
 from data_schema.errors import DisclosureError
 from reports.blocks import Column, Table, plain
 from reports.disclosure import Count
+from reports.flow import flow_of
 from reports.tables import (
     balance_table,
     beside_table,
@@ -30,7 +31,6 @@ from reports.tables import (
     signals_table,
 )
 from reports.tables.estimates import published_estimates
-from reports.tables.flow import flow_of
 from reports.tables.layout import line, table
 from reports.words import words
 from tests.support.sample_evidence import awards_evidence, bare_evidence, crocoos_evidence, three_arms_evidence

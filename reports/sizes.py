@@ -9,13 +9,13 @@ to the threshold, so that what lies between two printed numbers is never known t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from analysis.results import Estimate
 from reports.disclosure import Count, rounded_count
 from reports.evidence import Evidence
-from reports.selection import as_estimate, records, reference_arm
-from reports.tables.flow import flow_of
+from reports.flow import flows_of
+from reports.selection import as_estimate, has_countries, records, reference_arm
 
 Sizes = Mapping[str, Count]
 """Estimate id to the number of pupils behind it, as it may be printed."""
@@ -57,6 +57,10 @@ def printed_sizes(evidence: Evidence) -> Sizes:
         Estimate id to a count: exact where the flow prints the same number, else rounded to the threshold. A number of
         several arms or countries is the sum of theirs as they are printed, and tells nothing further.
     """
+    return evidence.once("sizes", _printed_sizes)
+
+
+def _printed_sizes(evidence: Evidence) -> Sizes:
     limit = evidence.disclosure_threshold
     rows = [as_estimate(row) for row in records(evidence.estimates)]
     exact = {(row.plan_entry, row.arm, row.country): row.n_pupils for row in rows if row.quantity == "mean"}
@@ -67,9 +71,10 @@ def printed_sizes(evidence: Evidence) -> Sizes:
 
 def _known(evidence: Evidence) -> Mapping[Place, _Known]:
     found: dict[Place, _Known] = {}
-    for country in evidence.countries:
-        flow = flow_of(replace(evidence, country=country))
-        for entry in flow.arms if flow is not None else ():
+    where = {country: country if has_countries(evidence) else "" for country in evidence.countries}
+    flows = flows_of(evidence, where.values())
+    for country, place in where.items():
+        for entry in flows[place].arms if flows else ():
             numbers = [None if step.pupils is None else step.pupils.value for step in (entry.baseline, entry.analysed)]
             found[entry.arm.name, country] = _Known(*numbers)
     if len(evidence.countries) == 1:
