@@ -163,7 +163,7 @@ CLAIMS = (
             "reports.tables.layout:rounding_note",
             "reports.tables.practice:few_schools_note",
         ),
-        decides=("reports.suppression:suppressed", "reports.tables.sizes:printed_sizes"),
+        decides=("reports.suppression:suppressed", "reports.sizes:printed_sizes"),
         reads="the counts of every table; `[reports] disclosure_threshold`",
     ),
     Claim(
@@ -271,7 +271,7 @@ CLAIMS = (
             "reports.sections.methods:methods",
             "reports.sections.methods:_entry",
         ),
-        decides=("reports.tables.flow:flow_of", "evaluation.stages.impact:impact"),
+        decides=("reports.flow:flow_of", "evaluation.stages.impact:impact"),
         reads="`results/flow.csv`, `[privacy]`, the analysis plan",
     ),
     Claim(
