@@ -8,7 +8,7 @@ import operator
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -29,6 +29,7 @@ from data_schema.linking import linked
 from data_schema.personal.gate import Gate, gate_of
 from data_schema.personal.leaving import let_out
 from data_schema.personal.opening import names_in_columns
+from data_schema.personal.shapes import latest_birth
 from data_schema.personal.stand_ins import StandIns
 from data_schema.placing import Setting
 from data_schema.queries import Answer, Query, by_school, is_query_workbook, queries_of, read_answers
@@ -46,9 +47,6 @@ if TYPE_CHECKING:
 __all__ = ["InboxRule", "Intake", "read_inbox"]
 
 Progress = Callable[[str, int, int], None]
-
-_YOUNGEST = timedelta(days=3 * 365)
-"""Nobody at a school is younger; a day this long before a trial is no event of the trial."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -395,20 +393,16 @@ def _gate(
         schools=schools,
         ordinary=ordinary,
         phrases=phrases,
-        born_until=_born_until(drafts, wave_dates or {}),
+        born_until=latest_birth(wave_dates or {}, _years_sent(drafts)),
     )
     gate = make(names=names)
     elsewhere = names_in_columns(drafts, gate, confirmed=confirmed)
     return make(names=[*names, *elsewhere]) if elsewhere else gate
 
 
-def _born_until(drafts: Mapping[str, Draft], wave_dates: Mapping[str, tuple[date, date]]) -> date:
-    """Return the last day that may be one of birth: some years before the trial, or in the last year that is given."""
-    if wave_dates:
-        return min(first for first, _ in wave_dates.values()) - _YOUNGEST
+def _years_sent(drafts: Mapping[str, Draft]) -> list[int]:
     columns = [one for made in drafts.values() for one in made.columns.values() if one.field.type == "year"]
-    years = [int(year) for one in columns for year in one.meanings if isinstance(year, int)]
-    return date(max(years), 12, 31) if years else date.max
+    return [int(year) for one in columns for year in one.meanings if isinstance(year, int)]
 
 
 def _ordered(frame: pd.DataFrame, table: Table, waves: Sequence[str]) -> pd.DataFrame:

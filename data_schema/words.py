@@ -83,6 +83,9 @@ _MARK_OF = {plain(word): mark for mark, words in _MARKS.items() for word in word
 _UNIT_WORDS = {unit: frozenset(map(plain, words.split())) for unit, words in _UNITS.items()}
 _UNIT_OF = {word: unit for unit, words in _UNIT_WORDS.items() for word in words}
 _MONTH_OF = {plain(word): number for number, words in enumerate(_MONTHS, start=1) for word in words.split()}
+MONTH_WORDS = frozenset(_MONTH_OF)
+"""Every word for a month, as words are compared here."""
+
 _ROMAN_OF = {word: number for number, word in enumerate(_ROMAN, start=1)}
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, ProtocolError, StaleError
+from evaluation.file_names import called, sent_as
 from evaluation.trial_log import Event, append_event
 
 if TYPE_CHECKING:
@@ -73,15 +74,14 @@ def withdraw(trial: Trial, *, file: str, reason: str, superseded_by: str = "") -
         When there is no such file, no reason, or the two files are one.
     """
     _need_reason(reason)
-    for name in (file, superseded_by) if superseded_by else (file,):
+    sent, newer = sent_as(trial, file), sent_as(trial, superseded_by) if superseded_by else ""
+    for name in (sent, newer) if superseded_by else (sent,):
         _need_file(trial, name)
-    if file == superseded_by:
-        raise DataError(f"inbox/{file}", "a file cannot take its own place.", "Name the newer file.")
-    append_event(
-        trial,
-        Event.FILE_WITHDRAWN,
-        {"file": file, "sha256": _digest(trial, file), "superseded_by": superseded_by, "reason": reason},
-    )
+    if sent == newer:
+        raise DataError(f"inbox/{called(trial, sent)}", "a file cannot take its own place.", "Name the newer file.")
+    detail = {"file": called(trial, sent), "sha256": _digest(trial, sent)}
+    by = called(trial, newer) if newer else ""
+    append_event(trial, Event.FILE_WITHDRAWN, {**detail, "superseded_by": by, "reason": reason})
 
 
 def restore(trial: Trial, *, file: str, reason: str) -> None:
@@ -93,9 +93,11 @@ def restore(trial: Trial, *, file: str, reason: str) -> None:
         When it was not withdrawn, or there is no reason.
     """
     _need_reason(reason)
-    if file not in _withdrawals(trial):
-        raise DataError(f"inbox/{file}", "it is not withdrawn.", "Check its name with `crocoos log`.")
-    append_event(trial, Event.FILE_RESTORED, {"file": file, "reason": reason})
+    withdrawn = _withdrawals(trial)
+    name = file if file in withdrawn else called(trial, file)
+    if name not in withdrawn:
+        raise DataError("inbox/", "a file of this name is not withdrawn.", "Check its name with `crocoos log`.")
+    append_event(trial, Event.FILE_RESTORED, {"file": name, "reason": reason})
 
 
 def freeze(trial: Trial, *, wave: str) -> FrozenWave:
@@ -207,7 +209,11 @@ def decisions_of(trial: Trial) -> Decisions:
     """Return what intake has to know; a file of another content than the one that was withdrawn is another file."""
     from data_schema.decisions import Decisions
 
-    withdrawn = {file: by for file, (sha256, by) in _withdrawals(trial).items() if _digest(trial, file) in (sha256, "")}
+    decided = _withdrawals(trial)
+    names = {one: sent_as(trial, one) for pair in decided.items() for one in (pair[0], pair[1][1])} if decided else {}
+    withdrawn = {
+        names[file]: names[by] for file, (sha256, by) in decided.items() if _digest(trial, names[file]) in (sha256, "")
+    }
     return Decisions(withdrawn=withdrawn, frozen={name: one.files for name, one in frozen_waves(trial).items()})
 
 
@@ -263,8 +269,8 @@ def _need_reason(reason: str) -> None:
 
 def _need_file(trial: Trial, file: str) -> None:
     if ".." in file.split("/") or not _digest(trial, file):
-        remedy = "Give its path below inbox/, as in store/returns.csv."
-        raise DataError(f"inbox/{file}", "there is no such file.", remedy)
+        # What was typed is not repeated: it may hold a name.
+        raise DataError("inbox/", "there is no such file.", "Give its path below inbox/, as in store/returns.csv.")
 
 
 def _need_wave(trial: Trial, wave: str) -> None:

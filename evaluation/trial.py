@@ -14,6 +14,7 @@ from data_schema.errors import ProtocolError
 from data_schema.files import legible_name
 from evaluation.protocol_reader import read_protocol
 from evaluation.provenance import alone, sha256_of, sha256_of_file, with_decimal_texts
+from evaluation.reasons import check_reason
 from evaluation.trial_log import LOG, TrialLog, read_log
 from evaluation.wording import substance_of
 
@@ -259,6 +260,7 @@ class Trial:
         """Begin a log again that is lost for good; every document will say that the earlier one is lost."""
         from evaluation.log_again import begin_again
 
+        check_reason(self, reason)
         with alone(self.paths.root):
             return begin_again(self, reason=reason)
 
@@ -274,6 +276,7 @@ class Trial:
         """
         from evaluation.stages.plan import plan
 
+        check_reason(self, reason)
         with alone(self.paths.root):
             return plan(self, freeze=freeze, reason=reason)
 
@@ -316,6 +319,7 @@ class Trial:
         """
         from evaluation.stages.assign import assign
 
+        check_reason(self, reason)
         with alone(self.paths.root):
             return assign(self, seed=seed, reason=reason)
 
@@ -333,6 +337,7 @@ class Trial:
         """
         from evaluation.stages.later import add
 
+        check_reason(self, reason)
         with alone(self.paths.root):
             return add(self, Path(file), seed=seed, reason=reason)
 
@@ -350,6 +355,7 @@ class Trial:
         """
         from evaluation.stages.later import replace
 
+        check_reason(self, reason)
         with alone(self.paths.root):
             return replace(self, school, seed=seed, reason=reason)
 
@@ -365,6 +371,7 @@ class Trial:
         """
         from evaluation.stages.commit import commit
 
+        check_reason(self, reason)
         with alone(self.paths.root):
             return commit(self, seed_source=seed_source, reason=reason)
 
@@ -372,6 +379,7 @@ class Trial:
         """Draw what was committed to, now that there is a seed."""
         from evaluation.stages.assign import assign
 
+        check_reason(self, reason)
         with alone(self.paths.root):
             return assign(self, seed=seed, reason=reason, reveal=True)
 
@@ -409,6 +417,7 @@ class Trial:
         """Keep the rows of a file of the inbox out, or have another file take its place; the file stays."""
         from evaluation.decisions import withdraw
 
+        check_reason(self, reason)
         with alone(self.paths.root):
             withdraw(self, file=file, reason=reason, superseded_by=superseded_by)
 
@@ -416,6 +425,7 @@ class Trial:
         """Take a file in again that was withdrawn."""
         from evaluation.decisions import restore
 
+        check_reason(self, reason)
         with alone(self.paths.root):
             restore(self, file=file, reason=reason)
 
@@ -430,6 +440,7 @@ class Trial:
         """Let the data of a frozen wave change again."""
         from evaluation.decisions import thaw
 
+        check_reason(self, reason)
         with alone(self.paths.root):
             thaw(self, wave=wave, reason=reason)
 

@@ -90,6 +90,10 @@ class Gate:
         """Whether what somebody wrote in their own words says something of a person."""
         return self.hides(text) or capitals_within(text, self.ordinary)
 
+    def speaks_of_person(self, text: str) -> bool:
+        """Whether a text in somebody's own words, such as a reason, may be about a person."""
+        return self.kind_of_text(text) is not None or capitals_within(text, self.ordinary)
+
     def passed(self, sentence: str) -> str:
         """Return a sentence of intake without what its quotations, or the sentence itself, say of persons."""
         if sentence in _FIXED:
@@ -149,7 +153,7 @@ def gate_of(
     schools: Mapping[str, str],
     ordinary: Collection[str] = (),
     phrases: Collection[str] = (),
-    born_until: date = date.max,
+    born_until: date,
 ) -> Gate:
     """Make the gate of an intake.
 

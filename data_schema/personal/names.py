@@ -16,7 +16,7 @@ _LETTERS = re.compile(r"[^\W\d_]{2,}")
 _DIGIT = re.compile(r"\d")
 _RUN = re.compile(r"[^\W\d_]+(?:[\s,.'’_–-]{1,3}[^\W\d_]+)*")
 _HUMP = re.compile(r"(?<=[^\W\d_])(?=[^\W\d_])")
-_WITHIN = re.compile(r"(?<=[^\s.!?:–-]\s)[^\W\d_]+")
+_WITHIN = re.compile(r"(?<=[^\s.!?:–-] )[^\W\d_]+")
 _ONE_WORD = re.compile(r"[\W\d_]*([^\W\d_]{2,})[\W\d_]*")
 _SHORTEST_IDENTIFIER = 5
 """Shorter ones are ordinary numbers as well, and say nothing away from their school."""

@@ -9,7 +9,7 @@ from importlib import resources
 from itertools import pairwise
 
 from data_schema.tables import Table
-from data_schema.words import plain
+from data_schema.words import MONTH_WORDS, plain
 
 WORD = re.compile(r"[^\W\d_]+")
 
@@ -63,7 +63,7 @@ def _of_languages() -> frozenset[str]:
     """Return the words of all that intake says, in all its languages."""
     folder = resources.files("data_schema") / "locales"
     texts = [path.read_text(encoding="utf-8") for path in folder.iterdir() if path.name.endswith(".po")]
-    return frozenset(words_of(" ".join(texts)))
+    return frozenset(words_of(" ".join(texts))) | MONTH_WORDS
 
 
 def words_in_tables(tables: Mapping[str, Table]) -> Iterable[str]:

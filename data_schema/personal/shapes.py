@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 
 from data_schema.personal.kinds import Kind
 from data_schema.personal.national import is_national
@@ -40,6 +40,33 @@ _OLDEST, _OLDEST_AT_SCHOOL = 1900, 45
 _LONGEST = 4_000
 
 
+_YOUNGEST = timedelta(days=3 * 365)
+"""Nobody at a school is younger; a day this long before a trial is no event of the trial."""
+
+_YOUNGEST_BORN = date(2023, 12, 31)
+"""Nobody born later is at a school as this is written; it holds where nothing else tells."""
+
+
+def latest_birth(wave_dates: Mapping[str, tuple[date, date]], years: Iterable[int] = ()) -> date:
+    """Return the last day that may be one of birth: some years before the trial, or in the last year that is given.
+
+    Parameters
+    ----------
+    wave_dates
+        Wave to its first and last day, where known.
+    years
+        Years that were sent in fields of years.
+
+    Examples
+    --------
+    >>> latest_birth({"baseline": (date(2027, 9, 1), date(2027, 12, 31))}), latest_birth({}, [2010, 2013])
+    (datetime.date(2024, 9, 1), datetime.date(2013, 12, 31))
+    """
+    if wave_dates:
+        return min(first for first, _ in wave_dates.values()) - _YOUNGEST
+    return max((date(year, 12, 31) for year in years), default=_YOUNGEST_BORN)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shapes:
     """Finds e-mail addresses, telephone numbers, identifiers of persons and dates of birth in texts.
@@ -61,7 +88,7 @@ class Shapes:
     """
 
     countries: Collection[str] = ()
-    born_until: date = date.max
+    born_until: date = _YOUNGEST_BORN
     harmless: Collection[str] = field(default_factory=frozenset)
 
     def kind_of(self, text: str) -> Kind | None:

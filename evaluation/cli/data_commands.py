@@ -133,8 +133,10 @@ def withdraw(file: str, folder: Path, *, superseded_by: str, restore: bool, reas
         trial.restore(file=file, reason=reason)
     else:
         trial.withdraw(file=file, reason=reason, superseded_by=superseded_by)
-    text = f"{file} is {'to be taken in again' if restore else 'withdrawn'}. Next: crocoos collect {folder}"
-    Console(as_json=as_json).answer({"file": file, "withdrawn": not restore, "superseded_by": superseded_by}, text)
+    detail = trial.log().entries[-1].detail
+    text = f"{detail['file']} is {'to be taken in again' if restore else 'withdrawn'}. Next: crocoos collect {folder}"
+    values = {"file": detail["file"], "withdrawn": not restore, "superseded_by": detail.get("superseded_by", "")}
+    Console(as_json=as_json).answer(values, text)
 
 
 @click.command()

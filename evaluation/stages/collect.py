@@ -21,6 +21,7 @@ from evaluation.consent import by_consent, needs_answer
 from evaluation.decisions import checked_waves, decisions_of, frozen_waves
 from evaluation.erasure import announce_erasures, tombstones_of
 from evaluation.frame import eligible
+from evaluation.frame_persons import texts_of
 from evaluation.mode import mark_of, write_created
 from evaluation.provenance import ignore_itself, stage_folder
 from evaluation.specifications import inbox_rules_of, lists_of_pupils, needed_fields, tables_of, wave_windows
@@ -132,7 +133,9 @@ def collect(trial: Trial) -> Collected:
                 "erased": erased.counts.to_json(orient="records"),
                 "refused": counts.refused.to_json(orient="records"),
                 "unanswered": counts.unanswered.to_json(orient="records"),
-                "withdrawn": json.dumps(sorted(decisions_of(trial).withdrawn)),
+                "withdrawn": json.dumps(
+                    sorted(intake.called.get(file, file) for file in decisions_of(trial).withdrawn)
+                ),
                 "frozen": json.dumps([one.to_dict() for one in frozen_waves(trial).values()]),
             },
             answers=intake.answers,
@@ -223,7 +226,7 @@ def taken_in(trial: Trial) -> Intake:
         rules=inbox_rules_of(trial.protocol),
         tables=tables_of(trial.protocol),
         schools=dict(zip(schools["school_id"], schools["country"], strict=True)),
-        school_names=_called(schools),
+        school_names=tuple(texts_of(schools, trial.protocol)),
         waves=trial.protocol.wave_names,
         wave_dates=wave_windows(trial.protocol),
         lists=lists_of_pupils(trial.protocol),
@@ -234,12 +237,6 @@ def taken_in(trial: Trial) -> Intake:
         decisions=decisions_of(trial),
         progress=trial.progress,
     )
-
-
-def _called(schools: pd.DataFrame) -> list[str]:
-    """Return what the frame says of its schools in words: names, places and kinds, which name nobody."""
-    texts = schools.drop(columns=["school_id", "country"]).select_dtypes(include=["object", "string"])
-    return sorted({text for name in texts for text in texts[name] if isinstance(text, str)})
 
 
 def _json(values: Mapping[str, object], path: Path) -> None:

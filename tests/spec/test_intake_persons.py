@@ -145,7 +145,7 @@ def answered(intake: Intake, value: str) -> bytes:
     book = openpyxl.load_workbook(io.BytesIO(content))
     for cells in book.worksheets[0].iter_rows(min_row=5):
         if str(cells[10].value).startswith("{"):
-            cells[8].value = value  # type: ignore[assignment]
+            cells[8].value = value
     made = io.BytesIO()
     book.save(made)
     return made.getvalue()
@@ -176,7 +176,10 @@ def test_of_what_is_no_certain_date_of_birth_nothing_is_told(day: str) -> None:
 
 
 def test_a_date_cell_of_a_workbook_where_a_year_is_asked_is_its_year() -> None:
-    rows = [HEADER.split(";"), ["031204", "1", "A B", "9.a", 9, date(2011, 3, 15), "lány", "nem", 3.5, "igen"]]
+    rows: list[list[object]] = [
+        list(HEADER.split(";")),
+        ["031204", "1", "A B", "9.a", 9, date(2011, 3, 15), "lány", "nem", 3.5, "igen"],
+    ]
     intake = taken_in({"baseline/HU/pupil_031204.xlsx": workbook({"Pupils": rows})})
     assert intake.frames["pupil"]["birth_year"].tolist() == [2011]
     assert "03-15" not in everything(intake)
@@ -274,12 +277,12 @@ def test_a_reason_in_an_answer_that_is_of_a_person_is_not_kept(answer: str) -> N
     cells = [line.split(";") for line in lines]
     content = "\n".join([header, *(";".join([*row[:8], row[9]]) for row in cells[1:]), ""]).encode()
     first = read_inbox(
-        {"baseline/HU/pupil_031204.csv": content}, rules=RULES, tables=TABLES | {"remarks": REMARKS}, schools=SCHOOLS,
+        {"baseline/HU/pupil_031204.csv": content}, rules=RULES, tables={**TABLES, "remarks": REMARKS}, schools=SCHOOLS,
         waves=["baseline"], needed={("pupil", "baseline"): ["prior_average"]},
     )  # fmt: skip
     again = read_inbox(
         {"baseline/HU/pupil_031204.csv": content, "answers.xlsx": answered(first, answer)}, rules=RULES,
-        tables=TABLES | {"remarks": REMARKS}, schools=SCHOOLS, waves=["baseline"],
+        tables={**TABLES, "remarks": REMARKS}, schools=SCHOOLS, waves=["baseline"],
         needed={("pupil", "baseline"): ["prior_average"]},
     )  # fmt: skip
     assert again.answers["status"].tolist() == ["not_recorded"]

@@ -1,0 +1,101 @@
+"""Columns of the sampling frame that say something of persons, such as a head's name and telephone number."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
+
+from data_schema.clean import shown
+from data_schema.findings import Finding
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from data_schema.personal.gate import Gate
+    from evaluation.protocol import Protocol
+
+_SHARE, _FEWEST = 0.6, 4
+
+
+def without_persons(
+    frame: pd.DataFrame, protocol: Protocol, *, needed: Collection[str], file: str
+) -> tuple[pd.DataFrame, list[Finding]]:
+    """Return the frame without columns that nothing reads and that say something of persons, and what is said of them.
+
+    Parameters
+    ----------
+    frame
+        One row a school.
+    protocol
+        The trial's protocol.
+    needed
+        Columns of the table of schools, and those that the trial reads: they stay.
+    file
+        What findings call the frame's file.
+    """
+    gate = gate_of_trial(protocol, frame)
+    further = [name for name in frame.columns if name not in needed]
+    said = [name for name in further if _is_of_persons(str(name), frame[name], gate)]
+    findings = [
+        Finding(
+            file=file,
+            column="" if gate.kind_of_label(name) is not None else name,
+            problem="It says something of persons, and nothing in the trial reads it; it is left out.",
+            remedy="Remove the column, and keep whom to write to apart from the trial.",
+            severity="question",
+        )
+        for name in map(str, said)
+    ]
+    return frame.drop(columns=said), findings
+
+
+def _is_of_persons(name: str, column: pd.Series, gate: Gate) -> bool:
+    return gate.kind_of_label(name) is not None or _are_of_persons({shown(value) for value in column.dropna()}, gate)
+
+
+def gate_of_trial(protocol: Protocol, frame: pd.DataFrame | None = None, *, ordinary: Collection[str] = ()) -> Gate:
+    """Return a gate that knows the words of a protocol and of its schools' names, and no list of persons.
+
+    Parameters
+    ----------
+    protocol
+        The trial's protocol.
+    frame
+        One row a school; None where it is not known.
+    ordinary
+        Further texts whose words are no names.
+    """
+    from data_schema.personal.gate import gate_of
+    from data_schema.personal.shapes import latest_birth
+    from evaluation.specifications import tables_of, wave_windows
+
+    words = json.dumps(protocol.model_dump(mode="json"), ensure_ascii=False)
+    return gate_of(
+        names=(),
+        identifiers=(),
+        tables=tables_of(protocol),
+        schools={country: country for country in protocol.countries},
+        ordinary=(words, *ordinary),
+        phrases=tuple(texts_of(frame, protocol)) if frame is not None else (),
+        born_until=latest_birth(wave_windows(protocol)),
+    )
+
+
+def texts_of(frame: pd.DataFrame, protocol: Protocol) -> Iterator[str]:
+    """Yield what the frame says in words in the columns of the table of schools: names and places."""
+    from evaluation.specifications import tables_of
+
+    for name in tables_of(protocol)["school"].names:
+        if name in frame and name not in ("school_id", "country"):
+            yield from (text for text in frame[name] if isinstance(text, str))
+
+
+def _are_of_persons(texts: Collection[str], gate: Gate) -> bool:
+    """Whether texts hold an address, a number or a date of birth, or most of them are written as names are."""
+    from data_schema.personal.names import has_possible_name
+
+    if any(gate.shapes.kind_of(text) is not None for text in texts):
+        return True
+    named = sum(has_possible_name(text, gate.ordinary) for text in texts)
+    return named >= _FEWEST and named >= _SHARE * len(texts)
