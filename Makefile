@@ -2,6 +2,7 @@
 # make test   every test
 # make check  formatting, lint, types and layers
 # make cover  every branch of the draw, of disclosure control, of the checks and of pseudonyms is run by their own tests
+# make pins   write constraints.txt anew: the version and the hashes of every package that the above install
 # Each sets up .venv by itself; nothing else is needed but Python 3.11 or newer.
 
 PYTHON ?= python3
@@ -10,14 +11,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO ?= demo
 
-.PHONY: demo test check cover fix clean
+.PHONY: demo test check cover fix pins clean
 
 $(READY): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (once; some minutes)"
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "crocoos needs Python 3.11 or newer; name it with: make PYTHON=python3.12")'
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --constraint constraints.txt pip
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --group dev --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement constraints.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
 demo: $(READY)
@@ -46,6 +47,11 @@ cover: $(READY)
 fix: $(READY)
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+# The newest versions that go together on every platform, with the hashes of their files; needs uv.
+pins:
+	@uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-annotate --upgrade --quiet \
+		--custom-compile-command "make pins" --output-file constraints.txt
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache
