@@ -29,6 +29,8 @@ class Span:
         Where it leads: a relative address, a web address or "#anchor"; empty for none.
     estimate_id
         The estimate that the text states, so that a reader can follow a number to its row; empty for none.
+    pupils
+        The key of the set of pupils whose number the text is (`reports.counted.Pupils`); empty for none.
     """
 
     text: str
@@ -36,6 +38,7 @@ class Span:
     emphasis: bool = False
     link: str = ""
     estimate_id: str = ""
+    pupils: str = ""
 
 
 Inline = tuple[Span, ...]
@@ -47,7 +50,7 @@ def inline(text: str | Span | Iterable[str | Span]) -> Inline:
     Examples
     --------
     >>> inline("plain")
-    (Span(text='plain', strong=False, emphasis=False, link='', estimate_id=''),)
+    (Span(text='plain', strong=False, emphasis=False, link='', estimate_id='', pupils=''),)
     """
     parts = [text] if isinstance(text, str | Span) else list(text)
     return tuple(part if isinstance(part, Span) else Span(text=part) for part in parts)
@@ -137,7 +140,8 @@ class Table:
 class Figure:
     """A picture: SVG source, a caption that says what to see, and a text for those who cannot see it.
 
-    ``width`` is the share of the text's width, above 0 to 1.
+    ``width`` is the share of the text's width, above 0 to 1. ``numbers`` are the numbers of pupils that are drawn, each
+    with the key of its set.
     """
 
     svg: str
@@ -146,6 +150,7 @@ class Figure:
     note: Inline = ()
     anchor: str = ""
     width: float = 1.0
+    numbers: Inline = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,12 +19,13 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data_schema.errors import DisclosureError
+from reports.counted import Pupils
 from reports.suppression import Additive, strictly_suppressed, suppressed
 
 UNITS = ("pupils", "schools", "rows")
@@ -54,11 +55,17 @@ class Count:
     """A number of things on its way into a table.
 
     ``value`` is None when the count is suppressed; ``is_rounded`` says that it is about so many (`rounded_count`).
+    ``pupils`` is the set of pupils that it counts, which goes with the number wherever it is printed.
     """
 
     value: int | None
     unit: str = "pupils"
     is_rounded: bool = False
+    pupils: Pupils | None = None
+
+    def of(self, pupils: Pupils) -> Count:
+        """Return the count with the set of pupils that it counts."""
+        return replace(self, pupils=pupils)
 
     def __post_init__(self) -> None:
         if self.unit not in UNITS:
@@ -144,6 +151,23 @@ def check_count(count: Count, *, threshold: int) -> None:
     if count.unit == "pupils" and count.value is not None and is_small(count.value, threshold=threshold):
         raise DisclosureError(
             "table", "It holds a small count of pupils.", "Pass its counts through reports.disclosure.protect first."
+        )
+
+
+def check_declared(count: Count) -> None:
+    """Refuse a number of pupils that does not say which pupils it counts.
+
+    Raises
+    ------
+    DisclosureError
+        When it does not.
+    """
+    if count.unit == "pupils" and count.value and count.pupils is None:
+        raise DisclosureError(
+            "table",
+            "It holds a number of pupils that does not say which pupils it counts, so that what it tells beside others "
+            "cannot be worked out.",
+            "Give the count its set of pupils: Count.of(Pupils(...)).",
         )
 
 
@@ -483,8 +507,8 @@ MOST_DECIMALS = 5
 """Decimals of a mean whose number of pupils is printed as it is."""
 
 
-def mean_decimals(mean: float, size: Count, *, threshold: int) -> int | None:
-    """Return how many decimals a mean may have whose number of pupils is printed as ``size``.
+def mean_decimals(mean: float, n: int, size: Count, *, threshold: int) -> int | None:
+    """Return how many decimals a mean of n pupils may have, when their number is printed as ``size``.
 
     A mean of whole numbers is a ratio: with many decimals it tells its denominator. Beside a number of pupils that is
     rounded or suppressed it has as many as leave `_ALIKE` numbers of pupils possible at least.
@@ -496,16 +520,17 @@ def mean_decimals(mean: float, size: Count, *, threshold: int) -> int | None:
 
     Examples
     --------
-    >>> mean_decimals(5 / 59, Count(value=60, is_rounded=True), threshold=10)
+    >>> mean_decimals(25 / 159, 159, Count(value=160, is_rounded=True), threshold=10)
     2
-    >>> mean_decimals(5 / 59, Count(value=59), threshold=10)
+    >>> mean_decimals(25 / 159, 159, Count(value=159), threshold=10)
     5
     """
     if size.value is not None and not size.is_rounded:
         return MOST_DECIMALS
     # Of a suppressed number a reader knows at least that it is below some other number that is printed.
-    middle, room = (size.value, threshold // 2) if size.value else (threshold, threshold - 1)
-    candidates = range(max(1, middle - room), middle + room + 1)
+    most, room = (size.value, threshold // 2) if size.value else (n, threshold - 1)
+    # What is rounded up may be as many as are enrolled, and is known to be no more.
+    candidates = range(max(1, most - room), most + 1)
     least = min(_ALIKE, len(candidates))
     allowed = (d for d in range(MOST_DECIMALS, -1, -1) if sum(_fits(mean, d, n) for n in candidates) >= least)
     return next(allowed, None)

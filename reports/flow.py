@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 
 from data_schema.language import message
+from reports.counted import Pupils, What
 from reports.disclosure import Count, protected
 from reports.evidence import ArmFacts, Evidence
 from reports.selection import as_float, focus, records
@@ -96,24 +98,23 @@ def flows_of(evidence: Evidence, places: Iterable[str]) -> dict[str, Flow]:
 
     What is suppressed is decided for all places at once, whichever are asked for.
     """
-    frame = evidence.flow
-    if frame.empty:
+    if evidence.flow.empty:
         return {}
-    counted = evidence.once("counts of the flow", _count_arms)
-    found = {}
-    for place in places:
-        own = _of_place(frame, place)
-        before = own[own["arm"] == ""]
-        excluded = before[before["step"] == "excluded"]
-        found[place] = Flow(
-            assessed=_schools_only(before[before["step"] == "assessed"]),
-            excluded=tuple(
-                (reason, _schools_only(excluded[excluded["reason"] == reason])) for reason in _reasons(excluded)
-            ),
-            randomised=_schools_only(own[own["step"] == "randomised"]),
-            arms=tuple(arm.flow(place) for arm in counted),
-        )
-    return found
+    return {place: evidence.once(f"flow of {place or 'all'}", partial(_flow, place=place)) for place in places}
+
+
+def _flow(evidence: Evidence, place: str) -> Flow:
+    own = _of_place(evidence.flow, place)
+    before = own[own["arm"] == ""]
+    excluded = before[before["step"] == "excluded"]
+    return Flow(
+        assessed=_schools_only(before[before["step"] == "assessed"]),
+        excluded=tuple(
+            (reason, _schools_only(excluded[excluded["reason"] == reason])) for reason in _reasons(excluded)
+        ),
+        randomised=_schools_only(own[own["step"] == "randomised"]),
+        arms=tuple(arm.flow(place) for arm in evidence.once("counts of the flow", _count_arms)),
+    )
 
 
 def reason_text(words: Words, reason: str) -> str:
@@ -146,29 +147,42 @@ class _Counted:
         """Return the flow of the arm in a place."""
         own = _of_place(self.frame, place)
         baseline, lost = own[own["step"] == "baseline"], own[own["step"].isin(_LOSS)]
-        enrolled = self.lost.get(("", place), Count(value=0))
+        enrolled = self.lost.get(("", place), Count(value=0)).of(self._pupils("enrolled", place))
         if baseline["n_pupils"].sum() != lost["n_pupils"].sum():
-            enrolled = _alone(baseline, self.limit)
+            # They are not those lost and analysed, and nothing follows from the ones for the others.
+            enrolled = _alone(baseline, self.limit).of(self._pupils("rows", place, "listed at baseline"))
         rule = str(next(iter(own.loc[own["step"].isin(("refused", "unanswered")), "reason"]), ""))
         missing = _reasons(own[own["step"] == "outcome_missing"])
         return ArmFlow(
             arm=self.arm,
             randomised=_step(own, "randomised"),
             baseline=_step(own, "baseline", pupils=enrolled),
-            joined=_step(own, "joined", pupils=self.joined.get(("", place), Count(value=0))),
+            joined=_step(own, "joined", pupils=self._of(self.joined, "joined", place)),
             missing=tuple(
-                (reason, _step(own, "outcome_missing", reason, pupils=self.lost[reason, place])) for reason in missing
+                (reason, _step(own, "outcome_missing", reason, pupils=self._of(self.lost, "lost", place, reason)))
+                for reason in missing
             ),
             refused=self._without_consent(own, "refused", CONSENT_REFUSED, (rule, place)),
             unanswered=self._without_consent(own, "unanswered", CONSENT_UNANSWERED, (rule, place)),
             rule=rule,
-            analysed=_step(own, "analysed", pupils=self.lost.get(("\x00analysed", place), Count(value=0))),
+            analysed=_step(own, "analysed", pupils=self._of(self.lost, "analysed", place)),
         )
 
     def _without_consent(self, own: pd.DataFrame, name: str, lost_as: str, key: tuple[str, str]) -> WithoutConsent:
         # Whoever is kept out is counted among those lost: the two counts are one, and protected together.
-        n = self.lost.get((lost_as, key[1])) or self.without[name].get(key, Count(value=0))
+        if (lost_as, key[1]) in self.lost:
+            n = self._of(self.lost, "lost", key[1], lost_as)
+        else:
+            n = self.without[name].get(key, Count(value=0)).of(self._pupils("without_consent", key[1], name))
         return WithoutConsent(counted=_step(own, name, key[0], pupils=n), mostly=_step(own, f"mostly_{name}", key[0]))
+
+    def _of(self, counts: Mapping[tuple[str, str], Count], what: What, place: str, reason: str = "") -> Count:
+        """Return a count of the arm in a place, with the pupils whom it counts; nobody where there is none."""
+        found = counts.get(({"analysed": "\x00analysed"}.get(what, reason), place), Count(value=0))
+        return found.of(self._pupils(what, place, reason))
+
+    def _pupils(self, what: What, place: str, name: str = "") -> Pupils:
+        return Pupils.at(what, name, arm=self.arm.name, country=place)
 
 
 def _count_arms(evidence: Evidence) -> tuple[_Counted, ...]:

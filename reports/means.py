@@ -41,21 +41,29 @@ def shown_means(evidence: Evidence, analysis: AnalysisFacts, estimates: Estimate
     mean whose number of pupils is not printed exactly has no decimals that would tell it (`mean_decimals`).
     What was not estimated has no entry.
     """
+    return evidence.once(f"means of {analysis.name}", lambda known: _shown_means(known, analysis, estimates))
+
+
+def _shown_means(evidence: Evidence, analysis: AnalysisFacts, estimates: Estimates) -> Means:
     limit, sizes = evidence.disclosure_threshold, printed_sizes(evidence)
+    is_share = outcome_of(evidence, analysis).kind == "binary"
+    least = 2 if is_share else 0  # tenths are too coarse a share to say anything
     found: Means = {}
     for arm in evidence.arms:
         for place in places(evidence):
             mean = estimates.usable(analysis.name, "mean", arm=arm.name, country=place)
             if mean is not None and math.isfinite(mean.estimate):
-                found[arm.name, place] = _printable(mean, sizes[mean.estimate_id], limit)
-    if outcome_of(evidence, analysis).kind == "binary":
+                found[arm.name, place] = _printable(mean, sizes[mean.estimate_id], limit, least=least)
+    if is_share:
         found.update(dict.fromkeys(_secret(evidence, analysis, estimates) & set(found)))
     return found
 
 
-def _printable(mean: Estimate, size: Count, limit: int) -> Mean | None:
-    decimals = mean_decimals(mean.estimate, size, threshold=limit)
-    return None if decimals is None or is_small(mean.n_pupils, threshold=limit) else Mean.of(mean, decimals)
+def _printable(mean: Estimate, size: Count, limit: int, *, least: int) -> Mean | None:
+    decimals = mean_decimals(mean.estimate, mean.n_pupils, size, threshold=limit)
+    if decimals is None or decimals < least or is_small(mean.n_pupils, threshold=limit):
+        return None
+    return Mean.of(mean, decimals)
 
 
 def shown_adjusted_mean(

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from analysis.results import Estimate
+from reports.counted import Pupils
 from reports.disclosure import Count, rounded_count
 from reports.evidence import Evidence
 from reports.flow import flows_of
-from reports.selection import as_estimate, has_countries, records, reference_arm
+from reports.selection import as_estimate, as_float, has_countries, records, reference_arm
 
 Sizes = Mapping[str, Count]
 """Estimate id to the number of pupils behind it, as it may be printed."""
@@ -30,6 +31,10 @@ class _Known:
 
     enrolled: int | None = None
     analysed: int | None = None
+
+    def shown_analysed(self) -> Count:
+        """Return the number of the analysed: what the flow keeps back is kept back wherever else it would stand."""
+        return Count(value=self.analysed)
 
     def shown(self, n: int, threshold: int) -> Count:
         """Return a number of these pupils, rounded where it is not one of those that the flow prints."""
@@ -65,21 +70,39 @@ def _printed_sizes(evidence: Evidence) -> Sizes:
     rows = [as_estimate(row) for row in records(evidence.estimates)]
     exact = {(row.plan_entry, row.arm, row.country): row.n_pupils for row in rows if row.quantity == "mean"}
     known = _known(evidence)
-    shown = {key: known.get(key[1:], _Known()).shown(n, limit) for key, n in exact.items()}
-    return {row.estimate_id: _of_row(row, evidence, exact, shown) for row in rows}
+    of_analysed = _analysed_entries(evidence, exact)
+    shown = {
+        key: known[key[1:]].shown_analysed() if key[0] in of_analysed else known.get(key[1:], _Known()).shown(n, limit)
+        for key, n in exact.items()
+    }
+    return {row.estimate_id: _of_row(row, evidence, exact, shown, of_analysed) for row in rows}
 
 
 def _known(evidence: Evidence) -> Mapping[Place, _Known]:
     found: dict[Place, _Known] = {}
-    where = {country: country if has_countries(evidence) else "" for country in evidence.countries}
+    where = {country: country if has_countries(evidence) else "" for country in ("", *evidence.countries)}
     flows = flows_of(evidence, where.values())
     for country, place in where.items():
         for entry in flows[place].arms if flows else ():
             numbers = [None if step.pupils is None else step.pupils.value for step in (entry.baseline, entry.analysed)]
             found[entry.arm.name, country] = _Known(*numbers)
-    if len(evidence.countries) == 1:
-        found |= {(arm, ""): known for (arm, _), known in found.items()}
     return found
+
+
+def _analysed_entries(evidence: Evidence, exact: Mapping[tuple[str, str, str], int]) -> set[str]:
+    """Return the plan entries whose pupils are those of the flow's last step, in every arm and country."""
+    flow = evidence.flow
+    if flow.empty:
+        return set()
+    last = flow[flow["step"] == "analysed"]
+    counts = {(str(row["arm"]), str(row["country"])): int(as_float(row["n_pupils"])) for row in records(last)}
+    if len(evidence.countries) == 1:
+        counts |= {(arm, ""): n for (arm, _), n in counts.items()}
+    of_entry: dict[str, list[bool]] = {}
+    for (entry, arm, country), n in exact.items():
+        if (country or not has_countries(evidence)) and n:
+            of_entry.setdefault(entry, []).append(counts.get((arm, country)) == n)
+    return {entry for entry, same in of_entry.items() if all(same)}
 
 
 def _of_row(
@@ -87,6 +110,7 @@ def _of_row(
     evidence: Evidence,
     exact: Mapping[tuple[str, str, str], int],
     shown: Mapping[tuple[str, str, str], Count],
+    of_analysed: set[str],
 ) -> Count:
     """Return the number of a row: that of the arms and countries which add up to it."""
     limit = evidence.disclosure_threshold
@@ -94,12 +118,27 @@ def _of_row(
     pair = (row.arm, row.reference or reference_arm(evidence).name)
     countries = [place for place in evidence.countries if any((row.plan_entry, arm, place) in exact for arm in every)]
     places = [row.country] if row.country or not countries else countries
+    if row.plan_entry in of_analysed:
+        places = [row.country]
     for arms in ((row.arm,), pair, every):
         keys = [(row.plan_entry, arm, place) for arm in arms for place in places]
         keys = [key for key in keys if key in exact]
         if keys and sum(exact[key] for key in keys) == row.n_pupils:
-            return _sum(shown[key] for key in keys)
-    return rounded_count(row.n_pupils, threshold=limit)
+            counts = [shown[key] for key in keys]
+            is_hidden = row.plan_entry in of_analysed and any(count.value is None for count in counts)
+            count = Count(value=None) if is_hidden else _sum(counts)
+            return count.of(_pupils(keys, row.plan_entry, of_analysed))
+    alone = Pupils(what="rows", name=row.estimate_id)
+    return rounded_count(row.n_pupils, threshold=limit).of(alone)
+
+
+def _pupils(keys: Iterable[tuple[str, str, str]], entry: str, of_analysed: set[str]) -> Pupils:
+    pairs = list(keys)
+    arms = tuple(dict.fromkeys(arm for _, arm, _ in pairs))
+    countries = tuple(dict.fromkeys(country for _, _, country in pairs if country))
+    if entry in of_analysed:
+        return Pupils(what="analysed", arms=arms, countries=countries)
+    return Pupils(what="outcome", name=entry, arms=arms, countries=countries)
 
 
 def _sum(counts: Iterable[Count]) -> Count:

@@ -211,9 +211,12 @@ def report(folder: Path, *, as_json: bool) -> None:
 @click.command()
 @trial_folder
 def publish(folder: Path, *, as_json: bool) -> None:
-    """Make the site that opens offline in a browser."""
+    """Make the site that opens offline in a browser, once no small number of pupils follows from it."""
     made = open_trial(folder).publish()
-    Console(as_json=as_json).answer(made.to_dict(), f"Open {made.start}")
+    solved = (
+        f"{count(made.n_numbers, 'number', 'numbers')} of pupils were solved together: none that is too small follows."
+    )
+    Console(as_json=as_json).answer(made.to_dict(), f"Open {made.start}\n{solved}")
 
 
 COMMANDS = {

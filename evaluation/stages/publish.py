@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from evaluation.population import place_of
 from evaluation.provenance import outputs_hash, stage_folder
+from evaluation.specifications import tables_of
 from evaluation.stages import inputs_of, require
 from evaluation.stages.report import PUBLISHED, ReportFile, documents_of
 from evaluation.trial_log import Event, announced
@@ -13,20 +15,39 @@ from evaluation.trial_log import Event, announced
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from evaluation.protocol import Outcome
     from evaluation.trial import Trial
+    from reports.release.gate import Release
     from reports.site import Download, SiteDocument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """The site, and the page to open first."""
+    """The site, the page to open first, and what was solved for before it was made.
+
+    Parameters
+    ----------
+    folder, start
+        The site, and its first page.
+    n_numbers
+        Numbers of pupils in the documents of all languages and the table of estimates, taken together.
+    n_cells
+        Numbers of pupils, printed or not, of which it was tried whether they follow; none below the threshold does.
+    """
 
     folder: Path
     start: Path
+    n_numbers: int
+    n_cells: int
 
     def to_dict(self) -> dict[str, object]:
-        """Return the folder and its start page as JSON values."""
-        return {"folder": str(self.folder), "start": str(self.start)}
+        """Return the values as JSON values."""
+        return {
+            "folder": str(self.folder),
+            "start": str(self.start),
+            "n_numbers": self.n_numbers,
+            "n_cells": self.n_cells,
+        }
 
 
 def publish(trial: Trial) -> Published:
@@ -36,10 +57,14 @@ def publish(trial: Trial) -> Published:
     ------
     StaleError
         When the documents are missing or rest on something that has changed.
+    DisclosureError
+        When a number of pupils below the threshold follows from what the documents print together.
     """
+    from reports.release.gate import check_release
     from reports.site import Site, build_site
 
     require(trial, "publish")
+    solved = check_release(release_of(trial))
     protocol = trial.protocol
     language = protocol.reports.languages[0]
     site = Site(
@@ -56,7 +81,39 @@ def publish(trial: Trial) -> Published:
     inputs = inputs_of(trial, "publish")
     with stage_folder(trial.paths.site, stage="publish", inputs=inputs, announce=announce) as folder:
         build_site(folder, site=site)
-    return Published(folder=trial.paths.site, start=trial.paths.site / "index.html")
+    return Published(
+        folder=trial.paths.site,
+        start=trial.paths.site / "index.html",
+        n_numbers=solved.n_numbers,
+        n_cells=solved.n_cells,
+    )
+
+
+def release_of(trial: Trial) -> Release:
+    """Return what leaves with a trial's reports: its documents in every language, and the table of estimates."""
+    from reports.release.gate import Release
+
+    documents = documents_of(trial.protocol)
+    folder = trial.paths.reports
+    return Release(
+        pages={item.stem: (folder / f"{item.stem}.html").read_text(encoding="utf-8") for item in documents},
+        languages={item.stem: item.language for item in documents},
+        estimates=(folder / PUBLISHED).read_text(encoding="utf-8-sig"),
+        kinds={outcome.name: _values_of(trial, outcome) for outcome in trial.protocol.outcomes},
+        threshold=trial.protocol.reports.disclosure_threshold,
+    )
+
+
+def _values_of(trial: Trial, outcome: Outcome) -> str:
+    """Return what values an outcome has: "binary", "whole" numbers, or others ("")."""
+    if outcome.kind == "binary":
+        return outcome.kind
+    tables = tables_of(trial.protocol)
+    name, _ = place_of(outcome, trial.protocol, tables)
+    if outcome.items or tables[name].field(outcome.field or outcome.name).type != "whole_number":
+        return ""
+    once = set(tables[name].key) <= {"school_id", "pupil_id"}
+    return "whole" if once or outcome.summary != "mean" else ""
 
 
 def _document(trial: Trial, item: ReportFile) -> SiteDocument:

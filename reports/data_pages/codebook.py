@@ -14,6 +14,7 @@ from data_schema.messages import answers_in, translated
 from data_schema.tables import Table
 from reports.blocks import Block, Column, Heading, Paragraph, Title
 from reports.blocks import Table as TableBlock
+from reports.counted import Pupils
 from reports.data_pages.common import Names, data_words
 from reports.disclosure import Count, rounded_count
 from reports.numbers import DASH
@@ -167,7 +168,8 @@ def _scale_line(scale: ScaleFacts, names: Names, *, threshold: int) -> Line:
         low, high = (words.numbers.decimal(end, digits=2) for end in (found.conf_low, found.conf_high))
         shown = words.numbers.decimal(found.alpha, digits=2)
         alpha = words.text("{alpha} ({low} to {high})", alpha=shown, low=low, high=high)
-    n = Count(value=None) if found is None else rounded_count(found.n_pupils, threshold=threshold)
+    whose = Pupils(what="answers", name=f"{scale.table} {scale.wave} {scale.label}")
+    n = Count(value=None) if found is None else rounded_count(found.n_pupils, threshold=threshold).of(whose)
     wave = names.wave(scale.wave) if scale.wave else DASH
     least = words.numbers.percent(scale.least_answered, digits=0)
     return line(translated(scale.label, words.catalogue), wave, ", ".join(items), least, alpha, n)
@@ -304,7 +306,9 @@ def _count(own: pd.DataFrame, name: str, unit: str) -> Cell:
     if own.empty:
         return DASH
     value, is_rounded = own[name].iloc[0], bool(pd.notna(own["rounded_to"].iloc[0]))
-    return Count(value=None if pd.isna(value) else int(value), unit=unit, is_rounded=is_rounded and value != 0)
+    count = Count(value=None if pd.isna(value) else int(value), unit=unit, is_rounded=is_rounded and value != 0)
+    about = [str(own[part].iloc[0]) for part in ("table", "wave", "field", "answer")]
+    return count.of(Pupils(what="answers", name=" ".join([*about, name])))
 
 
 def _mean(own: pd.DataFrame, field: Field, words: Words) -> str:

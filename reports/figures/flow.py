@@ -12,7 +12,7 @@ from reports.blocks import inline
 from reports.evidence import Evidence
 from reports.figures.style import INK, MUTED, PALE, SMALL, WIDTH, blank, drawing, to_svg
 from reports.flow import ArmFlow, Flow, Step, flow_of, reason_text
-from reports.tables.layout import counted, suppression_note
+from reports.tables.layout import counted, counted_span, suppression_note
 from reports.words import Words
 
 if TYPE_CHECKING:
@@ -78,6 +78,12 @@ def flow_diagram(evidence: Evidence, words: Words, *, anchor: str = "flow-diagra
         alt=_alt(trunk, aside, columns),
         note=inline(suppression_note(words, limit)) if hidden else (),
         anchor=anchor,
+        numbers=tuple(
+            counted_span(words, step.pupils, threshold=limit)
+            for entry in flow.arms
+            for step in _steps(entry)
+            if step.pupils is not None
+        ),
     )
 
 

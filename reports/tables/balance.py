@@ -32,6 +32,10 @@ def balance_rows(evidence: Evidence) -> pd.DataFrame:
 
 def rows_of_all_places(evidence: Evidence) -> pd.DataFrame:
     """Return the rows of all countries and each, with a column ``hidden``."""
+    return evidence.once("rows of balance", _rows_of_all_places)
+
+
+def _rows_of_all_places(evidence: Evidence) -> pd.DataFrame:
     frame = evidence.balance
     return frame if frame.empty else frame.assign(hidden=hidden_rows(frame, evidence.disclosure_threshold))
 
@@ -109,8 +113,8 @@ def _mean(words: Words, row: dict[str, object], side: str, limit: int) -> Cell:
     mean, sd = as_float(row[f"mean_{side}"]), as_float(row[f"sd_{side}"])
     most = MOST_DECIMALS
     if row["level"] == "pupil" and math.isfinite(mean):
-        size = rounded_count(int(as_float(row[f"n_{side}"])), threshold=limit)
-        decimals = mean_decimals(mean, size, threshold=limit)
+        n = int(as_float(row[f"n_{side}"]))
+        decimals = mean_decimals(mean, n, rounded_count(n, threshold=limit), threshold=limit)
         if decimals is None:
             return HIDDEN
         most = decimals

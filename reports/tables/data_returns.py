@@ -9,6 +9,7 @@ from __future__ import annotations
 import pandas as pd
 
 from reports.blocks import Column, Table
+from reports.counted import Pupils
 from reports.disclosure import Count, rounded_count
 from reports.evidence import Evidence
 from reports.selection import focus, of_country_files
@@ -69,7 +70,19 @@ def rows_of(rows: pd.DataFrame, column: str, evidence: Evidence) -> Count:
     n = int(rows[column].sum())
     if (rows["about"] == "school").all():
         return Count(value=n, unit="rows")
-    return rounded_count(n, threshold=evidence.disclosure_threshold, unit="rows")
+    count = rounded_count(n, threshold=evidence.disclosure_threshold, unit="rows")
+    return count.of(_pupils(rows, column, n, evidence))
+
+
+def _pupils(rows: pd.DataFrame, column: str, n: int, evidence: Evidence) -> Pupils:
+    """Return whose rows they are: the enrolled, where as many are kept as the flow has; else some of the files'."""
+    countries = tuple(dict.fromkeys(map(str, rows["country"])))
+    flow = evidence.flow
+    listed = flow[(flow["step"] == "baseline") & flow["country"].isin(countries)] if len(flow) else flow
+    if column == "kept" and len(listed) and listed["n_pupils"].sum() == n:
+        return Pupils(what="enrolled", countries=countries)
+    names = [column, *dict.fromkeys(map(str, rows["table"])), *dict.fromkeys(map(str, rows["wave"]))]
+    return Pupils(what="rows", name=" ".join(names), countries=countries)
 
 
 def _counts(rows: pd.DataFrame, evidence: Evidence) -> list[Count]:

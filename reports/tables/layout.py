@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reports.blocks import Column, Inline, Row, Span, Table, inline
-from reports.disclosure import Count, check_count, check_threshold
+from reports.disclosure import Count, check_count, check_declared, check_threshold
 from reports.words import Words, message
 
 Cell = str | Span | Inline | Count
@@ -125,5 +125,12 @@ def counted(words: Words, count: Count, *, threshold: int) -> str:
     return words.text(ROUNDED, number=number) if count.is_rounded else number
 
 
+def counted_span(words: Words, count: Count, *, threshold: int) -> Span:
+    """Return a count as text that carries the set of pupils it counts."""
+    text = counted(words, count, threshold=threshold)
+    check_declared(count)
+    return Span(text=text, pupils="" if count.pupils is None else count.pupils.key)
+
+
 def _finished(words: Words, cell: Cell, threshold: int) -> Inline:
-    return inline(counted(words, cell, threshold=threshold)) if isinstance(cell, Count) else inline(cell)
+    return inline(counted_span(words, cell, threshold=threshold) if isinstance(cell, Count) else cell)

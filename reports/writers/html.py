@@ -29,6 +29,7 @@ from reports.blocks import (
     Table,
     Title,
 )
+from reports.counted import joined_keys
 from reports.writers.outline import ESTIMATES, Outline, outline_of, row_anchor
 from reports.writers.pictures import checked_svg
 
@@ -230,7 +231,9 @@ class _Page:
         box = f'<div class="picture" style="max-width: {100 * figure.width:.0f}%">{image}</div>'
         note = f'<p class="below">{self.inline(figure.note)}</p>' if figure.note else ""
         caption = f"<figcaption>{self._caption(place, figure.caption)}</figcaption>"
-        return f'<figure id="{self._id(place)}">{caption}{box}{note}</figure>'
+        drawn = joined_keys((span.pupils, span.text) for span in figure.numbers)
+        data = f' data-pupils-drawn="{text(drawn)}"' if drawn else ""
+        return f'<figure id="{self._id(place)}"{data}>{caption}{box}{note}</figure>'
 
     def table(self, place: int, table: Table) -> str:
         """Return a table in a box of its own that scrolls when the table is wider than the page."""
@@ -271,6 +274,8 @@ class _Page:
         words = f"<em>{words}</em>" if span.emphasis else words
         link = self.outline.link(span)
         words = f'<a href="{address(link)}">{words}</a>' if link and link != f"#{here}" else words
+        if span.pupils:
+            words = f'<span data-pupils="{text(span.pupils)}">{words}</span>'
         if not span.estimate_id:
             return words
         title = text(f"{self.outline.words.estimate} {span.estimate_id}")

@@ -439,7 +439,7 @@ def test_a_mean_is_rounded_to_a_step_of_one_two_or_five() -> None:
 @settings(max_examples=200, deadline=None)
 def test_a_share_beside_a_rounded_number_of_pupils_does_not_tell_that_number(n: int, events: int, step: int) -> None:
     share, size = min(events, n) / n, rounded_count(n, threshold=step)
-    decimals = mean_decimals(share, size, threshold=step)
+    decimals = mean_decimals(share, n, size, threshold=step)
     if decimals is None or size.value is None:
         return
     half = 0.5 / 10**decimals + 1e-9
@@ -451,5 +451,6 @@ def test_a_share_beside_a_rounded_number_of_pupils_does_not_tell_that_number(n: 
 
 
 def test_a_share_beside_an_exact_number_of_pupils_keeps_its_decimals() -> None:
-    assert mean_decimals(5 / 59, Count(value=59), threshold=10) == 5
-    assert mean_decimals(5 / 59, Count(value=60, is_rounded=True), threshold=10) == 2
+    assert mean_decimals(5 / 59, 59, Count(value=59), threshold=10) == 5
+    assert mean_decimals(5 / 59, 59, Count(value=60, is_rounded=True), threshold=10) == 1
+    assert mean_decimals(25 / 159, 159, Count(value=160, is_rounded=True), threshold=10) == 2

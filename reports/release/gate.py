@@ -1,0 +1,150 @@
+"""The gate of publication: no small number of pupils follows from all that is published together.
+
+Documents in every language, the texts of their pictures and the table of estimates are read back as they were
+written. Every number of pupils in them says which pupils it counts, or is refused; together they are one system, which
+is solved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from data_schema.errors import DisclosureError
+from reports.counted import Pupils
+from reports.release.reading import Page, Printed, Row, fact_of, means_of, read_estimates, read_page
+from reports.release.system import Fact, Solved, solve
+from reports.release.undeclared import undeclared
+from reports.words import words
+
+_MOST_NAMED = 12
+"""How many cells or numbers a message names; of further ones it says how many there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """What is published.
+
+    Parameters
+    ----------
+    pages
+        Name of an HTML document to its content.
+    languages
+        Name of a document to the code of its language.
+    estimates
+        The published table of estimates, as CSV.
+    kinds
+        Outcome to what its values are: "binary", "whole" (numbers) or anything else.
+    threshold
+        Smallest number of pupils that may be printed.
+    """
+
+    pages: Mapping[str, str]
+    languages: Mapping[str, str]
+    estimates: str
+    kinds: Mapping[str, str]
+    threshold: int
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was read."""
+
+    printed: dict[str, list[Printed]] = field(default_factory=dict)
+    pages: dict[str, Page] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+
+    def all(self) -> list[Printed]:
+        return [one for of_page in self.printed.values() for one in of_page]
+
+
+def check_release(release: Release) -> Solved:
+    """Refuse a release from which a small number of pupils follows.
+
+    Parameters
+    ----------
+    release
+        What is published.
+
+    Returns
+    -------
+    Solved
+        How many numbers there are, and for how many cells they were solved; none of these is recovered.
+
+    Raises
+    ------
+    DisclosureError
+        When a number of pupils is printed that does not say which pupils it counts, when the table of estimates and the
+        documents print different numbers, or when a number below the threshold can be worked out.
+    """
+    found = _read(release)
+    _check_declared(found, release)
+    sets = _sets_of_estimates(found)
+    facts = list(dict.fromkeys(fact_of(one, threshold=release.threshold) for one in found.all()))
+    means = list(dict.fromkeys(means_of(found.rows, sets, release.kinds)))
+    solved = solve([*facts, *_nobody(found.all())], means, threshold=release.threshold)
+    if solved.recovered:
+        raise DisclosureError(
+            "the release",
+            f"numbers of fewer than {release.threshold} pupils can be worked out from all that it prints together: "
+            f"{_listed(solved.recovered)}.",
+            "Raise `disclosure_threshold` in [reports] of trial.toml, then run `crocoos report` and `crocoos publish`.",
+        )
+    return solved
+
+
+def _read(release: Release) -> _Found:
+    found = _Found(rows=read_estimates(release.estimates))
+    for name, html in release.pages.items():
+        found.pages[name] = read_page(html)
+        found.printed[name] = found.pages[name].printed
+    return found
+
+
+def _check_declared(found: _Found, release: Release) -> None:
+    """Refuse numbers of pupils that stand outside the system."""
+    declared = {one.number for one in found.all() if one.number is not None}
+    stray = [
+        f"{name}: {text}"
+        for name, page in found.pages.items()
+        for text in undeclared(page, words(release.languages[name]), declared=declared, threshold=release.threshold)
+    ]
+    if stray:
+        raise DisclosureError(
+            "the release",
+            f"it prints numbers of pupils that do not say which pupils they count: {_listed(stray)}.",
+            "Run `crocoos report` again; if this stays, print them as counts that carry their set of pupils.",
+        )
+
+
+def _sets_of_estimates(found: _Found) -> dict[str, Pupils]:
+    """Return estimate id to its pupils; refuse a file that says another number of them than the documents."""
+    printed = {one.estimate_id: one for one in found.all() if one.estimate_id}
+    numbers = {name: one.number or 0 for name, one in printed.items()}
+    apart = [row.estimate_id for row in found.rows if numbers.get(row.estimate_id) != int(row.n_pupils or 0)]
+    if apart:
+        raise DisclosureError(
+            "estimates.csv",
+            f"it has numbers of pupils that no document prints in the same row: {_listed(apart)}.",
+            "Run `crocoos report` again, so that file and documents are of the same results.",
+        )
+    return {name: one.pupils for name, one in printed.items()}
+
+
+def _nobody(printed: list[Printed]) -> list[Fact]:
+    """Return what a flow that does not name a reason tells: that nobody of its arm and place was lost for it."""
+    places = dict.fromkeys((one.pupils.arms, one.pupils.countries) for one in printed if one.pupils.what == "enrolled")
+    lost = {one.pupils for one in printed if one.pupils.what == "lost"}
+    return [
+        Fact(pupils=unnamed, low=0, high=0)
+        for reason in dict.fromkeys(pupils.name for pupils in lost)
+        for arms, countries in places
+        if len(arms) == 1
+        for unnamed in [Pupils(what="lost", name=reason, arms=arms, countries=countries)]
+        if unnamed not in lost
+    ]
+
+
+def _listed(names: tuple[str, ...] | list[str]) -> str:
+    shown = "; ".join(names[:_MOST_NAMED])
+    return shown if len(names) <= _MOST_NAMED else f"{shown}; and {len(names) - _MOST_NAMED} more"
