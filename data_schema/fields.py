@@ -12,7 +12,7 @@ from data_schema.errors import ProtocolError
 from data_schema.language import to_latin
 
 FieldType = Literal["identifier", "text", "code", "yes_no", "date", "month", "year", "whole_number", "number"]
-Privacy = Literal["open", "identifier", "direct"]
+Privacy = Literal["open", "quasi_identifier", "identifier", "direct"]
 FilledInBy = Literal["school", "pupil", "partner", "evaluator"]
 Scope = Literal["school", "country", "trial"]
 
@@ -141,7 +141,9 @@ class Field:
     unit
         Unit of a number, for labels ("hours a month").
     privacy
-        "open"; "identifier": becomes a pseudonym; "direct": names and the like, which go to the key table only.
+        "open"; "quasi_identifier": open, and with others of its kind it may single a pupil out for those who know the
+        school, which is counted when rows leave; "identifier": becomes a pseudonym; "direct": names and the like, which
+        go to the key table only.
     filled_in_by
         Who fills it in.
     waves
@@ -197,7 +199,7 @@ class Field:
     @property
     def is_private(self) -> bool:
         """Whether values must not be shown in findings, repairs and stores."""
-        return self.privacy != "open"
+        return self.privacy in ("identifier", "direct")
 
     @property
     def header_keys(self) -> tuple[str, ...]:

@@ -309,7 +309,8 @@ def extended(table: Table, fields: Sequence[Field], without: Sequence[str] = ())
     # A field that takes the place of a private one is private, too.
     private = {item.name: item.privacy for item in table.fields if item.is_private}
     own = {
-        item.name: item if item.is_private else replace(item, privacy=private.get(item.name, "open")) for item in fields
+        item.name: item if item.is_private or item.name not in private else replace(item, privacy=private[item.name])
+        for item in fields
     }
     kept = [own.pop(item.name, item) for item in table.fields if item.name not in without]
     declared = {item.name for item in fields}
@@ -409,15 +410,22 @@ def _pupil() -> Table:
         _school_id(),
         _pupil_id(),
         name,
-        _text("class", "Class"),
-        Field("grade", "whole_number", label="Grade", headers=headers_of("grade"), minimum=1, maximum=13),
-        _year("birth_year", "Year of birth", minimum=1980),
-        Field("gender", "code", label="Gender", headers=headers_of("gender"), codes=GENDER),
-        disadvantaged,
+        _known_by_sight(_text("class", "Class")),
+        _known_by_sight(
+            Field("grade", "whole_number", label="Grade", headers=headers_of("grade"), minimum=1, maximum=13)
+        ),
+        _known_by_sight(_year("birth_year", "Year of birth", minimum=1980)),
+        _known_by_sight(Field("gender", "code", label="Gender", headers=headers_of("gender"), codes=GENDER)),
+        _known_by_sight(disadvantaged),
         _mark("prior_average", "Prior average mark"),
         _consent(),
     )
     return Table(name="pupil", label="Pupils", fields=fields, key=("school_id", "pupil_id"), by_wave=True)
+
+
+def _known_by_sight(field: Field) -> Field:
+    """Return a field as one that people who know a pupil know, too."""
+    return replace(field, privacy="quasi_identifier")
 
 
 def _status() -> Table:

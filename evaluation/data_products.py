@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from data_schema.errors import DataError, ProtocolError
 from data_schema.files import write_whole
 from evaluation.consent import consent_counts, refused_of, unanswered_of
+from evaluation.export_note import NAME, export_note
 from evaluation.mode import marked
 from evaluation.provenance import ignore_itself, whole_folder
 from evaluation.specifications import tables_of
@@ -18,6 +19,8 @@ from evaluation.specifications import tables_of
 if TYPE_CHECKING:
     import pandas as pd
 
+    from data_schema.anonymity import Anonymity
+    from data_schema.tables import Table
     from evaluation.trial import Trial
 
 _SOURCES = ["source_file", "source_sheet", "source_row"]
@@ -37,12 +40,15 @@ class Written:
         Rows of data in them.
     n_withheld
         Rows that were left out because the pupil's consent is refused.
+    anonymity
+        How alike the pupils of exported rows are; None where no rows of pupils were written.
     """
 
     folder: Path
     files: tuple[Path, ...]
     n_rows: int = 0
     n_withheld: int = 0
+    anonymity: Anonymity | None = None
 
     def to_dict(self) -> dict[str, object]:
         """Return the values as JSON values."""
@@ -51,10 +57,10 @@ class Written:
             "files": [path.name for path in self.files],
             "n_rows": self.n_rows,
             "n_withheld": self.n_withheld,
-        }
+        } | ({} if self.anonymity is None else {"anonymity": asdict(self.anonymity)})
 
 
-def export(trial: Trial, *, country: str) -> Written:
+def export(trial: Trial, *, country: str, k: int | None = None) -> Written:
     """Write a country's own data, and no other's: pseudonymised, as CSV, Parquet, Stata and SPSS, with a codebook.
 
     Parameters
@@ -63,20 +69,24 @@ def export(trial: Trial, *, country: str) -> Written:
         The trial.
     country
         Code of the country.
+    k
+        How many pupils are to be alike at least in what others may know of them (`data_schema.anonymity`): fields are
+        coarsened until they are. The README.md of the export says what k is, whether anything is coarsened or not.
 
     Raises
     ------
     ProtocolError
-        When there is no such country.
+        When there is no such country, or k is less than 2.
     DataError
         When nothing has been collected, or the data should have been deleted by now.
     """
-    from data_schema.exports import csv_bytes, parquet_bytes, spss_bytes, stata_bytes
+    from data_schema.anonymity import anonymity_of, coarsened, quasi_identifiers
     from data_schema.messages import language_of
-    from data_schema.table_schema import table_schema
     from evaluation.data_pages import describe, pages_of
     from reports.writers.practice import practice_words
 
+    if k is not None and k < _LEAST_K:
+        raise ProtocolError("--k", f"with k = {k} nobody is alike with another.", f"Give {_LEAST_K} or more.")
     if country not in trial.protocol.countries:
         known = ", ".join(sorted(trial.protocol.countries))
         raise ProtocolError("country", f"'{country}' is no country of this trial.", f"Name one of {known}.")
@@ -88,24 +98,49 @@ def export(trial: Trial, *, country: str) -> Written:
     held = {**stored_tables(trial), "school": trial.schools()[0]}
     stored = _with_consent(trial, held)
     frames = {name: _of(frame, country) for name, frame in stored.items()}
+    quasi = quasi_identifiers(tables, frames)
+    found = anonymity_of(frames, quasi)
+    if k is not None:
+        frames, found = coarsened(frames, quasi, k=k)
     n_rows = sum(map(len, frames.values()))
     target = trial.paths.export / country
     ignore_itself(trial.paths.export)
     with whole_folder(target) as folder:
         for name, frame in sorted(frames.items()):
-            contents = {
-                "csv": csv_bytes(marked(trial, frame)),
-                "parquet": parquet_bytes(frame, schema=table_schema(tables[name])),
-                "dta": stata_bytes(frame, tables[name]),
-                "sav": spss_bytes(frame, tables[name]),
-            }
-            for kind, content in contents.items():
+            for kind, content in _contents(trial, frame, tables[name]).items():
                 (folder / f"{name}.{kind}").write_bytes(content)
+        (folder / NAME).write_text(export_note(trial, country, found, wanted=k), encoding="utf-8")
         if trial.is_practice:
             (folder / "SIMULATED.txt").write_text(f"{practice_words(language_of(country)).notice}\n", encoding="utf-8")
-        describe(trial, stored, folder, pages=[page for page in pages_of(trial) if page[0] == country])
-    n_held = sum(len(_of(frame, country)) for frame in held.values())
-    return written(target, n_rows=n_rows, n_withheld=n_held - n_rows + _kept_out(trial, country))
+        told = {name: _with_country(frame, frames[name], country) for name, frame in stored.items()}
+        describe(trial, told, folder, pages=[page for page in pages_of(trial) if page[0] == country])
+    n_withheld = sum(len(_of(held[name], country)) - len(_of(stored[name], country)) for name in held)
+    made = written(target, n_rows=n_rows, n_withheld=n_withheld + _kept_out(trial, country))
+    return replace(made, anonymity=found)
+
+
+_LEAST_K = 2
+
+
+def _contents(trial: Trial, frame: pd.DataFrame, table: Table) -> dict[str, bytes]:
+    """Return a table in each format, by its suffix."""
+    from data_schema.exports import csv_bytes, parquet_bytes, spss_bytes, stata_bytes
+    from data_schema.table_schema import table_schema
+
+    return {
+        "csv": csv_bytes(marked(trial, frame)),
+        "parquet": parquet_bytes(frame, schema=table_schema(table)),
+        "dta": stata_bytes(frame, table),
+        "sav": spss_bytes(frame, table),
+    }
+
+
+def _with_country(stored: pd.DataFrame, given: pd.DataFrame, country: str) -> pd.DataFrame:
+    """Return the rows of all countries with those of one as they are given, so that its codebook tells no more."""
+    import pandas as pd
+
+    others = stored.loc[stored["country"] != country]
+    return pd.concat([others, given], ignore_index=True) if len(others) else given
 
 
 def _with_consent(trial: Trial, frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

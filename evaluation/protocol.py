@@ -175,7 +175,7 @@ class FieldSection(Section):
     maximum: float | None = None
     required: bool = False
     unit: KnownLabel = ""
-    privacy: Literal["open", "identifier", "direct"] = "open"
+    privacy: Literal["open", "quasi_identifier", "identifier", "direct"] = "open"
     filled_in_by: Literal["school", "pupil", "partner", "evaluator"] = "school"
     waves: tuple[Name, ...] = ()
     asked_if: Annotated[dict[Name, tuple[Text, ...]], Field(max_length=1)] = {}

@@ -472,12 +472,12 @@ class Trial:
         with alone(self.paths.root):
             return check_data(self, by_arm=by_arm)
 
-    def export(self, *, country: str) -> Written:
-        """Write a country's own data, and no other's."""
+    def export(self, *, country: str, k: int | None = None) -> Written:
+        """Write a country's own data, and no other's; with ``k``, so coarse that so many pupils are alike at least."""
         from evaluation.data_products import export
 
         with alone(self.paths.root):
-            return export(self, country=country)
+            return export(self, country=country, k=k)
 
     def erase(self, *, pupil: str, school: str = "") -> Erasure:
         """Erase a pupil, named by pseudonym or by school and identifier; a certificate says what was done."""

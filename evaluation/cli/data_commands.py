@@ -66,11 +66,14 @@ def lock(folder: Path, *, as_json: bool) -> None:
 @click.command()
 @click.argument("country")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
+@click.option("--k", type=int, help="Coarsen until so many pupils are alike in what others may know of them.")
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
-def export(country: str, folder: Path, *, as_json: bool) -> None:
+def export(country: str, folder: Path, *, k: int | None, as_json: bool) -> None:
     """Write the data of one COUNTRY, pseudonymised: CSV, Parquet, Stata, SPSS, codebook."""
-    made = open_trial(folder).export(country=country)
+    made = open_trial(folder).export(country=country, k=k)
     text = f"{count(made.n_rows, 'row', 'rows')} in {count(len(made.files), 'file', 'files')} in {made.folder}."
+    if made.anonymity is not None and made.anonymity.n_pupils:
+        text += f"\nk = {made.anonymity.k}: so many pupils are alike at least; README.md there says in what."
     if made.n_withheld:
         text += f"\n{count(made.n_withheld, 'row', 'rows')} left out: the pupil's consent is refused."
     Console(as_json=as_json).answer(made.to_dict(), text)

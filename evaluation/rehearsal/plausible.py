@@ -40,7 +40,7 @@ def values_of(field: Field, n: int, *, wave_number: int, rng: np.random.Generato
         Codes by their names, dates as dates, numbers as numbers; a field that is not required has some missing.
     """
     drawn = _drawn(field, n, wave_number=wave_number, rng=rng)
-    if field.required or field.privacy != "open":
+    if field.required or field.is_private:
         return drawn
     absent = rng.random(n) < _MISSING
     return [None if missing else value for value, missing in zip(drawn, absent, strict=True)]

@@ -305,8 +305,8 @@ def _count_and_share(counted: pd.DataFrame, total: float, *, asked: bool, words:
 def _count(own: pd.DataFrame, name: str, unit: str) -> Cell:
     if own.empty:
         return DASH
-    value, is_rounded = own[name].iloc[0], bool(pd.notna(own["rounded_to"].iloc[0]))
-    count = Count(value=None if pd.isna(value) else int(value), unit=unit, is_rounded=is_rounded and value != 0)
+    value = None if pd.isna(own[name].iloc[0]) else int(own[name].iloc[0])
+    count = Count(value=value, unit=unit, is_rounded=bool(value) and bool(pd.notna(own["rounded_to"].iloc[0])))
     about = [str(own[part].iloc[0]) for part in ("table", "wave", "field", "answer")]
     return count.of(Pupils(what="answers", name=" ".join([*about, name])))
 

@@ -232,6 +232,31 @@ def test_a_country_sees_its_own_data_only_with_labels(trial: Trial) -> None:
         trial.export(country="XX")
 
 
+def test_an_export_says_how_alike_its_pupils_are_and_is_coarsened_on_request(trial: Trial) -> None:
+    runner, folder = CliRunner(), str(trial.paths.root)
+    quasi = ["school_id", "class", "grade", "birth_year", "gender", "disadvantaged"]
+
+    def smallest() -> int:
+        frame = pd.read_csv(trial.paths.export / "HU" / "pupil.csv", dtype=str, keep_default_na=False)
+        return int(frame.groupby(quasi).size().min())
+
+    answer = runner.invoke(crocoos, ["export", "HU", folder, "--json"])
+    assert json.loads(answer.output)["anonymity"]["k"] == smallest() == 1
+    note = (trial.paths.export / "HU" / "README.md").read_text(encoding="utf-8")
+    assert "**k = 1**" in note
+    assert "`pupil.birth_year`" in note
+    answer = runner.invoke(crocoos, ["export", "HU", folder, "--k", "5"])
+    assert answer.exit_code == 0, answer.output
+    note = (trial.paths.export / "HU" / "README.md").read_text(encoding="utf-8")
+    assert smallest() >= 5
+    assert f"**k = {smallest()}**" in note
+    assert "because groups would be too small" in note
+    assert duckdb.read_parquet(str(trial.paths.export / "HU" / "pupil.parquet")).df()["birth_year"].nunique() <= 3
+    refused = runner.invoke(crocoos, ["export", "HU", folder, "--k", "1"])
+    assert isinstance(refused.exception, ProtocolError)
+    assert "--k" in str(refused.exception)
+
+
 def test_an_export_is_without_pupils_whose_consent_is_refused(trial: Trial) -> None:
     file = min((trial.paths.inbox / "baseline" / "HU").glob("pupil_*.csv"))
     text = file.read_bytes().decode("utf-8-sig")

@@ -212,3 +212,12 @@ def test_scales_are_told_with_their_reversed_items_and_their_reliability() -> No
         ["Engagement", "Baseline", items, "50%", "0.81 (0.77 to 0.85)", "≈240"],
         ["Engagement", "Baseline", items, "50%", "c", "c"],
     ]
+
+
+def test_a_page_prints_one_count_of_a_field_whose_other_one_is_suppressed() -> None:
+    whole = book({"status": statuses({"enrolled": 60, None: 20})})
+    told = whole.frequencies.copy()
+    told.loc[told["rounded_to"].notna() & (told["answer"] == ""), "n"] = pd.NA
+    shown = rows_of(codebook_page(replace(whole, frequencies=told), "en"), "frequencies-status")
+    assert ["No answer", "≈20", ""] in shown
+    assert ["Answered", "c", ""] in shown
