@@ -182,6 +182,7 @@ def returns_of(trial: Trial) -> Returns:
         questions=_read(trial, OPEN),
         imports=_read(trial, RETURNS),
         received=_received(trial),
+        threshold=trial.protocol.reports.disclosure_threshold,
     )
 
 

@@ -12,6 +12,7 @@ from evaluation.claims import claims_of
 from evaluation.comparison import margins_of, primary_comparison
 from evaluation.decisions import frozen_waves
 from evaluation.planned import not_analysed, shown_analyses
+from evaluation.population import values_of_outcomes
 from evaluation.provenance import version
 from evaluation.specifications import tables_of
 from evaluation.stages import require
@@ -22,6 +23,7 @@ from evaluation.stages.impact import ADJUSTMENT, COSTS, EQUIVALENCE, ESTIMATES, 
 from evaluation.stages.later import later_steps
 from evaluation.stages.redraws import unequal_chances
 from reports.evidence import ArmFacts, Evidence
+from reports.release.mending import without_recoverable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +64,7 @@ def evidence(trial: Trial, *, country: str) -> Evidence:
     require(trial, "report")
     frozen = frozen_waves(trial) if trial.log().is_usable else {}
     test: dict[str, float | None] = json.loads((paths.balance / TEST).read_bytes())
-    return replace(
+    made = replace(
         stated_evidence(trial, country=country),
         estimates=_table(paths.results / ESTIMATES),
         balance=_relabelled(_table(paths.balance / BALANCE), "variable", _covariate_labels(protocol)),
@@ -79,6 +81,7 @@ def evidence(trial: Trial, *, country: str) -> Evidence:
         frozen_waves={wave.label: frozen[wave.name].sha256 for wave in protocol.waves if wave.name in frozen},
         data_sha256=str(json.loads((paths.store / CONTENT).read_bytes())["sha256"]),
     )
+    return without_recoverable(made, values_of_outcomes(trial.protocol))
 
 
 def stated_evidence(trial: Trial, *, country: str) -> Evidence:

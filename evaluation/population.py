@@ -15,7 +15,7 @@ import pandas as pd
 
 from analysis.scales import scale_score
 from data_schema.errors import DataError
-from evaluation.specifications import population_place
+from evaluation.specifications import population_place, tables_of
 
 if TYPE_CHECKING:
     from data_schema.tables import Table
@@ -130,6 +130,22 @@ def population(
 def place_of(measure: Measure, protocol: Protocol, tables: Mapping[str, Table]) -> tuple[str, str]:
     """Return the table and wave that a measure is read from: its own wave, or that of the population."""
     return measure.table, measure.wave or (protocol.population_wave if tables[measure.table].by_wave else "")
+
+
+def values_of_outcomes(protocol: Protocol) -> dict[str, str]:
+    """Return outcome to what values a pupil can have: "binary", "whole" numbers, or others ("")."""
+    tables = tables_of(protocol)
+    return {outcome.name: _values_of(outcome, tables) for outcome in protocol.outcomes}
+
+
+def _values_of(outcome: Outcome, tables: Mapping[str, Table]) -> str:
+    if outcome.kind == "binary":
+        return outcome.kind
+    table = tables[outcome.table]
+    if outcome.items or table.field(outcome.field or outcome.name).type != "whole_number":
+        return ""
+    once = set(table.key) <= set(PUPIL_KEY)
+    return "whole" if once or outcome.summary != "mean" else ""
 
 
 def with_measure(

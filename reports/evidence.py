@@ -176,6 +176,9 @@ class Evidence:
         Web address where protocol, data and report can be read.
     covariate_labels
         Name of a covariate to what tables call it.
+    withheld
+        Plan entries of which numbers of pupils, and means of pupils whose number is not printed, are kept back: beside
+        all other numbers they would give a small one away (`reports.release.mending`).
     """
 
     title: str
@@ -214,6 +217,7 @@ class Evidence:
     read_more: str = ""
     covariate_labels: Mapping[str, str] = field(default_factory=dict)
     not_analysed: tuple[str, ...] = ()
+    withheld: frozenset[str] = frozenset()
     _known: dict[str, object] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     def once(self, name: str, make: Callable[[Evidence], T]) -> T:

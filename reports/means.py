@@ -53,7 +53,9 @@ def _shown_means(evidence: Evidence, analysis: AnalysisFacts, estimates: Estimat
         for place in places(evidence):
             mean = estimates.usable(analysis.name, "mean", arm=arm.name, country=place)
             if mean is not None and math.isfinite(mean.estimate):
-                found[arm.name, place] = _printable(mean, sizes[mean.estimate_id], limit, least=least)
+                size = sizes[mean.estimate_id]
+                is_kept_back = analysis.name in evidence.withheld and (size.is_rounded or size.value is None)
+                found[arm.name, place] = None if is_kept_back else _printable(mean, size, limit, least=least)
     if is_share:
         found.update(dict.fromkeys(_secret(evidence, analysis, estimates) & set(found)))
     return found

@@ -8,11 +8,12 @@ to the threshold, so that what lies between two printed numbers is never known t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from analysis.results import Estimate
-from reports.counted import Pupils
+from reports.counted import Pupils, What
 from reports.disclosure import Count, rounded_count
 from reports.evidence import Evidence
 from reports.flow import flows_of
@@ -70,12 +71,16 @@ def _printed_sizes(evidence: Evidence) -> Sizes:
     rows = [as_estimate(row) for row in records(evidence.estimates)]
     exact = {(row.plan_entry, row.arm, row.country): row.n_pupils for row in rows if row.quantity == "mean"}
     known = _known(evidence)
-    of_analysed = _analysed_entries(evidence, exact)
+    of_analysed = _entries(evidence, exact, "analysed", operator.eq, all)
+    # Pupils who are on no list of the baseline are not among the enrolled.
+    beyond = _entries(evidence, exact, "baseline", operator.lt, any)
     shown = {
-        key: known[key[1:]].shown_analysed() if key[0] in of_analysed else known.get(key[1:], _Known()).shown(n, limit)
+        key: known[key[1:]].shown_analysed()
+        if key[0] in of_analysed
+        else _kept_back(known.get(key[1:], _Known()).shown(n, limit), is_withheld=key[0] in evidence.withheld)
         for key, n in exact.items()
     }
-    return {row.estimate_id: _of_row(row, evidence, exact, shown, of_analysed) for row in rows}
+    return {row.estimate_id: _of_row(row, evidence, exact, shown, of_analysed, beyond) for row in rows}
 
 
 def _known(evidence: Evidence) -> Mapping[Place, _Known]:
@@ -89,20 +94,26 @@ def _known(evidence: Evidence) -> Mapping[Place, _Known]:
     return found
 
 
-def _analysed_entries(evidence: Evidence, exact: Mapping[tuple[str, str, str], int]) -> set[str]:
-    """Return the plan entries whose pupils are those of the flow's last step, in every arm and country."""
+def _entries(
+    evidence: Evidence,
+    exact: Mapping[tuple[str, str, str], int],
+    step: str,
+    compare: Callable[[int, int], bool],
+    together: Callable[[Iterable[bool]], bool],
+) -> set[str]:
+    """Return the plan entries whose numbers of pupils, by arm and country, compare with those of a step of the flow."""
     flow = evidence.flow
     if flow.empty:
         return set()
-    last = flow[flow["step"] == "analysed"]
-    counts = {(str(row["arm"]), str(row["country"])): int(as_float(row["n_pupils"])) for row in records(last)}
+    rows = flow[flow["step"] == step]
+    counts = {(str(row["arm"]), str(row["country"])): int(as_float(row["n_pupils"])) for row in records(rows)}
     if len(evidence.countries) == 1:
         counts |= {(arm, ""): n for (arm, _), n in counts.items()}
     of_entry: dict[str, list[bool]] = {}
     for (entry, arm, country), n in exact.items():
         if (country or not has_countries(evidence)) and n:
-            of_entry.setdefault(entry, []).append(counts.get((arm, country)) == n)
-    return {entry for entry, same in of_entry.items() if all(same)}
+            of_entry.setdefault(entry, []).append(compare(counts.get((arm, country), -1), n))
+    return {entry for entry, same in of_entry.items() if together(same)}
 
 
 def _of_row(
@@ -111,6 +122,7 @@ def _of_row(
     exact: Mapping[tuple[str, str, str], int],
     shown: Mapping[tuple[str, str, str], Count],
     of_analysed: set[str],
+    beyond: set[str],
 ) -> Count:
     """Return the number of a row: that of the arms and countries which add up to it."""
     limit = evidence.disclosure_threshold
@@ -127,18 +139,25 @@ def _of_row(
             counts = [shown[key] for key in keys]
             is_hidden = row.plan_entry in of_analysed and any(count.value is None for count in counts)
             count = Count(value=None) if is_hidden else _sum(counts)
-            return count.of(_pupils(keys, row.plan_entry, of_analysed))
+            return count.of(_pupils(keys, row.plan_entry, of_analysed, beyond))
     alone = Pupils(what="rows", name=row.estimate_id)
-    return rounded_count(row.n_pupils, threshold=limit).of(alone)
+    count = rounded_count(row.n_pupils, threshold=limit).of(alone)
+    return _kept_back(count, is_withheld=row.plan_entry in evidence.withheld)
 
 
-def _pupils(keys: Iterable[tuple[str, str, str]], entry: str, of_analysed: set[str]) -> Pupils:
+def _kept_back(count: Count, *, is_withheld: bool) -> Count:
+    """Return a count, or one that is suppressed where it is withheld; one that the flow prints tells nothing new."""
+    return replace(count, value=None, is_rounded=False) if is_withheld and count.is_rounded else count
+
+
+def _pupils(keys: Iterable[tuple[str, str, str]], entry: str, of_analysed: set[str], beyond: set[str]) -> Pupils:
     pairs = list(keys)
     arms = tuple(dict.fromkeys(arm for _, arm, _ in pairs))
     countries = tuple(dict.fromkeys(country for _, _, country in pairs if country))
     if entry in of_analysed:
         return Pupils(what="analysed", arms=arms, countries=countries)
-    return Pupils(what="outcome", name=entry, arms=arms, countries=countries)
+    what: What = "rows" if entry in beyond else "outcome"
+    return Pupils(what=what, name=entry, arms=arms, countries=countries)
 
 
 def _sum(counts: Iterable[Count]) -> Count:

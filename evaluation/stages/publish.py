@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evaluation.population import place_of
+from evaluation.population import values_of_outcomes
 from evaluation.provenance import outputs_hash, stage_folder
-from evaluation.specifications import tables_of
 from evaluation.stages import inputs_of, require
 from evaluation.stages.report import PUBLISHED, ReportFile, documents_of
 from evaluation.trial_log import Event, announced
@@ -15,7 +14,6 @@ from evaluation.trial_log import Event, announced
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from evaluation.protocol import Outcome
     from evaluation.trial import Trial
     from reports.release.gate import Release
     from reports.site import Download, SiteDocument
@@ -99,21 +97,9 @@ def release_of(trial: Trial) -> Release:
         pages={item.stem: (folder / f"{item.stem}.html").read_text(encoding="utf-8") for item in documents},
         languages={item.stem: item.language for item in documents},
         estimates=(folder / PUBLISHED).read_text(encoding="utf-8-sig"),
-        kinds={outcome.name: _values_of(trial, outcome) for outcome in trial.protocol.outcomes},
+        kinds=values_of_outcomes(trial.protocol),
         threshold=trial.protocol.reports.disclosure_threshold,
     )
-
-
-def _values_of(trial: Trial, outcome: Outcome) -> str:
-    """Return what values an outcome has: "binary", "whole" numbers, or others ("")."""
-    if outcome.kind == "binary":
-        return outcome.kind
-    tables = tables_of(trial.protocol)
-    name, _ = place_of(outcome, trial.protocol, tables)
-    if outcome.items or tables[name].field(outcome.field or outcome.name).type != "whole_number":
-        return ""
-    once = set(tables[name].key) <= {"school_id", "pupil_id"}
-    return "whole" if once or outcome.summary != "mean" else ""
 
 
 def _document(trial: Trial, item: ReportFile) -> SiteDocument:

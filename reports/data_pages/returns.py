@@ -12,14 +12,11 @@ from data_schema.messages import translated
 from data_schema.tables import Table
 from reports.blocks import Block, Bullets, Column, Heading, KeyFigure, KeyFigures, Note, Paragraph, Title, inline
 from reports.data_pages.common import Names, data_words
-from reports.disclosure import Count, rounded_share
+from reports.disclosure import Count, rounded_count, rounded_share
 from reports.numbers import DASH
 from reports.selection import records
 from reports.tables.layout import Line, line, table
 from reports.words import Words, message
-
-_PUPILS = 10
-"""Smallest count of pupils that may be printed; the page holds none: it counts schools, rows, files and questions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +35,9 @@ class Returns:
         The reconciliation of intake: a row a file, sheet and table.
     received
         File to the day on which it came.
+    threshold
+        Smallest count of pupils that may be told: rows about pupils are rounded to it, since reports print other
+        numbers of the same pupils.
     only
         Code of the country that the page is for; all countries when empty.
     """
@@ -51,6 +51,7 @@ class Returns:
     questions: pd.DataFrame
     imports: pd.DataFrame
     received: Mapping[str, date]
+    threshold: int
     only: str = ""
 
     def of(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -162,7 +163,7 @@ def _overview(returns: Returns, names: Names) -> Iterator[Block]:
         words.text("Schools whose data are here, rows, and open questions"),
         columns=_overview_columns(words),
         lines=lines,
-        threshold=_PUPILS,
+        threshold=returns.threshold,
         note=[
             words.text(
                 "Filled in: share of the cells that should be filled in and are. A question keeps a whole row out, or "
@@ -190,10 +191,18 @@ def _line_of(returns: Returns, words: Words, head: str, row: Mapping[str, object
     schools = number.count(float(str(row["n_returned"])))
     if _is_schools(returns.tables[str(row["table"])]):
         schools = words.text("{n} of {all}", n=schools, all=number.count(float(str(row["n_schools"]))))
-    counts = [Count(value=int(str(row[name])), unit="rows") for name in ("kept", "asked", "refused")]
+    counts = [_rows(returns, row, name) for name in ("kept", "asked", "refused")]
     filled = number.percent(float(str(row["share_filled"])), digits=0) if row["n_returned"] else DASH
     n_open = number.count(float(str(row["n_open"])))
     return line(head, schools, *counts, filled, n_open, number.date(last) if last else DASH)
+
+
+def _rows(returns: Returns, row: Mapping[str, object], name: str) -> Count:
+    """Return how many rows of a table were kept, asked about or refused; rounded unless they are about schools."""
+    n = int(str(row[name]))
+    if returns.tables[str(row["table"])].about == "school":
+        return Count(value=n, unit="rows")
+    return rounded_count(n, threshold=returns.threshold, unit="rows")
 
 
 def _nothing_yet(returns: Returns, names: Names) -> Iterator[Block]:
@@ -238,7 +247,7 @@ def _schools(returns: Returns, names: Names) -> Iterator[Block]:
             words.text("{country}: share of the cells that each school has filled in", country=names.country(code)),
             columns=_school_columns(names, columns),
             lines=lines,
-            threshold=_PUPILS,
+            threshold=returns.threshold,
             note=[words.text("{dash}: nothing has come yet.", dash=DASH)],
             anchor=f"schools-{code}",
         )
@@ -304,7 +313,7 @@ def _questions(returns: Returns, names: Names) -> Iterator[Block]:
             Column(label=words.text("Rows"), align="right", width=0.7),
         ),
         lines=lines,
-        threshold=_PUPILS,
+        threshold=returns.threshold,
         anchor="questions-table",
     )
 

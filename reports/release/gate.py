@@ -7,7 +7,7 @@ is solved.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from data_schema.errors import DisclosureError
@@ -82,7 +82,7 @@ def check_release(release: Release) -> Solved:
     sets = _sets_of_estimates(found)
     facts = list(dict.fromkeys(fact_of(one, threshold=release.threshold) for one in found.all()))
     means = list(dict.fromkeys(means_of(found.rows, sets, release.kinds)))
-    solved = solve([*facts, *_nobody(found.all())], means, threshold=release.threshold)
+    solved = solve([*facts, *nobody(found.all())], means, threshold=release.threshold)
     if solved.recovered:
         raise DisclosureError(
             "the release",
@@ -131,7 +131,7 @@ def _sets_of_estimates(found: _Found) -> dict[str, Pupils]:
     return {name: one.pupils for name, one in printed.items()}
 
 
-def _nobody(printed: list[Printed]) -> list[Fact]:
+def nobody(printed: Sequence[Printed]) -> list[Fact]:
     """Return what a flow that does not name a reason tells: that nobody of its arm and place was lost for it."""
     places = dict.fromkeys((one.pupils.arms, one.pupils.countries) for one in printed if one.pupils.what == "enrolled")
     lost = {one.pupils for one in printed if one.pupils.what == "lost"}

@@ -68,11 +68,14 @@ class Solved:
         Numbers of pupils that were looked at, printed or not.
     recovered
         Those that can have one value alone, of somebody and of fewer than the threshold.
+    sets
+        The sets that these are, or are the rest of.
     """
 
     n_numbers: int
     n_cells: int
     recovered: tuple[str, ...]
+    sets: tuple[Pupils, ...] = ()
 
 
 def solve(facts: Sequence[Fact], means: Sequence[MeanFact], *, threshold: int) -> Solved:
@@ -87,7 +90,7 @@ def solve(facts: Sequence[Fact], means: Sequence[MeanFact], *, threshold: int) -
 
     Raises
     ------
-    DisclosureError
+    ContradictionError
         When no numbers of pupils could have given what is printed, so that nothing can be said of what it tells.
 
     Examples
@@ -98,10 +101,13 @@ def solve(facts: Sequence[Fact], means: Sequence[MeanFact], *, threshold: int) -
     ('lost: x',)
     """
     model = _model(facts, means)
-    cells = dict(_cells(model))
-    search = _Search(model, cells)
+    found = list(_cells(model))
+    if not found:
+        return Solved(n_numbers=len(facts) + len(means), n_cells=0, recovered=())
+    search = _Search(model, {name: row for name, row, _ in found})
     recovered = tuple(name for name in search.small(threshold) if search.has_one_value(name))
-    return Solved(n_numbers=len(facts) + len(means), n_cells=len(cells), recovered=recovered)
+    sets = tuple(pupils for name, _, pupils in found if name in recovered)
+    return Solved(n_numbers=len(facts) + len(means), n_cells=len(found), recovered=recovered, sets=sets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +195,7 @@ def _whole(model: _Model, name: Pupils, known: set[Pupils]) -> Sum | None:
     return Counter({own: 1}) if own in known else model.at("analysed", "", arm, place)
 
 
-def _cells(model: _Model) -> Iterator[tuple[str, Sum]]:
+def _cells(model: _Model) -> Iterator[tuple[str, Sum, Pupils]]:
     """Yield every number of pupils that nobody may learn where it is small: of one arm and country, and of several."""
     known = {name for row, _, _ in model.rows for name in row}
     kinds = sorted({(name.what, name.name) for name in known if name.what != "rows"})
@@ -198,10 +204,10 @@ def _cells(model: _Model) -> Iterator[tuple[str, Sum]]:
     for what, name in kinds:
         for arms, places in dict.fromkeys([*single, *several, (model.arms, model.places)]):
             pupils = Pupils(what=what, name=name, arms=arms, countries=places)
-            yield _label(pupils, model), model.sum_of(pupils)
+            yield _label(pupils, model), model.sum_of(pupils), pupils
             rest = _rest(model, pupils, known)
             if rest is not None:
-                yield _label(pupils, model, is_rest=True), rest
+                yield _label(pupils, model, is_rest=True), rest, pupils
 
 
 def _rest(model: _Model, pupils: Pupils, known: set[Pupils]) -> Sum | None:
@@ -223,6 +229,10 @@ def _label(pupils: Pupils, model: _Model, *, is_rest: bool = False) -> str:
     places = () if pupils.countries == model.places else pupils.countries
     what = f"{pupils.what}: {pupils.name}" if pupils.name else pupils.what
     return ", ".join([*places, *arms, f"without {what}" if is_rest else what])
+
+
+class ContradictionError(DisclosureError):
+    """Printed numbers that no numbers of pupils could have given."""
 
 
 class _Search:
@@ -287,7 +297,7 @@ class _Search:
             options={"mip_rel_gap": 0.0},
         )
         if found.x is None:
-            raise DisclosureError(
+            raise ContradictionError(
                 "the release",
                 "its numbers of pupils contradict one another, so that nothing can be said of what they tell together.",
                 "Run `crocoos report` again; if this stays, it is an error of the toolkit.",

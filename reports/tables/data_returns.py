@@ -80,7 +80,8 @@ def _pupils(rows: pd.DataFrame, column: str, n: int, evidence: Evidence) -> Pupi
     flow = evidence.flow
     listed = flow[(flow["step"] == "baseline") & flow["country"].isin(countries)] if len(flow) else flow
     if column == "kept" and len(listed) and listed["n_pupils"].sum() == n:
-        return Pupils(what="enrolled", countries=countries)
+        arms = tuple(dict.fromkeys(str(arm) for arm in listed["arm"]))
+        return Pupils(what="enrolled", arms=arms, countries=countries)
     names = [column, *dict.fromkeys(map(str, rows["table"])), *dict.fromkeys(map(str, rows["wave"]))]
     return Pupils(what="rows", name=" ".join(names), countries=countries)
 

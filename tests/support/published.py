@@ -13,6 +13,7 @@ from evaluation.stages.impact import write_table
 from reports import sections
 from reports.documents import Document, write_html, write_pdf
 from reports.evidence import Evidence
+from reports.release.mending import without_recoverable
 from reports.site import Download, Site, SiteDocument, build_site
 from reports.tables.estimates import published_estimates
 from tests.support.protocols import ROOT
@@ -33,11 +34,17 @@ def document_of(evidence: Evidence, template: str, *, only: Collection[str] = ()
     return Document(blocks=tuple(block for blocks in made for block in blocks))
 
 
+def kinds_of(evidence: Evidence) -> dict[str, str]:
+    """Return what values outcomes have: whole numbers all, which tells most."""
+    return {outcome.name: "binary" if outcome.kind == "binary" else "whole" for outcome in evidence.outcomes}
+
+
 def published_site(evidence: Evidence, folder: Path, *, only: Collection[str] = ()) -> Path:
     """Publish what the reports of a trial say: a report of all countries and of each, and the table of estimates.
 
     With some sections only, PDFs are not set, which takes longest: an empty file stands for each.
     """
+    evidence = without_recoverable(evidence, kinds_of(evidence))
     made = folder / "made"
     made.mkdir(parents=True)
     documents = []
