@@ -1,0 +1,132 @@
+"""What leaves a trial that was run from files to site, codebook and returns, read by one who wants a small number."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from functools import partial
+from html import unescape
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evaluation.trial import Trial
+from tests.support.attack import Knowledge, Unknown, number
+from tests.support.tiny import N_PUPILS, N_SCHOOLS, plain_files, rows_of, school_ids, tiny_trial
+
+pytestmark = pytest.mark.slow
+STEP = 10
+ARMS = {"control": "Control schools", "pilot": "Pilot schools"}
+
+
+def _row(at: int, place: int, _pupil: str) -> str:
+    """Give the status of a pupil: of the first four schools one each has no mark."""
+    mark = "" if at < 4 and place == 5 else 2 + (7 * place + 3 * at + (place == at)) % 5 / 2
+    return f"enrolled;{mark}"
+
+
+@pytest.fixture(scope="module")
+def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
+    """Return a trial in which four of 96 pupils have no mark, published, with its codebook and its page of returns."""
+    files = plain_files()
+    for at, school in enumerate(school_ids()):
+        files[f"after/status_{school}.csv"] = rows_of(school, "status;average_mark", partial(_row, at))
+    made = tiny_trial(tmp_path_factory.mktemp("release") / "trial", files=files)
+    made.plan(freeze=True)
+    made.assign()
+    made.collect()
+    made.balance()
+    made.impact()
+    made.report()
+    made.publish()
+    made.codebook()
+    made.returns()
+    return made
+
+
+def truth_of(trial: Trial) -> dict[Unknown, int]:
+    flow = pd.read_csv(trial.paths.results / "flow.csv", keep_default_na=False)
+    of_pupils = flow[flow["step"].isin(["outcome_missing", "analysed"])]
+    kinds = of_pupils["reason"].where(of_pupils["reason"] != "", "analysed")
+    rows = zip(of_pupils["arm"], kinds, of_pupils["n_pupils"], strict=True)
+    return {("SI", str(arm), str(kind)): int(n) for arm, kind, n in rows}
+
+
+def test_no_small_number_of_pupils_follows_from_site_codebook_and_returns(trial: Trial) -> None:
+    truth = truth_of(trial)
+    for arm in ARMS:
+        truth.setdefault(("SI", arm, "no answer"), 0)
+    secret = [key for key, n in truth.items() if 0 < n < STEP]
+    assert sum(truth.values()) == N_SCHOOLS * N_PUPILS
+    assert secret
+    known = Knowledge()
+    read_flow(trial, known)
+    read_table_of_estimates(trial, known)
+    read_codebook(trial, known)
+    read_returns(trial, known)
+    assert len(known.rows) >= 10
+    assert known.recovered(truth, secret) == []
+
+
+def read_flow(trial: Trial, known: Knowledge) -> None:
+    html = (trial.paths.site / "documents" / "experimental_report.en.html").read_text(encoding="utf-8")
+    (text,) = [unescape(alt) for alt in re.findall(r'alt="([^"]*)"', html) if "Enrolled at baseline" in alt]
+    columns = re.split("|".join(rf"(?<=\. ){label}: Randomised" for label in ARMS.values()), text)[1:]
+    for arm, column in zip(ARMS, columns, strict=True):
+        steps = {"Enrolled at baseline": ("no answer", "analysed"), "Analysed (primary outcome)": ("analysed",)}
+        for head, kinds in (steps | {"No answer": ("no answer",)}).items():
+            found = re.search(rf"{re.escape(head)}: (?:[\d,]+ schools?, )?([\d,]+|c) pupils?", column)
+            sums = Counter(("SI", arm, kind) for kind in kinds)
+            if found is not None and found[1] != "c":
+                known.tell(sums, number(found[1]), number(found[1]))
+            elif found is not None:
+                known.tell(sums, 1, np.inf)
+
+
+def read_table_of_estimates(trial: Trial, known: Knowledge) -> None:
+    rows = pd.read_csv(trial.paths.site / "downloads" / "estimates.csv", dtype=str, keep_default_na=False)
+    for row in rows[(rows["quantity"] == "mean") & (rows["n_pupils"] != "")].to_dict("records"):
+        slack = STEP / 2 if row["n_pupils_rounded"] == "yes" else 0
+        known.tell({("SI", row["arm"], "analysed"): 1}, int(row["n_pupils"]) - slack, int(row["n_pupils"]) + slack)
+
+
+def read_codebook(trial: Trial, known: Knowledge) -> None:
+    """Read how many pupils have a mark, and how many have none; mean and deviation are of whole halves of marks."""
+    rows = pd.read_csv(trial.paths.root / "output" / "codebook" / "codebook.csv", dtype=str, keep_default_na=False)
+    (row,) = rows[(rows["table"] == "status") & (rows["field"] == "average_mark") & (rows["answer"] == "")].to_dict(
+        "records"
+    )
+    for column, kind in (("n", "analysed"), ("n_missing", "no answer")):
+        everyone = Counter(("SI", arm, kind) for arm in ARMS)
+        if row[column]:
+            slack = int(row["rounded_to"]) / 2 if int(row[column]) else 0
+            known.tell(everyone, int(row[column]) - slack, int(row[column]) + slack)
+        else:
+            known.tell(everyone, 1, np.inf)
+    assert len(row["mean"].partition(".")[2]) <= 2
+
+
+def read_returns(trial: Trial, known: Knowledge) -> None:
+    html = (trial.paths.root / "output" / "returns" / "returns.en.html").read_text(encoding="utf-8")
+    for line in re.findall(r"<tr[^>]*>(?:(?!</tr>).)*≈(?:(?!</tr>).)*</tr>", html, re.DOTALL):
+        cells = [re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", line)]
+        kept = number(next(cell for cell in cells if cell.startswith("≈")))
+        everyone = Counter(("SI", arm, kind) for arm in ARMS for kind in ("no answer", "analysed"))
+        known.tell(everyone, kept - STEP / 2, kept + STEP / 2)
+
+
+def test_every_number_of_pupils_in_the_site_says_whom_it_counts(trial: Trial) -> None:
+    html = (trial.paths.site / "documents" / "experimental_report.en.html").read_text(encoding="utf-8")
+    table = html[html.index('id="estimates"') :]
+    lines = re.findall(r"<tr class=\"body\".*?</tr>", table, re.DOTALL)
+    assert len(lines) > 5
+    assert all("data-pupils=" in line for line in lines)
+    assert 'data-pupils-drawn="enrolled' in html
+
+
+def test_the_command_says_how_many_numbers_were_solved_for(trial: Trial) -> None:
+    made = trial.publish()
+    assert made.n_numbers > 8
+    assert made.n_cells > 8
+    assert set(made.to_dict()) == {"folder", "start", "n_numbers", "n_cells"}
