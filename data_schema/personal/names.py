@@ -137,12 +137,14 @@ def has_possible_name(text: str, ordinary: OrdinaryWords, *, is_title: bool = Fa
     enough = all if is_title else any
     for run in _RUN.findall(_with_humps_apart(text)):
         words = _WORDS.findall(run)
+        have_capitals = [all(pair) for pair in pairwise(map(_is_capitalised, words))]
+        if not any(have_capitals):
+            continue
         unknown = [word not in ordinary for word in words]
         for at, pair in enumerate(pairwise(words)):
             if ordinary.holds_pair(*pair):
                 unknown[at] = unknown[at + 1] = False
-        pairs = zip(pairwise(map(_is_capitalised, words)), pairwise(unknown), strict=True)
-        if any(all(have_capitals) and enough(are_unknown) for have_capitals, are_unknown in pairs):
+        if any(has and enough(own) for has, own in zip(have_capitals, pairwise(unknown), strict=True)):
             return True
     return False
 

@@ -46,7 +46,8 @@ _MODULES = {
 }
 """Country to the modules of stdnum that check the identifiers of its people; the JMBG is checked as the EMŠO is."""
 
-COUNTRIES = frozenset((*_MODULES, "HU"))
+_WITH_LETTERS = frozenset(("ES", "FI", "FR", "IE", "IT", "PT"))
+"""Countries whose identifiers have letters in them."""
 
 
 def is_national(text: str, countries: Collection[str]) -> bool:
@@ -64,7 +65,9 @@ def is_national(text: str, countries: Collection[str]) -> bool:
     >>> is_national("0101006500006", ["RS"]), is_national("0101006500007", ["RS"]), is_national("111111110", ["HU"])
     (True, False, True)
     """
-    return any(check(text) for country in countries for check in _checks(country))
+    has_letters = any(map(str.isalpha, text))
+    where = [country for country in countries if country in _WITH_LETTERS or not has_letters]
+    return any(check(text) for country in where for check in _checks(country))
 
 
 @lru_cache(maxsize=64)

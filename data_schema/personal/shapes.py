@@ -18,6 +18,7 @@ _FEWEST_DIGITS = 4
 _E_MAIL = re.compile(r"[\w.+%'-]+@[\w.-]*[^\W\d_][\w.-]*")
 _DIVIDER = r"\s?[-./ _]\s?"
 _YEAR = r"(?P<year>(?:19|20)\d\d)"
+_ANY_YEAR = re.compile("(?:19|20)[0-9][0-9]")
 _DATES = (
     re.compile(rf"(?<!\d){_YEAR}{_DIVIDER}(?P<one>\d{{1,2}}){_DIVIDER}(?P<two>\d{{1,2}})(?!\d)"),
     re.compile(rf"(?<!\d)(?P<one>\d{{1,2}}){_DIVIDER}(?P<two>\d{{1,2}}){_DIVIDER}{_YEAR}(?!\d)"),
@@ -37,6 +38,7 @@ _NATIONAL = re.compile(r"(?<![^\W_])[A-Za-z]{0,6}\d(?:[ .+/-]?[\dA-Za-z]){6,18}(
 _LONG_NUMBER = re.compile(r"(?<!\d)(?<!\d[.,])\d{9,}(?!\d)(?![.,]\d)")
 _STAMP = re.compile(r"20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:\d{4}|\d{6}|\d{9})?")
 _OLDEST, _OLDEST_AT_SCHOOL = 1900, 45
+_YEARS_OF_TRIAL = 10
 _LONGEST = 4_000
 
 
@@ -99,7 +101,8 @@ class Shapes:
         """Yield what a text holds: its kind, and where it begins and ends; the parts may overlap."""
         if len(text) > _LONGEST or text in self.harmless or not _may_hold(text):
             return
-        yield from ((Kind.E_MAIL, *one.span()) for one in _E_MAIL.finditer(text))
+        if "@" in text:
+            yield from ((Kind.E_MAIL, *one.span()) for one in _E_MAIL.finditer(text))
         yield from ((Kind.BIRTH, *span) for span in self._births(text))
         for pattern, kind, fits in (
             (_NATIONAL, Kind.NATIONAL, self._is_national),
@@ -115,14 +118,20 @@ class Shapes:
         return any(True for _ in self._births(text))
 
     def _births(self, text: str) -> Iterator[tuple[int, int]]:
-        for pattern in _DATES:
+        for pattern in _DATES if _ANY_YEAR.search(text) else ():
             for one in pattern.finditer(text):
                 if self._may_be_birth(one, int(one["year"])):
                     yield one.span()
-        for pattern in (_SHORT_DATE, _SHORT_BACKWARDS):
-            short = pattern.fullmatch(text.strip())
-            if short and self._may_be_birth(short, self._century(int(short["year"]))):
-                yield 0, len(text)
+        if self._is_short_birth(text.strip()):
+            yield 0, len(text)
+
+    def _is_short_birth(self, text: str) -> bool:
+        """Whether a date with a year of two digits may be one of birth: not where its last part is a year of now."""
+        last = _SHORT_DATE.fullmatch(text)
+        if last and 0 <= 2000 + int(last["year"]) - self.born_until.year <= _YEARS_OF_TRIAL:
+            return False
+        found = (last, _SHORT_BACKWARDS.fullmatch(text))
+        return any(one is not None and self._may_be_birth(one, self._century(int(one["year"]))) for one in found)
 
     def _century(self, year: int) -> int:
         """Return a year of two digits in full; 0 where nobody at a school is born then."""
