@@ -19,6 +19,9 @@ Place = tuple[str, str, int, str]
 _OTHERS = 3
 """A name that is written for so many persons, or in so many schools, is no person's."""
 
+_LONG = 10**8
+"""The least whole number of nine digits."""
+
 _IN_COLUMN = {
     True: "What may be names of persons stands in {n} of the {all} cells of the column {column}; its values are left "
     "out.",
@@ -53,6 +56,8 @@ def opened_columns(made: Draft, gate: Gate, *, confirmed: Collection[Place]) -> 
     for name, column in made.columns.items():
         if is_open(column.field):
             opening.look_through(name)
+        elif made.table.about == "pupil" and column.field.type in ("number", "whole_number"):
+            opening.look_for_long_numbers(name)
     return opening.columns, opening.findings
 
 
@@ -117,6 +122,17 @@ class _Opening:
                 cells = cells[[self._place(at, name) not in self._confirmed for at in cells.tolist()]]
             if len(cells):
                 self.columns[name] = self.columns[name].emptied(cells, asked(*told_of(kind)))
+
+    def look_for_long_numbers(self, name: str) -> None:
+        """Take out numbers that no count and no measure of a pupil has: identifiers, telephone numbers."""
+        column = self.columns[name]
+        codes = [
+            code for code, value in enumerate(column.meanings) if isinstance(value, int | float) and abs(value) >= _LONG
+        ]
+        cells = column.where(codes)
+        cells = cells[[self._place(at, name) not in self._confirmed for at in cells.tolist()]] if codes else cells
+        if len(cells):
+            self.columns[name] = column.emptied(cells, asked(*told_of(Kind.LONG_NUMBER)))
 
     def _n_owners(self, cells: np.ndarray) -> int:
         """Return how many pupils, or schools where it is about none, have what stands in some cells."""

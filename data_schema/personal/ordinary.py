@@ -14,6 +14,19 @@ from data_schema.words import MONTH_WORDS, plain
 WORD = re.compile(r"[^\W\d_]+")
 
 
+_OF_FILES = (
+    "adatok adatszolgáltatás anketa autumn class copy data excel export felmérés final form forms félév "
+    "gimnazija gimnázium google grammar head high image izveštaj javított jelentés jesen kollégium konačno "
+    "kopija kérdőív középiskola list lista mapa másolat new nova novi novo névsor osnovna osztályfőnök "
+    "osztálynévsor podaci podatki poklicna polletje polugodište pomlad popis poročilo preglednica primary "
+    "proleće questionnaire razredni razrednik report saint scan school secondary semester seznam sošolci spisak "
+    "spring srednja starešina stručna summer survey sv sveta sveti szakgimnázium tabela tablica tanév tavasz "
+    "tavaszi teacher technikum term táblázat update upitnik version vocational vprašalnik végleges whatsapp "
+    "winter zima általános új ősz őszi škola školska šola"
+)
+"""Words of names of files, sheets and schools, which have capitals there."""
+
+
 class OrdinaryWords:
     """Knows words that say nothing about a person.
 
@@ -63,7 +76,7 @@ def _of_languages() -> frozenset[str]:
     """Return the words of all that intake says, in all its languages."""
     folder = resources.files("data_schema") / "locales"
     texts = [path.read_text(encoding="utf-8") for path in folder.iterdir() if path.name.endswith(".po")]
-    return frozenset(words_of(" ".join(texts))) | MONTH_WORDS
+    return frozenset(words_of(" ".join((*texts, _OF_FILES)))) | MONTH_WORDS
 
 
 def words_in_tables(tables: Mapping[str, Table]) -> Iterable[str]:

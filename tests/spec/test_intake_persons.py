@@ -29,6 +29,7 @@ REMARKS = Table(
         Field("pupil_id", "identifier", required=True),
         Field("remark", "text"),
         Field("room", "identifier"),
+        Field("hours", "number"),
     ),
     key=("school_id", "pupil_id"),
     by_wave=True,
@@ -248,6 +249,35 @@ def test_ordinary_text_is_taken_in_without_a_question(text: str) -> None:
     intake = taken_in(LIST | {"baseline/HU/remarks_1.csv": remarks(text)}, names=["Kossuth Lajos Gimnázium"])
     assert intake.frames["remarks"]["remark"].tolist() == [text]
     assert questions(intake) == []
+
+
+@pytest.mark.parametrize("number", ["0101006500006", "381641234567", "70031204001", "111111110"])
+def test_a_number_of_nine_digits_is_no_count_of_a_pupil(number: str) -> None:
+    content = f"school_id;pupil_id;hours\n031204;70031204000;{number}\n031204;70031204001;12\n".encode()
+    intake = taken_in(LIST | {"baseline/HU/remarks_1.csv": content})
+    assert intake.frames["remarks"]["hours"].tolist()[1] == 12
+    assert intake.frames["remarks"]["hours"].isna().tolist() == [True, False]
+    assert len(questions(intake)) == 1
+    assert number.lstrip("0") not in everything(intake)
+
+
+LABELS = (
+    "Tanulók_Névsor_2027", "Podaci o učenicima OŠ Vuk Karadžić", "Gimnazija Novi Sad", "Pupil List Baseline",
+    "Felmérés Tavasz", "Status Update Final", "Copy of Pupil List", "Kossuth Lajos Gimnázium - tanulók", "Munka1",
+    "Spisak Učenika", "Új Mappa", "Adatszolgáltatás Őszi Félév", "KRÉTA Export", "Average Mark", "Datum Rojstva",
+    "Upitnik Jesen 2027", "Razredni Starešina", "Sv. Sava", "pupil_031204 (1)", "export_20271005123000",
+    "2027-10-05 12-30-45", "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_an_ordinary_name_of_a_file_or_sheet_is_told_as_it_is(label: str) -> None:
+    schools = ["Kossuth Lajos Gimnázium", "OŠ Vuk Karadžić"]
+    file = f"baseline/HU/pupil_{label}.xlsx"
+    rows = [line.split(";") for line in pupils().decode("utf-8-sig").splitlines()]
+    intake = taken_in({file: workbook({label[:30]: rows})}, names=schools)
+    assert intake.called == {}
+    assert set(intake.frames["pupil"]["source_sheet"]) == {label[:30]}
 
 
 def test_what_is_written_for_many_pupils_is_no_name_of_one() -> None:
