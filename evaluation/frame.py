@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError
 from data_schema.findings import Finding, Findings
-from evaluation.frame_persons import without_persons
+from evaluation.frame_persons import gate_of_trial, without_persons
 from evaluation.specifications import design_of, tables_of
 
 if TYPE_CHECKING:
@@ -98,14 +98,18 @@ def _read(path: Path, protocol: Protocol) -> tuple[pd.DataFrame, Findings]:
 def _looked_at(path: Path, protocol: Protocol) -> tuple[pd.DataFrame, Findings, Findings]:
     """Return the frame with the rows of the file, what must be corrected, and what is odd beside that."""
     from data_schema.frames import ROW, read_school_rows
+    from data_schema.personal.leaving import without_persons_in
 
     table, used = tables_of(protocol)["school"], used_columns(protocol)
     frame, found = read_school_rows(path, table, numbers=_numbers(protocol))
-    frame, of_persons = without_persons(frame, protocol, needed={*table.names, *used, ROW}, file=path.name)
+    gate = gate_of_trial(protocol, frame)
+    frame, of_persons = without_persons(frame, gate, needed={*table.names, *used, ROW}, file=path.name)
     bad = Findings(one for one in found if one.severity == "refused" or _is_asked(one, used))
     said = [_with_codes(one, table.field(one.column)) if one.column in table.names else one for one in bad]
     strange = _strange_countries(frame, protocol, file=path.name)
-    return frame, Findings([*said, *strange]), Findings([*(one for one in found if one not in bad), *of_persons])
+    wrong = Findings(without_persons_in(one, gate) for one in (*said, *strange))
+    odd = (without_persons_in(one, gate) for one in found if one not in bad)
+    return frame, wrong, Findings([*odd, *of_persons])
 
 
 def _is_asked(found: Finding, used: frozenset[str]) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.clean import shown
 from data_schema.findings import Finding
+from data_schema.personal.names import has_possible_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +20,7 @@ _SHARE, _FEWEST = 0.6, 4
 
 
 def without_persons(
-    frame: pd.DataFrame, protocol: Protocol, *, needed: Collection[str], file: str
+    frame: pd.DataFrame, gate: Gate, *, needed: Collection[str], file: str
 ) -> tuple[pd.DataFrame, list[Finding]]:
     """Return the frame without columns that nothing reads and that say something of persons, and what is said of them.
 
@@ -27,14 +28,13 @@ def without_persons(
     ----------
     frame
         One row a school.
-    protocol
-        The trial's protocol.
+    gate
+        Of the trial.
     needed
         Columns of the table of schools, and those that the trial reads: they stay.
     file
         What findings call the frame's file.
     """
-    gate = gate_of_trial(protocol, frame)
     further = [name for name in frame.columns if name not in needed]
     said = [name for name in further if _is_of_persons(str(name), frame[name], gate)]
     findings = [
@@ -93,8 +93,6 @@ def texts_of(frame: pd.DataFrame, protocol: Protocol) -> Iterator[str]:
 
 def _are_of_persons(texts: Collection[str], gate: Gate) -> bool:
     """Whether texts hold an address, a number or a date of birth, or most of them are written as names are."""
-    from data_schema.personal.names import has_possible_name
-
     if any(gate.shapes.kind_of(text) is not None for text in texts):
         return True
     named = sum(has_possible_name(text, gate.ordinary) for text in texts)

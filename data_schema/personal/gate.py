@@ -9,6 +9,7 @@ from datetime import date
 from data_schema.personal.kinds import Kind
 from data_schema.personal.names import (
     KnownPersons,
+    are_unknown_words,
     capitals_within,
     has_possible_name,
     is_possible_name,
@@ -107,7 +108,8 @@ class Gate:
             return True
         if self.shapes.kind_of(value) is not None:
             return True
-        return has_possible_name(value, self.ordinary) or is_possible_name(value, self.ordinary)
+        looks = (has_possible_name, is_possible_name, are_unknown_words)
+        return any(looks_so(value, self.ordinary) for looks_so in looks)
 
     def _looked_at(self, text: str) -> Kind | None:
         shape = self.shapes.kind_of(text)

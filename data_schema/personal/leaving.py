@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 _SHEETS = (("file", "sheet"), ("source_file", "source_sheet"), ("first_file", "first_sheet"))
 
 
+def without_persons_in(found: Finding, gate: Gate) -> Finding:
+    """Return a finding about a file of the trial's own people, such as its frame, without what may be of a person."""
+    problem, value = gate.passed(found.problem), found.value
+    if value and gate.kind_of_label(value) is not None:
+        problem, value = problem.replace(repr(value), "What stands here"), ""
+    return replace(found, problem=problem, value=value, remedy=gate.passed(found.remedy))
+
+
 def let_out(intake: Intake, *, gate: Gate, stand_ins: StandIns, tables: Mapping[str, Table]) -> Intake:
     """Return what intake found without names, numbers and dates of persons, wherever they stood.
 

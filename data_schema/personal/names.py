@@ -21,6 +21,9 @@ _ONE_WORD = re.compile(r"[\W\d_]*([^\W\d_]{2,})[\W\d_]*")
 _SHORTEST_IDENTIFIER = 5
 """Shorter ones are ordinary numbers as well, and say nothing away from their school."""
 _MOST_WORDS, _LONGEST_NAME = 12, 6
+_SHORTEST_IN_CAPITALS = 4
+"""Shorter words in capitals are abbreviations."""
+
 _N_LOOKED_FOR = 20
 """So many words are looked for in the text of all names before a list of its words is made."""
 
@@ -134,18 +137,20 @@ def has_possible_name(text: str, ordinary: OrdinaryWords, *, is_title: bool = Fa
     >>> [has_possible_name(text, schools) for text in ("Nagy Bence", "NagyBence1", "Kossuth Lajos", "nagy bence")]
     [True, True, False, False]
     """
-    enough = all if is_title else any
     for run in _RUN.findall(_with_humps_apart(text)):
         words = _WORDS.findall(run)
-        have_capitals = [all(pair) for pair in pairwise(map(_is_capitalised, words))]
-        if not any(have_capitals):
+        looks = [_capitals_of(word) for word in words]
+        if not any(all(pair) for pair in pairwise(looks)):
             continue
         unknown = [word not in ordinary for word in words]
         for at, pair in enumerate(pairwise(words)):
             if ordinary.holds_pair(*pair):
                 unknown[at] = unknown[at + 1] = False
-        if any(has and enough(own) for has, own in zip(have_capitals, pairwise(unknown), strict=True)):
-            return True
+        for look, own in zip(pairwise(looks), pairwise(unknown), strict=True):
+            # Titles, and words in capitals throughout, are written so whatever they mean.
+            enough = all if is_title or "whole" in look else any
+            if all(look) and enough(own):
+                return True
     return False
 
 
@@ -187,6 +192,25 @@ def capitals_within(text: str, ordinary: OrdinaryWords) -> bool:
 def _with_humps_apart(text: str) -> str:
     """Divide words that are written as one: "NagyBence", as in names of files."""
     return _HUMP.sub(lambda at: " " if text[at.start() - 1].islower() and text[at.start()].isupper() else "", text)
+
+
+def are_unknown_words(text: str, ordinary: OrdinaryWords) -> bool:
+    """Whether a text is two to five words of which none is ordinary, however they are written.
+
+    Examples
+    --------
+    >>> [are_unknown_words(text, OrdinaryWords()) for text in ("nagyvári bence", "left school", "bence")]
+    [True, False, False]
+    """
+    words = _WORD.findall(text)
+    return 2 <= len(words) <= 5 and not any(word in ordinary for word in words)
+
+
+def _capitals_of(word: str) -> str:
+    """Return how a word is written: with a capital at its beginning, in capitals as a whole, or "" otherwise."""
+    if _is_capitalised(word):
+        return "first"
+    return "whole" if word.isupper() and len(word) >= _SHORTEST_IN_CAPITALS else ""
 
 
 def _is_capitalised(word: str) -> bool:

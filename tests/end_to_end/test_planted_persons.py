@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 
 import openpyxl
 import pytest
@@ -30,7 +31,7 @@ from tests.support.marks import (
     marked_frame,
     places_of,
 )
-from tests.support.tiny import N_PUPILS, pupil_ids, school_ids, tiny_trial
+from tests.support.tiny import N_PUPILS, frame_text, pupil_ids, school_ids, tiny_trial
 
 OWN = ("schools.csv", "inbox", "private")
 """What people wrote themselves, and where persons belong."""
@@ -164,6 +165,18 @@ def test_what_is_typed_is_not_repeated_by_an_error(told: tuple[Trial, list[str]]
     trial, _ = told
     commands = (["withdraw", f"{UNLISTED}.csv"], ["withdraw", f"{UNLISTED}.csv", "--restore"])
     assert _found(trial, [_said([*one, "--reason", "a slip"], trial, fails=True) for one in commands]) == []
+
+
+@pytest.mark.parametrize("column", ["school_id", "country", "type", "size", "consent"])
+@pytest.mark.parametrize("person", [UNLISTED, PHONE, E_MAIL, NATIONAL, BORN[0]])
+def test_no_error_about_the_frame_repeats_a_person(tmp_path: Path, person: str, column: str) -> None:
+    head, first, *others = frame_text().splitlines()
+    cells = dict(zip(head.split(","), first.split(","), strict=True)) | {column: person}
+    frame = "\n".join([f"{head},consent", *(f"{row},yes" for row in others), ""])
+    row = ",".join(cells.get(name, "yes") for name in f"{head},consent".split(","))
+    trial = tiny_trial(tmp_path / "trial", frame=f"{frame}{row}\n", files={})
+    answer = CliRunner().invoke(crocoos, ["plan", str(trial.paths.root)])
+    assert _found(trial, [answer.output + str(answer.exception)]) == []
 
 
 @pytest.mark.slow

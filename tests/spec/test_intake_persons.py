@@ -201,6 +201,7 @@ PERSONAL = {
     "a listed name": (f"{NAMES[1]} was ill", "The name of a pupil"),
     "one word of a listed name": (f"{FIRST[2]} was ill", "What may be the name of a person"),
     "an unlisted name": ("mother is Vexina Qorlund, nurse", "What may be the name of a person"),
+    "an unlisted name in capitals": ("VEXINA QORLUND", "What may be the name of a person"),
     "an unlisted name in Cyrillic": ("мајка Вексина Корлунд", "What may be the name of a person"),
     "an e-mail address": ("vexina@qorlund.hu", "An e-mail address"),
     "a Hungarian telephone number": ("call 06 30 987 6543", "What may be a telephone number"),
@@ -259,6 +260,15 @@ def test_a_number_of_nine_digits_is_no_count_of_a_pupil(number: str) -> None:
     assert intake.frames["remarks"]["hours"].isna().tolist() == [True, False]
     assert len(questions(intake)) == 1
     assert number.lstrip("0") not in everything(intake)
+
+
+@pytest.mark.parametrize("column", ["status", "average_mark", "destination_confirmed", "status_date"])
+@pytest.mark.parametrize("name", ["vexina qorlund", "VEXINA QORLUND", "Vexina Qorlund", "Qorlund"])
+def test_an_unlisted_name_in_a_field_of_a_table_without_names_is_not_shown(name: str, column: str) -> None:
+    content = f"school_id;pupil_id;{column}\n031204;70031204000;{name}\n".encode()
+    intake = taken_in(LIST | {"baseline/HU/status_1.csv": content})
+    assert questions(intake)
+    assert name not in everything(intake)
 
 
 LABELS = (
