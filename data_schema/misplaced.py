@@ -121,8 +121,8 @@ def copies(who: np.ndarray, said: np.ndarray, group: np.ndarray, apart: np.ndarr
     -------
     list of Copy
         Each group of which nine in ten records, five at least, say the same of the same as one other group, when that
-        would happen by chance less often than once in a million such groups: records of which everybody's say the same
-        prove nothing.
+        would happen by chance less often than once in a million such inboxes: records of which everybody's say the
+        same prove nothing, nor do those that say what the one before them says, as in a list sorted by its answers.
     """
     import pandas as pd
 
@@ -136,34 +136,46 @@ def copies(who: np.ndarray, said: np.ndarray, group: np.ndarray, apart: np.ndarr
     at_place: dict[int, list[int]] = defaultdict(list)
     for number, position in zip(both[doubled].tolist(), meant[doubled].tolist(), strict=True):
         at_place[number].append(position)
-    like, common = _pairs(at_place, group, apart, rank)
+    like = _pairs(at_place, group, apart, rank)
     sizes = Counter(group[meant].tolist())
+    told = {one: frozenset(both[group[meant] == one].tolist()) for one in {one for pair in like for one in pair}}
     chances = {one: _chance(said[meant][group[meant] == one]) for one in {later for later, _ in like}}
+    telling = _telling(said, group, meant)
     found: dict[int, Copy] = {}
     for (later, source), positions in sorted(like.items()):
-        n_told = sizes[later] - common[later]
-        is_copied = len(positions) >= max(_LEAST_COPIED, _SHARE_COPIED * n_told)
-        if is_copied and chances[later] ** len(positions) * len(sizes) < _BY_CHANCE and later not in found:
+        # What many groups say alike is left out of the pairs; a copy says that, too, as its source does.
+        n_alike = len(told[later] & told[source])
+        is_copied = len(positions) >= _LEAST_COPIED and n_alike >= _SHARE_COPIED * sizes[later]
+        n_telling = int(telling[positions].sum())
+        is_chance = chances[later] ** n_telling * len(sizes) ** 2 >= _BY_CHANCE
+        if is_copied and not is_chance and later not in found:
             found[later] = Copy(group=later, source=source, positions=tuple(positions), n_records=sizes[later])
     return list(found.values())
 
 
 def _pairs(
     at_place: Mapping[int, Sequence[int]], group: np.ndarray, apart: np.ndarray, rank: Sequence[int]
-) -> tuple[dict[tuple[int, int], list[int]], Counter[int]]:
-    """Return, by group and the earlier one that it is like, the records that are; and how many are like too many."""
+) -> dict[tuple[int, int], list[int]]:
+    """Return, by group and the earlier one that it is like, the records that are, but for those like too many."""
     like: dict[tuple[int, int], list[int]] = defaultdict(list)
-    common: Counter[int] = Counter()
     for positions in at_place.values():
         groups = {int(group[position]): position for position in positions}
         if len(groups) > _N_ELSEWHERE:
-            common.update(groups)
             continue
         for later, position in groups.items():
             for source in groups:
                 if apart[source] != apart[later] and (rank[source], source) < (rank[later], later):
                     like[later, source].append(position)
-    return like, common
+    return like
+
+
+def _telling(said: np.ndarray, group: np.ndarray, meant: np.ndarray) -> np.ndarray:
+    """Return which records say something else than the record before them in their group; shape (n,)."""
+    telling = np.zeros(len(said), dtype=bool)
+    in_order = meant[np.argsort(group[meant], kind="stable")]
+    is_first = np.r_[True, group[in_order][1:] != group[in_order][:-1]]
+    telling[in_order] = is_first | np.r_[True, said[in_order][1:] != said[in_order][:-1]]
+    return telling
 
 
 def _chance(said: np.ndarray) -> float:
