@@ -16,13 +16,14 @@ from data_schema.personal.stand_ins import is_stand_in, stand_in_of_sheet
 from data_schema.queries import Answer
 from data_schema.readers import Cell
 from data_schema.tables import Table
+from data_schema.vocabulary import spoken
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ANSWER_COLUMNS = ("file", "sheet", "row", "column", "was", "became", "status", "answered_in", "answered_row")
 _YES, _NO = (frozenset(code.words) - {"1", "0"} for code in YES_NO)
-_UNKNOWN = frozenset({"-", "–", "—", "na", "n/a", "?", "unknown", "not known", "nem tudjuk", "ne znamo", "не знамо"})
+_UNKNOWN = frozenset({"-", "–", "—", "na", "n/a", "?", "unknown", "not known", *map(folded, spoken("unknown"))})
 _NOT_RECORDED = (
     "not recorded", "not collected", "we do not record", "we don't record", "we do not collect", "we don't collect",
     "nem rögzítjük", "nem gyűjtjük", "nem vezetjük", "ni zabeleženo", "ne beležimo", "ne zbiramo", "nije zabeleženo",

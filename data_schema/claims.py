@@ -102,7 +102,7 @@ class Claims:
     needed: Mapping[tuple[str, str], Collection[str]] = field(default_factory=lambda: MappingProxyType({}))
     findings: list[Finding] = field(default_factory=list)
     tallies: list[Tally] = field(default_factory=list)
-    _as_sent: dict[tuple[str, str], tuple[Table, dict[str, str]]] = field(init=False, default_factory=dict)
+    _as_sent: dict[tuple[str, str, str], tuple[Table, dict[str, str]]] = field(init=False, default_factory=dict)
     digests: dict[str, str] = field(init=False, default_factory=dict)
     sheets: dict[str, tuple[str, ...]] = field(init=False, default_factory=dict)
     forms: set[str] = field(init=False, default_factory=set)
@@ -115,26 +115,32 @@ class Claims:
 
     def laid_out(self, claim: Claim) -> Layout:
         """Find the table of a claim in its sheet."""
-        table, headers = self.as_sent(claim.rule)
+        country = self._writing(claim.country)
+        table, headers = self.as_sent(claim.rule, country=country)
         if claim.form is not None:
             return lay_out_form(claim.sheet, table, claim.form)
         needed = self.needed.get((claim.rule.table, claim.rule.wave), ())
-        return lay_out(claim.sheet, table, headers=headers, needed=needed, units=claim.rule.units)
+        return lay_out(claim.sheet, table, headers=headers, needed=needed, units=claim.rule.units, country=country)
 
     def number_of(self, sheet: Sheet) -> int:
         """Return the number of a sheet in its workbook, from 1."""
         return self.sheets[sheet.file].index(sheet.sheet) + 1
 
-    def as_sent(self, rule: InboxRule) -> tuple[Table, dict[str, str]]:
-        """Return the table as files of a rule's wave have it, and the field that each header means."""
-        key = (rule.table, rule.wave)
+    def as_sent(self, rule: InboxRule, *, country: str = "") -> tuple[Table, dict[str, str]]:
+        """Return the table as a country's files of a rule's wave have it, and the field that each header means."""
+        key = (rule.table, rule.wave, country)
         if key not in self._as_sent:
-            table = self.tables[rule.table].in_wave(rule.wave)
+            table = self.tables[rule.table].in_wave(rule.wave).in_country(country)
             self._as_sent[key] = (table, headers_of(table))
         return self._as_sent[key]
 
-    def _looks_like(self, sheet: Sheet, rule: InboxRule) -> bool:
-        table, headers = self.as_sent(rule)
+    def _writing(self, country: str) -> str:
+        """Return the country whose words a file has: the one that its path names, or the trial's only one."""
+        countries = set(self.schools.values())
+        return country or (next(iter(countries)) if len(countries) == 1 else "")
+
+    def _looks_like(self, sheet: Sheet, rule: InboxRule, country: str) -> bool:
+        table, headers = self.as_sent(rule, country=self._writing(country))
         return looks_like(sheet, table, headers=headers)
 
     def of(self, file: str, source: Path | bytes) -> Iterator[Claim]:
@@ -260,18 +266,18 @@ class Claims:
                 Tally(file=file, sheet=rule.sheet, table=rule.table, wave=rule.wave, country=country) for rule in rules
             ]
             return
-        claimed = self._dealt(rules, reading)
+        claimed = self._dealt(rules, reading, country=country)
         for sheet in reading.sheets:
             rule = claimed.get(sheet.sheet)
             if rule is not None:
                 yield Claim(sheet=sheet, rule=rule, country=country, sha256=digest)
 
-    def _dealt(self, rules: Sequence[InboxRule], reading: Reading) -> dict[str, InboxRule]:
+    def _dealt(self, rules: Sequence[InboxRule], reading: Reading, *, country: str) -> dict[str, InboxRule]:
         """Deal the sheets of a file to the rules; a sheet that two rules claim goes to none."""
         claims: dict[str, list[InboxRule]] = {}
         absent = []
         for rule in rules:
-            found = self._sheets_of(rule, reading.sheets, rules)
+            found = self._sheets_of(rule, reading.sheets, rules, country=country)
             absent += [] if found else [rule]
             for sheet in found:
                 claims.setdefault(sheet.sheet, []).append(rule)
@@ -288,10 +294,12 @@ class Claims:
                 self.findings.append(about(sheet.file, problem, remedy, sheet=sheet.sheet))
             elif any(not is_empty(row) for row in sheet.rows):
                 left.append(sheet)
-        self._tell_left(left, absent, reading)
+        self._tell_left(left, absent, reading, country=country)
         return dealt
 
-    def _sheets_of(self, rule: InboxRule, sheets: Sequence[Sheet], rules: Sequence[InboxRule]) -> list[Sheet]:
+    def _sheets_of(
+        self, rule: InboxRule, sheets: Sequence[Sheet], rules: Sequence[InboxRule], *, country: str
+    ) -> list[Sheet]:
         """Return the sheets that a rule speaks of.
 
         One without a sheet's name means every visible sheet whose header has the table's key (a sheet a class), or the
@@ -307,7 +315,7 @@ class Claims:
         named = {folded(other.sheet) for other in rules if other.sheet}
         free = [sheet for sheet in sheets if folded(sheet.sheet) not in named]
         visible = [sheet for sheet in free if not sheet.is_hidden] or free
-        fitting = [sheet for sheet in visible if self._looks_like(sheet, rule)]
+        fitting = [sheet for sheet in visible if self._looks_like(sheet, rule, country)]
         return fitting or visible[:1]
 
     def _tell_found(self, sheet: Sheet, rule: InboxRule, reading: Reading) -> None:
@@ -316,13 +324,13 @@ class Claims:
             note = about(sheet.file, problem, "Nothing, if that is right.", sheet=sheet.sheet, severity="note")
             self.findings.append(note)
 
-    def _tell_left(self, left: Sequence[Sheet], absent: Sequence[InboxRule], reading: Reading) -> None:
+    def _tell_left(self, left: Sequence[Sheet], absent: Sequence[InboxRule], reading: Reading, *, country: str) -> None:
         """Tell of sheets that no rule asks for, and of rules that no sheet answers: together they are a question."""
         file = reading.sheets[0].file
         visible = [sheet.sheet for sheet in left if not sheet.is_hidden]
         for rule in absent:
             problem = f"The workbook has no sheet {rule.sheet!r}, which would hold the table {rule.table!r}."
-            alike = [sheet.sheet for sheet in left if self._looks_like(sheet, rule)]
+            alike = [sheet.sheet for sheet in left if self._looks_like(sheet, rule, country)]
             remedy = "Send the sheet, if the school has the data."
             if alike:
                 remedy = f"If it is {' or '.join(map(repr, alike))}, call the sheet {rule.sheet!r} and send it again."

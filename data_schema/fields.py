@@ -9,7 +9,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Literal, get_args
 
 from data_schema.errors import ProtocolError
-from data_schema.language import to_latin
+from data_schema.language import SMALL_TO_LATIN, to_latin
 
 FieldType = Literal["identifier", "text", "code", "yes_no", "date", "month", "year", "whole_number", "number"]
 Privacy = Literal["open", "quasi_identifier", "identifier", "direct"]
@@ -33,16 +33,17 @@ _NOT_A_LETTER = re.compile(r"[\W_]+")
 def folded(text: str) -> str:
     """Bring a word to the form in which words are compared: no case, no accents, single spaces.
 
-    Accents go because keyboards leave them out ("decak" for "dečak").
+    Accents go because keyboards leave them out ("decak" for "dečak"); Serbian Cyrillic becomes Latin, so that a word is
+    the same in both.
 
     Examples
     --------
     >>> folded(" LEFT_early "), folded("Đak"), folded("Ђак")
-    ('left early', 'dak', 'ђак')
+    ('left early', 'dak', 'dak')
     """
     if text.isascii():
         return _SPACES.sub(" ", text.casefold()).strip()
-    bare = unicodedata.normalize("NFKD", text.casefold()).replace("đ", "d")
+    bare = unicodedata.normalize("NFKD", text.casefold().translate(SMALL_TO_LATIN)).replace("đ", "d")
     return _SPACES.sub(" ", "".join(c for c in bare if not unicodedata.combining(c))).strip()
 
 
@@ -154,6 +155,8 @@ class Field:
     pattern
         For identifiers, country to the regular expression that a whole identifier fits; the country "" stands for all
         that have none of their own. Rows with another identifier are asked about.
+    doubtful
+        Words that may mean more than one answer, with these answers: they are asked about.
     scope
         For identifiers of pupils, where one is one pupil's: in a "school", a "country" or the "trial".
     special
@@ -187,6 +190,7 @@ class Field:
     special: bool = False
     waves: tuple[str, ...] = ()
     asked_if: tuple[str, tuple[str, ...]] | None = None
+    doubtful: tuple[tuple[str, tuple[str, ...]], ...] = ()
     pattern: tuple[tuple[str, str], ...] = ()
     scope: Scope = "school"
 
@@ -215,6 +219,11 @@ class Field:
         """Return the code that a word means, or None."""
         wanted = folded(word)
         return next((code for code in self.codes if wanted in code.words), None)
+
+    def meanings_of(self, word: str) -> tuple[str, ...]:
+        """Return the answers that a word may mean, one of which only the school can choose; none for any other word."""
+        wanted = folded(word)
+        return next((answers for known, answers in self.doubtful if folded(known) == wanted), ())
 
     def _contradictions(self) -> Iterator[tuple[str, str]]:
         if not _NAME.fullmatch(self.name):

@@ -112,7 +112,7 @@ def _header_of(sheet: Sheet, columns: Mapping[str, int], owner: Mapping[str, str
     """Return the row above the marks whose cells name most of the fields that the marks name."""
     best, most = None, 0
     for position, row in enumerate(sheet.rows[:before]):
-        same = sum(_named(row, at, owner) == name for name, at in columns.items())
+        same = sum(_says(row, at, owner, name) for name, at in columns.items())
         if same > most:
             best, most = position, same
     return best
@@ -121,6 +121,13 @@ def _header_of(sheet: Sheet, columns: Mapping[str, int], owner: Mapping[str, str
 def _named(row: Row, at: int, owner: Mapping[str, str]) -> str | None:
     cell = row[at] if at < len(row) else None
     return owner.get(header_key(cell)) if isinstance(cell, str) else None
+
+
+def _says(row: Row, at: int, owner: Mapping[str, str], name: str) -> bool:
+    """Whether a header says a field: a form has the label of its own language, whatever it means in another."""
+    cell = row[at] if at < len(row) else None
+    own = (header_key(label) for label in known_headers(name))
+    return _named(row, at, owner) == name or (isinstance(cell, str) and header_key(cell) in own)
 
 
 def _written_over(
@@ -132,9 +139,9 @@ def _written_over(
         return
     row = sheet.rows[header]
     for name, at in columns.items():
-        named = _named(row, at, owner)
-        if named == name:
+        if _says(row, at, owner, name):
             continue
+        named = _named(row, at, owner)
         called = str(row[at]).strip() if at < len(row) and row[at] is not None else ""
         if named is None:
             problem, remedy = f"The column is taken for {name!r}.", "Nothing, if that is right."

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 from data_schema.fields import NUMERIC_TYPES, Field
 from data_schema.form_marks import LISTS, MARKER, FormMark, marker_rows, marks_of
-from data_schema.messages import answers_in, label_in, table_in
+from data_schema.messages import answers_in, label_in, table_in, translated
 from data_schema.returned_forms import INSTRUCTIONS
 from data_schema.tables import Table
+from data_schema.vocabulary import explained
 from data_schema.workbooks import (
     as_entry,
     as_fixed,
@@ -222,7 +223,7 @@ class _Sheet:
             return
         made.allow_blank = True
         made.showErrorMessage = made.showInputMessage = True
-        made.error = made.prompt = hint_of(item, self.catalogue, table=self.form.table)[:250]
+        made.error = made.prompt = hint_of(item, self.catalogue, table=self.form.table, longest=_LONGEST_PROMPT)
         made.errorTitle = made.promptTitle = label_in(item, self.catalogue)[:31]
         letter = get_column_letter(at)
         made.add(f"{letter}{_HEAD + 1}:{letter}{self.last}")
@@ -273,32 +274,60 @@ def _listed(answers: Sequence[str], lists: Worksheet) -> str:
     return f"'{LISTS}'!${letter}$1:${letter}${len(answers)}"
 
 
-def hint_of(field: Field, catalogue: Catalogue, *, table: Table | None = None) -> str:
-    """Return what may stand in a field, in a language; with its table also when it is to be filled in."""
+def hint_of(
+    field: Field, catalogue: Catalogue, *, table: Table | None = None, about: str = "pupil", longest: int = 2000
+) -> str:
+    """Return what a field asks for and what may stand in it, in a language; with its table also when it is asked.
+
+    Sentences that would make it longer than ``longest`` letters are left out, the last ones first.
+    """
+    told = explained(field.name, catalogue.language.code, about=about if table is None else table.about)
+    unit = translated(field.unit, catalogue) if field.unit in _TOLD_UNITS else ""
+    parts = (
+        told.definition,
+        _range_in(field, catalogue),
+        catalogue.text("Unit: {unit}.", unit=unit) if unit else "",
+        catalogue.text("Example: {example}.", example=told.example) if told.example else "",
+        catalogue.text("Needed.") if field.required else "",
+        _condition(field, catalogue, table),
+        catalogue.text("Source: {source}.", source=told.source) if told.source else "",
+    )
+    said = ""
+    for part in filter(None, parts):
+        said = f"{said} {part}".strip() if len(said) + 1 + len(part) <= longest else said
+    return said
+
+
+_LONGEST_PROMPT = 250
+"""A few letters less than a spreadsheet shows beside a cell."""
+
+_TOLD_UNITS = ("hours a month", "times a month", "notices a month", "subjects", "hours", "pupils")
+"""Units that a number could be taken for another's; those of marks, shares and money are told by their definition."""
+
+
+def _range_in(field: Field, catalogue: Catalogue) -> str:
+    """Return what kind of value may stand in a field, in a language."""
     low, high = field.minimum, field.maximum
     match field.type:
         case "code" | "yes_no":
-            text = catalogue.text("Choose one of the answers in the list.")
+            return catalogue.text("Choose one of the answers in the list.")
         case "date":
-            text = catalogue.text("A date, such as 2027-10-05.")
+            return catalogue.text("A date, such as 2027-10-05.")
         case "month":
-            text = catalogue.text("A month, such as 2027-10.")
+            return catalogue.text("A month, such as 2027-10.")
         case "identifier":
-            text = catalogue.text("The identifier as the school uses it, with its zeros.")
+            return catalogue.text("The identifier as the school uses it, with its zeros.")
         case "text":
-            text = catalogue.text("A text.")
+            return catalogue.text("A text.")
         case _ if low is not None and high is not None:
             limits = {"low": f"{low:g}", "high": f"{high:g}"}
             if field.type == "number":
-                text = catalogue.text("A number from {low} to {high}.", **limits)
-            else:
-                text = catalogue.text("A whole number from {low} to {high}.", **limits)
+                return catalogue.text("A number from {low} to {high}.", **limits)
+            return catalogue.text("A whole number from {low} to {high}.", **limits)
         case "number":
-            text = catalogue.text("A number.")
+            return catalogue.text("A number.")
         case _:
-            text = catalogue.text("A whole number.")
-    parts = [text, catalogue.text("Needed.") if field.required else "", _condition(field, catalogue, table)]
-    return " ".join(part for part in parts if part)
+            return catalogue.text("A whole number.")
 
 
 def _condition(field: Field, catalogue: Catalogue, table: Table | None) -> str:

@@ -33,6 +33,8 @@ _FILES = {"hu": "hu", "sr": "sr", "sr-Latn": "sr", "sl": "sl"}
 
 _TO_LATIN = dict(zip("абвгдђежзијклмнопрстћуфхцчш", "abvgdđežzijklmnoprstćufhcčš", strict=True))
 _TO_LATIN |= {"љ": "lj", "њ": "nj", "џ": "dž"}
+SMALL_TO_LATIN = str.maketrans(_TO_LATIN)
+"""Small Cyrillic letters to Latin ones, for `str.translate`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from data_schema.margins import rows_apart
 from data_schema.readers.grids import column_letters
 from data_schema.readers.sheets import Cell, Row, Sheet
 from data_schema.tables import Table
+from data_schema.vocabulary import doubtful_headers, unwanted_headers
 
 _N_SEARCHED = 30
 _IN_BRACKETS = re.compile(r"[(\[]([^)\]]*)[)\]]")
@@ -134,6 +135,7 @@ def lay_out(
     headers: dict[str, str] | None = None,
     needed: Collection[str] = (),
     units: Mapping[str, float] = MappingProxyType({}),
+    country: str = "",
 ) -> Layout:
     """Find a table in a sheet.
 
@@ -149,6 +151,8 @@ def lay_out(
         Fields that the results of the trial are made from.
     units
         Unit that a header may state to what one of it is in the field's own, as the protocol says.
+    country
+        Country whose schools wrote it; "" where it is not known.
 
     Returns
     -------
@@ -161,7 +165,7 @@ def lay_out(
     if header is None:
         filled = tuple(k for k, row in enumerate(sheet.rows) if not is_empty(row))
         return Layout(sheet=sheet, header=None, columns={}, rows=filled, findings=(_no_header(sheet, table, filled),))
-    columns, findings = _columns(sheet, table, header, owner, needed)
+    columns, findings = _columns(sheet, table, header, owner, needed, country=country)
     stated = _stated(sheet, table, header, owner, columns)
     doubtful = [name for name, said in stated.items() if factor_of(said, units) is None]
     findings = (*findings, *(_in_doubt(sheet, header, table.field(name), stated[name], columns) for name in doubtful))
@@ -299,7 +303,7 @@ def _meant(header: str, owner: Mapping[str, str]) -> str | None:
 
 
 def _columns(
-    sheet: Sheet, table: Table, header: int, owner: dict[str, str], needed: Collection[str]
+    sheet: Sheet, table: Table, header: int, owner: dict[str, str], needed: Collection[str], *, country: str
 ) -> tuple[dict[str, int], tuple[Finding, ...]]:
     row = sheet.rows[header]
     named = _named(sheet, header, owner)
@@ -321,7 +325,8 @@ def _columns(
             columns[name] = at
             findings += [] if at in exact else [_read_as(sheet, header, at, name)]
     for at in left:
-        findings += _left_out(sheet, table, header, at, {*columns, *_asked_by_name(table, needed)})
+        otherwise = _known_otherwise(sheet, table, header, at, columns, country=country)
+        findings += otherwise or _left_out(sheet, table, header, at, {*columns, *_asked_by_name(table, needed)})
     absent = _absent(sheet, table, header, columns, needed)
     return columns, (*_counted(sheet, table, header, findings), *absent)
 
@@ -388,6 +393,33 @@ def _renamed(sheet: Sheet, header: int, columns: Mapping[str, int], item: Field)
 def _asked_by_name(table: Table, needed: Collection[str]) -> set[str]:
     """Return the fields whose missing column is a question that names the nearest header."""
     return {item.name for item in table.fields if item.name in needed and not item.required}
+
+
+def _known_otherwise(
+    sheet: Sheet, table: Table, header: int, at: int, columns: Collection[str], *, country: str
+) -> list[Finding]:
+    """Tell of a column with something in it whose header has two meanings, or is of what no trial collects."""
+    title = sheet.rows[header][at]
+    if not isinstance(title, str) or all(at >= len(row) or is_empty((row[at],)) for row in sheet.rows[header + 1 :]):
+        return []
+    key = header_key(title[:_LONGEST_HEADER])
+    kind = next((kind for word, kind in unwanted_headers(country).items() if f" {word} " in f" {key} "), "")
+    if kind:
+        remedy = "Leave the column out when you send the file again."
+        return [_finding(sheet, _UNWANTED[kind], remedy, row=header, column=title, severity="question")]
+    name, meaning = doubtful_headers(country).get(key, ("", ""))
+    if name not in table.names or name in columns:
+        return []
+    problem = f"The header can mean {name!r} or something else ({meaning}); the values are left out."
+    remedy = f"If it is {name!r}, call it so and send the file again."
+    return [_finding(sheet, problem, remedy, row=header, column=title, severity="question")]
+
+
+_UNWANTED = {
+    "national": "The column is of national numbers of persons, which no trial collects; it is not read.",
+    "parent": "The column is of names of parents, which no trial collects; it is not read.",
+    "contact": "The column is of addresses or telephone numbers, which no trial collects; it is not read.",
+}
 
 
 def _left_out(sheet: Sheet, table: Table, header: int, at: int, settled: Collection[str]) -> list[Finding]:

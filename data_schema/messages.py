@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from data_schema.fields import label_among
 from data_schema.language import message
 from data_schema.sentences import REASONS, SENTENCES
-from data_schema.vocabulary import heading_of
+from data_schema.vocabulary import explained, heading_of
 
 if TYPE_CHECKING:
     from data_schema.fields import Field
@@ -113,6 +113,13 @@ def label_in(field: Field, catalogue: Catalogue, *, about: str = "pupil") -> str
     language = catalogue.language.code
     own = label_among(field.labels, language) or heading_of(field.name, language, about=about)
     return f"{own[0].upper()}{own[1:]}" if own else translated(field.label or field.name, catalogue)
+
+
+def question_in(field: Field, catalogue: Catalogue, *, about: str = "pupil") -> str:
+    """Return how a person who is asked alone is asked: the wording of a question of a scale, or the field's label."""
+    language = catalogue.language.code
+    wording = explained(field.name, language, about=about).wording
+    return wording if wording and not label_among(field.labels, language) else label_in(field, catalogue, about=about)
 
 
 def table_in(table: Table, catalogue: Catalogue) -> str:

@@ -18,6 +18,7 @@ from data_schema.identifiers import PLAIN_IDENTIFIER, is_spreadsheet_error, not_
 from data_schema.numerals import clean_number
 from data_schema.readers.limits import LONGEST_CELL
 from data_schema.readers.sheets import Cell
+from data_schema.vocabulary import spoken
 
 _MISSING_MARKS = frozenset(
     {
@@ -183,7 +184,10 @@ def _is_missing(text: str, field: Field) -> bool:
         return False
     if field.type in ("text", "identifier"):
         return text in _MISSING_TEXTS
-    return text.casefold() in _MISSING_MARKS
+    small = text.casefold()
+    return (
+        small in _MISSING_MARKS or small in spoken("unknown") or (field.unit == "mark" and small in spoken("no_mark"))
+    )
 
 
 def _of_type(cell: str | date | int | float | bool, field: Field, *, typed: bool) -> CleanCell:
@@ -255,13 +259,22 @@ def _as_text(cell: float | bool) -> str:
 
 def _code(cell: str | date | float | bool, field: Field) -> CleanCell:
     text = cell if isinstance(cell, str) else cell.isoformat() if isinstance(cell, date) else _as_text(cell)
-    code = field.code_of(text) or _code_in_parts(text, field)
+    one = _OTHER_GENDER.sub("", folded(text))
+    code = field.code_of(text) or field.code_of(one) or _code_in_parts(text, field)
+    meanings = () if code else field.meanings_of(text) or field.meanings_of(one)
+    if meanings:
+        answers = ", ".join(meanings)
+        return asked(f"{{value}} has more than one meaning here: {answers}.", f"Give one of: {answers}.")
     if code is None:
         known = ", ".join(code.name for code in field.codes)
         return asked("{value} is not one of the answers.", f"Give one of: {known}.")
     if code.name == text:
         return CleanCell(value=code.name)
     return CleanCell(value=code.name, rules=("case" if folded(code.name) == folded(text) else "synonym",))
+
+
+_OTHER_GENDER = re.compile(r"\s*[/(]-?\s*(?:la|a|na|ica|ja|ka)\)?(?=\s|$)")
+"""The ending of the other gender, within an answer or behind it: "opustil/-a šolanje", "prešao/la u drugu školu"."""
 
 
 def _code_in_parts(text: str, field: Field) -> Code | None:

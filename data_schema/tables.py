@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 
 from data_schema.errors import ProtocolError
 from data_schema.expressions import Expression, checked
-from data_schema.fields import Field, FilledInBy, Labels, Privacy
-from data_schema.vocabulary import GENDER, SCHOOL_TYPE, SETTLEMENT, STATUS, headers_of
+from data_schema.fields import Code, Field, FilledInBy, Labels, Privacy, header_key
+from data_schema.vocabulary import (
+    GENDER,
+    SCHOOL_TYPE,
+    SETTLEMENT,
+    STATUS,
+    doubtful_answers,
+    headers_of,
+    local_headers,
+)
 
 About = Literal["school", "pupil"]
 
@@ -195,6 +203,23 @@ class Table:
         fields = (replace(one, headers=(*one.headers, then[one.name])) if one.name in then else one for one in asked)
         return replace(self, fields=tuple(fields), earlier=(), rules=())
 
+    def in_country(self, country: str) -> Table:
+        """Return the table with the headers that schools of a country write: what a word means there comes first.
+
+        Examples
+        --------
+        >>> pupil = standard_tables()["pupil"]
+        >>> ["razred" in pupil.in_country(country).field("class").header_keys for country in ("SI", "RS")]
+        [True, False]
+        """
+        owner = {key: item.name for item in self.fields for key in item.header_keys}
+        fields = []
+        for item in self.fields:
+            name = "school name" if (item.name, self.about) == ("name", "school") else item.name
+            own = [word for word in local_headers(name, country) if owner.get(header_key(word), item.name) == item.name]
+            fields.append(replace(item, headers=(*item.headers, *own)) if own else item)
+        return replace(self, fields=tuple(fields))
+
     def version_of(self, wave: str) -> Earlier | None:
         """Return the earlier version that files of a wave have; None where they have the one of now."""
         return next((one for one in self.earlier if wave in one.waves), None)
@@ -316,8 +341,16 @@ def extended(table: Table, fields: Sequence[Field], without: Sequence[str] = ())
     declared = {item.name for item in fields}
     answers = {item.name: {code.name for code in item.codes} for item in (*kept, *own.values())}
     kept = [item if item.name in declared else _without_lost_condition(item, answers) for item in kept]
+    # A word that a trial calls its own field by means no standard field there.
+    claimed = {key for item in fields for key in item.header_keys}
+    kept = [item if item.name in declared else _without_headers(item, claimed) for item in kept]
     made = replace(table, fields=(*kept, *own.values()), rules=())
     return replace(made, rules=tuple(rule for rule in table.rules if _still_holds(rule, made)))
+
+
+def _without_headers(item: Field, claimed: Collection[str]) -> Field:
+    headers = tuple(header for header in item.headers if header_key(header) not in claimed)
+    return item if len(headers) == len(item.headers) else replace(item, headers=headers)
 
 
 def _still_holds(rule: RecordRule, table: Table) -> bool:
@@ -376,6 +409,12 @@ def _rating(name: str, label: str, *, maximum: float, by: FilledInBy, item: int 
     return Field(name, "whole_number", label=label, headers=headers, minimum=1, maximum=maximum, filled_in_by=by)
 
 
+def _answer(name: str, label: str, codes: tuple[Code, ...], *, required: bool = False) -> Field:
+    doubtful = doubtful_answers(name)
+    headers = headers_of(name)
+    return Field(name, "code", label=label, headers=headers, codes=codes, required=required, doubtful=doubtful)
+
+
 def _text(name: str, label: str) -> Field:
     return Field(name, "text", label=label, headers=headers_of(name))
 
@@ -391,8 +430,8 @@ def _school() -> Table:
         Field("name", "text", label="Name of the school", headers=headers_of("school name")),
         Field("country", "text", label="Country", headers=headers_of("country"), required=True),
         _text("region", "Region"),
-        Field("settlement", "code", label="Settlement", headers=headers_of("settlement"), codes=SETTLEMENT),
-        Field("type", "code", label="School type", headers=headers_of("type"), codes=SCHOOL_TYPE),
+        _answer("settlement", "Settlement", SETTLEMENT),
+        _answer("type", "School type", SCHOOL_TYPE),
         Field("size", "whole_number", label="Size", headers=headers_of("size"), minimum=1, unit="pupils"),
         _share("prior_dropout_rate", "Prior dropout rate"),
         _mark("prior_attainment", "Prior attainment"),
@@ -415,7 +454,7 @@ def _pupil() -> Table:
             Field("grade", "whole_number", label="Grade", headers=headers_of("grade"), minimum=1, maximum=13)
         ),
         _known_by_sight(_year("birth_year", "Year of birth", minimum=1980)),
-        _known_by_sight(Field("gender", "code", label="Gender", headers=headers_of("gender"), codes=GENDER)),
+        _known_by_sight(_answer("gender", "Gender", GENDER)),
         _known_by_sight(disadvantaged),
         _mark("prior_average", "Prior average mark"),
         _consent(),
@@ -433,7 +472,7 @@ def _status() -> Table:
     fields = (
         _school_id(),
         _pupil_id(),
-        Field("status", "code", label="Status", headers=headers_of("status"), codes=STATUS, required=True),
+        _answer("status", "Status", STATUS, required=True),
         Field(
             "status_date",
             "date",
@@ -467,6 +506,7 @@ def _signals() -> Table:
         Field("month", "month", label="Month", headers=headers_of("month"), required=True),
         _count("absences_justified", "Justified absences", maximum=400, unit="hours a month"),
         _count("absences_unjustified", "Unjustified absences", maximum=400, unit="hours a month"),
+        _count("absences_undecided", "Absences not yet decided on", maximum=400, unit="hours a month"),
         _count("lateness", "Lateness", maximum=200, unit="times a month"),
         _count("behaviour_notices", "Behaviour notices", maximum=100, unit="notices a month"),
         _mark("average_mark", "Average mark"),

@@ -1,118 +1,170 @@
-"""Words of the standard tables in Hungarian, Serbian and Slovenian: headers of columns, answers of questions."""
+"""What the standard fields are called and mean in Hungarian, Serbian and Slovenian, and the words that schools write.
+
+The words stand in ``registers/LANGUAGE.toml``: label, definition, example and source register of each field, further
+headers, answers, and words with two meanings, which are asked about and never guessed. Serbian is written there in
+Cyrillic; Latin is made from it, which is the unambiguous direction, and intake compares both in Latin letters.
+"""
 
 from __future__ import annotations
 
-from data_schema.fields import Code
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
+from typing import TypedDict, cast
 
-_CYRILLIC = "абвгдђежзијклљмнњопрстћуфхцчџш"
-_LATIN = "a b v g d đ e ž z i j k l lj m n nj o p r s t ć u f h c č dž š"
-_TO_LATIN = {ord(letter): latin for letter, latin in zip(_CYRILLIC, _LATIN.split(" "), strict=True)}
+from data_schema.fields import Code, header_key
+from data_schema.language import to_latin
 
-_HEADERS = {
-    "school_id": ("шифра школе", "iskola azonosítója", "šifra šole"),
-    "pupil_id": ("шифра ученика", "tanuló azonosítója", "šifra dijaka"),
-    "consent": ("сагласност", "hozzájárulás", "soglasje"),
-    "average_mark": ("просек оцена", "tanulmányi átlag", "povprečna ocena"),
-    # school
-    "school name": ("назив школе", "iskola neve", "ime šole"),
-    "country": ("држава", "ország", "država"),
-    "region": ("регион", "régió", "regija"),
-    "settlement": ("насеље", "település", "naselje"),
-    "type": ("врста школе", "iskolatípus", "vrsta šole"),
-    "size": ("број ученика", "létszám", "število dijakov"),
-    "prior_dropout_rate": ("ранија стопа напуштања", "korábbi lemorzsolódási arány", "prejšnji osip"),
-    "prior_attainment": ("просек при упису", "felvételi átlag", "povprečje ob vpisu"),
-    "share_disadvantaged": (
-        "удео ученика из осетљивих група",
-        "hátrányos helyzetűek aránya",
-        "delež prikrajšanih dijakov",
-    ),
-    "director_since": ("директор од", "igazgató mióta", "ravnatelj od"),
-    # pupil
-    "name": ("име и презиме", "név", "ime in priimek"),
-    "class": ("одељење", "osztály", "oddelek"),
-    "grade": ("разред", "évfolyam", "letnik"),
-    "birth_year": ("година рођења", "születési év", "leto rojstva"),
-    "gender": ("пол", "nem", "spol"),
-    "disadvantaged": ("осетљива група", "hátrányos helyzetű", "prikrajšan položaj"),
-    "prior_average": ("ранији просек", "korábbi átlag", "prejšnje povprečje"),
-    # status
-    "status": ("статус", "jogviszony", "stanje"),
-    "status_date": ("датум", "dátum", "datum"),
-    "destination_confirmed": ("нова школа потврдила", "új iskola megerősítette", "nova šola potrdila"),
-    # signals
-    "month": ("месец", "hónap", "mesec"),
-    "absences_justified": ("оправдани изостанци", "igazolt hiányzás", "opravičene ure"),
-    "absences_unjustified": ("неоправдани изостанци", "igazolatlan hiányzás", "neopravičene ure"),
-    "lateness": ("кашњења", "késés", "zamude"),
-    "behaviour_notices": ("васпитне мере", "fegyelmi intézkedés", "vzgojni ukrepi"),
-    "failing_subjects": ("недовољне оцене", "bukott tantárgyak", "negativne ocene"),
-    "risk_flag": ("у ризику", "veszélyeztetett", "ogrožen"),
-    # survey
-    "engagement": ("ангажованост", "elköteleződés", "zavzetost"),
-    "belonging": ("припадност", "összetartozás", "pripadnost"),
-    "leave_intent": ("намера напуштања", "távozási szándék", "namera opustitve"),
-    # implementation
-    "team_meetings": ("састанци тима", "csapatmegbeszélések", "sestanki tima"),
-    "mentor_visits": ("посете ментора", "mentori látogatások", "obiski mentorja"),
-    "peer_events": ("вршњачки догађаји", "kortárs események", "vrstniški dogodki"),
-    "plans_opened": ("отворени планови", "megnyitott tervek", "odprti načrti"),
-    "plans_reviewed": ("прегледани планови", "felülvizsgált tervek", "pregledani načrti"),
-    "cross_sector_contacts": ("међусекторски контакти", "ágazatközi kapcsolatok", "medsektorski stiki"),
-    "afternoon_programmes": ("поподневни програми", "délutáni programok", "popoldanski programi"),
-    "director_commitment": ("посвећеност директора", "igazgató elkötelezettsége", "zavzetost ravnatelja"),
-    # costs
-    "item": ("ставка", "tétel", "postavka"),
-    "hours": ("сати", "óra", "ure"),
-    "amount": ("износ", "összeg", "znesek"),
-    "currency": ("валута", "pénznem", "valuta"),
-    "price_year": ("година цена", "árszint éve", "leto cen"),
-}
+LANGUAGES = ("sr", "hu", "sl")
+"""Languages whose words are known, beside English."""
 
-GENDER = (
-    Code(
-        "girl", "Girl", ("female", "lány", "nő", "devojčica", "девојчица", "ženski", "женски", "dekle", "ženska", "ž")
-    ),
-    Code("boy", "Boy", ("male", "fiú", "férfi", "dečak", "дечак", "muški", "мушки", "fant", "moški", "m")),
-    Code("other", "Other", ("egyéb", "drugo", "друго")),
-)
-"""Without "f": it stands for a girl in English and for a boy ("fiú") in Hungarian, so it is asked about."""
 
-STATUS = (
-    Code("enrolled", "Enrolled", ("jogviszonyban", "upisan", "уписан", "upisana", "уписана", "vpisan", "vpisana")),
-    Code(
-        "transferred",
-        "Transferred",
-        (
-            *("átiratkozott", "prešao", "прешао", "prešla", "прешла", "prepisan", "prepisana"),
-            *("prešao u drugu školu", "прешао у другу школу", "prepisan na drugo šolo"),
-        ),
-    ),
-    Code("completed", "Completed", ("végzett", "završio", "завршио", "završila", "завршила", "končal", "končala")),
-    Code(
-        "left_early",
-        "Left early",
-        (
-            *("lemorzsolódott", "napustio", "напустио", "napustila", "напустила", "opustil", "opustila"),
-            *("napustio školovanje", "напустио школовање", "opustil šolanje"),
-        ),
-    ),
-    Code("unknown", "Unknown", ("ismeretlen", "nepoznato", "непознато", "neznano")),
-)
-SCHOOL_TYPE = (
-    Code("vocational", "Vocational", ("szakképző", "technikum", "stručna", "стручна", "poklicna", "strokovna")),
-    Code("general", "General", ("gimnázium", "gimnazija", "гимназија", "splošna")),
-    Code("mixed", "Mixed", ("vegyes", "mešovita", "мешовита", "mešana")),
-)
-SETTLEMENT = (
-    Code("city", "City", ("nagyváros", "grad", "град", "mesto")),
-    Code("town", "Town", ("város", "varoš", "варош", "manji grad", "мањи град", "trg", "manjše mesto")),
-    Code("village", "Village", ("község", "falu", "selo", "село", "vas")),
-)
+class _Told(TypedDict, total=False):
+    label: str
+    definition: str
+    example: str
+    source: str
+    headers: list[str]
+    ask: dict[str, str]
+    items: list[str]
+
+
+class _Register(TypedDict, total=False):
+    countries: list[str]
+    fields: dict[str, _Told]
+    never: dict[str, list[str]]
+    answers: dict[str, dict[str, list[str]]]
+    ask: dict[str, dict[str, list[str]]]
+    words: dict[str, list[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """What a language says of a standard field; each part is empty where there is nothing.
+
+    Parameters
+    ----------
+    label
+        What people call it, in small letters as within a sentence; empty in English.
+    wording
+        The question, for items of a scale.
+    definition
+        One sentence that says what is asked for.
+    example
+        An answer.
+    source
+        The register that a school takes it from.
+    """
+
+    label: str = ""
+    wording: str = ""
+    definition: str = ""
+    example: str = ""
+    source: str = ""
+
+    def latin(self) -> Explained:
+        """Return it in Latin letters."""
+        texts = (self.label, self.wording, self.definition, self.example, self.source)
+        label, wording, definition, example, source = map(to_latin, texts)
+        return Explained(label=label, wording=wording, definition=definition, example=example, source=source)
+
+
+@cache
+def _register(language: str) -> _Register:
+    text = (resources.files("data_schema") / "registers" / f"{language}.toml").read_text(encoding="utf-8")
+    return cast("_Register", tomllib.loads(text))
+
+
+def _told(name: str, language: str, *, about: str = "pupil") -> tuple[_Told, int]:
+    """Return what a register says of a field, and its number where it is an item of a scale; 0 otherwise."""
+    fields = _register(language)["fields"]
+    if (name, about) == ("name", "school"):
+        return fields["school name"], 0
+    if name in fields:
+        return fields[name], 0
+    base, _, number = name.rpartition("_")
+    told = fields.get(base, {}) if number.isdecimal() else {}
+    return (told, int(number)) if "items" in told else ({}, 0)
+
+
+@cache
+def explained(name: str, language: str, *, about: str = "pupil") -> Explained:
+    """Return what a language says of a field; nothing of fields that are not of the standard tables.
+
+    Parameters
+    ----------
+    name
+        Name of the field.
+    language
+        "en", "hu", "sr", "sr-Latn" or "sl"; any other is taken for English.
+    about
+        "school" where the field is of the table of schools, whose "name" is another.
+
+    Examples
+    --------
+    >>> explained("engagement_2", "sl").wording, explained("birth_year", "sr-Latn").label
+    ('Sodelujem pri tem, kar dela oddelek.', 'godina rođenja')
+    >>> explained("shoe_size", "hu")
+    Explained(label='', wording='', definition='', example='', source='')
+    """
+    if language == "sr-Latn":
+        return explained(name, "sr", about=about).latin()
+    spoken = language if language in LANGUAGES else "en"
+    (told, number), (english, _) = _told(name, spoken, about=about), _told(name, "en", about=about)
+    items = told.get("items", [])
+    label = told.get("label", "")
+    return Explained(
+        label=f"{label} {number}" if label and number else label,
+        wording=items[(number or 1) - 1] if 0 < (number or 1) <= len(items) else "",
+        definition=told.get("definition", ""),
+        example=told.get("example", english.get("example", "")),
+        source=told.get("source", ""),
+    )
+
+
+def heading_of(name: str, language: str, *, about: str = "pupil") -> str:
+    """Return what a language calls a standard field; empty for other fields and for English.
+
+    Examples
+    --------
+    >>> heading_of("engagement_2", "sl"), heading_of("birth_year", "sr-Latn"), heading_of("shoe_size", "hu")
+    ('zavzetost 2', 'godina rođenja', '')
+    """
+    return explained(name, language, about=about).label
+
+
+def language_of(country: str) -> str:
+    """Return the language whose words the schools of a country write; "" where it is none that is known."""
+    return next((one for one in LANGUAGES if country in _register(one)["countries"]), "")
+
+
+def _spellings(word: str, language: str) -> Iterator[str]:
+    yield word
+    if language == "sr" and "ђ" in word.casefold():
+        # Keyboards without đ write dj.
+        yield to_latin(word).replace("đ", "dj").replace("Đ", "Dj")
+
+
+def _own_headers(name: str, language: str) -> tuple[str, ...]:
+    """Return the headers of a field in one language, its label first."""
+    told, number = _told(name, language, about="school" if name == "school name" else "pupil")
+    words = [told["label"], *told.get("headers", [])] if "label" in told else []
+    written = [spelling for word in words for spelling in _spellings(word, language)]
+    return tuple(f"{word} {number}" if number else word for word in written)
+
+
+@cache
+def _owners(language: str) -> Mapping[str, str]:
+    """Return the field that each header means in a language, headers as they are compared."""
+    fields = (name for name in _register(language)["fields"] if name != "school name")
+    return MappingProxyType({header_key(word): name for name in fields for word in _own_headers(name, language)})
 
 
 def headers_of(name: str, *, item: int | None = None) -> tuple[str, ...]:
-    """Headers that schools write for a standard field: Serbian in Cyrillic and in Latin, Hungarian, Slovenian.
+    """Return the headers that schools write for a standard field, of all languages: those that mean it in each.
 
     Parameters
     ----------
@@ -121,50 +173,16 @@ def headers_of(name: str, *, item: int | None = None) -> tuple[str, ...]:
     item
         Number of the item, for items of a scale.
 
-    Returns
-    -------
-    tuple of str
-        Each spelling once. Serbian Latin is made from Cyrillic, the unambiguous direction.
-
     Examples
     --------
     >>> headers_of("engagement", item=2)[:2]
-    ('ангажованост 2', 'angažovanost 2')
+    ('ангажованост 2', 'elköteleződés 2')
     """
-    serbian, hungarian, slovenian = _HEADERS[name]
-    words = (serbian, serbian.translate(_TO_LATIN), hungarian, slovenian)
-    return tuple(dict.fromkeys(word if item is None else f"{word} {item}" for word in words))
-
-
-def heading_of(name: str, language: str, *, about: str = "pupil") -> str:
-    """Return what a language calls a standard field; empty for other fields and for English.
-
-    Parameters
-    ----------
-    name
-        Name of the field.
-    language
-        "hu", "sr", "sr-Latn", "sl"; any other is taken for English.
-    about
-        "school" where the field is of the table of schools, whose "name" is another.
-
-    Examples
-    --------
-    >>> heading_of("engagement_2", "sl"), heading_of("birth_year", "sr-Latn"), heading_of("shoe_size", "hu")
-    ('zavzetost 2', 'godina rođenja', '')
-    """
-    base, _, number = name.rpartition("_")
-    words = _HEADERS.get("school name" if (name, about) == ("name", "school") else name)
-    if words is None and number.isdecimal():
-        words = _HEADERS.get(base)
-        number = f" {number}"
-    else:
-        number = ""
-    if words is None or language not in ("hu", "sr", "sr-Latn", "sl"):
-        return ""
-    serbian, hungarian, slovenian = words
-    by_language = {"hu": hungarian, "sr": serbian, "sr-Latn": serbian.translate(_TO_LATIN), "sl": slovenian}
-    return by_language[language] + number
+    full = name if item is None else f"{name}_{item}"
+    words = (word for language in LANGUAGES for word in _own_headers(full, language))
+    same = {name, full}
+    kept = (word for word in words if all(_owners(one).get(header_key(word), name) in same for one in LANGUAGES))
+    return tuple(dict.fromkeys(kept))
 
 
 def known_headers(name: str) -> tuple[str, ...]:
@@ -172,8 +190,97 @@ def known_headers(name: str) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> known_headers("grade"), known_headers("shoe_size")
-    (('évfolyam', 'разред', 'razred', 'letnik'), ())
+    >>> known_headers("month"), known_headers("shoe_size")
+    (('месец', 'hónap', 'mesec'), ())
     """
-    words = (heading_of(name, language) for language in ("hu", "sr", "sr-Latn", "sl"))
+    words = (heading_of(name, language) for language in LANGUAGES)
     return tuple(dict.fromkeys(word for word in words if word))
+
+
+def local_headers(name: str, country: str) -> tuple[str, ...]:
+    """Return the headers that schools of a country write for a field; none where its words are not known."""
+    language = language_of(country)
+    return _own_headers(name, language) if language else ()
+
+
+@cache
+def doubtful_headers(country: str) -> Mapping[str, tuple[str, str]]:
+    """Return headers that may mean a field or something else, as they are compared: the field, and that something.
+
+    Parameters
+    ----------
+    country
+        The country whose schools write; of all languages where its words are not known.
+    """
+    found = {}
+    for language in _languages_for(country):
+        for name, told in _register(language)["fields"].items():
+            for word, meaning in told.get("ask", {}).items():
+                found |= {header_key(spelling): (name, meaning) for spelling in _spellings(word, language)}
+    return MappingProxyType(found)
+
+
+@cache
+def unwanted_headers(country: str) -> Mapping[str, str]:
+    """Return headers of columns that no trial collects, as they are compared: "national", "parent" or "contact"."""
+    kinds = [(kind, words) for one in _languages_for(country) for kind, words in _register(one)["never"].items()]
+    return MappingProxyType({header_key(word): kind for kind, words in kinds for word in words})
+
+
+def _languages_for(country: str) -> tuple[str, ...]:
+    language = language_of(country)
+    return (language,) if language else LANGUAGES
+
+
+@cache
+def spoken(what: str) -> frozenset[str]:
+    """Return the words of all languages for "unknown" (nobody knows) or "no_mark" (not marked), in small letters."""
+    words = (word for language in LANGUAGES for word in _register(language)["words"][what])
+    return frozenset(spelling for word in words for spelling in (word, to_latin(word)))
+
+
+def doubtful_answers(name: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return words that schools write for more than one answer of a standard field, with these answers.
+
+    Examples
+    --------
+    >>> dict(doubtful_answers("status"))["izpisan"]
+    ('transferred', 'left_early')
+    """
+    told = (one for language in LANGUAGES for one in _register(language)["ask"].get(name, {}).items())
+    return tuple((word, tuple(codes)) for word, codes in told)
+
+
+def _with_words(name: str, *codes: Code) -> tuple[Code, ...]:
+    """Return the answers of a field with the words of all languages for them."""
+    answers = [(language, _register(language)["answers"].get(name, {})) for language in LANGUAGES]
+    return tuple(
+        replace(
+            code,
+            synonyms=(
+                *code.synonyms,
+                *(
+                    spelling
+                    for language, told in answers
+                    for word in told.get(code.name, [])
+                    for spelling in _spellings(word, language)
+                ),
+            ),
+        )
+        for code in codes
+    )
+
+
+GENDER = _with_words("gender", Code("girl", "Girl", ("female",)), Code("boy", "Boy", ("male",)), Code("other", "Other"))
+"""Without "f": it stands for a girl in English and for a boy ("fiú") in Hungarian, so it is asked about."""
+
+STATUS = _with_words(
+    "status",
+    Code("enrolled", "Enrolled"),
+    Code("transferred", "Transferred"),
+    Code("completed", "Completed"),
+    Code("left_early", "Left early"),
+    Code("unknown", "Unknown"),
+)
+SCHOOL_TYPE = _with_words("type", Code("vocational", "Vocational"), Code("general", "General"), Code("mixed", "Mixed"))
+SETTLEMENT = _with_words("settlement", Code("city", "City"), Code("town", "Town"), Code("village", "Village"))

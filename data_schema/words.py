@@ -6,10 +6,6 @@ from collections.abc import Sequence
 
 from data_schema.fields import folded
 
-_CYRILLIC = dict(zip("абвгдежзијклмнопрстћуфхцчш", "abvgdezzijklmnoprstcufhccs", strict=True))
-_CYRILLIC |= {"ђ": "d", "љ": "lj", "њ": "nj", "џ": "dz"}
-_CYRILLIC_LETTERS = str.maketrans(_CYRILLIC)
-
 _MARKS = {
     5: "odličan odlična odlično odličen jeles kitűnő excellent",
     4: "vrlo_dobar vrlo_dobra vrlo_dobro vrlodobar prav_dobro prav_dober prav_dobra jó very_good",
@@ -55,14 +51,14 @@ _ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xi
 
 
 def plain(word: str) -> str:
-    """Bring a word to the form in which words are compared here: folded, and Cyrillic as Latin letters.
+    """Bring a word to the form in which words are compared here: folded, and without marks at its ends.
 
     Examples
     --------
     >>> plain("Врло добар"), plain("Odličan.")
     ('vrlo dobar', 'odlican')
     """
-    return folded(word).translate(_CYRILLIC_LETTERS).strip(".,;: ")
+    return folded(word).strip(".,;: ")
 
 
 def plain_texts(texts: Sequence[str]) -> list[str]:

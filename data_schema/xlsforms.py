@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.fields import Field, folded
 from data_schema.forms import hint_of
-from data_schema.messages import answers_in, label_in, table_in
+from data_schema.messages import answers_in, question_in, table_in
 from data_schema.tables import Table
 from data_schema.workbooks import saved
 
@@ -78,8 +78,8 @@ _CHOICE = re.compile(r"[\w.-]+")
 
 def _question(field: Field, table: Table, catalogues: Sequence[Catalogue], *, is_chosen: bool) -> list[str | None]:
     """Return a row of the sheet `survey`."""
-    hints = [hint_of(field, one) for one in catalogues]
-    labels = [label_in(field, one, about=table.about) for one in catalogues]
+    hints = [hint_of(field, one, about=table.about) for one in catalogues]
+    labels = [question_in(field, one, about=table.about) for one in catalogues]
     is_listed = bool(field.codes) or is_chosen
     kind = f"select_one {field.name}" if is_listed else _XLS_TYPES.get(field.type, "text")
     constraint = _constraint(field)

@@ -141,6 +141,7 @@ def _month(
         month=month,
         absences_justified=counts(justified, 6.0).astype(int),
         absences_unjustified=unjustified.astype(int),
+        absences_undecided=0,  # registers are closed when they are sent
         lateness=counts(lateness, 0.5 + 0.15 * unjustified).astype(int),
         behaviour_notices=counts(notices, 0.15 + 0.03 * unjustified).astype(int),
         average_mark=shown,

@@ -37,7 +37,7 @@ def test_each_school_has_a_workbook_with_its_own_pupils_which_intake_reads(trial
     pupils = [sheet.cell(row=row, column=2).value for row in range(2, 30)]
     assert sum(pupil is not None for pupil in pupils) == 20
     before = trial.collect().returns
-    assert sheet.cell(row=1, column=4).value in ("Jogviszony", "Статус")
+    assert sheet.cell(row=1, column=4).value in ("Tanulói jogviszony", "Статус ученика")
     sheet.cell(row=2, column=4).value = "unknown"
     (trial.paths.inbox / "came back").mkdir()
     book.save(trial.paths.inbox / "came back" / "whatever.xlsx")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -90,9 +91,10 @@ def test_what_is_known_is_locked_and_what_is_asked_has_lists_ranges_and_hints() 
     assert all(sheet.cell(row=2, column=at).protection.locked for at in (1, 2, 4))
     assert sheet.protection.sheet
     rules = {rule.promptTitle: rule for rule in sheet.data_validations.dataValidation}
-    assert rules["Nem"].formula1 == '"Lány,Fiú,Egyéb"'
+    average = "Az előző tanév végi tanulmányi átlag"[:31]
+    assert rules["A tanuló neme"].formula1 == '"Lány,Fiú,Egyéb"'
     assert (rules["Születési év"].type, rules["Születési év"].formula1) == ("whole", "1980")
-    assert (rules["Korábbi átlag"].type, rules["Korábbi átlag"].formula2) == ("decimal", "5")
+    assert (rules[average].type, rules[average].formula2) == ("decimal", "5")
     assert all(rule.showErrorMessage and rule.prompt for rule in rules.values())
     assert sheet.cell(row=4, column=2).number_format == "@"
 
@@ -101,11 +103,14 @@ def test_the_class_stands_beside_a_pupil_in_every_sheet_and_what_is_not_asked_tu
     sheet = openpyxl.load_workbook(io.BytesIO(form("hu"))).worksheets[2]
     assert [sheet.cell(row=row, column=3).value for row in (1, 2, 3)] == ["Osztály", "9.a", "9.b"]
     rules = {str(cells.sqref): rule.formula for cells in sheet.conditional_formatting for rule in cells.rules}
-    assert rules["F2:F3"] == ['AND($D2<>"",$D2<>"Átiratkozott")']
-    assert "Csak akkor kell kitölteni, ha Jogviszony: Átiratkozott." in {
-        str(cell.value).partition(". ")[2]
+    assert rules["F2:F3"] == ['AND($D2<>"",$D2<>"Másik iskolába átiratkozott")']
+    said = "Csak akkor kell kitölteni, ha a(z) „Tanulói jogviszony” oszlopban ezek egyike áll: "
+    said += "Másik iskolába átiratkozott."
+    assert said in {
+        found[0]
         for row in openpyxl.load_workbook(io.BytesIO(form("hu"))).worksheets[0].iter_rows()
         for cell in row
+        if (found := re.search(r"Csak akkor.*?átiratkozott\.", str(cell.value)))
     }
 
 
@@ -209,7 +214,7 @@ def test_instructions_name_every_column_and_what_may_stand_in_it() -> None:
     assert {
         "Leto rojstva",
         "Povprečna ocena",
-        "Vpisan, Prepisan na drugo šolo, Končal, Opustil šolanje, Neznano",
+        "Vpisan/-a, Prepisan/-a na drugo šolo, Zaključil/-a izobraževanje, Opustil/-a šolanje, Neznano",
     } <= cells
     assert any(
         "sárga" in str(cell.value)
@@ -252,7 +257,7 @@ def test_every_table_is_an_xlsform_that_pyxform_converts(table: Table, tmp_path:
     for field in table.fields:
         assert f"/data/{field.name}" in made.xform or f"/{table.name}/{field.name}" in made.xform
     if table.name == "status":
-        assert "Lemorzsolódott" in made.xform
+        assert "(lemorzsolódott)" in made.xform
         assert '<value id="/status/status' in made.xform or "left_early" in made.xform
         assert "Napustio" in made.xform
     if table.name == "signals":

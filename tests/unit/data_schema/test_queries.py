@@ -251,15 +251,16 @@ def test_names_of_fields_tables_and_answers_in_a_sentence_are_said_too(language:
         "It has no column 'school_id' and no column 'status', which every row needs.",
     ]
     said = " ".join(translated(text, catalogue) for text in told)
-    assert not re.search(r"school_id|pupil_id|row 89|enrolled|left_early|status|no column", said)
+    assert not re.search(r"school_id|pupil_id|row 89|enrolled|left_early|status(?! dijaka)|no column", said)
     assert "89" in said
 
 
 @pytest.mark.parametrize("language", ["en", "hu", "sr", "sr-Latn", "sl"])
 def test_labels_and_answers_in_a_language_are_understood_by_intake(language: str) -> None:
     catalogue = Catalogue("data_schema", Language(language))
+    country = {"hu": "HU", "sr": "RS", "sr-Latn": "RS", "sl": "SI"}.get(language, "")
     for table in standard_tables().values():
-        for field in table.fields:
+        for field in table.in_country(country).fields:
             label = label_in(field, catalogue, about=table.about)
             assert header_key(label) in field.header_keys
             assert [field.code_of(word) for word in answers_in(field, catalogue)] == list(field.codes)

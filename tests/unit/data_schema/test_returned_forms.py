@@ -21,7 +21,7 @@ from data_schema.tables import standard_tables
 
 TABLES = standard_tables()
 PUPILS = [{"pupil_id": f"000{k}", "class": "9.a"} for k in range(1, 5)]
-TITLES = ("Navodila", "Dijaki", "Stanje")
+TITLES = ("Navodila", "Dijaki", "Status dijaka")
 STATUS, MARK = 4, 7
 """Columns of the sheet of statuses."""
 
@@ -193,7 +193,7 @@ def test_a_form_in_a_zipped_folder_is_a_form() -> None:
 def test_a_sheet_that_was_deleted_is_asked_for() -> None:
     book = form()
     del book[TITLES[2]]
-    assert any("no sheet 'Stanje'" in one for one in problems(taken_in(saved(book))))
+    assert any("no sheet 'Status dijaka'" in one for one in problems(taken_in(saved(book))))
 
 
 @pytest.mark.parametrize("version", ["now", "earlier"])
@@ -234,7 +234,7 @@ def test_a_column_that_was_added_or_is_gone_is_asked_about() -> None:
 
 def test_a_header_with_another_column_s_name_is_asked_about() -> None:
     book = form()
-    statuses_of(book).cell(row=1, column=MARK).value = "Stanje"
+    statuses_of(book).cell(row=1, column=MARK).value = "Status dijaka"
     intake = taken_in(saved(book))
     assert intake.frames["status"]["average_mark"].tolist() == [4.0, 4.0]
     assert any("this is the form's column 'average_mark'" in one for one in problems(intake))

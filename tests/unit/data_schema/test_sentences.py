@@ -115,7 +115,7 @@ def test_where_something_stands_is_said_in_the_language() -> None:
 def test_names_and_quotation_marks_are_those_of_the_language() -> None:
     slovenian = Catalogue("data_schema", Language("sl"))
     two = "Rules say that it is 'pupil' ('baseline') and 'status' ('followup'); it is not read."
-    assert "»Dijaki« (»baseline«), »Stanje« (»followup«)" in translated(two, slovenian)
+    assert "»Dijaki« (»baseline«), »Status dijaka« (»followup«)" in translated(two, slovenian)
     then = "It is read by the version '2027' of its table, which has other columns or answers: "
     assert translated(f"{then}average_mark ('grade point').", slovenian).endswith("povprečna ocena (»grade point«).")
     meant = "Is '07' or '7-0' meant? Send it with its zeros and signs; format the column as text, so that they stay."

@@ -143,7 +143,8 @@ def test_every_field_but_names_is_described_also_without_data() -> None:
     assert expected - described == {("pupil", "name")}
     left = made.loc[made["answer"] == "left_early"].iloc[0]
     assert left[["answer_label", "answer_label_hu", "answer_label_sr-Latn", "answer_label_sl"]].tolist() == [
-        "Left early", "Lemorzsolódott", "Napustio školovanje", "Opustil šolanje",
+        "Left early", "Végzettség nélkül elhagyta az iskolát (lemorzsolódott)", "Napustio/-la školovanje",
+        "Opustil/-a šolanje",
     ]  # fmt: skip
     assert made.loc[made["field"] == "birth_year", "label_sr"].tolist() == ["Година рођења"]
 
