@@ -212,7 +212,7 @@ def doubtful_headers(country: str) -> Mapping[str, tuple[str, str]]:
     country
         The country whose schools write; of all languages where its words are not known.
     """
-    found = {}
+    found: dict[str, tuple[str, str]] = {}
     for language in _languages_for(country):
         for name, told in _register(language)["fields"].items():
             for word, meaning in told.get("ask", {}).items():
