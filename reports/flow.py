@@ -22,13 +22,19 @@ CONSENT_REFUSED = "consent refused"
 CONSENT_UNANSWERED = "no answer on consent"
 """Why pupils have no outcome whom the protocol keeps out because nobody answered for them."""
 
+DATA_ERASED = "consent withdrawn, data erased"
+"""Why pupils have no outcome whose data were erased."""
+
+KEPT_OUT = (DATA_ERASED, CONSENT_REFUSED, CONSENT_UNANSWERED)
+"""Why pupils are lost of whom no analysis has anything, not even one that assumes an outcome of the others."""
+
 _LOSS = ("outcome_missing", "analysed")
 _REASONS = {
     "school sent nothing": message("School sent nothing"),
     "no record": message("No record of the pupil"),
     "unknown": message("School does not know"),
     "no answer": message("No answer"),
-    "consent withdrawn, data erased": message("Consent withdrawn, data erased"),
+    DATA_ERASED: message("Consent withdrawn, data erased"),
     CONSENT_REFUSED: message("Consent refused, data kept out"),
     CONSENT_UNANSWERED: message("No answer on consent, data kept out"),
 }

@@ -54,7 +54,8 @@ def _shown_means(evidence: Evidence, analysis: AnalysisFacts, estimates: Estimat
             mean = estimates.usable(analysis.name, "mean", arm=arm.name, country=place)
             if mean is not None and math.isfinite(mean.estimate):
                 size = sizes[mean.estimate_id]
-                is_kept_back = analysis.name in evidence.withheld and (size.is_rounded or size.value is None)
+                is_known = size.value is not None and not size.is_rounded and analysis.missing_outcome == "leave_out"
+                is_kept_back = analysis.name in evidence.withheld and not is_known
                 found[arm.name, place] = None if is_kept_back else _printable(mean, size, limit, least=least)
     if is_share:
         found.update(dict.fromkeys(_secret(evidence, analysis, estimates) & set(found)))

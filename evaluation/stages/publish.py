@@ -99,6 +99,11 @@ def release_of(trial: Trial) -> Release:
         estimates=(folder / PUBLISHED).read_text(encoding="utf-8-sig"),
         kinds=values_of_outcomes(trial.protocol),
         threshold=trial.protocol.reports.disclosure_threshold,
+        assumed={
+            entry.name: entry.missing_outcome
+            for entry in trial.protocol.analyses
+            if entry.missing_outcome != "leave_out"
+        },
     )
 
 

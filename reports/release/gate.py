@@ -7,13 +7,14 @@ is solved.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from data_schema.errors import DisclosureError
 from reports.counted import Pupils
+from reports.flow import KEPT_OUT
 from reports.release.reading import Page, Printed, Row, fact_of, means_of, read_estimates, read_page
-from reports.release.system import Fact, Solved, solve
+from reports.release.system import Fact, Imputed, Solved, solve
 from reports.release.undeclared import undeclared
 from reports.words import words
 
@@ -37,6 +38,8 @@ class Release:
         Outcome to what its values are: "binary", "whole" (numbers) or anything else.
     threshold
         Smallest number of pupils that may be printed.
+    assumed
+        Plan entry to what it assumes of pupils without the outcome: "as_event" or "as_no_event".
     """
 
     pages: Mapping[str, str]
@@ -44,6 +47,7 @@ class Release:
     estimates: str
     kinds: Mapping[str, str]
     threshold: int
+    assumed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -82,7 +86,9 @@ def check_release(release: Release) -> Solved:
     sets = _sets_of_estimates(found)
     facts = list(dict.fromkeys(fact_of(one, threshold=release.threshold) for one in found.all()))
     means = list(dict.fromkeys(means_of(found.rows, sets, release.kinds)))
-    solved = solve([*facts, *nobody(found.all())], means, threshold=release.threshold)
+    outcomes = {row.plan_entry: row.outcome for row in found.rows}
+    imputed = imputed_of(outcomes, _analysed(found, sets), release.assumed, _reasons(found.all()))
+    solved = solve([*facts, *nobody(found.all())], means, threshold=release.threshold, imputed=imputed)
     if solved.recovered:
         raise DisclosureError(
             "the release",
@@ -129,6 +135,40 @@ def _sets_of_estimates(found: _Found) -> dict[str, Pupils]:
             "Run `crocoos report` again, so that file and documents are of the same results.",
         )
     return {name: one.pupils for name, one in printed.items()}
+
+
+def _analysed(found: _Found, sets: Mapping[str, Pupils]) -> set[str]:
+    """Return the plan entries whose pupils are those of the flow's last step."""
+    return {row.plan_entry for row in found.rows if row.quantity == "mean" and sets[row.estimate_id].what == "analysed"}
+
+
+def _reasons(printed: Iterable[Printed]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one.pupils.name for one in printed if one.pupils.what == "lost"))
+
+
+def imputed_of(
+    outcomes: Mapping[str, str], analysed: Collection[str], assumed: Mapping[str, str], reasons: Iterable[str]
+) -> list[Imputed]:
+    """Return the analyses whose events follow from those of the analysed.
+
+    Parameters
+    ----------
+    outcomes
+        Plan entry to its outcome.
+    analysed
+        Plan entries whose pupils are those of the flow's last step.
+    assumed
+        Plan entry to what it assumes of pupils without the outcome: "as_event" or "as_no_event".
+    reasons
+        For which pupils are lost.
+    """
+    known = {outcomes[entry] for entry in analysed if entry not in assumed}
+    lost = tuple(reason for reason in reasons if reason not in KEPT_OUT)
+    return [
+        Imputed(entry=entry, reasons=lost if how == "as_event" else ())
+        for entry, how in assumed.items()
+        if outcomes.get(entry) in known and entry not in analysed
+    ]
 
 
 def nobody(printed: Sequence[Printed]) -> list[Fact]:

@@ -15,7 +15,7 @@ from reports.disclosure import Count
 from reports.evidence import Evidence
 from reports.flow import flows_of
 from reports.means import Mean, places, shown_means
-from reports.release.gate import nobody
+from reports.release.gate import imputed_of, nobody
 from reports.release.reading import ROUNDED_MARK, Printed, fact_of
 from reports.release.system import ContradictionError, MeanFact, Solved, solve
 from reports.selection import all_estimates, as_estimate, outcome_of, records
@@ -56,7 +56,12 @@ def _of_analysed(evidence: Evidence) -> frozenset[str]:
 def _solved(evidence: Evidence, kinds: Mapping[str, str]) -> Solved:
     limit, printed = evidence.disclosure_threshold, list(_printed(evidence))
     facts = [*(fact_of(one, threshold=limit) for one in printed), *nobody(printed)]
-    return solve(list(dict.fromkeys(facts)), list(dict.fromkeys(_means(evidence, kinds))), threshold=limit)
+    means = list(dict.fromkeys(_means(evidence, kinds)))
+    outcomes = {entry.name: entry.outcome for entry in evidence.analyses}
+    assumed = {entry.name: entry.missing_outcome for entry in evidence.analyses if entry.missing_outcome != "leave_out"}
+    reasons = dict.fromkeys(one.pupils.name for one in printed if one.pupils.what == "lost")
+    imputed = imputed_of(outcomes, _of_analysed(evidence), assumed, reasons)
+    return solve(list(dict.fromkeys(facts)), means, threshold=limit, imputed=imputed)
 
 
 def _printed(evidence: Evidence) -> Iterator[Printed]:

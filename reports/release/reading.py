@@ -119,6 +119,7 @@ class Row:
     """A row of the published table of estimates."""
 
     estimate_id: str
+    plan_entry: str
     quantity: str
     outcome: str
     estimate: str
@@ -135,7 +136,9 @@ def read_estimates(text: str) -> list[Row]:
     """Read the published table of estimates."""
     return [
         Row(
-            **{name: row[name] for name in ("estimate_id", "quantity", "outcome", "estimate", "n_pupils")},
+            **{
+                name: row[name] for name in ("estimate_id", "plan_entry", "quantity", "outcome", "estimate", "n_pupils")
+            },
             is_rounded=row["n_pupils_rounded"] == "yes",
         )
         for row in csv.DictReader(StringIO(text.removeprefix("\ufeff")))

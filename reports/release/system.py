@@ -32,6 +32,9 @@ _ROUNDS = 8
 _MOST = 100_000.0
 """More pupils than a set has of which nothing is printed."""
 
+_SECONDS = 20.0
+"""How long one search may take; a cell that is not decided by then counts as recovered."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
@@ -57,6 +60,18 @@ class MeanFact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Imputed:
+    """An analysis that assumes what the lost had, of the outcome of the primary analysis.
+
+    ``entry`` is its plan entry. ``reasons`` are those for which pupils are lost who are taken to have had the event;
+    empty where all are taken not to have had it. Its events are those of the analysed and of these.
+    """
+
+    entry: str
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Solved:
     """What a reader can work out.
 
@@ -78,13 +93,17 @@ class Solved:
     sets: tuple[Pupils, ...] = ()
 
 
-def solve(facts: Sequence[Fact], means: Sequence[MeanFact], *, threshold: int) -> Solved:
+def solve(
+    facts: Sequence[Fact], means: Sequence[MeanFact], *, threshold: int, imputed: Sequence[Imputed] = ()
+) -> Solved:
     """Find the numbers of pupils that follow from what is printed.
 
     Parameters
     ----------
     facts, means
         What is printed.
+    imputed
+        Analyses whose events are known to be those of another and of the lost.
     threshold
         Smallest number of pupils that anybody may learn.
 
@@ -100,7 +119,7 @@ def solve(facts: Sequence[Fact], means: Sequence[MeanFact], *, threshold: int) -
     >>> solve([*told, Fact(pupils=lost, low=1)], [], threshold=10).recovered
     ('lost: x',)
     """
-    model = _model(facts, means)
+    model = _model(facts, means, imputed)
     found = list(_cells(model))
     if not found:
         return Solved(n_numbers=len(facts) + len(means), n_cells=0, recovered=())
@@ -136,7 +155,7 @@ def _unknown(what: str, name: str, arm: str, place: str) -> Pupils:
     return Pupils.at(what, name, arm=arm, country=place)  # type: ignore[arg-type]  # one of those that were printed
 
 
-def _model(facts: Sequence[Fact], means: Sequence[MeanFact]) -> _Model:
+def _model(facts: Sequence[Fact], means: Sequence[MeanFact], imputed: Sequence[Imputed]) -> _Model:
     sets = [fact.pupils for fact in facts] + [mean.pupils for mean in means]
     reasons = dict.fromkeys(pupils.name for pupils in sets if pupils.what == "lost")
     empty = _Model(
@@ -148,6 +167,7 @@ def _model(facts: Sequence[Fact], means: Sequence[MeanFact]) -> _Model:
     rows = [(empty.sum_of(fact.pupils), fact.low, fact.high) for fact in facts]
     for number, mean in enumerate(means):
         rows += _rows_of_mean(empty, mean, number)
+    rows += [(row, 0.0, 0.0) for one in imputed for row in _events_of(empty, one)]
     rows += _subsets(empty, rows)
     return _Model(tuple(rows), empty.parts, empty.arms, empty.places)
 
@@ -166,6 +186,17 @@ def _rows_of_mean(model: _Model, mean: MeanFact, number: int) -> Iterator[tuple[
         for name, times in model.sum_of(pupils).items():
             row[name] -= weight * times  # type: ignore[assignment]  # weights of means are fractions
         yield row, low, high
+
+
+def _events_of(model: _Model, imputed: Imputed) -> Iterator[Sum]:
+    """Yield the sums that are zero: events of an analysis less those of the analysed and those assumed."""
+    for arm, place in product(model.arms, model.places):
+        row: Sum = Counter(
+            {_unknown("event", imputed.entry, arm, place): 1, _unknown("event", "analysed", arm, place): -1}
+        )
+        for reason in imputed.reasons:
+            row[_unknown("lost", reason, arm, place)] -= 1
+        yield row
 
 
 def _of_outcome(pupils: Pupils) -> str:
@@ -231,6 +262,10 @@ def _label(pupils: Pupils, model: _Model, *, is_rest: bool = False) -> str:
     return ", ".join([*places, *arms, f"without {what}" if is_rest else what])
 
 
+_TIME_LIMIT = 1
+"""What scipy.optimize.milp calls an end by its limit of time."""
+
+
 class ContradictionError(DisclosureError):
     """Printed numbers that no numbers of pupils could have given."""
 
@@ -264,7 +299,9 @@ class _Search:
         rng = np.random.default_rng(0)
         for _ in range(_ROUNDS if left else 0):
             aim = np.sum([rng.choice([-1.0, 1.0]) * self._cells[name] for name in left], axis=0)
-            other = self._solution(aim)
+            other = self._found(aim)
+            if other is None:
+                break
             left = [
                 name for name in left if self._of(self._cells[name], other) == self._of(self._cells[name], self._values)
             ]
@@ -273,9 +310,10 @@ class _Search:
         return left
 
     def has_one_value(self, name: str) -> bool:
-        """Whether the least and the greatest value of a cell are the same."""
+        """Whether the least and the greatest value of a cell are the same, or were not found in time."""
         row = self._cells[name]
-        return self._of(row, self._solution(row)) == self._of(row, self._solution(-row))
+        ends = [self._found(aim) for aim in (row, -row)]
+        return any(end is None for end in ends) or len({self._of(row, end) for end in ends if end is not None}) == 1
 
     def _of(self, row: NDArray[np.float64], solution: NDArray[np.float64]) -> int:
         return round(float(row @ solution))
@@ -287,6 +325,17 @@ class _Search:
         return made
 
     def _solution(self, aim: NDArray[np.float64]) -> NDArray[np.float64]:
+        found = self._found(aim)
+        if found is None:
+            raise DisclosureError(
+                "the release",
+                "no numbers of pupils that could have given it were found in time, so that nothing can be said of it.",
+                "Run `crocoos publish` again when the machine has less to do.",
+            )
+        return found
+
+    def _found(self, aim: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """Return the best solution that was found in time; None where there was none."""
         from scipy.optimize import Bounds, milp
 
         found = milp(
@@ -294,8 +343,10 @@ class _Search:
             constraints=self._constraints,
             integrality=np.ones(self._n, dtype=np.int64),
             bounds=Bounds(0, _MOST),
-            options={"mip_rel_gap": 0.0},
+            options={"mip_rel_gap": 0.0, "time_limit": _SECONDS},
         )
+        if found.x is None and found.status == _TIME_LIMIT:
+            return None
         if found.x is None:
             raise ContradictionError(
                 "the release",

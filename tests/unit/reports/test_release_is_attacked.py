@@ -18,9 +18,11 @@ from pypdf import PdfReader
 
 from data_schema.errors import DisclosureError
 from reports.blocks import plain
+from reports.counted import Pupils
 from reports.means import shown_means
-from reports.release.gate import Release, check_release
+from reports.release.gate import Release, check_release, imputed_of
 from reports.release.mending import without_recoverable
+from reports.release.system import Fact, Imputed, MeanFact, solve
 from reports.selection import all_estimates
 from reports.tables import by_country_table, estimates_table
 from reports.tables.estimates import published_estimates
@@ -162,6 +164,24 @@ def test_what_follows_from_the_reports_together_is_kept_back_before_they_are_pri
     site = published_site(truth.evidence, tmp_path, only=WITH_NUMBERS)
     assert read_site(site, truth).recovered(truth.counts, secrets_of(truth)) == []
     check_release(release_of(site, truth))
+
+
+def test_an_analysis_that_assumes_what_the_lost_had_tells_how_many_are_lost_beside_the_other() -> None:
+    """Of 60 enrolled three are lost and taken to have left: 23 of 60 and 20 of 57 have no other solution."""
+    enrolled, analysed, lost = Pupils.at("enrolled"), Pupils.at("analysed"), Pupils.at("lost", "no answer")
+    told = [Fact(pupils=enrolled, low=60, high=60), Fact(pupils=lost, low=1), Fact(pupils=analysed, low=1)]
+    worst = Pupils.at("outcome", "worst case")
+    told.append(Fact(pupils=worst, low=60, high=60))
+    means = [
+        MeanFact(pupils=analysed, low=0.345, high=0.355, is_share=True),
+        MeanFact(pupils=worst, low=0.3825, high=0.3835, is_share=True),
+    ]
+    assert solve(told, means, threshold=10).recovered == ()
+    linked = solve(told, means, threshold=10, imputed=[Imputed(entry="worst case", reasons=("no answer",))])
+    assert linked.recovered == ("lost: no answer",)
+    outcomes = {"main": "dropout", "worst case": "dropout", "other": "marks"}
+    (found,) = imputed_of(outcomes, {"main"}, {"worst case": "as_event"}, ["no answer", "consent refused"])
+    assert found == Imputed(entry="worst case", reasons=("no answer",))
 
 
 def test_without_rounding_the_attack_would_succeed() -> None:
