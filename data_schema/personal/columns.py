@@ -15,6 +15,7 @@ from data_schema.personal.names import is_written_as_name
 from data_schema.personal.ordinary import OrdinaryWords, words_of
 
 _IDENTIFIER = re.compile(r"(?:[^\W\d_]{1,3}[-_/]?)?\d{5,}(?:[-_/]\w{1,6})?")
+_WORDS = re.compile(r"[^\W\d_]{2,}(?:[ ,.’'-]{1,2}[^\W\d_]{1,}){1,3}\.?[ ]?\d*")
 _FEWEST, _FEWEST_SINGLE = 5, 8
 _SHARE_WRITTEN, _SHARE_OWN = 0.6, 0.8
 
@@ -60,14 +61,35 @@ def personal_columns(made: Draft, ordinary: OrdinaryWords) -> Iterator[PersonalC
     for name, column in made.columns.items():
         if not is_open(column.field):
             continue
-        for are_names, is_like in ((True, _written_as_name), (False, _written_as_identifier)):
-            like = _where(column, is_like)
-            if like.any():
-                yield from _in_parts(made, name, like, ordinary, are_names=are_names)
+        as_names, as_words = _where(column, _written_as_name), _where(column, _written_as_words)
+        if as_names.any():
+            yield from _in_parts(made, name, as_names, ordinary, are_names=True)
+        elif as_words.any():
+            # Small letters are those of names only where the column of names has something else.
+            found = _in_parts(made, name, as_words, ordinary, are_names=True)
+            yield from (one for one in found if _lacks_names(made, one.cells))
+        as_identifiers = _where(column, _written_as_identifier)
+        if as_identifiers.any():
+            yield from _in_parts(made, name, as_identifiers, ordinary, are_names=False)
 
 
 def _written_as_name(text: str) -> bool:
     return len(text) <= 80 and is_written_as_name(text)
+
+
+def _written_as_words(text: str) -> bool:
+    return _WORDS.fullmatch(text) is not None
+
+
+def _lacks_names(made: Draft, cells: np.ndarray) -> bool:
+    """Whether the columns of names have other than names in some rows: hardly a value of each person's own."""
+    own = [made.columns[item.name] for item in made.table.fields if item.privacy == "direct"]
+    filled = [cells[~column.is_missing()[cells]] for column in own]
+    return any(
+        len(np.unique(column.codes[rows])) < _SHARE_WRITTEN * len(rows)
+        for column, rows in zip(own, filled, strict=True)
+        if 2 * len(rows) > len(cells)
+    )
 
 
 def _written_as_identifier(text: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -102,6 +102,36 @@ def test_swapped_headers_of_names_and_classes_let_no_name_in() -> None:
     assert questions(intake) == [
         "What may be names of persons stands in 8 of the 8 cells of the column 'class'; its values are left out."
     ]
+
+
+WRITTEN: tuple[Callable[[str], str], ...] = (
+    str.lower,
+    str.upper,
+    lambda name: f"{name.split()[1]} {name[0]}.",
+    lambda name: name.split()[0],
+)
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+def test_swapped_names_are_known_however_they_are_written(written: Callable[[str], str]) -> None:
+    text = pupils(header=HEADER.replace("name;class", "class;name")).decode("utf-8-sig")
+    for name in NAMES:
+        text = text.replace(name, written(name))
+    said = everything(taken_in({"baseline/HU/pupil_031204.csv": text.encode()}))
+    assert not any(written(name) in said for name in NAMES)
+
+
+def test_words_in_small_letters_are_no_names_where_names_stand_in_their_own_column_or_in_none() -> None:
+    texts = ["blue group", "green squad", "tall ones", "early birds", "night owls", "red team", "old hands", "new folk"]
+    changes = [{"class": text} for text in texts]
+    columns = HEADER.split(";")
+    lines = [line.split(";") for line in pupils(*changes).decode("utf-8-sig").splitlines()]
+    without = "\n".join(";".join(cells[:2] + cells[3:]) for cells in lines) + "\n"
+    assert columns[2] == "name"
+    for content in (pupils(*changes), without.encode()):
+        intake = taken_in({"baseline/HU/pupil_031204.csv": content})
+        assert intake.frames["pupil"]["class"].tolist() == texts
+        assert questions(intake) == []
 
 
 def test_names_under_a_wrong_header_are_known_in_all_other_places() -> None:
