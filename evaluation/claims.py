@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from data_schema.errors import ProtocolError, StorageError
+from evaluation.custody import alarms
 from evaluation.frozen_plan import FROZEN
 from evaluation.protocol_reader import read_protocol
 from evaluation.provenance import outputs_hash, sha256_of_file
@@ -131,6 +132,15 @@ def disagreements(trial: Trial) -> Iterator[str]:
     yield from _gone("The plan", plan, frozen)
     yield from _compared("The draw in allocation/", record, drawn, "allocation_sha256")
     yield from _gone("The draw", record, drawn)
+    yield from made_otherwise(trial)
+
+
+def made_otherwise(trial: Trial) -> Iterator[str]:
+    """Yield where data and results are not those that the log names: they may be edited along with their record."""
+    log = trial.log()
+    if not log.is_usable:
+        return
+    found = folder_hashes(trial)
     for what, fact, event in (
         ("What is in store/", "data_sha256", Event.COLLECTED),
         ("What is in results/estimates.csv", "estimates_sha256", Event.ESTIMATED),
@@ -223,17 +233,20 @@ def verify(trial: Trial) -> Verified:
     StaleError
         When no draw has been made.
     """
-    return Verified(allocation=verify_allocation(trial), log_problems=(*disagreements(trial), *_documents(trial)))
+    problems = (*map(str, alarms(trial)), *disagreements(trial), *written_otherwise(trial), *_site(trial))
+    return Verified(allocation=verify_allocation(trial), log_problems=problems)
 
 
-def _documents(trial: Trial) -> Iterator[str]:
-    """Compare the documents and the site with the log, too: they are its last lines, and no document tells of them."""
-    log, paths = trial.log(), trial.paths
+def written_otherwise(trial: Trial) -> Iterator[str]:
+    """Yield where the documents are not those that the log names; no document tells of that."""
+    log, fact = trial.log(), "documents_sha256"
     if log.is_usable:
-        reported, published = outputs_hash(paths.reports), outputs_hash(paths.site)
-        yield from _compared(
-            "What is in output/reports/", reported, log.naming("documents_sha256", Event.REPORTED), "documents_sha256"
-        )
-        yield from _compared(
-            "What is in output/site/", published, log.naming("site_sha256", Event.PUBLISHED), "site_sha256"
-        )
+        last = log.naming(fact, Event.REPORTED)
+        yield from _compared("What is in output/reports/", outputs_hash(trial.paths.reports), last, fact)
+
+
+def _site(trial: Trial) -> Iterator[str]:
+    log, fact = trial.log(), "site_sha256"
+    if log.is_usable:
+        last = log.naming(fact, Event.PUBLISHED)
+        yield from _compared("What is in output/site/", outputs_hash(trial.paths.site), last, fact)

@@ -67,7 +67,7 @@ def retention_note(protocol: Protocol, today: date) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Begun:
+class Begun:
     """What an erasure takes out, written down before anything is: a run that is killed is completed by the next one."""
 
     rows: dict[str, int]
@@ -82,16 +82,16 @@ def tombstones_of(trial: Trial) -> frozenset[str]:
     StorageError
         When the list is damaged: without it an erased pupil would come back.
     """
-    return _read(trial)[0]
+    return marks_of(trial)[0]
 
 
-def _read(trial: Trial) -> tuple[frozenset[str], dict[str, _Begun]]:
+def marks_of(trial: Trial) -> tuple[frozenset[str], dict[str, Begun]]:
     """Return the marks, and by mark the erasures that were begun and have no certificate yet."""
     path = trial.paths.private / ERASED
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         begun = {
-            mark: _Begun(rows=dict(one["rows"]), inbox=tuple(one["inbox"]))
+            mark: Begun(rows=dict(one["rows"]), inbox=tuple(one["inbox"]))
             for mark, one in values.get("begun", {}).items()
         }
         return frozenset(values["tombstones"]), begun
@@ -102,7 +102,7 @@ def _read(trial: Trial) -> tuple[frozenset[str], dict[str, _Begun]]:
         raise StorageError(f"private/{ERASED}", problem, "Bring it back from a copy.") from error
 
 
-def _write(trial: Trial, marks: Collection[str], begun: Mapping[str, _Begun]) -> None:
+def _write(trial: Trial, marks: Collection[str], begun: Mapping[str, Begun]) -> None:
     values: dict[str, object] = {"tombstones": sorted(marks)}
     if begun:
         values["begun"] = {mark: {"rows": one.rows, "inbox": list(one.inbox)} for mark, one in sorted(begun.items())}
@@ -134,7 +134,7 @@ def erase(trial: Trial, *, pupil: str, school: str = "") -> Erasure:
     key = trial_key(trial.paths.private)
     sought = pseudonym(pupil, key=key, scope=school) if school else pupil
     mark = tombstone(sought, key=key)
-    marks, begun = _read(trial)
+    marks, begun = marks_of(trial)
     if mark not in begun:
         _write(trial, marks | {mark}, begun | {mark: _found(trial, sought)})
     collect(trial)
@@ -144,7 +144,7 @@ def erase(trial: Trial, *, pupil: str, school: str = "") -> Erasure:
 def announce_erasures(trial: Trial) -> None:
     """Add a line to the log for each erasure that was begun, before the store is made without the pupil."""
     told = {entry.detail["certificate"] for entry in trial.log().checked() if entry.event == Event.ERASED}
-    for mark, one in _read(trial)[1].items():
+    for mark, one in marks_of(trial)[1].items():
         if (name := _certificate_of(mark)) not in told:
             append_event(trial, Event.ERASED, {"certificate": name, "n_rows": str(sum(one.rows.values()))})
 
@@ -153,7 +153,7 @@ def _certificate_of(mark: str) -> str:
     return f"erasure_{mark[:16]}.json"
 
 
-def _found(trial: Trial, pseudonym: str) -> _Begun:
+def _found(trial: Trial, pseudonym: str) -> Begun:
     """Return the rows of a pupil in the store, and the files that they come from."""
     from evaluation.stages.collect import opened_store
 
@@ -169,7 +169,7 @@ def _found(trial: Trial, pseudonym: str) -> _Begun:
     if not rows:
         remedy = "Check the identifier and the school; the pupil may have been erased before."
         raise DataError("the store", "no data of such a pupil are stored.", remedy)
-    return _Begun(rows=rows, inbox=tuple(sorted(files)))
+    return Begun(rows=rows, inbox=tuple(sorted(files)))
 
 
 def complete(trial: Trial) -> dict[str, Erasure]:
@@ -180,7 +180,7 @@ def complete(trial: Trial) -> dict[str, Erasure]:
     dict of str to Erasure
         Mark of the pupil to what was done; empty when nothing was left to do.
     """
-    marks, begun = _read(trial)
+    marks, begun = marks_of(trial)
     if not begun:
         return {}
     removed = _removed(trial)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import CrocoosError, ProtocolError
 from evaluation.claims import folder_hashes
+from evaluation.custody import LOG_SHA256, is_cut, store_facts
 from evaluation.decisions import decided_in
 from evaluation.mode import PRACTICE, REAL
 from evaluation.stages.assign import read_allocation_record
@@ -39,7 +40,8 @@ def begin_again(trial: Trial, *, reason: str) -> LogEntry:
         When there is no reason, or the log is not lost.
     """
     lost = trial.log()
-    if lost.is_usable:
+    is_shortened = is_cut(trial)
+    if lost.is_usable and not is_shortened:
         raise ProtocolError(LOG, "it is not lost.", "Leave it: lines are only ever added at its end.")
     if not reason.strip():
         raise ProtocolError(LOG, "no reason is given.", "Say how it was lost: --reason 'the disk failed'.")
@@ -49,7 +51,8 @@ def begin_again(trial: Trial, *, reason: str) -> LogEntry:
     detail = {
         "mode": PRACTICE if trial.is_practice else REAL,
         "reason": reason.strip(),
-        "lost": lost.state,
+        "lost": "cut" if is_shortened else lost.state,
+        **{name: digest for name, digest in store_facts(trial).items() if name == LOG_SHA256},
         **named,
         **(record.facts if record is not None else {}),
         "later": json.dumps(steps),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -264,6 +265,23 @@ class Trial:
         with alone(self.paths.root):
             return begin_again(self, reason=reason)
 
+    def accept_loss(self, *, reason: str) -> LogEntry:
+        """Go on though the key of pseudonyms or the list of erased pupils was lost or changed: a line says why."""
+        from evaluation.custody import accept
+
+        check_reason(self, reason)
+        with alone(self.paths.root):
+            return accept(self, reason=reason)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Be the only run that writes, where nothing that keeps pupils out or apart is lost or changed."""
+        from evaluation.custody import refuse_loss
+
+        with alone(self.paths.root):
+            refuse_loss(self)
+            yield
+
     def plan(self, *, freeze: bool = False, reason: str = "") -> PlanState:
         """Say how the protocol stands to the frozen plan.
 
@@ -277,7 +295,7 @@ class Trial:
         from evaluation.stages.plan import plan
 
         check_reason(self, reason)
-        with alone(self.paths.root):
+        with self._writing():
             return plan(self, freeze=freeze, reason=reason)
 
     def power(
@@ -304,7 +322,7 @@ class Trial:
         from evaluation.power_assumptions import Assumptions
         from evaluation.stages.power import power
 
-        with alone(self.paths.root):
+        with self._writing():
             return power(self, assumed or Assumptions(), n_simulations=n_simulations, effect=effect, seed=seed)
 
     def assign(self, *, seed: str = "", reason: str = "") -> Allocation:
@@ -320,7 +338,7 @@ class Trial:
         from evaluation.stages.assign import assign
 
         check_reason(self, reason)
-        with alone(self.paths.root):
+        with self._writing():
             return assign(self, seed=seed, reason=reason)
 
     def add_late(self, file: str | Path, *, seed: str, reason: str = "") -> Allocation:
@@ -338,7 +356,7 @@ class Trial:
         from evaluation.stages.later import add
 
         check_reason(self, reason)
-        with alone(self.paths.root):
+        with self._writing():
             return add(self, Path(file), seed=seed, reason=reason)
 
     def replace_school(self, school: str, *, seed: str, reason: str) -> Replacement:
@@ -356,7 +374,7 @@ class Trial:
         from evaluation.stages.later import replace
 
         check_reason(self, reason)
-        with alone(self.paths.root):
+        with self._writing():
             return replace(self, school, seed=seed, reason=reason)
 
     def commit(self, *, seed_source: str = "", reason: str = "") -> Commitment:
@@ -372,7 +390,7 @@ class Trial:
         from evaluation.stages.commit import commit
 
         check_reason(self, reason)
-        with alone(self.paths.root):
+        with self._writing():
             return commit(self, seed_source=seed_source, reason=reason)
 
     def reveal(self, *, seed: str, reason: str = "") -> Allocation:
@@ -380,7 +398,7 @@ class Trial:
         from evaluation.stages.assign import assign
 
         check_reason(self, reason)
-        with alone(self.paths.root):
+        with self._writing():
             return assign(self, seed=seed, reason=reason, reveal=True)
 
     def verify(self) -> Verified:
@@ -393,14 +411,14 @@ class Trial:
         """Write a page about the draw for the meeting to sign, and each arm's list of schools for letters."""
         from evaluation.stages.certificate import certify
 
-        with alone(self.paths.root):
+        with self._writing():
             return certify(self)
 
     def balance(self) -> pd.DataFrame:
         """Compare the arms before the trial: schools, and pupils once there are data of them."""
         from evaluation.stages.balance import balance
 
-        with alone(self.paths.root):
+        with self._writing():
             return balance(self)
 
     def collect(self) -> Collected:
@@ -408,7 +426,7 @@ class Trial:
         from evaluation.erasure import complete
         from evaluation.stages.collect import collect
 
-        with alone(self.paths.root):
+        with self._writing():
             made = collect(self)
             complete(self)
             return made
@@ -418,7 +436,7 @@ class Trial:
         from evaluation.decisions import withdraw
 
         check_reason(self, reason)
-        with alone(self.paths.root):
+        with self._writing():
             withdraw(self, file=file, reason=reason, superseded_by=superseded_by)
 
     def restore(self, *, file: str, reason: str) -> None:
@@ -426,14 +444,14 @@ class Trial:
         from evaluation.decisions import restore
 
         check_reason(self, reason)
-        with alone(self.paths.root):
+        with self._writing():
             restore(self, file=file, reason=reason)
 
     def freeze(self, *, wave: str) -> FrozenWave:
         """Freeze the data of a wave: files and answers that come later change nothing in it."""
         from evaluation.decisions import freeze
 
-        with alone(self.paths.root):
+        with self._writing():
             return freeze(self, wave=wave)
 
     def thaw(self, *, wave: str, reason: str) -> None:
@@ -441,63 +459,63 @@ class Trial:
         from evaluation.decisions import thaw
 
         check_reason(self, reason)
-        with alone(self.paths.root):
+        with self._writing():
             thaw(self, wave=wave, reason=reason)
 
     def forms(self, *, wave: str) -> Forms:
         """Write the schools' entry workbooks and XLSForms for a wave."""
         from evaluation.requests import write_forms
 
-        with alone(self.paths.root):
+        with self._writing():
             return write_forms(self, wave=wave)
 
     def returns(self) -> Written:
         """Write the page of returns: who has sent what, when, how complete it is, which questions are open."""
         from evaluation.data_pages import write_returns
 
-        with alone(self.paths.root):
+        with self._writing():
             return write_returns(self)
 
     def codebook(self) -> Written:
         """Write what the tables hold, with frequencies that give nobody away."""
         from evaluation.data_pages import write_codebook
 
-        with alone(self.paths.root):
+        with self._writing():
             return write_codebook(self)
 
     def checks(self, *, by_arm: bool = False) -> pd.DataFrame:
         """Look for what is odd in the stored data; ``by_arm`` compares missing values by arm, which may unblind."""
         from evaluation.data_products import check_data
 
-        with alone(self.paths.root):
+        with self._writing():
             return check_data(self, by_arm=by_arm)
 
     def export(self, *, country: str, k: int | None = None) -> Written:
         """Write a country's own data, and no other's; with ``k``, so coarse that so many pupils are alike at least."""
         from evaluation.data_products import export
 
-        with alone(self.paths.root):
+        with self._writing():
             return export(self, country=country, k=k)
 
     def erase(self, *, pupil: str, school: str = "") -> Erasure:
         """Erase a pupil, named by pseudonym or by school and identifier; a certificate says what was done."""
         from evaluation.erasure import erase
 
-        with alone(self.paths.root):
+        with self._writing():
             return erase(self, pupil=pupil, school=school)
 
     def lock(self, passphrase: str) -> Path:
         """Lock the identity that opens the key table with a passphrase; return where it is."""
         from evaluation.stages.collect import lock
 
-        with alone(self.paths.root):
+        with self._writing():
             return lock(self.paths.private, passphrase)
 
     def impact(self) -> pd.DataFrame:
         """Estimate every effect that the plan asks for and return the table of estimates."""
         from evaluation.stages.impact import impact
 
-        with alone(self.paths.root):
+        with self._writing():
             return impact(self)
 
     def evidence(self, *, country: str = "") -> Evidence:
@@ -510,14 +528,14 @@ class Trial:
         """Run the report notebooks and write their documents."""
         from evaluation.stages.report import report
 
-        with alone(self.paths.root):
+        with self._writing():
             return report(self)
 
     def publish(self) -> Published:
         """Make the site that opens offline in a browser."""
         from evaluation.stages.publish import publish
 
-        with alone(self.paths.root):
+        with self._writing():
             return publish(self)
 
     def inbox_files(self) -> Mapping[str, Path]:

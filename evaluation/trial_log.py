@@ -42,6 +42,7 @@ class Event(StrEnum):
     WAVE_FROZEN = "wave frozen"
     WAVE_THAWED = "wave thawed"
     ERASED = "erased"
+    ACCEPTED = "loss accepted"
     ESTIMATED = "estimated"
     REPORTED = "reported"
     PUBLISHED = "published"

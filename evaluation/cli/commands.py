@@ -29,6 +29,7 @@ _STATES = {"fresh": "green", "stale": "yellow", "missing": ""}
 def status(folder: Path, *, as_json: bool, check: bool) -> None:
     """Say which stage is fresh, stale or missing, and why; and what is wrong with the log."""
     from evaluation.claims import disagreements
+    from evaluation.custody import alarms
     from evaluation.erasure import retention_note
     from evaluation.trial_log import LOG
 
@@ -41,7 +42,11 @@ def status(folder: Path, *, as_json: bool, check: bool) -> None:
         lines.append(joined(" ", (stage.stage.ljust(8), state, *reasons)))
     note = retention_note(trial.protocol, trial.clock().date())
     lines += [f"\n{note}"] if note else []
-    problems = [*(f"{LOG}: {problem}" for problem in trial.log().problems), *disagreements(trial)]
+    problems = [
+        *(f"{LOG}: {problem}" for problem in trial.log().problems),
+        *map(str, alarms(trial)),
+        *disagreements(trial),
+    ]
     lines += [f"\nProblem: {problem}" for problem in problems]
     values = {"stages": [stage.to_dict() for stage in found], "retention": note, "log_problems": problems}
     Console(as_json=as_json).answer(values, joined("\n", lines))

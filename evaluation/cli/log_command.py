@@ -27,6 +27,7 @@ SHOWN = (
     "withdrawn",
     "chosen",
     "certificate",
+    "accepted",
     "reason",
     FROZEN_NO_MORE,
     WITHDRAWN_NO_MORE,
@@ -47,14 +48,21 @@ SHORT, WIDTH = 12, 96
 @click.option(
     "--begin-again", is_flag=True, help="Begin a log again that is lost for good; every document will say so."
 )
-@click.option("--reason", default="", help="With --begin-again: how it was lost.")
-def log(folder: Path, *, as_json: bool, begin_again: bool, reason: str) -> None:
+@click.option(
+    "--accept", is_flag=True, help="Go on though the key of pseudonyms or the list of erased pupils is lost or changed."
+)
+@click.option("--reason", default="", help="With --begin-again and --accept: what happened.")
+def log(folder: Path, *, as_json: bool, begin_again: bool, accept: bool, reason: str) -> None:
     """Print the trial's log, a line for each event; exits with 1 when it is missing or broken."""
-    if reason and not begin_again:
-        raise click.UsageError("--reason belongs to --begin-again.")
+    if begin_again and accept:
+        raise click.UsageError("--begin-again and --accept are two things: a log begun again accepts nothing.")
+    if reason and not (begin_again or accept):
+        raise click.UsageError("--reason belongs to --begin-again or --accept.")
     trial = open_trial(folder)
     if begin_again:
         trial.begin_log_again(reason=reason)
+    if accept:
+        trial.accept_loss(reason=reason)
     found = trial.log()
     values = {
         "state": found.state,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from data_schema.errors import DataError, StorageError
 from data_schema.files import storage_error, write_whole
 from evaluation.consent import by_consent, needs_answer
+from evaluation.custody import LOG_SHA256, fingerprints
 from evaluation.decisions import checked_waves, decisions_of, frozen_waves
 from evaluation.erasure import announce_erasures, tombstones_of
 from evaluation.frame import eligible
@@ -115,7 +116,8 @@ def collect(trial: Trial) -> Collected:
     announce_erasures(trial)
     _keep_key_table(trial.paths.private, kept.key_table)
     content = content_hash(frames)
-    told = {"data_sha256": content, "tables": _tables_with_rows(frames)}
+    guarded = fingerprints(trial)
+    told = {"data_sha256": content, "tables": _tables_with_rows(frames), **guarded}
     announce = announced(trial, Event.COLLECTED, told, again=False)
     ignore_itself(trial.paths.private)
     if os.access(trial.paths.inbox, os.W_OK):
@@ -130,6 +132,8 @@ def collect(trial: Trial) -> Collected:
             findings=intake.findings,
             facts={
                 "content_sha256": content,
+                **guarded,
+                LOG_SHA256: trial.log().last_sha256,
                 "erased": erased.counts.to_json(orient="records"),
                 "refused": counts.refused.to_json(orient="records"),
                 "unanswered": counts.unanswered.to_json(orient="records"),

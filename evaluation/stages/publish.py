@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from data_schema.errors import StaleError
 from evaluation.population import values_of_outcomes
 from evaluation.provenance import outputs_hash, stage_folder
 from evaluation.stages import inputs_of, require
@@ -54,7 +55,8 @@ def publish(trial: Trial) -> Published:
     Raises
     ------
     StaleError
-        When the documents are missing or rest on something that has changed.
+        When the documents are missing or rest on something that has changed, or data, results or documents are not
+        those that the log names.
     DisclosureError
         When a number of pupils below the threshold follows from what the documents print together.
     """
@@ -62,6 +64,7 @@ def publish(trial: Trial) -> Published:
     from reports.site import Site, build_site
 
     require(trial, "publish")
+    _refuse_edited(trial)
     solved = check_release(release_of(trial))
     protocol = trial.protocol
     language = protocol.reports.languages[0]
@@ -105,6 +108,15 @@ def release_of(trial: Trial) -> Release:
             if entry.missing_outcome != "leave_out"
         },
     )
+
+
+def _refuse_edited(trial: Trial) -> None:
+    """Refuse what is not as the log names it: a file may have been edited together with the record of its stage."""
+    from evaluation.claims import made_otherwise, written_otherwise
+
+    found = [*made_otherwise(trial), *written_otherwise(trial)]
+    if found:
+        raise StaleError("publish", found[0], "Bring it back from a copy, or make it again with its command.")
 
 
 def _document(trial: Trial, item: ReportFile) -> SiteDocument:

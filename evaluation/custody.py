@@ -1,0 +1,193 @@
+"""Fingerprints of what keeps pupils out or apart: the pseudonyms' key, the list of erased pupils, the log's last line.
+
+They are in the store and in the log. What was lost, cut or changed since stops every run that writes, for an absent
+file is no absent decision, until it is back or a reason for going on without it is in the log.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, combinations
+from typing import TYPE_CHECKING
+
+from data_schema.errors import CrocoosError, ProtocolError, StorageError
+from data_schema.files import storage_error
+from evaluation.erasure import ERASED, marks_of
+from evaluation.provenance import sha256, sha256_of
+from evaluation.trial_log import LOG, Event, TrialLog, append_event
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from evaluation.trial import Trial
+    from randomisation.log import LogEntry
+
+KEY_SHA256, ERASED_SHA256, LOG_SHA256 = "key_sha256", "erased_sha256", "log_sha256"
+"""Facts of the store and, but for the last one, of lines of the log."""
+
+_KEY, _KEY_TABLE = "pseudonym.key", "key_table.age"
+
+_GO_ON = "If it is lost for good: `crocoos log --accept --reason TEXT`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """Something that was lost, cut or changed.
+
+    Parameters
+    ----------
+    place, problem, remedy
+        As of an error.
+    """
+
+    place: str
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """Return one line."""
+        return f"{self.place}: {self.problem} {self.remedy}"
+
+
+def fingerprints(trial: Trial) -> dict[str, str]:
+    """Return the fingerprints of key and list of erased pupils, as they are now; nothing for what is not there."""
+    found = {KEY_SHA256: _key_sha256(trial.paths.private), ERASED_SHA256: _erased_sha256(marks_of(trial)[0])}
+    return {name: digest for name, digest in found.items() if digest}
+
+
+def _key_sha256(private: Path) -> str:
+    path = private / _KEY
+    try:
+        # Of 256 random bits, nothing can be guessed from a hash of them.
+        return sha256(b"pseudonym key " + path.read_bytes().strip())
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def _erased_sha256(marks: Collection[str]) -> str:
+    return sha256_of(sorted(marks)) if marks else ""
+
+
+def refuse_loss(trial: Trial) -> None:
+    """Stop a run where something was lost, cut or changed.
+
+    Raises
+    ------
+    StorageError
+        Naming the first such thing.
+    """
+    for alarm in alarms(trial):
+        raise StorageError(alarm.place, alarm.problem, alarm.remedy)
+
+
+def alarms(trial: Trial) -> Iterator[Alarm]:
+    """Yield what was lost, cut or changed; of a log that is missing or broken the log itself tells."""
+    log = trial.log()
+    if not log.is_usable:
+        return
+    facts = store_facts(trial)
+    yield from _of_log(log, facts)
+    told = _told(log, facts)
+    if KEY_SHA256 in told:
+        yield from _of_key(trial, told[KEY_SHA256])
+        yield from _of_erased(trial, told.get(ERASED_SHA256, ""))
+
+
+def store_facts(trial: Trial) -> Mapping[str, str]:
+    """Return the facts that the store keeps; nothing where none can be read."""
+    from evaluation.stages.collect import opened_store
+
+    try:
+        with opened_store(trial) as store:
+            return store.facts()
+    except CrocoosError:
+        # Status tells of a store that is damaged, and the next run makes it anew.
+        return {}
+
+
+def _told(log: TrialLog, facts: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the fingerprints that the log tells last; those of the store where the log tells none."""
+    lines = [entry.detail for entry in log.of(Event.COLLECTED, Event.ACCEPTED) if KEY_SHA256 in entry.detail]
+    return lines[-1] if lines else facts
+
+
+def is_cut(trial: Trial) -> bool:
+    """Whether lines are missing at the end of a log that is whole otherwise."""
+    log = trial.log()
+    return log.is_usable and any(True for _ in _of_log(log, store_facts(trial)))
+
+
+def _of_log(log: TrialLog, facts: Mapping[str, str]) -> Iterator[Alarm]:
+    """Compare the log with the line that was the last one when the store was made, and the line that tells of it."""
+    last, content = facts.get(LOG_SHA256, ""), facts.get("content_sha256", "")
+    again = log.last(Event.BEGUN_AGAIN)
+    known = {entry.sha256 for entry in log.entries} | {again.detail.get(LOG_SHA256, "") if again is not None else ""}
+    named = {entry.detail.get("data_sha256", "") for entry in log.entries}
+    if last and (last not in known or content not in named):
+        yield Alarm(
+            place=LOG,
+            problem="lines are missing at its end: the store was made when there were more.",
+            remedy="Bring it back from a copy. If it is lost for good: `crocoos log --begin-again --reason TEXT`, and "
+            "every document will say so.",
+        )
+
+
+def _of_key(trial: Trial, told: str) -> Iterator[Alarm]:
+    found = _key_sha256(trial.paths.private)
+    if found != told:
+        yield Alarm(
+            place=f"private/{_KEY}",
+            problem="this is not the key that the pseudonyms were made with." if found else "the key is gone.",
+            remedy=f"Bring it back from a copy. {_GO_ON}; pupils then get other pseudonyms, and those who were erased "
+            "must be erased again.",
+        )
+
+
+def _of_erased(trial: Trial, told: str) -> Iterator[Alarm]:
+    """Compare the list of erased pupils; whose erasure was begun and not told yet may be on it or not."""
+    marks, begun = marks_of(trial)
+    some = chain.from_iterable(combinations(sorted(begun), n) for n in range(len(begun) + 1))
+    if told not in {_erased_sha256(marks - set(left)) for left in some}:
+        state = "pupils are missing on it or were added, or it was changed" if marks else "it is gone"
+        yield Alarm(
+            place=f"private/{ERASED}",
+            problem=f"the list of erased pupils is not the one that the log names: {state}.",
+            remedy=f"Bring it back from a copy. {_GO_ON}, and erase again whom it kept out.",
+        )
+
+
+def accept(trial: Trial, *, reason: str) -> LogEntry:
+    """Go on without what is lost, or with what was changed: a line of the log says why.
+
+    Parameters
+    ----------
+    trial
+        Locked by the caller.
+    reason
+        What happened.
+
+    Raises
+    ------
+    ProtocolError
+        When nothing is lost, no reason is given, or it is the log itself that was cut.
+    """
+    found = tuple(alarms(trial))
+    if not found:
+        raise ProtocolError("private/", "nothing is lost or changed.", "Leave out --accept.")
+    if found[0].place == LOG:
+        raise ProtocolError(LOG, found[0].problem, found[0].remedy)
+    if not reason.strip():
+        raise ProtocolError(LOG, "no reason is given.", "Say what happened: --reason 'the disk failed'.")
+    table = trial.paths.private / _KEY_TABLE
+    if table.exists() and not _key_sha256(trial.paths.private):
+        # It still opens with its identity, and stands in the way of a new key no longer.
+        n_kept = len(list(trial.paths.private.glob("key_table.of_lost_key_*.age")))
+        table.rename(table.with_name(f"key_table.of_lost_key_{n_kept + 1}.age"))
+    places = json.dumps([alarm.place for alarm in found])
+    # Without a key there is no fingerprint, which the line tells, too.
+    told = {KEY_SHA256: "", **fingerprints(trial)}
+    return append_event(trial, Event.ACCEPTED, {"accepted": places, "reason": reason.strip(), **told})
