@@ -221,6 +221,7 @@ NAMES = {
 }
 
 DESIGNS = {
+    "a file outside the folder": Scenario(put("schools.file", "../schools.csv"), (put("schools.file", "schools.csv"),)),
     "recorded without a file": Scenario(put("design.kind", "recorded"), (put("design.allocation", "drawn.csv"),)),
     "a file beside a draw": Scenario(put("design.allocation", "drawn.csv"), (put("design.kind", "recorded"),)),
     "stratum twice": Scenario(put("design.strata", ["type", "type"]), (put("design.strata", ["type"]),)),

@@ -25,7 +25,7 @@ SPECIFICATIONS = (
 )
 """Specifications that the protocol makes, and whose contradictions are therefore problems of the protocol."""
 
-READ_FROM_FILES = ("load_toml", "protocol_error", "_problem", "unknown", "from_dict")
+READ_FROM_FILES = ("load_toml", "_too_deep", "protocol_error", "_problem", "unknown", "from_dict")
 """Functions whose texts the other tests here are about: of files, of kinds of values, and of names."""
 
 
@@ -163,6 +163,9 @@ def test_a_file_that_cannot_be_read_is_read_after_its_remedy(tmp_path: Path) -> 
     assert refused().remedy == "Save the file as UTF-8."
     path.write_bytes(right.replace(b'"SI"', b"SI").replace(b"[trial]", b"[trial"))
     assert "line 5" in refused().problem
+    path.write_bytes(right + b"\ndeep = " + b"[" * 5000 + b"]" * 5000)
+    assert "stand within one another" in refused().problem
+    assert "`crocoos init FOLDER`" in refused().remedy
     path.write_bytes(right)
     assert read_protocol(path).arm_names == ("control", "pilot")
 
