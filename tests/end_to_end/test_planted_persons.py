@@ -126,8 +126,9 @@ def test_a_file_that_is_called_otherwise_is_withdrawn_and_restored_by_both_its_n
         _said(["withdraw", called, "--reason", "sent twice"], trial)
         printed = _said(["collect"], trial)
         with Store.open_read(trial.paths.store / "trial.duckdb") as store:
-            imports = store.imports().set_index("file")
-        assert imports.loc[called, ["sent", "refused"]].tolist() == [N_PUPILS, N_PUPILS]
+            imports = store.imports()
+        (row,) = imports.loc[imports["file"] == called, ["sent", "refused"]].to_numpy().tolist()
+        assert row == [N_PUPILS, N_PUPILS]
         assert _found(trial, [printed]) == []
     _said(["withdraw", sent, "--restore", "--reason", "a slip"], trial)
 

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from analysis.results import Estimate
 from reports.blocks import plain
+from reports.disclosure import MOST_DECIMALS
 from reports.evidence import AnalysisFacts, ArmFacts, OutcomeFacts
+from reports.means import Mean
 from reports.sentences import (
     Comparison,
     Verdict,
@@ -55,9 +57,9 @@ def one(outcome: OutcomeFacts, low: float, high: float, *, p: float = math.nan, 
         arm=ArmFacts(name="pilot", label="Pilot", is_reference=False),
         country="",
         difference=estimate("difference", estimate=middle, conf_low=low, conf_high=high),
-        mean_reference=estimate("mean", estimate=0.2),
-        mean_arm=estimate("mean", estimate=0.2 + middle),
-        adjusted_mean=estimate("adjusted_mean", estimate=0.2 + middle),
+        mean_reference=Mean.of(estimate("mean", estimate=0.2), MOST_DECIMALS),
+        mean_arm=Mean.of(estimate("mean", estimate=0.2 + middle), MOST_DECIMALS),
+        adjusted_mean=Mean.of(estimate("adjusted_mean", estimate=0.2 + middle), MOST_DECIMALS),
         test=None if math.isnan(p) else estimate("randomisation_test", p_value=p),
         digits=digits,
     )
