@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -95,7 +96,19 @@ def _by_pyreadstat(frame: pd.DataFrame, table: Table, *, kind: Literal["dta", "s
         path = f"{folder}/data.{kind}"
         write = pyreadstat.write_dta if kind == "dta" else pyreadstat.write_sav
         write(plain, path, column_labels=columns, variable_value_labels=labels)
-        return Path(path).read_bytes()
+        return _without_time(Path(path).read_bytes())
+
+
+_STATA_TIME = re.compile(rb"(<timestamp>\x11)\d\d \w{3} \d{4} \d\d:\d\d")
+_SPSS_TIME = slice(92, 109)
+"""Where the header of an SPSS file has the day and the time at which it was made."""
+
+
+def _without_time(content: bytes) -> bytes:
+    """Return a file without the time at which it was made: the same rows give the same bytes."""
+    if content.startswith(b"$FL2"):
+        return content[: _SPSS_TIME.start] + b"01 Jan 7000:00:00" + content[_SPSS_TIME.stop :]
+    return _STATA_TIME.sub(rb"\g<1>01 Jan 1970 00:00", content, count=1)
 
 
 def _names_of(names: Sequence[str], *, longest: int) -> dict[str, str]:

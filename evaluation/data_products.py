@@ -109,6 +109,8 @@ def export(trial: Trial, *, country: str, k: int | None = None) -> Written:
         for name, frame in sorted(frames.items()):
             for kind, content in _contents(trial, frame, tables[name]).items():
                 (folder / f"{name}.{kind}").write_bytes(content)
+        if k is not None:
+            (folder / REQUEST).write_text(f'{{"k": {k}}}\n', encoding="utf-8")
         (folder / NAME).write_text(export_note(trial, country, found, wanted=k), encoding="utf-8")
         if trial.is_practice:
             (folder / "SIMULATED.txt").write_text(f"{practice_words(language_of(country)).notice}\n", encoding="utf-8")
@@ -120,6 +122,9 @@ def export(trial: Trial, *, country: str, k: int | None = None) -> Written:
 
 
 _LEAST_K = 2
+
+REQUEST = "request.json"
+"""File of an export that was made with a k: what was asked for."""
 
 
 def _contents(trial: Trial, frame: pd.DataFrame, table: Table) -> dict[str, bytes]:

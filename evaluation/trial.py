@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from data_schema.findings import Findings
+    from evaluation.audit import Audited
     from evaluation.claims import Verified
     from evaluation.data_products import Written
     from evaluation.decisions import FrozenWave
@@ -406,6 +407,13 @@ class Trial:
         from evaluation.claims import verify
 
         return verify(self)
+
+    def audit(self) -> Audited:
+        """Make everything again from inbox and record in a clean folder, and compare every file."""
+        from evaluation.audit import audit
+
+        with self._writing():
+            return audit(self)
 
     def certificate(self) -> Certified:
         """Write a page about the draw for the meeting to sign, and each arm's list of schools for letters."""

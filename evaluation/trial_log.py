@@ -46,6 +46,7 @@ class Event(StrEnum):
     ESTIMATED = "estimated"
     REPORTED = "reported"
     PUBLISHED = "published"
+    AUDITED = "audited"
 
 
 DRAWS = (Event.DRAWN, Event.ADOPTED)

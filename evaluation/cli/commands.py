@@ -10,7 +10,7 @@ import click
 
 from evaluation.cli.console import Console, count, joined, painted, table
 from evaluation.cli.data_commands import DATA_COMMANDS
-from evaluation.cli.draw_commands import assign, certificate, verify
+from evaluation.cli.draw_commands import assign, audit, certificate, verify
 from evaluation.cli.folder import open_trial, trial_folder
 from evaluation.cli.log_command import log
 from evaluation.cli.power_command import power
@@ -227,8 +227,8 @@ def publish(folder: Path, *, as_json: bool) -> None:
 COMMANDS = {
     command.name or "": command
     for command in (
-        init, status, log, plan, power, assign, verify, certificate, *DATA_COMMANDS, collect, balance, impact, report,
-        publish, simulate, demo,
+        init, status, log, plan, power, assign, verify, audit, certificate, *DATA_COMMANDS, collect, balance, impact,
+        report, publish, simulate, demo,
     )
 }  # fmt: skip
 """Every command by its name."""

@@ -134,6 +134,19 @@ def verify(folder: Path, *, as_json: bool) -> None:
 
 @click.command()
 @trial_folder
+def audit(folder: Path, *, as_json: bool) -> None:
+    """Make everything again in a clean folder and compare every file; exits with 1 when one differs."""
+    found = open_trial(folder).audit()
+    verdict = f"{count(found.n_files, 'file', 'files')} compared with what is made again: "
+    verdict += "every one is the same." if found.ok else "NOT everything is the same."
+    text = "\n".join([*(f"Problem: {problem}" for problem in found.problems), verdict])
+    Console(as_json=as_json).answer(found.to_dict(), text)
+    if not found.ok:
+        raise SystemExit(1)
+
+
+@click.command()
+@trial_folder
 def certificate(folder: Path, *, as_json: bool) -> None:
     """Write a page about the draw for the meeting to sign, and each arm's list of schools for letters."""
     made = open_trial(folder).certificate()
