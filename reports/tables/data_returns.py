@@ -83,7 +83,9 @@ def _pupils(rows: pd.DataFrame, column: str, n: int, evidence: Evidence) -> Pupi
         arms = tuple(dict.fromkeys(str(arm) for arm in listed["arm"]))
         return Pupils(what="enrolled", arms=arms, countries=countries)
     names = [column, *dict.fromkeys(map(str, rows["table"])), *dict.fromkeys(map(str, rows["wave"]))]
-    return Pupils(what="rows", name=" ".join(names), countries=countries)
+    # Files of which nobody knows the country are none of any country's, and not all of them either.
+    names += [] if all(countries) else ["of no country"]
+    return Pupils(what="rows", name=" ".join(names), countries=tuple(filter(None, countries)))
 
 
 def _counts(rows: pd.DataFrame, evidence: Evidence) -> list[Count]:

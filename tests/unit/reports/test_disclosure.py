@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from data_schema.errors import DisclosureError
+from reports.counted import Pupils
 from reports.disclosure import (
     SHARE_STEPS,
     Count,
     CrossTable,
     Rules,
     check_count,
+    check_declared,
     check_threshold,
     hidden_means,
     hidden_shares,
@@ -427,6 +429,15 @@ def test_a_rounded_count_is_never_that_of_few_pupils_and_is_known_to_the_thresho
         assert count.value % threshold == 0
         assert 2 * abs(count.value - n) <= threshold
         assert count.is_rounded == (n > 0)
+
+
+def test_a_number_of_pupils_says_which_pupils_it_counts() -> None:
+    enrolled = Pupils(what="enrolled", arms=("pilot",))
+    with pytest.raises(DisclosureError, match="does not say which pupils it counts"):
+        check_declared(Count(value=40))
+    for declared in (Count(value=40).of(enrolled), Count(value=40, unit="schools"), Count(value=None), Count(value=0)):
+        check_declared(declared)
+    assert Count(value=40).of(enrolled).pupils == enrolled
 
 
 def test_a_mean_is_rounded_to_a_step_of_one_two_or_five() -> None:
