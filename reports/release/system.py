@@ -330,7 +330,7 @@ class _Search:
             raise DisclosureError(
                 "the release",
                 "no numbers of pupils that could have given it were found in time, so that nothing can be said of it.",
-                "Run `crocoos publish` again when the machine has less to do.",
+                "Publish again when the machine has less to do.",
             )
         return found
 
@@ -351,7 +351,7 @@ class _Search:
             raise ContradictionError(
                 "the release",
                 "its numbers of pupils contradict one another, so that nothing can be said of what they tell together.",
-                "Run `crocoos report` again; if this stays, it is an error of the toolkit.",
+                "This is an error of the toolkit: tell those who keep it. Nothing was published.",
             )
         solution: NDArray[np.float64] = np.rint(found.x)
         return solution

@@ -207,6 +207,7 @@ NO_SEED = edit("trial.toml", 'seed = "a lottery"', 'seed = ""')
 SEED_TAKEN_OUT = NO_SEED
 OTHER_PLAN = edit("trial.toml", 'direction = "lower"', 'direction = "higher"')
 OTHER_SCHOOLS = edit("schools.csv", ",HU,", ",RS,")
+TOO_DEEP = steps(keep("trial.toml"), edit("trial.toml", "[trial]", f"deep = {'[' * 40}{']' * 40}\n[trial]"))
 NO_TITLE = steps(keep("trial.toml"), edit("trial.toml", "title = ", "# title = "))
 
 REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
@@ -352,6 +353,9 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
     "Thaw it first: `crocoos freeze {} --thaw --reason TEXT`, then `crocoos collect`.": (
         Remedy(start="collected", spoil=freeze, refused="crocoos freeze baseline"),
     ),
+    "Write it as the protocol that `crocoos init FOLDER` writes.": (
+        Remedy(start="new", spoil=TOO_DEEP, refused="crocoos plan", finish=bring_back("trial.toml")),
+    ),
     "`crocoos plan --freeze --reason TEXT`. Every document will tell when, and what was known by then.": (
         Remedy(spoil=OTHER_PLAN, refused="crocoos plan --freeze", fresh="plan"),
         Remedy(
@@ -364,6 +368,19 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
 """Text of a remedy to the ways in which it is seen."""
 
 ELSEWHERE: Mapping[str, str] = {
+    "Bring it back from a copy. If it is lost for good: `crocoos log --begin-again --reason TEXT`, and every document "
+    "will say so.": "test_fail_closed.py",
+    "If it is lost for good: `crocoos log --accept --reason TEXT`": "test_fail_closed.py",
+    "Nothing was coarsened. `crocoos export` with `--k 5` coarsens until each group has five pupils or more.": (
+        "test_privacy.py"
+    ),
+    "Raise `disclosure_threshold` in [reports] of trial.toml, then run `crocoos report` and `crocoos publish`.": (
+        "test_release_of_a_trial.py"
+    ),
+    "Run `crocoos report` again, so that file and documents are of the same results.": "test_release_of_a_trial.py",
+    "Run `crocoos report` again; if this stays, print them as counts that carry their set of pupils.": (
+        "test_release_of_a_trial.py"
+    ),
     "Bring it back from a copy; lines are only ever added at its end. If it is lost for good: `crocoos log "
     "--begin-again --reason ...`, and every document will say so.": "test_later_schools.py",
     "Answer the newest questions, which `crocoos collect` wrote.": "test_queries_and_answers.py",
