@@ -249,10 +249,8 @@ def settle(root: Path) -> None:
     root
         The trial's folder, whose lock the caller holds.
     """
-    for holder in _HOLDERS:
-        parent = root / holder
-        for left in sorted({*parent.glob(".*.previous"), *parent.glob(".*.partial")}):
-            recover(left.with_name(left.name.removeprefix(".").rpartition(".")[0]))
+    for left in _left_between(root):
+        recover(left.with_name(left.name.removeprefix(".").rpartition(".")[0]))
     try:
         shutil.rmtree(root / SCRATCH, ignore_errors=True)
         below = [path for path in root.iterdir() if path.is_dir() and path.name != "inbox"]
@@ -260,6 +258,24 @@ def settle(root: Path) -> None:
             part.unlink()
     except OSError as error:
         raise storage_error(root, error) from error
+
+
+def settle_after_a_kill(root: Path) -> None:
+    """Settle what a killed run has left between two states, which would be taken for tampering.
+
+    Raises
+    ------
+    StorageError
+        When another run is still at it.
+    """
+    if _left_between(root):
+        with alone(root):
+            return
+
+
+def _left_between(root: Path) -> list[Path]:
+    parents = (root / holder for holder in _HOLDERS)
+    return sorted({left for parent in parents for left in (*parent.glob(".*.previous"), *parent.glob(".*.partial"))})
 
 
 _PART = ".*.????????.part"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 from data_schema.errors import ProtocolError
 from data_schema.files import legible_name
 from evaluation.protocol_reader import read_protocol
-from evaluation.provenance import alone, sha256_of, sha256_of_file, with_decimal_texts
+from evaluation.provenance import alone, settle_after_a_kill, sha256_of, sha256_of_file, with_decimal_texts
 from evaluation.reasons import check_reason
 from evaluation.trial_log import LOG, TrialLog, read_log
 from evaluation.wording import substance_of
@@ -406,6 +406,7 @@ class Trial:
         """Draw again from the record and compare; check the log's chain, and that it names what is in the folder."""
         from evaluation.claims import verify
 
+        settle_after_a_kill(self.paths.root)
         return verify(self)
 
     def audit(self) -> Audited:
