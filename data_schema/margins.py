@@ -53,7 +53,7 @@ def rows_apart(
     title = _told(rows[header])
     apart = {at: kind for at in _suspicious(rows, positions, keys, title) if (kind := _kind(rows[at], keys, title))}
     apart |= dict.fromkeys(_hints(rows, positions), HINTS)
-    for at in _below(rows, positions, keys):
+    for at in _below(rows, positions, keys, others=set(columns.values()) - set(keys)):
         apart.setdefault(at, REMARK)
     return apart
 
@@ -111,18 +111,27 @@ def _is_total(cell: Cell) -> bool:
     return words in _TOTAL_WORDS or not {first.rstrip(":"), last.rstrip(":")}.isdisjoint(_TOTAL_WORDS)
 
 
-def _below(rows: Sequence[Row], positions: Sequence[int], keys: Sequence[int]) -> Iterator[int]:
-    """Yield the rows after the last record that hold one cell, of words."""
+def _below(
+    rows: Sequence[Row], positions: Sequence[int], keys: Sequence[int], *, others: Collection[int]
+) -> Iterator[int]:
+    """Yield the rows after the last record that hold one cell, of words, which is no answer of another field."""
     if len(keys) < 2:
         return
     for at in reversed(positions):
-        cells = [cell for cell in rows[at] if cell is not None and not (isinstance(cell, str) and not cell.strip())]
-        if len(cells) != 1 or not isinstance(cells[0], str) or not _is_remark(cells[0].strip()):
+        cells = {
+            place: cell
+            for place, cell in enumerate(rows[at])
+            if cell is not None and not (isinstance(cell, str) and not cell.strip())
+        }
+        if len(cells) != 1 or not all(place not in others and _is_remark(cell) for place, cell in cells.items()):
             return
         yield at
 
 
-def _is_remark(text: str) -> bool:
+def _is_remark(cell: Cell) -> bool:
+    if not isinstance(cell, str):
+        return False
+    text = cell.strip()
     if clean_date(text).value is not None or not any(sign.isdigit() for sign in text):
         return True
     # An identifier has digits and hardly ever more than two words.

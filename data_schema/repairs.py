@@ -223,7 +223,7 @@ def _identifier(cell: str | date | float | bool, field: Field) -> CleanCell:
                 "Format the column as text, enter the identifiers again and send the file.",
             )
         return not_an_identifier(cell, of_frame=field.name == "school_id") or CleanCell(value=cell)
-    if isinstance(cell, bool | date) or abs(cell) >= _SURE_DIGITS or cell != int(cell):
+    if isinstance(cell, bool | date) or not abs(cell) < _SURE_DIGITS or cell != int(cell):
         return asked(
             "{value} is not an identifier; a spreadsheet may have changed it.",
             "Format the column as text, enter the identifiers again and send the file.",

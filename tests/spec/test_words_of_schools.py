@@ -284,3 +284,14 @@ def taken_in(path: str, text: str) -> Intake:
     )
     files: dict[str, Path | bytes] = {path: text.encode("utf-8-sig")}
     return read_inbox(files, rules=rules, tables=TABLES, schools=SCHOOLS, school_names=(), waves=["baseline"])
+
+
+def test_a_last_row_that_holds_an_answer_alone_is_asked_about_like_any_other() -> None:
+    text = "school_id;pupil_id;status;average_mark\n{}031204;71112223334;enrolled;4\n{}"
+    for rows in (("", ";;enrolled;\n"), (";;enrolled;\n", "")):
+        found = taken_in("baseline/HU/status_1.csv", text.format(*rows)).reconciliation
+        assert found[["sent", "kept", "asked", "refused"]].to_numpy().tolist() == [[2, 1, 1, 0]]
+
+
+def test_a_number_that_is_none_is_no_identifier() -> None:
+    assert clean_cell(float("nan"), TABLES["pupil"].field("pupil_id"), typed=True).problem
