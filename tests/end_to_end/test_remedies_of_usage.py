@@ -20,7 +20,8 @@ WRONG: dict[str, tuple[str, list[list[str]]]] = {
     "assign --seed-from lottery": ("--seed-from belongs to --commit.", [["assign --commit --seed-from lottery"]]),
     "assign --commit --seed 1": ("leave out --reveal and --seed.", [["assign --commit"]]),
     "assign --commit --replace SI-01": ("state one of them.", [["assign --commit"]]),
-    "log --reason why": ("--reason belongs to --begin-again.", [["log"]]),
+    "log --reason why": ("--reason belongs to --begin-again or --accept.", [["log"]]),
+    "log --begin-again --accept --reason why": ("or neither to read the log.", [["log"]]),
     "power --icc 2": ("such as 0.1 or HU=0.1.", [["power --icc 0.1 --pupils-per-school 25"]]),
     f"withdraw {FILE} --restore --superseded-by other.csv --reason why": (
         "leave one of the two options out.",
