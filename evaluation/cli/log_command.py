@@ -55,7 +55,7 @@ SHORT, WIDTH = 12, 96
 def log(folder: Path, *, as_json: bool, begin_again: bool, accept: bool, reason: str) -> None:
     """Print the trial's log, a line for each event; exits with 1 when it is missing or broken."""
     if begin_again and accept:
-        raise click.UsageError("--begin-again and --accept are two things: state one of them, or neither to read the log.")
+        raise click.UsageError("--begin-again and --accept are two things: state one, or neither to read the log.")
     if reason and not (begin_again or accept):
         raise click.UsageError("--reason belongs to --begin-again or --accept.")
     trial = open_trial(folder)
