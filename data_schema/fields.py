@@ -220,11 +220,6 @@ class Field:
         wanted = folded(word)
         return next((code for code in self.codes if wanted in code.words), None)
 
-    def meanings_of(self, word: str) -> tuple[str, ...]:
-        """Return the answers that a word may mean, one of which only the school can choose; none for any other word."""
-        wanted = folded(word)
-        return next((answers for known, answers in self.doubtful if folded(known) == wanted), ())
-
     def _contradictions(self) -> Iterator[tuple[str, str]]:
         if not _NAME.fullmatch(self.name):
             yield "it is no name for a column.", "Use a letter, then letters, digits and underscores."

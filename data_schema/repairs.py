@@ -261,7 +261,7 @@ def _code(cell: str | date | float | bool, field: Field) -> CleanCell:
     text = cell if isinstance(cell, str) else cell.isoformat() if isinstance(cell, date) else _as_text(cell)
     one = _OTHER_GENDER.sub("", folded(text))
     code = field.code_of(text) or field.code_of(one) or _code_in_parts(text, field)
-    meanings = () if code else field.meanings_of(text) or field.meanings_of(one)
+    meanings = () if code else meanings_of(text, field) or meanings_of(one, field)
     if meanings:
         answers = ", ".join(meanings)
         return asked(f"{{value}} has more than one meaning here: {answers}.", f"Give one of: {answers}.")
@@ -271,6 +271,12 @@ def _code(cell: str | date | float | bool, field: Field) -> CleanCell:
     if code.name == text:
         return CleanCell(value=code.name)
     return CleanCell(value=code.name, rules=("case" if folded(code.name) == folded(text) else "synonym",))
+
+
+def meanings_of(word: str, field: Field) -> tuple[str, ...]:
+    """Return the answers that a word may mean, one of which only the school can choose; none for any other word."""
+    wanted = folded(word)
+    return next((answers for known, answers in field.doubtful if folded(known) == wanted), ())
 
 
 _OTHER_GENDER = re.compile(r"\s*[/(]-?\s*(?:la|a|na|ica|ja|ka)\)?(?=\s|$)")

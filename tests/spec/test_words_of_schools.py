@@ -13,7 +13,7 @@ from data_schema.intake import InboxRule, Intake, read_inbox
 from data_schema.language import Catalogue, Language
 from data_schema.layout import headers_of
 from data_schema.messages import label_in, question_in, translated
-from data_schema.repairs import clean_cell
+from data_schema.repairs import clean_cell, meanings_of
 from data_schema.tables import standard_tables
 from data_schema.vocabulary import doubtful_headers, explained, language_of, unwanted_headers
 
@@ -169,7 +169,7 @@ def test_an_answer_of_schools_is_known(field: str, code: str, word: str) -> None
 )
 def test_a_word_with_two_meanings_is_asked_about_with_both(field: str, word: str) -> None:
     item = next(table.field(field) for table in TABLES.values() if field in table.names)
-    meanings = item.meanings_of(word)
+    meanings = meanings_of(word, item)
     assert len(meanings) > 1
     assert item.code_of(word) is None
     assert set(meanings) <= {code.name for code in item.codes}
