@@ -105,6 +105,18 @@ class Column:
         odd = {**self.odd, len(self.raw): cell} if cell.problem else self.odd
         return replace(self, codes=codes, raw=[*self.raw, None], meanings=meanings, odd=odd)
 
+    def n_distinct(self, positions: np.ndarray) -> int:
+        """Return how many different things some cells mean, a missing value being one; codes may mean the same."""
+        return len(set(self.meanings[self.codes[positions]].tolist()))
+
+    def codes_of_texts(self) -> dict[str, list[int]]:
+        """Return each text that stands in the column with all positions of it among the values."""
+        codes: dict[str, list[int]] = {}
+        for code, value in enumerate(self.meanings):
+            if isinstance(value, str):
+                codes.setdefault(value, []).append(code)
+        return codes
+
     def where(self, codes: Sequence[int]) -> np.ndarray:
         """Positions of the cells of some values."""
         if not codes:

@@ -86,7 +86,7 @@ def _lacks_names(made: Draft, cells: np.ndarray) -> bool:
     own = [made.columns[item.name] for item in made.table.fields if item.privacy == "direct"]
     filled = [cells[~column.is_missing()[cells]] for column in own]
     return any(
-        len(np.unique(column.codes[rows])) < _SHARE_WRITTEN * len(rows)
+        column.n_distinct(rows) < _SHARE_WRITTEN * len(rows)
         for column, rows in zip(own, filled, strict=True)
         if 2 * len(rows) > len(cells)
     )
@@ -132,4 +132,4 @@ def _are_of_persons(values: list[str], n_persons: int, ordinary: OrdinaryWords, 
 def _n_persons(made: Draft, rows: np.ndarray) -> int:
     """Return how many pupils some rows are about; the number of rows where they are about something else."""
     pupils = made.columns.get("pupil_id")
-    return len(rows) if pupils is None else len(np.unique(pupils.codes[rows]))
+    return len(rows) if pupils is None else pupils.n_distinct(rows)

@@ -109,13 +109,11 @@ class _Opening:
     def look_through(self, name: str) -> None:
         """Take out the cells of a column that are of a person, each with a question."""
         column = self.columns[name]
-        kinds = {
-            code: kind
-            for code, value in enumerate(column.meanings)
-            if isinstance(value, str) and (kind := self.gate.kind_of_text(value)) is not None
-        }
-        for code, kind in kinds.items():
-            cells = column.where([code])
+        for text, codes in column.codes_of_texts().items():
+            kind = self.gate.kind_of_text(text)
+            if kind is None:
+                continue
+            cells = column.where(codes)
             if kind is Kind.POSSIBLE_NAME and self._n_owners(cells) >= _OTHERS:
                 continue
             if not is_certain(kind):
@@ -137,7 +135,7 @@ class _Opening:
     def _n_owners(self, cells: np.ndarray) -> int:
         """Return how many pupils, or schools where it is about none, have what stands in some cells."""
         owners = self.made.columns.get("pupil_id") or self.made.columns["school_id"]
-        return len(np.unique(owners.codes[cells]))
+        return owners.n_distinct(cells)
 
     def _place(self, at: int, name: str) -> Place:
         sheet = self.made.parts[self.made.part_of[at]].layout.sheet

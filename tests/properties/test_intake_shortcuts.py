@@ -67,6 +67,19 @@ def test_cells_judged_one_by_one_and_by_their_distinct_values_give_the_same(
     assert_same(by_value, row_by_row)
 
 
+def test_what_many_pupils_have_is_no_persons_name_however_its_cells_are_gone_through() -> None:
+    head = "school_id;pupil_id;class;gender"
+    of_many = [f"031201;{k:04d};Kiss Anna;girl" for k in range(4)]
+    of_one = [f"031201;{written};Nagy Bence;girl" for written in ("0009", " 0009", "0009 ")]
+    files = {"a.csv": "\n".join([head, *of_many, *of_one]).encode()}
+    by_value = taken_in(files)
+    with patch.object(columns, "_N_TRIED", -1), patch.object(columns, "_SHARE_SINGLE", -1.0):
+        one_by_one = taken_in(files)
+    assert_same(by_value, one_by_one)
+    asked = [(one.row, one.problem) for one in by_value.findings if one.column == "class"]
+    assert [row for row, problem in asked if "the name of a person" in problem] == [6]  # Its copies are not kept.
+
+
 def test_a_file_of_many_pupils_is_judged_like_its_rows_alone() -> None:
     rng = random.Random(3)  # noqa: S311 -- no secret
     rows = []
