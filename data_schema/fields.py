@@ -15,6 +15,11 @@ FieldType = Literal["identifier", "text", "code", "yes_no", "date", "month", "ye
 Privacy = Literal["open", "quasi_identifier", "identifier", "direct"]
 FilledInBy = Literal["school", "pupil", "partner", "evaluator"]
 Scope = Literal["school", "country", "trial"]
+CheckDigits = Literal[
+    "national", "luhn", "verhoeff", "damm", "mod_11_2", "mod_11_10", "mod_37_2", "mod_37_36", "mod_97_10"
+]
+"""How an identifier tells that it was mistyped: as those of persons of its country do, by a published algorithm, or by
+one of ISO/IEC 7064."""
 
 FIELD_TYPES: tuple[FieldType, ...] = get_args(FieldType)
 NUMERIC_TYPES: tuple[FieldType, ...] = ("year", "whole_number", "number")
@@ -155,6 +160,8 @@ class Field:
     pattern
         For identifiers, country to the regular expression that a whole identifier fits; the country "" stands for all
         that have none of their own. Rows with another identifier are asked about.
+    check_digits
+        For identifiers, country to how their check digits are made, as `pattern`.
     doubtful
         Words that may mean more than one answer, with these answers: they are asked about.
     scope
@@ -192,6 +199,7 @@ class Field:
     asked_if: tuple[str, tuple[str, ...]] | None = None
     doubtful: tuple[tuple[str, tuple[str, ...]], ...] = ()
     pattern: tuple[tuple[str, str], ...] = ()
+    check_digits: tuple[tuple[str, CheckDigits], ...] = ()
     scope: Scope = "school"
 
     def __post_init__(self) -> None:
@@ -236,8 +244,15 @@ class Field:
         yield from self._impossible_pattern()
 
     def _impossible_pattern(self) -> Iterator[tuple[str, str]]:
-        if self.type != "identifier" and (self.pattern or self.scope != "school"):
-            yield f"it is of type {self.type!r} and has a pattern or a scope.", "Leave them to identifiers."
+        if self.type != "identifier" and (self.pattern or self.check_digits or self.scope != "school"):
+            yield (
+                f"it is of type {self.type!r} and has a pattern, check digits or a scope.",
+                "Leave them to identifiers.",
+            )
+        known = get_args(CheckDigits)
+        for _, name in self.check_digits:
+            if name not in known:
+                yield f"check digits of the kind {name!r} are not known.", f"Use one of {', '.join(known)}."
         for _, pattern in self.pattern:
             try:
                 re.compile(pattern)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from data_schema.fields import NUMERIC_TYPES, Field
 from data_schema.form_marks import LISTS, MARKER, FormMark, marker_rows, marks_of
 from data_schema.messages import answers_in, label_in, table_in, translated
+from data_schema.patterns import examples_of
 from data_schema.returned_forms import INSTRUCTIONS
 from data_schema.tables import Table
 from data_schema.vocabulary import explained
@@ -316,6 +317,9 @@ def _range_in(field: Field, catalogue: Catalogue) -> str:
         case "month":
             return catalogue.text("A month, such as 2027-10.")
         case "identifier":
+            examples = [f"{one} ({country})" if country else one for country, one in examples_of(field).items()]
+            if examples:
+                return catalogue.text("An identifier such as {example}.", example=", ".join(examples))
             return catalogue.text("The identifier as the school uses it, with its zeros.")
         case "text":
             return catalogue.text("A text.")

@@ -217,6 +217,8 @@ SENTENCES = (
     "{value} has letters of two alphabets in one identifier, which people cannot tell apart.",
     "Enter it again in one alphabet.",
     "{value} has not the form that identifiers have here, {pattern}.",
+    "{value} has not the form that identifiers have here, such as {example}.",
+    "The check digit of {value} is wrong: a digit was left out or mistyped, or two were exchanged.",
     "Check the identifier, and send the right one.",
     "Another identifier of the school looks the same: {place}.",
     "If one pupil is meant, write it in the same letters and signs; otherwise answer 'yes'.",

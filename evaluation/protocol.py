@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from evaluation.wording import RECOGNISED_WORDING, WORDING
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+CountryCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 """Names that become columns and ids: small letters, digits, underscores."""
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
@@ -179,7 +180,8 @@ class FieldSection(Section):
     filled_in_by: Literal["school", "pupil", "partner", "evaluator"] = "school"
     waves: tuple[Name, ...] = ()
     asked_if: Annotated[dict[Name, tuple[Text, ...]], Field(max_length=1)] = {}
-    pattern: str | dict[Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")], str] = ""
+    pattern: str | dict[CountryCode, str] = ""
+    check_digits: str | dict[CountryCode, str] = ""
     scope: Literal["school", "country", "trial"] = "school"
     special: bool = False
 
@@ -343,7 +345,7 @@ class Protocol(Section):
     """A trial's protocol, as trial.toml states it."""
 
     trial: TrialSection
-    countries: Annotated[dict[Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")], Words], Field(min_length=1)]
+    countries: Annotated[dict[CountryCode, Words], Field(min_length=1)]
     waves: Annotated[tuple[Wave, ...], Field(min_length=1)]
     schools: Frame = Frame()
     design: DesignSection

@@ -66,6 +66,7 @@ def problems_between(protocol: Protocol) -> list[Problem]:
         *_inbox(protocol, tables),
         *_population(protocol, tables),
         *_linking(protocol, tables),
+        *_check_digits(protocol),
         *_consent(protocol, tables),
         *(problem for item in protocol.covariates for problem in _measure(protocol, tables, item, "covariates")),
         *(problem for item in protocol.outcomes for problem in _outcome(protocol, tables, item)),
@@ -294,6 +295,25 @@ def _population(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Pro
     pupils = [name for name, table in tables.items() if table.about == "pupil"]
     if population.table not in pupils:
         yield unknown("[population], key 'table'", population.table, pupils, what="table of pupils")
+
+
+def _check_digits(protocol: Protocol) -> Iterator[Problem]:
+    """Give the countries whose identifiers of persons cannot be checked though the protocol wants it."""
+    declared = [(name, item) for name, table in protocol.tables.items() for item in table.fields if item.check_digits]
+    if not declared:
+        return
+    from data_schema.personal.national import has_national_check
+
+    for name, item in declared:
+        stated = item.check_digits
+        for country in protocol.countries:
+            kind = stated if isinstance(stated, str) else stated.get(country)
+            if kind == "national" and not has_national_check(country):
+                yield Problem(
+                    f"[[tables.{name}.fields]] '{item.name}', key 'check_digits'",
+                    f"how identifiers of persons of {country} are checked is not known.",
+                    f'Name the other countries alone, such as {{ HU = "national" }}, or an algorithm for {country}.',
+                )
 
 
 def _linking(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Problem]:

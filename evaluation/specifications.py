@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from data_schema.fields import Field
+    from data_schema.fields import CheckDigits, Field
     from data_schema.intake import InboxRule
     from data_schema.tables import Earlier, RecordRule, Table
     from evaluation.protocol import DesignSection, EarlierSection, FieldSection, Protocol, RuleSection, TableSection
@@ -46,7 +46,9 @@ def tables_of(protocol: Protocol) -> Mapping[str, Table]:
         except ProtocolError as error:
             raise ProtocolError(_place_in(name, error.place), error.problem, error.remedy) from error
     listed = tables.get(protocol.population.table)
-    has_forms = listed is not None and any(item.pattern or item.scope != "school" for item in listed.fields)
+    has_forms = listed is not None and any(
+        item.pattern or item.check_digits or item.scope != "school" for item in listed.fields
+    )
     return _with_identifiers(tables, protocol.population.table) if has_forms else tables
 
 
@@ -148,16 +150,23 @@ def _field(section: FieldSection) -> Field:
         filled_in_by=section.filled_in_by,
         waves=section.waves,
         asked_if=next(iter(section.asked_if.items()), None),
-        pattern=tuple(section.pattern.items())
-        if isinstance(section.pattern, dict)
-        else ((("", section.pattern),) if section.pattern else ()),
+        pattern=_by_country(section.pattern),
+        # A name that is not known is refused by the field.
+        check_digits=cast("tuple[tuple[str, CheckDigits], ...]", _by_country(section.check_digits)),
         scope=section.scope,
         special=section.special,
     )
 
 
+def _by_country(stated: str | Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return what is stated for each country; the country "" stands for all that have none of their own."""
+    if isinstance(stated, str):
+        return (("", stated),) if stated else ()
+    return tuple(stated.items())
+
+
 def _with_identifiers(tables: Mapping[str, Table], listed: str) -> dict[str, Table]:
-    """Give the identifiers of all tables the pattern and the scope that the list of pupils declares."""
+    """Give the identifiers of all tables pattern, check digits and scope of those that the list of pupils declares."""
     said = {item.name: item for item in tables[listed].fields if item.type == "identifier"} if listed in tables else {}
     return {
         name: replace(table, fields=tuple(_as_listed(item, said.get(item.name)) for item in table.fields))
@@ -166,9 +175,9 @@ def _with_identifiers(tables: Mapping[str, Table], listed: str) -> dict[str, Tab
 
 
 def _as_listed(item: Field, listed: Field | None) -> Field:
-    if listed is None or item.type != "identifier" or item.pattern:
+    if listed is None or item.type != "identifier" or item.pattern or item.check_digits:
         return item
-    return replace(item, pattern=listed.pattern, scope=listed.scope)
+    return replace(item, pattern=listed.pattern, check_digits=listed.check_digits, scope=listed.scope)
 
 
 def lists_of_pupils(protocol: Protocol) -> tuple[str, ...]:

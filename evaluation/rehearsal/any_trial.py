@@ -20,6 +20,7 @@ from analysis.simulation.streams import stream
 from data_schema.errors import ProtocolError
 from data_schema.language import Catalogue, Language
 from data_schema.messages import answers_in, label_in, language_of
+from data_schema.patterns import identifiers_like
 from evaluation.rehearsal.forms import Cell, Form, csv_bytes, xlsx_bytes
 from evaluation.rehearsal.plausible import FIRST_YEAR, asked, values_of
 from evaluation.specifications import design_of, lists_of_pupils
@@ -111,7 +112,7 @@ def plausible_files(
     ProtocolError
         When no path fits the pattern of a rule.
     """
-    writer = _Writer(protocol=protocol, tables=tables, seed=seed)
+    writer = _Writer(protocol=protocol, tables=tables, seed=seed, places=_places(schools))
     forms = []
     done: set[tuple[str, str]] = set()
     for rule in rules:
@@ -154,7 +155,9 @@ class _Writer:
     protocol: Protocol
     tables: Mapping[str, Table]
     seed: int
+    places: Mapping[str, int]
     _lists: dict[tuple[str, str], Columns] = field(default_factory=dict)
+    _identifiers: dict[str, list[str]] = field(default_factory=dict)
 
     def form(self, rule: InboxRule, path: str, schools: pd.DataFrame) -> Form:
         """Return a table of some schools as a form."""
@@ -184,7 +187,7 @@ class _Writer:
             else {}
         )
         number = self.protocol.wave_names.index(wave) if wave else len(self.protocol.waves) - 1
-        columns = self._keys(table, school, number)
+        columns = self._keys(table, school, number, country)
         n = len(columns["school_id"])
         for item in table.fields:
             if item.name in columns:
@@ -207,11 +210,11 @@ class _Writer:
             return [f"9.{'abc'[place % 3]}" for place in range(n)]
         return values_of(item, n, wave_number=wave_number, rng=rng)
 
-    def _keys(self, table: Table, school: str, wave_number: int) -> Columns:
+    def _keys(self, table: Table, school: str, wave_number: int, country: str) -> Columns:
         """Return the columns that tell the rows of a school apart."""
         rng = stream(self.seed, f"size of {school}")
         n = int(rng.integers(*_PUPILS)) if table.about == "pupil" else 1
-        pupils = [f"{number:04d}" for number in range(1, n + 1)]
+        pupils = self._pupils(table.field("pupil_id"), school, country)[:n] if table.about == "pupil" else [""]
         further = [name for name in table.key if name not in ("school_id", "pupil_id")]
         each = [self._further(table.field(name), wave_number) for name in further]
         combined = [()] if not each else [tuple(values) for values in zip(*each, strict=True)]
@@ -223,6 +226,17 @@ class _Writer:
             columns[name] = [row[at] for row in rows]
         return columns
 
+    def _pupils(self, item: Field, school: str, country: str) -> list[str]:
+        """Return identifiers for the pupils of a school, as they are declared and each given once in their scope."""
+        most = _PUPILS[1]
+        start = 0 if item.scope == "school" else self.places[school] * most
+        if not item.pattern and not item.check_digits:
+            return [f"{number:04d}" for number in range(start + 1, start + most + 1)]
+        if country not in self._identifiers:
+            n = most if item.scope == "school" else len(self.places) * most
+            self._identifiers[country] = identifiers_like(item, country, n, seed=f"pupils {self.seed}")
+        return self._identifiers[country][start : start + most]
+
     def _further(self, item: Field, wave_number: int) -> list[Cell]:
         """Return the different values of a field of the key."""
         if item.type == "month":
@@ -233,6 +247,10 @@ class _Writer:
         rng = stream(self.seed, f"key {item.name}")
         drawn = values_of(replace(item, required=True), 20 * _MONTHS, wave_number=wave_number, rng=rng)
         return list(dict.fromkeys(drawn))[:_MONTHS]
+
+
+def _places(schools: pd.DataFrame) -> dict[str, int]:
+    return {str(school): place for place, school in enumerate(schools["school_id"])}
 
 
 def _pairs(schools: pd.DataFrame) -> Iterator[tuple[object, object]]:

@@ -171,6 +171,25 @@ def test_a_protocol_with_tables_waves_and_rules_of_its_own_is_rehearsed_from_lis
     assert json.loads((tmp_path / "rehearsal" / "truth.json").read_text()) == {"effects": {"points": 0}}
 
 
+def test_simulated_pupils_have_identifiers_of_the_declared_form_scope_and_check_digits(tmp_path: Path) -> None:
+    declared = """
+[[tables.pupil.fields]]
+name = "pupil_id"
+type = "identifier"
+privacy = "identifier"
+required = true
+pattern = { HU = "7[0-9]{10}", SI = "SI-[0-9]{6}" }
+check_digits = { HU = "national" }
+scope = "trial"
+
+[tables.exam]"""
+    (tmp_path / "trial.toml").write_text(OWN.replace("\n[tables.exam]", declared, 1), encoding="utf-8")
+    collected = rehearsed(tmp_path).collect()
+    told = [one.problem for one in collected.findings if one.column == "pupil_id"]
+    assert [text for text in told if "identifier" in text or "check digit" in text] == []
+    assert collected.returns["kept"].sum() == collected.returns["sent"].sum() > 1000
+
+
 def test_the_smallest_template_is_rehearsed_by_the_command_with_a_list_of_schools_of_ones_own(tmp_path: Path) -> None:
     folder = tmp_path / "trial"
     init(folder, template="minimal", practice=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
-from data_schema.fields import Field, Scope
+from data_schema.errors import ProtocolError
+from data_schema.fields import CheckDigits, Field, Scope
 from data_schema.intake import InboxRule, Intake, read_inbox
+from data_schema.patterns import identifiers_like
 from data_schema.repairs import clean_cell
 from data_schema.tables import Table, standard_tables
 
@@ -68,9 +71,14 @@ def test_identifiers_as_schools_have_them_are_kept(sent: str) -> None:
     assert clean_cell(sent, TABLES["pupil"].field("pupil_id"), typed=False).value == sent
 
 
-def taken_in(*lists: str, pattern: tuple[tuple[str, str], ...] = (), scope: Scope = "school") -> Intake:
+def taken_in(
+    *lists: str,
+    pattern: tuple[tuple[str, str], ...] = (),
+    check_digits: tuple[tuple[str, CheckDigits], ...] = (),
+    scope: Scope = "school",
+) -> Intake:
     """Return what intake makes of lists of pupils, in turn of the baseline and of the follow-up."""
-    own = replace(TABLES["pupil"].field("pupil_id"), pattern=pattern, scope=scope)
+    own = replace(TABLES["pupil"].field("pupil_id"), pattern=pattern, check_digits=check_digits, scope=scope)
     pupil = replace(
         TABLES["pupil"], fields=tuple(own if one.name == own.name else one for one in TABLES["pupil"].fields)
     )
@@ -125,6 +133,63 @@ def test_a_declared_pattern_is_held_to_country_by_country() -> None:
     assert (found.row, found.value) == (3, "")
     everywhere = taken_in(rows, pattern=(("", "[0-9]+"),))
     assert everywhere.frames["pupil"]["pupil_id"].tolist() == ["70031201001", "8003"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "right", "wrong"),
+    [
+        ("national", "031201;70000000007", "031201;70000000017"),
+        ("national", "031201;7000 0000 007", "031201;70000000700"),
+        ("national", "RS-101;0101006500006", "RS-101;0101006500060"),
+        ("luhn", "031201;79927398713", "031201;79927398731"),
+        ("verhoeff", "031201;2363", "031201;2336"),
+        ("damm", "031201;5724", "031201;5742"),
+        ("mod_11_10", "031201;794623", "031201;796423"),
+        ("mod_97_10", "031201;9999123456789012141490", "031201;9999123456789012141940"),
+        ("mod_37_36", "031201;A12425GABC1234002M", "031201;A12425GABC1243002M"),
+    ],
+)
+def test_an_identifier_with_two_digits_exchanged_is_asked_about_where_check_digits_are_declared(
+    kind: CheckDigits, right: str, wrong: str
+) -> None:
+    intake = taken_in(f"{right};A;2012;girl\n{wrong};B;2011;boy", check_digits=(("", kind),))
+    assert intake.frames["pupil"]["pupil_id"].tolist() == [right.partition(";")[2]]
+    asked = [(one.row, one.value) for one in intake.findings if "check digit" in one.problem]
+    assert asked == [(3, "")]
+
+
+def test_check_digits_and_patterns_hold_for_the_countries_that_they_are_declared_for() -> None:
+    rows = "031201;70000000008;A;2012;girl\nRS-101;70000000008;B;2011;boy\nRS-101;8;C;2010;girl"
+    intake = taken_in(rows, pattern=(("RS", "7[0-9]{10}"),), check_digits=(("HU", "national"),))
+    assert intake.frames["pupil"]["school_id"].tolist() == ["RS-101"]
+    asked = {one.row: one.problem for one in intake.findings}
+    assert "check digit" in asked[2]
+    example = re.search(r"such as (7[0-9]{10})\.", asked[4])
+    assert example is not None, "a school reads an identifier, not an expression"
+
+
+@pytest.mark.parametrize(
+    "pattern", ["7[0-9]{10}", "HU/20[0-9]{2}/[0-9]{1,3}", "[A-Z]{2}-?[0-9]+", "(A|B)[0-9]{4}[a-z]?"]
+)
+@pytest.mark.parametrize("check_digits", [(), (("", "luhn"),)])
+def test_identifiers_that_are_drawn_are_as_they_are_declared(
+    pattern: str, check_digits: tuple[tuple[str, CheckDigits], ...]
+) -> None:
+    item = replace(TABLES["pupil"].field("pupil_id"), pattern=(("", pattern),), check_digits=check_digits)
+    if check_digits and not pattern.startswith("7"):
+        item = replace(item, pattern=(("", "[0-9]{6}"),))
+    drawn = identifiers_like(item, "HU", 40, seed="a")
+    assert len(set(drawn)) == 40
+    assert drawn == identifiers_like(item, "HU", 40, seed="a")
+    rows = "\n".join(f"031201;{one};;2012;girl" for one in drawn)
+    intake = taken_in(rows, pattern=item.pattern, check_digits=check_digits)
+    assert len(intake.frames["pupil"]) == 40
+
+
+def test_a_pattern_that_is_too_narrow_for_all_pupils_says_so() -> None:
+    item = replace(TABLES["pupil"].field("pupil_id"), pattern=(("", "[0-9]"),))
+    with pytest.raises(ProtocolError, match="11 different identifiers of the pattern"):
+        identifiers_like(item, "HU", 11, seed="a")
 
 
 def test_what_has_the_declared_pattern_is_an_identifier_whatever_it_looks_like() -> None:

@@ -92,6 +92,8 @@ def exam(**changes: object) -> Change:
     return put("tables.exam", {key: value for key, value in values.items() if value is not None})
 
 
+PUPIL_ID = field("pupil_id", "identifier", privacy="identifier", required=True)
+
 STANDARD = all_of(drop("tables.exam"), put("tables.status.fields", [field("points", "number")]))
 
 ARMS = [{"name": name, "label": name.title()} for name in ("none", "one", "two", "both")]
@@ -364,6 +366,17 @@ TABLES = {
     "standard key": Scenario(put("tables.pupil.key", ["school_id"])),
     "standard about": Scenario(put("tables.pupil.about", "school")),
     "standard waves": Scenario(put("tables.pupil.by_wave", False)),
+    "check digits that nobody knows": Scenario(
+        own(PUPIL_ID | {"check_digits": "national"}),
+        (
+            own(PUPIL_ID | {"check_digits": {"HU": "national"}}),
+            own(PUPIL_ID | {"check_digits": {"HU": "national", "XK": "luhn"}}),
+        ),
+        setting=put("countries.XK", "Kosovo"),
+    ),
+    "check digits of no known kind": Scenario(
+        own(PUPIL_ID | {"check_digits": "mod_11"}), (own(PUPIL_ID | {"check_digits": "mod_11_10"}),)
+    ),
     "key left out": Scenario(put("tables.pupil.without", ["pupil_id"]), (put("tables.pupil.without", []),)),
     "own table without a field": Scenario(exam(without=["points"])),
     **{
