@@ -97,7 +97,7 @@ class Answers:
             return layout
         rows = list(layout.sheet.rows)
         removed: set[int] = set()
-        struck = dict.fromkeys(row for row, _ in layout.sheet.struck)
+        struck = dict.fromkeys((*(row for row, _ in layout.sheet.struck), *layout.in_doubt))
         for place, told in _by_place(answers).items():
             found = [one for one in told if not is_late(one.source_sha256)]
             if not found:
@@ -123,6 +123,7 @@ class Answers:
                 layout.sheet, rows=tuple(rows), struck=tuple(one for one in layout.sheet.struck if one[0] in struck)
             ),
             apart=MappingProxyType({**layout.apart, **apart}),
+            in_doubt=frozenset(row for row in layout.in_doubt if row in struck),
         )
 
     def _call_back(self, key: tuple[str, str], *, sha256: str, number: int) -> None:
@@ -155,7 +156,7 @@ class Answers:
         elif (not column or column in table.key) and word in _NO:
             removed.add(row)
             self._write(place, answer, "removed")
-        elif not column and word in _YES and any(row == struck for struck, _ in layout.sheet.struck):
+        elif not column and word in _YES and _is_in_doubt(row, layout):
             self._closed.add(place)
             self._write(place, answer, "confirmed")
         elif at is None:
@@ -288,6 +289,11 @@ def _by_place(answers: Sequence[Answer]) -> dict[Place, list[Answer]]:
         for row in answer.rows or (0,):
             places.setdefault((answer.file, answer.sheet, row, answer.column), []).append(answer)
     return places
+
+
+def _is_in_doubt(row: int, layout: Layout) -> bool:
+    """Whether a row as a whole was asked about: it is struck through, or its review has not said that it holds."""
+    return row in layout.in_doubt or any(row == struck for struck, _ in layout.sheet.struck)
 
 
 def _said(value: Cell) -> str:

@@ -65,11 +65,14 @@ class SchoolMatch:
         The school in the frame; None when it is not one of them.
     problem, remedy
         What to ask then.
+    rule
+        The repair, where the school is called otherwise.
     """
 
     school: str | None
     problem: str = ""
     remedy: str = ""
+    rule: str = "case"
 
 
 class SchoolNames:
@@ -109,14 +112,18 @@ class SchoolNames:
         Returns
         -------
         SchoolMatch
-            The school of the same identifier, in any case. One that differs by a leading zero or by a sign may be
-            another school, and is asked about.
+            The school of the same identifier, in any case, also with the school's name behind it. One that differs by a
+            leading zero or by a sign may be another school, and is asked about.
         """
         if sent in self._exact:
             return SchoolMatch(school=sent)
         same = self._same.get(sent.casefold(), [])
         if len(same) == 1:
             return SchoolMatch(school=same[0])
+        first = sent.partition(" ")[0]
+        if first in self._exact:
+            # "031204 Kossuth Lajos" is how forms have people choose a school.
+            return SchoolMatch(school=first, rule="synonym")
         alike = self._alike.get(bare_identifier(sent), [])
         if not alike:
             return SchoolMatch(

@@ -32,6 +32,9 @@ _BACKUP = re.compile(
 )
 """Names of copies that editors and browsers keep beside a file, or while it is not whole yet."""
 
+_MEDIA = "/media/"
+"""Folder in which programs for collecting forms pack what was attached to submissions."""
+
 _OTHER_LETTERS = "Its name is not in Unicode (UTF-8); signs that cannot be read stand here as \\x and a number."
 _RENAME = "Nothing, if the name does not matter; otherwise rename the file."
 
@@ -207,6 +210,10 @@ class Claims:
             form = _form_in(called, member.content, is_likely=False)
             if form is not None:
                 yield from self._in_form(*form)
+                continue
+            if not place and _MEDIA in f"/{member.name}":
+                problem = "It was attached to a submission; it is not read."
+                self.findings.append(about(called, problem, "Nothing.", severity="note"))
                 continue
             if not place or is_folder(member.content):
                 self.findings.append(

@@ -1,4 +1,4 @@
-"""Numbers of a column whose header states another unit, turned into the field's own as the protocol says."""
+"""Cells brought to what a table has now: answers of an earlier version of it, numbers of another unit."""
 
 from __future__ import annotations
 
@@ -6,13 +6,71 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from data_schema.clean import shown
-from data_schema.fields import Field
+from data_schema.fields import Field, folded
+from data_schema.findings import Finding
 from data_schema.header_units import factor_of
 from data_schema.layout import Layout
-from data_schema.readers.sheets import Cell
+from data_schema.readers.sheets import Cell, Row
 from data_schema.repairs import clean_cell
-from data_schema.tables import Table
-from data_schema.versions import Repair
+from data_schema.tables import Earlier, Table
+
+Repair = tuple[str, str, int, str, str, str, str]
+"""File, sheet, row, column, what it was, what it became, rule."""
+
+
+def brought_up(layout: Layout, earlier: Earlier) -> tuple[Layout, list[Repair]]:
+    """Put the answers of now into the place of those of an earlier version.
+
+    Parameters
+    ----------
+    layout
+        Where the table lies, its columns found under their earlier names.
+    earlier
+        The version.
+
+    Returns
+    -------
+    tuple
+        The layout, with a note that names the version; and one repair for each cell that was changed. Answers that the
+        version does not name are those of now.
+    """
+    rows = list(layout.sheet.rows)
+    repairs: list[Repair] = []
+    rule = f"version {earlier.name}"
+    for field, answers in earlier.recoded.items():
+        at = layout.columns.get(field)
+        if at is None:
+            continue
+        now = {folded(then): answer for then, answer in answers.items()}
+        for k in layout.rows:
+            was = _cell(rows[k], at)
+            became = None if was is None else now.get(folded(shown(was)))
+            if became is not None:
+                rows[k] = (*rows[k][:at], became, *rows[k][at + 1 :])
+                repairs.append((layout.sheet.file, layout.sheet.sheet, k + 1, field, shown(was), became, rule))
+    note = Finding(
+        file=layout.sheet.file,
+        sheet=layout.sheet.sheet,
+        problem=_said(layout.columns, earlier),
+        remedy="Nothing, if that is right.",
+        severity="note",
+    )
+    sheet = replace(layout.sheet, rows=tuple(rows))
+    return replace(layout, sheet=sheet, findings=(*layout.findings, note)), repairs
+
+
+def _cell(row: Row, at: int) -> Cell:
+    return row[at] if at < len(row) else None
+
+
+def _said(columns: Mapping[str, int], earlier: Earlier) -> str:
+    """Return the sentence that names the version, and the columns whose header or answers were others then."""
+    renamed = [f"{field} ({then!r})" for field, then in earlier.renamed.items() if field in columns]
+    recoded = [field for field in earlier.recoded if field in columns and field not in earlier.renamed]
+    if not renamed and not recoded:
+        return f"It is read by the version {earlier.name!r} of its table."
+    other = ", ".join([*renamed, *recoded])
+    return f"It is read by the version {earlier.name!r} of its table, which has other columns or answers: {other}."
 
 
 def converted(layout: Layout, table: Table, units: Mapping[str, float]) -> tuple[Layout, list[Repair]]:

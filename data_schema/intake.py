@@ -18,7 +18,7 @@ from data_schema.answers import Answers, Place
 from data_schema.checks import cross_checks
 from data_schema.claims import Claims, about
 from data_schema.consent import refusal_findings, unanswered_findings
-from data_schema.conversions import converted
+from data_schema.conversions import Repair, brought_up, converted
 from data_schema.decisions import NO_DECISIONS, Decisions
 from data_schema.drafts import Draft, Part, draft
 from data_schema.empty_columns import empty_columns
@@ -37,7 +37,6 @@ from data_schema.readers import content_of
 from data_schema.reconciliation import reconciled
 from data_schema.rules import InboxRule, check_rules
 from data_schema.tables import Table
-from data_schema.versions import Repair, brought_up
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -28,6 +28,7 @@ from data_schema.personal.gate import Gate
 from data_schema.personal.opening import opened_columns
 from data_schema.placing import Setting, copied_records, misplaced_rows
 from data_schema.reconciliation import Tally
+from data_schema.submissions import REJECTED, UNDECRYPTED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +47,8 @@ _APART = {
     REMARK: "It is a remark below the table; it is kept out.",
     UNFILLED: "Nothing was filled in for this pupil or record; it is kept out.",
     REMOVED: "The school answered that the row is to be removed; it is kept out.",
+    REJECTED: "A review has rejected the submission; it is kept out.",
+    UNDECRYPTED: "The submission is encrypted; it is kept out.",
 }
 
 
@@ -108,6 +111,7 @@ class _Judge:
         self._rows_apart()
         self._overlong()
         self._struck()
+        self._unsettled()
         self.columns, told = opened_columns(self.made, self.gate, confirmed=self.setting.confirmed)
         self.findings += told
         self._schools()
@@ -172,6 +176,14 @@ class _Judge:
             remedy="Answer 'yes' if it does as it stands, and 'no' if it is to be removed.",
         )
 
+    def _unsettled(self) -> None:
+        """Ask about submissions that wait for a review, or of which it has said that something is wrong."""
+        self._ask_of_rows(
+            [part.layout.unsettled() for part in self.made.parts],
+            problem="Where the submission was collected, its review has not said that it holds.",
+            remedy="Answer 'yes' if it does as it stands, and 'no' if it is to be removed.",
+        )
+
     def _ask_of_rows(self, rows: Sequence[Sequence[int]], *, problem: str, remedy: str) -> None:
         """Ask about whole rows, given part by part; nothing else is asked about them."""
         start = 0
@@ -196,7 +208,7 @@ class _Judge:
                 unknown[code] = match
             elif match.school != value:
                 old = column.odd.get(code, CleanCell())
-                made[code] = replace(old, value=match.school, rules=(*old.rules, "case"))
+                made[code] = replace(old, value=match.school, rules=(*old.rules, match.rule))
         self.columns["school_id"] = column.changed(made)
         positions = column.where(list(unknown)).tolist()
         self._take(

@@ -15,6 +15,7 @@ from data_schema.header_units import factor_of, is_of_units, stated_otherwise
 from data_schema.margins import rows_apart
 from data_schema.readers.grids import column_letters
 from data_schema.readers.sheets import Cell, Row, Sheet
+from data_schema.submissions import IN_DOUBT, UNDECRYPTED, Collected, collected
 from data_schema.tables import Table
 from data_schema.vocabulary import doubtful_headers, unwanted_headers
 
@@ -51,6 +52,8 @@ class Layout:
         Position in `rows` to what the row is, for those that are no records (see `data_schema.margins`).
     units
         Field to the unit that its header states, where it is another one than the field's and the protocol converts it.
+    in_doubt
+        Rows, from 1, of submissions of which a review has not said that they hold.
     """
 
     sheet: Sheet
@@ -60,6 +63,7 @@ class Layout:
     findings: tuple[Finding, ...] = ()
     apart: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
     units: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    in_doubt: frozenset[int] = frozenset()
 
     @property
     def is_usable(self) -> bool:
@@ -100,6 +104,10 @@ class Layout:
         taken = {at + 1 for at in self.columns.values()}
         rows = {row - 1 for row, column in self.sheet.struck if column in taken}
         return [k for k, at in enumerate(self.rows) if at in rows] if rows else []
+
+    def unsettled(self) -> list[int]:
+        """Return the rows (from 0, among those that hold anything) of submissions whose review leaves them in doubt."""
+        return [k for k, at in enumerate(self.rows) if at + 1 in self.in_doubt] if self.in_doubt else []
 
     def overlong(self) -> list[int]:
         """Return the rows (from 0, among those that hold anything) with cells beyond the header's columns."""
@@ -175,15 +183,45 @@ def lay_out(
         problem, remedy = "It has a header and no rows below it.", "Send the rows, if the school has them."
         findings = (*findings, _finding(sheet, problem, remedy, row=header, severity="question"))
     apart = rows_apart(sheet.rows, rows, columns=columns, key=table.key, header=header)
+    form = collected(sheet.rows[header], owner)
+    states = {} if form is None else {at: state for at in rows if (state := form.reviewed(sheet.rows[at]))}
+    in_doubt = frozenset(at + 1 for at, state in states.items() if state == IN_DOUBT)
+    apart |= {at: state for at, state in states.items() if state != IN_DOUBT}
     return Layout(
         sheet=sheet,
         header=header,
         columns=columns,
         rows=rows,
-        findings=(*findings, *unseen(sheet, header, columns)),
+        in_doubt=in_doubt,
+        findings=(*findings, *_of_form(sheet, header, form, owner, states), *unseen(sheet, header, columns)),
         apart=MappingProxyType({k: apart[at] for k, at in enumerate(rows) if at in apart}) if apart else apart,
         units=MappingProxyType({name: said for name, said in stated.items() if name not in doubtful}),
     )
+
+
+def _of_form(
+    sheet: Sheet, header: int, form: Collected | None, owner: Mapping[str, str], states: Mapping[int, str]
+) -> Iterator[Finding]:
+    """Tell of what a program for collecting forms has put around the form's own answers."""
+    if form is None:
+        return
+    row = sheet.rows[header]
+    problem = f"It is a table of {form.collector.name}; what the program adds to the form's own columns is not read."
+    yield _finding(sheet, problem, "Nothing.", row=header, severity="note")
+    for key, places in form.alike.items():
+        called = ", ".join(repr(str(row[at])) for at in places)
+        problem = f"More than one of its columns can be {owner[key]!r}: {called}; none of them is read."
+        remedy = f"Call the right one {owner[key]!r} and send the file again."
+        yield _finding(sheet, problem, remedy, row=header, column=owner[key], severity="question")
+    n_encrypted = sum(state == UNDECRYPTED for state in states.values())
+    if n_encrypted:
+        problem = f"{n_encrypted} of its submissions are encrypted; they are kept out."
+        remedy = "Decrypt them when you export the table, and send it again."
+        yield _finding(sheet, problem, remedy, severity="question")
+    if form.has_remarks(sheet.rows[header + 1 :]):
+        problem = "Reviewers have written remarks beside the submissions; they are not read."
+        remedy = "Read them; what they say of a pupil belongs into the cells."
+        yield _finding(sheet, problem, remedy, row=header, severity="note")
 
 
 def _stated(
@@ -270,6 +308,9 @@ def _header_row(sheet: Sheet, table: Table, owner: dict[str, str]) -> int | None
 
 def _named(sheet: Sheet, position: int, owner: Mapping[str, str]) -> dict[int, str]:
     """Return the fields that the cells of a row name, by column."""
+    form = collected(sheet.rows[position], owner)
+    if form is not None:
+        return {at: owner[key] for at, text in form.fields.items() if (key := header_key(text)) in owner}
     named = {}
     for at, cell in enumerate(sheet.rows[position]):
         texts = [cell] if isinstance(cell, str) else []
@@ -306,15 +347,18 @@ def _columns(
     sheet: Sheet, table: Table, header: int, owner: dict[str, str], needed: Collection[str], *, country: str
 ) -> tuple[dict[str, int], tuple[Finding, ...]]:
     row = sheet.rows[header]
-    named = _named(sheet, header, owner)
+    named, form = _named(sheet, header, owner), collected(row, owner)
     exact = {
-        at for at, name in named.items() if isinstance(row[at], str) and owner.get(header_key(str(row[at]))) == name
+        at
+        for at, name in named.items()
+        if form is not None or (isinstance(row[at], str) and owner.get(header_key(str(row[at]))) == name)
     }
+    columns_of_table = [at for at, title in enumerate(row) if form is None or title is None or at in form.fields]
     columns: dict[str, int] = {}
     findings: list[Finding] = []
     left: list[int] = []
     # Headers that name a field as they stand come first: "hours (total)" is not "hours" where there is such a column.
-    for at in sorted(range(len(row)), key=lambda at: (at not in exact, at)):
+    for at in sorted(columns_of_table, key=lambda at: (at not in exact, at)):
         name = named.get(at)
         if name is None or (name in columns and at not in exact):
             left.append(at)

@@ -149,11 +149,12 @@ def _spellings(word: str, language: str) -> Iterator[str]:
 
 
 def _own_headers(name: str, language: str) -> tuple[str, ...]:
-    """Return the headers of a field in one language, its label first."""
+    """Return the headers of a field in one language, its label first, the question of an item of a scale last."""
     told, number = _told(name, language, about="school" if name == "school name" else "pupil")
     words = [told["label"], *told.get("headers", [])] if "label" in told else []
     written = [spelling for word in words for spelling in _spellings(word, language)]
-    return tuple(f"{word} {number}" if number else word for word in written)
+    asked = explained(name, language).wording
+    return (*(f"{word} {number}" if number else word for word in written), *([asked] if asked else []))
 
 
 @cache
@@ -179,7 +180,7 @@ def headers_of(name: str, *, item: int | None = None) -> tuple[str, ...]:
     ('ангажованост 2', 'elköteleződés 2')
     """
     full = name if item is None else f"{name}_{item}"
-    words = (word for language in LANGUAGES for word in _own_headers(full, language))
+    words = (word for language in (*LANGUAGES, "en") for word in _own_headers(full, language))
     same = {name, full}
     kept = (word for word in words if all(_owners(one).get(header_key(word), name) in same for one in LANGUAGES))
     return tuple(dict.fromkeys(kept))

@@ -1,0 +1,210 @@
+"""Tables that programs for collecting forms hand back: their own columns, names of groups, states of review.
+
+What a program adds to a form's own fields is known by how it is spelled, letter for letter: "Status" is ODK Central's
+where "status" is the form's. Which columns there are is from the programs themselves:
+
+- ODK Central: ``lib/data/briefcase.js`` of getodk/central-backend, and docs.getodk.org/central-submissions.
+- KoBoToolbox: ``copy_fields`` of kobotoolbox/formpack, and support.kobotoolbox.org/export_download.html.
+- SurveyCTO: docs.surveycto.com, "Exporting and publishing data", "Data format".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from data_schema.fields import folded, header_key
+from data_schema.readers.sheets import Row
+
+REJECTED, UNDECRYPTED, IN_DOUBT = "rejected", "undecrypted", "in doubt"
+"""What a review has said of a submission; nothing is said of those that hold."""
+
+_ODK = (
+    "SubmissionDate KEY PARENT_KEY SubmitterID SubmitterName AttachmentsPresent AttachmentsExpected Status "
+    "ReviewState DeviceID Edits FormVersion isValidated"
+)
+_KOBO = (
+    "_id _uuid _submission_time _validation_status _notes _status _submitted_by __version__ _version_ _tags "
+    "_index _parent_index _parent_table_name _submission__id _submission__uuid _attachments _geolocation "
+    "_xform_id_string _bamboo_dataset_id"
+)
+_SURVEYCTO = (
+    "SubmissionDate CompletionDate KEY PARENT_KEY SET-OF instanceID instanceName formdef_version review_status "
+    "review_quality review_comments review_corrections"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collector:
+    """A program that forms are filled in with.
+
+    Parameters
+    ----------
+    name
+        What people call it.
+    adds
+        The columns that it adds to every table, as it spells them.
+    between
+        What may stand between the names of groups and of a field.
+    remarks
+        Those of its columns that hold what reviewers wrote.
+    reviews
+        Those of its columns that say what became of a submission, to the words for it (`folded`); any other word leaves
+        it in doubt.
+    """
+
+    name: str
+    adds: frozenset[str]
+    between: tuple[str, ...] = ("-", "/")
+    remarks: tuple[str, ...] = ()
+    reviews: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+
+
+COLLECTORS = (
+    Collector(
+        name="ODK",
+        adds=frozenset(_ODK.split()),
+        reviews={
+            "ReviewState": {"rejected": REJECTED, "approved": "", "edited": "", "received": ""},
+            "Status": {"not decrypted": UNDECRYPTED, "missing encrypted form data": UNDECRYPTED},
+        },
+    ),
+    Collector(
+        name="KoBoToolbox",
+        adds=frozenset(_KOBO.split()),
+        between=("/", ":", "-", "|", "."),
+        remarks=("_notes",),
+        reviews={
+            "_validation_status": {
+                "not approved": REJECTED,
+                "validation status not approved": REJECTED,
+                "approved": "",
+                "validation status approved": "",
+            }
+        },
+    ),
+    Collector(
+        name="SurveyCTO",
+        adds=frozenset(_SURVEYCTO.split()),
+        remarks=("review_comments", "review_corrections"),
+        reviews={
+            "review_status": {"rejected": REJECTED, "approved": ""},
+            "review_quality": {"good": "", "okay": "", "not classified": "", "unclassified": ""},
+        },
+    ),
+)
+
+_WRITTEN_DOWN = (
+    "start end today starttime endtime deviceid device_id devicephonenum phonenumber subscriberid simid simserial "
+    "username email audit duration caseid instanceid instancename"
+)
+"""What a form has a program write down by itself (XLSForm's metadata), where no field of the table is called so."""
+
+_METADATA = re.compile(r"(?:meta|formhub)[-/:]", re.IGNORECASE)
+_LEAST = 2
+"""Number of a program's own columns by which its tables are known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """The header of a table that a program for collecting forms handed back.
+
+    Parameters
+    ----------
+    collector
+        The program.
+    fields
+        Column to the name of what the form asks there, without its groups where that is not in doubt.
+    added
+        Name to column of what the program adds.
+    alike
+        Header, as it is compared, to the columns of several groups that all have it.
+    """
+
+    collector: Collector
+    fields: Mapping[int, str]
+    added: Mapping[str, int]
+    alike: Mapping[str, tuple[int, ...]]
+
+    def reviewed(self, row: Row) -> str:
+        """Return what a review has said of the submission in a row; "" where it holds."""
+        said = {self._state(row, name, words) for name, words in self.collector.reviews.items()}
+        return next((state for state in (UNDECRYPTED, REJECTED, IN_DOUBT) if state in said), "")
+
+    def has_remarks(self, rows: Iterable[Row]) -> bool:
+        """Whether reviewers have written anything beside the submissions."""
+        places = [self.added[name] for name in self.collector.remarks if name in self.added]
+        return any(_text(row, at) for row in rows for at in places)
+
+    def _state(self, row: Row, name: str, words: Mapping[str, str]) -> str:
+        said = folded(_text(row, self.added[name])) if name in self.added else ""
+        return words.get(said, IN_DOUBT) if said else ""
+
+
+def _text(row: Row, at: int) -> str:
+    cell = row[at] if at < len(row) else None
+    return "" if cell is None else str(cell).strip()
+
+
+def collected(header: Row, known: Collection[str]) -> Collected | None:
+    """Return what a header says as one that a program for collecting forms wrote; None where none did.
+
+    Parameters
+    ----------
+    header
+        The row of headers.
+    known
+        Headers that mean a field of the table, as `header_key` makes them.
+
+    Examples
+    --------
+    >>> found = collected(("SubmissionDate", "pupil-status", "meta-instanceID", "KEY", "Status"), {"status"})
+    >>> found.collector.name, dict(found.fields)
+    ('ODK', {1: 'status'})
+    """
+    names = {at: cell.strip() for at, cell in enumerate(header) if isinstance(cell, str) and cell.strip()}
+    spelled = frozenset(names.values())
+    collector = max(COLLECTORS, key=lambda one: len(one.adds & spelled))
+    if len(collector.adds & spelled) < _LEAST:
+        return None
+    # A form's own field may be called the same; what the program adds stands behind it.
+    added = {name: at for at, name in names.items() if name in collector.adds}
+    own = {at: name for at, name in names.items() if at not in added.values() and not _is_metadata(name, known)}
+    inner = {at: _without_groups(name, collector, known, names=own.values()) for at, name in own.items()}
+    keys = {at: header_key(name) for at, name in inner.items()}
+    shared: dict[str, list[int]] = {}
+    for at, key in keys.items():
+        if key in known and header_key(own[at]) != key:
+            shared.setdefault(key, []).append(at)
+    whole = {header_key(name) for name in own.values()}
+    alike = {key: tuple(places) for key, places in shared.items() if len(places) > 1 and key not in whole}
+    doubtful = {at for key, places in shared.items() if key in whole or key in alike for at in places}
+    return Collected(
+        collector=collector,
+        fields={at: own[at] if at in doubtful else name for at, name in inner.items()},
+        added=added,
+        alike=alike,
+    )
+
+
+def _is_metadata(name: str, known: Collection[str]) -> bool:
+    if header_key(name) in known:
+        return False
+    return _METADATA.match(name) is not None or name.casefold() in _WRITTEN_DOWN.split()
+
+
+def _without_groups(name: str, collector: Collector, known: Collection[str], *, names: Collection[str]) -> str:
+    """Return the name of a field without the groups that it stands in; the whole of it where that means no field."""
+    if header_key(name) in known:
+        return name
+    for between in collector.between:
+        group, rest = "", name
+        while between in rest:
+            outer, _, rest = rest.partition(between)
+            group = f"{group}{between}{outer}" if group else outer
+            # Beside a column "support", "support/meals" is one of the answers that were chosen there.
+            if header_key(rest) in known and group not in names:
+                return rest
+    return name

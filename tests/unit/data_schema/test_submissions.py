@@ -1,0 +1,195 @@
+"""Tables that ODK Central, KoBoToolbox and SurveyCTO hand back of the toolkit's own forms are read without loss."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable
+
+import openpyxl
+import pytest
+
+from data_schema.fields import header_key
+from data_schema.intake import InboxRule, Intake, read_inbox
+from data_schema.language import Catalogue, Language
+from data_schema.layout import headers_of
+from data_schema.messages import language_of, question_in
+from data_schema.queries import query_workbook
+from data_schema.tables import standard_tables
+from data_schema.xlsforms import xlsform
+from tests.support.collectors import grouped, kobotoolbox, odk_central, surveycto
+
+TABLES = standard_tables()
+SCHOOLS = {"031204": "HU", "031205": "HU"}
+NAMES = {"031204": "Kossuth Lajos Technikum", "031205": ""}
+RECORDS = (
+    {"school_id": "031204", "pupil_id": "70031204001", "status": "enrolled", "average_mark": "4.2"},
+    {"school_id": "031204", "pupil_id": "70031204002", "status": "transferred", "status_date": "2028-02-14",
+     "destination_confirmed": "yes"},
+    {"school_id": "031205", "pupil_id": "70031205001", "status": "left_early", "status_date": "2028-03-01"},
+)  # fmt: skip
+COLUMNS = ["school_id", "pupil_id", "status", "status_date", "destination_confirmed", "average_mark"]
+
+
+def form(table: str = "status") -> bytes:
+    catalogues = [Catalogue("data_schema", Language(code)) for code in ("hu", "en", "sr")]
+    return xlsform(TABLES[table], catalogues=catalogues, schools=NAMES)
+
+
+def read(content: bytes, *, name: str = "status_1.csv", table: str = "status") -> Intake:
+    return read_inbox(
+        {f"followup/HU/{name}": content},
+        rules=[InboxRule("followup/*/*.csv", table, wave="followup")],
+        tables=TABLES,
+        schools=SCHOOLS,
+        waves=["baseline", "followup"],
+        lists=(),
+    )
+
+
+def kept(intake: Intake) -> list[list[str]]:
+    frame = intake.frames["status"][COLUMNS]
+    return [["" if str(cell) in ("nan", "NaT", "<NA>") else str(cell)[:10] for cell in row] for row in frame.to_numpy()]
+
+
+EXPECTED = [
+    ["031204", "7003120400", "enrolled", "", "", "4.2"],
+    ["031204", "7003120400", "transferre", "2028-02-14", "True", ""],
+    ["031205", "7003120500", "left_early", "2028-03-01", "", ""],
+]
+IN_WORDS = {"transferred": {"status_date": "Feb 14, 2028"}, "left_early": {"status_date": "Mar 1, 2028"}}
+HANDED_BACK: dict[str, Callable[[], bytes]] = {
+    "ODK": lambda: odk_central(form(), RECORDS),
+    "ODK, questions in a group": lambda: odk_central(grouped(form(), "pupil"), RECORDS),
+    "ODK, groups in groups": lambda: odk_central(grouped(form(), "visit", "school"), RECORDS),
+    "KoBoToolbox": lambda: kobotoolbox(form(), RECORDS),
+    "KoBoToolbox, questions in groups": lambda: kobotoolbox(grouped(form(), "a", "b_c"), RECORDS),
+    "KoBoToolbox, another sign between groups": lambda: kobotoolbox(grouped(form(), "a"), RECORDS, between=":"),
+    "KoBoToolbox, in Hungarian": lambda: kobotoolbox(form(), RECORDS, language="hu"),
+    "KoBoToolbox, in Serbian": lambda: kobotoolbox(form(), RECORDS, language="sr"),
+    "KoBoToolbox, in English, in groups": lambda: kobotoolbox(grouped(form(), "a", "b"), RECORDS, language="en"),
+    "SurveyCTO": lambda: surveycto(form(), RECORDS),
+    "SurveyCTO, dates in words": lambda: surveycto(form(), [one | IN_WORDS.get(one["status"], {}) for one in RECORDS]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("made", HANDED_BACK.values(), ids=HANDED_BACK)
+def test_what_a_program_hands_back_of_our_own_form_is_read_without_loss(made: Callable[[], bytes]) -> None:
+    intake = read(made())
+    assert kept(intake) == EXPECTED
+    assert [str(one) for one in intake.findings if one.severity != "note"] == []
+    assert "is not read" in intake.findings[0].problem
+    assert "Teszt Elek" not in str(intake)
+
+
+def test_a_workbook_of_kobotoolbox_is_read_as_its_csv_is() -> None:
+    lines = kobotoolbox(form(), RECORDS, language="hu").decode("utf-8-sig").splitlines()
+    book = openpyxl.Workbook()
+    for line in lines:
+        book.active.append([cell.strip('"') for cell in line.split('";"')])
+    made = io.BytesIO()
+    book.save(made)
+    assert kept(read(made.getvalue(), name="status.xlsx")) == EXPECTED
+
+
+@pytest.mark.parametrize("country", ["HU", "RS", "SI", "ME", "AT"])
+def test_every_question_of_a_form_is_known_as_a_header_in_the_language_of_its_country(country: str) -> None:
+    catalogue = Catalogue("data_schema", Language(language_of(country)))
+    for table in TABLES.values():
+        owner = headers_of(table.in_country(country))
+        for field in table.fields:
+            assert owner[header_key(question_in(field, catalogue, about=table.about))] == field.name
+
+
+def test_two_groups_with_a_question_of_one_name_are_asked_about_and_nothing_is_refused() -> None:
+    head = "SubmissionDate,school_id,pupil_id,autumn-status,spring-status,meta-instanceID,KEY,Status,ReviewState"
+    rows = ["2028-10-05,031204,7001,enrolled,left_early,uuid:1,uuid:1,,", "2028-10-05,031204,7002,enrolled,,u,u,,"]
+    intake = read("\n".join([head, *rows]).encode())
+    (asked,) = [one for one in intake.findings if "More than one" in one.problem]
+    assert (asked.severity, asked.column) == ("question", "status")
+    assert "'autumn-status', 'spring-status'" in asked.problem
+    assert len(intake.frames["status"]) == 2
+    assert intake.frames["status"]["status"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("content", "state"),
+    [
+        (odk_central(form(), [{**RECORDS[0], "ReviewState": "rejected"}, *RECORDS[1:]]), "refused"),
+        (odk_central(form(), [{**RECORDS[0], "ReviewState": "hasIssues"}, *RECORDS[1:]]), "asked"),
+        (odk_central(form(), [{"Status": "not decrypted"}, *RECORDS[1:]]), "refused"),
+        (kobotoolbox(form(), [{**RECORDS[0], "_validation_status": "Not Approved"}, *RECORDS[1:]]), "refused"),
+        (kobotoolbox(form(), [{**RECORDS[0], "_validation_status": "On Hold"}, *RECORDS[1:]]), "asked"),
+        (surveycto(form(), [{**RECORDS[0], "review_status": "REJECTED"}, *RECORDS[1:]]), "refused"),
+        (surveycto(form(), [{**RECORDS[0], "review_status": "PENDING"}, *RECORDS[1:]]), "asked"),
+        (surveycto(form(), [{**RECORDS[0], "review_quality": "FAKE"}, *RECORDS[1:]]), "asked"),
+    ],
+)  # fmt: skip
+def test_a_submission_that_a_review_has_not_let_pass_is_not_taken_in_silence(content: bytes, state: str) -> None:
+    intake = read(content)
+    assert kept(intake) == EXPECTED[1:]
+    assert intake.reconciliation[["sent", "kept", state]].iloc[0].tolist() == [3, 2, 1]
+    assert any(one.row == 2 for one in intake.findings)
+
+
+def test_the_school_can_say_that_a_submission_in_doubt_holds() -> None:
+    content = odk_central(form(), [{**RECORDS[0], "ReviewState": "hasIssues"}, *RECORDS[1:]])
+    first = read(content)
+    book = openpyxl.load_workbook(
+        io.BytesIO(
+            query_workbook(first.queries["031204"], school="031204", catalogue=Catalogue("data_schema", Language("en")))
+        )
+    )
+    sheet = book.worksheets[0]
+    (row,) = [
+        cell.row for line in sheet.iter_rows() for cell in line if "has not said that it holds" in str(cell.value)
+    ]
+    at = next(k for k, cell in enumerate(sheet[row], start=1) if not cell.protection.locked)
+    sheet.cell(row=row, column=at).value = "yes"
+    made = io.BytesIO()
+    book.save(made)
+    again = read_inbox(
+        {"followup/HU/status_1.csv": content, "back.xlsx": made.getvalue()},
+        rules=[InboxRule("followup/*/*.csv", "status", wave="followup")],
+        tables=TABLES,
+        schools=SCHOOLS,
+        waves=["baseline", "followup"],
+        lists=(),
+    )
+    assert kept(again) == EXPECTED
+
+
+def test_a_pupil_who_was_submitted_twice_is_asked_about_and_the_same_submission_is_taken_once() -> None:
+    other = {**RECORDS[0], "status": "unknown", "average_mark": ""}
+    intake = read(odk_central(form(), [RECORDS[0], other, RECORDS[1], RECORDS[1]]))
+    assert intake.reconciliation[["sent", "kept", "asked", "refused"]].iloc[0].tolist() == [4, 1, 2, 1]
+    assert sum("stands in" in one.problem for one in intake.findings.by_severity("question")) == 2
+
+
+def test_a_zipped_folder_with_what_was_attached_is_read_and_names_what_is_not() -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("status_school_followup.csv", odk_central(form(), RECORDS))
+        archive.writestr("media/audit-1.jpg", b"\xff\xd8\xff\xe0picture")
+    intake = read(made.getvalue(), name="export.zip")
+    assert kept(intake) == EXPECTED
+    (note,) = [one for one in intake.findings if one.file.endswith(".jpg")]
+    assert (note.severity, note.problem) == ("note", "It was attached to a submission; it is not read.")
+
+
+def test_answers_of_a_question_with_many_are_not_taken_for_other_fields() -> None:
+    head = "school_id;pupil_id;status;support;support/status;support/meals;_id;_uuid;_submission_time"
+    intake = read(f"{head}\n031204;7001;enrolled;status meals;1;1;1;u;2028-10-05T10:00:00".encode())
+    assert intake.frames["status"]["status"].tolist() == ["enrolled"]
+    assert sum("has no such column" in one.problem for one in intake.findings) == 3
+
+
+def test_remarks_of_reviewers_are_told_of_and_not_repeated() -> None:
+    intake = read(kobotoolbox(form(), [{**RECORDS[0], "_notes": "Kiss Anna moved"}]))
+    assert any("Reviewers have written" in one.problem for one in intake.findings)
+    assert "Kiss" not in str(intake)
+
+
+def test_a_file_of_a_school_with_a_column_called_status_twice_is_no_export() -> None:
+    intake = read(b"school_id;pupil_id;status;Status\n031204;7001;enrolled;enrolled")
+    assert any("Two of its columns" in one.problem for one in intake.findings.by_severity("refused"))
