@@ -155,6 +155,7 @@ SENTENCES = (
     "It cannot be read: {what}.",
     "It cannot be opened: {what}.",
     "It is no table: a line has more cells than any spreadsheet.",
+    "It is no table: it has more empty lines than any spreadsheet has rows.",
     "It is no table: {what}.",
     "The cell holds more text than any answer.",
     "Send the answer alone.",

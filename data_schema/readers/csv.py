@@ -9,11 +9,12 @@ import re
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Collection, Iterator
+from itertools import islice
 from pathlib import Path
 
 from data_schema.findings import Finding, Findings
 from data_schema.readers.alphabets import decoded, encoded_once, strange_letters
-from data_schema.readers.limits import LONGEST_CELL, N_COLUMNS
+from data_schema.readers.limits import LONGEST_CELL, N_COLUMNS, N_ROWS
 from data_schema.readers.sheets import Reading, Row, Sheet, unreadable
 
 _SEPARATORS = (";", ",", "\t", "|")
@@ -162,8 +163,11 @@ def _separator(text: str) -> str:
 
 def _records(text: str, separator: str) -> tuple[Row, ...] | str:
     """Return the rows, or why there are none."""
+    text = _without_empty_end(text, separator)
     if any(text.count(separator, start, end) > N_COLUMNS for start, end in _long_lines(text)):
         return "It is no table: a line has more cells than any spreadsheet."
+    if _has_many_empty_lines(text, separator):
+        return "It is no table: it has more empty lines than any spreadsheet has rows."
     previous = csv.field_size_limit(LONGEST_CELL)
     collecting = gc.isenabled()
     # Millions of tuples, none of which is garbage.
@@ -179,6 +183,21 @@ def _records(text: str, separator: str) -> tuple[Row, ...] | str:
         csv.field_size_limit(previous)
         if collecting:
             gc.enable()
+
+
+def _without_empty_end(text: str, separator: str) -> str:
+    """Return a text without the lines at its end that hold nothing: a program may have written millions of them."""
+    end = len(text.rstrip(f"\r\n {separator}"))
+    after = [at for line_end in "\r\n" if (at := text.find(line_end, end)) >= 0]
+    return text[: min(after)] if after else text
+
+
+def _has_many_empty_lines(text: str, separator: str) -> bool:
+    line_end = "\n" if "\n" in text else "\r"
+    if text.count(line_end) <= N_ROWS:
+        return False
+    empty = re.finditer(f"{line_end}[\r {re.escape(separator)}]*(?={line_end})", text)
+    return next(islice(empty, N_ROWS, None), None) is not None
 
 
 def _long_lines(text: str) -> Iterator[tuple[int, int]]:
