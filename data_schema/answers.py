@@ -14,7 +14,7 @@ from data_schema.layout import Layout
 from data_schema.margins import REMOVED
 from data_schema.personal.stand_ins import is_stand_in, stand_in_of_sheet
 from data_schema.queries import Answer
-from data_schema.readers import Cell
+from data_schema.readers import Cell, Sheet
 from data_schema.tables import Table
 from data_schema.vocabulary import spoken
 
@@ -59,6 +59,17 @@ class Answers:
         self._closed: set[Place] = set()
         self._settled: set[Place] = set()
         self._done: set[tuple[str, str]] = set()
+
+    def said_of_school(self, sheet: Sheet, *, sha256: str, number: int = 0) -> Cell:
+        """Return what was answered to the question of which school a whole sheet is; None where nothing was."""
+        key = (sheet.file, sheet.sheet)
+        self._call_back(key, sha256=sha256, number=number)
+        said = [
+            one.value
+            for one in self._by_sheet.get(key, ())
+            if not one.rows and one.column == "school_id" and one.sha256 == sha256
+        ]
+        return said[0] if said and all(_said(said[0]) == _said(other) for other in said) else None
 
     def applied(
         self, layout: Layout, table: Table, *, sha256: str, is_late: Callable[[str], bool], number: int = 0
@@ -151,7 +162,10 @@ class Answers:
         row, column = place[2], place[3]
         at = layout.columns.get(column)
         word = folded(answer.value).strip(".!") if isinstance(answer.value, str) else ""
-        if not layout.holds(row - 1):
+        if not row and column == "school_id" and layout.school:
+            is_used = _said(answer.value) == folded(layout.school)
+            self._write(place, answer, "applied" if is_used else "noted")
+        elif not layout.holds(row - 1):
             self._settle(place, answer, table)
         elif (not column or column in table.key) and word in _NO:
             removed.add(row)

@@ -11,16 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from data_schema.fields import folded
+from data_schema.fields import folded, header_key
 from data_schema.findings import Finding, Severity
 from data_schema.form_marks import MARKER, FormMark, has_marks, mark_in
 from data_schema.form_sheets import FormSheet, lay_out_form
-from data_schema.layout import Layout, headers_of, is_empty, lay_out, looks_like
+from data_schema.layout import N_SEARCHED, Layout, fields_named, headers_of, is_empty, lay_out
 from data_schema.misplaced import NamedSchools
-from data_schema.readers import Reading, Sheet, content_of, is_folder, members, names_sheet, read_file
+from data_schema.readers import Cell, Reading, Sheet, content_of, is_folder, members, names_sheet, read_file
 from data_schema.reconciliation import Tally
 from data_schema.returned_forms import ReturnedSheet, deal_form
 from data_schema.rules import InboxRule, rules_for
+from data_schema.sources import SchoolFinder, completed
 from data_schema.tables import Table
 
 _HEAD = 2_000_000
@@ -63,8 +64,8 @@ class Claim:
     sha256: str
     form: FormSheet | None = None
 
-    def refused(self, n_rows: int) -> Tally:
-        """Account for the rows of a sheet that cannot be used."""
+    def unused(self, n_rows: int, *, is_asked: bool = False) -> Tally:
+        """Account for the rows of a sheet that cannot be used, or not before its school has answered."""
         return Tally(
             file=self.sheet.file,
             sheet=self.sheet.sheet,
@@ -72,7 +73,8 @@ class Claim:
             wave=self.rule.wave,
             country=self.country,
             sent=n_rows,
-            refused=n_rows,
+            asked=n_rows if is_asked else 0,
+            refused=0 if is_asked else n_rows,
         )
 
 
@@ -88,6 +90,8 @@ class Claims:
         The tables that are collected, by name.
     schools
         `school_id` to country.
+    names
+        `school_id` to what the school is called, for those of which it is known.
     waves
         Names of the waves.
     needed
@@ -101,29 +105,59 @@ class Claims:
     rules: Sequence[InboxRule]
     tables: Mapping[str, Table]
     schools: Mapping[str, str]
+    names: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     waves: Collection[str] = ()
     needed: Mapping[tuple[str, str], Collection[str]] = field(default_factory=lambda: MappingProxyType({}))
     findings: list[Finding] = field(default_factory=list)
     tallies: list[Tally] = field(default_factory=list)
-    _as_sent: dict[tuple[str, str, str], tuple[Table, dict[str, str]]] = field(init=False, default_factory=dict)
+    _as_sent: dict[tuple[object, ...], tuple[Table, dict[str, str]]] = field(init=False, default_factory=dict)
     digests: dict[str, str] = field(init=False, default_factory=dict)
     sheets: dict[str, tuple[str, ...]] = field(init=False, default_factory=dict)
     forms: set[str] = field(init=False, default_factory=set)
     _seen: dict[tuple[str, str, str, str], str] = field(init=False, default_factory=dict)
     _country_of: dict[str, str] = field(init=False, default_factory=dict)
+    _unmet: dict[InboxRule, set[str]] = field(init=False, default_factory=dict)
     _named: NamedSchools = field(init=False)
+    _finder: SchoolFinder = field(init=False)
 
     def __post_init__(self) -> None:
         self._named = NamedSchools(self.schools)
+        self._finder = SchoolFinder(self.schools, self.names)
 
-    def laid_out(self, claim: Claim) -> Layout:
-        """Find the table of a claim in its sheet."""
+    def laid_out(self, claim: Claim, *, said: Cell = None) -> Layout:
+        """Find the table of a claim in its sheet; of which school it is may have been said when it was asked."""
         country = self._writing(claim.country)
         table, headers = self.as_sent(claim.rule, country=country)
         if claim.form is not None:
             return lay_out_form(claim.sheet, table, claim.form)
         needed = self.needed.get((claim.rule.table, claim.rule.wave), ())
-        return lay_out(claim.sheet, table, headers=headers, needed=needed, units=claim.rule.units, country=country)
+        layout = lay_out(
+            claim.sheet,
+            table,
+            headers=headers,
+            needed=needed,
+            units=claim.rule.units,
+            country=country,
+            own_headers=_own_headers(claim.rule),
+            told_elsewhere=claim.rule.told_elsewhere,
+        )
+        if claim.rule.headers:
+            present = {
+                header_key(cell) for row in claim.sheet.rows[:N_SEARCHED] for cell in row if isinstance(cell, str)
+            }
+            unmet = self._unmet.setdefault(claim.rule, set(claim.rule.headers))
+            unmet -= {header for header in unmet if header_key(header) in present}
+        if not claim.rule.told_elsewhere:
+            return layout
+        return completed(layout, claim.rule, self._finder, country=claim.country, said=said)
+
+    def unmet_headers(self) -> Iterator[Finding]:
+        """Tell of headers that a rule names and none of its files has; call it when all files are read."""
+        for rule, headers in self._unmet.items():
+            for header in sorted(headers):
+                problem = f"No file of the rule has the header {header!r}, which its headers name."
+                remedy = "Correct the header in [[inbox]], or take it out."
+                yield about(rule.pattern, problem, remedy, severity="question")
 
     def number_of(self, sheet: Sheet) -> int:
         """Return the number of a sheet in its workbook, from 1."""
@@ -131,10 +165,10 @@ class Claims:
 
     def as_sent(self, rule: InboxRule, *, country: str = "") -> tuple[Table, dict[str, str]]:
         """Return the table as a country's files of a rule's wave have it, and the field that each header means."""
-        key = (rule.table, rule.wave, country)
+        key = (rule.table, rule.wave, country, *rule.headers.items())
         if key not in self._as_sent:
             table = self.tables[rule.table].in_wave(rule.wave).in_country(country)
-            self._as_sent[key] = (table, headers_of(table))
+            self._as_sent[key] = (table, {**headers_of(table), **_own_headers(rule)})
         return self._as_sent[key]
 
     def _writing(self, country: str) -> str:
@@ -144,7 +178,7 @@ class Claims:
 
     def _looks_like(self, sheet: Sheet, rule: InboxRule, country: str) -> bool:
         table, headers = self.as_sent(rule, country=self._writing(country))
-        return looks_like(sheet, table, headers=headers)
+        return bool(fields_named(sheet, table, headers=headers, told_elsewhere=rule.told_elsewhere))
 
     def of(self, file: str, source: Path | bytes) -> Iterator[Claim]:
         """Yield the sheets of a file that rules speak of; of a zipped folder, those of the files in it."""
@@ -244,7 +278,7 @@ class Claims:
                 yield claim
             else:
                 self.findings.append(one.refusal)
-                self.tallies.append(claim.refused(one.n_rows))
+                self.tallies.append(claim.unused(one.n_rows))
 
     def _of_form(self, one: ReturnedSheet, digest: str) -> Claim:
         table = self.tables.get(one.table)
@@ -314,12 +348,14 @@ class Claims:
         """
         if not sheets[0].sheet:
             return [sheets[0]]
+        if rule.means_all_sheets:
+            return [one for one in sheets if rule.means_sheet(one.sheet) and not all(map(is_empty, one.rows))]
         if rule.sheet.strip():
             wanted = rule.sheet.strip().casefold()
             same = [sheet for sheet in sheets if sheet.sheet.strip().casefold() == wanted]
             alike = [sheet for sheet in sheets if folded(sheet.sheet) == folded(rule.sheet)]
             return same or (alike if len(alike) == 1 else [])
-        named = {folded(other.sheet) for other in rules if other.sheet}
+        named = {folded(other.sheet) for other in rules if other.sheet and not other.means_all_sheets}
         free = [sheet for sheet in sheets if folded(sheet.sheet) not in named]
         visible = [sheet for sheet in free if not sheet.is_hidden] or free
         fitting = [sheet for sheet in visible if self._looks_like(sheet, rule, country)]
@@ -348,6 +384,10 @@ class Claims:
                 problem = "The sheet is hidden and no rule asks for it; it is left out."
             remedy = "Nothing, if it is not needed."
             self.findings.append(about(file, problem, remedy, sheet=sheet.sheet, severity="note"))
+
+
+def _own_headers(rule: InboxRule) -> dict[str, str]:
+    return {header_key(header): name for header, name in rule.headers.items()}
 
 
 def about(file: str, problem: str, remedy: str, *, sheet: str = "", severity: Severity = "refused") -> Finding:

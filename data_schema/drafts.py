@@ -26,7 +26,7 @@ class Part:
     country
         Country of the file, as far as its path tells.
     school
-        The school whose form it is; empty for other files.
+        The school whose form it is, or that the file, a title or a sheet is named for; empty for others.
     sha256
         Hash of the file's content.
     """

@@ -97,6 +97,7 @@ def read_inbox(
     tables: Mapping[str, Table],
     schools: Mapping[str, str],
     school_names: Collection[str] = (),
+    names: Mapping[str, str] = MappingProxyType({}),
     waves: Sequence[str],
     wave_dates: Mapping[str, tuple[date, date]] | None = None,
     lists: Sequence[str] = ("pupil",),
@@ -121,6 +122,8 @@ def read_inbox(
         `school_id` to country, for all schools of the trial.
     school_names
         What schools and places are called: "Kossuth Lajos" is no pupil where it is the name of a school.
+    names
+        `school_id` to the name of the school, where known: rules may say that files are known by it.
     waves
         Names of the waves, in their order.
     wave_dates
@@ -159,6 +162,7 @@ def read_inbox(
             tables=tables,
             schools=schools,
             school_names=school_names,
+            names=names,
             waves=waves,
             wave_dates=wave_dates,
             lists=lists,
@@ -190,6 +194,7 @@ def _taken_in(
     tables: Mapping[str, Table],
     schools: Mapping[str, str],
     school_names: Collection[str],
+    names: Mapping[str, str],
     waves: Sequence[str],
     wave_dates: Mapping[str, tuple[date, date]] | None,
     lists: Sequence[str],
@@ -203,7 +208,7 @@ def _taken_in(
     tell = progress or (lambda _what, _done, _total: None)
     # The school table is not collected: it is the frame.
     collected = {name: table for name, table in tables.items() if "country" not in table.names}
-    claims = Claims(rules=rules, tables=collected, schools=schools, waves=waves, needed=needed)
+    claims = Claims(rules=rules, tables=collected, schools=schools, names=names, waves=waves, needed=needed)
     returned, others = _returned(files, claims, decisions)
     answers = Answers(returned)
     parts, recoded = _read(others, claims, answers, decisions, tell)
@@ -221,7 +226,7 @@ def _taken_in(
     )
     judged = {name: judge(made, setting=setting, gate=gate) for name, made in drafts.items()}
     tell("Checking tables", len(parts), len(parts))
-    findings = [*claims.findings, *answers.unused()]
+    findings = [*claims.findings, *claims.unmet_headers(), *answers.unused()]
     frames = {name: _ordered(one.frame, tables[name], waves) for name, one in judged.items()}
     pending = {pupil for name in lists if name in judged for pupil in judged[name].pending}
     findings += [finding for one in judged.values() for finding in one.findings]
@@ -325,7 +330,8 @@ def _read(
         tell("Reading files", done, len(files))
         for claim in claims.of(file, files[file]):
             name = claim.rule.table
-            layout = claims.laid_out(claim)
+            said = answers.said_of_school(claim.sheet, sha256=claim.sha256, number=claims.number_of(claim.sheet))
+            layout = claims.laid_out(claim, said=said)
             out = decisions.kept_out(
                 file=claim.sheet.file,
                 sheet=claim.sheet.sheet,
@@ -336,7 +342,7 @@ def _read(
             if out is not None:
                 claims.findings.append(out)
             if out is not None or claims.is_second_copy(claim):
-                claims.tallies.append(claim.refused(len(layout.rows)))
+                claims.tallies.append(claim.unused(len(layout.rows)))
                 continue
             earlier = claims.tables[name].version_of(claim.rule.wave)
             if earlier is not None and layout.is_usable:
@@ -345,7 +351,7 @@ def _read(
             layout, changed = converted(layout, claims.tables[name], claim.rule.units)
             recoded += changed
             claims.findings += layout.findings
-            if layout.is_usable:
+            if layout.is_usable and not layout.is_open:
                 late = partial(decisions.is_late, claim.rule.wave)
                 number = claims.number_of(claim.sheet)
                 layout = answers.applied(layout, claims.tables[name], sha256=claim.sha256, is_late=late, number=number)
@@ -354,12 +360,12 @@ def _read(
                         layout=layout,
                         wave=claim.rule.wave,
                         country=claim.country,
-                        school=claim.form.school if claim.form else "",
+                        school=claim.form.school if claim.form else layout.school,
                         sha256=claim.sha256,
                     )
                 )
             else:
-                claims.tallies.append(claim.refused(len(layout.rows)))
+                claims.tallies.append(claim.unused(len(layout.rows), is_asked=layout.is_usable))
     tell("Reading files", len(files), len(files))
     claims.findings = [one for one in claims.findings if one.severity == "note" or not decisions.is_silenced(one)]
     return parts, recoded

@@ -21,12 +21,12 @@ from data_schema.clean import CleanCell, shown
 from data_schema.columns import Column, numbered, text_series, typed_series
 from data_schema.drafts import Draft
 from data_schema.findings import Finding
-from data_schema.margins import HEADER, HINTS, REMARK, REMOVED, SIGNS, TOTALS, UNFILLED
+from data_schema.margins import HEADER, HEADING, HINTS, REMARK, REMOVED, SIGNS, TOTALS, UNFILLED
 from data_schema.numerals import YEAR_OF_DATE
 from data_schema.patterns import patternless_rows
 from data_schema.personal.gate import Gate
 from data_schema.personal.opening import opened_columns
-from data_schema.placing import Setting, copied_records, misplaced_rows
+from data_schema.placing import Setting, copied_records, misplaced_rows, rows_of_other_classes
 from data_schema.reconciliation import Tally
 from data_schema.submissions import REJECTED, UNDECRYPTED
 
@@ -43,6 +43,7 @@ _APART = {
     TOTALS: "It is a row of totals; it is kept out.",
     HEADER: "It is the header again; it is kept out.",
     HINTS: "It says how to fill in the columns; it is kept out.",
+    HEADING: "It is the heading of a class; the rows below it are of that class.",
     SIGNS: "It is a line of signs; it is kept out.",
     REMARK: "It is a remark below the table; it is kept out.",
     UNFILLED: "Nothing was filled in for this pupil or record; it is kept out.",
@@ -117,6 +118,7 @@ class _Judge:
         self._schools()
         self._take(patternless_rows(self.made, self.columns, self._kept(), self.schools))
         self._take(misplaced_rows(self.made, self.columns, self._kept(), self.setting))
+        self._take(rows_of_other_classes(self.made, self.columns, self.setting))
         keys = {name: self.columns[name].array() for name in dict.fromkeys((*self.table.key, "school_id"))}
         in_question = {k for name in self.table.key for k in self.columns[name].questions().tolist()}
         self._take(missing_keys(keys, self.table, asked=self._out() | in_question))

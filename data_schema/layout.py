@@ -19,7 +19,9 @@ from data_schema.submissions import IN_DOUBT, UNDECRYPTED, Collected, collected
 from data_schema.tables import Table
 from data_schema.vocabulary import doubtful_headers, unwanted_headers
 
-_N_SEARCHED = 30
+N_SEARCHED = 30
+"""Rows in which a header is looked for."""
+
 _IN_BRACKETS = re.compile(r"[(\[]([^)\]]*)[)\]]")
 _NUMBERED = re.compile(r"^\s*\d{1,3}\s*[.)]\s*")
 _FOOTNOTE = re.compile(r"\s*\d{1,2}\s*\)\s*$")
@@ -54,6 +56,12 @@ class Layout:
         Field to the unit that its header states, where it is another one than the field's and the protocol converts it.
     in_doubt
         Rows, from 1, of submissions of which a review has not said that they hold.
+    is_open
+        Whether a question about the whole of it must be answered before any row can be used.
+    school
+        The school whose rows they are, where that is told elsewhere than in a column; empty otherwise.
+    classes
+        The class that is told elsewhere than in a column, for each of `rows`, None where none is; empty otherwise.
     """
 
     sheet: Sheet
@@ -64,6 +72,9 @@ class Layout:
     apart: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
     units: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     in_doubt: frozenset[int] = frozenset()
+    is_open: bool = False
+    school: str = ""
+    classes: tuple[str | None, ...] = ()
 
     @property
     def is_usable(self) -> bool:
@@ -144,6 +155,8 @@ def lay_out(
     needed: Collection[str] = (),
     units: Mapping[str, float] = MappingProxyType({}),
     country: str = "",
+    own_headers: Mapping[str, str] = MappingProxyType({}),
+    told_elsewhere: Collection[str] = (),
 ) -> Layout:
     """Find a table in a sheet.
 
@@ -161,6 +174,10 @@ def lay_out(
         Unit that a header may state to what one of it is in the field's own, as the protocol says.
     country
         Country whose schools wrote it; "" where it is not known.
+    own_headers
+        Headers that the protocol declares, as `header_key` makes them, to the fields that they mean.
+    told_elsewhere
+        Fields that are told elsewhere than in a column.
 
     Returns
     -------
@@ -169,11 +186,12 @@ def lay_out(
         and needed ones it is a question, and without those of the key nothing can be used.
     """
     owner = headers_of(table) if headers is None else headers
-    header = _header_row(sheet, table, owner)
+    header = _header_row(sheet, table, owner, told_elsewhere)
     if header is None:
         filled = tuple(k for k, row in enumerate(sheet.rows) if not is_empty(row))
         return Layout(sheet=sheet, header=None, columns={}, rows=filled, findings=(_no_header(sheet, table, filled),))
-    columns, findings = _columns(sheet, table, header, owner, needed, country=country)
+    owner = _with_own(sheet, header, owner, own_headers) if own_headers else owner
+    columns, findings = _columns(sheet, table, header, owner, needed, country=country, told_elsewhere=told_elsewhere)
     stated = _stated(sheet, table, header, owner, columns)
     doubtful = [name for name, said in stated.items() if factor_of(said, units) is None]
     findings = (*findings, *(_in_doubt(sheet, header, table.field(name), stated[name], columns) for name in doubtful))
@@ -182,7 +200,7 @@ def lay_out(
     if not rows:
         problem, remedy = "It has a header and no rows below it.", "Send the rows, if the school has them."
         findings = (*findings, _finding(sheet, problem, remedy, row=header, severity="question"))
-    apart = rows_apart(sheet.rows, rows, columns=columns, key=table.key, header=header)
+    apart = rows_apart(sheet.rows, rows, columns=columns, key=table.key, header=header, told_elsewhere=told_elsewhere)
     form = collected(sheet.rows[header], owner)
     states = {} if form is None else {at: state for at in rows if (state := form.reviewed(sheet.rows[at]))}
     in_doubt = frozenset(at + 1 for at, state in states.items() if state == IN_DOUBT)
@@ -222,6 +240,13 @@ def _of_form(
         problem = "Reviewers have written remarks beside the submissions; they are not read."
         remedy = "Read them; what they say of a pupil belongs into the cells."
         yield _finding(sheet, problem, remedy, row=header, severity="note")
+
+
+def _with_own(sheet: Sheet, header: int, owner: dict[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """Return what headers mean where the protocol's own are among them: no other header means their fields then."""
+    present = {header_key(cell) for cell in sheet.rows[header] if isinstance(cell, str)}
+    taken = {name for key, name in own.items() if key in present}
+    return {key: name for key, name in owner.items() if name not in taken or (own.get(key) == name and key in present)}
 
 
 def _stated(
@@ -268,39 +293,38 @@ def unseen(sheet: Sheet, header: int, columns: Mapping[str, int]) -> Iterator[Fi
         yield _finding(sheet, problem, "Nothing.", severity="note")
 
 
-def looks_like(sheet: Sheet, table: Table, *, headers: dict[str, str]) -> bool:
-    """Whether a sheet has a header with the whole key of a table."""
-    return bool(fields_named(sheet, table, headers=headers))
-
-
-def fields_named(sheet: Sheet, table: Table, *, headers: dict[str, str]) -> frozenset[str]:
+def fields_named(
+    sheet: Sheet, table: Table, *, headers: dict[str, str], told_elsewhere: Collection[str] = ()
+) -> frozenset[str]:
     """Return the fields that a sheet's header names; none where it lacks one of the table's key."""
-    at = _header_row(sheet, table, headers)
+    at = _header_row(sheet, table, headers, told_elsewhere)
     named = frozenset() if at is None else frozenset(_named(sheet, at, headers).values())
-    return named if set(table.key) <= named else frozenset()
+    return named if set(table.key) - set(told_elsewhere) <= named else frozenset()
 
 
 def _no_header(sheet: Sheet, table: Table, filled: tuple[int, ...]) -> Finding:
     if not filled:
         return _finding(sheet, "It has no rows.", "Send it again; it may have been cut off on its way.")
-    problem = f"None of its first {_N_SEARCHED} rows is a header of the table {table.name!r}."
+    problem = f"None of its first {N_SEARCHED} rows is a header of the table {table.name!r}."
     remedy = f"Put a row with the names of the columns above the data: {', '.join(table.names)}."
     return _finding(sheet, problem, remedy)
 
 
-def _header_row(sheet: Sheet, table: Table, owner: dict[str, str]) -> int | None:
+def _header_row(sheet: Sheet, table: Table, owner: dict[str, str], told_elsewhere: Collection[str] = ()) -> int | None:
     """Return the row that names most fields; two at least, or all there are."""
+    key = set(table.key) - set(told_elsewhere)
     best, most = None, min(2, len(table.fields)) - 1
-    for position in range(min(len(sheet.rows), _N_SEARCHED)):
+    for position in range(min(len(sheet.rows), N_SEARCHED)):
         named = set(_named(sheet, position, owner).values())
         if len(named) > most:
             best, most = position, len(named)
-        if set(table.key) <= named:
+        # A title may name the school and the class, too.
+        if key <= named and (len(key) > 1 or len(named) > 1):
             break
     # Titles of groups may stand over a second row of the header, into which merged cells reach.
-    while best is not None and best + 1 < min(len(sheet.rows), _N_SEARCHED):
+    while best is not None and best + 1 < min(len(sheet.rows), N_SEARCHED):
         below = set(_named(sheet, best + 1, owner).values())
-        if not set(table.key) <= below or len(below) <= most:
+        if not key <= below or len(below) <= most:
             break
         best, most = best + 1, len(below)
     return best
@@ -344,7 +368,14 @@ def _meant(header: str, owner: Mapping[str, str]) -> str | None:
 
 
 def _columns(
-    sheet: Sheet, table: Table, header: int, owner: dict[str, str], needed: Collection[str], *, country: str
+    sheet: Sheet,
+    table: Table,
+    header: int,
+    owner: dict[str, str],
+    needed: Collection[str],
+    *,
+    country: str,
+    told_elsewhere: Collection[str] = (),
 ) -> tuple[dict[str, int], tuple[Finding, ...]]:
     row = sheet.rows[header]
     named, form = _named(sheet, header, owner), collected(row, owner)
@@ -371,7 +402,7 @@ def _columns(
     for at in left:
         otherwise = _known_otherwise(sheet, table, header, at, columns, country=country)
         findings += otherwise or _left_out(sheet, table, header, at, {*columns, *_asked_by_name(table, needed)})
-    absent = _absent(sheet, table, header, columns, needed)
+    absent = _absent(sheet, table, header, columns, needed, told_elsewhere=told_elsewhere)
     return columns, (*_counted(sheet, table, header, findings), *absent)
 
 
@@ -392,14 +423,20 @@ def _read_as(sheet: Sheet, header: int, at: int, name: str) -> Finding:
 
 
 def _absent(
-    sheet: Sheet, table: Table, header: int, columns: Mapping[str, int], needed: Collection[str]
+    sheet: Sheet,
+    table: Table,
+    header: int,
+    columns: Mapping[str, int],
+    needed: Collection[str],
+    *,
+    told_elsewhere: Collection[str],
 ) -> Iterator[Finding]:
     """Tell of fields without a column: refuse without the key, ask for required and needed ones, note the others."""
-    absent = [item for item in table.fields if item.name not in columns]
+    absent = [item for item in table.fields if item.name not in columns and item.name not in told_elsewhere]
     in_key = [item.name for item in absent if item.name in table.key]
     if in_key:
         problem = f"It has no column {' and no column '.join(map(repr, in_key))}, without which no row can be told."
-        yield _finding(sheet, problem, "Add the column.", row=header)
+        yield _finding(sheet, problem, _key_to_add(in_key), row=header)
         return
     required = [item.name for item in absent if item.required]
     if required:
@@ -414,6 +451,19 @@ def _absent(
     if others:
         problem = f"It has no column {', '.join(map(repr, others))}; the values are missing."
         yield _finding(sheet, problem, "Nothing, unless the school has them.", row=header, severity="note")
+
+
+_KEYS_THAT_HELP = MappingProxyType({"school_id": "school_from"})
+"""Field to the key of a rule of the inbox that says where it is, if not in a column of its own."""
+
+
+def _key_to_add(absent: Sequence[str]) -> str:
+    """Say what to do about missing fields of the key: add their columns, or have the protocol say where they are."""
+    keys = {_KEYS_THAT_HELP.get(name, "") for name in absent}
+    if "" in keys:
+        return "Add the column."
+    columns, helping = " and ".join(map(repr, absent)), " and ".join(map(repr, sorted(keys)))
+    return f"Add the column {columns}, or say where it is with {helping} in [[inbox]]."
 
 
 def _renamed(sheet: Sheet, header: int, columns: Mapping[str, int], item: Field) -> str:

@@ -11,7 +11,7 @@ from data_schema.readers.sheets import Cell, Row
 from data_schema.words import plain
 
 TOTALS, HEADER, REMARK, REMOVED, UNFILLED = "totals", "header", "remark", "removed", "unfilled"
-HINTS, SIGNS = "hints", "signs"
+HINTS, SIGNS, HEADING = "hints", "signs", "heading"
 
 _WORDS = (
     "total totals sum subtotal grand_total average mean összesen mindösszesen végösszeg átlag ukupno svega zbir prosek "
@@ -25,7 +25,13 @@ _N_HINTS = 3
 
 
 def rows_apart(
-    rows: Sequence[Row], positions: Sequence[int], *, columns: Mapping[str, int], key: Collection[str], header: int
+    rows: Sequence[Row],
+    positions: Sequence[int],
+    *,
+    columns: Mapping[str, int],
+    key: Collection[str],
+    header: int,
+    told_elsewhere: Collection[str] = (),
 ) -> dict[int, str]:
     """Find the rows below a header that are no records.
 
@@ -41,6 +47,8 @@ def rows_apart(
         Fields of the key.
     header
         Position of the header.
+    told_elsewhere
+        Fields that are told elsewhere than in a column.
 
     Returns
     -------
@@ -53,8 +61,9 @@ def rows_apart(
     title = _told(rows[header])
     apart = {at: kind for at in _suspicious(rows, positions, keys, title) if (kind := _kind(rows[at], keys, title))}
     apart |= dict.fromkeys(_hints(rows, positions), HINTS)
-    for at in _below(rows, positions, keys, others=set(columns.values()) - set(keys)):
-        apart.setdefault(at, REMARK)
+    # Of a key of one field, a record that holds nothing else looks like a remark.
+    if len(keys) + len(set(told_elsewhere) & set(key)) > 1:
+        apart = dict.fromkeys(_below(rows, positions, others=set(columns.values()) - set(keys)), REMARK) | apart
     return apart
 
 
@@ -111,12 +120,8 @@ def _is_total(cell: Cell) -> bool:
     return words in _TOTAL_WORDS or not {first.rstrip(":"), last.rstrip(":")}.isdisjoint(_TOTAL_WORDS)
 
 
-def _below(
-    rows: Sequence[Row], positions: Sequence[int], keys: Sequence[int], *, others: Collection[int]
-) -> Iterator[int]:
+def _below(rows: Sequence[Row], positions: Sequence[int], *, others: Collection[int]) -> Iterator[int]:
     """Yield the rows after the last record that hold one cell, of words, which is no answer of another field."""
-    if len(keys) < 2:
-        return
     for at in reversed(positions):
         cells = {
             place: cell

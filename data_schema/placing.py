@@ -12,6 +12,7 @@ from data_schema.columns import Column, numbered
 from data_schema.drafts import Draft, Part
 from data_schema.findings import Finding
 from data_schema.misplaced import Copy, NamedSchools, copies, strangers, told_apart
+from data_schema.sources import classes_of, same_class
 from data_schema.tables import Table
 
 
@@ -99,6 +100,36 @@ def _said_of(
         # Which country it is of is told by the school: rows in the wrong folder are no other country's data.
         return f"The file lies with those of {part.country!r}, and {{value}} is a school of {country!r}.", "kept"
     return "", "kept"
+
+
+def rows_of_other_classes(made: Draft, columns: Mapping[str, Column], setting: Setting) -> Iterator[RowProblem]:
+    """Ask about rows whose class is told elsewhere than in a column, and not at all, or otherwise than in the column.
+
+    Parameters
+    ----------
+    made, columns, setting
+        As for `misplaced_rows`.
+    """
+    for position, told in classes_of([part.layout for part in made.parts]):
+        column, part = columns["class"], made.parts[made.part_of[position]]
+        value = column.meanings[column.codes[position]]
+        place = (part.layout.sheet.file, part.layout.sheet.sheet, int(made.rows[position]), "class")
+        if place in setting.confirmed or (isinstance(value, str) and told is not None and same_class(value, told)):
+            continue
+        if value is None and told is None:
+            problem = "No heading of a class stands above the row, and its class is taken from there."
+        elif value is None or told is None:
+            continue
+        else:
+            problem = f"{{value}} is not the class that is told elsewhere, {told!r}."
+        yield RowProblem(
+            position=position,
+            column="class",
+            value=value if isinstance(value, str) else "",
+            problem=problem,
+            remedy="Give the right class, or answer 'yes' if this one is right.",
+            outcome="kept",
+        )
 
 
 def copied_records(

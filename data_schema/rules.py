@@ -11,6 +11,12 @@ from types import MappingProxyType
 from data_schema.errors import ProtocolError
 from data_schema.tables import Table
 
+SCHOOL_SOURCES = ("file", "folder", "title", "sheet")
+"""Where the school of a file's rows may be told: the file's name, a folder's, lines above the header, the sheet's."""
+
+CLASS_SOURCES = (*SCHOOL_SOURCES, "headings")
+"""Where the class of rows may be told; in headings, each row that holds nothing but a class is of the rows below it."""
+
 
 @dataclass(frozen=True, slots=True)
 class InboxRule:
@@ -26,9 +32,16 @@ class InboxRule:
     wave
         Wave that it is about; empty for tables that are not collected by wave.
     sheet
-        Name of the sheet; the first one when empty. CSV files have no sheets.
+        Name of the sheet, in which ``*`` and ``?`` stand for characters, so that ``*`` means all sheets; when empty,
+        those with a header of the table. CSV files have no sheets.
     units
         Unit that a header may state, such as "days", to what one of it is in the unit of the field.
+    school_from
+        Where the school is told, if not in a column: one of `SCHOOL_SOURCES`; empty otherwise.
+    class_from
+        Where the class is told, if not in a column: one of `CLASS_SOURCES`; empty otherwise.
+    headers
+        Header of one's own to the field that it means; it counts before all words that are known.
 
     Examples
     --------
@@ -43,6 +56,24 @@ class InboxRule:
     wave: str = ""
     sheet: str = ""
     units: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    school_from: str = ""
+    class_from: str = ""
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+
+    @property
+    def told_elsewhere(self) -> frozenset[str]:
+        """Fields that need no column."""
+        told = {"school_id": self.school_from, "class": self.class_from}
+        return frozenset(name for name, source in told.items() if source)
+
+    @property
+    def means_all_sheets(self) -> bool:
+        """Whether the rule names sheets by a pattern."""
+        return any(sign in self.sheet for sign in "*?")
+
+    def means_sheet(self, sheet: str) -> bool:
+        """Whether a sheet has the pattern that the rule names."""
+        return re.fullmatch(_expression(_plain(self.sheet.strip())), _plain(sheet.strip())) is not None
 
     def matches(self, path: str) -> bool:
         """Whether a path below the inbox is one of the rule's files."""

@@ -91,6 +91,14 @@ def texts_of(frame: pd.DataFrame, protocol: Protocol) -> Iterator[str]:
             yield from (text for text in frame[name] if isinstance(text, str))
 
 
+def names_of(frame: pd.DataFrame) -> dict[str, str]:
+    """Return school to its name, for those whose name the frame has."""
+    if "name" not in frame:
+        return {}
+    named = zip(frame["school_id"], frame["name"], strict=True)
+    return {school: name for school, name in named if isinstance(name, str)}
+
+
 def _are_of_persons(texts: Collection[str], gate: Gate) -> bool:
     """Whether texts hold an address, a number or a date of birth, or most of them are written as names are."""
     if any(gate.shapes.kind_of(text) is not None for text in texts):

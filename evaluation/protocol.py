@@ -225,6 +225,10 @@ class InboxSection(Section):
     """[[inbox]]: which files below inbox/ hold which table of which wave.
 
     ``units`` says what one of another unit is in the field's own, for headers that state it: ``{ days = 6 }``.
+    ``school_from`` and ``class_from`` say where the school and the class are told if no column tells them: in the
+    ``file``'s name, in a ``folder``'s, in a ``title`` above the header, in the name of the ``sheet``, or (classes) in
+    ``headings`` between the rows. The school is known by its identifier or by its name in the frame.
+    ``headers`` says what headers of one's own mean: ``{ "Kód" = "pupil_id" }``. ``sheet = "*"`` means all sheets.
     """
 
     pattern: Text
@@ -232,6 +236,9 @@ class InboxSection(Section):
     wave: str = ""
     sheet: str = ""
     units: dict[Text, Annotated[float, Field(gt=0)]] = {}
+    school_from: Literal["", "file", "folder", "title", "sheet"] = ""
+    class_from: Literal["", "file", "folder", "title", "sheet", "headings"] = ""
+    headers: dict[Text, Name] = {}
 
 
 class Population(Section):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from data_schema.fields import Field
     from data_schema.tables import Table
-    from evaluation.protocol import Analysis, Measure, Outcome, Protocol, TableSection
+    from evaluation.protocol import Analysis, InboxSection, Measure, Outcome, Protocol, TableSection
 
 RESERVED = ("school_id", "pupil", "arm", "stratum", "country", "wave", "school_weight")
 """Columns of the analysis data that no outcome or covariate may be called."""
@@ -286,6 +286,17 @@ def _inbox(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Problem]
             yield unknown(f"{place}, key 'wave'", rule.wave, protocol.wave_names, what="wave")
         if not by_wave and rule.wave:
             yield Problem(f"{place}, key 'wave'", f"the table {rule.table} has no waves.", "Leave the key out.")
+        yield from _layout(rule, tables[rule.table], place)
+
+
+def _layout(rule: InboxSection, table: Table, place: str) -> Iterator[Problem]:
+    """Refuse what a rule says of its files' layout and cannot mean anything for its table."""
+    for header, name in rule.headers.items():
+        if name not in table.names:
+            yield unknown(f"{place}, [headers], key '{header}'", name, table.names, what="field")
+    if rule.class_from and "class" not in table.names:
+        problem = f"the table {table.name} has no field 'class'."
+        yield Problem(f"{place}, key 'class_from'", problem, "Leave the key out.")
 
 
 def _population(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Problem]:

@@ -262,6 +262,15 @@ def inbox_rules_of(protocol: Protocol) -> tuple[InboxRule, ...]:
     from data_schema.intake import InboxRule
 
     return tuple(
-        InboxRule(pattern=rule.pattern, table=rule.table, wave=rule.wave, sheet=rule.sheet, units=rule.units)
+        InboxRule(
+            pattern=rule.pattern,
+            table=rule.table,
+            wave=rule.wave,
+            sheet=rule.sheet,
+            units=rule.units,
+            school_from=rule.school_from,
+            class_from=rule.class_from,
+            headers=rule.headers,
+        )
         for rule in protocol.inbox
     )

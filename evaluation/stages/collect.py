@@ -22,7 +22,7 @@ from evaluation.custody import LOG_SHA256, fingerprints
 from evaluation.decisions import checked_waves, decisions_of, frozen_waves
 from evaluation.erasure import announce_erasures, tombstones_of
 from evaluation.frame import eligible
-from evaluation.frame_persons import texts_of
+from evaluation.frame_persons import names_of, texts_of
 from evaluation.mode import mark_of, write_created
 from evaluation.provenance import ignore_itself, stage_folder
 from evaluation.specifications import inbox_rules_of, lists_of_pupils, needed_fields, tables_of, wave_windows
@@ -231,6 +231,7 @@ def taken_in(trial: Trial) -> Intake:
         tables=tables_of(trial.protocol),
         schools=dict(zip(schools["school_id"], schools["country"], strict=True)),
         school_names=tuple(texts_of(schools, trial.protocol)),
+        names=names_of(schools),
         waves=trial.protocol.wave_names,
         wave_dates=wave_windows(trial.protocol),
         lists=lists_of_pupils(trial.protocol),

@@ -199,6 +199,8 @@ NAMES = {
     "unknown field of a key": Scenario(exam(key=["school_id", "pupil_id", "pints"])),
     "unknown table of a rule": Scenario(put("inbox.0.table", "pupils")),
     "unknown wave of a rule": Scenario(put("inbox.0.wave", "basline")),
+    "unknown field of a header": Scenario(put("inbox.0.headers", {"Kod": "pupil_idd"})),
+    "class of a table without": Scenario(put("inbox.15.class_from", "sheet")),
     "unknown wave of the population": Scenario(put("population.wave", "basline")),
     "unknown table of the population": Scenario(put("population.table", "pupils")),
     "unknown table of an outcome": Scenario(put("outcomes.0.table", "statu")),

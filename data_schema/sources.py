@@ -1,0 +1,354 @@
+"""The school and the class of a file's rows where no column tells them: names of files, titles, sheets, headings."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+from data_schema.checks import bare_identifier
+from data_schema.clean import shown
+from data_schema.fields import header_key
+from data_schema.findings import Finding, Severity
+from data_schema.layout import Layout, is_empty
+from data_schema.margins import HEADING, REMARK
+from data_schema.misplaced import NamedSchools, strangers
+from data_schema.readers.sheets import Cell, Row, Sheet
+from data_schema.rules import InboxRule
+
+_WORDS = (
+    "class form group osztaly osztalya razred razreda odeljenje odelenje odjeljenje odeljenja oddelek oddelka odd od "
+    "raz oszt"
+)
+_LABELS = frozenset(_WORDS.split())
+"""Words for a class, as `header_key` makes them."""
+
+_OTHERS = "fo ev evf st nd rd th kl g god let leto r h db oct okt nov dec sep feb"
+_NO_SECTIONS = frozenset(_OTHERS.split())
+"""What follows a number and makes no class of it."""
+
+_ROMAN = "XIII|XII|XI|X|IX|VIII|VII|VI|V|IV|III|II|I"
+_IN_TEXT = re.compile(
+    rf"(?<![^\W_])(?:(?:1[0-3]|[1-9])(?:\s?[./-]\s?|_)?[^\W\d_](?![^\W_])"
+    rf"|(?:1[0-3]|[1-9])[./-][^\W\d_]{{2,3}}(?![^\W_])"
+    rf"|(?:{_ROMAN})\s?[./-]\s?(?:[^\W\d_]|\d{{1,2}})(?![^\W_]))"
+)
+"""A class within other words: "9.a", "9/B", "10. c", "9.kny", "IX-2"."""
+
+_ALONE = re.compile(
+    rf"(?:1[0-3]|[1-9])\s?[./_-]?\s?(?:[^\W\d_]{{1,3}}|(?<=[/-])\d{{1,2}})|(?:{_ROMAN})\s?[./_-]?\s?(?:[^\W\d_]{{1,2}}|\d{{1,2}})"
+)
+"""A class that stands by itself, where less is needed to know one: "9a", "2/3", "I1", "IV b"."""
+
+_IN_BRACKETS = re.compile(r"[(\[][^)\]]*[)\]]")
+_RUN = re.compile(r"[^\W_]+")
+_LONGEST, _LONGEST_CLASS = 200, 12
+_N_IN_HEADING = 3
+
+
+class SchoolFinder:
+    """Finds the schools of the frame that a text names, by identifier or by name.
+
+    Parameters
+    ----------
+    schools
+        `school_id` to country.
+    names
+        `school_id` to what the school is called, for those of which it is known.
+
+    Examples
+    --------
+    >>> finder = SchoolFinder({"HU-1": "HU", "HU-2": "HU"}, {"HU-1": "Petőfi Iskola", "HU-2": "Petőfi Iskola Makó"})
+    >>> [sorted(finder.of(text)) for text in ("HU-1.xlsx", "PETŐFI ISKOLA, Makó – 9. évfolyam", "Ady Iskola")]
+    [['HU-1'], ['HU-2'], []]
+    """
+
+    def __init__(self, schools: Mapping[str, str], names: Mapping[str, str]) -> None:
+        self._schools = schools
+        self._named = NamedSchools(schools)
+        self._exact = {school.casefold(): school for school in schools}
+        self._by_first: dict[str, list[tuple[str, str]]] = {}
+        for school, name in names.items():
+            key = header_key(name)
+            if school in schools and key:
+                self._by_first.setdefault(key.partition(" ")[0], []).append((f"{key} ", school))
+
+    def country(self, school: str) -> str:
+        """Return the country of a school."""
+        return self._schools[school]
+
+    def named_in_path(self, file: str) -> frozenset[str]:
+        """Return the schools whose identifier stands in the path of a file."""
+        return self._named.of(file)
+
+    def of(self, text: str) -> frozenset[str]:
+        """Return the schools that a text names; those that it names by identifier and by name, where there are such."""
+        text = text[:_LONGEST]
+        exact = self._exact.get(text.strip().casefold())
+        by_identifier = frozenset([exact]) if exact else self._named.of(text)
+        by_name = self._by_name(f"{header_key(text)} ")
+        both = by_identifier & by_name
+        return both or by_identifier | by_name
+
+    def _by_name(self, text: str) -> frozenset[str]:
+        """Return the schools whose whole name stands in a text; a name that is part of a longer one there is none."""
+        found: dict[tuple[int, int], set[str]] = {}
+        start = 0
+        for word in text.split():
+            for key, school in self._by_first.get(word, ()):
+                if text.startswith(key, start):
+                    found.setdefault((start, start + len(key)), set()).add(school)
+            start += len(word) + 1
+        spans = [
+            span
+            for span in found
+            if not any(other != span and other[0] <= span[0] and span[1] <= other[1] for other in found)
+        ]
+        return frozenset(school for span in spans for school in found[span])
+
+    def alike(self, texts: Iterable[str]) -> list[str]:
+        """Return the schools whose identifier stands in texts but for zeros and signs."""
+        words = {bare_identifier(word) for text in texts for word in (text, *_RUN.findall(text))}
+        return [school for school in self._schools if bare_identifier(school) in words]
+
+
+def classes_in(text: str) -> list[str]:
+    """Return the classes that a text names, as they stand there.
+
+    Examples
+    --------
+    >>> [classes_in(text) for text in ("9.a", "9.a osztály (28 fő)", "Одељење: IX-2", "9. évfolyam", "10/B és 10/C")]
+    [['9.a'], ['9.a'], ['IX-2'], [], ['10/B', '10/C']]
+    """
+    bare = " ".join(_IN_BRACKETS.sub(" ", text[:_LONGEST]).split())
+    words = [word for word in bare.split() if header_key(word) not in _LABELS]
+    rest = " ".join(words).strip(" :,;–-")
+    if rest and _ALONE.fullmatch(rest) and _is_section(rest):
+        return [rest]
+    is_labelled = len(words) < len(bare.split()) and len(words) == 1
+    if is_labelled and len(rest) <= _LONGEST_CLASS and any(map(str.isdigit, rest)) and not rest.strip(".").isdigit():
+        return [rest]
+    found = (" ".join(one[0].split()) for one in _IN_TEXT.finditer(bare) if _is_section(one[0]))
+    return list(dict.fromkeys(found))
+
+
+def _is_section(text: str) -> bool:
+    return header_key(re.sub(r"^(?:\d+)\W*", "", text)) not in _NO_SECTIONS
+
+
+def same_class(one: str, other: str) -> bool:
+    """Whether two texts mean one class, however its parts are divided.
+
+    Examples
+    --------
+    >>> same_class("9.a", "9/A"), same_class("9.a", "9.b")
+    (True, False)
+    """
+    return header_key(one).replace(" ", "") == header_key(other).replace(" ", "")
+
+
+def _texts(sheet: Sheet, header: int, source: str) -> list[tuple[str, int | None]]:
+    """Return the texts in which something is told, with the row (from 1) of those that are in the sheet."""
+    folder, name = posixpath.split(sheet.file)
+    match source:
+        case "file":
+            return [(name.rpartition(".")[0] or name, None)]
+        case "folder":
+            return [(part, None) for part in folder.split("/")]
+        case "sheet":
+            return [(sheet.sheet, None)]
+        case _:
+            return [
+                (text, at + 1)
+                for at, row in enumerate(sheet.rows[:header])
+                for text in dict.fromkeys(shown(cell) for cell in row if cell is not None)
+            ]
+
+
+def completed(layout: Layout, rule: InboxRule, finder: SchoolFinder, *, country: str, said: Cell = None) -> Layout:
+    """Give rows the school and the class that their rule says to take from elsewhere.
+
+    Parameters
+    ----------
+    layout
+        Where the table lies, as it was sent.
+    rule
+        The rule.
+    finder
+        Knows the schools of the trial.
+    country
+        Country of the file, as far as its path tells.
+    said
+        What the school answered when it was asked which one it is.
+
+    Returns
+    -------
+    Layout
+        The layout with a column for each of the two; where it is not sure which school it is, the file is asked about
+        and none of its rows is used until then.
+    """
+    if layout.header is None or not layout.is_usable:
+        return layout
+    # Headings first: they are known by what stands in their rows as they were sent.
+    made = _with_class(layout, rule.class_from) if rule.class_from else layout
+    return _with_school(made, rule.school_from, finder, country=country, said=said) if rule.school_from else made
+
+
+def _with_school(layout: Layout, source: str, finder: SchoolFinder, *, country: str, said: Cell) -> Layout:
+    sheet = layout.sheet
+    answered = finder.of(shown(said)) if said is not None else frozenset()
+    texts = _texts(sheet, layout.header or 0, source)
+    found = {school: row for text, row in reversed(texts) for school in finder.of(text)}
+    at_home = [school for school in found if not country or finder.country(school) == country]
+    if len(answered) == 1:
+        (school,) = answered
+        note = _finding(sheet, f"The school answered that it is {school!r}.", "Nothing.", severity="note")
+    elif len(at_home) == 1 and not strangers(at_home, finder.named_in_path(sheet.file)):
+        (school,) = at_home
+        problem = f"The school is {school!r}, told by school_from = {source!r}."
+        note = _finding(sheet, problem, "Nothing, if that is right.", row=found[school], severity="note")
+    else:
+        problem, remedy = _unsure(source, sorted(at_home or found), finder, country, sheet.file)
+        alike = [] if found else finder.alike(text for text, _ in texts)
+        remedy = f"Is {' or '.join(map(repr, alike))} meant? {remedy}" if alike else remedy
+        asked = _finding(sheet, problem, remedy, column="school_id")
+        return replace(layout, findings=(*layout.findings, asked), is_open=True)
+    filled = with_column(layout, "school_id", [school] * len(layout.rows))
+    return replace(filled, school=school, findings=(*filled.findings, note))
+
+
+def _unsure(source: str, found: Sequence[str], finder: SchoolFinder, country: str, file: str) -> tuple[str, str]:
+    """Return what to ask where it is not sure which school a file is of, and what to do about it."""
+    remedy = "Answer with the identifier of the school."
+    if len(found) > 1:
+        schools = ", ".join(map(repr, found))
+        return f"More than one school can be meant, told by school_from = {source!r}: {schools}.", remedy
+    if not found:
+        problem = f"No school of the trial is named, by identifier or by name, where school_from = {source!r} looks."
+        return problem, remedy
+    (school,) = found
+    problem = f"The file lies with those of {country!r}, and school_from = {source!r} tells the school {school!r}."
+    if not country or finder.country(school) == country:
+        named = " or ".join(map(repr, sorted(finder.named_in_path(file))))
+        problem = f"The file is named for {named}, and school_from = {source!r} tells the school {school!r}."
+    return problem, "Answer with the identifier of the school, or put the file where it belongs."
+
+
+def with_column(layout: Layout, name: str, values: Sequence[Cell]) -> Layout:
+    """Return a layout whose field has a value in each row where nothing stands.
+
+    Parameters
+    ----------
+    layout
+        Where the table lies.
+    name
+        The field. Where it has no column, it gets one before the others.
+    values
+        One for each of ``layout.rows``; rows that are no records get none.
+    """
+    rows = list(layout.sheet.rows)
+    at = layout.columns.get(name)
+    given = {place: None if k in layout.apart else values[k] for k, place in enumerate(layout.rows)}
+    if at is not None:
+        for place, value in given.items():
+            row = rows[place]
+            if value is not None and is_empty(row[at : at + 1]):
+                rows[place] = (*row[:at], *[None] * (at - len(row)), value, *row[at + 1 :])
+        return replace(layout, sheet=replace(layout.sheet, rows=tuple(rows)))
+    # Before the others, so that a row with more cells than the header stays one.
+    for place, value in given.items():
+        rows[place] = (value, *rows[place])
+    if layout.header is not None:
+        rows[layout.header] = (name, *rows[layout.header])
+    sheet = replace(
+        layout.sheet, rows=tuple(rows), struck=tuple((row, column + 1) for row, column in layout.sheet.struck)
+    )
+    columns = {name: 0, **{field: place + 1 for field, place in layout.columns.items()}}
+    return replace(layout, sheet=sheet, columns=columns)
+
+
+def _with_class(layout: Layout, source: str) -> Layout:
+    if source == "headings":
+        return _with_headings(layout)
+    texts = _texts(layout.sheet, layout.header or 0, source)
+    found = {one: row for text, row in reversed(texts) for one in classes_in(text)}
+    distinct = [one for at, one in enumerate(found) if not any(same_class(one, other) for other in list(found)[:at])]
+    if len(distinct) == 1:
+        (value,) = distinct
+        problem = f"The class is {value!r}, told by class_from = {source!r}."
+        note = _finding(layout.sheet, problem, "Nothing, if that is right.", row=found[value], severity="note")
+        made = _with_told_class(layout, [value] * len(layout.rows))
+        return replace(made, findings=(*made.findings, note))
+    problem = f"No class is named where class_from = {source!r} looks."
+    if distinct:
+        classes = ", ".join(map(repr, distinct))
+        problem = f"More than one class can be meant, told by class_from = {source!r}: {classes}."
+    asked = _finding(layout.sheet, problem, "Add a column with the class and send the file again.", column="class")
+    return replace(layout, findings=(*layout.findings, asked))
+
+
+def _with_headings(layout: Layout) -> Layout:
+    """Give rows the class of the heading above them; the headings themselves are no records."""
+    current: str | None = None
+    told: list[str | None] = []
+    apart = dict(layout.apart)
+    class_at = layout.columns.get("class")
+    for k, place in enumerate(layout.rows):
+        heading = _heading(layout.sheet.rows[place], class_at) if apart.get(k, REMARK) == REMARK else None
+        if heading is not None:
+            current, apart[k] = heading, HEADING
+        told.append(current)
+    return _with_told_class(replace(layout, apart=MappingProxyType(apart)), told)
+
+
+def _heading(row: Row, class_at: int | None) -> str | None:
+    """Return the class of a row that holds nothing but it."""
+    cells = {at: shown(cell) for at, cell in enumerate(row) if not is_empty((cell,))}
+    texts = list(dict.fromkeys(cells.values()))
+    if len(texts) > _N_IN_HEADING or (class_at is not None and class_at in cells and len(texts) > 1):
+        return None
+    with_class = [text for text in texts if classes_in(text)]
+    others = [text for text in texts if text not in with_class]
+    if len(with_class) != 1 or not all(_is_label(text) for text in others):
+        return None
+    found = classes_in(with_class[0])
+    return found[0] if len(found) == 1 else None
+
+
+def _is_label(text: str) -> bool:
+    words = header_key(_IN_BRACKETS.sub(" ", text)).split()
+    return all(word in _LABELS for word in words)
+
+
+def _with_told_class(layout: Layout, told: Sequence[str | None]) -> Layout:
+    return replace(with_column(layout, "class", told), classes=tuple(told))
+
+
+def _finding(
+    sheet: Sheet,
+    problem: str,
+    remedy: str,
+    *,
+    row: int | None = None,
+    column: str = "",
+    severity: Severity = "question",
+) -> Finding:
+    return Finding(
+        file=sheet.file,
+        sheet=sheet.sheet,
+        row=row,
+        column=column,
+        problem=problem,
+        remedy=remedy,
+        severity=severity,
+    )
+
+
+def classes_of(layouts: Sequence[Layout]) -> Iterator[tuple[int, str | None]]:
+    """Yield, for rows that get their class from elsewhere, their position among all rows and that class."""
+    start = 0
+    for layout in layouts:
+        yield from ((start + k, told) for k, told in enumerate(layout.classes) if k not in layout.apart)
+        start += len(layout.rows)

@@ -1,0 +1,67 @@
+"""Files as schools lay them out: no column of the school, classes as headings; read as the protocol says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from click.testing import CliRunner
+
+from data_schema.store import Store
+from evaluation.cli.main import crocoos
+from evaluation.trial import Trial
+from tests.support.answers import answered
+from tests.support.tiny import PROTOCOL, plain_files, school_ids, tiny_trial
+
+SCHOOL = school_ids()[2]
+FILE = f"before/pupil_{SCHOOL}.csv"
+RULE = 'pattern = "before/pupil_*"'
+
+
+def without_school(text: str, *above: str) -> str:
+    """Return a file without its first column, in which its school stands, and with lines above its header."""
+    return "\n".join([*above, *(line.partition(";")[2] for line in text.splitlines()), ""])
+
+
+def trial_of(folder: Path, *, keys: str, file: str = FILE, title: str = "") -> Trial:
+    """Make a trial in which one school's list has no column of the school, under another name if so wished."""
+    files = plain_files()
+    files[file] = without_school(files.pop(FILE), *([title] if title else []))
+    return tiny_trial(folder / "trial", protocol=PROTOCOL.replace(RULE, f"{RULE}\n{keys}"), files=files)
+
+
+def pupils(trial: Trial) -> pd.DataFrame:
+    with Store.open_read(trial.paths.store / "trial.duckdb") as store:
+        return store.table("pupil")
+
+
+def test_a_file_without_a_school_is_refused_with_the_key_that_helps_and_read_with_it(tmp_path: Path) -> None:
+    before = trial_of(tmp_path / "without", keys="")
+    answer = CliRunner().invoke(crocoos, ["collect", str(before.paths.root)])
+    assert "Add the column 'school_id', or say where it is with 'school_from' in [[inbox]]." in answer.output
+    after = trial_of(tmp_path / "with", keys='school_from = "file"')
+    assert CliRunner().invoke(crocoos, ["plan", str(after.paths.root)]).exit_code == 0
+    after.collect()
+    assert len(pupils(after)) == len(pupils(before)) + 12
+    assert set(pupils(after).query(f"source_file == '{FILE}'")["school_id"]) == {SCHOOL}
+
+
+def test_the_answer_which_school_it_is_takes_the_file_in(tmp_path: Path) -> None:
+    trial = trial_of(tmp_path, keys='school_from = "title"', title="List of the pupils")
+    trial.collect()
+    returned = pd.read_csv(trial.paths.store / "returns.csv").set_index("file")
+    assert returned.loc[FILE, ["sent", "kept", "asked", "refused"]].tolist() == [12, 0, 12, 0]
+    workbooks = sorted((trial.paths.store / "queries").glob("*.xlsx"))
+    name, content = answered(workbooks, file=FILE, row="None", value=SCHOOL)
+    (trial.paths.inbox / name).write_bytes(content)
+    findings = trial.collect().findings
+    assert len(pupils(trial).query(f"source_file == '{FILE}'")) == 12
+    assert [str(one) for one in findings if one.severity != "note" and one.file == FILE] == []
+    answers = pd.read_csv(trial.paths.store / "answers.csv")
+    assert answers[["row", "column", "status"]].to_numpy().tolist() == [[0, "school_id", "applied"]]
+
+
+def test_a_title_names_the_school_as_the_frame_does(tmp_path: Path) -> None:
+    trial = trial_of(tmp_path, keys='school_from = "title"', file="before/pupil_x.csv", title=f"School {SCHOOL} - 2027")
+    trial.collect()
+    assert set(pupils(trial).query("source_file == 'before/pupil_x.csv'")["school_id"]) == {SCHOOL}
