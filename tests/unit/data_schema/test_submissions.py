@@ -86,7 +86,7 @@ def test_a_workbook_of_kobotoolbox_is_read_as_its_csv_is() -> None:
     lines = kobotoolbox(form(), RECORDS, language="hu").decode("utf-8-sig").splitlines()
     book = openpyxl.Workbook()
     for line in lines:
-        book.active.append([cell.strip('"') for cell in line.split('";"')])
+        book.worksheets[0].append([cell.strip('"') for cell in line.split('";"')])
     made = io.BytesIO()
     book.save(made)
     assert kept(read(made.getvalue(), name="status.xlsx")) == EXPECTED
@@ -142,7 +142,9 @@ def test_the_school_can_say_that_a_submission_in_doubt_holds() -> None:
     )
     sheet = book.worksheets[0]
     (row,) = [
-        cell.row for line in sheet.iter_rows() for cell in line if "has not said that it holds" in str(cell.value)
+        at
+        for at, line in enumerate(sheet.iter_rows(), start=1)
+        if any("has not said that it holds" in str(cell.value) for cell in line)
     ]
     at = next(k for k, cell in enumerate(sheet[row], start=1) if not cell.protection.locked)
     sheet.cell(row=row, column=at).value = "yes"
