@@ -188,7 +188,7 @@ class Claims:
         if odd is not None:
             self.findings.append(odd)
             return
-        is_archive = file.casefold().endswith((".zip", ".xlsx", ".ods")) or isinstance(source, bytes)
+        is_archive = file.casefold().endswith((".zip", ".xlsx", ".xls", ".ods")) or isinstance(source, bytes)
         content = content_of(source, file=file) if is_archive or self._matching(file) else None
         if isinstance(content, bytes) and is_folder(content):
             yield from self._in_folder(file, content)

@@ -15,37 +15,13 @@ from data_schema.readers.limits import LARGEST_FILE
 from data_schema.readers.ods import read_ods
 from data_schema.readers.sheets import Reading, unreadable
 from data_schema.readers.statistics import is_spss, is_stata, read_statistics
+from data_schema.readers.xls import STARTS, read_xls
 from data_schema.readers.xlsx import read_xlsx
 
 _ZIP = b"PK"
 _TAG = re.compile(rb"<(!--|/?[a-z][a-z0-9]{0,20})[\s>/]")
 _HTML = frozenset(b"!-- meta style div tr td th tbody body head p span a br b font title script link".split())
 _OTHER_KINDS = (
-    (
-        b"\xd0\xcf\x11\xe0",
-        "It is a workbook of an old kind (.xls) or one with a password.",
-        "Open it, save it as .xlsx without a password, and send that.",
-    ),
-    (
-        b"\x09\x08",
-        "It is a workbook of an old kind (.xls) or one with a password.",
-        "Open it, save it as .xlsx, and send it.",
-    ),
-    (
-        b"\x09\x00\x04",
-        "It is a workbook of an old kind (.xls) or one with a password.",
-        "Open it and save it as .xlsx.",
-    ),
-    (
-        b"\x09\x02\x06",
-        "It is a workbook of an old kind (.xls) or one with a password.",
-        "Open it and save it as .xlsx.",
-    ),
-    (
-        b"\x09\x04\x06",
-        "It is a workbook of an old kind (.xls) or one with a password.",
-        "Open it and save it as .xlsx.",
-    ),
     (b"%PDF", "It is a PDF.", "Send the table itself, as .xlsx or .csv."),
     (b"{\\rtf", "It is a text document.", "Send the table itself, as .xlsx or .csv."),
     (b"\x1f\x8b", "It is compressed.", "Unpack it and send the files in it."),
@@ -116,6 +92,8 @@ def read_content(content: bytes, *, file: str, countries: Collection[str] = ()) 
         return read_ods(content, file=file) if _is_opendocument(content) else read_xlsx(content, file=file)
     if is_stata(content) or is_spss(content):
         return read_statistics(content, file=file)
+    if content.startswith(STARTS):
+        return read_xls(content, file=file)
     other = _other_kind(content)
     if other is not None:
         return unreadable(file, *other)

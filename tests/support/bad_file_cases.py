@@ -218,7 +218,7 @@ SHAPES = (
 KINDS = (
     refused("nothing", b"", "It is empty"),
     refused("spaces only", b" \r\n \r\n", "It is empty"),
-    refused("an old workbook", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500), "old kind", "HU/status_x.xls"),
+    refused("a damaged old workbook", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500), "damaged", "HU/status_x.xls"),
     refused("a PDF", b"%PDF-1.7 ...", "It is a PDF", "HU/status_x.pdf"),
     refused("a web page that calls itself a workbook", b"<html><table>", "web page", "HU/status_x.xls"),
     refused("JSON", b'[{"school_id": "031201"}]', "JSON"),

@@ -135,6 +135,24 @@ def ods_cell(value: object) -> str:
     return f'<table:table-cell office:value-type="string"><text:p>{value}</text:p></table:table-cell>'
 
 
+def old_book(sheets: Mapping[str, Sequence[Sequence[object]]]) -> bytes:
+    """Return a workbook of the old kind (.xls)."""
+    import xlwt
+
+    made, day = xlwt.Workbook(encoding="utf-8"), xlwt.easyxf(num_format_str="YYYY-MM-DD")
+    for title, rows in sheets.items():
+        sheet = made.add_sheet(title)
+        for at, row in enumerate(rows):
+            for k, cell in enumerate(row):
+                if isinstance(cell, date):
+                    sheet.write(at, k, cell, day)
+                elif cell is not None:
+                    sheet.write(at, k, cell)
+    content = io.BytesIO()
+    made.save(content)
+    return content.getvalue()
+
+
 def ods(cells: Rows, *, after: str = "", styles: str = "", table: str = "") -> bytes:
     """Return an OpenDocument spreadsheet with one sheet; ``after`` stands below its rows."""
     lines = "".join(f"<table:table-row>{''.join(map(ods_cell, row))}</table:table-row>" for row in cells)

@@ -321,7 +321,9 @@ BOOKS = (
         refusals=("Two of its columns",),
         notes=("no column",),
     ),
-    refused("a workbook older than its name", b"\x09\x08\x10\x00\x00\x06\x05\x00" + bytes(500), "old kind", XLSX),
+    refused(
+        "a damaged workbook older than its name", b"\x09\x08\x10\x00\x00\x06\x05\x00" + bytes(500), "damaged", XLSX
+    ),
     refused("a table of a web page", b"<table><tr><td>school_id</table>", "web page", "HU/status_x.xls"),
     refused(
         "a web page that starts otherwise", b"<meta charset=utf-8><table><tr></table>", "web page", "HU/status_x.xls"

@@ -20,7 +20,7 @@ from data_schema.language import Catalogue, Language
 from data_schema.personal.stand_ins import stands_for
 from data_schema.queries import query_workbook
 from data_schema.tables import standard_tables
-from tests.support.bad_files import RULES, SCHOOLS, book, books, ods, rows, stata, statuses, zipped
+from tests.support.bad_files import RULES, SCHOOLS, book, books, ods, old_book, rows, stata, statuses, zipped
 
 _ROWS = [("031201", f"{k:04d}", "enrolled", date(2027, 10, 5), True, 4.5) for k in range(1, 6)]
 _FRAME = pd.DataFrame(
@@ -72,6 +72,9 @@ def seeds() -> dict[str, bytes]:
         "HU/status_g.dta": stata(_OF_STATA.assign(average_mark=1.5), version=114),
         "HU/status_h.sav": _spss(),
         "HU/status_i.sav": _spss(compress=True),
+        "HU/status_j.xls": old_book(
+            {"Status": statuses(*_ROWS), "Anketa": [["school_id", "pupil_id"], ["031201", "1"]]}
+        ),
         "HU/all.zip": zipped({"status_a.csv": rows(*lines), "status_b.xlsx": book(statuses(*_ROWS))}),
     }
 

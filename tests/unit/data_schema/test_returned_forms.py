@@ -18,6 +18,7 @@ from data_schema.intake import Intake, read_inbox
 from data_schema.language import Catalogue, Language
 from data_schema.rules import InboxRule
 from data_schema.tables import standard_tables
+from tests.support.bad_files import old_book
 
 TABLES = standard_tables()
 PUPILS = [{"pupil_id": f"000{k}", "class": "9.a"} for k in range(1, 5)]
@@ -181,6 +182,13 @@ def test_a_sheet_taken_to_another_workbook_or_saved_as_csv_is_known_by_its_marks
     lines = [";".join(f'"{str(cell).replace(chr(34), chr(34) * 2)}"' if cell else "" for cell in row) for row in rows]
     rule = InboxRule("*.csv", "pupil", wave="w")
     assert len(taken_in("\n".join(lines).encode(), file="a.csv", rules=(rule,)).frames["status"]) == 2
+
+
+def test_a_form_that_comes_back_as_a_workbook_of_the_old_kind_is_a_form() -> None:
+    book = form()
+    cells = {sheet.title: [*sheet.iter_rows(values_only=True)] for sheet in book}
+    intake = taken_in(old_book(cells), file="back.xls")
+    assert intake.frames["status"]["source_file"].tolist() == ["back.xls"] * 2
 
 
 def test_a_form_in_a_zipped_folder_is_a_form() -> None:
