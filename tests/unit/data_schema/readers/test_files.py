@@ -31,7 +31,7 @@ def test_a_file_is_what_it_holds_and_not_what_it_is_called() -> None:
         (b"\xef\xbb\xbf", "empty"),
         (b" \r\n\t\r\n", "empty"),
         (b"\x00" * 100, "empty"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "password"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "damaged"),
         (b"%PDF-1.7", "PDF"),
         (b"\x1f\x8b\x08", "compressed"),
         (b"\xff\xd8\xff\xe0", "picture"),
