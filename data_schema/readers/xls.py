@@ -115,7 +115,7 @@ def _opened(content: bytes, file: str) -> tuple[Book, list[Finding]]:
         return opened(None), []
     except UnicodeDecodeError:
         problem = "Its encoding is not told in it; its letters are read as those of Central Europe."
-        remedy = "Nothing, if names are right; otherwise save it as .xlsx and send it again."
+        remedy = "Nothing, if names are right; otherwise save it as 'CSV UTF-8' and send it again."
         return opened(_WESTERN), [Finding(file=file, problem=problem, remedy=remedy, severity="note")]
 
 
