@@ -7,10 +7,11 @@ import posixpath
 import re
 import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from data_schema.conversions import Repair
 from data_schema.fields import folded, header_key
 from data_schema.findings import Finding, Severity
 from data_schema.form_marks import MARKER, FormMark, has_marks, mark_in
@@ -19,6 +20,7 @@ from data_schema.layout import N_SEARCHED, Layout, fields_named, headers_of, is_
 from data_schema.misplaced import NamedSchools
 from data_schema.readers import Cell, Reading, Sheet, content_of, is_folder, members, names_sheet, read_file
 from data_schema.reconciliation import Tally
+from data_schema.redcap import Dictionary, dictionary_of, sheets_of_wave, split_by_event, translated, with_labels
 from data_schema.returned_forms import ReturnedSheet, deal_form
 from data_schema.rules import InboxRule, rules_for
 from data_schema.sources import SchoolFinder, completed
@@ -117,12 +119,36 @@ class Claims:
     _seen: dict[tuple[str, str, str, str], str] = field(init=False, default_factory=dict)
     _country_of: dict[str, str] = field(init=False, default_factory=dict)
     _unmet: dict[InboxRule, set[str]] = field(init=False, default_factory=dict)
+    _dictionaries: dict[str, Dictionary] = field(init=False, default_factory=dict)
+    _whole: dict[str, Sheet] = field(init=False, default_factory=dict)
     _named: NamedSchools = field(init=False)
     _finder: SchoolFinder = field(init=False)
 
     def __post_init__(self) -> None:
         self._named = NamedSchools(self.schools)
         self._finder = SchoolFinder(self.schools, self.names)
+
+    def without_dictionaries(self, files: Mapping[str, Path | bytes]) -> dict[str, Path | bytes]:
+        """Read the data dictionaries that rules name, and return the other files."""
+        others = dict(files)
+        for file in files:
+            rules = [rule for rule in self.rules if rule.is_dictionary(file)]
+            if rules:
+                content = content_of(others.pop(file), file=file)
+                reading = content if isinstance(content, Reading) else read_file(content, file=file)
+                self.findings += reading.findings
+                self.digests |= {} if isinstance(content, Reading) else {file: hashlib.sha256(content).hexdigest()}
+                found = dictionary_of(reading, file=file)
+                self._dictionaries |= {} if found is None else {rule.dictionary: found for rule in rules}
+        return others
+
+    def translated(self, claim: Claim, layout: Layout) -> tuple[Layout, list[Repair]]:
+        """Return a layout with the answers of its rule's data dictionary, and the cells that were changed."""
+        dictionary = self._dictionaries.get(claim.rule.dictionary)
+        if claim.form is not None or dictionary is None:
+            return layout, []
+        whole = self._whole.get(claim.sheet.file, claim.sheet)
+        return translated(layout, self.tables[claim.rule.table], dictionary, whole.rows, schools=self.schools)
 
     def laid_out(self, claim: Claim, *, said: Cell = None) -> Layout:
         """Find the table of a claim in its sheet; of which school it is may have been said when it was asked."""
@@ -131,8 +157,9 @@ class Claims:
         if claim.form is not None:
             return lay_out_form(claim.sheet, table, claim.form)
         needed = self.needed.get((claim.rule.table, claim.rule.wave), ())
+        dictionary = self._dictionaries.get(claim.rule.dictionary)
         layout = lay_out(
-            claim.sheet,
+            claim.sheet if dictionary is None else with_labels(claim.sheet, dictionary),
             table,
             headers=headers,
             needed=needed,
@@ -141,6 +168,12 @@ class Claims:
             own_headers=_own_headers(claim.rule),
             told_elsewhere=claim.rule.told_elsewhere,
         )
+        if claim.rule.dictionary and dictionary is None:
+            file = claim.rule.dictionary
+            problem = f"Its data dictionary, {file}, is not in the inbox or is none; its codes cannot be read."
+            remedy = "Put it there as REDCap gives it (CSV), or correct the key 'dictionary' in [[inbox]]."
+            refusal = about(claim.sheet.file, problem, remedy, sheet=claim.sheet.sheet)
+            layout = replace(layout, findings=(*layout.findings, refusal))
         if claim.rule.headers:
             present = {
                 header_key(cell) for row in claim.sheet.rows[:N_SEARCHED] for cell in row if isinstance(cell, str)
@@ -295,6 +328,8 @@ class Claims:
         else:
             reading = read_file(content, file=file, countries=_countries_of(content, country, self.schools))
             digest = self.digests[file] = hashlib.sha256(content).hexdigest()
+        if reading.sheets and reading.sheets[0].separator and len(split := split_by_event(reading).sheets) > 1:
+            self._whole[file], reading = reading.sheets[0], replace(reading, sheets=split)
         self.sheets[file] = tuple(sheet.sheet for sheet in reading.sheets)
         # A look at the bytes tells of a text file at once what a look at a million rows would.
         may_be_form = not reading.sheets or not reading.sheets[0].separator or _holds(content, MARKER)
@@ -348,6 +383,9 @@ class Claims:
         """
         if not sheets[0].sheet:
             return [sheets[0]]
+        if sheets[0].separator and not rule.sheet:
+            # The records of REDCap's events, each of them as a sheet.
+            return sheets_of_wave(sheets, rule)
         if rule.means_all_sheets:
             return [one for one in sheets if rule.means_sheet(one.sheet) and not all(map(is_empty, one.rows))]
         if rule.sheet.strip():
@@ -372,6 +410,12 @@ class Claims:
         file = reading.sheets[0].file
         visible = [sheet.sheet for sheet in left if not sheet.is_hidden]
         for rule in absent:
+            if reading.sheets[0].separator and not rule.sheet:
+                events = ", ".join(repr(sheet.sheet) for sheet in reading.sheets)
+                problem = f"None of its events ({events}) is called as the wave {rule.wave!r} is; none is read."
+                remedy = "Say which one is meant with 'sheet' in [[inbox]]."
+                self.findings.append(about(file, problem, remedy, severity="question"))
+                continue
             problem = f"The workbook has no sheet {rule.sheet!r}, which would hold the table {rule.table!r}."
             alike = [sheet.sheet for sheet in left if self._looks_like(sheet, rule, country)]
             remedy = "Send the sheet, if the school has the data."

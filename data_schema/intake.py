@@ -209,7 +209,7 @@ def _taken_in(
     # The school table is not collected: it is the frame.
     collected = {name: table for name, table in tables.items() if "country" not in table.names}
     claims = Claims(rules=rules, tables=collected, schools=schools, names=names, waves=waves, needed=needed)
-    returned, others = _returned(files, claims, decisions)
+    returned, others = _returned(claims.without_dictionaries(files), claims, decisions)
     answers = Answers(returned)
     parts, recoded = _read(others, claims, answers, decisions, tell)
     setting = Setting(schools=schools, waves=waves, lists=lists, confirmed=answers.confirmed_places())
@@ -344,6 +344,8 @@ def _read(
             if out is not None or claims.is_second_copy(claim):
                 claims.tallies.append(claim.unused(len(layout.rows)))
                 continue
+            layout, changed = claims.translated(claim, layout)
+            recoded += changed
             earlier = claims.tables[name].version_of(claim.rule.wave)
             if earlier is not None and layout.is_usable:
                 layout, changed = brought_up(layout, earlier)

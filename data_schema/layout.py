@@ -334,7 +334,9 @@ def _named(sheet: Sheet, position: int, owner: Mapping[str, str]) -> dict[int, s
     """Return the fields that the cells of a row name, by column."""
     form = collected(sheet.rows[position], owner)
     if form is not None:
-        return {at: owner[key] for at, text in form.fields.items() if (key := header_key(text)) in owner}
+        beside = dict(enumerate(sheet.labels)) if position == 0 else {}
+        keys = ((at, (header_key(text), header_key(beside.get(at, "")))) for at, text in form.fields.items())
+        return {at: owner[key] for at, told in keys if (key := next((one for one in told if one in owner), None))}
     named = {}
     for at, cell in enumerate(sheet.rows[position]):
         texts = [cell] if isinstance(cell, str) else []

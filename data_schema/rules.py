@@ -42,6 +42,8 @@ class InboxRule:
         Where the class is told, if not in a column: one of `CLASS_SOURCES`; empty otherwise.
     headers
         Header of one's own to the field that it means; it counts before all words that are known.
+    dictionary
+        Path below the inbox of the data dictionary of the REDCap project that the files are of; empty for others.
 
     Examples
     --------
@@ -59,6 +61,7 @@ class InboxRule:
     school_from: str = ""
     class_from: str = ""
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    dictionary: str = ""
 
     @property
     def told_elsewhere(self) -> frozenset[str]:
@@ -78,6 +81,10 @@ class InboxRule:
     def matches(self, path: str) -> bool:
         """Whether a path below the inbox is one of the rule's files."""
         return re.fullmatch(_expression(_plain(self.pattern)), _plain(path)) is not None
+
+    def is_dictionary(self, path: str) -> bool:
+        """Whether a path below the inbox is the one of the rule's data dictionary."""
+        return bool(self.dictionary) and _plain(path) == _plain(self.dictionary)
 
     def matches_otherwise(self, path: str) -> bool:
         """Whether a path would be one of the rule's files if it were of the kind that the rule names."""

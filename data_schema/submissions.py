@@ -5,6 +5,7 @@ where "status" is the form's. Which columns there are is from the programs thems
 
 - ODK Central: ``lib/data/briefcase.js`` of getodk/central-backend, and docs.getodk.org/central-submissions.
 - KoBoToolbox: ``copy_fields`` of kobotoolbox/formpack, and support.kobotoolbox.org/export_download.html.
+- REDCap: the R packages REDCapR and redcapAPI, and the help on exports of REDCap itself.
 - SurveyCTO: docs.surveycto.com, "Exporting and publishing data", "Data format".
 """
 
@@ -29,6 +30,11 @@ _KOBO = (
     "_id _uuid _submission_time _validation_status _notes _status _submitted_by __version__ _version_ _tags "
     "_index _parent_index _parent_table_name _submission__id _submission__uuid _attachments _geolocation "
     "_xform_id_string _bamboo_dataset_id"
+)
+_REDCAP = (
+    "redcap_event_name|redcap_repeat_instrument|redcap_repeat_instance|redcap_data_access_group|"
+    "redcap_survey_identifier|Event Name|Repeat Instrument|Repeat Instance|Data Access Group|Survey Identifier|"
+    "Survey Timestamp|Complete?"
 )
 _SURVEYCTO = (
     "SubmissionDate CompletionDate KEY PARENT_KEY SET-OF instanceID instanceName formdef_version review_status "
@@ -94,7 +100,11 @@ COLLECTORS = (
             "review_quality": {"good": "", "okay": "", "not classified": "", "unclassified": ""},
         },
     ),
+    Collector(name="REDCap", adds=frozenset(_REDCAP.split("|")), between=()),
 )
+
+_COMMON = frozenset(("KEY", "Status", "Edits", "DeviceID", "_id", "_status", "_notes", "_tags", "_index"))
+"""Columns that programs add under words that fields have as well; the others are fields where the protocol says so."""
 
 _WRITTEN_DOWN = (
     "start end today starttime endtime deviceid device_id devicephonenum phonenumber subscriberid simid simserial "
@@ -170,7 +180,11 @@ def collected(header: Row, known: Collection[str]) -> Collected | None:
     if len(collector.adds & spelled) < _LEAST:
         return None
     # A form's own field may be called the same; what the program adds stands behind it.
-    added = {name: at for at, name in names.items() if name in collector.adds}
+    added = {
+        name: at
+        for at, name in names.items()
+        if name in collector.adds and (name in _COMMON or header_key(name) not in known)
+    }
     own = {at: name for at, name in names.items() if at not in added.values() and not _is_metadata(name, known)}
     inner = {at: _without_groups(name, collector, known, names=own.values()) for at, name in own.items()}
     keys = {at: header_key(name) for at, name in inner.items()}

@@ -229,6 +229,7 @@ class InboxSection(Section):
     ``file``'s name, in a ``folder``'s, in a ``title`` above the header, in the name of the ``sheet``, or (classes) in
     ``headings`` between the rows. The school is known by its identifier or by its name in the frame.
     ``headers`` says what headers of one's own mean: ``{ "Kód" = "pupil_id" }``. ``sheet = "*"`` means all sheets.
+    ``dictionary`` is where, below inbox/, the data dictionary of the REDCap project lies that the files are of.
     """
 
     pattern: Text
@@ -239,6 +240,7 @@ class InboxSection(Section):
     school_from: Literal["", "file", "folder", "title", "sheet"] = ""
     class_from: Literal["", "file", "folder", "title", "sheet", "headings"] = ""
     headers: dict[Text, Name] = {}
+    dictionary: str = ""
 
 
 class Population(Section):

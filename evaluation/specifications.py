@@ -271,6 +271,7 @@ def inbox_rules_of(protocol: Protocol) -> tuple[InboxRule, ...]:
             school_from=rule.school_from,
             class_from=rule.class_from,
             headers=rule.headers,
+            dictionary=rule.dictionary,
         )
         for rule in protocol.inbox
     )
