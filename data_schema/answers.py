@@ -57,6 +57,9 @@ class Answers:
                 self._by_sheet.setdefault((answer.file, answer.sheet), []).append(answer)
         self._log: list[tuple[str, str, int, str, str, str, str, str, int]] = []
         self._closed: set[Place] = set()
+        # The same by number of record and field, where a row of a sheet is many records.
+        self._within: set[Place] = set()
+        self._confirmed: set[Place] = set()
         self._settled: set[Place] = set()
         self._done: set[tuple[str, str]] = set()
 
@@ -110,24 +113,13 @@ class Answers:
         removed: set[int] = set()
         struck = dict.fromkeys((*(row for row, _ in layout.sheet.struck), *layout.in_doubt))
         for place, told in _by_place(answers).items():
-            found = [one for one in told if not is_late(one.source_sha256)]
-            if not found:
-                self._write(place, told[0], "late")
-                continue
-            # A workbook that came back before the file was sent again does not stand in the way of a newer one.
-            for one in (one for one in found if one.sha256 != sha256):
-                self._write(place, one, "stale")
-            fitting = [one for one in found if one.sha256 == sha256]
-            if not fitting:
-                continue
-            first, others = fitting[0], fitting[1:]
-            if any(_said(other.value) != _said(first.value) for other in others):
-                self._write(place, first, "contradictory")
-            else:
-                self._apply(place, first, layout, table, rows, removed)
+            answer = self._usable(place, told, sha256=sha256, is_late=is_late)
+            if answer is not None:
+                self._apply(place, answer, layout, table, rows, removed)
             if (*place[:3], "") in self._closed:
-                struck.pop(place[2], None)
-        apart = {k: REMOVED for k, at in enumerate(layout.rows) if at + 1 in removed}
+                for at, _ in layout.places(place[2], ""):
+                    struck.pop(at + 1, None)
+        apart = {k: REMOVED for k, at in enumerate(layout.rows) if at in removed}
         return replace(
             layout,
             sheet=replace(
@@ -136,6 +128,25 @@ class Answers:
             apart=MappingProxyType({**layout.apart, **apart}),
             in_doubt=frozenset(row for row in layout.in_doubt if row in struck),
         )
+
+    def _usable(
+        self, place: Place, told: Sequence[Answer], *, sha256: str, is_late: Callable[[str], bool]
+    ) -> Answer | None:
+        """Return the one answer about a place; those that are late, stale or contradictory are written down as such."""
+        found = [one for one in told if not is_late(one.source_sha256)]
+        if not found:
+            self._write(place, told[0], "late")
+            return None
+        # A workbook that came back before the file was sent again does not stand in the way of a newer one.
+        for one in (one for one in found if one.sha256 != sha256):
+            self._write(place, one, "stale")
+        fitting = [one for one in found if one.sha256 == sha256]
+        if not fitting:
+            return None
+        if any(_said(fitting[0].value) != _said(other.value) for other in fitting[1:]):
+            self._write(place, fitting[0], "contradictory")
+            return None
+        return fitting[0]
 
     def _call_back(self, key: tuple[str, str], *, sha256: str, number: int) -> None:
         """Give answers to a sheet that was called otherwise in the questions back to it."""
@@ -159,34 +170,50 @@ class Answers:
         rows: list[tuple[Cell, ...]],
         removed: set[int],
     ) -> None:
-        row, column = place[2], place[3]
-        at = layout.columns.get(column)
+        column, places = place[3], layout.places(place[2], place[3])
+        # A header of many records' cells is the field that they are of.
+        name = places[0][1] if places else column
         word = folded(answer.value).strip(".!") if isinstance(answer.value, str) else ""
-        if not row and column == "school_id" and layout.school:
+        if not place[2] and column == "school_id" and layout.school:
             is_used = _said(answer.value) == folded(layout.school)
             self._write(place, answer, "applied" if is_used else "noted")
-        elif not layout.holds(row - 1):
+        elif not places:
             self._settle(place, answer, table)
-        elif (not column or column in table.key) and word in _NO:
-            removed.add(row)
+        elif (not column or name in table.key) and word in _NO:
+            removed.update(at for at, _ in places)
             self._write(place, answer, "removed")
-        elif not column and word in _YES and _is_in_doubt(row, layout):
-            self._closed.add(place)
+        elif not column and word in _YES and any(_is_in_doubt(at + 1, layout) for at, _ in places):
+            self._confirm(place, places, layout)
             self._write(place, answer, "confirmed")
-        elif at is None:
+        elif name not in layout.columns:
             self._write(place, answer, "noted")
-        elif word in _YES and table.field(column).type != "yes_no":
-            self._closed.add(place)
+        elif word in _YES and table.field(name).type != "yes_no":
+            self._confirm(place, places, layout)
             self._write(place, answer, "confirmed")
         else:
-            is_unknown = word in _UNKNOWN
-            became = None if is_unknown else answer.value
-            was = rows[row - 1][at] if at < len(rows[row - 1]) else None
-            rows[row - 1] = _with(rows[row - 1], at, became)
-            if is_unknown:
-                self._closed.add(place)
-            status = "missing" if is_unknown else "applied"
-            self._write(place, answer, status, field=table.field(column), was=was, became=became)
+            self._change(place, answer, layout, table.field(name), rows)
+
+    def _change(self, place: Place, answer: Answer, layout: Layout, field: Field, rows: list[tuple[Cell, ...]]) -> None:
+        """Put an answer into the cells that it is for."""
+        is_unknown = isinstance(answer.value, str) and folded(answer.value).strip(".!") in _UNKNOWN
+        became, to = None if is_unknown else answer.value, layout.columns[field.name]
+        places = layout.places(place[2], place[3])
+        was = [rows[at][to] if to < len(rows[at]) else None for at, _ in places]
+        for at, _ in places:
+            rows[at] = _with(rows[at], to, became)
+        if is_unknown:
+            self._close(place, places, layout)
+        status = "missing" if is_unknown else "applied"
+        self._write(place, answer, status, field=field, was=was[0], became=became)
+
+    def _close(self, place: Place, places: Sequence[tuple[int, str]], layout: Layout) -> set[Place]:
+        within = {(place[0], place[1], layout.number_at(at), name) for at, name in places}
+        self._closed.add(place)
+        self._within |= within
+        return within
+
+    def _confirm(self, place: Place, places: Sequence[tuple[int, str]], layout: Layout) -> None:
+        self._confirmed |= self._close(place, places, layout)
 
     def _settle(self, place: Place, answer: Answer, table: Table) -> None:
         """Close a question about a column or a file as a whole, or say that it is still open."""
@@ -198,6 +225,8 @@ class Answers:
             return
         self._settled.add(place)
         status = "not_recorded" if is_absent else "confirmed"
+        if not is_absent:
+            self._confirmed.add(place)
         self._write(place, answer, status, reason=shown(answer.value))
 
     def _write(
@@ -226,15 +255,11 @@ class Answers:
 
     def confirmed(self, column: str) -> frozenset[tuple[str, str, int]]:
         """Return file, sheet and row of the cells of a column that a school has said to be right."""
-        return frozenset(place[:3] for place in self._closed if place[3] == column)
+        return frozenset(place[:3] for place in self._within if place[3] == column)
 
     def confirmed_places(self) -> frozenset[Place]:
         """Return the places of which a school has said that what stands there is right."""
-        return frozenset(
-            (file, sheet, row, column)
-            for file, sheet, row, column, _, _, status, *_ in self._log
-            if status == "confirmed"
-        )
+        return frozenset(self._confirmed)
 
     def unused(self) -> Iterator[Finding]:
         """Tell of answers that could not be used; call it when all layouts are done."""

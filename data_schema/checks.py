@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from data_schema.findings import Finding, Severity
+from data_schema.findings import Finding, Severity, row_in_sheet
 from data_schema.identifiers import in_latin_shape
 from data_schema.identities import identity_findings
 from data_schema.record_rules import rule_findings
@@ -254,8 +254,9 @@ class _Place:
 
     def seen_from(self, other: _Place) -> str:
         if (self.file, self.sheet) == (other.file, other.sheet):
-            return f"row {self.row}"
-        return f"{self.file}, sheet {self.sheet!r}, row {self.row}" if self.sheet else f"{self.file}, row {self.row}"
+            return f"row {row_in_sheet(self.row)}"
+        sheet = f", sheet {self.sheet!r}" if self.sheet else ""
+        return f"{self.file}{sheet}, row {row_in_sheet(self.row)}"
 
 
 def _places(frame: pd.DataFrame) -> list[_Place]:

@@ -25,6 +25,7 @@ from data_schema.returned_forms import ReturnedSheet, deal_form
 from data_schema.rules import InboxRule, rules_for
 from data_schema.sources import SchoolFinder, completed
 from data_schema.tables import Table
+from data_schema.wide import WideHeader, Window, find_wide, unrolled
 
 _HEAD = 2_000_000
 _LEFTOVERS = (".", "~$", "thumbs.db", "desktop.ini")
@@ -96,6 +97,8 @@ class Claims:
         `school_id` to what the school is called, for those of which it is known.
     waves
         Names of the waves.
+    wave_dates
+        Wave to its first and last day, where known.
     needed
         Table and wave to the fields that the results of the trial are made from.
     findings, tallies
@@ -109,6 +112,7 @@ class Claims:
     schools: Mapping[str, str]
     names: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     waves: Collection[str] = ()
+    wave_dates: Mapping[str, Window] = field(default_factory=lambda: MappingProxyType({}))
     needed: Mapping[tuple[str, str], Collection[str]] = field(default_factory=lambda: MappingProxyType({}))
     findings: list[Finding] = field(default_factory=list)
     tallies: list[Tally] = field(default_factory=list)
@@ -158,15 +162,21 @@ class Claims:
             return lay_out_form(claim.sheet, table, claim.form)
         needed = self.needed.get((claim.rule.table, claim.rule.wave), ())
         dictionary = self._dictionaries.get(claim.rule.dictionary)
+        sheet = claim.sheet if dictionary is None else with_labels(claim.sheet, dictionary)
+        wide, told = self._wide(sheet, claim.rule, table, headers), claim.rule.told_elsewhere
+        if wide is not None and claim.rule.wide is not None:
+            told |= {claim.rule.wide.across, *(one.field for one in wide.columns.values()), claim.rule.wide.field}
         layout = lay_out(
-            claim.sheet if dictionary is None else with_labels(claim.sheet, dictionary),
+            sheet if wide is None else wide.sheet,
             table,
             headers=headers,
             needed=needed,
             units=claim.rule.units,
             country=country,
             own_headers=_own_headers(claim.rule),
-            told_elsewhere=claim.rule.told_elsewhere,
+            told_elsewhere=told,
+            at=None if wide is None else wide.at,
+            passed_over=() if wide is None else wide.passed_over,
         )
         if claim.rule.dictionary and dictionary is None:
             file = claim.rule.dictionary
@@ -180,9 +190,22 @@ class Claims:
             }
             unmet = self._unmet.setdefault(claim.rule, set(claim.rule.headers))
             unmet -= {header for header in unmet if header_key(header) in present}
-        if not claim.rule.told_elsewhere:
-            return layout
-        return completed(layout, claim.rule, self._finder, country=claim.country, said=said)
+        if claim.rule.told_elsewhere:
+            layout = completed(layout, claim.rule, table, self._finder, country=claim.country, said=said)
+        return layout if wide is None or claim.rule.wide is None else unrolled(layout, wide, table, claim.rule.wide)
+
+    def _wide(self, sheet: Sheet, rule: InboxRule, table: Table, headers: Mapping[str, str]) -> WideHeader | None:
+        if rule.wide is None:
+            return None
+        return find_wide(
+            sheet,
+            table,
+            rule.wide,
+            owner=headers,
+            told=rule.told_elsewhere,
+            window=self.wave_dates.get(rule.wave),
+            units=rule.units,
+        )
 
     def unmet_headers(self) -> Iterator[Finding]:
         """Tell of headers that a rule names and none of its files has; call it when all files are read."""
@@ -211,6 +234,10 @@ class Claims:
 
     def _looks_like(self, sheet: Sheet, rule: InboxRule, country: str) -> bool:
         table, headers = self.as_sent(rule, country=self._writing(country))
+        if rule.wide is not None and find_wide(
+            sheet, table, rule.wide, owner=headers, told=rule.told_elsewhere, window=None, units=rule.units
+        ):
+            return True
         return bool(fields_named(sheet, table, headers=headers, told_elsewhere=rule.told_elsewhere))
 
     def of(self, file: str, source: Path | bytes) -> Iterator[Claim]:

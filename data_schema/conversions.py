@@ -47,7 +47,9 @@ def brought_up(layout: Layout, earlier: Earlier) -> tuple[Layout, list[Repair]]:
             became = None if was is None else now.get(folded(shown(was)))
             if became is not None:
                 rows[k] = (*rows[k][:at], became, *rows[k][at + 1 :])
-                repairs.append((layout.sheet.file, layout.sheet.sheet, k + 1, field, shown(was), became, rule))
+                repairs.append(
+                    (layout.sheet.file, layout.sheet.sheet, layout.number_at(k), field, shown(was), became, rule)
+                )
     note = Finding(
         file=layout.sheet.file,
         sheet=layout.sheet.sheet,
@@ -90,7 +92,7 @@ def converted(layout: Layout, table: Table, units: Mapping[str, float]) -> tuple
         at, item = layout.columns[name], table.field(name)
         for k, was, became in _numbers(layout, at, Field(item.name, "number"), factor):
             rows[k] = (*rows[k][:at], became, *rows[k][at + 1 :])
-            place = (layout.sheet.file, layout.sheet.sheet, k + 1, name)
+            place = (layout.sheet.file, layout.sheet.sheet, layout.number_at(k), name)
             repairs.append((*place, shown(was), shown(became), f"unit {layout.units[name]}"))
     return replace(layout, sheet=replace(layout.sheet, rows=tuple(rows))), repairs
 

@@ -51,7 +51,7 @@ class Draft:
     columns
         Field to its cells.
     part_of, rows
-        Position in `parts`, and row as a spreadsheet numbers it, of each row of the table; shape (n_rows,).
+        Position in `parts`, and number in findings (see `Layout.numbers`), of each row of the table; shape (n_rows,).
     """
 
     table: Table
@@ -86,5 +86,5 @@ def draft(table: Table, parts: Sequence[Part]) -> Draft:
         parts=tuple(parts),
         columns=clean_columns(table.fields, layouts),
         part_of=np.repeat(np.arange(len(parts)), sizes),
-        rows=np.array([at + 1 for layout in layouts for at in layout.rows], dtype=np.int64),
+        rows=np.array([number for layout in layouts for number in layout.row_numbers()], dtype=np.int64),
     )

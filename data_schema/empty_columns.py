@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from data_schema.findings import Finding
@@ -56,7 +56,7 @@ def _of_column(rows: pd.DataFrame, column: str, layouts: Mapping[tuple[str, str]
         layout = layouts.get((str(file), str(sheet)))
         at = None if layout is None else layout.columns.get(column)
         # A sign that nobody knows, and a value that cannot be read, are answers: the latter is asked about by itself.
-        if layout is None or at is None or any(_is_filled(layout, row - 1, at) for row in part["source_row"].tolist()):
+        if layout is None or at is None or _is_filled(layout, part["source_row"].tolist(), at):
             continue
         is_shared = n_schools[file, sheet] > 1
         yield Finding(
@@ -71,6 +71,8 @@ def _of_column(rows: pd.DataFrame, column: str, layouts: Mapping[tuple[str, str]
         )
 
 
-def _is_filled(layout: Layout, row: int, at: int) -> bool:
-    cells = layout.sheet.rows[row]
-    return at < len(cells) and not is_empty((cells[at],))
+def _is_filled(layout: Layout, numbers: Sequence[int], at: int) -> bool:
+    """Whether any of some rows, by their numbers in findings, holds something in a column."""
+    place_of = {number: place for place, number in enumerate(layout.numbers)}
+    rows = (layout.sheet.rows[place_of.get(number, number - 1)] for number in numbers)
+    return any(not is_empty(row[at : at + 1]) for row in rows)

@@ -53,14 +53,14 @@ class Erased:
     frames, key_table
         What is left.
     places
-        Where their rows stand in the files.
+        Table and place of each of their rows, which more than one may share: a row of a sheet may be many records.
     counts
         `school_id`, `table`, `wave`, `n`: rows that were left out, for the flow of pupils.
     """
 
     frames: Mapping[str, pd.DataFrame]
     key_table: pd.DataFrame
-    places: Mapping[Place, str]
+    places: Mapping[tuple[str, Place], int]
     counts: pd.DataFrame
 
 
@@ -96,14 +96,14 @@ def left_out(frames: Mapping[str, pd.DataFrame], key_table: pd.DataFrame, *, pse
 
     known = set(pseudonyms)
     left: dict[str, pd.DataFrame] = {}
-    places: dict[Place, str] = {}
+    places: Counter[tuple[str, Place]] = Counter()
     rows: list[tuple[str, str, str, int]] = []
     for name, frame in frames.items():
         is_gone = frame["pupil_id"].isin(known) if "pupil_id" in frame else pd.Series(data=False, index=frame.index)
         gone = frame.loc[is_gone]
         left[name] = frame.loc[~is_gone].reset_index(drop=True) if len(gone) else frame
         where = zip(gone["source_file"], gone["source_sheet"], gone["source_row"].tolist(), strict=True)
-        places.update(dict.fromkeys(where, name))
+        places.update((name, place) for place in where)
         counted = Counter(zip(gone["school_id"], gone["wave"], strict=True))
         rows += [(str(school), name, str(wave), n) for (school, wave), n in counted.items()]
     counts = pd.DataFrame(sorted(rows), columns=list(ERASED_COLUMNS))
@@ -142,7 +142,7 @@ def told_without(
     still_asked
         Columns about which such rows are asked all the same: the answers decide whether they are taken in.
     """
-    places = erased.places
+    places = {place for _, place in erased.places}
     if not places:
         return intake
 
@@ -160,12 +160,12 @@ def told_without(
         findings=Findings(findings),
         repairs=_without(intake.repairs, places),
         answers=_without(intake.answers, places),
-        reconciliation=_recounted(intake.reconciliation, places),
+        reconciliation=_recounted(intake.reconciliation, erased.places),
         queries={school: mine for school, mine in queries.items() if mine},
     )
 
 
-def _notes(places: Mapping[Place, str], told: tuple[str, str]) -> list[Finding]:
+def _notes(places: Collection[Place], told: tuple[str, str]) -> list[Finding]:
     sheets = sorted({(file, sheet) for file, sheet, _ in places})
     return [
         Finding(
@@ -179,16 +179,16 @@ def _notes(places: Mapping[Place, str], told: tuple[str, str]) -> list[Finding]:
     ]
 
 
-def _without(frame: pd.DataFrame, places: Mapping[Place, str]) -> pd.DataFrame:
+def _without(frame: pd.DataFrame, places: Collection[Place]) -> pd.DataFrame:
     there = [place in places for place in zip(frame["file"], frame["sheet"], frame["row"].tolist(), strict=True)]
     return frame.loc[[not one for one in there]].reset_index(drop=True)
 
 
-def _recounted(reconciliation: pd.DataFrame, places: Mapping[Place, str]) -> pd.DataFrame:
+def _recounted(reconciliation: pd.DataFrame, places: Mapping[tuple[str, Place], int]) -> pd.DataFrame:
     """Move the rows from kept to refused: rows sent stay rows kept, asked about and refused."""
     made = reconciliation.copy()
-    for (file, sheet, _), table in places.items():
+    for (table, (file, sheet, _)), n_rows in places.items():
         mine = (made["file"] == file) & (made["sheet"] == sheet) & (made["table"] == table)
-        made.loc[mine, "kept"] -= 1
-        made.loc[mine, "refused"] += 1
+        made.loc[mine, "kept"] -= n_rows
+        made.loc[mine, "refused"] += n_rows
     return made

@@ -13,6 +13,20 @@ if TYPE_CHECKING:
 Severity = Literal["question", "refused", "note"]
 SEVERITIES: tuple[Severity, ...] = ("refused", "question", "note")
 
+ROW_STEP = 100_000_000
+"""Where a row of a sheet is many records, each has the number of the row and so many times its place among them."""
+
+
+def row_in_sheet(number: int) -> int:
+    """Return the row of a sheet, from 1, that a record has its cells from.
+
+    Examples
+    --------
+    >>> row_in_sheet(7), row_in_sheet(7 + 2 * ROW_STEP)
+    (7, 7)
+    """
+    return number % ROW_STEP
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -176,7 +190,7 @@ def row_ranges(rows: Iterable[int]) -> str:
     '2 to 4, 9'
     """
     spans: list[list[int]] = []
-    for row in sorted(set(rows)):
+    for row in sorted({row_in_sheet(row) for row in rows}):
         if spans and row == spans[-1][1] + 1:
             spans[-1][1] = row
         else:

@@ -102,7 +102,7 @@ def _elsewhere(group: pd.DataFrame) -> str:
 
 
 def _place(frame: pd.DataFrame, at: int) -> str:
-    return f"{frame['source_file'].iloc[at]}, row {int(frame['source_row'].iloc[at])}"
+    return f"{frame['source_file'].iloc[at]}, row {row_ranges([int(frame['source_row'].iloc[at])])}"
 
 
 def _asked(frame: pd.DataFrame, at: int, column: str, problem: str, remedy: str) -> Finding:

@@ -22,7 +22,7 @@ from data_schema.conversions import Repair, brought_up, converted
 from data_schema.decisions import NO_DECISIONS, Decisions
 from data_schema.drafts import Draft, Part, draft
 from data_schema.empty_columns import empty_columns
-from data_schema.findings import Finding, Findings
+from data_schema.findings import Finding, Findings, row_in_sheet
 from data_schema.histories import histories
 from data_schema.judging import REPAIR_COLUMNS, Judged, judge
 from data_schema.linking import linked
@@ -37,6 +37,7 @@ from data_schema.readers import content_of
 from data_schema.reconciliation import reconciled
 from data_schema.rules import InboxRule, check_rules
 from data_schema.tables import Table
+from data_schema.wide import SeenPlaces
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -208,7 +209,15 @@ def _taken_in(
     tell = progress or (lambda _what, _done, _total: None)
     # The school table is not collected: it is the frame.
     collected = {name: table for name, table in tables.items() if "country" not in table.names}
-    claims = Claims(rules=rules, tables=collected, schools=schools, names=names, waves=waves, needed=needed)
+    claims = Claims(
+        rules=rules,
+        tables=collected,
+        schools=schools,
+        names=names,
+        waves=waves,
+        wave_dates=wave_dates or {},
+        needed=needed,
+    )
     returned, others = _returned(claims.without_dictionaries(files), claims, decisions)
     answers = Answers(returned)
     parts, recoded = _read(others, claims, answers, decisions, tell)
@@ -241,6 +250,11 @@ def _taken_in(
         followed = linked(frames, listed=lists[0], waves=waves, confirmed=answers.confirmed("pupil_id"))
         frames, links = {name: _ordered(f, tables[name], waves) for name, f in followed.frames.items()}, followed.links
         findings += followed.findings
+    # From here on, places are those that people see: a row of a sheet may be many records.
+    seen = SeenPlaces(_layouts_of(parts).values())
+    findings = seen.findings(findings)
+    frames = {name: seen.rows(frame, "source_row") for name, frame in frames.items()}
+    links = None if links is None else seen.rows(links, "row", "first_row")
     places = {*claims.digests, *(one.file for one in findings), *(one.file for one in claims.tallies)}
     stand_ins = StandIns(files, places, claims.digests, claims.sheets, gate)
     findings += stand_ins.findings()
@@ -250,7 +264,7 @@ def _taken_in(
     made = Intake(
         frames=frames,
         findings=found,
-        repairs=_repairs(judged, recoded, forms=claims.forms),
+        repairs=seen.repairs(_repairs(judged, recoded, forms=claims.forms)),
         reconciliation=reconciled([*claims.tallies, *(tally for one in judged.values() for tally in one.tallies)]),
         answers=answers.to_frame(),
         queries=by_school(queries, rows=rows, files=of_file, schools=schools),
@@ -291,7 +305,7 @@ def _rows_of(
     rows: dict[tuple[str, str, int], str] = {}
     files: dict[str, set[str]] = {}
     for one in judged.values():
-        rows.update(one.asked)
+        rows.update({(file, sheet, row_in_sheet(row)): school for (file, sheet, row), school in one.asked.items()})
     for (file, _, _), school in rows.items():
         files.setdefault(file, set()).add(school)
     asked_about = {found.file for found in findings if found.severity != "note"}

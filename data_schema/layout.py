@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from data_schema.fields import Field, header_key
-from data_schema.findings import Finding, Severity, row_ranges
+from data_schema.findings import ROW_STEP, Finding, Severity, row_ranges
 from data_schema.header_units import factor_of, is_of_units, stated_otherwise
 from data_schema.margins import rows_apart
 from data_schema.readers.grids import column_letters
@@ -62,6 +62,11 @@ class Layout:
         The school whose rows they are, where that is told elsewhere than in a column; empty otherwise.
     classes
         The class that is told elsewhere than in a column, for each of `rows`, None where none is; empty otherwise.
+    numbers
+        For each of ``sheet.rows`` its number in findings, where it is not the position from 1: a row as it was sent may
+        be many records (see `data_schema.wide`); empty otherwise.
+    titles
+        Number of a record among those of its row, from 1, and field to the header that its cell stands under.
     """
 
     sheet: Sheet
@@ -75,6 +80,8 @@ class Layout:
     is_open: bool = False
     school: str = ""
     classes: tuple[str | None, ...] = ()
+    numbers: tuple[int, ...] = ()
+    titles: Mapping[tuple[int, str], str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def is_usable(self) -> bool:
@@ -90,6 +97,32 @@ class Layout:
         """Whether the row at a position in ``sheet.rows`` is one of the table's."""
         k = bisect_left(self.rows, at)
         return k < len(self.rows) and self.rows[k] == at
+
+    def number_at(self, at: int) -> int:
+        """Return the number in findings of the row at a position in ``sheet.rows``."""
+        return self.numbers[at] if self.numbers else at + 1
+
+    def row_numbers(self) -> list[int]:
+        """Return the number in findings of each of `rows`."""
+        return [self.numbers[at] for at in self.rows] if self.numbers else [at + 1 for at in self.rows]
+
+    def places(self, row: int, column: str) -> list[tuple[int, str]]:
+        """Return the records (positions in ``sheet.rows``) and the field that a row and a column of the sheet mean.
+
+        A row of the sheet that is many records means all of them, and so does a column that they share; the header of
+        any other column means one.
+        """
+        if not self.numbers:
+            return [(row - 1, column)] if self.holds(row - 1) else []
+        fields = {(number, title): name for (number, name), title in reversed(list(self.titles.items()))}
+        shared = set(self.columns) - {name for _, name in self.titles}
+        found = []
+        for at in self.rows:
+            number, sent = divmod(self.numbers[at], ROW_STEP)
+            name = column if not column or column in shared else fields.get((number, column))
+            if sent == row and name is not None:
+                found.append((at, name))
+        return found
 
     def blocks(self) -> Iterator[Sequence[Row]]:
         """Yield the rows that hold anything, so many at a time as a processor keeps at hand."""
@@ -157,6 +190,8 @@ def lay_out(
     country: str = "",
     own_headers: Mapping[str, str] = MappingProxyType({}),
     told_elsewhere: Collection[str] = (),
+    at: int | None = None,
+    passed_over: Collection[int] = (),
 ) -> Layout:
     """Find a table in a sheet.
 
@@ -178,6 +213,10 @@ def lay_out(
         Headers that the protocol declares, as `header_key` makes them, to the fields that they mean.
     told_elsewhere
         Fields that are told elsewhere than in a column.
+    at
+        Position of the header, where it is known; it is looked for otherwise.
+    passed_over
+        Positions of columns that are read otherwise.
 
     Returns
     -------
@@ -186,15 +225,28 @@ def lay_out(
         and needed ones it is a question, and without those of the key nothing can be used.
     """
     owner = headers_of(table) if headers is None else headers
-    header = _header_row(sheet, table, owner, told_elsewhere)
+    header = _header_row(sheet, table, owner, told_elsewhere) if at is None else at
     if header is None:
         filled = tuple(k for k, row in enumerate(sheet.rows) if not is_empty(row))
         return Layout(sheet=sheet, header=None, columns={}, rows=filled, findings=(_no_header(sheet, table, filled),))
     owner = _with_own(sheet, header, owner, own_headers) if own_headers else owner
-    columns, findings = _columns(sheet, table, header, owner, needed, country=country, told_elsewhere=told_elsewhere)
+    columns, findings = _columns(
+        sheet,
+        table,
+        header,
+        owner,
+        needed,
+        country=country,
+        told_elsewhere=told_elsewhere,
+        passed_over=passed_over,
+    )
     stated = _stated(sheet, table, header, owner, columns)
     doubtful = [name for name, said in stated.items() if factor_of(said, units) is None]
-    findings = (*findings, *(_in_doubt(sheet, header, table.field(name), stated[name], columns) for name in doubtful))
+    called = {name: str(sheet.rows[header][columns[name]]) for name in doubtful}
+    findings = (
+        *findings,
+        *(unit_in_doubt(sheet, header, table.field(name), stated[name], called[name]) for name in doubtful),
+    )
     columns = {name: at for name, at in columns.items() if name not in doubtful}
     rows = filled_rows(sheet.rows, header + 1)
     if not rows:
@@ -265,13 +317,14 @@ def _stated(
     return stated
 
 
-def _in_doubt(sheet: Sheet, header: int, item: Field, said: str, columns: Mapping[str, int]) -> Finding:
+def unit_in_doubt(sheet: Sheet, header: int, item: Field, said: str, called: str) -> Finding:
+    """Ask about a column whose header states another unit than its field has."""
     own = item.unit or f"{item.minimum:g} to {item.maximum:g}"
     if item.unit == "mark" and item.minimum is not None and item.maximum is not None:
         own = f"{item.minimum:g} to {item.maximum:g}, {item.maximum:g} the best"
     problem = f"The header says {said!r}, and {item.name!r} is in {own!r}; the values are left out."
     remedy = "Send the values as they are asked for, under a header that says so."
-    called = " ".join(str(sheet.rows[header][columns[item.name]]).split())[:_LONGEST_HEADER]
+    called = " ".join(called.split())[:_LONGEST_HEADER]
     return _finding(sheet, problem, remedy, row=header, column=called, severity="question")
 
 
@@ -342,13 +395,13 @@ def _named(sheet: Sheet, position: int, owner: Mapping[str, str]) -> dict[int, s
         texts = [cell] if isinstance(cell, str) else []
         if position == 0 and at < len(sheet.labels):
             texts.append(sheet.labels[at])
-        found = next((name for text in texts if (name := _meant(text, owner))), None)
+        found = next((name for text in texts if (name := meant_by(text, owner))), None)
         if found is not None:
             named[at] = found
     return named
 
 
-def _meant(header: str, owner: Mapping[str, str]) -> str | None:
+def meant_by(header: str, owner: Mapping[str, str]) -> str | None:
     """Return the field that a header names: as it stands, or without its unit, its number or its translation."""
     name = owner.get(header_key(header))
     if name is not None or len(header) > _LONGEST_HEADER:
@@ -377,7 +430,8 @@ def _columns(
     needed: Collection[str],
     *,
     country: str,
-    told_elsewhere: Collection[str] = (),
+    told_elsewhere: Collection[str],
+    passed_over: Collection[int],
 ) -> tuple[dict[str, int], tuple[Finding, ...]]:
     row = sheet.rows[header]
     named, form = _named(sheet, header, owner), collected(row, owner)
@@ -391,7 +445,7 @@ def _columns(
     findings: list[Finding] = []
     left: list[int] = []
     # Headers that name a field as they stand come first: "hours (total)" is not "hours" where there is such a column.
-    for at in sorted(columns_of_table, key=lambda at: (at not in exact, at)):
+    for at in sorted(set(columns_of_table) - set(passed_over), key=lambda at: (at not in exact, at)):
         name = named.get(at)
         if name is None or (name in columns and at not in exact):
             left.append(at)
@@ -455,7 +509,7 @@ def _absent(
         yield _finding(sheet, problem, "Nothing, unless the school has them.", row=header, severity="note")
 
 
-_KEYS_THAT_HELP = MappingProxyType({"school_id": "school_from"})
+_KEYS_THAT_HELP = MappingProxyType({"school_id": "school_from", "month": "wide"})
 """Field to the key of a rule of the inbox that says where it is, if not in a column of its own."""
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from data_schema.findings import Finding
+from data_schema.findings import Finding, row_in_sheet
 from data_schema.words import plain, plain_texts
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ def _row(later: pd.Series, first: pd.Series, score: float, status: str) -> tuple
 
 
 def _told(later: pd.Series, first: pd.Series, status: str) -> Finding:
-    place = f"{first['source_file']}, row {int(first['source_row'])}"
+    place = f"{first['source_file']}, row {row_in_sheet(int(first['source_row']))}"
     if status == "asked":
         problem = f"This may be the pupil of an earlier list under another identifier: {place}."
         remedy = "Answer 'yes' if it is, or send the right identifier."
@@ -322,7 +322,7 @@ def same_name_elsewhere(pupils: pd.DataFrame) -> Iterator[Finding]:
                     row=int(group["source_row"].iloc[at]),
                     column="pupil_id",
                     problem=f"A pupil of the same name and birth is listed by another school: {other['source_file']}, "
-                    f"row {int(other['source_row'])}.",
+                    f"row {row_in_sheet(int(other['source_row']))}.",
                     remedy="Answer 'yes' if they are two; otherwise remove the pupil from one list.",
                     severity="question" if is_one else "note",
                 )

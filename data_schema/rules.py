@@ -18,6 +18,25 @@ CLASS_SOURCES = (*SCHOOL_SOURCES, "headings")
 """Where the class of rows may be told; in headings, each row that holds nothing but a class is of the rows below it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wide:
+    """Says that the values of a field stand as columns: a column per month, say.
+
+    Parameters
+    ----------
+    across
+        The field whose values columns stand for.
+    columns
+        Header to value, for headers that nobody else would know.
+    field
+        The field that their cells are of; empty where the header says it, above or below or beside each value.
+    """
+
+    across: str
+    columns: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    field: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class InboxRule:
     """Says what files of a pattern hold.
@@ -44,6 +63,8 @@ class InboxRule:
         Header of one's own to the field that it means; it counts before all words that are known.
     dictionary
         Path below the inbox of the data dictionary of the REDCap project that the files are of; empty for others.
+    wide
+        What columns stand for, where a row of a sheet is many records; None otherwise.
 
     Examples
     --------
@@ -62,6 +83,7 @@ class InboxRule:
     class_from: str = ""
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     dictionary: str = ""
+    wide: Wide | None = None
 
     @property
     def told_elsewhere(self) -> frozenset[str]:

@@ -17,6 +17,7 @@ from data_schema.margins import HEADING, REMARK
 from data_schema.misplaced import NamedSchools, strangers
 from data_schema.readers.sheets import Cell, Row, Sheet
 from data_schema.rules import InboxRule
+from data_schema.tables import Table
 
 _WORDS = (
     "class form group osztaly osztalya razred razreda odeljenje odelenje odjeljenje odeljenja oddelek oddelka odd od "
@@ -167,7 +168,9 @@ def _texts(sheet: Sheet, header: int, source: str) -> list[tuple[str, int | None
             ]
 
 
-def completed(layout: Layout, rule: InboxRule, finder: SchoolFinder, *, country: str, said: Cell = None) -> Layout:
+def completed(
+    layout: Layout, rule: InboxRule, table: Table, finder: SchoolFinder, *, country: str, said: Cell = None
+) -> Layout:
     """Give rows the school and the class that their rule says to take from elsewhere.
 
     Parameters
@@ -176,6 +179,8 @@ def completed(layout: Layout, rule: InboxRule, finder: SchoolFinder, *, country:
         Where the table lies, as it was sent.
     rule
         The rule.
+    table
+        The table. Where it has no field for the class, headings are known, and their class is told nowhere.
     finder
         Knows the schools of the trial.
     country
@@ -192,7 +197,7 @@ def completed(layout: Layout, rule: InboxRule, finder: SchoolFinder, *, country:
     if layout.header is None or not layout.is_usable:
         return layout
     # Headings first: they are known by what stands in their rows as they were sent.
-    made = _with_class(layout, rule.class_from) if rule.class_from else layout
+    made = _with_class(layout, rule.class_from, is_told="class" in table.names) if rule.class_from else layout
     return _with_school(made, rule.school_from, finder, country=country, said=said) if rule.school_from else made
 
 
@@ -269,9 +274,9 @@ def with_column(layout: Layout, name: str, values: Sequence[Cell]) -> Layout:
     return replace(layout, sheet=sheet, columns=columns)
 
 
-def _with_class(layout: Layout, source: str) -> Layout:
+def _with_class(layout: Layout, source: str, *, is_told: bool) -> Layout:
     if source == "headings":
-        return _with_headings(layout)
+        return _with_headings(layout, is_told=is_told)
     texts = _texts(layout.sheet, layout.header or 0, source)
     found = {one: row for text, row in reversed(texts) for one in classes_in(text)}
     distinct = [one for at, one in enumerate(found) if not any(same_class(one, other) for other in list(found)[:at])]
@@ -289,7 +294,7 @@ def _with_class(layout: Layout, source: str) -> Layout:
     return replace(layout, findings=(*layout.findings, asked))
 
 
-def _with_headings(layout: Layout) -> Layout:
+def _with_headings(layout: Layout, *, is_told: bool) -> Layout:
     """Give rows the class of the heading above them; the headings themselves are no records."""
     current: str | None = None
     told: list[str | None] = []
@@ -300,7 +305,8 @@ def _with_headings(layout: Layout) -> Layout:
         if heading is not None:
             current, apart[k] = heading, HEADING
         told.append(current)
-    return _with_told_class(replace(layout, apart=MappingProxyType(apart)), told)
+    made = replace(layout, apart=MappingProxyType(apart))
+    return _with_told_class(made, told) if is_told else made
 
 
 def _heading(row: Row, class_at: int | None) -> str | None:

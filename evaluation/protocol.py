@@ -221,6 +221,18 @@ class TableSection(Section):
     rules: tuple[RuleSection, ...] = ()
 
 
+class WideSection(Section):
+    """[inbox.wide]: the values of a field stand as columns, such as a column per month.
+
+    ``across`` is the field whose values they are, ``field`` the one that their cells are of, if no header says it;
+    ``columns`` says what headers mean that nobody else would know: ``{ "I. negyed" = "2027-03" }``.
+    """
+
+    across: Name
+    field: str = ""
+    columns: dict[Text, Text] = {}
+
+
 class InboxSection(Section):
     """[[inbox]]: which files below inbox/ hold which table of which wave.
 
@@ -230,6 +242,7 @@ class InboxSection(Section):
     ``headings`` between the rows. The school is known by its identifier or by its name in the frame.
     ``headers`` says what headers of one's own mean: ``{ "Kód" = "pupil_id" }``. ``sheet = "*"`` means all sheets.
     ``dictionary`` is where, below inbox/, the data dictionary of the REDCap project lies that the files are of.
+    ``wide`` says what columns stand for, where a row of a sheet is many records.
     """
 
     pattern: Text
@@ -241,6 +254,7 @@ class InboxSection(Section):
     class_from: Literal["", "file", "folder", "title", "sheet", "headings"] = ""
     headers: dict[Text, Name] = {}
     dictionary: str = ""
+    wide: WideSection | None = None
 
 
 class Population(Section):

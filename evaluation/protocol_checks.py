@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -20,6 +21,7 @@ RESERVED = ("school_id", "pupil", "arm", "stratum", "country", "wave", "school_w
 DOCUMENT_PACKAGES = ("reports", "reports.writers")
 """The packages whose texts a document needs in its language."""
 
+_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 _NUMERIC = ("whole_number", "number", "year", "yes_no")
 
 
@@ -294,9 +296,36 @@ def _layout(rule: InboxSection, table: Table, place: str) -> Iterator[Problem]:
     for header, name in rule.headers.items():
         if name not in table.names:
             yield unknown(f"{place}, [headers], key '{header}'", name, table.names, what="field")
-    if rule.class_from and "class" not in table.names:
+    if rule.class_from not in ("", "headings") and "class" not in table.names:
         problem = f"the table {table.name} has no field 'class'."
         yield Problem(f"{place}, key 'class_from'", problem, "Leave the key out.")
+    yield from _wide(rule, table, place)
+
+
+def _wide(rule: InboxSection, table: Table, place: str) -> Iterator[Problem]:
+    if rule.wide is None:
+        return
+    place = f"{place}, [wide]"
+    across = [name for name in table.key if name not in ("school_id", "pupil_id")]
+    values = [name for name in table.names if name not in table.key]
+    if not across:
+        problem = f"a record of the table {table.name} is a school's or a pupil's, so no columns can be records."
+        yield Problem(f"{place.removesuffix(', [wide]')}, key 'wide'", problem, "Leave the key out.")
+        return
+    if rule.wide.across not in across:
+        yield unknown(f"{place}, key 'across'", rule.wide.across, across, what="field of the key")
+        return
+    if rule.wide.field and rule.wide.field not in values:
+        yield unknown(f"{place}, key 'field'", rule.wide.field, values, what="field of values")
+    item = table.field(rule.wide.across)
+    for header, value in rule.wide.columns.items():
+        if item.codes and value not in [code.name for code in item.codes]:
+            yield unknown(
+                f"{place}, [columns], key '{header}'", value, [code.name for code in item.codes], what="answer"
+            )
+        elif item.type == "month" and not _MONTH.fullmatch(value):
+            problem = f"'{value}' is not a month."
+            yield Problem(f"{place}, [columns], key '{header}'", problem, "Write the month as 2027-10.")
 
 
 def _population(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Problem]:

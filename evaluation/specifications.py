@@ -11,8 +11,17 @@ if TYPE_CHECKING:
 
     from data_schema.fields import CheckDigits, Field
     from data_schema.intake import InboxRule
+    from data_schema.rules import Wide
     from data_schema.tables import Earlier, RecordRule, Table
-    from evaluation.protocol import DesignSection, EarlierSection, FieldSection, Protocol, RuleSection, TableSection
+    from evaluation.protocol import (
+        DesignSection,
+        EarlierSection,
+        FieldSection,
+        Protocol,
+        RuleSection,
+        TableSection,
+        WideSection,
+    )
     from randomisation.design import Design, DesignKind
     from randomisation.minimising import Minimising
 
@@ -272,6 +281,13 @@ def inbox_rules_of(protocol: Protocol) -> tuple[InboxRule, ...]:
             class_from=rule.class_from,
             headers=rule.headers,
             dictionary=rule.dictionary,
+            wide=_wide(rule.wide) if rule.wide else None,
         )
         for rule in protocol.inbox
     )
+
+
+def _wide(section: WideSection) -> Wide:
+    from data_schema.rules import Wide
+
+    return Wide(across=section.across, field=section.field, columns=section.columns)

@@ -11,7 +11,7 @@ from data_schema.store import Store
 from evaluation.cli.main import crocoos
 from evaluation.trial import Trial
 from tests.support.answers import answered
-from tests.support.tiny import PROTOCOL, plain_files, school_ids, tiny_trial
+from tests.support.tiny import PROTOCOL, plain_files, pupil_ids, school_ids, tiny_trial
 
 SCHOOL = school_ids()[2]
 FILE = f"before/pupil_{SCHOOL}.csv"
@@ -65,3 +65,34 @@ def test_a_title_names_the_school_as_the_frame_does(tmp_path: Path) -> None:
     trial = trial_of(tmp_path, keys='school_from = "title"', file="before/pupil_x.csv", title=f"School {SCHOOL} - 2027")
     trial.collect()
     assert set(pupils(trial).query("source_file == 'before/pupil_x.csv'")["school_id"]) == {SCHOOL}
+
+
+WIDE = """
+[[inbox]]
+pattern = "after/absences_*"
+table = "signals"
+wave = "after"
+wide = { across = "month", field = "absences_unjustified" }
+
+[[outcomes]]
+name = "average_mark"
+"""
+
+
+def test_months_as_columns_are_read_asked_about_and_counted(tmp_path: Path) -> None:
+    files = plain_files()
+    name = f"after/absences_{SCHOOL}.csv"
+    rows = [f"{SCHOOL};{pupil};{place};{place + 1};" for place, pupil in enumerate(pupil_ids(SCHOOL))]
+    rows[3] = rows[3].replace(";3;", ";many;")
+    files[name] = "\n".join(["school_id;pupil_id;2027-11;Oktober 2027;december 2027", *rows, ""])
+    protocol = PROTOCOL.replace('[[outcomes]]\nname = "average_mark"\n', WIDE, 1)
+    trial = tiny_trial(tmp_path / "trial", protocol=protocol, files=files)
+    assert CliRunner().invoke(crocoos, ["plan", str(trial.paths.root)]).exit_code == 0
+    answer = CliRunner().invoke(crocoos, ["collect", str(trial.paths.root)])
+    assert f"{name}, row 5, column '2027-11': 'many' is not a whole number." in answer.output
+    with Store.open_read(trial.paths.store / "trial.duckdb") as store:
+        frame = store.table("signals")
+    assert frame["month"].value_counts().to_dict() == {"2027-10": 12, "2027-11": 12}
+    assert frame["absences_unjustified"].sum() == sum(range(12)) - 3 + sum(range(1, 13))
+    returned = pd.read_csv(trial.paths.store / "returns.csv").set_index("file")
+    assert returned.loc[name, ["sent", "kept", "asked", "refused"]].tolist() == [24, 24, 0, 0]

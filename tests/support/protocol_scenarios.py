@@ -200,6 +200,26 @@ NAMES = {
     "unknown table of a rule": Scenario(put("inbox.0.table", "pupils")),
     "unknown wave of a rule": Scenario(put("inbox.0.wave", "basline")),
     "unknown field of a header": Scenario(put("inbox.0.headers", {"Kod": "pupil_idd"})),
+    "unknown field across": Scenario(put("inbox.1.wide", {"across": "mnth"})),
+    "unknown field of wide values": Scenario(put("inbox.1.wide", {"across": "month", "field": "absences_unjustifed"})),
+    "header of no month": Scenario(
+        put("inbox.1.wide", {"across": "month", "columns": {"I": "September"}}),
+        (put("inbox.1.wide", {"across": "month", "columns": {"I": "2026-09"}}),),
+    ),
+    "header of no answer": Scenario(
+        put(
+            "inbox.2.wide",
+            {"across": "term", "columns": {"I": "frst"}},
+        ),
+        setting=all_of(
+            exam(
+                key=["school_id", "pupil_id", "term"],
+                fields=[*EXAM_FIELDS, field("term", "code", required=True, codes=[{"name": "first"}])],
+            ),
+            put("inbox.2.table", "exam"),
+        ),
+    ),
+    "columns of a table of pupils": Scenario(put("inbox.0.wide", {"across": "grade"})),
     "class of a table without": Scenario(put("inbox.15.class_from", "sheet")),
     "unknown wave of the population": Scenario(put("population.wave", "basline")),
     "unknown table of the population": Scenario(put("population.table", "pupils")),
