@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from data_schema.queries import query_workbook
     from data_schema.store import Store, content_hash, write_store
     from data_schema.tables import Earlier, Table, extended, standard_tables
-    from data_schema.xlsforms import xlsform
+    from data_schema.xlsforms import FieldForm
 
 __all__ = [
     "Catalogue",
@@ -43,6 +43,7 @@ __all__ = [
     "Earlier",
     "EstimationError",
     "Field",
+    "FieldForm",
     "Finding",
     "Findings",
     "FormTable",
@@ -69,7 +70,6 @@ __all__ = [
     "read_school_frame",
     "standard_tables",
     "write_store",
-    "xlsform",
 ]
 
 _LATER = {
@@ -83,7 +83,7 @@ _LATER = {
     "pseudonyms": ("decrypt_key_table", "encrypt_key_table", "new_identity", "pseudonym", "pseudonymised"),
     "store": ("Store", "content_hash", "write_store"),
     "tables": ("Earlier", "Table", "extended", "standard_tables"),
-    "xlsforms": ("xlsform",),
+    "xlsforms": ("FieldForm",),
 }
 
 

@@ -6,7 +6,7 @@ import hashlib
 import posixpath
 import re
 import stat
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -24,6 +24,7 @@ from data_schema.redcap import Dictionary, dictionary_of, sheets_of_wave, split_
 from data_schema.returned_forms import ReturnedSheet, deal_form
 from data_schema.rules import InboxRule, rules_for
 from data_schema.sources import SchoolFinder, completed
+from data_schema.submissions import KnownForm, form_checked
 from data_schema.tables import Table
 from data_schema.wide import WideHeader, Window, find_wide, unrolled
 
@@ -101,6 +102,8 @@ class Claims:
         Wave to its first and last day, where known.
     needed
         Table and wave to the fields that the results of the trial are made from.
+    known_forms
+        Returns the XLSForms of the trial by name; None where there are none to compare with.
     findings, tallies
         What was found, and the account of files that could not be read; filled while claims are yielded. So is
         `digests`: file to the hash of its content, `sheets`: workbook to the names of its sheets, and `forms`: the
@@ -114,6 +117,7 @@ class Claims:
     waves: Collection[str] = ()
     wave_dates: Mapping[str, Window] = field(default_factory=lambda: MappingProxyType({}))
     needed: Mapping[tuple[str, str], Collection[str]] = field(default_factory=lambda: MappingProxyType({}))
+    known_forms: Callable[[], Mapping[str, KnownForm]] | None = None
     findings: list[Finding] = field(default_factory=list)
     tallies: list[Tally] = field(default_factory=list)
     _as_sent: dict[tuple[object, ...], tuple[Table, dict[str, str]]] = field(init=False, default_factory=dict)
@@ -146,8 +150,11 @@ class Claims:
                 self._dictionaries |= {} if found is None else {rule.dictionary: found for rule in rules}
         return others
 
-    def translated(self, claim: Claim, layout: Layout) -> tuple[Layout, list[Repair]]:
-        """Return a layout with the answers of its rule's data dictionary, and the cells that were changed."""
+    def understood(self, claim: Claim, layout: Layout) -> tuple[Layout, list[Repair]]:
+        """Return a layout as its form and its rule's data dictionary mean it, and the cells that were changed."""
+        if self.known_forms is not None and claim.form is None:
+            rule = claim.rule
+            layout = form_checked(layout, table=rule.table, wave=rule.wave, forms=self.known_forms)
         dictionary = self._dictionaries.get(claim.rule.dictionary)
         if claim.form is not None or dictionary is None:
             return layout, []

@@ -36,6 +36,7 @@ from data_schema.queries import Answer, Query, by_school, is_query_workbook, que
 from data_schema.readers import content_of
 from data_schema.reconciliation import reconciled
 from data_schema.rules import InboxRule, check_rules
+from data_schema.submissions import KnownForm
 from data_schema.tables import Table
 from data_schema.wide import SeenPlaces
 
@@ -107,6 +108,7 @@ def read_inbox(
     needs_consent: bool = False,
     follow: bool = False,
     decisions: Decisions = NO_DECISIONS,
+    known_forms: Callable[[], Mapping[str, KnownForm]] | None = None,
     progress: Progress | None = None,
 ) -> Intake:
     """Take in the files of an inbox.
@@ -142,6 +144,9 @@ def read_inbox(
         Whether pupils are followed across waves by name where their identifier changes; see `data_schema.linking`.
     decisions
         Files that were withdrawn and waves that were frozen: rows of theirs are counted as refused, with the reason.
+    known_forms
+        Returns the XLSForms of the trial by name, to compare submissions with that name their form; not compared with
+        none.
     progress
         Is told what is being done, how much of it is done and how much there is.
 
@@ -172,6 +177,7 @@ def read_inbox(
             needs_consent=needs_consent,
             follow=follow,
             decisions=decisions,
+            known_forms=known_forms,
             progress=progress,
         )
 
@@ -204,6 +210,7 @@ def _taken_in(
     needs_consent: bool,
     follow: bool,
     decisions: Decisions,
+    known_forms: Callable[[], Mapping[str, KnownForm]] | None,
     progress: Progress | None,
 ) -> Intake:
     tell = progress or (lambda _what, _done, _total: None)
@@ -217,6 +224,7 @@ def _taken_in(
         waves=waves,
         wave_dates=wave_dates or {},
         needed=needed,
+        known_forms=known_forms,
     )
     returned, others = _returned(claims.without_dictionaries(files), claims, decisions)
     answers = Answers(returned)
@@ -358,7 +366,7 @@ def _read(
             if out is not None or claims.is_second_copy(claim):
                 claims.tallies.append(claim.unused(len(layout.rows)))
                 continue
-            layout, changed = claims.translated(claim, layout)
+            layout, changed = claims.understood(claim, layout)
             recoded += changed
             earlier = claims.tables[name].version_of(claim.rule.wave)
             if earlier is not None and layout.is_usable:

@@ -28,7 +28,7 @@ from data_schema.personal.gate import Gate
 from data_schema.personal.opening import opened_columns
 from data_schema.placing import Setting, copied_records, misplaced_rows, rows_of_other_classes
 from data_schema.reconciliation import Tally
-from data_schema.submissions import REJECTED, UNDECRYPTED
+from data_schema.submissions import OTHER_FORM, REJECTED, UNDECRYPTED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +50,7 @@ _APART = {
     REMOVED: "The school answered that the row is to be removed; it is kept out.",
     REJECTED: "A review has rejected the submission; it is kept out.",
     UNDECRYPTED: "The submission is encrypted; it is kept out.",
+    OTHER_FORM: "The submission is of another form; it is kept out.",
 }
 
 

@@ -12,13 +12,25 @@ where "status" is the form's. Which columns there are is from the programs thems
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from data_schema.fields import folded, header_key
+from data_schema.findings import Finding, Severity
 from data_schema.readers.sheets import Row
 
+if TYPE_CHECKING:
+    from data_schema.layout import Layout
+
+FORM = "crocoos_form"
+"""What a form of ours writes down by itself: its name, and the version of it."""
+
+PUPIL_LISTED, PUPIL_TYPED = "pupil_listed", "pupil_typed"
+"""How a form of ours asks for a pupil: one of the two is the identifier, which stands in its own column as well."""
+
+OTHER_FORM = "other form"
 REJECTED, UNDECRYPTED, IN_DOUBT = "rejected", "undecrypted", "in doubt"
 """What a review has said of a submission; nothing is said of those that hold."""
 
@@ -206,6 +218,9 @@ def collected(header: Row, known: Collection[str]) -> Collected | None:
 def _is_metadata(name: str, known: Collection[str]) -> bool:
     if header_key(name) in known:
         return False
+    bare = re.split(r"[-/:]", name)[-1]
+    if bare in (FORM, PUPIL_LISTED, PUPIL_TYPED):
+        return True
     return _METADATA.match(name) is not None or name.casefold() in _WRITTEN_DOWN.split()
 
 
@@ -222,3 +237,72 @@ def _without_groups(name: str, collector: Collector, known: Collection[str], *, 
             if header_key(rest) in known and group not in names:
                 return rest
     return name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownForm:
+    """A form of the trial, as the protocol makes it now.
+
+    Parameters
+    ----------
+    table, wave
+        What it asks for; the wave is empty for tables without waves.
+    versions
+        Its versions: with a list of pupils and without.
+    """
+
+    table: str
+    wave: str
+    versions: frozenset[str]
+
+
+def form_checked(layout: Layout, *, table: str, wave: str, forms: Callable[[], Mapping[str, KnownForm]]) -> Layout:
+    """Compare what submissions say of their form with the forms that the trial has.
+
+    Parameters
+    ----------
+    layout
+        Where the table lies.
+    table, wave
+        What the rule says that it is.
+    forms
+        Returns the forms of the trial by name; is called where submissions name a form.
+
+    Returns
+    -------
+    Layout
+        Submissions of another form are apart, with a question; those of another version are told of.
+    """
+    head: Row = () if layout.header is None else layout.sheet.rows[layout.header]
+    at = next((k for k, cell in enumerate(head) if isinstance(cell, str) and _BEFORE.sub("", cell) == FORM), None)
+    if at is None:
+        return layout
+    known = forms()
+    findings: list[Finding] = []
+    apart: dict[int, str] = {}
+    n_older = 0
+    said = [_text(layout.sheet.rows[row], at).rpartition(" ") for row in layout.rows]
+    for name in sorted({name for name, _, version in said if version}):
+        form, mine = known.get(name), [k for k, one in enumerate(said) if one[0] == name]
+        if form is None or (form.table, form.wave) != (table, wave):
+            apart |= dict.fromkeys(mine, OTHER_FORM)
+            n = len(mine)
+            problem = f"{n} of its submissions are of the form {name!r}, which is of something else; they are kept out."
+            remedy = "Put them where submissions of that form belong, or remove them."
+            findings.append(_about(layout, problem, remedy, severity="question"))
+        else:
+            n_older += sum(said[k][2] not in form.versions for k in mine)
+    if n_older:
+        problem = f"{n_older} of its submissions are of another version of the form than the one of now."
+        remedy = "Check that it asked the same, and send out the form of now."
+        findings.append(_about(layout, problem, remedy, severity="note"))
+    told = MappingProxyType({**layout.apart, **apart}) if apart else layout.apart
+    return replace(layout, findings=(*layout.findings, *findings), apart=told)
+
+
+_BEFORE = re.compile(r".*[-/:]")
+
+
+def _about(layout: Layout, problem: str, remedy: str, *, severity: Severity) -> Finding:
+    sheet = layout.sheet
+    return Finding(file=sheet.file, sheet=sheet.sheet, problem=problem, remedy=remedy, severity=severity)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import io
+import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
 
 from data_schema.fields import Field, folded
 from data_schema.forms import hint_of
-from data_schema.messages import answers_in, question_in, table_in
+from data_schema.messages import answers_in, label_in, question_in, table_in
+from data_schema.submissions import FORM, PUPIL_LISTED, PUPIL_TYPED
 from data_schema.tables import Table
 from data_schema.workbooks import saved
 
 if TYPE_CHECKING:
-    from openpyxl import Workbook
-
     from data_schema.language import Catalogue
 
 _XLS_TYPES = {"date": "date", "year": "integer", "whole_number": "integer", "number": "decimal"}
@@ -22,16 +29,9 @@ _LANGUAGE_NAMES = {"en": "English (en)", "hu": "Magyar (hu)", "sr": "Српск�
                    "sl": "Slovenščina (sl)"}  # fmt: skip
 
 
-def xlsform(
-    table: Table,
-    *,
-    catalogues: Sequence[Catalogue],
-    form_id: str = "",
-    version: str = "1",
-    schools: Mapping[str, str] | None = None,
-    mark: str = "",
-) -> bytes:
-    """Write a table as an XLSForm, one record a submission.
+@dataclass(frozen=True, kw_only=True)
+class FieldForm:
+    """A table as an XLSForm, one record a submission.
 
     Parameters
     ----------
@@ -41,51 +41,185 @@ def xlsform(
         Languages of the form, the default one first.
     form_id
         Name of the form; the table's when empty.
-    version
-        Version of the form.
     schools
         Identifier to name of the schools to choose from; with none the identifier is typed in.
     mark
         What stands behind the form's title, such as that the data are simulated.
-
-    Returns
-    -------
-    bytes
-        A workbook with the sheets `survey`, `choices` and `settings`, as ODK and KoBo take it.
+    pupils
+        "chosen": the pupil is chosen from a list that is attached (`pupil_list`), or typed where the list lacks it;
+        "checked": an identifier is typed, and must be on the list; "typed": there is no list.
     """
-    from openpyxl import Workbook
 
-    book = Workbook()
-    survey = book.worksheets[0]
-    survey.title = "survey"
-    names = [_LANGUAGE_NAMES.get(one.language.code, one.language.code) for one in catalogues]
-    texts = [f"{kind}::{name}" for kind in ("label", "hint", "constraint_message") for name in names]
-    survey.append(["type", "name", "required", "constraint", "relevant", *texts])
-    chosen = schools if schools and all(_CHOICE.fullmatch(school) for school in schools) else {}
-    for field in table.fields:
-        survey.append(_question(field, table, catalogues, is_chosen=bool(chosen) and field.name == "school_id"))
-    _choices(book, table, catalogues, names, schools=chosen)
-    settings = book.create_sheet("settings")
-    settings.append(["form_title", "form_id", "version", "default_language"])
-    title = " · ".join(filter(None, (table_in(table, catalogues[0]), mark)))
-    settings.append([title, form_id or table.name, version, names[0]])
-    return saved(book)
+    table: Table
+    catalogues: Sequence[Catalogue]
+    form_id: str = ""
+    schools: Mapping[str, str] = dataclass_field(default_factory=lambda: MappingProxyType({}))
+    mark: str = ""
+    pupils: Literal["typed", "chosen", "checked"] = "typed"
+
+    @property
+    def name(self) -> str:
+        """Name of the form."""
+        return self.form_id or self.table.name
+
+    @property
+    def languages(self) -> list[str]:
+        """What the form calls its languages."""
+        codes = [one.language.code for one in self.catalogues]
+        return [_LANGUAGE_NAMES.get(code, code) for code in codes]
+
+    @cached_property
+    def version(self) -> str:
+        """A number made from all that the form asks and says: the same form has the same, another one another."""
+        content = json.dumps([self._survey(""), self._choices(), self._title()], ensure_ascii=False)
+        return f"{int(hashlib.sha256(content.encode()).hexdigest()[:8], 16):010d}"
+
+    def workbook(self) -> bytes:
+        """Return a workbook with the sheets `survey`, `choices` and `settings`, as ODK and KoBo take it.
+
+        Each submission says which form it was made with, and which version of it (`data_schema.submissions.FORM`).
+        """
+        from openpyxl import Workbook
+
+        book = Workbook()
+        survey = book.worksheets[0]
+        survey.title = "survey"
+        sheets = (
+            (survey, self._survey(self.version)),
+            (book.create_sheet("choices"), self._choices()),
+            (book.create_sheet("settings"), self._settings()),
+        )
+        for sheet, rows in sheets:
+            for row in rows:
+                sheet.append(row)
+        return saved(book)
+
+    def _settings(self) -> list[list[str | None]]:
+        head: list[str | None] = ["form_title", "form_id", "version", "default_language"]
+        return [head, [self._title(), self.name, self.version, self.languages[0]]]
+
+    def _title(self) -> str:
+        return " · ".join(filter(None, (table_in(self.table, self.catalogues[0]), self.mark)))
+
+    @property
+    def _chosen(self) -> Mapping[str, str]:
+        is_possible = bool(self.schools) and all(_CHOICE.fullmatch(school) for school in self.schools)
+        return self.schools if is_possible else {}
+
+    def _survey(self, version: str) -> list[list[str | None]]:
+        texts = [f"{kind}::{name}" for kind in ("label", "hint", "constraint_message") for name in self.languages]
+        rows: list[list[str | None]] = [[*_COLUMNS, *texts]]
+        for item in self.table.fields:
+            rows += self._pupil(item) if item.name == "pupil_id" and self.pupils != "typed" else [self._question(item)]
+        rows.append(self._row("calculate", FORM, calculation=f"'{self.name} {version}'"))
+        return rows
+
+    def _row(
+        self,
+        kind: str,
+        name: str,
+        *,
+        required: bool = False,
+        constraint: str | None = None,
+        relevant: str | None = None,
+        calculation: str | None = None,
+        choice_filter: str | None = None,
+        labels: Sequence[str] = (),
+        hints: Sequence[str] = (),
+        messages: Sequence[str] = (),
+    ) -> list[str | None]:
+        unsaid: Sequence[str | None] = [None] * len(self.catalogues)
+        texts = [text for told in (labels, hints, messages) for text in (told or unsaid)]
+        said = "yes" if required else None
+        return [kind, name, said, constraint, relevant, calculation, choice_filter, *texts]
+
+    def _question(self, item: Field) -> list[str | None]:
+        hints = [hint_of(item, one, about=self.table.about) for one in self.catalogues]
+        is_listed = bool(item.codes) or (bool(self._chosen) and item.name == "school_id")
+        constraint = _constraint(item)
+        return self._row(
+            f"select_one {item.name}" if is_listed else _XLS_TYPES.get(item.type, "text"),
+            item.name,
+            required=item.required or item.name in self.table.key,
+            constraint=constraint,
+            relevant=_relevant(item),
+            labels=[question_in(item, one, about=self.table.about) for one in self.catalogues],
+            hints=hints,
+            messages=hints if constraint else (),
+        )
+
+    def _pupil(self, item: Field) -> list[list[str | None]]:
+        """Return how the pupil is asked for where there is a list of the pupils."""
+        labels = [label_in(item, one, about=self.table.about) for one in self.catalogues]
+        pairs = list(zip(self.catalogues, labels, strict=True))
+        if self.pupils == "checked":
+            (row,) = (self._question(item),)
+            row[_COLUMNS.index("constraint")] = _ON_LIST
+            wrong = [one.text("It is not on the list of the school's pupils. Check it.") for one in self.catalogues]
+            return [[*row[: -len(wrong)], *wrong]]
+        return [
+            self._row(
+                f"select_one_from_file {PUPILS}",
+                PUPIL_LISTED,
+                required=True,
+                choice_filter="school_id = ${school_id}",
+                labels=[one.text("{field}, from the list", field=label) for one, label in pairs],
+            ),
+            self._row(
+                "text",
+                PUPIL_TYPED,
+                required=True,
+                relevant=f"${{{PUPIL_LISTED}}} = '{_NOT_LISTED}'",
+                labels=[one.text("{field}, if it is not on the list", field=label) for one, label in pairs],
+                hints=[hint_of(item, one, about=self.table.about) for one in self.catalogues],
+            ),
+            self._row(
+                "calculate",
+                item.name,
+                calculation=f"if(${{{PUPIL_LISTED}}} = '{_NOT_LISTED}', ${{{PUPIL_TYPED}}}, ${{{PUPIL_LISTED}}})",
+            ),
+        ]
+
+    def _choices(self) -> list[list[str | None]]:
+        rows: list[list[str | None]] = [["list_name", "name", *(f"label::{name}" for name in self.languages)]]
+        for school, name in self._chosen.items():
+            rows.append(["school_id", school, *([f"{school} {name}".strip()] * len(self.catalogues))])
+        for item in self.table.fields:
+            labels = [answers_in(item, one) for one in self.catalogues]
+            for at, code in enumerate(item.codes):
+                rows.append([item.name, _choice(code.name), *(words[at] for words in labels)])
+        return rows
 
 
+def pupil_list(pupils: Mapping[str, Sequence[Mapping[str, str]]], catalogue: Catalogue) -> bytes:
+    """Return the list of pupils that is attached to a form, as CSV: identifiers and classes, never names.
+
+    Parameters
+    ----------
+    pupils
+        School to its pupils, each with `pupil_id` and perhaps `class`.
+    catalogue
+        Language of the choice for pupils who are not on the list.
+    """
+    made = io.StringIO()
+    rows = csv.writer(made, lineterminator="\n")
+    rows.writerow(["name", "label", "school_id", "key"])
+    for school, listed in pupils.items():
+        for pupil in listed:
+            called = " · ".join(filter(None, (pupil["pupil_id"], pupil.get("class", ""))))
+            rows.writerow([pupil["pupil_id"], called, school, f"{school} {pupil['pupil_id']}"])
+        rows.writerow([_NOT_LISTED, catalogue.text("Not on the list"), school, ""])
+    return made.getvalue().encode()
+
+
+PUPILS = "pupils.csv"
+"""What the attached list must be called."""
+
+_NOT_LISTED = "not_listed"
+_ON_LIST = "pulldata('pupils', 'name', 'key', concat(${school_id}, ' ', .)) != ''"
+_COLUMNS = ("type", "name", "required", "constraint", "relevant", "calculation", "choice_filter")
 _CHOICE = re.compile(r"[\w.-]+")
 """Names that a choice may have: without spaces."""
-
-
-def _question(field: Field, table: Table, catalogues: Sequence[Catalogue], *, is_chosen: bool) -> list[str | None]:
-    """Return a row of the sheet `survey`."""
-    hints = [hint_of(field, one, about=table.about) for one in catalogues]
-    labels = [question_in(field, one, about=table.about) for one in catalogues]
-    is_listed = bool(field.codes) or is_chosen
-    kind = f"select_one {field.name}" if is_listed else _XLS_TYPES.get(field.type, "text")
-    constraint = _constraint(field)
-    messages: list[str | None] = [*hints] if constraint else [None] * len(hints)
-    required = "yes" if field.required or field.name in table.key else None
-    return [kind, field.name, required, constraint, _relevant(field), *labels, *hints, *messages]
 
 
 def _relevant(field: Field) -> str | None:
@@ -98,19 +232,6 @@ def _relevant(field: Field) -> str | None:
 def _choice(code: str) -> str:
     """Return the name of a choice: without spaces, and understood by intake in this spelling too."""
     return folded(code).replace(" ", "_")
-
-
-def _choices(
-    book: Workbook, table: Table, catalogues: Sequence[Catalogue], names: Iterable[str], *, schools: Mapping[str, str]
-) -> None:
-    choices = book.create_sheet("choices")
-    choices.append(["list_name", "name", *(f"label::{name}" for name in names)])
-    for school, name in schools.items():
-        choices.append(["school_id", school, *([f"{school} {name}".strip()] * len(catalogues))])
-    for field in table.fields:
-        labels = [answers_in(field, one) for one in catalogues]
-        for at, code in enumerate(field.codes):
-            choices.append([field.name, _choice(code.name), *(words[at] for words in labels)])
 
 
 def _constraint(field: Field) -> str | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from data_schema.errors import ProtocolError
 from data_schema.files import write_whole
+from data_schema.xlsforms import FieldForm
 from evaluation.consent import refused_of, unanswered_of
 from evaluation.frame import eligible
 from evaluation.mode import mark_of
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from data_schema.fields import FilledInBy
     from data_schema.forms import FormTable
     from data_schema.language import Catalogue
+    from data_schema.submissions import KnownForm
     from data_schema.tables import Table
     from evaluation.trial import Trial
 
@@ -36,6 +38,8 @@ class Forms:
     ----------
     workbooks
         Entry workbooks, one a school, below private/forms/: they hold identifiers of pupils.
+    lists
+        Lists of pupils that are attached to XLSForms, one a school, below private/forms/ as well.
     partners
         Workbooks for the project's partners, one a country, below output/forms/.
     xlsforms
@@ -45,13 +49,14 @@ class Forms:
     """
 
     workbooks: tuple[Path, ...]
+    lists: tuple[Path, ...]
     partners: tuple[Path, ...]
     xlsforms: tuple[Path, ...]
     untold: Mapping[str, tuple[str, ...]]
 
     def to_dict(self) -> dict[str, object]:
         """Return the paths as JSON values."""
-        paths = {"workbooks": self.workbooks, "partners": self.partners, "xlsforms": self.xlsforms}
+        paths = {"workbooks": self.workbooks, "lists": self.lists, "partners": self.partners, "xlsforms": self.xlsforms}
         return {name: [str(path) for path in found] for name, found in paths.items()} | {"untold": dict(self.untold)}
 
 
@@ -77,14 +82,18 @@ def write_forms(trial: Trial, *, wave: str) -> Forms:
     schools = eligible(trial.schools()[0])
     private, public = trial.paths.forms / wave, trial.paths.root / "output" / "forms" / wave
     ignore_itself(trial.paths.private)
+    pupils = _pupils(trial, wave)
     with whole_folder(private) as folder:
-        _write_for_schools(trial, folder, asked, schools, wave=wave)
+        _write_for_schools(trial, folder, asked, schools, pupils, wave=wave)
+        _write_lists(folder, schools, pupils)
     with whole_folder(public) as folder:
         _write_for_partners(trial, folder, asked, schools, wave=wave)
-        _write_xlsforms(trial, folder, asked, schools, wave=wave)
+        for country, sender, form in _xlsforms(trial, wave, asked, schools, listed=frozenset(pupils)):
+            write_whole(folder / country / f"{form.table.name}_{sender}.xlsx", form.workbook())
     partners = sorted(public.glob(f"*/{_PARTNER}"))
     return Forms(
         workbooks=tuple(sorted(private.rglob("*.xlsx"))),
+        lists=tuple(sorted(private.rglob("*.csv"))),
         partners=tuple(partners),
         xlsforms=tuple(sorted(set(public.glob("*/*.xlsx")) - set(partners))),
         untold=_untold(trial, asked),
@@ -114,11 +123,19 @@ def _label_of(trial: Trial, wave: str, catalogue: Catalogue) -> str:
     return f"{label} · {mark}" if mark else label
 
 
-def _write_for_schools(trial: Trial, folder: Path, asked: list[Table], schools: pd.DataFrame, *, wave: str) -> None:
+def _write_for_schools(
+    trial: Trial,
+    folder: Path,
+    asked: list[Table],
+    schools: pd.DataFrame,
+    pupils: Mapping[str, Sequence[Mapping[str, str]]],
+    *,
+    wave: str,
+) -> None:
     from data_schema.forms import Recipient, entry_workbook
     from data_schema.workbooks import file_name
 
-    pupils, tables, names = _pupils(trial, wave), _of_sender(asked, "school"), _names(schools)
+    tables, names = _of_sender(asked, "school"), _names(schools)
     pairs = list(zip(schools["school_id"], schools["country"], strict=True)) if tables else []
     for done, (school, country) in enumerate(pairs):
         trial.progress("Writing forms", done, len(pairs))
@@ -160,21 +177,71 @@ def _write_for_partners(trial: Trial, folder: Path, asked: list[Table], schools:
         write_whole(folder / str(country) / _PARTNER, content)
 
 
-def _write_xlsforms(trial: Trial, folder: Path, asked: list[Table], schools: pd.DataFrame, *, wave: str) -> None:
-    """Write an XLSForm for each country, table and kind of sender, with the country's schools to choose from."""
-    from data_schema.xlsforms import xlsform
+def _write_lists(folder: Path, schools: pd.DataFrame, pupils: Mapping[str, Sequence[Mapping[str, str]]]) -> None:
+    """Write the list that a school's XLSForms choose from: identifiers and classes of its own pupils, no names."""
+    from data_schema.workbooks import file_name
+    from data_schema.xlsforms import PUPILS, pupil_list
 
+    for school, country in zip(schools["school_id"], schools["country"], strict=True):
+        if pupils.get(school):
+            content = pupil_list({school: pupils[school]}, _catalogue(country))
+            write_whole(folder / country / file_name(school) / PUPILS, content, mode=0o600)
+
+
+def _xlsforms(
+    trial: Trial, wave: str, asked: Sequence[Table], schools: pd.DataFrame, *, listed: Collection[str]
+) -> Iterator[tuple[str, FilledInBy, FieldForm]]:
+    """Yield country, sender and XLSForm of each table, with the country's schools to choose from.
+
+    Where pupils of the country are listed, they are chosen from the attached list, or what is typed is checked by it;
+    in the lists themselves they are typed.
+    """
     for country, mine in schools.groupby("country", sort=True):
-        catalogues = list(dict.fromkeys([_catalogue(str(country)), _catalogue("")]))
-        mark = mark_of(trial, catalogues[0].language.code)
+        catalogues = tuple(dict.fromkeys([_catalogue(str(country)), _catalogue("")]))
+        has_list = not set(mine["school_id"]).isdisjoint(listed)
         for sender in SENDERS:
             for table in _of_sender(asked, sender):
-                name = f"{table.name}_{sender}"
-                content = xlsform(
-                    table, catalogues=catalogues, form_id=f"{name}_{wave}", schools=_names(mine), mark=mark
+                is_chosen = has_list and table.about == "pupil" and table.name not in lists_of_pupils(trial.protocol)
+                yield (
+                    str(country),
+                    sender,
+                    FieldForm(
+                        table=table,
+                        catalogues=catalogues,
+                        form_id=f"{table.name}_{sender}_{wave}_{country}",
+                        schools=_names(mine),
+                        mark=mark_of(trial, catalogues[0].language.code),
+                        pupils=_HOW_ASKED[sender] if is_chosen else "typed",
+                    ),
                 )
-                write_whole(folder / str(country) / f"{name}.xlsx", content)
 
+
+def known_forms(trial: Trial) -> dict[str, KnownForm]:
+    """Return the XLSForms of all waves by name, as the protocol and the list of schools make them now."""
+    from data_schema.submissions import KnownForm
+
+    schools = eligible(trial.schools()[0])
+    versions: dict[str, set[str]] = {}
+    meant: dict[str, tuple[str, str]] = {}
+    for wave in trial.protocol.wave_names:
+        asked = _asked(trial, wave)
+        for listed in ((), tuple(schools["school_id"])):
+            for _, _, form in _xlsforms(trial, wave, asked, schools, listed=listed):
+                by_wave = tables_of(trial.protocol)[form.table.name].by_wave
+                meant[form.name] = (form.table.name, wave if by_wave else "")
+                versions.setdefault(form.name, set()).add(form.version)
+    return {
+        name: KnownForm(table=meant[name][0], wave=meant[name][1], versions=frozenset(found))
+        for name, found in versions.items()
+    }
+
+
+_HOW_ASKED: Mapping[FilledInBy, Literal["typed", "chosen", "checked"]] = {
+    "school": "chosen",
+    # Pupils are shown no identifiers of others.
+    "pupil": "checked",
+    "partner": "chosen",
+}
 
 SENDERS: tuple[FilledInBy, ...] = ("school", "pupil", "partner")
 """Who is sent a form; what evaluators fill in they know themselves."""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from data_schema.findings import Findings
     from data_schema.intake import Intake
     from data_schema.store import Store
+    from data_schema.submissions import KnownForm
     from evaluation.trial import Trial
 
 STORE, CONTENT, QUESTIONS, REPAIRS, RETURNS = (
@@ -240,8 +241,16 @@ def taken_in(trial: Trial) -> Intake:
         needs_consent=needs_answer(trial.protocol.privacy),
         follow=trial.protocol.linking.by_name,
         decisions=decisions_of(trial),
+        known_forms=lambda: _known_forms(trial),
         progress=trial.progress,
     )
+
+
+def _known_forms(trial: Trial) -> Mapping[str, KnownForm]:
+    # Only where submissions name their form: to make all forms takes a second.
+    from evaluation.requests import known_forms
+
+    return known_forms(trial)
 
 
 def _json(values: Mapping[str, object], path: Path) -> None:

@@ -53,13 +53,22 @@ def choices_of(xlsform: bytes, language: str) -> dict[tuple[str, str], str]:
     return {(str(row[0]), str(row[1])): str(row[at]) for row in rows}
 
 
+def mark_of(xlsform: bytes) -> str:
+    """Return what a form writes down of itself."""
+    rows = openpyxl.load_workbook(io.BytesIO(xlsform))["survey"].iter_rows(values_only=True)
+    head = next(rows)
+    (mark,) = (row[head.index("calculation")] for row in rows if row[1] == "crocoos_form")
+    return str(mark).strip("'")
+
+
 def grouped(xlsform: bytes, *groups: str) -> bytes:
     """Return an XLSForm with all of its questions but the first in groups, one within the other."""
     book = openpyxl.load_workbook(io.BytesIO(xlsform))
     survey = book["survey"]
+    label = next(at for at, cell in enumerate(survey[1], start=1) if str(cell.value).startswith("label::"))
     for group in reversed(groups):
         survey.insert_rows(3)
-        survey["A3"], survey["B3"], survey.cell(row=3, column=6).value = "begin group", group, group
+        survey["A3"], survey["B3"], survey.cell(row=3, column=label).value = "begin group", group, group
         survey.append(["end group"])
     made = io.BytesIO()
     book.save(made)
@@ -68,6 +77,7 @@ def grouped(xlsform: bytes, *groups: str) -> bytes:
 
 def odk_central(xlsform: bytes, records: Records, **added: str) -> bytes:
     """Return what ODK Central makes of submissions: CSV, groups before the names, its own columns around them."""
+    mark = {"crocoos_form": mark_of(xlsform)}
     paths = [path for path in paths_of(xlsform) if path[-1] != "instanceName"]
     own = {
         "SubmitterID": "7", "SubmitterName": "Teszt Elek", "AttachmentsPresent": "0", "AttachmentsExpected": "0",
@@ -77,7 +87,7 @@ def odk_central(xlsform: bytes, records: Records, **added: str) -> bytes:
     rows = [
         [
             "2028-10-05T10:00:00.000Z",
-            *_cells(paths, record, k),
+            *_cells(paths, {**mark, **record}, k),
             f"uuid:{k}",
             *(record.get(one, own[one]) for one in own),
         ]
@@ -88,6 +98,7 @@ def odk_central(xlsform: bytes, records: Records, **added: str) -> bytes:
 
 def kobotoolbox(xlsform: bytes, records: Records, *, language: str = "", between: str = "/", **added: str) -> bytes:
     """Return what KoBoToolbox makes of submissions: CSV with ";", every cell quoted; labels in a language if given."""
+    mark = {"crocoos_form": mark_of(xlsform)}
     paths = [path for path in paths_of(xlsform) if path[0] != "meta"]
     labels = labels_of(xlsform, language) if language else {}
     choices = choices_of(xlsform, language) if language else {}
@@ -97,12 +108,16 @@ def kobotoolbox(xlsform: bytes, records: Records, *, language: str = "", between
     }  # fmt: skip
     header = [*(between.join(labels.get(part, part) for part in path) for path in paths), *own]
     said = [{name: choices.get((name, value), value) for name, value in record.items()} for record in records]
-    rows = [[*_cells(paths, record, k), *(record.get(one, own[one]) for one in own)] for k, record in enumerate(said)]
+    rows = [
+        [*_cells(paths, {**mark, **record}, k), *(record.get(one, own[one]) for one in own)]
+        for k, record in enumerate(said)
+    ]
     return b"\xef\xbb\xbf" + _csv([header, *rows], ";", quoted=True)
 
 
 def surveycto(xlsform: bytes, records: Records, **added: str) -> bytes:
     """Return what SurveyCTO makes of submissions: CSV, dates in words, its own columns around the form's."""
+    mark = {"crocoos_form": mark_of(xlsform)}
     paths = [path for path in paths_of(xlsform) if path[0] != "meta"]
     own = {"instanceID": "uuid:1", "formdef_version": "2501011200", "review_quality": "", "review_status": "APPROVED",
            "KEY": "uuid:1", **added}  # fmt: skip
@@ -111,7 +126,7 @@ def surveycto(xlsform: bytes, records: Records, **added: str) -> bytes:
         [
             *["Oct 5, 2028 10:00:00 AM"] * 3,
             "web",
-            *_cells(paths, record, k),
+            *_cells(paths, {**mark, **record}, k),
             *(record.get(one, own[one]) for one in own),
         ]
         for k, record in enumerate(records)

@@ -18,7 +18,7 @@ from data_schema.intake import Intake, read_inbox
 from data_schema.language import Catalogue, Language
 from data_schema.messages import answers_in
 from data_schema.tables import Table, extended, standard_tables
-from data_schema.xlsforms import xlsform
+from data_schema.xlsforms import FieldForm
 from tests.support.bad_files import book
 
 TABLES = standard_tables()
@@ -185,11 +185,13 @@ def test_an_xlsform_chooses_among_schools_and_asks_only_what_is_to_be_asked(tmp_
     xls2xform = pytest.importorskip("pyxform.xls2xform")
     path = tmp_path / "status.xlsx"
     schools = {"SI-04": "Šola Celje", "SI-05": ""}
-    path.write_bytes(xlsform(TABLES["status"], catalogues=[catalogue("sl"), catalogue("en")], schools=schools))
+    path.write_bytes(
+        FieldForm(table=TABLES["status"], catalogues=[catalogue("sl"), catalogue("en")], schools=schools).workbook()
+    )
     made = xls2xform.convert(str(path), validate=False).xform
     assert "SI-04 Šola Celje" in made
     assert "= 'transferred'" in made
-    odd = xlsform(TABLES["status"], catalogues=[catalogue("en")], schools={"a b": "x"})
+    odd = FieldForm(table=TABLES["status"], catalogues=[catalogue("en")], schools={"a b": "x"}).workbook()
     survey = openpyxl.load_workbook(io.BytesIO(odd))["survey"]
     assert survey["A2"].value == "text", "a choice cannot have spaces, so the identifier is typed in"
 
@@ -251,7 +253,7 @@ def test_a_hint_says_what_may_stand_there(field: Field, hint: str) -> None:
 def test_every_table_is_an_xlsform_that_pyxform_converts(table: Table, tmp_path: Path) -> None:
     xls2xform = pytest.importorskip("pyxform.xls2xform")
     path = tmp_path / f"{table.name}.xlsx"
-    path.write_bytes(xlsform(table, catalogues=[catalogue(code) for code in LANGUAGES]))
+    path.write_bytes(FieldForm(table=table, catalogues=[catalogue(code) for code in LANGUAGES]).workbook())
     made = xls2xform.convert(str(path), validate=False)
     assert not [warning for warning in made.warnings if "translation" in warning]
     for field in table.fields:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable
+from typing import Literal, get_args
 
 import openpyxl
 import pytest
@@ -15,9 +16,10 @@ from data_schema.language import Catalogue, Language
 from data_schema.layout import headers_of
 from data_schema.messages import language_of, question_in
 from data_schema.queries import query_workbook
-from data_schema.tables import standard_tables
-from data_schema.xlsforms import xlsform
-from tests.support.collectors import grouped, kobotoolbox, odk_central, surveycto
+from data_schema.submissions import KnownForm
+from data_schema.tables import Table, standard_tables
+from data_schema.xlsforms import FieldForm, pupil_list
+from tests.support.collectors import converted, grouped, kobotoolbox, odk_central, surveycto
 
 TABLES = standard_tables()
 SCHOOLS = {"031204": "HU", "031205": "HU"}
@@ -31,9 +33,28 @@ RECORDS = (
 COLUMNS = ["school_id", "pupil_id", "status", "status_date", "destination_confirmed", "average_mark"]
 
 
-def form(table: str = "status") -> bytes:
+def form() -> bytes:
+    return field_form().workbook()
+
+
+How = Literal["typed", "chosen", "checked"]
+
+
+def field_form(*, pupils: How = "typed", wave: str = "followup") -> FieldForm:
     catalogues = [Catalogue("data_schema", Language(code)) for code in ("hu", "en", "sr")]
-    return xlsform(TABLES[table], catalogues=catalogues, schools=NAMES)
+    name = f"status_school_{wave}_HU"
+    return FieldForm(table=TABLES["status"], catalogues=catalogues, form_id=name, schools=NAMES, pupils=pupils)
+
+
+def known_forms() -> dict[str, KnownForm]:
+    """Return the forms of a trial that asks for statuses in two waves."""
+    made = {
+        wave: [field_form(wave=wave, pupils=how).version for how in get_args(How)] for wave in ("baseline", "followup")
+    }
+    return {
+        f"status_school_{wave}_HU": KnownForm(table="status", wave=wave, versions=frozenset(versions))
+        for wave, versions in made.items()
+    }
 
 
 def read(content: bytes, *, name: str = "status_1.csv", table: str = "status") -> Intake:
@@ -44,6 +65,7 @@ def read(content: bytes, *, name: str = "status_1.csv", table: str = "status") -
         schools=SCHOOLS,
         waves=["baseline", "followup"],
         lists=(),
+        known_forms=known_forms,
     )
 
 
@@ -58,6 +80,10 @@ EXPECTED = [
     ["031205", "7003120500", "left_early", "2028-03-01", "", ""],
 ]
 IN_WORDS = {"transferred": {"status_date": "Feb 14, 2028"}, "left_early": {"status_date": "Mar 1, 2028"}}
+CHOSEN = [
+    {**one, "pupil_listed": one["pupil_id"] if k else "not_listed", "pupil_typed": "" if k else one["pupil_id"]}
+    for k, one in enumerate(RECORDS)
+]
 HANDED_BACK: dict[str, Callable[[], bytes]] = {
     "ODK": lambda: odk_central(form(), RECORDS),
     "ODK, questions in a group": lambda: odk_central(grouped(form(), "pupil"), RECORDS),
@@ -69,6 +95,10 @@ HANDED_BACK: dict[str, Callable[[], bytes]] = {
     "KoBoToolbox, in Serbian": lambda: kobotoolbox(form(), RECORDS, language="sr"),
     "KoBoToolbox, in English, in groups": lambda: kobotoolbox(grouped(form(), "a", "b"), RECORDS, language="en"),
     "SurveyCTO": lambda: surveycto(form(), RECORDS),
+    "ODK, pupils chosen": lambda: odk_central(grouped(field_form(pupils="chosen").workbook(), "a"), CHOSEN),
+    "KoBoToolbox, pupils chosen": lambda: kobotoolbox(field_form(pupils="chosen").workbook(), CHOSEN, language="hu"),
+    "SurveyCTO, pupils chosen": lambda: surveycto(field_form(pupils="chosen").workbook(), CHOSEN),
+    "ODK, identifiers checked": lambda: odk_central(field_form(pupils="checked").workbook(), RECORDS),
     "SurveyCTO, dates in words": lambda: surveycto(form(), [one | IN_WORDS.get(one["status"], {}) for one in RECORDS]),
 }  # fmt: skip
 
@@ -195,3 +225,49 @@ def test_remarks_of_reviewers_are_told_of_and_not_repeated() -> None:
 def test_a_file_of_a_school_with_a_column_called_status_twice_is_no_export() -> None:
     intake = read(b"school_id;pupil_id;status;Status\n031204;7001;enrolled;enrolled")
     assert any("Two of its columns" in one.problem for one in intake.findings.by_severity("refused"))
+
+
+def test_submissions_of_an_older_version_of_the_form_are_told_of_and_taken() -> None:
+    older = odk_central(form(), RECORDS).replace(field_form().version.encode(), b"0000000001")
+    intake = read(older)
+    assert kept(intake) == EXPECTED
+    (told,) = [one for one in intake.findings if "another version" in one.problem]
+    assert told.problem == "3 of its submissions are of another version of the form than the one of now."
+
+
+@pytest.mark.parametrize("made", [odk_central, kobotoolbox, surveycto])
+def test_submissions_of_the_form_of_another_wave_are_kept_out_and_asked_about(made: Callable[..., bytes]) -> None:
+    intake = read(made(field_form(wave="baseline").workbook(), RECORDS))
+    assert kept(intake) == []
+    assert intake.reconciliation[["sent", "refused"]].iloc[0].tolist() == [3, 3]
+    (asked,) = intake.findings.by_severity("question")
+    assert "are of the form 'status_school_baseline_HU', which is of something else" in asked.problem
+
+
+def test_the_version_of_a_form_is_made_from_what_it_asks() -> None:
+    assert field_form().version == field_form().version
+    assert field_form().workbook() == field_form().workbook()
+    versions = {field_form().version, field_form(pupils="chosen").version, field_form(wave="baseline").version}
+    assert len(versions) == 3
+    assert all(len(one) == 10 and one.isdecimal() for one in versions)
+
+
+@pytest.mark.parametrize("how", ["chosen", "checked"])
+@pytest.mark.parametrize("table", [one for one in TABLES.values() if "pupil_id" in one.key], ids=lambda one: one.name)
+def test_a_form_with_a_list_of_pupils_is_one_that_pyxform_converts(table: Table, how: How) -> None:
+    catalogues = [Catalogue("data_schema", Language(code)) for code in ("sl", "en")]
+    made = converted(FieldForm(table=table, catalogues=catalogues, schools=NAMES, pupils=how).workbook())
+    assert "jr://file-csv/pupils.csv" in made
+    assert made.count("/data/pupil_id") >= 1
+    assert (", s seznama" in made) == (how == "chosen")
+
+
+def test_the_list_has_identifiers_and_classes_and_a_choice_for_those_who_are_not_on_it() -> None:
+    pupils = {"031204": [{"pupil_id": "7001", "class": "9.a"}, {"pupil_id": "7002"}]}
+    content = pupil_list(pupils, Catalogue("data_schema", Language("hu"))).decode()
+    assert content.splitlines() == [
+        "name,label,school_id,key",
+        "7001,7001 · 9.a,031204,031204 7001",
+        "7002,7002,031204,031204 7002",
+        "not_listed,Nincs a listán,031204,",
+    ]
