@@ -15,7 +15,7 @@ from data_schema.header_units import factor_of, is_of_units, stated_otherwise
 from data_schema.margins import rows_apart
 from data_schema.readers.grids import column_letters
 from data_schema.readers.sheets import Cell, Row, Sheet
-from data_schema.submissions import IN_DOUBT, UNDECRYPTED, Collected, collected
+from data_schema.submissions import IN_DOUBT, collected, told_around
 from data_schema.tables import Table
 from data_schema.vocabulary import doubtful_headers, unwanted_headers
 
@@ -263,35 +263,10 @@ def lay_out(
         columns=columns,
         rows=rows,
         in_doubt=in_doubt,
-        findings=(*findings, *_of_form(sheet, header, form, owner, states), *unseen(sheet, header, columns)),
+        findings=(*findings, *told_around(sheet, header, form, owner, states), *unseen(sheet, header, columns)),
         apart=MappingProxyType({k: apart[at] for k, at in enumerate(rows) if at in apart}) if apart else apart,
         units=MappingProxyType({name: said for name, said in stated.items() if name not in doubtful}),
     )
-
-
-def _of_form(
-    sheet: Sheet, header: int, form: Collected | None, owner: Mapping[str, str], states: Mapping[int, str]
-) -> Iterator[Finding]:
-    """Tell of what a program for collecting forms has put around the form's own answers."""
-    if form is None:
-        return
-    row = sheet.rows[header]
-    problem = f"It is a table of {form.collector.name}; what the program adds to the form's own columns is not read."
-    yield _finding(sheet, problem, "Nothing.", row=header, severity="note")
-    for key, places in form.alike.items():
-        called = ", ".join(repr(str(row[at])) for at in places)
-        problem = f"More than one of its columns can be {owner[key]!r}: {called}; none of them is read."
-        remedy = f"Call the right one {owner[key]!r} and send the file again."
-        yield _finding(sheet, problem, remedy, row=header, column=owner[key], severity="question")
-    n_encrypted = sum(state == UNDECRYPTED for state in states.values())
-    if n_encrypted:
-        problem = f"{n_encrypted} of its submissions are encrypted; they are kept out."
-        remedy = "Decrypt them when you export the table, and send it again."
-        yield _finding(sheet, problem, remedy, severity="question")
-    if form.has_remarks(sheet.rows[header + 1 :]):
-        problem = "Reviewers have written remarks beside the submissions; they are not read."
-        remedy = "Read them; what they say of a pupil belongs into the cells."
-        yield _finding(sheet, problem, remedy, row=header, severity="note")
 
 
 def _with_own(sheet: Sheet, header: int, owner: dict[str, str], own: Mapping[str, str]) -> dict[str, str]:

@@ -12,14 +12,15 @@ where "status" is the form's. Which columns there are is from the programs thems
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from data_schema.fields import folded, header_key
 from data_schema.findings import Finding, Severity
-from data_schema.readers.sheets import Row
+from data_schema.readers.sheets import Row, Sheet
 
 if TYPE_CHECKING:
     from data_schema.layout import Layout
@@ -237,6 +238,43 @@ def _without_groups(name: str, collector: Collector, known: Collection[str], *, 
             if header_key(rest) in known and group not in names:
                 return rest
     return name
+
+
+def told_around(
+    sheet: Sheet, header: int, form: Collected | None, owner: Mapping[str, str], states: Mapping[int, str]
+) -> Iterator[Finding]:
+    """Tell of what a program for collecting forms has put around the form's own answers.
+
+    Parameters
+    ----------
+    sheet
+        The sheet, and the position of its header.
+    form
+        What `collected` found there; None where no program wrote it.
+    owner
+        Field that each header means.
+    states
+        Row to what `Collected.reviewed` says of it.
+    """
+    if form is None:
+        return
+    row, about = sheet.rows[header], partial(Finding, file=sheet.file, sheet=sheet.sheet)
+    problem = f"It is a table of {form.collector.name}; what the program adds to the form's own columns is not read."
+    yield about(row=header + 1, problem=problem, remedy="Nothing.", severity="note")
+    for key, places in form.alike.items():
+        called = ", ".join(repr(str(row[at])) for at in places)
+        problem = f"More than one of its columns can be {owner[key]!r}: {called}; none of them is read."
+        remedy = f"Call the right one {owner[key]!r} and send the file again."
+        yield about(row=header + 1, column=owner[key], problem=problem, remedy=remedy, severity="question")
+    n_encrypted = sum(state == UNDECRYPTED for state in states.values())
+    if n_encrypted:
+        problem = f"{n_encrypted} of its submissions are encrypted; they are kept out."
+        remedy = "Decrypt them when you export the table, and send it again."
+        yield about(problem=problem, remedy=remedy, severity="question")
+    if form.has_remarks(sheet.rows[header + 1 :]):
+        problem = "Reviewers have written remarks beside the submissions; they are not read."
+        remedy = "Read them; what they say of a pupil belongs into the cells."
+        yield about(row=header + 1, problem=problem, remedy=remedy, severity="note")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
