@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import posixpath
 import re
 import stat
@@ -13,6 +12,7 @@ from types import MappingProxyType
 
 from data_schema.conversions import Repair
 from data_schema.fields import folded, header_key
+from data_schema.files import sha256_of_content
 from data_schema.findings import Finding, Severity
 from data_schema.form_marks import MARKER, FormMark, has_marks, mark_in
 from data_schema.form_sheets import FormSheet, lay_out_form
@@ -104,6 +104,8 @@ class Claims:
         Table and wave to the fields that the results of the trial are made from.
     known_forms
         Returns the XLSForms of the trial by name; None where there are none to compare with.
+    digest
+        Makes the hash of a file's content.
     findings, tallies
         What was found, and the account of files that could not be read; filled while claims are yielded. So is
         `digests`: file to the hash of its content, `sheets`: workbook to the names of its sheets, and `forms`: the
@@ -118,6 +120,7 @@ class Claims:
     wave_dates: Mapping[str, Window] = field(default_factory=lambda: MappingProxyType({}))
     needed: Mapping[tuple[str, str], Collection[str]] = field(default_factory=lambda: MappingProxyType({}))
     known_forms: Callable[[], Mapping[str, KnownForm]] | None = None
+    digest: Callable[[bytes], str] = sha256_of_content
     findings: list[Finding] = field(default_factory=list)
     tallies: list[Tally] = field(default_factory=list)
     _as_sent: dict[tuple[object, ...], tuple[Table, dict[str, str]]] = field(init=False, default_factory=dict)
@@ -145,7 +148,7 @@ class Claims:
                 content = content_of(others.pop(file), file=file)
                 reading = content if isinstance(content, Reading) else read_file(content, file=file)
                 self.findings += reading.findings
-                self.digests |= {} if isinstance(content, Reading) else {file: hashlib.sha256(content).hexdigest()}
+                self.digests |= {} if isinstance(content, Reading) else {file: self.digest(content)}
                 found = dictionary_of(reading, file=file)
                 self._dictionaries |= {} if found is None else {rule.dictionary: found for rule in rules}
         return others
@@ -260,7 +263,7 @@ class Claims:
         if isinstance(content, bytes) and is_folder(content):
             yield from self._in_folder(file, content)
             return
-        form = _form_in(file, content, is_likely=not self._matching(file))
+        form = _form_in(file, content, self.digest, is_likely=not self._matching(file))
         if form is not None:
             yield from self._in_form(*form)
             return
@@ -308,7 +311,7 @@ class Claims:
             paths = [*(posixpath.join(folder, path) for path in below), member.name, file]
             place = next((path for path in paths if self._matching(path)), "")
             called = f"{file}/{member.name}"
-            form = _form_in(called, member.content, is_likely=False)
+            form = _form_in(called, member.content, self.digest, is_likely=False)
             if form is not None:
                 yield from self._in_form(*form)
                 continue
@@ -361,7 +364,7 @@ class Claims:
             reading, digest = content, ""
         else:
             reading = read_file(content, file=file, countries=_countries_of(content, country, self.schools))
-            digest = self.digests[file] = hashlib.sha256(content).hexdigest()
+            digest = self.digests[file] = self.digest(content)
         if reading.sheets and reading.sheets[0].separator and len(split := split_by_event(reading).sheets) > 1:
             self._whole[file], reading = reading.sheets[0], replace(reading, sheets=split)
         self.sheets[file] = tuple(sheet.sheet for sheet in reading.sheets)
@@ -474,14 +477,14 @@ def about(file: str, problem: str, remedy: str, *, sheet: str = "", severity: Se
 
 
 def _form_in(
-    file: str, content: bytes | Reading | None, *, is_likely: bool
+    file: str, content: bytes | Reading | None, digest: Callable[[bytes], str], *, is_likely: bool
 ) -> tuple[str, str, Reading, FormMark] | None:
     """Return a file's name, hash and reading if it is an entry workbook; a likely one is known by its marks alone."""
     if not isinstance(content, bytes) or not (is_likely or names_sheet(content, MARKER)):
         return None
     reading = read_file(content, file=file)
     mark = mark_in(reading)
-    return None if mark is None else (file, hashlib.sha256(content).hexdigest(), reading, mark)
+    return None if mark is None else (file, digest(content), reading, mark)
 
 
 def _holds(content: bytes | Reading, word: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -61,6 +62,11 @@ def legible_name(name: str) -> str:
     return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text)
 
 
+def sha256_of_content(content: bytes) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def write_whole(path: Path, content: bytes, *, mode: int | None = None) -> None:
     """Write a file in one step: whoever looks sees the old content or the new, never a part.
 
@@ -93,7 +99,7 @@ def write_whole(path: Path, content: bytes, *, mode: int | None = None) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        part.chmod(0o666 & ~_umask() if mode is None else mode)
+        part.chmod(0o666 & ~umask() if mode is None else mode)
         part.replace(path)
         to_disk(path.parent)
     except OSError as error:
@@ -114,7 +120,7 @@ def to_disk(path: Path) -> None:
         os.close(handle)
 
 
-def _umask() -> int:
+def umask() -> int:
     """Return the process's mask for new files: `tempfile` makes them private, and reports are there to be read."""
     mask = os.umask(0)
     os.umask(mask)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import hashlib
 import operator
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from data_schema.conversions import Repair, brought_up, converted
 from data_schema.decisions import NO_DECISIONS, Decisions
 from data_schema.drafts import Draft, Part, draft
 from data_schema.empty_columns import empty_columns
+from data_schema.files import sha256_of_content
 from data_schema.findings import Finding, Findings, row_in_sheet
 from data_schema.histories import histories
 from data_schema.judging import REPAIR_COLUMNS, Judged, judge
@@ -75,7 +75,7 @@ class Intake:
     links
         Pupils who were followed across waves; None when that was not asked for.
     digests
-        File, also one in a zipped folder, to the SHA-256 of its content; for those that were read.
+        File, also one in a zipped folder, to the hash of its content; for those that were read.
     called
         Path below the inbox to what the file is called in all of this, where its own name says something of a person;
         for those who look at the inbox, and to be written nowhere.
@@ -109,6 +109,7 @@ def read_inbox(
     follow: bool = False,
     decisions: Decisions = NO_DECISIONS,
     known_forms: Callable[[], Mapping[str, KnownForm]] | None = None,
+    digest: Callable[[bytes], str] = sha256_of_content,
     progress: Progress | None = None,
 ) -> Intake:
     """Take in the files of an inbox.
@@ -147,6 +148,8 @@ def read_inbox(
     known_forms
         Returns the XLSForms of the trial by name, to compare submissions with that name their form; not compared with
         none.
+    digest
+        Makes the hash by which the content of a file is known again: a keyed one (`mark_of_file`) cannot be guessed.
     progress
         Is told what is being done, how much of it is done and how much there is.
 
@@ -178,6 +181,7 @@ def read_inbox(
             follow=follow,
             decisions=decisions,
             known_forms=known_forms,
+            digest=digest,
             progress=progress,
         )
 
@@ -211,6 +215,7 @@ def _taken_in(
     follow: bool,
     decisions: Decisions,
     known_forms: Callable[[], Mapping[str, KnownForm]] | None,
+    digest: Callable[[bytes], str],
     progress: Progress | None,
 ) -> Intake:
     tell = progress or (lambda _what, _done, _total: None)
@@ -225,6 +230,7 @@ def _taken_in(
         wave_dates=wave_dates or {},
         needed=needed,
         known_forms=known_forms,
+        digest=digest,
     )
     returned, others = _returned(claims.without_dictionaries(files), claims, decisions)
     answers = Answers(returned)
@@ -264,7 +270,7 @@ def _taken_in(
     frames = {name: seen.rows(frame, "source_row") for name, frame in frames.items()}
     links = None if links is None else seen.rows(links, "row", "first_row")
     places = {*claims.digests, *(one.file for one in findings), *(one.file for one in claims.tallies)}
-    stand_ins = StandIns(files, places, claims.digests, claims.sheets, gate)
+    stand_ins = StandIns(files, places, claims.digests, claims.sheets, gate, digest)
     findings += stand_ins.findings()
     rows, kept, of_file = _rows_of(judged, frames, findings)
     found = Findings(one for one in findings if not answers.closes(one, kept=kept))
@@ -293,7 +299,7 @@ def _returned(
         if not isinstance(content, bytes) or not is_query_workbook(content):
             others[file] = files[file]
             continue
-        claims.digests[file] = hashlib.sha256(content).hexdigest()
+        claims.digests[file] = claims.digest(content)
         if decisions.is_withdrawn(file):
             claims.findings.append(
                 about(file, "It was withdrawn; its answers are not used.", "Nothing.", severity="note")

@@ -9,7 +9,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,7 +96,9 @@ def _copied(trial: Trial, root: Path) -> Trial:
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("forms") if name == "private" else None)
         elif source.exists():
             shutil.copyfile(source, target)
-    return Opened(root, clock=trial.clock, progress=trial.progress)
+    # What is sealed stays in memory: nothing of it is in the copy.
+    opened = replace(trial.opened, files=dict(trial.opened.files)) if trial.opened is not None else None
+    return Opened(root, clock=trial.clock, progress=trial.progress, opened=opened)
 
 
 def _made(trial: Trial, again: Trial) -> Iterator[tuple[str, Callable[[], object]]]:

@@ -1,4 +1,4 @@
-"""Fingerprints of what keeps pupils out or apart: the pseudonyms' key, the list of erased pupils, the log's last line.
+"""Fingerprints of what keeps pupils out or apart: key of pseudonyms, vault, list of erased pupils, the log's last line.
 
 They are in the store and in the log. What was lost, cut or changed since stops every run that writes, for an absent
 file is no absent decision, until it is back or a reason for going on without it is in the log.
@@ -13,21 +13,30 @@ from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
 from data_schema.errors import CrocoosError, ProtocolError, StorageError
-from data_schema.files import storage_error
-from evaluation.erasure import ERASED, marks_of
-from evaluation.provenance import sha256, sha256_of
+from evaluation.erasure import marks_of
+from evaluation.provenance import sha256_of, sha256_of_file
+from evaluation.sealing import (
+    ERASED,
+    KEY,
+    KEY_SHA256,
+    VAULT_SHA256,
+    is_away,
+    key_fingerprint,
+    plain_files,
+    sealed_facts,
+    vault_facts,
+)
 from evaluation.trial_log import LOG, Event, TrialLog, append_event
+from evaluation.vault import VAULT
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from evaluation.trial import Trial
     from randomisation.log import LogEntry
 
-KEY_SHA256, ERASED_SHA256, LOG_SHA256 = "key_sha256", "erased_sha256", "log_sha256"
-"""Facts of the store and, but for the last one, of lines of the log."""
+ERASED_SHA256, LOG_SHA256 = "erased_sha256", "log_sha256"
+"""Facts of the store, the first one of lines of the log as well."""
 
-_KEY, _KEY_TABLE = "pseudonym.key", "key_table.age"
+_KEY_TABLE = "key_table.age"
 
 _GO_ON = "If it is lost for good: `crocoos log --accept --reason TEXT`"
 
@@ -53,19 +62,15 @@ class Alarm:
 
 def fingerprints(trial: Trial) -> dict[str, str]:
     """Return the fingerprints of key and list of erased pupils, as they are now; nothing for what is not there."""
-    found = {KEY_SHA256: _key_sha256(trial.paths.private), ERASED_SHA256: _erased_sha256(marks_of(trial)[0])}
+    found = {KEY_SHA256: key_fingerprint(trial), ERASED_SHA256: _erased_sha256(marks_of(trial)[0])}
     return {name: digest for name, digest in found.items() if digest}
 
 
-def _key_sha256(private: Path) -> str:
-    path = private / _KEY
-    try:
-        # Of 256 random bits, nothing can be guessed from a hash of them.
-        return sha256(b"pseudonym key " + path.read_bytes().strip())
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        raise storage_error(path, error) from error
+def erased_fingerprint(trial: Trial) -> str:
+    """Return the fingerprint of the list of erased pupils; the one that was told last where its medium is not there."""
+    if is_away(trial):
+        return _told(trial.log(), store_facts(trial)).get(ERASED_SHA256, "")
+    return _erased_sha256(marks_of(trial)[0])
 
 
 def _erased_sha256(marks: Collection[str]) -> str:
@@ -91,6 +96,10 @@ def alarms(trial: Trial) -> Iterator[Alarm]:
         return
     facts = store_facts(trial)
     yield from _of_log(log, facts)
+    if is_away(trial):
+        # Not lost: what needs it says that its medium is not there.
+        return
+    yield from _of_vault(trial)
     told = _told(log, facts)
     if KEY_SHA256 in told:
         yield from _of_key(trial, told[KEY_SHA256])
@@ -136,11 +145,21 @@ def _of_log(log: TrialLog, facts: Mapping[str, str]) -> Iterator[Alarm]:
         )
 
 
+def _of_vault(trial: Trial) -> Iterator[Alarm]:
+    named, found = sealed_facts(trial).get(VAULT_SHA256, ""), sha256_of_file(trial.paths.root / VAULT)
+    if found != named:
+        yield Alarm(
+            place=VAULT,
+            problem="this is not the vault that the log names." if found else "the vault is gone.",
+            remedy=f"Bring it back from a copy. {_GO_ON}; what was sealed in it alone is lost then.",
+        )
+
+
 def _of_key(trial: Trial, told: str) -> Iterator[Alarm]:
-    found = _key_sha256(trial.paths.private)
+    found = key_fingerprint(trial)
     if found != told:
         yield Alarm(
-            place=f"private/{_KEY}",
+            place=KEY,
             problem="this is not the key that the pseudonyms were made with." if found else "the key is gone.",
             remedy=f"Bring it back from a copy. {_GO_ON}; pupils then get other pseudonyms, and those who were erased "
             "must be erased again.",
@@ -158,6 +177,21 @@ def _of_erased(trial: Trial, told: str) -> Iterator[Alarm]:
             problem=f"the list of erased pupils is not the one that the log names: {state}.",
             remedy=f"Bring it back from a copy. {_GO_ON}, and erase again whom it kept out.",
         )
+
+
+def notes(trial: Trial) -> Iterator[str]:
+    """Yield what is to be known of the custody of the trial, though nothing is wrong."""
+    facts = sealed_facts(trial)
+    if is_away(trial):
+        yield "private/ is on a medium that is not there; what needs it waits for it."
+    elif facts.get(VAULT_SHA256):
+        yield f"What tells who is who is sealed, and opened by: {facts.get('openers', 'its openers')}."
+        n_open = len(plain_files(trial))
+        files = "1 file lies" if n_open == 1 else f"{n_open} files lie"
+        if n_open:
+            yield f"{files} open in inbox/ or private/ that came or were made since. To seal them: `crocoos lock`."
+    elif trial.log().is_usable and trial.log().of(Event.COLLECTED):
+        yield "What tells who is who lies open beside the data. To seal it: `crocoos lock`."
 
 
 def accept(trial: Trial, *, reason: str) -> LogEntry:
@@ -183,11 +217,11 @@ def accept(trial: Trial, *, reason: str) -> LogEntry:
     if not reason.strip():
         raise ProtocolError(LOG, "no reason is given.", "Say what happened: --reason 'the disk failed'.")
     table = trial.paths.private / _KEY_TABLE
-    if table.exists() and not _key_sha256(trial.paths.private):
+    if table.exists() and not key_fingerprint(trial):
         # It still opens with its identity, and stands in the way of a new key no longer.
         n_kept = len(list(trial.paths.private.glob("key_table.of_lost_key_*.age")))
         table.rename(table.with_name(f"key_table.of_lost_key_{n_kept + 1}.age"))
     places = json.dumps([alarm.place for alarm in found])
     # Without a key there is no fingerprint, which the line tells, too.
-    told = {KEY_SHA256: "", **fingerprints(trial)}
+    told = {KEY_SHA256: "", **fingerprints(trial), **vault_facts(trial)}
     return append_event(trial, Event.ACCEPTED, {"accepted": places, "reason": reason.strip(), **told})

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluation.data_products import Written, stored_tables, written
 from evaluation.mode import marked, marked_values
 from evaluation.provenance import whole_folder
+from evaluation.sealing import inbox_sources
 from evaluation.specifications import tables_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
     import pandas as pd
 
@@ -203,5 +204,8 @@ _COUNTS = ("sent", "kept", "asked", "refused")
 
 def _received(trial: Trial) -> dict[str, date]:
     """Return the day since which each file has lain in the inbox as it is, as the disk says."""
-    files = trial.inbox_files().items()
-    return {name: datetime.fromtimestamp(path.lstat().st_mtime, tz=UTC).date() for name, path in files}
+    times = {
+        name: one.lstat().st_mtime if isinstance(one, Path) else one.modified
+        for name, one in inbox_sources(trial).items()
+    }
+    return {name: datetime.fromtimestamp(time, tz=UTC).date() for name, time in times.items()}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from data_schema.errors import DataError, ProtocolError, StaleError
 from evaluation.file_names import called, sent_as
+from evaluation.sealing import KEY_SHA256, key_fingerprint, mark_of_source, trial_key
 from evaluation.trial_log import Event, append_event
 
 if TYPE_CHECKING:
@@ -54,6 +55,14 @@ class FrozenWave:
         return {"wave": self.wave, "frozen": self.frozen, "sha256": self.sha256}
 
 
+class Withdrawal(NamedTuple):
+    """How a file was withdrawn: the mark of its content, the file in its place, the fingerprint of the mark's key."""
+
+    mark: str
+    by: str
+    key: str
+
+
 def withdraw(trial: Trial, *, file: str, reason: str, superseded_by: str = "") -> None:
     """Withdraw a file of the inbox: it stays where it is, and none of its rows are taken in.
 
@@ -74,12 +83,14 @@ def withdraw(trial: Trial, *, file: str, reason: str, superseded_by: str = "") -
         When there is no such file, no reason, or the two files are one.
     """
     _need_reason(reason)
+    # The marks of files are made with it.
+    trial_key(trial)
     sent, newer = sent_as(trial, file), sent_as(trial, superseded_by) if superseded_by else ""
     for name in (sent, newer) if superseded_by else (sent,):
         _need_file(trial, name)
     if sent == newer:
         raise DataError(f"inbox/{called(trial, sent)}", "a file cannot take its own place.", "Name the newer file.")
-    detail = {"file": called(trial, sent), "sha256": _digest(trial, sent)}
+    detail = {"file": called(trial, sent), "sha256": _digest(trial, sent), KEY_SHA256: key_fingerprint(trial)}
     by = called(trial, newer) if newer else ""
     append_event(trial, Event.FILE_WITHDRAWN, {**detail, "superseded_by": by, "reason": reason})
 
@@ -168,7 +179,16 @@ def frozen_waves(trial: Trial) -> dict[str, FrozenWave]:
     return decided_in(trial.log().checked())[0]
 
 
-def decided_in(entries: Sequence[LogEntry]) -> tuple[dict[str, FrozenWave], dict[str, tuple[str, str]]]:
+def told_by(entries: Sequence[LogEntry]) -> dict[str, object]:
+    """Return what was decided, as lines of the log tell it, as JSON values; files by what they are called there."""
+    frozen, withdrawn = decided_in(entries)
+    return {
+        "frozen": {wave: sorted(one.files) for wave, one in frozen.items()},
+        "withdrawn": {file: list(one) for file, one in withdrawn.items()},
+    }
+
+
+def decided_in(entries: Sequence[LogEntry]) -> tuple[dict[str, FrozenWave], dict[str, Withdrawal]]:
     """Return the waves that are frozen after some lines, and the files that are withdrawn; see `_withdrawals`."""
     return _frozen_in(entries), _withdrawn_in(entries)
 
@@ -190,16 +210,18 @@ def _frozen_in(entries: Sequence[LogEntry]) -> dict[str, FrozenWave]:
     return found
 
 
-def _withdrawals(trial: Trial) -> dict[str, tuple[str, str]]:
-    """Return the files that are withdrawn now, with the hash of their content and the file in their place."""
+def _withdrawals(trial: Trial) -> dict[str, Withdrawal]:
+    """Return the files that are withdrawn now, by what they are called."""
     return decided_in(trial.log().checked())[1]
 
 
-def _withdrawn_in(entries: Sequence[LogEntry]) -> dict[str, tuple[str, str]]:
-    found: dict[str, tuple[str, str]] = {}
+def _withdrawn_in(entries: Sequence[LogEntry]) -> dict[str, Withdrawal]:
+    found: dict[str, Withdrawal] = {}
     for entry in entries:
         if entry.event == Event.FILE_WITHDRAWN:
-            found[entry.detail["file"]] = (entry.detail["sha256"], entry.detail["superseded_by"])
+            detail = entry.detail
+            key = detail.get(KEY_SHA256, "")
+            found[detail["file"]] = Withdrawal(mark=detail["sha256"], by=detail["superseded_by"], key=key)
         elif entry.event == Event.FILE_RESTORED:
             found.pop(entry.detail["file"], None)
     return found
@@ -210,9 +232,13 @@ def decisions_of(trial: Trial) -> Decisions:
     from data_schema.decisions import Decisions
 
     decided = _withdrawals(trial)
-    names = {one: sent_as(trial, one) for pair in decided.items() for one in (pair[0], pair[1][1])} if decided else {}
+    names = {one: sent_as(trial, one) for file, how in decided.items() for one in (file, how.by)} if decided else {}
+    key = key_fingerprint(trial)
     withdrawn = {
-        names[file]: names[by] for file, (sha256, by) in decided.items() if _digest(trial, names[file]) in (sha256, "")
+        names[file]: names[how.by]
+        for file, how in decided.items()
+        # By another key a mark says nothing, and what was withdrawn stays so.
+        if how.key != key or _digest(trial, names[file]) in (how.mark, "")
     }
     return Decisions(withdrawn=withdrawn, frozen={name: one.files for name, one in frozen_waves(trial).items()})
 
@@ -253,11 +279,9 @@ def checked_waves(trial: Trial, frames: Mapping[str, pd.DataFrame]) -> dict[str,
 
 
 def _digest(trial: Trial, file: str) -> str:
-    """Return the hash of a file of the inbox, of the zipped folder that it is in; "" when it is gone."""
-    from evaluation.provenance import sha256_of_file
-
-    of = (path for name, path in trial.inbox_files().items() if file == name or file.startswith(f"{name}/"))
-    return next(map(sha256_of_file, of), "")
+    """Return the mark of a file of the inbox, of the zipped folder that it is in; "" when it is gone."""
+    of = (one for name, one in trial.inbox_files().items() if file == name or file.startswith(f"{name}/"))
+    return next((mark_of_source(trial, one) for one in of), "")
 
 
 def _need_reason(reason: str) -> None:

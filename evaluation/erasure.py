@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, StorageError
 from data_schema.files import write_whole
+from evaluation.sealing import ERASED, FORMS, need_private, seal_without, trial_key
 from evaluation.trial_log import Event, append_event
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
     from evaluation.protocol import Protocol
     from evaluation.trial import Trial
-
-ERASED = "erased.json"
-"""File in private/ that keeps erased pupils out: keyed hashes of pseudonyms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +85,7 @@ def tombstones_of(trial: Trial) -> frozenset[str]:
 
 def marks_of(trial: Trial) -> tuple[frozenset[str], dict[str, Begun]]:
     """Return the marks, and by mark the erasures that were begun and have no certificate yet."""
+    need_private(trial)
     path = trial.paths.private / ERASED
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -129,9 +128,9 @@ def erase(trial: Trial, *, pupil: str, school: str = "") -> Erasure:
     """
     from data_schema.erasure import tombstone
     from data_schema.pseudonyms import pseudonym
-    from evaluation.stages.collect import collect, trial_key
+    from evaluation.stages.collect import collect
 
-    key = trial_key(trial.paths.private)
+    key = trial_key(trial)
     sought = pseudonym(pupil, key=key, scope=school) if school else pupil
     mark = tombstone(sought, key=key)
     marks, begun = marks_of(trial)
@@ -215,12 +214,15 @@ def erased_counts(trial: Trial) -> pd.DataFrame:
 
 def _removed(trial: Trial) -> tuple[str, ...]:
     """Remove derived files that hold rows of pupils; those with figures only are made anew by their stages."""
-    gone = []
+    gone: list[str] = []
+    # Before the certificate says so.
+    if seal_without(trial, FORMS):
+        gone.append(FORMS.rstrip("/"))
     for folder in (trial.paths.forms, trial.paths.export):
         if folder.exists():
             shutil.rmtree(folder)
             gone.append(folder.relative_to(trial.paths.root).as_posix())
-    return tuple(gone)
+    return tuple(dict.fromkeys(gone))
 
 
 def _certified(trial: Trial, mark: str, rows: dict[str, int], removed: tuple[str, ...]) -> Path:
@@ -238,5 +240,5 @@ def _certified(trial: Trial, mark: str, rows: dict[str, int], removed: tuple[str
         "left": "The files in inbox/ are the schools' and were not changed; remove the pupil from them by hand.",
     }
     path = trial.paths.private / "certificates" / _certificate_of(mark)
-    write_whole(path, (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode())
+    write_whole(path, (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode(), mode=0o600)
     return path

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_schema.personal.stand_ins import is_stand_in, stands_for
-from evaluation.provenance import sha256_of_file
+from evaluation.sealing import mark_of_source
 
 if TYPE_CHECKING:
     from evaluation.trial import Trial
@@ -29,8 +28,8 @@ def called(trial: Trial, file: str) -> str:
     store = trial.paths.store
     if (store / STORE).exists():
         known = json.loads((store / FILES).read_bytes())
-        path = trial.inbox_files().get(file)
-        if path is not None and known.get(file) == sha256_of_file(path):
+        source = trial.inbox_files().get(file)
+        if source is not None and known.get(file) == mark_of_source(trial, source):
             return file
     # What was not collected is looked through, with the lists of pupils beside it.
     return taken_in(trial).called.get(file, file)
@@ -43,27 +42,28 @@ def sent_as(trial: Trial, file: str) -> str:
         return file
     parts = file.split("/")
     for at in range(1, len(parts) + 1):
-        for name, path in files.items():
-            if name.count("/") + 1 == at and _is_called(name, path, "/".join(parts[:at])):
-                found = name if at == len(parts) else _member(name, path, "/".join(parts[at:]))
+        for name, source in files.items():
+            if name.count("/") + 1 == at and _is_called(trial, name, source, "/".join(parts[:at])):
+                found = name if at == len(parts) else _member(trial, name, source, "/".join(parts[at:]))
                 if found:
                     return found
     return file
 
 
-def _is_called(name: str, path: Path, shown: str) -> bool:
+def _is_called(trial: Trial, name: str, source: Path | bytes, shown: str) -> bool:
     pairs = zip(name.split("/"), shown.split("/"), strict=True)
-    is_likely = all(one == other or is_stand_in(other) for one, other in pairs) and path.is_file()
-    return is_likely and (name == shown or stands_for(shown, sha256_of_file(path)))
+    is_likely = all(one == other or is_stand_in(other) for one, other in pairs)
+    mark = mark_of_source(trial, source) if is_likely else ""
+    return bool(mark) and (name == shown or stands_for(shown, mark))
 
 
-def _member(name: str, path: Path, shown: str) -> str:
+def _member(trial: Trial, name: str, source: Path | bytes, shown: str) -> str:
     """Return the path of the file in a zipped folder that is called so; "" where there is none."""
     from data_schema.readers import is_folder, members
 
-    content = path.read_bytes()
+    content = source if isinstance(source, bytes) else source.read_bytes()
     for member in members(content, file=name) if is_folder(content) else ():
-        digest = hashlib.sha256(member.content).hexdigest() if isinstance(member.content, bytes) else ""
+        digest = mark_of_source(trial, member.content) if isinstance(member.content, bytes) else ""
         if member.name == shown or (digest and stands_for(shown, digest)):
             return f"{name}/{member.name}"
     return ""

@@ -10,6 +10,7 @@ from evaluation.claims import folder_hashes
 from evaluation.custody import LOG_SHA256, is_cut, store_facts
 from evaluation.decisions import decided_in
 from evaluation.mode import PRACTICE, REAL
+from evaluation.sealing import vault_facts
 from evaluation.stages.assign import read_allocation_record
 from evaluation.stages.collect import opened_store
 from evaluation.stages.later import later_steps
@@ -54,6 +55,7 @@ def begin_again(trial: Trial, *, reason: str) -> LogEntry:
         "lost": "cut" if is_shortened else lost.state,
         **{name: digest for name, digest in store_facts(trial).items() if name == LOG_SHA256},
         **named,
+        **vault_facts(trial),
         **(record.facts if record is not None else {}),
         "later": json.dumps(steps),
         **_not_held(trial),

@@ -355,6 +355,7 @@ class Privacy(Section):
     nothing, data with a refusal are not taken in. Fields of special categories are off without a ``legal_basis``.
     ``consent_model`` says what a missing answer is: "opt_in" (no consent; the same is done as after a refusal) or
     "opt_out" (no objection, for data that are used on another ground than consent, which ``legal_basis`` states).
+    ``openers`` names who opens together what `crocoos lock` has sealed: with two, neither can do it alone.
     """
 
     retain_until: Day = ""
@@ -362,6 +363,7 @@ class Privacy(Section):
     consent: Name = "consent"
     refusal: Literal["", "exclude", "aggregate_only", "keep"] = ""
     consent_model: Literal["opt_in", "opt_out"] = "opt_in"
+    openers: Annotated[tuple[Words, ...], Field(min_length=1)] = ("opener",)
 
 
 class Protocol(Section):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_schema.errors import StorageError
-from data_schema.files import storage_error, to_disk, write_whole
+from data_schema.files import storage_error, to_disk, umask, write_whole
 
 RECORD = "stage.json"
 """File in each stage's folder that says what the stage read and wrote."""
@@ -169,8 +169,9 @@ def whole_folder(folder: Path, *, announce: Callable[[Path], None] | None = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
+        partial.mkdir(mode=0o700)
         yield partial
+        _set_rights(partial, folder)
         for path in _files(partial):
             to_disk(path)
         if announce is not None:
@@ -235,10 +236,26 @@ def _is_announced(partial: Path) -> bool:
 
 
 def ignore_itself(folder: Path) -> None:
-    """Keep a folder that holds rows of pupils out of git, wherever the trial is; a file that is there stays."""
+    """Keep a folder that holds rows of pupils out of git, wherever the trial is, and open to its owner alone."""
     path = folder / IGNORE
     if not path.exists():
         write_whole(path, b"# Rows of pupils stay out of git.\n*\n")
+    _keep_to_owner(folder)
+
+
+def _keep_to_owner(folder: Path) -> None:
+    # Of a folder that several people write to, only its owner sets the rights.
+    if os.name == "posix" and folder.stat().st_uid == os.geteuid():
+        folder.chmod(0o700)
+
+
+def _set_rights(partial: Path, folder: Path) -> None:
+    """Open a new folder to those who may read others; where rows of pupils are in it, to its owner alone."""
+    if (partial / IGNORE).exists() or (folder.parent / IGNORE).exists():
+        for path in partial.rglob("*"):
+            path.chmod(0o700 if path.is_dir() else 0o600)
+    else:
+        partial.chmod(0o777 & ~umask())
 
 
 def settle(root: Path) -> None:
@@ -254,7 +271,7 @@ def settle(root: Path) -> None:
     try:
         shutil.rmtree(root / SCRATCH, ignore_errors=True)
         below = [path for path in root.iterdir() if path.is_dir() and path.name != "inbox"]
-        for part in [*root.glob(_PART), *(part for folder in below for part in folder.rglob(_PART))]:
+        for part in [*root.glob(PART), *(part for folder in below for part in folder.rglob(PART))]:
             part.unlink()
     except OSError as error:
         raise storage_error(root, error) from error
@@ -278,7 +295,8 @@ def _left_between(root: Path) -> list[Path]:
     return sorted({left for parent in parents for left in (*parent.glob(".*.previous"), *parent.glob(".*.partial"))})
 
 
-_PART = ".*.????????.part"
+PART = ".*.????????.part"
+"""What a file is called that is being written."""
 
 
 @contextmanager

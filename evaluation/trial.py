@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from data_schema.errors import ProtocolError
-from data_schema.files import legible_name
 from evaluation.protocol_reader import read_protocol
 from evaluation.provenance import alone, settle_after_a_kill, sha256_of, sha256_of_file, with_decimal_texts
 from evaluation.reasons import check_reason
+from evaluation.sealing import Ask, Opened, Unlocked, inbox_sources, needs_settling, open_for, settle_vault
 from evaluation.trial_log import LOG, TrialLog, read_log
 from evaluation.wording import substance_of
 
@@ -55,10 +55,6 @@ def now() -> datetime:
 
 def silent(task: str, done: int, total: int) -> None:
     """Show no progress."""
-
-
-_OF_GIT = frozenset((".gitignore", ".gitattributes", ".gitkeep"))
-"""Files in inbox/ that are of the trial's folder, and not of a school."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +151,10 @@ class Trial:
         Gives the time that is written into the log and the frozen plan.
     progress
         Told how far a stage is.
+    opening
+        Asked why what is sealed is opened, and for its openers' secrets; see `evaluation.sealing`.
+    opened
+        What is sealed, while it is open for a run.
 
     Raises
     ------
@@ -172,6 +172,8 @@ class Trial:
     folder: str | Path
     clock: Callable[[], datetime] = field(default=now, kw_only=True)
     progress: Progress = field(default=silent, kw_only=True)
+    opening: Ask | None = field(default=None, kw_only=True, repr=False)
+    opened: Opened | None = field(default=None, kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
         """Open the folder and read the protocol; nothing is changed, for another run may be writing."""
@@ -264,6 +266,7 @@ class Trial:
 
         check_reason(self, reason)
         with alone(self.paths.root):
+            settle_vault(self)
             return begin_again(self, reason=reason)
 
     def accept_loss(self, *, reason: str) -> LogEntry:
@@ -272,7 +275,15 @@ class Trial:
 
         check_reason(self, reason)
         with alone(self.paths.root):
+            settle_vault(self)
             return accept(self, reason=reason)
+
+    def settle(self) -> None:
+        """Complete what a killed run has left between two states, such as files that it was about to seal."""
+        settle_after_a_kill(self.paths.root)
+        if needs_settling(self):
+            with alone(self.paths.root):
+                settle_vault(self)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -280,8 +291,15 @@ class Trial:
         from evaluation.custody import refuse_loss
 
         with alone(self.paths.root):
+            settle_vault(self)
             refuse_loss(self)
             yield
+
+    @contextmanager
+    def _opening(self, command: str) -> Iterator[Trial]:
+        """Be the only run that writes, with what is sealed open in memory."""
+        with self._writing(), open_for(self, command) as opened:
+            yield opened
 
     def plan(self, *, freeze: bool = False, reason: str = "") -> PlanState:
         """Say how the protocol stands to the frozen plan.
@@ -406,15 +424,15 @@ class Trial:
         """Draw again from the record and compare; check the log's chain, and that it names what is in the folder."""
         from evaluation.claims import verify
 
-        settle_after_a_kill(self.paths.root)
+        self.settle()
         return verify(self)
 
     def audit(self) -> Audited:
         """Make everything again from inbox and record in a clean folder, and compare every file."""
         from evaluation.audit import audit
 
-        with self._writing():
-            return audit(self)
+        with self._opening("audit") as trial:
+            return audit(trial)
 
     def certificate(self) -> Certified:
         """Write a page about the draw for the meeting to sign, and each arm's list of schools for letters."""
@@ -435,9 +453,9 @@ class Trial:
         from evaluation.erasure import complete
         from evaluation.stages.collect import collect
 
-        with self._writing():
-            made = collect(self)
-            complete(self)
+        with self._opening("collect") as trial:
+            made = collect(trial)
+            complete(trial)
             return made
 
     def withdraw(self, *, file: str, reason: str, superseded_by: str = "") -> None:
@@ -445,23 +463,23 @@ class Trial:
         from evaluation.decisions import withdraw
 
         check_reason(self, reason)
-        with self._writing():
-            withdraw(self, file=file, reason=reason, superseded_by=superseded_by)
+        with self._opening("withdraw") as trial:
+            withdraw(trial, file=file, reason=reason, superseded_by=superseded_by)
 
     def restore(self, *, file: str, reason: str) -> None:
         """Take a file in again that was withdrawn."""
         from evaluation.decisions import restore
 
         check_reason(self, reason)
-        with self._writing():
-            restore(self, file=file, reason=reason)
+        with self._opening("withdraw --restore") as trial:
+            restore(trial, file=file, reason=reason)
 
     def freeze(self, *, wave: str) -> FrozenWave:
         """Freeze the data of a wave: files and answers that come later change nothing in it."""
         from evaluation.decisions import freeze
 
-        with self._writing():
-            return freeze(self, wave=wave)
+        with self._opening("freeze") as trial:
+            return freeze(trial, wave=wave)
 
     def thaw(self, *, wave: str, reason: str) -> None:
         """Let the data of a frozen wave change again."""
@@ -475,15 +493,15 @@ class Trial:
         """Write the schools' entry workbooks and XLSForms for a wave."""
         from evaluation.requests import write_forms
 
-        with self._writing():
-            return write_forms(self, wave=wave)
+        with self._opening("forms") as trial:
+            return write_forms(trial, wave=wave)
 
     def returns(self) -> Written:
         """Write the page of returns: who has sent what, when, how complete it is, which questions are open."""
         from evaluation.data_pages import write_returns
 
-        with self._writing():
-            return write_returns(self)
+        with self._opening("returns") as trial:
+            return write_returns(trial)
 
     def codebook(self) -> Written:
         """Write what the tables hold, with frequencies that give nobody away."""
@@ -510,15 +528,29 @@ class Trial:
         """Erase a pupil, named by pseudonym or by school and identifier; a certificate says what was done."""
         from evaluation.erasure import erase
 
-        with self._writing():
-            return erase(self, pupil=pupil, school=school)
+        with self._opening("erase") as trial:
+            return erase(trial, pupil=pupil, school=school)
 
-    def lock(self, passphrase: str) -> Path:
-        """Lock the identity that opens the key table with a passphrase; return where it is."""
-        from evaluation.stages.collect import lock
+    def lock(self, *secrets: str) -> Path:
+        """Seal what tells who is who; return the vault.
+
+        Parameters
+        ----------
+        *secrets
+            One for each opener that the protocol names, in its order: a passphrase, or a key of age. None where it is
+            sealed already and its openers stay.
+        """
+        from evaluation.sealing import lock
+
+        with self._opening("lock") as trial:
+            return lock(trial, secrets)
+
+    def unlock(self, *, for_good: bool = False) -> Unlocked:
+        """See that the openers can open what is sealed; ``for_good`` puts it back in the clear."""
+        from evaluation.sealing import unlock
 
         with self._writing():
-            return lock(self.paths.private, passphrase)
+            return unlock(self, for_good=for_good)
 
     def impact(self) -> pd.DataFrame:
         """Estimate every effect that the plan asks for and return the table of estimates."""
@@ -547,15 +579,15 @@ class Trial:
         with self._writing():
             return publish(self)
 
-    def inbox_files(self) -> Mapping[str, Path]:
-        """Return everything below inbox/ but folders, by its path there: intake says what it does not read."""
-        if not self.paths.inbox.is_dir():
-            return {}
-        found = sorted(path for path in self.paths.inbox.rglob("*") if path.is_symlink() or not path.is_dir())
-        kept = [path for path in found if path.name not in _OF_GIT]
-        named: dict[str, Path] = {}
-        for path in kept:
-            name = legible_name(path.relative_to(self.paths.inbox).as_posix())
-            # Another file may really be called what this one is written as.
-            named[f"{name}~" if name in named else name] = path
-        return named
+    def inbox_files(self) -> Mapping[str, Path | bytes]:
+        """Return everything below inbox/ but folders, by its path there: intake says what it does not read.
+
+        What was sealed is there as its content.
+
+        Raises
+        ------
+        StorageError
+            When it is sealed and not open.
+        """
+        found = inbox_sources(self)
+        return {name: one if isinstance(one, Path) else one.content for name, one in found.items()}

@@ -47,6 +47,9 @@ class Event(StrEnum):
     REPORTED = "reported"
     PUBLISHED = "published"
     AUDITED = "audited"
+    SEALED = "sealed"
+    OPENED = "opened"
+    UNSEALED = "unsealed"
 
 
 DRAWS = (Event.DRAWN, Event.ADOPTED)
@@ -55,7 +58,7 @@ DRAWS = (Event.DRAWN, Event.ADOPTED)
 NAMED = (
     *("plan", "allocation", "store", "results", "decisions.jsonl", "balance"),
     *("private/pseudonym.key", "private/key_table.age", "private/recipient.txt", "private/identity.txt"),
-    *("private/identity.age", "private/erased.json"),
+    *("private/identity.age", "private/vault.zip", "private/erased.json"),
 )
 """What is there only after a line of the log: where one of them is there and the log is not, the log is missing."""
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from data_schema.findings import Finding
@@ -40,6 +39,8 @@ class StandIns:
         Path to the names of the sheets of a workbook, in their order.
     gate
         Knows which names say something of a person.
+    digest
+        Makes the hash of a content.
     """
 
     def __init__(
@@ -49,8 +50,9 @@ class StandIns:
         digests: Mapping[str, str],
         sheets: Mapping[str, Sequence[str]],
         gate: Gate,
+        digest: Callable[[bytes], str],
     ) -> None:
-        self._gate, self._digests, self._contents = gate, digests, files
+        self._gate, self._digests, self._contents, self._hash = gate, digests, files, digest
         self.files: dict[str, str] = {}
         for path in sorted({*files, *called}):
             shown = self._path(path)
@@ -114,7 +116,7 @@ class StandIns:
         content = self._contents.get(path, b"")
         if isinstance(content, Path):
             content = content.read_bytes() if content.is_file() else b""
-        return hashlib.sha256(content).hexdigest() if content else ""
+        return self._hash(content) if content else ""
 
     def _unique(self, shown: str) -> str:
         taken, number, made = set(self.files.values()), 1, shown

@@ -11,7 +11,7 @@ import click
 from evaluation.cli.console import Console, count, joined, painted, table
 from evaluation.cli.data_commands import DATA_COMMANDS
 from evaluation.cli.draw_commands import assign, audit, certificate, verify
-from evaluation.cli.folder import open_trial, trial_folder
+from evaluation.cli.folder import open_trial, opens, trial_folder
 from evaluation.cli.log_command import log
 from evaluation.cli.power_command import power
 from evaluation.cli.practice_commands import demo, init, simulate
@@ -29,7 +29,7 @@ _STATES = {"fresh": "green", "stale": "yellow", "missing": ""}
 def status(folder: Path, *, as_json: bool, check: bool) -> None:
     """Say which stage is fresh, stale or missing, and why; and what is wrong with the log."""
     from evaluation.claims import disagreements
-    from evaluation.custody import alarms
+    from evaluation.custody import alarms, notes
     from evaluation.erasure import retention_note
     from evaluation.trial_log import LOG
 
@@ -41,14 +41,20 @@ def status(folder: Path, *, as_json: bool, check: bool) -> None:
         reasons = [_indented(stage.reasons)] if stage.reasons else []
         lines.append(joined(" ", (stage.stage.ljust(8), state, *reasons)))
     note = retention_note(trial.protocol, trial.clock().date())
-    lines += [f"\n{note}"] if note else []
+    custody = list(notes(trial))
+    lines += [f"\n{one}" for one in (note, *custody) if one]
     problems = [
         *(f"{LOG}: {problem}" for problem in trial.log().problems),
         *map(str, alarms(trial)),
         *disagreements(trial),
     ]
     lines += [f"\nProblem: {problem}" for problem in problems]
-    values = {"stages": [stage.to_dict() for stage in found], "retention": note, "log_problems": problems}
+    values = {
+        "stages": [stage.to_dict() for stage in found],
+        "retention": note,
+        "custody": custody,
+        "log_problems": problems,
+    }
     Console(as_json=as_json).answer(values, joined("\n", lines))
     if check and (problems or any(stage.state != "fresh" for stage in found)):
         raise SystemExit(1)
@@ -119,6 +125,7 @@ def _plan_state(state: PlanState) -> str:
 
 
 @click.command()
+@opens
 @trial_folder
 @click.option("--all", "show_all", is_flag=True, help="Show every finding, not the first ten.")
 def collect(folder: Path, *, as_json: bool, show_all: bool) -> None:

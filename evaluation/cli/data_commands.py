@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
 from evaluation.cli.console import Console, count
-from evaluation.cli.folder import open_trial
+from evaluation.cli.folder import open_trial, opens, opens_with_key, reason_is, secret_of
 
 SHOWN = 20
 """Odd things that are printed; the file has all."""
 
 
 @click.command()
+@opens
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
 @click.option("--wave", required=True, help="The wave that the forms are for.")
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def forms(folder: Path, *, wave: str, as_json: bool) -> None:
     """Write an entry workbook for each school, with its own pupils, and for each partner; and XLSForms."""
+    from evaluation.sealing import is_sealed
+
     trial = open_trial(folder)
     made = trial.forms(wave=wave)
     text = (
@@ -33,10 +35,13 @@ def forms(folder: Path, *, wave: str, as_json: bool) -> None:
     )
     for language, places in made.untold.items():
         text += f"\nNo label in '{language}', so English stands there: {', '.join(places)}."
+    if is_sealed(trial):
+        text += "\nThe workbooks lie open until they are sent and `crocoos lock` seals them."
     Console(as_json=as_json).answer(made.to_dict(), text)
 
 
 @click.command()
+@opens
 @click.argument("pupil")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
 @click.option("--school", default="", help="The pupil's school, when PUPIL is the identifier that the school uses.")
@@ -53,16 +58,41 @@ def erase(pupil: str, folder: Path, *, school: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
+@click.option("--recipient", multiple=True, help="Of an opener who keeps an identity of age elsewhere: 'age1...'.")
+@click.option("--renew", is_flag=True, help="What is sealed gets other openers or passphrases.")
+@opens
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
-def lock(folder: Path, *, as_json: bool) -> None:
-    """Lock the key table with a passphrase: asked for twice, or read from CROCOOS_PASSPHRASE."""
+def lock(folder: Path, *, recipient: tuple[str, ...], renew: bool, as_json: bool) -> None:
+    """Seal what tells who is who: the pseudonyms' key, the key table, the files of schools, their forms.
+
+    Each opener that the protocol names types a passphrase twice (or CROCOOS_PASSPHRASE has it), or has a --recipient.
+    What is sealed already is opened, and what has come since is sealed with it.
+    """
+    from evaluation.sealing import is_sealed
+
     trial = open_trial(folder)
-    passphrase = os.environ.get("CROCOOS_PASSPHRASE") or click.prompt(
-        "Passphrase (four or five words)", hide_input=True, confirmation_prompt=True
-    )
-    path = trial.lock(passphrase)
-    text = f"{path} opens the key table, with the passphrase. Without it nobody can say again who is who."
-    Console(as_json=as_json).answer({"identity": str(path)}, text)
+    names = trial.protocol.privacy.openers
+    secrets: tuple[str, ...] = ()
+    if renew or not is_sealed(trial):
+        numbered = enumerate(names[len(recipient) :], len(recipient) + 1)
+        secrets = (*recipient, *(secret_of(one, number, new=True, renewed=renew) for number, one in numbered))
+    path = trial.lock(*secrets)
+    who = " and ".join(names)
+    text = f"{path} holds what tells who is who, and opens for: {who}. Without their secrets nobody opens it, ever."
+    Console(as_json=as_json).answer({"vault": str(path), "openers": list(names)}, text)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
+@click.option("--for-good", is_flag=True, help="Put everything back in the clear, and give the vault up.")
+@opens
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
+def unlock(folder: Path, *, for_good: bool, as_json: bool) -> None:
+    """See that what is sealed opens, which the log tells; --for-good puts it back in the clear."""
+    done = open_trial(folder).unlock(for_good=for_good)
+    state = "lie in the clear again" if for_good else "are in it, whole; nothing was written"
+    text = f"It opens. {count(done.n_sent, 'file', 'files')} of schools and {done.n_private} others {state}."
+    Console(as_json=as_json).answer(done.to_dict(), text)
 
 
 @click.command()
@@ -82,6 +112,7 @@ def export(country: str, folder: Path, *, k: int | None, as_json: bool) -> None:
 
 
 @click.command()
+@opens
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def returns(folder: Path, *, as_json: bool) -> None:
@@ -123,6 +154,7 @@ def checks(folder: Path, *, by_arm: bool, as_json: bool) -> None:
 
 
 @click.command()
+@opens_with_key
 @click.argument("file")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
 @click.option("--superseded-by", default="", help="The file that takes its place, below inbox/.")
@@ -133,6 +165,7 @@ def withdraw(file: str, folder: Path, *, superseded_by: str, restore: bool, reas
     """Keep a FILE of inbox/ out, or have another take its place; the file itself is not touched."""
     if restore and superseded_by:
         raise click.UsageError("A file is restored, or another takes its place: leave one of the two options out.")
+    reason_is(reason)
     trial = open_trial(folder)
     if restore:
         trial.restore(file=file, reason=reason)
@@ -145,13 +178,17 @@ def withdraw(file: str, folder: Path, *, superseded_by: str, restore: bool, reas
 
 
 @click.command()
+@opens_with_key
 @click.argument("wave")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
 @click.option("--thaw", is_flag=True, help="Let its data change again; needs a reason.")
-@click.option("--reason", default="", help="Why it is thawed, for the log. No names of pupils.")
+@click.option(
+    "--reason", default="", help="Why it is thawed, or what is sealed opened, for the log. No names of pupils."
+)
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def freeze(wave: str, folder: Path, *, thaw: bool, reason: str, as_json: bool) -> None:
     """Freeze the data of a WAVE: files and answers that come later change nothing in it."""
+    reason_is(reason)
     trial = open_trial(folder)
     if thaw:
         trial.thaw(wave=wave, reason=reason)
@@ -163,5 +200,5 @@ def freeze(wave: str, folder: Path, *, thaw: bool, reason: str, as_json: bool) -
     Console(as_json=as_json).answer(made.to_dict(), f"{wave} is frozen; the hash of its data: {made.sha256}")
 
 
-DATA_COMMANDS = (forms, returns, checks, codebook, freeze, withdraw, export, lock, erase)
+DATA_COMMANDS = (forms, returns, checks, codebook, freeze, withdraw, export, lock, unlock, erase)
 """These commands, in the order in which a trial uses them."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import click
 
 from evaluation.cli.console import Console, count, table
-from evaluation.cli.folder import open_trial, trial_folder
+from evaluation.cli.folder import open_trial, opens, trial_folder
 
 if TYPE_CHECKING:
     from evaluation.trial import Trial
@@ -133,6 +133,7 @@ def verify(folder: Path, *, as_json: bool) -> None:
 
 
 @click.command()
+@opens
 @trial_folder
 def audit(folder: Path, *, as_json: bool) -> None:
     """Make everything again in a clean folder and compare every file; exits with 1 when one differs."""

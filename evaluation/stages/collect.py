@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data_schema.errors import DataError, StorageError
-from data_schema.files import storage_error, write_whole
+from data_schema.errors import DataError
+from data_schema.files import write_whole
 from evaluation.consent import by_consent, needs_answer
 from evaluation.custody import LOG_SHA256, fingerprints
 from evaluation.decisions import checked_waves, decisions_of, frozen_waves
 from evaluation.erasure import announce_erasures, tombstones_of
 from evaluation.frame import eligible
 from evaluation.frame_persons import names_of, texts_of
-from evaluation.mode import mark_of, write_created
+from evaluation.mode import mark_of
 from evaluation.provenance import ignore_itself, stage_folder
+from evaluation.sealing import held, marker_of, trial_key
 from evaluation.specifications import inbox_rules_of, lists_of_pupils, needed_fields, tables_of, wave_windows
 from evaluation.stages import inputs_of
 from evaluation.trial_log import Event, announced
@@ -98,13 +98,12 @@ def collect(trial: Trial) -> Collected:
     from data_schema.pseudonyms import pseudonymised
     from data_schema.store import content_hash, write_store
 
+    need_files(trial)
+    # Before anything is read: the marks of the files are made with it.
+    key = trial_key(trial)
     inputs = inputs_of(trial, "collect")
     intake = taken_in(trial)
     tables = tables_of(trial.protocol)
-    if trial.log().state == "empty":
-        # Before anything of the trial is anywhere, so that a log that is gone is missed however little is left.
-        write_created(trial, practice=trial.is_practice, detail={})
-    key = trial_key(trial.paths.private)
     pseudonymous, key_table = pseudonymised(intake.frames, key=key, tables=tables)
     waves = checked_waves(trial, pseudonymous)
     erased = without_erased(pseudonymous, key_table, tombstones=tombstones_of(trial), key=key)
@@ -115,7 +114,7 @@ def collect(trial: Trial) -> Collected:
     intake = told_without(intake, kept, told=UNANSWERED_TOLD, still_asked=still_asked)
     frames = dict(kept.frames)
     announce_erasures(trial)
-    _keep_key_table(trial.paths.private, kept.key_table)
+    _keep_key_table(trial, kept.key_table)
     content = content_hash(frames)
     guarded = fingerprints(trial)
     told = {"data_sha256": content, "tables": _tables_with_rows(frames), **guarded}
@@ -208,6 +207,24 @@ def _write_queries(trial: Trial, intake: Intake, folder: Path) -> None:
     trial.progress("Writing questions", len(intake.queries), len(intake.queries))
 
 
+def need_files(trial: Trial) -> Mapping[str, Path | bytes]:
+    """Return the files below inbox/.
+
+    Raises
+    ------
+    DataError
+        When there is none.
+    """
+    files = trial.inbox_files()
+    if not files:
+        raise DataError(
+            "inbox/",
+            "there is no file.",
+            "Put the files that schools sent into inbox/, as they are, and run this again.",
+        )
+    return files
+
+
 def taken_in(trial: Trial) -> Intake:
     """Read the files below inbox/, with the identifiers in them; nothing is written.
 
@@ -218,13 +235,7 @@ def taken_in(trial: Trial) -> Intake:
     """
     from data_schema.intake import read_inbox
 
-    files = trial.inbox_files()
-    if not files:
-        raise DataError(
-            "inbox/",
-            "there is no file.",
-            "Put the files that schools sent into inbox/, as they are, and run this again.",
-        )
+    files = need_files(trial)
     schools = eligible(trial.schools()[0])
     return read_inbox(
         files,
@@ -242,6 +253,7 @@ def taken_in(trial: Trial) -> Intake:
         follow=trial.protocol.linking.by_name,
         decisions=decisions_of(trial),
         known_forms=lambda: _known_forms(trial),
+        digest=marker_of(trial),
         progress=trial.progress,
     )
 
@@ -263,63 +275,19 @@ def _csv(frame: pd.DataFrame, path: Path) -> None:
     path.write_bytes(csv_bytes(frame))
 
 
-def trial_key(private: Path) -> bytes:
-    """Return the trial's key for pseudonyms, made when there is none.
-
-    Raises
-    ------
-    StorageError
-        When the key is gone but a key table is there: other pseudonyms would break every link to earlier data.
-    """
-    path = private / "pseudonym.key"
-    if path.exists():
-        try:
-            return bytes.fromhex(path.read_text(encoding="ascii").strip())
-        except OSError as error:
-            raise storage_error(path, error) from error
-        except ValueError as error:
-            raise StorageError("private/pseudonym.key", "this is no key.", "Bring the key back from a copy.") from error
-    if (private / "key_table.age").exists():
-        raise StorageError(
-            "private/pseudonym.key", "the key is gone, but its key table is there.", "Bring the key back from a copy."
-        )
-    key = secrets.token_bytes(32)
-    write_whole(path, key.hex().encode() + b"\n", mode=0o600)
-    return key
-
-
-def _keep_key_table(private: Path, key_table: pd.DataFrame) -> None:
+def _keep_key_table(trial: Trial, key_table: pd.DataFrame) -> None:
     """Write who is who, encrypted to the recipient; the identity that opens it belongs elsewhere."""
     from data_schema.pseudonyms import encrypt_key_table, new_identity
 
-    recipient = private / "recipient.txt"
-    if not recipient.exists():
+    private, recipient = trial.paths.private, held(trial, "private/recipient.txt")
+    if recipient is None:
         made, identity = new_identity()
+        recipient = f"{made}\n".encode()
         write_whole(private / "identity.txt", f"{identity}\n".encode(), mode=0o600)
-        write_whole(recipient, f"{made}\n".encode())
-        write_whole(private / "README.txt", _PRIVATE.encode())
-    content = encrypt_key_table(key_table, recipient.read_text(encoding="ascii").strip())
+        write_whole(private / "recipient.txt", recipient, mode=0o600)
+        write_whole(private / "README.txt", _PRIVATE.encode(), mode=0o600)
+    content = encrypt_key_table(key_table, recipient.decode("ascii").strip())
     write_whole(private / "key_table.age", content, mode=0o600)
-
-
-def lock(private: Path, passphrase: str) -> Path:
-    """Lock the identity that opens the key table with a passphrase, and remove the open one.
-
-    Raises
-    ------
-    DataError
-        When there is no open identity, or the passphrase is too short.
-    """
-    from data_schema.pseudonyms import lock_identity
-
-    path = private / "identity.txt"
-    if not path.exists():
-        remedy = "Put it there for the moment, or leave it where it is safe."
-        raise DataError("private/identity.txt", "there is no open identity.", remedy)
-    locked = private / "identity.age"
-    write_whole(locked, lock_identity(path.read_text(encoding="ascii").strip(), passphrase), mode=0o600)
-    path.unlink()
-    return locked
 
 
 _PRIVATE = """This folder links pseudonyms to pupils. No analysis and no report reads it.
@@ -327,10 +295,11 @@ _PRIVATE = """This folder links pseudonyms to pupils. No analysis and no report 
 pseudonym.key    makes the pseudonyms; without it the same pupil would get another one
 key_table.age    who is who, encrypted (age); only the identity opens it
 recipient.txt    what the key table is encrypted to
-identity.txt     opens the key table: lock it with a passphrase (crocoos lock; it is identity.age then), or move it
-                 to a safe place outside this folder
-erased.json      keeps pupils out whose data were erased; holds no pseudonyms
+identity.txt     opens the key table
 forms/           entry workbooks for schools, with identifiers of their pupils
+vault.zip        all of these and the files of inbox/, once crocoos lock has sealed them: only its openers open it
+erased.json      keeps pupils out whose data were erased; holds no pseudonyms
+certificates/    what was erased, and when; holds no pseudonyms
 
 Keep the folder out of git, out of mails and out of shared drives.
 """

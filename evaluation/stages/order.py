@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import StaleError
 from evaluation.comparison import is_wedge
-from evaluation.decisions import DECISIONS, decisions_of
-from evaluation.erasure import tombstones_of
+from evaluation.custody import erased_fingerprint
+from evaluation.decisions import DECISIONS, told_by
 from evaluation.freshness import StageStatus, stage_status
 from evaluation.mode import mode_input
 from evaluation.provenance import RECORD, sha256_of, sha256_of_file
+from evaluation.sealing import inbox_hash
 from evaluation.specifications import lists_of_pupils
 from evaluation.stages.agreement import looked_at
 from evaluation.trial_log import LOG
@@ -53,21 +54,19 @@ def _assign(trial: Trial) -> Mapping[str, str]:
 
 
 def _collect(trial: Trial) -> Mapping[str, str]:
-    # What is no file has no content, and opening it might never end.
-    files = {name: sha256_of_file(path) if path.is_file() else "" for name, path in trial.inbox_files().items()}
     return {
         **trial.protocol_hashes("tables", "inbox", "waves", "countries", intake=True),
         **trial.file_hash(trial.paths.root / trial.protocol.schools.file),
         **(
             {"legal basis": sha256_of(trial.protocol.privacy.legal_basis)} if trial.protocol.privacy.legal_basis else {}
         ),
-        **({"erased pupils": sha256_of(sorted(erased))} if (erased := tombstones_of(trial)) else {}),
+        **({"erased pupils": erased} if (erased := erased_fingerprint(trial)) else {}),
         **_decisions(trial),
         **_consent(trial),
         **_lists(trial),
         **(trial.protocol_hashes("linking") if trial.protocol.linking.by_name else {}),
         **_later(trial),
-        "inbox": sha256_of(files) if files else "",
+        "inbox": inbox_hash(trial),
     }
 
 
@@ -76,7 +75,7 @@ def _decisions(trial: Trial) -> Mapping[str, str]:
     log = trial.log()
     if not (log.is_usable and log.of(*DECISIONS)):
         return {}
-    return {f"decisions in {LOG}": sha256_of(decisions_of(trial).to_dict())}
+    return {f"decisions in {LOG}": sha256_of(told_by(log.entries))}
 
 
 def _consent(trial: Trial) -> Mapping[str, str]:

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from data_schema.pseudonyms import decrypt_key_table, unlock_identity
+from data_schema.pseudonyms import decrypt_key_table
 from data_schema.store import Store
 from evaluation.provenance import alone, sha256_of_file
 from evaluation.trial import Trial
+from evaluation.vault import unpacked
 from tests.support.trials import clock, drawn_trial, killed_after, short_protocol
 
 PASSPHRASE = " ".join(["five", "words", "are", "long", "enough"])
@@ -166,23 +167,26 @@ def test_files_for_others_are_those_of_before_or_of_after(
     no_leftovers(folder)
 
 
-def test_lock_killed_at_any_instant_leaves_an_identity_that_opens_the_key_table(folder: Path) -> None:
-    private = folder / "private"
-    identity = (private / "identity.txt").read_text()
+def test_lock_killed_at_any_instant_leaves_an_identity_that_opens_the_key_table(folder: Path, tmp_path: Path) -> None:
+    open_ = tmp_path / "open"
+    shutil.copytree(folder, open_)
+    identity = (folder / "private" / "identity.txt").read_text()
 
     def lock() -> None:
         Trial(folder, clock=clock).lock(PASSPHRASE)
 
     seen = set()
     for seconds in instants(2, lasted(lock), seed=4):
-        (private / "identity.age").unlink(missing_ok=True)
-        (private / "identity.txt").write_text(identity)
+        shutil.rmtree(folder)
+        shutil.copytree(open_, folder)
         killed_after(seconds, lock)
+        Trial(folder, clock=clock).settle()
+        private = folder / "private"
         seen.add((private / "identity.txt").exists())
-        if not (private / "identity.txt").exists():
-            assert unlock_identity((private / "identity.age").read_bytes(), PASSPHRASE) == identity.strip()
-        else:
+        if (private / "identity.txt").exists():
             assert (private / "identity.txt").read_text() == identity
             lock()
         assert not (private / "identity.txt").exists()
+        found, _ = unpacked((private / "vault.zip").read_bytes(), [PASSPHRASE])
+        assert found["private/identity.txt"].content.decode() == identity
     assert seen == {True, False}

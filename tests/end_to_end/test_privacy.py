@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
 import traceback
 import zipfile
@@ -19,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 from data_schema.errors import DataError, ProtocolError, StorageError
-from data_schema.pseudonyms import decrypt_key_table, lock_identity, unlock_identity
+from data_schema.pseudonyms import decrypt_key_table, lock_identity
 from data_schema.store import Store
 from evaluation.cli.main import crocoos
 from evaluation.erasure import retention_note
@@ -306,26 +305,6 @@ def test_the_codebook_has_no_small_count(trial: Trial) -> None:
     assert not ((counts > 0) & (counts < trial.protocol.reports.disclosure_threshold)).any()
     schema = json.loads((made.folder / "status.schema.json").read_text(encoding="utf-8"))
     assert schema["primaryKey"] == ["school_id", "pupil_id", "wave"]
-
-
-def test_the_identity_is_locked_with_a_passphrase_and_opens_with_it_only(trial: Trial) -> None:
-    identity = (trial.paths.private / "identity.txt").read_text().strip()
-    with pytest.raises(DataError, match="can be guessed"):
-        trial.lock("short")
-    answer = CliRunner(env={"CROCOOS_PASSPHRASE": PASSPHRASE}).invoke(crocoos, ["lock", str(trial.paths.root)])
-    assert answer.exit_code == 0, answer.output
-    assert not (trial.paths.private / "identity.txt").exists()
-    locked = trial.paths.private / "identity.age"
-    if os.name == "posix":
-        assert locked.stat().st_mode & 0o077 == 0
-    assert identity.encode() not in locked.read_bytes()
-    assert unlock_identity(locked.read_bytes(), PASSPHRASE) == identity
-    with pytest.raises(DataError, match="another passphrase"):
-        unlock_identity(locked.read_bytes(), "not the right one at all")
-    trial.collect()
-    assert not (trial.paths.private / "identity.txt").exists()
-    with pytest.raises(DataError, match="no open identity"):
-        trial.lock(PASSPHRASE)
 
 
 def test_a_locked_identity_is_another_text_each_time() -> None:

@@ -368,6 +368,9 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
 """Text of a remedy to the ways in which it is seen."""
 
 ELSEWHERE: Mapping[str, str] = {
+    "{} open in inbox/ or private/ that came or were made since. To seal them: `crocoos lock`.": "test_custody.py",
+    "What tells who is who lies open beside the data. To seal it: `crocoos lock`.": "test_custody.py",
+    "\nThe workbooks lie open until they are sent and `crocoos lock` seals them.": "test_custody.py",
     "Bring it back from a copy. If it is lost for good: `crocoos log --begin-again --reason TEXT`, and every document "
     "will say so.": "test_fail_closed.py",
     "If it is lost for good: `crocoos log --accept --reason TEXT`": "test_fail_closed.py",

@@ -1,0 +1,79 @@
+"""Trying identifiers: what somebody does who has a trial's folder, the schools' registers and no secret."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zipfile
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+from data_schema.erasure import tombstone
+from data_schema.pseudonyms import mark_of_file, pseudonym
+from data_schema.store import Store
+
+_HEXADECIMAL = re.compile(rb"[0-9a-fA-F]{32,128}")
+
+
+def found_again(folder: Path, registers: Mapping[str, Collection[str]]) -> dict[str, tuple[str, str]]:
+    """Try every identifier of every school with everything in a trial's folder that could be a key.
+
+    Parameters
+    ----------
+    folder
+        The trial's folder.
+    registers
+        School to the identifiers of its pupils, all of which the attacker knows.
+
+    Returns
+    -------
+    dict
+        Pseudonym, in the store, to the school and the identifier behind it.
+    """
+    with Store.open_read(folder / "store" / "trial.duckdb") as store:
+        kept = {
+            str(one)
+            for name in store.tables
+            if "pupil_id" in store.table(name)
+            for one in store.table(name)["pupil_id"]
+        }
+    found = {}
+    for key in keys_in(folder):
+        for school, identifiers in registers.items():
+            for one in identifiers:
+                made = pseudonym(one, key=key, scope=school)
+                if made in kept:
+                    found[made] = (school, one)
+    return found
+
+
+def told_by_a_hash(folder: Path, contents: Collection[bytes], pseudonyms: Collection[str]) -> list[str]:
+    """Return what anything in the folder confirms of guessed contents of files, or of pseudonyms that were erased."""
+    everything = b"\n".join(content for _, content in every_part(folder)).lower()
+    guesses = [hashlib.sha256(one).hexdigest() for one in contents]
+    for key in keys_in(folder):
+        guesses += [mark_of_file([one], key=key) for one in contents]
+        guesses += [tombstone(one, key=key) for one in pseudonyms]
+    return [one for one in guesses if one[:16].encode() in everything]
+
+
+def keys_in(folder: Path) -> set[bytes]:
+    """Return everything in a folder that could be a key: hexadecimal texts, whole small files, what they hash to."""
+    found = {b"\x00" * 32, hashlib.sha256(b"").digest()}
+    for _, content in every_part(folder):
+        for text in _HEXADECIMAL.findall(content):
+            even = text[: len(text) // 2 * 2]
+            found |= {even, bytes.fromhex(even.decode())}
+        if 16 <= len(content) <= 4096:
+            found |= {content, content.strip(), hashlib.sha256(content).digest()}
+    return {one for one in found if len(one) >= 16}
+
+
+def every_part(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield every file of a folder, and what is in the zipped ones."""
+    for path in sorted(one for one in folder.rglob("*") if one.is_file()):
+        content = path.read_bytes()
+        yield path.relative_to(folder).as_posix(), content
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                yield from ((f"{path.name}/{name}", archive.read(name)) for name in archive.namelist())
