@@ -28,11 +28,14 @@ class Wide:
         The field whose values columns stand for.
     columns
         Header to value, for headers that nobody else would know.
+    school_year
+        Year in which the school year begins that months without a year are of; 0 where it is to be told otherwise.
     field
         The field that their cells are of; empty where the header says it, above or below or beside each value.
     """
 
     across: str
+    school_year: int = 0
     columns: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     field: str = ""
 

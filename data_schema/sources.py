@@ -150,7 +150,7 @@ def same_class(one: str, other: str) -> bool:
     return header_key(one).replace(" ", "") == header_key(other).replace(" ", "")
 
 
-def _texts(sheet: Sheet, header: int, source: str) -> list[tuple[str, int | None]]:
+def texts_at(sheet: Sheet, header: int, source: str) -> list[tuple[str, int | None]]:
     """Return the texts in which something is told, with the row (from 1) of those that are in the sheet."""
     folder, name = posixpath.split(sheet.file)
     match source:
@@ -204,7 +204,7 @@ def completed(
 def _with_school(layout: Layout, source: str, finder: SchoolFinder, *, country: str, said: Cell) -> Layout:
     sheet = layout.sheet
     answered = finder.of(shown(said)) if said is not None else frozenset()
-    texts = _texts(sheet, layout.header or 0, source)
+    texts = texts_at(sheet, layout.header or 0, source)
     found = {school: row for text, row in reversed(texts) for school in finder.of(text)}
     at_home = [school for school in found if not country or finder.country(school) == country]
     if len(answered) == 1:
@@ -277,7 +277,7 @@ def with_column(layout: Layout, name: str, values: Sequence[Cell]) -> Layout:
 def _with_class(layout: Layout, source: str, *, is_told: bool) -> Layout:
     if source == "headings":
         return _with_headings(layout, is_told=is_told)
-    texts = _texts(layout.sheet, layout.header or 0, source)
+    texts = texts_at(layout.sheet, layout.header or 0, source)
     found = {one: row for text, row in reversed(texts) for one in classes_in(text)}
     distinct = [one for at, one in enumerate(found) if not any(same_class(one, other) for other in list(found)[:at])]
     if len(distinct) == 1:
@@ -301,7 +301,7 @@ def _with_headings(layout: Layout, *, is_told: bool) -> Layout:
     apart = dict(layout.apart)
     class_at = layout.columns.get("class")
     for k, place in enumerate(layout.rows):
-        heading = _heading(layout.sheet.rows[place], class_at) if apart.get(k, REMARK) == REMARK else None
+        heading = heading_in(layout.sheet.rows[place], class_at) if apart.get(k, REMARK) == REMARK else None
         if heading is not None:
             current, apart[k] = heading, HEADING
         told.append(current)
@@ -309,7 +309,7 @@ def _with_headings(layout: Layout, *, is_told: bool) -> Layout:
     return _with_told_class(made, told) if is_told else made
 
 
-def _heading(row: Row, class_at: int | None) -> str | None:
+def heading_in(row: Row, class_at: int | None) -> str | None:
     """Return the class of a row that holds nothing but it."""
     cells = {at: shown(cell) for at, cell in enumerate(row) if not is_empty((cell,))}
     texts = list(dict.fromkeys(cells.values()))

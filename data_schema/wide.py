@@ -32,6 +32,10 @@ _IN_BRACKETS = re.compile(r"[(\[]([^)\]]*)[)\]]")
 _SCHOOL_YEAR = re.compile(r"(?<!\d)(20\d\d)\s*[/–-]\s*(20\d\d|\d\d)(?!\d)")
 _MONTH_WORDS = frozenset(("ho", "honap", "havi", "month", "monthly", "mesec", "mjesec", "meseca"))
 _LONGEST = 80
+_FIRST_MONTH = 8
+"""Month from which on a month is of the school year that begins then."""
+
+_WHICH_YEAR = ", and nothing tells which year it is."
 
 Window = tuple[date, date]
 """First and last day of a wave."""
@@ -72,6 +76,10 @@ class WideHeader:
         Positions of all columns that are none of the other fields.
     units
         Field to another unit that all of its columns state, and that the protocol converts.
+    without_year
+        Headers that name months of which nothing tells the year.
+    is_told
+        Whether the header or the rule says of all columns which field they are of.
     findings
         What was wrong or odd.
     """
@@ -81,6 +89,8 @@ class WideHeader:
     columns: Mapping[int, WideColumn]
     passed_over: frozenset[int]
     units: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    without_year: tuple[str, ...] = ()
+    is_told: bool = True
     findings: tuple[Finding, ...] = ()
 
 
@@ -214,6 +224,8 @@ def find_wide(
         columns=MappingProxyType(columns),
         passed_over=frozenset(read),
         units=MappingProxyType(stated),
+        without_year=tuple(one.column for one in findings if one.problem.endswith(_WHICH_YEAR)),
+        is_told=all(name for _, name in read.values()),
         findings=(*findings, *in_doubt),
     )
 
@@ -305,7 +317,7 @@ def _resolved(
     has_two: bool,
 ) -> tuple[dict[int, WideColumn], list[Finding]]:
     """Give months without a year their year, and ask about columns that cannot be read."""
-    year_of = _years_by(sheet, at, window)
+    year_of = _years_by(sheet, at, wide, window)
     columns: dict[int, WideColumn] = {}
     findings: list[Finding] = []
     taken: dict[str, list[str]] = {}
@@ -315,8 +327,8 @@ def _resolved(
         if header.value is None and value is not None:
             taken.setdefault(value, []).append(title)
         if value is None:
-            problem = f"The header {title!r} names a month without a year, and nothing tells which year it is."
-            remedy = "Say it with columns of wide in [[inbox]]; or write the year into the header."
+            problem = f"The header {title!r} names a month without a year{_WHICH_YEAR}"
+            remedy = "Say it with school_year of wide in [[inbox]]; or write the year into the header."
             findings.append(_finding(sheet, problem, remedy, row=at, column=title))
         elif not name:
             problem = f"The column is of {wide.across} {value!r}, and nothing tells which field its values are of."
@@ -354,8 +366,10 @@ def _title(sheet: Sheet, at: int, c: int, header: _Header, *, has_two: bool) -> 
     return f"{upper}, {lower}" if upper else lower
 
 
-def _years_by(sheet: Sheet, at: int, window: Window | None) -> Callable[[int], str | None]:
-    """Return how a month without a year gets one: from the school year above the header, or from the wave's time."""
+def _years_by(sheet: Sheet, at: int, wide: Wide, window: Window | None) -> Callable[[int], str | None]:
+    """Return how a month without a year gets one: from the school year that the rule or a title says, or the wave."""
+    if wide.school_year:
+        return lambda month: f"{wide.school_year + (month < _FIRST_MONTH)}-{month:02d}"
     lines = [shown(cell) for row in sheet.rows[:at] for cell in row if cell is not None]
     years = {
         int(found[1]) for text in (*lines, sheet.sheet) for found in _SCHOOL_YEAR.finditer(text) if _follows(found)
@@ -363,7 +377,7 @@ def _years_by(sheet: Sheet, at: int, window: Window | None) -> Callable[[int], s
 
     def by_school_year(month: int) -> str | None:
         (year,) = years
-        return f"{year if month >= 8 else year + 1}-{month:02d}"
+        return f"{year + (month < _FIRST_MONTH)}-{month:02d}"
 
     def by_window(month: int) -> str | None:
         if window is None:

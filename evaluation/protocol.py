@@ -225,10 +225,12 @@ class WideSection(Section):
     """[inbox.wide]: the values of a field stand as columns, such as a column per month.
 
     ``across`` is the field whose values they are, ``field`` the one that their cells are of, if no header says it;
-    ``columns`` says what headers mean that nobody else would know: ``{ "I. negyed" = "2027-03" }``.
+    ``columns`` says what headers mean that nobody else would know: ``{ "I. negyed" = "2027-03" }``. ``school_year`` is
+    the year in which the school year of months without a year begins.
     """
 
     across: Name
+    school_year: Annotated[int, Field(ge=2000, le=2100)] | None = None
     field: str = ""
     columns: dict[Text, Text] = {}
 

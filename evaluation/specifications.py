@@ -290,4 +290,9 @@ def inbox_rules_of(protocol: Protocol) -> tuple[InboxRule, ...]:
 def _wide(section: WideSection) -> Wide:
     from data_schema.rules import Wide
 
-    return Wide(across=section.across, field=section.field, columns=section.columns)
+    return Wide(
+        across=section.across,
+        school_year=section.school_year or 0,
+        field=section.field,
+        columns=section.columns,
+    )

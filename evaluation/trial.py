@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from evaluation.freshness import StageStatus
     from evaluation.frozen_plan import PlanState
     from evaluation.power_assumptions import Assumptions
+    from evaluation.proposals import Proposals
     from evaluation.protocol import Protocol
     from evaluation.requests import Forms
     from evaluation.stages.certificate import Certified
@@ -495,6 +496,12 @@ class Trial:
 
         with self._opening("forms") as trial:
             return write_forms(trial, wave=wave)
+
+    def propose(self, *, path: Path) -> Proposals:
+        """Draft rules of the inbox for a file or a folder; nothing is written."""
+        from evaluation.proposals import propose
+
+        return propose(self, path)
 
     def returns(self) -> Written:
         """Write the page of returns: who has sent what, when, how complete it is, which questions are open."""

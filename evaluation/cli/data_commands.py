@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from evaluation.cli.console import Console, count
 from evaluation.cli.folder import open_trial, opens, opens_with_key, reason_is, secret_of
+
+if TYPE_CHECKING:
+    from evaluation.proposals import Proposal
 
 SHOWN = 20
 """Odd things that are printed; the file has all."""
@@ -38,6 +43,41 @@ def forms(folder: Path, *, wave: str, as_json: bool) -> None:
     if is_sealed(trial):
         text += "\nThe workbooks lie open until they are sent and `crocoos lock` seals them."
     Console(as_json=as_json).answer(made.to_dict(), text)
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
+def propose(path: Path, folder: Path, *, as_json: bool) -> None:
+    """Draft the [[inbox]] rules that the file or folder at PATH would need, and show what they would make of it."""
+    made = open_trial(folder).propose(path=path)
+    lines = [line for one in made.drafts for line in _drafted(one)]
+    if made.others:
+        lines += ["No rule is drafted for:", *(f"  {file}: {why}" for file, why in made.others.items()), ""]
+    if made.drafts:
+        place = folder / "trial.toml"
+        lines.append(
+            f"No file was changed. Paste the rules that are right into {place}, settle what is undecided, and run: "
+            f"crocoos plan {folder}"
+        )
+    Console(as_json=as_json).answer(made.to_dict(), "\n".join(lines))
+
+
+def _drafted(draft: Proposal) -> Iterator[str]:
+    """Yield the lines that show a draft: the rule, then as remarks what it gives and what is left to do."""
+    yield from draft.toml.splitlines()
+    yield f"# {count(len(draft.files), 'file', 'files')}: {', '.join(draft.files[:SHOWN])}"
+    yield from (f"# Undecided: {text}" for text in draft.undecided)
+    if draft.counts:
+        yield "# Rows: " + ", ".join(f"{n} {name}" for name, n in draft.counts.items())
+    if draft.rows is not None and len(draft.rows):
+        yield from (f"#   {line}" for line in draft.rows.to_string(index=False, na_rep="").splitlines())
+    told = draft.findings.condensed()
+    yield from (f"# {one}" for one in told[:SHOWN])
+    if len(told) > SHOWN:
+        yield f"# ... and {len(told) - SHOWN} more findings: --json has all."
+    yield ""
 
 
 @click.command()
@@ -200,5 +240,5 @@ def freeze(wave: str, folder: Path, *, thaw: bool, reason: str, as_json: bool) -
     Console(as_json=as_json).answer(made.to_dict(), f"{wave} is frozen; the hash of its data: {made.sha256}")
 
 
-DATA_COMMANDS = (forms, returns, checks, codebook, freeze, withdraw, export, lock, unlock, erase)
+DATA_COMMANDS = (forms, propose, returns, checks, codebook, freeze, withdraw, export, lock, unlock, erase)
 """These commands, in the order in which a trial uses them."""

@@ -173,7 +173,7 @@ def test_a_class_in_the_column_that_is_not_the_headings_is_asked_about() -> None
 
 
 def test_every_sheet_is_a_class() -> None:
-    sheets = {"9.a": PUPILS, "9. b": [PUPILS[0], ("7003", "fiú")], "Borító": [("Tartalom",)]}
+    sheets: dict[str, Rows] = {"9.a": PUPILS, "9. b": [PUPILS[0], ("7003", "fiú")], "Borító": [("Tartalom",)]}
     intake = taken_in({"031202.xlsx": workbook(sheets)}, school_from="file", class_from="sheet", sheet="9*")
     assert intake.frames["pupil"]["class"].tolist() == ["9.a", "9.a", "9. b"]
     assert asked(intake) == []

@@ -110,6 +110,12 @@ def test_a_month_without_a_year_is_of_the_school_year_above_or_of_the_wave(
     assert sorted(str(month) for (month,) in records(read(rows, waves=waves), "month")) == months
 
 
+def test_the_rule_says_the_school_year_of_months() -> None:
+    wide = Wide(across="month", field="lateness", school_year=2024)
+    intake = read([("2025/2026",), (*HEADER, "június", "szeptember"), ("031202", "7001", 4, 5)], wide)
+    assert records(intake, "month", "lateness") == [["2024-09", 5], ["2025-06", 4]]
+
+
 @pytest.mark.parametrize("waves", [{}, {"followup": (date(2025, 9, 1), date(2026, 12, 1))}])
 def test_a_month_of_no_sure_year_is_asked_about(waves: Mapping[str, tuple[date, date]]) -> None:
     intake = read([(*HEADER, "október", "2026-11"), ("031202", "7001", 4, 5)], waves=waves)

@@ -1,0 +1,502 @@
+"""Rules of the inbox that files of any layout would need, drafted from the files for a person to confirm.
+
+Nothing is written, and nothing is taken for sure in silence: each draft says what it was taken from, shows what intake
+makes of the first rows by it, and names what only a person can say. What is shown has passed intake and its gate.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data_schema.errors import DataError
+from data_schema.fields import NUMERIC_TYPES, header_key
+from data_schema.files import legible_name
+from data_schema.findings import Findings
+from data_schema.form_marks import mark_in
+from data_schema.layout import Layout, headers_of, is_empty, lay_out
+from data_schema.queries import is_query_workbook
+from data_schema.readers import content_of, is_folder, read_file
+from data_schema.readers.sheets import Sheet
+from data_schema.rules import SCHOOL_SOURCES, InboxRule, Wide, rules_for
+from data_schema.sources import SchoolFinder, classes_in, heading_in, same_class, texts_at
+from data_schema.wide import WideHeader, find_wide
+from evaluation.frame import eligible
+from evaluation.frame_persons import gate_of_trial, names_of, texts_of
+from evaluation.specifications import inbox_rules_of, tables_of, wave_windows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from data_schema.tables import Table
+    from evaluation.trial import Trial
+
+N_SHOWN = 5
+"""Rows of each draft that are shown."""
+
+_ORDER = ("pattern", "table", "wave", "sheet", "school_from", "class_from", "headers", "wide")
+_LEAST_UNIQUE = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A rule that was drafted, and what it would make of its files.
+
+    Parameters
+    ----------
+    rule
+        The rule; its wave is empty where nothing tells it and there is one.
+    files
+        The files that it is for, below the inbox.
+    undecided
+        What only a person can say, as sentences.
+    counts
+        Rows sent, kept, asked and refused, where the rule can be used as it is.
+    rows
+        The first rows that it gives, without fields that say who a pupil is.
+    findings
+        What intake says of them.
+    """
+
+    rule: InboxRule
+    files: tuple[str, ...]
+    undecided: tuple[str, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    rows: pd.DataFrame | None = None
+    findings: Findings = field(default_factory=Findings)
+
+    @property
+    def toml(self) -> str:
+        """The rule as the protocol says it."""
+        lines = ["[[inbox]]"]
+        for key in _ORDER:
+            value = getattr(self.rule, key)
+            if isinstance(value, Wide):
+                value = {
+                    name: one for name in ("across", "field", "school_year", "columns") if (one := getattr(value, name))
+                }
+            if value:
+                lines.append(f"{key} = {_toml(value)}")
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return everything as JSON values."""
+        rows = [] if self.rows is None else json.loads(self.rows.to_json(orient="records", date_format="iso"))
+        told = [str(one) for one in self.findings.condensed()]
+        return {
+            "toml": self.toml,
+            "files": list(self.files),
+            "undecided": list(self.undecided),
+            "counts": dict(self.counts),
+            "rows": rows,
+            "findings": told,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposals:
+    """What was made of a file or a folder.
+
+    Parameters
+    ----------
+    drafts
+        The rules, in the order of their files.
+    others
+        File to why no rule is drafted for it.
+    """
+
+    drafts: tuple[Proposal, ...]
+    others: Mapping[str, str]
+
+    def to_dict(self) -> dict[str, object]:
+        """Return everything as JSON values."""
+        return {"drafts": [one.to_dict() for one in self.drafts], "others": dict(self.others)}
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, Mapping):
+        inside = ", ".join(f"{_key(name)} = {_toml(one)}" for name, one in value.items())
+        return f"{{ {inside} }}"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _key(name: str) -> str:
+    is_bare = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
+    return name if is_bare else json.dumps(name, ensure_ascii=False)
+
+
+def propose(trial: Trial, path: Path) -> Proposals:
+    """Draft the rules that a file, or the files of a folder, would need.
+
+    Parameters
+    ----------
+    trial
+        The trial, whose protocol and frame say which tables, waves and schools there are.
+    path
+        A file or a folder, in the inbox or anywhere else. What lies elsewhere is named as if it lay in the inbox.
+
+    Raises
+    ------
+    DataError
+        When there is nothing at the path.
+    """
+    files = _files_at(trial, path)
+    draft = _Drafter(trial)
+    drafted: list[_Draft] = []
+    others: dict[str, str] = {}
+    for file, source in files.items():
+        made = draft.of(file, source)
+        if isinstance(made, str):
+            others[draft.called(file)] = made
+        else:
+            drafted += made
+    drafts = [_tried(trial, one, files) for one in _together(drafted, [*files, *others])]
+    return Proposals(drafts=tuple(drafts), others=others)
+
+
+def _files_at(trial: Trial, path: Path) -> dict[str, Path]:
+    """Return files by their path below the inbox, or by what it would be."""
+    full, inbox = path.absolute(), trial.paths.inbox.absolute()
+    if not full.exists():
+        raise DataError(str(path), "there is no such file or folder.", "Name a file or a folder that is there.")
+    is_inside = full.is_relative_to(inbox)
+    base = inbox if is_inside else full if full.is_dir() else full.parent
+    found = [full] if full.is_file() else sorted(one for one in full.rglob("*") if one.is_file())
+    named = {legible_name(one.relative_to(base).as_posix()): one for one in found if not one.name.startswith(".")}
+    if not named:
+        raise DataError(str(path), "there is no file in it.", "Name a file or a folder with files.")
+    return named
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draft:
+    """A rule for a file, before those of files alike are put together."""
+
+    rule: InboxRule
+    file: str
+    undecided: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fit:
+    """How a table would lie in a sheet."""
+
+    table: Table
+    layout: Layout
+    wide: Wide | None
+    header: WideHeader | None
+    headers: Mapping[str, str]
+
+    @property
+    def score(self) -> int:
+        """How many columns say something of the table, beside whose row it is."""
+        named = set(self.layout.columns) - {"school_id", "pupil_id"}
+        return len(named) + (0 if self.header is None else len(self.header.passed_over))
+
+
+class _Drafter:
+    """Drafts rules for single files; knows the trial."""
+
+    def __init__(self, trial: Trial) -> None:
+        self.protocol = trial.protocol
+        self.tables = {name: one for name, one in tables_of(trial.protocol).items() if "country" not in one.names}
+        frame = eligible(trial.schools()[0])
+        self.schools = dict(zip(frame["school_id"], frame["country"], strict=True))
+        self.finder = SchoolFinder(self.schools, names_of(frame))
+        self.windows = wave_windows(trial.protocol)
+        self.rules = inbox_rules_of(trial.protocol)
+        self.gate = gate_of_trial(trial.protocol, frame)
+
+    def called(self, file: str) -> str:
+        """Return the path of a file, without a name that may be a person's."""
+        folder, name = posixpath.split(file)
+        is_of_person = self.gate.kind_of_label(posixpath.splitext(name)[0]) is not None
+        return posixpath.join(folder, "(its name may be a person's)") if is_of_person else file
+
+    def of(self, file: str, source: Path) -> list[_Draft] | str:
+        """Return the rules that a file would need, one for each table in it; or why there is none."""
+        content = content_of(source, file=file)
+        if not isinstance(content, bytes):
+            return _said(content.findings)
+        if is_folder(content):
+            return "It is a zipped folder. Unpack it, and propose rules for the files in it."
+        if is_query_workbook(content):
+            return "It is a workbook of questions that came back; it needs no rule."
+        reading = read_file(content, file=file, countries=sorted(set(self.schools.values())))
+        if mark_in(reading) is not None:
+            return "It is an entry workbook; it needs no rule."
+        sheets = [one for one in reading.sheets if any(not is_empty(row) for row in one.rows)]
+        if not sheets:
+            return _said(reading.findings) or "It is empty."
+        fits = {sheet.sheet: fit for sheet in sheets if (fit := self._fit(sheet)) is not None}
+        if not fits:
+            return "None of its rows is the header of a table of the trial."
+        by_table: dict[str, list[Sheet]] = {}
+        for sheet in sheets:
+            if sheet.sheet in fits:
+                by_table.setdefault(fits[sheet.sheet].table.name, []).append(sheet)
+        return [self._draft(file, mine, fits, is_only=len(by_table) == 1) for mine in by_table.values()]
+
+    def _fit(self, sheet: Sheet) -> _Fit | None:
+        """Return the table that most columns of a sheet are of; None where none is, or more than one."""
+        fits = sorted((one for table in self.tables.values() for one in self._fits(sheet, table)), key=_rank)
+        best = [one for one in fits if one.score == fits[0].score and one.score]
+        named = [one for one in best if _is_named(one.table, f"{sheet.file} {sheet.sheet}")]
+        return best[0] if len(best) == 1 else named[0] if len(named) == 1 else None
+
+    def _fits(self, sheet: Sheet, table: Table) -> Iterator[_Fit]:
+        headers = headers_of(table)
+        told = {"school_id", "class"}
+        plain = lay_out(sheet, table, headers=headers, told_elsewhere=told | set(table.key))
+        if plain.header is not None:
+            own = {} if "pupil_id" in plain.columns or table.about != "pupil" else _identifier(plain)
+            own = {header: name for header, name in own.items() if self.gate.kind_of_label(header) is None}
+            missing = set(table.key) - {"school_id"} - set(plain.columns) - set(own.values())
+            if not missing:
+                yield _Fit(table=table, layout=plain, wide=None, header=None, headers=own)
+        for name in table.key:
+            if name in told or name == "pupil_id" or name in plain.columns:
+                continue
+            found = find_wide(
+                sheet, table, Wide(across=name), owner=headers, told=frozenset(told), window=None, units={}
+            )
+            if found is None:
+                continue
+            layout = lay_out(
+                found.sheet,
+                table,
+                headers=headers,
+                told_elsewhere=told | set(table.key),
+                at=found.at,
+                passed_over=found.passed_over,
+            )
+            yield _Fit(table=table, layout=layout, wide=Wide(across=name), header=found, headers={})
+
+    def _draft(self, file: str, sheets: Sequence[Sheet], fits: Mapping[str, _Fit], *, is_only: bool) -> _Draft:
+        first = fits[sheets[0].sheet]
+        table, undecided = first.table, []
+        rule = InboxRule(file, table.name, headers=first.headers)
+        if first.headers:
+            (header,) = first.headers
+            undecided.append(f"Check that the column {header!r} is 'pupil_id': only its values say so.")
+        if not is_only:
+            rule = replace(rule, sheet=sheets[0].sheet)
+        elif len(sheets) > 1:
+            rule = replace(rule, sheet="")
+        rule, said = self._wave(rule, sheets, table)
+        undecided += said
+        rule, said = self._wide(rule, sheets, fits)
+        undecided += said
+        rule, said = self._school(rule, sheets, fits)
+        undecided += said
+        rule = replace(rule, class_from=_class_from(sheets, fits, table))
+        undecided += [
+            f"{one.problem} If they are to be converted, add units to the rule, such as units = {{ days = 6 }}."
+            for sheet in sheets
+            for one in fits[sheet.sheet].layout.findings
+            if one.severity == "question" and one.problem.startswith("The header says")
+        ]
+        earlier = [one.pattern for one in rules_for(file, self.rules)[0]]
+        if earlier:
+            undecided.append(f"The rule {earlier[0]!r} speaks of the file, too: put this one in its place.")
+        return _Draft(rule=rule, file=file, undecided=tuple(undecided))
+
+    def _wave(self, rule: InboxRule, sheets: Sequence[Sheet], table: Table) -> tuple[InboxRule, list[str]]:
+        if not table.by_wave:
+            return rule, []
+        waves = self.protocol.waves
+        parts = [f" {header_key(part)} " for part in (*rule.pattern.split("/"), *(one.sheet for one in sheets))]
+        named = [
+            one.name
+            for one in waves
+            if any(f" {header_key(word)} " in part for word in (one.name, one.label) for part in parts)
+        ]
+        if len(waves) == 1:
+            named = [waves[0].name]
+        if len(named) == 1:
+            return replace(rule, wave=named[0]), []
+        listed = ", ".join(f'"{one.name}"' for one in waves)
+        return rule, [f"Nothing tells which wave it is of. Add wave to the rule: one of {listed}."]
+
+    def _wide(self, rule: InboxRule, sheets: Sequence[Sheet], fits: Mapping[str, _Fit]) -> tuple[InboxRule, list[str]]:
+        fit = fits[sheets[0].sheet]
+        if fit.wide is None or fit.header is None:
+            return rule, []
+        window = self.windows.get(rule.wave)
+        told = frozenset({"school_id"})
+        read = [
+            find_wide(sheet, fit.table, fit.wide, owner=headers_of(fit.table), told=told, window=window, units={})
+            for sheet in sheets
+        ]
+        left = dict.fromkeys(header for one in read if one is not None for header in one.without_year)
+        undecided = []
+        if left:
+            listed = ", ".join(map(repr, left))
+            undecided.append(
+                f"Nothing tells the year of months: {listed}. Add to wide: school_year = the year in which the school "
+                "year began."
+            )
+        if all(one is None or one.is_told for one in read):
+            return replace(rule, wide=fit.wide), undecided
+        numeric = [one for one in fit.table.fields if one.name not in fit.table.key and one.type in NUMERIC_TYPES]
+        texts = [text for sheet in sheets for text, _ in texts_at(sheet, fit.header.at, "title")]
+        texts += [posixpath.basename(rule.pattern), *(sheet.sheet for sheet in sheets)]
+        named = {one.name for one in numeric for text in texts if _holds_any(text, one.header_keys)}
+        if len(numeric) == 1 or len(named) == 1:
+            name = next(iter(named), numeric[0].name)
+            return replace(rule, wide=replace(fit.wide, field=name)), undecided
+        listed = ", ".join(f'"{one.name}"' for one in numeric)
+        undecided.append(f"Nothing tells which field the cells are of. Add it to wide: field = one of {listed}.")
+        return replace(rule, wide=fit.wide), undecided
+
+    def _school(
+        self, rule: InboxRule, sheets: Sequence[Sheet], fits: Mapping[str, _Fit]
+    ) -> tuple[InboxRule, list[str]]:
+        if all("school_id" in fits[one.sheet].layout.columns for one in sheets):
+            return rule, []
+        for source in SCHOOL_SOURCES:
+            found = [self._schools_in(sheet, fits[sheet.sheet], source) for sheet in sheets]
+            if all(len(one) == 1 for one in found):
+                return replace(rule, school_from=source), []
+        said = "Nothing tells which school it is of. Put its identifier, or its name as the frame has it, into the name"
+        return replace(rule, school_from="file"), [f"{said} of the file; or answer when collect asks."]
+
+    def _schools_in(self, sheet: Sheet, fit: _Fit, source: str) -> frozenset[str]:
+        texts = texts_at(sheet, fit.layout.header or 0, source)
+        return frozenset(school for text, _ in texts for school in self.finder.of(text))
+
+
+def _said(findings: Findings) -> str:
+    return " ".join(f"{one.problem} {one.remedy}" for one in findings if one.severity != "note")
+
+
+def _rank(fit: _Fit) -> tuple[int, str, bool]:
+    return -fit.score, fit.table.name, fit.wide is not None
+
+
+def _is_named(table: Table, text: str) -> bool:
+    return _holds_any(text, (header_key(table.name), header_key(table.label)))
+
+
+def _holds_any(text: str, keys: Sequence[str]) -> bool:
+    return any(key and f" {key} " in f" {header_key(text)} " for key in keys)
+
+
+def _identifier(layout: Layout) -> dict[str, str]:
+    """Return the one header whose column can be identifiers of pupils: in every row another word with a digit."""
+    row = layout.sheet.rows[layout.header or 0]
+    records = [layout.sheet.rows[at] for k, at in enumerate(layout.rows) if k not in layout.apart]
+    found = []
+    for at, title in enumerate(row):
+        cells = [str(one[at]).strip() for one in records if at < len(one) and not is_empty((one[at],))]
+        is_one = len(cells) >= max(_LEAST_UNIQUE, 0.9 * len(records)) and len(set(cells)) == len(cells)
+        has_form = all(any(map(str.isdigit, cell)) and not any(map(str.isspace, cell)) for cell in cells)
+        if isinstance(title, str) and at not in layout.columns.values() and is_one and has_form:
+            found.append(" ".join(title.split()))
+    return {found[0]: "pupil_id"} if len(found) == 1 else {}
+
+
+def _class_from(sheets: Sequence[Sheet], fits: Mapping[str, _Fit], table: Table) -> str:
+    """Return where the class is told, where that is sure; headings are known in tables without classes, too."""
+    layouts = [fits[one.sheet].layout for one in sheets]
+    if any(_has_headings(one) for one in layouts):
+        return "headings"
+    if "class" not in table.names or all("class" in one.columns for one in layouts):
+        return ""
+    for source in ("sheet", "title", "file", "folder"):
+        named = [
+            [one for text, _ in texts_at(sheet, layout.header or 0, source) for one in classes_in(text)]
+            for sheet, layout in zip(sheets, layouts, strict=True)
+        ]
+        if all(one and all(same_class(one[0], other) for other in one) for one in named):
+            return source
+    return ""
+
+
+def _has_headings(layout: Layout) -> bool:
+    class_at = layout.columns.get("class")
+    return any(heading_in(layout.sheet.rows[at], class_at) for at in layout.rows)
+
+
+def _together(
+    drafts: Sequence[_Draft], files: Sequence[str]
+) -> Iterator[tuple[InboxRule, tuple[str, ...], tuple[str, ...]]]:
+    """Put rules that differ by the file alone together, where one pattern means these files and no other."""
+    alike: dict[str, list[_Draft]] = {}
+    for one in drafts:
+        rule = replace(one.rule, pattern="")
+        told = tuple(text for text in one.undecided)
+        alike.setdefault(
+            repr((rule, posixpath.splitext(one.file)[1].casefold(), one.file.count("/"), told)), []
+        ).append(one)
+    for mine in alike.values():
+        own = {one.file for one in mine}
+        pattern = _pattern(sorted(own))
+        meant = {file for file in files if InboxRule(pattern, "").matches(file)}
+        if meant == own:
+            yield replace(mine[0].rule, pattern=pattern), tuple(sorted(own)), mine[0].undecided
+        else:
+            yield from ((one.rule, (one.file,), one.undecided) for one in mine)
+
+
+def _pattern(files: Sequence[str]) -> str:
+    """Return a pattern of paths with as many parts: what they have in common, and * for the rest."""
+    parts = []
+    for names in zip(*(file.split("/") for file in files), strict=True):
+        first = posixpath.commonprefix(names)
+        if len(set(names)) == 1:
+            parts.append(first)
+            continue
+        last = posixpath.commonprefix([name[len(first) :][::-1] for name in names])[::-1]
+        # A piece of an identifier says nothing.
+        parts.append(f"{first.rstrip('0123456789')}*{last.lstrip('0123456789')}")
+    return "/".join(parts)
+
+
+def _tried(
+    trial: Trial, drafted: tuple[InboxRule, tuple[str, ...], tuple[str, ...]], files: Mapping[str, Path]
+) -> Proposal:
+    """Say what intake makes of files by a rule; without one of its needed keys, nothing."""
+    from data_schema.intake import read_inbox
+
+    rule, own, undecided = drafted
+    tables = tables_of(trial.protocol)
+    if tables[rule.table].by_wave and not rule.wave:
+        return Proposal(rule=rule, files=own, undecided=undecided)
+    frame = eligible(trial.schools()[0])
+    intake = read_inbox(
+        {file: files[file] for file in own},
+        # Words of a pattern are known to intake, and a name of a file may hold a person's.
+        rules=[replace(rule, pattern="**")],
+        tables=tables,
+        schools=dict(zip(frame["school_id"], frame["country"], strict=True)),
+        school_names=tuple(texts_of(frame, trial.protocol)),
+        names=names_of(frame),
+        waves=trial.protocol.wave_names,
+        wave_dates=wave_windows(trial.protocol),
+        # Who is on the lists is another question than how a file is laid out.
+        lists=(),
+    )
+    if intake.called:
+        undecided = (
+            *undecided,
+            "The name of a file says something of a person: rename it before it goes into the inbox.",
+        )
+        hidden = [f"{posixpath.dirname(file)}/*{posixpath.splitext(file)[1]}".lstrip("/") for file in own]
+        rule = replace(rule, pattern=_pattern(sorted(hidden)))
+    table = tables[rule.table]
+    shown = [item.name for item in table.fields if not item.is_private]
+    made = intake.frames[rule.table][shown].dropna(axis="columns", how="all")
+    counts = intake.reconciliation[["sent", "kept", "asked", "refused"]].sum()
+    return Proposal(
+        rule=rule,
+        files=tuple(intake.called.get(file, file) for file in own),
+        undecided=undecided,
+        counts={str(name): int(n) for name, n in counts.items()},
+        rows=made.head(N_SHOWN),
+        findings=intake.findings,
+    )
