@@ -5,9 +5,10 @@ Works on names, so it runs within intake, before pseudonyms; what it tells holds
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import compress
+from typing import TYPE_CHECKING, Any
 
 from data_schema.findings import Finding, row_in_sheet
 from data_schema.words import plain, plain_texts
@@ -24,6 +25,7 @@ _SURE_NAME = 0.92
 _MARGIN = 0.05
 
 Place = tuple[str, str, int]
+Record = dict[Hashable, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +109,7 @@ def _one_to_one(found: list[Candidate]) -> list[Candidate]:
     ]
 
 
-def _year(row: Mapping[object, object]) -> object:
+def _year(row: Mapping[Hashable, object]) -> object:
     day = _of(row, "birth_date")
     if day is not None:
         return int(str(day)[:4])
@@ -115,13 +117,13 @@ def _year(row: Mapping[object, object]) -> object:
     return None if year is None else int(str(year))
 
 
-def _of(row: Mapping[object, object], name: str) -> object:
+def _of(row: Mapping[Hashable, object], name: Hashable) -> object:
     value = row.get(name)
     # Missing values of every kind differ from themselves or are pandas.NA.
     return None if value is None or str(value) in ("nan", "NaT", "<NA>") else value
 
 
-def _score(new: Mapping[object, object], old: Mapping[object, object]) -> float:
+def _score(new: Mapping[Hashable, object], old: Mapping[Hashable, object]) -> float:
     score = likeness(str(_of(new, "name") or ""), str(_of(old, "name") or ""))
     days = _of(new, "birth_date"), _of(old, "birth_date")
     if None not in days and days[0] != days[1]:
@@ -132,7 +134,7 @@ def _score(new: Mapping[object, object], old: Mapping[object, object]) -> float:
     return score
 
 
-def _is_sure(new: Mapping[object, object], old: Mapping[object, object], score: float) -> bool:
+def _is_sure(new: Mapping[Hashable, object], old: Mapping[Hashable, object], score: float) -> bool:
     days = _of(new, "birth_date"), _of(old, "birth_date")
     return score >= _SURE_NAME and None not in days and days[0] == days[1]
 
@@ -306,35 +308,35 @@ def same_name_elsewhere(pupils: pd.DataFrame) -> Iterator[Finding]:
     is_double = compared.assign(name=names).duplicated(keep=False).to_numpy(dtype=bool)
     if not is_double.any():
         return
-    doubled = (
-        pupils.loc[is_known]
-        .loc[is_double]
-        .assign(_name=[name for name, is_one in zip(names, is_double.tolist(), strict=True) if is_one])
+    # Plain records: pandas takes longer to hand out one cell than to find all doubles.
+    doubled: list[Record] = pupils.loc[is_known].loc[is_double].to_dict("records")
+    groups: dict[tuple[object, ...], list[Record]] = {}
+    for name, one in zip(compress(names, is_double.tolist()), doubled, strict=True):
+        groups.setdefault((name, one[born], one["wave"]), []).append(one)
+    for group in groups.values():
+        if len({one["school_id"] for one in group}) > 1:
+            yield from (_told_double(one, group) for one in group)
+
+
+def _told_double(one: Record, group: Sequence[Record]) -> Finding:
+    other = next(record for record in group if record["school_id"] != one["school_id"])
+    return Finding(
+        file=str(one["source_file"]),
+        sheet=str(one["source_sheet"]),
+        row=int(one["source_row"]),
+        column="pupil_id",
+        problem=f"A pupil of the same name and birth is listed by another school: {other['source_file']}, "
+        f"row {row_in_sheet(int(other['source_row']))}.",
+        remedy="Answer 'yes' if they are two; otherwise remove the pupil from one list.",
+        severity="question" if _is_one(one, other) else "note",
     )
-    for _, group in doubled.groupby(["_name", born, "wave"], sort=False):
-        if len(set(group["school_id"])) > 1:
-            for at in range(len(group)):
-                other = group.loc[group["school_id"] != group["school_id"].iloc[at]].iloc[0]
-                is_one = _is_one(group.iloc[at], other)
-                yield Finding(
-                    file=str(group["source_file"].iloc[at]),
-                    sheet=str(group["source_sheet"].iloc[at]),
-                    row=int(group["source_row"].iloc[at]),
-                    column="pupil_id",
-                    problem=f"A pupil of the same name and birth is listed by another school: {other['source_file']}, "
-                    f"row {row_in_sheet(int(other['source_row']))}.",
-                    remedy="Answer 'yes' if they are two; otherwise remove the pupil from one list.",
-                    severity="question" if is_one else "note",
-                )
 
 
-def _is_one(one: pd.Series, other: pd.Series) -> bool:
+def _is_one(one: Record, other: Record) -> bool:
     """Whether two records of one name and year of birth are surely worth a question."""
-    import pandas as pd
-
-    if one["pupil_id"] == other["pupil_id"] or "birth_date" in one.index:
+    if one["pupil_id"] == other["pupil_id"] or "birth_date" in one:
         return True
-    told = [name for name in one.index if name not in _APART and pd.notna(one[name]) and pd.notna(other[name])]
+    told = [name for name in one if name not in _APART and None not in (_of(one, name), _of(other, name))]
     return len(told) >= _LEAST_TOLD and all(one[name] == other[name] for name in told)
 
 

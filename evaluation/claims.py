@@ -11,12 +11,12 @@ from data_schema.errors import ProtocolError, StorageError
 from evaluation.custody import alarms
 from evaluation.frozen_plan import FROZEN
 from evaluation.protocol_reader import read_protocol
-from evaluation.provenance import outputs_hash, sha256_of_file
+from evaluation.provenance import IGNORE, contents_hash, is_kept_from_git, outputs_hash, sha256_of_file
 from evaluation.stages.assign import RECORD
 from evaluation.stages.assign import verify as verify_allocation
 from evaluation.stages.collect import CONTENT
 from evaluation.stages.impact import ESTIMATES
-from evaluation.trial_log import DRAWS, LOG, Event, TrialLog
+from evaluation.trial_log import DRAWS, FILES_SHA256, LOG, Event, TrialLog
 from reports.claims import LogFacts, PlanClaim, PlanOrder
 
 if TYPE_CHECKING:
@@ -233,7 +233,14 @@ def verify(trial: Trial) -> Verified:
     StaleError
         When no draw has been made.
     """
-    problems = (*map(str, alarms(trial)), *disagreements(trial), *written_otherwise(trial), *_site(trial))
+    problems = (
+        *map(str, alarms(trial)),
+        *disagreements(trial),
+        *written_otherwise(trial),
+        *_site(trial),
+        *_products(trial),
+        *_open_to_git(trial),
+    )
     return Verified(allocation=verify_allocation(trial), log_problems=problems)
 
 
@@ -243,6 +250,41 @@ def written_otherwise(trial: Trial) -> Iterator[str]:
     if log.is_usable:
         last = log.naming(fact, Event.REPORTED)
         yield from _compared("What is in output/reports/", outputs_hash(trial.paths.reports), last, fact)
+
+
+def _products(trial: Trial) -> Iterator[str]:
+    """Yield the products whose files are not those that were written, or that no line of the log names."""
+    log = trial.log()
+    if not log.is_usable:
+        return
+    last = {entry.detail["folder"]: entry for entry in log.of(Event.WRITTEN)}
+    for name, entry in sorted(last.items()):
+        found = contents_hash(trial.paths.root / name)
+        yield from _compared(f"What is in {name}/", found, entry, FILES_SHA256)
+    if log.state != "whole":
+        # What an earlier log named, nobody knows.
+        return
+    for name in _folders_of_products(trial):
+        if name not in last:
+            yield from _compared(f"What is in {name}/", contents_hash(trial.paths.root / name), None, FILES_SHA256)
+
+
+def _open_to_git(trial: Trial) -> Iterator[str]:
+    """Yield the folders with rows of pupils that have been kept from git, and are no more."""
+    paths = trial.paths
+    for folder in (paths.inbox, paths.store, paths.private, paths.export, paths.root / "output" / "checks"):
+        if (folder / IGNORE).exists() and not is_kept_from_git(folder):
+            name = folder.relative_to(paths.root).as_posix()
+            yield f"{name}/{IGNORE} does not keep rows of pupils from git: let '*' be its only line."
+
+
+def _folders_of_products(trial: Trial) -> Iterator[str]:
+    """Yield the folders below output/ that are written as a whole, other than those of stages."""
+    within = {trial.paths.export.name, "forms"}
+    for path in sorted((trial.paths.root / "output").glob("[!.]*/")):
+        if path not in (trial.paths.reports, trial.paths.site):
+            parts = sorted(path.glob("[!.]*/")) if path.name in within else [path]
+            yield from (part.relative_to(trial.paths.root).as_posix() for part in parts)
 
 
 def _site(trial: Trial) -> Iterator[str]:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from evaluation.data_products import Written, stored_tables, written
 from evaluation.mode import marked, marked_values
-from evaluation.provenance import whole_folder
 from evaluation.sealing import inbox_sources
 from evaluation.specifications import tables_of
+from evaluation.trial_log import product_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -38,7 +38,7 @@ def write_returns(trial: Trial) -> Written:
 
     known = returns_of(trial)
     target = trial.paths.root / "output" / "returns"
-    with whole_folder(target) as folder:
+    with product_folder(trial, target) as folder:
         for country, language in pages_of(trial):
             document = Document(blocks=returns_page(replace(known, only=country), language), practice=trial.is_practice)
             write_html(document, folder / _page("returns", country, language), language=language)
@@ -66,7 +66,7 @@ def write_codebook(trial: Trial) -> Written:
 
     target = trial.paths.root / "output" / "codebook"
     frames = stored_tables(trial) if (trial.paths.store / STORE).exists() else {}
-    with whole_folder(target) as folder:
+    with product_folder(trial, target) as folder:
         describe(trial, frames, folder, pages=pages_of(trial))
     return written(target)
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, ProtocolError
-from data_schema.files import write_whole
 from evaluation.consent import consent_counts, refused_of, unanswered_of
 from evaluation.export_note import NAME, export_note
 from evaluation.mode import marked
-from evaluation.provenance import ignore_itself, whole_folder
+from evaluation.provenance import ignore_itself
 from evaluation.specifications import tables_of
+from evaluation.trial_log import product_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,7 +105,7 @@ def export(trial: Trial, *, country: str, k: int | None = None) -> Written:
     n_rows = sum(map(len, frames.values()))
     target = trial.paths.export / country
     ignore_itself(trial.paths.export)
-    with whole_folder(target) as folder:
+    with product_folder(trial, target) as folder:
         for name, frame in sorted(frames.items()):
             for kind, content in _contents(trial, frame, tables[name]).items():
                 (folder / f"{name}.{kind}").write_bytes(content)
@@ -216,7 +216,7 @@ def check_data(trial: Trial, *, by_arm: bool = False) -> pd.DataFrame:
         arms = dict(zip(drawn["school_id"], drawn["arm"], strict=True))
     tables = tables_of(trial.protocol)
     found = high_frequency_checks(stored_tables(trial), tables=tables, waves=trial.protocol.wave_names, arms=arms)
-    target = trial.paths.root / "output" / "checks"
-    ignore_itself(target)
-    write_whole(target / "checks.csv", csv_bytes(marked(trial, found)))
+    with product_folder(trial, trial.paths.root / "output" / "checks") as folder:
+        ignore_itself(folder)
+        (folder / "checks.csv").write_bytes(csv_bytes(marked(trial, found)))
     return found

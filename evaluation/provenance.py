@@ -119,6 +119,12 @@ def outputs_hash(folder: Path) -> str:
     return sha256_of(dict(record.outputs)) if record is not None else ""
 
 
+def contents_hash(folder: Path) -> str:
+    """Return the hash of all files of a folder, by name and content; "" where there are none."""
+    files = {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in _files(folder)}
+    return sha256_of(files) if files else ""
+
+
 @contextmanager
 def stage_folder(
     folder: Path, *, stage: str, inputs: Mapping[str, str], announce: Callable[[Path], None] | None = None
@@ -256,6 +262,15 @@ def _set_rights(partial: Path, folder: Path) -> None:
             path.chmod(0o700 if path.is_dir() else 0o600)
     else:
         partial.chmod(0o777 & ~umask())
+
+
+def is_kept_from_git(folder: Path) -> bool:
+    """Whether git passes over a folder and all that is in it, as far as the folder itself says."""
+    try:
+        lines = (folder / IGNORE).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return False
+    return "*" in lines and not any(line.startswith("!") for line in lines)
 
 
 def settle(root: Path) -> None:

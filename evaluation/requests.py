@@ -15,6 +15,7 @@ from evaluation.frame import eligible
 from evaluation.mode import mark_of
 from evaluation.provenance import ignore_itself, whole_folder
 from evaluation.specifications import lists_of_pupils, tables_of
+from evaluation.trial_log import product_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,7 +87,7 @@ def write_forms(trial: Trial, *, wave: str) -> Forms:
     with whole_folder(private) as folder:
         _write_for_schools(trial, folder, asked, schools, pupils, wave=wave)
         _write_lists(folder, schools, pupils)
-    with whole_folder(public) as folder:
+    with product_folder(trial, public) as folder:
         _write_for_partners(trial, folder, asked, schools, wave=wave)
         for country, sender, form in _xlsforms(trial, wave, asked, schools, listed=frozenset(pupils)):
             write_whole(folder / country / f"{form.table.name}_{sender}.xlsx", form.workbook())

@@ -8,6 +8,7 @@ there that comes after a line of it, it is missing, and nothing is added to it o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from data_schema.errors import DesignError, StorageError
 from data_schema.files import storage_error, write_whole
-from evaluation.provenance import announce_in
+from evaluation.provenance import announce_in, contents_hash, whole_folder
 
 if TYPE_CHECKING:
     from evaluation.trial import Trial
@@ -46,6 +47,7 @@ class Event(StrEnum):
     ESTIMATED = "estimated"
     REPORTED = "reported"
     PUBLISHED = "published"
+    WRITTEN = "written"
     AUDITED = "audited"
     SEALED = "sealed"
     OPENED = "opened"
@@ -62,11 +64,11 @@ NAMED = (
 )
 """What is there only after a line of the log: where one of them is there and the log is not, the log is missing."""
 
-BEFORE_ANY_LINE = ("power", "forms")
-"""What can be in output/ though nothing has happened yet; whatever else is there was made from what has."""
-
 FROZEN_NO_MORE, WITHDRAWN_NO_MORE = "waves_frozen_no_more", "files_withdrawn_no_more"
 """Facts of the first line of a log that was begun again: what the lost one had decided, divided by semicolons."""
+
+FILES_SHA256 = "files_sha256"
+"""Fact of a line about a product: the hash of its files."""
 
 LogState = Literal["whole", "begun_again", "empty", "missing", "broken"]
 
@@ -172,8 +174,7 @@ def _left(root: Path) -> Iterator[str]:
     from data_schema.queries import is_query_workbook
 
     yield from (name for name in NAMED if (root / name).exists())
-    written = sorted((root / "output").glob("[!.]*"))
-    yield from (f"output/{path.name}" for path in written if path.name not in BEFORE_ANY_LINE)
+    yield from (f"output/{path.name}" for path in sorted((root / "output").glob("[!.]*")))
     yield from (path.name for path in sorted(root.glob("log.damaged_*.jsonl")))
     # Questions to schools are made by intake: where an answer lies, data have been taken in.
     for path in sorted((root / "inbox").rglob("*")):
@@ -264,6 +265,28 @@ def announced(trial: Trial, event: Event, detail: Detail, *, again: bool = True)
         write_whole(trial.paths.log, _content(entries))
 
     return announce
+
+
+def named_product(trial: Trial, folder: Path) -> Callable[[Path], Mapping[str, str]]:
+    """Return what makes the facts of a line about a product from the folder in which it is made."""
+    name = folder.relative_to(trial.paths.root).as_posix()
+    return lambda new: {"folder": name, FILES_SHA256: contents_hash(new)}
+
+
+@contextmanager
+def product_folder(trial: Trial, folder: Path) -> Iterator[Path]:
+    """Give an empty folder for what leaves the trial, put it in place when it is whole, and name its bytes in the log.
+
+    Parameters
+    ----------
+    trial
+        Locked by the caller.
+    folder
+        Where the product is to be, below the trial's folder.
+    """
+    announce = announced(trial, Event.WRITTEN, named_product(trial, folder), again=False)
+    with whole_folder(folder, announce=announce) as new:
+        yield new
 
 
 def _appended(trial: Trial, event: Event, detail: Mapping[str, str]) -> tuple[LogEntry, ...]:

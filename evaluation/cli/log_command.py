@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SHOWN = (
     "wave",
     "tables",
+    "folder",
     "file",
     "superseded_by",
     "seed",
@@ -38,7 +39,7 @@ SHOWN = (
 
 HASHES = (
     *("protocol_sha256", "commitment_sha256", "allocation_sha256", "record_sha256", "estimates_sha256"),
-    *("data_sha256", "documents_sha256", "site_sha256", "vault_sha256", "sha256"),
+    *("data_sha256", "documents_sha256", "site_sha256", "vault_sha256", "files_sha256", "sha256"),
 )
 """Of these the first one that an entry has is shown, by its first signs."""
 

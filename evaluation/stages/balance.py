@@ -16,6 +16,7 @@ from evaluation.specifications import population_place, tables_of
 from evaluation.stages import inputs_of, require
 from evaluation.stages.assign import allocation_frame
 from evaluation.stages.collect import STORE
+from evaluation.trial_log import Event, announced, named_product
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -75,7 +76,8 @@ def balance(trial: Trial) -> pd.DataFrame:
     trial.progress("testing by re-draws", 2, 4)
     test = joint_test(trial, schools, variables, pupils)
     trial.progress("drawing", 3, 4)
-    with stage_folder(trial.paths.balance, stage="balance", inputs=inputs) as folder:
+    announce = announced(trial, Event.WRITTEN, named_product(trial, trial.paths.balance), again=False)
+    with stage_folder(trial.paths.balance, stage="balance", inputs=inputs, announce=announce) as folder:
         table.to_csv(folder / BALANCE, index=False, lineterminator="\n", float_format="%.15g")
         (folder / TEST).write_text(json.dumps(test, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         strata = _write_strata(trial, {"school": (schools, variables), "pupil": (pupils, own)}, folder)

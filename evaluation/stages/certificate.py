@@ -12,7 +12,7 @@ from evaluation.specifications import design_of, tables_of
 from evaluation.stages.agreement import refuse_disagreement
 from evaluation.stages.assign import ALLOCATION, RECORD, allocation_frame, drawn_record, verify
 from evaluation.stages.later import later_entries, later_steps
-from evaluation.trial_log import DRAWS, LOG, Event
+from evaluation.trial_log import DRAWS, LOG, Event, product_folder
 from evaluation.units import drawn_from, draws_classes
 
 if TYPE_CHECKING:
@@ -45,22 +45,20 @@ def certify(trial: Trial) -> Certified:
     StaleError
         When no draw has been made, or it does not hold against the protocol and the list of schools of now.
     """
-    from data_schema.files import write_whole
     from reports.documents import Document, write_pdf
     from reports.sections.certificate import certificate
 
     refuse_disagreement(f"the certificate and the letters in {trial.paths.letters}", verify(trial).problems)
     facts = draw_facts(trial)
     folder = trial.paths.letters
-    certificates = []
-    for language in trial.protocol.reports.languages:
-        certificates.append(f"certificate.{language}.pdf")
-        document = Document(blocks=certificate(facts, language), practice=trial.is_practice)
-        write_pdf(document, folder / certificates[-1], language=language)
-    letters = []
-    for name, content in letters_of(trial).items():
-        write_whole(folder / name, content)
-        letters.append(name)
+    certificates, letters = [], letters_of(trial)
+    with product_folder(trial, folder) as new:
+        for language in trial.protocol.reports.languages:
+            certificates.append(f"certificate.{language}.pdf")
+            document = Document(blocks=certificate(facts, language), practice=trial.is_practice)
+            write_pdf(document, new / certificates[-1], language=language)
+        for name, content in letters.items():
+            (new / name).write_bytes(content)
     return Certified(folder=folder, certificates=tuple(certificates), letters=tuple(letters))
 
 

@@ -13,6 +13,7 @@ from evaluation.frame import eligible
 from evaluation.mode import marked, marked_picture, marked_values
 from evaluation.power_assumptions import Assumptions, check_iccs, icc_label, mean_icc, pupil_counts
 from evaluation.specifications import design_of
+from evaluation.trial_log import product_folder
 from evaluation.units import refuse_classes
 
 if TYPE_CHECKING:
@@ -351,26 +352,25 @@ def _simulated(
 
 def _write(trial: Trial, found: PowerStatement, sizes: list[SchoolTrial], outcome: Outcome) -> None:
     """Write table, curves and the statement to output/power."""
-    from data_schema.files import write_whole
     from reports.figures.power import mdes_plot, power_plot, unit_of_effects
     from reports.words import words
 
     text, assumed = words(trial.protocol.reports.languages[0]), found.assumed
     scale = 100.0 if found.binary else 1.0
     unit = unit_of_effects(text, binary=found.binary)
-    write_whole(found.folder / TABLE, marked(trial, found.table).to_csv(index=False, lineterminator="\n").encode())
-    curves = _schools_curves(sizes, assumed, outcome)
-    if curves:
-        figure = mdes_plot(curves, text, n_schools=found.n_schools, scale=scale, unit=unit)
-        write_whole(found.folder / BY_SCHOOLS, marked_picture(trial, figure.svg).encode())
-    curves = _effect_curves(sizes, assumed, outcome)
-    figure = power_plot(curves, text, target=assumed.power, scale=scale, unit=unit)
-    write_whole(found.folder / BY_EFFECT, marked_picture(trial, figure.svg).encode())
-    # What an earlier call simulated may rest on other assumptions than the table beside it.
-    (found.folder / SIMULATED).unlink(missing_ok=True)
-    if found.simulated is not None:
-        values = marked_values(trial, found.stated() | found.simulation())
-        write_whole(found.folder / SIMULATED, (json.dumps(values, indent=2, sort_keys=True) + "\n").encode())
+    # What an earlier call simulated may rest on other assumptions, and is not left beside the table.
+    with product_folder(trial, found.folder) as folder:
+        (folder / TABLE).write_bytes(marked(trial, found.table).to_csv(index=False, lineterminator="\n").encode())
+        curves = _schools_curves(sizes, assumed, outcome)
+        if curves:
+            figure = mdes_plot(curves, text, n_schools=found.n_schools, scale=scale, unit=unit)
+            (folder / BY_SCHOOLS).write_bytes(marked_picture(trial, figure.svg).encode())
+        curves = _effect_curves(sizes, assumed, outcome)
+        figure = power_plot(curves, text, target=assumed.power, scale=scale, unit=unit)
+        (folder / BY_EFFECT).write_bytes(marked_picture(trial, figure.svg).encode())
+        if found.simulated is not None:
+            values = marked_values(trial, found.stated() | found.simulation())
+            (folder / SIMULATED).write_bytes((json.dumps(values, indent=2, sort_keys=True) + "\n").encode())
 
 
 def _plain(value: float) -> float | None:

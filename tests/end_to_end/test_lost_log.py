@@ -121,10 +121,13 @@ def test_a_log_is_missing_where_anything_is_left_that_comes_after_its_first_line
 
 def test_what_can_be_there_before_anything_has_happened_makes_no_log_missing(tmp_path: Path) -> None:
     trial = tiny_trial(tmp_path / "trial")
-    trial.forms(wave="before")
-    (trial.paths.power).mkdir(parents=True)
+    (trial.paths.root / "output").mkdir()
     (trial.paths.root / "output" / ".DS_Store").touch()
     assert read_log(trial.paths.root).state == "empty"
+    # Forms and power are written before anything has happened to the trial, and are the first that its log names.
+    trial.forms(wave="before")
+    trial.power()
+    assert [entry.detail.get("folder") for entry in trial.log().entries][-2:] == ["output/forms/before", "output/power"]
     trial.plan(freeze=True)
     assert trial.log().state == "whole"
 

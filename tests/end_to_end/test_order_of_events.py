@@ -268,6 +268,7 @@ def test_the_log_is_printed_for_people_and_for_programs(trial: Trial) -> None:
     assert [line.split()[1] for line in text.splitlines() if line.startswith("  12:00")] == [
         "drawn",
         "collected",
+        "written",
         "estimated",
     ]
     values = json.loads(run(trial, "log", "--json").output)
