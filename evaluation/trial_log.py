@@ -174,7 +174,8 @@ def _left(root: Path) -> Iterator[str]:
     from data_schema.queries import is_query_workbook
 
     yield from (name for name in NAMED if (root / name).exists())
-    yield from (f"output/{path.name}" for path in sorted((root / "output").glob("[!.]*")))
+    # A folder in which a product is still being made holds nothing that shows.
+    yield from (f"output/{path.name}" for path in sorted((root / "output").glob("[!.]*")) if any(path.glob("[!.]*")))
     yield from (path.name for path in sorted(root.glob("log.damaged_*.jsonl")))
     # Questions to schools are made by intake: where an answer lies, data have been taken in.
     for path in sorted((root / "inbox").rglob("*")):
