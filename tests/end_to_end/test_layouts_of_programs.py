@@ -82,8 +82,8 @@ def test_a_pupil_is_chosen_from_the_schools_own_list_and_what_comes_back_is_matc
     )
     collected = trial.collect()
     returns = collected.returns.set_index("file")
-    assert returns.loc[f"after/status_{SCHOOL}.csv", ["sent", "kept"]].tolist() == [3, 3]
-    assert returns.loc["after/status_wrong.csv", ["sent", "refused"]].tolist() == [1, 1]
+    assert list(returns.loc[f"after/status_{SCHOOL}.csv", ["sent", "kept"]]) == [3, 3]
+    assert list(returns.loc["after/status_wrong.csv", ["sent", "refused"]]) == [1, 1]
     said = [one.problem for one in collected.findings if one.file.startswith("after/")]
     assert "The pupil of this row is in no list of pupils of the school." in said
     assert any("are of the form 'pupil_school_before_SI', which is of something else" in one for one in said)
