@@ -121,9 +121,8 @@ class InboxRule:
         return self.matches(f"{stem}.{kind}")
 
 
-_KINDS = frozenset(
-    ("csv", "tsv", "txt", "tab", "xlsx", "xlsm", "xls", "xlsb", "ods", "dta", "sav", "zsav", "pdf", "numbers")
-)
+_TABLES = "csv tsv txt tab xlsx xlsm xls xlsb ods dta sav zsav pdf numbers html htm xml"
+_KINDS = frozenset(_TABLES.split())
 """Ends of the names of files that hold, or should hold, tables."""
 
 

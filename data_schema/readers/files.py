@@ -12,6 +12,7 @@ from pathlib import Path
 from data_schema.readers.archives import DAMAGED
 from data_schema.readers.csv import read_csv
 from data_schema.readers.limits import LARGEST_FILE
+from data_schema.readers.markup import read_web_page, read_xml_workbook
 from data_schema.readers.ods import read_ods
 from data_schema.readers.sheets import Reading, unreadable
 from data_schema.readers.statistics import is_spss, is_stata, read_statistics
@@ -19,8 +20,11 @@ from data_schema.readers.xls import STARTS, read_xls
 from data_schema.readers.xlsx import read_xlsx
 
 _ZIP = b"PK"
+_HEAD = 1_000
 _TAG = re.compile(rb"<(!--|/?[a-z][a-z0-9]{0,20})[\s>/]")
-_HTML = frozenset(b"!-- meta style div tr td th tbody body head p span a br b font title script link".split())
+_HTML = frozenset(
+    b"html table !-- meta style div tr td th tbody body head p span a br b font title script link".split()
+)
 _OTHER_KINDS = (
     (b"%PDF", "It is a PDF.", "Send the table itself, as .xlsx or .csv."),
     (b"{\\rtf", "It is a text document.", "Send the table itself, as .xlsx or .csv."),
@@ -36,10 +40,6 @@ _OTHER_KINDS = (
     (b"\x00\x01\x00\x00Standard", "It is a database.", "Send the table as .xlsx or .csv."),
 )
 _MARKUP = (
-    ("<html", "It is a web page, whatever its name says.", "Open it in a spreadsheet program and save it as .xlsx."),
-    ("<!doctype html", "It is a web page, whatever its name says.", "Open it and save the table as .xlsx."),
-    ("<table", "It is a web page, whatever its name says.", "Open it in a spreadsheet program and save it as .xlsx."),
-    ("<?xml", "It is an XML file.", "Open it in a spreadsheet program and save it as .xlsx."),
     ("from:", "It is a mail.", "Send the file that was attached to it."),
     ("return-path:", "It is a mail.", "Send the file that was attached to it."),
     ("delivered-to:", "It is a mail.", "Send the file that was attached to it."),
@@ -97,7 +97,7 @@ def read_content(content: bytes, *, file: str, countries: Collection[str] = ()) 
     other = _other_kind(content)
     if other is not None:
         return unreadable(file, *other)
-    return read_csv(content, file=file, countries=countries)
+    return _markup(content, file=file, countries=countries) or read_csv(content, file=file, countries=countries)
 
 
 def _is_opendocument(content: bytes) -> bool:
@@ -117,8 +117,16 @@ def _other_kind(content: bytes) -> tuple[str, str] | None:
     for word, problem, remedy in _MARKUP:
         if opening.startswith(word.encode()):
             return problem, remedy
+    return None
+
+
+def _markup(content: bytes, *, file: str, countries: Collection[str]) -> Reading | None:
+    """Read what starts as a web page or as XML does, whatever its name says; None where it starts otherwise."""
+    opening = content[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if opening.startswith(b"<?xml"):
+        is_page = b"<html" in content[:_HEAD].lower()
+        return read_web_page(content, file=file) if is_page else read_xml_workbook(content, file=file)
     tag = _TAG.match(opening)
-    if tag is None:
-        return None
-    problem = "It is a web page, whatever its name says." if tag[1] in _HTML else "It is an XML file."
-    return problem, "Open it in a spreadsheet program and save it as .xlsx."
+    if opening.startswith(b"<!doctype html") or (tag is not None and tag[1] in _HTML):
+        return read_web_page(content, file=file, countries=countries)
+    return None if tag is None else read_xml_workbook(content, file=file)

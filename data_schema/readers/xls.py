@@ -27,13 +27,12 @@ if TYPE_CHECKING:
 STARTS = (b"\xd0\xcf\x11\xe0", b"\x09\x08", b"\x09\x00\x04", b"\x09\x02\x06", b"\x09\x04\x06")
 """How files of the kind start: in a compound file, or bare, by version."""
 
-_COMPOUND = STARTS[0]
-_OTHERS = (
-    ("EncryptedPackage", "It has a password.", "Send it without a password, in a way that is safe by itself."),
-    ("WordDocument", "It is a text document.", "Send the table itself, as .xlsx or .csv."),
-    ("PowerPoint Document", "It is a presentation.", "Send the table itself, as .xlsx or .csv."),
-    ("__substg1.0_", "It is a mail.", "Send the file that was attached to it."),
-)
+_OTHERS = {
+    "EncryptedPackage": ("It has a password.", "Send it without a password, in a way that is safe by itself."),
+    "WordDocument": ("It is a text document.", "Send the table itself, as .xlsx or .csv."),
+    "PowerPoint Document": ("It is a presentation.", "Send the table itself, as .xlsx or .csv."),
+    "__substg1.0_": ("It is a mail.", "Send the file that was attached to it."),
+}
 """Parts of compound files that are no workbooks, and what to say of them."""
 
 _REMEDY = "Open it in a spreadsheet program, save it as .xlsx anew, and send that."
@@ -42,12 +41,12 @@ _NOTHING = (0, 6)
 """Kinds of cells, as xlrd numbers them; an empty one may have a format of its own."""
 
 _PADDED = re.compile("0{2,20}")
-_WESTERN = "cp1250"
+_CENTRAL_EUROPE = "cp1250"
 _RECORD = struct.Struct("<HH")
 _FORMULA, _END, _STRING = 0x0006, 0x000A, b"\x07\x02"
 _UNCOMPUTED = "=?"
 _ON_LOAD = 0x0002
-_WITH_MARK = 50
+_WITH_MARK, _IN_UNICODE = 50, 80
 _DAMAGED = (
     ArithmeticError,
     AssertionError,
@@ -78,45 +77,51 @@ def read_xls(content: bytes, *, file: str) -> Reading:
     """
     import xlrd
 
-    for part, problem, remedy in _OTHERS if content.startswith(_COMPOUND) else ():
-        if part.encode("utf-16-le") in content:
-            return unreadable(file, problem, remedy)
     try:
-        book, notes = _opened(content, file)
-        sheets = tuple(_Book(book).sheets(file))
-        comments = tuple(_comments(book, file))
+        return _read(content, file)
     except UnreadableError as error:
         return unreadable(file, f"It is no workbook that can be read: {error}.", _REMEDY)
     except (xlrd.XLRDError, xlrd.compdoc.CompDocError) as error:
-        if "encrypted" in str(error):
-            return unreadable(file, _OTHERS[0][1], _OTHERS[0][2])
-        return unreadable(file, "It is damaged: its content is not that of a workbook.", _REMEDY)
+        return unreadable(file, *_why_not(content, is_encrypted="encrypted" in str(error)))
     except _DAMAGED:
-        return unreadable(file, "It is damaged: its content is not that of a workbook.", _REMEDY)
-    return Reading(sheets=sheets, findings=Findings([*notes, *comments]))
+        return unreadable(file, *_why_not(content, is_encrypted=False))
 
 
-def _opened(content: bytes, file: str) -> tuple[Book, list[Finding]]:
-    """Return the workbook; read by the letters of Central Europe where old ones do not say which they have."""
-    import xlrd
+def _why_not(content: bytes, *, is_encrypted: bool) -> tuple[str, str]:
+    """Return what to say of a file that is no workbook: what else it is, by the parts that are named in it."""
+    others = (said for part, said in _OTHERS.items() if part.encode("utf-16-le") in content)
+    if is_encrypted:
+        return _OTHERS["EncryptedPackage"]
+    return next(others, ("It is damaged: its content is not that of a workbook.", _REMEDY))
 
-    def opened(encoding: str | None) -> Book:
-        return xlrd.open_workbook(
-            file_contents=content,
-            logfile=io.StringIO(),
-            formatting_info=True,
-            ragged_rows=True,
-            # Sheets are read one by one, and the records stay at hand.
-            on_demand=True,
-            encoding_override=encoding,
-        )
 
-    try:
-        return opened(None), []
-    except UnicodeDecodeError:
+def _read(content: bytes, file: str) -> Reading:
+    """Read a workbook; by the letters of Central Europe where an old one does not say which it has."""
+    book = _opened(content)
+    is_told = book.biff_version >= _IN_UNICODE or book.codepage is not None
+    if not is_told:
+        book = _opened(content, encoding=_CENTRAL_EUROPE)
+    sheets, notes = tuple(_Book(book).sheets(file)), list(_comments(book, file))
+    texts = (cell for sheet in sheets for row in sheet.rows for cell in row if isinstance(cell, str))
+    if not is_told and not all(map(str.isascii, texts)):
         problem = "Its encoding is not told in it; its letters are read as those of Central Europe."
         remedy = "Nothing, if names are right; otherwise save it as 'CSV UTF-8' and send it again."
-        return opened(_WESTERN), [Finding(file=file, problem=problem, remedy=remedy, severity="note")]
+        notes.append(Finding(file=file, problem=problem, remedy=remedy, severity="note"))
+    return Reading(sheets=sheets, findings=Findings(notes))
+
+
+def _opened(content: bytes, *, encoding: str | None = None) -> Book:
+    import xlrd
+
+    return xlrd.open_workbook(
+        file_contents=content,
+        logfile=io.StringIO(),
+        formatting_info=True,
+        ragged_rows=True,
+        # Sheets are read one by one, and the records stay at hand.
+        on_demand=True,
+        encoding_override=encoding,
+    )
 
 
 def _comments(book: Book, file: str) -> Iterator[Finding]:
@@ -138,7 +143,8 @@ class _Book:
         self._epoch = datetime(1904, 1, 1) if book.datemode else datetime(1899, 12, 30)  # noqa: DTZ001 -- no zones here
         formats = [getattr(book.format_map.get(xf.format_key), "format_str", "") for xf in book.xf_list]
         self._padded = {k: len(code) for k, code in enumerate(formats) if code and _PADDED.fullmatch(code)}
-        self._struck = frozenset(k for k, xf in enumerate(book.xf_list) if book.font_list[xf.font_index].struck_out)
+        fonts = {k for k, font in enumerate(book.font_list) if font.struck_out}
+        self._struck = frozenset(k for k, xf in enumerate(book.xf_list) if xf.font_index in fonts)
 
     def sheets(self, file: str) -> Iterator[Sheet]:
         """Yield the sheets that hold cells."""

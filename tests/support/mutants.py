@@ -7,7 +7,7 @@ import io
 import random
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -20,7 +20,7 @@ from data_schema.language import Catalogue, Language
 from data_schema.personal.stand_ins import stands_for
 from data_schema.queries import query_workbook
 from data_schema.tables import standard_tables
-from tests.support.bad_files import RULES, SCHOOLS, book, books, ods, old_book, rows, stata, statuses, zipped
+from tests.support.bad_files import HEADER, RULES, SCHOOLS, book, books, ods, old_book, rows, stata, statuses, zipped
 
 _ROWS = [("031201", f"{k:04d}", "enrolled", date(2027, 10, 5), True, 4.5) for k in range(1, 6)]
 _FRAME = pd.DataFrame(
@@ -75,8 +75,27 @@ def seeds() -> dict[str, bytes]:
         "HU/status_j.xls": old_book(
             {"Status": statuses(*_ROWS), "Anketa": [["school_id", "pupil_id"], ["031201", "1"]]}
         ),
+        "HU/status_k.xls": _page(lines),
+        "HU/status_l.xls": _xml_workbook(lines),
         "HU/all.zip": zipped({"status_a.csv": rows(*lines), "status_b.xlsx": book(statuses(*_ROWS))}),
     }
+
+
+def _table(lines: Sequence[str], cell: str, row: str) -> str:
+    cells = (f"{''.join(cell.format(one) for one in line.split(';'))}" for line in (HEADER, *lines))
+    return "".join(row.format(one) for one in cells)
+
+
+def _page(lines: Sequence[str]) -> bytes:
+    table = _table(lines, "<td>{}</td>", "<tr>{}</tr>")
+    return f"<html><head><meta charset='utf-8'></head><body><table>{table}</table></body></html>".encode()
+
+
+def _xml_workbook(lines: Sequence[str]) -> bytes:
+    table = _table(lines, '<Cell><Data ss:Type="String">{}</Data></Cell>', '<Row ss:Height="15">{}</Row>')
+    names = "urn:schemas-microsoft-com:office:spreadsheet"
+    sheet = f'<Worksheet ss:Name="Status"><Table>{table}</Table></Worksheet>'
+    return f'<?xml version="1.0"?><Workbook xmlns="{names}" xmlns:ss="{names}">{sheet}</Workbook>'.encode()
 
 
 def _spss(*, compress: bool = False) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING
@@ -115,6 +116,10 @@ def test_what_is_no_workbook_is_called_by_name(content: bytes, said: str) -> Non
     assert problem_of(read_file(content, file="a.xls")).startswith(said)
 
 
+def test_a_workbook_that_speaks_of_a_text_document_is_still_a_workbook() -> None:
+    assert sheet_of(old_book({"a": [["WordDocument"]]})).rows == (("WordDocument",),)
+
+
 def test_a_workbook_with_a_password_of_its_own_kind_says_so() -> None:
     content = old_book({"a": [[1]]})
     # The record behind the beginning of the workbook, turned into the one that says that the rest is encrypted.
@@ -158,3 +163,32 @@ def test_a_sheet_of_one_cell_far_to_the_right_in_each_of_many_rows_is_no_matter(
     sheet = sheet_of(content)
     assert len(sheet.rows) == 4_000
     assert len(sheet.rows[0]) == 1
+
+
+def record(kind: int, content: bytes) -> bytes:
+    return struct.pack("<HH", kind, len(content)) + content
+
+
+def of_version_2(*, says_its_letters: bool) -> bytes:
+    """Return a workbook as old registers write it: a text, a number, an error."""
+    text = "Špela".encode("cp1250")
+    places = [struct.pack("<HH", 0, column) + bytes(3) for column in range(3)]
+    return b"".join(
+        [
+            record(0x0009, struct.pack("<HH", 2, 0x10)),
+            record(0x0042, struct.pack("<H", 1250)) if says_its_letters else b"",
+            record(0x0004, places[0] + bytes([len(text)]) + text),
+            record(0x0003, places[1] + struct.pack("<d", 4.5)),
+            record(0x0005, places[2] + b"\x17\x01"),
+            record(0x000A, b""),
+        ]
+    )
+
+
+def test_a_workbook_of_the_first_version_is_read_and_letters_that_it_does_not_name_are_told_of() -> None:
+    assert sheet_of(of_version_2(says_its_letters=True)).rows == (("Špela", 4.5, "#REF!"),)
+    reading = read_xls(of_version_2(says_its_letters=False), file="a.xls")
+    assert reading.sheets[0].rows == (("Špela", 4.5, "#REF!"),)
+    assert [one.problem for one in reading.findings] == [
+        "Its encoding is not told in it; its letters are read as those of Central Europe."
+    ]
