@@ -85,11 +85,19 @@ def read_school_rows(
         With its findings, when the file cannot be read, lacks a required column or lists no school.
     """
     called = file or (path.name if isinstance(path, Path) else "schools.csv")
+    if isinstance(path, Path) and not path.exists():
+        raise DataError(
+            called,
+            "there is no such file.",
+            "Put the list of schools there, as CSV or .xlsx; or name its file in the protocol.",
+        )
     reading = read_file(path, file=called)
     sheets = [one for one in reading.sheets if not sheet or one.sheet == sheet or one.separator]
     if not sheets:
-        problem = f"It has no sheet {sheet!r}." if reading.sheets else str(reading.findings[0].problem)
-        raise DataError(called, problem, _REMEDY, findings=reading.findings)
+        if reading.sheets:
+            raise DataError(called, f"It has no sheet {sheet!r}.", _REMEDY, findings=reading.findings)
+        told = reading.findings[0]
+        raise DataError(called, told.problem, told.remedy, findings=reading.findings)
     layout = lay_out(sheets[0], table)
     # Notes are about columns that the table does not know; here they are kept.
     known = Findings(finding for finding in layout.findings if finding.severity != "note")
