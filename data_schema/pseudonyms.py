@@ -20,6 +20,7 @@ from data_schema.tables import Table
 
 if TYPE_CHECKING:
     import pandas as pd
+    from pyrage import x25519
 
 _N_CHARACTERS = 20
 _SHORTEST_KEY = 16
@@ -189,6 +190,27 @@ def new_identity() -> tuple[str, str]:
     return str(identity.to_public()), str(identity)
 
 
+def recipient_of(identity: str) -> str:
+    """Return the recipient of an identity of `new_identity`.
+
+    Raises
+    ------
+    DataError
+        When the identity is none.
+    """
+    return str(_read_identity(identity).to_public())
+
+
+def _read_identity(identity: str) -> x25519.Identity:
+    import pyrage
+
+    try:
+        return pyrage.x25519.Identity.from_str(identity.strip())
+    except pyrage.IdentityError as error:
+        remedy = "Give the line that starts with 'AGE-SECRET-KEY-1'."
+        raise DataError("key table", "the identity cannot be read.", remedy) from error
+
+
 def encrypt_key_table(frame: pd.DataFrame, recipient: str) -> bytes:
     """Encrypt a key table in the age format (X25519, ChaCha20-Poly1305).
 
@@ -229,11 +251,9 @@ def decrypt_key_table(content: bytes, identity: str) -> pd.DataFrame:
     import pandas as pd
     import pyrage
 
+    opener = _read_identity(identity)
     try:
-        plain = pyrage.decrypt(content, [pyrage.x25519.Identity.from_str(identity.strip())])
-    except pyrage.IdentityError as error:
-        remedy = "Give the line that starts with 'AGE-SECRET-KEY-1'."
-        raise DataError("key table", "the identity cannot be read.", remedy) from error
+        plain = pyrage.decrypt(content, [opener])
     except pyrage.DecryptError as error:
         remedy = "Give the identity that belongs to the recipient it was encrypted for."
         raise DataError("key table", "it cannot be decrypted: another identity, or damage.", remedy) from error

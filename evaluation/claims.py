@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from data_schema.errors import ProtocolError, StorageError
-from evaluation.custody import alarms
+from evaluation.custody import alarms, useless_key_table
 from evaluation.frozen_plan import FROZEN
 from evaluation.protocol_reader import read_protocol
 from evaluation.provenance import IGNORE, contents_hash, is_kept_from_git, outputs_hash, sha256_of_file
@@ -240,6 +240,7 @@ def verify(trial: Trial) -> Verified:
         *_site(trial),
         *_products(trial),
         *_open_to_git(trial),
+        *useless_key_table(trial),
     )
     return Verified(allocation=verify_allocation(trial), log_problems=problems)
 

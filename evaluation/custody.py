@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
-from data_schema.errors import CrocoosError, ProtocolError, StorageError
+from data_schema.errors import CrocoosError, DataError, ProtocolError, StorageError
 from evaluation.erasure import marks_of
 from evaluation.provenance import sha256_of, sha256_of_file
 from evaluation.sealing import (
@@ -225,3 +225,26 @@ def accept(trial: Trial, *, reason: str) -> LogEntry:
     # Without a key there is no fingerprint, which the line tells, too.
     told = {KEY_SHA256: "", **fingerprints(trial), **vault_facts(trial)}
     return append_event(trial, Event.ACCEPTED, {"accepted": places, "reason": reason.strip(), **told})
+
+
+def useless_key_table(trial: Trial) -> Iterator[str]:
+    """Yield why the key table could not be opened when it is needed, where it and its identity lie open."""
+    from data_schema.pseudonyms import decrypt_key_table, recipient_of
+
+    paths = [trial.paths.private / name for name in (_KEY_TABLE, "identity.txt", "recipient.txt")]
+    if not all(path.is_file() for path in paths):
+        return
+    table, identity, recipient = (path.read_bytes() for path in paths)
+    secret = identity.decode("ascii", "replace").strip()
+    try:
+        if recipient_of(secret) != recipient.decode("ascii", "replace").strip():
+            yield (
+                "private/recipient.txt is not the recipient of private/identity.txt: the key table would be encrypted "
+                "to somebody else. Bring both back from a copy."
+            )
+        decrypt_key_table(table, secret)
+    except DataError as error:
+        yield (
+            f"private/{_KEY_TABLE} does not open with private/identity.txt: {error.problem} Bring both back from a "
+            "copy; or remove them and private/recipient.txt, and run `crocoos collect`, which makes new ones."
+        )

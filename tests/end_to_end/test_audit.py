@@ -100,6 +100,10 @@ def test_a_byte_that_is_flipped_in_any_product_is_named_without_making_it_again(
     assert [text for text in told if "output/letters/ is not named by any line" in text]
 
 
+KEYS = (".gitignore", "pseudonym.key", "key_table.age", "identity.txt", "recipient.txt")
+"""What is to be noticed in private/ beside forms, which are no secret of the trial's, and words for people."""
+
+
 def noticed(root: Path) -> list[str]:
     """Return what verify and status say of a trial, and the error that stops them."""
     told = []
@@ -119,7 +123,7 @@ def test_a_byte_that_is_flipped_in_anything_that_the_trial_is_made_from_is_notic
     before = noticed(root)
     without = (root / "output", root / "balance", root / "private", root / LOCK)
     given = [path for path in sorted(root.rglob("*")) if path.is_file() and not any(map(path.is_relative_to, without))]
-    given += [root / "private" / name for name in (".gitignore", "pseudonym.key")]
+    given += [root / "private" / name for name in KEYS]
     unnoticed = []
     for path in given:
         content = path.read_bytes()

@@ -19,6 +19,7 @@ from data_schema.pseudonyms import (
     new_identity,
     pseudonym,
     pseudonymised,
+    recipient_of,
     unlock_identity,
 )
 from data_schema.tables import Table, extended, standard_tables
@@ -122,6 +123,7 @@ def test_a_key_table_comes_back_with_its_zeros_signs_and_gaps() -> None:
     recipient, identity = new_identity()
     content = encrypt_key_table(table, recipient)
     assert b"007" not in content
+    assert recipient_of(f"{identity}\n") == recipient
     pd.testing.assert_frame_equal(decrypt_key_table(content, f"{identity}\n"), table)
 
 
