@@ -118,7 +118,9 @@ def test_what_tells_who_is_who_is_in_the_vault_and_nowhere_else(folder: Path) ->
         assert b"AGE-SECRET-KEY" not in content, name
     files, _ = unpacked((folder / "private" / "vault.zip").read_bytes(), [IDENTITY])
     assert {name for name in files if name.startswith("inbox/")} == {f"inbox/{name}" for name in plain_files()}
-    assert len([name for name in files if name.startswith("private/forms/")]) == len(school_ids())
+    forms = [name for name in files if name.startswith("private/forms/")]
+    assert len([name for name in forms if name.endswith(".xlsx")]) == len(school_ids())
+    assert len([name for name in forms if name.endswith("pupils.csv")]) == len(school_ids())
     assert {"private/pseudonym.key", "private/key_table.age", "private/identity.txt"} <= set(files)
 
 
