@@ -45,6 +45,12 @@ class AnalysisData:
     frame: pd.DataFrame
     missing: Mapping[str, pd.Series[str]]
 
+    def in_order_of_values(self) -> AnalysisData:
+        """Return the same in an order that does not depend on pseudonyms; see `in_order_of_values`."""
+        order = in_order_of_values(self.frame)
+        missing = {name: reasons.reindex(order).reset_index(drop=True) for name, reasons in self.missing.items()}
+        return AnalysisData(frame=self.frame.reindex(order).reset_index(drop=True), missing=missing)
+
     def for_analysis(self, analysis: Analysis) -> pd.DataFrame:
         """Return the frame with missing outcomes treated as the analysis says.
 
@@ -109,6 +115,15 @@ def analysis_data(
     return AnalysisData(frame=pupils, missing=missing)
 
 
+def in_order_of_values(pupils: pd.DataFrame) -> pd.Index:
+    """Return the rows of pupils by school and by their values, so that sums have the same last digit whatever the key.
+
+    The order of pseudonyms is that of the key, and the order of the lists is nobody's business.
+    """
+    names = [str(name) for name in pupils.columns if name not in PUPIL_KEY]
+    return pupils.sort_values(["school_id", *names], kind="stable").index
+
+
 def population(
     protocol: Protocol, rows: pd.DataFrame, *, schools: pd.DataFrame, allocation: pd.DataFrame
 ) -> pd.DataFrame:
@@ -123,7 +138,6 @@ def population(
         )
     country = schools.set_index("school_id")["country"]
     joined["country"] = joined["school_id"].map(country)
-    # In the order of the lists, not of pseudonyms: sums then have the same last digit whatever the key.
     return joined.sort_values("school_id", kind="stable", ignore_index=True)
 
 

@@ -215,6 +215,17 @@ def alone(root: Path) -> Iterator[None]:
         raise storage_error(root, error) from error
 
 
+def is_busy(root: Path) -> bool:
+    """Whether another run is writing to a trial, or nobody can."""
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(root / LOCK, timeout=0):
+            return False
+    except (Timeout, OSError):
+        return True
+
+
 def partial_of(folder: Path) -> Path:
     """Return the folder that a stage writes to before it is put in place."""
     return folder.with_name(f".{folder.name}.partial")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from data_schema.errors import ProtocolError
 from evaluation.protocol_reader import read_protocol
-from evaluation.provenance import alone, settle_after_a_kill, sha256_of, sha256_of_file, with_decimal_texts
+from evaluation.provenance import alone, is_busy, settle_after_a_kill, sha256_of, sha256_of_file, with_decimal_texts
 from evaluation.reasons import check_reason
 from evaluation.sealing import Ask, Opened, Unlocked, inbox_sources, needs_settling, open_for, settle_vault
 from evaluation.trial_log import LOG, TrialLog, read_log
@@ -280,9 +280,8 @@ class Trial:
             return accept(self, reason=reason)
 
     def settle(self) -> None:
-        """Complete what a killed run has left between two states, such as files that it was about to seal."""
-        settle_after_a_kill(self.paths.root)
-        if needs_settling(self):
+        """Complete the sealing that a killed run has left half done; a run that is at it now does so itself."""
+        if needs_settling(self) and not is_busy(self.paths.root):
             with alone(self.paths.root):
                 settle_vault(self)
 
@@ -425,6 +424,7 @@ class Trial:
         """Draw again from the record and compare; check the log's chain, and that it names what is in the folder."""
         from evaluation.claims import verify
 
+        settle_after_a_kill(self.paths.root)
         self.settle()
         return verify(self)
 

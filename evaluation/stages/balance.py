@@ -190,7 +190,7 @@ def school_variables(trial: Trial, schools: pd.DataFrame) -> list[Variable]:
 
 def pupil_frame(trial: Trial) -> pd.DataFrame | None:
     """Return the analysed pupils with their covariates; None before any data were collected."""
-    from evaluation.population import place_of, population, with_measure
+    from evaluation.population import in_order_of_values, place_of, population, with_measure
     from evaluation.stages.collect import stored_frames
 
     if not (trial.paths.store / STORE).exists():
@@ -206,7 +206,7 @@ def pupil_frame(trial: Trial) -> pd.DataFrame | None:
     pupils = population(protocol, frames[listed], schools=trial.schools()[0], allocation=allocation_frame(trial))
     for item in items:
         pupils = with_measure(pupils, item, frames[places[item.name]], tables)
-    return pupils
+    return pupils.reindex(in_order_of_values(pupils)).reset_index(drop=True)
 
 
 def joint_test(

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from data_schema.intake import Intake
     from data_schema.store import Store
     from data_schema.submissions import KnownForm
+    from data_schema.tables import Table
     from evaluation.trial import Trial
 
 STORE, CONTENT, QUESTIONS, REPAIRS, RETURNS = (
@@ -112,7 +113,7 @@ def collect(trial: Trial) -> Collected:
     # Whose answer cannot be read, or whose identifier is not on the list that has the answers, is asked about.
     still_asked = (trial.protocol.privacy.consent, "pupil_id", "school_id")
     intake = told_without(intake, kept, told=UNANSWERED_TOLD, still_asked=still_asked)
-    frames = dict(kept.frames)
+    frames = {name: _mixed(frame, tables[name]) for name, frame in kept.frames.items()}
     announce_erasures(trial)
     _keep_key_table(trial, kept.key_table)
     content = content_hash(frames)
@@ -163,6 +164,17 @@ def collect(trial: Trial) -> Collected:
         n_answers=len(intake.answers),
         queries={school: len(queries) for school, queries in intake.queries.items()},
     )
+
+
+def _mixed(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
+    """Return rows of pupils in the order of pseudonyms, without their place in a file: lists are sorted by identifier.
+
+    Who has a school's list would otherwise count down to whom a row is about.
+    """
+    if "pupil_id" not in frame:
+        return frame
+    by = list(dict.fromkeys(("school_id", "pupil_id", *table.key, "wave")))
+    return frame.drop(columns="source_row").sort_values(by, kind="stable", ignore_index=True)
 
 
 def _tables_with_rows(frames: Mapping[str, pd.DataFrame]) -> str:

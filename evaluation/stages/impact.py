@@ -133,7 +133,7 @@ def trial_data(trial: Trial, frames: Frames) -> AnalysisData:
     """Return the analysis data of the trial."""
     from evaluation.population import analysis_data
 
-    return analysis_data(
+    made = analysis_data(
         trial.protocol,
         frames,
         tables=tables_of(trial.protocol),
@@ -141,6 +141,7 @@ def trial_data(trial: Trial, frames: Frames) -> AnalysisData:
         allocation=allocation_frame(trial),
         n_kept_out=_n_kept_out(trial),
     )
+    return made.in_order_of_values()
 
 
 def _n_kept_out(trial: Trial) -> int:

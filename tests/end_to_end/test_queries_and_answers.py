@@ -7,7 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from data_schema.pseudonyms import pseudonym
 from data_schema.store import Store
+from evaluation.sealing import trial_key
+from evaluation.stages.collect import taken_in
 from evaluation.trial import Trial
 from tests.support.answers import answered
 from tests.support.tiny import plain_files, school_ids, tiny_trial
@@ -19,6 +22,14 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
     made = drawn_trial(tmp_path_factory.mktemp("queries") / "trial")
     made.collect()
     return made
+
+
+def rows_of(trial: Trial, store: Store, place: str) -> pd.DataFrame:
+    """Return the rows of the store about the pupil at a place of a file; the place itself is not in the store."""
+    sent = taken_in(trial).frames["status"].query(place)
+    (school,), (pupil,) = sent["school_id"], sent["pupil_id"]
+    made = pseudonym(pupil, key=trial_key(trial), scope=school)
+    return store.table("status").query(f"pupil_id == '{made}'")
 
 
 def test_answers_from_a_workbook_in_the_inbox_close_their_questions(trial: Trial) -> None:
@@ -36,7 +47,7 @@ def test_answers_from_a_workbook_in_the_inbox_close_their_questions(trial: Trial
     with Store.open_read(trial.paths.store / "trial.duckdb") as store:
         (answer,) = store.answers().to_dict("records")
         assert (answer["file"], str(answer["row"]), answer["became"]) == (marks["file"], marks["row"], "3")
-        rows = store.table("status").query(f"source_file == '{marks['file']}' and source_row == {marks['row']}")
+        rows = rows_of(trial, store, f"source_file == '{marks['file']}' and source_row == {marks['row']}")
         assert rows["average_mark"].tolist() == [3.0]
     assert (trial.paths.inbox / name).read_bytes() == content
 
@@ -64,5 +75,5 @@ def test_an_answer_to_an_older_file_is_not_used_and_the_newest_question_can_be_a
     findings = trial.collect().findings
     assert not [one for one in findings if one.severity == "question"]
     with Store.open_read(trial.paths.store / "trial.duckdb") as store:
-        rows = store.table("status").query(f"source_file == '{name}' and source_row == 2")
+        rows = rows_of(trial, store, f"source_file == '{name}' and source_row == 2")
     assert rows["average_mark"].tolist() == [3.0]
