@@ -365,8 +365,8 @@ class Claims:
         else:
             reading = read_file(content, file=file, countries=_countries_of(content, country, self.schools))
             digest = self.digests[file] = self.digest(content)
-        if reading.sheets and reading.sheets[0].separator and len(split := split_by_event(reading).sheets) > 1:
-            self._whole[file], reading = reading.sheets[0], replace(reading, sheets=split)
+        if reading.sheets and reading.sheets[0].separator and (split := split_by_event(reading)) is not reading:
+            self._whole[file], reading = reading.sheets[0], split
         self.sheets[file] = tuple(sheet.sheet for sheet in reading.sheets)
         # A look at the bytes tells of a text file at once what a look at a million rows would.
         may_be_form = not reading.sheets or not reading.sheets[0].separator or _holds(content, MARKER)
@@ -422,7 +422,7 @@ class Claims:
             return [sheets[0]]
         if sheets[0].separator and not rule.sheet:
             # The records of REDCap's events, each of them as a sheet.
-            return sheets_of_wave(sheets, rule)
+            return sheets_of_wave(sheets, rule, self.waves)
         if rule.means_all_sheets:
             return [one for one in sheets if rule.means_sheet(one.sheet) and not all(map(is_empty, one.rows))]
         if rule.sheet.strip():

@@ -125,7 +125,7 @@ def _choices(text: str) -> dict[str, str]:
 
 
 def split_by_event(reading: Reading) -> Reading:
-    """Return a table of several events, or of forms that repeat, as a sheet for each, called for them.
+    """Return a table of events, or of forms that repeat, as a sheet for each, called for them.
 
     Rows stay where they are; those of others are empty.
     """
@@ -136,7 +136,7 @@ def split_by_event(reading: Reading) -> Reading:
     places = [*_places(head, _EVENT), *_places(head, _INSTRUMENT)]
     kinds = {k: _said(row, places) for k, row in enumerate(sheet.rows) if k and not is_empty(row)} if places else {}
     names = sorted(set(kinds.values()))
-    if len(names) < 2:
+    if names in ([], [""]):
         return reading
     sheets = tuple(
         replace(
@@ -161,9 +161,14 @@ def _said(row: Row, places: Sequence[int]) -> str:
     return " ".join(text for at in places if at < len(row) and (text := shown(row[at]).strip()))
 
 
-def sheets_of_wave(sheets: Sequence[Sheet], rule: InboxRule) -> list[Sheet]:
-    """Return the sheets of `split_by_event` that a rule speaks of: of its wave, and of its table where that repeats."""
-    mine = [sheet for sheet in sheets if _is_of_wave(_of(sheet, _EVENT), rule.wave)]
+def sheets_of_wave(sheets: Sequence[Sheet], rule: InboxRule, waves: Collection[str]) -> list[Sheet]:
+    """Return the sheets of `split_by_event` that a rule speaks of: of its wave, and of its table where that repeats.
+
+    Where there is one event only, and it is not called as any of the waves is, it is that of the rule.
+    """
+    events = {_of(sheet, _EVENT) for sheet in sheets}
+    is_single = len(events) == 1 and not any(_is_of_wave(event, wave) for event in events for wave in waves)
+    mine = [sheet for sheet in sheets if is_single or _is_of_wave(_of(sheet, _EVENT), rule.wave)]
     repeated = [sheet for sheet in mine if header_key(_of(sheet, _INSTRUMENT)) == header_key(rule.table)]
     return repeated or [sheet for sheet in mine if not _of(sheet, _INSTRUMENT)]
 

@@ -160,3 +160,14 @@ def test_a_dictionary_of_the_programming_interface_is_one_too() -> None:
     names = b"field_name,form_name,section_header,field_type,field_label,select_choices_or_calculations,field_note,"
     content = names + b"identifier" + DICTIONARY[DICTIONARY.index(b"\n") :]
     assert kept(read("\n".join([RAW, *RAW_ROWS]), dictionary=content)) == EXPECTED
+
+
+def test_one_event_is_the_rules_own_unless_it_is_called_as_another_wave() -> None:
+    lines = EVENTS.splitlines()
+    one = "\n".join([lines[0], lines[1], lines[3]])
+    assert kept(read(one)) == []
+    assert any("None of its events ('baseline_arm_1', 'baseline_arm_2')" in one.problem for one in read(one).findings)
+    other = "\n".join([lines[0], lines[1]])
+    (asked,) = read(other).findings.by_severity("question")
+    assert "is called as the wave" in asked.problem
+    assert [row[1] for row in kept(read(other.replace("baseline_arm_1", "event_1_arm_1")))] == ["7001"]
