@@ -7,6 +7,7 @@ import re
 import stat
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -136,6 +137,9 @@ class Claims:
     _finder: SchoolFinder = field(init=False)
 
     def __post_init__(self) -> None:
+        if self.known_forms is not None:
+            # To make all forms takes seconds: once, and where a submission names its form.
+            self.known_forms = cache(self.known_forms)
         self._named = NamedSchools(self.schools)
         self._finder = SchoolFinder(self.schools, self.names)
 
