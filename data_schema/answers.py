@@ -178,7 +178,9 @@ class Answers:
             is_used = _said(answer.value) == folded(layout.school)
             self._write(place, answer, "applied" if is_used else "noted")
         elif not places:
-            self._settle(place, answer, table)
+            # Of a sheet whose columns stand for waves, each wave is gone through by itself.
+            if not layout.numbers or not layout.places(place[2], column, among_all=True):
+                self._settle(place, answer, table)
         elif (not column or name in table.key) and word in _NO:
             removed.update(at for at, _ in places)
             self._write(place, answer, "removed")
@@ -270,7 +272,7 @@ class Answers:
                 for place, found in _by_place(answers).items():
                     # A question about a file that could not be read, or that is no longer there.
                     self._write(place, found[0], "noted")
-        for file, sheet, row, column, _, _, status, source, source_row in self._log:
+        for file, sheet, row, column, _, _, status, source, source_row in dict.fromkeys(self._log):
             if status in _UNUSED:
                 problem, remedy, severity = _UNUSED[status]
                 yield Finding(
@@ -296,7 +298,7 @@ class Answers:
         import pandas as pd
 
         types = {name: "int64" if name in ("row", "answered_row") else "str" for name in ANSWER_COLUMNS}
-        return pd.DataFrame(sorted(self._log), columns=list(ANSWER_COLUMNS)).astype(types)
+        return pd.DataFrame(sorted(set(self._log)), columns=list(ANSWER_COLUMNS)).astype(types)
 
 
 _NEWEST = "Answer the newest questions, which `crocoos collect` wrote."

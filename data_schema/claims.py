@@ -27,7 +27,7 @@ from data_schema.rules import InboxRule, rules_for
 from data_schema.sources import SchoolFinder, completed
 from data_schema.submissions import KnownForm, form_checked
 from data_schema.tables import Table
-from data_schema.wide import WideHeader, Window, find_wide, unrolled
+from data_schema.wide import WAVE, WideHeader, Window, by_wave, find_wide, unrolled
 
 _HEAD = 2_000_000
 _LEFTOVERS = (".", "~$", "thumbs.db", "desktop.ini")
@@ -168,12 +168,12 @@ class Claims:
         whole = self._whole.get(claim.sheet.file, claim.sheet)
         return translated(layout, self.tables[claim.rule.table], dictionary, whole.rows, schools=self.schools)
 
-    def laid_out(self, claim: Claim, *, said: Cell = None) -> Layout:
-        """Find the table of a claim in its sheet; of which school it is may have been said when it was asked."""
+    def laid_out(self, claim: Claim) -> tuple[Layout, WideHeader | None]:
+        """Find the table of a claim in its sheet as it was sent, and what columns of it stand for."""
         country = self._writing(claim.country)
         table, headers = self.as_sent(claim.rule, country=country)
         if claim.form is not None:
-            return lay_out_form(claim.sheet, table, claim.form)
+            return lay_out_form(claim.sheet, table, claim.form), None
         needed = self.needed.get((claim.rule.table, claim.rule.wave), ())
         dictionary = self._dictionaries.get(claim.rule.dictionary)
         sheet = claim.sheet if dictionary is None else with_labels(claim.sheet, dictionary)
@@ -204,9 +204,31 @@ class Claims:
             }
             unmet = self._unmet.setdefault(claim.rule, set(claim.rule.headers))
             unmet -= {header for header in unmet if header_key(header) in present}
-        if claim.rule.told_elsewhere:
-            layout = completed(layout, claim.rule, table, self._finder, country=claim.country, said=said)
-        return layout if wide is None or claim.rule.wide is None else unrolled(layout, wide, table, claim.rule.wide)
+        return layout, wide
+
+    def arranged(
+        self, claim: Claim, layout: Layout, wide: WideHeader | None, *, said: Cell = None
+    ) -> Iterator[tuple[Claim, Layout]]:
+        """Yield a sheet's rows as records with all that is told elsewhere than in columns, for each wave of them.
+
+        Parameters
+        ----------
+        claim, layout, wide
+            The claim, and what `laid_out` returned for it.
+        said
+            Which school it is, as was answered when it was asked.
+        """
+        rule = claim.rule
+        table, _ = self.as_sent(rule, country=self._writing(claim.country))
+        if rule.told_elsewhere:
+            layout = completed(layout, rule, table, self._finder, country=claim.country, said=said)
+        if wide is not None and rule.wide is not None:
+            layout = unrolled(layout, wide, table, rule.wide)
+        if rule.wide is None or rule.wide.across != WAVE:
+            yield claim, layout
+            return
+        for wave, part in by_wave(layout, self.waves):
+            yield replace(claim, rule=replace(rule, wave=wave)), part
 
     def _wide(self, sheet: Sheet, rule: InboxRule, table: Table, headers: Mapping[str, str]) -> WideHeader | None:
         if rule.wide is None:
@@ -219,6 +241,7 @@ class Claims:
             told=rule.told_elsewhere,
             window=self.wave_dates.get(rule.wave),
             units=rule.units,
+            waves=self.waves,
         )
 
     def unmet_headers(self) -> Iterator[Finding]:
@@ -237,7 +260,8 @@ class Claims:
         """Return the table as a country's files of a rule's wave have it, and the field that each header means."""
         key = (rule.table, rule.wave, country, *rule.headers.items())
         if key not in self._as_sent:
-            table = self.tables[rule.table].in_wave(rule.wave).in_country(country)
+            table = self.tables[rule.table]
+            table = (table.in_wave(rule.wave) if rule.wave else table).in_country(country)
             self._as_sent[key] = (table, {**headers_of(table), **_own_headers(rule)})
         return self._as_sent[key]
 
@@ -249,7 +273,14 @@ class Claims:
     def _looks_like(self, sheet: Sheet, rule: InboxRule, country: str) -> bool:
         table, headers = self.as_sent(rule, country=self._writing(country))
         if rule.wide is not None and find_wide(
-            sheet, table, rule.wide, owner=headers, told=rule.told_elsewhere, window=None, units=rule.units
+            sheet,
+            table,
+            rule.wide,
+            owner=headers,
+            told=rule.told_elsewhere,
+            window=None,
+            units=rule.units,
+            waves=self.waves,
         ):
             return True
         return bool(fields_named(sheet, table, headers=headers, told_elsewhere=rule.told_elsewhere))

@@ -22,7 +22,7 @@ def empty_columns(
     frames: Mapping[str, pd.DataFrame],
     *,
     tables: Mapping[str, Table],
-    layouts: Mapping[tuple[str, str], Layout],
+    layouts: Mapping[tuple[str, str, str], Layout],
     needed: Mapping[tuple[str, str], Collection[str]],
 ) -> Iterator[Finding]:
     """Ask about columns that are there and empty in all rows of a school that were to be filled in.
@@ -34,7 +34,7 @@ def empty_columns(
     tables
         The tables, by name.
     layouts
-        File and sheet to where its table lies. A column that is not there at all is asked about by `lay_out`.
+        File, sheet and wave to where its table lies. A column that is not there at all is asked about by `lay_out`.
     needed
         Table and wave to the fields that the results of the trial are made from.
     """
@@ -45,15 +45,17 @@ def empty_columns(
             continue
         for item in tables[name].fields:
             if item.name in fields and item.name in mine:
-                yield from _of_column(mine.loc[asked_rows(mine, item)], item.name, layouts)
+                yield from _of_column(mine.loc[asked_rows(mine, item)], item.name, layouts, wave)
 
 
-def _of_column(rows: pd.DataFrame, column: str, layouts: Mapping[tuple[str, str], Layout]) -> Iterator[Finding]:
+def _of_column(
+    rows: pd.DataFrame, column: str, layouts: Mapping[tuple[str, str, str], Layout], wave: str
+) -> Iterator[Finding]:
     n_filled = rows.groupby([*_SHEET, "school_id"])[column].transform("count")
     suspect = rows.loc[n_filled == 0]
     n_schools = rows.groupby(_SHEET)["school_id"].nunique().to_dict() if len(suspect) else {}
     for (file, sheet, school), part in suspect.groupby([*_SHEET, "school_id"], sort=True):
-        layout = layouts.get((str(file), str(sheet)))
+        layout = layouts.get((str(file), str(sheet), wave))
         at = None if layout is None else layout.columns.get(column)
         # A sign that nobody knows, and a value that cannot be read, are answers: the latter is asked about by itself.
         if layout is None or at is None or _is_filled(layout, part["source_row"].tolist(), at):

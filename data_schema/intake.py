@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.answers import Answers, Place
 from data_schema.checks import cross_checks
-from data_schema.claims import Claims, about
+from data_schema.claims import Claim, Claims, about
 from data_schema.consent import refusal_findings, unanswered_findings
 from data_schema.conversions import Repair, brought_up, converted
 from data_schema.decisions import NO_DECISIONS, Decisions
@@ -336,9 +336,10 @@ def _rows_of(
     return rows, kept, files
 
 
-def _layouts_of(parts: Mapping[str, list[Part]]) -> dict[tuple[str, str], Layout]:
-    """File and sheet to where its table lies."""
-    return {(part.layout.sheet.file, part.layout.sheet.sheet): part.layout for all_ in parts.values() for part in all_}
+def _layouts_of(parts: Mapping[str, list[Part]]) -> dict[tuple[str, str, str], Layout]:
+    """File, sheet and wave to where its table lies."""
+    every = (part for mine in parts.values() for part in mine)
+    return {(part.layout.sheet.file, part.layout.sheet.sheet, part.wave): part.layout for part in every}
 
 
 def _tables_of(parts: Mapping[str, list[Part]]) -> dict[str, str]:
@@ -357,48 +358,53 @@ def _read(
     for done, file in enumerate(sorted(files)):
         tell("Reading files", done, len(files))
         for claim in claims.of(file, files[file]):
-            name = claim.rule.table
             said = answers.said_of_school(claim.sheet, sha256=claim.sha256, number=claims.number_of(claim.sheet))
-            layout = claims.laid_out(claim, said=said)
-            out = decisions.kept_out(
-                file=claim.sheet.file,
-                sheet=claim.sheet.sheet,
-                wave=claim.rule.wave,
-                sha256=claim.sha256,
-                files=files,
-            )
-            if out is not None:
-                claims.findings.append(out)
-            if out is not None or claims.is_second_copy(claim):
-                claims.tallies.append(claim.unused(len(layout.rows)))
-                continue
-            layout, changed = claims.understood(claim, layout)
-            recoded += changed
-            earlier = claims.tables[name].version_of(claim.rule.wave)
-            if earlier is not None and layout.is_usable:
-                layout, changed = brought_up(layout, earlier)
-                recoded += changed
-            layout, changed = converted(layout, claims.tables[name], claim.rule.units)
-            recoded += changed
-            claims.findings += layout.findings
-            if layout.is_usable and not layout.is_open:
-                late = partial(decisions.is_late, claim.rule.wave)
-                number = claims.number_of(claim.sheet)
-                layout = answers.applied(layout, claims.tables[name], sha256=claim.sha256, is_late=late, number=number)
-                parts[name].append(
-                    Part(
-                        layout=layout,
-                        wave=claim.rule.wave,
-                        country=claim.country,
-                        school=claim.form.school if claim.form else layout.school,
-                        sha256=claim.sha256,
-                    )
-                )
-            else:
-                claims.tallies.append(claim.unused(len(layout.rows), is_asked=layout.is_usable))
+            layout, wide = claims.laid_out(claim)
+            layout, understood = claims.understood(claim, layout)
+            for one, part in claims.arranged(claim, layout, wide, said=said):
+                made = _part_of(one, part, files, claims, answers, decisions, recoded)
+                if made is not None:
+                    parts[one.rule.table].append(made)
+                    # Cells of all waves of a sheet are changed at once.
+                    recoded += understood
+                    understood = []
     tell("Reading files", len(files), len(files))
     claims.findings = [one for one in claims.findings if one.severity == "note" or not decisions.is_silenced(one)]
     return parts, recoded
+
+
+def _part_of(
+    claim: Claim,
+    layout: Layout,
+    files: Collection[str],
+    claims: Claims,
+    answers: Answers,
+    decisions: Decisions,
+    recoded: list[Repair],
+) -> Part | None:
+    """Return a sheet with answers and units in their cells; None where it is kept out or cannot be used (yet)."""
+    table, wave, sheet = claims.tables[claim.rule.table], claim.rule.wave, claim.sheet
+    out = decisions.kept_out(file=sheet.file, sheet=sheet.sheet, wave=wave, sha256=claim.sha256, files=files)
+    if out is not None:
+        claims.findings.append(out)
+    if out is not None or claims.is_second_copy(claim):
+        claims.tallies.append(claim.unused(len(layout.rows)))
+        return None
+    earlier = table.version_of(wave)
+    changed: list[Repair] = []
+    if earlier is not None and layout.is_usable:
+        layout, changed = brought_up(layout, earlier)
+    layout, others = converted(layout, table, claim.rule.units)
+    recoded += [*changed, *others]
+    claims.findings += layout.findings
+    if not layout.is_usable or layout.is_open:
+        claims.tallies.append(claim.unused(len(layout.rows), is_asked=layout.is_usable))
+        return None
+    late = partial(decisions.is_late, wave)
+    number = claims.number_of(sheet)
+    layout = answers.applied(layout, table, sha256=claim.sha256, is_late=late, number=number)
+    school = claim.form.school if claim.form else layout.school
+    return Part(layout=layout, wave=wave, country=claim.country, school=school, sha256=claim.sha256)
 
 
 def _drafted(parts: Mapping[str, list[Part]], tables: Mapping[str, Table], tell: Progress) -> dict[str, Draft]:

@@ -106,18 +106,18 @@ class Layout:
         """Return the number in findings of each of `rows`."""
         return [self.numbers[at] for at in self.rows] if self.numbers else [at + 1 for at in self.rows]
 
-    def places(self, row: int, column: str) -> list[tuple[int, str]]:
+    def places(self, row: int, column: str, *, among_all: bool = False) -> list[tuple[int, str]]:
         """Return the records (positions in ``sheet.rows``) and the field that a row and a column of the sheet mean.
 
         A row of the sheet that is many records means all of them, and so does a column that they share; the header of
-        any other column means one.
+        any other column means one. Records of other waves are looked at ``among_all``.
         """
         if not self.numbers:
             return [(row - 1, column)] if self.holds(row - 1) else []
         fields = {(number, title): name for (number, name), title in reversed(list(self.titles.items()))}
         shared = set(self.columns) - {name for _, name in self.titles}
         found = []
-        for at in self.rows:
+        for at in range(1, len(self.numbers)) if among_all else self.rows:
             number, sent = divmod(self.numbers[at], ROW_STEP)
             name = column if not column or column in shared else fields.get((number, column))
             if sent == row and name is not None:

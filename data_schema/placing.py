@@ -201,7 +201,9 @@ def _same_bytes(parts: Sequence[Part], setting: Setting) -> dict[int, int]:
         if not part.sha256 or not part.wave:
             continue
         source = first.setdefault((part.sha256, part.layout.sheet.sheet), at)
-        if parts[source].wave != part.wave and not setting.is_confirmed(part):
+        # Columns of one sheet may stand for waves.
+        is_other_file = parts[source].layout.sheet.file != part.layout.sheet.file
+        if is_other_file and parts[source].wave != part.wave and not setting.is_confirmed(part):
             found[at] = source
     return found
 

@@ -25,7 +25,7 @@ class Wide:
     Parameters
     ----------
     across
-        The field whose values columns stand for.
+        The field whose values columns stand for, or "wave".
     columns
         Header to value, for headers that nobody else would know.
     school_year
@@ -170,7 +170,8 @@ def check_rules(rules: Sequence[InboxRule], *, tables: Mapping[str, Table], wave
         table = tables.get(rule.table)
         if table is None:
             raise ProtocolError(place, f"table {rule.table!r} is not known.", f"Name one of {', '.join(tables)}.")
-        if table.by_wave and rule.wave not in waves:
+        is_of_waves = rule.wide is not None and rule.wide.across == "wave"
+        if table.by_wave and rule.wave not in waves and not (is_of_waves and not rule.wave):
             problem = f"wave {rule.wave!r} is not known, and {rule.table!r} is collected by wave."
             raise ProtocolError(place, problem, f"Name one of {', '.join(waves)}.")
         if rule.wave and not table.by_wave:

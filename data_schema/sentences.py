@@ -106,6 +106,8 @@ SENTENCES = (
     "Correct the header in [[inbox]], or take it out.",
     "The header {header} names a month without a year, and nothing tells which year it is.",
     "Say it with school_year of wide in [[inbox]]; or write the year into the header.",
+    "None of its headers names a wave, and its columns are to stand for waves.",
+    "Say it with columns of wide in [[inbox]]; or write the wave into the header.",
     "The column is of {field} {value}, and nothing tells which field its values are of.",
     "Say it with field of wide in [[inbox]]; or write the field into the header.",
     "Its headers name months without a year: {months}.",

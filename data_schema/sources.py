@@ -214,6 +214,9 @@ def _with_school(layout: Layout, source: str, finder: SchoolFinder, *, country: 
         (school,) = at_home
         problem = f"The school is {school!r}, told by school_from = {source!r}."
         note = _finding(sheet, problem, "Nothing, if that is right.", row=found[school], severity="note")
+    elif not found and "school_id" in layout.columns:
+        # Rows that name their school need no other place for it.
+        return layout
     else:
         problem, remedy = _unsure(source, sorted(at_home or found), finder, country, sheet.file)
         alike = [] if found else finder.alike(text for text, _ in texts)
@@ -286,6 +289,8 @@ def _with_class(layout: Layout, source: str, *, is_told: bool) -> Layout:
         note = _finding(layout.sheet, problem, "Nothing, if that is right.", row=found[value], severity="note")
         made = _with_told_class(layout, [value] * len(layout.rows))
         return replace(made, findings=(*made.findings, note))
+    if not distinct and "class" in layout.columns:
+        return layout
     problem = f"No class is named where class_from = {source!r} looks."
     if distinct:
         classes = ", ".join(map(repr, distinct))

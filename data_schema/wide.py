@@ -7,7 +7,7 @@ cells the header that it comes from, so that questions name what a school sees.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.clean import shown
 from data_schema.dates import clean_month
-from data_schema.fields import Field, header_key
+from data_schema.fields import Code, Field, header_key
 from data_schema.findings import ROW_STEP, Finding, Severity
 from data_schema.header_units import factor_of, stated_otherwise
 from data_schema.layout import N_SEARCHED, Layout, is_empty, meant_by, unit_in_doubt
@@ -34,6 +34,9 @@ _MONTH_WORDS = frozenset(("ho", "honap", "havi", "month", "monthly", "mesec", "m
 _LONGEST = 80
 _FIRST_MONTH = 8
 """Month from which on a month is of the school year that begins then."""
+
+WAVE = "wave"
+"""What columns stand for where they are of waves, which no field of a table says."""
 
 _WHICH_YEAR = ", and nothing tells which year it is."
 
@@ -171,6 +174,7 @@ def find_wide(
     told: frozenset[str],
     window: Window | None,
     units: Mapping[str, float],
+    waves: Collection[str] = (),
 ) -> WideHeader | None:
     """Find the header of a wide sheet.
 
@@ -190,13 +194,16 @@ def find_wide(
         First and last day of the wave, by which months without a year are known.
     units
         Unit that a header may state to what one of it is in the field's own, as the protocol says.
+    waves
+        Names of the waves, which headers may say where columns stand for waves.
 
     Returns
     -------
     WideHeader or None
         None where no row of the header has a column for a value of the field.
     """
-    reader = _Reader(table.field(wide.across), wide.columns)
+    own = Field(WAVE, "code", codes=tuple(map(Code, waves))) if wide.across == WAVE else table.field(wide.across)
+    reader = _Reader(own, wide.columns)
     best: tuple[int, int, dict[int, tuple[_Header, str]], bool] | None = None
     key = set(table.key) - told - {wide.across}
     for at in range(min(len(sheet.rows), N_SEARCHED)):
@@ -547,6 +554,45 @@ class _Unrolled:
         self.numbers.append(at + 1 + number * ROW_STEP)
         if layout.classes:
             self.classes.append(layout.classes[k])
+
+
+def by_wave(layout: Layout, waves: Iterable[str]) -> Iterator[tuple[str, Layout]]:
+    """Yield the records of each wave, of a sheet whose columns stand for waves.
+
+    Parameters
+    ----------
+    layout
+        All its records.
+    waves
+        Names of the waves. A sheet that cannot be used is the first one's, and so are rows that are no records.
+    """
+    waves = list(waves)
+    at = layout.columns.get(WAVE)
+    if at is None or not layout.numbers:
+        if layout.is_usable and not layout.is_open:
+            problem = "None of its headers names a wave, and its columns are to stand for waves."
+            remedy = "Say it with columns of wide in [[inbox]]; or write the wave into the header."
+            asked = _finding(layout.sheet, problem, remedy, row=layout.header or 0)
+            layout = replace(layout, findings=(*layout.findings, asked), is_open=True)
+        yield waves[0], layout
+        return
+    columns = {name: place for name, place in layout.columns.items() if name != WAVE}
+    of_wave = {place: layout.sheet.rows[place][at] for place in layout.rows}
+    present = [wave for wave in waves if wave in of_wave.values()]
+    for wave in present:
+        is_first = wave == present[0]
+        own = [k for k, place in enumerate(layout.rows) if of_wave[place] == wave or (is_first and k in layout.apart)]
+        yield (
+            wave,
+            replace(
+                layout,
+                columns=columns,
+                rows=tuple(layout.rows[k] for k in own),
+                apart=MappingProxyType({new: layout.apart[k] for new, k in enumerate(own) if k in layout.apart}),
+                classes=tuple(layout.classes[k] for k in own) if layout.classes else (),
+                findings=layout.findings if is_first else (),
+            ),
+        )
 
 
 class SeenPlaces:

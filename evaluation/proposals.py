@@ -24,7 +24,7 @@ from data_schema.readers import content_of, is_folder, read_file
 from data_schema.readers.sheets import Sheet
 from data_schema.rules import SCHOOL_SOURCES, InboxRule, Wide, rules_for
 from data_schema.sources import SchoolFinder, classes_in, heading_in, same_class, texts_at
-from data_schema.wide import WideHeader, find_wide
+from data_schema.wide import WAVE, WideHeader, find_wide
 from evaluation.frame import eligible
 from evaluation.frame_persons import gate_of_trial, names_of, texts_of
 from evaluation.specifications import inbox_rules_of, tables_of, wave_windows
@@ -258,11 +258,18 @@ class _Drafter:
             missing = set(table.key) - {"school_id"} - set(plain.columns) - set(own.values())
             if not missing:
                 yield _Fit(table=table, layout=plain, wide=None, header=None, headers=own)
-        for name in table.key:
+        for name in (*table.key, WAVE) if table.by_wave else table.key:
             if name in told or name == "pupil_id" or name in plain.columns:
                 continue
             found = find_wide(
-                sheet, table, Wide(across=name), owner=headers, told=frozenset(told), window=None, units={}
+                sheet,
+                table,
+                Wide(across=name),
+                owner=headers,
+                told=frozenset(told),
+                window=None,
+                units={},
+                waves=self.protocol.wave_names,
             )
             if found is None:
                 continue
@@ -287,6 +294,7 @@ class _Drafter:
             rule = replace(rule, sheet=sheets[0].sheet)
         elif len(sheets) > 1:
             rule = replace(rule, sheet="")
+        rule = replace(rule, wide=first.wide)
         rule, said = self._wave(rule, sheets, table)
         undecided += said
         rule, said = self._wide(rule, sheets, fits)
@@ -306,7 +314,7 @@ class _Drafter:
         return _Draft(rule=rule, file=file, undecided=tuple(undecided))
 
     def _wave(self, rule: InboxRule, sheets: Sequence[Sheet], table: Table) -> tuple[InboxRule, list[str]]:
-        if not table.by_wave:
+        if not table.by_wave or _is_of_waves(rule):
             return rule, []
         waves = self.protocol.waves
         parts = [f" {header_key(part)} " for part in (*rule.pattern.split("/"), *(one.sheet for one in sheets))]
@@ -329,7 +337,16 @@ class _Drafter:
         window = self.windows.get(rule.wave)
         told = frozenset({"school_id"})
         read = [
-            find_wide(sheet, fit.table, fit.wide, owner=headers_of(fit.table), told=told, window=window, units={})
+            find_wide(
+                sheet,
+                fit.table,
+                fit.wide,
+                owner=headers_of(fit.table),
+                told=told,
+                window=window,
+                units={},
+                waves=self.protocol.wave_names,
+            )
             for sheet in sheets
         ]
         left = dict.fromkeys(header for one in read if one is not None for header in one.without_year)
@@ -368,6 +385,10 @@ class _Drafter:
     def _schools_in(self, sheet: Sheet, fit: _Fit, source: str) -> frozenset[str]:
         texts = texts_at(sheet, fit.layout.header or 0, source)
         return frozenset(school for text, _ in texts for school in self.finder.of(text))
+
+
+def _is_of_waves(rule: InboxRule) -> bool:
+    return rule.wide is not None and rule.wide.across == WAVE
 
 
 def _said(findings: Findings) -> str:
@@ -465,7 +486,7 @@ def _tried(
 
     rule, own, undecided = drafted
     tables = tables_of(trial.protocol)
-    if tables[rule.table].by_wave and not rule.wave:
+    if tables[rule.table].by_wave and not rule.wave and not _is_of_waves(rule):
         return Proposal(rule=rule, files=own, undecided=undecided)
     frame = eligible(trial.schools()[0])
     intake = read_inbox(

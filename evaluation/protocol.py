@@ -224,9 +224,9 @@ class TableSection(Section):
 class WideSection(Section):
     """[inbox.wide]: the values of a field stand as columns, such as a column per month.
 
-    ``across`` is the field whose values they are, ``field`` the one that their cells are of, if no header says it;
-    ``columns`` says what headers mean that nobody else would know: ``{ "I. negyed" = "2027-03" }``. ``school_year`` is
-    the year in which the school year of months without a year begins.
+    ``across`` is the field whose values they are, or "wave"; ``field`` the one that their cells are of, if no header
+    says it; ``columns`` says what headers mean that nobody else would know: ``{ "I. negyed" = "2027-03" }``.
+    ``school_year`` is the year in which the school year of months without a year begins.
     """
 
     across: Name
@@ -257,6 +257,10 @@ class InboxSection(Section):
     headers: dict[Text, Name] = {}
     dictionary: str = ""
     wide: WideSection | None = None
+
+    def is_of(self, wave: str) -> bool:
+        """Whether its files are of a wave; those whose columns stand for waves are of all."""
+        return self.wave == wave or (self.wide is not None and self.wide.across == "wave")
 
 
 class Population(Section):

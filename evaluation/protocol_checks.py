@@ -284,11 +284,25 @@ def _inbox(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Problem]
             yield unknown(f"{place}, key 'table'", rule.table, tables, what="table")
             continue
         by_wave = tables[rule.table].by_wave
-        if by_wave and rule.wave not in protocol.wave_names:
+        if rule.wide is not None and rule.wide.across == "wave":
+            yield from _columns_of_waves(rule, by_wave, protocol.wave_names, place)
+        elif by_wave and rule.wave not in protocol.wave_names:
             yield unknown(f"{place}, key 'wave'", rule.wave, protocol.wave_names, what="wave")
         if not by_wave and rule.wave:
             yield Problem(f"{place}, key 'wave'", f"the table {rule.table} has no waves.", "Leave the key out.")
         yield from _layout(rule, tables[rule.table], place)
+
+
+def _columns_of_waves(rule: InboxSection, by_wave: bool, waves: Sequence[str], place: str) -> Iterator[Problem]:
+    """Refuse a wave beside columns that stand for waves, and columns of waves that there are not."""
+    if not by_wave:
+        yield Problem(f"{place}, key 'wide'", f"the table {rule.table} has no waves.", "Leave the key out.")
+    elif rule.wave:
+        problem = "its columns stand for waves, so the rule is of no single one."
+        yield Problem(f"{place}, key 'wave'", problem, "Leave the key out.")
+    for header, wave in rule.wide.columns.items() if rule.wide is not None else ():
+        if wave not in waves:
+            yield unknown(f"{place}, [wide], [columns], key '{header}'", wave, waves, what="wave")
 
 
 def _layout(rule: InboxSection, table: Table, place: str) -> Iterator[Problem]:
@@ -306,8 +320,12 @@ def _wide(rule: InboxSection, table: Table, place: str) -> Iterator[Problem]:
     if rule.wide is None:
         return
     place = f"{place}, [wide]"
-    across = [name for name in table.key if name not in ("school_id", "pupil_id")]
     values = [name for name in table.names if name not in table.key]
+    if rule.wide.field and rule.wide.field not in values:
+        yield unknown(f"{place}, key 'field'", rule.wide.field, values, what="field of values")
+    if rule.wide.across == "wave":
+        return
+    across = [name for name in table.key if name not in ("school_id", "pupil_id")]
     if not across:
         problem = f"a record of the table {table.name} is a school's or a pupil's, so no columns can be records."
         yield Problem(f"{place.removesuffix(', [wide]')}, key 'wide'", problem, "Leave the key out.")
@@ -315,8 +333,6 @@ def _wide(rule: InboxSection, table: Table, place: str) -> Iterator[Problem]:
     if rule.wide.across not in across:
         yield unknown(f"{place}, key 'across'", rule.wide.across, across, what="field of the key")
         return
-    if rule.wide.field and rule.wide.field not in values:
-        yield unknown(f"{place}, key 'field'", rule.wide.field, values, what="field of values")
     item = table.field(rule.wide.across)
     for header, value in rule.wide.columns.items():
         if item.codes and value not in [code.name for code in item.codes]:

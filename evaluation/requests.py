@@ -108,7 +108,7 @@ def _asked(trial: Trial, wave: str) -> list[Table]:
     """Return the tables that are collected in a wave; those without waves come with the last one."""
     tables = tables_of(trial.protocol)
     is_last = wave == trial.protocol.wave_names[-1]
-    rules = [rule for rule in trial.protocol.inbox if rule.wave == wave or (is_last and not rule.wave)]
+    rules = [rule for rule in trial.protocol.inbox if rule.is_of(wave) or (is_last and not rule.wave)]
     return [tables[name].in_wave(wave) for name in dict.fromkeys(rule.table for rule in rules)]
 
 

@@ -192,8 +192,14 @@ def _returns(trial: Trial, intake: Intake, frames: Mapping[str, pd.DataFrame]) -
 
     eligible_schools = eligible(trial.schools()[0])
     schools = dict(zip(eligible_schools["school_id"], eligible_schools["country"], strict=True))
-    expected = dict.fromkeys((rule.table, rule.wave) for rule in trial.protocol.inbox)
-    by_school = returns_by_school(frames, expected=expected, schools=schools, tables=tables_of(trial.protocol))
+    tables = tables_of(trial.protocol)
+    expected = dict.fromkeys(
+        (rule.table, wave)
+        for rule in trial.protocol.inbox
+        for wave in (trial.protocol.wave_names if tables[rule.table].by_wave else ("",))
+        if rule.is_of(wave)
+    )
+    by_school = returns_by_school(frames, expected=expected, schools=schools, tables=tables)
     questions = open_questions(intake.queries, imports=intake.reconciliation, schools=schools)
     countries = sorted(set(schools.values()))
     told = completeness(intake.reconciliation, by_school, questions=questions, countries=countries)

@@ -122,6 +122,20 @@ def test_months_as_columns_are_drafted_and_read(tmp_path: Path) -> None:
     assert frame.groupby("month")[["absences_justified", "lateness"]].sum().to_numpy().tolist() == [[12, 24], [36, 48]]
 
 
+def test_waves_as_columns_are_drafted_and_read(tmp_path: Path) -> None:
+    rows: list[list[object]] = [
+        [None, None, "before", None, "after", None],
+        ["school_id", "pupil_id", "status", "average_mark", "status", "average_mark"],
+        *([FIRST, pupil, "enrolled", 3, "enrolled", 4 + place % 2] for place, pupil in enumerate(pupil_ids(FIRST))),
+    ]
+    trial = pasted(trial_with(tmp_path, {"marks.xlsx": workbook({"List1": rows})}))
+    assert run("plan", str(trial.paths.root)).exit_code == 0
+    trial.collect()
+    with Store.open_read(trial.paths.store / "trial.duckdb") as store:
+        frame = store.table("status")
+    assert frame.groupby("wave")["average_mark"].sum().to_dict() == {"after": 54, "before": 36}
+
+
 def test_what_nothing_tells_is_left_to_a_person_and_works_when_it_is_said(tmp_path: Path) -> None:
     rows: list[list[object]] = [["school_id", "pupil_id", "oktober", "november"], [FIRST, pupil_ids(FIRST)[0], 3, 4]]
     trial = trial_with(tmp_path, {"after/x.xlsx": workbook({"List1": rows})})

@@ -219,6 +219,11 @@ NAMES = {
             put("inbox.2.table", "exam"),
         ),
     ),
+    "header of no wave": Scenario(
+        all_of(put("inbox.1.wide", {"across": "wave", "columns": {"I": "basline"}}), drop("inbox.1.wave"))
+    ),
+    "a wave beside columns of waves": Scenario(put("inbox.1.wide", {"across": "wave"})),
+    "columns of waves of a table without": Scenario(put("inbox.15.wide", {"across": "wave"})),
     "columns of a table of pupils": Scenario(put("inbox.0.wide", {"across": "grade"})),
     "class of a table without": Scenario(put("inbox.15.class_from", "sheet")),
     "unknown wave of the population": Scenario(put("population.wave", "basline")),

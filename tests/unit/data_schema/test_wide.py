@@ -283,3 +283,52 @@ def test_answers_stand_as_columns_too() -> None:
         table="marks",
     )
     assert records(intake, "subject", "mark", table="marks") == [["maths", 4.0], ["reading", 5.0]]
+
+
+def test_waves_stand_as_columns_and_each_cell_is_asked_about_and_answered_by_itself() -> None:
+    rows = [
+        (None, None, "baseline", None, "Follow-up (2028)", None), (*HEADER, "status", "átlag", "status", "átlag"),
+        ("031202", "7001", "jogviszonyban", 4, "jogviszonyban", 5),
+        ("031202", "7002", "jogviszonyban", 3, "jogviszonyban", 9),
+    ]  # fmt: skip
+    files = {"a.xlsx": workbook({"S": rows})}
+    rule = InboxRule(
+        "*.xlsx",
+        "status",
+        wide=Wide(across="wave", columns={"Follow-up (2028)": "followup"}),
+        headers={"átlag": "average_mark"},
+    )
+
+    def taken(files: Mapping[str, bytes]) -> Intake:
+        return read_inbox(
+            files, rules=[rule], tables=standard_tables(), schools=SCHOOLS, waves=["baseline", "followup"], lists=()
+        )
+
+    before = taken(files)
+    frame = before.frames["status"]
+    assert frame[["pupil_id", "wave", "average_mark"]].fillna(0).to_numpy().tolist() == [
+        ["7001", "baseline", 4], ["7001", "followup", 5], ["7002", "baseline", 3], ["7002", "followup", 0]
+    ]  # fmt: skip
+    assert before.reconciliation[["wave", "sent", "kept"]].to_numpy().tolist() == [
+        ["baseline", 2, 2],
+        ["followup", 2, 2],
+    ]
+    (asked,) = questions(before)
+    assert "row 4, column 'Follow-up (2028), átlag': '9' is above the greatest possible value, 5." in asked
+    content = query_workbook(
+        before.queries["031202"], school="031202", catalogue=Catalogue("data_schema", Language("en"))
+    )
+    after = taken({**files, "back.xlsx": answer_all(content, {("4", "Follow-up (2028), átlag"): 2})})
+    assert after.frames["status"]["average_mark"].tolist() == [4, 5, 3, 2]
+    assert questions(after) == []
+    assert after.answers[["row", "status"]].to_numpy().tolist() == [[4, "applied"]]
+
+
+def test_a_sheet_without_a_wave_in_its_header_is_asked_about() -> None:
+    rule = InboxRule("*.xlsx", "status", wide=Wide(across="wave"))
+    intake = read_inbox(
+        {"a.xlsx": workbook({"S": [(*HEADER, "status"), ("031202", "7001", "jogviszonyban")]})},
+        rules=[rule], tables=standard_tables(), schools=SCHOOLS, waves=["baseline", "followup"], lists=(),
+    )  # fmt: skip
+    assert "None of its headers names a wave" in questions(intake)[0]
+    assert counts(intake) == [1, 0, 1, 0]
