@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import hmac
 import re
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
@@ -37,13 +39,17 @@ def found_again(folder: Path, registers: Mapping[str, Collection[str]]) -> dict[
             if "pupil_id" in store.table(name)
             for one in store.table(name)["pupil_id"]
         }
+    # Written anew, and fast, as an attacker would: the first 96 of the 100 bits of each.
+    sought = {base64.b32decode(f"{one[1:].upper()}AAAA")[:12]: one for one in kept}
+    texts = [
+        (school, one, f"{len(school)}:{school}:{one}".encode()) for school, ones in registers.items() for one in ones
+    ]
     found = {}
     for key in keys_in(folder):
-        for school, identifiers in registers.items():
-            for one in identifiers:
-                made = pseudonym(one, key=key, scope=school)
-                if made in kept:
-                    found[made] = (school, one)
+        for school, one, text in texts:
+            made = hmac.digest(key, text, "sha256")[:12]
+            if made in sought:
+                found[sought[made]] = (school, one)
     return found
 
 
