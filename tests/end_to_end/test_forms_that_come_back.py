@@ -16,7 +16,6 @@ from data_schema.store import Store
 from data_schema.tables import standard_tables
 from evaluation.cli.main import crocoos
 from evaluation.trial import Trial
-from tests.support.collectors import grouped, kobotoolbox, odk_central
 from tests.support.trials import drawn_trial, small_protocol, small_trial
 
 
@@ -123,24 +122,3 @@ def test_a_form_of_a_wave_that_the_protocol_no_longer_has_is_refused_by_name_and
     assert (autumn["sent"] == autumn["refused"]).all()
     (trial.paths.inbox / "renamed.xlsx").unlink()
     (trial.paths.inbox / "autumn.xlsx").unlink()
-
-
-def test_an_xlsform_of_a_trial_is_read_as_its_program_hands_it_back(trial: Trial) -> None:
-    made = trial.forms(wave="followup")
-    form = next(
-        path for path in made.xlsforms if path.parent.name == "HU" and path.stem == "status_school"
-    ).read_bytes()
-    folder = trial.paths.inbox / "followup" / "HU"
-    sent = sorted(folder.glob("status_*"))[0]
-    before = sent.read_bytes()
-    school = next(path for path in made.workbooks if path.stem in sent.stem)
-    sheet = openpyxl.load_workbook(school).worksheets[2]
-    pupils = [str(sheet.cell(row=row, column=2).value) for row in (2, 3)]
-    records = [{"school_id": school.stem, "pupil_id": one, "status": "enrolled", "average_mark": "4"} for one in pupils]
-    (folder / "status_odk.csv").write_bytes(odk_central(grouped(form, "pupil"), records))
-    sent.write_bytes(kobotoolbox(form, records, language="hu"))
-    returns = trial.collect().returns.set_index("file")
-    (folder / "status_odk.csv").unlink()
-    sent.write_bytes(before)
-    assert list(returns.loc[f"followup/HU/{sent.name}", ["sent", "kept"]]) == [2, 2]
-    assert list(returns.loc["followup/HU/status_odk.csv", ["sent", "refused"]]) == [2, 2], "it says the same again"
