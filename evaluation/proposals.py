@@ -55,7 +55,7 @@ class Proposal:
     undecided
         What only a person can say, as sentences.
     counts
-        Rows sent, kept, asked and refused, where the rule can be used as it is.
+        Rows sent, kept, asked and refused.
     rows
         The first rows that it gives, without fields that say who a pupil is.
     findings
@@ -328,7 +328,9 @@ class _Drafter:
         if len(named) == 1:
             return replace(rule, wave=named[0]), []
         listed = ", ".join(f'"{one.name}"' for one in waves)
-        return rule, [f"Nothing tells which wave it is of. Add wave to the rule: one of {listed}."]
+        return rule, [
+            f"Nothing tells which wave it is of. Add wave to the rule: one of {listed}; it is read here as the first."
+        ]
 
     def _wide(self, rule: InboxRule, sheets: Sequence[Sheet], fits: Mapping[str, _Fit]) -> tuple[InboxRule, list[str]]:
         fit = fits[sheets[0].sheet]
@@ -481,18 +483,19 @@ def _pattern(files: Sequence[str]) -> str:
 def _tried(
     trial: Trial, drafted: tuple[InboxRule, tuple[str, ...], tuple[str, ...]], files: Mapping[str, Path]
 ) -> Proposal:
-    """Say what intake makes of files by a rule; without one of its needed keys, nothing."""
+    """Say what intake makes of files by a rule."""
     from data_schema.intake import read_inbox
 
     rule, own, undecided = drafted
     tables = tables_of(trial.protocol)
-    if tables[rule.table].by_wave and not rule.wave and not _is_of_waves(rule):
-        return Proposal(rule=rule, files=own, undecided=undecided)
+    # Of which wave a file is changes little of how its rows are read.
+    needs_wave = tables[rule.table].by_wave and not rule.wave and not _is_of_waves(rule)
+    tried = replace(rule, wave=trial.protocol.wave_names[0]) if needs_wave else rule
     frame = eligible(trial.schools()[0])
     intake = read_inbox(
         {file: files[file] for file in own},
         # Words of a pattern are known to intake, and a name of a file may hold a person's.
-        rules=[replace(rule, pattern="**")],
+        rules=[replace(tried, pattern="**")],
         tables=tables,
         schools=dict(zip(frame["school_id"], frame["country"], strict=True)),
         school_names=tuple(texts_of(frame, trial.protocol)),

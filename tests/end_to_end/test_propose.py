@@ -154,7 +154,10 @@ def test_what_nothing_tells_is_left_to_a_person_and_works_when_it_is_said(tmp_pa
 def test_a_wave_that_nothing_tells_is_refused_by_plan_until_it_is_said(tmp_path: Path) -> None:
     trial = trial_with(tmp_path, {f"{FIRST}.xlsx": workbook({"List1": list_of(FIRST)})})
     answer = run("propose", str(trial.paths.inbox), str(trial.paths.root)).output
-    assert '# Undecided: Nothing tells which wave it is of. Add wave to the rule: one of "before", "after".' in answer
+    assert (
+        '# Undecided: Nothing tells which wave it is of. Add wave to the rule: one of "before", "after"; it' in answer
+    )
+    assert "# Rows: 12 sent, 12 kept, 0 asked, 0 refused" in answer
     with pytest.raises(ProtocolError, match="key 'wave'"):
         pasted(trial)
 
