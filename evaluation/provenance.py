@@ -252,11 +252,14 @@ def _is_announced(partial: Path) -> bool:
     return values["line"] in lines
 
 
+_ROWS = b"# Rows of pupils stay out of git.\n*\n"
+
+
 def ignore_itself(folder: Path) -> None:
     """Keep a folder that holds rows of pupils out of git, wherever the trial is, and open to its owner alone."""
     path = folder / IGNORE
     if not path.exists():
-        write_whole(path, b"# Rows of pupils stay out of git.\n*\n")
+        write_whole(path, _ROWS)
     _keep_to_owner(folder)
 
 
@@ -266,9 +269,17 @@ def _keep_to_owner(folder: Path) -> None:
         folder.chmod(0o700)
 
 
+def _ignores_itself(folder: Path) -> bool:
+    # A trial's own file of this name says what else stays out of git.
+    path = folder / IGNORE
+    return path.is_file() and path.read_bytes() == _ROWS
+
+
 def _set_rights(partial: Path, folder: Path) -> None:
     """Open a new folder to those who may read others; where rows of pupils are in it, to its owner alone."""
-    if (partial / IGNORE).exists() or (folder.parent / IGNORE).exists():
+    # Folders in private/forms/ lie two below the one that ignores itself.
+    if any(_ignores_itself(one) for one in (partial, folder.parent, folder.parent.parent)):
+        partial.chmod(0o700)
         for path in partial.rglob("*"):
             path.chmod(0o700 if path.is_dir() else 0o600)
     else:

@@ -475,3 +475,22 @@ def test_counting_down_the_rows_of_a_school_beside_its_register_finds_no_more_th
     # One pupil of each school stands in its own place by chance; before, all did.
     share = found_by_order(ready, {school: pupil_ids(school) for school in school_ids()})
     assert share < 4 / N_PUPILS
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems keep rights in another way")
+def test_folders_that_hold_rows_of_pupils_are_open_to_their_owner_alone(
+    ready: Path, sealed: Path, tmp_path: Path
+) -> None:
+    for folder in (ready, sealed):
+        for name in ("private", "inbox", "store", "store/queries"):
+            assert (folder / name).stat().st_mode & 0o077 == 0, name
+        for top in ("private", "store"):
+            files = [path for path in (folder / top).rglob("*") if path.is_file() and path.name != ".gitignore"]
+            assert files
+            assert not [path for path in files if path.stat().st_mode & 0o077]
+    assert (ready / "private" / "forms" / "after").stat().st_mode & 0o077 == 0
+    again = Path(shutil.copytree(ready, tmp_path / "trial"))
+    (again / ".gitignore").write_text("/inbox/\n/store/\n/private/\n", encoding="utf-8")
+    Trial(again, clock=clock).codebook()
+    for name in ("results", "output/codebook"):
+        assert (again / name).stat().st_mode & 0o050 == 0o050, "figures are there to be read"
