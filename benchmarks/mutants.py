@@ -22,7 +22,10 @@ def main() -> int:
     for files in batches(n, seed=seed):
         start = time.perf_counter()
         try:
-            seen.update(outcomes(files).values())
+            found = outcomes(files)
+            seen.update(found.values())
+            for path in (path for path, outcome in found.items() if outcome == "passed over"):
+                _keep(path, files[path])
         except Exception:  # noqa: BLE001 -- to count them is what this is for
             for path, content in files.items():
                 seen[_alone(path, content)] += 1
@@ -35,10 +38,14 @@ def _alone(path: str, content: bytes) -> str:
     try:
         return outcomes({path: content})[path]
     except Exception:  # noqa: BLE001 -- as above
-        Path("mutants").mkdir(exist_ok=True)
-        (Path("mutants") / path.replace("/", "_")).write_bytes(content)
+        _keep(path, content)
         print(f"{path}\n{traceback.format_exc()}")
         return "traceback"
+
+
+def _keep(path: str, content: bytes) -> None:
+    Path("mutants").mkdir(exist_ok=True)
+    (Path("mutants") / path.replace("/", "_")).write_bytes(content)
 
 
 if __name__ == "__main__":

@@ -209,7 +209,7 @@ def _by_fork(request: Mapping[str, Any], limit_seconds: float) -> _Answer | None
     del engine
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe(duplex=False)
-    child = context.Process(target=_answer_by, args=(theirs, request), daemon=False)
+    child = context.Process(target=_answer_by, args=(ours, theirs, request), daemon=False)
     with warnings.catch_warnings():
         # From 3.12 on Python warns of any thread in a process that forks. The libraries with threads here (OpenBLAS,
         # DuckDB) are made for it or are opened anew by the child.
@@ -230,10 +230,15 @@ def _by_fork(request: Mapping[str, Any], limit_seconds: float) -> _Answer | None
     return answer
 
 
-def _answer_by(connection: Connection, request: Mapping[str, Any]) -> None:
+def _answer_by(asker: Connection, connection: Connection, request: Mapping[str, Any]) -> None:
+    # With the asker's end open here, an answer to an asker that was killed would wait for it for ever.
+    asker.close()
     # Keys reach all processes of a terminal; whoever waits for this one ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    connection.send(_run(request))
+    answer = _run(request)
+    # Whoever asked may have been killed meanwhile.
+    with contextlib.suppress(BrokenPipeError):
+        connection.send(answer)
     connection.close()
 
 

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -268,3 +272,38 @@ def test_a_full_disk_leaves_no_half_notebook(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(StorageError, match="disk is full"):
         run_notebook(path, tmp_path / "n.ipynb", parameters={})
     assert sorted(file.name for file in tmp_path.iterdir()) == ["t.ipynb"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up as Linux tells them")
+def test_a_run_that_is_killed_leaves_no_process_behind_that_waits_to_answer_it(tmp_path: Path) -> None:
+    cell = (
+        "import os, pathlib, time\n"
+        f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\n"
+        # More than a pipe holds, once the run is dead.
+        "time.sleep(0.5)\nprint('x' * 1_000_000)"
+    )
+    notebook = template(tmp_path, cell)
+    run = os.fork()
+    if run == 0:
+        run_notebook(notebook, tmp_path / "n.ipynb", parameters={})
+        os._exit(0)
+    _wait((tmp_path / "pid").exists)
+    os.kill(run, signal.SIGKILL)
+    os.waitpid(run, 0)
+    process = Path("/proc", (tmp_path / "pid").read_text())
+    _wait(lambda: not _is_running(process))
+    assert not _is_running(process)
+
+
+def _wait(is_so: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not is_so() and time.monotonic() < until:
+        time.sleep(0.05)
+
+
+def _is_running(process: Path) -> bool:
+    """Whether a process goes on; one that has ended may be listed until somebody asks how."""
+    try:
+        return (process / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
