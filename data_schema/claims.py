@@ -27,7 +27,8 @@ from data_schema.rules import InboxRule, rules_for
 from data_schema.sources import SchoolFinder, completed
 from data_schema.submissions import KnownForm, form_checked
 from data_schema.tables import Table
-from data_schema.wide import WAVE, WideHeader, Window, by_wave, find_wide, unrolled
+from data_schema.unrolling import by_wave, unrolled
+from data_schema.wide import WAVE, WideHeader, Window, find_wide
 
 _HEAD = 2_000_000
 _LEFTOVERS = (".", "~$", "thumbs.db", "desktop.ini")

@@ -38,7 +38,7 @@ from data_schema.reconciliation import reconciled
 from data_schema.rules import InboxRule, check_rules
 from data_schema.submissions import KnownForm
 from data_schema.tables import Table
-from data_schema.wide import SeenPlaces
+from data_schema.unrolling import SeenPlaces
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,32 +1,27 @@
-"""Sheets with a column per month, or per value of another field, turned into one row per record.
+"""Sheets with a column per month, or per value of another field: what their headers say.
 
-A row of a school's sheet becomes one record for each group of its columns. Each record knows the row and each of its
-cells the header that it comes from, so that questions name what a school sees.
+A row of a school's sheet becomes one record for each group of its columns (`data_schema.unrolling`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from data_schema.clean import shown
 from data_schema.dates import clean_month
 from data_schema.fields import Code, Field, header_key
-from data_schema.findings import ROW_STEP, Finding, Severity
+from data_schema.findings import Finding, Severity
 from data_schema.header_units import factor_of, stated_otherwise
-from data_schema.layout import N_SEARCHED, Layout, is_empty, meant_by, unit_in_doubt
+from data_schema.layout import N_SEARCHED, is_empty, meant_by, unit_in_doubt
 from data_schema.readers.sheets import Cell, Row, Sheet
 from data_schema.repairs import clean_cell
 from data_schema.rules import Wide
 from data_schema.tables import Table
 from data_schema.words import month_of
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _IN_BRACKETS = re.compile(r"[(\[]([^)\]]*)[)\]]")
 _SCHOOL_YEAR = re.compile(r"(?<!\d)(20\d\d)\s*[/–-]\s*(20\d\d|\d\d)(?!\d)")
@@ -336,23 +331,23 @@ def _resolved(
         if value is None:
             problem = f"The header {title!r} names a month without a year{_WHICH_YEAR}"
             remedy = "Say it with school_year of wide in [[inbox]]; or write the year into the header."
-            findings.append(_finding(sheet, problem, remedy, row=at, column=title))
+            findings.append(finding_at(sheet, problem, remedy, row=at, column=title))
         elif not name:
             problem = f"The column is of {wide.across} {value!r}, and nothing tells which field its values are of."
             remedy = "Say it with field of wide in [[inbox]]; or write the field into the header."
-            findings.append(_finding(sheet, problem, remedy, row=at, column=title))
+            findings.append(finding_at(sheet, problem, remedy, row=at, column=title))
         else:
             columns[c] = WideColumn(value=value, field=name, title=title)
     if taken:
         told = ", ".join(f"{title!r} is {value}" for value, titles in taken.items() for title in titles[:1])
         problem = f"Its headers name months without a year: {told}."
-        findings.append(_finding(sheet, problem, "Nothing, if that is right.", row=at, severity="note"))
+        findings.append(finding_at(sheet, problem, "Nothing, if that is right.", row=at, severity="note"))
     doubled = list(_doubled(columns))
     for places in doubled:
         first = columns[places[0]]
         problem = f"More than one of its columns is of {first.value!r} and {first.field!r}; none of them is read."
         remedy = "Correct the headers, and send the file again."
-        findings.append(_finding(sheet, problem, remedy, row=at, column=first.title))
+        findings.append(finding_at(sheet, problem, remedy, row=at, column=first.title))
     out = {c for places in doubled for c in places}
     return {c: one for c, one in columns.items() if c not in out}, findings
 
@@ -407,241 +402,10 @@ def _follows(found: re.Match[str]) -> bool:
     return (int(found[1]) + 1) % 100 == int(found[2]) % 100
 
 
-def unrolled(layout: Layout, header: WideHeader, table: Table, wide: Wide) -> Layout:
-    """Return a layout with one row per record, where one row has the cells of many.
-
-    Parameters
-    ----------
-    layout
-        Where the table lies in the sheet as it was sent, without the wide columns.
-    header
-        Its header.
-    table
-        The table.
-    wide
-        What its columns stand for.
-
-    Returns
-    -------
-    Layout
-        Each row is as many records as there are values of the field among the columns that hold anything. Rows that
-        are no records stay one each.
-    """
-    if layout.header is None or not layout.is_usable:
-        return layout
-    layout = replace(layout, findings=(*layout.findings, *header.findings))
-    if layout.is_open or not header.columns:
-        return replace(layout, is_open=True)
-    # What is told elsewhere than in a column may have got one before the others.
-    shift = layout.width - len(header.sheet.rows[header.at])
-    records = [at for k, at in enumerate(layout.rows) if k not in layout.apart]
-    by_value: dict[str, dict[str, int]] = {}
-    for c, one in header.columns.items():
-        by_value.setdefault(one.value, {})[one.field] = c + shift
-    filled, blank = {}, []
-    for value, columns in by_value.items():
-        if any(not is_empty(layout.sheet.rows[at][c : c + 1]) for at in records for c in columns.values()):
-            filled[value] = columns
-        else:
-            blank.append(value)
-    notes = list(_notes(layout, wide, filled, blank, n_rows=len(records)))
-    if not filled:
-        return replace(layout, findings=(*layout.findings, *notes), is_open=True)
-    layout = replace(layout, units={**layout.units, **header.units})
-    made = _Unrolled(layout, table, wide, filled, {(c + shift): one.title for c, one in header.columns.items()})
-    return replace(made.layout(), findings=(*layout.findings, *notes))
-
-
-def _notes(
-    layout: Layout, wide: Wide, filled: Mapping[str, object], blank: Sequence[str], *, n_rows: int
-) -> Iterator[Finding]:
-    sheet, at = layout.sheet, layout.header or 0
-    columns = ", ".join(map(repr, blank))
-    if not filled:
-        problem = f"All columns of {wide.across} are empty: {columns}."
-        yield _finding(sheet, problem, "Fill in the columns and send the file again.", row=at, severity="question")
-        return
-    if blank:
-        problem = f"The columns of {wide.across} {columns} are empty; no records are made of them."
-        yield _finding(sheet, problem, "Nothing, if that is right.", row=at, severity="note")
-    n_values = len(filled)
-    problem = (
-        f"Columns stand for {wide.across}: {n_rows} rows with {n_values} of them each are {n_rows * n_values} records."
-    )
-    yield _finding(sheet, problem, "Nothing, if that is right.", row=at, severity="note")
-
-
-class _Unrolled:
-    """Makes the records of a wide sheet; used once."""
-
-    def __init__(
-        self,
-        layout: Layout,
-        table: Table,
-        wide: Wide,
-        by_value: Mapping[str, Mapping[str, int]],
-        titles: Mapping[int, str],
-    ) -> None:
-        self.source, self.by_value = layout, by_value
-        self.shared = [name for name in layout.columns if name != wide.across]
-        values = {name for columns in by_value.values() for name in columns}
-        self.values = [name for name in table.names if name in values and name not in self.shared]
-        self.names = [*self.shared, wide.across, *self.values]
-        self.titles = {
-            (number, name): titles[c]
-            for number, columns in enumerate(by_value.values(), start=1)
-            for name, c in columns.items()
-        }
-        for number, columns in enumerate(by_value.values(), start=1):
-            self.titles[number, wide.across] = titles[next(iter(columns.values()))]
-        self.rows: list[Row] = [tuple(self.names)]
-        self.numbers = [(layout.header or 0) + 1]
-        self.apart: dict[int, str] = {}
-        self.classes: list[str | None] = []
-        self.struck: list[tuple[int, int]] = []
-        self.in_doubt: set[int] = set()
-        self.places_of_shared = [layout.columns[name] for name in self.shared]
-
-    def layout(self) -> Layout:
-        layout = self.source
-        struck: dict[int, set[int]] = {}
-        for row, column in layout.sheet.struck:
-            struck.setdefault(row, set()).add(column - 1)
-        for k, at in enumerate(layout.rows):
-            if k in layout.apart:
-                self.apart[len(self.rows) - 1] = layout.apart[k]
-                self._add(k, at, 0, {}, struck)
-                continue
-            for number, (value, columns) in enumerate(self.by_value.items(), start=1):
-                self._add(k, at, number, columns, struck, value=value)
-        sheet = replace(layout.sheet, rows=tuple(self.rows), struck=tuple(self.struck))
-        return replace(
-            layout,
-            sheet=sheet,
-            header=0,
-            columns={name: c for c, name in enumerate(self.names)},
-            rows=tuple(range(1, len(self.rows))),
-            apart=MappingProxyType(self.apart),
-            classes=tuple(self.classes) if layout.classes else (),
-            in_doubt=frozenset(self.in_doubt),
-            units={name: said for name, said in layout.units.items() if name in self.names},
-            numbers=tuple(self.numbers),
-            titles=MappingProxyType(self.titles),
-        )
-
-    def _add(
-        self,
-        k: int,
-        at: int,
-        number: int,
-        columns: Mapping[str, int],
-        struck: Mapping[int, set[int]],
-        *,
-        value: str | None = None,
-    ) -> None:
-        layout = self.source
-        row = layout.sheet.rows[at]
-        places = [*self.places_of_shared, None, *(columns.get(name) for name in self.values)]
-        made = [None if c is None or c >= len(row) else row[c] for c in places]
-        made[len(self.shared)] = value
-        beyond = row[layout.width :] if len(row) > layout.width else ()
-        self.struck += [
-            (len(self.rows) + 1, to + 1) for to, c in enumerate(places) if c is not None and c in struck.get(at + 1, ())
-        ]
-        if at + 1 in layout.in_doubt:
-            self.in_doubt.add(len(self.rows) + 1)
-        self.rows.append((*made, *beyond))
-        self.numbers.append(at + 1 + number * ROW_STEP)
-        if layout.classes:
-            self.classes.append(layout.classes[k])
-
-
-def by_wave(layout: Layout, waves: Iterable[str]) -> Iterator[tuple[str, Layout]]:
-    """Yield the records of each wave, of a sheet whose columns stand for waves.
-
-    Parameters
-    ----------
-    layout
-        All its records.
-    waves
-        Names of the waves. A sheet that cannot be used is the first one's, and so are rows that are no records.
-    """
-    waves = list(waves)
-    at = layout.columns.get(WAVE)
-    if at is None or not layout.numbers:
-        if layout.is_usable and not layout.is_open:
-            problem = "None of its headers names a wave, and its columns are to stand for waves."
-            remedy = "Say it with columns of wide in [[inbox]]; or write the wave into the header."
-            asked = _finding(layout.sheet, problem, remedy, row=layout.header or 0)
-            layout = replace(layout, findings=(*layout.findings, asked), is_open=True)
-        yield waves[0], layout
-        return
-    columns = {name: place for name, place in layout.columns.items() if name != WAVE}
-    of_wave = {place: layout.sheet.rows[place][at] for place in layout.rows}
-    present = [wave for wave in waves if wave in of_wave.values()]
-    for wave in present:
-        is_first = wave == present[0]
-        own = [k for k, place in enumerate(layout.rows) if of_wave[place] == wave or (is_first and k in layout.apart)]
-        yield (
-            wave,
-            replace(
-                layout,
-                columns=columns,
-                rows=tuple(layout.rows[k] for k in own),
-                apart=MappingProxyType({new: layout.apart[k] for new, k in enumerate(own) if k in layout.apart}),
-                classes=tuple(layout.classes[k] for k in own) if layout.classes else (),
-                findings=layout.findings if is_first else (),
-            ),
-        )
-
-
-class SeenPlaces:
-    """Tells places of records as people see them: by the row of the sheet and the header above the cell.
-
-    Parameters
-    ----------
-    layouts
-        Where tables lie.
-    """
-
-    def __init__(self, layouts: Iterable[Layout]) -> None:
-        self._titles: dict[tuple[str, str], Mapping[tuple[int, str], str]] = {
-            (one.sheet.file, one.sheet.sheet): one.titles for one in layouts if one.numbers
-        }
-
-    def findings(self, found: Iterable[Finding]) -> list[Finding]:
-        """Return findings at their places; what is said of a cell that many records share is said once."""
-        if not self._titles:
-            return list(found)
-        return list(dict.fromkeys(self._finding(one) if one.row is not None else one for one in found))
-
-    def _finding(self, found: Finding) -> Finding:
-        number, row = divmod(found.row or 0, ROW_STEP)
-        return replace(found, row=row, column=self._title(found.file, found.sheet, number, found.column))
-
-    def _title(self, file: str, sheet: str, number: int, column: str) -> str:
-        return self._titles.get((file, sheet), {}).get((number, column), column)
-
-    def rows(self, frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
-        """Return a frame whose columns of numbers hold the rows of sheets."""
-        if not self._titles:
-            return frame
-        return frame.assign(**{name: frame[name] % ROW_STEP for name in columns if name in frame})
-
-    def repairs(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Return repairs at their places, each once."""
-        if not self._titles or not len(frame):
-            return frame
-        numbers = (frame["row"] // ROW_STEP).tolist()
-        places = zip(frame["file"], frame["sheet"], numbers, frame["column"], strict=True)
-        made = frame.assign(column=[self._title(*place) for place in places]).astype({"column": frame["column"].dtype})
-        made = self.rows(made, "row").drop_duplicates()
-        return made.sort_values(["file", "sheet", "row", "column"], kind="stable", ignore_index=True)
-
-
-def _finding(
+def finding_at(
     sheet: Sheet, problem: str, remedy: str, *, row: int, column: str = "", severity: Severity = "question"
 ) -> Finding:
+    """Return a finding at a row, from 0, of a sheet."""
     return Finding(
         file=sheet.file,
         sheet=sheet.sheet,
