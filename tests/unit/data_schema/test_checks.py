@@ -43,6 +43,12 @@ def test_two_schools_that_look_alike_are_both_suggested() -> None:
     )
 
 
+def test_a_school_that_was_chosen_in_a_form_is_known_by_its_identifier_before_its_name() -> None:
+    chosen = SchoolNames(SCHOOLS).match("031201 Kossuth Lajos")
+    assert (chosen.school, chosen.rule) == ("031201", "synonym")
+    assert SchoolNames(SCHOOLS).match("Kossuth 031201").school is None
+
+
 def test_two_schools_that_differ_by_case_are_not_guessed_between() -> None:
     assert SchoolNames(["ab", "AB"]).match("Ab").school is None
     assert SchoolNames(["ab", "AB"]).match("ab").school == "ab"

@@ -16,6 +16,7 @@ from data_schema.pseudonyms import (
     decrypt_key_table,
     encrypt_key_table,
     lock_identity,
+    mark_of_file,
     new_identity,
     pseudonym,
     pseudonymised,
@@ -138,6 +139,20 @@ def test_another_identity_a_broken_one_and_damage_are_told_apart_from_data() -> 
         decrypt_key_table(content[:-1], identity)
     with pytest.raises(DataError, match="recipient"):
         encrypt_key_table(pupils()[["school_id"]], identity)
+
+
+def test_the_mark_of_a_file_depends_on_its_content_and_the_key_and_not_on_its_parts() -> None:
+    marks = [
+        mark_of_file(parts, key=key)
+        for parts, key in (
+            ([b"school_id;", b"pupil_id"], b"sixteen bytes at least"),
+            ([b"school_id;pupil_id"], b"sixteen bytes at least"),
+            ([b"school_id;pupil_id"], b"another key of 16 bytes"),
+            ([b"school_id;pupil_ie"], b"sixteen bytes at least"),
+        )
+    ]
+    assert marks[0] == marks[1]
+    assert len(set(marks)) == 3
 
 
 def test_an_identity_is_locked_by_a_long_passphrase_and_opens_with_no_other() -> None:
