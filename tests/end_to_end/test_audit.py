@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from data_schema.errors import CrocoosError
+from data_schema.pseudonyms import decrypt_key_table, new_identity
 from evaluation.cli.main import crocoos
 from evaluation.provenance import LOCK, RECORD, SCRATCH, sha256_of_file
 from evaluation.trial import Trial
@@ -132,3 +133,20 @@ def test_a_byte_that_is_flipped_in_anything_that_the_trial_is_made_from_is_notic
             unnoticed.append(path.relative_to(root).as_posix())
         path.write_bytes(content)
     assert not unnoticed, "\n".join(unnoticed)
+
+
+def test_an_identity_that_does_not_open_the_key_table_is_told_of_and_made_anew_as_the_remedy_says(
+    ready: Path, tmp_path: Path
+) -> None:
+    trial = Trial(shutil.copytree(ready, tmp_path / "trial"), clock=clock)
+    private = trial.paths.private
+    (private / "identity.txt").write_text(new_identity()[1])
+    told = " ".join(trial.verify().problems)
+    assert "private/recipient.txt is not the recipient of private/identity.txt" in told
+    assert "private/key_table.age does not open with private/identity.txt" in told
+    assert "run `crocoos collect`, which makes new ones" in told
+    for name in ("key_table.age", "identity.txt", "recipient.txt"):
+        (private / name).unlink()
+    trial.collect()
+    assert trial.verify().ok
+    assert len(decrypt_key_table((private / "key_table.age").read_bytes(), (private / "identity.txt").read_text()))

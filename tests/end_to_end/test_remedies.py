@@ -368,6 +368,8 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
 """Text of a remedy to the ways in which it is seen."""
 
 ELSEWHERE: Mapping[str, str] = {
+    "private/{} does not open with private/identity.txt: {} Bring both back from a copy; or remove them and "
+    "private/recipient.txt, and run `crocoos collect`, which makes new ones.": "test_audit.py",
     "{} open in inbox/ or private/ that came or were made since. To seal them: `crocoos lock`.": "test_custody.py",
     "What tells who is who lies open beside the data. To seal it: `crocoos lock`.": "test_custody.py",
     "\nThe workbooks lie open until they are sent and `crocoos lock` seals them.": "test_custody.py",
