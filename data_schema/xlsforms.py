@@ -155,7 +155,10 @@ class FieldForm:
         if self.pupils == "checked":
             (row,) = (self._question(item),)
             row[_COLUMNS.index("constraint")] = _ON_LIST
-            wrong = [one.text("It is not on the list of the school's pupils. Check it.") for one in self.catalogues]
+            wrong = [
+                catalogue.text("It is not on the list of the school's pupils. Check it.")
+                for catalogue in self.catalogues
+            ]
             return [[*row[: -len(wrong)], *wrong]]
         return [
             self._row(
@@ -163,14 +166,14 @@ class FieldForm:
                 PUPIL_LISTED,
                 required=True,
                 choice_filter="school_id = ${school_id}",
-                labels=[one.text("{field}, from the list", field=label) for one, label in pairs],
+                labels=[catalogue.text("{field}, from the list", field=label) for catalogue, label in pairs],
             ),
             self._row(
                 "text",
                 PUPIL_TYPED,
                 required=True,
                 relevant=f"${{{PUPIL_LISTED}}} = '{_NOT_LISTED}'",
-                labels=[one.text("{field}, if it is not on the list", field=label) for one, label in pairs],
+                labels=[catalogue.text("{field}, if it is not on the list", field=label) for catalogue, label in pairs],
                 hints=[hint_of(item, one, about=self.table.about) for one in self.catalogues],
             ),
             self._row(
