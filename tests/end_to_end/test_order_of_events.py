@@ -284,7 +284,7 @@ def test_decisions_and_erasures_are_in_the_log_without_a_word_about_the_pupil(tr
     trial.erase(pupil=pupil, school="SI-01")
     trial.collect()
     assert [entry.event for entry in trial.log().entries] == [
-        *("drawn", "collected", "estimated", "wave frozen", "wave thawed", "erased", "collected")
+        *("drawn", "collected", "written", "estimated", "wave frozen", "wave thawed", "erased", "collected")
     ]
     assert pupil not in trial.paths.log.read_text(encoding="ascii")
 
