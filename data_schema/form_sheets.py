@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from data_schema.fields import header_key
-from data_schema.findings import Finding, Severity
+from data_schema.findings import Finding
 from data_schema.form_marks import FormMark, SheetMark
 from data_schema.layout import Layout, filled_rows, headers_of, is_empty, lay_out, unseen
 from data_schema.margins import UNFILLED, rows_apart
@@ -97,7 +97,7 @@ def _by_marks(sheet: Sheet, table: Table, mark: SheetMark) -> Layout:
     findings = [*unseen(shown, at_header, columns), *_written_over(sheet, header, columns, owner)]
     if absent:
         problem = f"It has no column {' and no column '.join(map(repr, absent))}, without which no row can be told."
-        findings.append(_finding(sheet, problem, "Add the column and send the file again.", severity="refused"))
+        findings.append(sheet.finding(problem, "Add the column and send the file again.", severity="refused"))
     return Layout(
         sheet=shown,
         header=at_header,
@@ -135,7 +135,9 @@ def _written_over(
 ) -> Iterator[Finding]:
     """Tell of headers that say something else than their column was made for."""
     if header is None:
-        yield _finding(sheet, "The row of headers is gone; columns are known by their marks.", "Nothing.")
+        yield sheet.finding(
+            "The row of headers is gone; columns are known by their marks.", "Nothing.", severity="note"
+        )
         return
     row = sheet.rows[header]
     for name, at in columns.items():
@@ -145,11 +147,11 @@ def _written_over(
         called = str(row[at]).strip() if at < len(row) and row[at] is not None else ""
         if named is None:
             problem, remedy = f"The column is taken for {name!r}.", "Nothing, if that is right."
-            yield _finding(sheet, problem, remedy, row=header, column=called)
+            yield sheet.finding(problem, remedy, row=header, column=called, severity="note")
             continue
         problem = f"The header was written over; this is the form's column {name!r}, and it is read as such."
         remedy = "Write the header as it was, and send the form again."
-        yield _finding(sheet, problem, remedy, row=header, column=called, severity="question")
+        yield sheet.finding(problem, remedy, row=header, column=called, severity="question")
 
 
 def _columns_of(layout: Layout, mark: SheetMark | None) -> set[int]:
@@ -166,7 +168,7 @@ def _lost(layout: Layout, fields: Sequence[str], table: Table) -> Iterator[Findi
     if lost:
         problem = f"Columns of the form are gone: {', '.join(map(repr, lost))}."
         remedy = "Fill in the form as it was sent out, and send it again."
-        yield _finding(layout.sheet, problem, remedy, row=layout.header, severity="question")
+        yield layout.sheet.finding(problem, remedy, row=layout.header, severity="question")
 
 
 def _outside(layout: Layout, own: Collection[int]) -> Iterator[Finding]:
@@ -187,10 +189,10 @@ def _outside(layout: Layout, own: Collection[int]) -> Iterator[Finding]:
     for at, filled in by_title.items():
         problem = f"The form has no such column; what is filled in there ({told_cells(filled)}) is not read."
         column = str(titles[at]).strip()
-        yield _finding(sheet, problem, _OWN_CELLS, row=header, column=column, severity="question")
+        yield sheet.finding(problem, _OWN_CELLS, row=header, column=column, severity="question")
     if cells:
         problem = f"Cells outside the form's own columns are filled in ({told_cells(cells)}); they are not read."
-        yield _finding(sheet, problem, _OWN_CELLS, severity="question")
+        yield sheet.finding(problem, _OWN_CELLS, severity="question")
 
 
 def _is_mark(position: int, layout: Layout) -> bool:
@@ -275,17 +277,3 @@ def strange_cells(sheet: Sheet, form: FormMark, *, titles: Iterable[str]) -> lis
         for at, cell in enumerate(row)
         if not is_empty((cell,)) and not form.is_printed(cell)
     ]
-
-
-def _finding(
-    sheet: Sheet, problem: str, remedy: str, *, row: int | None = None, column: str = "", severity: Severity = "note"
-) -> Finding:
-    return Finding(
-        file=sheet.file,
-        sheet=sheet.sheet,
-        row=None if row is None else row + 1,
-        column=column,
-        problem=problem,
-        remedy=remedy,
-        severity=severity,
-    )

@@ -251,7 +251,7 @@ def lay_out(
     rows = filled_rows(sheet.rows, header + 1)
     if not rows:
         problem, remedy = "It has a header and no rows below it.", "Send the rows, if the school has them."
-        findings = (*findings, _finding(sheet, problem, remedy, row=header, severity="question"))
+        findings = (*findings, sheet.finding(problem, remedy, row=header, severity="question"))
     apart = rows_apart(sheet.rows, rows, columns=columns, key=table.key, header=header, told_elsewhere=told_elsewhere)
     form = collected(sheet.rows[header], owner)
     states = {} if form is None else {at: state for at in rows if (state := form.reviewed(sheet.rows[at]))}
@@ -300,25 +300,25 @@ def unit_in_doubt(sheet: Sheet, header: int, item: Field, said: str, called: str
     problem = f"The header says {said!r}, and {item.name!r} is in {own!r}; the values are left out."
     remedy = "Send the values as they are asked for, under a header that says so."
     called = " ".join(called.split())[:_LONGEST_HEADER]
-    return _finding(sheet, problem, remedy, row=header, column=called, severity="question")
+    return sheet.finding(problem, remedy, row=header, column=called, severity="question")
 
 
 def unseen(sheet: Sheet, header: int, columns: Mapping[str, int]) -> Iterator[Finding]:
     """Tell of what a person who looks at the sheet does not see, or sees otherwise."""
     if sheet.is_hidden:
-        yield _finding(sheet, "The sheet is hidden; it is taken in like others.", "Nothing.", severity="note")
+        yield sheet.finding("The sheet is hidden; it is taken in like others.", "Nothing.", severity="note")
     hidden = [row for row in sheet.hidden_rows if row > header + 1]
     if hidden:
         problem = f"Rows are hidden ({row_ranges(hidden)}); they are taken in like others."
-        yield _finding(sheet, problem, "Remove them, if they are not meant.", severity="note")
+        yield sheet.finding(problem, "Remove them, if they are not meant.", severity="note")
     taken = {at + 1 for at in columns.values()}
     letters = [column_letters(number) for number in sheet.hidden_columns if number in taken]
     if letters:
         problem = f"Columns are hidden ({', '.join(letters[:6])}); they are taken in like others."
-        yield _finding(sheet, problem, "Nothing.", severity="note")
+        yield sheet.finding(problem, "Nothing.", severity="note")
     if sheet.merged:
         problem = f"Cells are merged ({', '.join(sheet.merged[:6])}); their value is taken for each of their rows."
-        yield _finding(sheet, problem, "Nothing.", severity="note")
+        yield sheet.finding(problem, "Nothing.", severity="note")
 
 
 def fields_named(
@@ -332,10 +332,12 @@ def fields_named(
 
 def _no_header(sheet: Sheet, table: Table, filled: tuple[int, ...]) -> Finding:
     if not filled:
-        return _finding(sheet, "It has no rows.", "Send it again; it may have been cut off on its way.")
+        return sheet.finding(
+            "It has no rows.", "Send it again; it may have been cut off on its way.", severity="refused"
+        )
     problem = f"None of its first {N_SEARCHED} rows is a header of the table {table.name!r}."
     remedy = f"Put a row with the names of the columns above the data: {', '.join(table.names)}."
-    return _finding(sheet, problem, remedy)
+    return sheet.finding(problem, remedy, severity="refused")
 
 
 def _header_row(sheet: Sheet, table: Table, owner: dict[str, str], told_elsewhere: Collection[str] = ()) -> int | None:
@@ -426,7 +428,7 @@ def _columns(
             left.append(at)
         elif name in columns:
             problem = f"Two of its columns are {name!r}: {row[columns[name]]!r} and {row[at]!r}."
-            findings.append(_finding(sheet, problem, "Keep one of them.", row=header, column=name))
+            findings.append(sheet.finding(problem, "Keep one of them.", row=header, column=name, severity="refused"))
         else:
             columns[name] = at
             findings += [] if at in exact else [_read_as(sheet, header, at, name)]
@@ -444,13 +446,13 @@ def _counted(sheet: Sheet, table: Table, header: int, findings: Sequence[Finding
         return list(findings)
     problem = f"{len(unknown)} of its columns are not in the table {table.name!r}; their values are left out."
     others = [one for one in findings if one not in unknown]
-    return [*others, _finding(sheet, problem, _NOT_NEEDED, row=header, severity="note")]
+    return [*others, sheet.finding(problem, _NOT_NEEDED, row=header, severity="note")]
 
 
 def _read_as(sheet: Sheet, header: int, at: int, name: str) -> Finding:
     problem = f"The column is taken for {name!r}."
     called = " ".join(str(sheet.rows[header][at]).split())[:_LONGEST_HEADER]
-    return _finding(sheet, problem, "Nothing, if that is right.", row=header, column=called, severity="note")
+    return sheet.finding(problem, "Nothing, if that is right.", row=header, column=called, severity="note")
 
 
 def _absent(
@@ -467,21 +469,21 @@ def _absent(
     in_key = [item.name for item in absent if item.name in table.key]
     if in_key:
         problem = f"It has no column {' and no column '.join(map(repr, in_key))}, without which no row can be told."
-        yield _finding(sheet, problem, _key_to_add(in_key), row=header)
+        yield sheet.finding(problem, _key_to_add(in_key), row=header, severity="refused")
         return
     required = [item.name for item in absent if item.required]
     if required:
         problem = f"It has no column {' and no column '.join(map(repr, required))}, which every row needs."
-        yield _finding(sheet, problem, "Add the column.", row=header, severity="question")
+        yield sheet.finding(problem, "Add the column.", row=header, severity="question")
     for item in absent:
         if item.name in needed and not item.required:
             problem = f"It has no column {item.name!r}, which the results of the trial are made from."
             remedy = _renamed(sheet, header, columns, item)
-            yield _finding(sheet, problem, remedy, row=header, column=item.name, severity="question")
+            yield sheet.finding(problem, remedy, row=header, column=item.name, severity="question")
     others = [item.name for item in absent if not item.required and item.name not in needed]
     if others:
         problem = f"It has no column {', '.join(map(repr, others))}; the values are missing."
-        yield _finding(sheet, problem, "Nothing, unless the school has them.", row=header, severity="note")
+        yield sheet.finding(problem, "Nothing, unless the school has them.", row=header, severity="note")
 
 
 _KEYS_THAT_HELP = MappingProxyType({"school_id": "school_from", "month": "wide"})
@@ -531,13 +533,13 @@ def _known_otherwise(
     kind = next((kind for word, kind in unwanted_headers(country).items() if f" {word} " in f" {key} "), "")
     if kind:
         remedy = "Leave the column out when you send the file again."
-        return [_finding(sheet, _UNWANTED[kind], remedy, row=header, column=title, severity="question")]
+        return [sheet.finding(_UNWANTED[kind], remedy, row=header, column=title, severity="question")]
     name, meaning = doubtful_headers(country).get(key, ("", ""))
     if name not in table.names or name in columns:
         return []
     problem = f"The header can mean {name!r} or something else ({meaning}); the values are left out."
     remedy = f"If it is {name!r}, call it so and send the file again."
-    return [_finding(sheet, problem, remedy, row=header, column=title, severity="question")]
+    return [sheet.finding(problem, remedy, row=header, column=title, severity="question")]
 
 
 _UNWANTED = {
@@ -565,24 +567,4 @@ def _left_out(sheet: Sheet, table: Table, header: int, at: int, settled: Collect
         field_name = headers_of(table)[near[0]]
         remedy = f"If it is {field_name!r}, call it so and send the file again."
         severity = "note" if is_blank or field_name in settled else "question"
-    return [_finding(sheet, problem, remedy, row=header, column=name, severity=severity)]
-
-
-def _finding(
-    sheet: Sheet,
-    problem: str,
-    remedy: str,
-    *,
-    row: int | None = None,
-    column: str = "",
-    severity: Severity = "refused",
-) -> Finding:
-    return Finding(
-        file=sheet.file,
-        sheet=sheet.sheet,
-        row=None if row is None else row + 1,
-        column=column,
-        problem=problem,
-        remedy=remedy,
-        severity=severity,
-    )
+    return [sheet.finding(problem, remedy, row=header, column=name, severity=severity)]

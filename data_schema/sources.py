@@ -11,7 +11,6 @@ from types import MappingProxyType
 from data_schema.checks import bare_identifier
 from data_schema.clean import shown
 from data_schema.fields import header_key
-from data_schema.findings import Finding, Severity
 from data_schema.layout import Layout, is_empty
 from data_schema.margins import HEADING, REMARK
 from data_schema.misplaced import NamedSchools, strangers
@@ -151,7 +150,7 @@ def same_class(one: str, other: str) -> bool:
 
 
 def texts_at(sheet: Sheet, header: int, source: str) -> list[tuple[str, int | None]]:
-    """Return the texts in which something is told, with the row (from 1) of those that are in the sheet."""
+    """Return the texts in which something is told, with the row (from 0) of those that are in the sheet."""
     folder, name = posixpath.split(sheet.file)
     match source:
         case "file":
@@ -162,7 +161,7 @@ def texts_at(sheet: Sheet, header: int, source: str) -> list[tuple[str, int | No
             return [(sheet.sheet, None)]
         case _:
             return [
-                (text, at + 1)
+                (text, at)
                 for at, row in enumerate(sheet.rows[:header])
                 for text in dict.fromkeys(shown(cell) for cell in row if cell is not None)
             ]
@@ -209,11 +208,11 @@ def _with_school(layout: Layout, source: str, finder: SchoolFinder, *, country: 
     at_home = [school for school in found if not country or finder.country(school) == country]
     if len(answered) == 1:
         (school,) = answered
-        note = _finding(sheet, f"The school answered that it is {school!r}.", "Nothing.", severity="note")
+        note = sheet.finding(f"The school answered that it is {school!r}.", "Nothing.", severity="note")
     elif len(at_home) == 1 and not strangers(at_home, finder.named_in_path(sheet.file)):
         (school,) = at_home
         problem = f"The school is {school!r}, told by school_from = {source!r}."
-        note = _finding(sheet, problem, "Nothing, if that is right.", row=found[school], severity="note")
+        note = sheet.finding(problem, "Nothing, if that is right.", row=found[school], severity="note")
     elif not found and "school_id" in layout.columns:
         # Rows that name their school need no other place for it.
         return layout
@@ -221,7 +220,7 @@ def _with_school(layout: Layout, source: str, finder: SchoolFinder, *, country: 
         problem, remedy = _unsure(source, sorted(at_home or found), finder, country, sheet.file)
         alike = [] if found else finder.alike(text for text, _ in texts)
         remedy = f"Is {' or '.join(map(repr, alike))} meant? {remedy}" if alike else remedy
-        asked = _finding(sheet, problem, remedy, column="school_id")
+        asked = sheet.finding(problem, remedy, column="school_id")
         return replace(layout, findings=(*layout.findings, asked), is_open=True)
     filled = with_column(layout, "school_id", [school] * len(layout.rows))
     return replace(filled, school=school, findings=(*filled.findings, note))
@@ -286,7 +285,7 @@ def _with_class(layout: Layout, source: str, *, is_told: bool) -> Layout:
     if len(distinct) == 1:
         (value,) = distinct
         problem = f"The class is {value!r}, told by class_from = {source!r}."
-        note = _finding(layout.sheet, problem, "Nothing, if that is right.", row=found[value], severity="note")
+        note = layout.sheet.finding(problem, "Nothing, if that is right.", row=found[value], severity="note")
         made = _with_told_class(layout, [value] * len(layout.rows))
         return replace(made, findings=(*made.findings, note))
     if not distinct and "class" in layout.columns:
@@ -295,7 +294,7 @@ def _with_class(layout: Layout, source: str, *, is_told: bool) -> Layout:
     if distinct:
         classes = ", ".join(map(repr, distinct))
         problem = f"More than one class can be meant, told by class_from = {source!r}: {classes}."
-    asked = _finding(layout.sheet, problem, "Add a column with the class and send the file again.", column="class")
+    asked = layout.sheet.finding(problem, "Add a column with the class and send the file again.", column="class")
     return replace(layout, findings=(*layout.findings, asked))
 
 
@@ -335,26 +334,6 @@ def _is_label(text: str) -> bool:
 
 def _with_told_class(layout: Layout, told: Sequence[str | None]) -> Layout:
     return replace(with_column(layout, "class", told), classes=tuple(told))
-
-
-def _finding(
-    sheet: Sheet,
-    problem: str,
-    remedy: str,
-    *,
-    row: int | None = None,
-    column: str = "",
-    severity: Severity = "question",
-) -> Finding:
-    return Finding(
-        file=sheet.file,
-        sheet=sheet.sheet,
-        row=row,
-        column=column,
-        problem=problem,
-        remedy=remedy,
-        severity=severity,
-    )
 
 
 def classes_of(layouts: Sequence[Layout]) -> Iterator[tuple[int, str | None]]:

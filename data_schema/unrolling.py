@@ -16,7 +16,7 @@ from data_schema.layout import Layout, is_empty
 from data_schema.readers.sheets import Row
 from data_schema.rules import Wide
 from data_schema.tables import Table
-from data_schema.wide import WAVE, WideHeader, finding_at
+from data_schema.wide import WAVE, WideHeader
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,16 +74,16 @@ def _notes(
     columns = ", ".join(map(repr, blank))
     if not filled:
         problem = f"All columns of {wide.across} are empty: {columns}."
-        yield finding_at(sheet, problem, "Fill in the columns and send the file again.", row=at, severity="question")
+        yield sheet.finding(problem, "Fill in the columns and send the file again.", row=at, severity="question")
         return
     if blank:
         problem = f"The columns of {wide.across} {columns} are empty; no records are made of them."
-        yield finding_at(sheet, problem, "Nothing, if that is right.", row=at, severity="note")
+        yield sheet.finding(problem, "Nothing, if that is right.", row=at, severity="note")
     n_values = len(filled)
     problem = (
         f"Columns stand for {wide.across}: {n_rows} rows with {n_values} of them each are {n_rows * n_values} records."
     )
-    yield finding_at(sheet, problem, "Nothing, if that is right.", row=at, severity="note")
+    yield sheet.finding(problem, "Nothing, if that is right.", row=at, severity="note")
 
 
 class _Unrolled:
@@ -187,7 +187,7 @@ def by_wave(layout: Layout, waves: Iterable[str]) -> Iterator[tuple[str, Layout]
         if layout.is_usable and not layout.is_open:
             problem = "None of its headers names a wave, and its columns are to stand for waves."
             remedy = "Say it with columns of wide in [[inbox]]; or write the wave into the header."
-            asked = finding_at(layout.sheet, problem, remedy, row=layout.header or 0)
+            asked = layout.sheet.finding(problem, remedy, row=layout.header or 0)
             layout = replace(layout, findings=(*layout.findings, asked), is_open=True)
         yield waves[0], layout
         return

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from data_schema.clean import shown
 from data_schema.dates import clean_month
 from data_schema.fields import Code, Field, header_key
-from data_schema.findings import Finding, Severity
+from data_schema.findings import Finding
 from data_schema.header_units import factor_of, stated_otherwise
 from data_schema.layout import N_SEARCHED, is_empty, meant_by, unit_in_doubt
 from data_schema.readers.sheets import Cell, Row, Sheet
@@ -331,23 +331,23 @@ def _resolved(
         if value is None:
             problem = f"The header {title!r} names a month without a year{_WHICH_YEAR}"
             remedy = "Say it with school_year of wide in [[inbox]]; or write the year into the header."
-            findings.append(finding_at(sheet, problem, remedy, row=at, column=title))
+            findings.append(sheet.finding(problem, remedy, row=at, column=title))
         elif not name:
             problem = f"The column is of {wide.across} {value!r}, and nothing tells which field its values are of."
             remedy = "Say it with field of wide in [[inbox]]; or write the field into the header."
-            findings.append(finding_at(sheet, problem, remedy, row=at, column=title))
+            findings.append(sheet.finding(problem, remedy, row=at, column=title))
         else:
             columns[c] = WideColumn(value=value, field=name, title=title)
     if taken:
         told = ", ".join(f"{title!r} is {value}" for value, titles in taken.items() for title in titles[:1])
         problem = f"Its headers name months without a year: {told}."
-        findings.append(finding_at(sheet, problem, "Nothing, if that is right.", row=at, severity="note"))
+        findings.append(sheet.finding(problem, "Nothing, if that is right.", row=at, severity="note"))
     doubled = list(_doubled(columns))
     for places in doubled:
         first = columns[places[0]]
         problem = f"More than one of its columns is of {first.value!r} and {first.field!r}; none of them is read."
         remedy = "Correct the headers, and send the file again."
-        findings.append(finding_at(sheet, problem, remedy, row=at, column=first.title))
+        findings.append(sheet.finding(problem, remedy, row=at, column=first.title))
     out = {c for places in doubled for c in places}
     return {c: one for c, one in columns.items() if c not in out}, findings
 
@@ -400,18 +400,3 @@ def _years_by(sheet: Sheet, at: int, wide: Wide, window: Window | None) -> Calla
 
 def _follows(found: re.Match[str]) -> bool:
     return (int(found[1]) + 1) % 100 == int(found[2]) % 100
-
-
-def finding_at(
-    sheet: Sheet, problem: str, remedy: str, *, row: int, column: str = "", severity: Severity = "question"
-) -> Finding:
-    """Return a finding at a row, from 0, of a sheet."""
-    return Finding(
-        file=sheet.file,
-        sheet=sheet.sheet,
-        row=row + 1,
-        column=column,
-        problem=problem,
-        remedy=remedy,
-        severity=severity,
-    )

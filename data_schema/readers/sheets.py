@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 
-from data_schema.findings import Finding, Findings
+from data_schema.findings import Finding, Findings, Severity
 
 Cell = str | date | int | float | bool | None
 Row = tuple[Cell, ...]
@@ -49,6 +49,20 @@ class Sheet:
     hidden_columns: tuple[int, ...] = ()
     merged: tuple[str, ...] = ()
     struck: tuple[tuple[int, int], ...] = ()
+
+    def finding(
+        self, problem: str, remedy: str, *, row: int | None = None, column: str = "", severity: Severity = "question"
+    ) -> Finding:
+        """Return a finding about the sheet, or one of its rows, by its position in ``rows``."""
+        return Finding(
+            file=self.file,
+            sheet=self.sheet,
+            row=None if row is None else row + 1,
+            column=column,
+            problem=problem,
+            remedy=remedy,
+            severity=severity,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
