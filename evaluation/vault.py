@@ -232,16 +232,14 @@ def unpacked(vault: bytes, secrets: Collection[str]) -> tuple[dict[str, Held], d
 
 def _identity_of(opener: Opener, secrets: Collection[str]) -> str:
     """Return the identity of an opener: one of the secrets, or what one of them unlocks."""
-    import pyrage
-
-    from data_schema.pseudonyms import unlock_identity
+    from data_schema.pseudonyms import recipient_of, unlock_identity
 
     for secret in (one.strip() for one in secrets):
         try:
             found = secret if secret.startswith(_IDENTITY) else unlock_identity(opener.locked, secret)
-            if str(pyrage.x25519.Identity.from_str(found).to_public()) == opener.recipient:
+            if recipient_of(found) == opener.recipient:
                 return found
-        except (DataError, pyrage.IdentityError):
+        except DataError:
             # It is the secret of another opener, or nobody's.
             continue
     kind = "the passphrase with which it was locked" if opener.locked else f"the identity of {opener.recipient}"

@@ -358,7 +358,7 @@ def _write(trial: Trial, found: PowerStatement, sizes: list[SchoolTrial], outcom
     text, assumed = words(trial.protocol.reports.languages[0]), found.assumed
     scale = 100.0 if found.binary else 1.0
     unit = unit_of_effects(text, binary=found.binary)
-    # What an earlier call simulated may rest on other assumptions, and is not left beside the table.
+    # The folder is replaced as a whole: an earlier call's simulation may rest on other assumptions than this table.
     with product_folder(trial, found.folder) as folder:
         (folder / TABLE).write_bytes(marked(trial, found.table).to_csv(index=False, lineterminator="\n").encode())
         curves = _schools_curves(sizes, assumed, outcome)
