@@ -1,5 +1,6 @@
 # make demo   simulate a trial and run it from protocol to site
 # make test   every test
+# make search  the properties once more, on examples that were not tried before
 # make check  formatting, lint, types and layers
 # make cover  every branch of the draw, of disclosure control, of the checks and of pseudonyms is run by their own tests
 # make pins   write constraints.txt anew: the version and the hashes of every package that the above install
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO ?= demo
 
-.PHONY: demo test check cover fix pins clean
+.PHONY: demo test search check cover fix pins clean
 
 $(READY): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (once; some minutes)"
@@ -26,6 +27,9 @@ demo: $(READY)
 
 test: $(READY)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15
+
+search: $(READY)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --hypothesis-profile search $(shell grep -rl "from hypothesis" tests --include="test_*.py")
 
 check: $(READY)
 	@$(BIN)/ruff format --check .

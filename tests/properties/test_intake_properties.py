@@ -125,7 +125,9 @@ def test_a_csv_file_comes_back_cell_by_cell(rows: list[list[str]], separator: st
     reading = read_file(text.getvalue().encode("utf-8-sig"), file="a.csv")
     (sheet,) = reading.sheets
     assert sheet.separator == separator
-    for row, sent in zip(sheet.rows[3:], rows, strict=True):
+    # Lines without a sign at the end of a file are no rows: programs write millions of them.
+    n_rows = max((k for k, row in enumerate(rows, start=1) if any(cell.strip(" ") for cell in row)), default=0)
+    for row, sent in zip(sheet.rows[3:], rows[:n_rows], strict=True):
         assert [cell or "" for cell in row[: len(sent)]] == [unicodedata.normalize("NFC", text) for text in sent]
 
 
