@@ -79,8 +79,8 @@ class Anonymity:
         The quasi-identifiers, as they are given.
     n_suppressed
         Pupils whose quasi-identifiers are suppressed.
-    n_left_out
-        Pupils of schools with fewer than the wanted k, whose rows are left out.
+    n_left_out, n_schools_left_out
+        Pupils of schools with fewer than the wanted k, whose rows are left out, and these schools.
     """
 
     k: int
@@ -90,6 +90,7 @@ class Anonymity:
     fields: tuple[Quasi, ...]
     n_suppressed: int = 0
     n_left_out: int = 0
+    n_schools_left_out: int = 0
 
 
 def quasi_identifiers(tables: Mapping[str, Table], frames: Frames) -> tuple[Quasi, ...]:
@@ -152,7 +153,8 @@ def coarsened(frames: Frames, fields: Sequence[Quasi], *, k: int) -> tuple[dict[
     done = {name: _blanked(_given(frame, name, chosen), name, chosen, alone) for name, frame in kept.items()}
     # What is given is looked at as it is, not as it was meant to be.
     found = anonymity_of(done, [replace(one, band=1, is_left_out=False) for one in chosen])
-    return done, replace(found, fields=tuple(chosen), n_suppressed=len(alone), n_left_out=len(out))
+    left_out = {"n_left_out": len(out), "n_schools_left_out": out["school_id"].nunique()}
+    return done, replace(found, fields=tuple(chosen), n_suppressed=len(alone), **left_out)
 
 
 def _pupils(frames: Frames) -> pd.DataFrame:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, ProtocolError
 from evaluation.consent import consent_counts, refused_of, unanswered_of
-from evaluation.export_note import NAME, export_note
 from evaluation.mode import marked
 from evaluation.provenance import ignore_itself
 from evaluation.specifications import tables_of
@@ -71,7 +70,8 @@ def export(trial: Trial, *, country: str, k: int | None = None) -> Written:
         Code of the country.
     k
         How many pupils are to be alike at least in what others may know of them (`data_schema.anonymity`): fields are
-        coarsened until they are. The README.md of the export says what k is, whether anything is coarsened or not.
+        coarsened until they are. The README.md of the export says what k is, whether anything is coarsened or not,
+        in the languages of the country and of the reports.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def export(trial: Trial, *, country: str, k: int | None = None) -> Written:
                 (folder / f"{name}.{kind}").write_bytes(content)
         if k is not None:
             (folder / REQUEST).write_text(f'{{"k": {k}}}\n', encoding="utf-8")
-        (folder / NAME).write_text(export_note(trial, country, found, wanted=k), encoding="utf-8")
+        (folder / NOTE).write_text(_note(trial, country, found, wanted=k), encoding="utf-8")
         if trial.is_practice:
             (folder / "SIMULATED.txt").write_text(f"{practice_words(language_of(country)).notice}\n", encoding="utf-8")
         told = {name: _with_country(frame, frames[name], country) for name, frame in stored.items()}
@@ -121,10 +121,30 @@ def export(trial: Trial, *, country: str, k: int | None = None) -> Written:
     return replace(made, anonymity=found)
 
 
+NOTE = "README.md"
+"""File of an export that says what is in it, in the languages of the country and of the reports."""
+
 _LEAST_K = 2
 
 REQUEST = "request.json"
 """File of an export that was made with a k: what was asked for."""
+
+
+def _note(trial: Trial, country: str, found: Anonymity, *, wanted: int | None) -> str:
+    from evaluation.data_pages import pages_of
+    from reports.data_pages import ExportNote, export_note
+
+    note = ExportNote(
+        title=trial.protocol.trial.title,
+        country=country,
+        found=found,
+        threshold=trial.protocol.reports.disclosure_threshold,
+        wanted=wanted,
+        tables=tables_of(trial.protocol),
+        countries=trial.protocol.countries,
+    )
+    own = [language for place, language in pages_of(trial) if place == country]
+    return export_note(note, [*own, *trial.protocol.reports.languages])
 
 
 def _contents(trial: Trial, frame: pd.DataFrame, table: Table) -> dict[str, bytes]:

@@ -121,6 +121,8 @@ def _data_texts() -> Iterable[tuple[str, str]]:
 _BORROWED = (
     "c",
     "{mark}: not printed, to protect pupils; it stands for fewer than {n}, or would give away a figure that does.",
+    "{mark}: rounded in steps of {n}, so that no small number of pupils can be worked out from it.",
+    "≈{number}",
     "{left}, {right}",
     "{left} and {right}",
 )
