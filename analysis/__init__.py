@@ -56,9 +56,10 @@ if TYPE_CHECKING:
     from analysis.power import SchoolTrial, WithinSchoolTrial, mdes, minimum_detectable_risk, power_of, schools_needed
     from analysis.power_simulation import SimulatedPower, TrueOutcome, simulated_power
     from analysis.published_iccs import DESIGN_PARAMETERS, design_parameters
+    from analysis.questions import Question
     from analysis.results import CAUTIONS, ESTIMATE_COLUMNS, Coefficients, Convergence, Estimate, Fit, estimates_frame
     from analysis.scales import Reliability, cronbach_alpha, reliability, scale_score
-    from analysis.specs import Model, Question
+    from analysis.specs import Model
     from analysis.terms import design_columns
     from analysis.time_to_event import (
         Curves,
@@ -230,7 +231,7 @@ _HOMES = {
     "OutcomeFit": "analysis.outcome_models",
     "OrdinalFit": "analysis.ordinal",
     "Pooled": "analysis.pooling",
-    "Question": "analysis.specs",
+    "Question": "analysis.questions",
     "RandomisationInference": "analysis.inference.randomisation_intervals",
     "RateEffects": "analysis.counts",
     "RiskEffects": "analysis.binary",

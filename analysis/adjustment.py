@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from analysis.contrasts import difference_rows, observed_arms
+from analysis.arms import observed_arms
+from analysis.contrasts import difference_rows
 from analysis.guards import checked_frame
-from analysis.specs import Question
+from analysis.questions import Question
 
 if TYPE_CHECKING:
     import pandas as pd

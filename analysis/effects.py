@@ -12,20 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.contrasts import (
-    adjusted_mean_rows,
-    difference_rows,
-    effect_rows,
-    mean_rows,
-    observed_arms,
-    standardised_rows,
-)
-from analysis.guards import binary_reason, checked_frame, numeric_column
+from analysis.arms import observed_arms
+from analysis.contrasts import adjusted_mean_rows, difference_rows, effect_rows, mean_rows
+from analysis.guards import checked_frame, numeric_column
 from analysis.inference.design_redraws import Permutations
 from analysis.inference.randomisation_intervals import randomisation_inference, test_rows
 from analysis.pooling import pooled_rows
+from analysis.questions import Question
 from analysis.results import Estimate, failed_row
-from analysis.specs import Question
 from analysis.terms import arm_term
 from analysis.variance_components import design_components, unconditional_components
 from data_schema.errors import EstimationError
@@ -157,9 +151,8 @@ def _contrasts(question: Question) -> list[tuple[str, str]]:
 def _rows_of_place(
     frame: pd.DataFrame, question: Question, *, country: str, redraws: _Redraws | None
 ) -> list[Estimate]:
-    wrong = (
-        binary_reason(numeric_column(frame, question.outcome), question.outcome) if question.kind == "binary" else ""
-    )
+    kind = question.outcome_kind
+    wrong = kind.find_invalid_values(numeric_column(frame, question.outcome), question.outcome)
     if wrong:
         return _refused(frame, question, country=country, redraws=redraws, reason=wrong)
     arms = observed_arms(frame, question)
@@ -167,7 +160,7 @@ def _rows_of_place(
     differences = [row for row in effects if row.quantity == "difference"]
     design, unconditional = design_components(frame, question), unconditional_components(frame, question)
     rows = mean_rows(arms, question) + effects + adjusted_mean_rows(differences, question, arms=arms)
-    rows += standardised_rows(differences, question, arms=arms, design=design, unconditional=unconditional)
+    rows += kind.standardised_rows(differences, arms, design=design, unconditional=unconditional)
     rows += _test_rows(frame, question, redraws=redraws, differences=differences)
     rows = [replace(row, reference=_reference(row, question)) for row in rows]
     for place, reference in enumerate(question.arms[1:-1], start=1):

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.contrasts import difference_rows, observed_arms
-from analysis.specs import Question
+from analysis.arms import observed_arms
+from analysis.contrasts import difference_rows
+from analysis.questions import Question
 from data_schema.errors import EstimationError
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def simulated_power(
     read = read_schools(schools, design)
     if n_simulations < 2:
         raise _impossible("n_simulations", f"{n_simulations} is too few.", "State 2 or more, best 1,000.")
-    if (truth.control_risk is None) != (question.kind == "continuous"):
+    if (truth.control_risk is None) == (question.kind == "binary"):
         raise _impossible("control_risk", f"The outcome is {question.kind}.", "State it for binary outcomes only.")
     for name, share in (("schools_lost", schools_lost), ("pupils_lost", pupils_lost)):
         if not 0 <= share < 1:

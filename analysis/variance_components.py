@@ -9,8 +9,9 @@ import pandas as pd
 
 from analysis.linear import METHOD, fitted_columns
 from analysis.mixed_models.mean_squares import MeanSquares
+from analysis.questions import Question
 from analysis.results import Estimate
-from analysis.specs import Model, Question
+from analysis.specs import Model
 from analysis.terms import design_columns
 
 

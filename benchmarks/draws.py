@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.power_simulation import TrueOutcome, simulated_power
-from analysis.specs import Question
+from analysis.questions import Question
 from randomisation import AllocationRecord, Arm, Constraint, Design, Matching, allocate, replay, verify
 from randomisation.acceptance import acceptance_of
 from randomisation.schools import read_schools

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from analysis.questions import Question
     from analysis.results import Estimate
-    from analysis.specs import Question
     from evaluation.population import AnalysisData, Frames
     from evaluation.protocol import Analysis, Protocol
     from evaluation.trial import Trial
@@ -251,7 +251,7 @@ def _of_margin(row: Estimate, factor: str) -> Estimate:
 
 def question_of(protocol: Protocol, analysis: Analysis, *, unplanned: frozenset[str]) -> Question:
     """Return what an entry of the plan asks, marked exploratory when it was not in the frozen plan."""
-    from analysis.specs import Question
+    from analysis.questions import Question
 
     return Question(
         plan_entry=analysis.name,

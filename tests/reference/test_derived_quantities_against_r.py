@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from analysis import Estimate, Question, design_components, hedges_g
-from analysis.contrasts import effect_rows, observed_arms
+from analysis.arms import observed_arms
+from analysis.contrasts import effect_rows
 from analysis.results import t_estimate
 
 HERE = Path(__file__).parent
@@ -41,9 +42,9 @@ def question_of(figure: dict[str, Any], *, kind: str) -> Question:
     return Question(
         plan_entry="p",
         outcome=outcome,
-        kind=kind,  # type: ignore[arg-type]
+        kind=kind,
         role="primary",
-        model=MODELS[figure.get("model", "mixed")],  # type: ignore[arg-type]
+        model=MODELS[figure.get("model", "mixed")],
         arms=ARMS.get(figure["set"], ("control", "pilot")),
         covariates=tuple(term for term in terms if term not in ("arm", "strata")),
         strata="strata" if "strata" in terms else None,

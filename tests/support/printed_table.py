@@ -20,8 +20,8 @@ import pandas as pd
 from scipy import optimize, stats
 
 from analysis.effects import estimate_effects
+from analysis.questions import Question
 from analysis.results import Estimate
-from analysis.specs import ModelKind, Question
 
 Layout = Literal["strata", "pairs", "three_arms", "countries", "quarter"]
 """Half of the schools of each of four strata; pairs; three arms; three countries apart; a quarter in the pilot arm."""
@@ -69,7 +69,7 @@ class Cell:
         Re-draws; 0 for no randomisation inference.
     """
 
-    model: ModelKind
+    model: str
     layout: Layout
     n_schools: int
     control: float
@@ -107,12 +107,12 @@ RISKS = ((0.03, 0.03), (0.05, 0.05), (0.15, 0.15), (0.05, 0.15), (0.15, 0.05), (
 def cells() -> tuple[Cell, ...]:
     """Return the kinds of trials that the table of estimates is simulated in."""
     every, middle = (8, 12, 20, 40, 60), (12, 20, 40)
-    both: tuple[ModelKind, ...] = ("linear_mixed", "linear_cluster")
+    both: tuple[str, ...] = ("linear_mixed", "linear_cluster")
     scored = [_score(n, treated, model=model) for model, n, treated in product(both, every, (0.0, 0.8))]
     # All risks where schools are fewest, in the middle and most; between them those without and with a large effect.
     some = (RISKS[2], *RISKS[3:5])
     shares = [_event(n, risks) for n in every for risks in (some if n in (12, 40) else RISKS)]
-    others: tuple[ModelKind, ...] = ("linear_mixed", "logistic_mixed")
+    others: tuple[str, ...] = ("linear_mixed", "logistic_mixed")
     shares += [_event(n, risks, model=model) for model, n, risks in product(others, middle, (RISKS[1], *RISKS[3:5]))]
     layouts: dict[Layout, tuple[int, ...]] = {"pairs": (8, 20, 60), "three_arms": (12, 24, 60), "countries": (24, 60)}
     for layout, numbers in layouts.items():
@@ -128,12 +128,12 @@ def _redrawn(cell: Cell) -> Cell:
     return replace(cell, n_draws=199) if chosen else cell
 
 
-def _score(n_schools: int, treated: float, *, model: ModelKind = "linear_mixed", layout: Layout = "strata") -> Cell:
+def _score(n_schools: int, treated: float, *, model: str = "linear_mixed", layout: Layout = "strata") -> Cell:
     return Cell(model=model, layout=layout, n_schools=n_schools, control=0.0, treated=treated, binary=False)
 
 
 def _event(
-    n_schools: int, risks: tuple[float, float], *, model: ModelKind = "linear_cluster", layout: Layout = "strata"
+    n_schools: int, risks: tuple[float, float], *, model: str = "linear_cluster", layout: Layout = "strata"
 ) -> Cell:
     control, treated = risks
     return Cell(model=model, layout=layout, n_schools=n_schools, control=control, treated=treated, binary=True)

@@ -10,7 +10,7 @@ import pytest
 
 from analysis.adjustment import adjustment_consequences
 from analysis.linear import fit_linear_mixed
-from analysis.specs import Question
+from analysis.questions import Question
 from analysis.terms import arm_term
 
 QUESTION = Question(

@@ -262,7 +262,7 @@ def test_two_arms_in_which_nobody_had_the_event_are_not_compared_by_the_error_of
         outcome="left",
         kind="binary",
         role="primary",
-        model=kind,  # type: ignore[arg-type]  # the parameters above
+        model=kind,  # the parameters above
         arms=ARMS,
         school="school",
         strata=None,

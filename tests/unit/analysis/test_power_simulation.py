@@ -12,7 +12,7 @@ import pytest
 from analysis.power import SchoolTrial, power_of
 from analysis.power_simulation import TrueOutcome, latent_icc, loadings_of_schools, simulated_power
 from analysis.published_iccs import DESIGN_PARAMETERS, PRETEST, design_parameters
-from analysis.specs import Question
+from analysis.questions import Question
 from data_schema.errors import EstimationError
 from randomisation import Arm, Constraint, Design
 

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from analysis import Fit, Model, Question, design_columns, estimate_effects, fit_linear_mixed, mixed_model
-from analysis.contrasts import difference_rows, effect_rows, observed_arms
+from analysis.arms import observed_arms
+from analysis.contrasts import difference_rows, effect_rows
 from analysis.linear import fit_of, fitted_columns
-from analysis.specs import ModelKind
 from analysis.unequal_spread import robust_fit, unequal_spread
 
 MODEL = Model(outcome="score", school="school", arm="arm", arms=("control", "pilot"), covariates=("x",))
@@ -106,7 +106,7 @@ def test_a_model_that_fails_has_a_failed_robust_row() -> None:
     ("n_pilot", "n_control", "warned"), [(4, 8, True), (7, 11, True), (7, 10, False), (8, 16, False), (4, 4, False)]
 )
 def test_few_schools_in_one_arm_and_more_in_the_other_have_a_caution_whatever_they_spread(
-    n_pilot: int, n_control: int, warned: bool, model: ModelKind
+    n_pilot: int, n_control: int, warned: bool, model: str
 ) -> None:
     frame = trial(n_pilot=n_pilot, n_control=n_control, spread=1.0)
     question = replace(QUESTION, model=model)

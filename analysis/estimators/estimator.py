@@ -1,0 +1,70 @@
+"""What an estimator declares and answers: the one place that the protocol, the checks and the reports ask."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analysis.results import Estimate, Fit
+    from analysis.specs import Model
+    from analysis.standardised import Standardised
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmModel:
+    """A fitted model of the arms.
+
+    Parameters
+    ----------
+    fit
+        Its coefficients and differences.
+    standardise
+        Makes the standardised means by arm, where they are asked for; a failed fit has none.
+    robust
+        The same estimates with errors that do not rest on the model; None where the estimator has no second errors.
+    unequal
+        Terms of the arms whose schools spread unequally.
+    """
+
+    fit: Fit
+    standardise: Callable[[], Standardised]
+    robust: Fit | None = None
+    unequal: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimator(ABC):
+    """A way to estimate the arms' effects on one outcome, with the options that the protocol may set.
+
+    A subclass is a frozen dataclass whose fields are its options. ``name`` is what the protocol calls it, ``kinds`` are
+    the kinds of outcomes that it takes, and ``takes_weights`` says whether schools may have weights.
+    """
+
+    name: ClassVar[str]
+    kinds: ClassVar[tuple[str, ...]]
+    takes_weights: ClassVar[bool] = False
+
+    @abstractmethod
+    def fit(self, frame: pd.DataFrame, model: Model) -> ArmModel:
+        """Fit the model of the arms to one row per pupil."""
+
+    def rows_of_difference(
+        self,
+        model: ArmModel | None,  # noqa: ARG002 -- for the estimators that need it
+        difference: Estimate,
+    ) -> list[Estimate]:
+        """Return a difference with the rows that belong beside it.
+
+        Parameters
+        ----------
+        model
+            As `fit` returns it; None where nothing could be compared.
+        difference
+            The arm's difference from the reference, with its cautions.
+        """
+        return [difference]

@@ -1,0 +1,55 @@
+"""A linear model with a random school intercept, and the same estimates with CR2 errors by school."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from analysis.estimators.estimator import ArmModel, Estimator
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analysis.results import Estimate
+    from analysis.specs import Model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinearMixed(Estimator):
+    """Restricted maximum likelihood with bounded Satterthwaite degrees of freedom; see `analysis.fit_linear_mixed`."""
+
+    name: ClassVar[str] = "linear_mixed"
+    kinds: ClassVar[tuple[str, ...]] = ("continuous", "binary", "count")
+
+    def fit(self, frame: pd.DataFrame, model: Model) -> ArmModel:
+        """Fit the model of the arms to one row per pupil."""
+        from analysis.arm_risks import mixed_shares
+        from analysis.linear import fit_of, fitted_columns
+        from analysis.terms import design_columns
+        from analysis.unequal_spread import robust_fit, unequal_spread
+
+        columns = design_columns(frame, model)
+        working = fitted_columns(columns)
+        fit = fit_of(working, columns)
+        return ArmModel(
+            fit=fit,
+            standardise=lambda: mixed_shares(columns, model.arms, working),
+            robust=robust_fit(fit, working, columns),
+            unequal=unequal_spread(working, columns),
+        )
+
+    def rows_of_difference(self, model: ArmModel | None, difference: Estimate) -> list[Estimate]:
+        """Return the difference, with a caution where arms spread unequally, and the one with robust errors."""
+        from analysis.arms import mark_few_df
+
+        second = replace(difference, se_type="CR2", df_method="satterthwaite")
+        if model is None or model.robust is None:
+            return [difference, replace(second, quantity="difference_robust")]
+        if difference.status != "failed":
+            robust = model.robust.difference(difference.term, conf_level=difference.conf_level)
+            second = mark_few_df(replace(robust, arm=difference.arm, caution=""))
+            for code in ("few_events", "few_schools"):
+                second = second.with_caution(code) if code in difference.cautions else second
+        unequal = difference.term in model.unequal
+        first = difference.with_caution("unequal_spread") if unequal else difference
+        return [first, replace(second, quantity="difference_robust")]

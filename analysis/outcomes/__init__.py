@@ -1,0 +1,15 @@
+"""Kinds of outcomes, one class per file.
+
+The protocol, its checks, the estimates and the reports take them from `OUTCOME_KINDS`; `reports.kinds` has the words
+and figures of each. As with the estimators, what computes is imported when it is used.
+"""
+
+from __future__ import annotations
+
+from analysis.outcomes.binary import Binary
+from analysis.outcomes.continuous import Continuous
+from analysis.outcomes.kind import OutcomeKind
+
+OUTCOME_KINDS: dict[str, OutcomeKind] = {kind.name: kind for kind in (Continuous(), Binary())}
+
+__all__ = ["OUTCOME_KINDS", "Binary", "Continuous", "OutcomeKind"]

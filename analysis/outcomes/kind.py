@@ -1,0 +1,89 @@
+"""What a kind of outcome declares: its values, the scale of its figures, and what is made of a difference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from analysis.arms import ArmData, ArmPair
+    from analysis.estimators.estimator import ArmModel
+    from analysis.results import Estimate
+    from analysis.variance_components import Components
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeKind:
+    """A kind of outcome.
+
+    ``name`` is what the protocol calls it, ``scale`` what its figures are multiplied by in print, and ``standardised``
+    the quantity that states a difference in standard deviations.
+    """
+
+    name: ClassVar[str]
+    scale: ClassVar[float] = 1.0
+    standardised: ClassVar[str] = "hedges_g"
+
+    def find_invalid_values(self, values: np.ndarray, outcome: str) -> str:  # noqa: ARG002 -- for the kinds that need it
+        """Return why values are not of this kind, as a sentence; empty where they are.
+
+        Parameters
+        ----------
+        values
+            Shape (N,); NaN where it is missing.
+        outcome
+            Its name.
+        """
+        return ""
+
+    def find_impossible_mean(self, mean: float) -> str:  # noqa: ARG002 -- for the kinds that need it
+        """Return why no mean of this kind can have a value, as a sentence; empty where one can."""
+        return ""
+
+    def with_cautions(self, difference: Estimate, pair: ArmPair) -> Estimate:  # noqa: ARG002 -- for the kinds that need it
+        """Return a difference with the cautions that this kind of outcome asks for."""
+        return difference
+
+    def relative_rows(
+        self,
+        model: ArmModel | None,  # noqa: ARG002 -- for the kinds that need it
+        difference: Estimate,  # noqa: ARG002 -- as above
+        *,
+        pair: ArmPair,  # noqa: ARG002 -- as above
+    ) -> list[Estimate]:
+        """Return the difference in other words: ratios, odds, numbers needed; none where a mean has none.
+
+        Parameters
+        ----------
+        model
+            The fitted model; None where nothing could be compared.
+        difference
+            Of the two arms.
+        pair
+            Their observed outcomes, the reference first.
+        """
+        return []
+
+    def standardised_rows(
+        self,
+        differences: Sequence[Estimate],  # noqa: ARG002 -- for the kinds that need it
+        arms: Sequence[ArmData],  # noqa: ARG002 -- as above
+        *,
+        design: Components,  # noqa: ARG002 -- as above
+        unconditional: Components,  # noqa: ARG002 -- as above
+    ) -> list[Estimate]:
+        """Return the differences in standard deviations of the outcome; none where ``standardised`` needs no variance.
+
+        Parameters
+        ----------
+        differences
+            Rows with ``quantity="difference"``.
+        arms
+            As `observed_arms` returns them, the reference first.
+        design, unconditional
+            Variances at the same place, given arms, strata and countries, and of the model without them.
+        """
+        return []
