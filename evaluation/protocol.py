@@ -6,10 +6,14 @@ check themselves one by one as they are made; what must hold between tables is i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
+from analysis.estimators import ESTIMATORS
+from analysis.outcomes import OUTCOME_KINDS
 from evaluation.wording import RECOGNISED_WORDING, WORDING
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -32,6 +36,20 @@ Day = Annotated[str, StringConstraints(pattern=r"^(\d{4}-(0[1-9]|1[0-2])-(0[1-9]
 """A day such as 2027-10-05, which may be left out."""
 
 LanguageCode = Literal["en", "hu", "sr", "sr-Latn", "sl"]
+
+
+def one_of(registry: Iterable[str]) -> AfterValidator:
+    """Return a check that a value is one of a registry's names, which fails as a `Literal` of them would."""
+    names = tuple(registry)
+
+    def check(value: str) -> str:
+        if value not in names:
+            raise PydanticCustomError("literal_error", "unknown name", {"expected": " or ".join(map(repr, names))})
+        return value
+
+    return AfterValidator(check)
+
+
 FieldType = Literal["identifier", "text", "code", "yes_no", "date", "month", "year", "whole_number", "number"]
 
 
@@ -300,7 +318,7 @@ class Outcome(Measure):
     where ``missing_where`` (a field and its codes) applies, and 0 otherwise.
     """
 
-    kind: Literal["binary", "continuous"]
+    kind: Annotated[str, one_of(OUTCOME_KINDS)]
     direction: Literal["lower", "higher"]
     event: tuple[str, ...] = ()
     event_words: OptionalWords = ""
@@ -317,7 +335,7 @@ class Analysis(Section):
     name: Name
     outcome: Name
     role: Literal["primary", "secondary", "sensitivity", "exploratory"]
-    model: Literal["linear_mixed", "linear_cluster", "logistic_mixed"]
+    model: Annotated[str, one_of(ESTIMATORS)]
     covariates: tuple[Name, ...] = ()
     strata: bool = True
     missing_outcome: Literal["leave_out", "as_event", "as_no_event"] = "leave_out"

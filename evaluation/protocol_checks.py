@@ -10,6 +10,9 @@ from datetime import date
 from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING
 
+from analysis.estimators import find_misuse
+from analysis.outcomes import OUTCOME_KINDS
+
 if TYPE_CHECKING:
     from data_schema.fields import Field
     from data_schema.tables import Table
@@ -468,7 +471,8 @@ def _outcome(protocol: Protocol, tables: Mapping[str, Table], item: Outcome) -> 
     if home.by_wave and not item.wave:
         yield Problem(f"{place}, key 'wave'", "this key is missing.", "Say in which wave it is measured.")
     fields = [home.field(name) for name in item.items or (item.field or item.name,)]
-    yield from _binary(place, item, fields[0]) if item.kind == "binary" else _continuous(place, item, fields)
+    is_share = OUTCOME_KINDS[item.kind].is_share
+    yield from _share(place, item, fields[0]) if is_share else _number(place, item, fields)
     for name, values in item.missing_where.items():
         if name not in home.names:
             yield unknown(f"{place}, key 'missing_where'", name, home.names, what=f"field of the table {home.name}")
@@ -476,7 +480,7 @@ def _outcome(protocol: Protocol, tables: Mapping[str, Table], item: Outcome) -> 
             yield from _answers(f"{place}, key 'missing_where'", home.field(name), values)
 
 
-def _binary(place: str, item: Outcome, field: Field) -> Iterator[Problem]:
+def _share(place: str, item: Outcome, field: Field) -> Iterator[Problem]:
     if not item.event_words:
         yield Problem(
             f"{place}, key 'event_words'",
@@ -515,7 +519,7 @@ def _answers(place: str, field: Field, values: Sequence[str]) -> Iterator[Proble
             yield unknown(place, value, known, what=f"answer of the field {field.name}")
 
 
-def _continuous(place: str, item: Outcome, fields: Sequence[Field]) -> Iterator[Problem]:
+def _number(place: str, item: Outcome, fields: Sequence[Field]) -> Iterator[Problem]:
     for field in fields:
         if field.type not in _NUMERIC:
             yield Problem(
@@ -540,10 +544,11 @@ def _analysis(protocol: Protocol, item: Analysis) -> Iterator[Problem]:
     for name in item.covariates:
         if name not in covariates:
             yield unknown(f"{place}, key 'covariates'", name, covariates, what="covariate")
-    binary = protocol.outcome(item.outcome).kind == "binary"
-    if item.model == "logistic_mixed" and not binary:
-        yield Problem(f"{place}, key 'model'", "a logistic model needs a binary outcome.", "Use 'linear_mixed'.")
-    if item.missing_outcome != "leave_out" and not binary:
+    kind = protocol.outcome(item.outcome).kind
+    problem, remedy = find_misuse(item.model, kind=kind)
+    if problem:
+        yield Problem(f"{place}, key 'model'", problem, remedy)
+    if item.missing_outcome != "leave_out" and not OUTCOME_KINDS[kind].is_share:
         yield Problem(f"{place}, key 'missing_outcome'", "only a binary outcome has an event.", "Leave the key out.")
 
 

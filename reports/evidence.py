@@ -12,6 +12,7 @@ from typing import Literal, TypeVar, cast
 
 import pandas as pd
 
+from analysis.outcomes import OUTCOME_KINDS, OutcomeKind
 from reports.claims import LogFacts, PlanClaim
 
 T = TypeVar("T")
@@ -36,9 +37,9 @@ class ArmFacts:
 class OutcomeFacts:
     """An outcome as reports name it.
 
-    ``kind`` is "binary" or "continuous"; ``direction`` says which way is good: "lower" or "higher". ``unit`` is the
-    unit in words for continuous outcomes ("points"); ``event`` names the event of a binary one in the past tense
-    ("left school early"); ``who`` names the pupils who had it, as a plural noun ("leavers").
+    ``kind`` is a name in `analysis.outcomes.OUTCOME_KINDS`; ``direction`` says which way is good: "lower" or "higher".
+    ``unit`` is the unit of its figures in words ("points"), empty for shares; ``event`` names the event of a binary one
+    in the past tense ("left school early"); ``who`` names the pupils who had it, as a plural noun ("leavers").
     """
 
     name: str
@@ -50,6 +51,11 @@ class OutcomeFacts:
     description: str = ""
     wave: str = ""
     who: str = ""
+
+    @property
+    def outcome_kind(self) -> OutcomeKind:
+        """What kind of outcome it is."""
+        return OUTCOME_KINDS[self.kind]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +72,7 @@ class AnalysisFacts:
     name: str
     outcome: str
     role: str  # "primary", "secondary", "sensitivity" or "exploratory"
-    model: str  # "linear_mixed", "linear_cluster" or "logistic_mixed"
+    model: str  # a name in `analysis.estimators.ESTIMATORS`
     covariates: tuple[str, ...] = ()
     missing_outcome: str = "leave_out"
     planned: str = ""

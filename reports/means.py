@@ -46,8 +46,8 @@ def shown_means(evidence: Evidence, analysis: AnalysisFacts, estimates: Estimate
 
 def _shown_means(evidence: Evidence, analysis: AnalysisFacts, estimates: Estimates) -> Means:
     limit, sizes = evidence.disclosure_threshold, printed_sizes(evidence)
-    is_share = outcome_of(evidence, analysis).kind == "binary"
-    least = 2 if is_share else 0  # tenths are too coarse a share to say anything
+    of_shares = outcome_of(evidence, analysis).outcome_kind.is_share
+    least = 2 if of_shares else 0  # tenths are too coarse a share to say anything
     found: Means = {}
     for arm in evidence.arms:
         for place in places(evidence):
@@ -57,7 +57,7 @@ def _shown_means(evidence: Evidence, analysis: AnalysisFacts, estimates: Estimat
                 is_known = size.value is not None and not size.is_rounded and analysis.missing_outcome == "leave_out"
                 is_kept_back = analysis.name in evidence.withheld and not is_known
                 found[arm.name, place] = None if is_kept_back else _printable(mean, size, limit, least=least)
-    if is_share:
+    if of_shares:
         found.update(dict.fromkeys(_secret(evidence, analysis, estimates) & set(found)))
     return found
 

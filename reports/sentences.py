@@ -8,14 +8,14 @@ excludes no difference says "reduced" or "raised"; any other says what the data 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from enum import StrEnum
 
 from analysis.results import Estimate
 from reports.blocks import Inline, Span
+from reports.comparisons import Comparison, Verdict, figure, schools_of
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence, OutcomeFacts
-from reports.means import Mean, shown_adjusted_mean, shown_means
-from reports.numbers import Sign, is_zero
+from reports.kinds import words_of_kind
+from reports.means import shown_adjusted_mean, shown_means
+from reports.numbers import is_zero
 from reports.selection import (
     Estimates,
     all_estimates,
@@ -27,84 +27,7 @@ from reports.selection import (
 )
 from reports.words import Value, Words, message
 
-
-class Verdict(StrEnum):
-    """What can be said about the direction of an effect."""
-
-    BETTER = "better"
-    WORSE = "worse"
-    UNCLEAR = "unclear"
-    NONE = "none"
-
-
-VERDICTS = {
-    Verdict.BETTER: message("Better"),
-    Verdict.WORSE: message("Worse"),
-    Verdict.UNCLEAR: message("Cannot say"),
-    Verdict.NONE: message("Not estimated"),
-}
-
-
-def verdict(estimate: Estimate | None, *, direction: str) -> Verdict:
-    """Return what an interval allows to say.
-
-    Parameters
-    ----------
-    estimate
-        A difference with its interval; None when there is none.
-    direction
-        Which way is good: "lower" or "higher".
-
-    Examples
-    --------
-    >>> verdict(Estimate(estimate=-2.0, conf_low=-3.0, conf_high=-1.0), direction="lower").value
-    'better'
-    >>> verdict(Estimate(estimate=-2.0, conf_low=-5.0, conf_high=1.0), direction="lower").value
-    'unclear'
-    """
-    if estimate is None or estimate.status == "failed":
-        return Verdict.NONE
-    if not (math.isfinite(estimate.conf_low) and math.isfinite(estimate.conf_high)):
-        return Verdict.NONE
-    if estimate.conf_low <= 0 <= estimate.conf_high:
-        return Verdict.UNCLEAR
-    return Verdict.BETTER if (estimate.conf_low > 0) == (direction == "higher") else Verdict.WORSE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """One arm against the reference on one outcome in one place, ready to be put into words.
-
-    Means that disclosure control keeps out of tables are None, so that no sentence says them either. ``adjusted_mean``
-    is the mean of ``arm`` as the planned model adjusts it: the reference's mean plus the difference.
-    ``country`` is empty for all countries together. ``digits`` is how many decimals the outcome's figures have,
-    ``repeated`` whether the plan has several main analyses of the outcome, ``is_of_several`` whether the trial has
-    further arms.
-    """
-
-    analysis: AnalysisFacts
-    outcome: OutcomeFacts
-    reference: ArmFacts
-    arm: ArmFacts
-    country: str
-    difference: Estimate | None
-    mean_reference: Mean | None
-    mean_arm: Mean | None
-    adjusted_mean: Mean | None
-    test: Estimate | None
-    digits: int
-    repeated: bool = False
-    is_of_several: bool = False
-
-    @property
-    def verdict(self) -> Verdict:
-        """What the interval allows to say."""
-        return verdict(self.difference, direction=self.outcome.direction)
-
-    @property
-    def scale(self) -> float:
-        """What figures are multiplied by: 100 for shares, which are printed per 100 pupils."""
-        return 100.0 if self.outcome.kind == "binary" else 1.0
+_ROUNDING = 1e-9
 
 
 def comparison(
@@ -149,97 +72,8 @@ def comparison(
 
 
 def _digits(found: Estimates, analysis: AnalysisFacts, outcome: OutcomeFacts, arm: ArmFacts) -> int:
-    """Return the decimals that the precision bears: one for pupils per 100, else to the place of the standard error."""
-    if outcome.kind == "binary":
-        return 1
     everywhere = found.find(analysis.name, "difference", arm=arm.name)
-    error = everywhere.std_error if everywhere is not None else math.nan
-    if not (math.isfinite(error) and error > 0):
-        return 2
-    return min(max(0, -math.floor(math.log10(error))), 4)
-
-
-def schools_of(words: Words, arm: ArmFacts) -> str:
-    """Return what running text calls the schools of an arm, such as "pilot schools".
-
-    Examples
-    --------
-    >>> from reports.words import words
-    >>> schools_of(words("en"), ArmFacts(name="pilot", label="Pilot", is_reference=False))
-    'pilot schools'
-    >>> schools_of(words("en"), ArmFacts(name="a", label="Success for All", is_reference=False))
-    'schools of the arm “Success for All”'
-    """
-    if arm.schools:
-        return arm.schools
-    noun = words.text("schools")
-    if arm.label.casefold().endswith(noun):
-        return arm.label if any(letter.isupper() for letter in arm.label[1:]) else arm.label[:1].lower() + arm.label[1:]
-    if arm.label.casefold() == arm.name.replace("_", " ").casefold():
-        return words.text("{arm} schools", arm=arm.name.replace("_", " "))
-    return words.text("schools of the arm “{arm}”", arm=arm.label)
-
-
-_LONG = 24
-_ROUNDING = 1e-9
-
-
-def arm_name(words: Words, arm: ArmFacts) -> str:
-    """Return what a figure calls an arm: "pilot schools", or its label where that would be long."""
-    phrase = schools_of(words, arm)
-    return phrase if len(phrase) <= _LONG else arm.label
-
-
-def who_of(words: Words, outcome: OutcomeFacts) -> str:
-    """Return the pupils who had the event of a binary outcome, as a plural noun."""
-    if outcome.who:
-        return outcome.who
-    if outcome.event:
-        return words.text("pupils who {event}", event=outcome.event)
-    return words.text("pupils with “{outcome}”", outcome=outcome.label)
-
-
-def unit_of(outcome: OutcomeFacts) -> str:
-    """Return the unit of a continuous outcome for running text, without what stands in brackets."""
-    return outcome.unit.split(" (")[0]
-
-
-def figure(words: Words, one: Comparison, value: float, *, of: Estimate | None, plain: bool = False) -> Span:
-    """Return a figure of a comparison in the outcome's units, carrying the estimate it is from.
-
-    Parameters
-    ----------
-    value
-        In the units of the estimate; shares between 0 and 1.
-    of
-        The estimate.
-    plain
-        Without its sign.
-    """
-    sign: Sign = "none" if plain else "minus"
-    if isinstance(of, Mean) and mean_digits(one, of) < one.digits:
-        # No further decimals, not even to tell a small share from none: they could tell a number of pupils.
-        text = words.numbers.decimal(one.scale * value, digits=mean_digits(one, of), sign=sign)
-    else:
-        text = words.numbers.estimate(one.scale * value, digits=one.digits, sign=sign)
-    return Span(text=text, estimate_id=of.estimate_id if of is not None else "")
-
-
-def mean_digits(one: Comparison, mean: Mean) -> int:
-    """Return with how many decimals a mean is printed in the outcome's units."""
-    return min(one.digits, max(mean.decimals - round(math.log10(one.scale)), 0))
-
-
-_FINDINGS = {
-    ("event", "less"): message("Fewer pupils {event} in {schools}"),
-    ("event", "more"): message("More pupils {event} in {schools}"),
-    ("event", "unclear lower"): message("We cannot say whether fewer pupils {event} in {schools}"),
-    ("event", "unclear higher"): message("We cannot say whether more pupils {event} in {schools}"),
-    ("label", "less"): message("{outcome}: lower in {schools}"),
-    ("label", "more"): message("{outcome}: higher in {schools}"),
-    ("label", "unclear lower"): message("{outcome}: lower or higher in {schools}, we cannot say"),
-    ("label", "unclear higher"): message("{outcome}: higher or lower in {schools}, we cannot say"),
-}
+    return words_of_kind(outcome).digits(everywhere.std_error if everywhere is not None else math.nan)
 
 
 def finding(words: Words, one: Comparison) -> str:
@@ -247,11 +81,8 @@ def finding(words: Words, one: Comparison) -> str:
     outcome = one.outcome
     if one.verdict is Verdict.NONE:
         return words.text("{outcome}: the effect could not be estimated", outcome=outcome.label)
-    named = "event" if outcome.kind == "binary" and outcome.event else "label"
     what = f"unclear {outcome.direction}" if one.verdict is Verdict.UNCLEAR else "more" if _grew(one) else "less"
-    return words.text(
-        _FINDINGS[named, what], event=outcome.event, outcome=outcome.label, schools=schools_of(words, one.arm)
-    )
+    return words_of_kind(outcome).finding(words, one, what, schools_of(words, one.arm))
 
 
 def levels(words: Words, one: Comparison) -> Inline:
@@ -269,14 +100,7 @@ def levels(words: Words, one: Comparison) -> Inline:
         "reference": schools_of(words, one.reference),
         "schools": schools_of(words, one.arm),
     }
-    if one.outcome.kind == "binary" and one.outcome.event:
-        template = message("Of every 100 pupils, {first} {event} in {reference} and {second} in {schools}.")
-        return words.line(template, event=one.outcome.event, **values)
-    if one.outcome.kind == "binary":
-        template = message("{outcome}: {first} of every 100 pupils in {reference} and {second} in {schools}.")
-        return words.line(template, outcome=one.outcome.label, **values)
-    template = message("{outcome}: the mean was {first} {unit} in {reference} and {second} in {schools}.")
-    return words.line(template, outcome=one.outcome.label, unit=unit_of(one.outcome), **values)
+    return words_of_kind(one.outcome).levels(words, one, values)
 
 
 def _adjusted_level(words: Words, one: Comparison, mean: Estimate) -> Inline:
@@ -302,11 +126,7 @@ def effect(words: Words, one: Comparison) -> Inline:
         "low": figure(words, one, low, of=difference, plain=True),
         "high": figure(words, one, high, of=difference, plain=True),
     }
-    if one.outcome.kind == "binary":
-        template = _RAISED_NUMBER if _grew(one) else _REDUCED_NUMBER
-        return words.line(template, who=who_of(words, one.outcome), **values)
-    template = _RAISED_MEAN if _grew(one) else _REDUCED_MEAN
-    return words.line(template, unit=unit_of(one.outcome), **values)
+    return words_of_kind(one.outcome).effect(words, one, values, raised=_grew(one))
 
 
 def why_not(words: Words, one: Comparison) -> str:
@@ -314,22 +134,6 @@ def why_not(words: Words, one: Comparison) -> str:
     if one.analysis.since == "removed":
         return words.text("It was removed from the protocol after the plan was frozen.")
     return one.difference.reason if one.difference is not None else ""
-
-
-_REDUCED_NUMBER = message(
-    "Being drawn as one of the {schools} reduced the number of {who} by {size} per 100 pupils"
-    " ({level} interval: {low} to {high})."
-)
-_RAISED_NUMBER = message(
-    "Being drawn as one of the {schools} raised the number of {who} by {size} per 100 pupils"
-    " ({level} interval: {low} to {high})."
-)
-_REDUCED_MEAN = message(
-    "Being drawn as one of the {schools} reduced the mean by {size} {unit} ({level} interval: {low} to {high})."
-)
-_RAISED_MEAN = message(
-    "Being drawn as one of the {schools} raised the mean by {size} {unit} ({level} interval: {low} to {high})."
-)
 
 
 def _unclear(words: Words, one: Comparison, difference: Estimate) -> Inline:
@@ -340,24 +144,7 @@ def _unclear(words: Words, one: Comparison, difference: Estimate) -> Inline:
         "best": amount(words, one, difference.estimate, of=difference),
         "level": words.numbers.level(difference.conf_level),
     }
-    if one.outcome.kind == "binary":
-        template = message(
-            "We cannot say whether being drawn as one of the {schools} changed the number of {who}: the data are"
-            " compatible with anything between {low} and {high} per 100 pupils ({level} interval; best single estimate:"
-            " {best})."
-        )
-        return words.line(template, who=who_of(words, one.outcome), **values)
-    if not one.outcome.unit:
-        template = message(
-            "We cannot say whether being drawn as one of the {schools} changed the mean: the data are compatible with"
-            " anything between {low} and {high} ({level} interval; best single estimate: {best})."
-        )
-        return words.line(template, **values)
-    template = message(
-        "We cannot say whether being drawn as one of the {schools} changed the mean: the data are compatible with"
-        " anything between {low} and {high}, in {unit} ({level} interval; best single estimate: {best})."
-    )
-    return words.line(template, unit=unit_of(one.outcome), **values)
+    return words_of_kind(one.outcome).unclear_effect(words, one, values)
 
 
 def answer(words: Words, one: Comparison) -> Inline:
@@ -414,10 +201,7 @@ def amount(words: Words, one: Comparison, value: float, *, of: Estimate) -> Inli
     number = figure(words, one, value, of=of, plain=True)
     if is_zero(one.scale * value):
         return (Span(text=words.text("no difference"), estimate_id=of.estimate_id),)
-    pupils = one.outcome.kind == "binary"
-    if value < 0:
-        return words.line("{n} fewer", n=number) if pupils else words.line("{n} lower", n=number)
-    return words.line("{n} more", n=number) if pupils else words.line("{n} higher", n=number)
+    return words_of_kind(one.outcome).amount(words, number, below=value < 0)
 
 
 def check(words: Words, one: Comparison) -> Inline:
@@ -510,9 +294,4 @@ def short(words: Words, one: Comparison) -> Inline:
         "level": words.numbers.level(difference.conf_level),
         "interval": span(words, one),
     }
-    if one.outcome.kind == "binary":
-        return words.line("{outcome}: {amount} per 100 pupils ({level} interval: {interval}).", **values)
-    if not one.outcome.unit:
-        return words.line("{outcome}: {amount} ({level} interval: {interval}).", **values)
-    unit = unit_of(one.outcome)
-    return words.line("{outcome}: {amount}, in {unit} ({level} interval: {interval}).", unit=unit, **values)
+    return words_of_kind(one.outcome).short(words, one, values)

@@ -20,7 +20,7 @@ class Binary(OutcomeKind):
     """0 or 1 per pupil, of which arms have shares; they are printed per 100 pupils."""
 
     name: ClassVar[str] = "binary"
-    scale: ClassVar[float] = 100.0
+    is_share: ClassVar[bool] = True
     standardised: ClassVar[str] = "cox_index"
 
     def find_invalid_values(self, values: np.ndarray, outcome: str) -> str:

@@ -19,13 +19,18 @@ if TYPE_CHECKING:
 class OutcomeKind:
     """A kind of outcome.
 
-    ``name`` is what the protocol calls it, ``scale`` what its figures are multiplied by in print, and ``standardised``
-    the quantity that states a difference in standard deviations.
+    ``name`` is what the protocol calls it, ``is_share`` whether a mean is the share of pupils who had an event, and
+    ``standardised`` the quantity that states a difference in standard deviations.
     """
 
     name: ClassVar[str]
-    scale: ClassVar[float] = 1.0
+    is_share: ClassVar[bool] = False
     standardised: ClassVar[str] = "hedges_g"
+
+    @property
+    def scale(self) -> float:
+        """What figures are multiplied by in print: shares are per 100 pupils."""
+        return 100.0 if self.is_share else 1.0
 
     def find_invalid_values(self, values: np.ndarray, outcome: str) -> str:  # noqa: ARG002 -- for the kinds that need it
         """Return why values are not of this kind, as a sentence; empty where they are.

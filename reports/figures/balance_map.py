@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from reports.blocks import Figure as FigureBlock
 from reports.blocks import inline
+from reports.comparisons import schools_of
 from reports.evidence import ArmFacts
 from reports.figures.style import INK, MUTED, SMALL, WIDTH, blank, drawing, to_svg
-from reports.sentences import schools_of
 from reports.tables.balance import LEVELS
 from reports.words import Words
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from reports.blocks import Figure as FigureBlock
 from reports.blocks import inline
+from reports.comparisons import Comparison, arm_name, schools_of
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence
 from reports.figures.style import (
     ACCENT,
@@ -23,9 +24,10 @@ from reports.figures.style import (
     plot_area,
     to_svg,
 )
+from reports.kinds import words_of_kind
 from reports.means import places
 from reports.selection import all_estimates, focus, has_countries
-from reports.sentences import Comparison, arm_name, comparison, schools_of, unit_of
+from reports.sentences import comparison
 from reports.tables.cells import place_label
 from reports.words import Words
 
@@ -226,12 +228,7 @@ def ticks(axes: Axes, words: Words) -> None:
 def axis_label(words: Words, one: Comparison) -> str:
     """Return what the axis of differences shows, with its unit."""
     values = {"first": arm_name(words, one.arm), "second": arm_name(words, one.reference)}
-    if one.outcome.kind == "binary":
-        return words.text("Difference per 100 pupils ({first} minus {second})", **values)
-    unit = unit_of(one.outcome)
-    if not unit:
-        return words.text("Difference ({first} minus {second})", **values)
-    return words.text("Difference in {unit} ({first} minus {second})", unit=unit, **values)
+    return words_of_kind(one.outcome).difference_axis(words, one, values)
 
 
 def _caption(words: Words, one: Comparison, *, several: bool) -> str:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from randomisation.balance import ADJUST, SATISFIED
 from reports.blocks import Figure as FigureBlock
 from reports.blocks import inline
+from reports.comparisons import arm_name, schools_of
 from reports.evidence import ArmFacts, Evidence
 from reports.figures.forest import ticks
 from reports.figures.style import ACCENT, INK, MUTED, PALE, RULE, SMALL, blank, drawing, plot_area, to_svg
 from reports.selection import as_float, records, reference_arm
-from reports.sentences import arm_name, schools_of
 from reports.tables.balance import LEVELS, balance_rows, row_label
 from reports.words import Words
 

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from reports.blocks import Figure as FigureBlock
 from reports.blocks import inline
+from reports.comparisons import Comparison, figure
 from reports.evidence import AnalysisFacts, Evidence
 from reports.figures.forest import ticks
 from reports.figures.style import COLOURS, MARKERS, RULE, SMALL, blank, drawing, plot_area, to_svg
+from reports.kinds import words_of_kind
 from reports.means import Mean, Means, places, shown_means
 from reports.selection import all_estimates
-from reports.sentences import Comparison, comparison, figure, unit_of
+from reports.sentences import comparison
 from reports.tables.cells import place_label
 from reports.tables.layout import SUPPRESSED
 from reports.words import Words
@@ -37,34 +39,16 @@ def shares_plot(evidence: Evidence, words: Words, analysis: AnalysisFacts, *, an
         figure, _ = blank(ROW * len(rows) + _TOP + _BOTTOM)
         axes = plot_area(figure, left=_LEFT, right=_RIGHT, bottom=_BOTTOM, top=_TOP)
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        axes.set_xlim(*_limits(one, shown))
+        printed = [one.scale * mean.estimate for mean in shown.values() if mean is not None]
+        axes.set_xlim(*words_of_kind(one.outcome).mean_limits(printed))
         for row, place in enumerate(rows):
             _row(axes, evidence, words, one, row, place, shown)
         _name_arms(axes, evidence, one, rows[0], shown)
         ticks(axes, words)
-        axes.set_xlabel(axis_label(words, one), labelpad=6)
+        axes.set_xlabel(words_of_kind(one.outcome).mean_axis(words, one), labelpad=6)
         svg = to_svg(figure, name)
     caption = words.text("{outcome} by arm, as observed", outcome=one.outcome.label)
     return FigureBlock(svg=svg, caption=inline(caption), alt=_alt(evidence, words, one, rows, shown), anchor=name)
-
-
-def axis_label(words: Words, one: Comparison) -> str:
-    """Return what the axis of means shows, with its unit."""
-    if one.outcome.kind == "binary":
-        if one.outcome.event:
-            return words.text("Pupils of every 100 who {event}", event=one.outcome.event)
-        return words.text("{outcome}, per 100 pupils", outcome=one.outcome.label)
-    unit = unit_of(one.outcome)
-    return words.text("{outcome}, {unit}", outcome=one.outcome.label, unit=unit) if unit else one.outcome.label
-
-
-def _limits(one: Comparison, shown: Means) -> tuple[float, float]:
-    values = [one.scale * mean.estimate for mean in shown.values() if mean is not None]
-    low, high = min(values), max(values)
-    if one.outcome.kind == "binary":
-        return 0.0, min(high * 1.15, 104.0) or 1.0
-    room = max(high - low, abs(high) * 0.02) * 0.35 or 1.0
-    return low - room, high + room
 
 
 def _row(axes: Axes, evidence: Evidence, words: Words, one: Comparison, row: int, place: str, shown: Means) -> None:
@@ -116,7 +100,7 @@ def _name_arms(axes: Axes, evidence: Evidence, one: Comparison, place: str, show
 
 
 def _alt(evidence: Evidence, words: Words, one: Comparison, rows: list[str], shown: Means) -> str:
-    said = [words.text("{axis}.", axis=axis_label(words, one))]
+    said = [words.text("{axis}.", axis=words_of_kind(one.outcome).mean_axis(words, one))]
     for place in rows:
         parts = [
             words.text("{arm} {value}", arm=arm.label, value=_value(words, one, shown.get((arm.name, place))))

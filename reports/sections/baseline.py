@@ -6,12 +6,12 @@ import math
 
 from randomisation.balance import ADJUST
 from reports.blocks import Block, Figure, Heading, Inline, inline
+from reports.comparisons import schools_of
 from reports.evidence import ArmFacts, Evidence
 from reports.figures.balance_map import balance_map
 from reports.figures.love import love_plot
 from reports.sections.common import paragraph
 from reports.selection import as_float, compared_arms, focus, has_countries, records, reference_arm
-from reports.sentences import schools_of
 from reports.tables.balance import balance_rows, balance_table, rows_of_all_places
 from reports.tables.equivalence import equivalence_sentence, equivalence_table
 from reports.words import Words, words

@@ -9,6 +9,7 @@ from functools import reduce
 from data_schema.language import message
 from reports.blocks import Block, Bullets, Heading, Inline, Note, PageBreak, Paragraph, Span, Title, inline
 from reports.claims import plan_sentences
+from reports.comparisons import schools_of
 from reports.disclosure import MINIMUM_SCHOOLS
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence
 from reports.figures.forest import forest_plot
@@ -33,7 +34,7 @@ from reports.sections.common import (
 from reports.sections.limits import limits
 from reports.sections.practice import unknown_usual_costs, without_records
 from reports.selection import as_float, compared_arms, focus, has_countries, headline, of_focus, reference_arm
-from reports.sentences import answer, comparison, schools_of, short
+from reports.sentences import answer, comparison, short
 from reports.tables import outcomes_table
 from reports.tables.practice import (
     arm_label,

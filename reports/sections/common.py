@@ -11,25 +11,16 @@ import pandas as pd
 
 from reports.blocks import Block, Inline, KeyFigure, KeyFigures, Note, Paragraph, Span, inline
 from reports.claims import log_sentences, plan_sentences
+from reports.comparisons import Comparison, Verdict, figure, schools_of
 from reports.disclosure import Count
 from reports.evidence import ArmFacts, Evidence
 from reports.flow import flow_of
+from reports.kinds import words_of_kind
 from reports.selection import as_float, compared_arms, focus, headline, of_focus, outcome_of, records
-from reports.sentences import (
-    Comparison,
-    Verdict,
-    amount,
-    comparison,
-    figure,
-    finding,
-    schools_of,
-    span,
-    unit_of,
-    who_of,
-)
+from reports.sentences import amount, comparison, finding, span
 from reports.sizes import printed_sizes, size_of
 from reports.tables.practice import is_printable, money
-from reports.words import Words, message
+from reports.words import Words
 
 
 def headline_comparisons(evidence: Evidence, *, country: str | None = None) -> tuple[Comparison, ...]:
@@ -214,14 +205,7 @@ def _difference(words: Words, one: Comparison) -> KeyFigure | None:
     if difference is None or one.verdict is Verdict.NONE:
         return None
     schools = schools_of(words, one.arm)
-    if one.outcome.kind == "binary":
-        label = words.text("{who} per 100 pupils in {schools}", who=who_of(words, one.outcome), schools=schools)
-    elif one.outcome.unit:
-        label = words.text(
-            "{outcome} in {schools}, {unit}", outcome=one.outcome.label, schools=schools, unit=unit_of(one.outcome)
-        )
-    else:
-        label = words.text("{outcome} in {schools}", outcome=one.outcome.label, schools=schools)
+    label = words_of_kind(one.outcome).tile(words, one, schools)
     level = words.numbers.level(difference.conf_level)
     if one.verdict is Verdict.UNCLEAR:
         ends = [amount(words, one, end, of=difference) for end in (difference.conf_low, difference.conf_high)]
@@ -232,24 +216,20 @@ def _difference(words: Words, one: Comparison) -> KeyFigure | None:
 
 
 def _level(words: Words, one: Comparison) -> KeyFigure | None:
-    before, after = one.mean_reference, one.adjusted_mean
-    if before is None or one.outcome.kind != "binary" or not one.outcome.event:
+    before, after, kind = one.mean_reference, one.adjusted_mean, words_of_kind(one.outcome)
+    reference = schools_of(words, one.reference)
+    label = kind.level_tile(words, one, reference)
+    if before is None or not label:
         return None
     if one.verdict is Verdict.UNCLEAR:
-        template = message("of every 100 pupils {event} in {schools}")
-        label = words.text(template, event=one.outcome.event, schools=schools_of(words, one.reference))
         return KeyFigure(value=(figure(words, one, before.estimate, of=before),), label=label, detail="")
     if after is None or one.verdict is Verdict.NONE:
         return None
     return KeyFigure(
         value=(figure(words, one, after.estimate, of=after),),
-        label=words.text(
-            "of every 100 pupils {event} in {schools}", event=one.outcome.event, schools=schools_of(words, one.arm)
-        ),
+        label=kind.level_tile(words, one, schools_of(words, one.arm)),
         detail=words.text(
-            "{n} in {schools}",
-            n=_plain((figure(words, one, before.estimate, of=before),)),
-            schools=schools_of(words, one.reference),
+            "{n} in {schools}", n=_plain((figure(words, one, before.estimate, of=before),)), schools=reference
         ),
     )
 

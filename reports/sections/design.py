@@ -216,7 +216,7 @@ def role_text(words: Words, entry: AnalysisFacts) -> str:
 def _outcome(evidence: Evidence, words: Words, entry: AnalysisFacts) -> tuple[str, ...]:
     outcome = outcome_of(evidence, entry)
     definition = outcome.description
-    if outcome.kind == "continuous" and outcome.unit:
+    if outcome.unit and not outcome.outcome_kind.is_share:
         unit = words.text("In {unit}.", unit=outcome.unit)
         definition = words.text("{first} {second}", first=definition, second=unit) if definition else unit
     label = evidence.waves[outcome.wave][0] if outcome.wave in evidence.waves else outcome.wave

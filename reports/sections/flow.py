@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from data_schema.language import message
 from reports.blocks import Block, Heading
+from reports.comparisons import schools_of
 from reports.evidence import ArmFacts, Evidence
 from reports.figures.flow import flow_diagram
 from reports.flow import ArmFlow, WithoutConsent, flow_of
 from reports.sections.common import paragraph
-from reports.sentences import schools_of
 from reports.tables.flow import flow_table
 from reports.words import Words, words
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from reports.blocks import Block, Bullets, Heading, Inline, inline
 from reports.claims import plan_sentences
+from reports.comparisons import Comparison, Verdict
 from reports.evidence import Evidence
 from reports.flow import flow_of
 from reports.sections.common import arm_line, headline_comparisons, number_analysed, number_of_schools
 from reports.selection import compared_arms, has_countries, headline, main_analyses
-from reports.sentences import Comparison, Verdict, comparison, disagrees, span, why_not
+from reports.sentences import comparison, disagrees, span, why_not
 from reports.tables.sensitivity import ASSUMPTIONS
 from reports.words import Words, words
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from reports.blocks import Block, Heading
+from reports.comparisons import schools_of
 from reports.evidence import Evidence
 from reports.sections.common import cost_rows, costs_of_place, paragraph, price_years
 from reports.selection import of_focus, reference_arm
-from reports.sentences import schools_of
 from reports.tables import costs_table, implementation_table
 from reports.words import Words, words
 

@@ -8,9 +8,11 @@ from functools import reduce
 
 from analysis.results import Estimate
 from reports.blocks import Block, Heading, Inline, Paragraph, Span
+from reports.comparisons import Comparison, figure
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence
 from reports.figures.forest import forest_plot
 from reports.figures.shares import shares_plot
+from reports.kinds import words_of_kind
 from reports.sections.common import arm_line, paragraph
 from reports.selection import (
     all_estimates,
@@ -21,7 +23,7 @@ from reports.selection import (
     outcome_of,
     sensitivity_analyses,
 )
-from reports.sentences import Comparison, answer, check, comparison, effect, figure, needed
+from reports.sentences import answer, check, comparison, effect, needed
 from reports.tables import (
     by_country_table,
     contrasts_table,
@@ -149,16 +151,9 @@ def _robust(evidence: Evidence, words: Words, one: Comparison) -> Inline:
     )
     if found is None or one.difference is None or not math.isfinite(found.conf_low):
         return ()
-    template = message(
-        "With standard errors that do not rest on the model (CR2), the interval is {low} to {high} ({p})."
-    )
-    if one.outcome.kind == "binary":
-        template = message(
-            "With standard errors that do not rest on the model (CR2), the interval is {low} to {high} per 100 pupils"
-            " ({p})."
-        )
     ends = {"low": _end(words, one, found, found.conf_low), "high": _end(words, one, found, found.conf_high)}
-    return words.line(template, **ends, p=words.numbers.p_value(found.p_value))
+    p = words.numbers.p_value(found.p_value)
+    return words_of_kind(one.outcome).robust_interval(words, {**ends, "p": p})
 
 
 def _alike(evidence: Evidence, words: Words, one: Comparison) -> Inline:
@@ -189,12 +184,7 @@ def _ahead(evidence: Evidence, words: Words, entry: AnalysisFacts, arm: ArmFacts
     if ahead is None or not math.isfinite(ahead.conf_low):
         return ()
     ends = {"low": _end(words, one, ahead, ahead.conf_low), "high": _end(words, one, ahead, ahead.conf_high)}
-    template = message("In a further country like these, the difference could be anywhere from {low} to {high}.")
-    if one.outcome.kind == "binary":
-        template = message(
-            "In a further country like these, the difference could be anywhere from {low} to {high} per 100 pupils."
-        )
-    return words.line(template, **ends)
+    return words_of_kind(one.outcome).further_country(words, ends)
 
 
 def _end(words: Words, one: Comparison, estimate: Estimate, value: float) -> Span:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from reports.blocks import Block, Heading
+from reports.comparisons import schools_of, who_of
 from reports.evidence import Evidence
 from reports.sections.common import paragraph
 from reports.selection import as_float, focus, records, reference_arm
-from reports.sentences import schools_of, who_of
 from reports.tables import signals_table
 from reports.tables.signals import TOGETHER, secret
 from reports.words import Words, words

@@ -6,9 +6,9 @@ import math
 
 from analysis.adjustment import ALL, NONE
 from reports.blocks import Column, Table
+from reports.comparisons import Comparison
 from reports.evidence import Evidence
 from reports.selection import as_float, compared_arms, focus, records
-from reports.sentences import Comparison
 from reports.tables.layout import line, table
 from reports.words import Words
 

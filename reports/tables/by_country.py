@@ -6,11 +6,12 @@ import math
 
 from analysis.results import Estimate
 from reports.blocks import Column, Inline, Table
+from reports.comparisons import Comparison, Verdict, schools_of
 from reports.disclosure import Count
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence
 from reports.means import Means, places, shown_means
 from reports.selection import Estimates, all_estimates, compared_arms, has_countries, reference_arm
-from reports.sentences import Comparison, Verdict, comparison, schools_of, why_not
+from reports.sentences import comparison, why_not
 from reports.sizes import Sizes, printed_sizes, size_of
 from reports.tables.cautions import Marks, caution_notes, difference_marks, marked
 from reports.tables.cells import (

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from analysis.results import CAUTIONS, Estimate
 from reports.blocks import Span, inline
-from reports.sentences import Comparison
+from reports.comparisons import Comparison
 from reports.tables.layout import Cell
 from reports.words import Words, message
 

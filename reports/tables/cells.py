@@ -8,11 +8,13 @@ from functools import reduce
 
 from analysis.results import Estimate
 from reports.blocks import Inline, Span
+from reports.comparisons import VERDICTS, Comparison, Verdict, figure
 from reports.disclosure import Count
 from reports.evidence import ArmFacts, Evidence
+from reports.kinds import words_of_kind
 from reports.means import Means
 from reports.selection import has_countries
-from reports.sentences import VERDICTS, Comparison, Verdict, disagrees, figure
+from reports.sentences import disagrees
 from reports.tables.layout import Cell
 from reports.words import Words, message
 
@@ -29,7 +31,7 @@ def place_label(evidence: Evidence, words: Words, country: str) -> str:
 
 def unit_phrase(words: Words, one: Comparison) -> str:
     """Return the unit in which an outcome's figures are printed."""
-    return words.text("per 100 pupils") if one.outcome.kind == "binary" else one.outcome.unit or words.text("mean")
+    return words_of_kind(one.outcome).unit(words, one.outcome)
 
 
 def mean_cell(words: Words, one: Comparison, arm: ArmFacts, shown: Means) -> Cell:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from analysis.results import Estimate
 from reports.blocks import Column, Span, Table
+from reports.comparisons import Comparison
 from reports.evidence import Evidence
-from reports.sentences import Comparison
 from reports.tables.cautions import Marks, caution_notes, marked
 from reports.tables.cells import difference_cell, interval_cell, p_cell, unit_phrase
 from reports.tables.layout import Line, line, table

@@ -6,10 +6,11 @@ import math
 
 from analysis.results import Estimate
 from reports.blocks import Column, Span, Table
+from reports.comparisons import Comparison
 from reports.evidence import Evidence
 from reports.means import shown_means
 from reports.selection import Estimates, all_estimates, compared_arms, focus, main_analyses
-from reports.sentences import Comparison, comparison
+from reports.sentences import comparison
 from reports.tables.cautions import Marks, caution_marks, caution_notes, marked
 from reports.tables.cells import HIDDEN, outcome_head, p_cell
 from reports.tables.layout import Cell, Line, line, table
@@ -96,9 +97,9 @@ def _line(evidence: Evidence, words: Words, one: Comparison, estimates: Estimate
     def effect(quantity: str) -> Estimate | None:
         return estimates.usable(entry, quantity, arm=one.arm.name, country=country)
 
-    binary = one.outcome.kind == "binary"
-    secret = binary and _is_secret(evidence, one, estimates)
-    standardised = effect("cox_index" if binary else "hedges_g")
+    kind = one.outcome.outcome_kind
+    secret = kind.is_share and _is_secret(evidence, one, estimates)
+    standardised = effect(kind.standardised)
     cells: list[Cell] = [
         HIDDEN if secret else marked(_relative(words, effect("risk_ratio")), effect("risk_ratio"), marks),
         # A Cox index gives the share away as a ratio does.

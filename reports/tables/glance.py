@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from reports.blocks import Column, Inline, Span, Table
+from reports.comparisons import Comparison, Verdict
 from reports.evidence import Evidence
 from reports.means import Means, shown_means
 from reports.selection import all_estimates, compared_arms, focus, main_analyses, reference_arm
-from reports.sentences import Comparison, Verdict, comparison, disagrees, why_not
+from reports.sentences import comparison, disagrees, why_not
 from reports.tables.cautions import Marks, caution_notes, difference_marks, marked
 from reports.tables.cells import adjusted_cell, difference_cell, interval_cell, mean_cell, outcome_head, verdict_cell
 from reports.tables.layout import Line, line, table

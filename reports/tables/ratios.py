@@ -6,10 +6,11 @@ import math
 
 from analysis.results import Estimate
 from reports.blocks import Column, Span, Table
+from reports.comparisons import Comparison
 from reports.evidence import Evidence
 from reports.means import shown_means
 from reports.selection import Estimates, all_estimates, compared_arms, focus, main_analyses, outcome_of
-from reports.sentences import Comparison, comparison
+from reports.sentences import comparison
 from reports.tables.cautions import Marks, caution_marks, caution_notes, marked
 from reports.tables.cells import HIDDEN, outcome_head
 from reports.tables.layout import Cell, Line, line, table
@@ -23,7 +24,7 @@ _LESS, _GREATER = message("{n} fewer"), message("{n} more")
 def ratios_table(evidence: Evidence, words: Words, *, anchor: str = "ratios") -> Table | None:
     """Return ratios and numbers needed to treat of the outcomes that are shares; None without any."""
     estimates, arms = all_estimates(evidence), compared_arms(evidence)
-    entries = [entry for entry in main_analyses(evidence) if outcome_of(evidence, entry).kind == "binary"]
+    entries = [entry for entry in main_analyses(evidence) if outcome_of(evidence, entry).outcome_kind.is_share]
     compared: dict[str, list[Comparison]] = {}
     for arm in arms:
         ones = [comparison(evidence, entry, arm=arm, country=focus(evidence), estimates=estimates) for entry in entries]

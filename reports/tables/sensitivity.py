@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from reports.blocks import Column, Span, Table
+from reports.comparisons import Comparison
 from reports.evidence import AnalysisFacts, Evidence
 from reports.selection import all_estimates, compared_arms, focus, main_analyses, sensitivity_analyses
-from reports.sentences import Comparison, comparison
+from reports.sentences import comparison
 from reports.sizes import Sizes, printed_sizes, size_of
 from reports.tables.cautions import Marks, caution_notes, difference_marks, marked
 from reports.tables.cells import difference_cell, interval_cell, p_cell, unit_phrase, verdict_cell

@@ -6,6 +6,7 @@ The sentences are read from the functions that say them. Run ``python -m tests.s
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -76,8 +77,12 @@ CLAIMS = (
     ),
     Claim(
         topic="Whether there is an effect",
-        says=("reports.sentences:effect", "reports.sentences:_unclear"),
-        decides=("reports.sentences:verdict",),
+        says=(
+            "reports.sentences:effect",
+            "reports.kinds.binary:BinaryWords.unclear_effect",
+            "reports.kinds.continuous:ContinuousWords.unclear_effect",
+        ),
+        decides=("reports.comparisons:verdict",),
         reads="estimate, interval and status in `results/estimates.csv`",
     ),
     Claim(
@@ -169,17 +174,20 @@ CLAIMS = (
     Claim(
         topic="How large a difference is, in words",
         says=(
-            "reports.sentences:levels",
-            "reports.sentences:_REDUCED_NUMBER",
-            "reports.sentences:_RAISED_NUMBER",
-            "reports.sentences:_REDUCED_MEAN",
-            "reports.sentences:_RAISED_MEAN",
+            "reports.kinds.binary:BinaryWords.levels",
+            "reports.kinds.continuous:ContinuousWords.levels",
+            "reports.kinds.binary:_REDUCED",
+            "reports.kinds.binary:_RAISED",
+            "reports.kinds.continuous:_REDUCED",
+            "reports.kinds.continuous:_RAISED",
             "reports.sentences:needed",
             "reports.sentences:_ONE_FEWER",
             "reports.sentences:_ONE_MORE",
             "reports.sentences:short",
+            "reports.kinds.binary:BinaryWords.short",
+            "reports.kinds.continuous:ContinuousWords.short",
         ),
-        decides=("reports.sentences:comparison", "reports.sentences:verdict"),
+        decides=("reports.sentences:comparison", "reports.comparisons:verdict"),
         reads="means, difference, number needed to treat and their intervals in `results/estimates.csv`",
     ),
     Claim(
@@ -210,7 +218,11 @@ CLAIMS = (
     ),
     Claim(
         topic="Errors that do not rest on the model; schools alike within arms",
-        says=("reports.sections.results:_robust", "reports.sections.results:_alike"),
+        says=(
+            "reports.kinds.binary:BinaryWords.robust_interval",
+            "reports.kinds.continuous:ContinuousWords.robust_interval",
+            "reports.sections.results:_alike",
+        ),
         decides=("reports.sections.results:_robust", "reports.sections.results:_alike"),
         reads="the rows `difference_robust` and `icc` in `results/estimates.csv`",
     ),
@@ -219,7 +231,8 @@ CLAIMS = (
         says=(
             "reports.sections.country:country_outcomes",
             "reports.sections.results:_wide",
-            "reports.sections.results:_ahead",
+            "reports.kinds.binary:BinaryWords.further_country",
+            "reports.kinds.continuous:ContinuousWords.further_country",
             "reports.sections.results:results_by_country",
             "reports.tables.beside:beside_table",
             "reports.tables.by_country:_note",
@@ -353,10 +366,19 @@ def saying() -> dict[str, tuple[str, ...]]:
     found = {}
     for path in sorted((ROOT / "reports").rglob("*.py")):
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for name, node in _named(ast.parse(path.read_text(encoding="utf-8")).body):
             if said := _messages(node):
-                found[f"{module}:{_name(node)}"] = said
+                found[f"{module}:{name}"] = said
     return found
+
+
+def _named(nodes: list[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
+    """Yield functions, methods and constants with their names."""
+    for node in nodes:
+        if isinstance(node, ast.ClassDef):
+            yield from ((f"{node.name}.{name}", inner) for name, inner in _named(node.body))
+        elif _messages(node):
+            yield _name(node), node
 
 
 def is_sentence(message: str) -> bool:
@@ -366,7 +388,7 @@ def is_sentence(message: str) -> bool:
 
 def _name(node: ast.stmt) -> str:
     match node:
-        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+        case ast.FunctionDef(name=name):
             return name
         case ast.Assign(targets=[target]) | ast.AnnAssign(target=target):
             return ast.unparse(target)

@@ -12,25 +12,11 @@ from hypothesis import strategies as st
 
 from analysis.results import Estimate
 from reports.blocks import plain
+from reports.comparisons import Comparison, Verdict, schools_of, verdict, who_of
 from reports.disclosure import MOST_DECIMALS
 from reports.evidence import AnalysisFacts, ArmFacts, OutcomeFacts
 from reports.means import Mean
-from reports.sentences import (
-    Comparison,
-    Verdict,
-    answer,
-    check,
-    comparison,
-    disagrees,
-    effect,
-    finding,
-    levels,
-    schools_of,
-    short,
-    span,
-    verdict,
-    who_of,
-)
+from reports.sentences import answer, check, comparison, disagrees, effect, finding, levels, short, span
 from reports.words import words
 from tests.support.sample_evidence import awards_evidence, crocoos_evidence
 

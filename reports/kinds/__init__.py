@@ -1,0 +1,17 @@
+"""The words and figures of each kind of outcome, one class per file; a test holds them to `analysis.outcomes`."""
+
+from __future__ import annotations
+
+from reports.evidence import OutcomeFacts
+from reports.kinds.binary import BinaryWords
+from reports.kinds.continuous import ContinuousWords
+from reports.kinds.kind import KindWords
+
+KIND_WORDS: dict[str, KindWords] = {"continuous": ContinuousWords(), "binary": BinaryWords()}
+
+__all__ = ["KIND_WORDS", "KindWords", "words_of_kind"]
+
+
+def words_of_kind(outcome: OutcomeFacts) -> KindWords:
+    """Return the words and figures of an outcome's kind."""
+    return KIND_WORDS[outcome.kind]
