@@ -323,9 +323,16 @@ CLAIMS = (
         decides=("evaluation.mode:is_practice",),
         reads="the line `created` of `log.jsonl`, and the mark in the folder",
     ),
+    Claim(
+        topic="How alike the pupils of an export are",
+        says=("reports.data_pages.export_note:_alike", "reports.data_pages.export_note:_coarsened"),
+        decides=("data_schema.anonymity:anonymity_of", "data_schema.anonymity:coarsened"),
+        reads="the exported rows and the quasi-identifiers that the protocol's tables declare",
+    ),
 )
 
 EXPLAINS = (
+    "reports.data_pages.export_note:_lines",
     "reports.data_pages.codebook:_section",
     "reports.data_pages.codebook:_scales_table",
     "reports.data_pages.codebook:_field_line",
