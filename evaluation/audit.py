@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import CrocoosError
 from evaluation.claims import verify
-from evaluation.provenance import RECORD, sha256_of_file
+from evaluation.named_in_log import folder_hashes
+from evaluation.provenance import RECORD, alone, sha256_of_file
 from evaluation.stages.collect import STORE
+from evaluation.stages.publish import publish
 from evaluation.trial_log import LOG, Event, append_event
 
 if TYPE_CHECKING:
@@ -79,7 +81,12 @@ def audit(trial: Trial) -> Audited:
             n_files += len(names)
             problems += [f"{folder}/{name} {how}" for name, how in differing]
     # Problems may quote what is in a file, which the log must not.
-    detail = {"answer": "no" if problems else "yes", "n_files": str(n_files), "n_problems": str(len(problems))}
+    detail = {
+        "answer": "no" if problems else "yes",
+        "n_files": str(n_files),
+        "n_problems": str(len(problems)),
+        **{fact: digest for fact, digest in folder_hashes(trial).items() if digest},
+    }
     append_event(trial, Event.AUDITED, detail)
     return Audited(n_files=n_files, problems=tuple(problems))
 
@@ -114,9 +121,16 @@ def _made(trial: Trial, again: Trial) -> Iterator[tuple[str, Callable[[], object
         ("output/returns", again.returns),
         *((f"output/export/{country}", partial(_export_again, trial, again, country)) for country in exported),
         ("output/reports", again.report),
-        ("output/site", again.publish),
+        ("output/site", partial(_publish_again, again)),
     )
     yield from ((folder, make) for folder, make in steps if (trial.paths.root / folder).is_dir())
+
+
+def _publish_again(again: Trial) -> None:
+    """Make the site as it was published: what the log has told since is not on it."""
+    published = again.log().last(Event.PUBLISHED)
+    with alone(again.paths.root):
+        publish(again, until=published.sequence if published is not None else None)
 
 
 def _check_again(trial: Trial, again: Trial) -> None:

@@ -67,8 +67,8 @@ NAMED = (
 FROZEN_NO_MORE, WITHDRAWN_NO_MORE = "waves_frozen_no_more", "files_withdrawn_no_more"
 """Facts of the first line of a log that was begun again: what the lost one had decided, divided by semicolons."""
 
-FILES_SHA256 = "files_sha256"
-"""Fact of a line about a product: the hash of its files."""
+FOLDER, FILES_SHA256 = "folder", "files_sha256"
+"""Facts of a line about a product: its folder, and the hash of its files."""
 
 LogState = Literal["whole", "begun_again", "empty", "missing", "broken"]
 
@@ -251,15 +251,14 @@ def announced(trial: Trial, event: Event, detail: Detail, *, again: bool = True)
     detail
         Its facts, or what makes them from the new folder.
     again
-        Whether a line is added where the last one of this event has the same facts.
+        Whether a line is added where the last one of this event, about the same product, has the same facts.
     """
     # A log that cannot be added to stops the stage before its work, not after it.
     read_log(trial.paths.root).checked()
 
     def announce(folder: Path) -> None:
         facts = detail(folder) if callable(detail) else detail
-        last = read_log(trial.paths.root).last(event)
-        if last is not None and last.detail == facts and not again:
+        if not again and _last_about(trial, event, facts) == facts:
             return
         entries = _appended(trial, event, facts)
         announce_in(folder, log=trial.paths.log, line=entries[-1].to_json_line())
@@ -268,10 +267,16 @@ def announced(trial: Trial, event: Event, detail: Detail, *, again: bool = True)
     return announce
 
 
+def _last_about(trial: Trial, event: Event, facts: Mapping[str, str]) -> Mapping[str, str] | None:
+    """Return the facts of the last line of an event; where it is about a product, of the last one about the same."""
+    lines = (line.detail for line in reversed(read_log(trial.paths.root).of(event)))
+    return next((detail for detail in lines if detail.get(FOLDER) == facts.get(FOLDER)), None)
+
+
 def named_product(trial: Trial, folder: Path) -> Callable[[Path], Mapping[str, str]]:
     """Return what makes the facts of a line about a product from the folder in which it is made."""
     name = folder.relative_to(trial.paths.root).as_posix()
-    return lambda new: {"folder": name, FILES_SHA256: contents_hash(new)}
+    return lambda new: {FOLDER: name, FILES_SHA256: contents_hash(new)}
 
 
 @contextmanager

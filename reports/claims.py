@@ -94,6 +94,48 @@ class LogFacts:
     begun_again: tuple[str, str] = ("", "")
 
 
+AuditAnswer = Literal["yes", "no", "none", "unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditClaim:
+    """What the log tells of audits of the very draw, data, results and documents that are in the folder.
+
+    Parameters
+    ----------
+    answer
+        "yes": all was made again and was the same; "no": the last audit found something that was not; "none": there
+        was no audit of them; "unknown" where the log is missing or was edited.
+    time
+        When; for "yes", the first time since the last "no".
+    """
+
+    answer: AuditAnswer = "none"
+    time: str = ""
+
+
+def audit_sentence(claim: AuditClaim, words: Words) -> str:
+    """Say whether the documents of a site were made again from what schools sent, and were the same."""
+    time = time_phrase(words, claim.time)
+    match claim.answer:
+        case "yes":
+            return words.text(
+                "Audited on {time}: data, results and documents were made again from the schools’ files and the record"
+                " of the draw, and were the same, byte for byte.",
+                time=time,
+            )
+        case "no":
+            return words.text(
+                "The last audit of these documents, on {time}, found something that is not the same when it is made"
+                " again from the schools’ files and the record of the draw.",
+                time=time,
+            )
+        case "none":
+            return words.text("These documents have not been audited: the trial’s log names no audit of them.")
+        case _:
+            return words.text("The trial’s log is missing or was edited: it shows no audit of these documents.")
+
+
 def time_phrase(words: Words, text: str) -> str:
     """Write a time of the log, ISO 8601, to the minute."""
     if not text.endswith("+00:00"):

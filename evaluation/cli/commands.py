@@ -28,9 +28,9 @@ _STATES = {"fresh": "green", "stale": "yellow", "missing": ""}
 @click.option("--check", is_flag=True, help="Exit with 1 when a stage is not fresh or the log does not hold.")
 def status(folder: Path, *, as_json: bool, check: bool) -> None:
     """Say which stage is fresh, stale or missing, and why; and what is wrong with the log."""
-    from evaluation.claims import disagreements
     from evaluation.custody import alarms, notes
     from evaluation.erasure import retention_note
+    from evaluation.named_in_log import disagreements
     from evaluation.trial_log import LOG
 
     trial = open_trial(folder)
@@ -224,11 +224,16 @@ def report(folder: Path, *, as_json: bool) -> None:
 @trial_folder
 def publish(folder: Path, *, as_json: bool) -> None:
     """Make the site that opens offline in a browser, once no small number of pupils follows from it."""
+    from reports.claims import audit_sentence
+    from reports.words import words
+
     made = open_trial(folder).publish()
     solved = (
         f"{count(made.n_numbers, 'number', 'numbers')} of pupils were solved together: none that is too small follows."
     )
-    Console(as_json=as_json).answer(made.to_dict(), f"Open {made.start}\n{solved}")
+    Console(as_json=as_json).answer(
+        made.to_dict(), f"Open {made.start}\n{solved}\n{audit_sentence(made.audit, words('en'))}"
+    )
 
 
 COMMANDS = {

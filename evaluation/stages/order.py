@@ -22,6 +22,7 @@ from evaluation.units import refuse_classes
 
 if TYPE_CHECKING:
     from evaluation.trial import Trial
+    from reports.claims import AuditClaim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +144,18 @@ def _claims(trial: Trial) -> Mapping[str, str]:
 
 
 def _publish(trial: Trial) -> Mapping[str, str]:
-    return {**trial.file_hash(trial.paths.reports / RECORD), **trial.file_hash(trial.paths.results / RECORD)}
+    from evaluation.claims import audit_claim
+
+    return {
+        **trial.file_hash(trial.paths.reports / RECORD),
+        **trial.file_hash(trial.paths.results / RECORD),
+        **told_of_audits(audit_claim(trial)),
+    }
+
+
+def told_of_audits(claim: AuditClaim) -> Mapping[str, str]:
+    """Return the hash of what a site says of audits: one that says otherwise is stale."""
+    return {f"audits in {LOG}": sha256_of(asdict(claim))}
 
 
 STAGES: tuple[Stage, ...] = (

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from data_schema.errors import StaleError
+from evaluation.named_in_log import changed_since
 from evaluation.population import values_of_outcomes
 from evaluation.provenance import outputs_hash, stage_folder
 from evaluation.stages import inputs_of, require
+from evaluation.stages.order import told_of_audits
 from evaluation.stages.report import PUBLISHED, ReportFile, documents_of
 from evaluation.trial_log import Event, announced
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evaluation.trial import Trial
+    from reports.claims import AuditClaim
     from reports.release.gate import Release
     from reports.site import Download, SiteDocument
 
@@ -32,12 +35,15 @@ class Published:
         Numbers of pupils in the documents of all languages and the table of estimates, taken together.
     n_cells
         Numbers of pupils, printed or not, of which it was tried whether they follow; none below the threshold does.
+    audit
+        What the log tells of audits of what is published.
     """
 
     folder: Path
     start: Path
     n_numbers: int
     n_cells: int
+    audit: AuditClaim
 
     def to_dict(self) -> dict[str, object]:
         """Return the values as JSON values."""
@@ -46,26 +52,38 @@ class Published:
             "start": str(self.start),
             "n_numbers": self.n_numbers,
             "n_cells": self.n_cells,
+            "audit": asdict(self.audit),
         }
 
 
-def publish(trial: Trial) -> Published:
+def publish(trial: Trial, *, until: int | None = None) -> Published:
     """Make the site from the documents that `report` wrote.
+
+    Parameters
+    ----------
+    trial
+        Locked by the caller.
+    until
+        Number of the first line of the log that the site says nothing of: it is made as it was before; None for none.
 
     Raises
     ------
     StaleError
-        When the documents are missing or rest on something that has changed, or data, results or documents are not
-        those that the log names.
+        When the documents are missing or rest on something that has changed, or anything else that was made, such as
+        data, balance, results, documents or an export, is not as the log names it.
     DisclosureError
         When a number of pupils below the threshold follows from what the documents print together.
     """
+    from evaluation.claims import audit_claim
+    from reports.claims import audit_sentence
     from reports.release.gate import check_release
     from reports.site import Site, build_site
+    from reports.words import words
 
-    require(trial, "publish")
     _refuse_edited(trial)
+    require(trial, "publish")
     solved = check_release(release_of(trial))
+    audit = audit_claim(trial, until=until)
     protocol = trial.protocol
     language = protocol.reports.languages[0]
     site = Site(
@@ -75,11 +93,12 @@ def publish(trial: Trial) -> Published:
         practice=trial.is_practice,
         documents=tuple(_document(trial, item) for item in documents_of(protocol) if item.language == language),
         downloads=downloads(trial),
+        facts=(audit_sentence(audit, words(language)),),
     )
     announce = None
     if trial.log().is_usable:
         announce = announced(trial, Event.PUBLISHED, lambda folder: {"site_sha256": outputs_hash(folder)}, again=False)
-    inputs = inputs_of(trial, "publish")
+    inputs = {**inputs_of(trial, "publish"), **told_of_audits(audit)}
     with stage_folder(trial.paths.site, stage="publish", inputs=inputs, announce=announce) as folder:
         build_site(folder, site=site)
     return Published(
@@ -87,6 +106,7 @@ def publish(trial: Trial) -> Published:
         start=trial.paths.site / "index.html",
         n_numbers=solved.n_numbers,
         n_cells=solved.n_cells,
+        audit=audit,
     )
 
 
@@ -112,11 +132,9 @@ def release_of(trial: Trial) -> Release:
 
 def _refuse_edited(trial: Trial) -> None:
     """Refuse what is not as the log names it: a file may have been edited together with the record of its stage."""
-    from evaluation.claims import made_otherwise, written_otherwise
-
-    found = [*made_otherwise(trial), *written_otherwise(trial)]
-    if found:
-        raise StaleError("publish", found[0], "Bring it back from a copy, or make it again with its command.")
+    for one in changed_since(trial):
+        again = f"Bring it back from a copy, or make it again: `crocoos {one.command}`."
+        raise StaleError("publish", one.problem, again if one.command else "Bring it back from a copy.")
 
 
 def _document(trial: Trial, item: ReportFile) -> SiteDocument:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from click.testing import CliRunner
 from data_schema.errors import CrocoosError
 from data_schema.pseudonyms import decrypt_key_table, new_identity
 from evaluation.cli.main import crocoos
+from evaluation.named_in_log import changed_since
 from evaluation.provenance import LOCK, RECORD, SCRATCH, sha256_of_file
 from evaluation.trial import Trial
+from evaluation.trial_log import Event
 from tests.support.tiny import tiny_trial
 from tests.support.trials import clock
 
@@ -99,6 +102,23 @@ def test_a_byte_that_is_flipped_in_any_product_is_named_without_making_it_again(
     told = trial.verify().problems
     assert [text for text in told if "output/codebook/ is not what line" in text]
     assert [text for text in told if "output/letters/ is not named by any line" in text]
+
+
+def test_every_product_that_was_edited_is_made_again_by_the_command_that_is_named(
+    ready: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = Trial(shutil.copytree(ready, tmp_path / "trial"), clock=clock)
+    written = {line.detail["folder"] for line in trial.log().of(Event.WRITTEN)}
+    assert len(written) == 8
+    for name in written:
+        flip(max(path for path in (trial.paths.root / name).rglob("*.*") if path.name != RECORD))
+    commands = {one.place.rstrip("/"): one.command for one in changed_since(trial)}
+    assert set(commands) == written
+    monkeypatch.chdir(trial.paths.root)
+    for command in commands.values():
+        done = CliRunner().invoke(crocoos, shlex.split(command))
+        assert done.exit_code == 0, f"{command}: {done.output}{done.exception}"
+    assert trial.verify().ok
 
 
 KEYS = (".gitignore", "pseudonym.key", "key_table.age", "identity.txt", "recipient.txt")

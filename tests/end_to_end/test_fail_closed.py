@@ -12,9 +12,11 @@ from click.testing import CliRunner, Result
 
 from data_schema.errors import ProtocolError, StaleError, StorageError
 from data_schema.store import Store
+from evaluation.claims import claims_of
 from evaluation.cli.main import crocoos
 from evaluation.provenance import RECORD, outputs_hash, read_record, sha256_of_file
 from evaluation.trial import Trial
+from evaluation.trial_log import LOG
 from tests.support.tiny import plain_files, pupil_ids, tiny_trial
 from tests.support.trials import clock
 
@@ -152,21 +154,25 @@ def test_nothing_is_accepted_where_nothing_is_lost(trial: Trial) -> None:
     assert run(trial, "log", "--accept", "--begin-again", "--reason", REASON).exit_code == 2
 
 
+def edit_with_record(folder: Path, *names: str) -> None:
+    """Edit files of a stage and the record of it, so that the stage looks fresh."""
+    for name in names:
+        (folder / name).write_bytes((folder / name).read_bytes().replace(b"0.", b"1."))
+    record = read_record(folder)
+    assert record is not None
+    outputs = {name: sha256_of_file(folder / name) for name in record.outputs}
+    values = json.loads((folder / RECORD).read_bytes()) | {"outputs": outputs}
+    (folder / RECORD).write_text(json.dumps(values), encoding="utf-8")
+    assert outputs_hash(folder)
+
+
 def test_results_that_were_edited_together_with_the_record_of_their_stage_are_not_published(tmp_path: Path) -> None:
     trial = tiny_trial(tmp_path / "trial", files=plain_files())
     trial.assign()
     trial.collect()
     trial.balance()
     trial.impact()
-    for name in ("estimates.csv", "estimates.json"):
-        path = trial.paths.results / name
-        path.write_bytes(path.read_bytes().replace(b"0.", b"1."))
-    record = read_record(trial.paths.results)
-    assert record is not None
-    outputs = {name: sha256_of_file(trial.paths.results / name) for name in record.outputs}
-    values = json.loads((trial.paths.results / RECORD).read_bytes()) | {"outputs": outputs}
-    (trial.paths.results / RECORD).write_text(json.dumps(values), encoding="utf-8")
-    assert outputs_hash(trial.paths.results)
+    edit_with_record(trial.paths.results, "estimates.csv", "estimates.json")
     assert next(one for one in trial.status() if one.stage == "impact").state == "fresh"
     trial.report()
     with pytest.raises(StaleError, match=r"results/estimates\.csv is not what line"):
@@ -175,3 +181,20 @@ def test_results_that_were_edited_together_with_the_record_of_their_stage_are_no
     trial.impact()
     trial.report()
     assert trial.publish().start.exists()
+
+
+def test_a_balance_that_was_edited_together_with_its_record_is_told_of_and_not_published(tmp_path: Path) -> None:
+    trial = tiny_trial(tmp_path / "trial")
+    trial.assign()
+    trial.balance()
+    edit_with_record(trial.paths.balance, "balance.csv")
+    assert next(one for one in trial.status() if one.stage == "balance").state == "fresh"
+    said = f"What is in balance/ is not what line 2 of {LOG} names"
+    assert any(said in problem for problem in trial.verify().problems)
+    assert said in " ".join(run(trial, "status").stdout.split())
+    assert claims_of(trial)[1].n_disagreements == 1, "documents say so"
+    with pytest.raises(StaleError, match=said) as refused:
+        trial.publish()
+    assert "`crocoos balance`" in refused.value.remedy
+    trial.balance()
+    assert trial.verify().ok

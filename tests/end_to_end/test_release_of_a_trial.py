@@ -138,7 +138,7 @@ def test_the_command_says_how_many_numbers_were_solved_for(trial: Trial) -> None
     made = trial.publish()
     assert made.n_numbers > 8
     assert made.n_cells > 8
-    assert set(made.to_dict()) == {"folder", "start", "n_numbers", "n_cells"}
+    assert set(made.to_dict()) == {"folder", "start", "n_numbers", "n_cells", "audit"}
 
 
 def test_a_release_that_is_refused_is_published_after_its_remedy(trial: Trial, tmp_path: Path) -> None:

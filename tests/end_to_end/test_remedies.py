@@ -203,6 +203,24 @@ def damage_the_database(folder: Path) -> None:
     (folder / "store" / "trial.duckdb").write_bytes(b"no database" * 100)
 
 
+PRODUCTS: Mapping[str, Callable[[Trial], object]] = {
+    "balance/balance.csv": lambda trial: trial.balance(),
+    "output/export/HU/README.md": lambda trial: trial.export(country="HU"),
+}
+"""A file of a product, and what makes it; test_audit.py tries the others."""
+
+
+def make_and_add_to(name: str) -> Step:
+    """Make a product and add a byte to one of its files."""
+
+    def change(folder: Path) -> None:
+        PRODUCTS[name](Trial(folder, clock=clock))
+        with (folder / name).open("ab") as stream:
+            stream.write(b" ")
+
+    return change
+
+
 NO_SEED = edit("trial.toml", 'seed = "a lottery"', 'seed = ""')
 SEED_TAKEN_OUT = NO_SEED
 OTHER_PLAN = edit("trial.toml", 'direction = "lower"', 'direction = "higher"')
@@ -216,6 +234,10 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
     ),
     "Bring back what was there; or thaw the wave with a reason: `crocoos freeze {} --thaw --reason TEXT`.": (
         Remedy(start="collected", spoil=steps(freeze, change_a_file), refused="crocoos collect", fresh="collect"),
+    ),
+    "Bring it back from a copy, or make it again: `crocoos {}`.": tuple(
+        Remedy(start="collected", spoil=make_and_add_to(name), refused="crocoos publish", then="crocoos verify")
+        for name in PRODUCTS
     ),
     "Check its name with `crocoos log`.": (
         Remedy(

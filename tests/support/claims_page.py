@@ -36,8 +36,14 @@ CLAIMS = (
     Claim(
         topic="The log is missing, was edited, or names something else",
         says=("reports.claims:log_sentences",),
-        decides=("evaluation.trial_log:read_log", "evaluation.claims:disagreements"),
-        reads="`log.jsonl`; hashes of plan, draw, data, estimates and results",
+        decides=("evaluation.trial_log:read_log", "evaluation.named_in_log:disagreements"),
+        reads="`log.jsonl`; hashes of plan, draw, data, balance, estimates and results",
+    ),
+    Claim(
+        topic="Whether what is published was audited",
+        says=("reports.claims:audit_sentence",),
+        decides=("evaluation.claims:audit_claim",),
+        reads="the lines `audited` of `log.jsonl`; hashes of draw, data, results and documents",
     ),
     Claim(
         topic="How often results were computed",

@@ -9,7 +9,7 @@ import pytest
 from data_schema.errors import StorageError
 from evaluation.provenance import partial_of, recover, stage_folder
 from evaluation.trial import Trial
-from evaluation.trial_log import Event, announced, append_event, read_log
+from evaluation.trial_log import Event, announced, append_event, product_folder, read_log
 from tests.support.protocols import MINIMAL
 from tests.support.trials import clock
 
@@ -92,3 +92,11 @@ def test_the_same_facts_are_told_twice_only_where_that_is_asked_for(trial: Trial
         with stage_folder(trial.paths.store, stage="collect", inputs={}, announce=announce):
             pass
     assert len(trial.log().of(Event.COLLECTED)) == 2
+
+
+def test_a_product_is_named_again_only_where_its_own_bytes_differ_whatever_was_written_in_between(trial: Trial) -> None:
+    for name, text in (("first", "1"), ("second", "2"), ("first", "1"), ("second", "3"), ("first", "1")):
+        with product_folder(trial, trial.paths.root / "output" / name) as folder:
+            (folder / "file.txt").write_text(text, encoding="utf-8")
+    named = [line.detail["folder"] for line in trial.log().of(Event.WRITTEN)]
+    assert named == ["output/first", "output/second", "output/second"]

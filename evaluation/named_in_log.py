@@ -1,0 +1,212 @@
+"""What the log names by its hash, and what of that is not in the folder as it was named.
+
+A file that was edited together with the record of its stage looks fresh; its hash is not the one that the log has.
+Plan, draw, data, results, documents, site and every other product are compared in the same way.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from data_schema.errors import StorageError
+from evaluation.frozen_plan import FROZEN
+from evaluation.provenance import contents_hash, outputs_hash, sha256_of_file
+from evaluation.stages.assign import RECORD
+from evaluation.stages.collect import CONTENT
+from evaluation.stages.impact import ESTIMATES
+from evaluation.trial_log import DRAWS, FILES_SHA256, FOLDER, LOG, Event
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from evaluation.trial import Trial, TrialPaths
+    from randomisation.log import LogEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """Something in the folder beside the last line of the log about it.
+
+    Parameters
+    ----------
+    place
+        Where it is, below the trial's folder.
+    found
+        Its hash now; "" where it is not there.
+    line
+        The last line about it; None without one.
+    fact
+        The fact of the line that has the hash.
+    command
+        What makes it anew; "" where nothing does.
+    gone
+        What is said where it is not there any more, such as "The plan"; "" where it is made anew.
+    """
+
+    place: str
+    found: str
+    line: LogEntry | None
+    fact: str
+    command: str = ""
+    gone: str = ""
+
+    @property
+    def problem(self) -> str:
+        """A sentence that says how folder and log differ; "" where they agree."""
+        if self.line is None:
+            return f"What is in {self.place} is not named by any line of {LOG}." if self.found else ""
+        line = f"line {self.line.sequence} of {LOG} names ({self.line.event}, {self.line.time})"
+        if not self.found:
+            return f"{self.gone} that {line} is gone." if self.gone else ""
+        return "" if self.found == self.line.detail.get(self.fact) else f"What is in {self.place} is not what {line}."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rule:
+    """What a stage writes, and which lines of the log name it."""
+
+    place: str
+    fact: str
+    events: tuple[Event, ...]
+    found: Callable[[TrialPaths], str]
+    command: str = ""
+    gone: str = ""
+
+
+def _file(path: Path) -> str:
+    """Return the hash of a file; "" where there is none, "unreadable" where the system refuses to read it."""
+    try:
+        return sha256_of_file(path)
+    except StorageError:
+        return "unreadable"
+
+
+def _json(path: Path, name: str) -> str:
+    """Return a text of a JSON file; "" where there is no such file, "unreadable" where it cannot be read."""
+    try:
+        return str(json.loads(path.read_bytes())[name])
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return "unreadable"
+
+
+_RULES = (
+    _Rule(
+        place="plan/",
+        fact="protocol_sha256",
+        events=(Event.PLAN_FROZEN,),
+        found=lambda paths: _file(paths.plan / FROZEN),
+        gone="The plan",
+    ),
+    _Rule(
+        place="allocation/",
+        fact="allocation_sha256",
+        events=DRAWS,
+        found=lambda paths: _json(paths.allocation / RECORD, "allocation_sha256"),
+        gone="The draw",
+    ),
+    _Rule(
+        place="store/",
+        fact="data_sha256",
+        events=(Event.COLLECTED,),
+        found=lambda paths: _json(paths.store / CONTENT, "sha256"),
+        command="collect",
+    ),
+    _Rule(
+        place=f"results/{ESTIMATES}",
+        fact="estimates_sha256",
+        events=(Event.ESTIMATED,),
+        found=lambda paths: _file(paths.results / ESTIMATES),
+        command="impact",
+    ),
+    _Rule(
+        place="results/",
+        fact="results_sha256",
+        events=(Event.ESTIMATED,),
+        found=lambda paths: outputs_hash(paths.results),
+        command="impact",
+    ),
+    _Rule(
+        place="output/reports/",
+        fact="documents_sha256",
+        events=(Event.REPORTED,),
+        found=lambda paths: outputs_hash(paths.reports),
+        command="report",
+    ),
+    _Rule(
+        place="output/site/",
+        fact="site_sha256",
+        events=(Event.PUBLISHED,),
+        found=lambda paths: outputs_hash(paths.site),
+        command="publish",
+    ),
+)
+
+_OUTPUT = "output/"
+
+
+def folder_hashes(trial: Trial) -> dict[str, str]:
+    """Return the hash of what each stage wrote, as it is now, by the fact of the log; "" for what is not there."""
+    return {rule.fact: rule.found(trial.paths) for rule in _RULES}
+
+
+def named_in_log(trial: Trial) -> Iterator[Named]:
+    """Yield everything that the log names, or should; nothing where it is missing or broken."""
+    log = trial.log()
+    if not log.is_usable:
+        return
+    for rule in _RULES:
+        line = log.naming(rule.fact, *rule.events)
+        found = rule.found(trial.paths)
+        command, gone = rule.command, rule.gone
+        yield Named(place=rule.place, found=found, line=line, fact=rule.fact, command=command, gone=gone)
+    lines = {line.detail[FOLDER]: line for line in log.of(Event.WRITTEN)}
+    # What an earlier log named, nobody knows.
+    others = _folders_of_products(trial) if log.state == "whole" else ()
+    for name in dict.fromkeys((*sorted(lines), *others)):
+        found = contents_hash(trial.paths.root / name)
+        line, command = lines.get(name), _command_of(name)
+        yield Named(place=f"{name}/", found=found, line=line, fact=FILES_SHA256, command=command)
+
+
+_COMMANDS = {"allocation": "certificate", "export": "export {}", "forms": "forms --wave {}"}
+"""Folder of a product, below output/, to what makes it, where that has another name."""
+
+
+def _command_of(folder: str) -> str:
+    """Return what makes a product anew."""
+    kind, _, part = folder.removeprefix(_OUTPUT).partition("/")
+    return _COMMANDS.get(kind, kind).format(part)
+
+
+def _folders_of_products(trial: Trial) -> Iterator[str]:
+    """Yield the folders that are written as a whole, other than those of stages with a line of their own."""
+    paths = trial.paths
+    yield paths.balance.name
+    within = {paths.export.name, "forms"}
+    for path in sorted((paths.root / "output").glob("[!.]*/")):
+        if path not in (paths.reports, paths.site):
+            parts = sorted(path.glob("[!.]*/")) if path.name in within else [path]
+            yield from (part.relative_to(paths.root).as_posix() for part in parts)
+
+
+def disagreements(trial: Trial) -> Iterator[str]:
+    """Yield where what documents rest on is not what the log names: plan, draw, data, results, balance.
+
+    What is not in the folder any more disagrees where nothing makes it anew: the plan and the draw. A log that is
+    missing or broken is not compared.
+    """
+    named = (one for one in named_in_log(trial) if not one.place.startswith(_OUTPUT))
+    yield from (one.problem for one in named if one.problem)
+
+
+def changed_since(trial: Trial) -> Iterator[Named]:
+    """Yield what a line of the log names and what is otherwise now, but the site, which is made anew from the rest."""
+    for one in named_in_log(trial):
+        is_unnamed_product = one.line is None and one.place.startswith(_OUTPUT)
+        if one.problem and not is_unnamed_product and one.fact != "site_sha256":
+            yield one
