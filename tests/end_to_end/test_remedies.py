@@ -398,9 +398,7 @@ ELSEWHERE: Mapping[str, str] = {
     "Bring it back from a copy. If it is lost for good: `crocoos log --begin-again --reason TEXT`, and every document "
     "will say so.": "test_fail_closed.py",
     "If it is lost for good: `crocoos log --accept --reason TEXT`": "test_fail_closed.py",
-    "Nothing was coarsened. `crocoos export` with `--k 5` coarsens until each group has five pupils or more.": (
-        "test_privacy.py"
-    ),
+    "`crocoos export {} --k 5`": "test_privacy.py",
     "Raise `disclosure_threshold` in [reports] of trial.toml, then run `crocoos report` and `crocoos publish`.": (
         "test_release_of_a_trial.py"
     ),
