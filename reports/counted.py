@@ -12,10 +12,16 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 from urllib.parse import quote, unquote
 
-What = Literal["enrolled", "lost", "analysed", "without_consent", "joined", "outcome", "event", "answers", "rows"]
+What = Literal[
+    "enrolled", "lost", "analysed", "without_consent", "joined", "outcome", "event", "answers", "files", "rows"
+]
 """Sets of pupils: enrolled at baseline; of these the lost (by reason) and those of the primary analysis, who add up to
 the enrolled; of these those without consent, those with the outcome of a plan entry, and of these those with its event.
-Apart from them: who joined later, answers to a question, and rows of a file."""
+Apart from them, of all arms together: answers to a question and rows of files. Who joined later, and other rows, are
+in no sum with any."""
+
+OF_ALL_ARMS: tuple[What, ...] = ("answers", "files")
+"""Sets that are never counted by arm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +76,16 @@ class Pupils:
     def at(cls, what: What, name: str = "", *, arm: str = "", country: str = "") -> Pupils:
         """Return the set of one arm and country; of all where either is empty."""
         return cls(what=what, name=name, arms=_named(arm), countries=_named(country))
+
+
+def name_of(*parts: str) -> str:
+    """Return the name of a set that several things name together, such as table, wave and field."""
+    return "/".join(quote(part, safe="") for part in parts)
+
+
+def parts_of(name: str) -> list[str]:
+    """Return the things that `name_of` joined."""
+    return [unquote(part) for part in name.split("/")]
 
 
 def _named(name: str) -> tuple[str, ...]:

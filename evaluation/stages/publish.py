@@ -113,6 +113,7 @@ def publish(trial: Trial, *, until: int | None = None) -> Published:
 def release_of(trial: Trial) -> Release:
     """Return what leaves with a trial's reports: its documents in every language, and the table of estimates."""
     from reports.release.gate import Release
+    from reports.release.links import links_of_files
 
     documents = documents_of(trial.protocol)
     folder = trial.paths.reports
@@ -127,6 +128,7 @@ def release_of(trial: Trial) -> Release:
             for entry in trial.protocol.analyses
             if entry.missing_outcome != "leave_out"
         },
+        links=links_of_files(trial.evidence()),
     )
 
 

@@ -14,7 +14,7 @@ from data_schema.errors import DisclosureError
 from reports.counted import Pupils
 from reports.flow import KEPT_OUT
 from reports.release.reading import Page, Printed, Row, fact_of, means_of, read_estimates, read_page
-from reports.release.system import Fact, Imputed, Solved, solve
+from reports.release.system import Fact, Imputed, Link, Solved, solve
 from reports.release.undeclared import undeclared
 from reports.words import words
 
@@ -40,6 +40,8 @@ class Release:
         Smallest number of pupils that may be printed.
     assumed
         Plan entry to what it assumes of pupils without the outcome: "as_event" or "as_no_event".
+    links
+        What holds among the sets of pupils.
     """
 
     pages: Mapping[str, str]
@@ -48,6 +50,7 @@ class Release:
     kinds: Mapping[str, str]
     threshold: int
     assumed: Mapping[str, str] = field(default_factory=dict)
+    links: Sequence[Link] = ()
 
 
 @dataclass(slots=True)
@@ -88,7 +91,8 @@ def check_release(release: Release) -> Solved:
     means = list(dict.fromkeys(means_of(found.rows, sets, release.kinds)))
     outcomes = {row.plan_entry: row.outcome for row in found.rows}
     imputed = imputed_of(outcomes, _analysed(found, sets), release.assumed, _reasons(found.all()))
-    solved = solve([*facts, *nobody(found.all())], means, threshold=release.threshold, imputed=imputed)
+    facts += nobody(found.all())
+    solved = solve(facts, means, threshold=release.threshold, imputed=imputed, links=release.links)
     if solved.recovered:
         raise DisclosureError(
             "the release",

@@ -16,10 +16,13 @@ from reports.evidence import Evidence
 from reports.flow import flows_of
 from reports.means import Mean, places, shown_means
 from reports.release.gate import imputed_of, nobody
+from reports.release.links import links_of_files
 from reports.release.reading import ROUNDED_MARK, Printed, fact_of
-from reports.release.system import ContradictionError, MeanFact, Solved, solve
+from reports.release.search import ContradictionError
+from reports.release.system import MeanFact, Solved, solve
 from reports.selection import all_estimates, as_estimate, outcome_of, records
 from reports.sizes import printed_sizes
+from reports.tables.data_returns import SENT, printed_files
 
 
 def without_recoverable(evidence: Evidence, kinds: Mapping[str, str]) -> Evidence:
@@ -39,7 +42,8 @@ def without_recoverable(evidence: Evidence, kinds: Mapping[str, str]) -> Evidenc
         except ContradictionError:
             return evidence  # reports say what they can; the gate refuses to publish them
         named = frozenset(pupils.name for pupils in solved.sets if pupils.what in ("outcome", "event")) & everything
-        options = (named, _of_analysed(evidence), everything)
+        files = frozenset({SENT} if any(pupils.what == "files" for pupils in solved.sets) else ())
+        options = (files, named, _of_analysed(evidence), everything)
         further = next((entries - evidence.withheld for entries in options if entries - evidence.withheld), None)
         if not solved.recovered or further is None:
             return evidence
@@ -61,7 +65,8 @@ def _solved(evidence: Evidence, kinds: Mapping[str, str]) -> Solved:
     assumed = {entry.name: entry.missing_outcome for entry in evidence.analyses if entry.missing_outcome != "leave_out"}
     reasons = dict.fromkeys(one.pupils.name for one in printed if one.pupils.what == "lost")
     imputed = imputed_of(outcomes, _of_analysed(evidence), assumed, reasons)
-    return solve(list(dict.fromkeys(facts)), means, threshold=limit, imputed=imputed)
+    links = links_of_files(evidence)
+    return solve(list(dict.fromkeys(facts)), means, threshold=limit, imputed=imputed, links=links)
 
 
 def _printed(evidence: Evidence) -> Iterator[Printed]:
@@ -72,7 +77,8 @@ def _printed(evidence: Evidence) -> Iterator[Printed]:
             yield from (
                 _as_printed(step.pupils, step.pupils.pupils) for step in steps if step.pupils and step.pupils.pupils
             )
-    yield from (_as_printed(count, count.pupils) for count in printed_sizes(evidence).values() if count.pupils)
+    counts = (*printed_sizes(evidence).values(), *printed_files(evidence))
+    yield from (_as_printed(count, count.pupils) for count in counts if count.pupils)
 
 
 def _as_printed(count: Count, pupils: Pupils) -> Printed:

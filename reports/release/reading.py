@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from io import StringIO
 
-from reports.counted import Pupils, split_keys
+from reports.counted import OF_ALL_ARMS, Pupils, parts_of, split_keys
 from reports.release.system import Fact, MeanFact
 
 _VOID = {"meta", "link", "img", "br", "col", "hr", "input"}
@@ -105,13 +106,29 @@ def fact_of(printed: Printed, *, threshold: int) -> Fact:
     """Return what a printed number tells: itself, what rounds to it, or that it is somebody where it is suppressed."""
     number = printed.number
     if number is None:
-        return Fact(pupils=printed.pupils, low=1)
+        # Rows of files are suppressed for no other reason than that they are few, but for those sent.
+        is_few = printed.pupils.what == "files" and parts_of(printed.pupils.name)[0] != "sent"
+        return Fact(pupils=printed.pupils, low=1, high=threshold - 1.0 if is_few else math.inf)
     if not printed.is_rounded:
         return Fact(pupils=printed.pupils, low=number, high=number)
+    if printed.pupils.what in OF_ALL_ARMS:
+        return rounded_fact(printed.pupils, number, threshold=threshold)
     # A sum of rounded numbers is as exact as they are; of those that are suppressed it holds nothing.
     parts = max(len(printed.pupils.arms), 1) * max(len(printed.pupils.countries), 1)
     more = threshold / 2 if parts == 1 else 1.5 * threshold * parts
     return Fact(pupils=printed.pupils, low=max(number - parts * threshold / 2, 0), high=number + more)
+
+
+def rounded_fact(pupils: Pupils, number: int, *, threshold: int) -> Fact:
+    """Return what a number tells that `reports.disclosure.rounded_count` rounded: half a step, and none is small.
+
+    Examples
+    --------
+    >>> [(fact.low, fact.high) for n in (10, 60) for fact in [rounded_fact(Pupils.at("rows"), n, threshold=10)]]
+    [(10.0, 14.0), (55.0, 64.0)]
+    """
+    half = threshold / 2
+    return Fact(pupils=pupils, low=float(max(math.ceil(number - half), threshold)), high=math.ceil(number + half) - 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,27 +13,14 @@ constraints, Management Science 47, 1008-1027.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 
-from data_schema.errors import DisclosureError
-from reports.counted import Pupils
-
-Sum = Counter[Pupils]
-"""Unknowns, each of one arm and country, with their weights."""
-
-_ROUNDS = 8
-"""How many other solutions are drawn before cells are solved for one by one."""
-
-_MOST = 100_000.0
-"""More pupils than a set has of which nothing is printed."""
-
-_SECONDS = 20.0
-"""How long one search may take; a cell that is not decided by then counts as recovered."""
+from reports.counted import OF_ALL_ARMS, Pupils
+from reports.release.search import Bounded, Search, Sum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +44,18 @@ class MeanFact:
     low: float
     high: float
     is_share: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """What holds among sets whatever is printed: their weighted sum is at least ``low`` and at most ``high``.
+
+    Without bounds of its own a link is an equation: rows sent are those kept, asked about and refused.
+    """
+
+    terms: tuple[tuple[Pupils, int], ...]
+    low: float = 0.0
+    high: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +93,12 @@ class Solved:
 
 
 def solve(
-    facts: Sequence[Fact], means: Sequence[MeanFact], *, threshold: int, imputed: Sequence[Imputed] = ()
+    facts: Sequence[Fact],
+    means: Sequence[MeanFact],
+    *,
+    threshold: int,
+    imputed: Sequence[Imputed] = (),
+    links: Sequence[Link] = (),
 ) -> Solved:
     """Find the numbers of pupils that follow from what is printed.
 
@@ -104,6 +108,8 @@ def solve(
         What is printed.
     imputed
         Analyses whose events are known to be those of another and of the lost.
+    links
+        What holds among the sets.
     threshold
         Smallest number of pupils that anybody may learn.
 
@@ -119,11 +125,11 @@ def solve(
     >>> solve([*told, Fact(pupils=lost, low=1)], [], threshold=10).recovered
     ('lost: x',)
     """
-    model = _model(facts, means, imputed)
+    model = _model(facts, means, imputed, links)
     found = list(_cells(model))
     if not found:
         return Solved(n_numbers=len(facts) + len(means), n_cells=0, recovered=())
-    search = _Search(model, {name: row for name, row, _ in found})
+    search = Search(model.rows, {name: row for name, row, _ in found})
     recovered = tuple(name for name in search.small(threshold) if search.has_one_value(name))
     sets = tuple(pupils for name, _, pupils in found if name in recovered)
     return Solved(n_numbers=len(facts) + len(means), n_cells=len(found), recovered=recovered, sets=sets)
@@ -133,7 +139,7 @@ def solve(
 class _Model:
     """Bounds on sums of unknowns, and where there are any."""
 
-    rows: tuple[tuple[Sum, float, float], ...]
+    rows: tuple[Bounded, ...]
     parts: tuple[tuple[str, str], ...]
     arms: tuple[str, ...]
     places: tuple[str, ...]
@@ -146,7 +152,8 @@ class _Model:
     def sum_of(self, pupils: Pupils) -> Sum:
         """Return a set as a sum of unknowns."""
         found: Sum = Counter()
-        for arm, place in product(pupils.arms or self.arms, pupils.countries or self.places):
+        arms = ("",) if pupils.what in OF_ALL_ARMS else pupils.arms or self.arms
+        for arm, place in product(arms, pupils.countries or self.places):
             found.update(self.at(pupils.what, pupils.name, arm, place))
         return found
 
@@ -155,8 +162,11 @@ def _unknown(what: str, name: str, arm: str, place: str) -> Pupils:
     return Pupils.at(what, name, arm=arm, country=place)  # type: ignore[arg-type]  # one of those that were printed
 
 
-def _model(facts: Sequence[Fact], means: Sequence[MeanFact], imputed: Sequence[Imputed]) -> _Model:
+def _model(
+    facts: Sequence[Fact], means: Sequence[MeanFact], imputed: Sequence[Imputed], links: Sequence[Link]
+) -> _Model:
     sets = [fact.pupils for fact in facts] + [mean.pupils for mean in means]
+    sets += [pupils for link in links for pupils, _ in link.terms]
     reasons = dict.fromkeys(pupils.name for pupils in sets if pupils.what == "lost")
     empty = _Model(
         rows=(),
@@ -168,11 +178,20 @@ def _model(facts: Sequence[Fact], means: Sequence[MeanFact], imputed: Sequence[I
     for number, mean in enumerate(means):
         rows += _rows_of_mean(empty, mean, number)
     rows += [(row, 0.0, 0.0) for one in imputed for row in _events_of(empty, one)]
+    rows += [(_weighted(empty, link), link.low, link.high) for link in links]
     rows += _subsets(empty, rows)
     return _Model(tuple(rows), empty.parts, empty.arms, empty.places)
 
 
-def _rows_of_mean(model: _Model, mean: MeanFact, number: int) -> Iterator[tuple[Sum, float, float]]:
+def _weighted(model: _Model, link: Link) -> Sum:
+    found: Sum = Counter()
+    for pupils, weight in link.terms:
+        for name, times in model.sum_of(pupils).items():
+            found[name] += weight * times
+    return found
+
+
+def _rows_of_mean(model: _Model, mean: MeanFact, number: int) -> Iterator[Bounded]:
     """Yield that the sum of the values is between two multiples of how many there are."""
     pupils = mean.pupils
     if mean.is_share:
@@ -204,7 +223,7 @@ def _of_outcome(pupils: Pupils) -> str:
     return pupils.name or pupils.what
 
 
-def _subsets(model: _Model, rows: Sequence[tuple[Sum, float, float]]) -> Iterator[tuple[Sum, float, float]]:
+def _subsets(model: _Model, rows: Sequence[Bounded]) -> Iterator[Bounded]:
     """Yield that a set which is part of another is no larger, where something is printed of either."""
     known = {name for row, _, _ in rows for name in row}
     for name in sorted(known, key=lambda one: one.key):
@@ -232,8 +251,10 @@ def _cells(model: _Model) -> Iterator[tuple[str, Sum, Pupils]]:
     kinds = sorted({(name.what, name.name) for name in known if name.what != "rows"})
     several = [(model.arms, (place,)) for place in model.places] + [((arm,), model.places) for arm in model.arms]
     single = [((arm,), (place,)) for arm, place in product(model.arms, model.places)]
+    together = [((), (place,)) for place in model.places] + [((), model.places)]
+    every = [*single, *several, (model.arms, model.places)]
     for what, name in kinds:
-        for arms, places in dict.fromkeys([*single, *several, (model.arms, model.places)]):
+        for arms, places in dict.fromkeys(together if what in OF_ALL_ARMS else every):
             pupils = Pupils(what=what, name=name, arms=arms, countries=places)
             yield _label(pupils, model), model.sum_of(pupils), pupils
             rest = _rest(model, pupils, known)
@@ -260,98 +281,3 @@ def _label(pupils: Pupils, model: _Model, *, is_rest: bool = False) -> str:
     places = () if pupils.countries == model.places else pupils.countries
     what = f"{pupils.what}: {pupils.name}" if pupils.name else pupils.what
     return ", ".join([*places, *arms, f"without {what}" if is_rest else what])
-
-
-_TIME_LIMIT = 1
-"""What scipy.optimize.milp calls an end by its limit of time."""
-
-
-class ContradictionError(DisclosureError):
-    """Printed numbers that no numbers of pupils could have given."""
-
-
-class _Search:
-    """Looks for numbers of pupils that could have given what is printed."""
-
-    __slots__ = ("_cells", "_constraints", "_n", "_place", "_values")
-
-    def __init__(self, model: _Model, cells: Mapping[str, Sum]) -> None:
-        from scipy.optimize import LinearConstraint
-        from scipy.sparse import csr_array
-
-        names = dict.fromkeys(name for row, _, _ in model.rows for name in row)
-        names |= dict.fromkeys(name for row in cells.values() for name in row)
-        self._place = {name: at for at, name in enumerate(names)}
-        self._n = len(names)
-        matrix = np.array([self._vector(row) for row, _, _ in model.rows]).reshape(len(model.rows), self._n)
-        low, high = (np.array([row[side] for row in model.rows]) for side in (1, 2))
-        self._constraints = LinearConstraint(csr_array(matrix), low, high)
-        self._cells = {name: self._vector(row) for name, row in cells.items()}
-        self._values = self._solution(np.zeros(self._n))
-
-    def small(self, threshold: int) -> list[str]:
-        """Return the cells that a first solution gives a number of somebody and fewer than the threshold.
-
-        A cell that has one value alone has it in every solution, so no other cell can be recovered. Further solutions,
-        drawn at random, show most of these to have other values too.
-        """
-        left = [name for name, row in self._cells.items() if 0 < self._of(row, self._values) < threshold]
-        rng = np.random.default_rng(0)
-        for _ in range(_ROUNDS if left else 0):
-            aim = np.sum([rng.choice([-1.0, 1.0]) * self._cells[name] for name in left], axis=0)
-            other = self._found(aim)
-            if other is None:
-                break
-            left = [
-                name for name in left if self._of(self._cells[name], other) == self._of(self._cells[name], self._values)
-            ]
-            if not left:
-                break
-        return left
-
-    def has_one_value(self, name: str) -> bool:
-        """Whether the least and the greatest value of a cell are the same, or were not found in time."""
-        row = self._cells[name]
-        ends = [self._found(aim) for aim in (row, -row)]
-        return any(end is None for end in ends) or len({self._of(row, end) for end in ends if end is not None}) == 1
-
-    def _of(self, row: NDArray[np.float64], solution: NDArray[np.float64]) -> int:
-        return round(float(row @ solution))
-
-    def _vector(self, row: Sum) -> NDArray[np.float64]:
-        made = np.zeros(self._n)
-        for name, weight in row.items():
-            made[self._place[name]] += weight
-        return made
-
-    def _solution(self, aim: NDArray[np.float64]) -> NDArray[np.float64]:
-        found = self._found(aim)
-        if found is None:
-            raise DisclosureError(
-                "the release",
-                "no numbers of pupils that could have given it were found in time, so that nothing can be said of it.",
-                "Publish again when the machine has less to do.",
-            )
-        return found
-
-    def _found(self, aim: NDArray[np.float64]) -> NDArray[np.float64] | None:
-        """Return the best solution that was found in time; None where there was none."""
-        from scipy.optimize import Bounds, milp
-
-        found = milp(
-            aim,
-            constraints=self._constraints,
-            integrality=np.ones(self._n, dtype=np.int64),
-            bounds=Bounds(0, _MOST),
-            options={"mip_rel_gap": 0.0, "time_limit": _SECONDS},
-        )
-        if found.x is None and found.status == _TIME_LIMIT:
-            return None
-        if found.x is None:
-            raise ContradictionError(
-                "the release",
-                "its numbers of pupils contradict one another, so that nothing can be said of what they tell together.",
-                "This is an error of the toolkit: tell those who keep it. Nothing was published.",
-            )
-        solution: NDArray[np.float64] = np.rint(found.x)
-        return solution

@@ -6,17 +6,23 @@ are rounded.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pandas as pd
 
 from reports.blocks import Column, Table
-from reports.counted import Pupils
+from reports.counted import Pupils, name_of
 from reports.disclosure import Count, rounded_count
 from reports.evidence import Evidence
 from reports.selection import focus, of_country_files
 from reports.tables.layout import Line, line, table
 from reports.words import Words
 
-_COLUMNS = ("sent", "kept", "asked", "refused")
+HANDED_IN = ("sent", "kept", "asked", "refused")
+"""What becomes of rows of files."""
+
+SENT = "rows sent"
+"""Among what evidence withholds: how many rows were sent, from which those asked about would follow."""
 
 
 def returns_table(evidence: Evidence, words: Words, *, anchor: str = "returns-table") -> Table | None:
@@ -63,30 +69,44 @@ def rows_of(rows: pd.DataFrame, column: str, evidence: Evidence) -> Count:
     Parameters
     ----------
     rows
-        Of `Evidence.returns`.
+        Of `Evidence.returns`: all of some tables, waves and countries.
     column
-        "sent", "kept", "asked" or "refused".
+        One of `HANDED_IN`.
     """
     n = int(rows[column].sum())
-    if (rows["about"] == "school").all():
+    if is_of_schools(rows):
         return Count(value=n, unit="rows")
+    is_kept_back = column == "sent" and SENT in evidence.withheld and n > 0
     count = rounded_count(n, threshold=evidence.disclosure_threshold, unit="rows")
-    return count.of(_pupils(rows, column, n, evidence))
+    return (Count(value=None, unit="rows") if is_kept_back else count).of(rows_of_files(rows, column))
 
 
-def _pupils(rows: pd.DataFrame, column: str, n: int, evidence: Evidence) -> Pupils:
-    """Return whose rows they are: the enrolled, where as many are kept as the flow has; else some of the files'."""
+def is_of_schools(rows: pd.DataFrame) -> bool:
+    """Whether files are about schools alone, whose number is known."""
+    return bool((rows["about"] == "school").all())
+
+
+def rows_of_files(rows: pd.DataFrame, column: str) -> Pupils:
+    """Return the set of the rows about pupils that were sent, kept, asked about or refused of some files."""
     countries = tuple(dict.fromkeys(map(str, rows["country"])))
-    flow = evidence.flow
-    listed = flow[(flow["step"] == "baseline") & flow["country"].isin(countries)] if len(flow) else flow
-    if column == "kept" and len(listed) and listed["n_pupils"].sum() == n:
-        arms = tuple(dict.fromkeys(str(arm) for arm in listed["arm"]))
-        return Pupils(what="enrolled", arms=arms, countries=countries)
-    names = [column, *dict.fromkeys(map(str, rows["table"])), *dict.fromkeys(map(str, rows["wave"]))]
+    units = rows[["table", "wave"]].astype(str).drop_duplicates().sort_values(["table", "wave"])
+    names = [column, *(f"{table} {wave}" for table, wave in units.itertuples(index=False))]
     # Files of which nobody knows the country are none of any country's, and not all of them either.
     names += [] if all(countries) else ["of no country"]
-    return Pupils(what="rows", name=" ".join(names), countries=tuple(filter(None, countries)))
+    return Pupils(what="files", name=name_of(*names), countries=tuple(filter(None, countries)))
+
+
+def printed_files(evidence: Evidence) -> Iterator[Count]:
+    """Yield the numbers of rows about pupils that the reports of all countries and of each print."""
+    rows = evidence.returns
+    if rows.empty:
+        return
+    single = [part for _, part in rows.groupby(["country", "table", "wave"], sort=False)]
+    of_country = [part for _, part in rows.groupby("country", sort=False)]
+    for part in (*single, *of_country, rows):
+        counts = (rows_of(part, column, evidence) for column in HANDED_IN)
+        yield from (count for count in counts if count.pupils)
 
 
 def _counts(rows: pd.DataFrame, evidence: Evidence) -> list[Count]:
-    return [rows_of(rows, column, evidence) for column in _COLUMNS]
+    return [rows_of(rows, column, evidence) for column in HANDED_IN]

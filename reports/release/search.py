@@ -1,0 +1,124 @@
+"""Numbers of pupils that could have given what is printed, found by integer programming."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data_schema.errors import DisclosureError
+from reports.counted import Pupils
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+Sum = Counter[Pupils]
+"""Unknowns, each of one arm and country, with their weights."""
+
+Bounded = tuple[Sum, float, float]
+"""A sum of unknowns, and its least and greatest value."""
+
+_ROUNDS = 8
+"""How many other solutions are drawn before cells are solved for one by one."""
+
+_MOST = 100_000.0
+"""More pupils than a set has of which nothing is printed."""
+
+_SECONDS = 20.0
+"""How long one search may take; a cell that is not decided by then counts as recovered."""
+
+_TIME_LIMIT = 1
+"""What scipy.optimize.milp calls an end by its limit of time."""
+
+
+class ContradictionError(DisclosureError):
+    """Printed numbers that no numbers of pupils could have given."""
+
+
+class Search:
+    """Looks for numbers of pupils that could have given what is printed."""
+
+    __slots__ = ("_cells", "_constraints", "_n", "_place", "_row_of", "_values")
+
+    def __init__(self, rows: Sequence[Bounded], cells: Mapping[str, Sum]) -> None:
+        from scipy.optimize import LinearConstraint
+
+        names = dict.fromkeys(name for row, _, _ in rows for name in row)
+        names |= dict.fromkeys(name for row in cells.values() for name in row)
+        self._place = {name: at for at, name in enumerate(names)}
+        self._n = len(names)
+        low, high = (np.array([row[side] for row in rows], dtype=float) for side in (1, 2))
+        self._constraints = LinearConstraint(self._matrix([row for row, _, _ in rows]), low, high)
+        self._row_of = {name: at for at, name in enumerate(cells)}
+        self._cells = self._matrix(list(cells.values()))
+        self._values = self._solution(np.zeros(self._n))
+
+    def small(self, threshold: int) -> list[str]:
+        """Return the cells that a first solution gives a number of somebody and fewer than the threshold.
+
+        A cell that has one value alone has it in every solution, so no other cell can be recovered. Further solutions,
+        drawn at random, show most of these to have other values too.
+        """
+        first = self._told(self._values)
+        left = np.flatnonzero((first > 0) & (first < threshold))
+        rng = np.random.default_rng(0)
+        for _ in range(_ROUNDS):
+            other = self._found(self._cells[left].T @ rng.choice([-1.0, 1.0], size=len(left))) if len(left) else None
+            if other is None:
+                break
+            left = left[self._told(other)[left] == first[left]]
+        names = list(self._row_of)
+        return [names[at] for at in left]
+
+    def has_one_value(self, name: str) -> bool:
+        """Whether the least and the greatest value of a cell are the same, or were not found in time."""
+        at = self._row_of[name]
+        row = self._cells[[at]].toarray().ravel()
+        ends = [self._found(aim) for aim in (row, -row)]
+        return any(end is None for end in ends) or len({self._told(end)[at] for end in ends if end is not None}) == 1
+
+    def _told(self, solution: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return the values of all cells."""
+        return np.rint(self._cells @ solution).astype(np.int64)
+
+    def _matrix(self, rows: Sequence[Sum]) -> csr_array:
+        from scipy.sparse import csr_array
+
+        at = [(row, self._place[name], weight) for row, of_row in enumerate(rows) for name, weight in of_row.items()]
+        places = ([row for row, _, _ in at], [column for _, column, _ in at])
+        return csr_array(([float(weight) for _, _, weight in at], places), shape=(len(rows), self._n))
+
+    def _solution(self, aim: NDArray[np.float64]) -> NDArray[np.float64]:
+        found = self._found(aim)
+        if found is None:
+            raise DisclosureError(
+                "the release",
+                "no numbers of pupils that could have given it were found in time, so that nothing can be said of it.",
+                "Publish again when the machine has less to do.",
+            )
+        return found
+
+    def _found(self, aim: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """Return the best solution that was found in time; None where there was none."""
+        from scipy.optimize import Bounds, milp
+
+        found = milp(
+            aim,
+            constraints=self._constraints,
+            integrality=np.ones(self._n, dtype=np.int64),
+            bounds=Bounds(0, _MOST),
+            options={"mip_rel_gap": 0.0, "time_limit": _SECONDS},
+        )
+        if found.x is None and found.status == _TIME_LIMIT:
+            return None
+        if found.x is None:
+            raise ContradictionError(
+                "the release",
+                "its numbers of pupils contradict one another, so that nothing can be said of what they tell together.",
+                "This is an error of the toolkit: tell those who keep it. Nothing was published.",
+            )
+        solution: NDArray[np.float64] = np.rint(found.x)
+        return solution
