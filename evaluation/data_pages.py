@@ -72,7 +72,12 @@ def write_codebook(trial: Trial) -> Written:
 
 
 def describe(
-    trial: Trial, frames: Mapping[str, pd.DataFrame], folder: Path, *, pages: Iterable[tuple[str, str]]
+    trial: Trial,
+    frames: Mapping[str, pd.DataFrame],
+    folder: Path,
+    *,
+    pages: Iterable[tuple[str, str]],
+    product: str = "",
 ) -> None:
     """Write codebook and schemas into a folder.
 
@@ -86,10 +91,12 @@ def describe(
         Where.
     pages
         Country ("" for all) and language of each page; the frequencies of the first one's country are in the CSV file.
+    product
+        Whose rows they are where these are not all that are stored: "export".
     """
     from data_schema.exports import csv_bytes
     from data_schema.table_schema import table_schema
-    from reports.data_pages import Book, codebook, codebook_page
+    from reports.data_pages import Book, codebook_page, codebooks
     from reports.disclosure import Rules
     from reports.documents import Document, write_html
 
@@ -97,7 +104,7 @@ def describe(
     rules = Rules(threshold=reports.disclosure_threshold, dominance=reports.disclosure_dominance)
     wanted = list(pages)
     places = dict.fromkeys(country for country, _ in wanted)
-    books = {country: codebook(tables, frames, rules=rules, country=country) for country in places}
+    books = codebooks(tables, frames, rules=rules, countries=places)
     (folder / "codebook.csv").write_bytes(csv_bytes(marked(trial, books[wanted[0][0]])))
     for country, language in wanted:
         book = Book(
@@ -109,6 +116,7 @@ def describe(
             scales=tuple(scales_of(trial, frames, rules, country=country)),
             threshold=rules.threshold,
             only=country,
+            product=product,
         )
         document = Document(blocks=codebook_page(book, language), practice=trial.is_practice)
         write_html(document, folder / _page("codebook", country, language), language=language)

@@ -115,7 +115,8 @@ def export(trial: Trial, *, country: str, k: int | None = None) -> Written:
         if trial.is_practice:
             (folder / "SIMULATED.txt").write_text(f"{practice_words(language_of(country)).notice}\n", encoding="utf-8")
         told = {name: _with_country(frame, frames[name], country) for name, frame in stored.items()}
-        describe(trial, told, folder, pages=[page for page in pages_of(trial) if page[0] == country])
+        pages = [page for page in pages_of(trial) if page[0] == country]
+        describe(trial, told, folder, pages=pages, product="export")
     n_withheld = sum(len(_of(held[name], country)) - len(_of(stored[name], country)) for name in held)
     made = written(target, n_rows=n_rows, n_withheld=n_withheld + _kept_out(trial, country))
     return replace(made, anonymity=found)

@@ -2,7 +2,17 @@
 
 from reports.data_pages.codebook import Book, ScaleFacts, codebook_page
 from reports.data_pages.export_note import ExportNote, export_note
-from reports.data_pages.frequencies import codebook
+from reports.data_pages.frequencies import codebook, codebooks
 from reports.data_pages.returns import Returns, returns_page
 
-__all__ = ["Book", "ExportNote", "Returns", "ScaleFacts", "codebook", "codebook_page", "export_note", "returns_page"]
+__all__ = [
+    "Book",
+    "ExportNote",
+    "Returns",
+    "ScaleFacts",
+    "codebook",
+    "codebook_page",
+    "codebooks",
+    "export_note",
+    "returns_page",
+]

@@ -14,10 +14,10 @@ from data_schema.messages import answers_in, translated
 from data_schema.tables import Table
 from reports.blocks import Block, Column, Heading, Paragraph, Title
 from reports.blocks import Table as TableBlock
-from reports.counted import Pupils
 from reports.data_pages.common import Names, data_words
 from reports.disclosure import Count, rounded_count
 from reports.numbers import DASH
+from reports.release.answers import ANSWERED, MISSING, answers_of
 from reports.selection import as_float
 from reports.tables.layout import Cell, Line, line, table
 from reports.words import Words, message
@@ -84,6 +84,8 @@ class Book:
         Smallest count of pupils that may be told.
     only
         Code of the country whose frequencies these are; all together when empty.
+    product
+        Whose rows they are where these are not all that are stored: "export".
     """
 
     title: str
@@ -94,6 +96,20 @@ class Book:
     threshold: int
     scales: tuple[ScaleFacts, ...] = ()
     only: str = ""
+    product: str = ""
+
+    def count(self, row: pd.DataFrame, column: str) -> Cell:
+        """Return a number of a row of the frequencies, with the set that it counts."""
+        if row.empty:
+            return DASH
+        value = None if pd.isna(row[column].iloc[0]) else int(row[column].iloc[0])
+        table, wave, field, answer = (str(row[part].iloc[0]) for part in ("table", "wave", "field", "answer"))
+        unit = _unit(self.tables[table])
+        if unit == "schools":
+            return Count(value=value, unit=unit)
+        kind = answer or {"n": ANSWERED, "n_missing": MISSING}[column]
+        whose = answers_of((table, wave, field), kind, self.only, product=self.product)
+        return Count(value=value, unit=unit, is_rounded=bool(value), pupils=whose)
 
 
 def codebook_page(book: Book, language: str) -> tuple[Block, ...]:
@@ -145,7 +161,7 @@ def _scales_table(book: Book, names: Names) -> TableBlock:
             Column(label=words.text("Cronbach’s alpha (95% interval)"), align="right", width=1.6),
             Column(label=words.text("Pupils"), align="right", width=0.9),
         ),
-        lines=[_scale_line(scale, names, threshold=book.threshold) for scale in book.scales],
+        lines=[_scale_line(scale, names, book) for scale in book.scales],
         threshold=book.threshold,
         note=[
             words.text(
@@ -157,7 +173,7 @@ def _scales_table(book: Book, names: Names) -> TableBlock:
     )
 
 
-def _scale_line(scale: ScaleFacts, names: Names, *, threshold: int) -> Line:
+def _scale_line(scale: ScaleFacts, names: Names, book: Book) -> Line:
     words, found = names.words, scale.reliability
     items = [
         f"{names.field(scale.table, item)} (−)" if item in scale.reverse else names.field(scale.table, item)
@@ -168,8 +184,8 @@ def _scale_line(scale: ScaleFacts, names: Names, *, threshold: int) -> Line:
         low, high = (words.numbers.decimal(end, digits=2) for end in (found.conf_low, found.conf_high))
         shown = words.numbers.decimal(found.alpha, digits=2)
         alpha = words.text("{alpha} ({low} to {high})", alpha=shown, low=low, high=high)
-    whose = Pupils(what="answers", name=f"{scale.table} {scale.wave} {scale.label}")
-    n = Count(value=None) if found is None else rounded_count(found.n_pupils, threshold=threshold).of(whose)
+    n = Count(value=None) if found is None else rounded_count(found.n_pupils, threshold=book.threshold)
+    n = n.of(answers_of((scale.table, scale.wave, scale.label), ANSWERED, book.only, product=book.product))
     wave = names.wave(scale.wave) if scale.wave else DASH
     least = words.numbers.percent(scale.least_answered, digits=0)
     return line(translated(scale.label, words.catalogue), wave, ", ".join(items), least, alpha, n)
@@ -246,7 +262,7 @@ def _frequency_table(book: Book, names: Names, name: str, home: Table) -> TableB
         if field.is_private or not (field.codes or field.type in NUMERIC_TYPES) or rows.empty:
             continue
         lines.append(line(names.field(name, field.name), kind="section"))
-        lines += _field_frequencies(field, rows, waves, words, unit=_unit(home))
+        lines += _field_frequencies(book, field, rows, waves, words)
     heads = [(words.text("Rows"), 1.0), (words.text("Share"), 0.9)]
     groups = [names.wave(wave) if wave else "" for wave in waves]
     columns = [Column(label=label, align="right", group=group, width=w) for group in groups for label, w in heads]
@@ -262,20 +278,21 @@ def _frequency_table(book: Book, names: Names, name: str, home: Table) -> TableB
 
 
 def _field_frequencies(
-    field: Field, rows: pd.DataFrame, waves: Sequence[str], words: Words, *, unit: str
+    book: Book, field: Field, rows: pd.DataFrame, waves: Sequence[str], words: Words
 ) -> Iterator[Line]:
     own = {wave: rows.loc[(rows["wave"] == wave) & (rows["answer"] == "")] for wave in waves}
     for code, label in zip(field.codes, answers_in(field, words.catalogue), strict=True):
         cells: list[Cell] = []
         for wave in waves:
             counted = rows.loc[(rows["wave"] == wave) & (rows["answer"] == code.name)]
-            cells += _count_and_share(counted, _total(own[wave]), asked=not own[wave].empty, words=words, unit=unit)
+            n = DASH if own[wave].empty else book.count(counted, "n")
+            cells += [n, _share(n, _total(own[wave]), words)]
         yield line(label, *cells)
     if field.type in NUMERIC_TYPES:
         for label, write in ((words.text("Mean (standard deviation)"), _mean), (words.text("Outer tenths"), _tenths)):
             yield line(label, *[cell for wave in waves for cell in (write(own[wave], field, words), "")])
-    answered = [cell for wave in waves for cell in (_count(own[wave], "n", unit), "")]
-    missing = [cell for wave in waves for cell in (_count(own[wave], "n_missing", unit), "")]
+    answered = [cell for wave in waves for cell in (book.count(own[wave], "n"), "")]
+    missing = [cell for wave in waves for cell in (book.count(own[wave], "n_missing"), "")]
     if not field.codes:
         yield line(words.text("Answered"), *answered)
     yield line(words.text("No answer"), *missing)
@@ -292,23 +309,11 @@ def _total(own: pd.DataFrame) -> float:
     return math.nan if own.empty or pd.isna(own["n"].iloc[0]) else float(own["n"].iloc[0])
 
 
-def _count_and_share(counted: pd.DataFrame, total: float, *, asked: bool, words: Words, unit: str) -> list[Cell]:
-    if counted.empty or not asked:
-        return [DASH, ""]
-    n = _count(counted, "n", unit)
+def _share(n: Cell, total: float, words: Words) -> str:
     if not isinstance(n, Count) or n.value is None:
-        return [n, ""]
+        return ""
     share = n.value / total if total > 0 else math.nan
-    return [n, words.numbers.percent(share, digits=0 if total < 300 else 1)]
-
-
-def _count(own: pd.DataFrame, name: str, unit: str) -> Cell:
-    if own.empty:
-        return DASH
-    value = None if pd.isna(own[name].iloc[0]) else int(own[name].iloc[0])
-    count = Count(value=value, unit=unit, is_rounded=bool(value) and bool(pd.notna(own["rounded_to"].iloc[0])))
-    about = [str(own[part].iloc[0]) for part in ("table", "wave", "field", "answer")]
-    return count.of(Pupils(what="answers", name=" ".join([*about, name])))
+    return words.numbers.percent(share, digits=0 if total < 300 else 1)
 
 
 def _mean(own: pd.DataFrame, field: Field, words: Words) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 
 import pandas as pd
 
@@ -21,8 +22,8 @@ from reports.disclosure import (
     hidden_means,
     mean_step,
     protect,
-    rounded_count,
 )
+from reports.release.answers import ANSWERED, MISSING, Key, shown_answers
 
 _OTHERS = tuple(code for code in LANGUAGES if code != "en")
 
@@ -33,7 +34,7 @@ CODEBOOK_COLUMNS = (
 )  # fmt: skip
 
 _FLOATS = ("minimum", "maximum", "mean", "sd", "p10", "p90")
-_TOLD, _MISSING, _ALL = "\x00told", "\x00missing", ""
+_ALL = ""
 _TAIL = 0.1
 
 
@@ -90,23 +91,24 @@ def codebook(
         Mean and standard deviation are told of enough pupils and schools (`reports.disclosure.hidden_means`), the outer
         tenths where each is of the threshold or more. Names, identifiers and texts have no frequencies.
     """
-    rows: list[dict[str, object]] = []
+    return codebooks(tables, frames, rules=rules, countries=(country,))[country]
+
+
+def codebooks(
+    tables: Mapping[str, Table], frames: Mapping[str, pd.DataFrame], *, rules: Rules, countries: Iterable[str]
+) -> dict[str, pd.DataFrame]:
+    """Describe every field of the tables for several countries, "" for all together, as `codebook` does for one."""
+    rows: dict[str, list[dict[str, object]]] = {country: [] for country in countries}
     for name, table in tables.items():
-        frame = frames.get(name)
-        for sample in _samples(table, frame):
-            found = _described(sample, rules, country)
-            rows += found if table.about == "school" else (_rounded(row, rules.threshold) for row in found)
-    made = pd.DataFrame(rows, columns=list(CODEBOOK_COLUMNS))
-    return made.astype(dict.fromkeys(("n", "n_missing", "rounded_to"), "Int64") | dict.fromkeys(_FLOATS, "float64"))
-
-
-def _rounded(row: dict[str, object], threshold: int) -> dict[str, object]:
-    """Return a row whose counts of pupils, or of their rows, are rounded."""
-    told = {name: int(str(row[name])) for name in ("n", "n_missing") if row.get(name) is not None}
-    if not told:
-        return row
-    counts = {name: rounded_count(n, threshold=threshold).value for name, n in told.items()}
-    return {**row, **counts, "rounded_to": threshold}
+        for sample in _samples(table, frames.get(name)):
+            counted = _counted(sample, rules)
+            for country in rows:
+                rows[country] += _described(sample, counted, rules, country)
+    types = dict.fromkeys(("n", "n_missing", "rounded_to"), "Int64") | dict.fromkeys(_FLOATS, "float64")
+    return {
+        country: pd.DataFrame(of_country, columns=list(CODEBOOK_COLUMNS)).astype(types)
+        for country, of_country in rows.items()
+    }
 
 
 def _samples(table: Table, frame: pd.DataFrame | None) -> Iterator[Sample]:
@@ -119,31 +121,58 @@ def _samples(table: Table, frame: pd.DataFrame | None) -> Iterator[Sample]:
             yield Sample(table=table.in_wave(str(wave)), wave=str(wave), rows=part)
 
 
-def _described(sample: Sample, rules: Rules, country: str) -> Iterator[dict[str, object]]:
-    fields = [field for field in sample.table.fields if field.privacy != "direct"]
-    counted = [field for field in fields if field.name in sample.rows and _is_counted(field)]
+def _counted(sample: Sample, rules: Rules) -> dict[str, dict[Key, Count]]:
+    """Return field to its numbers of answers, by answer and country, as they may be printed."""
+    fields = [field for field in sample.table.fields if field.name in sample.rows and _is_counted(field)]
+    tables = [_cross_table(sample.rows, field) for field in fields]
+    if not tables:
+        return {}
     own = sample.rules(rules)
-    tables = [_cross_table(sample.rows, field) for field in counted]
-    safe = dict(zip([field.name for field in counted], protect(tables, rules=own) if tables else [], strict=True))
-    for field in fields:
-        about = _about(sample, field)
-        counts = safe.get(field.name)
-        if counts is None or _tells_on(field, safe):
+    safe = protect(tables, rules=own)
+    counts = {}
+    for field, table, protected in zip(fields, tables, safe, strict=True):
+        exact, shown = _with_told(field, _summed(table)), _with_told(field, protected)
+        answers = [code.name for code in field.codes]
+        is_of_schools = sample.table.about == "school"
+        counts[field.name] = (
+            shown
+            if is_of_schools
+            else shown_answers(_values(exact), shown, answers, threshold=rules.threshold, least=own.threshold)
+        )
+    return {name: of_field for name, of_field in counts.items() if not _tells_on(sample.table.field(name), counts)}
+
+
+def _described(
+    sample: Sample, counted: Mapping[str, Mapping[Key, Count]], rules: Rules, country: str
+) -> Iterator[dict[str, object]]:
+    rounded_to = None if sample.table.about == "school" else rules.threshold
+    for field in sample.table.fields:
+        if field.privacy == "direct":
+            continue
+        about, counts = _about(sample, field), counted.get(field.name)
+        if counts is None:
             yield about
             yield from ({**about, **_answer(field, at)} for at in range(len(field.codes)))
             continue
-        moments = _moments(field, sample.rows, own, country)
-        yield {**about, **_told(field, counts, country), **moments}
+
+        shown = {kind: count.value for (kind, place), count in counts.items() if place == country}
+        told = {"n": shown.get(ANSWERED, 0), "n_missing": shown.get(MISSING, 0)}
+        yield {**about, **told, **_step(told, rounded_to), **_moments(field, sample.rows, sample.rules(rules), country)}
         for at, code in enumerate(field.codes):
-            count = counts.get((code.name, country), Count(value=0))
-            yield {**about, **_answer(field, at), "n": count.value}
+            n = {"n": shown.get(code.name, 0)}
+            yield {**about, **_answer(field, at), **n, **_step(n, rounded_to)}
+
+
+def _step(told: Mapping[str, int | None], rounded_to: int | None) -> dict[str, object]:
+    """Return to what numbers are rounded, where there are any."""
+    return {"rounded_to": rounded_to} if any(n is not None for n in told.values()) else {}
 
 
 def _is_counted(field: Field) -> bool:
     return not field.is_private and field.name not in ("school_id", "country")
 
 
-def _tells_on(field: Field, safe: Mapping[str, Mapping[tuple[str, ...], Count]]) -> bool:
+def _tells_on(field: Field, safe: Mapping[str, Mapping[Key, Count]]) -> bool:
     """Whether a field is asked with answers of which a count is suppressed: its own count would be that one."""
     if field.asked_if is None or field.asked_if[0] not in safe:
         return False
@@ -178,13 +207,13 @@ def _cross_table(rows: pd.DataFrame, field: Field) -> CrossTable:
     values = rows[field.name]
     if field.codes:
         words = values.map({True: "yes", False: "no"}) if pd.api.types.is_bool_dtype(values) else values
-        answers = words.astype("object").where(values.notna(), _MISSING).astype(str)
+        answers = words.astype("object").where(values.notna(), MISSING).astype(str)
         known = [code.name for code in field.codes]
     else:
-        answers = values.notna().map({True: _TOLD, False: _MISSING})
-        known = [_TOLD]
+        answers = values.notna().map({True: ANSWERED, False: MISSING})
+        known = [ANSWERED]
     places = dict.fromkeys(rows["country"].astype(str))
-    counts: dict[tuple[str, ...], int] = {(one, place): 0 for one in (*known, _MISSING) for place in places}
+    counts: dict[tuple[str, ...], int] = {(one, place): 0 for one in (*known, MISSING) for place in places}
     by_school: dict[tuple[str, ...], dict[str, int]] = {key: {} for key in counts}
     cells = Counter(zip(answers, rows["country"].astype(str), rows["school_id"].astype(str), strict=True))
     for (answer, place, school), n in cells.items():
@@ -194,14 +223,29 @@ def _cross_table(rows: pd.DataFrame, field: Field) -> CrossTable:
     return CrossTable(by=(field.name, "country"), counts=counts, by_school=by_school)
 
 
-def _told(field: Field, counts: Mapping[tuple[str, ...], Count], country: str) -> dict[str, object]:
-    """Return how many values there are and how many are missing; both or neither, where they would tell each other."""
-    missing = counts.get((_MISSING, country), Count(value=0)).value
-    together = counts.get((_ALL, country), Count(value=0)).value
-    if not field.codes:
-        return {"n": counts.get((_TOLD, country), Count(value=0)).value, "n_missing": missing}
-    told = None if missing is None or together is None else together - missing
-    return {"n": told, "n_missing": missing}
+def _with_told(field: Field, counts: Mapping[tuple[str, ...], Count]) -> dict[Key, Count]:
+    """Return the counts by answer and country, with how many values there are and how many are missing.
+
+    Both of these or neither, where they would tell each other.
+    """
+    found = {(kind, country): count for (kind, country), count in counts.items() if kind != _ALL}
+    for country in dict.fromkeys(country for _, country in counts):
+        missing, together = found[MISSING, country].value, counts[_ALL, country].value
+        if field.codes:
+            found[ANSWERED, country] = Count(value=None if missing is None or together is None else together - missing)
+    return found
+
+
+def _summed(table: CrossTable) -> dict[tuple[str, ...], Count]:
+    """Return the counts of a table with its totals."""
+    sums: Counter[tuple[str, ...]] = Counter(dict.fromkeys(table.keys(), 0))
+    for (kind, country), n in table.counts.items():
+        sums.update(dict.fromkeys(product((kind, _ALL), (country, _ALL)), n))
+    return {key: Count(value=n) for key, n in sums.items()}
+
+
+def _values(counts: Mapping[Key, Count]) -> dict[Key, int]:
+    return {key: count.value or 0 for key, count in counts.items()}
 
 
 def _moments(field: Field, rows: pd.DataFrame, rules: Rules, country: str) -> dict[str, object]:

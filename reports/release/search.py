@@ -82,7 +82,8 @@ class Search:
 
     def _told(self, solution: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the values of all cells."""
-        return np.rint(self._cells @ solution).astype(np.int64)
+        values: NDArray[np.int64] = np.rint(self._cells @ solution).astype(np.int64)
+        return values
 
     def _matrix(self, rows: Sequence[Sum]) -> csr_array:
         from scipy.sparse import csr_array
