@@ -43,6 +43,9 @@ SHARE_STEPS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1)
 _ALIKE = 3
 """Fewest counts that must give the same rounded share."""
 
+STEPS_PER_SD = 50
+"""Steps of a rounded mean that a standard deviation has at most."""
+
 _DEARER = 50.0
 """How much more unwelcome it is to suppress a total than what it is a total of."""
 
@@ -496,7 +499,7 @@ def mean_step(*, sd: float, n: int, unit: float = 0.0) -> float:
     >>> mean_step(sd=0.9, n=800), mean_step(sd=0.9, n=40, unit=1)
     (0.02, 0.1)
     """
-    least = max(sd / 50 if sd > 0 else 0.0, _ALIKE * unit / max(n, 1))
+    least = max(sd / STEPS_PER_SD if sd > 0 else 0.0, _ALIKE * unit / max(n, 1))
     if least <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(least))

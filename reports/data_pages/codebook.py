@@ -322,6 +322,8 @@ def _mean(own: pd.DataFrame, field: Field, words: Words) -> str:
         return DASH
     digits = 0 if field.type == "year" else 2
     shown = f"{mean:.0f}" if field.type == "year" else words.numbers.decimal(mean, digits=digits)
+    if math.isnan(sd):
+        return shown
     return words.text("{mean} ({sd})", mean=shown, sd=words.numbers.decimal(sd, digits=2))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,17 +9,16 @@ from itertools import product
 
 import pandas as pd
 
-from data_schema.fields import NUMERIC_TYPES, Field
+from data_schema.fields import Field
 from data_schema.language import LANGUAGES, Catalogue, Language
 from data_schema.messages import answers_in, label_in
 from data_schema.tables import Table
+from reports.data_pages.moments import Told, printed_moments
 from reports.disclosure import (
     MINIMUM_SCHOOLS,
     Count,
     CrossTable,
     Rules,
-    hidden_means,
-    mean_step,
     protect,
 )
 from reports.release.answers import ANSWERED, MISSING, Key, shown_answers
@@ -102,8 +100,9 @@ def codebooks(
     for name, table in tables.items():
         for sample in _samples(table, frames.get(name)):
             counted = _counted(sample, rules)
+            moments = {name: _moments(sample, name, counts, rules) for name, counts in counted.items()}
             for country in rows:
-                rows[country] += _described(sample, counted, rules, country)
+                rows[country] += _described(sample, counted, moments, rules, country)
     types = dict.fromkeys(("n", "n_missing", "rounded_to"), "Int64") | dict.fromkeys(_FLOATS, "float64")
     return {
         country: pd.DataFrame(of_country, columns=list(CODEBOOK_COLUMNS)).astype(types)
@@ -142,8 +141,17 @@ def _counted(sample: Sample, rules: Rules) -> dict[str, dict[Key, Count]]:
     return {name: of_field for name, of_field in counts.items() if not _tells_on(sample.table.field(name), counts)}
 
 
+def _moments(sample: Sample, name: str, counts: Mapping[Key, Count], rules: Rules) -> dict[str, Told]:
+    field, own = sample.table.field(name), sample.rules(rules)
+    return printed_moments(field, sample.rows, counts=counts, rules=own, step=rules.threshold)
+
+
 def _described(
-    sample: Sample, counted: Mapping[str, Mapping[Key, Count]], rules: Rules, country: str
+    sample: Sample,
+    counted: Mapping[str, Mapping[Key, Count]],
+    moments: Mapping[str, Mapping[str, Told]],
+    rules: Rules,
+    country: str,
 ) -> Iterator[dict[str, object]]:
     rounded_to = None if sample.table.about == "school" else rules.threshold
     for field in sample.table.fields:
@@ -157,7 +165,7 @@ def _described(
 
         shown = {kind: count.value for (kind, place), count in counts.items() if place == country}
         told = {"n": shown.get(ANSWERED, 0), "n_missing": shown.get(MISSING, 0)}
-        yield {**about, **told, **_step(told, rounded_to), **_moments(field, sample.rows, sample.rules(rules), country)}
+        yield {**about, **told, **_step(told, rounded_to), **moments[field.name].get(country, {})}
         for at, code in enumerate(field.codes):
             n = {"n": shown.get(code.name, 0)}
             yield {**about, **_answer(field, at), **n, **_step(n, rounded_to)}
@@ -246,25 +254,3 @@ def _summed(table: CrossTable) -> dict[tuple[str, ...], Count]:
 
 def _values(counts: Mapping[Key, Count]) -> dict[Key, int]:
     return {key: count.value or 0 for key, count in counts.items()}
-
-
-def _moments(field: Field, rows: pd.DataFrame, rules: Rules, country: str) -> dict[str, object]:
-    if field.type not in NUMERIC_TYPES:
-        return {}
-    known = rows.loc[rows[field.name].notna(), [field.name, "country", "school_id"]]
-    places = list(dict.fromkeys(rows["country"]))
-    parts = [known.loc[known["country"] == place] for place in places]
-    hidden = hidden_means(map(len, parts), of_schools=[part["school_id"].nunique() for part in parts], rules=rules)
-    at = places.index(country) if country in places else len(places)
-    mine = parts[at] if country in places else known
-    if hidden[at] or (country and country not in places):
-        return {}
-    numbers = mine[field.name].astype("float64")
-    made = {"mean": float(numbers.mean()), "sd": float(numbers.std())}
-    if _TAIL * len(numbers) >= rules.threshold:
-        made |= {"p10": float(numbers.quantile(_TAIL)), "p90": float(numbers.quantile(1 - _TAIL))}
-    unit = 0.0 if field.type == "number" else 1.0
-    step = mean_step(sd=made["sd"], n=len(numbers), unit=unit)
-    return {
-        name: round(round(value / step) * step, 9) if math.isfinite(value) else value for name, value in made.items()
-    }
