@@ -458,23 +458,23 @@ def _share_table(grid: NDArray[np.int64], rules: Rules) -> Additive:
     return Additive(values=grid.ravel(), sums=sums, needed=np.array(needed), cost=cost.ravel(), printed=printed.ravel())
 
 
-def share_step(n: float) -> float | None:
+def share_step(n: float, *, alike: int = _ALIKE) -> float | None:
     """Return the step to which a share of n pupils is rounded; None when it must not be printed.
 
-    The step is the finest of `SHARE_STEPS` that is three counts wide: the rounded share then stands for three different
-    counts at least, and nobody can tell which.
+    The step is the finest of `SHARE_STEPS` that is so many counts wide, three unless more are wanted: the rounded share
+    then stands for as many different counts, and nobody can tell which.
 
     Examples
     --------
     >>> share_step(3000), share_step(800), share_step(70), share_step(20)
     (0.001, 0.005, 0.05, None)
     """
-    return next((step for step in SHARE_STEPS if step * n >= _ALIKE), None)
+    return next((step for step in SHARE_STEPS if step * n >= alike), None)
 
 
-def rounded_share(share: float, n: float) -> float:
-    """Return a share of n pupils rounded to its step; NaN when it must not be printed."""
-    step = share_step(n)
+def rounded_share(share: float, n: float, *, alike: int = _ALIKE) -> float:
+    """Return a share of n pupils rounded to its step (`share_step`); NaN when it must not be printed."""
+    step = share_step(n, alike=alike)
     return float("nan") if step is None else round(round(share / step) * step, 6)
 
 

@@ -11,11 +11,13 @@ import pandas as pd
 from data_schema.messages import translated
 from data_schema.tables import Table
 from reports.blocks import Block, Bullets, Column, Heading, KeyFigure, KeyFigures, Note, Paragraph, Title, inline
+from reports.counted import Pupils, name_of
 from reports.data_pages.common import Names, data_words
-from reports.disclosure import Count, rounded_count, rounded_share
+from reports.disclosure import Count, rounded_count, rounded_share, share_step
 from reports.numbers import DASH
 from reports.selection import records
-from reports.tables.layout import Line, line, table
+from reports.tables.data_returns import rows_of_files
+from reports.tables.layout import SUPPRESSED, Cell, Line, line, table
 from reports.words import Words, message
 
 
@@ -125,7 +127,7 @@ def _figures(returns: Returns, words: Words) -> KeyFigures:
                 label=words.text("tables of schools are here"),
             ),
             KeyFigure(
-                value=inline(number.percent(filled / cells, digits=1) if cells else DASH),
+                value=inline(_share(filled, cells, words, returns.threshold)),
                 label=words.text("of their cells are filled in"),
             ),
             KeyFigure(value=inline(number.count(files)), label=words.plural("file", "files", files)),
@@ -192,7 +194,7 @@ def _line_of(returns: Returns, words: Words, head: str, row: Mapping[str, object
     if _is_schools(returns.tables[str(row["table"])]):
         schools = words.text("{n} of {all}", n=schools, all=number.count(float(str(row["n_schools"]))))
     counts = [_rows(returns, row, name) for name in ("kept", "asked", "refused")]
-    filled = number.percent(float(str(row["share_filled"])), digits=0) if row["n_returned"] else DASH
+    filled = _share_of(returns, words, row)
     n_open = number.count(float(str(row["n_open"])))
     return line(head, schools, *counts, filled, n_open, number.date(last) if last else DASH)
 
@@ -202,7 +204,33 @@ def _rows(returns: Returns, row: Mapping[str, object], name: str) -> Count:
     n = int(str(row[name]))
     if returns.tables[str(row["table"])].about == "school":
         return Count(value=n, unit="rows")
-    return rounded_count(n, threshold=returns.threshold, unit="rows")
+    whose = rows_of_files(pd.DataFrame([row]), name)
+    return rounded_count(n, threshold=returns.threshold, unit="rows").of(whose)
+
+
+def _share_of(returns: Returns, words: Words, row: Mapping[str, object]) -> Cell:
+    """Return the share of the cells of a table, wave and country that are filled in."""
+    every = returns.by_school
+    mine = every.loc[(every["table"] == row["table"]) & (every["wave"] == row["wave"])]
+    mine = mine.loc[mine["country"] == row["country"]]
+    n_filled, n_cells = int(mine["n_filled"].sum()), int(mine["n_cells"].sum())
+    if returns.tables[str(row["table"])].about == "school":
+        return words.numbers.percent(n_filled / n_cells, digits=0) if n_cells else DASH
+    return _share(n_filled, n_cells, words, returns.threshold)
+
+
+def _share(n_filled: int, n_cells: int, words: Words, threshold: int) -> str:
+    """Return a share of cells, in steps that are as many cells wide as the threshold is pupils; "c" of few cells."""
+    if not n_cells:
+        return DASH
+    step = share_step(n_cells, alike=threshold)
+    if step is None:
+        return words.text(SUPPRESSED)
+    share = rounded_share(n_filled / n_cells, n_cells, alike=threshold)
+    return words.numbers.percent(share, digits=0 if step >= _PER_CENT else 1)
+
+
+_PER_CENT = 0.01
 
 
 def _nothing_yet(returns: Returns, names: Names) -> Iterator[Block]:
@@ -278,7 +306,7 @@ def _school_line(
     cells = []
     for wave, name in columns:
         filled, all_ = counts.get((wave, name), (0, 0))
-        cells.append(number.percent(rounded_share(filled / all_, all_), digits=0) if all_ else DASH)
+        cells.append(_share(filled, all_, words, returns.threshold))
     files = {file for text in rows["files"] for file in str(text).split("|") if file}
     last = returns.last_day(files)
     return line(school, *cells, number.count(n_open), number.date(last) if last else DASH)
@@ -300,7 +328,7 @@ def _questions(returns: Returns, names: Names) -> Iterator[Block]:
     for code, of_country in mine.groupby("country", sort=False):
         if not returns.only:
             lines.append(line(names.country(str(code)) if code else words.text("Country not known"), kind="section"))
-        lines += [_question_line(row, names) for row in records(_grouped(of_country))]
+        lines += [_question_line(row, returns, names) for row in records(_grouped(of_country))]
     yield table(
         words,
         words.text("Open questions to schools"),
@@ -323,14 +351,17 @@ def _grouped(questions: pd.DataFrame) -> pd.DataFrame:
     return questions.groupby(by, sort=True)["n_rows"].sum().reset_index()
 
 
-def _question_line(row: Mapping[str, object], names: Names) -> Line:
+def _question_line(row: Mapping[str, object], returns: Returns, names: Names) -> Line:
     words = names.words
     name, rows = str(row["table"]), int(str(row["n_rows"]))
+    is_of_schools = name in returns.tables and returns.tables[name].about == "school"
+    whose = Pupils(what="rows", name=name_of(*(str(value) for value in row.values())))
+    count = rounded_count(rows, threshold=returns.threshold, unit="rows").of(whose)
     return line(
         str(row["school_id"]) or words.text("not known"),
         names.table_and_wave(name, str(row["wave"])) if name else DASH,
         names.field(name, str(row["column"])) or DASH,
         translated(str(row["problem"]), words.catalogue),
         translated(str(row["remedy"]), words.catalogue),
-        Count(value=rows, unit="rows") if rows else DASH,
+        (Count(value=rows, unit="rows") if is_of_schools else count) if rows else DASH,
     )

@@ -13,6 +13,7 @@ from data_schema.returns import completeness
 from data_schema.tables import standard_tables
 from reports.blocks import Block, Bullets, Heading, KeyFigures, Note, Paragraph, Table, Title, plain
 from reports.data_pages import Returns, returns_page
+from reports.disclosure import rounded_share
 
 SCHOOLS = {"01": "HU", "02": "HU", "50": "RS"}
 BY_SCHOOL = pd.DataFrame(
@@ -118,10 +119,31 @@ def test_open_questions_are_told_by_school_with_equal_ones_together() -> None:
     rows = tables(returns_page(RETURNS, "en"))["questions-table"]
     assert rows == [
         ["Serbia", "", "", "", "", ""],
-        ["50", "Pupils, Baseline", "Gender", "What stands here is not one of the answers.", "Give yes or no.", "2"],
+        ["50", "Pupils, Baseline", "Gender", "What stands here is not one of the answers.", "Give yes or no.", "c"],
         ["Country not known", "", "", "", "", ""],
         ["not known", "–", "–", "It is empty.", "Send it again; it may have been cut off on its way.", "–"],
     ]
+
+
+def test_no_number_of_blank_cells_follows_from_the_share_that_is_filled_in() -> None:
+    """59 of 60 cells were 98 %, in steps of a percentage that no other number of cells gives."""
+    for n_cells, n_filled in ((60, 59), (96, 95), (150, 141), (420, 411)):
+        rows = BY_SCHOOL.assign(n_cells=0, n_filled=0)
+        rows.loc[2, ["n_rows", "n_cells", "n_filled"]] = (20, n_cells, n_filled)
+        waves = completeness(IMPORTS, rows, questions=QUESTIONS, countries=["HU", "RS"])
+        made = tables(returns_page(replace(RETURNS, by_school=rows, completeness=waves), "en"))
+        told = made["overview-table"][2][5]
+        assert made["schools-RS"][0][1] == told
+        if n_cells < 100:
+            assert told == "c"
+            continue
+        alike = [
+            n
+            for n in range(n_cells + 1)
+            if round(rounded_share(n / n_cells, n_cells, alike=RETURNS.threshold) * 100) == int(told[:-1])
+        ]
+        assert n_filled in alike
+        assert len(alike) > 4
 
 
 def test_the_page_of_one_country_holds_nothing_of_the_others() -> None:
