@@ -72,6 +72,8 @@ def printed_moments(
     every = tuple(range(len(parts)))
     named = [*(((at,), country) for at, country in enumerate(values.countries)), (every, TOTAL)]
     shown = [one for one, is_hidden in zip(named, hidden, strict=True) if not is_hidden and len(values.of(one[0]))]
+    if not shown:
+        return {}
     unit = 0.0 if field.type == "number" else 1.0
     sizes = [_other_sizes(values, at, counts, rules, step=step) for at in every]
     for sd, tenths in ((True, True), (True, False), (False, False)):

@@ -119,3 +119,10 @@ def test_a_deviation_that_would_tell_of_a_few_is_not_printed(counts: tuple[int, 
     for moments in told.values():
         assert "sd" not in moments
         assert all(len(set(every[prints(every, moments, step)][:, value])) > 1 for value in few)
+
+
+def test_a_field_that_nobody_filled_in_has_no_mean() -> None:
+    field = Field(name="lateness", type="whole_number", minimum=0, maximum=1)
+    shown = {(ANSWERED, "SI"): Count(value=0), (ANSWERED, ""): Count(value=0)}
+    rows = pupils_with([0], 40)
+    assert printed_moments(field, rows, counts=shown, rules=Rules(threshold=5), step=5) == {}

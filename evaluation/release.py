@@ -1,0 +1,158 @@
+"""What leaves a trial, as one system: its reports, and the pages about its data that have left already."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from evaluation.specifications import tables_of
+from evaluation.trial_log import FOLDER, Event
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from evaluation.protocol import Analysis, Outcome
+    from evaluation.trial import Trial
+    from reports.counted import Pupils
+    from reports.evidence import Evidence
+    from reports.release.gate import DataPage, Release
+    from reports.release.system import Link
+
+_DATA, _STEP = "data_sha256", "disclosure_threshold"
+
+
+def about_counts(trial: Trial) -> Mapping[str, str]:
+    """Return what the log says of a product with numbers of pupils: of which data it is, and what it rounds to."""
+    from evaluation.stages.collect import CONTENT
+
+    content = trial.paths.store / CONTENT
+    if not content.exists():
+        return {}
+    data = json.loads(content.read_bytes())["sha256"]
+    return {_DATA: str(data), _STEP: str(trial.protocol.reports.disclosure_threshold)}
+
+
+def release_of(trial: Trial) -> Release:
+    """Return what leaves with a trial's reports, and what has left of the same data.
+
+    Documents in every language and the table of estimates, and the codebooks, pages of returns and exports' codebooks
+    that the log names. Those of other data than the reports' count other pupils, and are not among them.
+    """
+    from evaluation.population import values_of_outcomes
+    from evaluation.stages.report import PUBLISHED, documents_of
+    from reports.release.gate import Release
+    from reports.release.links import links_of_files
+
+    protocol, folder = trial.protocol, trial.paths.reports
+    documents, evidence = documents_of(protocol), trial.evidence()
+    pages = data_pages(trial)
+    return Release(
+        pages={item.stem: (folder / f"{item.stem}.html").read_text(encoding="utf-8") for item in documents},
+        languages={item.stem: item.language for item in documents},
+        estimates=(folder / PUBLISHED).read_text(encoding="utf-8-sig"),
+        kinds=values_of_outcomes(protocol),
+        threshold=protocol.reports.disclosure_threshold,
+        assumed={
+            entry.name: entry.missing_outcome for entry in protocol.analyses if entry.missing_outcome != "leave_out"
+        },
+        links=(*links_of_files(evidence), *(_links_of_data(trial, evidence) if pages else ())),
+        data_pages=pages,
+        answers={
+            (name, field.name): tuple(code.name for code in field.codes)
+            for name, table in tables_of(protocol).items()
+            for field in table.fields
+        },
+    )
+
+
+def data_pages(trial: Trial) -> dict[str, DataPage]:
+    """Return the pages about the data that have left, of the data that are stored now; by their paths."""
+    from reports.release.gate import DataPage
+
+    now, found = about_counts(trial).get(_DATA), {}
+    last = {line.detail[FOLDER]: line.detail for line in trial.log().of(Event.WRITTEN)}
+    for name, detail in last.items():
+        if now is None or detail.get(_DATA) != now:
+            continue
+        for path in sorted((trial.paths.root / name).glob("*.html")):
+            page = DataPage(html=path.read_text(encoding="utf-8"), language=_language_of(path), step=int(detail[_STEP]))
+            found[f"{name}/{path.name}"] = page
+    return found
+
+
+def _language_of(path: Path) -> str:
+    """Return the language of a page "codebook.HU.hu.html"."""
+    return path.name.split(".")[-2]
+
+
+def _links_of_data(trial: Trial, evidence: Evidence) -> Iterator[Link]:
+    """Yield what holds between the rows of tables, the files that they came in, and who is enrolled and analysed."""
+    from evaluation.data_products import stored_tables
+    from evaluation.population import place_of
+    from reports.release.answers import ROWS, answers_of
+    from reports.release.system import Link
+    from reports.tables.data_returns import rows_of_files
+
+    frames, tables = stored_tables(trial), tables_of(trial.protocol)
+    returns = evidence.returns
+    for name, frame in frames.items():
+        if tables[name].about == "school" or "wave" not in frame:
+            continue
+        for (wave, country), rows in frame.groupby(["wave", "country"], sort=False):
+            files = returns.loc[
+                (returns["table"] == name) & (returns["wave"] == wave) & (returns["country"] == country)
+            ]
+            if len(files) and int(files["kept"].sum()) == len(rows):
+                whole = answers_of((name, str(wave), ""), ROWS, str(country))
+                yield Link(terms=((whole, 1), (rows_of_files(files, "kept"), -1)))
+    for entry in trial.protocol.analyses:
+        outcome = next(one for one in trial.protocol.outcomes if one.name == entry.outcome)
+        if not outcome.items and entry.missing_outcome == "leave_out" and outcome.table in frames:
+            table, wave = place_of(outcome, trial.protocol, tables)
+            frame = frames[table]
+            rows = frame.loc[frame["wave"] == wave] if "wave" in frame else frame
+            yield from _links_of_analysis(entry, outcome, (table, wave), rows=rows, evidence=evidence)
+
+
+def _links_of_analysis(
+    entry: Analysis, outcome: Outcome, home: tuple[str, str], *, rows: pd.DataFrame, evidence: Evidence
+) -> Iterator[Link]:
+    """Yield that whoever is analysed has answered, and whoever has the event has one of its answers."""
+    from reports.counted import Pupils
+    from reports.release.answers import ANSWERED, answers_of
+
+    name = outcome.field or outcome.name
+    question = (*home, name)
+    flow, means = evidence.flow, evidence.estimates
+    means = means.loc[(means["plan_entry"] == entry.name) & (means["quantity"] == "mean")]
+    for country in evidence.countries:
+        mine = means.loc[means["country"] == (country if len(evidence.countries) > 1 else "")]
+        n = int(mine["n_pupils"].sum())
+        if not n:
+            continue
+        in_flow = flow.loc[(flow["step"] == "analysed") & (flow["country"] == country), "n_pupils"].sum()
+        place = (country,)
+        own = Pupils(what="outcome", name=entry.name, countries=place)
+        own = Pupils(what="analysed", countries=place) if int(in_flow) == n else own
+        values = rows.loc[(rows["country"] == country) & rows[name].notna(), name]
+        yield from _part(own, n, [answers_of(question, ANSWERED, country)], len(values))
+        if outcome.kind == "binary":
+            events = round(float((mine["estimate"] * mine["n_pupils"]).sum()))
+            answers = outcome.event or ("yes",)
+            words = values.map({True: "yes", False: "no"}) if values.dtype == "boolean" else values.astype(str)
+            event = Pupils(what="event", name=own.name or own.what, countries=place)
+            sets = [answers_of(question, answer, country) for answer in answers]
+            yield from _part(event, events, sets, int(words.isin(answers).sum()))
+
+
+def _part(part: Pupils, n: int, whole: Sequence[Pupils], n_whole: int) -> Iterator[Link]:
+    """Yield that a set is part of others together, or is all of them; nothing where it is not."""
+    from reports.release.system import Link
+
+    if n <= n_whole:
+        terms = ((part, -1), *((one, 1) for one in whole))
+        yield Link(terms=terms, high=0.0 if n == n_whole else math.inf)
