@@ -18,13 +18,13 @@ from data_schema.findings import Finding, Severity
 from data_schema.form_marks import MARKER, FormMark, has_marks, mark_in
 from data_schema.form_sheets import FormSheet, lay_out_form
 from data_schema.layout import N_SEARCHED, Layout, fields_named, headers_of, is_empty, lay_out
-from data_schema.misplaced import NamedSchools
+from data_schema.named_schools import NamedSchools, SchoolFinder
 from data_schema.readers import Cell, Reading, Sheet, content_of, is_folder, members, names_sheet, read_file
 from data_schema.reconciliation import Tally
 from data_schema.redcap import Dictionary, dictionary_of, sheets_of_wave, split_by_event, translated, with_labels
 from data_schema.returned_forms import ReturnedSheet, deal_form
-from data_schema.rules import InboxRule, rules_for
-from data_schema.sources import SchoolFinder, completed
+from data_schema.rules import InboxRule, differing_keys, distinct_rules, may_share_sheet, rules_for
+from data_schema.sources import completed
 from data_schema.submissions import KnownForm, form_checked
 from data_schema.tables import Table
 from data_schema.unrolling import by_wave, unrolled
@@ -43,6 +43,7 @@ _MEDIA = "/media/"
 """Folder in which programs for collecting forms pack what was attached to submissions."""
 
 _OTHER_LETTERS = "Its name is not in Unicode (UTF-8); signs that cannot be read stand here as \\x and a number."
+_DIFFER = "Make the patterns of the rules differ."
 _RENAME = "Nothing, if the name does not matter; otherwise rename the file."
 
 
@@ -132,6 +133,9 @@ class Claims:
     _seen: dict[tuple[str, str, str, str], str] = field(init=False, default_factory=dict)
     _country_of: dict[str, str] = field(init=False, default_factory=dict)
     _unmet: dict[InboxRule, set[str]] = field(init=False, default_factory=dict)
+    _met: set[InboxRule] = field(init=False, default_factory=set)
+    _waves_read: set[str] = field(init=False, default_factory=set)
+    _sent_as_forms: set[tuple[str, str]] = field(init=False, default_factory=set)
     _dictionaries: dict[str, Dictionary] = field(init=False, default_factory=dict)
     _whole: dict[str, Sheet] = field(init=False, default_factory=dict)
     _named: NamedSchools = field(init=False)
@@ -245,8 +249,18 @@ class Claims:
             waves=self.waves,
         )
 
-    def unmet_headers(self) -> Iterator[Finding]:
-        """Tell of headers that a rule names and none of its files has; call it when all files are read."""
+    def unmet(self) -> Iterator[Finding]:
+        """Tell of rules that no file has the pattern of, and of headers that none of a rule's files has.
+
+        Call it when all files are read.
+        """
+        for rule in self.rules:
+            # That nothing of a wave has come yet is no news.
+            is_due = rule.wave in self._waves_read and (rule.table, rule.wave) not in self._sent_as_forms
+            if is_due and rule not in self._met:
+                problem = "No file in the inbox has the pattern of this rule."
+                remedy = "Nothing, if none has come yet; otherwise correct the pattern in [[inbox]]."
+                yield about(rule.pattern, problem, remedy, severity="note")
         for rule, headers in self._unmet.items():
             for header in sorted(headers):
                 problem = f"No file of the rule has the header {header!r}, which its headers name."
@@ -390,6 +404,7 @@ class Claims:
         table = self.tables.get(one.table)
         wave = one.wave if table is None or table.by_wave else ""
         rule = InboxRule(one.sheet.file, one.table, wave=wave, sheet=one.sheet.sheet)
+        self._sent_as_forms.add((rule.table, rule.wave))
         country = self.schools.get(one.form.school, "")
         return Claim(sheet=one.sheet, rule=rule, country=country, sha256=digest, form=one.form)
 
@@ -415,14 +430,17 @@ class Claims:
                 Tally(file=file, sheet=rule.sheet, table=rule.table, wave=rule.wave, country=country) for rule in rules
             ]
             return
-        claimed = self._dealt(rules, reading, country=country)
+        self._met.update(rules)
+        claimed = self._dealt(rules, reading, country=country, sha256=digest)
         for sheet in reading.sheets:
-            rule = claimed.get(sheet.sheet)
-            if rule is not None:
+            for rule in claimed.get(sheet.sheet, ()):
+                self._waves_read |= {rule.wave} if sheet.rows else set()
                 yield Claim(sheet=sheet, rule=rule, country=country, sha256=digest)
 
-    def _dealt(self, rules: Sequence[InboxRule], reading: Reading, *, country: str) -> dict[str, InboxRule]:
-        """Deal the sheets of a file to the rules; a sheet that two rules claim goes to none."""
+    def _dealt(
+        self, rules: Sequence[InboxRule], reading: Reading, *, country: str, sha256: str
+    ) -> dict[str, list[InboxRule]]:
+        """Deal the sheets of a file to the rules; a sheet that two rules read in different ways goes to none."""
         claims: dict[str, list[InboxRule]] = {}
         absent = []
         for rule in rules:
@@ -430,17 +448,17 @@ class Claims:
             absent += [] if found else [rule]
             for sheet in found:
                 claims.setdefault(sheet.sheet, []).append(rule)
-        dealt, left = {}, []
+        dealt: dict[str, list[InboxRule]] = {}
+        left = []
         for sheet in reading.sheets:
-            meanings = {(rule.table, rule.wave): rule for rule in claims.get(sheet.sheet, [])}
-            if len(meanings) == 1:
-                (dealt[sheet.sheet],) = meanings.values()
-                self._tell_found(sheet, dealt[sheet.sheet], reading)
-            elif meanings:
-                tables = " and ".join(f"{table!r} ({wave or 'no wave'})" for table, wave in meanings)
-                problem = f"Rules say that it is {tables}; it is not read."
-                remedy = "Make the patterns of the rules differ."
-                self.findings.append(about(sheet.file, problem, remedy, sheet=sheet.sheet))
+            mine = distinct_rules(claims.get(sheet.sheet, ()))
+            if mine and may_share_sheet(mine):
+                dealt[sheet.sheet] = mine
+                self._tell_found(sheet, mine[0], reading)
+            elif mine:
+                claim = Claim(sheet=sheet, rule=mine[0], country=country, sha256=sha256)
+                self.findings.append(about(sheet.file, _contradiction(mine), _DIFFER, sheet=sheet.sheet))
+                self.tallies.append(claim.unused(len(self.laid_out(claim)[0].rows)))
             elif any(not is_empty(row) for row in sheet.rows):
                 left.append(sheet)
         self._tell_left(left, absent, reading, country=country)
@@ -501,6 +519,17 @@ class Claims:
                 problem = "The sheet is hidden and no rule asks for it; it is left out."
             remedy = "Nothing, if it is not needed."
             self.findings.append(about(file, problem, remedy, sheet=sheet.sheet, severity="note"))
+
+
+def _contradiction(rules: Sequence[InboxRule]) -> str:
+    """Return what is wrong with rules that read one sheet in different ways."""
+    meanings = dict.fromkeys((rule.table, rule.wave) for rule in rules)
+    if len(meanings) > 1:
+        tables = " and ".join(f"{table!r} ({wave or 'no wave'})" for table, wave in meanings)
+        return f"Rules say that it is {tables}; it is not read."
+    patterns = " and ".join(repr(pattern) for pattern in dict.fromkeys(rule.pattern for rule in rules))
+    keys = ", ".join(map(repr, differing_keys(rules)))
+    return f"More than one rule speaks of it ({patterns}), and they differ in {keys}; it is not read."
 
 
 def _own_headers(rule: InboxRule) -> dict[str, str]:

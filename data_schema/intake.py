@@ -249,7 +249,7 @@ def _taken_in(
     )
     judged = {name: judge(made, setting=setting, gate=gate) for name, made in drafts.items()}
     tell("Checking tables", len(parts), len(parts))
-    findings = [*claims.findings, *claims.unmet_headers(), *answers.unused()]
+    findings = [*claims.findings, *claims.unmet(), *answers.unused()]
     frames = {name: _ordered(one.frame, tables[name], waves) for name, one in judged.items()}
     pending = {pupil for name in lists if name in judged for pupil in judged[name].pending}
     findings += [finding for one in judged.values() for finding in one.findings]

@@ -1,84 +1,19 @@
-"""Records in the wrong place: of another school or country than their file is named for, or copied from elsewhere."""
+"""Records that were copied from elsewhere: groups that say in nearly every cell what another group says."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-_RUN = re.compile(r"[^\W_]+")
-_YEAR = re.compile(r"(?:19|20)\d\d")
-_SHORTEST, _LONG = 3, 5
 _LEAST_COPIED = 5
 _SHARE_COPIED = 0.9
 _N_ELSEWHERE = 5
 """Records that so many others are like say little: what they share is what most pupils answer."""
 
 _BY_CHANCE = 1e-6
-
-
-class NamedSchools:
-    """Finds the schools that the path of a file names.
-
-    Parameters
-    ----------
-    schools
-        Identifiers of the schools.
-
-    Examples
-    --------
-    >>> sorted(NamedSchools(["SI-04", "SI-05"]).of("baseline/SI/status_si-04.csv"))
-    ['SI-04']
-    """
-
-    __slots__ = ("_by_run",)
-
-    def __init__(self, schools: Collection[str]) -> None:
-        self._by_run: dict[str, list[str]] = {}
-        for school in schools:
-            # What is short, or may be a year, stands in names of files for other reasons.
-            if len(school) >= _SHORTEST and not _YEAR.fullmatch(school):
-                first = _RUN.search(school)
-                if first is not None and first.start() == 0:
-                    self._by_run.setdefault(first[0].casefold(), []).append(school)
-
-    def of(self, file: str) -> frozenset[str]:
-        """Return the schools whose identifier stands in a path, as a word of its own."""
-        text = file.casefold()
-        found = set()
-        for run in _RUN.finditer(text):
-            for school in self._by_run.get(run[0], ()):
-                end = run.start() + len(school)
-                if text.startswith(school.casefold(), run.start()) and not text[end : end + 1].isalnum():
-                    found.add(school)
-        # "RS-1011" stands where "RS-101" does not, and "RS-101-2" names no school "RS-101".
-        return frozenset(one for one in found if not any(one != other and other.startswith(one) for other in found))
-
-
-def strangers(present: Collection[str], named: Collection[str]) -> frozenset[str]:
-    """Return the schools of a file's rows that its name speaks against.
-
-    Parameters
-    ----------
-    present
-        Schools of its rows.
-    named
-        Schools that its path names.
-
-    Returns
-    -------
-    frozenset of str
-        None where the path names no school, and none where the file has rows of many schools and its name holds no
-        more than a short word that may mean something else.
-    """
-    if not named:
-        return frozenset()
-    others = frozenset(present) - frozenset(named)
-    is_sure = len(present) == 1 or bool(set(present) & set(named)) or all(len(one) >= _LONG for one in named)
-    return others if is_sure else frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

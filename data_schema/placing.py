@@ -11,7 +11,8 @@ from data_schema.checks import Outcome, RowProblem
 from data_schema.columns import Column, numbered
 from data_schema.drafts import Draft, Part
 from data_schema.findings import Finding
-from data_schema.misplaced import Copy, NamedSchools, copies, strangers, told_apart
+from data_schema.misplaced import Copy, copies, told_apart
+from data_schema.named_schools import NamedSchools, strangers
 from data_schema.sources import classes_of, same_class
 from data_schema.tables import Table
 

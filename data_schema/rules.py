@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from types import MappingProxyType
 
 from data_schema.errors import ProtocolError
@@ -146,6 +147,66 @@ def rules_for(path: str, rules: Sequence[InboxRule]) -> tuple[tuple[InboxRule, .
     return (exact, False) if exact else (tuple(rule for rule in rules if rule.matches_otherwise(path)), True)
 
 
+def distinct_rules(rules: Iterable[InboxRule]) -> list[InboxRule]:
+    """Return rules of which no two say the same of a sheet, whatever the patterns by which they come to it."""
+    made: list[InboxRule] = []
+    for rule in rules:
+        if not any(_reading_of(rule) == _reading_of(other) for other in made):
+            made.append(rule)
+    return made
+
+
+def may_share_sheet(rules: Sequence[InboxRule]) -> bool:
+    """Whether rules can all read one sheet: a single rule, or rules of several tables in a row of REDCap's."""
+    return len(rules) == 1 or (
+        all(rule.dictionary for rule in rules) and len({rule.table for rule in rules}) == len(rules)
+    )
+
+
+COLLISION = "another rule has the same pattern and means the same sheets."
+
+
+def must_collide(one: InboxRule, other: InboxRule) -> bool:
+    """Whether each sheet that one of two rules speaks of is the other's, too, and they read it in different ways."""
+    is_same = (_plain(one.pattern), _plain(one.sheet.strip())) == (_plain(other.pattern), _plain(other.sheet.strip()))
+    # Without a sheet's name, the header tells for which of two tables a sheet is, and REDCap's events for which wave.
+    is_of_both = one.wave == other.wave or "" in (one.wave, other.wave)
+    is_told = not one.sheet.strip() and (one.table != other.table or not is_of_both)
+    differ = _reading_of(one) != _reading_of(other)
+    return is_same and differ and not is_told and not may_share_sheet((one, other))
+
+
+def differing_keys(rules: Sequence[InboxRule]) -> list[str]:
+    """Return the keys in which rules say different things of a sheet."""
+    readings = [_reading_of(rule) for rule in rules]
+    names = [one.name for one in fields(InboxRule)]
+    return [name for name in names if any(getattr(one, name) != getattr(readings[0], name) for one in readings)]
+
+
+def _reading_of(rule: InboxRule) -> InboxRule:
+    return replace(rule, pattern="", sheet="")
+
+
+def common_pattern(files: Sequence[str]) -> str:
+    """Return a pattern of paths with as many parts: what they have in common, and * for the rest.
+
+    Examples
+    --------
+    >>> common_pattern(["before/SI-01.xlsx", "before/SI-02.xlsx"])
+    'before/SI-*.xlsx'
+    """
+    parts = []
+    for names in zip(*(file.split("/") for file in files), strict=True):
+        first = posixpath.commonprefix(names)
+        if len(set(names)) == 1:
+            parts.append(first)
+            continue
+        last = posixpath.commonprefix([name[len(first) :][::-1] for name in names])[::-1]
+        # A piece of an identifier says nothing.
+        parts.append(f"{first.rstrip('0123456789')}*{last.lstrip('0123456789')}")
+    return "/".join(parts)
+
+
 def _plain(text: str) -> str:
     return unicodedata.normalize("NFC", text).casefold()
 
@@ -158,14 +219,14 @@ def _expression(pattern: str) -> str:
 
 
 def check_rules(rules: Sequence[InboxRule], *, tables: Mapping[str, Table], waves: Collection[str]) -> None:
-    """Check that rules name tables and waves that there are.
+    """Check that rules name tables and waves that there are, and that no two speak of the same sheets.
 
     Raises
     ------
     ProtocolError
-        When one does not.
+        When one does not, or two do.
     """
-    for rule in rules:
+    for at, rule in enumerate(rules):
         place = f"inbox rule {rule.pattern!r}"
         table = tables.get(rule.table)
         if table is None:
@@ -179,3 +240,5 @@ def check_rules(rules: Sequence[InboxRule], *, tables: Mapping[str, Table], wave
         if "country" in table.names:
             problem = f"{rule.table!r} has a field 'country', which intake adds itself."
             raise ProtocolError(place, problem, "Leave the field out: the school tells the country.")
+        if any(must_collide(rule, other) for other in rules[:at]):
+            raise ProtocolError(place, COLLISION, "Keep one of them, or make their patterns or sheets differ.")

@@ -91,6 +91,8 @@ SENTENCES = (
     "More than one school can be meant, told by school_from = {source}: {schools}.",
     "The file lies with those of {country}, and school_from = {source} tells the school {school}.",
     "The file is named for {schools}, and school_from = {source} tells the school {school}.",
+    "The identifier is that of the school {school}, told by school_from = {source}; the name beside it is another "
+    "school's.",
     "No school of the trial is named, by identifier or by name, where school_from = {source} looks.",
     "Answer with the identifier of the school.",
     "Answer with the identifier of the school, or put the file where it belongs.",
@@ -194,6 +196,9 @@ SENTENCES = (
     "Send the answer alone.",
     "Format the column as text, enter the value again and send the file.",
     "Rules say that it is {tables}; it is not read.",
+    "More than one rule speaks of it ({rules}), and they differ in {keys}; it is not read.",
+    "No file in the inbox has the pattern of this rule.",
+    "Nothing, if none has come yet; otherwise correct the pattern in [[inbox]].",
     "Make the patterns of the rules differ.",
     "This may be the pupil of an earlier list under another identifier: {place}.",
     "Answer 'yes' if it is, or send the right identifier.",

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from data_schema.checks import bare_identifier
 from data_schema.clean import shown
 from data_schema.fields import header_key
 from data_schema.layout import Layout, is_empty
 from data_schema.margins import HEADING, REMARK
-from data_schema.misplaced import NamedSchools, strangers
+from data_schema.named_schools import LONGEST, SchoolFinder, strangers
 from data_schema.readers.sheets import Cell, Row, Sheet
 from data_schema.rules import InboxRule
 from data_schema.tables import Table
@@ -43,75 +42,8 @@ _ALONE = re.compile(
 """A class that stands by itself, where less is needed to know one: "9a", "2/3", "I1", "IV b"."""
 
 _IN_BRACKETS = re.compile(r"[(\[][^)\]]*[)\]]")
-_RUN = re.compile(r"[^\W_]+")
-_LONGEST, _LONGEST_CLASS = 200, 12
+_LONGEST_CLASS = 12
 _N_IN_HEADING = 3
-
-
-class SchoolFinder:
-    """Finds the schools of the frame that a text names, by identifier or by name.
-
-    Parameters
-    ----------
-    schools
-        `school_id` to country.
-    names
-        `school_id` to what the school is called, for those of which it is known.
-
-    Examples
-    --------
-    >>> finder = SchoolFinder({"HU-1": "HU", "HU-2": "HU"}, {"HU-1": "Petőfi Iskola", "HU-2": "Petőfi Iskola Makó"})
-    >>> [sorted(finder.of(text)) for text in ("HU-1.xlsx", "PETŐFI ISKOLA, Makó – 9. évfolyam", "Ady Iskola")]
-    [['HU-1'], ['HU-2'], []]
-    """
-
-    def __init__(self, schools: Mapping[str, str], names: Mapping[str, str]) -> None:
-        self._schools = schools
-        self._named = NamedSchools(schools)
-        self._exact = {school.casefold(): school for school in schools}
-        self._by_first: dict[str, list[tuple[str, str]]] = {}
-        for school, name in names.items():
-            key = header_key(name)
-            if school in schools and key:
-                self._by_first.setdefault(key.partition(" ")[0], []).append((f"{key} ", school))
-
-    def country(self, school: str) -> str:
-        """Return the country of a school."""
-        return self._schools[school]
-
-    def named_in_path(self, file: str) -> frozenset[str]:
-        """Return the schools whose identifier stands in the path of a file."""
-        return self._named.of(file)
-
-    def of(self, text: str) -> frozenset[str]:
-        """Return the schools that a text names; those that it names by identifier and by name, where there are such."""
-        text = text[:_LONGEST]
-        exact = self._exact.get(text.strip().casefold())
-        by_identifier = frozenset([exact]) if exact else self._named.of(text)
-        by_name = self._by_name(f"{header_key(text)} ")
-        both = by_identifier & by_name
-        return both or by_identifier | by_name
-
-    def _by_name(self, text: str) -> frozenset[str]:
-        """Return the schools whose whole name stands in a text; a name that is part of a longer one there is none."""
-        found: dict[tuple[int, int], set[str]] = {}
-        start = 0
-        for word in text.split():
-            for key, school in self._by_first.get(word, ()):
-                if text.startswith(key, start):
-                    found.setdefault((start, start + len(key)), set()).add(school)
-            start += len(word) + 1
-        spans = [
-            span
-            for span in found
-            if not any(other != span and other[0] <= span[0] and span[1] <= other[1] for other in found)
-        ]
-        return frozenset(school for span in spans for school in found[span])
-
-    def alike(self, texts: Iterable[str]) -> list[str]:
-        """Return the schools whose identifier stands in texts but for zeros and signs."""
-        words = {bare_identifier(word) for text in texts for word in (text, *_RUN.findall(text))}
-        return [school for school in self._schools if bare_identifier(school) in words]
 
 
 def classes_in(text: str) -> list[str]:
@@ -122,7 +54,7 @@ def classes_in(text: str) -> list[str]:
     >>> [classes_in(text) for text in ("9.a", "9.a osztály (28 fő)", "Одељење: IX-2", "9. évfolyam", "10/B és 10/C")]
     [['9.a'], ['9.a'], ['IX-2'], [], ['10/B', '10/C']]
     """
-    bare = " ".join(_IN_BRACKETS.sub(" ", text[:_LONGEST]).split())
+    bare = " ".join(_IN_BRACKETS.sub(" ", text[:LONGEST]).split())
     words = [word for word in bare.split() if header_key(word) not in _LABELS]
     rest = " ".join(words).strip(" :,;–-")
     if rest and _ALONE.fullmatch(rest) and _is_section(rest):
@@ -205,10 +137,15 @@ def _with_school(layout: Layout, source: str, finder: SchoolFinder, *, country: 
     answered = finder.of(shown(said)) if said is not None else frozenset()
     texts = texts_at(sheet, layout.header or 0, source)
     found = {school: row for text, row in reversed(texts) for school in finder.of(text)}
+    others = None
+    if len(found) == 1:
+        others = finder.contradicted(next(iter(found)), [text for text, _ in texts])
     at_home = [school for school in found if not country or finder.country(school) == country]
     if len(answered) == 1:
         (school,) = answered
         note = sheet.finding(f"The school answered that it is {school!r}.", "Nothing.", severity="note")
+    elif others is not None:
+        return _asked_about(layout, _OTHER_NAME.format(source=source, school=repr(next(iter(found)))), others)
     elif len(at_home) == 1 and not strangers(at_home, finder.named_in_path(sheet.file)):
         (school,) = at_home
         problem = f"The school is {school!r}, told by school_from = {source!r}."
@@ -218,17 +155,29 @@ def _with_school(layout: Layout, source: str, finder: SchoolFinder, *, country: 
         return layout
     else:
         problem, remedy = _unsure(source, sorted(at_home or found), finder, country, sheet.file)
-        alike = [] if found else finder.alike(text for text, _ in texts)
-        remedy = f"Is {' or '.join(map(repr, alike))} meant? {remedy}" if alike else remedy
-        asked = sheet.finding(problem, remedy, column="school_id")
-        return replace(layout, findings=(*layout.findings, asked), is_open=True)
+        told = [text for text, _ in texts]
+        return _asked_about(layout, problem, [] if found else finder.alike(told) or finder.suggested(told), remedy)
     filled = with_column(layout, "school_id", [school] * len(layout.rows))
     return replace(filled, school=school, findings=(*filled.findings, note))
 
 
+_ANSWER = "Answer with the identifier of the school."
+_OTHER_NAME = (
+    "The identifier is that of the school {school}, told by school_from = {source!r}; the name beside it is another "
+    "school's."
+)
+
+
+def _asked_about(layout: Layout, problem: str, suggested: Sequence[str], remedy: str = _ANSWER) -> Layout:
+    """Return a layout of which it is asked which school it is of; none of its rows is used until then."""
+    remedy = f"Is {' or '.join(map(repr, suggested))} meant? {remedy}" if suggested else remedy
+    asked = layout.sheet.finding(problem, remedy, column="school_id")
+    return replace(layout, findings=(*layout.findings, asked), is_open=True)
+
+
 def _unsure(source: str, found: Sequence[str], finder: SchoolFinder, country: str, file: str) -> tuple[str, str]:
     """Return what to ask where it is not sure which school a file is of, and what to do about it."""
-    remedy = "Answer with the identifier of the school."
+    remedy = _ANSWER
     if len(found) > 1:
         schools = ", ".join(map(repr, found))
         return f"More than one school can be meant, told by school_from = {source!r}: {schools}.", remedy

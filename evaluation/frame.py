@@ -51,6 +51,29 @@ def read_frame(path: Path, protocol: Protocol) -> tuple[pd.DataFrame, Findings]:
     return frame.sort_values("school_id", ignore_index=True), findings
 
 
+def read_usable_schools(path: Path, protocol: Protocol) -> tuple[pd.DataFrame, DataError | None]:
+    """Read as much of the sampling frame as can be used, for drafts that may be made before it is complete.
+
+    Returns
+    -------
+    tuple
+        The schools of which identifier and country are known, none where the file cannot be read; and what
+        `read_frame` would refuse, if anything.
+    """
+    import pandas as pd
+
+    try:
+        return read_frame(path, protocol)[0], None
+    except DataError as error:
+        refusal = error
+    try:
+        frame, _, _ = _looked_at(path, protocol)
+    except DataError:
+        return pd.DataFrame({"school_id": [], "country": []}, dtype="str"), refusal
+    is_known = frame["school_id"].notna() & frame["country"].isin(list(protocol.countries))
+    return frame.loc[is_known].drop_duplicates("school_id").reset_index(drop=True), refusal
+
+
 def read_schools_of(path: Path, protocol: Protocol) -> pd.DataFrame:
     """Read a further table of schools: late ones, or reserves.
 

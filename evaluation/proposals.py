@@ -13,19 +13,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from data_schema.clean import shown
 from data_schema.errors import DataError
 from data_schema.fields import NUMERIC_TYPES, header_key
 from data_schema.files import legible_name
-from data_schema.findings import Findings
+from data_schema.findings import Finding, Findings
 from data_schema.form_marks import mark_in
 from data_schema.layout import Layout, headers_of, is_empty, lay_out
+from data_schema.named_schools import SchoolFinder
 from data_schema.queries import is_query_workbook
-from data_schema.readers import content_of, is_folder, read_file
+from data_schema.readers import content_of, is_folder, members, read_file
+from data_schema.readers.limits import LARGEST_UNPACKED
 from data_schema.readers.sheets import Sheet
-from data_schema.rules import SCHOOL_SOURCES, InboxRule, Wide, rules_for
-from data_schema.sources import SchoolFinder, classes_in, heading_in, same_class, texts_at
+from data_schema.rules import SCHOOL_SOURCES, InboxRule, Wide, common_pattern, rules_for
+from data_schema.sources import classes_in, heading_in, same_class, texts_at
 from data_schema.wide import WAVE, WideHeader, find_wide
-from evaluation.frame import eligible
+from evaluation.frame import eligible, read_usable_schools
 from evaluation.frame_persons import gate_of_trial, names_of, texts_of
 from evaluation.specifications import inbox_rules_of, tables_of, wave_windows
 
@@ -40,6 +43,8 @@ N_SHOWN = 5
 
 _ORDER = ("pattern", "table", "wave", "sheet", "school_from", "class_from", "headers", "wide")
 _LEAST_UNIQUE = 3
+_PACKED = (".zip", ".xlsx", ".xls", ".ods")
+"""Ends of the names of files that may be zipped folders: mail programs name them so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,14 +112,17 @@ class Proposals:
         The rules, in the order of their files.
     others
         File to why no rule is drafted for it.
+    note
+        What of the sampling frame could not be used; empty where all of it could.
     """
 
     drafts: tuple[Proposal, ...]
     others: Mapping[str, str]
+    note: str = ""
 
     def to_dict(self) -> dict[str, object]:
         """Return everything as JSON values."""
-        return {"drafts": [one.to_dict() for one in self.drafts], "others": dict(self.others)}
+        return {"drafts": [one.to_dict() for one in self.drafts], "others": dict(self.others), "note": self.note}
 
 
 def _toml(value: object) -> str:
@@ -135,7 +143,8 @@ def propose(trial: Trial, path: Path) -> Proposals:
     Parameters
     ----------
     trial
-        The trial, whose protocol and frame say which tables, waves and schools there are.
+        The trial, whose protocol and frame say which tables, waves and schools there are. The frame may be incomplete,
+        or not there yet: what that leaves open is said.
     path
         A file or a folder, in the inbox or anywhere else. What lies elsewhere is named as if it lay in the inbox.
 
@@ -144,18 +153,67 @@ def propose(trial: Trial, path: Path) -> Proposals:
     DataError
         When there is nothing at the path.
     """
-    files = _files_at(trial, path)
-    draft = _Drafter(trial)
+    files, others = _opened(_files_at(trial, path))
+    frame, note = _known_schools(trial)
+    draft = _Drafter(trial, frame)
     drafted: list[_Draft] = []
-    others: dict[str, str] = {}
+    others = {draft.called(file): why for file, why in others.items()}
     for file, source in files.items():
         made = draft.of(file, source)
         if isinstance(made, str):
             others[draft.called(file)] = made
         else:
             drafted += made
-    drafts = [_tried(trial, one, files) for one in _together(drafted, [*files, *others])]
-    return Proposals(drafts=tuple(drafts), others=others)
+    drafts = [_tried(trial, draft, one, files) for one in _together(drafted, [*files, *others])]
+    return Proposals(drafts=tuple(drafts), others=others, note=note)
+
+
+def _known_schools(trial: Trial) -> tuple[pd.DataFrame, str]:
+    """Return the schools that can be known by now, and what that leaves open."""
+    try:
+        return eligible(trial.schools()[0]), ""
+    except DataError:
+        path = trial.paths.root / trial.protocol.schools.file
+        frame, refusal = read_usable_schools(path, trial.protocol)
+    said = "" if refusal is None else f" ({refusal.place}: {refusal.problem} {refusal.remedy})"
+    schools = "no school is known" if frame.empty else f"{len(frame)} schools of it are known"
+    note = (
+        f"The sampling frame is not there yet or not complete{said}. Rules are drafted all the same; {schools}, and "
+        "files may be of others. Propose again when it is complete."
+    )
+    return eligible(frame), note
+
+
+def _opened(files: Mapping[str, Path]) -> tuple[dict[str, Path | bytes], dict[str, str]]:
+    """Return files with those of zipped folders as if they lay where the folder lies, and what cannot be looked at."""
+    opened: dict[str, Path | bytes] = {}
+    left: dict[str, str] = {}
+    for file, path in files.items():
+        content = content_of(path, file=file) if file.casefold().endswith(_PACKED) else None
+        if not isinstance(content, bytes) or not is_folder(content):
+            opened[file] = path
+            continue
+        n_bytes = 0
+        for member in members(content, file=file):
+            called = f"{file}/{member.name}".rstrip("/")
+            place = posixpath.join(posixpath.dirname(file), member.name)
+            n_bytes += 0 if isinstance(member.content, Finding) else len(member.content)
+            if isinstance(member.content, Finding):
+                left[called] = f"{member.content.problem} {member.content.remedy}"
+            elif n_bytes > LARGEST_UNPACKED:
+                left[file] = (
+                    "It holds too much to be looked at as a whole. Unpack it, and propose rules for the files in it."
+                )
+                break
+            elif is_folder(member.content):
+                left[called] = (
+                    "It is a zipped folder within a zipped folder. Unpack it, and propose rules for its files."
+                )
+            elif place in files or place in opened:
+                left[called] = f"Another file would lie at {place} as well. Call one of the two otherwise."
+            else:
+                opened[place] = member.content
+    return opened, left
 
 
 def _files_at(trial: Trial, path: Path) -> dict[str, Path]:
@@ -174,11 +232,12 @@ def _files_at(trial: Trial, path: Path) -> dict[str, Path]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Draft:
-    """A rule for a file, before those of files alike are put together."""
+    """A rule for a file, before those of files alike are put together, and the schools that its column names."""
 
     rule: InboxRule
     file: str
     undecided: tuple[str, ...]
+    schools: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,12 +260,13 @@ class _Fit:
 class _Drafter:
     """Drafts rules for single files; knows the trial."""
 
-    def __init__(self, trial: Trial) -> None:
-        self.protocol = trial.protocol
+    def __init__(self, trial: Trial, frame: pd.DataFrame) -> None:
+        self.protocol, self.frame = trial.protocol, frame
         self.tables = {name: one for name, one in tables_of(trial.protocol).items() if "country" not in one.names}
-        frame = eligible(trial.schools()[0])
         self.schools = dict(zip(frame["school_id"], frame["country"], strict=True))
-        self.finder = SchoolFinder(self.schools, names_of(frame))
+        self.names = names_of(frame)
+        self.finder = SchoolFinder(self.schools, self.names)
+        self.countries = sorted(set(self.schools.values())) or list(trial.protocol.countries)
         self.windows = wave_windows(trial.protocol)
         self.rules = inbox_rules_of(trial.protocol)
         self.gate = gate_of_trial(trial.protocol, frame)
@@ -217,16 +277,14 @@ class _Drafter:
         is_of_person = self.gate.kind_of_label(posixpath.splitext(name)[0]) is not None
         return posixpath.join(folder, "(its name may be a person's)") if is_of_person else file
 
-    def of(self, file: str, source: Path) -> list[_Draft] | str:
+    def of(self, file: str, source: Path | bytes) -> list[_Draft] | str:
         """Return the rules that a file would need, one for each table in it; or why there is none."""
         content = content_of(source, file=file)
         if not isinstance(content, bytes):
             return _said(content.findings)
-        if is_folder(content):
-            return "It is a zipped folder. Unpack it, and propose rules for the files in it."
         if is_query_workbook(content):
             return "It is a workbook of questions that came back; it needs no rule."
-        reading = read_file(content, file=file, countries=sorted(set(self.schools.values())))
+        reading = read_file(content, file=file, countries=self.countries)
         if mark_in(reading) is not None:
             return "It is an entry workbook; it needs no rule."
         sheets = [one for one in reading.sheets if any(not is_empty(row) for row in one.rows)]
@@ -311,7 +369,8 @@ class _Drafter:
         earlier = [one.pattern for one in rules_for(file, self.rules)[0]]
         if earlier:
             undecided.append(f"The rule {earlier[0]!r} speaks of the file, too: put this one in its place.")
-        return _Draft(rule=rule, file=file, undecided=tuple(undecided))
+        named = {school for sheet in sheets for school in _named_schools(fits[sheet.sheet].layout)}
+        return _Draft(rule=rule, file=file, undecided=tuple(undecided), schools=frozenset(named))
 
     def _wave(self, rule: InboxRule, sheets: Sequence[Sheet], table: Table) -> tuple[InboxRule, list[str]]:
         if not table.by_wave or _is_of_waves(rule):
@@ -381,12 +440,28 @@ class _Drafter:
             found = [self._schools_in(sheet, fits[sheet.sheet], source) for sheet in sheets]
             if all(len(one) == 1 for one in found):
                 return replace(rule, school_from=source), []
+        for source in SCHOOL_SOURCES:
+            texts = [text for one in sheets for text, _ in texts_at(one, fits[one.sheet].layout.header or 0, source)]
+            suggested = self.finder.suggested(texts)
+            if suggested:
+                named = " or ".join(f"{one!r} ({self.names[one]})" for one in suggested)
+                problem = f"It may be of {named}, and is asked about when it is collected: answer with the identifier."
+                return replace(rule, school_from=source), [problem]
         said = "Nothing tells which school it is of. Put its identifier, or its name as the frame has it, into the name"
         return replace(rule, school_from="file"), [f"{said} of the file; or answer when collect asks."]
 
     def _schools_in(self, sheet: Sheet, fit: _Fit, source: str) -> frozenset[str]:
         texts = texts_at(sheet, fit.layout.header or 0, source)
         return frozenset(school for text, _ in texts for school in self.finder.of(text))
+
+
+def _named_schools(layout: Layout) -> Iterator[str]:
+    """Yield what stands in the column of schools."""
+    at = layout.columns.get("school_id")
+    for place in layout.rows if at is not None else ():
+        row = layout.sheet.rows[place]
+        if at < len(row) and row[at] is not None:
+            yield shown(row[at]).strip()
 
 
 def _is_of_waves(rule: InboxRule) -> bool:
@@ -445,9 +520,7 @@ def _has_headings(layout: Layout) -> bool:
     return any(heading_in(layout.sheet.rows[at], class_at) for at in layout.rows)
 
 
-def _together(
-    drafts: Sequence[_Draft], files: Sequence[str]
-) -> Iterator[tuple[InboxRule, tuple[str, ...], tuple[str, ...]]]:
+def _together(drafts: Sequence[_Draft], files: Sequence[str]) -> Iterator[tuple[_Draft, tuple[str, ...]]]:
     """Put rules that differ by the file alone together, where one pattern means these files and no other."""
     alike: dict[str, list[_Draft]] = {}
     for one in drafts:
@@ -458,48 +531,38 @@ def _together(
         ).append(one)
     for mine in alike.values():
         own = {one.file for one in mine}
-        pattern = _pattern(sorted(own))
+        pattern = common_pattern(sorted(own))
         meant = {file for file in files if InboxRule(pattern, "").matches(file)}
         if meant == own:
-            yield replace(mine[0].rule, pattern=pattern), tuple(sorted(own)), mine[0].undecided
+            schools = frozenset(school for one in mine for school in one.schools)
+            rule = replace(mine[0].rule, pattern=pattern)
+            yield replace(mine[0], rule=rule, schools=schools), tuple(sorted(own))
         else:
-            yield from ((one.rule, (one.file,), one.undecided) for one in mine)
-
-
-def _pattern(files: Sequence[str]) -> str:
-    """Return a pattern of paths with as many parts: what they have in common, and * for the rest."""
-    parts = []
-    for names in zip(*(file.split("/") for file in files), strict=True):
-        first = posixpath.commonprefix(names)
-        if len(set(names)) == 1:
-            parts.append(first)
-            continue
-        last = posixpath.commonprefix([name[len(first) :][::-1] for name in names])[::-1]
-        # A piece of an identifier says nothing.
-        parts.append(f"{first.rstrip('0123456789')}*{last.lstrip('0123456789')}")
-    return "/".join(parts)
+            yield from ((one, (one.file,)) for one in mine)
 
 
 def _tried(
-    trial: Trial, drafted: tuple[InboxRule, tuple[str, ...], tuple[str, ...]], files: Mapping[str, Path]
+    trial: Trial, drafter: _Drafter, drafted: tuple[_Draft, tuple[str, ...]], files: Mapping[str, Path | bytes]
 ) -> Proposal:
     """Say what intake makes of files by a rule."""
     from data_schema.intake import read_inbox
 
-    rule, own, undecided = drafted
+    draft, own = drafted
+    rule, undecided, frame = draft.rule, draft.undecided, drafter.frame
+    # Before there is a frame, the schools of a file are those that it names.
+    schools = drafter.schools or dict.fromkeys(sorted(draft.schools), drafter.countries[0] if drafter.countries else "")
     tables = tables_of(trial.protocol)
     # Of which wave a file is changes little of how its rows are read.
     needs_wave = tables[rule.table].by_wave and not rule.wave and not _is_of_waves(rule)
     tried = replace(rule, wave=trial.protocol.wave_names[0]) if needs_wave else rule
-    frame = eligible(trial.schools()[0])
     intake = read_inbox(
         {file: files[file] for file in own},
         # Words of a pattern are known to intake, and a name of a file may hold a person's.
         rules=[replace(tried, pattern="**")],
         tables=tables,
-        schools=dict(zip(frame["school_id"], frame["country"], strict=True)),
+        schools=schools,
         school_names=tuple(texts_of(frame, trial.protocol)),
-        names=names_of(frame),
+        names=drafter.names,
         waves=trial.protocol.wave_names,
         wave_dates=wave_windows(trial.protocol),
         # Who is on the lists is another question than how a file is laid out.
@@ -511,7 +574,7 @@ def _tried(
             "The name of a file says something of a person: rename it before it goes into the inbox.",
         )
         hidden = [f"{posixpath.dirname(file)}/*{posixpath.splitext(file)[1]}".lstrip("/") for file in own]
-        rule = replace(rule, pattern=_pattern(sorted(hidden)))
+        rule = replace(rule, pattern=common_pattern(sorted(hidden)))
     table = tables[rule.table]
     shown = [item.name for item in table.fields if not item.is_private]
     made = intake.frames[rule.table][shown].dropna(axis="columns", how="all")

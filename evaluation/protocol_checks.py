@@ -281,6 +281,7 @@ def _own(place: str, section: TableSection) -> Iterator[Problem]:
 
 
 def _inbox(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Problem]:
+    yield from _collisions(protocol)
     for rule in protocol.inbox:
         place = f"[[inbox]] '{rule.pattern}'"
         if rule.table not in tables:
@@ -294,6 +295,18 @@ def _inbox(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Problem]
         if not by_wave and rule.wave:
             yield Problem(f"{place}, key 'wave'", f"the table {rule.table} has no waves.", "Leave the key out.")
         yield from _layout(rule, tables[rule.table], place)
+
+
+def _collisions(protocol: Protocol) -> Iterator[Problem]:
+    """Refuse a rule that means the sheets of another one, of which a file could be read by one alone."""
+    from data_schema.rules import COLLISION, must_collide
+    from evaluation.specifications import inbox_rules_of
+
+    rules = inbox_rules_of(protocol)
+    for at, rule in enumerate(rules):
+        if any(must_collide(rule, other) for other in rules[:at]):
+            remedy = "Keep one of them, or make their patterns or sheets differ."
+            yield Problem(f"[[inbox]] '{rule.pattern}'", COLLISION, remedy)
 
 
 def _columns_of_waves(rule: InboxSection, by_wave: bool, waves: Sequence[str], place: str) -> Iterator[Problem]:

@@ -52,7 +52,8 @@ def forms(folder: Path, *, wave: str, as_json: bool) -> None:
 def propose(path: Path, folder: Path, *, as_json: bool) -> None:
     """Draft the [[inbox]] rules that the file or folder at PATH would need, and show what they would make of it."""
     made = open_trial(folder).propose(path=path)
-    lines = [line for one in made.drafts for line in _drafted(one)]
+    lines = [f"# {made.note}", ""] if made.note else []
+    lines += [line for one in made.drafts for line in _drafted(one)]
     if made.others:
         lines += ["No rule is drafted for:", *(f"  {file}: {why}" for file, why in made.others.items()), ""]
     if made.drafts:

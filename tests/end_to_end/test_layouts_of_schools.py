@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from click.testing import CliRunner
 
+from data_schema.errors import ProtocolError
 from data_schema.store import Store
 from evaluation.cli.main import crocoos
 from evaluation.trial import Trial
 from tests.support.answers import answered
-from tests.support.tiny import PROTOCOL, plain_files, pupil_ids, school_ids, tiny_trial
+from tests.support.tiny import PROTOCOL, frame_text, plain_files, pupil_ids, school_ids, tiny_trial
 
 SCHOOL = school_ids()[2]
 FILE = f"before/pupil_{SCHOOL}.csv"
@@ -100,3 +102,33 @@ def test_months_as_columns_are_read_asked_about_and_counted(tmp_path: Path) -> N
     assert frame["month"].value_counts().to_dict() == {"2027-10": 12, "2027-11": 12}
     assert frame["absences_unjustified"].sum() == sum(range(12)) - 3 + sum(range(1, 13))
     assert counts(trial, name) == [24, 24, 0, 0]
+
+
+def test_a_file_that_is_named_for_one_school_and_numbered_as_another_waits_for_an_answer(tmp_path: Path) -> None:
+    name = f"before/{SCHOOL} Prežihov Voranc.csv"
+    frame = frame_text().replace(f"School {SCHOOL}", "Osnovna šola Tabor").replace("School SI-04", "OŠ Prežihov Voranc")
+    files = plain_files()
+    files[name] = without_school(files.pop(FILE))
+    protocol = PROTOCOL.replace(RULE, 'pattern = "before/*"\nschool_from = "file"')
+    trial = tiny_trial(tmp_path / "trial", protocol=protocol, frame=frame, files=files)
+    questions = [str(one) for one in trial.collect().findings if one.file == name and one.severity != "note"]
+    assert len(questions) == 1
+    assert "Is 'SI-04' meant?" in questions[0]
+    assert counts(trial, name) == [12, 0, 12, 0]
+    workbooks = sorted((trial.paths.store / "queries").glob("*.xlsx"))
+    answer, content = answered(workbooks, file=name, row="None", value=SCHOOL)
+    (trial.paths.inbox / answer).write_bytes(content)
+    trial.collect()
+    assert set(pupils(trial).query("source_file == @name")["school_id"]) == {SCHOOL}
+
+
+def test_two_rules_for_one_file_stop_the_plan_or_are_named_when_it_is_read(tmp_path: Path) -> None:
+    rule = '\n[[inbox]]\npattern = "{}"\ntable = "pupil"\nwave = "before"\nschool_from = "file"\n'
+    same = PROTOCOL.replace("\n[[outcomes]]", rule.format("before/pupil_*") + "\n[[outcomes]]", 1)
+    with pytest.raises(ProtocolError, match="another rule has the same pattern and means the same sheets"):
+        tiny_trial(tmp_path / "same", protocol=same)
+    other = PROTOCOL.replace("\n[[outcomes]]", rule.format(FILE) + "\n[[outcomes]]", 1)
+    trial = tiny_trial(tmp_path / "other", protocol=other)
+    (refusal,) = [one for one in trial.collect().findings if one.severity == "refused"]
+    assert "they differ in 'school_from'; it is not read." in refusal.problem
+    assert counts(trial, FILE) == [12, 0, 0, 12]

@@ -15,6 +15,7 @@ from data_schema.errors import DataError, ProtocolError
 from data_schema.store import Store
 from evaluation.cli.main import crocoos
 from evaluation.trial import Trial
+from tests.support.bad_files import zipped
 from tests.support.tiny import PROTOCOL, plain_files, pupil_ids, school_ids, tiny_trial
 
 FIRST, SECOND, THIRD = school_ids()[:3]
@@ -208,3 +209,59 @@ def test_files_elsewhere_are_named_as_if_they_lay_in_the_inbox(tmp_path: Path) -
     missing = run("propose", str(tmp_path / "nothing"), str(trial.paths.root))
     assert isinstance(missing.exception, DataError)
     assert missing.exception.remedy == "Name a file or a folder that is there."
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (None, "schools.csv: there is no such file."),
+        ("school_id,name\nSI-01,School\n", "It has no column 'country'"),
+        (f"school_id,name,country\n{FIRST},School {FIRST},SI\nSI-99,X,\n", "1 schools of it are known"),
+    ],
+)
+def test_rules_are_drafted_before_the_frame_is_there_or_whole(tmp_path: Path, frame: str | None, said: str) -> None:
+    rows = [["school_id", "pupil_id", "spol", "consent"], *([FIRST, pupil, "m", "da"] for pupil in pupil_ids(FIRST))]
+    trial = trial_with(tmp_path, {"before/all.xlsx": workbook({"List1": rows}), **LAYOUTS["a folder for each school"]})
+    path = trial.paths.root / "schools.csv"
+    if frame is None:
+        path.unlink()
+    else:
+        path.write_text(frame, encoding="utf-8")
+    answer = run("propose", str(trial.paths.inbox), str(trial.paths.root))
+    assert answer.exit_code == 0
+    assert "# The sampling frame is not there yet or not complete" in answer.output
+    assert said in answer.output
+    assert 'pattern = "before/all.xlsx"' in answer.output
+    assert "# Rows: 12 sent, 12 kept, 0 asked, 0 refused" in answer.output
+    assert f'pattern = "before/{FIRST}/a/list.xlsx"' in answer.output
+
+
+def test_a_shortened_name_of_a_school_is_suggested_and_never_taken_for_sure(tmp_path: Path) -> None:
+    trial = trial_with(tmp_path, {"before/OŠ Prežihov.xlsx": workbook({"List1": list_of(SECOND)})})
+    path = trial.paths.root / "schools.csv"
+    text = path.read_text(encoding="utf-8").replace(f"School {SECOND}", "Osnovna šola Prežihov Voranc")
+    path.write_text(text, encoding="utf-8")
+    answer = run("propose", str(trial.paths.inbox), str(trial.paths.root)).output
+    assert f"# Undecided: It may be of {SECOND!r} (Osnovna šola Prežihov Voranc)" in answer
+    assert "# Rows: 12 sent, 0 kept, 12 asked, 0 refused" in answer
+    assert f"Is {SECOND!r} meant? Answer with the identifier of the school." in answer
+
+
+def test_files_of_a_zipped_folder_are_looked_at_and_their_rule_reads_them(tmp_path: Path) -> None:
+    inside = {f"{school}.xlsx": workbook({"List1": list_of(school)}) for school in (FIRST, SECOND)}
+    packed = zipped({**inside, "within.zip": zipped({"a.csv": b"a;b"}), "notes.txt": b"nothing"})
+    trial = pasted(trial_with(tmp_path, {"before/lists.zip": packed}))
+    answer = run("propose", str(trial.paths.inbox), str(trial.paths.root)).output
+    assert 'pattern = "before/SI-*.xlsx"' in answer
+    assert "lists.zip/within.zip: It is a zipped folder within a zipped folder. Unpack it" in answer
+    trial.collect()
+    assert [school for school, _ in table(trial, "pupil")] == [FIRST, SECOND]
+
+
+def test_a_zipped_folder_that_would_fill_the_memory_is_not_opened(tmp_path: Path) -> None:
+    bomb = zipped({f"{at}.csv": b"a;b\n" * 8_000_000 for at in range(2)})
+    trial = trial_with(tmp_path, {"before/bomb.zip": bomb})
+    answer = run("propose", str(trial.paths.inbox), str(trial.paths.root))
+    assert answer.exit_code == 0
+    assert "before/bomb.zip" in answer.output
+    assert "[[inbox]]" not in answer.output

@@ -199,6 +199,10 @@ NAMES = {
     "unknown field of a key": Scenario(exam(key=["school_id", "pupil_id", "pints"])),
     "unknown table of a rule": Scenario(put("inbox.0.table", "pupils")),
     "unknown wave of a rule": Scenario(put("inbox.0.wave", "basline")),
+    "two rules of the same files": Scenario(
+        lambda values: values["inbox"].append({**values["inbox"][0], "school_from": "file"}),
+        (drop("inbox.-1"), put("inbox.-1.pattern", "elsewhere/*"), put("inbox.-1.sheet", "Second")),
+    ),
     "unknown field of a header": Scenario(put("inbox.0.headers", {"Kod": "pupil_idd"})),
     "unknown field across": Scenario(put("inbox.1.wide", {"across": "mnth"})),
     "unknown field of wide values": Scenario(put("inbox.1.wide", {"across": "month", "field": "absences_unjustifed"})),

@@ -9,7 +9,8 @@ import pytest
 from openpyxl import Workbook
 
 from data_schema.intake import InboxRule, Intake, read_inbox
-from data_schema.sources import SchoolFinder, classes_in
+from data_schema.named_schools import SchoolFinder
+from data_schema.sources import classes_in
 from data_schema.tables import standard_tables
 
 SCHOOLS = {"031201": "HU", "031202": "HU", "031203": "HU", "RS-101": "RS", "SI-01": "SI"}
@@ -219,3 +220,92 @@ def test_a_name_that_two_schools_have_means_neither() -> None:
     finder = SchoolFinder({"1234": "HU", "1235": "HU"}, {"1234": "Petőfi Iskola", "1235": "Petőfi Iskola"})
     assert finder.of("Petőfi Iskola") == {"1234", "1235"}
     assert finder.of("Petőfi Iskola (1235)") == {"1235"}
+
+
+MORE = {
+    "031204": "Petőfi Sándor Általános Iskola",
+    "031205": "Kossuth Lajos Általános Iskola",
+    "SI-07": "Osnovna šola Prežihov Voranc, Ravne",
+    "RS-110": "Основна школа Вук Караџић",
+}
+
+
+def finder() -> SchoolFinder:
+    return SchoolFinder(dict.fromkeys(MORE, "HU"), MORE)
+
+
+@pytest.mark.parametrize(
+    ("text", "school", "others"),
+    [
+        ("031204 Kossuth Lajos", "031204", ["031205"]),
+        ("031204_kossuth_lajos_ált_isk", "031204", ["031205"]),
+        ("031204 – Kossuth L. Ált. Isk., 9.a", "031204", ["031205"]),
+        ("031204 Ady Endre Gimnázium", "031204", []),
+        ("RS-110 ОШ Бранко Радичевић", "RS-110", []),
+        ("SI-07 Vuk Karadžić", "SI-07", ["RS-110"]),
+    ],
+)
+def test_an_identifier_beside_another_schools_name_speaks_against_itself(
+    text: str, school: str, others: list[str]
+) -> None:
+    assert finder().contradicted(school, [text]) == others
+
+
+@pytest.mark.parametrize(
+    ("text", "school"),
+    [
+        ("031204 Petőfi", "031204"),
+        ("031204 Petofi S. alt. isk. 9.b", "031204"),
+        ("031204", "031204"),
+        ("pupil_031204_baseline", "031204"),
+        ("031204 Hiányzások október VÉGLEGES", "031204"),
+        ("RS-110 ОШ В. Караџић", "RS-110"),
+        ("SI-07 OŠ Prežihovega Voranca", "SI-07"),
+        ("Status SI-07 Follow Up", "SI-07"),
+    ],
+)
+def test_a_name_that_is_shortened_or_no_name_speaks_against_no_school(text: str, school: str) -> None:
+    assert finder().contradicted(school, [text]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "schools"),
+    [
+        ("Kossuth L. Ált. Isk.", ["031205"]),
+        ("OŠ Prežihov", ["SI-07"]),
+        ("ОШ Вук", ["RS-110"]),
+        ("petofi s 9a", ["031204"]),
+        ("Kosuth Lajos", ["031205"]),
+        ("Osnovna šola", []),
+        ("Pupils of the school, October", []),
+    ],
+)
+def test_a_shortened_name_suggests_its_school(text: str, schools: list[str]) -> None:
+    assert finder().of(text) == frozenset()
+    assert finder().suggested([text]) == schools
+
+
+@pytest.mark.parametrize(
+    ("keys", "file", "sheet", "above"),
+    [
+        ({"school_from": "file"}, "baseline/031201 Kossuth Lajos.xlsx", "Munka1", []),
+        ({"school_from": "folder"}, "baseline/031201_kossuth_lajos/lista.xlsx", "Munka1", []),
+        ({"school_from": "sheet"}, FILE, "031201 Kossuth Lajos", []),
+        ({"school_from": "title"}, FILE, "Munka1", [("OM azonosító: 031201",), ("Kossuth L. Gimnázium",)]),
+    ],
+)
+def test_a_contradiction_is_asked_about_and_the_answer_takes_the_rows_in(
+    keys: Mapping[str, str], file: str, sheet: str, above: Sequence[Sequence[object]]
+) -> None:
+    intake = taken_in({file: workbook({sheet: [*above, *PUPILS]})}, **keys)
+    (question,) = asked(intake)
+    assert f"The identifier is that of the school '031201', told by school_from = {keys['school_from']!r}" in question
+    assert "Is '031202' or '031203' meant?" in question or "Is '031202' meant?" in question
+    assert counts(intake) == [2, 0, 2, 0]
+
+
+def test_a_shortened_name_is_asked_about_with_the_school_that_it_suggests() -> None:
+    intake = taken_in({"baseline/Kossuth L. gimn. és koll..xlsx": workbook({"Munka1": PUPILS})}, school_from="file")
+    (question,) = asked(intake)
+    assert "Is '031203' meant? Answer with the identifier of the school." in question
+    assert counts(intake) == [2, 0, 2, 0]
