@@ -48,6 +48,7 @@ _MARKUP = (
     ("[{", "It is a file for programs (JSON).", "Send the table as .xlsx or .csv."),
     ("{", "It is a file for programs (JSON).", "Send the table as .xlsx or .csv."),
 )
+_SEND_AGAIN = "Send it again; it may have been cut off on its way."
 
 
 def content_of(source: Path | bytes, *, file: str) -> bytes | Reading:
@@ -87,7 +88,13 @@ def read_content(content: bytes, *, file: str, countries: Collection[str] = ()) 
         Its sheets; or a finding that says why it cannot be read.
     """
     if not content.strip(b"\x00 \t\r\n\xef\xbb\xbf\xff\xfe"):
-        return unreadable(file, "It is empty.", "Send it again; it may have been cut off on its way.")
+        return unreadable(file, "It is empty.", _SEND_AGAIN)
+    reading = _read(content, file=file, countries=countries)
+    # A workbook whose list of sheets is damaged opens as one that has none.
+    return reading if reading.sheets or reading.findings else unreadable(file, "It has no rows.", _SEND_AGAIN)
+
+
+def _read(content: bytes, *, file: str, countries: Collection[str]) -> Reading:
     if content.startswith(_ZIP):
         return read_ods(content, file=file) if _is_opendocument(content) else read_xlsx(content, file=file)
     if is_stata(content) or is_spss(content):

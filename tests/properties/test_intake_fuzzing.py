@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from data_schema.intake import Intake
 from data_schema.readers import read_file
-from tests.support.bad_files import HEADER, BadFile, book, ods, rows, stata, statuses, taken_in, zipped
+from tests.support.bad_files import HEADER, BadFile, book, ods, old_book, rows, stata, statuses, taken_in, zipped
 
 ROW = ("031201", "0001", "enrolled", date(2027, 10, 5), True, 4.5)
 SEEDS = {
@@ -52,6 +52,25 @@ def test_damage_of_any_kind_is_told_and_raises_nothing(name: str, changes: list[
     path = NAMES[name]
     intake = taken_in(BadFile(name=name, path=path, content=damaged(SEEDS[name], changes)))
     assert is_told(intake, path)
+
+
+def _with_broken_sheets(name: str) -> bytes:
+    """Return a workbook that opens, and whose list of sheets does not say that it has any."""
+    if name.endswith(".xls"):
+        # The first record of type 0x85 tells where the sheet begins.
+        book = old_book({"Status": statuses(ROW)})
+        at = book.index(b"\x85\x00", 512)
+        return book[:at] + b"\x86\x00" + book[at + 2 :]
+    with zipfile.ZipFile(io.BytesIO(SEEDS["a.ods"])) as archive:
+        parts = {part: archive.read(part) for part in archive.namelist()}
+    return zipped({part: content.replace(b"opendocument:xmlns:table", b"ble") for part, content in parts.items()})
+
+
+@pytest.mark.parametrize("name", ["a.ods", "a.xls"])
+def test_a_workbook_that_opens_without_a_sheet_is_told(name: str) -> None:
+    path = f"HU/status_{name}"
+    intake = taken_in(BadFile(name=name, path=path, content=_with_broken_sheets(name)))
+    assert [finding.problem for finding in intake.findings if finding.file == path] == ["It has no rows."]
 
 
 TAGS = st.sampled_from(
