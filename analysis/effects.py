@@ -71,7 +71,8 @@ def estimate_effects(
         ``difference_robust`` (linear mixed model only: with CR2 errors),
         ``adjusted_mean`` (a row an arm other than the reference: the reference's mean plus the difference),
         ``odds_ratio`` (logistic model only), ``hedges_g`` and ``hedges_g_unconditional``, or for shares ``cox_index``,
-        ``risk_ratio``, ``marginal_odds_ratio`` and ``number_needed_to_treat``, ``randomisation_test`` (statistic and
+        of counts ``rate_ratio``, of shares ``risk_ratio``, ``marginal_odds_ratio`` and ``number_needed_to_treat``,
+        ``randomisation_test`` (statistic and
         p-value), ``randomisation_interval`` (limits only), ``icc``, ``school_sd``, ``pupil_sd``,
         ``icc_unconditional``; with several countries also ``pooled_difference`` and ``prediction_interval``.
         ``estimate_id`` is "entry/country/quantity/arm", with "all" and "-" where there is none. ``reference`` is the

@@ -244,13 +244,28 @@ def binary_reason(y: np.ndarray, outcome: str) -> str:
     outcome
         Its name.
     """
-    other = y[~(np.isin(y, (0.0, 1.0)) | np.isnan(y))]
+    return _reason_of_others(y, np.isin(y, (0.0, 1.0)), outcome, rule="0 or 1")
+
+
+def whole_number_reason(y: np.ndarray, outcome: str) -> str:
+    """Return how many rows of a count are no whole numbers from 0, and what they are; empty when there are none.
+
+    Parameters
+    ----------
+    y, outcome
+        See `binary_reason`.
+    """
+    return _reason_of_others(y, (y >= 0) & (y == np.rint(y)), outcome, rule="a whole number, 0 or more")
+
+
+def _reason_of_others(y: np.ndarray, valid: np.ndarray, outcome: str, *, rule: str) -> str:
+    other = y[~(valid | np.isnan(y))]
     if not len(other):
         return ""
     values = [f"{value:g}" for value in np.unique(other)]
     more = ", ..." if len(values) > _MOST_SHOWN else ""
     rows = "1 row has" if len(other) == 1 else f"{len(other)} rows have"
-    return f"The outcome '{outcome}' must be 0 or 1, and {rows} another value: {', '.join(values[:_MOST_SHOWN])}{more}."
+    return f"The outcome '{outcome}' must be {rule}, and {rows} another value: {', '.join(values[:_MOST_SHOWN])}{more}."
 
 
 def explained_reason(left: float, *, spread: float, size: float) -> str:

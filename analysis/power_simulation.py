@@ -166,7 +166,7 @@ def simulated_power(
     read = read_schools(schools, design)
     if n_simulations < 2:
         raise _impossible("n_simulations", f"{n_simulations} is too few.", "State 2 or more, best 1,000.")
-    if (truth.control_risk is None) == (question.kind == "binary"):
+    if (truth.control_risk is None) == question.outcome_kind.is_share:
         raise _impossible("control_risk", f"The outcome is {question.kind}.", "State it for binary outcomes only.")
     for name, share in (("schools_lost", schools_lost), ("pupils_lost", pupils_lost)):
         if not 0 <= share < 1:

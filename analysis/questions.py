@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from analysis.estimators import ESTIMATORS, Estimator, find_misuse
+from analysis.estimators import Estimator, make_estimator
 from analysis.outcomes import OUTCOME_KINDS, OutcomeKind
 from analysis.specs import Model
 from data_schema.errors import EstimationError
@@ -38,6 +39,8 @@ class Question:
         Level of the intervals, between 0 and 1.
     weights
         Column of the schools' weights, see `Model`; a model that takes none is then a row with a reason.
+    options
+        Options of the estimator that differ from its defaults, by name.
 
     Raises
     ------
@@ -58,14 +61,16 @@ class Question:
     country: str = "country"
     conf_level: float = 0.95
     weights: str | None = None
+    options: Mapping[str, str | int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a question that contradicts itself."""
         if self.kind not in OUTCOME_KINDS:
             raise self._impossible(f"kind '{self.kind}' is unknown.", f"Use one of {', '.join(OUTCOME_KINDS)}.")
-        reason, remedy = find_misuse(self.model, kind=self.kind)
-        if reason:
-            raise self._impossible(reason, remedy)
+        try:
+            self.estimator  # noqa: B018 -- an impossible one is refused here
+        except EstimationError as error:
+            raise self._impossible(error.problem, error.remedy) from None
         if not 0 < self.conf_level < 1:
             raise self._impossible(f"conf_level {self.conf_level} is not between 0 and 1.", "Use 0.95.")
         self.effect_model()
@@ -78,7 +83,7 @@ class Question:
     @property
     def estimator(self) -> Estimator:
         """How the effects are estimated."""
-        return ESTIMATORS[self.model]()
+        return make_estimator(self.model, self.options, kind=self.kind)
 
     def effect_model(self) -> Model:
         """Return the model of the arms' effects."""

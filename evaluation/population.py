@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from analysis.outcomes import OUTCOME_KINDS
 from analysis.scales import scale_score
 from data_schema.errors import DataError
 from evaluation.specifications import population_place, tables_of
@@ -153,8 +154,8 @@ def values_of_outcomes(protocol: Protocol) -> dict[str, str]:
 
 
 def _values_of(outcome: Outcome, tables: Mapping[str, Table]) -> str:
-    if outcome.kind == "binary":
-        return outcome.kind
+    if OUTCOME_KINDS[outcome.kind].is_share:
+        return "binary"
     table = tables[outcome.table]
     if outcome.items or table.field(outcome.field or outcome.name).type != "whole_number":
         return ""
@@ -224,7 +225,7 @@ def _outcome_values(
 ) -> tuple[pd.Series[float], pd.Series[str]]:
     """Return an outcome on the pupils' index, and why it is missing where it is."""
     places = pd.MultiIndex.from_frame(pupils[PUPIL_KEY])
-    if outcome.kind == "continuous":
+    if not OUTCOME_KINDS[outcome.kind].is_share:
         by_pupil = measure_values(outcome, rows, table)
         said_unknown = pd.Series(data=False, index=by_pupil.index)
     else:

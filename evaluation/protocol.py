@@ -336,6 +336,7 @@ class Analysis(Section):
     outcome: Name
     role: Literal["primary", "secondary", "sensitivity", "exploratory"]
     model: Annotated[str, one_of(ESTIMATORS)]
+    options: dict[Name, str | int] = {}
     covariates: tuple[Name, ...] = ()
     strata: bool = True
     missing_outcome: Literal["leave_out", "as_event", "as_no_event"] = "leave_out"

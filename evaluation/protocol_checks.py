@@ -10,8 +10,9 @@ from datetime import date
 from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING
 
-from analysis.estimators import find_misuse
+from analysis.estimators import make_estimator
 from analysis.outcomes import OUTCOME_KINDS
+from data_schema.errors import EstimationError
 
 if TYPE_CHECKING:
     from data_schema.fields import Field
@@ -485,7 +486,7 @@ def _outcome(protocol: Protocol, tables: Mapping[str, Table], item: Outcome) -> 
         yield Problem(f"{place}, key 'wave'", "this key is missing.", "Say in which wave it is measured.")
     fields = [home.field(name) for name in item.items or (item.field or item.name,)]
     is_share = OUTCOME_KINDS[item.kind].is_share
-    yield from _share(place, item, fields[0]) if is_share else _number(place, item, fields)
+    yield from _share(place, item, fields[0]) if is_share else _number(place, item, fields, home)
     for name, values in item.missing_where.items():
         if name not in home.names:
             yield unknown(f"{place}, key 'missing_where'", name, home.names, what=f"field of the table {home.name}")
@@ -532,7 +533,7 @@ def _answers(place: str, field: Field, values: Sequence[str]) -> Iterator[Proble
             yield unknown(place, value, known, what=f"answer of the field {field.name}")
 
 
-def _number(place: str, item: Outcome, fields: Sequence[Field]) -> Iterator[Problem]:
+def _number(place: str, item: Outcome, fields: Sequence[Field], home: Table) -> Iterator[Problem]:
     for field in fields:
         if field.type not in _NUMERIC:
             yield Problem(
@@ -542,9 +543,30 @@ def _number(place: str, item: Outcome, fields: Sequence[Field]) -> Iterator[Prob
                 if field.type == "code"
                 else "Name a numeric field.",
             )
+    if OUTCOME_KINDS[item.kind].is_whole:
+        yield from _count(place, item, fields, home)
     for key in ("event", "event_words", "event_people", "missing", "missing_where"):
         if getattr(item, key):
             yield Problem(f"{place}, key '{key}'", "this is for binary outcomes.", "Leave the key out.")
+
+
+def _count(place: str, item: Outcome, fields: Sequence[Field], home: Table) -> Iterator[Problem]:
+    if item.items:
+        yield Problem(f"{place}, key 'items'", "a scale is not a count.", 'Name a field, or set kind = "continuous".')
+        return
+    field = fields[0]
+    if field.type != "whole_number" or field.minimum is None or field.minimum < 0:
+        yield Problem(
+            f"{place}, key 'field'",
+            f"'{field.name}' need not be a whole number from 0, and a count is nothing else.",
+            "Give the field the type whole_number and a minimum of 0.",
+        )
+    if len(home.key) > 2 and item.summary == "mean":
+        yield Problem(
+            f"{place}, key 'summary'",
+            f"the mean over a pupil's rows of the table {home.name} is not a count.",
+            'Set summary = "sum" or "max".',
+        )
 
 
 def _analysis(protocol: Protocol, item: Analysis) -> Iterator[Problem]:
@@ -558,9 +580,10 @@ def _analysis(protocol: Protocol, item: Analysis) -> Iterator[Problem]:
         if name not in covariates:
             yield unknown(f"{place}, key 'covariates'", name, covariates, what="covariate")
     kind = protocol.outcome(item.outcome).kind
-    problem, remedy = find_misuse(item.model, kind=kind)
-    if problem:
-        yield Problem(f"{place}, key 'model'", problem, remedy)
+    try:
+        make_estimator(item.model, item.options, kind=kind)
+    except EstimationError as error:
+        yield Problem(f"{place}, key '{error.place}'", error.problem, error.remedy)
     if item.missing_outcome != "leave_out" and not OUTCOME_KINDS[kind].is_share:
         yield Problem(f"{place}, key 'missing_outcome'", "only a binary outcome has an event.", "Leave the key out.")
 

@@ -121,9 +121,9 @@ class Evidence:
         n_pupils, n_draws, method, se_type, df_method, status, reason, caution``. ``reference`` is the arm that ``arm``
         is compared with. ``quantity`` is one of: ``difference`` (effect in the outcome's units; a share for binary
         outcomes), ``mean`` (observed mean or share of one arm), ``difference_robust`` (with CR2 errors),
-        ``adjusted_mean`` (the mean of the reference plus the
-        difference), ``hedges_g``, ``hedges_g_unconditional``, ``cox_index``, ``risk_ratio``, ``marginal_odds_ratio``,
-        ``number_needed_to_treat``, ``odds_ratio``, ``icc``, ``icc_unconditional``, ``school_sd``, ``pupil_sd``,
+        ``adjusted_mean`` (the mean of the reference plus the difference), ``hedges_g``, ``hedges_g_unconditional``,
+        ``cox_index``, ``risk_ratio``, ``rate_ratio``, ``marginal_odds_ratio``, ``number_needed_to_treat``,
+        ``odds_ratio``, ``icc``, ``icc_unconditional``, ``school_sd``, ``pupil_sd``,
         ``randomisation_test`` (only p_value and statistic), ``pooled_difference`` (mean over countries),
         ``prediction_interval`` (only its ends).
         ``country`` is "" for pooled rows. What could not be estimated has ``status`` other than "ok" or "boundary",

@@ -34,18 +34,21 @@ def separated_arm(columns: Columns) -> str:
     return ""
 
 
-def informative_rows(frame: pd.DataFrame, model: Model) -> pd.DataFrame:
+def informative_rows(frame: pd.DataFrame, model: Model, *, are_counts: bool = False) -> pd.DataFrame:
     """Return the rows that tell something of the arms.
 
     A stratum or a level of a covariate in which nobody (or everybody) had the event has infinite log odds: its pupils'
-    shares are 0 (or 1) in either arm, and the likelihood of the others is the same without them.
+    shares are 0 (or 1) in either arm, and the likelihood of the others is the same without them. So it is with counts
+    that are all zero: their rate is 0 in either arm.
 
     Parameters
     ----------
     frame
-        One row a pupil.
+        One row per pupil.
     model
         Which column plays which part.
+    are_counts
+        Whether the outcome counts, so that a group tells something as soon as one of its counts is above zero.
     """
     outcome = numeric_column(frame, model.outcome)
     groups = _groups(frame, model)
@@ -54,7 +57,8 @@ def informative_rows(frame: pd.DataFrame, model: Model) -> pd.DataFrame:
         before = int(kept.sum())
         for codes in groups:
             values = pd.Series(np.where(kept, outcome, np.nan)).groupby(codes)
-            varies = (values.transform("max") > values.transform("min")).to_numpy(dtype=bool)
+            lowest = 0 if are_counts else values.transform("min")
+            varies = (values.transform("max") > lowest).to_numpy(dtype=bool)
             kept = kept & (varies | (codes < 0))
         if int(kept.sum()) == before:
             return frame if kept.all() else frame.loc[kept]

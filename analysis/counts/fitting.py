@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import optimize, special
 
 from analysis.binary.fitting import tested_coefficients, too_few
+from analysis.binary.separation import informative_rows
 from analysis.counts.rows import CountRows, count_rows
 from analysis.counts.zero_inflation import ZeroInflated
 from analysis.inference.adjusted_profile import adjusted_vcov
@@ -45,6 +46,9 @@ class CountFit:
         Share that is zero whatever the rate; 0 without zero inflation.
     n_without_exposure
         Rows left out because their exposure is missing or zero.
+    share_informative
+        Share of the exposure that is in the search. The rest is of strata and levels of covariates in which every count
+        is zero: their rate is 0 in either arm.
     problem, optimum, adjusted, terms
         What rates need; None and empty when the fit failed.
     """
@@ -53,6 +57,7 @@ class CountFit:
     dispersion: float = 0.0
     zero_share: float = 0.0
     n_without_exposure: int = 0
+    share_informative: float = 1.0
     problem: Problem | None = field(default=None, repr=False)
     optimum: Optimum | None = field(default=None, repr=False)
     adjusted: np.ndarray | None = field(default=None, repr=False)
@@ -119,8 +124,29 @@ def fit_counts(
             f"family='{family}' with {n_nodes} nodes is unknown.",
             f"Use one of {', '.join(get_args(CountFamily))}, and 1 node or more.",
         )
-    rows = count_rows(frame, model, exposure=exposure)
-    return fit_count_rows(rows, family=family, zero_inflated=zero_inflated, n_nodes=n_nodes)
+    every = count_rows(frame, model, exposure=exposure)
+    if every.columns.reason:
+        return fit_count_rows(every, family=family, zero_inflated=zero_inflated, n_nodes=n_nodes)
+    informative = informative_rows(frame, model, are_counts=True)
+    if informative is frame:
+        return fit_count_rows(every, family=family, zero_inflated=zero_inflated, n_nodes=n_nodes)
+    rows = count_rows(informative, model, exposure=exposure)
+    found = fit_count_rows(rows, family=family, zero_inflated=zero_inflated, n_nodes=n_nodes)
+    return _of_all_pupils(found, every, share=float(rows.exposure.sum() / every.exposure.sum()))
+
+
+def _of_all_pupils(found: CountFit, every: CountRows, *, share: float) -> CountFit:
+    """Return a fit to the pupils who tell something of the arms, with the others in its numbers and rates."""
+    columns = every.columns
+    fit = replace(
+        found.fit,
+        n_pupils=len(columns.y) if found.fit.n_pupils else 0,
+        n_schools=len(columns.schools) if found.fit.n_schools else 0,
+        n_missing_outcome=columns.n_missing_outcome,
+        n_missing_covariate=columns.n_missing_covariate,
+        dropped=tuple(name for name in columns.names if found.problem and name not in found.problem.names),
+    )
+    return replace(found, fit=fit, n_without_exposure=every.n_without_exposure, share_informative=share)
 
 
 def fit_count_rows(rows: CountRows, *, family: CountFamily, zero_inflated: bool, n_nodes: int) -> CountFit:

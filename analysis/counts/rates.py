@@ -88,7 +88,7 @@ def rate_effects(
 
 
 def _rows(shared: Estimate, fit: CountFit, model: Model, *, per: float) -> tuple[Estimate, ...]:
-    rates, exposure = _rates(fit, model)
+    rates, exposure = standardised_rates(fit, model)
     by_unit = rates.times(per)
     rows = [by_unit.own(shared, place, quantity="rate", scale="log") for place in range(len(model.arms))]
     for place in range(1, len(model.arms)):
@@ -101,8 +101,16 @@ def _rows(shared: Estimate, fit: CountFit, model: Model, *, per: float) -> tuple
     return tuple(rows)
 
 
-def _rates(fit: CountFit, model: Model) -> tuple[Standardised, float]:
-    """Return rates by arm and the mean exposure of a pupil."""
+def standardised_rates(fit: CountFit, model: Model) -> tuple[Standardised, float]:
+    """Return rates by arm, as if every pupil of the trial were in it, and the mean exposure of a pupil.
+
+    Parameters
+    ----------
+    fit
+        A fit that did not fail.
+    model
+        With its arms.
+    """
     problem, optimum = fit.problem, fit.optimum
     assert problem is not None and optimum is not None and fit.adjusted is not None  # noqa: S101, PT018  # only then
     data = problem.data
@@ -121,11 +129,11 @@ def _rates(fit: CountFit, model: Model) -> tuple[Standardised, float]:
         values.append(value)
         slopes.append(slope)
     rates = Standardised.by_delta(
-        np.array(values),
-        np.array(slopes),
+        np.array(values) * fit.share_informative,
+        np.array(slopes) * fit.share_informative,
         fit.adjusted,
         terms=fit.terms,
         df=problem.between_df(),
         arms=model.arms,
     )
-    return rates, float((data.count * exposure).sum() / data.count.sum())
+    return rates, float((data.count * exposure).sum() / fit.share_informative / fit.fit.n_pupils)

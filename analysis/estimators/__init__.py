@@ -7,30 +7,58 @@ importing the engines takes a second and a half.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import fields
+
+from analysis.estimators.count_mixed import CountMixed
 from analysis.estimators.estimator import ArmModel, Estimator
 from analysis.estimators.linear_cluster import LinearCluster
 from analysis.estimators.linear_mixed import LinearMixed
 from analysis.estimators.logistic_mixed import LogisticMixed
+from data_schema.errors import EstimationError
 
-ESTIMATORS: dict[str, type[Estimator]] = {kind.name: kind for kind in (LinearMixed, LinearCluster, LogisticMixed)}
+_KINDS: tuple[type[Estimator], ...] = (LinearMixed, LinearCluster, LogisticMixed, CountMixed)
+ESTIMATORS: dict[str, type[Estimator]] = {estimator.name: estimator for estimator in _KINDS}
 
-__all__ = ["ESTIMATORS", "ArmModel", "Estimator", "LinearCluster", "LinearMixed", "LogisticMixed", "find_misuse"]
+__all__ = [
+    "ESTIMATORS",
+    "ArmModel",
+    "CountMixed",
+    "Estimator",
+    "LinearCluster",
+    "LinearMixed",
+    "LogisticMixed",
+    "make_estimator",
+]
 
 
-def find_misuse(name: str, *, kind: str) -> tuple[str, str]:
-    """Return why an estimator cannot be used for a kind of outcome, and the remedy; two empty texts where it can.
+def make_estimator(name: str, options: Mapping[str, str | int], *, kind: str) -> Estimator:
+    """Return an estimator for outcomes of a kind.
 
     Parameters
     ----------
     name
         What a plan names as its estimator.
+    options
+        Those that differ from its defaults, by name.
     kind
         Name of the kind of outcome.
+
+    Raises
+    ------
+    EstimationError
+        When there is no such estimator or option, an option has another value, or outcomes of the kind need another.
     """
     if name not in ESTIMATORS:
-        return f"model '{name}' is unknown.", f"Use one of {', '.join(ESTIMATORS)}."
-    if kind not in ESTIMATORS[name].kinds:
-        others = ", ".join(other.name for other in ESTIMATORS.values() if kind in other.kinds)
-        kinds = " or ".join(ESTIMATORS[name].kinds)
-        return f"the model '{name}' needs a {kinds} outcome.", f"Use one of {others}."
-    return "", ""
+        raise EstimationError("model", f"model '{name}' is unknown.", f"Use one of {', '.join(ESTIMATORS)}.")
+    chosen = ESTIMATORS[name]
+    if kind not in chosen.kinds:
+        others = [other.name for other in ESTIMATORS.values() if kind in other.kinds]
+        problem = f"the model '{name}' needs a {' or '.join(chosen.kinds)} outcome."
+        raise EstimationError("model", problem, f"Use {' or '.join(others)}.")
+    known = [option.name for option in fields(chosen)]
+    for option in options:
+        if option not in known:
+            remedy = f"Its options are: {', '.join(known)}." if known else "It has no options."
+            raise EstimationError("options", f"the model '{name}' has no option '{option}'.", remedy)
+    return chosen(**options)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar
+
+from data_schema.errors import EstimationError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,13 +43,33 @@ class ArmModel:
 class Estimator(ABC):
     """A way to estimate the arms' effects on one outcome, with the options that the protocol may set.
 
-    A subclass is a frozen dataclass whose fields are its options. ``name`` is what the protocol calls it, ``kinds`` are
-    the kinds of outcomes that it takes, and ``takes_weights`` says whether schools may have weights.
+    A subclass is a frozen dataclass whose fields are its options: one of several words, or a number from 1. ``name``
+    is what the protocol calls it, ``kinds`` are the kinds of outcomes that it takes, ``takes_weights`` says whether
+    schools may have weights, and ``choices`` has the words that each option may be.
+
+    Raises
+    ------
+    EstimationError
+        When an option has another value.
     """
 
     name: ClassVar[str]
     kinds: ClassVar[tuple[str, ...]]
     takes_weights: ClassVar[bool] = False
+    choices: ClassVar[dict[str, tuple[str, ...]]] = {}
+
+    def __post_init__(self) -> None:
+        """Refuse options with another value."""
+        for option in fields(self):
+            value = getattr(self, option.name)
+            allowed = self.choices.get(option.name)
+            if allowed and value not in allowed:
+                raise self._refused(option.name, value, f"Use one of {', '.join(allowed)}.")
+            if not allowed and (type(value) is not int or value < 1):
+                raise self._refused(option.name, value, "Use a whole number, 1 or more.")
+
+    def _refused(self, option: str, value: object, remedy: str) -> EstimationError:
+        return EstimationError("options", f"the option '{option}' of '{self.name}' is {value!r}.", remedy)
 
     @abstractmethod
     def fit(self, frame: pd.DataFrame, model: Model) -> ArmModel:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, get_args
 
 from analysis.estimators.estimator import ArmModel, Estimator
+from analysis.specs import DfMethod
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,10 +17,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinearMixed(Estimator):
-    """Restricted maximum likelihood with bounded Satterthwaite degrees of freedom; see `analysis.fit_linear_mixed`."""
+    """Restricted maximum likelihood with Satterthwaite degrees of freedom; see `analysis.fit_linear_mixed`.
+
+    Parameters
+    ----------
+    df_method
+        "satterthwaite_bounded" or "satterthwaite".
+    """
+
+    df_method: DfMethod = "satterthwaite_bounded"
 
     name: ClassVar[str] = "linear_mixed"
     kinds: ClassVar[tuple[str, ...]] = ("continuous", "binary", "count")
+    choices: ClassVar[dict[str, tuple[str, ...]]] = {"df_method": get_args(DfMethod)}
 
     def fit(self, frame: pd.DataFrame, model: Model) -> ArmModel:
         """Fit the model of the arms to one row per pupil."""
@@ -30,7 +40,7 @@ class LinearMixed(Estimator):
 
         columns = design_columns(frame, model)
         working = fitted_columns(columns)
-        fit = fit_of(working, columns)
+        fit = fit_of(working, columns, df_method=self.df_method)
         return ArmModel(
             fit=fit,
             standardise=lambda: mixed_shares(columns, model.arms, working),

@@ -13,12 +13,18 @@ if TYPE_CHECKING:
     from analysis.results import Estimate
     from analysis.specs import Model
 
-_NODES = 15
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogisticMixed(Estimator):
-    """Maximum likelihood by adaptive quadrature with 15 nodes; see `analysis.fit_logistic_mixed`."""
+    """Maximum likelihood by adaptive Gauss-Hermite quadrature; see `analysis.fit_logistic_mixed`.
+
+    Parameters
+    ----------
+    n_nodes
+        Nodes of the quadrature; 1 is Laplace's approximation.
+    """
+
+    n_nodes: int = 15
 
     name: ClassVar[str] = "logistic_mixed"
     kinds: ClassVar[tuple[str, ...]] = ("binary",)
@@ -28,7 +34,7 @@ class LogisticMixed(Estimator):
         from analysis.binary.fitting import fit_binary
         from analysis.binary.risks import standardised_risks
 
-        binary = fit_binary(frame, model, link="logit", n_nodes=_NODES)
+        binary = fit_binary(frame, model, link="logit", n_nodes=self.n_nodes)
         return ArmModel(fit=binary.fit, standardise=lambda: standardised_risks(binary, model.arms))
 
     def rows_of_difference(self, model: ArmModel | None, difference: Estimate) -> list[Estimate]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from analysis.outcomes.binary import Binary
 from analysis.outcomes.continuous import Continuous
+from analysis.outcomes.count import Count
 from analysis.outcomes.kind import OutcomeKind
 
-OUTCOME_KINDS: dict[str, OutcomeKind] = {kind.name: kind for kind in (Continuous(), Binary())}
+OUTCOME_KINDS: dict[str, OutcomeKind] = {kind.name: kind for kind in (Continuous(), Binary(), Count())}
 
-__all__ = ["OUTCOME_KINDS", "Binary", "Continuous", "OutcomeKind"]
+__all__ = ["OUTCOME_KINDS", "Binary", "Continuous", "Count", "OutcomeKind"]

@@ -21,6 +21,8 @@ class Binary(OutcomeKind):
 
     name: ClassVar[str] = "binary"
     is_share: ClassVar[bool] = True
+    is_whole: ClassVar[bool] = True
+    ratio: ClassVar[str] = "risk_ratio"
     standardised: ClassVar[str] = "cox_index"
 
     def find_invalid_values(self, values: np.ndarray, outcome: str) -> str:

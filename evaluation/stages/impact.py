@@ -259,6 +259,7 @@ def question_of(protocol: Protocol, analysis: Analysis, *, unplanned: frozenset[
         kind=protocol.outcome(analysis.outcome).kind,
         role="exploratory" if analysis.name in unplanned else analysis.role,
         model=analysis.model,
+        options=analysis.options,
         covariates=analysis.covariates,
         arms=protocol.arm_names,
         strata="stratum" if analysis.strata and design_of(protocol).columns else None,

@@ -8,6 +8,7 @@ import math
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from analysis.outcomes import OUTCOME_KINDS
 from data_schema.errors import DataError, EstimationError
 from evaluation.frame import eligible
 from evaluation.mode import marked, marked_picture, marked_values
@@ -189,7 +190,7 @@ def power(
 
 
 def _risk(outcome: Outcome, assumed: Assumptions) -> float | None:
-    if outcome.kind == "continuous":
+    if not OUTCOME_KINDS[outcome.kind].is_share:
         return None
     if assumed.control_risk is None:
         raise DataError(

@@ -5,9 +5,14 @@ from __future__ import annotations
 from reports.evidence import OutcomeFacts
 from reports.kinds.binary import BinaryWords
 from reports.kinds.continuous import ContinuousWords
+from reports.kinds.count import CountWords
 from reports.kinds.kind import KindWords
 
-KIND_WORDS: dict[str, KindWords] = {"continuous": ContinuousWords(), "binary": BinaryWords()}
+KIND_WORDS: dict[str, KindWords] = {
+    "continuous": ContinuousWords(),
+    "binary": BinaryWords(),
+    "count": CountWords(),
+}
 
 __all__ = ["KIND_WORDS", "KindWords", "words_of_kind"]
 

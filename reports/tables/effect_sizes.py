@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from analysis.results import Estimate
 from reports.blocks import Column, Span, Table
 from reports.comparisons import Comparison
 from reports.evidence import Evidence
+from reports.kinds import words_of_kind
 from reports.means import shown_means
 from reports.selection import Estimates, all_estimates, compared_arms, focus, main_analyses
 from reports.sentences import comparison
@@ -16,7 +18,7 @@ from reports.tables.cells import HIDDEN, outcome_head, p_cell
 from reports.tables.layout import Cell, Line, line, table
 from reports.words import Words
 
-_PRINTED = ("risk_ratio", "cox_index", "hedges_g", "hedges_g_unconditional")
+_PRINTED = ("risk_ratio", "rate_ratio", "cox_index", "hedges_g", "hedges_g_unconditional")
 
 
 def effect_sizes_table(evidence: Evidence, words: Words, *, anchor: str = "effect-sizes") -> Table:
@@ -46,7 +48,7 @@ def effect_sizes_table(evidence: Evidence, words: Words, *, anchor: str = "effec
         columns=_columns(words),
         lines=lines,
         threshold=evidence.disclosure_threshold,
-        note=[_note(words), *caution_notes(words, marks)],
+        note=[_note(words), *_notes_on_ratios(words, every), *caution_notes(words, marks)],
         anchor=anchor,
     )
 
@@ -84,6 +86,11 @@ def _note(words: Words) -> str:
     )
 
 
+def _notes_on_ratios(words: Words, every: Sequence[Comparison]) -> list[str]:
+    said = [words_of_kind(one.outcome).note_on_ratio(words) for one in every]
+    return [note for note in dict.fromkeys(said) if note]
+
+
 def _printed(one: Comparison, estimates: Estimates) -> list[Estimate]:
     entry, arm, country = one.analysis.name, one.arm.name, one.country
     rows = [estimates.usable(entry, quantity, arm=arm, country=country) for quantity in _PRINTED]
@@ -98,12 +105,12 @@ def _line(evidence: Evidence, words: Words, one: Comparison, estimates: Estimate
         return estimates.usable(entry, quantity, arm=one.arm.name, country=country)
 
     kind = one.outcome.outcome_kind
-    secret = kind.is_share and _is_secret(evidence, one, estimates)
-    standardised = effect(kind.standardised)
+    secret = bool(kind.ratio) and _is_secret(evidence, one, estimates)
+    standardised, ratio = effect(kind.standardised), effect(kind.ratio) if kind.ratio else None
     cells: list[Cell] = [
-        HIDDEN if secret else marked(_relative(words, effect("risk_ratio")), effect("risk_ratio"), marks),
+        HIDDEN if secret else marked(_relative(words, ratio), ratio, marks),
         # A Cox index gives the share away as a ratio does.
-        HIDDEN if secret else marked(_with_interval(words, standardised), standardised, marks),
+        HIDDEN if secret and kind.is_share else marked(_with_interval(words, standardised), standardised, marks),
         _with_interval(words, effect("hedges_g_unconditional")),
         _with_interval(words, estimates.usable(entry, "icc", country=country), digits=3),
         _with_interval(words, estimates.usable(entry, "icc_unconditional", country=country), digits=3),

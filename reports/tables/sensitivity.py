@@ -18,6 +18,7 @@ MODELS = {
     "linear_mixed": message("linear model with random school intercepts"),
     "linear_cluster": message("linear model with standard errors that allow for schools"),
     "logistic_mixed": message("logistic model with random school intercepts"),
+    "count_mixed": message("model of counts with a log link and random school intercepts"),
 }
 ASSUMPTIONS = {
     "leave_out": message("pupils with unknown outcome left out"),

@@ -7,12 +7,14 @@ import inspect
 import re
 import tempfile
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
 import pytest
 from pydantic import BaseModel
 
+from analysis.estimators import ESTIMATORS
 from evaluation import Trial
 from evaluation.protocol import Protocol
 from tests.support.protocols import ROOT
@@ -40,6 +42,15 @@ def test_every_key_of_the_protocol_is_in_the_readme() -> None:
     words = set(re.findall(r"[a-z_]+", text))
     keys = {key for model in _models(Protocol) for key in model.model_fields}
     assert keys - words == set()
+
+
+def test_the_readme_has_every_model_with_its_kinds_and_options() -> None:
+    text = (ROOT / "evaluation" / "README.md").read_text(encoding="utf-8")
+    for name, estimator in ESTIMATORS.items():
+        (row,) = re.findall(rf"^\| `{name}` \|.*$", text, re.MULTILINE)
+        _, _, kinds, _, options, _ = re.split(r"(?<!\\)\|", row)
+        assert {kind.strip() for kind in kinds.split(",")} == set(estimator.kinds)
+        assert set(re.findall(r"(\w+) \(", options)) == {option.name for option in fields(estimator)}
 
 
 @pytest.mark.parametrize("readme", READMES, ids=lambda path: path.parent.name)

@@ -2,124 +2,29 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-from tests.support.protocols import CROCOOS, Values
-
-Change = Callable[[Values], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """What makes a right protocol wrong; each of the mends must make it right again, beside what the words say."""
-
-    wrong: Change
-    mends: tuple[Change, ...] = ()
-    setting: Change = lambda _: None
-    path: Path = CROCOOS
-
-
-def put(path: str, value: object) -> Change:
-    """Return the change that sets a key: "outcomes.0.kind"."""
-
-    def change(values: Values) -> None:
-        at, key = _at(values, path, make=True)
-        at[key] = copy.deepcopy(value)
-
-    return change
-
-
-def drop(path: str) -> Change:
-    """Return the change that takes a key or entry out."""
-
-    def change(values: Values) -> None:
-        at, key = _at(values, path)
-        del at[key]
-
-    return change
-
-
-def add(path: str, *entries: object) -> Change:
-    """Return the change that adds entries to a list."""
-
-    def change(values: Values) -> None:
-        at, key = _at(values, path)
-        at[key] = [*at[key], *copy.deepcopy(entries)]
-
-    return change
-
-
-def all_of(*changes: Change) -> Change:
-    """Return several changes as one."""
-    return lambda values: [change(values) for change in changes]
-
-
-def _at(values: Any, path: str, *, make: bool = False) -> tuple[Any, Any]:  # noqa: ANN401 -- TOML values
-    *steps, last = path.split(".")
-    for step in steps:
-        if make and isinstance(values, dict):
-            values.setdefault(step, {})
-        values = values[int(step) if isinstance(values, list) else step]
-    return values, int(last) if isinstance(values, list) else last
-
-
-def field(name: str, kind: str = "text", **more: object) -> Values:
-    """Return a field of a table."""
-    return {"name": name, "type": kind, **more}
-
-
-def own(*fields: Values, table: str = "pupil") -> Change:
-    """Return the change that adds fields to a table."""
-    return put(f"tables.{table}.fields", list(fields))
-
-
-def rule(holds: str, **more: object) -> Change:
-    """Return the change that gives the table of pupils a rule."""
-    return put("tables.pupil.rules", [{"holds": holds, "message": "Is that right?", **more}])
-
-
-EXAM_FIELDS = (field("school_id", "identifier"), field("pupil_id", "identifier"), field("points", "number"))
-
-
-def exam(**changes: object) -> Change:
-    """Return the change that declares a table of the trial's own."""
-    table = {"label": "Exam", "about": "pupil", "by_wave": True, "key": ["school_id", "pupil_id"]}
-    values = {**table, "fields": list(EXAM_FIELDS), **changes}
-    return put("tables.exam", {key: value for key, value in values.items() if value is not None})
-
-
-PUPIL_ID = field("pupil_id", "identifier", privacy="identifier", required=True)
-
-STANDARD = all_of(drop("tables.exam"), put("tables.status.fields", [field("points", "number")]))
-
-ARMS = [{"name": name, "label": name.title()} for name in ("none", "one", "two", "both")]
-
-
-def arms(**keys: list[object]) -> Change:
-    """Return the change that states arms with a key of each; None leaves it out."""
-    n = len(next(iter(keys.values())))
-    stated = [{key: values[at] for key, values in keys.items() if values[at]} for at in range(n)]
-    return put("design.arms", [{**ARMS[at], **stated[at]} for at in range(n)])
-
-
-FACTORS = arms(factors=[None, ["a"], ["b"], ["a", "b"]])
-WEDGE = all_of(put("design.kind", "waiting_list"), put("design.arms.1.starts", "followup"))
-MATCHED = all_of(
-    put("design.kind", "matched"), put("design.strata", []), put("design.matching", {"variables": ["size"]})
+from tests.support.protocol_changes import (
+    ARMS,
+    BINARY,
+    CONSTRAINED,
+    EXAM_FIELDS,
+    FACTORS,
+    MATCHED,
+    MINIMISED,
+    PUPIL_ID,
+    SECOND,
+    STANDARD,
+    WEDGE,
+    Scenario,
+    add,
+    all_of,
+    arms,
+    drop,
+    exam,
+    field,
+    own,
+    put,
+    rule,
 )
-CONSTRAINED = put("design.constraint", {"variables": ["size"], "best_share": 0.1})
-MINIMISED = put("design.kind", "minimisation")
-BINARY = all_of(
-    own(field("rate", "whole_number", minimum=0, maximum=1), field("hobby"), table="status"),
-    put("outcomes.0.field", "rate"),
-    put("outcomes.0.event", []),
-    put("outcomes.0.missing", []),
-)
-SECOND = {"name": "second", "label": "Second", "kind": "continuous", "direction": "lower", "table": "signals"}
 
 KINDS_OF_VALUES = {
     "unknown key": Scenario(put("outcomes.0.knd", "binary"), (drop("outcomes.0.knd"),)),
@@ -510,6 +415,41 @@ TABLES = {
         )
     },
     "logistic mean": Scenario(put("analyses.4.model", "logistic_mixed"), (put("analyses.4.model", "linear_mixed"),)),
+    "count by the logistic model": Scenario(
+        all_of(
+            put("outcomes.4.kind", "count"), put("outcomes.4.summary", "sum"), put("analyses.7.model", "logistic_mixed")
+        ),
+        (
+            put("analyses.7.model", "count_mixed"),
+            put("analyses.7.model", "linear_mixed"),
+            put("analyses.7.model", "linear_cluster"),
+        ),
+    ),
+    "option that a model has not": Scenario(
+        put("analyses.4.options", {"nodes": 3}), (put("analyses.4.options", {"df_method": "satterthwaite"}),)
+    ),
+    "option of a model without": Scenario(put("analyses.0.options", {"nodes": 3}), (drop("analyses.0.options"),)),
+    "option with another word": Scenario(
+        put("analyses.4.options", {"df_method": "kenward"}),
+        (put("analyses.4.options.df_method", "satterthwaite"),),
+    ),
+    "option with no number": Scenario(
+        put("analyses.1.options", {"n_nodes": 0}), (put("analyses.1.options.n_nodes", 1),)
+    ),
+    "count of a scale": Scenario(
+        put("outcomes.1.kind", "count"),
+        (put("outcomes.1.kind", "continuous"), all_of(drop("outcomes.1.items"), put("outcomes.1.field", "n_answers"))),
+        setting=own(field("n_answers", "whole_number", minimum=0), table="survey"),
+    ),
+    "count below zero": Scenario(
+        put("outcomes.3.kind", "count"),
+        (put("tables.status.fields.0.minimum", 0),),
+        setting=all_of(own(field("points", "whole_number"), table="status"), put("outcomes.3.field", "points")),
+    ),
+    "count that is a mean": Scenario(
+        put("outcomes.4.kind", "count"),
+        (put("outcomes.4.summary", "sum"), put("outcomes.4.summary", "max")),
+    ),
     "event of a mean": Scenario(put("analyses.4.missing_outcome", "as_event")),
     "nothing primary": Scenario(put("analyses.0.role", "secondary"), (put("analyses.0.role", "primary"),)),
     "reserved column": Scenario(own(field("source_file")), (own(field("origin")),)),

@@ -17,10 +17,12 @@ from tests.support.protocol_mends import mends_of
 from tests.support.protocol_scenarios import LIBRARY_ONLY, SCENARIOS
 from tests.support.protocols import MINIMAL, Values, values_of
 
-MAKERS = ("Problem", "ProtocolError", "DesignError", "unknown")
+MAKERS = ("Problem", "ProtocolError", "DesignError", "EstimationError", "unknown")
 CHECKS = ("evaluation/protocol_checks.py", "evaluation/protocol_designs.py", "evaluation/protocol_reader.py")
 SPECIFICATIONS = (
     "data_schema/tables.py",
+    "analysis/estimators/__init__.py",
+    "analysis/estimators/estimator.py",
     *(f"randomisation/{name}.py" for name in ("constraint", "matching", "minimising", "cuts", "canonical", "design")),
 )
 """Specifications that the protocol makes, and whose contradictions are therefore problems of the protocol."""

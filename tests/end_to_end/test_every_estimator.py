@@ -1,0 +1,112 @@
+"""Every estimator, for every kind of outcome that it takes, from the protocol to the documents of one tiny trial."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+
+import pandas as pd
+import pytest
+
+from analysis.estimators import ESTIMATORS
+from analysis.outcomes import OUTCOME_KINDS
+from evaluation.trial import Trial
+from tests.support.tiny import N_PUPILS, PROTOCOL, plain_files, rows_of, school_ids, tiny_trial
+
+_OUTCOMES = """
+[[tables.status.fields]]
+name = "lessons_missed"
+label = "Lessons missed"
+type = "whole_number"
+minimum = 0
+
+[[outcomes]]
+name = "lessons_missed"
+label = "Lessons missed"
+kind = "count"
+direction = "lower"
+unit = "lessons"
+table = "status"
+wave = "after"
+
+[[outcomes]]
+name = "left"
+label = "Left early"
+kind = "binary"
+direction = "lower"
+event = ["left_early"]
+event_words = "left school early"
+table = "status"
+wave = "after"
+field = "status"
+"""
+_OUTCOME_OF = {"continuous": "average_mark", "count": "lessons_missed", "binary": "left"}
+_ENTRIES = [(name, kind) for name, estimator in ESTIMATORS.items() for kind in estimator.kinds]
+
+
+def _protocol() -> str:
+    entries = [
+        f'[[analyses]]\nname = "{name}_{kind}"\noutcome = "{_OUTCOME_OF[kind]}"\nrole = "secondary"\nmodel = "{name}"'
+        for name, kind in _ENTRIES
+    ]
+    return "\n\n".join([PROTOCOL + _OUTCOMES, *entries])
+
+
+def _status(at: int, place: int, _pupil: str) -> str:
+    left = (place + at) % (2 + at % 3) == 0
+    missed = (3 * place + 2 * at) % 11 + at * (place % 3)
+    return f"{'left_early' if left else 'enrolled'};{2 + (7 * place + 3 * at) % 5 / 2};{missed}"
+
+
+@pytest.fixture(scope="module")
+def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
+    files = plain_files()
+    for at, school in enumerate(school_ids()):
+        files[f"after/status_{school}.csv"] = rows_of(
+            school, "status;average_mark;lessons_missed", partial(_status, at)
+        )
+    made = tiny_trial(tmp_path_factory.mktemp("every") / "trial", protocol=_protocol(), files=files)
+    made.plan(freeze=True)
+    made.assign()
+    made.collect()
+    made.balance()
+    made.impact()
+    return made
+
+
+@pytest.fixture(scope="module")
+def estimates(trial: Trial) -> pd.DataFrame:
+    return pd.read_csv(trial.paths.results / "estimates.csv").set_index("estimate_id")
+
+
+def test_every_kind_of_outcome_is_here() -> None:
+    assert set(_OUTCOME_OF) == set(OUTCOME_KINDS)
+
+
+@pytest.mark.parametrize(("name", "kind"), _ENTRIES)
+def test_its_difference_and_what_its_kind_has_beside_it_are_estimated(
+    estimates: pd.DataFrame, name: str, kind: str
+) -> None:
+    outcome = OUTCOME_KINDS[kind]
+    for quantity in ("difference", outcome.standardised, outcome.ratio):
+        if quantity:
+            row = estimates.loc[f"{name}_{kind}/all/{quantity}/pilot"]
+            assert row["status"] in ("ok", "boundary"), row["reason"]
+            assert row["conf_low"] < row["estimate"] < row["conf_high"]
+            assert row["n_pupils"] == len(school_ids()) * N_PUPILS
+
+
+@pytest.fixture(scope="module")
+def document(trial: Trial) -> str:
+    trial.report()
+    (path,) = trial.paths.reports.glob("experimental_report.en.html")
+    return re.sub(r"<[^>]+>", " ", path.read_text(encoding="utf-8"))
+
+
+def test_the_report_prints_every_entry_in_the_units_of_its_kind(document: str) -> None:
+    said = " ".join(document.split())
+    assert all(f"{name}_{kind}" in said for name, kind in _ENTRIES)
+    assert re.search(r"changed the number of pupils who left school early: .* per 100 pupils", said)
+    assert re.search(r"anything between .* lower and .* higher, in lessons", said)
+    assert "Of counts the relative change is that of the adjusted mean: the rate ratio, less one." in said
+    assert "model of counts with a log link and random school intercepts" in said
