@@ -367,6 +367,7 @@ EXPLAINS = (
     "reports.tables.flow:flow_table",
     "reports.tables.glance:adjusted_note",
     "reports.tables.practice:implementation_table",
+    "reports.kinds.count:CountWords.note_on_ratio",
     "reports.tables.ratios:ratios_table",
     "reports.tables.signals:signals_table",
 )
