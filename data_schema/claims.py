@@ -427,7 +427,8 @@ class Claims:
         self.findings += reading.findings
         if not reading.sheets:
             self.tallies += [
-                Tally(file=file, sheet=rule.sheet, table=rule.table, wave=rule.wave, country=country) for rule in rules
+                Tally(file=file, sheet=rule.sheet, table=rule.table, wave=rule.wave, country=country)
+                for rule in distinct_rules(rules)
             ]
             return
         self._met.update(rules)

@@ -48,6 +48,11 @@ class Parts:
     content
         The archive.
 
+    Attributes
+    ----------
+    names
+        The parts by name, as `part_key` makes it; parts are asked for by any spelling.
+
     Raises
     ------
     UnreadableError
@@ -56,11 +61,15 @@ class Parts:
 
     def __init__(self, content: bytes) -> None:
         self._archive = zipfile.ZipFile(io.BytesIO(content))
-        self.names = frozenset(self._archive.namelist())
+        self._entries = {part_key(entry.filename): entry for entry in self._archive.infolist()}
+        self.names = frozenset(self._entries)
         # A part may be named many times, and each time be unpacked.
         self._left = min(LARGEST_UNPACKED, may_unpack(len(content)))
         if sum(entry.file_size for entry in self._archive.infolist()) > self._left:
             raise UnreadableError("it is too large")
+
+    def __contains__(self, name: str) -> bool:
+        return part_key(name) in self._entries
 
     def read(self, name: str) -> bytes:
         """Return the content of a part."""
@@ -103,11 +112,22 @@ class Parts:
             yield chunk
 
     def _chunks(self, name: str) -> Iterator[bytes]:
-        for chunk in chunks(self._archive, self._archive.getinfo(name)):
+        for chunk in chunks(self._archive, self._entries[part_key(name)]):
             self._left -= len(chunk)
             if self._left < 0:
                 raise UnreadableError("it is too large")
             yield chunk
+
+
+def part_key(name: str) -> str:
+    r"""Return the name of a part as it is compared: programs write it in any case, and some with backslashes.
+
+    Examples
+    --------
+    >>> part_key("xl\\SharedStrings.xml")
+    'xl/sharedstrings.xml'
+    """
+    return name.replace("\\", "/").casefold()
 
 
 def is_folder(content: bytes) -> bool:
@@ -116,10 +136,10 @@ def is_folder(content: bytes) -> bool:
         return False
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            names = archive.namelist()
+            names = {part_key(name) for name in archive.namelist()}
     except DAMAGED:
         return False
-    return not any(part in names for part in _WORKBOOK_PARTS)
+    return not any(part_key(part) in names for part in _WORKBOOK_PARTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,9 +252,9 @@ def names_sheet(content: bytes, name: str) -> bool:
         return False
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            names = archive.namelist()
-            listing = next((one for one in ("xl/workbook.xml", "content.xml") if one in names), "")
-            if not listing or archive.getinfo(listing).file_size > _LARGEST_LISTING:
+            entries = {part_key(entry.filename): entry for entry in archive.infolist()}
+            listing = entries.get("xl/workbook.xml") or entries.get("content.xml")
+            if listing is None or listing.file_size > _LARGEST_LISTING:
                 return False
             return f'"{name}"'.encode() in archive.read(listing)
     except DAMAGED:

@@ -21,6 +21,7 @@ from data_schema.readers.xlsx import read_xlsx
 
 _ZIP = b"PK"
 _HEAD = 1_000
+_SENDER = re.compile(rb"^(?:from|received|to):", re.IGNORECASE | re.MULTILINE)
 _TAG = re.compile(rb"<(!--|/?[a-z][a-z0-9]{0,20})[\s>/]")
 _HTML = frozenset(
     b"html table !-- meta style div tr td th tbody body head p span a br b font title script link".split()
@@ -121,6 +122,10 @@ def _other_kind(content: bytes) -> tuple[str, str] | None:
         if content.startswith(start):
             return problem, remedy
     opening = content[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if opening.startswith(b"mime-version:") and _SENDER.search(content[:_HEAD]) is None:
+        # What browsers save as a whole, and what some programs call .xls, is written as a mail that nobody sent.
+        remedy = "Open it in a spreadsheet program and save it as .xlsx."
+        return "It is a web page, whatever its name says.", remedy
     for word, problem, remedy in _MARKUP:
         if opening.startswith(word.encode()):
             return problem, remedy

@@ -54,9 +54,9 @@ def read_ods(content: bytes, *, file: str) -> Reading:
 
 
 def _sheets(parts: Parts, file: str) -> tuple[Sheet, ...]:
-    if _MANIFEST in parts.names and b"encryption-data" in parts.read(_MANIFEST):
+    if _MANIFEST in parts and b"encryption-data" in parts.read(_MANIFEST):
         raise UnreadableError("it has a password")
-    if "mimetype" in parts.names and not parts.read("mimetype").startswith(_SHEETS):
+    if "mimetype" in parts and not parts.read("mimetype").startswith(_SHEETS):
         raise UnreadableError("it is an OpenDocument file of another kind")
     document = _Document(file)
     for event, element in parts.events("content.xml", ("start", "end")):

@@ -28,7 +28,7 @@ _NOT_FORMAT = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]|_.|\*.')
 _DATE_LETTER = re.compile("[dmyhs]", re.IGNORECASE)
 # No halves of a pair: alone they are no sign.
 _ESCAPED = re.compile("_x((?![Dd][89A-Fa-f])[0-9A-Fa-f]{4})_")
-_COMMENTS = re.compile(r"xl/(?:comments/?|threadedComments/?)[^/]*\.xml")
+_COMMENTS = re.compile(r"xl/(?:comments/?|threadedComments/?)[^/]*\.xml", re.IGNORECASE)
 _PADDED = re.compile("0{2,20}")
 _TEXTS = "xl/sharedStrings.xml"
 _OF_CELLS = frozenset({"c", "v", "f", "is", "t"})
@@ -95,12 +95,11 @@ class _Book:
 
 
 def _sheets(parts: Parts, file: str) -> Iterator[Sheet]:
-    names = parts.names
-    if "xl/workbook.xml" not in names:
-        other = (problem for part, problem in _OTHER_BOOKS.items() if part in names)
+    if "xl/workbook.xml" not in parts:
+        other = (problem for part, problem in _OTHER_BOOKS.items() if part in parts)
         raise UnreadableError(next(other, "it holds no workbook"))
     workbook = parts.xml("xl/workbook.xml")
-    styles = parts.xml("xl/styles.xml") if "xl/styles.xml" in names else ET.Element("styleSheet")
+    styles = parts.xml("xl/styles.xml") if "xl/styles.xml" in parts else ET.Element("styleSheet")
     formats = _formats(styles)
     book = _Book(
         texts=_texts(parts),
@@ -209,7 +208,7 @@ def _epoch(workbook: ET.Element) -> datetime:
 
 def _texts(parts: Parts) -> tuple[str, ...]:
     texts = []
-    for _, element in parts.events(_TEXTS) if _TEXTS in parts.names else ():
+    for _, element in parts.events(_TEXTS) if _TEXTS in parts else ():
         if element.tag.endswith("}si"):
             texts.append(_text(element))
             element.clear()
@@ -303,9 +302,9 @@ def _number(stored: str, cell: ET.Element, book: _Book) -> Cell:
     style = int(cell.get("s", "0"))
     if style in book.dates and number >= 1:
         return (book.epoch + timedelta(days=number)).date()
-    if style in book.padded and isinstance(number, int):
-        # "031201" is what people see, whatever is stored.
-        return str(number).zfill(book.padded[style])
+    if style in book.padded and number == int(number):
+        # "031201" is what people see, whatever is stored; some programs store "3.1201E4".
+        return str(int(number)).zfill(book.padded[style])
     return number
 
 

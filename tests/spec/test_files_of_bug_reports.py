@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.support.bad_files import BadFile, taken_in
-from tests.support.bug_reports import FILES
+from tests.support.bug_reports import FILES as TABLE_FILES
+from tests.support.bug_reports_of_programs import PROGRAM_FILES
+
+FILES = {**TABLE_FILES, **PROGRAM_FILES}
 
 COUNTS = {
     "a separator at the end of each record": (2, 0, 0),
@@ -16,6 +19,10 @@ COUNTS = {
     "one column more in a record": (0, 1, 0),
     "a second row of tags": (1, 1, 0),
     "a row that stands for two": (1, 0, 1),
+    "semicolons between cells, points in numbers": (2, 0, 0),
+    "a school in merged cells": (2, 0, 0),
+    "a web page in a mail": (0, 0, 0),
+    "a workbook of 1992": (0, 0, 0),
 }
 """Rows that are kept, asked about and refused, where that is not one that is kept."""
 
@@ -39,6 +46,7 @@ def test_a_file_of_a_bug_report_is_read_as_it_was_meant(name: str) -> None:
     ].values.tolist()
     assert tuple(counts) == COUNTS.get(name, (1, 0, 0))
     if not counts[0]:
+        assert [one for one in intake.findings if one.file == path and one.severity != "note"]
         return
     first = intake.frames["status"].iloc[0]
     pupil = "A_x0041_" if name == "what looks escaped and is not" else "0001"
@@ -48,6 +56,16 @@ def test_a_file_of_a_bug_report_is_read_as_it_was_meant(name: str) -> None:
         assert str(first["status_date"].date()) == DAYS.get(name, "2027-10-05")
 
 
+def test_a_web_page_that_was_saved_as_a_mail_is_told_apart_from_a_mail() -> None:
+    _, content, kind = PROGRAM_FILES["a web page in a mail"]
+    for sent, problem in (
+        (content, "It is a web page"),
+        (content.replace(b"\r\n", b"\r\nFrom: a\r\n", 1), "It is a mail"),
+    ):
+        intake = taken_in(BadFile(name="mail", content=sent, path=f"HU/status_x.{kind}"))
+        assert [one.problem.startswith(problem) for one in intake.findings.by_severity("refused")] == [True]
+
+
 def test_each_file_names_its_report() -> None:
     assert all(report.count("/") == 1 and report.partition("#")[2].isdigit() for report, _, _ in FILES.values())
-    assert len(FILES) > 35
+    assert len(FILES) >= 60
