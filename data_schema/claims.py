@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
-import stat
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -17,9 +15,10 @@ from data_schema.files import sha256_of_content
 from data_schema.findings import Finding, Severity
 from data_schema.form_marks import MARKER, FormMark, has_marks, mark_in
 from data_schema.form_sheets import FormSheet, lay_out_form
-from data_schema.layout import N_SEARCHED, Layout, fields_named, headers_of, is_empty, lay_out
+from data_schema.layout import N_SEARCHED, Layout, fields_named, headers_of, is_empty, lay_out, meant_by
 from data_schema.named_schools import NamedSchools, SchoolFinder
 from data_schema.readers import Cell, Reading, Sheet, content_of, is_folder, members, names_sheet, read_file
+from data_schema.readers.files import is_backup, is_left_behind, is_named_in_other_letters, why_no_file
 from data_schema.reconciliation import Tally
 from data_schema.redcap import Dictionary, dictionary_of, sheets_of_wave, split_by_event, translated, with_labels
 from data_schema.returned_forms import ReturnedSheet, deal_form
@@ -31,14 +30,6 @@ from data_schema.unrolling import by_wave, unrolled
 from data_schema.wide import WAVE, WideHeader, Window, find_wide
 
 _HEAD = 2_000_000
-_LEFTOVERS = (".", "~$", "thumbs.db", "desktop.ini")
-"""Beginnings of the names of files that programs leave behind by themselves."""
-
-_BACKUP = re.compile(
-    r".*(?:~|#|\.(?:bak|backup|old|orig|tmp|temp|sw[op]|part|partial|crdownload|download)\d*)", re.IGNORECASE
-)
-"""Names of copies that editors and browsers keep beside a file, or while it is not whole yet."""
-
 _MEDIA = "/media/"
 """Folder in which programs for collecting forms pack what was attached to submissions."""
 
@@ -195,7 +186,7 @@ class Claims:
             own_headers=_own_headers(claim.rule),
             told_elsewhere=told,
             at=None if wide is None else wide.at,
-            passed_over=() if wide is None else wide.passed_over,
+            passed_over={*(() if wide is None else wide.passed_over), *self._of_others(sheet, claim.rule, headers)},
         )
         if claim.rule.dictionary and dictionary is None:
             file = claim.rule.dictionary
@@ -210,6 +201,19 @@ class Claims:
             unmet = self._unmet.setdefault(claim.rule, set(claim.rule.headers))
             unmet -= {header for header in unmet if header_key(header) in present}
         return layout, wide
+
+    def _of_others(self, sheet: Sheet, rule: InboxRule, headers: Mapping[str, str]) -> Iterator[int]:
+        """Yield the columns of a REDCap table that are those of other tables of its project, or REDCap's own."""
+        dictionary = self._dictionaries.get(rule.dictionary)
+        if dictionary is None or not sheet.rows:
+            return
+        others = [one for one in self.rules if one.dictionary == rule.dictionary and one.table != rule.table]
+        known = {key: name for one in others for key, name in self.as_sent(one)[1].items()}
+        for at, cell in enumerate(sheet.rows[0]):
+            names = [name for name in (cell, *sheet.labels[at : at + 1]) if isinstance(name, str) and name]
+            is_own = any(meant_by(name, headers) for name in names)
+            if not is_own and any(meant_by(name, known) or dictionary.adds(name) for name in names):
+                yield at
 
     def arranged(
         self, claim: Claim, layout: Layout, wide: WideHeader | None, *, said: Cell = None
@@ -302,11 +306,11 @@ class Claims:
 
     def of(self, file: str, source: Path | bytes) -> Iterator[Claim]:
         """Yield the sheets of a file that rules speak of; of a zipped folder, those of the files in it."""
-        if isinstance(source, Path) and _is_named_in_other_letters(source, file):
+        if isinstance(source, Path) and is_named_in_other_letters(source, file):
             self.findings.append(about(file, _OTHER_LETTERS, _RENAME, severity="note"))
-        odd = _no_file(file, source) if isinstance(source, Path) else None
-        if odd is not None:
-            self.findings.append(odd)
+        why = why_no_file(source) if isinstance(source, Path) else ""
+        if why:
+            self.findings.append(about(file, why, "Put the file itself there.", severity="question"))
             return
         is_archive = file.casefold().endswith((".zip", ".xlsx", ".xls", ".ods")) or isinstance(source, bytes)
         content = content_of(source, file=file) if is_archive or self._matching(file) else None
@@ -344,7 +348,7 @@ class Claims:
         return True
 
     def _matching(self, file: str) -> tuple[InboxRule, ...]:
-        return () if _is_left_behind(file) or _is_backup(file) else rules_for(file, self.rules)[0]
+        return () if is_left_behind(file) or is_backup(file) else rules_for(file, self.rules)[0]
 
     def _in_folder(self, file: str, content: bytes) -> Iterator[Claim]:
         folder, name = posixpath.split(file)
@@ -557,36 +561,10 @@ def _holds(content: bytes | Reading, word: str) -> bool:
     return isinstance(content, bytes) and word.encode() in content
 
 
-def _is_left_behind(file: str) -> bool:
-    return file.rpartition("/")[2].casefold().startswith(_LEFTOVERS)
-
-
-def _is_backup(file: str) -> bool:
-    return _BACKUP.fullmatch(file.rpartition("/")[2]) is not None
-
-
-def _no_file(file: str, source: Path) -> Finding | None:
-    """Return what to ask about an entry of a folder that is no file, and that nobody should open."""
-    try:
-        kind = source.lstat().st_mode
-        is_link = stat.S_ISLNK(kind)
-        if is_link and not source.exists():
-            problem = "It is a link to a file that is not there."
-            return about(file, problem, "Put the file itself there.", severity="question")
-        kind = source.stat().st_mode if is_link else kind
-    except OSError:
-        # What cannot be looked at cannot be opened either, which says why.
-        return None
-    if stat.S_ISREG(kind):
-        return None
-    what = "It is a link to a folder; it is not followed." if stat.S_ISDIR(kind) else "It is no file, but a device."
-    return about(file, what, "Put the file itself there.", severity="question")
-
-
 def _unmatched(file: str) -> Finding:
-    if _is_left_behind(file):
+    if is_left_behind(file):
         return about(file, "A program left it behind; it is not read.", "Nothing.", severity="note")
-    if _is_backup(file):
+    if is_backup(file):
         problem = "By its name it is a copy that a program keeps, or a file that is not whole; it is not read."
         return about(file, problem, "Remove it; or give it its own name, if it is what was meant.", severity="question")
     problem = "It is in the inbox, but no rule says what it is; it is not read."
@@ -595,12 +573,6 @@ def _unmatched(file: str) -> Finding:
 
 def _nested(file: str) -> Finding:
     return about(file, "It is a zipped folder within a zipped folder.", "Unpack it and send the files in it.")
-
-
-def _is_named_in_other_letters(source: Path, file: str) -> bool:
-    """Whether the name of a file, or of a folder below the inbox, has bytes that are no letters in UTF-8."""
-    tail = "/".join(source.parts[-(file.count("/") + 1) :])
-    return any("\ud800" <= sign <= "\udfff" for sign in tail)
 
 
 def _country_in(file: str, countries: Collection[str]) -> str:

@@ -73,10 +73,18 @@ class Dictionary:
         Its path below the inbox.
     variables
         Name, in small letters, to variable.
+    forms
+        Names of the forms, in small letters.
     """
 
     file: str
     variables: Mapping[str, Variable]
+    forms: frozenset[str] = frozenset()
+
+    def adds(self, header: str) -> bool:
+        """Whether REDCap adds a column of this name to those of a form: how far it is filled in, and when."""
+        form, _, added = header.strip().casefold().rpartition("_")
+        return added in ("complete", "timestamp") and form in self.forms
 
     def of_header(self, header: Cell) -> Variable | None:
         """Return the variable that a header names, by its name or by its label where that is one variable's only."""
@@ -100,9 +108,10 @@ def dictionary_of(reading: Reading, *, file: str) -> Dictionary | None:
         if at is None:
             return None
         places.append(at)
-    texts = ([shown(row[at]).strip() if at < len(row) else "" for at in places] for row in rows[1:])
+    texts = [[shown(row[at]).strip() if at < len(row) else "" for at in places] for row in rows[1:]]
+    forms = frozenset(told[_FORM].casefold() for told in texts if told[_FORM])
     variables = {one.name.casefold(): one for told in texts if told[_NAME] for one in _variables(told)}
-    return Dictionary(file=file, variables=variables) if variables else None
+    return Dictionary(file=file, variables=variables, forms=forms) if variables else None
 
 
 def _variables(told: Sequence[str]) -> Iterator[Variable]:

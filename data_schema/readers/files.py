@@ -21,11 +21,18 @@ from data_schema.readers.xlsx import read_xlsx
 
 _ZIP = b"PK"
 _HEAD = 1_000
-_SENDER = re.compile(rb"^(?:from|received|to):", re.IGNORECASE | re.MULTILINE)
 _TAG = re.compile(rb"<(!--|/?[a-z][a-z0-9]{0,20})[\s>/]")
 _HTML = frozenset(
     b"html table !-- meta style div tr td th tbody body head p span a br b font title script link".split()
 )
+_LEFTOVERS = (".", "~$", "thumbs.db", "desktop.ini")
+"""Beginnings of the names of files that programs leave behind by themselves."""
+
+_BACKUP = re.compile(
+    r".*(?:~|#|\.(?:bak|backup|old|orig|tmp|temp|sw[op]|part|partial|crdownload|download)\d*)", re.IGNORECASE
+)
+"""Names of copies that editors and browsers keep beside a file, or while it is not whole yet."""
+
 _OTHER_KINDS = (
     (b"%PDF", "It is a PDF.", "Send the table itself, as .xlsx or .csv."),
     (b"{\\rtf", "It is a text document.", "Send the table itself, as .xlsx or .csv."),
@@ -122,10 +129,6 @@ def _other_kind(content: bytes) -> tuple[str, str] | None:
         if content.startswith(start):
             return problem, remedy
     opening = content[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if opening.startswith(b"mime-version:") and _SENDER.search(content[:_HEAD]) is None:
-        # What browsers save as a whole, and what some programs call .xls, is written as a mail that nobody sent.
-        remedy = "Open it in a spreadsheet program and save it as .xlsx."
-        return "It is a web page, whatever its name says.", remedy
     for word, problem, remedy in _MARKUP:
         if opening.startswith(word.encode()):
             return problem, remedy
@@ -142,3 +145,35 @@ def _markup(content: bytes, *, file: str, countries: Collection[str]) -> Reading
     if opening.startswith(b"<!doctype html") or (tag is not None and tag[1] in _HTML):
         return read_web_page(content, file=file, countries=countries)
     return None if tag is None else read_xml_workbook(content, file=file)
+
+
+def is_left_behind(file: str) -> bool:
+    """Whether a program left a file behind by itself, as its name says."""
+    return file.rpartition("/")[2].casefold().startswith(_LEFTOVERS)
+
+
+def is_backup(file: str) -> bool:
+    """Whether a file is a copy that a program keeps, or is not whole yet, as its name says."""
+    return _BACKUP.fullmatch(file.rpartition("/")[2]) is not None
+
+
+def why_no_file(source: Path) -> str:
+    """Return why an entry of a folder is no file and nobody should open it; empty where it is one."""
+    try:
+        kind = source.lstat().st_mode
+        is_link = stat.S_ISLNK(kind)
+        if is_link and not source.exists():
+            return "It is a link to a file that is not there."
+        kind = source.stat().st_mode if is_link else kind
+    except OSError:
+        # What cannot be looked at cannot be opened either, which says why.
+        return ""
+    if stat.S_ISREG(kind):
+        return ""
+    return "It is a link to a folder; it is not followed." if stat.S_ISDIR(kind) else "It is no file, but a device."
+
+
+def is_named_in_other_letters(source: Path, file: str) -> bool:
+    """Whether the name of a file, or of a folder below the inbox, has bytes that are no letters in UTF-8."""
+    tail = "/".join(source.parts[-(file.count("/") + 1) :])
+    return any("\ud800" <= sign <= "\udfff" for sign in tail)

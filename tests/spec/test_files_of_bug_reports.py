@@ -56,16 +56,6 @@ def test_a_file_of_a_bug_report_is_read_as_it_was_meant(name: str) -> None:
         assert str(first["status_date"].date()) == DAYS.get(name, "2027-10-05")
 
 
-def test_a_web_page_that_was_saved_as_a_mail_is_told_apart_from_a_mail() -> None:
-    _, content, kind = PROGRAM_FILES["a web page in a mail"]
-    for sent, problem in (
-        (content, "It is a web page"),
-        (content.replace(b"\r\n", b"\r\nFrom: a\r\n", 1), "It is a mail"),
-    ):
-        intake = taken_in(BadFile(name="mail", content=sent, path=f"HU/status_x.{kind}"))
-        assert [one.problem.startswith(problem) for one in intake.findings.by_severity("refused")] == [True]
-
-
 def test_each_file_names_its_report() -> None:
     assert all(report.count("/") == 1 and report.partition("#")[2].isdigit() for report, _, _ in FILES.values())
     assert len(FILES) >= 60

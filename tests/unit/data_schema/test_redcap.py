@@ -171,3 +171,75 @@ def test_one_event_is_the_rules_own_unless_it_is_called_as_another_wave() -> Non
     (asked,) = read(other).findings.by_severity("question")
     assert "is called as the wave" in asked.problem
     assert [row[1] for row in kept(read(other.replace("baseline_arm_1", "event_1_arm_1")))] == ["7001"]
+
+
+PROJECT = "\n".join(
+    [
+        '"Variable / Field Name","Form Name","Field Type","Field Label","Choices, Calculations, OR Slider Labels"',
+        'pupil_id,enrolment,text,"Record ID",',
+        'school_id,enrolment,dropdown,School,"1, 031204 Kossuth | 2, 031205 Petőfi"',
+        'gender,enrolment,radio,Gender,"1, Girl | 2, Boy"',
+        "consent,enrolment,yesno,Consent,",
+        "engagement_1,survey,text,E1,",
+        'status,state,radio,Status,"7, Enrolled | 8, Transferred"',
+        "average_mark,state,text,Mark,",
+        "month,signals,text,Month,",
+        "lateness,signals,text,Lateness,",
+    ]
+).encode()
+OF_ALL = (
+    "pupil_id,redcap_event_name,redcap_repeat_instrument,redcap_repeat_instance,school_id,gender,consent,engagement_1,"
+    "status,average_mark,month,lateness,enrolment_complete"
+)
+OF_ALL_ROWS = (
+    "7001,baseline_arm_1,,,1,1,1,3,7,5,,,2",
+    "7001,baseline_arm_1,signals,1,,,,,,,2026-10,2,",
+    "7001,baseline_arm_1,signals,2,,,,,,,2026-11,3,",
+    "7001,followup_arm_1,,,,,,5,8,,,,2",
+    "7001,followup_arm_1,signals,1,,,,,,,2027-10,1,",
+    "7002,baseline_arm_1,,,2,2,1,,7,4,,,2",
+    "7002,followup_arm_1,,,,,,2,7,3,,,2",
+)
+
+
+def test_a_row_with_fields_of_several_tables_is_a_record_of_each_and_events_are_waves() -> None:
+    rules = [
+        InboxRule("data.csv", table, wave=wave, dictionary="dictionary.csv")
+        for table in ("pupil", "survey", "status", "signals")
+        for wave in ("baseline", "followup")
+        if (table, wave) != ("pupil", "followup")
+    ]
+    intake = read_inbox(
+        {"data.csv": "\n".join([OF_ALL, *OF_ALL_ROWS]).encode(), "dictionary.csv": PROJECT},
+        rules=rules,
+        tables=TABLES,
+        schools=SCHOOLS,
+        waves=["baseline", "followup"],
+        lists=("pupil",),
+    )
+    assert intake.frames["pupil"][["school_id", "pupil_id", "gender"]].to_numpy().tolist() == [
+        ["031204", "7001", "girl"], ["031205", "7002", "boy"]
+    ]  # fmt: skip
+    assert intake.frames["survey"][["pupil_id", "wave", "engagement_1"]].to_numpy().tolist() == [
+        ["7001", "baseline", 3], ["7001", "followup", 5], ["7002", "followup", 2]
+    ]  # fmt: skip
+    assert intake.frames["status"]["status"].tolist() == ["enrolled", "transferred", "enrolled", "enrolled"]
+    assert intake.frames["signals"][["month", "lateness"]].to_numpy().tolist() == [
+        ["2026-10", 2], ["2026-11", 3], ["2027-10", 1]
+    ]  # fmt: skip
+    assert [str(one) for one in intake.findings if one.severity != "note"] == []
+    assert not [one for one in intake.findings if "has no such column" in one.problem]
+    counts = intake.reconciliation.set_index(["table", "wave"])[["sent", "kept", "refused"]]
+    assert counts.loc[("survey", "baseline")].tolist() == [2, 1, 1]
+    assert counts.loc[("pupil", "baseline")].tolist() == [2, 2, 0]
+
+
+def test_a_column_that_no_table_of_the_project_knows_is_still_told() -> None:
+    rows = [f"{OF_ALL},shoes", *(f"{row},42" for row in OF_ALL_ROWS)]
+    rules = [InboxRule("data.csv", table, wave="baseline", dictionary="d.csv") for table in ("pupil", "survey")]
+    intake = read_inbox(
+        {"data.csv": "\n".join(rows).encode(), "d.csv": PROJECT},
+        rules=rules, tables=TABLES, schools=SCHOOLS, waves=["baseline", "followup"], lists=("pupil",),
+    )  # fmt: skip
+    told = [one for one in intake.findings if "has no such column" in one.problem and one.column == "shoes"]
+    assert len(told) == 2
