@@ -12,7 +12,7 @@ from pathlib import Path
 
 from data_schema.errors import DataError
 from data_schema.pseudonyms import lock_identity, new_identity, pseudonym, unlock_identity
-from evaluation.sealing import Opening
+from evaluation.guarded_files import Opening
 from evaluation.trial import Trial
 from tests.support.reidentify import found_again, keys_in
 from tests.support.tiny import PROTOCOL, tiny_trial

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from data_schema.errors import CrocoosError
 from data_schema.store import Store
+from evaluation.guarded_files import Opening
 from evaluation.provenance import sha256_of_file
-from evaluation.sealing import Opening
 from evaluation.trial import Trial
 from tests.support.tiny import pupil_ids, tiny_trial
 from tests.support.trials import clock, killed_after

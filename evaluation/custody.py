@@ -13,19 +13,21 @@ from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
 from data_schema.errors import CrocoosError, DataError, ProtocolError, StorageError
+from data_schema.files import legible_name
 from evaluation.erasure import marks_of
-from evaluation.provenance import sha256_of, sha256_of_file
-from evaluation.sealing import (
+from evaluation.guarded_files import (
     ERASED,
     KEY,
     KEY_SHA256,
     VAULT_SHA256,
     is_away,
+    is_sealed,
     key_fingerprint,
     plain_files,
     sealed_facts,
     vault_facts,
 )
+from evaluation.provenance import sha256_of, sha256_of_file
 from evaluation.trial_log import LOG, Event, TrialLog, append_event
 from evaluation.vault import VAULT
 
@@ -186,12 +188,23 @@ def notes(trial: Trial) -> Iterator[str]:
         yield "private/ is on a medium that is not there; what needs it waits for it."
     elif facts.get(VAULT_SHA256):
         yield f"What tells who is who is sealed, and opened by: {facts.get('openers', 'its openers')}."
-        n_open = len(plain_files(trial))
-        files = "1 file lies" if n_open == 1 else f"{n_open} files lie"
-        if n_open:
-            yield f"{files} open in inbox/ or private/ that came or were made since. To seal them: `crocoos lock`."
+        if left := open_note(trial):
+            yield left
     elif trial.log().is_usable and trial.log().of(Event.COLLECTED):
         yield "What tells who is who lies open beside the data. To seal it: `crocoos lock`."
+
+
+_SHOWN = 20
+
+
+def open_note(trial: Trial) -> str:
+    """Return which files lie open though the vault would take them; empty where none does, or there is no vault."""
+    names = [legible_name(name) for name in plain_files(trial)] if is_sealed(trial) else []
+    if not names:
+        return ""
+    shown = [*names[:_SHOWN], *([f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else [])]
+    verb = "lies" if len(names) == 1 else "lie"
+    return f"{', '.join(shown)} {verb} open, though the rest is sealed. To seal what came since: `crocoos lock`."
 
 
 def accept(trial: Trial, *, reason: str) -> LogEntry:

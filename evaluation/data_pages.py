@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluation.data_products import Written, stored_tables, written
+from evaluation.guarded_files import inbox_sources
 from evaluation.mode import marked, marked_values
-from evaluation.sealing import inbox_sources
 from evaluation.specifications import tables_of
 from evaluation.trial_log import product_folder
 

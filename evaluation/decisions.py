@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from data_schema.errors import DataError, ProtocolError, StaleError
 from evaluation.file_names import called, sent_as
-from evaluation.sealing import KEY_SHA256, key_fingerprint, mark_of_source, trial_key
+from evaluation.guarded_files import KEY_SHA256, key_fingerprint, mark_of_source, trial_key
 from evaluation.trial_log import Event, append_event
 
 if TYPE_CHECKING:

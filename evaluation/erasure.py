@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, StorageError
 from data_schema.files import write_whole
-from evaluation.sealing import ERASED, FORMS, need_private, seal_without, trial_key
+from evaluation.guarded_files import ERASED, FORMS, need_private, trial_key
+from evaluation.sealing import seal_without
 from evaluation.trial_log import Event, append_event
 
 if TYPE_CHECKING:
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
 
     from evaluation.protocol import Protocol
     from evaluation.trial import Trial
+
+
+IN_FILES = "n_rows_of_erased_in_files"
+"""Fact of lines about data: how many rows of erased pupils the files of schools held when the data were taken in."""
+
+FROM_FILES = (
+    "To erase them there, too: put the school's corrected file under the same name into inbox/ and run "
+    "`crocoos collect`, which takes it in place of the old one. Files that were withdrawn are not read: look whether "
+    "they name the pupil."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +44,7 @@ class Erasure:
     rows
         Table and wave to the rows that were left out.
     inbox
-        Files in inbox/ that name the pupil; they are the school's and were not changed.
+        Files of schools that name the pupil, open or in the vault; they are as they were sent.
     removed
         Folders of derived files that were removed.
     """
@@ -148,6 +159,11 @@ def announce_erasures(trial: Trial) -> None:
             append_event(trial, Event.ERASED, {"certificate": name, "n_rows": str(sum(one.rows.values()))})
 
 
+def erased_in_files(trial: Trial, counts: pd.DataFrame) -> dict[str, str]:
+    """Return how many rows of erased pupils schools' files still hold, for the log; nothing where nobody was erased."""
+    return {IN_FILES: str(int(counts["n"].sum()))} if tombstones_of(trial) else {}
+
+
 def _certificate_of(mark: str) -> str:
     return f"erasure_{mark[:16]}.json"
 
@@ -212,6 +228,14 @@ def erased_counts(trial: Trial) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(ERASED_COLUMNS)).astype({"n": "int64"})
 
 
+def files_note(trial: Trial) -> str:
+    """Return what schools' files still hold of erased pupils, by the log; empty where nothing."""
+    lines = trial.log().of(Event.COLLECTED) if trial.log().is_usable else ()
+    n = int(lines[-1].detail.get(IN_FILES, "0")) if lines else 0
+    rows = "1 row" if n == 1 else f"{n} rows"
+    return f"Files of schools still hold {rows} of pupils who were erased from the data. {FROM_FILES}" if n else ""
+
+
 def _removed(trial: Trial) -> tuple[str, ...]:
     """Remove derived files that hold rows of pupils; those with figures only are made anew by their stages."""
     gone: list[str] = []
@@ -237,7 +261,7 @@ def _certified(trial: Trial, mark: str, rows: dict[str, int], removed: tuple[str
         "key table": "made anew without the pupil",
         "removed": list(removed),
         "to be run again": stale,
-        "left": "The files in inbox/ are the schools' and were not changed; remove the pupil from them by hand.",
+        "left": f"The files that schools sent name the pupil and are as they were sent. {FROM_FILES}",
     }
     path = trial.paths.private / "certificates" / _certificate_of(mark)
     write_whole(path, (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode(), mode=0o600)

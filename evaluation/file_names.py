@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_schema.personal.stand_ins import is_stand_in, stands_for
-from evaluation.sealing import mark_of_source
+from evaluation.guarded_files import mark_of_source
 
 if TYPE_CHECKING:
     from evaluation.trial import Trial

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from data_schema.errors import CrocoosError, ProtocolError
 from evaluation.custody import LOG_SHA256, is_cut, store_facts
 from evaluation.decisions import decided_in
+from evaluation.guarded_files import vault_facts
 from evaluation.mode import PRACTICE, REAL
 from evaluation.named_in_log import folder_hashes
-from evaluation.sealing import vault_facts
 from evaluation.stages.assign import read_allocation_record
 from evaluation.stages.collect import opened_store
 from evaluation.stages.later import later_steps

@@ -22,7 +22,8 @@ from evaluation.trial_log import DRAWS, FILES_SHA256, FOLDER, LOG, Event
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from evaluation.trial import Trial, TrialPaths
+    from evaluation.trial import Trial
+    from evaluation.trial_paths import TrialPaths
     from randomisation.log import LogEntry
 
 

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from data_schema.errors import ProtocolError
-from data_schema.files import write_whole
+from data_schema.files import storage_error, write_whole
 from data_schema.xlsforms import FieldForm
 from evaluation.consent import refused_of, unanswered_of
 from evaluation.frame import eligible
+from evaluation.guarded_files import FORMS, keep_in_private
 from evaluation.mode import mark_of
-from evaluation.provenance import ignore_itself, whole_folder
+from evaluation.provenance import ignore_itself
 from evaluation.specifications import lists_of_pupils, tables_of
-from evaluation.trial_log import product_folder
+from evaluation.trial_log import Event, append_event, product_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,15 +39,18 @@ class Forms:
     Parameters
     ----------
     workbooks
-        Entry workbooks, one a school, below private/forms/: they hold identifiers of pupils.
+        Entry workbooks, one a school, below private/forms/, in the vault where there is one: they hold identifiers of
+        pupils.
     lists
-        Lists of pupils that are attached to XLSForms, one a school, below private/forms/ as well.
+        Lists of pupils that are attached to XLSForms, one a school, in the same place.
     partners
         Workbooks for the project's partners, one a country, below output/forms/.
     xlsforms
         XLSForms by country, one a table and kind of sender, below output/forms/.
     untold
         Language to the places of the protocol that have no word in it: their readers meet English.
+    handed_out
+        Folder to which workbooks and lists of schools were copied, to be sent; None where they were not.
     """
 
     workbooks: tuple[Path, ...]
@@ -54,14 +58,16 @@ class Forms:
     partners: tuple[Path, ...]
     xlsforms: tuple[Path, ...]
     untold: Mapping[str, tuple[str, ...]]
+    handed_out: Path | None = None
 
     def to_dict(self) -> dict[str, object]:
         """Return the paths as JSON values."""
         paths = {"workbooks": self.workbooks, "lists": self.lists, "partners": self.partners, "xlsforms": self.xlsforms}
-        return {name: [str(path) for path in found] for name, found in paths.items()} | {"untold": dict(self.untold)}
+        others: dict[str, object] = {"untold": dict(self.untold), "handed_out": str(self.handed_out or "")}
+        return others | {name: [str(path) for path in found] for name, found in paths.items()}
 
 
-def write_forms(trial: Trial, *, wave: str) -> Forms:
+def write_forms(trial: Trial, *, wave: str, to: Path | None = None) -> Forms:
     """Write the forms of a wave: for each school, for each country's partner, and for ODK or KoBo.
 
     Parameters
@@ -70,35 +76,62 @@ def write_forms(trial: Trial, *, wave: str) -> Forms:
         The trial.
     wave
         Name of the wave.
+    to
+        New folder outside of the trial's that gets a copy of what is for schools, to be sent; a line of the log tells
+        of it first. None where nothing is handed out.
 
     Raises
     ------
     ProtocolError
-        When there is no such wave.
+        When there is no such wave, or nothing can be handed out to that folder.
     """
     if wave not in trial.protocol.wave_names:
         known = ", ".join(trial.protocol.wave_names)
         raise ProtocolError("wave", f"'{wave}' is no wave of this trial.", f"Name one of {known}.")
+    if to is not None:
+        _refuse_place(trial, to)
     asked = _asked(trial, wave)
     schools = eligible(trial.schools()[0])
-    private, public = trial.paths.forms / wave, trial.paths.root / "output" / "forms" / wave
+    top, public = f"{FORMS}{wave}/", trial.paths.root / "output" / "forms" / wave
     ignore_itself(trial.paths.private)
     pupils = _pupils(trial, wave)
-    with whole_folder(private) as folder:
-        _write_for_schools(trial, folder, asked, schools, pupils, wave=wave)
-        _write_lists(folder, schools, pupils)
+    made = {**dict(_for_schools(trial, asked, schools, pupils, wave=wave)), **dict(_lists(schools, pupils))}
+    keep_in_private(trial, top, made)
     with product_folder(trial, public) as folder:
         _write_for_partners(trial, folder, asked, schools, wave=wave)
         for country, sender, form in _xlsforms(trial, wave, asked, schools, listed=frozenset(pupils)):
             write_whole(folder / country / f"{form.table.name}_{sender}.xlsx", form.workbook())
+    if to is not None:
+        _hand_out(trial, made, wave=wave, to=to)
     partners = sorted(public.glob(f"*/{_PARTNER}"))
     return Forms(
-        workbooks=tuple(sorted(private.rglob("*.xlsx"))),
-        lists=tuple(sorted(private.rglob("*.csv"))),
+        workbooks=tuple(trial.paths.root / top / name for name in sorted(made) if name.endswith(".xlsx")),
+        lists=tuple(trial.paths.root / top / name for name in sorted(made) if name.endswith(".csv")),
         partners=tuple(partners),
         xlsforms=tuple(sorted(set(public.glob("*/*.xlsx")) - set(partners))),
         untold=_untold(trial, asked),
+        handed_out=to,
     )
+
+
+def _refuse_place(trial: Trial, to: Path) -> None:
+    """Refuse a folder in which copies would stay in the trial, or among other files."""
+    if to.resolve().is_relative_to(trial.paths.root.resolve()):
+        problem = "it is in the trial's folder, where what tells who is who is sealed."
+        raise ProtocolError("--to", problem, "Name a new folder elsewhere, from which they are sent.")
+    if to.exists() and not (to.is_dir() and not any(to.iterdir())):
+        raise ProtocolError("--to", "there is something in its place.", "Name a new folder.")
+
+
+def _hand_out(trial: Trial, made: Mapping[str, bytes], *, wave: str, to: Path) -> None:
+    """Give forms of schools out of the trial's custody: the line of the log is there before they are."""
+    append_event(trial, Event.HANDED_OUT, {"forms": wave, "n_files": str(len(made))})
+    try:
+        to.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name, content in made.items():
+            write_whole(to / name, content, mode=0o600)
+    except OSError as error:
+        raise storage_error(to, error) from error
 
 
 _PARTNER = "partner.xlsx"
@@ -124,15 +157,15 @@ def _label_of(trial: Trial, wave: str, catalogue: Catalogue) -> str:
     return f"{label} · {mark}" if mark else label
 
 
-def _write_for_schools(
+def _for_schools(
     trial: Trial,
-    folder: Path,
     asked: list[Table],
     schools: pd.DataFrame,
     pupils: Mapping[str, Sequence[Mapping[str, str]]],
     *,
     wave: str,
-) -> None:
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the path and the content of each school's entry workbook."""
     from data_schema.forms import Recipient, entry_workbook
     from data_schema.workbooks import file_name
 
@@ -148,7 +181,7 @@ def _write_for_schools(
             wave_label=_label_of(trial, wave, catalogue),
             catalogue=catalogue,
         )
-        write_whole(folder / country / f"{file_name(school)}.xlsx", content, mode=0o600)
+        yield f"{country}/{file_name(school)}.xlsx", content
     trial.progress("Writing forms", len(pairs), len(pairs))
 
 
@@ -178,15 +211,15 @@ def _write_for_partners(trial: Trial, folder: Path, asked: list[Table], schools:
         write_whole(folder / str(country) / _PARTNER, content)
 
 
-def _write_lists(folder: Path, schools: pd.DataFrame, pupils: Mapping[str, Sequence[Mapping[str, str]]]) -> None:
-    """Write the list that a school's XLSForms choose from: identifiers and classes of its own pupils, no names."""
+def _lists(schools: pd.DataFrame, pupils: Mapping[str, Sequence[Mapping[str, str]]]) -> Iterator[tuple[str, bytes]]:
+    """Yield the list that a school's XLSForms choose from: identifiers and classes of its own pupils, no names."""
     from data_schema.workbooks import file_name
     from data_schema.xlsforms import PUPILS, pupil_list
 
     for school, country in zip(schools["school_id"], schools["country"], strict=True):
         if pupils.get(school):
             content = pupil_list({school: pupils[school]}, _catalogue(country))
-            write_whole(folder / country / file_name(school) / PUPILS, content, mode=0o600)
+            yield f"{country}/{file_name(school)}/{PUPILS}", content
 
 
 def _xlsforms(

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from data_schema.errors import ProtocolError
+from evaluation.guarded_files import Ask, Opened, inbox_sources
 from evaluation.protocol_reader import read_protocol
 from evaluation.provenance import alone, is_busy, settle_after_a_kill, sha256_of, sha256_of_file, with_decimal_texts
 from evaluation.reasons import check_reason
-from evaluation.sealing import Ask, Opened, Unlocked, inbox_sources, needs_settling, open_for, settle_vault
-from evaluation.trial_log import LOG, TrialLog, read_log
+from evaluation.sealing import Unlocked, needs_settling, open_for, settle_vault
+from evaluation.trial_log import TrialLog, read_log
+from evaluation.trial_paths import TrialPaths
 from evaluation.wording import substance_of
 
 if TYPE_CHECKING:
@@ -58,88 +60,6 @@ def silent(task: str, done: int, total: int) -> None:
     """Show no progress."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrialPaths:
-    """Where things are in a trial's folder."""
-
-    root: Path
-
-    @property
-    def protocol(self) -> Path:
-        """The protocol."""
-        return self.root / "trial.toml"
-
-    @property
-    def log(self) -> Path:
-        """The log: what happened, line by line."""
-        return self.root / LOG
-
-    @property
-    def plan(self) -> Path:
-        """The frozen plan."""
-        return self.root / "plan"
-
-    @property
-    def allocation(self) -> Path:
-        """The draw and its record."""
-        return self.root / "allocation"
-
-    @property
-    def inbox(self) -> Path:
-        """Files as schools sent them."""
-        return self.root / "inbox"
-
-    @property
-    def store(self) -> Path:
-        """The trial's database and what intake has to say."""
-        return self.root / "store"
-
-    @property
-    def private(self) -> Path:
-        """The pseudonyms' key and the encrypted key table."""
-        return self.root / "private"
-
-    @property
-    def balance(self) -> Path:
-        """The balance report."""
-        return self.root / "balance"
-
-    @property
-    def results(self) -> Path:
-        """The estimates."""
-        return self.root / "results"
-
-    @property
-    def reports(self) -> Path:
-        """Executed notebooks and the documents made from them."""
-        return self.root / "output" / "reports"
-
-    @property
-    def power(self) -> Path:
-        """What the trial can find."""
-        return self.root / "output" / "power"
-
-    @property
-    def export(self) -> Path:
-        """Data of each country, for its own people."""
-        return self.root / "output" / "export"
-
-    @property
-    def forms(self) -> Path:
-        """Entry workbooks for schools, with identifiers of their pupils."""
-        return self.private / "forms"
-
-    @property
-    def letters(self) -> Path:
-        """The certificate of the draw and the lists for letters to schools."""
-        return self.root / "output" / "allocation"
-
-    @property
-    def site(self) -> Path:
-        """The published site."""
-        return self.root / "output" / "site"
-
-
 @dataclass(frozen=True)
 class Trial:
     """A trial's folder, its protocol and its stages.
@@ -153,7 +73,7 @@ class Trial:
     progress
         Told how far a stage is.
     opening
-        Asked why what is sealed is opened, and for its openers' secrets; see `evaluation.sealing`.
+        Asked why what is sealed is opened, and for its openers' secrets; see `evaluation.guarded_files`.
     opened
         What is sealed, while it is open for a run.
 
@@ -490,12 +410,12 @@ class Trial:
         with self._writing():
             thaw(self, wave=wave, reason=reason)
 
-    def forms(self, *, wave: str) -> Forms:
-        """Write the schools' entry workbooks and XLSForms for a wave."""
+    def forms(self, *, wave: str, to: str | Path | None = None) -> Forms:
+        """Write the schools' entry workbooks and XLSForms for a wave; with ``to``, hand copies out to be sent."""
         from evaluation.requests import write_forms
 
         with self._opening("forms") as trial:
-            return write_forms(trial, wave=wave)
+            return write_forms(trial, wave=wave, to=None if to is None else Path(to))
 
     def propose(self, *, path: Path) -> Proposals:
         """Draft rules of the inbox for a file or a folder; nothing is written."""

@@ -52,6 +52,7 @@ class Event(StrEnum):
     SEALED = "sealed"
     OPENED = "opened"
     UNSEALED = "unsealed"
+    HANDED_OUT = "handed out"
 
 
 DRAWS = (Event.DRAWN, Event.ADOPTED)

@@ -29,7 +29,7 @@ _STATES = {"fresh": "green", "stale": "yellow", "missing": ""}
 def status(folder: Path, *, as_json: bool, check: bool) -> None:
     """Say which stage is fresh, stale or missing, and why; and what is wrong with the log."""
     from evaluation.custody import alarms, notes
-    from evaluation.erasure import retention_note
+    from evaluation.erasure import files_note, retention_note
     from evaluation.named_in_log import disagreements
     from evaluation.trial_log import LOG
 
@@ -42,7 +42,8 @@ def status(folder: Path, *, as_json: bool, check: bool) -> None:
         lines.append(joined(" ", (stage.stage.ljust(8), state, *reasons)))
     note = retention_note(trial.protocol, trial.clock().date())
     custody = list(notes(trial))
-    lines += [f"\n{one}" for one in (note, *custody) if one]
+    left = files_note(trial)
+    lines += [f"\n{one}" for one in (note, *custody, left) if one]
     problems = [
         *(f"{LOG}: {problem}" for problem in trial.log().problems),
         *map(str, alarms(trial)),
@@ -53,6 +54,7 @@ def status(folder: Path, *, as_json: bool, check: bool) -> None:
         "stages": [stage.to_dict() for stage in found],
         "retention": note,
         "custody": custody,
+        "erased_in_files": left,
         "log_problems": problems,
     }
     Console(as_json=as_json).answer(values, joined("\n", lines))

@@ -22,15 +22,21 @@ SHOWN = 20
 @opens
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
 @click.option("--wave", required=True, help="The wave that the forms are for.")
+@click.option("--to", type=click.Path(path_type=Path), help="Hand out what is for schools, to a new folder elsewhere.")
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
-def forms(folder: Path, *, wave: str, as_json: bool) -> None:
-    """Write an entry workbook for each school, with its own pupils, and for each partner; and XLSForms."""
-    from evaluation.sealing import is_sealed
+def forms(folder: Path, *, wave: str, to: Path | None, as_json: bool) -> None:
+    """Write an entry workbook for each school, with its own pupils, and for each partner; and XLSForms.
+
+    What is for schools names their pupils: it is in private/forms/, and after `crocoos lock` in the vault. --to copies
+    it out to be sent, and the log says so.
+    """
+    from evaluation.guarded_files import is_sealed
 
     trial = open_trial(folder)
-    made = trial.forms(wave=wave)
+    made = trial.forms(wave=wave, to=to)
+    where = to or ("the vault" if is_sealed(trial) else trial.paths.private / "forms" / wave)
     text = (
-        f"{count(len(made.workbooks), 'workbook', 'workbooks')} in {trial.paths.private / 'forms' / wave}: one a "
+        f"{count(len(made.workbooks), 'workbook', 'workbooks')} in {where}: one a "
         "school, with identifiers of its pupils; send each to its school only.\n"
         f"{count(len(made.lists), 'list', 'lists')} of pupils there, one a school: attach it as pupils.csv to the "
         "XLSForms that the school fills in.\n"
@@ -40,8 +46,10 @@ def forms(folder: Path, *, wave: str, as_json: bool) -> None:
     )
     for language, places in made.untold.items():
         text += f"\nNo label in '{language}', so English stands there: {', '.join(places)}."
-    if is_sealed(trial):
-        text += "\nThe workbooks lie open until they are sent and `crocoos lock` seals them."
+    if to is not None:
+        text += f"\nWhat was handed out is no longer in the trial's custody: once it is sent, delete {to}."
+    elif is_sealed(trial):
+        text += f"\nTo hand them out to be sent, which the log tells: `crocoos forms --wave {wave} --to FOLDER`."
     Console(as_json=as_json).answer(made.to_dict(), text)
 
 
@@ -89,10 +97,13 @@ def _drafted(draft: Proposal) -> Iterator[str]:
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def erase(pupil: str, folder: Path, *, school: str, as_json: bool) -> None:
     """Erase a PUPIL whose consent was withdrawn: a pseudonym, or with --school the school's identifier."""
+    from evaluation.erasure import FROM_FILES
+
     done = open_trial(folder).erase(pupil=pupil, school=school)
     lines = [f"{count(sum(done.rows.values()), 'row', 'rows')} erased from the store and the key table."]
     lines += [f"Removed, to be written anew: {name}" for name in done.removed]
-    lines += [f"Still in a file that a school sent, which only you may change: inbox/{name}" for name in done.inbox]
+    lines += [f"Still in a file that a school sent: inbox/{name}" for name in done.inbox]
+    lines += [FROM_FILES] if done.inbox else []
     lines.append(f"The certificate: {done.certificate}")
     Console(as_json=as_json).answer(done.to_dict(), "\n".join(lines))
 
@@ -109,7 +120,7 @@ def lock(folder: Path, *, recipient: tuple[str, ...], renew: bool, as_json: bool
     Each opener that the protocol names types a passphrase twice (or CROCOOS_PASSPHRASE has it), or has a --recipient.
     What is sealed already is opened, and what has come since is sealed with it.
     """
-    from evaluation.sealing import is_sealed
+    from evaluation.guarded_files import is_sealed
 
     trial = open_trial(folder)
     names = trial.protocol.privacy.openers

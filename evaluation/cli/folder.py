@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, ParamSpec
 
 import click
 
-from evaluation.cli.console import ProgressLine, remember_mode
+from evaluation.cli.console import ProgressLine, remember_mode, say
 
 if TYPE_CHECKING:
-    from evaluation.sealing import Opening
+    from evaluation.guarded_files import Opening
     from evaluation.trial import Trial
 
 P = ParamSpec("P")
@@ -27,11 +27,16 @@ def trial_folder(command: Callable[P, None]) -> Callable[P, None]:
 
 def open_trial(folder: Path) -> Trial:
     """Open a trial that shows how far it is and asks to open what is sealed; complete a run that was killed."""
+    from evaluation.custody import open_note
     from evaluation.trial import Trial
 
     trial = Trial(folder, progress=ProgressLine(), opening=_asked)
     trial.settle()
     remember_mode(practice=trial.is_practice)
+    context = click.get_current_context()
+    # What opens the vault seals what it finds, and status says it in its answer.
+    if "crocoos.key" not in context.meta and context.info_name != "status" and (left := open_note(trial)):
+        say(left, err=True)
     return trial
 
 
@@ -71,7 +76,7 @@ def reason_is(reason: str) -> None:
 
 def _asked(command: str, openers: tuple[str, ...]) -> Opening:
     """Ask why what is sealed is opened, and for its openers' secrets."""
-    from evaluation.sealing import Opening
+    from evaluation.guarded_files import Opening
 
     meta = click.get_current_context().meta
     reason = meta.get("crocoos.reason", "") or prompted(f"Why it is opened for {command} (for the log)")

@@ -19,12 +19,12 @@ from data_schema.files import write_whole
 from evaluation.consent import by_consent, needs_answer
 from evaluation.custody import LOG_SHA256, fingerprints
 from evaluation.decisions import checked_waves, decisions_of, frozen_waves
-from evaluation.erasure import announce_erasures, tombstones_of
+from evaluation.erasure import announce_erasures, erased_in_files, tombstones_of
 from evaluation.frame import eligible
 from evaluation.frame_persons import names_of, texts_of
+from evaluation.guarded_files import held, keep_file, marker_of, trial_key
 from evaluation.mode import mark_of
 from evaluation.provenance import ignore_itself, stage_folder
-from evaluation.sealing import held, marker_of, trial_key
 from evaluation.specifications import inbox_rules_of, lists_of_pupils, needed_fields, tables_of, wave_windows
 from evaluation.stages import inputs_of
 from evaluation.trial_log import Event, announced
@@ -118,7 +118,12 @@ def collect(trial: Trial) -> Collected:
     _keep_key_table(trial, kept.key_table)
     content = content_hash(frames)
     guarded = fingerprints(trial)
-    told = {"data_sha256": content, "tables": _tables_with_rows(frames), **guarded}
+    told = {
+        "data_sha256": content,
+        "tables": _tables_with_rows(frames),
+        **guarded,
+        **erased_in_files(trial, erased.counts),
+    }
     announce = announced(trial, Event.COLLECTED, told, again=False)
     ignore_itself(trial.paths.private)
     if os.access(trial.paths.inbox, os.W_OK):
@@ -297,15 +302,15 @@ def _keep_key_table(trial: Trial, key_table: pd.DataFrame) -> None:
     """Write who is who, encrypted to the recipient; the identity that opens it belongs elsewhere."""
     from data_schema.pseudonyms import encrypt_key_table, new_identity
 
-    private, recipient = trial.paths.private, held(trial, "private/recipient.txt")
+    recipient = held(trial, "private/recipient.txt")
     if recipient is None:
         made, identity = new_identity()
         recipient = f"{made}\n".encode()
-        write_whole(private / "identity.txt", f"{identity}\n".encode(), mode=0o600)
-        write_whole(private / "recipient.txt", recipient, mode=0o600)
-        write_whole(private / "README.txt", _PRIVATE.encode(), mode=0o600)
+        keep_file(trial, "private/identity.txt", f"{identity}\n".encode())
+        keep_file(trial, "private/recipient.txt", recipient)
+        write_whole(trial.paths.private / "README.txt", _PRIVATE.encode(), mode=0o600)
     content = encrypt_key_table(key_table, recipient.decode("ascii").strip())
-    write_whole(private / "key_table.age", content, mode=0o600)
+    keep_file(trial, "private/key_table.age", content)
 
 
 _PRIVATE = """This folder links pseudonyms to pupils. No analysis and no report reads it.

@@ -12,9 +12,9 @@ from evaluation.comparison import is_wedge
 from evaluation.custody import erased_fingerprint
 from evaluation.decisions import DECISIONS, told_by
 from evaluation.freshness import StageStatus, stage_status
+from evaluation.guarded_files import inbox_hash
 from evaluation.mode import mode_input
 from evaluation.provenance import RECORD, sha256_of, sha256_of_file
-from evaluation.sealing import inbox_hash
 from evaluation.specifications import lists_of_pupils
 from evaluation.stages.agreement import looked_at
 from evaluation.trial_log import LOG

@@ -17,8 +17,10 @@ from data_schema.errors import DataError, StorageError
 from data_schema.pseudonyms import decrypt_key_table, new_identity, unlock_identity
 from data_schema.store import Store
 from evaluation.cli.main import crocoos
-from evaluation.sealing import Opening, settle_vault
+from evaluation.guarded_files import Opening
+from evaluation.sealing import settle_vault
 from evaluation.trial import Trial
+from evaluation.trial_log import Event
 from evaluation.vault import Held, opener_of, outside_of, packed, unpacked
 from tests.support.reidentify import found_again, found_by_order, told_by_a_hash
 from tests.support.tiny import N_PUPILS, PROTOCOL, plain_files, pupil_ids, school_ids, tiny_trial
@@ -171,8 +173,7 @@ def test_who_is_who_is_opened_with_the_key_and_a_reason_that_the_log_shows(
     assert f"command: {command}" in shown
     assert REASON in shown
     assert Trial(folder, clock=clock).verify().problems == ()
-    left = {name for name in open_files(folder) - OUTSIDE if "certificates/" not in name}
-    assert left == set() or command == "forms"
+    assert {name for name in open_files(folder) - OUTSIDE if "certificates/" not in name} == set()
 
 
 def test_a_reason_that_names_a_person_is_refused_before_anything_is_opened(folder: Path) -> None:
@@ -219,6 +220,77 @@ def test_a_pupil_is_erased_from_a_sealed_trial_and_from_its_sealed_forms(folder:
     table = decrypt_key_table(files["private/key_table.age"].content, files["private/identity.txt"].content.decode())
     assert pupil not in set(table["pupil_id"])
     assert Trial(folder, clock=clock).verify().problems == ()
+
+
+def test_a_pupil_leaves_a_sealed_file_when_the_school_sends_it_corrected_and_the_log_tells_both(folder: Path) -> None:
+    pupil, trial = pupil_ids("SI-04")[2], opened(folder)
+    # One was erased before: from the list of pupils and from the status.
+    assert "Files of schools still hold 2 rows of pupils who were erased" in run(folder, "status").stdout
+    done = trial.erase(pupil=pupil, school="SI-04")
+    assert done.inbox == ("after/status_SI-04.csv", "before/pupil_SI-04.csv")
+    content = store_hash(folder)
+    said = " ".join(run(folder, "status").stdout.split())
+    assert (
+        "Files of schools still hold 4 rows of pupils who were erased from the data. To erase them there, too" in said
+    )
+    for name in done.inbox:
+        (folder / "inbox" / name).parent.mkdir(exist_ok=True)
+        lines = [line for line in plain_files()[name].splitlines(keepends=True) if pupil not in line]
+        (folder / "inbox" / name).write_text("".join(lines), encoding="utf-8")
+    trial.collect()
+    files, _ = unpacked((folder / "private" / "vault.zip").read_bytes(), [IDENTITY])
+    assert not [name for name, one in files.items() if pupil.encode() in one.content]
+    assert store_hash(folder) == content
+    lines = trial.log().of(Event.COLLECTED)
+    assert [line.detail["n_rows_of_erased_in_files"] for line in lines[-2:]] == ["4", "2"]
+    assert "still hold 2 rows" in " ".join(run(folder, "status").stdout.split())
+    assert states(folder)["collect"] == "fresh"
+    assert trial.verify().problems == ()
+
+
+def store_hash(folder: Path) -> str:
+    with Store.open_read(folder / "store" / "trial.duckdb") as store:
+        return store.content_sha256()
+
+
+def test_forms_that_are_made_after_lock_lie_open_nowhere_until_the_log_says_that_they_were_handed_out(
+    folder: Path, tmp_path: Path, key_file: Path
+) -> None:
+    secret = ["--reason", REASON, "--key", str(key_file)]
+    made = run(folder, "forms", "--wave", "after", *secret)
+    assert "in the vault" in made.stdout
+    assert "`crocoos forms --wave after --to FOLDER`" in made.stdout
+    assert {name for name in open_files(folder) if "certificates" not in name} == OUTSIDE
+    assert Trial(folder, clock=clock).log().of(Event.HANDED_OUT) == ()
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "letter.txt").write_text("a letter", encoding="utf-8")
+    for place, problem in ((folder / "forms", "in the trial's folder"), (tmp_path / "taken", "something in its place")):
+        refused = run(folder, "forms", "--wave", "after", "--to", str(place), *secret)
+        assert problem in str(refused.exception)
+    sent = tmp_path / "to send"
+    assert run(folder, "forms", "--wave", "after", "--to", str(sent), *secret).exit_code == 0
+    files, _ = unpacked((folder / "private" / "vault.zip").read_bytes(), [IDENTITY])
+    top = "private/forms/after/"
+    held_back = {name.removeprefix(top): one.content for name, one in files.items() if name.startswith(top)}
+    assert {path.relative_to(sent).as_posix(): path.read_bytes() for path in sent.rglob("*.*")} == held_back
+    assert pupil_ids("SI-05")[3].encode() in held_back["SI/SI-05/pupils.csv"]
+    (line,) = Trial(folder, clock=clock).log().of(Event.HANDED_OUT)
+    assert line.detail == {"forms": "after", "n_files": str(len(held_back))}
+    assert {name for name in open_files(folder) if "certificates" not in name} == OUTSIDE
+    assert sent.stat().st_mode & 0o077 == 0 or os.name != "posix"
+
+
+def test_what_is_put_into_a_sealed_trial_is_named_by_every_command_until_one_seals_it(
+    folder: Path, key_file: Path
+) -> None:
+    (folder / "inbox" / "before").mkdir(exist_ok=True)
+    (folder / "inbox" / "before" / "pupil_late.csv").write_text("school_id;pupil_id\n", encoding="utf-8")
+    said = "inbox/before/pupil_late.csv lies open, though the rest is sealed."
+    assert said in " ".join(run(folder, "status").stdout.split())
+    assert said in run(folder, "codebook").stderr
+    assert run(folder, "lock", "--reason", REASON, "--key", str(key_file)).exit_code == 0
+    assert "inbox/before/pupil_late.csv" not in open_files(folder)
+    assert said not in run(folder, "status").output + run(folder, "codebook").stderr
 
 
 def test_unlocking_for_good_gives_back_every_byte_and_is_logged(ready: Path, folder: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from data_schema.pseudonyms import pseudonym
 from data_schema.store import Store
-from evaluation.sealing import trial_key
+from evaluation.guarded_files import trial_key
 from evaluation.stages.collect import taken_in
 from evaluation.trial import Trial
 from tests.support.answers import answered

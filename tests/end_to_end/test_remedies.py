@@ -392,9 +392,12 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
 ELSEWHERE: Mapping[str, str] = {
     "private/{} does not open with private/identity.txt: {} Bring both back from a copy; or remove them and "
     "private/recipient.txt, and run `crocoos collect`, which makes new ones.": "test_audit.py",
-    "{} open in inbox/ or private/ that came or were made since. To seal them: `crocoos lock`.": "test_custody.py",
+    "{} {} open, though the rest is sealed. To seal what came since: `crocoos lock`.": "test_custody.py",
+    "To erase them there, too: put the school's corrected file under the same name into inbox/ and run `crocoos "
+    "collect`, which takes it in place of the old one. Files that were withdrawn are not read: look whether they name "
+    "the pupil.": "test_custody.py",
     "What tells who is who lies open beside the data. To seal it: `crocoos lock`.": "test_custody.py",
-    "\nThe workbooks lie open until they are sent and `crocoos lock` seals them.": "test_custody.py",
+    "\nTo hand them out to be sent, which the log tells: `crocoos forms --wave {} --to FOLDER`.": "test_custody.py",
     "Bring it back from a copy. If it is lost for good: `crocoos log --begin-again --reason TEXT`, and every document "
     "will say so.": "test_fail_closed.py",
     "If it is lost for good: `crocoos log --accept --reason TEXT`": "test_fail_closed.py",
