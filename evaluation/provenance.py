@@ -339,11 +339,12 @@ PART = ".*.????????.part"
 @contextmanager
 def _scratch(folder: Path) -> Iterator[None]:
     """Have every library write what it needs for a moment below a folder, which is removed in the end."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    ignore_itself(folder)
-    # Whatever folder a library works in meanwhile.
-    before, tempfile.tempdir = tempfile.tempdir, str(folder.absolute())
+    before = tempfile.tempdir
     try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        ignore_itself(folder)
+        # Whatever folder a library works in meanwhile.
+        tempfile.tempdir = str(folder.absolute())
         yield
     finally:
         tempfile.tempdir = before

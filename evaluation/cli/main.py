@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
 
 import click
 
@@ -24,7 +28,7 @@ EXIT_CODES = {
 
 
 INTERRUPTED = 130
-"""Exit code of a command that was stopped with Ctrl-C, as shells have it."""
+"""Exit code of a command that was stopped with Ctrl-C, as shells have it; by another signal, 128 and its number."""
 
 
 class InOrder(click.Group):
@@ -38,18 +42,54 @@ class InOrder(click.Group):
         """Run a command; a person who stops it is told in one sentence how things stand."""
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            ctx.exit(_stopped())
+        except KeyboardInterrupt as stopped:
+            ctx.exit(_say_stopped(stopped))
         except click.Abort as error:
             # At a question, the same keys come in this form.
             if isinstance(error.__context__, KeyboardInterrupt):
-                ctx.exit(_stopped())
+                ctx.exit(_say_stopped(error.__context__))
             raise
 
 
-def _stopped() -> int:
-    say("\nStopped. What was there before is as it was; run the same command again to have it done.", err=True)
-    return INTERRUPTED
+class StoppedError(KeyboardInterrupt):
+    """The system, or who closed the terminal, has asked the program to end: it stops as it does with Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+_OF_SIGNALS = 128
+"""What shells add to the number of the signal that ended a program."""
+
+
+def _say_stopped(stopped: KeyboardInterrupt) -> int:
+    # Of a terminal that was closed, nobody reads what is said.
+    with suppress(OSError):
+        say("\nStopped. What was there before is as it was; run the same command again to have it done.", err=True)
+    return _OF_SIGNALS + stopped.number if isinstance(stopped, StoppedError) else INTERRUPTED
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Stop in the same way where the system asks the program to end, so that what it has begun is settled."""
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # Whoever started the program may have it ignore them (nohup).
+    heeded = [number for number in numbers if signal.getsignal(number) == signal.SIG_DFL]
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        # What is being settled is not stopped by a second one.
+        for one in heeded:
+            signal.signal(one, signal.SIG_IGN)
+        raise StoppedError(number)
+
+    for number in heeded:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number in heeded:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @click.group(
@@ -71,7 +111,8 @@ def exit_code(error: CrocoosError) -> int:
 def run() -> None:
     """Run the command line; an error that the user can mend is shown without a traceback."""
     try:
-        crocoos()
+        with _stopped_by_signals():
+            crocoos()
     except CrocoosError as error:
         say_error(str(error))
         sys.exit(exit_code(error))

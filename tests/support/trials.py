@@ -93,7 +93,7 @@ def killed_at(touch: int, action: Callable[[], object]) -> bool:
     child = os.fork()
     if child == 0:
         try:
-            _watch(lambda n: os._exit(9) if n == touch else None)
+            watch_touches(lambda n: os._exit(9) if n == touch else None)
             action()
         except BaseException:  # noqa: BLE001 -- the child must not run on as a second test process
             traceback.print_exc(file=sys.stderr)
@@ -149,7 +149,7 @@ def states_at_touches(folder: Path, action: Callable[[], object], *, into: Path)
     into.mkdir()
 
     def run() -> None:
-        _watch(lambda n: shutil.copytree(folder, into / f"{n:04d}"))
+        watch_touches(lambda n: shutil.copytree(folder, into / f"{n:04d}"))
         action()
 
     _whole(run)
@@ -161,7 +161,7 @@ def _whole(action: Callable[[], object]) -> None:
     assert not killed_after(math.inf, action)
 
 
-def _watch(at_touch: Callable[[int], object]) -> None:
+def watch_touches(at_touch: Callable[[int], object]) -> None:
     """Replace the system's calls in this process by ones that first call a function with their number, from 1."""
     n, is_watching = 0, True
 
