@@ -24,7 +24,7 @@ from data_schema.redcap import Dictionary, dictionary_of, sheets_of_wave, split_
 from data_schema.returned_forms import ReturnedSheet, deal_form
 from data_schema.rules import InboxRule, differing_keys, distinct_rules, may_share_sheet, rules_for
 from data_schema.sources import completed
-from data_schema.submissions import KnownForm, form_checked
+from data_schema.submissions import KnownForm, asked_as_tests, form_checked
 from data_schema.tables import Table
 from data_schema.unrolling import by_wave, unrolled
 from data_schema.wide import WAVE, WideHeader, Window, find_wide
@@ -158,6 +158,10 @@ class Claims:
         if self.known_forms is not None and claim.form is None:
             rule = claim.rule
             layout = form_checked(layout, table=rule.table, wave=rule.wave, forms=self.known_forms)
+        if claim.form is None:
+            headers = self.as_sent(claim.rule, country=self._writing(claim.country))[1]
+            opens = self.wave_dates.get(claim.rule.wave)
+            layout = asked_as_tests(layout, known=headers, opens=opens[0] if opens else None)
         dictionary = self._dictionaries.get(claim.rule.dictionary)
         if claim.form is not None or dictionary is None:
             return layout, []

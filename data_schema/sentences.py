@@ -214,6 +214,11 @@ SENTENCES = (
     "More than one of its columns can be {column}: {headers}; none of them is read.",
     "Call the right one {column} and send the file again.",
     "{n} of its submissions are encrypted; they are kept out.",
+    "{n} of its submissions have no submitter, as tests of a draft have none.",
+    "{n} of its submissions were sent before {day}, when the wave began; they may be tests.",
+    "Answer the questions about their rows.",
+    "All of its submissions were sent before {day}, when the wave began; they may be tests.",
+    "Remove those that are tests; otherwise check when the wave begins.",
     "Decrypt them when you export the table, and send it again.",
     # rows that are kept out, or linked, without a question
     "It is a row of totals; it is kept out.",

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -72,6 +73,10 @@ class Collector:
     reviews
         Those of its columns that say what became of a submission, to the words for it (`folded`); any other word leaves
         it in doubt.
+    senders
+        Those of its columns that say who sent a submission, of which one is filled in unless it was a test.
+    sent
+        Its column that says when a submission was sent.
     """
 
     name: str
@@ -79,12 +84,16 @@ class Collector:
     between: tuple[str, ...] = ("-", "/")
     remarks: tuple[str, ...] = ()
     reviews: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+    senders: tuple[str, ...] = ()
+    sent: str = "SubmissionDate"
 
 
 COLLECTORS = (
     Collector(
         name="ODK",
         adds=frozenset(_ODK.split()),
+        # Whoever sends to a published form is known; a draft is tested by whoever has its link.
+        senders=("SubmitterID", "SubmitterName"),
         reviews={
             "ReviewState": {"rejected": REJECTED, "approved": "", "edited": "", "received": ""},
             "Status": {"not decrypted": UNDECRYPTED, "missing encrypted form data": UNDECRYPTED},
@@ -94,6 +103,7 @@ COLLECTORS = (
         name="KoBoToolbox",
         adds=frozenset(_KOBO.split()),
         between=("/", ":", "-", "|", "."),
+        sent="_submission_time",
         remarks=("_notes",),
         reviews={
             "_validation_status": {
@@ -125,6 +135,7 @@ _WRITTEN_DOWN = (
 )
 """What a form has a program write down by itself (XLSForm's metadata), where no field of the table is called so."""
 
+_DAY_IN_WORDS = re.compile(r"[A-Z][a-z]{2} \d{1,2}, \d{4}")
 _METADATA = re.compile(r"(?:meta|formhub)[-/:]", re.IGNORECASE)
 _LEAST = 2
 """Number of a program's own columns by which its tables are known."""
@@ -160,6 +171,22 @@ class Collected:
         """Whether reviewers have written anything beside the submissions."""
         places = [self.added[name] for name in self.collector.remarks if name in self.added]
         return any(_text(row, at) for row in rows for at in places)
+
+    def is_unsigned(self, row: Row) -> bool:
+        """Whether nothing says who sent a submission, where the program knows that of all but tests."""
+        places = [self.added[name] for name in self.collector.senders if name in self.added]
+        return bool(places) and not any(_text(row, at) for at in places)
+
+    def day_sent(self, row: Row) -> date | None:
+        """Return the day on which a submission was sent; None where that cannot be read."""
+        said = _text(row, self.added[self.collector.sent]) if self.collector.sent in self.added else ""
+        found = _DAY_IN_WORDS.match(said)
+        try:
+            if found is not None:
+                return datetime.strptime(found[0], "%b %d, %Y").date()  # noqa: DTZ007 -- a day, without its hours
+            return date.fromisoformat(said[:10])
+        except ValueError:
+            return None
 
     def _state(self, row: Row, name: str, words: Mapping[str, str]) -> str:
         said = folded(_text(row, self.added[name])) if name in self.added else ""
@@ -292,6 +319,50 @@ class KnownForm:
     table: str
     wave: str
     versions: frozenset[str]
+
+
+def asked_as_tests(layout: Layout, *, known: Collection[str], opens: date | None) -> Layout:
+    """Ask about submissions that may be tests: nobody sent them, or they were sent before their wave began.
+
+    Parameters
+    ----------
+    layout
+        Where the table lies.
+    known
+        Headers that mean a field of the table, as `header_key` makes them.
+    opens
+        First day of the wave, if it is known.
+
+    Returns
+    -------
+    Layout
+        Such rows are in doubt, with a note of why; "yes" keeps one and "no" takes it out. Where all were sent before
+        the wave began, the day may be the wrong one: that is asked once.
+    """
+    form = None if layout.header is None else collected(layout.sheet.rows[layout.header], known)
+    if form is None:
+        return layout
+    rows = {at: layout.sheet.rows[at] for k, at in enumerate(layout.rows) if k not in layout.apart}
+    unsigned = {at for at, row in rows.items() if form.is_unsigned(row)}
+    days = {at: form.day_sent(row) for at, row in rows.items()} if opens is not None else {}
+    early = {at for at, day in days.items() if day is not None and opens is not None and day < opens} - unsigned
+    notes = []
+    if unsigned:
+        problem = f"{len(unsigned)} of its submissions have no submitter, as tests of a draft have none."
+        notes.append(_about(layout, problem, _IN_QUESTIONS, severity="note"))
+    if early and len(early) == len(rows) > 1:
+        problem = f"All of its submissions were sent before {opens}, when the wave began; they may be tests."
+        notes.append(_about(layout, problem, _TESTS_OUT, severity="question"))
+        early = set()
+    elif early:
+        problem = f"{len(early)} of its submissions were sent before {opens}, when the wave began; they may be tests."
+        notes.append(_about(layout, problem, _IN_QUESTIONS, severity="note"))
+    in_doubt = layout.in_doubt | {at + 1 for at in (*unsigned, *early)}
+    return replace(layout, in_doubt=in_doubt, findings=(*layout.findings, *notes)) if notes else layout
+
+
+_IN_QUESTIONS = "Answer the questions about their rows."
+_TESTS_OUT = "Remove those that are tests; otherwise check when the wave begins."
 
 
 def form_checked(layout: Layout, *, table: str, wave: str, forms: Callable[[], Mapping[str, KnownForm]]) -> Layout:

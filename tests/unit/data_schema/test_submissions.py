@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import zipfile
 from collections.abc import Callable
+from datetime import date
 from typing import Literal, get_args
 
 import openpyxl
@@ -16,7 +18,7 @@ from data_schema.language import Catalogue, Language
 from data_schema.layout import headers_of
 from data_schema.messages import language_of, question_in
 from data_schema.queries import query_workbook
-from data_schema.submissions import KnownForm
+from data_schema.submissions import KnownForm, collected
 from data_schema.tables import Table, standard_tables
 from data_schema.xlsforms import FieldForm, pupil_list
 from tests.support.collectors import converted, grouped, kobotoolbox, odk_central, surveycto
@@ -271,3 +273,41 @@ def test_the_list_has_identifiers_and_classes_and_a_choice_for_those_who_are_not
         "7002,7002,031204,031204 7002",
         "not_listed,Nincs a listán,031204,",
     ]
+
+
+def test_submissions_that_nobody_sent_are_asked_about_as_tests_of_a_draft() -> None:
+    unsigned = {"SubmitterID": "", "SubmitterName": ""}
+    intake = read(odk_central(form(), [RECORDS[0] | unsigned, *RECORDS[1:]]))
+    asked = [one.row for one in intake.findings.by_severity("question")]
+    assert asked == [2]
+    assert any("1 of its submissions have no submitter" in one.problem for one in intake.findings)
+    assert intake.reconciliation[["sent", "kept", "asked"]].to_numpy().tolist() == [[3, 2, 1]]
+    assert [one.row for one in read(odk_central(form(), RECORDS)).findings.by_severity("question")] == []
+
+
+@pytest.mark.parametrize("early", [1, 3])
+def test_submissions_from_before_the_wave_are_asked_about(early: int) -> None:
+    told = [one | {"_submission_time": "2028-09-01T10:00:00"} for one in RECORDS[:early]]
+    content = kobotoolbox(form(), [*told, *RECORDS[early:]])
+    intake = read_inbox(
+        {"status_1.csv": content},
+        rules=[InboxRule("status_*", "status", wave="followup")],
+        tables=TABLES,
+        schools=SCHOOLS,
+        waves=["baseline", "followup"],
+        wave_dates={"followup": (date(2028, 10, 1), date(2029, 6, 30))},
+        lists=(),
+    )
+    said = [one for one in intake.findings if "before 2028-10-01, when the wave began" in one.problem]
+    assert len(said) == 1
+    rows = [one.row for one in intake.findings.by_severity("question") if one.row and not one.column]
+    assert rows == ([2] if early == 1 else [])
+    assert said[0].severity == ("note" if early == 1 else "question")
+
+
+def test_the_day_in_words_of_surveycto_is_read() -> None:
+    content = surveycto(form(), RECORDS).replace(b"Oct 5, 2028", b"Sep 5, 2028", 1)
+    found = collected(next(csv.reader(io.StringIO(content.decode()))), headers_of(TABLES["status"]))
+    assert found is not None
+    rows = list(csv.reader(io.StringIO(content.decode())))[1:]
+    assert [found.day_sent(tuple(row)) for row in rows] == [date(2028, 9, 5), date(2028, 10, 5), date(2028, 10, 5)]
