@@ -153,7 +153,7 @@ class Claims:
                 self._dictionaries |= {} if found is None else {rule.dictionary: found for rule in rules}
         return others
 
-    def understood(self, claim: Claim, layout: Layout) -> tuple[Layout, list[Repair]]:
+    def understood(self, claim: Claim, layout: Layout, wide: WideHeader | None) -> tuple[Layout, list[Repair]]:
         """Return a layout as its form and its rule's data dictionary mean it, and the cells that were changed."""
         if self.known_forms is not None and claim.form is None:
             rule = claim.rule
@@ -166,7 +166,9 @@ class Claims:
         if claim.form is not None or dictionary is None:
             return layout, []
         whole = self._whole.get(claim.sheet.file, claim.sheet)
-        return translated(layout, self.tables[claim.rule.table], dictionary, whole.rows, schools=self.schools)
+        columns = [] if wide is None else [(one.field, at) for at, one in wide.columns.items()]
+        table = self.tables[claim.rule.table]
+        return translated(layout, table, dictionary, whole.rows, schools=self.schools, wide=columns)
 
     def laid_out(self, claim: Claim) -> tuple[Layout, WideHeader | None]:
         """Find the table of a claim in its sheet as it was sent, and what columns of it stand for."""

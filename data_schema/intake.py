@@ -360,7 +360,7 @@ def _read(
         for claim in claims.of(file, files[file]):
             said = answers.said_of_school(claim.sheet, sha256=claim.sha256, number=claims.number_of(claim.sheet))
             layout, wide = claims.laid_out(claim)
-            layout, understood = claims.understood(claim, layout)
+            layout, understood = claims.understood(claim, layout, wide)
             for one, part in claims.arranged(claim, layout, wide, said=said):
                 made = _part_of(one, part, files, claims, answers, decisions, recoded)
                 if made is not None:

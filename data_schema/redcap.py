@@ -205,7 +205,13 @@ def with_labels(sheet: Sheet, dictionary: Dictionary) -> Sheet:
 
 
 def translated(
-    layout: Layout, table: Table, dictionary: Dictionary, whole: Sequence[Row], *, schools: Collection[str]
+    layout: Layout,
+    table: Table,
+    dictionary: Dictionary,
+    whole: Sequence[Row],
+    *,
+    schools: Collection[str],
+    wide: Sequence[tuple[str, int]] = (),
 ) -> tuple[Layout, list[Repair]]:
     """Put the answers of a dictionary into the place of their codes, and a record's key into each of its rows.
 
@@ -221,6 +227,8 @@ def translated(
         All rows of the file, those of other events as well.
     schools
         Identifiers of the schools, which may be the codes of a list to choose from, or stand in its answers.
+    wide
+        Field and position of the columns that hold values of one field each, such as those of a month.
 
     Returns
     -------
@@ -234,7 +242,7 @@ def translated(
     place = (layout.sheet.file, layout.sheet.sheet)
     for row, name, _, became in list(repairs):
         rows[row] = _with(rows[row], layout.columns[name], became)
-    for name, at in layout.columns.items():
+    for name, at in (*layout.columns.items(), *wide):
         variable = dictionary.of_header(layout.sheet.rows[layout.header][at])
         if variable is None or not variable.choices:
             continue
@@ -248,7 +256,7 @@ def translated(
         if unknown:
             findings.append(_unknown_codes(layout, name, unknown, dictionary))
     told = [_told(place, table, change) for change in repairs]
-    others = [at for name, at in layout.columns.items() if name not in table.key]
+    others = [at for name, at in (*layout.columns.items(), *wide) if name not in table.key]
     unfilled = {
         k: UNFILLED
         for k, at in enumerate(layout.rows)

@@ -7,6 +7,7 @@ from datetime import date
 
 import pytest
 
+from data_schema.decisions import Decisions
 from data_schema.fields import Code, Field
 from data_schema.intake import InboxRule, Intake, read_inbox
 from data_schema.language import Catalogue, Language
@@ -18,6 +19,7 @@ from tests.unit.data_schema.test_sources import NAMES, SCHOOLS, Rows, workbook
 
 ABSENCES = Wide(across="month", field="absences_unjustified")
 HEADER = ("school_id", "pupil_id")
+NO_DECISIONS = Decisions()
 AUTUMN = {"followup": (date(2026, 9, 1), date(2027, 1, 31))}
 
 
@@ -28,6 +30,7 @@ def taken_in(
     tables: Mapping[str, Table] | None = None,
     waves: Mapping[str, tuple[date, date]] = AUTUMN,
     table: str = "signals",
+    decisions: Decisions = NO_DECISIONS,
     **keys: object,
 ) -> Intake:
     rule = InboxRule("*.xlsx", table, wave="followup", wide=wide, **keys)  # type: ignore[arg-type]
@@ -40,6 +43,7 @@ def taken_in(
         waves=["baseline", "followup"],
         wave_dates=waves,
         lists=("pupil",),
+        decisions=decisions,
     )
 
 
@@ -332,3 +336,91 @@ def test_a_sheet_without_a_wave_in_its_header_is_asked_about() -> None:
     )  # fmt: skip
     assert "None of its headers names a wave" in questions(intake)[0]
     assert counts(intake) == [1, 0, 1, 0]
+
+
+MONTHS = ("2026-09", "2026-10")
+PUPIL_ROWS = [("031201", f"700{k}", k, k + 1) for k in range(1, 5)]
+
+
+@pytest.mark.parametrize("reason", ["totals", "blank lines", "withdrawn", "frozen", "copied", "no school", "no pupil"])
+def test_counts_add_up_whatever_becomes_of_the_rows_of_a_wide_sheet(reason: str) -> None:
+    rows: list[tuple[object, ...]] = [(*HEADER, *MONTHS), *PUPIL_ROWS]
+    sheets = {"a.xlsx": workbook({"S": rows})}
+    decisions = Decisions()
+    match reason:
+        case "totals":
+            sheets = {"a.xlsx": workbook({"S": [*rows, ("Összesen", None, 10, 14)]})}
+        case "blank lines":
+            sheets = {"a.xlsx": workbook({"S": [*rows[:3], (), *rows[3:]]})}
+        case "withdrawn":
+            decisions = Decisions(withdrawn={"a.xlsx": ""})
+        case "frozen":
+            decisions = Decisions(frozen={"followup": ()})
+        case "copied":
+            sheets["b.xlsx"] = sheets["a.xlsx"]
+        case "no school":
+            sheets = {"a.xlsx": workbook({"S": [*rows, ("999999", "7009", 1, 2)]})}
+        case "no pupil":
+            sheets = {"a.xlsx": workbook({"S": [*rows, ("031201", None, 1, 2)]})}
+    intake = taken_in(sheets, decisions=decisions)
+    kept, asked, refused = {
+        "totals": (8, 0, 1),
+        "withdrawn": (0, 0, 8),
+        "frozen": (0, 0, 8),
+        "copied": (8, 0, 8),
+        "no school": (8, 2, 0),
+        "no pupil": (8, 2, 0),
+    }.get(reason, (8, 0, 0))
+    assert counts(intake) == [kept + asked + refused, kept, asked, refused]
+
+
+def test_blank_cells_of_a_wide_sheet_are_missing_values_and_no_row_is_lost() -> None:
+    rows = [
+        (*HEADER, *MONTHS),
+        ("031201", "7001", None, 3),
+        ("031201", "7002", 4, None),
+        ("031201", "7003", None, None),
+    ]
+    intake = read(rows)
+    told = records(intake, "pupil_id", "month", "absences_unjustified")
+    assert told[:4] == [
+        ["7001", "2026-09", None], ["7001", "2026-10", 3], ["7002", "2026-09", 4], ["7002", "2026-10", None]
+    ]  # fmt: skip
+    assert told[4:] == [["7003", "2026-09", None], ["7003", "2026-10", None]]
+    assert counts(intake) == [6, 6, 0, 0]
+
+
+def test_units_are_converted_in_all_columns_of_a_wide_sheet_and_blank_cells_stay_missing() -> None:
+    header = (*HEADER, "2026-09 [days]", "2026-10 [days]")
+    intake = read([header, ("031201", "7001", 2, None), ("031201", "7002", 1, 3)], units={"days": 6})
+    assert records(intake, "month", "absences_unjustified") == [
+        ["2026-09", 12], ["2026-10", None], ["2026-09", 6], ["2026-10", 18]
+    ]  # fmt: skip
+    assert sorted(zip(intake.repairs["row"], intake.repairs["was"], strict=True)) == [(2, "2"), (3, "1"), (3, "3")]
+
+
+def test_codes_in_wide_columns_are_read_by_the_dictionary() -> None:
+    dictionary = "\n".join(
+        [
+            '"Variable / Field Name","Form Name","Field Type","Field Label","Choices, Calculations, OR Slider Labels"',
+            "pupil_id,f,text,Record ID,",
+            'school_id,f,dropdown,School,"1, 031201"',
+            "class,f,text,Class,",
+            'status_1,f,radio,Status before,"1, Left early | 2, Enrolled"',
+            'status_2,f,radio,Status after,"1, Left early | 2, Enrolled"',
+        ]
+    )
+    data = "pupil_id,school_id,average_mark,status_1,status_2\n7001,1,,2,1\n7002,1,,2,2\n7003,1,,,2\n"
+    wide = Wide(across="wave", field="status", columns={"status_1": "baseline", "status_2": "followup"})
+    intake = read_inbox(
+        {"all.csv": data.encode(), "d.csv": dictionary.encode()},
+        rules=[InboxRule("all.csv", "status", wide=wide, dictionary="d.csv")],
+        tables=standard_tables(), schools=SCHOOLS, waves=["baseline", "followup"], lists=(),
+    )  # fmt: skip
+    frame = intake.frames["status"]
+    told = frame[["pupil_id", "wave", "status"]].dropna().to_numpy().tolist()
+    assert told == [
+        ["7001", "baseline", "enrolled"], ["7001", "followup", "left_early"],
+        ["7002", "baseline", "enrolled"], ["7002", "followup", "enrolled"], ["7003", "followup", "enrolled"],
+    ]  # fmt: skip
+    assert counts(intake)[0] == 6
