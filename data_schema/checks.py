@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from data_schema.findings import Finding, Severity, row_in_sheet
-from data_schema.identifiers import in_latin_shape
-from data_schema.identities import identity_findings
+from data_schema.identifiers import identity_findings, in_latin_shape
 from data_schema.record_rules import rule_findings
 from data_schema.tables import Table
 
@@ -368,7 +367,7 @@ def cross_checks(
     -------
     list of Finding
         A question for each row about a pupil whom no list of pupils names, and those of
-        `data_schema.identities.identity_findings`; those of `data_schema.record_rules.rule_findings`. The rows
+        `data_schema.identifiers.identity_findings`; those of `data_schema.record_rules.rule_findings`. The rows
         stay.
     """
     findings: list[Finding] = []

@@ -14,14 +14,13 @@ from data_schema.fields import folded, header_key
 from data_schema.files import sha256_of_content
 from data_schema.findings import Finding, Severity
 from data_schema.form_marks import MARKER, FormMark, has_marks, mark_in
-from data_schema.form_sheets import FormSheet, lay_out_form
+from data_schema.form_sheets import FormSheet, ReturnedSheet, deal_form, lay_out_form
 from data_schema.layout import N_SEARCHED, Layout, fields_named, headers_of, is_empty, lay_out, meant_by
 from data_schema.named_schools import NamedSchools, SchoolFinder
 from data_schema.readers import Cell, Reading, Sheet, content_of, is_folder, members, names_sheet, read_file
 from data_schema.readers.files import is_backup, is_left_behind, is_named_in_other_letters, why_no_file
 from data_schema.reconciliation import Tally
 from data_schema.redcap import Dictionary, dictionary_of, sheets_of_wave, split_by_event, translated, with_labels
-from data_schema.returned_forms import ReturnedSheet, deal_form
 from data_schema.rules import InboxRule, differing_keys, distinct_rules, may_share_sheet, rules_for
 from data_schema.sources import completed
 from data_schema.submissions import KnownForm, asked_as_tests, form_checked

@@ -8,11 +8,11 @@ from dataclasses import replace
 from data_schema.clean import shown
 from data_schema.fields import Field, folded
 from data_schema.findings import Finding
-from data_schema.header_units import factor_of
 from data_schema.layout import Layout
 from data_schema.readers.sheets import Cell, Row
 from data_schema.repairs import clean_cell
 from data_schema.tables import Earlier, Table
+from data_schema.words import factor_of
 
 Repair = tuple[str, str, int, str, str, str, str]
 """File, sheet, row, column, what it was, what it became, rule."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 from data_schema.fields import NUMERIC_TYPES, Field
 from data_schema.form_marks import LISTS, MARKER, FormMark, marker_rows, marks_of
+from data_schema.form_sheets import INSTRUCTIONS
 from data_schema.messages import answers_in, label_in, table_in, translated
 from data_schema.patterns import examples_of
-from data_schema.returned_forms import INSTRUCTIONS
 from data_schema.tables import Table
 from data_schema.vocabulary import explained
 from data_schema.workbooks import (

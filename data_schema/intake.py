@@ -16,14 +16,12 @@ from typing import TYPE_CHECKING
 from data_schema.answers import Answers, Place
 from data_schema.checks import cross_checks
 from data_schema.claims import Claim, Claims, about
+from data_schema.columns import Draft, Part, draft
 from data_schema.consent import refusal_findings, unanswered_findings
 from data_schema.conversions import Repair, brought_up, converted
 from data_schema.decisions import NO_DECISIONS, Decisions
-from data_schema.drafts import Draft, Part, draft
-from data_schema.empty_columns import empty_columns
 from data_schema.files import sha256_of_content
 from data_schema.findings import Finding, Findings, row_in_sheet
-from data_schema.histories import histories
 from data_schema.judging import REPAIR_COLUMNS, Judged, judge
 from data_schema.linking import linked
 from data_schema.personal.gate import Gate, gate_of
@@ -35,6 +33,8 @@ from data_schema.placing import Setting
 from data_schema.queries import Answer, Query, by_school, is_query_workbook, queries_of, read_answers
 from data_schema.readers import content_of
 from data_schema.reconciliation import reconciled
+from data_schema.record_rules import histories
+from data_schema.returns import empty_columns
 from data_schema.rules import InboxRule, check_rules
 from data_schema.submissions import KnownForm
 from data_schema.tables import Table

@@ -18,8 +18,7 @@ from data_schema.checks import (
     missing_keys,
 )
 from data_schema.clean import CleanCell, shown
-from data_schema.columns import Column, numbered, text_series, typed_series
-from data_schema.drafts import Draft
+from data_schema.columns import Column, Draft, numbered, text_series, typed_series
 from data_schema.findings import Finding
 from data_schema.margins import HEADER, HEADING, HINTS, REMARK, REMOVED, SIGNS, TOTALS, UNFILLED
 from data_schema.numerals import YEAR_OF_DATE

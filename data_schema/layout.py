@@ -11,13 +11,12 @@ from types import MappingProxyType
 
 from data_schema.fields import Field, header_key
 from data_schema.findings import ROW_STEP, Finding, Severity, row_ranges
-from data_schema.header_units import factor_of, is_of_units, stated_otherwise
 from data_schema.margins import rows_apart
-from data_schema.readers.grids import column_letters
-from data_schema.readers.sheets import Cell, Row, Sheet
+from data_schema.readers.sheets import Cell, Row, Sheet, column_letters
 from data_schema.submissions import IN_DOUBT, collected, told_around
 from data_schema.tables import Table
 from data_schema.vocabulary import doubtful_headers, unwanted_headers
+from data_schema.words import factor_of, is_of_units, stated_otherwise
 
 N_SEARCHED = 30
 """Rows in which a header is looked for."""

@@ -15,13 +15,12 @@ from data_schema.clean import shown
 from data_schema.dates import clean_month
 from data_schema.fields import Code, Field, header_key
 from data_schema.findings import Finding
-from data_schema.header_units import factor_of, stated_otherwise
 from data_schema.layout import N_SEARCHED, is_empty, meant_by, unit_in_doubt
 from data_schema.readers.sheets import Cell, Row, Sheet
 from data_schema.repairs import clean_cell
 from data_schema.rules import Wide
 from data_schema.tables import Table
-from data_schema.words import month_of
+from data_schema.words import factor_of, month_of, stated_otherwise
 
 _IN_BRACKETS = re.compile(r"[(\[]([^)\]]*)[)\]]")
 _SCHOOL_YEAR = re.compile(r"(?<!\d)(20\d\d)\s*[/–-]\s*(20\d\d|\d\d)(?!\d)")

@@ -375,7 +375,7 @@ def _check_digits(protocol: Protocol) -> Iterator[Problem]:
     declared = [(name, item) for name, table in protocol.tables.items() for item in table.fields if item.check_digits]
     if not declared:
         return
-    from data_schema.personal.national import has_national_check
+    from data_schema.patterns import has_national_check
 
     for name, item in declared:
         stated = item.check_digits

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 
 from data_schema.patterns import examples_of
-from data_schema.personal.kinds import Kind
 from data_schema.personal.names import (
     KnownPersons,
     are_unknown_words,
@@ -17,7 +16,7 @@ from data_schema.personal.names import (
     looks_like_name,
 )
 from data_schema.personal.ordinary import WORD, OrdinaryWords, words_in_tables
-from data_schema.personal.shapes import Shapes
+from data_schema.personal.shapes import Kind, Shapes
 from data_schema.sentences import SENTENCES
 from data_schema.tables import Table
 

@@ -16,9 +16,8 @@ from xml.etree import ElementTree as ET
 from data_schema.findings import Finding, Findings
 from data_schema.readers.alphabets import decoded
 from data_schema.readers.archives import UnreadableError
-from data_schema.readers.grids import Budget, bounded, filled_in
 from data_schema.readers.limits import N_COLUMNS, N_ROWS, N_TAGS
-from data_schema.readers.sheets import Cell, Reading, Row, Sheet, unreadable
+from data_schema.readers.sheets import Budget, Cell, Reading, Row, Sheet, bounded, filled_in, unreadable
 
 _CHARSET = re.compile(rb"charset\s*=\s*[\"']?\s*([\w-]{3,20})", re.IGNORECASE)
 _CHARSETS = ("utf-8", "utf8", "windows-1250", "windows-1251", "windows-1252", "cp1250", "cp1251", "iso-8859-2")

@@ -11,9 +11,8 @@ from datetime import date
 from xml.etree import ElementTree as ET
 
 from data_schema.readers.archives import DAMAGED, Parts, UnreadableError
-from data_schema.readers.grids import Budget, bounded, filled_in
 from data_schema.readers.limits import N_COLUMNS, N_ROWS
-from data_schema.readers.sheets import Cell, Reading, Row, Sheet, unreadable
+from data_schema.readers.sheets import Budget, Cell, Reading, Row, Sheet, bounded, filled_in, unreadable
 
 _SHEETS = b"application/vnd.oasis.opendocument.spreadsheet"
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"

@@ -1,11 +1,15 @@
-"""What a reader hands on: sheets of cells, or the reason why there are none."""
+"""What a reader hands on: cells with places -> rows of sheets, within bounds; or the reason why there are none."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 from data_schema.findings import Finding, Findings, Severity
+from data_schema.readers.archives import UnreadableError
+from data_schema.readers.limits import LONGEST_CELL, N_CELLS, N_COLUMNS, N_ROWS
 
 Cell = str | date | int | float | bool | None
 Row = tuple[Cell, ...]
@@ -85,3 +89,121 @@ def unreadable(file: str, problem: str, remedy: str, *, sheet: str = "", row: in
     """Refuse a file as a whole."""
     finding = Finding(file=file, sheet=sheet, row=row, problem=problem, remedy=remedy, severity="refused")
     return Reading(findings=Findings([finding]))
+
+
+_REFERENCE = re.compile(r"([A-Z]{1,3})(\d{1,7})")
+_N_MERGED = 10_000
+
+
+class Budget:
+    """Counts the cells of a workbook, so that a small file cannot stand for a huge one."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, n_cells: int = N_CELLS) -> None:
+        self._left = n_cells
+
+    def spend(self, n_cells: int) -> None:
+        """Take cells off.
+
+        Raises
+        ------
+        UnreadableError
+            When none are left.
+        """
+        self._left -= n_cells
+        if self._left < 0:
+            raise UnreadableError("it is too large")
+
+
+def bounded(text: str) -> str:
+    """Return a cell's text.
+
+    Raises
+    ------
+    UnreadableError
+        When it is longer than any answer: three times what a spreadsheet can hold.
+    """
+    if len(text) > LONGEST_CELL:
+        raise UnreadableError("a cell holds more text than a spreadsheet can")
+    return text
+
+
+def place_of(reference: str) -> tuple[int, int]:
+    """Return row and column, from 0, of a reference such as "B7".
+
+    Raises
+    ------
+    UnreadableError
+        When it is none, or lies beyond any spreadsheet.
+    """
+    found = _REFERENCE.fullmatch(reference)
+    number = column_number(found[1]) if found else N_COLUMNS + 1
+    if found is None or number > N_COLUMNS or not 1 <= int(found[2]) <= N_ROWS:
+        raise UnreadableError("a cell stands nowhere")
+    return int(found[2]) - 1, number - 1
+
+
+def column_number(letters: str) -> int:
+    """Return the number, from 1, of a column such as "AB"."""
+    number = 0
+    for letter in letters:
+        number = 26 * number + ord(letter) - 64
+    return number
+
+
+def column_letters(number: int) -> str:
+    """Return the letters of a column, from 1.
+
+    Examples
+    --------
+    >>> column_letters(28)
+    'AB'
+    """
+    letters = ""
+    while number:
+        number, rest = divmod(number - 1, 26)
+        letters = chr(65 + rest) + letters
+    return letters
+
+
+def filled_in(rows: Sequence[Row], areas: Iterable[tuple[int, int, int, int]]) -> tuple[tuple[Row, ...], list[str]]:
+    """Put the value of merged cells into each row that they span, as people read them.
+
+    Parameters
+    ----------
+    rows
+        Rows of a sheet.
+    areas
+        First row, first column, last row, last column of each merged range, from 0.
+
+    Returns
+    -------
+    tuple
+        The rows, and the ranges that were filled in: those that span rows with further values. Titles, which span
+        columns only, stay as they are.
+    """
+    result = list(rows)
+    told = []
+    for top, left, bottom, right in list(areas)[:_N_MERGED]:
+        if bottom == top or top >= len(result) or left >= len(result[top]) or result[top][left] is None:
+            continue
+        value = result[top][left]
+        changed = False
+        for at in range(top + 1, min(bottom + 1, len(result))):
+            made = _with(result[at], left, right, value)
+            changed = changed or made is not None
+            result[at] = result[at] if made is None else made
+        if changed:
+            told.append(f"{column_letters(left + 1)}{top + 1}:{column_letters(right + 1)}{bottom + 1}")
+    return tuple(result), told
+
+
+def _with(row: Row, left: int, right: int, value: Cell) -> Row | None:
+    """Return a row with a value in its merged cells; None when it holds nothing else, or something there."""
+    others = [cell for at, cell in enumerate(row) if cell is not None and not left <= at <= right]
+    if not others or any(cell is not None for cell in row[left : right + 1]):
+        return None
+    made = [*row, *[None] * (left + 1 - len(row))]
+    made[left] = value
+    return tuple(made)

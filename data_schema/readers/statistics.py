@@ -9,9 +9,8 @@ from datetime import date, datetime
 from typing import Any
 
 from data_schema.readers.archives import UnreadableError
-from data_schema.readers.grids import bounded
 from data_schema.readers.limits import N_CELLS
-from data_schema.readers.sheets import Cell, Reading, Row, Sheet, unreadable
+from data_schema.readers.sheets import Cell, Reading, Row, Sheet, bounded, unreadable
 
 STATA_STARTS = (b"<stata_dta>", *(bytes([version]) for version in (113, 114, 115)))
 SPSS_STARTS = (b"$FL2", b"$FL3")

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.findings import Finding, Findings
 from data_schema.readers.archives import UnreadableError
-from data_schema.readers.grids import Budget, bounded, filled_in
-from data_schema.readers.sheets import Cell, Reading, Row, Sheet, unreadable
+from data_schema.readers.sheets import Budget, Cell, Reading, Row, Sheet, bounded, filled_in, unreadable
 
 if TYPE_CHECKING:
     from xlrd.book import Book

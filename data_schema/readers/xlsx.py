@@ -19,9 +19,8 @@ from xml.etree import ElementTree as ET
 
 from data_schema.findings import Finding, Findings
 from data_schema.readers.archives import DAMAGED, Parts, UnreadableError
-from data_schema.readers.grids import Budget, bounded, filled_in, place_of
 from data_schema.readers.limits import N_COLUMNS, N_ROWS
-from data_schema.readers.sheets import Cell, Reading, Row, Sheet, unreadable
+from data_schema.readers.sheets import Budget, Cell, Reading, Row, Sheet, bounded, filled_in, place_of, unreadable
 
 _BUILT_IN_DATES = frozenset((*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)))
 _NOT_FORMAT = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]|_.|\*.')

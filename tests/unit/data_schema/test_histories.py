@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from data_schema.columns import typed_series
 from data_schema.fields import Field
 from data_schema.findings import Finding
-from data_schema.histories import histories
+from data_schema.record_rules import histories
 from data_schema.tables import Table, extended, standard_tables
 
 TABLES = standard_tables()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from data_schema.misplaced import Copy, copies
+from data_schema.placing import Copy, copies
 
 
 def found_in(said: np.ndarray) -> list[Copy]:

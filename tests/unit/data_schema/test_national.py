@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from data_schema.personal import national
-from data_schema.personal.national import is_national
+from data_schema import patterns
+from data_schema.patterns import is_national
 
 VALID = {
     "BA": "0101006500006",
@@ -31,7 +31,7 @@ def test_a_valid_identifier_is_known_in_its_country_and_with_another_last_sign_i
     assert not is_national(text, ["XX"])
 
 
-@pytest.mark.parametrize("country", sorted({*national._MODULES, "HU"}))
+@pytest.mark.parametrize("country", sorted({*patterns._MODULES, "HU"}))
 def test_every_country_s_check_is_there_and_takes_any_text(country: str) -> None:
     for text in ("", "x", "-", "1234567", "Ω" * 13, "٣" * 13, "A1B2C3D4E5F6G7H8"):
         assert is_national(text, [country]) is False
