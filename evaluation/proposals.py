@@ -458,7 +458,9 @@ class _Drafter:
 def _named_schools(layout: Layout) -> Iterator[str]:
     """Yield what stands in the column of schools."""
     at = layout.columns.get("school_id")
-    for place in layout.rows if at is not None else ():
+    if at is None:
+        return
+    for place in layout.rows:
         row = layout.sheet.rows[place]
         if at < len(row) and row[at] is not None:
             yield shown(row[at]).strip()

@@ -229,9 +229,9 @@ def test_a_row_with_fields_of_several_tables_is_a_record_of_each_and_events_are_
     ]  # fmt: skip
     assert [str(one) for one in intake.findings if one.severity != "note"] == []
     assert not [one for one in intake.findings if "has no such column" in one.problem]
-    counts = intake.reconciliation.set_index(["table", "wave"])[["sent", "kept", "refused"]]
-    assert counts.loc[("survey", "baseline")].tolist() == [2, 1, 1]
-    assert counts.loc[("pupil", "baseline")].tolist() == [2, 2, 0]
+    counts = intake.reconciliation.query("wave == 'baseline'")[["table", "sent", "kept", "refused"]].to_numpy().tolist()
+    assert ["survey", 2, 1, 1] in counts
+    assert ["pupil", 2, 2, 0] in counts
 
 
 def test_a_column_that_no_table_of_the_project_knows_is_still_told() -> None:

@@ -307,7 +307,7 @@ def test_submissions_from_before_the_wave_are_asked_about(early: int) -> None:
 
 def test_the_day_in_words_of_surveycto_is_read() -> None:
     content = surveycto(form(), RECORDS).replace(b"Oct 5, 2028", b"Sep 5, 2028", 1)
-    found = collected(next(csv.reader(io.StringIO(content.decode()))), headers_of(TABLES["status"]))
+    found = collected(tuple(next(csv.reader(io.StringIO(content.decode())))), headers_of(TABLES["status"]))
     assert found is not None
     rows = list(csv.reader(io.StringIO(content.decode())))[1:]
     assert [found.day_sent(tuple(row)) for row in rows] == [date(2028, 9, 5), date(2028, 10, 5), date(2028, 10, 5)]
