@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from data_schema.errors import ProtocolError
 from evaluation.custody import alarms, useless_key_table
 from evaluation.frozen_plan import FROZEN
+from evaluation.guarded_files import VAULT_SHA256
 from evaluation.named_in_log import disagreements, folder_hashes, named_in_log
 from evaluation.protocol_reader import read_protocol
 from evaluation.provenance import IGNORE, is_kept_from_git, sha256_of_file
 from evaluation.stages.assign import verify as verify_allocation
 from evaluation.trial_log import DRAWS, Event, TrialLog
-from reports.claims import AuditClaim, LogFacts, PlanClaim, PlanOrder
+from reports.claims import AuditClaim, CustodyClaim, LogFacts, PlanClaim, PlanOrder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from evaluation.protocol import Protocol
     from evaluation.trial import Trial
+    from randomisation.log import LogEntry
     from randomisation.record import Verification
 
 Places = frozenset[tuple[str, str]]
@@ -82,7 +84,40 @@ def log_facts(log: TrialLog, *, n_disagreements: int) -> LogFacts:
         n_results=len({entry.detail["results_sha256"] for entry in runs}),
         n_draws=len(log.of(*DRAWS)) if log.is_complete else None,
         begun_again=(again.time, again.detail["reason"]) if again is not None else ("", ""),
+        custody=custody_claim(log),
     )
+
+
+def custody_claim(log: TrialLog) -> CustodyClaim:
+    """Return whether what tells who is who is sealed, since when, for how many, and how often it was opened.
+
+    Openings are counted up to the last results, so that documents about these stay true when it is opened later.
+    """
+    if not log.is_usable:
+        return CustodyClaim(state="unknown")
+    told = [line for line in log.entries if VAULT_SHA256 in line.detail]
+    if not told:
+        return CustodyClaim(state="open")
+    n_of_state = next(
+        (n for n, line in enumerate(reversed(told)) if _is_sealed_by(line) != _is_sealed_by(told[-1])),
+        len(told),
+    )
+    first = told[-n_of_state]
+    if not _is_sealed_by(first):
+        return CustodyClaim(state="unsealed", since=first.time)
+    last = log.last(Event.ESTIMATED)
+    openings = [line for line in log.of(Event.OPENED) if last is not None and line.sequence < last.sequence]
+    is_before = last is not None and first.sequence < last.sequence
+    return CustodyClaim(
+        state="sealed",
+        since=first.time,
+        n_openers=len(told[-1].detail["openers"].split("; ")),
+        n_openings=sum(line.sequence > first.sequence for line in openings) if is_before else None,
+    )
+
+
+def _is_sealed_by(line: LogEntry) -> bool:
+    return bool(line.detail[VAULT_SHA256])
 
 
 def claims_of(trial: Trial) -> tuple[PlanClaim, LogFacts]:

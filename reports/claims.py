@@ -6,7 +6,7 @@ Each claim has one sentence for each answer, here and nowhere else. docs/CLAIMS.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from reports.words import Words
@@ -67,6 +67,29 @@ class PlanClaim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CustodyClaim:
+    """Who can tell who is who, by the log.
+
+    Parameters
+    ----------
+    state
+        "sealed": key of the pseudonyms and schools' files are in the vault; "open": they lie open beside the data;
+        "unsealed": they were sealed and lie open again; "unknown" where the log is missing or was edited.
+    since
+        When they were sealed, or put back in the clear; "" where they never were.
+    n_openers
+        How many people open the vault together.
+    n_openings
+        How often they did before the last results were computed; None where it was sealed after that.
+    """
+
+    state: Literal["sealed", "open", "unsealed", "unknown"] = "open"
+    since: str = ""
+    n_openers: int = 0
+    n_openings: int | None = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogFacts:
     """What the trial's log tells beside the order of the plan.
 
@@ -84,6 +107,8 @@ class LogFacts:
         How often anybody drew or adopted an allocation; None where the log cannot say.
     begun_again
         When and why a log was begun in place of one that is lost.
+    custody
+        Who can tell who is who.
     """
 
     state: LogState = "whole"
@@ -92,6 +117,7 @@ class LogFacts:
     n_results: int = 0
     n_draws: int | None = 1
     begun_again: tuple[str, str] = ("", "")
+    custody: CustodyClaim = field(default_factory=CustodyClaim)
 
 
 AuditAnswer = Literal["yes", "no", "none", "unknown"]
@@ -252,3 +278,40 @@ def runs_sentence(facts: LogFacts, words: Words) -> str:
         facts.n_results,
     )
     return words.text("{first} {second}", first=said, second=different)
+
+
+def custody_sentences(claim: CustodyClaim, words: Words) -> Iterator[str]:
+    """Say whether the key of the pseudonyms is sealed, since when and for how many, and how often it was opened."""
+    time = time_phrase(words, claim.since)
+    match claim.state:
+        case "sealed":
+            yield words.plural(
+                "The key of the pseudonyms and the files of schools have been encrypted since {time}; {n} person can"
+                " open them.",
+                "The key of the pseudonyms and the files of schools have been encrypted since {time}; {n} people can"
+                " open them, only together.",
+                claim.n_openers,
+                time=time,
+            )
+            yield _openings(claim, words)
+        case "open":
+            yield words.text("The key of the pseudonyms and the files of schools are not encrypted.")
+        case "unsealed":
+            yield words.text(
+                "The key of the pseudonyms and the files of schools were encrypted, and have not been since {time}.",
+                time=time,
+            )
+        case _:
+            yield words.text("Nothing shows whether the key of the pseudonyms was encrypted.")
+
+
+def _openings(claim: CustodyClaim, words: Words) -> str:
+    if claim.n_openings is None:
+        return words.text("They were not when these results were computed.")
+    if not claim.n_openings:
+        return words.text("They were not opened before these results were computed.")
+    return words.plural(
+        "Until these results were computed they were opened {n} time, with a reason that is in the trial’s log.",
+        "Until these results were computed they were opened {n} times, each with a reason that is in the trial’s log.",
+        claim.n_openings,
+    )

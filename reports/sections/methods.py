@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from reports.blocks import Block, Bullets, Heading, Inline, Span, inline
-from reports.claims import plan_sentences, runs_sentence
+from reports.claims import custody_sentences, plan_sentences, runs_sentence
 from reports.evidence import AnalysisFacts, Evidence
 from reports.sections.common import paragraph, plan_note
 from reports.sections.design import role_text
@@ -46,6 +46,8 @@ def methods(evidence: Evidence, language: str) -> tuple[Block, ...]:
         ),
         Bullets(items=tuple(_entry(evidence, text, entry) for entry in evidence.analyses)),
         paragraph(text.joined(_inference(evidence, text))),
+        Heading(text=text.text("Protection of pupils’ data"), level=2, anchor="protection"),
+        paragraph(text.joined(list(custody_sentences(evidence.log.custody, text)))),
         Heading(text=text.text("How results are worded"), level=2, anchor="wording"),
         paragraph(
             text.text(

@@ -46,6 +46,12 @@ CLAIMS = (
         reads="the lines `audited` of `log.jsonl`; hashes of draw, data, results and documents",
     ),
     Claim(
+        topic="Whether the key of the pseudonyms is sealed, and how often it was opened",
+        says=("reports.claims:custody_sentences", "reports.claims:_openings"),
+        decides=("evaluation.claims:custody_claim",),
+        reads="the lines `sealed`, `opened`, `unsealed`, `loss accepted` and the last line `estimated` of `log.jsonl`",
+    ),
+    Claim(
         topic="How often results were computed",
         says=("reports.claims:runs_sentence",),
         decides=("evaluation.claims:log_facts",),

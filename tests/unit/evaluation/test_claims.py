@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.claims import audit_claim
+from evaluation.claims import audit_claim, custody_claim
 from evaluation.named_in_log import folder_hashes
 from evaluation.provenance import stage_folder
 from evaluation.trial import Trial
 from evaluation.trial_log import Event, append_event
-from reports.claims import AuditClaim
+from reports.claims import AuditClaim, custody_sentences
+from reports.words import words
 from tests.support.protocols import MINIMAL
 from tests.support.trials import clock
 
@@ -68,3 +69,35 @@ def test_an_audit_is_claimed_for_the_very_bytes_that_it_was_made_of_and_for_no_o
     assert audit_claim(trial, until=3) == first
     trial.paths.log.write_bytes(trial.paths.log.read_bytes().replace(b'"no"', b'"yes"'))
     assert audit_claim(trial).answer == "unknown"
+
+
+def test_documents_say_whether_the_key_was_sealed_and_how_often_it_was_opened_before_the_results(folder: Path) -> None:
+    trial, told = Trial(folder, clock=clock), []
+
+    def tell(event: Event, *, day: int, **facts: str) -> None:
+        at = Trial(folder, clock=lambda: clock() + timedelta(days=day))
+        append_event(at, event, facts)
+        told.append(" ".join(custody_sentences(custody_claim(trial.log()), words("en"))))
+
+    key = "The key of the pseudonyms and the files of schools"
+    tell(Event.COLLECTED, day=1)
+    assert told[-1] == f"{key} are not encrypted."
+    tell(Event.ESTIMATED, day=2)
+    tell(Event.SEALED, day=3, vault_sha256="1", openers="data protection officer; project lead")
+    sealed = f"{key} have been encrypted since 2027-09-04 12:00 UTC; 2 people can open them, only together."
+    assert told[-1] == f"{sealed} They were not when these results were computed."
+    tell(Event.ESTIMATED, day=4)
+    assert told[-1] == f"{sealed} They were not opened before these results were computed."
+    tell(Event.OPENED, day=5)
+    tell(Event.SEALED, day=5, vault_sha256="2", openers="data protection officer; project lead")
+    assert told[-1] == told[-3], "an opening after the results changes no document about them"
+    tell(Event.OPENED, day=6)
+    tell(Event.ESTIMATED, day=7)
+    assert "Until these results were computed they were opened 2 times, each with a reason" in told[-1]
+    tell(Event.UNSEALED, day=8, vault_sha256="")
+    assert told[-1] == f"{key} were encrypted, and have not been since 2027-09-09 12:00 UTC."
+    tell(Event.SEALED, day=9, vault_sha256="3", openers="opener")
+    assert "since 2027-09-10 12:00 UTC; 1 person can open them." in told[-1]
+    trial.paths.log.write_bytes(trial.paths.log.read_bytes().replace(b"lead", b"led"))
+    said = custody_sentences(custody_claim(trial.log()), words("en"))
+    assert list(said) == ["Nothing shows whether the key of the pseudonyms was encrypted."]
