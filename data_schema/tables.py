@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from types import MappingProxyType
 from typing import Literal
 
@@ -569,8 +570,9 @@ def _amount(name: str, label: str, *, unit: str) -> Field:
     return Field(name, "number", label=label, headers=headers_of(name), minimum=0, unit=unit, filled_in_by="partner")
 
 
+@cache
 def standard_tables() -> Mapping[str, Table]:
-    """Return the tables of a school trial, by name.
+    """Return the tables of a school trial, by name; they are made once, because words of all languages are compared.
 
     Returns
     -------

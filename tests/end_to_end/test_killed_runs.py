@@ -17,7 +17,8 @@ import pytest
 
 from evaluation.provenance import alone, sha256_of_file
 from evaluation.trial import Trial
-from tests.support.trials import clock, drawn_trial, killed_at, short_protocol, states_at_touches
+from tests.support.tiny import PROTOCOL, tiny_trial
+from tests.support.trials import clock, killed_at, states_at_touches
 
 STAGES: dict[str, Callable[[Trial], object]] = {
     "assign": lambda trial: trial.assign(seed="another lottery", reason="the first was announced too late"),
@@ -27,12 +28,21 @@ STAGES: dict[str, Callable[[Trial], object]] = {
 }
 FOLDERS = {"assign": "allocation", "collect": "store", "balance": "balance", "impact": "results"}
 
+_COVARIATE = """
+[[covariates]]
+name = "size"
+label = "Size of the school"
+table = "school"
+"""
+
 
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small trial on which every stage has run once, and whose inputs have changed a little since."""
+    """A tiny trial on which every stage has run once, and whose inputs have changed a little since."""
     folder = tmp_path_factory.mktemp("ready") / "trial"
-    trial = drawn_trial(folder, text=short_protocol())
+    trial = tiny_trial(folder)
+    trial.plan(freeze=True)
+    trial.assign()
     trial.collect()
     trial.balance()
     trial.impact()
@@ -60,12 +70,9 @@ def leftovers(folder: Path) -> frozenset[str]:
 def changed(folder: Path, stage: str) -> None:
     """Change something that the stage reads, so that its new state differs from the old one."""
     if stage == "collect":
-        file = next(iter(sorted((folder / "inbox" / "baseline" / "HU").glob("pupil_*.csv"))))
-        file.unlink()
+        next(iter(sorted((folder / "inbox" / "before").glob("pupil_*.csv")))).unlink()
     elif stage != "assign":
-        text = (folder / "trial.toml").read_text(encoding="utf-8")
-        # Fewer than the possible allocations: where all can be listed, a larger number would change nothing.
-        (folder / "trial.toml").write_text(text.replace("n_draws = 199", "n_draws = 99"), encoding="utf-8")
+        (folder / "trial.toml").write_text(f"{PROTOCOL}conf_level = 0.9\n{_COVARIATE}", encoding="utf-8")
 
 
 @pytest.mark.parametrize("stage", STAGES)
