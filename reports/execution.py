@@ -204,9 +204,12 @@ def _check_parameters(template: Path, notebook: NotebookNode, parameters: Mappin
 
 def _by_fork(request: Mapping[str, Any], limit_seconds: float) -> _Answer | None:
     """Run in a fork of this process; None when it ended without an answer or took too long."""
-    from reports import engine  # imported before the fork, for all later ones
+    # Imported before the fork, for all later ones: each of these takes a run half a second.
+    from reports import engine
+    from reports.figures.style import import_matplotlib
 
     del engine
+    import_matplotlib()
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe(duplex=False)
     child = context.Process(target=_answer_by, args=(ours, theirs, request), daemon=False)
