@@ -110,6 +110,7 @@ def test_a_path_or_a_sheet_names_the_school(keys: Mapping[str, str], file: str, 
         ("Ady Endre Gimnázium", "No school of the trial is named", "Answer with the identifier of the school."),
         ("OM 31202", "No school of the trial is named", "Is '031202' meant?"),
         ("031201 és 031202", "More than one school can be meant", "Answer with the identifier"),
+        ("031202 Általános Iskola Szeged", "More than one school can be meant", "Answer with the identifier"),
     ],
 )
 def test_a_school_that_is_not_sure_is_asked_about_and_no_row_is_used(title: str, problem: str, remedy: str) -> None:
