@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from evaluation.data_products import Written, stored_tables, written
 from evaluation.guarded_files import inbox_sources
 from evaluation.mode import marked, marked_values
+from evaluation.release import about_counts, check_beside_site
 from evaluation.specifications import tables_of
 from evaluation.trial_log import product_folder
 
@@ -38,10 +39,11 @@ def write_returns(trial: Trial) -> Written:
 
     known = returns_of(trial)
     target = trial.paths.root / "output" / "returns"
-    with product_folder(trial, target) as folder:
+    with product_folder(trial, target, about=about_counts(trial)) as folder:
         for country, language in pages_of(trial):
             document = Document(blocks=returns_page(replace(known, only=country), language), practice=trial.is_practice)
             write_html(document, folder / _page("returns", country, language), language=language)
+        check_beside_site(trial, target, folder)
     return written(target)
 
 
@@ -66,8 +68,9 @@ def write_codebook(trial: Trial) -> Written:
 
     target = trial.paths.root / "output" / "codebook"
     frames = stored_tables(trial) if (trial.paths.store / STORE).exists() else {}
-    with product_folder(trial, target) as folder:
+    with product_folder(trial, target, about=about_counts(trial)) as folder:
         describe(trial, frames, folder, pages=pages_of(trial))
+        check_beside_site(trial, target, folder)
     return written(target)
 
 

@@ -12,6 +12,7 @@ from data_schema.errors import DataError, ProtocolError
 from evaluation.consent import consent_counts, refused_of, unanswered_of
 from evaluation.mode import marked
 from evaluation.provenance import ignore_itself
+from evaluation.release import about_counts, check_beside_site
 from evaluation.specifications import tables_of
 from evaluation.trial_log import product_folder
 
@@ -105,7 +106,7 @@ def export(trial: Trial, *, country: str, k: int | None = None) -> Written:
     n_rows = sum(map(len, frames.values()))
     target = trial.paths.export / country
     ignore_itself(trial.paths.export)
-    with product_folder(trial, target) as folder:
+    with product_folder(trial, target, about=about_counts(trial)) as folder:
         for name, frame in sorted(frames.items()):
             for kind, content in _contents(trial, frame, tables[name]).items():
                 (folder / f"{name}.{kind}").write_bytes(content)
@@ -117,6 +118,7 @@ def export(trial: Trial, *, country: str, k: int | None = None) -> Written:
         told = {name: _with_country(frame, frames[name], country) for name, frame in stored.items()}
         pages = [page for page in pages_of(trial) if page[0] == country]
         describe(trial, told, folder, pages=pages, product="export")
+        check_beside_site(trial, target, folder)
     n_withheld = sum(len(_of(held[name], country)) - len(_of(stored[name], country)) for name in held)
     made = written(target, n_rows=n_rows, n_withheld=n_withheld + _kept_out(trial, country))
     return replace(made, anonymity=found)

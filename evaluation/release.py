@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluation.specifications import tables_of
 from evaluation.trial_log import FOLDER, Event
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
 
     from evaluation.protocol import Analysis, Outcome
@@ -31,7 +31,7 @@ def about_counts(trial: Trial) -> Mapping[str, str]:
 
     content = trial.paths.store / CONTENT
     if not content.exists():
-        return {}
+        return {}  # nothing has been collected, and nothing is counted
     data = json.loads(content.read_bytes())["sha256"]
     return {_DATA: str(data), _STEP: str(trial.protocol.reports.disclosure_threshold)}
 
@@ -69,19 +69,54 @@ def release_of(trial: Trial) -> Release:
     )
 
 
+def check_beside_site(trial: Trial, target: Path, folder: Path) -> None:
+    """Refuse a product from which, beside what is published of the same data, a small number follows.
+
+    Parameters
+    ----------
+    trial
+        The trial; nothing is looked at where its site is not published, or is of other data.
+    target
+        Where the product is to be.
+    folder
+        Where its files are now.
+
+    Raises
+    ------
+    DisclosureError
+        When a number of pupils below the threshold follows.
+    """
+    from evaluation.stages import statuses
+    from reports.release.gate import check_release
+
+    if {one.stage: one.state for one in statuses(trial)}["publish"] == "fresh":
+        release, product = release_of(trial), target.relative_to(trial.paths.root).as_posix()
+        others = {name: page for name, page in release.data_pages.items() if Path(name).parent != Path(product)}
+        step = trial.protocol.reports.disclosure_threshold
+        check_release(replace(release, data_pages=others | _pages_in(folder, product, step=step)))
+
+
 def data_pages(trial: Trial) -> dict[str, DataPage]:
     """Return the pages about the data that have left, of the data that are stored now; by their paths."""
-    from reports.release.gate import DataPage
-
-    now, found = about_counts(trial).get(_DATA), {}
+    found: dict[str, DataPage] = {}
+    now = about_counts(trial).get(_DATA)
     last = {line.detail[FOLDER]: line.detail for line in trial.log().of(Event.WRITTEN)}
     for name, detail in last.items():
         if now is None or detail.get(_DATA) != now:
             continue
-        for path in sorted((trial.paths.root / name).glob("*.html")):
-            page = DataPage(html=path.read_text(encoding="utf-8"), language=_language_of(path), step=int(detail[_STEP]))
-            found[f"{name}/{path.name}"] = page
+        found |= _pages_in(trial.paths.root / name, name, step=int(detail[_STEP]))
     return found
+
+
+def _pages_in(folder: Path, product: str, *, step: int) -> dict[str, DataPage]:
+    from reports.release.gate import DataPage
+
+    return {
+        f"{product}/{path.name}": DataPage(
+            html=path.read_text(encoding="utf-8"), language=_language_of(path), step=step
+        )
+        for path in sorted(folder.glob("*.html"))
+    }
 
 
 def _language_of(path: Path) -> str:

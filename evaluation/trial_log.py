@@ -274,14 +274,16 @@ def _last_about(trial: Trial, event: Event, facts: Mapping[str, str]) -> Mapping
     return next((detail for detail in lines if detail.get(FOLDER) == facts.get(FOLDER)), None)
 
 
-def named_product(trial: Trial, folder: Path) -> Callable[[Path], Mapping[str, str]]:
-    """Return what makes the facts of a line about a product from the folder in which it is made."""
+def named_product(
+    trial: Trial, folder: Path, about: Mapping[str, str] | None = None
+) -> Callable[[Path], Mapping[str, str]]:
+    """Return what makes the facts of a line about a product from the folder in which it is made, and others."""
     name = folder.relative_to(trial.paths.root).as_posix()
-    return lambda new: {FOLDER: name, FILES_SHA256: contents_hash(new)}
+    return lambda new: {FOLDER: name, FILES_SHA256: contents_hash(new), **(about or {})}
 
 
 @contextmanager
-def product_folder(trial: Trial, folder: Path) -> Iterator[Path]:
+def product_folder(trial: Trial, folder: Path, *, about: Mapping[str, str] | None = None) -> Iterator[Path]:
     """Give an empty folder for what leaves the trial, put it in place when it is whole, and name its bytes in the log.
 
     Parameters
@@ -290,8 +292,10 @@ def product_folder(trial: Trial, folder: Path) -> Iterator[Path]:
         Locked by the caller.
     folder
         Where the product is to be, below the trial's folder.
+    about
+        What else the log says of it: of which data it is, and what it rounds to.
     """
-    announce = announced(trial, Event.WRITTEN, named_product(trial, folder), again=False)
+    announce = announced(trial, Event.WRITTEN, named_product(trial, folder, about), again=False)
     with whole_folder(folder, announce=announce) as new:
         yield new
 

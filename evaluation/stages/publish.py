@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import StaleError
 from evaluation.named_in_log import changed_since
-from evaluation.population import values_of_outcomes
 from evaluation.provenance import outputs_hash, stage_folder
 from evaluation.stages import inputs_of, require
 from evaluation.stages.order import told_of_audits
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
     from evaluation.trial import Trial
     from reports.claims import AuditClaim
-    from reports.release.gate import Release
     from reports.site import Download, SiteDocument
 
 
@@ -75,6 +73,7 @@ def publish(trial: Trial, *, until: int | None = None) -> Published:
         When a number of pupils below the threshold follows from what the documents print together.
     """
     from evaluation.claims import audit_claim
+    from evaluation.release import release_of
     from reports.claims import audit_sentence
     from reports.release.gate import check_release
     from reports.site import Site, build_site
@@ -107,28 +106,6 @@ def publish(trial: Trial, *, until: int | None = None) -> Published:
         n_numbers=solved.n_numbers,
         n_cells=solved.n_cells,
         audit=audit,
-    )
-
-
-def release_of(trial: Trial) -> Release:
-    """Return what leaves with a trial's reports: its documents in every language, and the table of estimates."""
-    from reports.release.gate import Release
-    from reports.release.links import links_of_files
-
-    documents = documents_of(trial.protocol)
-    folder = trial.paths.reports
-    return Release(
-        pages={item.stem: (folder / f"{item.stem}.html").read_text(encoding="utf-8") for item in documents},
-        languages={item.stem: item.language for item in documents},
-        estimates=(folder / PUBLISHED).read_text(encoding="utf-8-sig"),
-        kinds=values_of_outcomes(trial.protocol),
-        threshold=trial.protocol.reports.disclosure_threshold,
-        assumed={
-            entry.name: entry.missing_outcome
-            for entry in trial.protocol.analyses
-            if entry.missing_outcome != "leave_out"
-        },
-        links=links_of_files(trial.evidence()),
     )
 
 

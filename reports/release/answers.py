@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from reports.counted import Pupils, name_of
+from reports.counted import Pupils, name_of, parts_of
 from reports.disclosure import TOTAL, Count, is_small, rounded_count
 from reports.release.reading import rounded_fact
 from reports.release.system import Fact, Link, solve
@@ -42,6 +42,12 @@ def answers_of(question: Question, kind: str, place: Place, *, product: str = ""
         Whose rows they are where these are not the stored ones: "export".
     """
     return Pupils(what="answers", name=name_of(*question, kind, product), countries=(place,) if place else ())
+
+
+def question_of(pupils: Pupils) -> tuple[Question, str]:
+    """Return the question that a set is of, and the product."""
+    table, wave, field, _, product = parts_of(pupils.name)
+    return (table, wave, field), product
 
 
 def links_of_question(

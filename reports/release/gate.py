@@ -7,19 +7,29 @@ is solved.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from data_schema.errors import DisclosureError
 from reports.counted import Pupils
 from reports.flow import KEPT_OUT
+from reports.release.answers import links_of_question, question_of
 from reports.release.reading import Page, Printed, Row, fact_of, means_of, read_estimates, read_page
 from reports.release.system import Fact, Imputed, Link, Solved, solve
 from reports.release.undeclared import undeclared
-from reports.words import words
+from reports.words import Words, words
 
 _MOST_NAMED = 12
 """How many cells or numbers a message names; of further ones it says how many there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataPage:
+    """A page about the data that has left already: its HTML, its language, and to what it rounds."""
+
+    html: str
+    language: str
+    step: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +52,10 @@ class Release:
         Plan entry to what it assumes of pupils without the outcome: "as_event" or "as_no_event".
     links
         What holds among the sets of pupils.
+    data_pages
+        Name of a page about the data that has left, codebook or returns, to the page.
+    answers
+        Table and field to the answers that it offers.
     """
 
     pages: Mapping[str, str]
@@ -51,6 +65,18 @@ class Release:
     threshold: int
     assumed: Mapping[str, str] = field(default_factory=dict)
     links: Sequence[Link] = ()
+    data_pages: Mapping[str, DataPage] = field(default_factory=dict)
+    answers: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+
+    def words_of(self, name: str) -> Words:
+        """Return the words of a page's language."""
+        page = self.data_pages.get(name)
+        return words(self.languages[name]) if page is None else words(page.language, package="data_schema")
+
+    def step_of(self, name: str) -> int:
+        """Return to what a page rounds."""
+        page = self.data_pages.get(name)
+        return self.threshold if page is None else page.step
 
 
 @dataclass(slots=True)
@@ -87,12 +113,17 @@ def check_release(release: Release) -> Solved:
     found = _read(release)
     _check_declared(found, release)
     sets = _sets_of_estimates(found)
-    facts = list(dict.fromkeys(fact_of(one, threshold=release.threshold) for one in found.all()))
+    facts = list(
+        dict.fromkeys(
+            fact_of(one, threshold=release.step_of(name)) for name, of_page in found.printed.items() for one in of_page
+        )
+    )
+    links = [*release.links, *_links_of_answers(found, release)]
     means = list(dict.fromkeys(means_of(found.rows, sets, release.kinds)))
     outcomes = {row.plan_entry: row.outcome for row in found.rows}
     imputed = imputed_of(outcomes, _analysed(found, sets), release.assumed, _reasons(found.all()))
     facts += nobody(found.all())
-    solved = solve(facts, means, threshold=release.threshold, imputed=imputed, links=release.links)
+    solved = solve(facts, means, threshold=release.threshold, imputed=imputed, links=links)
     if solved.recovered:
         raise DisclosureError(
             "the release",
@@ -105,7 +136,8 @@ def check_release(release: Release) -> Solved:
 
 def _read(release: Release) -> _Found:
     found = _Found(rows=read_estimates(release.estimates))
-    for name, html in release.pages.items():
+    pages = {**release.pages, **{name: page.html for name, page in release.data_pages.items()}}
+    for name, html in pages.items():
         found.pages[name] = read_page(html)
         found.printed[name] = found.pages[name].printed
     return found
@@ -117,7 +149,7 @@ def _check_declared(found: _Found, release: Release) -> None:
     stray = [
         f"{name}: {text}"
         for name, page in found.pages.items()
-        for text in undeclared(page, words(release.languages[name]), declared=declared, threshold=release.threshold)
+        for text in undeclared(page, release.words_of(name), declared=declared, threshold=release.step_of(name))
     ]
     if stray:
         raise DisclosureError(
@@ -125,6 +157,17 @@ def _check_declared(found: _Found, release: Release) -> None:
             f"it prints numbers of pupils that do not say which pupils they count: {_listed(stray)}.",
             "Run `crocoos report` again; if this stays, print them as counts that carry their set of pupils.",
         )
+
+
+def _links_of_answers(found: _Found, release: Release) -> Iterator[Link]:
+    """Yield what holds among the numbers of each question of the codebooks."""
+    sets = dict.fromkeys(one.pupils for one in found.all() if one.pupils.what == "answers")
+    places = dict.fromkeys(country for pupils in sets for country in pupils.countries) or {"": None}
+    questions = dict.fromkeys(question_of(pupils) for pupils in sets)
+    for (table, wave, name), product in questions:
+        if (table, name) in release.answers:
+            offered = release.answers[table, name]
+            yield from links_of_question((table, wave, name), offered, places, product=product)
 
 
 def _sets_of_estimates(found: _Found) -> dict[str, Pupils]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 import shutil
@@ -18,7 +19,7 @@ from click.testing import CliRunner
 
 from data_schema.errors import DisclosureError
 from evaluation.cli.main import crocoos
-from evaluation.stages.publish import release_of
+from evaluation.release import release_of
 from evaluation.trial import Trial
 from reports.release.gate import check_release
 from tests.support.attack import Knowledge, Unknown, number
@@ -47,10 +48,11 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
     made.collect()
     made.balance()
     made.impact()
-    made.report()
-    made.publish()
     made.codebook()
     made.returns()
+    made.export(country="SI")
+    made.report()
+    made.publish()
     return made
 
 
@@ -72,7 +74,9 @@ def test_no_small_number_of_pupils_follows_from_site_codebook_and_returns(trial:
     known = Knowledge()
     read_flow(trial, known)
     read_table_of_estimates(trial, known)
-    read_codebook(trial, known)
+    output = trial.paths.root / "output"
+    read_codebook(output / "codebook" / "codebook.csv", known)
+    read_codebook(trial.paths.export / "SI" / "codebook.csv", known)
     read_returns(trial, known)
     assert len(known.rows) >= 10
     assert known.recovered(truth, secret) == []
@@ -100,9 +104,9 @@ def read_table_of_estimates(trial: Trial, known: Knowledge) -> None:
         known.tell({("SI", row["arm"], "analysed"): 1}, int(row["n_pupils"]) - slack, int(row["n_pupils"]) + slack)
 
 
-def read_codebook(trial: Trial, known: Knowledge) -> None:
+def read_codebook(path: Path, known: Knowledge) -> None:
     """Read how many pupils have a mark, and how many have none; mean and deviation are of whole halves of marks."""
-    rows = pd.read_csv(trial.paths.root / "output" / "codebook" / "codebook.csv", dtype=str, keep_default_na=False)
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
     (row,) = rows[(rows["table"] == "status") & (rows["field"] == "average_mark") & (rows["answer"] == "")].to_dict(
         "records"
     )
@@ -125,6 +129,25 @@ def read_returns(trial: Trial, known: Knowledge) -> None:
         known.tell(everyone, kept - STEP / 2, kept + STEP / 2)
 
 
+def test_what_is_drawn_and_written_beside_tables_says_no_number_that_they_do_not(trial: Trial) -> None:
+    """Words of pictures, their descriptions, pages about the data, and the README.md of an export."""
+    site = (trial.paths.site / "documents" / "experimental_report.en.html").read_text(encoding="utf-8")
+    declared = {re.sub(r"\D", "", one) for one in re.findall(r"data-pupils=[^>]*>([^<]*)<", site)}
+    declared |= {re.sub(r"\D", "", one) for one in re.findall(r"=%E2%89%88?(\d+)|=(\d+)", site) for one in one}
+    pictures = [base64.b64decode(svg).decode("utf-8") for svg in re.findall(r"svg\+xml;base64,([^\"]+)", site)]
+    drawn = [
+        re.sub(r"<[^>]+>", "", text) for svg in pictures for text in re.findall(r"<text.*?</text>", svg, re.DOTALL)
+    ]
+    pages = [
+        path for name in ("codebook", "returns") for path in (trial.paths.root / "output" / name).glob("*.en.html")
+    ]
+    said = [*drawn, *re.findall(r'alt="([^"]*)"', site), (trial.paths.export / "SI" / "README.md").read_text("utf-8")]
+    said += [re.sub(r"<[^>]+>", " ", path.read_text(encoding="utf-8")) for path in pages]
+    numbers = {re.sub(r"\D", "", one) for text in said for one in re.findall(r"([\d.,]+) pupils", text)}
+    assert pictures
+    assert numbers <= declared | {str(STEP), str(N_SCHOOLS * N_PUPILS // 2), "100", ""}
+
+
 def test_every_number_of_pupils_in_the_site_says_whom_it_counts(trial: Trial) -> None:
     html = (trial.paths.site / "documents" / "experimental_report.en.html").read_text(encoding="utf-8")
     table = html[html.index('id="estimates"') :]
@@ -136,8 +159,8 @@ def test_every_number_of_pupils_in_the_site_says_whom_it_counts(trial: Trial) ->
 
 def test_the_command_says_how_many_numbers_were_solved_for(trial: Trial) -> None:
     made = trial.publish()
-    assert made.n_numbers > 8
-    assert made.n_cells > 8
+    assert made.n_numbers > 50  # the codebooks and the page of returns are among them
+    assert made.n_cells > 50
     assert set(made.to_dict()) == {"folder", "start", "n_numbers", "n_cells", "audit"}
 
 

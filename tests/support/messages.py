@@ -91,6 +91,7 @@ def collected(source: Source = REPORTS) -> dict[Forms, list[str]]:
     if source is DATA:
         for text, place in _data_texts():
             _note(messages, (text,), place)
+        _note(messages, _PUPILS, "reports/words.py")
     return messages
 
 
@@ -117,6 +118,9 @@ def _data_texts() -> Iterable[tuple[str, str]]:
     for text in _BORROWED:
         yield text, "reports/tables/layout.py"
 
+
+_PUPILS = ("{n} pupil", "{n} pupils")
+"""The word by which the gate of publication knows a number of pupils in pages about data."""
 
 _BORROWED = (
     "c",
