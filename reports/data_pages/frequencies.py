@@ -33,7 +33,7 @@ CODEBOOK_COLUMNS = (
 
 _FLOATS = ("minimum", "maximum", "mean", "sd", "p10", "p90")
 _ALL = ""
-_TAIL = 0.1
+_YES_NO = {True: "yes", False: "no", "yes": "yes", "no": "no"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,8 +214,10 @@ def _cross_table(rows: pd.DataFrame, field: Field) -> CrossTable:
     """Count a field's answers, or whether there is a value, by country, and school by school."""
     values = rows[field.name]
     if field.codes:
-        words = values.map({True: "yes", False: "no"}) if pd.api.types.is_bool_dtype(values) else values
-        answers = words.astype("object").where(values.notna(), MISSING).astype(str)
+        # Values that were suppressed in part are no column of booleans any more, and yet yes and no.
+        is_yes_no = field.type == "yes_no" or pd.api.types.is_bool_dtype(values)
+        words = values.astype("object").map(_YES_NO) if is_yes_no else values.astype("object")
+        answers = words.where(values.notna(), MISSING).astype(str)
         known = [code.name for code in field.codes]
     else:
         answers = values.notna().map({True: ANSWERED, False: MISSING})

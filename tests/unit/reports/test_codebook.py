@@ -222,3 +222,15 @@ def test_a_page_prints_one_count_of_a_field_whose_other_one_is_suppressed() -> N
     shown = rows_of(codebook_page(replace(whole, frequencies=told), "en"), "frequencies-status")
     assert ["No answer", "≈20", ""] in shown
     assert ["Answered", "c", ""] in shown
+
+
+def test_yes_and_no_are_counted_where_some_were_suppressed() -> None:
+    """An export that was coarsened: its column of booleans holds nothing in some rows, and is a column of objects."""
+    frame = statuses({"enrolled": 60})
+    some = frame["destination_confirmed"].astype("object").where(frame.index % 3 > 0, None)
+    home = STATUS["status"]
+    fields = tuple(replace(one, asked_if=None) for one in home.fields)
+    frames = {"status": frame.assign(destination_confirmed=some)}
+    made = codebook({"status": replace(home, fields=fields)}, frames, rules=RULES)
+    mine = made[made["field"] == "destination_confirmed"].set_index("answer")["n"]
+    assert mine[["", "yes", "no"]].tolist() == [40, 40, 0]
