@@ -169,17 +169,19 @@ def _links_of_analysis(
         n = int(mine["n_pupils"].sum())
         if not n:
             continue
-        in_flow = flow.loc[(flow["step"] == "analysed") & (flow["country"] == country), "n_pupils"].sum()
-        place = (country,)
-        own = Pupils(what="outcome", name=entry.name, countries=place)
-        own = Pupils(what="analysed", countries=place) if int(in_flow) == n else own
+        is_mine = (flow["step"] == "analysed") & (flow["country"] == country) & flow["arm"].isin(mine["arm"])
+        in_flow = flow.loc[is_mine, "n_pupils"].sum()
+        arms = tuple(dict.fromkeys(map(str, mine["arm"])))
+        own = Pupils(what="outcome", name=entry.name, arms=arms, countries=(country,))
+        if int(in_flow) == n:
+            own = Pupils(what="analysed", arms=arms, countries=(country,))
         values = rows.loc[(rows["country"] == country) & rows[name].notna(), name]
         yield from _part(own, n, [answers_of(question, ANSWERED, country)], len(values))
         if outcome.kind == "binary":
             events = round(float((mine["estimate"] * mine["n_pupils"]).sum()))
             answers = outcome.event or ("yes",)
             words = values.map({True: "yes", False: "no"}) if values.dtype == "boolean" else values.astype(str)
-            event = Pupils(what="event", name=own.name or own.what, countries=place)
+            event = Pupils(what="event", name=own.name or own.what, arms=arms, countries=(country,))
             sets = [answers_of(question, answer, country) for answer in answers]
             yield from _part(event, events, sets, int(words.isin(answers).sum()))
 

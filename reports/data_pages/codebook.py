@@ -109,7 +109,10 @@ class Book:
             return Count(value=value, unit=unit)
         kind = answer or {"n": ANSWERED, "n_missing": MISSING}[column]
         whose = answers_of((table, wave, field), kind, self.only, product=self.product)
-        return Count(value=value, unit=unit, is_rounded=bool(value), pupils=whose)
+        # Of a question of which nothing is printed it is not even said that somebody answered.
+        is_told = self.frequencies[["table", "wave", "field"]].eq([table, wave, field]).all(axis=1)
+        is_told &= self.frequencies[["n", "n_missing"]].notna().any(axis=1)
+        return Count(value=value, unit=unit, is_rounded=bool(value), pupils=whose if is_told.any() else None)
 
 
 def codebook_page(book: Book, language: str) -> tuple[Block, ...]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from reports.counted import Pupils, name_of, parts_of
 from reports.disclosure import TOTAL, Count, is_small, rounded_count
 from reports.release.reading import rounded_fact
+from reports.release.search import ContradictionError
 from reports.release.system import Fact, Link, solve
 
 MISSING, ANSWERED, ROWS = "\x00missing", "\x00answered", "\x00rows"
@@ -93,7 +94,7 @@ def shown_answers(
     listed = tuple(answers)
     rounded = {
         key: Count(value=None, unit="rows")
-        if protected[key].value is None
+        if protected[key].value is None and n  # nobody is told, as it is of each answer
         else rounded_count(n, threshold=threshold, unit="rows")
         for key, n in counts.items()
     }
@@ -124,7 +125,10 @@ def _recovered(
         whole = answers_of(question, ROWS, place)
         facts.append(Fact(pupils=whole, low=n, high=n) if is_known else Fact(pupils=whole, low=min(n, 1)))
     links = list(links_of_question(question, answers, places))
-    return bool(solve(facts, [], threshold=least, links=links).recovered)
+    try:
+        return bool(solve(facts, [], threshold=least, links=links).recovered)
+    except ContradictionError:
+        return True  # answers that the protocol does not know: nothing can be said of what they tell
 
 
 def _fact(pupils: Pupils, count: Count, *, threshold: int) -> Fact:

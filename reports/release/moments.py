@@ -23,14 +23,17 @@ Places = tuple[int, ...]
 TAIL = 0.1
 """Share of the values that lies beyond each of the outer tenths."""
 
-_MOST_VALUES = 40
+_MOST_VALUES = 24
 """How many different values are varied, the outermost: values between these can be exchanged for their neighbours."""
 
-_WIDEST = 200
+_WIDEST = 40
 """Steps of a range up to which values that do not occur are tried too."""
 
 _ROUNDS = 6
 """How many other values are drawn before what never changed is sought one by one."""
+
+_ANY = 10.0
+"""A gap at which a search ends with the first values that it finds."""
 
 _CLOSE = 1e-9
 
@@ -93,7 +96,7 @@ def tells_values(
     sizes = [len(part) for part in parts]
     for at, others in enumerate(other_sizes):
         for size in others:
-            if search.other(np.zeros(search.n), [*sizes[:at], size, *sizes[at + 1 :]]) is None:
+            if search.other(np.zeros(search.n), [*sizes[:at], size, *sizes[at + 1 :]], gap=_ANY) is None:
                 return True
     return search.has_fixed(sizes, least)
 
@@ -116,7 +119,7 @@ class _Search:
         left = list(self._few(least))
         rng = np.random.default_rng(0)
         for _ in range(_ROUNDS if left else 0):
-            found = self.other(rng.choice([-1.0, 1.0], size=len(left)) @ np.array(left), sizes)
+            found = self.other(rng.choice([-1.0, 1.0], size=len(left)) @ np.array(left), sizes, gap=_ANY)
             left = [row for row in left if found is None or row @ found == row @ self._counts.ravel()]
             if not left:
                 return False
@@ -133,8 +136,8 @@ class _Search:
     def _same(self, row: Floats, found: Floats | None) -> bool:
         return found is None or bool(row @ found == row @ self._counts.ravel())
 
-    def other(self, aim: Floats, sizes: Sequence[int]) -> Floats | None:
-        """Return how many have each value, the least of an aim first; None where no others print the same."""
+    def other(self, aim: Floats, sizes: Sequence[int], *, gap: float = 0.0) -> Floats | None:
+        """Return how many have each value, with the least of an aim but for a gap; None where none print the same."""
         from scipy.optimize import Bounds, LinearConstraint, milp
 
         rows: list[tuple[Floats, float, float]] = []
@@ -153,7 +156,7 @@ class _Search:
             integrality=np.ones(self.n, dtype=np.int64),
             bounds=Bounds(fixed[0].ravel(), fixed[1].ravel()),
             constraints=LinearConstraint(matrix, low, high),
-            options={"time_limit": 5.0},
+            options={"time_limit": 5.0, "mip_rel_gap": gap},
         )
         return None if found.x is None else np.rint(found.x)
 

@@ -49,6 +49,24 @@ def test_who_did_not_answer_does_not_follow_from_who_did(step: int, enrolled: ra
 _KINDS = ((ANSWERED, "answered"), (MISSING, "not"))
 
 
+def test_a_question_that_few_were_asked_and_nobody_answered_is_printed() -> None:
+    """Three pupils of one country said no; the five of the other said nothing."""
+    counts: dict[tuple[str, ...], int] = {("no", "RS"): 3, ("no", "HU"): 0, ("not", "RS"): 0, ("not", "HU"): 5}
+    (safe,) = protect([CrossTable(by=("field", "country"), counts=counts)], rules=Rules(threshold=10))
+    names = {"no": "no", MISSING: "not"}
+    places = ("RS", "HU", "")
+    exact = {(kind, place): sum(counts[old, one] for one in ("RS", "HU") if place in ("", one))
+             for kind, old in names.items() for place in places}  # fmt: skip
+    protected = {(kind, place): safe[old, place] for kind, old in names.items() for place in places}
+    for place in places:
+        exact[ANSWERED, place], protected[ANSWERED, place] = exact["no", place], Count(value=None)
+    shown = shown_answers(exact, protected, ["no"], threshold=10, least=10)
+    assert {key: count.value for key, count in shown.items() if not exact[key]} == dict.fromkeys(
+        (key for key, n in exact.items() if not n), 0
+    )
+    assert all(count.value is None for key, count in shown.items() if exact[key])
+
+
 def pupils_with(counts: Sequence[int], n_rows: int) -> pd.DataFrame:
     """Return rows of pupils in four schools: so many with 0, so many with 1, and so on; the others have no value."""
     values = [float(value) for value, n in enumerate(counts) for _ in range(n)]
