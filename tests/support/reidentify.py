@@ -15,6 +15,7 @@ from data_schema.pseudonyms import mark_of_file, pseudonym
 from data_schema.store import Store
 
 _HEXADECIMAL = re.compile(rb"[0-9a-fA-F]{32,128}")
+_HASHES = re.compile(rb"[0-9a-fA-F]{16,}")
 
 
 def found_again(folder: Path, registers: Mapping[str, Collection[str]]) -> dict[str, tuple[str, str]]:
@@ -76,12 +77,14 @@ def found_by_order(folder: Path, registers: Mapping[str, Collection[str]]) -> fl
 
 def told_by_a_hash(folder: Path, contents: Collection[bytes], pseudonyms: Collection[str]) -> list[str]:
     """Return what anything in the folder confirms of guessed contents of files, or of pseudonyms that were erased."""
-    everything = b"\n".join(content for _, content in every_part(folder)).lower()
+    runs = {run.lower() for _, content in every_part(folder) for run in _HASHES.findall(content)}
+    # A hash may be cut, or stand beside other signs that are hexadecimal.
+    told = {run[at : at + 16] for run in runs for at in range(len(run) - 15)}
     guesses = [hashlib.sha256(one).hexdigest() for one in contents]
     for key in keys_in(folder):
         guesses += [mark_of_file([one], key=key) for one in contents]
         guesses += [tombstone(one, key=key) for one in pseudonyms]
-    return [one for one in guesses if one[:16].encode() in everything]
+    return [one for one in guesses if one[:16].encode() in told]
 
 
 def keys_in(folder: Path) -> set[bytes]:
