@@ -28,9 +28,9 @@ FIGURES = Path(__file__).parents[2] / "benchmarks" / "printed_table.csv"
 N_TRIALS = 100
 
 CELLS = (
-    Cell(model="linear_mixed", layout="strata", n_schools=20, control=0.0, treated=0.8, binary=False, n_draws=99),
-    Cell(model="linear_cluster", layout="strata", n_schools=40, control=0.05, treated=0.15, binary=True),
-    Cell(model="linear_mixed", layout="countries", n_schools=24, control=0.0, treated=0.0, binary=False),
+    Cell(model="linear_mixed", layout="strata", n_schools=20, control=0.0, treated=0.8, kind="continuous", n_draws=99),
+    Cell(model="linear_cluster", layout="strata", n_schools=40, control=0.05, treated=0.15, kind="binary"),
+    Cell(model="linear_mixed", layout="countries", n_schools=24, control=0.0, treated=0.0, kind="continuous"),
 )
 
 
@@ -61,7 +61,7 @@ def test_the_committed_rates_are_within_chance_or_cautioned() -> None:
 
 
 def test_simulated_risks_are_those_that_the_truth_says() -> None:
-    cell = Cell(model="linear_cluster", layout="strata", n_schools=4000, control=0.05, treated=0.15, binary=True)
+    cell = Cell(model="linear_cluster", layout="strata", n_schools=4000, control=0.05, treated=0.15, kind="binary")
     pupils = simulate_trial(cell, 1).pupils
     shares = pupils.groupby("arm")["outcome"].mean()
     sizes = pupils.groupby("arm").size()

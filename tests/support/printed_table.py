@@ -23,6 +23,8 @@ from analysis.effects import estimate_effects
 from analysis.questions import Question
 from analysis.results import Estimate
 
+Kind = Literal["continuous", "binary", "count"]
+
 Layout = Literal["strata", "pairs", "three_arms", "countries", "quarter"]
 """Half of the schools of each of four strata; pairs; three arms; three countries apart; a quarter in the pilot arm."""
 
@@ -35,6 +37,9 @@ COVARIATE_SLOPE = 0.3
 
 SCHOOL_SPREAD = 0.4
 """Standard deviation of schools' log odds."""
+
+COUNT_SPREAD, COUNT_SLOPE, DISPERSION = 0.3, 0.2, 0.8
+"""Of counts: standard deviation of schools' log rates, slope of the covariate on them, and dispersion of pupils."""
 
 APART = 0.8
 """How far apart neighbouring countries' means are, in standard deviations."""
@@ -58,9 +63,10 @@ class Cell:
     n_schools
         Randomised schools.
     control, treated
-        Risk in the reference arm and in the first arm compared with it; for a score their means in standard deviations.
-    binary
-        Whether the outcome is an event.
+        Risk in the reference arm and in the first arm compared with it; for a score their means in standard deviations,
+        for a count their means.
+    kind
+        Of the outcome.
     icc
         Intraclass correlation of a score within arms and strata.
     treated_spread
@@ -74,7 +80,7 @@ class Cell:
     n_schools: int
     control: float
     treated: float
-    binary: bool
+    kind: Kind
     icc: float = 0.15
     treated_spread: float = 1.0
     n_draws: int = 0
@@ -87,10 +93,11 @@ class Cell:
     @property
     def name(self) -> str:
         """What tables call it."""
-        if self.binary:
+        what = f"d = {self.treated - self.control:g}"
+        if self.kind == "binary":
             what = f"{100 * self.control:g} % → {100 * self.treated:g} %"
-        else:
-            what = f"d = {self.treated - self.control:g}"
+        if self.kind == "count":
+            what = f"{self.control:g} → {self.treated:g} days"
         spread = "" if self.treated_spread == 1 else f", pilot schools' deviations × {self.treated_spread:g}"
         redrawn = ", with re-draws" if self.n_draws else ""
         return f"{self.model}, {self.layout}, {self.n_schools} schools, {what}{spread}{redrawn}"
@@ -119,7 +126,9 @@ def cells() -> tuple[Cell, ...]:
         scored += [_score(n, treated, layout=layout) for n, treated in product(numbers, (0.0, 0.8))]
         shares += [_event(n, (0.05, 0.15), layout=layout) for n in numbers]
     uneven = _score(12, 0.0, layout="quarter")
-    return (*map(_redrawn, scored), *shares, uneven, replace(uneven, treated_spread=3.0))
+    counting = ("linear_mixed", "linear_cluster", "count_mixed")
+    counts = [_count(model, n, treated) for model, n, treated in product(counting, middle, (6.0, 4.0))]
+    return (*map(_redrawn, scored), *shares, *counts, uneven, replace(uneven, treated_spread=3.0))
 
 
 def _redrawn(cell: Cell) -> Cell:
@@ -129,14 +138,18 @@ def _redrawn(cell: Cell) -> Cell:
 
 
 def _score(n_schools: int, treated: float, *, model: str = "linear_mixed", layout: Layout = "strata") -> Cell:
-    return Cell(model=model, layout=layout, n_schools=n_schools, control=0.0, treated=treated, binary=False)
+    return Cell(model=model, layout=layout, n_schools=n_schools, control=0.0, treated=treated, kind="continuous")
+
+
+def _count(model: str, n_schools: int, treated: float) -> Cell:
+    return Cell(model=model, layout="strata", n_schools=n_schools, control=6.0, treated=treated, kind="count")
 
 
 def _event(
     n_schools: int, risks: tuple[float, float], *, model: str = "linear_cluster", layout: Layout = "strata"
 ) -> Cell:
     control, treated = risks
-    return Cell(model=model, layout=layout, n_schools=n_schools, control=control, treated=treated, binary=True)
+    return Cell(model=model, layout=layout, n_schools=n_schools, control=control, treated=treated, kind="binary")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +224,12 @@ def _outcomes(
     rng: np.random.Generator,
 ) -> np.ndarray:
     spread = np.where(actual == 1, cell.treated_spread, 1.0)
-    if cell.binary:
+    if cell.kind == "count":
+        rates = np.log([cell.mean_of(arm) for arm in cell.arms]) - (COUNT_SPREAD**2 + COUNT_SLOPE**2) / 2
+        level = rates[actual] + COUNT_SPREAD * rng.normal(size=cell.n_schools)
+        pupils = rng.gamma(1 / DISPERSION, DISPERSION, len(school))
+        return rng.poisson(np.exp(level[school] + COUNT_SLOPE * covariate) * pupils).astype(float)
+    if cell.kind == "binary":
         levels = np.array([_intercept(cell.mean_of(arm)) for arm in cell.arms])
         school_level = levels[actual] + SCHOOL_SPREAD * rng.normal(size=cell.n_schools)
         risk = 1 / (1 + np.exp(-(school_level[school] + COVARIATE_SLOPE * covariate)))
@@ -251,7 +269,7 @@ def question_of(cell: Cell) -> Question:
     return Question(
         plan_entry="main",
         outcome="outcome",
-        kind="binary" if cell.binary else "continuous",
+        kind=cell.kind,
         role="primary",
         model=cell.model,
         arms=cell.arms,
@@ -298,7 +316,9 @@ def _needed(cell: Cell, arm: str, reference: str) -> float:
 
 def _icc(cell: Cell, _arm: str, _reference: str) -> float:
     """Within arms and strata; of an event only where the arms are alike, else the correlation differs by arm."""
-    if not cell.binary:
+    if cell.kind == "count":
+        return _icc_of_counts(cell.control) if cell.control == cell.treated else math.nan
+    if cell.kind == "continuous":
         return cell.icc if cell.treated_spread == 1 else math.nan
     if cell.control != cell.treated:
         return math.nan
@@ -312,8 +332,19 @@ def _icc(cell: Cell, _arm: str, _reference: str) -> float:
     return between / (cell.control * (1 - cell.control))
 
 
+def _icc_of_counts(mean: float) -> float:
+    """Return the share of the variance of counts that lies between schools, by the moments of log-normal rates."""
+    between = mean**2 * math.expm1(COUNT_SPREAD**2)
+    squared = mean**2 * math.exp(COUNT_SPREAD**2 + COUNT_SLOPE**2)
+    return between / (mean + (1 + DISPERSION) * squared - mean**2)
+
+
 def _standardised(cell: Cell, arm: str, reference: str) -> float:
-    return math.nan if cell.treated_spread != 1 else _difference(cell, arm, reference)
+    """Return the difference in deviations; NaN where these differ by arm, as those of counts do with an effect."""
+    difference = _difference(cell, arm, reference)
+    if cell.treated_spread != 1 or (cell.kind == "count" and difference):
+        return math.nan
+    return difference
 
 
 def _standardised_unconditionally(cell: Cell, arm: str, reference: str) -> float:
@@ -339,6 +370,7 @@ TRUTHS: Mapping[str, Truth] = {
     "hedges_g": _standardised,
     "hedges_g_unconditional": _standardised_unconditionally,
     "risk_ratio": lambda cell, arm, reference: cell.mean_of(arm) / cell.mean_of(reference),
+    "rate_ratio": lambda cell, arm, reference: cell.mean_of(arm) / cell.mean_of(reference),
     "marginal_odds_ratio": _marginal_odds_ratio,
     "odds_ratio": _odds_ratio,
     "cox_index": lambda cell, arm, reference: math.log(_marginal_odds_ratio(cell, arm, reference)) / 1.65,
@@ -347,7 +379,7 @@ TRUTHS: Mapping[str, Truth] = {
 }
 """Quantity to its truth."""
 
-NO_EFFECT: Mapping[str, float] = {"risk_ratio": 1.0, "marginal_odds_ratio": 1.0, "odds_ratio": 1.0}
+NO_EFFECT: Mapping[str, float] = {"risk_ratio": 1.0, "rate_ratio": 1.0, "marginal_odds_ratio": 1.0, "odds_ratio": 1.0}
 """What a quantity is without an effect, where that is not 0."""
 
 
