@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,8 @@ from tests.support.trials import clock
 
 pytestmark = pytest.mark.slow
 RECIPIENT, IDENTITY = new_identity()
+_IDENTIFIER = rb"[0-9]{2}77[0-9]{3}"
+_LIKE_ONE = re.compile(b"(?=(" + _IDENTIFIER + b"))")
 
 OPENING = (
     ["withdraw", "after/status_SI-02.csv", "FOLDER"],
@@ -80,9 +83,14 @@ def run(root: Path, words: list[str], *, secret: bool) -> str:
 def nothing_open(folder: Path) -> list[str]:
     """Return the files that lie open, and those that hold an identifier of a pupil."""
     trial = Trial(folder, clock=clock)
-    identifiers = [pupil.encode() for school in school_ids() for pupil in pupil_ids(school)]
+    identifiers = {pupil.encode() for school in school_ids() for pupil in pupil_ids(school)}
+    assert all(re.fullmatch(_IDENTIFIER, one) for one in identifiers)
     files = [path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".pdf", ".woff2")]
-    told = [path.name for path in files if any(one in path.read_bytes() for one in identifiers)]
+    told = [
+        path.name
+        for path in files
+        if _LIKE_ONE.search(path.read_bytes()) and identifiers & set(_LIKE_ONE.findall(path.read_bytes()))
+    ]
     return [*plain_files(trial), *told]
 
 

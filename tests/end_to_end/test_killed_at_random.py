@@ -17,7 +17,8 @@ from data_schema.store import Store
 from evaluation.provenance import alone, sha256_of_file
 from evaluation.trial import Trial
 from evaluation.vault import unpacked
-from tests.support.trials import clock, drawn_trial, killed_after, short_protocol
+from tests.support.tiny import tiny_trial
+from tests.support.trials import clock, killed_after
 
 PASSPHRASE = " ".join(["five", "words", "are", "long", "enough"])
 _LONG = 120.0
@@ -26,9 +27,12 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small trial whose data are in the store."""
+    """A tiny trial whose data are in the store."""
     folder = tmp_path_factory.mktemp("ready") / "trial"
-    drawn_trial(folder, text=short_protocol()).collect()
+    trial = tiny_trial(folder)
+    trial.plan(freeze=True)
+    trial.assign()
+    trial.collect()
     return folder
 
 
@@ -78,7 +82,7 @@ def no_leftovers(folder: Path) -> None:
 
 
 def test_collect_killed_at_any_instant_leaves_the_data_before_or_after(folder: Path) -> None:
-    file = min((folder / "inbox" / "baseline" / "HU").glob("pupil_*.csv"))
+    file = min((folder / "inbox" / "before").glob("pupil_*.csv"))
     whole = file.read_bytes()
     contents = (whole, b"\n".join(whole.split(b"\n")[:-5]) + b"\n")
     known, tables, seconds = [], [], 0.0
@@ -124,7 +128,7 @@ def test_erase_killed_at_any_instant_is_not_begun_or_is_completed_by_the_next_ru
         n_certificates = len(list((folder / "private" / "certificates").iterdir()))
         pupil = pupils.pop()
         if not (folder / "output" / "export").exists():
-            trial.export(country="RS")
+            trial.export(country="SI")
         killed_after(seconds, partial(trial.erase, pupil=pupil))
         trial = Trial(folder, clock=clock)
         trial.collect()
@@ -143,8 +147,8 @@ def test_erase_killed_at_any_instant_is_not_begun_or_is_completed_by_the_next_ru
 @pytest.mark.parametrize(
     ("written", "run"),
     [
-        ("output/export/HU", lambda trial: trial.export(country="HU")),
-        ("private/forms/followup", lambda trial: trial.forms(wave="followup")),
+        ("output/export/SI", lambda trial: trial.export(country="SI")),
+        ("private/forms/after", lambda trial: trial.forms(wave="after")),
         ("output/codebook", lambda trial: trial.codebook()),
     ],
 )
