@@ -228,7 +228,8 @@ def _outcomes(
         rates = np.log([cell.mean_of(arm) for arm in cell.arms]) - (COUNT_SPREAD**2 + COUNT_SLOPE**2) / 2
         level = rates[actual] + COUNT_SPREAD * rng.normal(size=cell.n_schools)
         pupils = rng.gamma(1 / DISPERSION, DISPERSION, len(school))
-        return rng.poisson(np.exp(level[school] + COUNT_SLOPE * covariate) * pupils).astype(float)
+        counts: np.ndarray = rng.poisson(np.exp(level[school] + COUNT_SLOPE * covariate) * pupils).astype(float)
+        return counts
     if cell.kind == "binary":
         levels = np.array([_intercept(cell.mean_of(arm)) for arm in cell.arms])
         school_level = levels[actual] + SCHOOL_SPREAD * rng.normal(size=cell.n_schools)

@@ -517,6 +517,7 @@ SCHEMA = "the schema of the protocol refuses it"
 CHECKED = "a check of the protocol states it first"
 ALWAYS = "the protocol cannot state it"
 LIBRARY_ONLY = {
+    "analysis/estimators/__init__.py, make_estimator: model '*' is unknown. Use one of *.": SCHEMA,
     "data_schema/fields.py, _contradictions: * * is not known. Use one of *.": SCHEMA,
     "data_schema/fields.py, _contradictions: it is no name for a column. Use a letter, then letters, digits and "
     "underscores.": SCHEMA,
