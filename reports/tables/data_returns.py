@@ -89,8 +89,8 @@ def is_of_schools(rows: pd.DataFrame) -> bool:
 def rows_of_files(rows: pd.DataFrame, column: str) -> Pupils:
     """Return the set of the rows about pupils that were sent, kept, asked about or refused of some files."""
     countries = tuple(dict.fromkeys(map(str, rows["country"])))
-    units = rows[["table", "wave"]].astype(str).drop_duplicates().sort_values(["table", "wave"])
-    names = [column, *(f"{table} {wave}" for table, wave in units.itertuples(index=False))]
+    units = sorted(set(zip(map(str, rows["table"]), map(str, rows["wave"]), strict=True)))
+    names = [column, *(f"{table} {wave}" for table, wave in units)]
     # Files of which nobody knows the country are none of any country's, and not all of them either.
     names += [] if all(countries) else ["of no country"]
     return Pupils(what="files", name=name_of(*names), countries=tuple(filter(None, countries)))
