@@ -184,8 +184,8 @@ class Evidence:
         Name of a covariate to what tables call it.
     withheld
         Plan entries of which numbers of pupils, and means of pupils whose number is not printed, are kept back: beside
-        all other numbers they would give a small one away (`reports.release.mending`); and `data_returns.SENT` where
-        the number of rows sent is.
+        all other numbers they would give a small one away (`reports.release.mending`); and `SENT` and `TOGETHER` of
+        `data_returns` where numbers of rows are.
     """
 
     title: str

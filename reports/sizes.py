@@ -137,7 +137,9 @@ def _of_row(
         keys = [key for key in keys if key in exact]
         if keys and sum(exact[key] for key in keys) == row.n_pupils:
             counts = [shown[key] for key in keys]
-            is_hidden = row.plan_entry in of_analysed and any(count.value is None for count in counts)
+            # What is kept back may be large: a sum without it would be another number.
+            is_whole = row.plan_entry in of_analysed or row.plan_entry in evidence.withheld
+            is_hidden = is_whole and any(count.value is None for count in counts)
             count = Count(value=None) if is_hidden else _sum(counts)
             return count.of(_pupils(keys, row.plan_entry, of_analysed, beyond))
     alone = Pupils(what="rows", name=row.estimate_id)

@@ -22,7 +22,7 @@ from reports.release.search import ContradictionError
 from reports.release.system import MeanFact, Solved, solve
 from reports.selection import all_estimates, as_estimate, outcome_of, records
 from reports.sizes import printed_sizes
-from reports.tables.data_returns import SENT, printed_files
+from reports.tables.data_returns import SENT, TOGETHER, printed_files
 
 
 def without_recoverable(evidence: Evidence, kinds: Mapping[str, str]) -> Evidence:
@@ -42,8 +42,9 @@ def without_recoverable(evidence: Evidence, kinds: Mapping[str, str]) -> Evidenc
         except ContradictionError:
             return evidence  # reports say what they can; the gate refuses to publish them
         named = frozenset(pupils.name for pupils in solved.sets if pupils.what in ("outcome", "event")) & everything
-        files = frozenset({SENT} if any(pupils.what == "files" for pupils in solved.sets) else ())
-        options = (files, named, _of_analysed(evidence), everything)
+        are_files = any(pupils.what == "files" for pupils in solved.sets)
+        files = [frozenset({one}) for one in (SENT, TOGETHER) if are_files]
+        options = (*files, named, _of_analysed(evidence), everything)
         further = next((entries - evidence.withheld for entries in options if entries - evidence.withheld), None)
         if not solved.recovered or further is None:
             return evidence

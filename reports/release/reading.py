@@ -106,8 +106,9 @@ def fact_of(printed: Printed, *, threshold: int) -> Fact:
     """Return what a printed number tells: itself, what rounds to it, or that it is somebody where it is suppressed."""
     number = printed.number
     if number is None:
-        # Rows of files are suppressed for no other reason than that they are few, but for those sent.
-        is_few = printed.pupils.what == "files" and parts_of(printed.pupils.name)[0] != "sent"
+        # Rows of one table and wave are suppressed for no other reason than that they are few, but for those sent.
+        column, *units = parts_of(printed.pupils.name) if printed.pupils.what == "files" else ("sent",)
+        is_few = column != "sent" and len(units) == 1 and len(printed.pupils.countries) <= 1
         return Fact(pupils=printed.pupils, low=1, high=threshold - 1.0 if is_few else math.inf)
     if not printed.is_rounded:
         return Fact(pupils=printed.pupils, low=number, high=number)

@@ -24,6 +24,9 @@ HANDED_IN = ("sent", "kept", "asked", "refused")
 SENT = "rows sent"
 """Among what evidence withholds: how many rows were sent, from which those asked about would follow."""
 
+TOGETHER = "rows of several files"
+"""The same of the rows asked about and refused of several tables, waves or countries together."""
+
 
 def returns_table(evidence: Evidence, words: Words, *, anchor: str = "returns-table") -> Table | None:
     """Return rows sent, kept, asked about and refused by country, table and wave; None when nothing is known."""
@@ -76,9 +79,17 @@ def rows_of(rows: pd.DataFrame, column: str, evidence: Evidence) -> Count:
     n = int(rows[column].sum())
     if is_of_schools(rows):
         return Count(value=n, unit="rows")
-    is_kept_back = column == "sent" and SENT in evidence.withheld and n > 0
+    is_kept_back = n > 0 and (
+        (column == "sent" and SENT in evidence.withheld)
+        or (column in ("asked", "refused") and TOGETHER in evidence.withheld and _is_of_several(rows))
+    )
     count = rounded_count(n, threshold=evidence.disclosure_threshold, unit="rows")
     return (Count(value=None, unit="rows") if is_kept_back else count).of(rows_of_files(rows, column))
+
+
+def _is_of_several(rows: pd.DataFrame) -> bool:
+    """Whether rows are of several tables, waves or countries, so that their numbers are sums of printed ones."""
+    return len(set(zip(rows["country"], rows["table"], rows["wave"], strict=True))) > 1
 
 
 def is_of_schools(rows: pd.DataFrame) -> bool:

@@ -25,7 +25,9 @@ from reports.release.links import links_of_files
 from reports.release.mending import without_recoverable
 from reports.release.system import Fact, Imputed, MeanFact, solve
 from reports.selection import all_estimates
+from reports.sizes import printed_sizes
 from reports.tables import by_country_table, estimates_table
+from reports.tables.data_returns import printed_files
 from reports.tables.estimates import published_estimates
 from reports.words import words
 from tests.support.attack import (
@@ -317,3 +319,16 @@ def test_what_gives_a_suppressed_share_back_is_suppressed_with_it() -> None:
     telling = made["quantity"].isin(["mean", "odds_ratio", "school_sd", "pupil_sd"]) & (made["outcome"] == "dropout")
     assert telling.sum() > 4
     assert made.loc[telling, "estimate"].isna().all()
+
+
+def test_what_is_kept_back_is_in_no_sum_and_a_sum_from_which_it_follows_is_kept_back_too() -> None:
+    truth = made_up_trial(5, 5, 5)
+    evidence = without_recoverable(truth.evidence, kinds_of(truth.evidence))
+    exact = {row["estimate_id"]: row["n_pupils"] for row in truth.evidence.estimates.to_dict("records")}
+    everything = replace(evidence, withheld=frozenset(entry.name for entry in evidence.analyses))
+    for found in (evidence, everything):
+        for name, count in printed_sizes(found).items():
+            assert count.value is None or abs(count.value - exact[name]) <= 5 * 5, name
+    # One row of RS was asked about, 13 in each of two other countries: 25 of all countries would leave one only.
+    asked = [one for one in printed_files(evidence) if one.pupils and one.pupils.name.startswith("asked")]
+    assert [one.value for one in asked if len(one.pupils.countries) > 1] == [None]  # type: ignore[union-attr]
