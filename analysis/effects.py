@@ -166,7 +166,8 @@ def _rows_of_place(
     rows = [replace(row, reference=_reference(row, question)) for row in rows]
     for place, reference in enumerate(question.arms[1:-1], start=1):
         rows += _pair_rows(frame, question, reference, question.arms[place + 1 :], redraws=redraws)
-    rows += [*design.to_estimates(), unconditional.to_unconditional_estimate()]
+    rows += [kind.with_caution_of_spread(row) if row.quantity == "icc" else row for row in design.to_estimates()]
+    rows.append(unconditional.to_unconditional_estimate())
     return [replace(row, country=country) for row in rows]
 
 

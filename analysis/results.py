@@ -14,7 +14,7 @@ from data_schema.errors import EstimationError
 
 Status = Literal["ok", "boundary", "failed"]
 
-Caution = Literal["few_events", "unequal_spread", "few_schools", "few_df", "few_allocations"]
+Caution = Literal["few_events", "unequal_spread", "few_schools", "few_df", "few_allocations", "skewed"]
 """Why a figure that could be computed is to be read with care. Each has its sentence in `reports.tables.cautions`."""
 
 CAUTIONS: tuple[Caution, ...] = get_args(Caution)

@@ -35,6 +35,10 @@ class Count(Continuous):
         """Return why no mean count can have a value; empty where one can."""
         return "The mean of the reference arm plus the difference is below 0, which no count is." if mean < 0 else ""
 
+    def with_caution_of_spread(self, icc: Estimate) -> Estimate:
+        """Return an intraclass correlation with a caution: its interval rests on normal errors (HONESTY.md)."""
+        return icc.with_caution("skewed")
+
     def relative_rows(
         self,
         model: ArmModel | None,

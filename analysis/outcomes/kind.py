@@ -55,6 +55,10 @@ class OutcomeKind:
         """Return a difference with the cautions that this kind of outcome asks for."""
         return difference
 
+    def with_caution_of_spread(self, icc: Estimate) -> Estimate:
+        """Return an intraclass correlation with the caution that this kind of outcome asks for."""
+        return icc
+
     def relative_rows(
         self,
         model: ArmModel | None,  # noqa: ARG002 -- for the kinds that need it

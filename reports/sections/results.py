@@ -161,7 +161,7 @@ def _alike(evidence: Evidence, words: Words, one: Comparison) -> Inline:
     if icc is None or not math.isfinite(icc.estimate):
         return ()
     number = Span(text=words.numbers.estimate(icc.estimate, digits=3), estimate_id=icc.estimate_id)
-    if not math.isfinite(icc.conf_low):
+    if not math.isfinite(icc.conf_low) or icc.cautions:
         return words.line("Within arms and strata, the intraclass correlation of schools is {icc}.", icc=number)
     return words.line(
         "Within arms and strata, the intraclass correlation of schools is {icc} {interval}.",

@@ -35,6 +35,10 @@ SENTENCES: dict[str, str] = {
         "the possible allocations, or their re-draws, are so few that no effect of any size would give a p-value that"
         " is small enough: that this test does not reject says nothing."
     ),
+    "skewed": message(
+        "the interval of the intraclass correlation is made for values that spread evenly about their mean, and counts"
+        " do not: it holds the true value less often than its level says (92 to 95 of 100 times at a level of 95)."
+    ),
 }
 """What a caution of `analysis.results.CAUTIONS` says of a figure; a test holds the two to each other."""
 

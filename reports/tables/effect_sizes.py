@@ -94,7 +94,7 @@ def _notes_on_ratios(words: Words, every: Sequence[Comparison]) -> list[str]:
 def _printed(one: Comparison, estimates: Estimates) -> list[Estimate]:
     entry, arm, country = one.analysis.name, one.arm.name, one.country
     rows = [estimates.usable(entry, quantity, arm=arm, country=country) for quantity in _PRINTED]
-    rows.append(one.test)
+    rows += [one.test, estimates.usable(entry, "icc", country=country)]
     return [row for row in rows if row is not None]
 
 
@@ -107,12 +107,13 @@ def _line(evidence: Evidence, words: Words, one: Comparison, estimates: Estimate
     kind = one.outcome.outcome_kind
     secret = bool(kind.ratio) and _is_secret(evidence, one, estimates)
     standardised, ratio = effect(kind.standardised), effect(kind.ratio) if kind.ratio else None
+    icc = estimates.usable(entry, "icc", country=country)
     cells: list[Cell] = [
         HIDDEN if secret else marked(_relative(words, ratio), ratio, marks),
         # A Cox index gives the share away as a ratio does.
         HIDDEN if secret and kind.is_share else marked(_with_interval(words, standardised), standardised, marks),
         _with_interval(words, effect("hedges_g_unconditional")),
-        _with_interval(words, estimates.usable(entry, "icc", country=country), digits=3),
+        marked(_with_interval(words, icc, digits=3), icc, marks),
         _with_interval(words, estimates.usable(entry, "icc_unconditional", country=country), digits=3),
     ]
     return line(outcome_head(words, one, with_unit=False), *cells, marked(p_cell(words, one.test), one.test, marks))

@@ -163,3 +163,10 @@ def test_an_arm_without_any_count_has_no_ratio_and_says_so() -> None:
         assert ratio.status == "failed"
         assert ratio.reason
         assert math.isnan(ratio.estimate)
+
+
+def test_the_interval_of_the_icc_of_a_count_has_a_caution_and_that_of_a_mean_has_none() -> None:
+    frame = counts()
+    assert answered(frame)["icc", ""].caution == "skewed"
+    score = replace(QUESTION, kind="continuous", model="linear_mixed")
+    assert answered(frame, score)["icc", ""].caution == ""
