@@ -7,6 +7,7 @@ is said in another language by its translation. A test holds every finding to th
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,9 @@ USUAL_LABELS = (
 
 _OF_CELLS = {"value": "What stands here", **dict.fromkeys(("one", "other", "what", "hours", "file"), "...")}
 """Slots that hold what stands in a cell, and what stands in their place where it must not be shown."""
+
+_OF_ROWS = dict.fromkeys(("n_rows", "all_rows", "n_values", "n_records"), "...")
+"""The same of slots that hold how many rows there are, which are pupils."""
 
 _UNTOLD = "There is a question about it."
 
@@ -91,18 +95,34 @@ def without_values(text: str) -> str:
     >>> without_values("'55' is above the greatest possible value, 5.")
     'What stands here is above the greatest possible value, 5.'
     """
+    return _with_slots_held_back(text, _OF_CELLS)
+
+
+def without_counts(text: str) -> str:
+    """Return a finding's sentence without what stands in cells, and without numbers of rows either.
+
+    Examples
+    --------
+    >>> without_counts("No answer on consent for 1 of the 29 pupils of the school 'SI-002'.")
+    "No answer on consent for ... of the ... pupils of the school 'SI-002'."
+    """
+    return _with_slots_held_back(text, {**_OF_CELLS, **_OF_ROWS})
+
+
+def _with_slots_held_back(text: str, instead: Mapping[str, str]) -> str:
     for sentence, pattern in _patterns():
         found = pattern.fullmatch(text)
         if found:
-            return sentence.format(**{name: _held_back(name, value) for name, value in found.groupdict().items()})
+            slots = {name: _held_back(name, value, instead) for name, value in found.groupdict().items()}
+            return sentence.format(**slots)
     return _UNTOLD
 
 
-def _held_back(slot: str, value: str) -> str:
+def _held_back(slot: str, value: str, instead: Mapping[str, str]) -> str:
     """Return what stood in a slot, or dots where that is of a cell or names a file."""
     if slot in ("place", "places") and not _ROWS.fullmatch(value):
         return "..."
-    return _OF_CELLS.get(slot, value)
+    return instead.get(slot, value)
 
 
 _ROWS = re.compile(r"(?:rows? )?[\d, to.]+")

@@ -8,7 +8,7 @@ from datetime import date
 
 import pandas as pd
 
-from data_schema.messages import translated
+from data_schema.messages import translated, without_counts
 from data_schema.tables import Table
 from reports.blocks import Block, Bullets, Column, Heading, KeyFigure, KeyFigures, Note, Paragraph, Title, inline
 from reports.counted import Pupils, name_of
@@ -361,7 +361,7 @@ def _question_line(row: Mapping[str, object], returns: Returns, names: Names) ->
         str(row["school_id"]) or words.text("not known"),
         names.table_and_wave(name, str(row["wave"])) if name else DASH,
         names.field(name, str(row["column"])) or DASH,
-        translated(str(row["problem"]), words.catalogue),
+        translated(without_counts(str(row["problem"])), words.catalogue),
         translated(str(row["remedy"]), words.catalogue),
         (Count(value=rows, unit="rows") if is_of_schools else count) if rows else DASH,
     )
