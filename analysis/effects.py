@@ -72,9 +72,9 @@ def estimate_effects(
         ``adjusted_mean`` (a row an arm other than the reference: the reference's mean plus the difference),
         ``odds_ratio`` (logistic model only), ``hedges_g`` and ``hedges_g_unconditional``, or for shares ``cox_index``,
         of counts ``rate_ratio``, of shares ``risk_ratio``, ``marginal_odds_ratio`` and ``number_needed_to_treat``,
-        ``randomisation_test`` (statistic and
-        p-value), ``randomisation_interval`` (limits only), ``icc``, ``school_sd``, ``pupil_sd``,
-        ``icc_unconditional``; with several countries also ``pooled_difference`` and ``prediction_interval``.
+        ``randomisation_test`` (statistic and p-value), ``randomisation_interval`` (limits only), ``icc``,
+        ``school_sd``, ``pupil_sd``, ``icc_unconditional``; with several countries also ``pooled_difference``
+        and ``prediction_interval``.
         ``estimate_id`` is "entry/country/quantity/arm", with "all" and "-" where there is none. ``reference`` is the
         arm that a row's arm is compared with.
 

@@ -68,7 +68,7 @@ class Question:
         if self.kind not in OUTCOME_KINDS:
             raise self._impossible(f"kind '{self.kind}' is unknown.", f"Use one of {', '.join(OUTCOME_KINDS)}.")
         try:
-            self.estimator  # noqa: B018 -- an impossible one is refused here
+            make_estimator(self.model, self.options, kind=self.kind)
         except EstimationError as error:
             raise self._impossible(error.problem, error.remedy) from None
         if not 0 < self.conf_level < 1:

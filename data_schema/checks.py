@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from data_schema.findings import Finding, Severity, row_in_sheet
-from data_schema.identifiers import identity_findings, in_latin_shape
+from data_schema.identifiers import identity_findings, in_latin_shape, question_at
 from data_schema.record_rules import rule_findings
 from data_schema.tables import Table
 
@@ -397,17 +397,4 @@ def _never_listed(frame: pd.DataFrame, known: set[tuple[str, str]]) -> Iterator[
         if (school, bare_identifier(pupil)) in bare:
             remedy = "A pupil of the list differs by leading zeros or signs only: send the identifier as it is there."
         problem = "The pupil of this row is in no list of pupils of the school."
-        yield _at(frame, position, "pupil_id", problem, remedy)
-
-
-def _at(frame: pd.DataFrame, position: int, column: str, problem: str, remedy: str) -> Finding:
-    row = frame.iloc[position]
-    return Finding(
-        file=str(row["source_file"]),
-        sheet=str(row["source_sheet"]),
-        row=int(row["source_row"]),
-        column=column,
-        problem=problem,
-        remedy=remedy,
-        severity="question",
-    )
+        yield question_at(frame, position, "pupil_id", problem, remedy)

@@ -153,7 +153,7 @@ def _reused(pupils: pd.DataFrame) -> Iterator[Finding]:
                 continue
             problem = f"Another list of pupils has another {name!r} for this identifier: {_elsewhere(group)}."
             remedy = "Tell whether two pupils have one identifier, or which value is right."
-            yield _asked(pupils, int(group.index[-1]), name, problem, remedy)
+            yield question_at(pupils, int(group.index[-1]), name, problem, remedy)
 
 
 def _is_another(names: Sequence[str]) -> bool:
@@ -175,7 +175,7 @@ def _alike(pupils: pd.DataFrame) -> Iterator[Finding]:
             other = next(one for one in ways.values() if one != at)
             problem = f"Another identifier of the school looks the same: {_place(pupils, other)}."
             remedy = "If one pupil is meant, write it in the same letters and signs; otherwise answer 'yes'."
-            yield _asked(pupils, at, "pupil_id", problem, remedy)
+            yield question_at(pupils, at, "pupil_id", problem, remedy)
 
 
 def _in_two_schools(pupils: pd.DataFrame, scope: str) -> Iterator[Finding]:
@@ -191,7 +191,7 @@ def _in_two_schools(pupils: pd.DataFrame, scope: str) -> Iterator[Finding]:
             if other is not None:
                 problem = f"The same identifier is in the list of another school: {_place(pupils, int(other))}."
                 remedy = "Remove the pupil from one list, or correct the identifier."
-                yield _asked(pupils, int(at), "pupil_id", problem, remedy)
+                yield question_at(pupils, int(at), "pupil_id", problem, remedy)
 
 
 def _elsewhere(group: pd.DataFrame) -> str:
@@ -203,7 +203,18 @@ def _place(frame: pd.DataFrame, at: int) -> str:
     return f"{frame['source_file'].iloc[at]}, row {row_ranges([int(frame['source_row'].iloc[at])])}"
 
 
-def _asked(frame: pd.DataFrame, at: int, column: str, problem: str, remedy: str) -> Finding:
+def question_at(frame: pd.DataFrame, at: int, column: str, problem: str, remedy: str) -> Finding:
+    """Return a question about a cell of a row that knows its file, sheet and row.
+
+    Parameters
+    ----------
+    frame
+        Rows as intake returns them.
+    at
+        Position of the row.
+    column, problem, remedy
+        See `Finding`.
+    """
     row = frame.iloc[at]
     return Finding(
         file=str(row["source_file"]),

@@ -42,9 +42,9 @@ class Named:
     fact
         The fact of the line that has the hash.
     command
-        What makes it anew; "" where nothing does.
+        The command that makes it again; "" where nothing does.
     gone
-        What is said where it is not there any more, such as "The plan"; "" where it is made anew.
+        What is said where it is not there any more, such as "The plan"; "" where it is made again.
     """
 
     place: str
@@ -206,7 +206,7 @@ def disagreements(trial: Trial) -> Iterator[str]:
 
 
 def changed_since(trial: Trial) -> Iterator[Named]:
-    """Yield what a line of the log names and what is otherwise now, but the site, which is made anew from the rest."""
+    """Yield what a line of the log names and what is otherwise now, but the site, which is made again from the rest."""
     for one in named_in_log(trial):
         is_unnamed_product = one.line is None and one.place.startswith(_OUTPUT)
         if one.problem and not is_unnamed_product and one.fact != "site_sha256":

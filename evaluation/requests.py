@@ -39,12 +39,12 @@ class Forms:
     Parameters
     ----------
     workbooks
-        Entry workbooks, one a school, below private/forms/, in the vault where there is one: they hold identifiers of
+        Entry workbooks, one per school, below private/forms/, in the vault where there is one: they hold identifiers of
         pupils.
     lists
-        Lists of pupils that are attached to XLSForms, one a school, in the same place.
+        Lists of pupils that are attached to XLSForms, one per school, in the same place.
     partners
-        Workbooks for the project's partners, one a country, below output/forms/.
+        Workbooks for the project's partners, one per country, below output/forms/.
     xlsforms
         XLSForms by country, one a table and kind of sender, below output/forms/.
     untold

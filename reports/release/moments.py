@@ -73,7 +73,7 @@ def tells_values(
     parts
         The true values of each country.
     printed
-        Countries that are taken together to what is printed of them.
+        Countries whose figures are pooled to what is printed of them.
     unit
         What values are multiples of; 0 where only values that occur are tried.
     least
