@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -17,8 +19,9 @@ from data_schema.form_marks import MARKER, FormMark, has_marks, mark_in
 from data_schema.form_sheets import FormSheet, ReturnedSheet, deal_form, lay_out_form
 from data_schema.layout import N_SEARCHED, Layout, fields_named, headers_of, is_empty, lay_out, meant_by
 from data_schema.named_schools import NamedSchools, SchoolFinder
-from data_schema.readers import Cell, Reading, Sheet, content_of, is_folder, members, names_sheet, read_file
+from data_schema.readers import Cell, ReadAhead, Reading, Sheet, content_of, is_folder, members, names_sheet, read_file
 from data_schema.readers.files import is_backup, is_left_behind, is_named_in_other_letters, why_no_file
+from data_schema.reading_order import coming, countries_of, country_in
 from data_schema.reconciliation import Tally
 from data_schema.redcap import Dictionary, dictionary_of, sheets_of_wave, split_by_event, translated, with_labels
 from data_schema.rules import InboxRule, differing_keys, distinct_rules, may_share_sheet, rules_for
@@ -28,7 +31,7 @@ from data_schema.tables import Table
 from data_schema.unrolling import by_wave, unrolled
 from data_schema.wide import WAVE, WideHeader, Window, find_wide
 
-_HEAD = 2_000_000
+_N_READERS = 4
 _MEDIA = "/media/"
 """Folder in which programs for collecting forms pack what was attached to submissions."""
 
@@ -128,6 +131,7 @@ class Claims:
     _sent_as_forms: set[tuple[str, str]] = field(init=False, default_factory=set)
     _dictionaries: dict[str, Dictionary] = field(init=False, default_factory=dict)
     _whole: dict[str, Sheet] = field(init=False, default_factory=dict)
+    _read: Callable[..., Reading] = field(init=False, default=read_file)
     _named: NamedSchools = field(init=False)
     _finder: SchoolFinder = field(init=False)
 
@@ -309,6 +313,14 @@ class Claims:
             return True
         return bool(fields_named(sheet, table, headers=headers, told_elsewhere=rule.told_elsewhere))
 
+    @contextmanager
+    def reading_ahead(self, files: Mapping[str, Path | bytes]) -> Iterator[None]:
+        """Have the next of the files read while one is worked on; they are asked for by name."""
+        requests = coming(files, schools=self.schools, is_ruled=lambda file: bool(self._matching(file)))
+        with ReadAhead(requests, n_processes=min(os.cpu_count() or 1, _N_READERS)) as self._read:
+            yield
+        self._read = read_file
+
     def of(self, file: str, source: Path | bytes) -> Iterator[Claim]:
         """Yield the sheets of a file that rules speak of; of a zipped folder, those of the files in it."""
         if isinstance(source, Path) and is_named_in_other_letters(source, file):
@@ -322,7 +334,7 @@ class Claims:
         if isinstance(content, bytes) and is_folder(content):
             yield from self._in_folder(file, content)
             return
-        form = _form_in(file, content, self.digest, is_likely=not self._matching(file))
+        form = self._form_in(file, content, is_likely=not self._matching(file))
         if form is not None:
             yield from self._in_form(*form)
             return
@@ -333,7 +345,7 @@ class Claims:
         if not rules:
             self.findings.append(_unmatched(file))
         elif content is not None:
-            yield from self._in_file(file, content, rules, country=_country_in(file, self.schools.values()))
+            yield from self._in_file(file, content, rules, country=country_in(file, self.schools.values()))
 
     def is_second_copy(self, claim: Claim) -> bool:
         """Whether the same sheet of the same content was claimed before; if so, a note tells where."""
@@ -370,7 +382,7 @@ class Claims:
             paths = [*(posixpath.join(folder, path) for path in below), member.name, file]
             place = next((path for path in paths if self._matching(path)), "")
             called = f"{file}/{member.name}"
-            form = _form_in(called, member.content, self.digest, is_likely=False)
+            form = self._form_in(called, member.content, is_likely=False)
             if form is not None:
                 yield from self._in_form(*form)
                 continue
@@ -383,10 +395,20 @@ class Claims:
                     _nested(called) if place or base.casefold().endswith(".zip") else _unmatched(called)
                 )
                 continue
-            country = _country_in(place, self.schools.values()) or _country_in(called, self.schools.values())
+            country = country_in(place, self.schools.values()) or country_in(called, self.schools.values())
             yield from self._in_file(called, member.content, self._matching(place), country=country)
         if not opened:
             self.findings.append(about(file, "It is a folder with nothing in it.", "Pack it again and send it."))
+
+    def _form_in(
+        self, file: str, content: bytes | Reading | None, *, is_likely: bool
+    ) -> tuple[str, str, Reading, FormMark] | None:
+        """Return a file's name, hash and reading if it is an entry workbook; a likely one is known by its marks."""
+        if not isinstance(content, bytes) or not (is_likely or names_sheet(content, MARKER)):
+            return None
+        reading = self._read(content, file=file)
+        mark = mark_in(reading)
+        return None if mark is None else (file, self.digest(content), reading, mark)
 
     def _in_form(self, file: str, digest: str, reading: Reading, mark: FormMark) -> Iterator[Claim]:
         """Yield the sheets of an entry workbook, which says itself what they are."""
@@ -423,7 +445,7 @@ class Claims:
         if isinstance(content, Reading):
             reading, digest = content, ""
         else:
-            reading = read_file(content, file=file, countries=_countries_of(content, country, self.schools))
+            reading = self._read(content, file=file, countries=countries_of(content, country, self.schools))
             digest = self.digests[file] = self.digest(content)
         if reading.sheets and reading.sheets[0].separator and (split := split_by_event(reading)) is not reading:
             self._whole[file], reading = reading.sheets[0], split
@@ -551,17 +573,6 @@ def about(file: str, problem: str, remedy: str, *, sheet: str = "", severity: Se
     return Finding(file=file, sheet=sheet, problem=problem, remedy=remedy, severity=severity)
 
 
-def _form_in(
-    file: str, content: bytes | Reading | None, digest: Callable[[bytes], str], *, is_likely: bool
-) -> tuple[str, str, Reading, FormMark] | None:
-    """Return a file's name, hash and reading if it is an entry workbook; a likely one is known by its marks alone."""
-    if not isinstance(content, bytes) or not (is_likely or names_sheet(content, MARKER)):
-        return None
-    reading = read_file(content, file=file)
-    mark = mark_in(reading)
-    return None if mark is None else (file, digest(content), reading, mark)
-
-
 def _holds(content: bytes | Reading, word: str) -> bool:
     return isinstance(content, bytes) and word.encode() in content
 
@@ -578,19 +589,3 @@ def _unmatched(file: str) -> Finding:
 
 def _nested(file: str) -> Finding:
     return about(file, "It is a zipped folder within a zipped folder.", "Unpack it and send the files in it.")
-
-
-def _country_in(file: str, countries: Collection[str]) -> str:
-    """Return the country that a folder of the path is named for."""
-    known = {country.casefold(): country for country in countries}
-    return next((known[part.casefold()] for part in file.split("/")[:-1] if part.casefold() in known), "")
-
-
-def _countries_of(content: bytes, country: str, schools: Mapping[str, str]) -> list[str]:
-    """Return countries whose letters the file may hold, told by its path or by the schools that it names."""
-    if country:
-        return [country]
-    # The beginning tells enough; a text without foreign letters tells nothing, and need not.
-    head = b"" if content.isascii() else content[:_HEAD]
-    named = {of for school, of in schools.items() if school.encode() in head}
-    return sorted(named or set(schools.values()))

@@ -355,22 +355,36 @@ def _read(
     """Read all files and find the tables in them; also return the cells of earlier versions that were recoded."""
     parts: dict[str, list[Part]] = {name: [] for name in claims.tables}
     recoded: list[Repair] = []
-    for done, file in enumerate(sorted(files)):
-        tell("Reading files", done, len(files))
-        for claim in claims.of(file, files[file]):
-            said = answers.said_of_school(claim.sheet, sha256=claim.sha256, number=claims.number_of(claim.sheet))
-            layout, wide = claims.laid_out(claim)
-            layout, understood = claims.understood(claim, layout, wide)
-            for one, part in claims.arranged(claim, layout, wide, said=said):
-                made = _part_of(one, part, files, claims, answers, decisions, recoded)
-                if made is not None:
-                    parts[one.rule.table].append(made)
-                    # Cells of all waves of a sheet are changed at once.
-                    recoded += understood
-                    understood = []
+    with claims.reading_ahead(files):
+        for done, file in enumerate(sorted(files)):
+            tell("Reading files", done, len(files))
+            for claim in claims.of(file, files[file]):
+                _take(claim, parts, recoded, files, claims, answers, decisions)
     tell("Reading files", len(files), len(files))
     claims.findings = [one for one in claims.findings if one.severity == "note" or not decisions.is_silenced(one)]
     return parts, recoded
+
+
+def _take(
+    claim: Claim,
+    parts: Mapping[str, list[Part]],
+    recoded: list[Repair],
+    files: Collection[str],
+    claims: Claims,
+    answers: Answers,
+    decisions: Decisions,
+) -> None:
+    """Find the tables of a sheet, and add them to the others."""
+    said = answers.said_of_school(claim.sheet, sha256=claim.sha256, number=claims.number_of(claim.sheet))
+    layout, wide = claims.laid_out(claim)
+    layout, understood = claims.understood(claim, layout, wide)
+    for one, part in claims.arranged(claim, layout, wide, said=said):
+        made = _part_of(one, part, files, claims, answers, decisions, recoded)
+        if made is not None:
+            parts[one.rule.table].append(made)
+            # Cells of all waves of a sheet are changed at once.
+            recoded += understood
+            understood = []
 
 
 def _part_of(

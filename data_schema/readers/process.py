@@ -14,10 +14,13 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
+from itertools import islice, takewhile
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 from data_schema.errors import StorageError
 from data_schema.findings import Finding
@@ -99,6 +102,12 @@ class ReaderProcess:
             if stream is not None:
                 _close(stream)
         process.wait()
+
+    def interrupt(self) -> None:
+        """End the process, whoever waits for its answer: they are told that there is none."""
+        process = self._process
+        if process is not None and self._owner == os.getpid():
+            process.kill()
 
     def _running(self) -> subprocess.Popen[bytes]:
         """Return the process; a new one where it was lost, or belongs to the process that this one was copied from."""
@@ -200,8 +209,74 @@ def read_file(source: Path | bytes, *, file: str, countries: Collection[str] = (
     content = content_of(source, file=file)
     if isinstance(content, Reading):
         return content
+    return _answer(_reader(), Request(file, content, tuple(sorted(countries))))
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What `read_file` is asked for."""
+
+    file: str
+    content: bytes
+    countries: tuple[str, ...] = ()
+
+
+class ReadAhead:
+    """Answers as `read_file` does, and reads the files that will be asked for next in processes beside this one.
+
+    Parameters
+    ----------
+    coming
+        What will be asked for, in this order. A guess that turns out wrong costs time, and changes no answer.
+    n_processes
+        How many read at once.
+    """
+
+    def __init__(self, coming: Iterable[Request], *, n_processes: int) -> None:
+        self._coming = iter(coming)
+        self._n_ahead = 2 * n_processes
+        self._ahead: dict[str, tuple[Request, Future[Reading]]] = {}
+        self._own = threading.local()
+        self._readers: list[ReaderProcess] = []
+        self._pool = ThreadPoolExecutor(max_workers=n_processes)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for reader in self._readers:
+            # Nobody is kept waiting by a file that nobody needs any more.
+            reader.interrupt()
+        self._pool.shutdown(cancel_futures=True)
+        for reader in self._readers:
+            reader.stop()
+
+    def __call__(self, content: bytes, *, file: str, countries: Collection[str] = ()) -> Reading:
+        """Read a file; see `read_file`."""
+        for request in islice(self._coming, max(0, self._n_ahead - len(self._ahead))):
+            self._ahead[request.file] = request, self._pool.submit(self._read, request)
+        asked = Request(file, content, tuple(countries))
+        expected, reading = self._ahead.get(file, (None, None))
+        if reading is None or expected != asked:
+            return _answer(_reader(), asked)
+        # Those before it are asked for no more.
+        for name in list(takewhile(lambda name: name != file, self._ahead)):
+            del self._ahead[name]
+        del self._ahead[file]
+        return reading.result()
+
+    def _read(self, request: Request) -> Reading:
+        reader: ReaderProcess | None = getattr(self._own, "reader", None)
+        if reader is None:
+            reader = self._own.reader = ReaderProcess()
+            self._readers.append(reader)
+        return _answer(reader, request)
+
+
+def _answer(reader: ReaderProcess, request: Request) -> Reading:
+    file, countries = request.file, list(request.countries)
     try:
-        return reading_of(_reader().ask("read", content, file=file, countries=sorted(countries)))
+        return reading_of(reader.ask("read", request.content, file=file, countries=countries))
     except LostError as error:
         return unreadable(file, str(error), _REMEDY)
     except (ValueError, KeyError, TypeError):

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from data_schema.readers import Cell, Reading, Sheet, members, read_file
+from data_schema.readers import Cell, ReadAhead, Reading, Request, Sheet, members, read_file
 from data_schema.readers.crossing import frames_of, reading_of
-from data_schema.readers.process import LostError, ReaderProcess
+from data_schema.readers.process import LostError, ReaderProcess, _reader
 from tests.support.bad_files import book, rows, zipped
 
 STOPPER = Path(__file__).parents[3] / "support" / "stops_the_reader.sav"
@@ -135,3 +135,39 @@ def test_signs_that_nobody_can_read_become_marks_of_lost_letters(cells: tuple[tu
     crossed = reading_of(frames_of(Reading(sheets=(Sheet(file="a", sheet="s\x00", rows=cells),))))
     assert crossed.sheets[0].rows[0][0] in ("a\ufffdb", "a?b")
     assert crossed.sheets[0].sheet == "s\ufffd"
+
+
+def test_files_that_are_read_ahead_are_answered_as_they_are_read_one_by_one() -> None:
+    contents = {f"{at:02d}.csv": rows(f"031201;00{at:02d};enrolled;;;4.5") for at in range(12)}
+    contents["05.sav"] = STOPPER.read_bytes()
+    guesses = {**contents, "03.csv": GOOD}
+    with ReadAhead((Request(file, guesses[file]) for file in sorted(guesses)), n_processes=2) as read:
+        # A file that is never asked for, one asked for twice, one that is not as it was thought to be.
+        asked = [file for file in sorted(contents) if file != "07.csv"]
+        got = {file: read(contents[file], file=file) for file in [*asked, "11.csv"]}
+    assert got == {file: read_file(contents[file], file=file) for file in asked}
+
+
+def test_whoever_leaves_early_leaves_no_process_behind() -> None:
+    before = children()
+    with pytest.raises(KeyboardInterrupt):
+        left_early()
+    assert children() <= before | {reader_of_this_process()}
+
+
+def left_early() -> None:
+    with ReadAhead((Request(f"{at}.csv", GOOD * 100_000) for at in range(9)), n_processes=2) as read:
+        read(GOOD, file="0.csv")
+        raise KeyboardInterrupt
+
+
+def children() -> set[int]:
+    """Return the processes that this one has started."""
+    listed = Path(f"/proc/self/task/{os.getpid()}/children")
+    return set(map(int, listed.read_text().split())) if listed.exists() else set()
+
+
+def reader_of_this_process() -> int:
+    process = _reader()._process
+    assert process is not None
+    return process.pid

@@ -1,0 +1,62 @@
+"""In which order the files of an inbox are read, and in the letters of which countries."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+
+from data_schema.readers import Request, content_of
+
+_HEAD = 2_000_000
+_LARGEST_AHEAD = 20_000_000
+"""Bytes of the largest file that is read before it is asked for: it is in memory together with others."""
+
+_WORTH_IT = 1_000_000
+"""Bytes of files from which on more than one process reads them: to start one takes as long as to read ten."""
+
+
+def country_in(file: str, countries: Collection[str]) -> str:
+    """Return the country that a folder of the path is named for; "" for none."""
+    known = {country.casefold(): country for country in countries}
+    return next((known[part.casefold()] for part in file.split("/")[:-1] if part.casefold() in known), "")
+
+
+def countries_of(content: bytes, country: str, schools: Mapping[str, str]) -> list[str]:
+    """Return countries whose letters the file may hold, told by its path or by the schools that it names."""
+    if country:
+        return [country]
+    # The beginning tells enough; a text without foreign letters tells nothing, and need not.
+    head = b"" if content.isascii() else content[:_HEAD]
+    named = {of for school, of in schools.items() if school.encode() in head}
+    return sorted(named or set(schools.values()))
+
+
+def coming(
+    files: Mapping[str, Path | bytes], *, schools: Mapping[str, str], is_ruled: Callable[[str], bool]
+) -> Iterator[Request]:
+    """Yield what is asked for when files are read by name, but for large files and folders; nothing for few files.
+
+    Parameters
+    ----------
+    files
+        Path below the inbox to the file or its content.
+    schools
+        `school_id` to country.
+    is_ruled
+        Whether a rule speaks of a file; others may be forms, which are read in any letters.
+    """
+    sizes = {file: _size(source) for file, source in files.items() if isinstance(source, Path)}
+    likely = {file for file, size in sizes.items() if size <= _LARGEST_AHEAD and not file.casefold().endswith(".zip")}
+    if sum(sizes[file] for file in likely) < _WORTH_IT:
+        return
+    for file in sorted(likely):
+        content = content_of(files[file], file=file)
+        if isinstance(content, bytes):
+            countries = countries_of(content, country_in(file, schools.values()), schools) if is_ruled(file) else ()
+            yield Request(file, content, tuple(countries))
+
+
+def _size(source: Path) -> float:
+    """Return the bytes of a file; infinitely many of what is none, which may keep its reader waiting."""
+    return source.stat().st_size if source.is_file() else math.inf
