@@ -1,7 +1,7 @@
 """Generalised estimating equations by school, with errors that hold for few schools.
 
 Every school enters by its p-by-p information and its score, so that the corrections for few schools cost a small system
-of equations a school.
+of equations per school.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.binary.fitting import too_few
-from analysis.binary.separation import separated_arm
+from analysis.binary.separation import informative_rows, separated_arm
 from analysis.counts.rows import count_rows
 from analysis.estimating_equations import MEANS, Equations, Solution, solve_equations
 from analysis.mixed_models.moments import prepared_columns
@@ -42,10 +42,13 @@ class GeeFit:
         Coefficients on the scale of the link; ``differences`` are differences of means, standardised over pupils.
     correlation
         Between pupils of a school; 0 where independence was assumed.
+    means
+        Means by arm, standardised over pupils; None where the fit failed or has no arms.
     """
 
     fit: Fit
-    correlation: float
+    correlation: float = 0.0
+    means: Standardised | None = None
 
     def estimate(self, term: str, *, conf_level: float = 0.95) -> Estimate:
         """Return one coefficient; see `analysis.Fit.estimate`."""
@@ -56,7 +59,7 @@ class GeeFit:
         return self.fit.difference(term, conf_level=conf_level)
 
     def tidy(self, *, conf_level: float = 0.95) -> pd.DataFrame:
-        """Return one row a coefficient, in the columns of the table of estimates."""
+        """Return one row per coefficient, in the columns of the table of estimates."""
         return self.fit.tidy(conf_level=conf_level)
 
     def glance(self) -> pd.DataFrame:
@@ -78,7 +81,7 @@ def fit_gee(
     Parameters
     ----------
     frame
-        One row a pupil.
+        One row per pupil.
     model
         Which column plays which part.
     link
@@ -98,7 +101,8 @@ def fit_gee(
     -------
     GeeFit
         Failed when an arm has no events and the link has no finite coefficient for that; `analysis.risk_effects` has a
-        weak prior.
+        weak prior. Strata and levels of covariates in which nobody had the event (for "logit" and "cloglog": or
+        everybody) have infinite coefficients: they are left out of the equations and count in the means.
 
     Raises
     ------
@@ -112,40 +116,70 @@ def fit_gee(
     """
     refuse_weights(model)
     _check(model, link=link, correlation=correlation, se_type=se_type, exposure=exposure)
-    columns, exposed = _columns(frame, model, exposure)
     labels = {"method": f"gee_{link}_{correlation}", "se_type": se_type, "df_method": "between"}
-    reason = columns.reason or _range(columns, link) or _unfit(columns, link)
+    every, _ = _columns(frame, model, exposure)
+    reason = every.reason or _range(every, link)
     if reason:
-        fit = failed_fit(reason, **labels, n_missing_outcome=columns.n_missing_outcome)
-        return GeeFit(fit=fit, correlation=0.0)
+        return _failed(reason, every, labels)
+    columns, exposed = _columns(_telling_rows(frame, model, link), model, exposure)
+    reason = columns.reason or _unfit(columns, link)
+    if reason:
+        return _failed(reason, every, labels)
     equations = Equations.of(columns, link=link, offset=None if exposed is None else np.log(exposed))
     solution = solve_equations(equations, exchangeable=correlation == "exchangeable")
     reason = solution.reason or too_few(equations.df)
     if reason:
-        fit = failed_fit(reason, **labels, n_missing_outcome=columns.n_missing_outcome)
-        return GeeFit(fit=fit, correlation=solution.correlation)
-    back = equations.back
-    vcov = _sandwich(solution, back, se_type=se_type)
+        return _failed(reason, every, labels)
+    vcov = _sandwich(solution, equations.back, se_type=se_type)
+    means = _means(equations, solution, vcov, columns=columns, every=every, arms=model.arms)
     return GeeFit(
-        fit=Fit(
-            method=labels["method"],
-            se_type=se_type,
-            df_method="between",
-            coefficients=Coefficients(
-                names=equations.names,
-                estimate=back @ solution.beta,
-                vcov=back @ vcov @ back.T,
-                df=_df(equations.names, columns, float(equations.df)),
-            ),
-            differences=_differences(equations, solution, vcov, columns=columns),
-            convergence=Convergence(status="converged", n_evaluations=solution.n_steps),
-            n_pupils=len(columns.y),
-            n_schools=len(columns.schools),
-            n_missing_outcome=columns.n_missing_outcome,
-            n_missing_covariate=columns.n_missing_covariate,
-            dropped=tuple(name for name in columns.names if name not in equations.names),
-        ),
+        fit=_fit(equations, solution, vcov, columns=columns, every=every, means=means, labels=labels),
         correlation=solution.correlation,
+        means=means,
+    )
+
+
+def _failed(reason: str, every: Columns, labels: dict[str, str]) -> GeeFit:
+    return GeeFit(fit=failed_fit(reason, **labels, n_missing_outcome=every.n_missing_outcome))
+
+
+def _telling_rows(frame: pd.DataFrame, model: Model, link: str) -> pd.DataFrame:
+    """Return the rows of groups whose coefficient is finite: all of them where means are linear."""
+    return frame if link == "identity" else informative_rows(frame, model, are_counts=link == "log")
+
+
+def _fit(
+    equations: Equations,
+    solution: Solution,
+    vcov: np.ndarray,
+    *,
+    columns: Columns,
+    every: Columns,
+    means: Standardised | None,
+    labels: dict[str, str],
+) -> Fit:
+    """Return coefficients of the columns as they were, and differences of means where these are something else."""
+    back, terms = equations.back, tuple(columns.arm_terms.values())
+    differences = None
+    if means is not None and equations.link != "identity":
+        differences = replace(means.differences(), df=_df(terms, columns, float(equations.df)))
+    return Fit(
+        method=labels["method"],
+        se_type=labels["se_type"],
+        df_method=labels["df_method"],
+        coefficients=Coefficients(
+            names=equations.names,
+            estimate=back @ solution.beta,
+            vcov=back @ vcov @ back.T,
+            df=_df(equations.names, columns, float(equations.df)),
+        ),
+        differences=differences,
+        convergence=Convergence(status="converged", n_evaluations=solution.n_steps),
+        n_pupils=len(every.y),
+        n_schools=len(every.schools),
+        n_missing_outcome=every.n_missing_outcome,
+        n_missing_covariate=every.n_missing_covariate,
+        dropped=tuple(name for name in every.names if name not in equations.names),
     )
 
 
@@ -210,12 +244,18 @@ def _half_corrected(information: np.ndarray, bread: np.ndarray, score: np.ndarra
     return np.asarray(np.einsum("jab,jb->ja", axes, factor * turned) @ unroot)
 
 
-def _differences(
-    equations: Equations, solution: Solution, vcov: np.ndarray, *, columns: Columns
-) -> Coefficients | None:
-    """Return differences of means, every pupil being in one arm or the other; None for the identity or without arms."""
+def _means(
+    equations: Equations,
+    solution: Solution,
+    vcov: np.ndarray,
+    *,
+    columns: Columns,
+    every: Columns,
+    arms: tuple[str, ...],
+) -> Standardised | None:
+    """Return means by arm as if every pupil were in it; those of pupils who are left out are the same in any arm."""
     terms = tuple(columns.arm_terms.values())
-    if equations.link == "identity" or not terms:
+    if not terms:
         return None
     values, slopes = [], []
     for chosen in (None, *terms):
@@ -224,10 +264,13 @@ def _differences(
             place = equations.names.index(term)
             x[:, place] = (float(term == chosen) - equations.centre[place]) / equations.scale[place]
         mean, slope = MEANS[equations.link].mean(x @ solution.beta + equations.offset)
-        values.append(float(mean.mean()))
-        slopes.append((slope[:, None] * x).mean(axis=0))
-    means = Standardised.by_delta(np.array(values), np.array(slopes), vcov, terms=terms, df=equations.df)
-    return replace(means.differences(), df=_df(terms, columns, float(equations.df)))
+        values.append(float(mean.sum()))
+        slopes.append((slope[:, None] * x).sum(axis=0))
+    left_out = float(every.y.sum() - columns.y.sum())
+    n = len(every.y)
+    return Standardised.by_delta(
+        (np.array(values) + left_out) / n, np.array(slopes) / n, vcov, terms=terms, df=equations.df, arms=arms
+    )
 
 
 def _df(names: tuple[str, ...], columns: Columns, df: float) -> np.ndarray:

@@ -44,7 +44,7 @@ def informative_rows(frame: pd.DataFrame, model: Model, *, are_counts: bool = Fa
     Parameters
     ----------
     frame
-        One row per pupil.
+        One row per pupil, with an outcome from 0 to 1 or, of counts, from 0.
     model
         Which column plays which part.
     are_counts
@@ -57,9 +57,10 @@ def informative_rows(frame: pd.DataFrame, model: Model, *, are_counts: bool = Fa
         before = int(kept.sum())
         for codes in groups:
             values = pd.Series(np.where(kept, outcome, np.nan)).groupby(codes)
-            lowest = 0 if are_counts else values.transform("min")
-            varies = (values.transform("max") > lowest).to_numpy(dtype=bool)
-            kept = kept & (varies | (codes < 0))
+            finite = (values.transform("max") > 0).to_numpy(dtype=bool)
+            if not are_counts:
+                finite = finite & (values.transform("min") < 1).to_numpy(dtype=bool)
+            kept = kept & (finite | (codes < 0))
         if int(kept.sum()) == before:
             return frame if kept.all() else frame.loc[kept]
 

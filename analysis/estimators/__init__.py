@@ -12,12 +12,13 @@ from dataclasses import fields
 
 from analysis.estimators.count_mixed import CountMixed
 from analysis.estimators.estimator import ArmModel, Estimator
+from analysis.estimators.gee import Gee
 from analysis.estimators.linear_cluster import LinearCluster
 from analysis.estimators.linear_mixed import LinearMixed
 from analysis.estimators.logistic_mixed import LogisticMixed
 from data_schema.errors import EstimationError
 
-_KINDS: tuple[type[Estimator], ...] = (LinearMixed, LinearCluster, LogisticMixed, CountMixed)
+_KINDS: tuple[type[Estimator], ...] = (LinearMixed, LinearCluster, LogisticMixed, CountMixed, Gee)
 ESTIMATORS: dict[str, type[Estimator]] = {estimator.name: estimator for estimator in _KINDS}
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "ArmModel",
     "CountMixed",
     "Estimator",
+    "Gee",
     "LinearCluster",
     "LinearMixed",
     "LogisticMixed",
@@ -61,4 +63,4 @@ def make_estimator(name: str, options: Mapping[str, str | int], *, kind: str) ->
         if option not in known:
             remedy = f"Its options are: {', '.join(known)}." if known else "It has no options."
             raise EstimationError("options", f"the model '{name}' has no option '{option}'.", remedy)
-    return chosen(**options)
+    return chosen(**options).for_kind(kind)

@@ -71,6 +71,21 @@ class Estimator(ABC):
     def _refused(self, option: str, value: object, remedy: str) -> EstimationError:
         return EstimationError("options", f"the option '{option}' of '{self.name}' is {value!r}.", remedy)
 
+    def for_kind(self, kind: str) -> Estimator:  # noqa: ARG002 -- for the estimators that need it
+        """Return the estimator for one of its kinds of outcomes: as it is, unless an option depends on the kind.
+
+        Parameters
+        ----------
+        kind
+            Name of the kind.
+
+        Raises
+        ------
+        EstimationError
+            When an option has a value that outcomes of the kind do not have.
+        """
+        return self
+
     @abstractmethod
     def fit(self, frame: pd.DataFrame, model: Model) -> ArmModel:
         """Fit the model of the arms to one row per pupil."""

@@ -19,6 +19,10 @@ ERRORS = {
     "CR2": message("standard errors by school (CR2, corrected for few schools)"),
     "model": message("the model’s own standard errors"),
     "kenward_roger": message("the standard errors of Kenward and Roger, corrected for few schools"),
+    "kauermann_carroll": message("standard errors by school (Kauermann and Carroll’s, corrected for few schools)"),
+    "mancl_derouen": message("standard errors by school (Mancl and DeRouen’s, corrected for few schools)"),
+    "fay_graubard": message("standard errors by school (Fay and Graubard’s, corrected for few schools)"),
+    "robust": message("standard errors by school, not corrected for few schools"),
 }
 DEGREES = {
     "satterthwaite": message("Satterthwaite’s degrees of freedom"),

@@ -19,6 +19,7 @@ MODELS = {
     "linear_cluster": message("linear model with standard errors that allow for schools"),
     "logistic_mixed": message("logistic model with random school intercepts"),
     "count_mixed": message("model of counts with a log link and random school intercepts"),
+    "gee": message("generalised estimating equations (GEE) by school"),
 }
 ASSUMPTIONS = {
     "leave_out": message("pupils with unknown outcome left out"),

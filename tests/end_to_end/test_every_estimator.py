@@ -8,8 +8,9 @@ from functools import partial
 import pandas as pd
 import pytest
 
-from analysis.estimators import ESTIMATORS
+from analysis.estimators import ESTIMATORS, make_estimator
 from analysis.outcomes import OUTCOME_KINDS
+from data_schema.errors import EstimationError
 from evaluation.trial import Trial
 from tests.support.tiny import N_PUPILS, PROTOCOL, plain_files, rows_of, school_ids, tiny_trial
 
@@ -40,16 +41,42 @@ table = "status"
 wave = "after"
 field = "status"
 """
+
+
+def _chosen(name: str, kind: str, option: str) -> object:
+    return getattr(make_estimator(name, {}, kind=kind), option)
+
+
+def _is_possible(name: str, kind: str, option: str, choice: str) -> bool:
+    try:
+        return getattr(make_estimator(name, {option: choice}, kind=kind), option) == choice
+    except EstimationError:
+        return False
+
+
 _OUTCOME_OF = {"continuous": "average_mark", "count": "lessons_missed", "binary": "left"}
 _ENTRIES = [(name, kind) for name, estimator in ESTIMATORS.items() for kind in estimator.kinds]
+_VARIED = [
+    (name, kind, option, choice)
+    for name, kind in _ENTRIES
+    for option, choices in ESTIMATORS[name].choices.items()
+    for choice in choices
+    if choice != _chosen(name, kind, option) and _is_possible(name, kind, option, choice)
+]
+"""Every choice of every option that is not an estimator's own, for each kind of outcome that has it."""
 
 
 def _protocol() -> str:
-    entries = [
-        f'[[analyses]]\nname = "{name}_{kind}"\noutcome = "{_OUTCOME_OF[kind]}"\nrole = "secondary"\nmodel = "{name}"'
-        for name, kind in _ENTRIES
+    entries = [_entry(f"{name}_{kind}", name, kind) for name, kind in _ENTRIES]
+    entries += [
+        f'{_entry(f"{name}_{kind}_{option}_{choice}", name, kind)}\noptions = {{{option} = "{choice}"}}'
+        for name, kind, option, choice in _VARIED
     ]
     return "\n\n".join([PROTOCOL + _OUTCOMES, *entries])
+
+
+def _entry(entry: str, name: str, kind: str) -> str:
+    return f'[[analyses]]\nname = "{entry}"\noutcome = "{_OUTCOME_OF[kind]}"\nrole = "secondary"\nmodel = "{name}"'
 
 
 def _status(at: int, place: int, _pupil: str) -> str:
@@ -96,6 +123,15 @@ def test_its_difference_and_what_its_kind_has_beside_it_are_estimated(
             assert row["n_pupils"] == len(school_ids()) * N_PUPILS
 
 
+@pytest.mark.parametrize(("name", "kind", "option", "choice"), _VARIED)
+def test_an_option_of_the_plan_is_what_the_row_was_estimated_with(
+    estimates: pd.DataFrame, name: str, kind: str, option: str, choice: str
+) -> None:
+    row = estimates.loc[f"{name}_{kind}_{option}_{choice}/all/difference/pilot"]
+    assert row["status"] in ("ok", "boundary"), row["reason"]
+    assert choice in (row["se_type"], row["df_method"]) or f"_{choice}_" in f"_{row['method']}_"
+
+
 @pytest.fixture(scope="module")
 def document(trial: Trial) -> str:
     trial.report()
@@ -110,3 +146,4 @@ def test_the_report_prints_every_entry_in_the_units_of_its_kind(document: str) -
     assert re.search(r"anything between .* lower and .* higher, in lessons", said)
     assert "Of counts the relative change is that of the adjusted mean: the rate ratio, less one." in said
     assert "model of counts with a log link and random school intercepts" in said
+    assert "generalised estimating equations (GEE) by school rest on standard errors by school (Kauermann" in said

@@ -414,7 +414,10 @@ TABLES = {
             ("missing_where", {"status": ["unknown"]}),
         )
     },
-    "logistic mean": Scenario(put("analyses.4.model", "logistic_mixed"), (put("analyses.4.model", "linear_mixed"),)),
+    "logistic mean": Scenario(
+        put("analyses.4.model", "logistic_mixed"),
+        (put("analyses.4.model", "linear_mixed"), put("analyses.4.model", "gee")),
+    ),
     "count by the logistic model": Scenario(
         all_of(
             put("outcomes.4.kind", "count"), put("outcomes.4.summary", "sum"), put("analyses.7.model", "logistic_mixed")
@@ -423,6 +426,7 @@ TABLES = {
             put("analyses.7.model", "count_mixed"),
             put("analyses.7.model", "linear_mixed"),
             put("analyses.7.model", "linear_cluster"),
+            put("analyses.7.model", "gee"),
         ),
     ),
     "option that a model has not": Scenario(
@@ -435,6 +439,10 @@ TABLES = {
     ),
     "option with no number": Scenario(
         put("analyses.1.options", {"n_nodes": 0}), (put("analyses.1.options.n_nodes", 1),)
+    ),
+    "link that is not of the kind": Scenario(
+        all_of(put("analyses.4.model", "gee"), put("analyses.4.options", {"link": "log"})),
+        (put("analyses.4.options.link", "identity"),),
     ),
     "count of a scale": Scenario(
         put("outcomes.1.kind", "count"),

@@ -61,7 +61,7 @@ def test_every_kind_of_outcome_has_an_estimator_and_every_estimator_a_known_kind
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_an_estimator_has_defaults_for_all_its_options(name: str) -> None:
     for kind in ESTIMATORS[name].kinds:
-        assert make_estimator(name, {}, kind=kind) == ESTIMATORS[name]()
+        assert make_estimator(name, {}, kind=kind) == ESTIMATORS[name]().for_kind(kind)
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,14 @@ def test_an_estimator_has_defaults_for_all_its_options(name: str) -> None:
         ("count_mixed", {"family": "normal"}, "count", "'family' of 'count_mixed' is 'normal'"),
         ("count_mixed", {"n_nodes": 0}, "count", "'n_nodes' of 'count_mixed' is 0"),
         ("logistic_mixed", {"n_nodes": "many"}, "binary", "'n_nodes' of 'logistic_mixed' is 'many'"),
+        (
+            "gee",
+            {"link": "log"},
+            "continuous",
+            "'log' of 'gee' is not for a continuous outcome. Use identity.",
+        ),
+        ("gee", {"link": "logit"}, "count", "is not for a count outcome. Use log or identity."),
+        ("gee", {"link": "probit"}, "binary", "'link' of 'gee' is 'probit'"),
         ("logistic_mixed", {"n_nodes": True}, "binary", "'n_nodes' of 'logistic_mixed' is True"),
     ],
 )
@@ -109,7 +117,7 @@ def test_counts_are_answered_as_rate_effects_does() -> None:
     )
 
 
-@pytest.mark.parametrize("model", ["count_mixed", "linear_mixed", "linear_cluster"])
+@pytest.mark.parametrize("model", ["count_mixed", "linear_mixed", "linear_cluster", "gee"])
 def test_without_covariates_in_equal_schools_the_ratio_is_that_of_the_observed_means(model: str) -> None:
     frame = counts(spread=0.0)
     # Schools of an arm differ by one day in one pupil, which leaves the arm's mean as it is.
@@ -124,11 +132,12 @@ def test_without_covariates_in_equal_schools_the_ratio_is_that_of_the_observed_m
     assert found["adjusted_mean", "pilot"].estimate == pytest.approx(mean, rel=1e-6)
 
 
-def test_a_level_without_any_count_keeps_the_ratio_and_enters_the_means() -> None:
+@pytest.mark.parametrize("model", ["count_mixed", "gee"])
+def test_a_level_without_any_count_keeps_the_ratio_and_enters_the_means(model: str) -> None:
     frame = counts().assign(days=lambda table: table["days"].where(table["group"] == "many", 0.0))
     others = frame[frame["group"] == "many"]
-    with_zeros = answered(frame, replace(QUESTION, covariates=("group",)))
-    without = answered(others)
+    with_zeros = answered(frame, replace(QUESTION, model=model, covariates=("group",)))
+    without = answered(others, replace(QUESTION, model=model))
     share = len(others) / len(frame)
     assert with_zeros["rate_ratio", "pilot"].estimate == pytest.approx(without["rate_ratio", "pilot"].estimate)
     assert with_zeros["difference", "pilot"].estimate == pytest.approx(share * without["difference", "pilot"].estimate)
@@ -136,7 +145,7 @@ def test_a_level_without_any_count_keeps_the_ratio_and_enters_the_means() -> Non
     assert with_zeros["difference", "pilot"].n_pupils == len(frame)
 
 
-@pytest.mark.parametrize("model", ["count_mixed", "linear_mixed", "linear_cluster"])
+@pytest.mark.parametrize("model", ["count_mixed", "linear_mixed", "linear_cluster", "gee"])
 def test_renamed_and_reordered_schools_change_nothing(model: str) -> None:
     frame = counts()
     renamed = frame.assign(school_id="Z" + frame["school_id"].str[::-1]).sample(frac=1, random_state=1)
@@ -158,7 +167,7 @@ def test_what_is_no_count_fails_in_every_row(value: float, words: str) -> None:
 
 def test_an_arm_without_any_count_has_no_ratio_and_says_so() -> None:
     frame = counts().assign(days=lambda table: table["days"].where(table["arm"] == "control", 0.0))
-    for model in ("count_mixed", "linear_mixed"):
+    for model in ("count_mixed", "linear_mixed", "gee"):
         ratio = answered(frame, replace(QUESTION, model=model))["rate_ratio", "pilot"]
         assert ratio.status == "failed"
         assert ratio.reason

@@ -11,7 +11,7 @@ import pytest
 from scipy import special
 
 from analysis import Model
-from analysis.gee import GeeErrors, GeeLink, fit_gee
+from analysis.gee import GeeErrors, GeeFit, GeeLink, fit_gee
 from data_schema.errors import EstimationError
 
 PLAIN = Model(outcome="left", school="school", arm="arm", arms=("control", "pilot"))
@@ -27,6 +27,11 @@ def drawn(n_schools: int, *, seed: int, school_sd: float = 0.7, size: int = 20) 
     odds = -1.2 - 0.5 * pilot + 0.5 * prior + school_sd * rng.standard_normal(n_schools)[school]
     left = (rng.random(school.size) < special.expit(odds)).astype(int)
     return pd.DataFrame({"school": school, "arm": np.where(pilot, "pilot", "control"), "prior": prior, "left": left})
+
+
+def own_means(found: GeeFit) -> np.ndarray:
+    assert found.means is not None
+    return found.means.values  # noqa: PD011 -- no frame
 
 
 @pytest.mark.parametrize("link", ["logit", "cloglog", "log", "identity"])
@@ -176,3 +181,40 @@ def test_the_table_has_a_row_a_coefficient() -> None:
     fit = fit_gee(drawn(10, seed=13), WITH_PRIOR)
     assert fit.tidy()["term"].tolist() == ["(Intercept)", "arm[pilot]", "prior"]
     assert fit.glance()["correlation"].to_numpy() == pytest.approx([fit.correlation])
+
+
+@pytest.mark.parametrize("link", ["logit", "log", "cloglog"])
+def test_a_stratum_without_events_leaves_the_ratio_as_it_is_and_counts_in_the_means(link: GeeLink) -> None:
+    frame = drawn(16, seed=14).assign(stratum=lambda f: f["school"] // 4)
+    frame.loc[frame["stratum"] == 2, "left"] = 0
+    others = frame[frame["stratum"] != 2]
+    model = Model(outcome="left", school="school", arm="arm", arms=("control", "pilot"), strata="stratum")
+    every, some = fit_gee(frame, model, link=link), fit_gee(others, model, link=link)
+    assert every.estimate("arm[pilot]").estimate == pytest.approx(some.estimate("arm[pilot]").estimate)
+    one, other = every.difference("arm[pilot]"), some.difference("arm[pilot]")
+    assert one.estimate == pytest.approx(len(others) / len(frame) * other.estimate)
+    assert (one.p_value, one.df) == pytest.approx((other.p_value, other.df))
+    assert one.n_pupils == len(frame)
+
+
+def test_a_stratum_in_which_everybody_had_the_event_counts_as_one_in_the_means() -> None:
+    frame = drawn(16, seed=15).assign(stratum=lambda f: f["school"] // 4)
+    frame.loc[frame["stratum"] == 1, "left"] = 1
+    model = Model(outcome="left", school="school", arm="arm", arms=("control", "pilot"), strata="stratum")
+    others = frame[frame["stratum"] != 1]
+    every, some = fit_gee(frame, model), fit_gee(others, model)
+    expected = (own_means(some) * len(others) + len(frame) - len(others)) / len(frame)
+    assert own_means(every) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("link", ["logit", "log", "identity"])
+def test_means_by_arm_of_a_model_of_arms_alone_are_those_observed(link: GeeLink) -> None:
+    frame = drawn(14, seed=16)
+    found = fit_gee(frame, PLAIN, link=link, correlation="independence")
+    share = frame.groupby("arm")["left"].mean()
+    assert found.means is not None
+    assert own_means(found) == pytest.approx([share["control"], share["pilot"]], abs=1e-10)
+    ratio = found.means.ratio(found.difference("arm[pilot]"), 1, quantity="risk_ratio")
+    assert ratio.estimate == pytest.approx(share["pilot"] / share["control"])
+    if link == "log":
+        assert ratio.std_error == pytest.approx(found.estimate("arm[pilot]").std_error)
