@@ -10,7 +10,17 @@ from analysis.outcomes.binary import Binary
 from analysis.outcomes.continuous import Continuous
 from analysis.outcomes.count import Count
 from analysis.outcomes.kind import OutcomeKind
+from analysis.outcomes.ordinal import LEAST_CATEGORIES, MOST_CATEGORIES, Ordinal
 
-OUTCOME_KINDS: dict[str, OutcomeKind] = {kind.name: kind for kind in (Continuous(), Binary(), Count())}
+OUTCOME_KINDS: dict[str, OutcomeKind] = {kind.name: kind for kind in (Continuous(), Binary(), Count(), Ordinal())}
 
-__all__ = ["OUTCOME_KINDS", "Binary", "Continuous", "Count", "OutcomeKind"]
+__all__ = [
+    "LEAST_CATEGORIES",
+    "MOST_CATEGORIES",
+    "OUTCOME_KINDS",
+    "Binary",
+    "Continuous",
+    "Count",
+    "Ordinal",
+    "OutcomeKind",
+]

@@ -20,13 +20,15 @@ class OutcomeKind:
     """A kind of outcome.
 
     ``name`` is what the protocol calls it, ``is_share`` whether a mean is the share of pupils who had an event,
-    ``is_whole`` whether values are whole numbers from 0, ``standardised`` the quantity that states a difference in
+    ``is_whole`` whether values are whole numbers from 0, ``is_ordered`` whether they are the scores of ordered
+    categories, ``standardised`` the quantity that states a difference in
     standard deviations, and ``ratio`` the one that states it as a ratio of the arms' means, empty where none does.
     """
 
     name: ClassVar[str]
     is_share: ClassVar[bool] = False
     is_whole: ClassVar[bool] = False
+    is_ordered: ClassVar[bool] = False
     standardised: ClassVar[str] = "hedges_g"
     ratio: ClassVar[str] = ""
 

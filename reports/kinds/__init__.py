@@ -7,11 +7,13 @@ from reports.kinds.binary import BinaryWords
 from reports.kinds.continuous import ContinuousWords
 from reports.kinds.count import CountWords
 from reports.kinds.kind import KindWords
+from reports.kinds.ordinal import OrdinalWords
 
 KIND_WORDS: dict[str, KindWords] = {
     "continuous": ContinuousWords(),
     "binary": BinaryWords(),
     "count": CountWords(),
+    "ordinal": OrdinalWords(),
 }
 
 __all__ = ["KIND_WORDS", "KindWords", "words_of_kind"]

@@ -115,6 +115,10 @@ class KindWords(ABC):
     def mean_axis(self, words: Words, one: Comparison) -> str:
         """Return what the axis of means shows, with its unit."""
 
+    def definition(self, words: Words, outcome: OutcomeFacts) -> str:  # noqa: ARG002 -- for the kinds that need it
+        """Return how answers become numbers, as a sentence; empty where nothing is to be said."""
+        return ""
+
     def note_on_ratio(self, words: Words) -> str:  # noqa: ARG002 -- for the kinds that need it
         """Return how a relative change is made where it is not of shares; empty otherwise."""
         return ""

@@ -8,6 +8,7 @@ from typing import cast
 from randomisation.design import Design
 from reports.blocks import Block, Bullets, Column, Heading, Inline, Note, Span, inline
 from reports.evidence import AnalysisFacts, Evidence
+from reports.kinds import words_of_kind
 from reports.sections.certificate import design_sentences
 from reports.sections.common import arm_line, country_names, number_of_schools, paragraph
 from reports.selection import compared_arms, main_analyses, outcome_of, reference_arm
@@ -216,6 +217,8 @@ def role_text(words: Words, entry: AnalysisFacts) -> str:
 def _outcome(evidence: Evidence, words: Words, entry: AnalysisFacts) -> tuple[str, ...]:
     outcome = outcome_of(evidence, entry)
     definition = outcome.description
+    if scored := words_of_kind(outcome).definition(words, outcome):
+        definition = words.text("{first} {second}", first=definition, second=scored) if definition else scored
     if outcome.unit and not outcome.outcome_kind.is_share:
         unit = words.text("In {unit}.", unit=outcome.unit)
         definition = words.text("{first} {second}", first=definition, second=unit) if definition else unit
