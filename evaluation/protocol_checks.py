@@ -46,15 +46,15 @@ def problems_between(protocol: Protocol) -> list[Problem]:
     protocol
         With values that are right one by one.
     """
-    from evaluation.protocol_designs import schedule_problems
+    from evaluation.protocol_designs import arm_names, design_problems, schedule_problems
 
     checks: tuple[Callable[[Protocol], Iterator[Problem]], ...] = (
         _windows,
         _tables,
         _names,
-        _arm_names,
+        arm_names,
         _files,
-        _design,
+        design_problems,
         schedule_problems,
     )
     found = [problem for check in checks for problem in check(protocol)]
@@ -103,11 +103,12 @@ def _languages(protocol: Protocol) -> Iterator[Problem]:
         if code not in possible:
             problem = f"reports cannot be made in {LANGUAGES[code]} ('{code}') yet: their texts are not translated."
             yield Problem(place, problem, f"Name only languages that have these texts: {', '.join(possible)}.")
-    for code in _repeated(named):
+    for code in repeated(named):
         yield Problem(place, f"'{code}' is named twice.", "Name each language once.")
 
 
-def _repeated(names: Sequence[str]) -> list[str]:
+def repeated(names: Sequence[str]) -> list[str]:
+    """Return the names that stand in a list more than once, sorted."""
     return sorted({name for name in names if names.count(name) > 1})
 
 
@@ -120,7 +121,7 @@ def _names(protocol: Protocol) -> Iterator[Problem]:
         "covariates": [item.name for item in protocol.covariates],
     }
     for table, names in groups.items():
-        for name in _repeated(names):
+        for name in repeated(names):
             yield Problem(f"[[{table}]] '{name}'", "the name is used twice.", "Give each entry another name.")
     for name in sorted(set(groups["outcomes"]) & set(groups["covariates"])):
         yield Problem(f"[[covariates]] '{name}'", "an outcome has this name, too.", "Give one of them another name.")
@@ -128,15 +129,6 @@ def _names(protocol: Protocol) -> Iterator[Problem]:
         for name in groups[table]:
             if name in RESERVED:
                 yield Problem(f"[[{table}]] '{name}'", "the name is reserved.", "Choose another name.")
-
-
-def _arm_names(protocol: Protocol) -> Iterator[Problem]:
-    from evaluation.comparison import ANY, any_comparison
-
-    if ANY in protocol.arm_names and any_comparison(protocol) is not None:
-        yield Problem(
-            f"[[design.arms]] '{ANY}'", "the name stands for all arms together.", "Give the arm another name."
-        )
 
 
 def _files(protocol: Protocol) -> Iterator[Problem]:
@@ -163,54 +155,6 @@ def _is_confined(name: str) -> bool:
     return is_below and name.isprintable() and not name.startswith("~")
 
 
-def _design(protocol: Protocol) -> Iterator[Problem]:
-    design = protocol.design
-    if design.kind == "recorded" and not design.allocation:
-        yield Problem(
-            "[design], key 'allocation'",
-            "a recorded draw needs the file that records it.",
-            "Name a CSV file with the columns school_id and arm.",
-        )
-    if design.kind != "recorded" and design.allocation:
-        yield Problem(
-            "[design], key 'allocation'",
-            "a file is named, but the design draws.",
-            'Leave the key out, or set kind = "recorded".',
-        )
-    for name in _repeated(list(design.strata)):
-        yield Problem("[design], key 'strata'", f"'{name}' is named twice.", "Name each column once.")
-        return
-    yield from _contradictions(protocol)
-
-
-def _contradictions(protocol: Protocol) -> Iterator[Problem]:
-    """Give what the design itself refuses: parts that do not go together."""
-    from data_schema.errors import DesignError
-    from evaluation.specifications import design_of
-
-    if _repeated(list(protocol.arm_names)):
-        return
-    try:
-        design_of(protocol)
-    except DesignError as error:
-        yield Problem(_design_place(error.place), error.problem, error.remedy)
-
-
-def _design_place(place: str) -> str:
-    """Return a place of the design in the words of TOML.
-
-    Examples
-    --------
-    >>> _design_place("design, constraint, limits"), _design_place("design, strata")
-    ("[design.constraint], key 'limits'", "[design], key 'strata'")
-    """
-    _, *parts = place.split(", ")
-    table = "design"
-    if parts and parts[0] in ("constraint", "matching", "minimisation"):
-        table = f"design.{parts.pop(0)}"
-    return f"[{table}], key '{parts[0]}'" if parts else f"[{table}]"
-
-
 def _windows(protocol: Protocol) -> Iterator[Problem]:
     for wave in protocol.waves:
         days = {}
@@ -231,8 +175,8 @@ def _tables(protocol: Protocol) -> Iterator[Problem]:
     standard = standard_tables()
     for name, section in protocol.tables.items():
         place = f"[tables.{name}]"
-        for repeated in _repeated([field.name for field in section.fields]):
-            yield Problem(f"{place}, [[fields]] '{repeated}'", "the field is declared twice.", "Declare it once.")
+        for name_twice in repeated([field.name for field in section.fields]):
+            yield Problem(f"{place}, [[fields]] '{name_twice}'", "the field is declared twice.", "Declare it once.")
         for field in section.fields:
             yield from _waves_of(f"{place}, [[fields]] '{field.name}'", field.waves, protocol.wave_names)
             if (field.type == "code") != bool(field.codes):

@@ -1,17 +1,74 @@
-"""What must hold in the protocol of a draw of classes, a waiting list, a stepped wedge or a factorial design."""
+"""What must hold in the design of a protocol: its parts go together, and the kinds of designs have what they need."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from evaluation.comparison import factors_of, is_wedge, started_by, wave_of
-from evaluation.protocol_checks import Problem, unknown
+from evaluation.comparison import ANY, any_comparison, factors_of, is_wedge, started_by, wave_of
+from evaluation.protocol_checks import Problem, repeated, unknown
 
 if TYPE_CHECKING:
     from evaluation.protocol import Protocol
 
 _FACTORIAL = "Name four arms: without a factor (the first), with each of two, and with both."
+
+
+def arm_names(protocol: Protocol) -> Iterator[Problem]:
+    """Give an arm whose name stands for all arms together."""
+    if ANY in protocol.arm_names and any_comparison(protocol) is not None:
+        yield Problem(
+            f"[[design.arms]] '{ANY}'", "the name stands for all arms together.", "Give the arm another name."
+        )
+
+
+def design_problems(protocol: Protocol) -> Iterator[Problem]:
+    """Give what the design lacks, and what contradicts it."""
+    design = protocol.design
+    if design.kind == "recorded" and not design.allocation:
+        yield Problem(
+            "[design], key 'allocation'",
+            "a recorded draw needs the file that records it.",
+            "Name a CSV file with the columns school_id and arm.",
+        )
+    if design.kind != "recorded" and design.allocation:
+        yield Problem(
+            "[design], key 'allocation'",
+            "a file is named, but the design draws.",
+            'Leave the key out, or set kind = "recorded".',
+        )
+    for name in repeated(list(design.strata)):
+        yield Problem("[design], key 'strata'", f"'{name}' is named twice.", "Name each column once.")
+        return
+    yield from _contradictions(protocol)
+
+
+def _contradictions(protocol: Protocol) -> Iterator[Problem]:
+    """Give what the design itself refuses: parts that do not go together."""
+    from data_schema.errors import DesignError
+    from evaluation.specifications import design_of
+
+    if repeated(list(protocol.arm_names)):
+        return
+    try:
+        design_of(protocol)
+    except DesignError as error:
+        yield Problem(_design_place(error.place), error.problem, error.remedy)
+
+
+def _design_place(place: str) -> str:
+    """Return a place of the design in the words of TOML.
+
+    Examples
+    --------
+    >>> _design_place("design, constraint, limits"), _design_place("design, strata")
+    ("[design.constraint], key 'limits'", "[design], key 'strata'")
+    """
+    _, *parts = place.split(", ")
+    table = "design"
+    if parts and parts[0] in ("constraint", "matching", "minimisation"):
+        table = f"design.{parts.pop(0)}"
+    return f"[{table}], key '{parts[0]}'" if parts else f"[{table}]"
 
 
 def schedule_problems(protocol: Protocol) -> Iterator[Problem]:
