@@ -188,6 +188,7 @@ CLAIMS = (
         says=(
             "reports.kinds.binary:BinaryWords.levels",
             "reports.kinds.continuous:ContinuousWords.levels",
+            "reports.kinds.ordinal:OrdinalWords.levels",
             "reports.kinds.binary:_REDUCED",
             "reports.kinds.binary:_RAISED",
             "reports.kinds.continuous:_REDUCED",
@@ -374,6 +375,7 @@ EXPLAINS = (
     "reports.tables.glance:adjusted_note",
     "reports.tables.practice:implementation_table",
     "reports.kinds.count:CountWords.note_on_ratio",
+    "reports.kinds.ordinal:OrdinalWords.definition",
     "reports.tables.ratios:ratios_table",
     "reports.tables.signals:signals_table",
 )
