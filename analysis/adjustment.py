@@ -56,6 +56,7 @@ def adjustment_consequences(frame: pd.DataFrame, question: Question) -> pd.DataF
     frame = checked_frame(frame, model.columns, place=model.place)
     sets: dict[str, tuple[str, ...]] = {NONE: (), **{name: (name,) for name in question.covariates}}
     sets[ALL] = question.covariates
+    frame = question.outcome_kind.prepare(frame, question)
     arms = observed_arms(frame, question)
     rows = []
     unadjusted: dict[str, tuple[float, float]] = {}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from analysis.questions import Question
     from analysis.results import Estimate
 
-FEW_EVENTS = 10
+_FEW_EVENTS = 10
 """With fewer pupils of an arm who had the event, or who had not, intervals of shares and ratios get a caution."""
 
 _FEW_DF = 4
@@ -40,8 +40,8 @@ class ArmData:
         Mean of the pupils with an outcome; NaN without any.
     sizes
         Pupils with an outcome by school, schools without left out.
-    n_events
-        Pupils whose outcome is 1.
+    n_events, n_without
+        Pupils who were seen to have the event, and to have it not: those whose outcome is 1, and is anything else.
     varies
         Whether its pupils' outcomes differ.
     """
@@ -50,17 +50,23 @@ class ArmData:
     mean: float
     sizes: np.ndarray
     n_events: int
+    n_without: int
     varies: bool
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether the mean is that of values which were seen of every pupil; some are not of times until an event."""
+        return self.n_events + self.n_without == int(self.sizes.sum())
 
     @property
     def has_few_events(self) -> bool:
         """Whether so few pupils had the event, or had it not, that intervals of the share are only approximate."""
-        return min(self.n_events, int(self.sizes.sum()) - self.n_events) < FEW_EVENTS
+        return min(self.n_events, self.n_without) < _FEW_EVENTS
 
     @property
     def is_all_alike(self) -> bool:
         """Whether nobody or everybody had the event."""
-        return self.n_events in (0, int(self.sizes.sum()))
+        return min(self.n_events, self.n_without) == 0
 
 
 ArmPair = tuple[ArmData, ArmData]
@@ -78,6 +84,7 @@ def observed_arms(frame: pd.DataFrame, question: Question) -> tuple[ArmData, ...
         What is asked.
     """
     outcome = numeric_column(frame, question.outcome)
+    event = question.outcome_kind.seen_events(frame, question)
     arms = frame[question.arm].astype(str).to_numpy()
     schools = frame[question.school].astype(str).to_numpy()
     result = []
@@ -90,7 +97,8 @@ def observed_arms(frame: pd.DataFrame, question: Question) -> tuple[ArmData, ...
                 arm=arm,
                 mean=float(values.mean()) if rows.any() else np.nan,
                 sizes=sizes,
-                n_events=int((values == 1).sum()),
+                n_events=int((event[rows] == 1).sum()),
+                n_without=int((np.isfinite(event[rows]) & (event[rows] != 1)).sum()),
                 varies=bool(rows.any() and np.ptp(values) > FLAT * np.abs(values).max()),
             )
         )

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.arms import ArmData, ArmPair, mark_few_df, mark_few_schools
-from analysis.estimators import ArmModel
+from analysis.estimators import ESTIMATORS, ArmModel
 from analysis.questions import Question
-from analysis.results import Estimate, Fit, failed_row
+from analysis.results import KAPLAN_MEIER, Estimate, Fit, failed_row
 from analysis.terms import arm_term
 
 
@@ -27,7 +27,7 @@ def mean_rows(arms: Sequence[ArmData], question: Question) -> list[Estimate]:
             conf_level=question.conf_level,
             n_schools=len(data.sizes),
             n_pupils=int(data.sizes.sum()),
-            method="observed_mean",
+            method="observed_mean" if data.is_seen else KAPLAN_MEIER,
         )
         if row.n_pupils == 0:
             row = replace(row, status="failed", reason=f"No pupil of the arm {data.arm} has this outcome.")
@@ -57,18 +57,18 @@ def adjusted_mean_rows(
     What Works Clearinghouse (2022), Procedures and Standards Handbook, version 5.0: findings are reported with the
     unadjusted mean of the comparison group and that of the intervention group made from it and the adjusted difference.
     """
-    base = next(data.mean for data in arms if data.arm == question.arms[0])
+    base = next(data for data in arms if data.arm == question.arms[0])
     rows = []
     for difference in differences:
         row = Estimate(
             quantity="adjusted_mean",
             term=difference.arm,
             arm=difference.arm,
-            estimate=base + difference.estimate,
+            estimate=base.mean + difference.estimate,
             conf_level=question.conf_level,
             n_schools=difference.n_schools,
             n_pupils=difference.n_pupils,
-            method="observed_mean_plus_difference",
+            method=f"{'observed_mean' if base.is_seen else KAPLAN_MEIER}_plus_difference",
         )
         if difference.status == "failed":
             row = replace(row, estimate=np.nan, status="failed", reason=difference.reason)
@@ -149,9 +149,10 @@ def _lacks_weights(question: Question) -> bool:
 
 def _without_weights(question: Question, arm: str) -> Estimate:
     """Return a failed row: schools had different chances of the arms, and the model takes no weights."""
+    others = [name for name, one in ESTIMATORS.items() if one.takes_weights and question.kind in one.kinds]
     reason = (
         "Schools had different chances of the arms, and this model takes no weights. Plan an analysis with the model"
-        " linear_cluster, which weights each school by the inverse of its chance."
+        f" {' or '.join(others)}, which weights each school by the inverse of its chance."
     )
     return Estimate(
         term=arm_term(arm), conf_level=question.conf_level, method=question.model, status="failed", reason=reason

@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis.arms import observed_arms
 from analysis.contrasts import adjusted_mean_rows, difference_rows, effect_rows, mean_rows
-from analysis.guards import checked_frame, numeric_column
+from analysis.guards import checked_frame
 from analysis.inference.design_redraws import Permutations
 from analysis.inference.randomisation_intervals import randomisation_inference, test_rows
 from analysis.pooling import pooled_rows
@@ -153,9 +153,10 @@ def _rows_of_place(
     frame: pd.DataFrame, question: Question, *, country: str, redraws: _Redraws | None
 ) -> list[Estimate]:
     kind = question.outcome_kind
-    wrong = kind.find_invalid_values(numeric_column(frame, question.outcome), question.outcome)
+    wrong = kind.find_invalid_values(frame, question)
     if wrong:
         return _refused(frame, question, country=country, redraws=redraws, reason=wrong)
+    frame = kind.prepare(frame, question)
     arms = observed_arms(frame, question)
     effects = effect_rows(frame, question, arms=arms)
     differences = [row for row in effects if row.quantity == "difference"]
@@ -208,7 +209,7 @@ def _test_rows(
     if redraws is None:
         return []
     found = randomisation_inference(
-        frame,
+        question.outcome_kind.prepare_test(frame, question),
         question.effect_model(),
         schools=redraws.schools,
         actual=redraws.actual,

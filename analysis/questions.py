@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -41,6 +42,8 @@ class Question:
         Column of the schools' weights, see `Model`; a model that takes none is then a row with a reason.
     options
         Options of the estimator that differ from its defaults, by name.
+    horizon
+        For times until an event: by when pupils are counted who had it, in units of the time; NaN for other kinds.
 
     Raises
     ------
@@ -62,6 +65,7 @@ class Question:
     conf_level: float = 0.95
     weights: str | None = None
     options: Mapping[str, str | int] = field(default_factory=dict)
+    horizon: float = math.nan
 
     def __post_init__(self) -> None:
         """Refuse a question that contradicts itself."""
@@ -73,6 +77,9 @@ class Question:
             raise self._impossible(error.problem, error.remedy) from None
         if not 0 < self.conf_level < 1:
             raise self._impossible(f"conf_level {self.conf_level} is not between 0 and 1.", "Use 0.95.")
+        if ("horizon" in self.outcome_kind.needs) != (self.horizon > 0):
+            remedy = "State it above 0 for times until an event, and for no other outcome."
+            raise self._impossible(f"the horizon {self.horizon:g} does not go with the kind '{self.kind}'.", remedy)
         self.effect_model()
 
     @property

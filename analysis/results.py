@@ -24,6 +24,10 @@ EXACT_TEST = "randomisation_test_exact"
 """How the method of a randomisation test begins that counts all allocations that were possible."""
 
 
+KAPLAN_MEIER = "kaplan_meier"
+"""The method of a share that allows for pupils who were not seen to its horizon, who are no whole number of it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Convergence:
     """How an optimisation ended; kept with every fit.

@@ -228,11 +228,10 @@ def _moved(value: float, scale: Scale) -> tuple[float, float, Callable[[float], 
     """Return a value on another scale, the slope there, and the way back."""
     if scale == "log":
         return math.log(value), 1 / value, math.exp
-    return math.log(value / (1 - value)), 1 / (value * (1 - value)), logistic
+    return math.log(value / (1 - value)), 1 / (value * (1 - value)), _expit
 
 
-def logistic(value: float) -> float:
-    """Return the share that log odds stand for."""
+def _expit(value: float) -> float:
     return 1 / (1 + math.exp(-value)) if value > 0 else math.exp(value) / (1 + math.exp(value))
 
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 import outcome_trials as trials
 import pandas as pd
-from outcome_trials import ARMS, TERMS_LOST, Scenario
+from outcome_trials import ARMS, Scenario
 from scipy import special
 
 from analysis import Estimate, Model, fit_linear_clustered, randomisation_inference
@@ -19,13 +19,12 @@ from analysis.counts import rate_effects
 from analysis.gee import fit_gee
 from analysis.growth import difference_in_differences, wave_effects
 from analysis.ordinal import ordinal_effects
-from analysis.time_to_event import TimeToEvent, fit_cox, hazard_effects, leaving_effects
+from analysis.time_to_event import fit_cox
 
 TERM = "arm[pilot]"
 LEFT = Model(outcome="left", school="school", arm="arm", arms=ARMS)
 ABSENT = Model(outcome="absent", school="school", arm="arm", arms=ARMS)
 ANSWER = Model(outcome="answer", school="school", arm="arm", arms=ARMS)
-LEAVING = TimeToEvent(time="time", status="status", school="school", arm="arm", arms=ARMS)
 _MANY_SCHOOLS = 3000
 
 Found = Iterator[tuple[str, Estimate, float | None]]
@@ -72,14 +71,11 @@ def bootstrap(scenario: Scenario, seed: int) -> Found:
 
 
 def times(scenario: Scenario, seed: int) -> Found:
-    """Yield what is said of the time to leaving."""
-    frame, truth = trials.leaving(scenario, seed), scenario.difference()
+    """Yield what is said of the hazard of leaving."""
+    frame = trials.leaving(scenario, seed)
     hazard = log_hazard_ratio(scenario)
-    yield "Cox, schools left out in turn", fit_cox(frame, LEAVING).estimate(TERM), hazard
-    yield "Cox, school sandwich", fit_cox(frame, LEAVING, se_type="school_robust").estimate(TERM), hazard
-    effects = leaving_effects(frame, LEAVING)
-    yield "difference of mean time enrolled", effects.row("restricted_mean_difference", "pilot"), -TERMS_LOST * truth
-    yield "difference of cumulative incidence", effects.row("incidence_difference", "pilot"), truth
+    yield "Cox, schools left out in turn", fit_cox(frame, LEFT, time="time").estimate(TERM), hazard
+    yield "Cox, school sandwich", fit_cox(frame, LEFT, time="time", se_type="school_robust").estimate(TERM), hazard
 
 
 @lru_cache
@@ -88,14 +84,7 @@ def log_hazard_ratio(scenario: Scenario) -> float:
     if scenario.effect == 0:
         return 0.0
     many = Scenario(n_schools=_MANY_SCHOOLS, dropout=scenario.dropout, icc=scenario.icc, effect=scenario.effect)
-    return fit_cox(trials.leaving(many, 1), LEAVING, se_type="school_robust").estimate(TERM).estimate
-
-
-def hazards(scenario: Scenario, seed: int) -> Found:
-    """Yield the hazard by term."""
-    effects = hazard_effects(trials.leaving(scenario, seed), LEAVING)
-    yield "hazard by term, risk difference", effects.row("risk_difference", "pilot"), scenario.difference()
-    yield "hazard by term, hazard ratio", effects.row("hazard_ratio", "pilot"), None
+    return fit_cox(trials.leaving(many, 1), LEFT, time="time", se_type="school_robust").estimate(TERM).estimate
 
 
 def counted(scenario: Scenario, seed: int) -> Found:
@@ -170,7 +159,6 @@ FAMILIES: dict[str, Family] = {
     "counts": Family(title="Days of absence", found=counted, trials=(250, 250), by_dropout=False),
     "ordinal": Family(title="Ordered answers", found=ordered, trials=(120, 120), by_dropout=False),
     "cohorts": Family(title="Cohorts and waves", found=cohorts, trials=(60, 20)),
-    "hazards": Family(title="Hazard by term", found=hazards, trials=(60, 40)),
     "bootstrap": Family(title="Left or not: bootstrap", found=bootstrap, trials=(60, 16)),
     "zeros": Family(title="Days of absence, never absent", found=counted_with_zeros, trials=(60, 40), by_dropout=False),
 }

@@ -13,8 +13,6 @@ from scipy import optimize, special
 ARMS = ("control", "pilot")
 PUPILS = 50
 TERMS = 6
-# Mean number of terms that a leaver loses: leaving comes in any of the terms alike.
-TERMS_LOST = TERMS - (1 + TERMS) / 2
 LATENT = math.pi / math.sqrt(3)
 
 
@@ -98,7 +96,6 @@ def leaving(scenario: Scenario, seed: int) -> pd.DataFrame:
     return schools.frame().assign(
         left=left.astype(int),
         time=np.where(left, rng.integers(1, TERMS + 1, size=len(left)), TERMS).astype(float),
-        status=np.where(left, "left_early", "enrolled"),
     )
 
 

@@ -6,14 +6,14 @@ who moves stays with the school that was drawn.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from analysis.outcomes import OUTCOME_KINDS
+from analysis.outcomes import OUTCOME_KINDS, further_column
 from analysis.scales import scale_score
 from data_schema.errors import DataError
 from evaluation.specifications import population_place, tables_of
@@ -38,7 +38,8 @@ class AnalysisData:
     Parameters
     ----------
     frame
-        ``school_id, pupil_id, country, arm, stratum``, the covariates and the outcomes; binary ones 0, 1 or NaN.
+        ``school_id, pupil_id, country, arm, stratum``, the covariates and the outcomes; binary ones 0, 1 or NaN. Beside
+        a time until an event, which is 1 with the event, is the time, in the column that `further_column` names.
     missing
         Outcome to the reason of each row, on the frame's index; "" where the outcome is there.
     """
@@ -110,7 +111,12 @@ def analysis_data(
             pupils = with_measure(pupils, covariate, frames[place_of(covariate, protocol, tables)], tables)
     missing: dict[str, pd.Series[str]] = {}
     for outcome in protocol.outcomes:
-        values, reasons = _outcome_values(outcome, frames[outcome.table, outcome.wave], tables[outcome.table], pupils)
+        rows = frames[outcome.table, outcome.wave]
+        further = {key: _further_values(outcome, key, rows) for key in OUTCOME_KINDS[outcome.kind].fields}
+        values, reasons = _outcome_values(outcome, rows, tables[outcome.table], pupils, further=further.values())
+        places = pd.MultiIndex.from_frame(pupils[PUPIL_KEY])
+        for key, by_pupil in further.items():
+            pupils[further_column(outcome.name, key)] = by_pupil.reindex(places).to_numpy(dtype=float)
         pupils[outcome.name] = values
         missing[outcome.name] = reasons
     return AnalysisData(frame=pupils, missing=missing)
@@ -156,8 +162,6 @@ def values_of_outcomes(protocol: Protocol) -> dict[str, str]:
 def _values_of(outcome: Outcome, tables: Mapping[str, Table]) -> str:
     if OUTCOME_KINDS[outcome.kind].is_share:
         return "binary"
-    if OUTCOME_KINDS[outcome.kind].is_ordered:
-        return "whole"
     table = tables[outcome.table]
     if outcome.items or table.field(outcome.field or outcome.name).type != "whole_number":
         return ""
@@ -223,18 +227,17 @@ def plain_values(values: pd.Series[float]) -> pd.Series[float]:
 
 
 def _outcome_values(
-    outcome: Outcome, rows: pd.DataFrame, table: Table, pupils: pd.DataFrame
+    outcome: Outcome, rows: pd.DataFrame, table: Table, pupils: pd.DataFrame, *, further: Iterable[pd.Series[float]]
 ) -> tuple[pd.Series[float], pd.Series[str]]:
-    """Return an outcome on the pupils' index, and why it is missing where it is."""
+    """Return an outcome on the pupils' index, and why it is missing where it is: it needs its further fields too."""
     places = pd.MultiIndex.from_frame(pupils[PUPIL_KEY])
-    kind = OUTCOME_KINDS[outcome.kind]
-    if kind.is_share:
-        by_pupil, said_unknown = _event(outcome, rows)
-    elif kind.is_ordered:
-        by_pupil, said_unknown = _scores(outcome, rows, table)
-    else:
+    if not OUTCOME_KINDS[outcome.kind].is_share:
         by_pupil = measure_values(outcome, rows, table)
         said_unknown = pd.Series(data=False, index=by_pupil.index)
+    else:
+        by_pupil, said_unknown = _event(outcome, rows)
+    for others in further:
+        by_pupil = by_pupil.where(others.notna())
     values = pd.Series(by_pupil.reindex(places).to_numpy(dtype=float), index=pupils.index)
     there = places.isin(by_pupil.index)
     unknown = said_unknown.reindex(places, fill_value=False).to_numpy(dtype=bool)
@@ -242,36 +245,25 @@ def _outcome_values(
     return values, pd.Series(reason, index=pupils.index, dtype="str")
 
 
+def _further_values(outcome: Outcome, key: str, rows: pd.DataFrame) -> pd.Series[float]:
+    """Return the numbers of a further field of an outcome by pupil, of the row that the outcome is from."""
+    values = plain_values(rows[str(getattr(outcome, key))])
+    keyed = values.set_axis(pd.MultiIndex.from_frame(rows[PUPIL_KEY]))
+    return keyed[~keyed.index.duplicated()]
+
+
 def _event(outcome: Outcome, rows: pd.DataFrame) -> tuple[pd.Series[float], pd.Series[bool]]:
     """Return a binary outcome by pupil, and where the record itself says that it is unknown."""
     values = rows[outcome.field or outcome.name]
     numbers = _as_words(values).isin(outcome.event).astype(float) if outcome.event else plain_values(values)
     numbers = numbers.where(values.notna())
-    unknown = _said_unknown(outcome, rows)
+    unknown = _as_words(values).isin(outcome.missing)
+    for name, answers in outcome.missing_where.items():
+        unknown |= _as_words(rows[name]).isin(answers)
     index = pd.MultiIndex.from_frame(rows[PUPIL_KEY])
     keep = ~index.duplicated()
     event = numbers.mask(unknown).set_axis(index)[keep]
-    return event, unknown.set_axis(index)[keep]
-
-
-def _scores(outcome: Outcome, rows: pd.DataFrame, table: Table) -> tuple[pd.Series[float], pd.Series[bool]]:
-    """Return an ordinal outcome by pupil, codes as their places, and where no row of the record has another answer."""
-    name = outcome.field or outcome.name
-    field, unknown = table.field(name), _said_unknown(outcome, rows)
-    scores = rows[name]
-    if field.type == "code":
-        scores = scores.astype("str").map(outcome.scores_of(field)).astype(float)
-    scored = rows.assign(**{name: plain_values(scores).mask(unknown)})
-    said = unknown.set_axis(pd.MultiIndex.from_frame(rows[PUPIL_KEY])).groupby(level=PUPIL_KEY).any()
-    return measure_values(outcome, scored, table), said
-
-
-def _said_unknown(outcome: Outcome, rows: pd.DataFrame) -> pd.Series[bool]:
-    """Return where the record itself says that the outcome is unknown."""
-    unknown = _as_words(rows[outcome.field or outcome.name]).isin(outcome.missing)
-    for name, answers in outcome.missing_where.items():
-        unknown |= _as_words(rows[name]).isin(answers)
-    return unknown.astype(bool)
+    return event, unknown.astype(bool).set_axis(index)[keep]
 
 
 def _as_words(values: pd.Series[str]) -> pd.Series[str]:

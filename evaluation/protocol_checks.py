@@ -11,7 +11,7 @@ from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING
 
 from analysis.estimators import make_estimator
-from analysis.outcomes import LEAST_CATEGORIES, MOST_CATEGORIES, OUTCOME_KINDS
+from analysis.outcomes import OUTCOME_KINDS
 from data_schema.errors import EstimationError
 
 if TYPE_CHECKING:
@@ -26,6 +26,11 @@ DOCUMENT_PACKAGES = ("reports", "reports.writers")
 """The packages whose texts a document needs in its language."""
 
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+_NEEDED = {
+    "time": "Name the field with the time at which the event came and, without it, the pupil was last seen.",
+    "horizon": "State the time by which pupils with the event are counted, such as 12.",
+    "unit": 'Name the unit of its times, such as "months".',
+}
 _NUMERIC = ("whole_number", "number", "year", "yes_no")
 
 
@@ -46,13 +51,13 @@ def problems_between(protocol: Protocol) -> list[Problem]:
     protocol
         With values that are right one by one.
     """
-    from evaluation.protocol_designs import arm_names, design_problems, schedule_problems
+    from evaluation.protocol_designs import design_problems, schedule_problems
 
     checks: tuple[Callable[[Protocol], Iterator[Problem]], ...] = (
         _windows,
         _tables,
         _names,
-        arm_names,
+        _arm_names,
         _files,
         design_problems,
         schedule_problems,
@@ -108,7 +113,7 @@ def _languages(protocol: Protocol) -> Iterator[Problem]:
 
 
 def repeated(names: Sequence[str]) -> list[str]:
-    """Return the names that stand in a list more than once, sorted."""
+    """Return the names that are there more than once."""
     return sorted({name for name in names if names.count(name) > 1})
 
 
@@ -129,6 +134,15 @@ def _names(protocol: Protocol) -> Iterator[Problem]:
         for name in groups[table]:
             if name in RESERVED:
                 yield Problem(f"[[{table}]] '{name}'", "the name is reserved.", "Choose another name.")
+
+
+def _arm_names(protocol: Protocol) -> Iterator[Problem]:
+    from evaluation.comparison import ANY, any_comparison
+
+    if ANY in protocol.arm_names and any_comparison(protocol) is not None:
+        yield Problem(
+            f"[[design.arms]] '{ANY}'", "the name stands for all arms together.", "Give the arm another name."
+        )
 
 
 def _files(protocol: Protocol) -> Iterator[Problem]:
@@ -175,8 +189,8 @@ def _tables(protocol: Protocol) -> Iterator[Problem]:
     standard = standard_tables()
     for name, section in protocol.tables.items():
         place = f"[tables.{name}]"
-        for name_twice in repeated([field.name for field in section.fields]):
-            yield Problem(f"{place}, [[fields]] '{name_twice}'", "the field is declared twice.", "Declare it once.")
+        for twice in repeated([field.name for field in section.fields]):
+            yield Problem(f"{place}, [[fields]] '{twice}'", "the field is declared twice.", "Declare it once.")
         for field in section.fields:
             yield from _waves_of(f"{place}, [[fields]] '{field.name}'", field.waves, protocol.wave_names)
             if (field.type == "code") != bool(field.codes):
@@ -429,13 +443,9 @@ def _outcome(protocol: Protocol, tables: Mapping[str, Table], item: Outcome) -> 
     if home.by_wave and not item.wave:
         yield Problem(f"{place}, key 'wave'", "this key is missing.", "Say in which wave it is measured.")
     fields = [home.field(name) for name in item.items or (item.field or item.name,)]
-    kind = OUTCOME_KINDS[item.kind]
-    if kind.is_share:
-        yield from _share(place, item, fields[0])
-    elif kind.is_ordered:
-        yield from _categories(place, item, fields, home)
-    else:
-        yield from _number(place, item, fields, home)
+    is_share = OUTCOME_KINDS[item.kind].is_share
+    yield from _share(place, item, fields[0]) if is_share else _number(place, item, fields, home)
+    yield from _needed_keys(place, item, home)
     for name, values in item.missing_where.items():
         if name not in home.names:
             yield unknown(f"{place}, key 'missing_where'", name, home.names, what=f"field of the table {home.name}")
@@ -447,11 +457,13 @@ def _share(place: str, item: Outcome, field: Field) -> Iterator[Problem]:
     if not item.event_words:
         yield Problem(
             f"{place}, key 'event_words'",
-            "a binary outcome needs the words for its event.",
+            f"a {item.kind} outcome needs the words for its event.",
             'Add them in the past tense, such as "left school early".',
         )
     if item.items:
-        yield Problem(f"{place}, key 'items'", "a scale is not binary.", 'Name a field, or set kind = "continuous".')
+        yield Problem(
+            f"{place}, key 'items'", f"a scale is not {item.kind}.", 'Name a field, or set kind = "continuous".'
+        )
         return
     if field.type == "code" and not item.event:
         yield Problem(
@@ -460,15 +472,45 @@ def _share(place: str, item: Outcome, field: Field) -> Iterator[Problem]:
             f"Name some of: {', '.join(code.name for code in field.codes)}.",
         )
     elif field.type not in ("code", *_NUMERIC):
-        yield Problem(f"{place}, key 'field'", f"a field of type {field.type} is not binary.", "Name another field.")
+        yield Problem(f"{place}, key 'field'", f"a field of type {field.type} is not yes or no.", "Name another field.")
     elif field.type in _NUMERIC and not _is_zero_or_one(field):
         yield Problem(
             f"{place}, key 'field'",
-            f"'{field.name}' is a number that need not be 0 or 1, and a binary outcome is nothing else.",
+            f"'{field.name}' is a number that need not be 0 or 1, and whether an event came is nothing else.",
             "Give the field the type whole_number, a minimum of 0 and a maximum of 1; or the type yes_no or code.",
         )
     yield from _answers(f"{place}, key 'event'", field, item.event)
     yield from _answers(f"{place}, key 'missing'", field, item.missing)
+
+
+def _needed_keys(place: str, item: Outcome, home: Table) -> Iterator[Problem]:
+    """Refuse an outcome without a key that its kind needs, or with one that is for another kind."""
+    needed = OUTCOME_KINDS[item.kind].needs
+    for key in needed:
+        if not getattr(item, key):
+            yield Problem(f"{place}, key '{key}'", f"a {item.kind} outcome needs this key.", _NEEDED[key])
+    for key in sorted((set(_NEEDED) - {"unit"} - set(needed)) & item.model_fields_set):
+        kinds = " or ".join(kind.name for kind in OUTCOME_KINDS.values() if key in kind.needs)
+        yield Problem(f"{place}, key '{key}'", f"this is for {kinds} outcomes.", "Leave the key out.")
+    for key in OUTCOME_KINDS[item.kind].fields:
+        yield from _further_field(f"{place}, key '{key}'", str(getattr(item, key)), home, item)
+
+
+def _further_field(place: str, name: str, home: Table, item: Outcome) -> Iterator[Problem]:
+    if not name:
+        return
+    if name not in home.names:
+        yield unknown(place, name, home.names, what=f"field of the table {home.name}")
+        return
+    field = home.field(name)
+    if home.by_wave and not field.is_asked_in(item.wave):
+        yield Problem(place, f"'{name}' is not asked in the wave '{item.wave}'.", "Name a field that is.")
+    if field.type not in ("whole_number", "number") or field.minimum is None or field.minimum < 0:
+        remedy = "Give the field the type number or whole_number and a minimum of 0."
+        yield Problem(place, f"'{name}' need not be a number from 0, and a time is nothing else.", remedy)
+    elif item.horizon is not None and field.maximum is not None and field.maximum < item.horizon:
+        problem = f"no pupil can be followed for {item.horizon:g}: the maximum of '{name}' is {field.maximum:g}."
+        yield Problem(place, problem, "Lower the horizon, or raise the field's maximum.")
 
 
 def _is_zero_or_one(field: Field) -> bool:
@@ -488,7 +530,7 @@ def _number(place: str, item: Outcome, fields: Sequence[Field], home: Table) -> 
             yield Problem(
                 f"{place}, key 'field'",
                 f"'{field.name}' is of type {field.type}, not a number.",
-                'Name a numeric field, or set kind = "binary" and say which codes are the event, or kind = "ordinal".'
+                'Name a numeric field, or set kind = "binary" and say which codes are the event.'
                 if field.type == "code"
                 else "Name a numeric field.",
             )
@@ -496,7 +538,7 @@ def _number(place: str, item: Outcome, fields: Sequence[Field], home: Table) -> 
         yield from _count(place, item, fields, home)
     for key in ("event", "event_words", "event_people", "missing", "missing_where"):
         if getattr(item, key):
-            yield Problem(f"{place}, key '{key}'", "this is for binary outcomes.", "Leave the key out.")
+            yield Problem(f"{place}, key '{key}'", "this is for outcomes that are events.", "Leave the key out.")
 
 
 def _count(place: str, item: Outcome, fields: Sequence[Field], home: Table) -> Iterator[Problem]:
@@ -518,33 +560,6 @@ def _count(place: str, item: Outcome, fields: Sequence[Field], home: Table) -> I
         )
 
 
-def _categories(place: str, item: Outcome, fields: Sequence[Field], home: Table) -> Iterator[Problem]:
-    """Refuse what is no scale of a few ordered answers, one per pupil."""
-    for key in ("event", "event_words", "event_people"):
-        if getattr(item, key):
-            yield Problem(f"{place}, key '{key}'", "this is for binary outcomes.", "Leave the key out.")
-    if item.items:
-        problem = "a scale of several items has no ordered categories."
-        yield Problem(f"{place}, key 'items'", problem, 'Name a field, or set kind = "continuous".')
-        return
-    yield from _answers(f"{place}, key 'missing'", fields[0], item.missing)
-    n_categories = len(item.scores_of(fields[0]))
-    if not LEAST_CATEGORIES <= n_categories <= MOST_CATEGORIES:
-        said = f"{n_categories} ordered categories" if n_categories else "no ordered categories"
-        yield Problem(
-            f"{place}, key 'field'",
-            f"'{fields[0].name}' has {said}, and an ordinal outcome has {LEAST_CATEGORIES} to {MOST_CATEGORIES}.",
-            "Name a field of type code whose codes are listed from lowest to highest, or one of type whole_number with"
-            " a minimum, 0 or more, and a maximum.",
-        )
-    if len(home.key) > 2 and item.summary != "max":
-        yield Problem(
-            f"{place}, key 'summary'",
-            f"the {item.summary} over a pupil's rows of the table {home.name} is not a category.",
-            'Set summary = "max".',
-        )
-
-
 def _analysis(protocol: Protocol, item: Analysis) -> Iterator[Problem]:
     place = f"[[analyses]] '{item.name}'"
     outcomes = [outcome.name for outcome in protocol.outcomes]
@@ -560,7 +575,7 @@ def _analysis(protocol: Protocol, item: Analysis) -> Iterator[Problem]:
         make_estimator(item.model, item.options, kind=kind)
     except EstimationError as error:
         yield Problem(f"{place}, key '{error.place}'", error.problem, error.remedy)
-    if item.missing_outcome != "leave_out" and not OUTCOME_KINDS[kind].is_share:
+    if item.missing_outcome != "leave_out" and not OUTCOME_KINDS[kind].is_yes_no:
         yield Problem(f"{place}, key 'missing_outcome'", "only a binary outcome has an event.", "Leave the key out.")
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis.outcomes import OUTCOME_KINDS
 from evaluation.specifications import tables_of
 from evaluation.trial_log import FOLDER, Event
 
@@ -177,8 +178,10 @@ def _links_of_analysis(
             own = Pupils(what="analysed", arms=arms, countries=(country,))
         values = rows.loc[(rows["country"] == country) & rows[name].notna(), name]
         yield from _part(own, n, [answers_of(question, ANSWERED, country)], len(values))
-        if outcome.kind == "binary":
-            events = round(float((mine["estimate"] * mine["n_pupils"]).sum()))
+        kind = OUTCOME_KINDS[outcome.kind]
+        if kind.is_share:
+            # Of times until an event nobody knows how many of the pupils with the event had it by the horizon.
+            events = round(float((mine["estimate"] * mine["n_pupils"]).sum())) if kind.is_yes_no else -1
             answers = outcome.event or ("yes",)
             words = values.map({True: "yes", False: "no"}) if values.dtype == "boolean" else values.astype(str)
             event = Pupils(what="event", name=own.name or own.what, arms=arms, countries=(country,))

@@ -57,7 +57,7 @@ def signals_table(protocol: Protocol, frames: Frames, data: AnalysisData, *, tab
         A row a country ("" for all), signal and measure; without rows where the trial has no signals or no binary
         outcome, or where nobody (or everybody) in those schools had it.
     """
-    outcome = next((item for item in protocol.outcomes if OUTCOME_KINDS[item.kind].is_share), None)
+    outcome = next((item for item in protocol.outcomes if OUTCOME_KINDS[item.kind].is_yes_no), None)
     rows = frames.get((SIGNALS, protocol.population_wave))
     if outcome is None or rows is None or rows.empty:
         return pd.DataFrame(columns=COLUMNS)

@@ -126,12 +126,28 @@ def arm_name(words: Words, arm: ArmFacts) -> str:
     return phrase if len(phrase) <= _LONG else arm.label
 
 
+def event_of(words: Words, outcome: OutcomeFacts) -> str:
+    """Return the event of an outcome in the past tense, with the time by which it is counted; empty without words."""
+    if not outcome.event or outcome.horizon is None:
+        return outcome.event
+    return words.text("{event} within {time}", event=outcome.event, time=horizon_of(words, outcome))
+
+
+def horizon_of(words: Words, outcome: OutcomeFacts) -> str:
+    """Return the time by which an event is counted: "12 months"."""
+    time = outcome.horizon or 0.0
+    digits = next((digits for digits in range(4) if round(time, digits) == time), 4)
+    return words.text("{n} {unit}", n=words.numbers.decimal(time, digits=digits), unit=unit_of(outcome))
+
+
 def who_of(words: Words, outcome: OutcomeFacts) -> str:
     """Return the pupils who had the event of a binary outcome, as a plural noun."""
     if outcome.who:
-        return outcome.who
+        if outcome.horizon is None:
+            return outcome.who
+        return words.text("{who} within {time}", who=outcome.who, time=horizon_of(words, outcome))
     if outcome.event:
-        return words.text("pupils who {event}", event=outcome.event)
+        return words.text("pupils who {event}", event=event_of(words, outcome))
     return words.text("pupils with “{outcome}”", outcome=outcome.label)
 
 

@@ -11,7 +11,7 @@ import math
 
 from analysis.results import Estimate
 from reports.blocks import Inline, Span
-from reports.comparisons import Comparison, Verdict, figure, schools_of
+from reports.comparisons import Comparison, Verdict, event_of, figure, schools_of
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence, OutcomeFacts
 from reports.kinds import words_of_kind
 from reports.means import shown_adjusted_mean, shown_means
@@ -166,7 +166,7 @@ def needed(words: Words, one: Comparison, number: Estimate | None) -> Inline:
         return ()
     values: dict[str, Value] = {
         "schools": schools_of(words, one.arm),
-        "event": one.outcome.event,
+        "event": event_of(words, one.outcome),
         "level": words.numbers.level(number.conf_level),
     }
 

@@ -18,7 +18,7 @@ class LinearCluster(Estimator):
     """Least squares with CR2 errors and Satterthwaite degrees of freedom; see `analysis.fit_linear_clustered`."""
 
     name: ClassVar[str] = "linear_cluster"
-    kinds: ClassVar[tuple[str, ...]] = ("continuous", "binary", "count", "ordinal")
+    kinds: ClassVar[tuple[str, ...]] = ("continuous", "binary", "count")
     takes_weights: ClassVar[bool] = True
 
     def fit(self, frame: pd.DataFrame, model: Model) -> ArmModel:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 from analysis.outcomes.kind import OutcomeKind
 
 if TYPE_CHECKING:
-    import numpy as np
+    import pandas as pd
 
     from analysis.arms import ArmPair
     from analysis.estimators.estimator import ArmModel
+    from analysis.questions import Question
     from analysis.results import Estimate
 
 
@@ -21,15 +22,16 @@ class Binary(OutcomeKind):
 
     name: ClassVar[str] = "binary"
     is_share: ClassVar[bool] = True
+    is_yes_no: ClassVar[bool] = True
     is_whole: ClassVar[bool] = True
     ratio: ClassVar[str] = "risk_ratio"
     standardised: ClassVar[str] = "cox_index"
 
-    def find_invalid_values(self, values: np.ndarray, outcome: str) -> str:
+    def find_invalid_values(self, frame: pd.DataFrame, question: Question) -> str:
         """Return how many values are neither 0 nor 1; empty when there are none."""
-        from analysis.guards import binary_reason
+        from analysis.guards import binary_reason, numeric_column
 
-        return binary_reason(values, outcome)
+        return binary_reason(numeric_column(frame, question.outcome), question.outcome)
 
     def find_impossible_mean(self, mean: float) -> str:
         """Return why no share can have a value; empty where one can."""

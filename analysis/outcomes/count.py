@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 from analysis.outcomes.continuous import Continuous
 
 if TYPE_CHECKING:
-    import numpy as np
+    import pandas as pd
 
     from analysis.arms import ArmPair
     from analysis.estimators.estimator import ArmModel
+    from analysis.questions import Question
     from analysis.results import Estimate
 
 _NO_RATIO = "The adjusted mean of an arm is not above 0: it has no ratio."
@@ -25,11 +26,11 @@ class Count(Continuous):
     ratio: ClassVar[str] = "rate_ratio"
     is_whole: ClassVar[bool] = True
 
-    def find_invalid_values(self, values: np.ndarray, outcome: str) -> str:
+    def find_invalid_values(self, frame: pd.DataFrame, question: Question) -> str:
         """Return how many values are not whole numbers from 0; empty when there are none."""
-        from analysis.guards import whole_number_reason
+        from analysis.guards import numeric_column, whole_number_reason
 
-        return whole_number_reason(values, outcome)
+        return whole_number_reason(numeric_column(frame, question.outcome), question.outcome)
 
     def find_impossible_mean(self, mean: float) -> str:
         """Return why no mean count can have a value; empty where one can."""
@@ -54,6 +55,6 @@ class Count(Continuous):
             return [failed_row(row)]
         means = model.standardise()
         place = means.arms.index(difference.arm)
-        if not (means.values[0] > 0 and means.values[place] > 0):
+        if not (means.values[0] > 0 and means.values[place] > 0):  # noqa: PD011 -- no frame
             return [replace(failed_row(row), reason=_NO_RATIO)]
         return [means.ratio(means.labelled(difference), place, quantity=self.ratio)]

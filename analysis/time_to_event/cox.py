@@ -8,30 +8,41 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
+from analysis.guards import binary_reason, checked_frame, numeric_column
 from analysis.results import Coefficients, Convergence, Fit, failed_fit
+from analysis.specs import Model
 from analysis.sums import scaled_columns
 from analysis.terms import INTERCEPT, Columns, columns_with
-from analysis.time_to_event.durations import Durations, TimeToEvent, durations
 from analysis.time_to_event.partial_likelihood import Stratum, Ties, maximise_partial, score_residuals, stratum
 from data_schema.errors import EstimationError
 
 CoxErrors = Literal["school_jackknife", "school_robust"]
 
-# Leaving every school out in turn takes a fit a school; with more of them the two errors are the same.
+_NO_WEIGHTS = "Schools had different chances of the arms, and the model of hazards takes no weights."
+
+# Leaving every school out in turn takes one fit per school; with more of them the two errors are the same.
 _MOST_REFITS = 200
 
 
 def fit_cox(
-    frame: pd.DataFrame, question: TimeToEvent, *, ties: Ties = "efron", se_type: CoxErrors = "school_jackknife"
+    frame: pd.DataFrame,
+    model: Model,
+    *,
+    time: str,
+    ties: Ties = "efron",
+    se_type: CoxErrors = "school_jackknife",
 ) -> Fit:
-    """Fit Cox's model of the event, competing endings being censored (cause-specific hazards).
+    """Fit Cox's model of an event.
 
     Parameters
     ----------
     frame
-        One row a pupil.
-    question
-        Which column plays which part; strata have baseline hazards of their own.
+        One row per pupil.
+    model
+        Which column plays which part; the outcome is 1 where the pupil had the event and 0 where it was last seen
+        without it. Strata have baseline hazards of their own.
+    time
+        Column of the time, 0 or more: when the event came or the pupil was last seen.
     ties
         How pupils who leave at the same time are counted.
     se_type
@@ -52,20 +63,25 @@ def fit_cox(
     """
     if ties not in get_args(Ties) or se_type not in get_args(CoxErrors):
         raise EstimationError(
-            f"time '{question.time}'",
+            f"time '{time}'",
             f"ties='{ties}' with se_type='{se_type}' is unknown.",
             f"Use {' or '.join(get_args(Ties))}, and {' or '.join(get_args(CoxErrors))}.",
         )
-    data = durations(frame, question)
+    frame = checked_frame(frame, (*model.columns, time), place=model.place)
+    times, event = numeric_column(frame, time), numeric_column(frame, model.outcome)
+    seen = np.isfinite(times) & np.isfinite(event)
     labels = {"method": f"cox_{ties}", "se_type": se_type, "df_method": "between"}
+    n_missing = int((~seen).sum())
+    rows = frame.loc[seen]
     # Strata have baseline hazards of their own and are no columns.
-    model = replace(question.model(), strata=None)
-    columns = columns_with(data.frame, model, (data.cause == 1).astype(float))
-    reason = columns.reason or _arm_without_events(columns)
-    n_missing = data.n_missing + data.n_before_start
+    columns = columns_with(rows, replace(model, strata=None, weights=None), event[seen])
+    reason = _NO_WEIGHTS if model.weights is not None else columns.reason
+    reason = reason or binary_reason(columns.y, model.outcome) or _impossible_time(times[seen])
+    reason = reason or _arm_without_events(columns)
     if reason:
         return failed_fit(reason, **labels, n_missing_outcome=n_missing)
-    problem = _Problem.of(columns, data, question, ties=ties)
+    strata = None if model.strata is None else rows[model.strata]
+    problem = _Problem.of(columns, times[seen], strata, ties=ties)
     beta, value, information, reason = maximise_partial(problem.strata, np.zeros(len(problem.names)))
     reason = reason or ("" if problem.df >= 1 else "There are no more schools than school-level columns.")
     if reason:
@@ -84,12 +100,16 @@ def fit_cox(
             df=np.where(np.isin(problem.names, columns.lone_terms), np.nan, float(problem.df)),
         ),
         convergence=Convergence(status="converged", objective=-2 * value),
-        n_pupils=len(data.time),
-        n_schools=len(data.schools),
+        n_pupils=len(columns.y),
+        n_schools=len(columns.schools),
         n_missing_outcome=n_missing,
         n_missing_covariate=columns.n_missing_covariate,
         dropped=tuple(name for name in columns.names if name not in (*problem.names, INTERCEPT)),
     )
+
+
+def _impossible_time(time: np.ndarray) -> str:
+    return "" if (time >= 0).all() else "A time is below 0."
 
 
 def _arm_without_events(columns: Columns) -> str:
@@ -117,13 +137,11 @@ class _Problem:
     df: int
 
     @classmethod
-    def of(cls, columns: Columns, data: Durations, question: TimeToEvent, *, ties: Ties) -> _Problem:
+    def of(cls, columns: Columns, time: np.ndarray, strata: pd.Series[str] | None, *, ties: Ties) -> _Problem:
         kept, values, _, scale = scaled_columns(columns)
         keep = [k for k, place in enumerate(kept) if columns.names[place] != INTERCEPT]
         x = values[:, :-1][:, keep]
-        codes = np.zeros(len(x), dtype=int)
-        if question.strata is not None:
-            codes = pd.factorize(data.frame[question.strata])[0]
+        codes = np.zeros(len(x), dtype=int) if strata is None else pd.factorize(strata)[0]
         event = columns.y == 1
         first = np.unique(columns.school, return_index=True)[1]
         constant = (x == x[first][columns.school]).all(axis=0)
@@ -131,12 +149,12 @@ class _Problem:
             names=tuple(columns.names[kept[k]] for k in keep),
             x=x,
             scale=scale[keep],
-            time=data.time,
+            time=time,
             event=event,
             school=columns.school,
             stratum=codes,
             ties=ties,
-            strata=_strata(codes, np.ones(len(x), dtype=bool), x=x, time=data.time, event=event, ties=ties),
+            strata=_strata(codes, np.ones(len(x), dtype=bool), x=x, time=time, event=event, ties=ties),
             df=len(columns.schools) - int(constant.sum()) - 1,
         )
 

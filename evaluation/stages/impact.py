@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -260,6 +261,7 @@ def question_of(protocol: Protocol, analysis: Analysis, *, unplanned: frozenset[
         role="exploratory" if analysis.name in unplanned else analysis.role,
         model=analysis.model,
         options=analysis.options,
+        horizon=protocol.outcome(analysis.outcome).horizon or math.nan,
         covariates=analysis.covariates,
         arms=protocol.arm_names,
         strata="stratum" if analysis.strata and design_of(protocol).columns else None,

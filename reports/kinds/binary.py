@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from reports.blocks import Inline, Span
-from reports.comparisons import Comparison, who_of
+from reports.comparisons import Comparison, event_of, who_of
 from reports.evidence import OutcomeFacts
 from reports.kinds.kind import KindWords
 from reports.words import Value, Words, message
@@ -33,6 +33,10 @@ class BinaryWords(KindWords):
         """Return the decimals in print that the precision of an effect bears."""
         return 1
 
+    def note_on_scale(self, words: Words, outcome: OutcomeFacts) -> str:  # noqa: ARG002 -- shares have no unit
+        """Return nothing: shares have no unit of their own."""
+        return ""
+
     def unit(self, words: Words, outcome: OutcomeFacts) -> str:  # noqa: ARG002 -- all shares have one unit
         """Return the unit in which figures are printed, as tables name it."""
         return words.text("per 100 pupils")
@@ -41,13 +45,13 @@ class BinaryWords(KindWords):
         """Return the finding as a title, by the event where the outcome has words for it."""
         if not one.outcome.event:
             return super().finding(words, one, what, schools)
-        return words.text(_FINDINGS[what], event=one.outcome.event, schools=schools)
+        return words.text(_FINDINGS[what], event=event_of(words, one.outcome), schools=schools)
 
     def levels(self, words: Words, one: Comparison, values: Mapping[str, Value]) -> Inline:
         """Return the sentence with the share of both arms."""
         if one.outcome.event:
             template = message("Of every 100 pupils, {first} {event} in {reference} and {second} in {schools}.")
-            return words.line(template, event=one.outcome.event, **values)
+            return words.line(template, event=event_of(words, one.outcome), **values)
         template = message("{outcome}: {first} of every 100 pupils in {reference} and {second} in {schools}.")
         return words.line(template, outcome=one.outcome.label, **values)
 
@@ -80,7 +84,9 @@ class BinaryWords(KindWords):
         """Return what stands below an arm's share where it is a key figure; empty without words for the event."""
         if not one.outcome.event:
             return ""
-        return words.text("of every 100 pupils {event} in {schools}", event=one.outcome.event, schools=schools)
+        return words.text(
+            "of every 100 pupils {event} in {schools}", event=event_of(words, one.outcome), schools=schools
+        )
 
     def robust_interval(self, words: Words, values: Mapping[str, Value]) -> Inline:
         """Return the sentence with the interval by errors that do not rest on the model."""
@@ -104,7 +110,7 @@ class BinaryWords(KindWords):
     def mean_axis(self, words: Words, one: Comparison) -> str:
         """Return what the axis of shares shows."""
         if one.outcome.event:
-            return words.text("Pupils of every 100 who {event}", event=one.outcome.event)
+            return words.text("Pupils of every 100 who {event}", event=event_of(words, one.outcome))
         return words.text("{outcome}, per 100 pupils", outcome=one.outcome.label)
 
     def mean_limits(self, values: Sequence[float]) -> tuple[float, float]:

@@ -115,9 +115,9 @@ class KindWords(ABC):
     def mean_axis(self, words: Words, one: Comparison) -> str:
         """Return what the axis of means shows, with its unit."""
 
-    def definition(self, words: Words, outcome: OutcomeFacts) -> str:  # noqa: ARG002 -- for the kinds that need it
-        """Return how answers become numbers, as a sentence; empty where nothing is to be said."""
-        return ""
+    def note_on_scale(self, words: Words, outcome: OutcomeFacts) -> str:
+        """Return what an outcome's values are, where the plan lists it; empty where its definition says all."""
+        return words.text("In {unit}.", unit=outcome.unit) if outcome.unit else ""
 
     def note_on_ratio(self, words: Words) -> str:  # noqa: ARG002 -- for the kinds that need it
         """Return how a relative change is made where it is not of shares; empty otherwise."""

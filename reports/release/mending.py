@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from analysis.results import KAPLAN_MEIER
 from reports.counted import Pupils
 from reports.disclosure import Count
 from reports.evidence import Evidence
@@ -96,6 +97,7 @@ def _means(evidence: Evidence, kinds: Mapping[str, str]) -> Iterator[MeanFact]:
             pupils = None if mean is None else sizes[mean.estimate_id].pupils
             if mean is not None and pupils is not None:
                 low, high = _ends(mean, is_share=kind == "binary")
+                low = 0.0 if mean.method == KAPLAN_MEIER else low
                 yield MeanFact(pupils=pupils, low=low, high=high, is_share=kind == "binary")
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from io import StringIO
 
+from analysis.results import KAPLAN_MEIER
 from reports.counted import OF_ALL_ARMS, Pupils, parts_of, split_keys
 from reports.release.system import Fact, MeanFact
 
@@ -140,6 +141,7 @@ class Row:
     plan_entry: str
     quantity: str
     outcome: str
+    method: str
     estimate: str
     n_pupils: str
     is_rounded: bool
@@ -155,7 +157,8 @@ def read_estimates(text: str) -> list[Row]:
     return [
         Row(
             **{
-                name: row[name] for name in ("estimate_id", "plan_entry", "quantity", "outcome", "estimate", "n_pupils")
+                name: row[name]
+                for name in ("estimate_id", "plan_entry", "quantity", "outcome", "method", "estimate", "n_pupils")
             },
             is_rounded=row["n_pupils_rounded"] == "yes",
         )
@@ -182,9 +185,11 @@ def means_of(rows: list[Row], sets: Mapping[str, Pupils], kinds: Mapping[str, st
             continue
         half = 0.5 * 10.0 ** -len(row.estimate.partition(".")[2])
         value, slack = float(row.estimate), half * (1 + 1e-9)
+        low = max(value - slack, 0.0) if kind == "binary" else value - slack
         yield MeanFact(
             pupils=sets[row.estimate_id],
-            low=max(value - slack, 0.0) if kind == "binary" else value - slack,
+            # By Kaplan and Meier a share is at least that of the pupils who were seen to have the event.
+            low=0.0 if row.method == KAPLAN_MEIER else low,
             high=value + slack,
             is_share=kind == "binary",
         )

@@ -217,11 +217,8 @@ def role_text(words: Words, entry: AnalysisFacts) -> str:
 def _outcome(evidence: Evidence, words: Words, entry: AnalysisFacts) -> tuple[str, ...]:
     outcome = outcome_of(evidence, entry)
     definition = outcome.description
-    if scored := words_of_kind(outcome).definition(words, outcome):
-        definition = words.text("{first} {second}", first=definition, second=scored) if definition else scored
-    if outcome.unit and not outcome.outcome_kind.is_share:
-        unit = words.text("In {unit}.", unit=outcome.unit)
-        definition = words.text("{first} {second}", first=definition, second=unit) if definition else unit
+    if scale := words_of_kind(outcome).note_on_scale(words, outcome):
+        definition = words.text("{first} {second}", first=definition, second=scale) if definition else scale
     label = evidence.waves[outcome.wave][0] if outcome.wave in evidence.waves else outcome.wave
     better = words.text("lower") if outcome.direction == "lower" else words.text("higher")
     return (outcome.label, definition, label, better, role_text(words, entry))

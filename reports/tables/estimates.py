@@ -88,7 +88,15 @@ def estimates_table(evidence: Evidence, words: Words, *, anchor: str = "estimate
 
 
 # Figures that, beside the difference, give the reference arm's share away.
-_TELLING = ("adjusted_mean", "cox_index", "risk_ratio", "rate_ratio", "marginal_odds_ratio", "odds_ratio")
+_TELLING = (
+    "adjusted_mean",
+    "cox_index",
+    "risk_ratio",
+    "rate_ratio",
+    "marginal_odds_ratio",
+    "odds_ratio",
+    "hazard_ratio",
+)
 
 # Spreads of a binary outcome follow from its share.
 _SPREADS = ("school_sd", "pupil_sd")

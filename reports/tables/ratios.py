@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from analysis.results import Estimate
 from reports.blocks import Column, Span, Table
@@ -17,6 +18,12 @@ from reports.tables.layout import Cell, Line, line, table
 from reports.words import Words, message
 
 _RATIOS = ("risk_ratio", "marginal_odds_ratio")
+_OF_TIMES = "hazard_ratio"
+_HAZARDS = message(
+    "Hazard ratio: how often it happens, at any time, to pupils in these schools to whom it has not happened yet, over"
+    " the same in the schools compared with; 1 is no effect. It takes this ratio to be the same at all times, from the"
+    " start to the last day that a pupil was seen."
+)
 _FEWER, _MORE = message("{n} for one fewer"), message("{n} for one more")
 _LESS, _GREATER = message("{n} fewer"), message("{n} more")
 
@@ -30,11 +37,13 @@ def ratios_table(evidence: Evidence, words: Words, *, anchor: str = "ratios") ->
         ones = [comparison(evidence, entry, arm=arm, country=focus(evidence), estimates=estimates) for entry in entries]
         compared[arm.label] = [one for one in ones if _found(estimates, one, "number_needed_to_treat") is not None]
     marks = caution_marks(row for ones in compared.values() for one in ones for row in _printed(estimates, one))
+    has_hazards = any(_found(estimates, one, _OF_TIMES) is not None for ones in compared.values() for one in ones)
+    quantities = (*_RATIOS, _OF_TIMES) if has_hazards else _RATIOS
     lines: list[Line] = []
     for label, ones in compared.items():
         if len(arms) > 1 and ones:
             lines.append(line((Span(text=label, strong=True),), kind="section"))
-        lines += [_line(evidence, words, one, estimates, marks) for one in ones]
+        lines += [_line(evidence, words, one, estimates, marks, quantities) for one in ones]
     if not lines:
         return None
     return table(
@@ -44,6 +53,7 @@ def ratios_table(evidence: Evidence, words: Words, *, anchor: str = "ratios") ->
             Column(label=words.text("Outcome"), width=1.9),
             Column(label=words.text("Risk ratio"), align="right", width=1.8),
             Column(label=words.text("Odds ratio"), align="right", width=1.8),
+            *((Column(label=words.text("Hazard ratio"), align="right", width=1.8),) if has_hazards else ()),
             Column(label=words.text("Pupils needed"), align="right", width=1.3),
             Column(label=words.text("Interval"), align="right", width=2.0),
         ),
@@ -57,6 +67,7 @@ def ratios_table(evidence: Evidence, words: Words, *, anchor: str = "ratios") ->
                 " them fewer, or more, to whom it happens; ∞ is no effect. Where the interval of the difference"
                 " includes no effect, that of the number runs through ∞."
             ),
+            *((words.text(_HAZARDS),) if has_hazards else ()),
             *caution_notes(words, marks),
         ],
         anchor=anchor,
@@ -68,14 +79,21 @@ def _found(estimates: Estimates, one: Comparison, quantity: str) -> Estimate | N
 
 
 def _printed(estimates: Estimates, one: Comparison) -> list[Estimate]:
-    rows = [_found(estimates, one, quantity) for quantity in (*_RATIOS, "number_needed_to_treat")]
+    rows = [_found(estimates, one, quantity) for quantity in (*_RATIOS, _OF_TIMES, "number_needed_to_treat")]
     return [row for row in rows if row is not None]
 
 
-def _line(evidence: Evidence, words: Words, one: Comparison, estimates: Estimates, marks: Marks) -> Line:
+def _line(
+    evidence: Evidence,
+    words: Words,
+    one: Comparison,
+    estimates: Estimates,
+    marks: Marks,
+    quantities: Sequence[str],
+) -> Line:
     shown = shown_means(evidence, one.analysis, estimates)
     secret = any(shown.get((arm.name, one.country)) is None for arm in (one.reference, one.arm))
-    ratios = [_found(estimates, one, quantity) for quantity in _RATIOS]
+    ratios = [_found(estimates, one, quantity) for quantity in quantities]
     cells: list[Cell] = [HIDDEN if secret else marked(_ratio(words, ratio), ratio, marks) for ratio in ratios]
     number, interval = _needed(words, one, estimates)
     number = number if secret else marked(number, _found(estimates, one, "number_needed_to_treat"), marks)

@@ -1,4 +1,4 @@
-"""Figures of R packages for dropout, absence and time to leaving (``make/outcomes.R``); no R is needed here."""
+"""Figures of R for dropout, absence and time to leaving (``make/outcomes.R``, ``make/time_to_event.R``), without R."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from scipy import special
 
-from analysis import Fit, Model
+from analysis import Fit, Model, Question, estimate_effects
 from analysis.binary import fit_binary_mixed, fit_logistic_mixed, fit_logistic_slopes
 from analysis.counts import fit_counts
 from analysis.gee import fit_gee
@@ -23,12 +23,8 @@ from analysis.quadrature.nested import NestedPatterns
 from analysis.quadrature.nested_search import maximise_nested
 from analysis.time_to_event import (
     Ties,
-    TimeToEvent,
-    cumulative_incidence,
     fit_cox,
-    hazard_effects,
-    kaplan_meier,
-    leaving_effects,
+    pseudo_values,
 )
 
 HERE = Path(__file__).parent
@@ -132,48 +128,58 @@ def test_the_real_trials_logit_meets_the_published_figures() -> None:
     assert np.sqrt(nodes.variances["school"]) == pytest.approx(1.017056, abs=3e-4)
 
 
-QUESTION = TimeToEvent(
-    time="time", status="status", school="school_id", arm="arm", arms=("control", "pilot"), covariates=("prior",)
-)
-
-
-def test_kaplan_meier_and_cumulative_incidence_agree_with_survival() -> None:
+def test_kaplan_meier_and_the_pupils_parts_in_it_agree_with_survival() -> None:
     figure, frame = figures("time_to_event"), leaving()
-    curve = kaplan_meier(frame, QUESTION).tidy().set_index(["arm", "time"])
-    shares = cumulative_incidence(frame, QUESTION).tidy().set_index(["arm", "cause", "time"])
-    for arm in ("control", "pilot"):
+    for arm, mine in frame.groupby("arm"):
+        time, event = mine["time"].to_numpy(), mine["left"].to_numpy() == 1
         expected = figure["kaplan_meier"][arm]
-        for time, share, error in zip(expected["time"], expected["share"], expected["error"], strict=True):
-            assert curve.loc[(arm, time), "share"] == pytest.approx(share, rel=1e-10)
-            assert curve.loc[(arm, time), "std_error"] == pytest.approx(error, rel=1e-10)
-        for cause in ("left_early", "transferred", "completed"):
-            for time, share in zip(range(1, 7), figure["cumulative_incidence"][arm][cause], strict=True):
-                assert shares.loc[(arm, cause, time), "share"] == pytest.approx(share, rel=1e-10)
+        for at, staying in zip(expected["time"], expected["share"], strict=True):
+            assert 1 - pseudo_values(time, event, horizon=at).mean() == pytest.approx(staying, rel=1e-10)
+        theirs = pd.DataFrame(figure["pseudo_values_4"][arm])
+        parts = dict(zip(zip(time, event, strict=True), pseudo_values(time, event, horizon=4), strict=True))
+        for at, left, part in zip(theirs["time"], theirs["left"], theirs["part"], strict=True):
+            assert parts[at, left == 1] == pytest.approx(part, abs=1e-10)
 
 
-def test_the_restricted_mean_agrees_with_survival() -> None:
-    question = replace(QUESTION, competing=(), censored=("enrolled", "transferred", "completed"))
-    effects = leaving_effects(leaving(), question, horizon=5)
-    for arm, expected in figures("time_to_event")["restricted_mean_5"].items():
-        assert effects.row("restricted_mean", arm).estimate == pytest.approx(expected, rel=1e-10)
+@pytest.mark.parametrize("name", ["plain", "adjusted"])
+def test_the_difference_of_shares_agrees_with_survival_and_clubsandwich(name: str) -> None:
+    expected, frame = figures("time_to_event")[f"difference_4_{name}"], leaving()
+    question = Question(
+        plan_entry="leaving",
+        outcome="left",
+        kind="time_to_event",
+        role="primary",
+        model="survival_cluster",
+        arms=("control", "pilot"),
+        covariates=("prior",) if name == "adjusted" else (),
+        strata=None,
+        horizon=4.0,
+    )
+    schools = frame.drop_duplicates("school_id")
+    rows = estimate_effects(
+        frame.rename(columns={"time": "left.time"}),
+        question,
+        schools=tuple(schools["school_id"]),
+        actual=(schools["arm"] == "pilot").to_numpy().astype(int),
+        draws=None,
+    )
+    difference, ratio = (next(row for row in rows if row.quantity == it) for it in ("difference", "hazard_ratio"))
+    for column in ("estimate", "std_error", "df", "p_value"):
+        assert getattr(difference, column) == pytest.approx(expected[column], rel=1e-7)
+    jackknife = figures("time_to_event")[f"hazard_ratio_{name}"]
+    assert ratio.estimate == pytest.approx(jackknife["estimate"], rel=1e-8)
+    assert ratio.std_error == pytest.approx(jackknife["std_error"], rel=1e-6)
+    assert (ratio.conf_low, ratio.conf_high) == pytest.approx((jackknife["conf_low"], jackknife["conf_high"]), rel=1e-6)
 
 
 @pytest.mark.parametrize("ties", ["efron", "breslow"])
 def test_coxs_model_with_errors_for_schools_agrees_with_survival(ties: Ties) -> None:
     figure = figures("time_to_event")[f"cox_{ties}"]
-    fit = fit_cox(leaving(), QUESTION, ties=ties, se_type="school_robust")
+    fit = fit_cox(leaving(), LEAVING, time="time", ties=ties, se_type="school_robust")
     assert fit.convergence.objective == pytest.approx(-2 * figure["log_likelihood"], abs=1e-8)
     for term, expected in figure["coefficients"].items():
         assert fit.estimate(term).estimate == pytest.approx(expected["estimate"], abs=1e-8)
         assert fit.estimate(term).std_error == pytest.approx(expected["std_error"], rel=1e-8)
-
-
-@pytest.mark.parametrize("name", ["cloglog_15", "logit_15"])
-def test_hazards_by_term_with_school_effects_agree_with_glmer(name: str) -> None:
-    link, figure = name.split("_", maxsplit=1)[0], figures("hazard")[name]
-    effects = hazard_effects(leaving(), QUESTION, link=link)  # type: ignore[arg-type]  # one of the two
-    compare(effects.fit, figure)
-    assert effects.fit.convergence.objective == pytest.approx(figure["deviance"], abs=1e-6)
 
 
 ABSENCES = Model(outcome="absences", school="school_id", arm="arm", arms=("control", "pilot"), covariates=("prior",))

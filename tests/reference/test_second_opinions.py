@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from analysis import Model, fit_linear_clustered, fit_linear_mixed, fit_logistic_mixed
-from analysis.time_to_event import Ties, TimeToEvent, cumulative_incidence, fit_cox, kaplan_meier
+from analysis.time_to_event import Ties, fit_cox, pseudo_values
 
 DATA = Path(__file__).parent / "data"
 SETS = ("pairs", "three_arms")
@@ -84,18 +84,10 @@ def test_statsmodels_finds_the_same_logit_where_schools_do_not_differ() -> None:
 
 def leavers() -> pd.DataFrame:
     frame = pd.read_csv(DATA / "leaving.csv")
-    return frame.assign(ending=frame["status"].map({"left_early": 1, "transferred": 2, "completed": 3}).fillna(0))
+    return frame.assign(left=(frame["status"] == "left_early").astype(int))
 
 
-LEAVING = TimeToEvent(
-    time="time",
-    status="status",
-    school="school_id",
-    arm="arm",
-    arms=("control", "pilot"),
-    covariates=("prior",),
-    competing=("transferred", "completed"),
-)
+LEAVING = Model(outcome="left", school="school_id", arm="arm", arms=("control", "pilot"), covariates=("prior",))
 
 
 @pytest.mark.parametrize("ties", ["efron", "breslow"])
@@ -104,24 +96,18 @@ def test_statsmodels_finds_the_same_hazard_ratios(ties: Ties) -> None:
 
     frame = leavers()
     x = np.column_stack([frame["arm"] == "pilot", frame["prior"]]).astype(float)
-    theirs = PHReg(frame["time"], x, status=(frame["ending"] == 1).astype(int), ties=ties).fit()
-    fit = fit_cox(frame, LEAVING, ties=ties)
+    theirs = PHReg(frame["time"], x, status=frame["left"], ties=ties).fit()
+    fit = fit_cox(frame, LEAVING, time="time", ties=ties)
     assert fit.coefficients is not None
     assert fit.coefficients.estimate == pytest.approx(theirs.params, abs=1e-7)
     assert fit.convergence.objective == pytest.approx(-2 * theirs.llf, abs=1e-6)
 
 
 def test_statsmodels_finds_the_same_curves() -> None:
-    from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight
+    from statsmodels.duration.survfunc import SurvfuncRight
 
-    frame = leavers()
-    kept, ended = kaplan_meier(frame, LEAVING).table, cumulative_incidence(frame, LEAVING).table
-    for arm, mine in frame.groupby("arm"):
-        curve = SurvfuncRight(mine["time"], (mine["ending"] == 1).astype(int))
-        ours = kept[(kept["arm"] == arm) & (kept["events"] > 0)]
-        assert ours["time"].to_numpy(float) == pytest.approx(curve.surv_times)
-        assert ours["share"].to_numpy(float) == pytest.approx(curve.surv_prob, abs=1e-12)
-        assert ours["std_error"].to_numpy(float) == pytest.approx(curve.surv_prob_se, abs=1e-10)
-        incidence = CumIncidenceRight(mine["time"], mine["ending"].astype(int))
-        left = ended[(ended["arm"] == arm) & (ended["cause"] == "left_early")].set_index("time")["share"]
-        assert left.loc[incidence.times].to_numpy(float) == pytest.approx(incidence.cinc[0], abs=1e-12)
+    for _, mine in leavers().groupby("arm"):
+        curve = SurvfuncRight(mine["time"], mine["left"])
+        for time, staying in zip(curve.surv_times, curve.surv_prob, strict=True):
+            parts = pseudo_values(mine["time"].to_numpy(), mine["left"].to_numpy() == 1, horizon=time)
+            assert parts.mean() == pytest.approx(1 - staying, abs=1e-12)

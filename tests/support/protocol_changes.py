@@ -119,4 +119,27 @@ BINARY = all_of(
     put("outcomes.0.event", []),
     put("outcomes.0.missing", []),
 )
+LEAVING = {
+    "name": "leaving",
+    "label": "Time to leaving",
+    "kind": "time_to_event",
+    "direction": "lower",
+    "table": "status",
+    "wave": "followup",
+    "field": "status",
+    "event": ["left_early"],
+    "event_words": "left",
+    "time": "months",
+    "horizon": 9,
+    "unit": "months",
+}
+TIMED = all_of(
+    own(
+        field("months", "number", minimum=0, maximum=12),
+        field("seen", "number"),
+        field("began", "number", minimum=0, waves=["baseline"]),
+        table="status",
+    ),
+    add("outcomes", LEAVING),
+)
 SECOND = {"name": "second", "label": "Second", "kind": "continuous", "direction": "lower", "table": "signals"}

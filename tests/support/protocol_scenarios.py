@@ -13,6 +13,7 @@ from tests.support.protocol_changes import (
     PUPIL_ID,
     SECOND,
     STANDARD,
+    TIMED,
     WEDGE,
     Scenario,
     add,
@@ -414,6 +415,33 @@ TABLES = {
             ("missing_where", {"status": ["unknown"]}),
         )
     },
+    **{
+        f"time without its {key}": Scenario(
+            drop(f"outcomes.5.{key}"), (put(f"outcomes.5.{key}", value),), setting=TIMED
+        )
+        for key, value in (("time", "months"), ("horizon", 9), ("unit", "months"))
+    },
+    **{
+        f"{key} of a mean": Scenario(put(f"outcomes.3.{key}", value), (drop(f"outcomes.3.{key}"),))
+        for key, value in (("time", "points"), ("horizon", 9))
+    },
+    "time of no field": Scenario(put("outcomes.5.time", "monts"), (put("outcomes.5.time", "months"),), setting=TIMED),
+    "time that may be below zero": Scenario(
+        put("outcomes.5.time", "seen"), (put("tables.status.fields.1.minimum", 0),), setting=TIMED
+    ),
+    "time of another wave": Scenario(
+        put("outcomes.5.time", "began"), (put("outcomes.5.time", "months"),), setting=TIMED
+    ),
+    "horizon beyond all times": Scenario(
+        put("outcomes.5.horizon", 13),
+        (put("outcomes.5.horizon", 12), put("tables.status.fields.0.maximum", 24)),
+        setting=TIMED,
+    ),
+    "time with an assumption about the missing": Scenario(
+        put("analyses.0.missing_outcome", "as_event"),
+        (drop("analyses.0.missing_outcome"),),
+        setting=all_of(TIMED, put("analyses.0.outcome", "leaving"), put("analyses.0.model", "survival_cluster")),
+    ),
     "logistic mean": Scenario(
         put("analyses.4.model", "logistic_mixed"),
         (put("analyses.4.model", "linear_mixed"), put("analyses.4.model", "gee")),
@@ -457,65 +485,6 @@ TABLES = {
     "count that is a mean": Scenario(
         put("outcomes.4.kind", "count"),
         (put("outcomes.4.summary", "sum"), put("outcomes.4.summary", "max")),
-    ),
-    "ordinal of several items": Scenario(
-        put("outcomes.1.kind", "ordinal"),
-        (put("outcomes.1.kind", "continuous"), all_of(drop("outcomes.1.items"), put("outcomes.1.field", "n_answers"))),
-        setting=own(field("n_answers", "whole_number", minimum=1, maximum=5), table="survey"),
-    ),
-    "ordinal without limits": Scenario(
-        put("outcomes.3.kind", "ordinal"),
-        (
-            all_of(put("tables.status.fields.0.minimum", 1), put("tables.status.fields.0.maximum", 5)),
-            all_of(
-                put("tables.status.fields.0.type", "code"),
-                put("tables.status.fields.0.codes", [{"name": name} for name in ("never", "sometimes", "often")]),
-            ),
-        ),
-        setting=all_of(own(field("points", "whole_number"), table="status"), put("outcomes.3.field", "points")),
-    ),
-    "ordinal of two answers": Scenario(
-        put("outcomes.3.kind", "ordinal"),
-        (put("tables.status.fields.0.maximum", 2), put("outcomes.3.kind", "continuous")),
-        setting=all_of(
-            own(field("points", "whole_number", minimum=0, maximum=1), table="status"),
-            put("outcomes.3.field", "points"),
-        ),
-    ),
-    "ordinal with an event": Scenario(
-        all_of(put("outcomes.3.kind", "ordinal"), put("outcomes.3.event_words", "belonged")),
-        (drop("outcomes.3.event_words"),),
-        setting=all_of(
-            own(field("points", "whole_number", minimum=1, maximum=5), table="status"),
-            put("outcomes.3.field", "points"),
-        ),
-    ),
-    "ordinal that is a mean": Scenario(
-        all_of(put("outcomes.4.kind", "ordinal"), put("outcomes.4.field", "points")),
-        (put("outcomes.4.summary", "max"),),
-        setting=own(field("points", "whole_number", minimum=1, maximum=5), table="signals"),
-    ),
-    "ordinal by the logistic model": Scenario(
-        all_of(put("outcomes.3.kind", "ordinal"), put("analyses.6.model", "logistic_mixed")),
-        (
-            put("analyses.6.model", "ordinal_mixed"),
-            put("analyses.6.model", "linear_mixed"),
-            put("analyses.6.model", "linear_cluster"),
-        ),
-        setting=all_of(
-            own(field("points", "whole_number", minimum=1, maximum=5), table="status"),
-            put("outcomes.3.field", "points"),
-        ),
-    ),
-    "nodes that are too few": Scenario(
-        put("analyses.6.options", {"n_nodes": 4}),
-        (put("analyses.6.options.n_nodes", 5),),
-        setting=all_of(
-            own(field("points", "whole_number", minimum=1, maximum=5), table="status"),
-            put("outcomes.3.field", "points"),
-            put("outcomes.3.kind", "ordinal"),
-            put("analyses.6.model", "ordinal_mixed"),
-        ),
     ),
     "event of a mean": Scenario(put("analyses.4.missing_outcome", "as_event")),
     "nothing primary": Scenario(put("analyses.0.role", "secondary"), (put("analyses.0.role", "primary"),)),

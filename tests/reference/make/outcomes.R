@@ -1,12 +1,12 @@
-# Reference figures of dropout, absence, time to leaving. From the root of the repository:
+# Reference figures of dropout and absence. From the root of the repository:
 # Rscript tests/reference/make/outcomes.R
 # Writes tests/reference/expected/outcomes_*.json with the versions that made them.
 
 suppressPackageStartupMessages({
-  library(lme4); library(MASS); library(geepack); library(survival); library(ordinal); library(jsonlite)
+  library(lme4); library(MASS); library(geepack); library(ordinal); library(jsonlite)
 })
 
-packages <- c("lme4", "clubSandwich", "MASS", "geepack", "survival", "ordinal")
+packages <- c("lme4", "clubSandwich", "MASS", "geepack", "ordinal")
 versions <- c(list(R = paste(R.version$major, R.version$minor, sep = ".")),
               setNames(lapply(packages, function(p) as.character(packageVersion(p))), packages))
 
@@ -107,42 +107,6 @@ write_figures("gee", list(
   poisson_exchangeable = gee(absences ~ arm + prior + offset(log(days)), poisson("log"), "exchangeable"),
   fractional_independence = suppressWarnings(gee(share ~ arm + prior, binomial, "independence"))
 ))
-
-curve <- function(fit, times) {
-  at <- summary(fit, times = times, extend = TRUE)
-  lapply(split(data.frame(time = at$time, share = at$surv, error = at$std.err), gsub("arm=", "", at$strata)), as.list)
-}
-kaplan_meier <- survfit(Surv(time, left) ~ arm, leaving)
-leaving$cause <- factor(leaving$status, levels = c("enrolled", "left_early", "transferred", "completed"))
-incidence <- survfit(Surv(time, cause) ~ arm, leaving)
-at <- summary(incidence, times = 1:6, extend = TRUE)
-cox <- function(ties) {
-  fit <- coxph(Surv(time, left) ~ arm + prior, leaving, ties = ties, cluster = school_id,
-               control = coxph.control(eps = 1e-14, iter.max = 100))
-  table <- coef(summary(fit))
-  list(coefficients = by_name(rownames(table), estimate = table[, "coef"], model_error = table[, "se(coef)"],
-                              std_error = table[, "robust se"]), log_likelihood = fit$loglik[2])
-}
-rmean <- summary(kaplan_meier, rmean = 5)$table[, "rmean"]
-write_figures("time_to_event", list(
-  kaplan_meier = curve(kaplan_meier, c(0.5, 1:6)),
-  cumulative_incidence = lapply(split(data.frame(time = at$time, at$pstate[, -1]), gsub("arm=", "", at$strata)), function(d) {
-    names(d) <- c("time", "left_early", "transferred", "completed"); as.list(d)
-  }),
-  restricted_mean_5 = as.list(setNames(unname(rmean), gsub("arm=", "", names(rmean)))),
-  cox_efron = cox("efron"), cox_breslow = cox("breslow")
-))
-
-leaving$exit <- ceiling(leaving$time)
-rows <- leaving[rep(seq_len(nrow(leaving)), leaving$exit), ]
-rows$term <- sequence(leaving$exit)
-rows$event <- as.integer(rows$left == 1 & rows$term == rows$exit)
-rows$term <- factor(rows$term)
-sets$terms <- rows
-hazard <- list()
-for (nodes in c(1, 15)) hazard[[paste0("cloglog_", nodes)]] <- mixed("terms", event ~ arm + prior + term, nodes, binomial("cloglog"))
-hazard$logit_15 <- mixed("terms", event ~ arm + prior + term, 15, binomial("logit"))
-write_figures("hazard", hazard)
 
 awards <- read.csv("examples/achievement-awards/achievement_awards.csv.gz", colClasses = c(school_id = "character"))
 awards$after <- as.numeric(awards$year %in% c("2001", "2002") & awards$treated == 1)

@@ -19,7 +19,7 @@ def test_code_in_the_guide_runs(capsys: pytest.CaptureFixture[str]) -> None:
         exec(compile(block, GUIDE.name, "exec"), {})  # noqa: S102  # our own text
     shown = capsys.readouterr().out
     assert "number_needed_to_treat" in shown
-    assert "restricted_mean_difference" in shown
+    assert "cox_efron" in shown
     assert "mean_difference" in shown
 
 
