@@ -2,8 +2,8 @@
 
 With b the coefficients and x_a the mean of the model's columns over pupils whose arm is set to a, the share of arm a is
 x_a'b. Whatever is made of shares (a difference, the logarithm of a ratio or of an odds ratio) is by the delta method a
-contrast of b, whose variance is CR2 by school and whose degrees of freedom are Satterthwaite's of that very contrast:
-neither arm's share is taken as known, and the shares' different spread is in the robust variance.
+contrast of b, whose variance is robust by school (CR2) and whose degrees of freedom are Satterthwaite's of that very
+contrast: neither arm's share is taken as known, and the shares' different spread is in the robust variance.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from analysis.clustered import clustered_design
 from analysis.inference.cluster_designs import ClusterDesign
-from analysis.inference.cluster_robust import contrast_inference
+from analysis.inference.cluster_robust import SeType, contrast_inference
 from analysis.linear import Fitted
 from analysis.mixed_models.basis import Basis
 from analysis.mixed_models.cluster_rows import cluster_rows
@@ -29,7 +29,7 @@ from analysis.terms import Columns
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RobustShares(Standardised):
-    """Standardised shares whose contrasts have CR2 errors by school.
+    """Standardised shares whose contrasts have errors by school.
 
     Parameters
     ----------
@@ -37,22 +37,27 @@ class RobustShares(Standardised):
         The model's least squares, ordinary or generalised, by school.
     rows
         Shape (A, p), each arm's mean of the scaled columns.
+    se_type
+        Which errors.
     """
 
     design: ClusterDesign
     rows: np.ndarray
+    se_type: SeType
 
     def labelled(self, shared: Estimate) -> Estimate:
         """Return a row with the names of its error and degrees of freedom."""
-        return replace(shared, se_type="CR2", df_method="satterthwaite")
+        return replace(shared, se_type=self.se_type, df_method="satterthwaite")
 
     def inference(self, slope: np.ndarray) -> tuple[float, float]:
-        """Return a weighted sum's CR2 error and its Satterthwaite degrees of freedom."""
-        found = contrast_inference(self.design, (slope @ self.rows)[None, None, :], se_type="CR2")
+        """Return a weighted sum's error and its Satterthwaite degrees of freedom."""
+        found = contrast_inference(self.design, (slope @ self.rows)[None, None, :], se_type=self.se_type)
         return math.sqrt(max(float(found.vcov[0, 0]), 0.0)), float(found.df[0])
 
 
-def clustered_shares(columns: Columns, arms: tuple[str, ...], *, weights: np.ndarray | None) -> RobustShares:
+def clustered_shares(
+    columns: Columns, arms: tuple[str, ...], *, weights: np.ndarray | None, se_type: SeType = "CR2"
+) -> RobustShares:
     """Return the shares of least squares.
 
     Parameters
@@ -63,9 +68,11 @@ def clustered_shares(columns: Columns, arms: tuple[str, ...], *, weights: np.nda
         The reference first.
     weights
         Of the schools; None for equal ones.
+    se_type
+        Which errors; see `analysis.cluster_robust`.
     """
     basis, design = clustered_design(columns, weights=weights)
-    return _shares(columns, arms, basis=basis, design=design)
+    return _shares(columns, arms, basis=basis, design=design, se_type=se_type)
 
 
 def mixed_shares(columns: Columns, arms: tuple[str, ...], found: Fitted) -> RobustShares:
@@ -84,10 +91,12 @@ def mixed_shares(columns: Columns, arms: tuple[str, ...], found: Fitted) -> Robu
     rows = cluster_rows(made, prepared_columns(made), place="shares by arm")
     sums = found.working.sums
     errors = robust_errors(rows, sums, found.working.optimum, se_type="CR2")
-    return _shares(columns, arms, basis=sums.basis, design=errors.design)
+    return _shares(columns, arms, basis=sums.basis, design=errors.design, se_type=errors.se_type)
 
 
-def _shares(columns: Columns, arms: tuple[str, ...], *, basis: Basis, design: ClusterDesign) -> RobustShares:
+def _shares(
+    columns: Columns, arms: tuple[str, ...], *, basis: Basis, design: ClusterDesign, se_type: SeType
+) -> RobustShares:
     kept = [columns.names.index(name) for name in basis.names]
     terms = tuple(columns.arm_terms[arm] for arm in arms[1:])
     means = np.tile(columns.x.mean(axis=0), (len(arms), 1))
@@ -97,7 +106,7 @@ def _shares(columns: Columns, arms: tuple[str, ...], *, basis: Basis, design: Cl
         means[place + 1, column] = 1.0
     as_they_were = means[:, kept]
     rows = as_they_were @ (basis.matrix * basis.scale)
-    every = contrast_inference(design, rows[:, None, :], se_type="CR2", tests=False)
+    every = contrast_inference(design, rows[:, None, :], se_type=se_type, tests=False)
     return RobustShares(
         arms=arms,
         terms=terms,
@@ -106,4 +115,5 @@ def _shares(columns: Columns, arms: tuple[str, ...], *, basis: Basis, design: Cl
         df=math.nan,  # each contrast has its own
         design=design,
         rows=rows,
+        se_type=se_type,
     )

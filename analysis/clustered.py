@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.inference.cluster_designs import ClusterDesign, least_squares_design, weighted_design
-from analysis.inference.cluster_robust import cluster_robust
+from analysis.inference.cluster_robust import SeType, cluster_robust
 from analysis.mixed_models.basis import Basis
 from analysis.mixed_models.moments import Prepared, prepared_columns
 from analysis.results import Coefficients, Convergence, Fit, failed_fit
@@ -24,15 +24,17 @@ from data_schema.errors import EstimationError
 METHOD = "linear_clustered"
 
 
-def fit_linear_clustered(frame: pd.DataFrame, model: Model) -> Fit:
-    """Fit a linear model by least squares with CR2 standard errors by school.
+def fit_linear_clustered(frame: pd.DataFrame, model: Model, *, se_type: SeType = "CR2") -> Fit:
+    """Fit a linear model by least squares with standard errors by school.
 
     Parameters
     ----------
     frame
-        One row a pupil.
+        One row per pupil.
     model
-        Which column plays which part; its weights, one a school, may be there.
+        Which column plays which part; its weights, one per school, may be there.
+    se_type
+        "CR2", or another of `analysis.cluster_robust`.
 
     Returns
     -------
@@ -45,7 +47,8 @@ def fit_linear_clustered(frame: pd.DataFrame, model: Model) -> Fit:
     Statistics 36, 672-683.
     """
     columns = design_columns(frame, model)
-    return linear_clustered_of(columns, weights=school_weights(frame, model, columns.schools))
+    weights = school_weights(frame, model, columns.schools)
+    return linear_clustered_of(columns, weights=weights, se_type=se_type)
 
 
 def school_weights(frame: pd.DataFrame, model: Model, schools: Sequence[str]) -> np.ndarray | None:
@@ -68,7 +71,7 @@ def school_weights(frame: pd.DataFrame, model: Model, schools: Sequence[str]) ->
     return found / found.mean() if len(found) else found
 
 
-def linear_clustered_of(columns: Columns, *, weights: np.ndarray | None = None) -> Fit:
+def linear_clustered_of(columns: Columns, *, weights: np.ndarray | None = None, se_type: SeType = "CR2") -> Fit:
     """Fit the model of columns that are already made; see `fit_linear_clustered`.
 
     Parameters
@@ -77,8 +80,10 @@ def linear_clustered_of(columns: Columns, *, weights: np.ndarray | None = None) 
         As `analysis.design_columns` returns them.
     weights
         Of the J schools; None for equal ones.
+    se_type
+        See `fit_linear_clustered`.
     """
-    labels = {"method": METHOD, "se_type": "CR2", "df_method": "satterthwaite"}
+    labels = {"method": METHOD, "se_type": se_type, "df_method": "satterthwaite"}
     if columns.reason:
         return failed_fit(columns.reason, **labels, n_missing_outcome=columns.n_missing_outcome)
     prepared = prepared_columns(school_columns(columns))
@@ -87,10 +92,10 @@ def linear_clustered_of(columns: Columns, *, weights: np.ndarray | None = None) 
         return failed_fit(basis.reason, **labels, n_missing_outcome=columns.n_missing_outcome)
     design = _design(prepared, columns, weights=weights)
     matrix = basis.matrix * basis.scale
-    answer = cluster_robust(design, contrasts=matrix)
+    answer = cluster_robust(design, contrasts=matrix, se_type=se_type)
     return Fit(
         method=METHOD,
-        se_type="CR2",
+        se_type=se_type,
         df_method="satterthwaite",
         coefficients=Coefficients(
             names=basis.names,
@@ -121,7 +126,9 @@ def clustered_design(columns: Columns, *, weights: np.ndarray | None = None) -> 
 
 def _design(prepared: Prepared, columns: Columns, *, weights: np.ndarray | None) -> ClusterDesign:
     products = school_cross_products(prepared.values, columns.school, n_schools=len(columns.schools))
-    return least_squares_design(products) if weights is None else weighted_design(_with_weights(products, weights))
+    if weights is None:
+        return least_squares_design(products, n_rows=len(columns.y))
+    return weighted_design(_with_weights(products, weights), n_rows=len(columns.y))
 
 
 def _with_weights(products: np.ndarray, weights: np.ndarray) -> np.ndarray:

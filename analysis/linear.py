@@ -36,6 +36,8 @@ def fit_linear_mixed(frame: pd.DataFrame, model: Model, *, df_method: DfMethod =
         "satterthwaite" as lmerTest computes it. "satterthwaite_bounded" (the default) never lets a coefficient of a
         school-level column have more degrees of freedom than schools less school-level columns: where the school
         variance is estimated at or near zero the plain method counts pupils, which a trial of few schools cannot back.
+        "kenward_roger" as pbkrtest computes it: its errors allow for the variances being estimates as well, so that
+        ``se_type`` is "kenward_roger" too, and its degrees of freedom do not count pupils at a variance of zero.
 
     Returns
     -------
@@ -44,7 +46,8 @@ def fit_linear_mixed(frame: pd.DataFrame, model: Model, *, df_method: DfMethod =
 
     References
     ----------
-    Kuznetsova, Brockhoff and Christensen (2017), lmerTest, J. Statistical Software 82(13).
+    Kuznetsova, Brockhoff and Christensen (2017), lmerTest, J. Statistical Software 82(13); Kenward and Roger (1997),
+    Biometrics 53, 983-997.
     """
     return linear_mixed_of(design_columns(frame, model), df_method=df_method)
 
@@ -57,7 +60,7 @@ def linear_mixed_of(columns: Columns, *, df_method: DfMethod = "satterthwaite_bo
     columns
         As `analysis.design_columns` returns them.
     df_method
-        "satterthwaite" or "satterthwaite_bounded".
+        See `fit_linear_mixed`.
     """
     return fit_of(fitted_columns(columns), columns, df_method=df_method)
 
@@ -79,21 +82,24 @@ def fit_of(found: Fitted, columns: Columns, *, df_method: DfMethod = "satterthwa
     df_method
         See `fit_linear_mixed`.
     """
+    se_type = "kenward_roger" if df_method == "kenward_roger" else "model"
     if found.working is None:
         return failed_fit(
             found.reason,
             method=METHOD,
-            se_type="model",
+            se_type=se_type,
             df_method=df_method,
             n_missing_outcome=columns.n_missing_outcome,
         )
     working, sums = found.working, found.working.sums
+    if df_method == "kenward_roger":
+        working = working_of(sums, working.optimum, working.at, reml=True, df_method="kenward_roger")
     coefficients = model_coefficients(working)
     most = _most_df(sums)
     df = np.minimum(coefficients.df, most) if df_method == "satterthwaite_bounded" else coefficients.df
     return Fit(
         method=METHOD,
-        se_type="model",
+        se_type=se_type,
         df_method=df_method,
         # As many school-level columns as schools: nothing is left to tell how schools differ, and so no error.
         coefficients=replace(coefficients, df=np.where(most >= 1, df, np.nan)),

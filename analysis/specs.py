@@ -8,7 +8,7 @@ from typing import Literal
 from data_schema.errors import EstimationError
 
 MissingCovariates = Literal["indicator", "drop"]
-DfMethod = Literal["satterthwaite", "satterthwaite_bounded"]
+DfMethod = Literal["satterthwaite_bounded", "satterthwaite", "kenward_roger"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

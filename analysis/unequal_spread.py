@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from analysis.inference.cluster_robust import SeType
 from analysis.linear import METHOD, Fitted
 from analysis.mixed_models.cluster_rows import cluster_rows
 from analysis.mixed_models.moments import prepared_columns
@@ -19,6 +20,10 @@ from analysis.results import Fit, failed_fit
 from analysis.sums import school_columns
 from analysis.terms import Columns
 from data_schema.errors import EstimationError
+
+ROBUST_ERRORS: SeType = "CR2"
+ROBUST_DF = "satterthwaite"
+"""The errors beside those of the model, and their degrees of freedom, as the table of estimates names them."""
 
 MISJUDGED = 1.25
 """Ratio of a difference's variance by each arm's own variance to that by the common one, above which spread counts as
@@ -46,17 +51,17 @@ def robust_fit(fit: Fit, found: Fitted, columns: Columns) -> Fit:
     Pustejovsky and Tipton (2018), J. Business and Economic Statistics 36, 672-683.
     """
     if found.working is None:
-        return replace(fit, se_type="CR2", df_method="satterthwaite")
+        return replace(fit, se_type=ROBUST_ERRORS, df_method=ROBUST_DF)
     own = school_columns(columns)
     working = found.working
     try:
         rows = cluster_rows(own, prepared_columns(own), place=f"model of '{columns.outcome}'")
     except EstimationError as error:
-        return failed_fit(error.problem, method=METHOD, se_type="CR2", df_method="satterthwaite")
-    errors = robust_errors(rows, working.sums, working.optimum, se_type="CR2")
+        return failed_fit(error.problem, method=METHOD, se_type=ROBUST_ERRORS, df_method=ROBUST_DF)
+    errors = robust_errors(rows, working.sums, working.optimum, se_type=ROBUST_ERRORS)
     matrix = working.to_original
     coefficients = replace(model_coefficients(working), vcov=matrix @ errors.vcov @ matrix.T, df=errors.df)
-    return replace(fit, se_type="CR2", df_method="satterthwaite", coefficients=coefficients)
+    return replace(fit, se_type=ROBUST_ERRORS, df_method=ROBUST_DF, coefficients=coefficients)
 
 
 def unequal_spread(found: Fitted, columns: Columns) -> tuple[str, ...]:

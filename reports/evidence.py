@@ -77,6 +77,7 @@ class AnalysisFacts:
     model: str  # a name in `analysis.estimators.ESTIMATORS`
     covariates: tuple[str, ...] = ()
     missing_outcome: str = "leave_out"
+    options: Mapping[str, str | int] = field(default_factory=dict, hash=False)  # of the model, where not its own
     planned: str = ""
     since: Literal["", "changed", "removed"] = ""
 

@@ -63,6 +63,6 @@ def make_estimator(name: str, options: Mapping[str, str | int], *, kind: str) ->
     known = [option.name for option in fields(chosen)]
     for option in options:
         if option not in known:
-            remedy = f"Its options are: {', '.join(known)}." if known else "It has no options."
-            raise EstimationError("options", f"the model '{name}' has no option '{option}'.", remedy)
+            problem = f"the model '{name}' has no option '{option}'."
+            raise EstimationError("options", problem, f"Its options are: {', '.join(known)}.")
     return chosen(**options).for_kind(kind)

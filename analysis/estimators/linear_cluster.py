@@ -10,16 +10,27 @@ from analysis.estimators.estimator import ArmModel, Estimator
 if TYPE_CHECKING:
     import pandas as pd
 
+    from analysis.inference.cluster_robust import SeType
     from analysis.specs import Model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinearCluster(Estimator):
-    """Least squares with CR2 errors and Satterthwaite degrees of freedom; see `analysis.fit_linear_clustered`."""
+    """Least squares with errors by school and Satterthwaite degrees of freedom; see `analysis.fit_linear_clustered`.
+
+    Parameters
+    ----------
+    se_type
+        "CR2" (unbiased under independent errors), "CR3" (near the jackknife, on the safe side), "CR1", "CR1S" (Stata's)
+        or "CR0" (too small where schools are few); see `analysis.cluster_robust`.
+    """
+
+    se_type: SeType = "CR2"
 
     name: ClassVar[str] = "linear_cluster"
     kinds: ClassVar[tuple[str, ...]] = ("continuous", "binary", "count")
     takes_weights: ClassVar[bool] = True
+    choices: ClassVar[dict[str, tuple[str, ...]]] = {"se_type": ("CR2", "CR3", "CR1", "CR1S", "CR0")}
 
     def fit(self, frame: pd.DataFrame, model: Model) -> ArmModel:
         """Fit the model of the arms to one row per pupil."""
@@ -30,6 +41,6 @@ class LinearCluster(Estimator):
         columns = design_columns(frame, model)
         weights = school_weights(frame, model, columns.schools)
         return ArmModel(
-            fit=linear_clustered_of(columns, weights=weights),
-            standardise=lambda: clustered_shares(columns, model.arms, weights=weights),
+            fit=linear_clustered_of(columns, weights=weights, se_type=self.se_type),
+            standardise=lambda: clustered_shares(columns, model.arms, weights=weights, se_type=self.se_type),
         )

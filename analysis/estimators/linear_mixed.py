@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinearMixed(Estimator):
-    """Restricted maximum likelihood with Satterthwaite degrees of freedom; see `analysis.fit_linear_mixed`.
+    """Restricted maximum likelihood with degrees of freedom for few schools; see `analysis.fit_linear_mixed`.
 
     Parameters
     ----------
     df_method
-        "satterthwaite_bounded" or "satterthwaite".
+        "satterthwaite_bounded", "satterthwaite", or "kenward_roger", which corrects the errors for few schools as well.
     """
 
     df_method: DfMethod = "satterthwaite_bounded"
@@ -51,8 +51,9 @@ class LinearMixed(Estimator):
     def rows_of_difference(self, model: ArmModel | None, difference: Estimate) -> list[Estimate]:
         """Return the difference, with a caution where arms spread unequally, and the one with robust errors."""
         from analysis.arms import mark_few_df
+        from analysis.unequal_spread import ROBUST_DF, ROBUST_ERRORS
 
-        second = replace(difference, se_type="CR2", df_method="satterthwaite")
+        second = replace(difference, se_type=ROBUST_ERRORS, df_method=ROBUST_DF)
         if model is None or model.robust is None:
             return [difference, replace(second, quantity="difference_robust")]
         if difference.status != "failed":

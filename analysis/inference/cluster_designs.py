@@ -69,7 +69,7 @@ class ClusterDesign:
         return np.asarray(self.columns.transpose(0, 2, 1) @ self.weighted)
 
 
-def least_squares_design(products: np.ndarray, *, n_rows: int = 0) -> ClusterDesign:
+def least_squares_design(products: np.ndarray, *, n_rows: int) -> ClusterDesign:
     """Prepare least squares.
 
     Parameters
@@ -139,7 +139,7 @@ def absorbed_design(products: np.ndarray, *, stratum: np.ndarray, n_rows: int) -
     )
 
 
-def weighted_design(products: np.ndarray, *, n_rows: int = 0) -> ClusterDesign:
+def weighted_design(products: np.ndarray, *, n_rows: int) -> ClusterDesign:
     """Prepare weighted least squares; the working model is independent errors of equal variance.
 
     Parameters

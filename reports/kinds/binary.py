@@ -91,8 +91,8 @@ class BinaryWords(KindWords):
     def robust_interval(self, words: Words, values: Mapping[str, Value]) -> Inline:
         """Return the sentence with the interval by errors that do not rest on the model."""
         return words.line(
-            "With standard errors that do not rest on the model (CR2), the interval is {low} to {high} per 100 pupils"
-            " ({p}).",
+            "With standard errors that do not rest on the model ({errors}), the interval is {low} to {high} per 100"
+            " pupils ({p}).",
             **values,
         )
 

@@ -82,7 +82,8 @@ class ContinuousWords(KindWords):
     def robust_interval(self, words: Words, values: Mapping[str, Value]) -> Inline:
         """Return the sentence with the interval by errors that do not rest on the model."""
         return words.line(
-            "With standard errors that do not rest on the model (CR2), the interval is {low} to {high} ({p}).", **values
+            "With standard errors that do not rest on the model ({errors}), the interval is {low} to {high} ({p}).",
+            **values,
         )
 
     def further_country(self, words: Words, values: Mapping[str, Value]) -> Inline:

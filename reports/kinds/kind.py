@@ -101,7 +101,13 @@ class KindWords(ABC):
 
     @abstractmethod
     def robust_interval(self, words: Words, values: Mapping[str, Value]) -> Inline:
-        """Return the sentence with the interval by errors that do not rest on the model: ``low``, ``high``, ``p``."""
+        """Return the sentence with the interval by errors that do not rest on the model.
+
+        Parameters
+        ----------
+        values
+            ``errors`` (their name), ``low``, ``high`` and ``p``.
+        """
 
     @abstractmethod
     def further_country(self, words: Words, values: Mapping[str, Value]) -> Inline:

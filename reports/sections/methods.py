@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 
+from analysis.estimators import make_estimator
 from reports.blocks import Block, Bullets, Heading, Inline, Span, inline
 from reports.claims import custody_sentences, plan_sentences, runs_sentence
 from reports.evidence import AnalysisFacts, Evidence
@@ -16,7 +18,11 @@ from reports.words import Words, message, words
 _SHORT_HASH = 16
 
 ERRORS = {
+    "CR0": message("standard errors by school (CR0, not corrected for few schools)"),
+    "CR1": message("standard errors by school (CR1, multiplied for few schools)"),
+    "CR1S": message("standard errors by school (CR1S, multiplied for few schools and for terms)"),
     "CR2": message("standard errors by school (CR2, corrected for few schools)"),
+    "CR3": message("standard errors by school (CR3, corrected for few schools as by the jackknife)"),
     "model": message("the model’s own standard errors"),
     "kenward_roger": message("the standard errors of Kenward and Roger, corrected for few schools"),
     "kauermann_carroll": message("standard errors by school (Kauermann and Carroll’s, corrected for few schools)"),
@@ -33,6 +39,18 @@ DEGREES = {
     "between": message("as many degrees of freedom as there are schools less school-level terms"),
 }
 """What is said of a row's ``se_type`` and ``df_method``; a test holds them to those of the models."""
+
+OPTIONS = {
+    ("link", "identity"): message("means as they are"),
+    ("link", "logit"): message("with a logit link"),
+    ("link", "log"): message("with a log link"),
+    ("link", "cloglog"): message("with a complementary log-log link"),
+    ("correlation", "exchangeable"): message("pupils of a school correlated alike"),
+    ("correlation", "independence"): message("pupils of a school taken as independent in the weights"),
+    ("family", "negative_binomial"): message("negative binomial"),
+    ("family", "poisson"): message("Poisson"),
+}
+"""What is said of the options of a model that are words; errors and degrees of freedom have sentences of their own."""
 
 
 def methods(evidence: Evidence, language: str) -> tuple[Block, ...]:
@@ -106,27 +124,47 @@ def _entry(evidence: Evidence, words: Words, entry: AnalysisFacts) -> Inline:
         entry=Span(text=entry.name, strong=True),
         outcome=outcome_of(evidence, entry).label,
         role=role_text(words, entry),
-        model=model_phrase(words, entry),
+        model=", ".join([model_phrase(words, entry), *_options(evidence, words, entry)]),
         allowed=allowed,
         missing=words.text(ASSUMPTIONS[entry.missing_outcome]),
     )
 
 
+def _options(evidence: Evidence, words: Words, entry: AnalysisFacts) -> Iterator[str]:
+    """Say with which options the model of an analysis is fitted, its own where the plan names none."""
+    estimator = make_estimator(entry.model, entry.options, kind=outcome_of(evidence, entry).kind)
+    for option in fields(estimator):
+        value = getattr(estimator, option.name)
+        if (option.name, value) in OPTIONS:
+            yield words.text(OPTIONS[option.name, value])
+        elif option.name == "n_nodes":
+            yield words.text("{n} nodes of quadrature", n=words.numbers.count(value))
+
+
 def _errors(evidence: Evidence, words: Words) -> Iterator[str]:
-    """Say for each model of the plan what errors and degrees of freedom its differences have."""
+    """Say for each model of the plan what errors and degrees of freedom its differences have.
+
+    Where the options of its analyses give it several, each is said of the analyses that have it.
+    """
     rows = evidence.estimates
     rows = rows[(rows["quantity"] == "difference") & (rows["status"] != "failed")]
     for model in dict.fromkeys(entry.model for entry in evidence.analyses):
         mine = [entry for entry in evidence.analyses if entry.model == model]
         made = rows[rows["plan_entry"].isin([entry.name for entry in mine])]
-        for errors, degrees in made[["se_type", "df_method"]].drop_duplicates().itertuples(index=False):
-            if errors in ERRORS and degrees in DEGREES:
-                yield words.text(
-                    "Intervals of the {model} rest on {errors} and {degrees}.",
-                    model=model_phrase(words, mine[0]),
-                    errors=words.text(ERRORS[errors]),
-                    degrees=words.text(DEGREES[degrees]),
-                )
+        several = dict(tuple(made.groupby(["se_type", "df_method"], sort=False)))
+        for (errors, degrees), part in several.items():
+            if errors not in ERRORS or degrees not in DEGREES:
+                continue
+            model_name = model_phrase(words, mine[0])
+            if len(several) > 1:
+                names = words.listed(list(dict.fromkeys(part["plan_entry"])))
+                model_name = words.text("{model} in {analyses}", model=model_name, analyses=names)
+            yield words.text(
+                "Intervals of the {model} rest on {errors} and {degrees}.",
+                model=model_name,
+                errors=words.text(ERRORS[errors]),
+                degrees=words.text(DEGREES[degrees]),
+            )
 
 
 def _inference(evidence: Evidence, words: Words) -> list[str]:

@@ -153,7 +153,7 @@ def _robust(evidence: Evidence, words: Words, one: Comparison) -> Inline:
         return ()
     ends = {"low": _end(words, one, found, found.conf_low), "high": _end(words, one, found, found.conf_high)}
     p = words.numbers.p_value(found.p_value)
-    return words_of_kind(one.outcome).robust_interval(words, {**ends, "p": p})
+    return words_of_kind(one.outcome).robust_interval(words, {**ends, "p": p, "errors": found.se_type})
 
 
 def _alike(evidence: Evidence, words: Words, one: Comparison) -> Inline:

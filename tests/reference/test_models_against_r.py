@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from analysis import (
     fit_logistic_mixed,
     pool_countries,
 )
+from analysis.inference.cluster_robust import SeType
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -85,6 +87,44 @@ def test_a_school_variance_of_zero_is_found_and_said() -> None:
     assert figure["coefficients"]["arm[pilot]"]["df"] == pytest.approx(133)
     assert fit.estimate("arm[pilot]").df == 10
     assert fit.estimate("arm[pilot]").std_error == pytest.approx(2.664179, abs=1e-5)
+
+
+KENWARD_ROGER = [name for name in figures("linear_mixed") if name in figures("mixed_models")]
+
+
+@pytest.mark.parametrize("name", KENWARD_ROGER)
+def test_kenward_rogers_errors_and_degrees_of_freedom_agree_with_pbkrtest(name: str) -> None:
+    figure = figures("linear_mixed")[name]
+    fit = fit_linear_mixed(read_set(figure["set"]), model_of(figure), df_method="kenward_roger")
+    assert (fit.se_type, fit.df_method) == ("kenward_roger", "kenward_roger")
+    for term, expected in figures("mixed_models")[name]["coefficients"].items():
+        row = fit.estimate(term)
+        assert row.std_error == pytest.approx(expected["std_error_kenward_roger"], rel=1e-6)
+        assert row.df == pytest.approx(expected["df_kenward_roger"], rel=1e-4)
+
+
+# R solves with a matrix that is singular but for rounding where a school is a stratum of its own.
+SINGULAR = ("pairs_strata", "CR3")
+TYPES = [
+    (name, se_type)
+    for name in figures("linear_cluster")
+    if name in figures("cluster_robust")
+    for se_type in figures("cluster_robust")[name]["plain"]
+    if (name, se_type) != SINGULAR
+]
+
+
+@pytest.mark.parametrize(("name", "se_type"), TYPES)
+def test_every_type_of_error_of_the_model_of_a_plan_agrees_with_clubsandwich(name: str, se_type: SeType) -> None:
+    figure = figures("cluster_robust")[name]
+    model = model_of(figure)
+    model = replace(model, strata="strata") if figure["fixed_effects"] else model
+    fit = fit_linear_clustered(read_set(figure["set"]), model, se_type=se_type)
+    assert fit.se_type == se_type
+    for arm in model.arms[1:]:
+        expected, row = figure["plain"][se_type][f"arm[{arm}]"], fit.estimate(f"arm[{arm}]")
+        assert row.estimate == pytest.approx(expected["estimate"], abs=1e-8 * expected["std_error"])
+        assert (row.std_error, row.df) == pytest.approx((expected["std_error"], expected["df"]), rel=1e-8)
 
 
 @pytest.mark.parametrize("name", figures("linear_cluster"))

@@ -460,7 +460,6 @@ TABLES = {
     "option that a model has not": Scenario(
         put("analyses.4.options", {"nodes": 3}), (put("analyses.4.options", {"df_method": "satterthwaite"}),)
     ),
-    "option of a model without": Scenario(put("analyses.0.options", {"nodes": 3}), (drop("analyses.0.options"),)),
     "option with another word": Scenario(
         put("analyses.4.options", {"df_method": "kenward"}),
         (put("analyses.4.options.df_method", "satterthwaite"),),

@@ -112,7 +112,7 @@ def test_cr2_of_a_mean_is_the_variance_of_school_means() -> None:
     y = rng.standard_normal(30)
     school = np.repeat(np.arange(6), 5)
     products = school_cross_products(np.column_stack([np.ones(30), y]), school, n_schools=6)
-    answer = cluster_robust(least_squares_design(products), contrasts=np.eye(1))
+    answer = cluster_robust(least_squares_design(products, n_rows=30), contrasts=np.eye(1))
     means = y.reshape(6, 5).mean(axis=1)
     assert answer.beta[0] == pytest.approx(y.mean())
     assert answer.vcov[0, 0] == pytest.approx(means.var(ddof=1) / 6)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from analysis import Estimate, Question, estimate_effects, rate_effects
 from analysis.estimators import ESTIMATORS, make_estimator
@@ -100,6 +101,31 @@ def test_options_reach_the_fit() -> None:
     assert laplace["difference", "pilot"].method == "poisson_mixed_1_nodes"
     linear = replace(QUESTION, model="linear_mixed", options={"df_method": "satterthwaite"})
     assert answered(frame, linear)["difference", "pilot"].df_method == "satterthwaite"
+    few = answered(frame, replace(linear, options={"df_method": "kenward_roger"}))
+    assert few["difference", "pilot"].se_type == "kenward_roger"
+    assert few["difference_robust", "pilot"] == answered(frame, linear)["difference_robust", "pilot"]
+
+
+def test_a_ratio_has_the_errors_that_the_plan_asks_for() -> None:
+    frame = counts()
+    errors = {}
+    for se_type in ("CR0", "CR2", "CR3"):
+        found = answered(frame, replace(QUESTION, model="linear_cluster", options={"se_type": se_type}))
+        assert found["rate_ratio", "pilot"].se_type == found["difference", "pilot"].se_type == se_type
+        errors[se_type] = [found[quantity, "pilot"].std_error for quantity in ("difference", "rate_ratio")]
+    # Eight equal schools per arm and no covariates: a school's leverage is one eighth.
+    assert errors["CR2"] == pytest.approx([error * math.sqrt(8 / 7) for error in errors["CR0"]])
+    assert errors["CR3"] == pytest.approx([error * 8 / 7 for error in errors["CR0"]])
+
+
+def test_kenward_rogers_method_of_equal_schools_is_the_t_test_of_their_means() -> None:
+    frame = counts(spread=1.0)
+    question = replace(QUESTION, kind="continuous", model="linear_mixed", options={"df_method": "kenward_roger"})
+    row = answered(frame, question)["difference", "pilot"]
+    means = frame.groupby(["arm", "school_id"])["days"].mean()
+    expected = stats.ttest_ind(means["pilot"], means["control"])
+    assert (row.statistic, row.df) == pytest.approx((expected.statistic, 14))
+    assert row.p_value == pytest.approx(expected.pvalue)
 
 
 def test_counts_are_answered_as_rate_effects_does() -> None:

@@ -141,7 +141,7 @@ def test_no_variance_between_schools_makes_gls_least_squares(pupils: pd.DataFram
     products = school_cross_products(np.column_stack([x, np.ones(len(y)), y]), school, n_schools=12)
     gls = cluster_robust(random_design(products, relative_covariance=np.zeros((1, 1))), contrasts=np.eye(3))
     plain = np.delete(np.delete(products, 3, axis=1), 3, axis=2)
-    ols = cluster_robust(least_squares_design(plain), contrasts=np.eye(3))
+    ols = cluster_robust(least_squares_design(plain, n_rows=len(y)), contrasts=np.eye(3))
     assert gls.vcov == pytest.approx(ols.vcov, rel=1e-8)
     assert gls.df == pytest.approx(ols.df, rel=1e-8)
 
