@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from analysis.questions import Question
     from analysis.results import Estimate
 
-_FEW_EVENTS = 10
+FEW_EVENTS = 10
 """With fewer pupils of an arm who had the event, or who had not, intervals of shares and ratios get a caution."""
 
 _FEW_DF = 4
@@ -61,7 +61,7 @@ class ArmData:
     @property
     def has_few_events(self) -> bool:
         """Whether so few pupils had the event, or had it not, that intervals of the share are only approximate."""
-        return min(self.n_events, self.n_without) < _FEW_EVENTS
+        return min(self.n_events, self.n_without) < FEW_EVENTS
 
     @property
     def is_all_alike(self) -> bool:

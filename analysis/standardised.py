@@ -228,10 +228,11 @@ def _moved(value: float, scale: Scale) -> tuple[float, float, Callable[[float], 
     """Return a value on another scale, the slope there, and the way back."""
     if scale == "log":
         return math.log(value), 1 / value, math.exp
-    return math.log(value / (1 - value)), 1 / (value * (1 - value)), _expit
+    return math.log(value / (1 - value)), 1 / (value * (1 - value)), logistic
 
 
-def _expit(value: float) -> float:
+def logistic(value: float) -> float:
+    """Return the share that log odds stand for."""
     return 1 / (1 + math.exp(-value)) if value > 0 else math.exp(value) / (1 + math.exp(value))
 
 

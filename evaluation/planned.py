@@ -10,11 +10,14 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from analysis.outcomes import OUTCOME_KINDS
 from evaluation.frozen_plan import FROZEN
 from evaluation.protocol_reader import read_protocol
+from evaluation.specifications import tables_of
 from reports.evidence import AnalysisFacts, OutcomeFacts
 
 if TYPE_CHECKING:
+    from data_schema.tables import Table
     from evaluation.protocol import Analysis, Outcome, Protocol
     from evaluation.trial import Trial
 
@@ -37,9 +40,9 @@ def shown_analyses(trial: Trial) -> tuple[tuple[AnalysisFacts, ...], tuple[Outco
     plan = _plan_of(trial)
     unplanned = trial.plan_state.unplanned if trial.plan_state.frozen else frozenset()
     analyses = tuple(_analyses(protocol, plan, unplanned=unplanned, is_frozen=trial.plan_state.frozen))
-    outcomes = [facts_of(outcome) for outcome in protocol.outcomes]
+    outcomes = _outcomes(protocol)
     known = {outcome.name for outcome in outcomes}
-    outcomes += [facts_of(item) for item in plan.outcomes if item.name not in known]
+    outcomes += [outcome for outcome in _outcomes(plan) if outcome.name not in known]
     return analyses, tuple(outcomes)
 
 
@@ -57,9 +60,19 @@ def _plan_of(trial: Trial) -> Protocol:
     return read_protocol(trial.paths.plan / FROZEN) if trial.plan_state.frozen else trial.protocol
 
 
-def facts_of(outcome: Outcome) -> OutcomeFacts:
+def _outcomes(protocol: Protocol) -> list[OutcomeFacts]:
+    tables = tables_of(protocol)
+    return [_facts_of(outcome, tables[outcome.table]) for outcome in protocol.outcomes]
+
+
+def _facts_of(outcome: Outcome, table: Table) -> OutcomeFacts:
     """Return an outcome as reports name it."""
-    return _same_named(OutcomeFacts, outcome, event=outcome.event_words, who=outcome.event_people)
+    scale: tuple[tuple[int, str], ...] = ()
+    if OUTCOME_KINDS[outcome.kind].is_ordered:
+        field = table.field(outcome.field or outcome.name)
+        labels = {code.name: code.label or code.name for code in field.codes}
+        scale = tuple((score, labels.get(name, name)) for name, score in outcome.scores_of(field).items())
+    return _same_named(OutcomeFacts, outcome, event=outcome.event_words, who=outcome.event_people, scale=scale)
 
 
 def not_analysed(protocol: Protocol) -> tuple[str, ...]:
@@ -94,7 +107,7 @@ def _facts(item: Analysis) -> AnalysisFacts:
 Facts = TypeVar("Facts", OutcomeFacts, AnalysisFacts)
 
 
-def _same_named(facts: type[Facts], item: Outcome | Analysis, **others: str) -> Facts:
+def _same_named(facts: type[Facts], item: Outcome | Analysis, **others: object) -> Facts:
     """Return what reports know of an entry of the protocol: its fields of the same names, and others."""
     shared = {one.name for one in fields(facts)} & set(type(item).model_fields) - set(others)
     values: dict[str, Any] = {name: getattr(item, name) for name in shared} | dict(others)

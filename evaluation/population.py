@@ -162,6 +162,8 @@ def values_of_outcomes(protocol: Protocol) -> dict[str, str]:
 def _values_of(outcome: Outcome, tables: Mapping[str, Table]) -> str:
     if OUTCOME_KINDS[outcome.kind].is_share:
         return "binary"
+    if OUTCOME_KINDS[outcome.kind].is_ordered:
+        return "whole"
     table = tables[outcome.table]
     if outcome.items or table.field(outcome.field or outcome.name).type != "whole_number":
         return ""
@@ -231,11 +233,14 @@ def _outcome_values(
 ) -> tuple[pd.Series[float], pd.Series[str]]:
     """Return an outcome on the pupils' index, and why it is missing where it is: it needs its further fields too."""
     places = pd.MultiIndex.from_frame(pupils[PUPIL_KEY])
-    if not OUTCOME_KINDS[outcome.kind].is_share:
+    kind = OUTCOME_KINDS[outcome.kind]
+    if kind.is_share:
+        by_pupil, said_unknown = _event(outcome, rows)
+    elif kind.is_ordered:
+        by_pupil, said_unknown = _scores(outcome, rows, table)
+    else:
         by_pupil = measure_values(outcome, rows, table)
         said_unknown = pd.Series(data=False, index=by_pupil.index)
-    else:
-        by_pupil, said_unknown = _event(outcome, rows)
     for others in further:
         by_pupil = by_pupil.where(others.notna())
     values = pd.Series(by_pupil.reindex(places).to_numpy(dtype=float), index=pupils.index)
@@ -257,13 +262,31 @@ def _event(outcome: Outcome, rows: pd.DataFrame) -> tuple[pd.Series[float], pd.S
     values = rows[outcome.field or outcome.name]
     numbers = _as_words(values).isin(outcome.event).astype(float) if outcome.event else plain_values(values)
     numbers = numbers.where(values.notna())
-    unknown = _as_words(values).isin(outcome.missing)
-    for name, answers in outcome.missing_where.items():
-        unknown |= _as_words(rows[name]).isin(answers)
+    unknown = _said_unknown(outcome, rows)
     index = pd.MultiIndex.from_frame(rows[PUPIL_KEY])
     keep = ~index.duplicated()
     event = numbers.mask(unknown).set_axis(index)[keep]
-    return event, unknown.astype(bool).set_axis(index)[keep]
+    return event, unknown.set_axis(index)[keep]
+
+
+def _scores(outcome: Outcome, rows: pd.DataFrame, table: Table) -> tuple[pd.Series[float], pd.Series[bool]]:
+    """Return an ordinal outcome by pupil, codes as their places, and where no row of the record has another answer."""
+    name = outcome.field or outcome.name
+    field, unknown = table.field(name), _said_unknown(outcome, rows)
+    scores = rows[name]
+    if field.type == "code":
+        scores = scores.astype("str").map(outcome.scores_of(field)).astype(float)
+    scored = rows.assign(**{name: plain_values(scores).mask(unknown)})
+    said = unknown.set_axis(pd.MultiIndex.from_frame(rows[PUPIL_KEY])).groupby(level=PUPIL_KEY).any()
+    return measure_values(outcome, scored, table), said
+
+
+def _said_unknown(outcome: Outcome, rows: pd.DataFrame) -> pd.Series[bool]:
+    """Return where the record itself says that the outcome is unknown."""
+    unknown = _as_words(rows[outcome.field or outcome.name]).isin(outcome.missing)
+    for name, answers in outcome.missing_where.items():
+        unknown |= _as_words(rows[name]).isin(answers)
+    return unknown.astype(bool)
 
 
 def _as_words(values: pd.Series[str]) -> pd.Series[str]:

@@ -7,7 +7,7 @@ check themselves one by one as they are made; what must hold between tables is i
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -15,6 +15,9 @@ from pydantic_core import PydanticCustomError
 from analysis.estimators import ESTIMATORS
 from analysis.outcomes import OUTCOME_KINDS
 from evaluation.wording import RECOGNISED_WORDING, WORDING
+
+if TYPE_CHECKING:
+    from data_schema.fields import Field as DataField
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 CountryCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
@@ -315,9 +318,11 @@ class Outcome(Measure):
     """[[outcomes]]: what the trial is judged by.
 
     A binary outcome is 1 where ``field`` has one of the ``event`` codes, missing where it has one of ``missing`` or
-    where ``missing_where`` (a field and its codes) applies, and 0 otherwise. Of a time until an event ``time`` names
-    the field of the time at which the event came or, without it, the pupil was last seen; pupils are counted who had
-    the event by the ``horizon``, which is in the same ``unit``.
+    where ``missing_where`` (a field and its codes) applies, and 0 otherwise. An ordinal outcome is the place of the
+    field's code among its codes, counted from 1 without those in ``missing``, or the whole number that the field holds;
+    what is missing is said in the same way. Of a time until an event ``time`` names the field of the time at which the
+    event came or, without it, the pupil was last seen; pupils are counted who had the event by the ``horizon``, which is
+    in the same ``unit``.
     """
 
     kind: Annotated[str, one_of(OUTCOME_KINDS)]
@@ -331,6 +336,21 @@ class Outcome(Measure):
     horizon: Annotated[float, Field(gt=0)] | None = None
     unit: OptionalWords = ""
     description: OptionalWords = ""
+
+    def scores_of(self, field: DataField) -> dict[str, int]:
+        """Return the categories of an ordinal outcome, lowest first, with their scores.
+
+        Parameters
+        ----------
+        field
+            Of the outcome; one that is neither codes in their order nor whole numbers with both limits has none.
+        """
+        if field.type == "code":
+            kept = [code.name for code in field.codes if code.name not in self.missing]
+            return {name: score for score, name in enumerate(kept, start=1)}
+        if field.type != "whole_number" or field.minimum is None or field.maximum is None or field.minimum < 0:
+            return {}
+        return {str(score): score for score in range(int(field.minimum), int(field.maximum) + 1)}
 
 
 class Analysis(Section):

@@ -11,7 +11,7 @@ from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING
 
 from analysis.estimators import make_estimator
-from analysis.outcomes import OUTCOME_KINDS
+from analysis.outcomes import LEAST_CATEGORIES, MOST_CATEGORIES, OUTCOME_KINDS
 from data_schema.errors import EstimationError
 
 if TYPE_CHECKING:
@@ -51,13 +51,13 @@ def problems_between(protocol: Protocol) -> list[Problem]:
     protocol
         With values that are right one by one.
     """
-    from evaluation.protocol_designs import design_problems, schedule_problems
+    from evaluation.protocol_designs import arm_names, design_problems, schedule_problems
 
     checks: tuple[Callable[[Protocol], Iterator[Problem]], ...] = (
         _windows,
         _tables,
         _names,
-        _arm_names,
+        arm_names,
         _files,
         design_problems,
         schedule_problems,
@@ -113,7 +113,7 @@ def _languages(protocol: Protocol) -> Iterator[Problem]:
 
 
 def repeated(names: Sequence[str]) -> list[str]:
-    """Return the names that are there more than once."""
+    """Return the names that stand in a list more than once, sorted."""
     return sorted({name for name in names if names.count(name) > 1})
 
 
@@ -134,15 +134,6 @@ def _names(protocol: Protocol) -> Iterator[Problem]:
         for name in groups[table]:
             if name in RESERVED:
                 yield Problem(f"[[{table}]] '{name}'", "the name is reserved.", "Choose another name.")
-
-
-def _arm_names(protocol: Protocol) -> Iterator[Problem]:
-    from evaluation.comparison import ANY, any_comparison
-
-    if ANY in protocol.arm_names and any_comparison(protocol) is not None:
-        yield Problem(
-            f"[[design.arms]] '{ANY}'", "the name stands for all arms together.", "Give the arm another name."
-        )
 
 
 def _files(protocol: Protocol) -> Iterator[Problem]:
@@ -189,8 +180,8 @@ def _tables(protocol: Protocol) -> Iterator[Problem]:
     standard = standard_tables()
     for name, section in protocol.tables.items():
         place = f"[tables.{name}]"
-        for twice in repeated([field.name for field in section.fields]):
-            yield Problem(f"{place}, [[fields]] '{twice}'", "the field is declared twice.", "Declare it once.")
+        for name_twice in repeated([field.name for field in section.fields]):
+            yield Problem(f"{place}, [[fields]] '{name_twice}'", "the field is declared twice.", "Declare it once.")
         for field in section.fields:
             yield from _waves_of(f"{place}, [[fields]] '{field.name}'", field.waves, protocol.wave_names)
             if (field.type == "code") != bool(field.codes):
@@ -443,8 +434,13 @@ def _outcome(protocol: Protocol, tables: Mapping[str, Table], item: Outcome) -> 
     if home.by_wave and not item.wave:
         yield Problem(f"{place}, key 'wave'", "this key is missing.", "Say in which wave it is measured.")
     fields = [home.field(name) for name in item.items or (item.field or item.name,)]
-    is_share = OUTCOME_KINDS[item.kind].is_share
-    yield from _share(place, item, fields[0]) if is_share else _number(place, item, fields, home)
+    kind = OUTCOME_KINDS[item.kind]
+    if kind.is_share:
+        yield from _share(place, item, fields[0])
+    elif kind.is_ordered:
+        yield from _categories(place, item, fields, home)
+    else:
+        yield from _number(place, item, fields, home)
     yield from _needed_keys(place, item, home)
     for name, values in item.missing_where.items():
         if name not in home.names:
@@ -530,7 +526,7 @@ def _number(place: str, item: Outcome, fields: Sequence[Field], home: Table) -> 
             yield Problem(
                 f"{place}, key 'field'",
                 f"'{field.name}' is of type {field.type}, not a number.",
-                'Name a numeric field, or set kind = "binary" and say which codes are the event.'
+                'Name a numeric field, or set kind = "binary" and say which codes are the event, or kind = "ordinal".'
                 if field.type == "code"
                 else "Name a numeric field.",
             )
@@ -557,6 +553,33 @@ def _count(place: str, item: Outcome, fields: Sequence[Field], home: Table) -> I
             f"{place}, key 'summary'",
             f"the mean over a pupil's rows of the table {home.name} is not a count.",
             'Set summary = "sum" or "max".',
+        )
+
+
+def _categories(place: str, item: Outcome, fields: Sequence[Field], home: Table) -> Iterator[Problem]:
+    """Refuse what is no scale of a few ordered answers, one per pupil."""
+    for key in ("event", "event_words", "event_people"):
+        if getattr(item, key):
+            yield Problem(f"{place}, key '{key}'", "this is for binary outcomes.", "Leave the key out.")
+    if item.items:
+        problem = "a scale of several items has no ordered categories."
+        yield Problem(f"{place}, key 'items'", problem, 'Name a field, or set kind = "continuous".')
+        return
+    yield from _answers(f"{place}, key 'missing'", fields[0], item.missing)
+    n_categories = len(item.scores_of(fields[0]))
+    if not LEAST_CATEGORIES <= n_categories <= MOST_CATEGORIES:
+        said = f"{n_categories} ordered categories" if n_categories else "no ordered categories"
+        yield Problem(
+            f"{place}, key 'field'",
+            f"'{fields[0].name}' has {said}, and an ordinal outcome has {LEAST_CATEGORIES} to {MOST_CATEGORIES}.",
+            "Name a field of type code whose codes are listed from lowest to highest, or one of type whole_number with"
+            " a minimum, 0 or more, and a maximum.",
+        )
+    if len(home.key) > 2 and item.summary != "max":
+        yield Problem(
+            f"{place}, key 'summary'",
+            f"the {item.summary} over a pupil's rows of the table {home.name} is not a category.",
+            'Set summary = "max".',
         )
 
 

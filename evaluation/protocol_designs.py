@@ -1,11 +1,11 @@
-"""What must hold in the protocol of its design: of its parts, and of starts and factors of arms."""
+"""What must hold in the design of a protocol: its parts go together, and the kinds of designs have what they need."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from evaluation.comparison import factors_of, is_wedge, started_by, wave_of
+from evaluation.comparison import ANY, any_comparison, factors_of, is_wedge, started_by, wave_of
 from evaluation.protocol_checks import Problem, repeated, unknown
 
 if TYPE_CHECKING:
@@ -14,8 +14,16 @@ if TYPE_CHECKING:
 _FACTORIAL = "Name four arms: without a factor (the first), with each of two, and with both."
 
 
+def arm_names(protocol: Protocol) -> Iterator[Problem]:
+    """Give an arm whose name stands for all arms together."""
+    if ANY in protocol.arm_names and any_comparison(protocol) is not None:
+        yield Problem(
+            f"[[design.arms]] '{ANY}'", "the name stands for all arms together.", "Give the arm another name."
+        )
+
+
 def design_problems(protocol: Protocol) -> Iterator[Problem]:
-    """Give what is wrong with how the design is stated."""
+    """Give what the design lacks, and what contradicts it."""
     design = protocol.design
     if design.kind == "recorded" and not design.allocation:
         yield Problem(

@@ -40,6 +40,7 @@ class OutcomeFacts:
     ``kind`` is a name in `analysis.outcomes.OUTCOME_KINDS`; ``direction`` says which way is good: "lower" or "higher".
     ``unit`` is the unit of its figures in words ("points"), empty for shares; ``event`` names the event of a binary one
     in the past tense ("left school early"); ``who`` names the pupils who had it, as a plural noun ("leavers").
+    ``scale`` has the scores of an ordinal one with the categories' labels, lowest first.
     ``horizon`` is the time by which pupils are counted whose time until an event is asked about, in that unit.
     """
 
@@ -52,6 +53,7 @@ class OutcomeFacts:
     description: str = ""
     wave: str = ""
     who: str = ""
+    scale: tuple[tuple[int, str], ...] = ()
     horizon: float | None = None
 
     @property
@@ -126,7 +128,8 @@ class Evidence:
         outcomes), ``mean`` (observed mean or share of one arm), ``difference_robust`` (with CR2 errors),
         ``adjusted_mean`` (the mean of the reference plus the difference), ``hedges_g``, ``hedges_g_unconditional``,
         ``cox_index``, ``risk_ratio``, ``rate_ratio``, ``marginal_odds_ratio``, ``hazard_ratio``,
-        ``number_needed_to_treat``, ``odds_ratio``, ``icc``, ``icc_unconditional``, ``school_sd``, ``pupil_sd``,
+        ``number_needed_to_treat``, ``odds_ratio``, ``probability_of_superiority``, ``share_difference_above_K`` (K a
+        score), ``icc``, ``icc_unconditional``, ``school_sd``, ``pupil_sd``,
         ``randomisation_test`` (only p_value and statistic), ``pooled_difference`` (mean over countries),
         ``prediction_interval`` (only its ends).
         ``country`` is "" for pooled rows. What could not be estimated has ``status`` other than "ok" or "boundary",

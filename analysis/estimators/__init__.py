@@ -16,10 +16,19 @@ from analysis.estimators.gee import Gee
 from analysis.estimators.linear_cluster import LinearCluster
 from analysis.estimators.linear_mixed import LinearMixed
 from analysis.estimators.logistic_mixed import LogisticMixed
+from analysis.estimators.ordinal_mixed import OrdinalMixed
 from analysis.estimators.survival_cluster import SurvivalCluster
 from data_schema.errors import EstimationError
 
-_KINDS: tuple[type[Estimator], ...] = (LinearMixed, LinearCluster, LogisticMixed, CountMixed, Gee, SurvivalCluster)
+_KINDS: tuple[type[Estimator], ...] = (
+    LinearMixed,
+    LinearCluster,
+    LogisticMixed,
+    CountMixed,
+    Gee,
+    OrdinalMixed,
+    SurvivalCluster,
+)
 ESTIMATORS: dict[str, type[Estimator]] = {estimator.name: estimator for estimator in _KINDS}
 
 __all__ = [
@@ -31,6 +40,7 @@ __all__ = [
     "LinearCluster",
     "LinearMixed",
     "LogisticMixed",
+    "OrdinalMixed",
     "SurvivalCluster",
     "make_estimator",
 ]
@@ -58,7 +68,7 @@ def make_estimator(name: str, options: Mapping[str, str | int], *, kind: str) ->
     chosen = ESTIMATORS[name]
     if kind not in chosen.kinds:
         others = [other.name for other in ESTIMATORS.values() if kind in other.kinds]
-        problem = f"the model '{name}' needs a {' or '.join(chosen.kinds)} outcome."
+        problem = f"the model '{name}' needs an outcome of the kind {' or '.join(chosen.kinds)}."
         raise EstimationError("model", problem, f"Use {' or '.join(others)}.")
     known = [option.name for option in fields(chosen)]
     for option in options:

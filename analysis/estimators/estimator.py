@@ -31,6 +31,8 @@ class ArmModel:
         The same estimates with errors that do not rest on the model; None where the estimator has no second errors.
     unequal
         Terms of the arms whose schools spread unequally.
+    beside
+        Makes the rows that only the whole model has, from a row with the arm; None where it has none.
     fit_hazards
         Fits the model of hazards whose ratios are beside the differences; None where the estimator has none.
     """
@@ -39,6 +41,7 @@ class ArmModel:
     standardise: Callable[[], Standardised]
     robust: Fit | None = None
     unequal: tuple[str, ...] = ()
+    beside: Callable[[Estimate], list[Estimate]] | None = None
     fit_hazards: Callable[[], Fit] | None = None
 
 
@@ -48,7 +51,8 @@ class Estimator(ABC):
 
     A subclass is a frozen dataclass whose fields are its options: one of several words, or a number from 1. ``name``
     is what the protocol calls it, ``kinds`` are the kinds of outcomes that it takes, ``takes_weights`` says whether
-    schools may have weights, and ``choices`` has the words that each option may be.
+    schools may have weights, ``choices`` has the words that each option may be, and ``least`` the smallest number where
+    it is not 1.
 
     Raises
     ------
@@ -60,6 +64,7 @@ class Estimator(ABC):
     kinds: ClassVar[tuple[str, ...]]
     takes_weights: ClassVar[bool] = False
     choices: ClassVar[dict[str, tuple[str, ...]]] = {}
+    least: ClassVar[dict[str, int]] = {}
 
     def __post_init__(self) -> None:
         """Refuse options with another value."""
@@ -68,8 +73,9 @@ class Estimator(ABC):
             allowed = self.choices.get(option.name)
             if allowed and value not in allowed:
                 raise self._refused(option.name, value, f"Use one of {', '.join(allowed)}.")
-            if not allowed and (type(value) is not int or value < 1):
-                raise self._refused(option.name, value, "Use a whole number, 1 or more.")
+            least = self.least.get(option.name, 1)
+            if not allowed and (type(value) is not int or value < least):
+                raise self._refused(option.name, value, f"Use a whole number, {least} or more.")
 
     def _refused(self, option: str, value: object, remedy: str) -> EstimationError:
         return EstimationError("options", f"the option '{option}' of '{self.name}' is {value!r}.", remedy)

@@ -28,7 +28,7 @@ class LinearCluster(Estimator):
     se_type: SeType = "CR2"
 
     name: ClassVar[str] = "linear_cluster"
-    kinds: ClassVar[tuple[str, ...]] = ("continuous", "binary", "count")
+    kinds: ClassVar[tuple[str, ...]] = ("continuous", "binary", "count", "ordinal")
     takes_weights: ClassVar[bool] = True
     choices: ClassVar[dict[str, tuple[str, ...]]] = {"se_type": ("CR2", "CR3", "CR1", "CR1S", "CR0")}
 

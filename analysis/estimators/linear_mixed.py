@@ -28,7 +28,7 @@ class LinearMixed(Estimator):
     df_method: DfMethod = "satterthwaite_bounded"
 
     name: ClassVar[str] = "linear_mixed"
-    kinds: ClassVar[tuple[str, ...]] = ("continuous", "binary", "count")
+    kinds: ClassVar[tuple[str, ...]] = ("continuous", "binary", "count", "ordinal")
     choices: ClassVar[dict[str, tuple[str, ...]]] = {"df_method": get_args(DfMethod)}
 
     def fit(self, frame: pd.DataFrame, model: Model) -> ArmModel:

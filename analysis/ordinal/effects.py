@@ -1,4 +1,12 @@
-"""Shares of the categories by arm, and what separates the arms."""
+"""Shares of the categories by arm, and what separates the arms.
+
+Three answers to how much higher the answers are, each averaged over the pupils and schools of the trial, so that each
+is about the population and not about pupils of one school (collapsible): the difference of mean scores, the differences
+of the shares of pupils above each category, and the probability that a pupil of one arm answers higher than one of the
+other, ties counting half. Beside them the odds ratio of the model, which is about pupils of one school. The first and
+the third, and why a trial should report them: Benkeser, Diaz, Luedtke, Segal, Scharfstein and Rosenblum (2021),
+Biometrics 77, 1467-1481, section 3; the third is the parameter of Mann and Whitney's test.
+"""
 
 from __future__ import annotations
 
@@ -8,29 +16,31 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from analysis.arms import FEW_EVENTS
 from analysis.effect_sizes import odds_ratio
 from analysis.ordinal.fitting import OrdinalFit, fit_ordinal
 from analysis.quadrature import average_mean
-from analysis.results import EffectRows, Estimate
+from analysis.results import Coefficients, EffectRows, Estimate, t_estimate
 from analysis.specs import Model
-from analysis.standardised import Standardised, unestimated
+from analysis.standardised import Standardised, logistic, unestimated
 from analysis.terms import arm_term
 from data_schema.errors import EstimationError
 
-_STEP = 1e-4
+_CONTRASTS = ("odds_ratio", "mean_difference", "probability_of_superiority")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrdinalEffects(EffectRows):
-    """Shares at or above a category by arm, standardised over the pupils of the trial.
+    """What separates the arms, standardised over the pupils of the trial.
 
     Parameters
     ----------
     fit
         The model that they come from.
     rows
-        ``quantity`` is "share_above_K" (a row an arm: pupils in a category above K), "share_difference_above_K" and
-        "odds_ratio" for the other arms.
+        ``quantity`` is "share_above_K" (a row an arm: pupils in a category above K), and for the other arms
+        "odds_ratio" (given the school), "mean_difference" (of scores, the categories' values),
+        "probability_of_superiority" and "share_difference_above_K".
     """
 
     fit: OrdinalFit
@@ -40,10 +50,108 @@ class OrdinalEffects(EffectRows):
         return self.fit.glance()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CategoryShares:
+    """Shares of pupils above each category by arm, as if every pupil of the trial were in it.
+
+    Parameters
+    ----------
+    fit
+        The model, fitted.
+    arms
+        The reference first, length A.
+    above, slopes
+        Shapes (A, C - 1) and (A, C - 1, q): shares, and their derivatives by the fit's parameters.
+    is_sparse
+        Shape (A, C - 1), whether few pupils of the arm are on one side of a category.
+    """
+
+    fit: OrdinalFit
+    arms: tuple[str, ...]
+    above: np.ndarray
+    slopes: np.ndarray
+    is_sparse: np.ndarray
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of all t intervals: schools less school-level columns."""
+        assert self.fit.fit.coefficients is not None  # noqa: S101  # made from a fit that did not fail
+        return float(self.fit.fit.coefficients.df[0])
+
+    def means(self) -> Standardised:
+        """Return mean scores by arm: the lowest category, and each step up times the share above it."""
+        steps = np.diff(self.fit.categories)
+        values = self.fit.categories[0] + self.above @ steps
+        return self._standardised(values, np.einsum("akq,k->aq", self.slopes, steps))
+
+    def differences(self) -> Coefficients:
+        """Return differences of mean scores, whose errors are enlarged as those of the arms' coefficients are."""
+        plain = self.means().differences()
+        enlarged = np.array([_enlargement(self.fit, term) for term in plain.names])
+        return replace(plain, test_error=np.sqrt(np.diag(plain.vcov)) * enlarged)
+
+    def shares(self, place: int) -> Standardised:
+        """Return the shares above one category by arm."""
+        return self._standardised(self.above[:, place], self.slopes[:, place])
+
+    def superiority(self, arm: str) -> tuple[float, np.ndarray]:
+        """Return the probability of superiority over the reference, and its derivatives by the parameters."""
+        place = self.arms.index(arm)
+        low, high = (_of_categories(self.above[k]) for k in (0, place))
+        below_high = np.cumsum(low) - low / 2
+        above_low = 1 - np.cumsum(high) + high / 2
+        by_low, by_high = (_slopes_of_categories(self.slopes[k]) for k in (0, place))
+        return float(high @ below_high), above_low @ by_low + below_high @ by_high
+
+    def rows(self, shared: Estimate) -> list[Estimate]:
+        """Return an arm's odds ratio, probability of superiority and differences of shares.
+
+        Parameters
+        ----------
+        shared
+            With the arm, and the row's other columns.
+        """
+        differences = [self.share_difference(shared, place) for place in range(self.above.shape[1])]
+        return [self.odds_ratio(shared), self.superiority_row(shared), *differences]
+
+    def odds_ratio(self, shared: Estimate) -> Estimate:
+        """Return an arm's odds ratio given the school, which is the model's own coefficient."""
+        ratio = odds_ratio(self.fit.estimate(arm_term(shared.arm), conf_level=shared.conf_level))
+        return replace(ratio, arm=shared.arm, outcome=shared.outcome)
+
+    def share_difference(self, shared: Estimate, place: int) -> Estimate:
+        """Return an arm's share above one category less the reference's; a caution says that either is of few."""
+        arm = self.arms.index(shared.arm)
+        quantity = f"share_difference_above_{self.fit.categories[place]:g}"
+        enlarged = _enlargement(self.fit, arm_term(shared.arm))
+        row = self.shares(place).difference(shared, arm, quantity=quantity, enlarged=enlarged)
+        return row.with_caution("few_events") if self.is_sparse[[0, arm], place].any() else row
+
+    def superiority_row(self, shared: Estimate) -> Estimate:
+        """Return the probability of superiority with its interval by log odds; its test is of one half."""
+        assert self.fit.vcov is not None  # noqa: S101
+        value, slope = self.superiority(shared.arm)
+        error = math.sqrt(float(slope @ self.fit.vcov @ slope)) * _enlargement(self.fit, arm_term(shared.arm))
+        row = replace(shared, quantity="probability_of_superiority", term=arm_term(shared.arm))
+        steep = 1 / (value * (1 - value))
+        moved = t_estimate(
+            row, estimate=math.log(value / (1 - value)), std_error=error * steep, df=self.df, status=row.status
+        )
+        if moved.status == "failed":
+            return moved
+        low, high = logistic(moved.conf_low), logistic(moved.conf_high)
+        return replace(moved, estimate=value, std_error=error, conf_low=low, conf_high=high)
+
+    def _standardised(self, values: np.ndarray, slopes: np.ndarray) -> Standardised:
+        assert self.fit.vcov is not None  # noqa: S101
+        terms = tuple(arm_term(arm) for arm in self.arms[1:])
+        return Standardised.by_delta(values, slopes, self.fit.vcov, terms=terms, df=self.df, arms=self.arms)
+
+
 def ordinal_effects(
     frame: pd.DataFrame, model: Model, *, n_nodes: int = 15, conf_level: float = 0.95
 ) -> OrdinalEffects:
-    """Estimate the share of pupils above each category by arm.
+    """Estimate the share of pupils above each category by arm, and what separates the arms.
 
     Parameters
     ----------
@@ -55,8 +163,8 @@ def ordinal_effects(
     Returns
     -------
     OrdinalEffects
-        Errors of shares by the delta method from maximum likelihood's variance, enlarged as that of the arm's
-        coefficient is for few schools.
+        Errors by the delta method from maximum likelihood's variance, enlarged as that of the arm's coefficient is for
+        few schools.
 
     Raises
     ------
@@ -68,33 +176,66 @@ def ordinal_effects(
     fit = fit_ordinal(frame, model, n_nodes=n_nodes)
     shared = fit.fit.effect_row(outcome=model.outcome, conf_level=conf_level, se_type="delta")
     if fit.parameters is None:
-        return OrdinalEffects(fit=fit, rows=unestimated(shared, arms=model.arms, own="", contrasts=("odds_ratio",)))
-    rows = []
-    for arm in model.arms[1:]:
-        ratio = odds_ratio(fit.estimate(arm_term(arm), conf_level=conf_level))
-        rows.append(replace(ratio, arm=arm, outcome=model.outcome))
-    for place in range(len(fit.categories) - 1):
-        rows += _shares(shared, fit, model, place)
+        return OrdinalEffects(fit=fit, rows=unestimated(shared, arms=model.arms, own="", contrasts=_CONTRASTS))
+    found = category_shares(fit, model)
+    others = [replace(shared, arm=arm) for arm in model.arms[1:]]
+    rows = [found.odds_ratio(other) for other in others]
+    for k, category in enumerate(fit.categories[:-1]):
+        shares, quantity = found.shares(k), f"share_above_{category:g}"
+        rows += [shares.own(shared, place, quantity=quantity, scale="log_odds") for place in range(len(model.arms))]
+        rows += [found.share_difference(other, k) for other in others]
+    compared = replace(fit.fit, differences=found.differences())
+    for other in others:
+        row = compared.difference(arm_term(other.arm), conf_level=conf_level)
+        rows.append(replace(row, quantity="mean_difference", arm=other.arm, outcome=model.outcome, se_type="delta"))
+        rows.append(found.superiority_row(other))
     return OrdinalEffects(fit=fit, rows=tuple(rows))
 
 
-def _shares(shared: Estimate, fit: OrdinalFit, model: Model, place: int) -> list[Estimate]:
-    """Return the rows of the share above one category."""
-    assert fit.parameters is not None and fit.vcov is not None and fit.fit.coefficients is not None  # noqa: S101, PT018
-    shares = Standardised.by_delta(
-        np.array([_share_above(fit, fit.parameters, place, arm=arm, model=model) for arm in model.arms]),
-        np.array([_slopes(fit, place, arm=arm, model=model) for arm in model.arms]),
-        fit.vcov,
-        terms=tuple(arm_term(arm) for arm in model.arms[1:]),
-        df=float(fit.fit.coefficients.df[0]),
-        arms=model.arms,
-    )
-    label = f"{fit.categories[place]:g}"
-    rows = [shares.own(shared, k, quantity=f"share_above_{label}", scale="log_odds") for k in range(len(model.arms))]
-    for k, term in enumerate(shares.terms, start=1):
-        quantity = f"share_difference_above_{label}"
-        rows.append(shares.difference(shared, k, quantity=quantity, enlarged=_enlargement(fit, term)))
-    return rows
+def category_shares(fit: OrdinalFit, model: Model) -> CategoryShares:
+    """Return the shares above each category by arm, averaged over pupils and schools.
+
+    Parameters
+    ----------
+    fit
+        A fit that did not fail.
+    model
+        With its arms.
+    """
+    data, parameters, coefficients = fit.data, fit.parameters, fit.fit.coefficients
+    assert data is not None and parameters is not None and coefficients is not None  # noqa: S101, PT018  # only then
+    c, count = data.n_categories - 1, data.data.count
+    above, slopes = np.zeros((len(model.arms), c)), np.zeros((len(model.arms), c, len(parameters)))
+    is_sparse = np.zeros((len(model.arms), c), dtype=bool)
+    own = np.zeros(len(count), dtype=np.intp)
+    for place, arm in enumerate(model.arms):
+        x, is_here = _with_arm(fit, model, arm)
+        own[is_here] = place
+        for k in range(c):
+            value, slope = average_mean(
+                x @ parameters[c:-1] - parameters[k],
+                float(parameters[-1]),
+                x=np.column_stack([np.full(len(x), -1.0), x]),
+                count=count,
+            )
+            above[place, k] = value
+            slopes[place, k, k], slopes[place, k, c:] = slope[0], slope[1:]
+    for place in range(len(model.arms)):
+        n = np.bincount(data.category, weights=count * (own == place), minlength=c + 1).cumsum()
+        is_sparse[place] = np.minimum(n[:-1], n[-1] - n[:-1]) < FEW_EVENTS
+    return CategoryShares(fit=fit, arms=model.arms, above=above, slopes=slopes, is_sparse=is_sparse)
+
+
+def _with_arm(fit: OrdinalFit, model: Model, arm: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the columns with every pupil in an arm, and which patterns are of it."""
+    data, scale, centre, coefficients = fit.data, fit.scale, fit.centre, fit.fit.coefficients
+    assert data is not None and scale is not None and centre is not None and coefficients is not None  # noqa: S101, PT018
+    x = data.data.x.copy()
+    for other in model.arms[1:]:
+        k = coefficients.names.index(arm_term(other))
+        x[:, k] = (float(other == arm) - centre[k]) / scale[k]
+    places = [coefficients.names.index(arm_term(other)) for other in model.arms[1:]]
+    return x, np.isclose(x[:, places], data.data.x[:, places]).all(axis=1)
 
 
 def _enlargement(fit: OrdinalFit, term: str) -> float:
@@ -104,27 +245,12 @@ def _enlargement(fit: OrdinalFit, term: str) -> float:
     return float(coefficients.test_error[place] / math.sqrt(coefficients.vcov[place, place]))
 
 
-def _share_above(fit: OrdinalFit, parameters: np.ndarray, place: int, *, arm: str, model: Model) -> float:
-    """Average the share above a category over pupils and schools."""
-    data, scale, centre, coefficients = fit.data, fit.scale, fit.centre, fit.fit.coefficients
-    assert data is not None and scale is not None and centre is not None and coefficients is not None  # noqa: S101, PT018
-    c = data.n_categories - 1
-    x = data.data.x.copy()
-    for other in model.arms[1:]:
-        k = coefficients.names.index(arm_term(other))
-        x[:, k] = (float(other == arm) - centre[k]) / scale[k]
-    eta = x @ parameters[c:-1] - parameters[place]
-    return average_mean(eta, float(parameters[-1]), x=x, count=data.data.count)[0]
+def _of_categories(above: np.ndarray) -> np.ndarray:
+    """Return the share of each category from the shares above all but the highest."""
+    return -np.diff(np.concatenate([[1.0], above, [0.0]]))
 
 
-def _slopes(fit: OrdinalFit, place: int, *, arm: str, model: Model) -> np.ndarray:
-    """Differentiate by central differences."""
-    parameters = fit.parameters
-    assert parameters is not None  # noqa: S101
-    slopes = np.empty(len(parameters))
-    for k in range(len(parameters)):
-        step = np.zeros(len(parameters))
-        step[k] = _STEP
-        ahead, behind = (_share_above(fit, parameters + s, place, arm=arm, model=model) for s in (step, -step))
-        slopes[k] = (ahead - behind) / (2 * _STEP)
-    return slopes
+def _slopes_of_categories(slopes: np.ndarray) -> np.ndarray:
+    """Return the same of derivatives, shape (C, q)."""
+    zero = np.zeros((1, slopes.shape[1]))
+    return -np.diff(np.concatenate([zero, slopes, zero]), axis=0)

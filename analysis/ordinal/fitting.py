@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.binary.fitting import larger_errors, too_few
 from analysis.inference.adjusted_profile import adjusted_profile
 from analysis.ordinal.likelihood import Categories, value_slope_information
+from analysis.outcomes import MOST_CATEGORIES
 from analysis.quadrature import Patterns, information
 from analysis.quadrature.patterns import distinct_rows
 from analysis.results import Coefficients, Convergence, Estimate, Fit, failed_fit
@@ -21,7 +22,6 @@ from data_schema.errors import EstimationError
 _LEAST_NODES = 5
 _STEPS = 60
 _INFINITE = 15.0
-_MOST_CATEGORIES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +112,9 @@ def fit_ordinal(frame: pd.DataFrame, model: Model, *, n_nodes: int = 15) -> Ordi
 def _too_many(columns: Columns) -> str:
     """Say so when the outcome is a measure, and not a few ordered answers."""
     n_values = len(np.unique(columns.y))
-    if n_values <= _MOST_CATEGORIES:
+    if n_values <= MOST_CATEGORIES:
         return ""
-    return f"The outcome has {n_values} values, and ordered answers at most {_MOST_CATEGORIES}: use a linear model."
+    return f"The outcome has {n_values} values, and ordered answers at most {MOST_CATEGORIES}: use a linear model."
 
 
 def _one_category(columns: Columns) -> str:

@@ -27,7 +27,8 @@ class OutcomeKind:
     """A kind of outcome.
 
     ``name`` is what the protocol calls it, ``is_share`` whether a mean is the share of pupils who had an event,
-    ``is_whole`` whether values are whole numbers from 0, ``standardised`` the quantity that states a difference in
+    ``is_whole`` whether values are whole numbers from 0, ``is_ordered`` whether they are the scores of ordered
+    categories, ``standardised`` the quantity that states a difference in
     standard deviations, and ``ratio`` the one that states it as a ratio of the arms' means, empty where none does.
     ``is_yes_no`` says that each pupil's value is 0 or 1, ``needs`` names the keys of the protocol that only this kind
     has and that it cannot do without, and ``fields`` those of them that name a further field of the outcome's table,
@@ -37,6 +38,7 @@ class OutcomeKind:
     name: ClassVar[str]
     is_share: ClassVar[bool] = False
     is_whole: ClassVar[bool] = False
+    is_ordered: ClassVar[bool] = False
     standardised: ClassVar[str] = "hedges_g"
     ratio: ClassVar[str] = ""
     is_yes_no: ClassVar[bool] = False

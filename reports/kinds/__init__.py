@@ -7,12 +7,14 @@ from reports.kinds.binary import BinaryWords
 from reports.kinds.continuous import ContinuousWords
 from reports.kinds.count import CountWords
 from reports.kinds.kind import KindWords
+from reports.kinds.ordinal import OrdinalWords
 from reports.kinds.time_to_event import TimeToEventWords
 
 KIND_WORDS: dict[str, KindWords] = {
     "continuous": ContinuousWords(),
     "binary": BinaryWords(),
     "count": CountWords(),
+    "ordinal": OrdinalWords(),
     "time_to_event": TimeToEventWords(),
 }
 

@@ -33,18 +33,22 @@ class ContinuousWords(KindWords):
         """Return the unit in which figures are printed, as tables name it."""
         return outcome.unit or words.text("mean")
 
+    def running_unit(self, words: Words, outcome: OutcomeFacts) -> str:  # noqa: ARG002 -- for the kinds that need it
+        """Return the unit as running text names it; empty for none."""
+        return unit_of(outcome)
+
     def levels(self, words: Words, one: Comparison, values: Mapping[str, Value]) -> Inline:
         """Return the sentence with the mean of both arms."""
         template = message("{outcome}: the mean was {first} {unit} in {reference} and {second} in {schools}.")
-        return words.line(template, outcome=one.outcome.label, unit=unit_of(one.outcome), **values)
+        return words.line(template, outcome=one.outcome.label, unit=self.running_unit(words, one.outcome), **values)
 
     def effect(self, words: Words, one: Comparison, values: Mapping[str, Value], *, raised: bool) -> Inline:
         """Return the sentence with a clear effect."""
-        return words.line(_RAISED if raised else _REDUCED, unit=unit_of(one.outcome), **values)
+        return words.line(_RAISED if raised else _REDUCED, unit=self.running_unit(words, one.outcome), **values)
 
     def unclear_effect(self, words: Words, one: Comparison, values: Mapping[str, Value]) -> Inline:
         """Return the sentence with what the data are compatible with."""
-        if not one.outcome.unit:
+        if not self.running_unit(words, one.outcome):
             template = message(
                 "We cannot say whether being drawn as one of the {schools} changed the mean: the data are compatible"
                 " with anything between {low} and {high} ({level} interval; best single estimate: {best})."
@@ -54,7 +58,7 @@ class ContinuousWords(KindWords):
             "We cannot say whether being drawn as one of the {schools} changed the mean: the data are compatible with"
             " anything between {low} and {high}, in {unit} ({level} interval; best single estimate: {best})."
         )
-        return words.line(template, unit=unit_of(one.outcome), **values)
+        return words.line(template, unit=self.running_unit(words, one.outcome), **values)
 
     def amount(self, words: Words, number: Span, *, below: bool) -> Inline:
         """Return a difference as "0.1 lower" or "0.1 higher"."""
@@ -62,17 +66,17 @@ class ContinuousWords(KindWords):
 
     def short(self, words: Words, one: Comparison, values: Mapping[str, Value]) -> Inline:
         """Return a result in one clause."""
-        if not one.outcome.unit:
+        if not self.running_unit(words, one.outcome):
             return words.line("{outcome}: {amount} ({level} interval: {interval}).", **values)
-        unit = unit_of(one.outcome)
+        unit = self.running_unit(words, one.outcome)
         return words.line("{outcome}: {amount}, in {unit} ({level} interval: {interval}).", unit=unit, **values)
 
     def tile(self, words: Words, one: Comparison, schools: str) -> str:
         """Return what stands below the difference where it is a key figure."""
         outcome = one.outcome
-        if not outcome.unit:
+        if not self.running_unit(words, outcome):
             return words.text("{outcome} in {schools}", outcome=outcome.label, schools=schools)
-        unit = unit_of(outcome)
+        unit = self.running_unit(words, outcome)
         return words.text("{outcome} in {schools}, {unit}", outcome=outcome.label, schools=schools, unit=unit)
 
     def level_tile(self, words: Words, one: Comparison, schools: str) -> str:  # noqa: ARG002 -- a mean alone says little
@@ -94,14 +98,14 @@ class ContinuousWords(KindWords):
 
     def difference_axis(self, words: Words, one: Comparison, values: Mapping[str, str]) -> str:
         """Return what the axis of differences shows, with its unit."""
-        unit = unit_of(one.outcome)
+        unit = self.running_unit(words, one.outcome)
         if not unit:
             return words.text("Difference ({first} minus {second})", **values)
         return words.text("Difference in {unit} ({first} minus {second})", unit=unit, **values)
 
     def mean_axis(self, words: Words, one: Comparison) -> str:
         """Return what the axis of means shows, with its unit."""
-        unit = unit_of(one.outcome)
+        unit = self.running_unit(words, one.outcome)
         return words.text("{outcome}, {unit}", outcome=one.outcome.label, unit=unit) if unit else one.outcome.label
 
     def mean_limits(self, values: Sequence[float]) -> tuple[float, float]:

@@ -20,6 +20,7 @@ MODELS = {
     "logistic_mixed": message("logistic model with random school intercepts"),
     "count_mixed": message("model of counts with a log link and random school intercepts"),
     "gee": message("generalised estimating equations (GEE) by school"),
+    "ordinal_mixed": message("model of ordered categories (cumulative logit) with random school intercepts"),
     "survival_cluster": message(
         "model of the shares within a time, by pupils’ parts in them, with standard errors that allow for schools"
     ),

@@ -50,6 +50,36 @@ unit = "lessons"
 table = "status"
 wave = "after"
 
+[[tables.status.fields]]
+name = "belonging"
+label = "I belong here"
+type = "code"
+
+[[tables.status.fields.codes]]
+name = "no"
+label = "Not at all"
+
+[[tables.status.fields.codes]]
+name = "partly"
+label = "Partly"
+
+[[tables.status.fields.codes]]
+name = "fully"
+label = "Fully"
+
+[[tables.status.fields.codes]]
+name = "no_view"
+label = "Cannot say"
+
+[[outcomes]]
+name = "belonging"
+label = "Belonging"
+kind = "ordinal"
+direction = "higher"
+missing = ["no_view"]
+table = "status"
+wave = "after"
+
 [[outcomes]]
 name = "left"
 label = "Left early"
@@ -74,7 +104,13 @@ def _is_possible(name: str, kind: str, option: str, choice: str) -> bool:
         return False
 
 
-_OUTCOME_OF = {"continuous": "average_mark", "count": "lessons_missed", "binary": "left", "time_to_event": "left_by"}
+_OUTCOME_OF = {
+    "continuous": "average_mark",
+    "count": "lessons_missed",
+    "binary": "left",
+    "ordinal": "belonging",
+    "time_to_event": "left_by",
+}
 _ENTRIES = [(name, kind) for name, estimator in ESTIMATORS.items() for kind in estimator.kinds]
 _VARIED = [
     (name, kind, option, choice)
@@ -102,9 +138,11 @@ def _entry(entry: str, name: str, kind: str) -> str:
 def _status(at: int, place: int, _pupil: str) -> str:
     left = (place + at) % (2 + at % 3) == 0
     missed = (3 * place + 2 * at) % 11 + at * (place % 3)
+    belonging = ("no", "partly", "fully")[(place * (at + 2) + at % 2) % (3 if place % 4 else 2)]
     # Who left did so at some time in the year; of the others some were last seen before its end.
     months = 1 + (5 * place + at) % 9 if left else 12 - 4 * (place % 5 == 1)
-    return f"{'left_early' if left else 'enrolled'};{2 + (7 * place + 3 * at) % 5 / 2};{missed};{months}"
+    mark = 2 + (7 * place + 3 * at) % 5 / 2
+    return f"{'left_early' if left else 'enrolled'};{mark};{missed};{belonging};{months}"
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +150,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
     files = plain_files()
     for at, school in enumerate(school_ids()):
         files[f"after/status_{school}.csv"] = rows_of(
-            school, "status;average_mark;lessons_missed;months", partial(_status, at)
+            school, "status;average_mark;lessons_missed;belonging;months", partial(_status, at)
         )
     made = tiny_trial(tmp_path_factory.mktemp("every") / "trial", protocol=_protocol(), files=files)
     made.plan(freeze=True)
@@ -155,6 +193,14 @@ def test_an_option_of_the_plan_is_what_the_row_was_estimated_with(
     assert choice in (row["se_type"], row["df_method"]) or f"_{choice}_" in f"_{row['method']}_"
 
 
+def test_an_ordinal_model_has_what_is_standardised_beside_its_odds_ratio(estimates: pd.DataFrame) -> None:
+    quantities = ("odds_ratio", "probability_of_superiority", "share_difference_above_1", "share_difference_above_2")
+    for quantity in quantities:
+        row = estimates.loc[f"ordinal_mixed_ordinal/all/{quantity}/pilot"]
+        assert row["status"] in ("ok", "boundary"), row["reason"]
+        assert row["conf_low"] < row["estimate"] < row["conf_high"]
+
+
 @pytest.fixture(scope="module")
 def document(trial: Trial) -> str:
     trial.report()
@@ -169,6 +215,9 @@ def test_the_report_prints_every_entry_in_the_units_of_its_kind(document: str) -
     assert re.search(r"number of pupils who left school early within 9 months: .* per 100 pupils", said)
     assert re.search(r"anything between .* lower and .* higher, in lessons", said)
     assert "Of counts the relative change is that of the adjusted mean: the rate ratio, less one." in said
+    assert re.search(r"anything between .* lower and .* higher, in steps of the scale", said)
+    assert "Answers are scored 1 (Not at all), 2 (Partly) and 3 (Fully); each step counts as one." in said
+    assert "model of ordered categories (cumulative logit) with random school intercepts" in said
     assert "model of counts with a log link and random school intercepts" in said
     assert (
         "of the linear model with random school intercepts in linear_mixed_continuous_df_method_kenward_roger," in said

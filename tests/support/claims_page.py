@@ -188,6 +188,7 @@ CLAIMS = (
         says=(
             "reports.kinds.binary:BinaryWords.levels",
             "reports.kinds.continuous:ContinuousWords.levels",
+            "reports.kinds.ordinal:OrdinalWords.levels",
             "reports.kinds.binary:_REDUCED",
             "reports.kinds.binary:_RAISED",
             "reports.kinds.continuous:_REDUCED",
@@ -375,6 +376,7 @@ EXPLAINS = (
     "reports.tables.practice:implementation_table",
     "reports.kinds.count:CountWords.note_on_ratio",
     "reports.kinds.kind:KindWords.note_on_scale",
+    "reports.kinds.ordinal:OrdinalWords.note_on_scale",
     "reports.kinds.time_to_event:TimeToEventWords.note_on_scale",
     "reports.tables.ratios:_HAZARDS",
     "reports.tables.ratios:ratios_table",

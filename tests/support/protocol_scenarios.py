@@ -485,6 +485,65 @@ TABLES = {
         put("outcomes.4.kind", "count"),
         (put("outcomes.4.summary", "sum"), put("outcomes.4.summary", "max")),
     ),
+    "ordinal of several items": Scenario(
+        put("outcomes.1.kind", "ordinal"),
+        (put("outcomes.1.kind", "continuous"), all_of(drop("outcomes.1.items"), put("outcomes.1.field", "n_answers"))),
+        setting=own(field("n_answers", "whole_number", minimum=1, maximum=5), table="survey"),
+    ),
+    "ordinal without limits": Scenario(
+        put("outcomes.3.kind", "ordinal"),
+        (
+            all_of(put("tables.status.fields.0.minimum", 1), put("tables.status.fields.0.maximum", 5)),
+            all_of(
+                put("tables.status.fields.0.type", "code"),
+                put("tables.status.fields.0.codes", [{"name": name} for name in ("never", "sometimes", "often")]),
+            ),
+        ),
+        setting=all_of(own(field("points", "whole_number"), table="status"), put("outcomes.3.field", "points")),
+    ),
+    "ordinal of two answers": Scenario(
+        put("outcomes.3.kind", "ordinal"),
+        (put("tables.status.fields.0.maximum", 2), put("outcomes.3.kind", "continuous")),
+        setting=all_of(
+            own(field("points", "whole_number", minimum=0, maximum=1), table="status"),
+            put("outcomes.3.field", "points"),
+        ),
+    ),
+    "ordinal with an event": Scenario(
+        all_of(put("outcomes.3.kind", "ordinal"), put("outcomes.3.event_words", "belonged")),
+        (drop("outcomes.3.event_words"),),
+        setting=all_of(
+            own(field("points", "whole_number", minimum=1, maximum=5), table="status"),
+            put("outcomes.3.field", "points"),
+        ),
+    ),
+    "ordinal that is a mean": Scenario(
+        all_of(put("outcomes.4.kind", "ordinal"), put("outcomes.4.field", "points")),
+        (put("outcomes.4.summary", "max"),),
+        setting=own(field("points", "whole_number", minimum=1, maximum=5), table="signals"),
+    ),
+    "ordinal by the logistic model": Scenario(
+        all_of(put("outcomes.3.kind", "ordinal"), put("analyses.6.model", "logistic_mixed")),
+        (
+            put("analyses.6.model", "ordinal_mixed"),
+            put("analyses.6.model", "linear_mixed"),
+            put("analyses.6.model", "linear_cluster"),
+        ),
+        setting=all_of(
+            own(field("points", "whole_number", minimum=1, maximum=5), table="status"),
+            put("outcomes.3.field", "points"),
+        ),
+    ),
+    "nodes that are too few": Scenario(
+        put("analyses.6.options", {"n_nodes": 4}),
+        (put("analyses.6.options.n_nodes", 5),),
+        setting=all_of(
+            own(field("points", "whole_number", minimum=1, maximum=5), table="status"),
+            put("outcomes.3.field", "points"),
+            put("outcomes.3.kind", "ordinal"),
+            put("analyses.6.model", "ordinal_mixed"),
+        ),
+    ),
     "event of a mean": Scenario(put("analyses.4.missing_outcome", "as_event")),
     "nothing primary": Scenario(put("analyses.0.role", "secondary"), (put("analyses.0.role", "primary"),)),
     "reserved column": Scenario(own(field("source_file")), (own(field("origin")),)),

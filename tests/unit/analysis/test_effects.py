@@ -374,9 +374,9 @@ def test_a_missing_column_is_named(frame: pd.DataFrame) -> None:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"kind": "ordinal"}, "kind 'ordinal'"),
+        ({"kind": "nominal"}, "kind 'nominal'"),
         ({"model": "probit"}, "model 'probit'"),
-        ({"model": "logistic_mixed"}, "needs a binary outcome"),
+        ({"model": "logistic_mixed"}, "needs an outcome of the kind binary"),
         ({"conf_level": 95}, "conf_level 95"),
         ({"arms": ("control",)}, "1 arm is not enough"),
         ({"arms": ("control", "control")}, "name one twice"),

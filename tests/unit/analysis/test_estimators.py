@@ -69,7 +69,7 @@ def test_an_estimator_has_defaults_for_all_its_options(name: str) -> None:
     ("name", "options", "kind", "words"),
     [
         ("cox", {}, "count", "unknown"),
-        ("count_mixed", {}, "binary", "needs a count outcome"),
+        ("count_mixed", {}, "binary", "needs an outcome of the kind count"),
         ("linear_mixed", {"nodes": 3}, "count", "has no option 'nodes'"),
         ("linear_cluster", {"nodes": 3}, "count", "has no option 'nodes'"),
         ("count_mixed", {"family": "normal"}, "count", "'family' of 'count_mixed' is 'normal'"),

@@ -92,7 +92,7 @@ WRONG: dict[str, tuple[Callable[[Values], object], list[str]]] = {
     "no primary analysis": (_first("analyses", role="secondary"), ["no analysis is primary"]),
     "logit of a mean": (
         lambda values: values["analyses"][4].update(model="logistic_mixed"),
-        ["'engagement_main', key 'model'", "needs a binary outcome"],
+        ["'engagement_main', key 'model'", "needs an outcome of the kind binary"],
     ),
     "binary without words": (
         lambda values: values["outcomes"][0].pop("event_words"),
