@@ -160,7 +160,7 @@ def simulated_power(
         When the column of pupils is not there or does not hold numbers above 0, the outcome is of another kind than
         the question, or a country has no correlation.
     """
-    from randomisation.replay import replay
+    from randomisation.redraws import replay
     from randomisation.schools import read_schools
 
     read = read_schools(schools, design)

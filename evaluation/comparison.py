@@ -55,7 +55,7 @@ class Comparison:
 def comparison_of(protocol: Protocol, outcome: Outcome) -> Comparison:
     """Return what is compared in an outcome."""
     design = protocol.design
-    if not is_wedge(design):
+    if not design.method.has_starts:
         labels = {arm.name: arm.label for arm in design.arms}
         return Comparison(labels=labels, group_of={name: name for name in labels})
     started = started_by(protocol, wave_of(protocol, outcome))
@@ -70,7 +70,7 @@ def any_comparison(protocol: Protocol) -> Comparison | None:
     are compared).
     """
     design = protocol.design
-    if len(design.arms) < 3 or is_wedge(design) or factors_of(design):
+    if len(design.arms) < 3 or design.method.has_starts or factors_of(design):
         return None
     first, *others = design.arms
     group_of = {first.name: first.name, **{arm.name: ANY for arm in others}}
@@ -97,11 +97,6 @@ def margins_of(design: DesignSection) -> dict[str, Comparison]:
 def factors_of(design: DesignSection) -> tuple[str, ...]:
     """Return the factors of a factorial design in the order in which the arms name them; none of another."""
     return tuple(dict.fromkeys(factor for arm in design.arms for factor in arm.factors))
-
-
-def is_wedge(design: DesignSection) -> bool:
-    """Tell whether the arms start one after the other."""
-    return design.kind in ("waiting_list", "stepped_wedge")
 
 
 def wave_of(protocol: Protocol, outcome: Measure) -> str:

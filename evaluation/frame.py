@@ -147,7 +147,7 @@ def used_columns(protocol: Protocol) -> frozenset[str]:
 def _drawn_by(protocol: Protocol) -> tuple[str, ...]:
     """Return the columns that the draw reads, in the protocol's order."""
     section = protocol.design
-    if section.kind == "recorded":
+    if not section.method.is_drawn_here:
         return section.strata
     order = section.minimisation.order if section.minimisation is not None else ""
     named = (*section.strata, *design_of(protocol).variables, *((order,) if order else ()))

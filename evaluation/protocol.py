@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from analysis.estimators import ESTIMATORS
 from analysis.outcomes import OUTCOME_KINDS
 from evaluation.wording import RECOGNISED_WORDING, WORDING
+from randomisation.designs import DESIGNS, DesignKind
 
 if TYPE_CHECKING:
     from data_schema.fields import Field as DataField
@@ -149,18 +150,7 @@ class MinimisationSection(Section):
 class DesignSection(Section):
     """[design]: how schools get their arm. "recorded" adopts a draw that was made elsewhere, from ``allocation``."""
 
-    kind: Literal[
-        "simple",
-        "complete",
-        "stratified",
-        "matched",
-        "minimisation",
-        "classes",
-        "waiting_list",
-        "stepped_wedge",
-        "factorial",
-        "recorded",
-    ] = "stratified"
+    kind: Annotated[str, one_of(DESIGNS)] = "stratified"
     strata: tuple[Name, ...] = ()
     cuts: dict[Name, tuple[float, ...]] = {}
     matching: MatchingSection | None = None
@@ -173,6 +163,11 @@ class DesignSection(Section):
     seed: str = ""
     allocation: str = ""
     arms: Annotated[tuple[ArmSection, ...], Field(min_length=2)]
+
+    @property
+    def method(self) -> DesignKind:
+        """What is known of designs of this kind."""
+        return DESIGNS[self.kind]
 
 
 class CodeSection(Section):

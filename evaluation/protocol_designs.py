@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from evaluation.comparison import ANY, any_comparison, factors_of, is_wedge, started_by, wave_of
+from evaluation.comparison import ANY, any_comparison, factors_of, started_by, wave_of
 from evaluation.protocol_checks import Problem, repeated, unknown
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ def arm_names(protocol: Protocol) -> Iterator[Problem]:
 def design_problems(protocol: Protocol) -> Iterator[Problem]:
     """Give what the design lacks, and what contradicts it."""
     design = protocol.design
-    if design.kind == "recorded" and not design.allocation:
+    if not design.method.is_drawn_here and not design.allocation:
         yield Problem(
             "[design], key 'allocation'",
             "a recorded draw needs the file that records it.",
             "Name a CSV file with the columns school_id and arm.",
         )
-    if design.kind != "recorded" and design.allocation:
+    if design.method.is_drawn_here and design.allocation:
         yield Problem(
             "[design], key 'allocation'",
             "a file is named, but the design draws.",
@@ -74,19 +74,19 @@ def _design_place(place: str) -> str:
 def schedule_problems(protocol: Protocol) -> Iterator[Problem]:
     """Give what is wrong with the arms' starts and factors."""
     design = protocol.design
-    if not is_wedge(design):
+    if not design.method.has_starts:
         yield from _misplaced(protocol, "starts", 'Leave the key out, or set kind = "waiting_list" or "stepped_wedge".')
-    if design.kind != "factorial":
+    if not design.method.has_factors:
         yield from _misplaced(protocol, "factors", 'Leave the key out, or set kind = "factorial".')
-    if (design.kind == "classes") != bool(design.units):
+    if design.method.draws_classes != bool(design.units):
         yield Problem(
             "[design], key 'units'",
             f"the kind is '{design.kind}', and a file of classes is {'named' if design.units else 'missing'}.",
             'Name a CSV file with the columns school_id and class with kind "classes", and with no other.',
         )
-    if is_wedge(design):
+    if design.method.has_starts:
         yield from _starts(protocol)
-    if design.kind == "factorial":
+    if design.method.has_factors:
         yield from _factors(protocol)
 
 
@@ -99,7 +99,7 @@ def _misplaced(protocol: Protocol, key: str, remedy: str) -> Iterator[Problem]:
 
 def _starts(protocol: Protocol) -> Iterator[Problem]:
     design, waves = protocol.design, protocol.wave_names
-    if design.kind == "waiting_list" and len(design.arms) != 2:
+    if design.method.most_arms is not None and len(design.arms) > design.method.most_arms:
         yield Problem("[design], key 'kind'", "a waiting list has two arms.", 'Use kind = "stepped_wedge" for more.')
     for place, arm in enumerate(design.arms):
         where = f"[[design.arms]] '{arm.name}', key 'starts'"
@@ -130,7 +130,7 @@ def _factors(protocol: Protocol) -> Iterator[Problem]:
 
 def nothing_compared(protocol: Protocol) -> Iterator[Problem]:
     """Give the analyses of a waiting list or stepped wedge in whose wave no arm, or every arm, has the programme."""
-    if not is_wedge(protocol.design):
+    if not protocol.design.method.has_starts:
         return
     for analysis in protocol.analyses:
         wave = wave_of(protocol, protocol.outcome(analysis.outcome))

@@ -22,17 +22,8 @@ if TYPE_CHECKING:
         TableSection,
         WideSection,
     )
-    from randomisation.design import Design, DesignKind
+    from randomisation.design import Design
     from randomisation.minimising import Minimising
-
-
-DRAWN_AS: Mapping[str, DesignKind] = {
-    "simple": "simple",
-    "complete": "complete",
-    "matched": "matched",
-    "minimisation": "minimisation",
-}
-"""How the schools of a kind are drawn, where it is not in strata: schedules and factors are arms."""
 
 
 def tables_of(protocol: Protocol) -> Mapping[str, Table]:
@@ -226,8 +217,9 @@ def design_of(protocol: Protocol) -> Design:
     DesignError
         When the protocol's design contradicts itself.
     """
+    from randomisation.arms import Arm
     from randomisation.constraint import Constraint
-    from randomisation.design import Arm, Design
+    from randomisation.design import Design
     from randomisation.matching import Matching
     from randomisation.within_schools import SCHOOL
 
@@ -235,9 +227,9 @@ def design_of(protocol: Protocol) -> Design:
     matching, constraint = section.matching, section.constraint
     return Design(
         arms=tuple(Arm(**arm.model_dump(exclude={"description"})) for arm in section.arms),
-        strata=(*section.strata, SCHOOL) if section.kind == "classes" else section.strata,
+        strata=(*section.strata, SCHOOL) if section.method.draws_classes else section.strata,
         cuts=tuple(section.cuts.items()),
-        kind=DRAWN_AS.get(section.kind, "stratified"),
+        kind=section.method.drawn_as or section.kind,
         misfits=section.misfits,
         minimisation=minimising_of(section),
         matching=None
@@ -262,7 +254,7 @@ def minimising_of(section: DesignSection) -> Minimising | None:
 
     stated = section.minimisation
     if stated is None:
-        return Minimising() if section.kind == "minimisation" else None
+        return Minimising() if section.method.joins_one_by_one else None
     return Minimising(chance=stated.chance, order=stated.order)
 
 

@@ -18,7 +18,7 @@ CLASS = "class"
 
 def draws_classes(trial: Trial) -> bool:
     """Tell whether classes are drawn, not schools."""
-    return trial.protocol.design.kind == "classes"
+    return trial.protocol.design.method.draws_classes
 
 
 def drawn_from(trial: Trial) -> pd.DataFrame:

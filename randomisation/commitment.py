@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Self
 from data_schema.errors import DesignError
 from randomisation.canonical import json_text, sha256
 from randomisation.design import Design
-from randomisation.draw import algorithm_of, check_arms
 from randomisation.schools import SCHOOL_ID, read_schools
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ class Commitment:
         'f23db351399985e3'
         """
         read = read_schools(schools, design)
-        check_arms(design, read)
+        design.method.check_schools(read, design, is_late=False)
         rule = None
         if design.constraint is not None:
             from randomisation.constrained import acceptance, validity
@@ -84,7 +83,7 @@ class Commitment:
             validity(schools, design)
             rule = acceptance(schools, design, read=read)
         return cls(
-            algorithm=algorithm_of(design),
+            algorithm=design.algorithm,
             design=design,
             frame_sha256=sha256(read.canonical()),
             score_limit=None if rule is None else rule.score_limit,

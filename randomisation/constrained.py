@@ -61,16 +61,22 @@ class Candidates:
 
 def candidates(schools: pd.DataFrame | SortedSchools, design: Design, *, most: int = MOST_CANDIDATES) -> Candidates:
     """Return all draws of the design without its constraint, or, where there are more than `most`, so many re-draws."""
-    from randomisation.possible import all_allocations, n_allocations
-    from randomisation.replay import replay
-
     free = unconstrained(design)
-    n_possible = n_allocations(schools, free)
+    read = read_schools(schools, free)
+    n_possible = n_unconstrained(read, design)
     if n_possible <= most:
-        every = all_allocations(schools, free, most=most)
-        return Candidates(draws=every.positions, probabilities=every.probabilities, n_possible=n_possible)
-    draws = replay(schools, free, n_draws=most, seed=CANDIDATES_SEED)
+        draws, probabilities = free.method.list_all(read, free)
+        return Candidates(draws=draws, probabilities=probabilities, n_possible=n_possible)
+    draws = free.method.redraw(read, free, n_draws=most, seed=CANDIDATES_SEED, start=0)
     return Candidates(draws=draws, probabilities=np.full(most, 1 / most), n_possible=n_possible)
+
+
+def n_unconstrained(schools: pd.DataFrame | SortedSchools, design: Design) -> int:
+    """Return the number of draws of the design without its constraint."""
+    free = unconstrained(design)
+    read = read_schools(schools, free)
+    free.method.check_schools(read, free, is_late=False)
+    return free.method.count(read, free)
 
 
 def acceptance(
@@ -248,26 +254,9 @@ def assignment_probabilities(schools: pd.DataFrame | SortedSchools, design: Desi
     """
     import pandas as pd
 
-    from randomisation.misfits import BALANCED, misfit_plan, misfit_probabilities
-    from randomisation.replay import replay
-    from randomisation.simple import simple_probabilities
-
     read = read_schools(schools, design)
-    if design.kind == "simple":
-        table = np.tile(
-            [float(share) for share in simple_probabilities(design.ratios, len(read.ids))], (len(read.ids), 1)
-        )
-    elif design.kind == "minimisation" and len(set(design.ratios)) > 1:
-        draws = replay(schools, design, n_draws=MOST_CANDIDATES, seed=CANDIDATES_SEED)
-        table = np.stack([(draws == arm).mean(axis=0) for arm in range(len(design.arms))], axis=1)
-    elif design.constraint is None and design.misfits != BALANCED:
-        cells = read.cells()
-        plan = misfit_plan([len(members) for members in cells.values()], design.ratios, design.misfits)
-        table = np.empty((len(read.ids), len(design.arms)))
-        for members, row in zip(cells.values(), misfit_probabilities(plan), strict=True):
-            table[members] = [float(share) for share in row]
-    elif design.constraint is None:
-        table = np.tile([float(share) for share in design.probabilities.values()], (len(read.ids), 1))
+    if design.constraint is None:
+        table = design.method.probabilities(read, design)
     else:
         table = validity(schools, design).probabilities
     return pd.DataFrame({"school_id": read.ids, **{name: table[:, k] for k, name in enumerate(design.names)}})

@@ -5,86 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Literal, Self
+from typing import Self
 
 from data_schema.errors import DesignError
+from randomisation.arms import Arm
 from randomisation.canonical import decimal_text, is_plain, json_text, read_decimal, sha256
 from randomisation.constraint import Constraint
 from randomisation.cuts import Cut, check_cuts, class_names
+from randomisation.designs import DRAWN, DesignKind, Matched, Minimisation
 from randomisation.matching import Matching
 from randomisation.minimising import Minimising
-from randomisation.misfits import BALANCED, KNOWN, STRATEGIES, Misfits
-
-DesignKind = Literal["simple", "complete", "stratified", "matched", "minimisation"]
-KINDS = ("simple", "complete", "stratified", "matched", "minimisation")
-"""The kinds of design, the plainest first."""
+from randomisation.misfits import BALANCED, KNOWN, Misfits
+from randomisation.stream import CONSTRAINED, MISFITS
 
 MATCHED_SET = "matched_set"
 """Name of the innermost stratum of a matched design: the set of alike schools that a school is in."""
-
-SET_SIZES = (2, 3)
-"""How many schools may be in a matched set."""
-
-MAX_RATIO = 1000
-"""The largest ratio an arm may have."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arm:
-    """An arm that schools can be allocated to.
-
-    Parameters
-    ----------
-    name
-        Its name in tables, for instance "pilot".
-    ratio
-        Schools in this arm for `ratio` schools in the others: 1 and 1 are halves, 2 and 1 two thirds and one third.
-    label
-        Its name in reports; the name where empty. It is wording: neither `to_dict` of a design nor a hash has it.
-    starts
-        Period from which its schools have the programme, in a schedule; empty for never or from the beginning on.
-    factors
-        What its schools have, in a factorial design.
-
-    The draw does not look at `starts` and `factors`, but they say what an arm means: record and commitment have them.
-    """
-
-    name: str
-    ratio: int = 1
-    label: str = ""
-    starts: str = ""
-    factors: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Check the arm."""
-        if not isinstance(self.name, str) or not is_plain(self.name):
-            raise DesignError(
-                "design, arms",
-                f"{self.name!r} is not a name.",
-                "Name each arm by a short text without spaces around it.",
-            )
-        whole = isinstance(self.ratio, int) and not isinstance(self.ratio, bool)
-        if not whole or not 1 <= self.ratio <= MAX_RATIO:
-            raise DesignError(
-                f"design, arm '{self.name}', ratio",
-                f"{self.ratio!r} is not a whole number from 1 to {MAX_RATIO}.",
-                "State ratios in whole numbers, such as 1 and 1 or 2 and 1, and leave out arms that get no school.",
-            )
-
-    def to_dict(self) -> dict[str, object]:
-        """Return what the arm is, without its label, as values that JSON can hold."""
-        values: dict[str, object] = {"name": self.name, "ratio": self.ratio}
-        if self.starts:
-            values["starts"] = self.starts
-        if self.factors:
-            values["factors"] = list(self.factors)
-        return values
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, object]) -> Self:
-        """Make an arm from what `to_dict` returned."""
-        factors: tuple[str, ...] = tuple(values.get("factors", ()))  # type: ignore[arg-type]
-        return cls(**{**values, "factors": factors})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +68,7 @@ class Design:
 
     arms: tuple[Arm, ...]
     strata: tuple[str, ...] = ()
-    kind: DesignKind = "stratified"
+    kind: str = "stratified"
     matching: Matching | None = None
     constraint: Constraint | None = None
     cuts: tuple[Cut, ...] = ()
@@ -142,8 +77,8 @@ class Design:
 
     def __post_init__(self) -> None:
         """Check the design as a whole."""
-        if self.kind not in KINDS:
-            raise DesignError("design, kind", f"'{self.kind}' is not known.", f"Use one of {', '.join(KINDS)}.")
+        if self.kind not in DRAWN:
+            raise DesignError("design, kind", f"'{self.kind}' is not known.", f"Use one of {', '.join(DRAWN)}.")
         if not isinstance(self.arms, tuple) or len(self.arms) < 2:
             raise DesignError("design, arms", "Fewer than two arms are stated.", "State two arms or more.")
         _check_distinct("arms", self.names)
@@ -161,50 +96,46 @@ class Design:
         self._check_kind()
 
     def _check_kind(self) -> None:
-        if self.strata and self.kind in ("simple", "complete"):
-            raise DesignError(
-                "design, strata", f"A {self.kind} draw has no strata.", "Leave them out, or use kind 'stratified'."
-            )
-        if self.misfits not in KNOWN or (self.misfits != BALANCED and self.kind != "stratified"):
+        if self.misfits not in KNOWN or (self.misfits != BALANCED and not self.method.takes_misfits):
             raise DesignError(
                 "design, misfits",
                 f"'{self.misfits}' is not known for a draw of the kind '{self.kind}'.",
                 f"Use one of {', '.join(KNOWN)} with kind 'stratified', or leave it out.",
             )
-        if self.kind == "simple" and self.constraint is not None:
-            raise DesignError(
-                "design, constraint", "A simple draw cannot be constrained.", "Use kind 'complete' instead."
-            )
-        if (self.matching is not None) != (self.kind == "matched"):
+        if (self.matching is not None) != (self.kind == Matched.name):
             raise DesignError(
                 "design, matching",
                 f"The kind is '{self.kind}', and matching is {'missing' if self.matching is None else 'stated'}.",
                 "State what schools are matched on with kind 'matched', and with no other.",
             )
-        if self.kind == "matched" and sum(self.ratios) not in SET_SIZES:
-            raise DesignError(
-                "design, arms",
-                f"The ratio {self.ratio_in_words} makes sets of {sum(self.ratios)} schools.",
-                "Match pairs (1:1) or triplets (1:1:1, 2:1 or 1:2).",
-            )
-        self._check_minimisation()
-        if MATCHED_SET in (*self.strata, *self.variables):
-            raise DesignError("design", f"The name '{MATCHED_SET}' is reserved.", "Give the column another name.")
-
-    def _check_minimisation(self) -> None:
-        if (self.minimisation is not None) != (self.kind == "minimisation"):
+        if (self.minimisation is not None) != (self.kind == Minimisation.name):
             raise DesignError(
                 "design, minimisation",
                 f"The kind is '{self.kind}', and a rule of minimisation is "
                 f"{'missing' if self.minimisation is None else 'stated'}.",
                 "State it with kind 'minimisation', and with no other.",
             )
-        if self.kind == "minimisation" and (not self.strata or self.constraint is not None):
-            raise DesignError(
-                "design, minimisation",
-                "It needs strata to keep alike, and takes no constraint.",
-                "Name the factors as strata, and leave the constraint out.",
-            )
+        self.method.check(self)
+        if MATCHED_SET in (*self.strata, *self.variables):
+            raise DesignError("design", f"The name '{MATCHED_SET}' is reserved.", "Give the column another name.")
+
+    @property
+    def method(self) -> DesignKind:
+        """What draws a design of this kind."""
+        return DRAWN[self.kind]
+
+    @property
+    def algorithm(self) -> str:
+        """Name of the published algorithm that draws the design.
+
+        Examples
+        --------
+        >>> Design(arms=(Arm(name="control"), Arm(name="pilot")), kind="complete").algorithm
+        'crocoos-stratified-1'
+        """
+        if self.constraint is not None:
+            return CONSTRAINED
+        return MISFITS if self.misfits != BALANCED else self.method.algorithm
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -251,12 +182,7 @@ class Design:
 
     def __str__(self) -> str:
         arms, ratios = " : ".join(self.names), " : ".join(str(ratio) for ratio in self.ratios)
-        strata = f"stratified by {', '.join(self.strata)}" if self.strata else "without strata"
-        parts = [strata if self.kind == "stratified" else self.kind]
-        if self.minimisation is not None:
-            parts = [f"minimised in {', '.join(self.strata)}"]
-        if self.matching is not None:
-            parts = [*([strata] if self.strata else []), f"matched on {', '.join(self.matching.variables)}"]
+        parts = [self.method.describe(self)]
         if self.misfits != BALANCED:
             parts.append(f"misfits {self.misfits}")
         if self.constraint is not None:
@@ -284,36 +210,8 @@ class Design:
 
     def _draw_in_words(self) -> str:
         names = f"{', '.join(self.names[:-1])} and {self.names[-1]}"
-        text = f"Schools are allocated at random to {names} in the ratio {self.ratio_in_words}"
-        if self.kind == "simple":
-            return (
-                f"{text}, each school by itself, so that the arms' numbers of schools are left to chance; "
-                "the draw is repeated as a whole if an arm has no school."
-            )
-        if self.minimisation is not None:
-            return (
-                f"{text}, one by one as they join: in {self.minimisation.chance} of 100 cases to an arm that keeps the "
-                f"arms most alike in {' and '.join(self.strata)}, otherwise by the ratio alone."
-            )
-        if self.matching is not None:
-            size = "pairs" if sum(self.ratios) == min(SET_SIZES) else "sets of three"
-            strata = f"of the same {' and '.join(self.strata)} " if self.strata else ""
-            return (
-                f"{text}, within {size} of schools {strata}that are {self.matching.in_words()}. "
-                "Schools that are left over are allocated among one another, so that the arms' numbers stay even."
-            )
-        if self.misfits != BALANCED:
-            strata = f", within strata formed by {' and '.join(self.strata)}" if self.strata else ""
-            return f"{text}{strata}. Schools left over are allocated {STRATEGIES[self.misfits]}."
-        if not self.strata:
-            return f"{text}."
-        levels = f"in all schools together and within each {self.strata[0]}"
-        for depth in range(2, len(self.strata) + 1):
-            levels += f", and within each combination of {' and '.join(self.strata[:depth])}"
-        return (
-            f"{text}, within strata formed by {' and '.join(self.strata)}. "
-            f"The number of schools in an arm differs from its exact share by less than one school {levels}."
-        )
+        beginning = f"Schools are allocated at random to {names} in the ratio {self.ratio_in_words}"
+        return self.method.explain(self, beginning)
 
     def to_dict(self) -> dict[str, object]:
         """Return the design as values that JSON can hold: texts and whole numbers, fractions as decimal text.

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from data_schema.errors import DesignError
-from randomisation.canonical import is_plain, listed
+import numpy as np
+
+from randomisation.acceptance import Acceptance
+from randomisation.canonical import listed
+from randomisation.constrained import MOST_CANDIDATES, acceptance, check_usable, n_unconstrained, validity
 from randomisation.design import Design
-from randomisation.misfits import BALANCED, draw_misfits, fewest_schools, misfit_plan
+from randomisation.minimised import Joined
 from randomisation.schools import SortedSchools, read_schools
-from randomisation.settle import leftovers, settle
-from randomisation.simple import draw_simple
-from randomisation.stream import ALGORITHM, CONSTRAINED, MATCHED, MINIMISED, MISFITS, SIMPLE, Source, published_stream
+from randomisation.stream import check_seed
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from randomisation.acceptance import Acceptance
-    from randomisation.minimised import Joined
 
 FEW_DRAWS = 100
 """A constraint that leaves fewer draws than this is noted."""
@@ -161,12 +159,8 @@ def allocate(
     check_seed(seed)
     read, rule = drawable(schools, design, late=late)
     labels = read.labels()
-    if design.kind == "minimisation":
-        from randomisation.minimised import draw_minimised
-
-        arms, n_tries = draw_minimised(read, design, seed=seed, before=before), 1
-    else:
-        arms, n_tries = first_usable(read, design, rule, seed=seed)
+    draws = design.method.draws(read, design, seed=seed, before=before)
+    arms, n_tries = _first_usable(draws, design, rule)
     return Allocation(
         design=design,
         schools=read.ids,
@@ -198,59 +192,29 @@ def drawable(
         If the frame cannot be used, or an arm could stay without a school.
     """
     read = read_schools(schools, design)
-    check_arms(design, read, late=late)
-    if design.constraint is None:
-        return read, None
-    from randomisation.constrained import acceptance
-
+    design.method.check_schools(read, design, is_late=late)
     return read, acceptance(schools, design, read=read)
 
 
-def algorithm_of(design: Design) -> str:
-    """Return the name of the published algorithm that draws a design.
-
-    Examples
-    --------
-    >>> from randomisation import Arm, Design
-    >>> algorithm_of(Design(arms=(Arm(name="control"), Arm(name="pilot")), kind="complete"))
-    'crocoos-stratified-1'
-    """
-    if design.constraint is not None:
-        return CONSTRAINED
-    if design.misfits != BALANCED:
-        return MISFITS
-    return {"simple": SIMPLE, "matched": MATCHED, "minimisation": MINIMISED}.get(design.kind, ALGORITHM)
-
-
-def first_usable(
-    read: SortedSchools, design: Design, rule: Acceptance | None, *, seed: str
+def _first_usable(
+    draws: Iterator[tuple[str, ...]], design: Design, rule: Acceptance | None
 ) -> tuple[tuple[str, ...], int]:
-    """Draw until a draw may be used; return the schools' arms and the number of draws made."""
-    import numpy as np
-
-    source = published_stream(seed, algorithm=algorithm_of(design))
+    """Return the first draw that may be used, and the number of draws made."""
+    arms, n_tries = next(draws), 1
     if rule is None:
-        return draw_arms(read, design, source), 1
-    from randomisation.constrained import check_usable
-
+        return arms, n_tries
     place = {name: position for position, name in enumerate(design.names)}
-    n_tries = 0
-    while True:
-        arms = draw_arms(read, design, source)
-        n_tries += 1
-        if rule.usable(np.array([[place[arm] for arm in arms]]))[0]:
-            return arms, n_tries
+    while not rule.usable(np.array([[place[arm] for arm in arms]]))[0]:
         check_usable(n_tries)
+        arms, n_tries = next(draws), n_tries + 1
+    return arms, n_tries
 
 
 def ties(schools: pd.DataFrame | SortedSchools, design: Design) -> tuple[str, ...]:
     """Return a note when a constraint ties schools together, or leaves few draws."""
     if design.constraint is None:
         return ()
-    from randomisation.constrained import MOST_CANDIDATES, unconstrained, validity
-    from randomisation.possible import n_allocations
-
-    if n_allocations(schools, unconstrained(design)) > MOST_CANDIDATES:
+    if n_unconstrained(schools, design) > MOST_CANDIDATES:
         return ()
     found = validity(schools, design)
     notes = []
@@ -260,76 +224,6 @@ def ties(schools: pd.DataFrame | SortedSchools, design: Design) -> tuple[str, ..
     if tied:
         notes.append(f"The constraint ties schools together, always or never in one arm: {listed(tied)}.")
     return tuple(notes)
-
-
-def draw_arms(read: SortedSchools, design: Design, source: Source) -> tuple[str, ...]:
-    """Draw each school's arm with random numbers from a source: what `allocate` does with the published stream."""
-    if design.kind == "simple":
-        return tuple(design.names[arm] for arm in draw_simple(len(read.ids), design.ratios, source))
-    cells = read.cells()
-    sizes = {key: len(members) for key, members in cells.items()}
-    if design.misfits == BALANCED:
-        counts = settle(leftovers(sizes, design.ratios), source)
-    else:
-        counts = draw_misfits(misfit_plan(tuple(sizes.values()), design.ratios, design.misfits), source)
-    arms = [""] * len(read.ids)
-    for members, row in zip(cells.values(), counts, strict=True):
-        source.shuffle(members)
-        handed_out = (name for name, n in zip(design.names, row, strict=True) for _ in range(n))
-        for school, name in zip(members, handed_out, strict=True):
-            arms[school] = name
-    return tuple(arms)
-
-
-def check_seed(seed: str) -> None:
-    """Raise DesignError if a text cannot be a seed: empty, spaces around it, characters that do not print."""
-    if not isinstance(seed, str) or not is_plain(seed):
-        raise DesignError(
-            "seed",
-            f"{seed!r} cannot be a seed.",
-            "State a text on one line without spaces around it, such as the result of a public draw.",
-        )
-
-
-def check_arms(design: Design, read: SortedSchools, *, late: bool = False) -> None:
-    """Raise DesignError if the schools are too few for every arm to get one whatever is drawn.
-
-    Late schools join arms that have schools; only simple and constrained draws of them need one for every arm.
-    """
-    n_schools = len(read.ids)
-    if (late and design.kind != "simple" and design.constraint is None) or design.kind == "minimisation":
-        return
-    if n_schools < len(design.arms):
-        raise DesignError(
-            "design, arms",
-            f"There are {len(design.arms)} arms and {n_schools} schools.",
-            "Recruit more schools or state fewer arms.",
-        )
-    if design.kind == "simple":
-        return
-    if design.misfits != BALANCED:
-        _check_misfits(design, read)
-        return
-    unit = sum(design.ratios)
-    bare = [arm.name for arm in design.arms if n_schools * arm.ratio < unit]
-    if bare:
-        raise DesignError(
-            f"design, arm {listed(bare)}",
-            f"It could stay empty: the ratio {design.ratio_in_words} gives it less than one of {n_schools} schools.",
-            f"Recruit {-(-unit // min(design.ratios))} schools or more, or state a more even ratio.",
-        )
-
-
-def _check_misfits(design: Design, read: SortedSchools) -> None:
-    sizes = [len(members) for members in read.cells().values()]
-    least = fewest_schools(misfit_plan(sizes, design.ratios, design.misfits))
-    bare = [name for name, n in zip(design.names, least, strict=True) if n == 0]
-    if bare:
-        raise DesignError(
-            f"design, arm {listed(bare)}",
-            f"It could stay empty: the strata are too small for misfits '{design.misfits}'.",
-            "Form larger strata, recruit more schools, or leave 'misfits' out.",
-        )
 
 
 def lone_schools(labels: Sequence[str]) -> tuple[str, ...]:

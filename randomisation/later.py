@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Self
 from data_schema.errors import DesignError
 from randomisation.canonical import is_plain, listed
 from randomisation.design import Design
-from randomisation.draw import Allocation, allocate, check_seed
-from randomisation.replay import replay
+from randomisation.draw import Allocation, allocate
+from randomisation.redraws import replay
 from randomisation.schools import look_alikes
-from randomisation.stream import published_stream
+from randomisation.stream import check_seed, published_stream
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from data_schema.errors import DesignError
+from randomisation.arms import Arm
 from randomisation.canonical import is_plain, listed
 from randomisation.columns import is_number
-from randomisation.design import Arm, Design
-from randomisation.draw import check_seed
 from randomisation.minimising import Minimising
-from randomisation.schools import SortedSchools
-from randomisation.stream import MINIMISED, Source, published_stream
+from randomisation.stream import MINIMISED, Source, check_seed, published_stream
 
 if TYPE_CHECKING:
+    from randomisation.design import Design
     from randomisation.record import AllocationRecord
+    from randomisation.schools import SortedSchools
 
 FORMAT = "crocoos minimisation record 1"
 """Name and version of the record's form."""
@@ -220,10 +220,21 @@ def minimisation_of(design: Design, *, seed: str, joined: Sequence[Joined]) -> M
     DesignError
         If the design is not a minimisation.
     """
+    chance = rule_of(design).chance
+    return Minimisation(arms=design.arms, factors=design.strata, seed=seed, chance=chance, joined=tuple(joined))
+
+
+def rule_of(design: Design) -> Minimising:
+    """Return how schools are minimised.
+
+    Raises
+    ------
+    DesignError
+        If the design is not a minimisation.
+    """
     if design.minimisation is None:
         raise DesignError(_PLACE, f"The design is of the kind '{design.kind}'.", "Use kind 'minimisation'.")
-    rule = design.minimisation
-    return Minimisation(arms=design.arms, factors=design.strata, seed=seed, chance=rule.chance, joined=tuple(joined))
+    return design.minimisation
 
 
 def draw_minimised(read: SortedSchools, design: Design, *, seed: str, before: Sequence[Joined] = ()) -> tuple[str, ...]:

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from data_schema.errors import DesignError
+from randomisation.constrained import acceptance, unconstrained
 from randomisation.design import Design
-from randomisation.draw import check_arms
-from randomisation.misfits import BALANCED, arrangements, count_allocations, misfit_plan, possible_counts
-from randomisation.permuted import list_arrangements
 from randomisation.schools import SortedSchools, read_schools
-from randomisation.settle import Leftovers, leftovers, settle
-from randomisation.simple import n_simple
-from randomisation.stream import Source
+from randomisation.settlements import USE_REPLAY
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MOST_ALLOCATIONS = 100_000
 """The most allocations that are listed unless more are asked for."""
-
-MOST_WAYS = 100_000
-"""The most ways to settle left-over schools that are followed up in order to weigh allocations."""
-
-_Result = TypeVar("_Result")
-_Counts = tuple[tuple[int, ...], ...]
-_TooMany = "Use replay(): a test by re-draws does not need them all."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,14 +68,9 @@ def n_allocations(schools: pd.DataFrame | SortedSchools, design: Design, *, late
     """
     if design.constraint is not None:
         return len(_usable(schools, design, most=MOST_ALLOCATIONS, late=late).positions)
-    read, plan = _read(schools, design, late=late)
-    if design.kind == "minimisation":
-        return int(len(design.arms) ** len(read.ids))
-    if design.kind == "simple":
-        return n_simple(len(design.arms), len(read.ids))
-    if design.misfits != BALANCED:
-        return count_allocations(misfit_plan(plan.sizes, design.ratios, design.misfits))
-    return _count(plan)
+    read = read_schools(schools, design)
+    design.method.check_schools(read, design, is_late=late)
+    return design.method.count(read, design)
 
 
 def all_allocations(
@@ -121,36 +101,16 @@ def all_allocations(
     """
     if design.constraint is not None:
         return _usable(schools, design, most=most, late=late)
-    read, plan = _read(schools, design, late=late)
-    n = n_allocations(schools, design, late=late)
+    read = read_schools(schools, design)
+    n = n_allocations(read, design, late=late)
     if n > most:
-        raise DesignError("all allocations", f"There are {n}, more than {most}.", _TooMany)
-    if design.kind == "minimisation":
-        return _all_minimised(read, design)
-    if design.kind == "simple":
-        return _all_simple(read, design)
-    members = list(read.cells().values())
-    found: list[tuple[tuple[int, ...], Fraction]] = []
-    for counts, share in _cases(plan, design):
-        ways = math.prod(arrangements(row) for row in counts)
-        choices = [list_arrangements(row) for row in counts]
-        for chosen in itertools.product(*choices):
-            arms = [0] * len(read.ids)
-            for cell, cell_arms in zip(members, chosen, strict=True):
-                for school, arm in zip(cell, cell_arms, strict=True):
-                    arms[school] = arm
-            found.append((tuple(arms), share / ways))
-    found.sort()
-    positions = np.array([arms for arms, _ in found], dtype=np.int16)
-    return AllAllocations(
-        schools=read.ids, positions=positions, probabilities=np.array([float(share) for _, share in found])
-    )
+        raise DesignError("all allocations", f"There are {n}, more than {most}.", USE_REPLAY)
+    positions, probabilities = design.method.list_all(read, design)
+    return AllAllocations(schools=read.ids, positions=positions, probabilities=probabilities)
 
 
 def _usable(schools: pd.DataFrame | SortedSchools, design: Design, *, most: int, late: bool) -> AllAllocations:
     """List the draws that a constraint lets through, with their probabilities."""
-    from randomisation.constrained import acceptance, unconstrained
-
     every = all_allocations(schools, unconstrained(design), most=most, late=late)
     rule = acceptance(schools, design, read=read_schools(schools, design))
     used = np.ones(len(every.positions), dtype=bool) if rule is None else rule.usable(every.positions)
@@ -158,171 +118,3 @@ def _usable(schools: pd.DataFrame | SortedSchools, design: Design, *, most: int,
         raise DesignError("design, constraint", "No draw is balanced enough to be used.", "Loosen the constraint.")
     share = every.probabilities[used]
     return AllAllocations(schools=every.schools, positions=every.positions[used], probabilities=share / share.sum())
-
-
-def _all_minimised(read: SortedSchools, design: Design) -> AllAllocations:
-    """List what can come about when schools join in their order."""
-    from randomisation.minimised import Joined, all_minimised, joining_order, minimisation_of
-
-    order = joining_order(read, design)
-    joined = [Joined(school=read.ids[place], values=read.stratum_values[place], arm="") for place in order]
-    positions, shares = all_minimised(minimisation_of(design, seed="all", joined=joined))
-    sorted_back = np.empty_like(positions)
-    sorted_back[:, order] = positions
-    return AllAllocations(schools=read.ids, positions=sorted_back, probabilities=shares)
-
-
-def _all_simple(read: SortedSchools, design: Design) -> AllAllocations:
-    """List simple draws without an empty arm."""
-    n_arms = len(design.arms)
-    positions = np.array(list(itertools.product(range(n_arms), repeat=len(read.ids))), dtype=np.int16)
-    held = np.stack([(positions == arm).any(axis=1) for arm in range(n_arms)]).all(axis=0)
-    positions = positions[held]
-    weights = np.array(design.ratios, dtype=float)[positions].prod(axis=1)
-    return AllAllocations(schools=read.ids, positions=positions, probabilities=weights / weights.sum())
-
-
-def _read(schools: pd.DataFrame | SortedSchools, design: Design, *, late: bool) -> tuple[SortedSchools, Leftovers]:
-    read = read_schools(schools, design)
-    check_arms(design, read, late=late)
-    return read, leftovers({key: len(members) for key, members in read.cells().items()}, design.ratios)
-
-
-def _count(plan: Leftovers) -> int:
-    """Count allocations group by group, keeping apart what a group adds to each arm."""
-    whole = plan.whole()
-    closed = set(range(len(plan.sizes))) - set(plan.cells)
-    count = math.prod(arrangements(whole[stratum]) for stratum in closed)
-    ways: dict[int, dict[tuple[int, ...], int]] = {}
-    for group in range(len(plan.parent) - 1, -1, -1):
-        stratum = plan.cells[group]
-        if stratum >= 0:
-            ways[group] = {up: arrangements(_plus(whole[stratum], up)) for up in _rounded(plan, group)}
-            continue
-        sums = {(0,) * len(plan.ratios): 1}
-        for child in plan.children[group]:
-            added: dict[tuple[int, ...], int] = {}
-            for (first, n), (second, m) in itertools.product(sums.items(), ways.pop(child).items()):
-                total = _plus(first, second)
-                added[total] = added.get(total, 0) + n * m
-            sums = added
-        ways[group] = {up: n for up, n in sums.items() if _is_rounded(plan, group, up)}
-    return count * sum(ways.get(0, {(): 1}).values())
-
-
-def _plus(first: Sequence[int], second: Sequence[int]) -> tuple[int, ...]:
-    return tuple(a + b for a, b in zip(first, second, strict=True))
-
-
-def _is_rounded(plan: Leftovers, group: int, up: Sequence[int]) -> bool:
-    """Tell whether a group's additional schools are its shares, each rounded up or down."""
-    return all(abs(n * plan.unit - units) < plan.unit for n, units in zip(up, plan.left[group], strict=True))
-
-
-def _rounded(plan: Leftovers, cell: int) -> list[tuple[int, ...]]:
-    """List the ways to round an open stratum's shares."""
-    either = [(0, 1) if units else (0,) for units in plan.left[cell]]
-    over = sum(plan.left[cell]) // plan.unit
-    return [up for up in itertools.product(*either) if sum(up) == over]
-
-
-def _cases(plan: Leftovers, design: Design) -> Iterable[tuple[_Counts, Fraction]]:
-    """Return how many schools of each stratum can go to each arm, with the probability of each case."""
-    if design.misfits == BALANCED:
-        return _settlements(plan).items()
-    return possible_counts(misfit_plan(plan.sizes, design.ratios, design.misfits))
-
-
-def _settlements(plan: Leftovers) -> dict[_Counts, Fraction]:
-    """Return every settlement with its probability."""
-    if not plan.parent:
-        return {_frozen(plan.whole()): Fraction(1)}
-    if len(plan.ratios) == 2 and len(set(plan.ratios)) == 1:
-        return _even_settlements(plan)
-    return _explored_settlements(plan)
-
-
-def _explored_settlements(plan: Leftovers) -> dict[_Counts, Fraction]:
-    """Return all settlements by following the published walk on every course that chance could take."""
-    found: dict[_Counts, Fraction] = {}
-    for counts, share in explore(lambda source: _frozen(settle(plan, source)), most=MOST_WAYS):
-        found[counts] = found.get(counts, Fraction(0)) + share
-    return found
-
-
-def _even_settlements(plan: Leftovers) -> dict[_Counts, Fraction]:
-    """Return all settlements of two arms with one ratio: open strata are halves and all ways equally likely."""
-    cells = [group for group, stratum in enumerate(plan.cells) if stratum >= 0]
-    ups: dict[int, list[dict[int, int]]] = {group: [{group: 0}, {group: 1}] for group in cells}
-    for group in range(cells[0] - 1, -1, -1):
-        joined: list[dict[int, int]] = [{}]
-        for child in plan.children[group]:
-            joined = [{**first, **second} for first, second in itertools.product(joined, ups.pop(child))]
-        ups[group] = [up for up in joined if abs(2 * sum(up.values()) - len(up)) < 2]
-    found = []
-    for up in ups[0]:
-        counts = plan.whole()
-        for group, first in up.items():
-            counts[plan.cells[group]] = list(_plus(counts[plan.cells[group]], (first, 1 - first)))
-        found.append(_frozen(counts))
-    return dict.fromkeys(found, Fraction(1, len(found)))
-
-
-def _frozen(counts: Sequence[Sequence[int]]) -> _Counts:
-    return tuple(tuple(row) for row in counts)
-
-
-class _Script(Source):
-    """A source that gives the numbers written down for it, then zeros, and notes what bounds it was asked for."""
-
-    __slots__ = ("bounds", "numbers")
-
-    def __init__(self, numbers: list[int]) -> None:
-        self.numbers = numbers
-        self.bounds: list[int] = []
-
-    def below(self, bound: int) -> int:
-        place = len(self.bounds)
-        self.bounds.append(bound)
-        if place == len(self.numbers):
-            self.numbers.append(0)
-        return self.numbers[place]
-
-
-def explore(function: Callable[[Source], _Result], *, most: int) -> Iterator[tuple[_Result, Fraction]]:
-    """Run a function of a random source on every course that chance could take.
-
-    Parameters
-    ----------
-    function
-        Takes random whole numbers from a source and nothing else that could vary.
-    most
-        The most courses to follow.
-
-    Yields
-    ------
-    tuple
-        A result and the exact probability of this course; results may repeat, probabilities sum to 1.
-
-    Raises
-    ------
-    DesignError
-        If there are more courses.
-
-    Examples
-    --------
-    >>> [(result, str(share)) for result, share in explore(lambda source: source.below(2) + source.below(2), most=9)]
-    [(0, '1/4'), (1, '1/4'), (1, '1/4'), (2, '1/4')]
-    """
-    numbers: list[int] = []
-    for _ in range(most):
-        script = _Script(numbers)
-        result = function(script)
-        yield result, Fraction(1, math.prod(script.bounds))
-        numbers = script.numbers
-        while numbers and numbers[-1] == script.bounds[len(numbers) - 1] - 1:
-            numbers.pop()
-        if not numbers:
-            return
-        numbers[-1] += 1
-    raise DesignError("all allocations", f"Left-over schools can be settled in more than {most} ways.", _TooMany)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Self, cast
 from data_schema.errors import DesignError
 from randomisation.canonical import json_text, listed, sha256, table_bytes
 from randomisation.design import MATCHED_SET, Design
-from randomisation.draw import Allocation, algorithm_of, allocate, check_arms, lone_schools
+from randomisation.draw import Allocation, allocate, lone_schools
 from randomisation.minimised import Joined
 from randomisation.misfits import BALANCED, could_draw, misfit_plan
 from randomisation.schools import SCHOOL_ID, SortedSchools, look_alikes, read_schools
@@ -107,7 +107,7 @@ class AllocationRecord:
             variable_values=allocation.variable_values,
         )
         return cls(
-            algorithm=algorithm_of(allocation.design) if allocation.drawn == "here" else "",
+            algorithm=allocation.design.algorithm if allocation.drawn == "here" else "",
             design=allocation.design,
             seed=allocation.seed,
             drawn=allocation.drawn,
@@ -279,7 +279,7 @@ def adopt(schools: pd.DataFrame, design: Design, *, arms: Mapping[str, str]) -> 
         an arm has no school.
     """
     read = read_schools(schools, design)
-    check_arms(design, read)
+    design.method.check_schools(read, design, is_late=False)
     _check_adopted(read, design, arms)
     labels = read.labels()
     chosen = tuple(arms[school] for school in read.ids)
@@ -325,7 +325,7 @@ def _check_adopted(read: SortedSchools, design: Design, arms: Mapping[str, str])
 
 def _off_design(read: SortedSchools, design: Design, arms: Sequence[str]) -> tuple[str, ...]:
     """Note groups of schools whose counts the design could not have drawn."""
-    if design.kind in ("simple", "minimisation"):
+    if not design.method.fixes_numbers:
         return ()
     off = _off_balance(read, design, arms) if design.misfits == BALANCED else _off_misfits(read, design, arms)
     if not off:
@@ -399,8 +399,8 @@ def verify(record: AllocationRecord, schools: pd.DataFrame) -> Verification:
     if record.drawn == "elsewhere":
         note = "The allocation was drawn elsewhere: schools, strata and hashes were checked, the draw itself cannot be."
         return Verification(ok=not problems, problems=tuple(problems), notes=(note,))
-    if record.algorithm != algorithm_of(record.design):
-        known = algorithm_of(record.design)
+    if record.algorithm != record.design.algorithm:
+        known = record.design.algorithm
         problems.append(f"The algorithm is '{record.algorithm}'; this version can only draw '{known}'.")
     if not problems:
         problems += _draw_problems(record)

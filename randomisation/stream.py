@@ -12,6 +12,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import TypeVar
 
+from data_schema.errors import DesignError
+from randomisation.canonical import is_plain
+
 ALGORITHM = "crocoos-stratified-1"
 """Name and version of the published algorithm of stratified and complete draws; it is part of what is hashed."""
 
@@ -94,3 +97,13 @@ def _words(seed: str, algorithm: str) -> Iterator[int]:
     while True:
         yield from struct.unpack(">4Q", hashlib.sha256(prefix + str(block).encode()).digest())
         block += 1
+
+
+def check_seed(seed: str) -> None:
+    """Raise DesignError if a text cannot be a seed: empty, spaces around it, characters that do not print."""
+    if not isinstance(seed, str) or not is_plain(seed):
+        raise DesignError(
+            "seed",
+            f"{seed!r} cannot be a seed.",
+            "State a text on one line without spaces around it, such as the result of a public draw.",
+        )

@@ -12,10 +12,11 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from data_schema.errors import DesignError
+from randomisation.arms import Arm
 from randomisation.canonical import listed
-from randomisation.design import Arm, Design
+from randomisation.design import Design
 from randomisation.draw import Allocation, allocate
-from randomisation.replay import replay
+from randomisation.redraws import replay
 
 if TYPE_CHECKING:
     import numpy as np

@@ -82,7 +82,7 @@ def _answer_draw(trial: Trial, allocation: Allocation, *, as_json: bool, show_ar
     if len(frame) in counts.values() and not show_arms:
         counts = {}
     totals = ": " + ", ".join(f"{name} {n}" for name, n in counts.items()) if counts else ""
-    one, many = ("class", "classes") if trial.protocol.design.kind == "classes" else ("school", "schools")
+    one, many = ("class", "classes") if trial.protocol.design.method.draws_classes else ("school", "schools")
     lines = [f"{count(len(frame), one, many)} in {count(frame['stratum'].nunique(), 'stratum', 'strata')}{totals}."]
     lines += [f"Note: {note}" for note in allocation.notes]
     if show_arms:

@@ -28,7 +28,7 @@ def design_problems(record: AllocationRecord, protocol: Protocol) -> list[str]:
     now, then = design_of(protocol), record.design
     found = [one.text for one in differences_between(then.to_dict(), now.to_dict())]
     problems = [f"trial.toml has another design than the draw: {text}." for text in found]
-    if (record.drawn == "elsewhere") != (protocol.design.kind == "recorded"):
+    if (record.drawn == "here") != protocol.design.method.is_drawn_here:
         where = "elsewhere" if record.drawn == "elsewhere" else "here"
         problems.append(f"trial.toml has the kind '{protocol.design.kind}', and the draw was made {where}.")
     return problems + exchanges(then.labels, protocol)

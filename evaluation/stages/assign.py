@@ -122,7 +122,7 @@ def _drawn(trial: Trial, schools: pd.DataFrame, *, seed: str) -> tuple[Allocatio
     from randomisation.record import AllocationRecord, adopt
 
     design = design_of(trial.protocol)
-    if trial.protocol.design.kind == "recorded":
+    if not trial.protocol.design.method.is_drawn_here:
         allocation = adopt(schools, design, arms=_recorded_arms(trial))
         return allocation, AllocationRecord.of(allocation)
     if not seed.strip():

@@ -49,7 +49,7 @@ def commit(trial: Trial, *, seed_source: str, reason: str) -> Commitment:
     from randomisation.commitment import Commitment
 
     design = trial.protocol.design
-    if design.kind == "recorded":
+    if not design.method.is_drawn_here:
         raise DesignError("trial.toml, [design]", "the draw was made elsewhere.", "There is nothing to commit to.")
     if design.seed.strip():
         raise DesignError(

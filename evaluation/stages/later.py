@@ -185,7 +185,7 @@ def add(trial: Trial, file: Path, *, seed: str, reason: str) -> Allocation:
     late = eligible(read_schools_of(file, trial.protocol))
     _check_new(trial, late, place=file.name)
     seeds = [record.seed, *(step.late.seed for step in steps if step.late is not None)]
-    before = joined_before(record, steps) if record.design.kind == "minimisation" else ()
+    before = joined_before(record, steps) if record.design.method.joins_one_by_one else ()
     drawn = draw_late(late, record.design, seed=seed, seeds=seeds, before=before)
     made = AllocationRecord.of(drawn)
     detail = {"allocation_sha256": made.allocation_sha256, "frame_sha256": made.frame_sha256, "seed": made.seed}

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_schema.errors import StaleError
-from evaluation.comparison import is_wedge
 from evaluation.custody import erased_fingerprint
 from evaluation.decisions import DECISIONS, told_by
 from evaluation.freshness import StageStatus, stage_status
@@ -100,7 +99,7 @@ def _later(trial: Trial) -> Mapping[str, str]:
 
 def _schedule(trial: Trial) -> Mapping[str, str]:
     """Return the hash of the waves where it depends on them who is compared with whom."""
-    return trial.protocol_hashes("waves") if is_wedge(trial.protocol.design) else {}
+    return trial.protocol_hashes("waves") if trial.protocol.design.method.has_starts else {}
 
 
 def _balance(trial: Trial) -> Mapping[str, str]:

@@ -46,7 +46,7 @@ def frame_findings(trial: Trial) -> Findings | None:
     if not path.exists():
         return None
     schools = checked_schools(trial)
-    if trial.protocol.design.kind != "recorded":
+    if trial.protocol.design.method.is_drawn_here:
         drawable(schools, design_of(trial.protocol))
     return check_frame(path, trial.protocol)
 

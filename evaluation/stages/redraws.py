@@ -62,7 +62,7 @@ def redraws(trial: Trial) -> TrialRedraws:
     places = places_of(trial, steps)
     names = trial.protocol.arm_names
     made = list(draws_of(trial, steps))
-    if made[0][1].design.kind == "minimisation":
+    if made[0][1].design.method.joins_one_by_one:
         parts = [_minimised_again(trial, made)]
     else:
         parts = [_redrawn(trial, record, number=number) for number, record in made]
@@ -146,7 +146,7 @@ def _permutations(
         n_draws=trial.protocol.inference.n_draws,
         seed=f"{_seed(trial)} permuted",
         usable=_usable(rules, places) if rules else None,
-        reason=reason if made[0][1].design.kind == "minimisation" else "",
+        reason=reason if made[0][1].design.method.joins_one_by_one else "",
     )
 
 

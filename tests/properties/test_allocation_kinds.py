@@ -39,7 +39,7 @@ def designs(draw: st.DrawFn) -> Design:
     return Design(
         arms=tuple(Arm(name=f"arm {place}", ratio=ratio) for place, ratio in enumerate(ratios)),
         strata=draw(st.sampled_from([(), ("country",)])) if kind in ("stratified", "matched") else factors,
-        kind=kind,  # type: ignore[arg-type]
+        kind=kind,
         matching=matching,
         constraint=constraint,
         misfits=misfits,

@@ -610,6 +610,7 @@ SCENARIOS = {**KINDS_OF_VALUES, **NAMES, **DESIGNS, **TABLES}
 SCHEMA = "the schema of the protocol refuses it"
 CHECKED = "a check of the protocol states it first"
 ALWAYS = "the protocol cannot state it"
+OF_FRAMES = "it is about the sampling frame: see the remedies of the frame"
 LIBRARY_ONLY = {
     "analysis/estimators/__init__.py, make_estimator: model '*' is unknown. Use one of *.": SCHEMA,
     "data_schema/fields.py, _contradictions: * * is not known. Use one of *.": SCHEMA,
@@ -622,6 +623,12 @@ LIBRARY_ONLY = {
     "data_schema/tables.py, __post_init__: it has two fields of one name. Name each field once.": CHECKED,
     "data_schema/tables.py, _check_versions: it names no wave. Name the waves whose files have the version.": SCHEMA,
     "data_schema/tables.py, extended: * cannot be left out; it has no such field. Check the spelling.": CHECKED,
+    "randomisation/arms.py, __post_init__: * is not a name. Name each arm by a short text without spaces around "
+    "it.": SCHEMA,
+    "randomisation/arms.py, __post_init__: * is not a whole number from 1 to 1000. State ratios in whole numbers, such "
+    "as 1 and 1 or 2 and 1, and leave out arms that get no school.": SCHEMA,
+    "randomisation/designs/kind.py, check_enough: There are * arms and * schools. Recruit more schools or state fewer "
+    "arms.": OF_FRAMES,
     "randomisation/canonical.py, check_columns_named: No variables are named. Name columns of the school frame, in a "
     "tuple.": SCHEMA,
     "randomisation/constraint.py, __post_init__: The score '*' is not known. Use l2, max_difference or "
@@ -632,7 +639,7 @@ LIBRARY_ONLY = {
     "randomisation/design.py, __post_init__: '*' is not known. Use one of *.": SCHEMA,
     "randomisation/design.py, __post_init__: * is not a tuple. Hand the columns over as a tuple.": ALWAYS,
     "randomisation/design.py, __post_init__: Fewer than two arms are stated. State two arms or more.": SCHEMA,
-    "randomisation/design.py, _check_minimisation: The kind is '*', and a rule of minimisation is missing. State it "
+    "randomisation/design.py, _check_kind: The kind is '*', and a rule of minimisation is missing. State it "
     "with kind 'minimisation', and with no other.": ALWAYS,
     "randomisation/matching.py, __post_init__: The distance '*' is not known. Use standardised or mahalanobis.": SCHEMA,
     "randomisation/minimising.py, __post_init__: * is not from * to *. State one such as 80.": SCHEMA,

@@ -24,6 +24,8 @@ SPECIFICATIONS = (
     "analysis/estimators/__init__.py",
     "analysis/estimators/estimator.py",
     *(f"randomisation/{name}.py" for name in ("constraint", "matching", "minimising", "cuts", "canonical", "design")),
+    *(f"randomisation/{name}.py" for name in ("arms", "designs/kind", "designs/matched", "designs/minimisation")),
+    "randomisation/designs/simple.py",
 )
 """Specifications that the protocol makes, and whose contradictions are therefore problems of the protocol."""
 

@@ -27,19 +27,18 @@ from randomisation import (
     all_allocations,
     allocate,
     assignment_probabilities,
-    factorial,
     n_allocations,
     replay,
-    stepped_wedge,
     verify,
 )
 from randomisation import verify_allocation as program
+from randomisation.designs.simple import simple_probabilities
 from randomisation.misfits import KNOWN
-from randomisation.simple import simple_probabilities
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 TWO = (Arm(name="control"), Arm(name="pilot"))
 UNEQUAL = (Arm(name="control"), Arm(name="pilot", ratio=2))
+FOUR = tuple(Arm(name=name) for name in ("neither", "mentor", "ews", "both"))
 SMALL = pd.DataFrame(
     {
         "school_id": [f"{n}" for n in range(1, 9)],
@@ -72,8 +71,10 @@ DESIGNS = {
     "mahalanobis": Design(
         arms=TWO, constraint=Constraint(variables=("size", "type"), score="mahalanobis", best_share=0.5)
     ),
-    "factorial": factorial("mentor", "ews", strata=("country",)),
-    "stepped wedge": stepped_wedge(3, strata=("country",)),
+    "factorial": Design(
+        arms=tuple(Arm(name=name) for name in ("neither", "mentor", "ews", "both")), strata=("country",)
+    ),
+    "stepped wedge": Design(arms=tuple(Arm(name=f"step {step}") for step in (3, 2, 1)), strata=("country",)),
     "minimisation": Design(
         arms=TWO, kind="minimisation", strata=("country", "type"), minimisation=Minimising(order="size")
     ),

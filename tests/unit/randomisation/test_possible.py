@@ -11,8 +11,8 @@ import pytest
 
 from data_schema.errors import DesignError
 from randomisation import Arm, Design, all_allocations, n_allocations
-from randomisation import possible as module
-from randomisation.possible import explore
+from randomisation import settlements as module
+from randomisation.settlements import explore
 
 
 def arms(*ratios: int) -> tuple[Arm, ...]:

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import pytest
 
-from randomisation.possible import explore
+from randomisation.settlements import explore
 from randomisation.stream import Source, WordSource, published_stream
 
 WORD = 2**64

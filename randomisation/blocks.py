@@ -1,165 +1,87 @@
-"""Further draws of the same design, for randomisation inference.
-
-Re-draws follow the same rules as the published algorithm and have the same distribution, but come from numpy's Philox
-generator, many draws at a time: nobody has to check a re-draw by hand, and 10,000 are wanted in a second.
-"""
+"""Many draws at a time, by numpy's Philox generator; see `randomisation.redraws`."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data_schema.errors import DesignError
-from randomisation.design import Design
-from randomisation.draw import check_arms, check_seed
 from randomisation.misfits import BALANCED, Misfits, misfit_plan, redraw_misfits
-from randomisation.schools import SortedSchools, read_schools
 from randomisation.settle import Leftovers, leftovers, settle
-from randomisation.simple import redraw_simple
 from randomisation.stream import WordSource
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from randomisation.acceptance import Acceptance
+    from randomisation.design import Design
+    from randomisation.schools import SortedSchools
 
 # Blocks are drawn whole. With two arms all draws of a block are settled at once, with more arms one by one.
-_MOST_DRAWS_OF_TWO_ARMS = 512
-_MOST_DRAWS_OF_MORE_ARMS = 32
+BLOCK = 512
+"""Draws of a block where all of a block are made at once."""
+
+_BLOCK_OF_MORE_ARMS = 32
 _MOST_CELLS_IN_A_BLOCK = 2**21
 _WORDS_AT_ONCE = 256
-_TRIED_AT_ONCE = 4096
 
 
-def replay(
-    schools: pd.DataFrame | SortedSchools,
-    design: Design,
+def draw_blocks(
+    draw_block: Callable[[np.random.Generator], np.ndarray],
     *,
+    shape: tuple[int, int],
     n_draws: int,
     seed: str,
-    start: int = 0,
-    late: bool = False,
+    start: int,
 ) -> np.ndarray:
-    """Draw the same design again and again.
+    """Return draws out of whole blocks, each with random numbers of its own.
 
     Parameters
     ----------
-    schools
-        The school frame, as for `allocate`.
-    design
-        The design.
-    n_draws
-        Number of draws, 0 or more.
-    seed
-        Seed of the re-draws; it has nothing to do with the allocation's.
-    start
-        Number of the first draw. Draw number i is the same however many are asked for at once.
-    late
-        Whether the schools joined an earlier draw, see `allocate`.
+    draw_block
+        Makes a block from a generator.
+    shape
+        Of a block: draws and schools.
+    n_draws, seed, start
+        See `randomisation.redraws`.
 
     Returns
     -------
     numpy.ndarray
-        Shape (n_draws, J), whole numbers: positions in `design.arms` (0 is the reference) of the schools, sorted as in
-        `Allocation.schools`. Every draw keeps to the design's strata, ratios and balance, and has the probability that
-        `allocate` gives it, up to rounding in the 30th binary digit.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from randomisation import Arm, Design
-    >>> frame = pd.DataFrame({"school_id": ["a", "b", "c", "d"]})
-    >>> draws = replay(frame, Design(arms=(Arm(name="control"), Arm(name="pilot"))), n_draws=1000, seed="inference")
-    >>> draws.shape, set(draws.sum(axis=1).tolist()), len(np.unique(draws, axis=0))
-    ((1000, 4), {2}, 6)
+        Shape (n_draws, J): positions of arms.
     """
-    check_seed(seed)
-    for name, number in (("n_draws", n_draws), ("start", start)):
-        if number < 0:
-            raise DesignError(f"re-draws, {name}", f"{number} is below zero.", "State a whole number, 0 or more.")
-    read = read_schools(schools, design)
-    check_arms(design, read, late=late)
-    if design.constraint is None:
-        return _free(read, design, n_draws=n_draws, seed=seed, start=start)
-    from randomisation.constrained import acceptance
-
-    rule = acceptance(schools, design, read=read)
-    return _constrained(read, design, rule, n_draws=start + n_draws, seed=seed)[start:]
+    block, n_schools = shape
+    first, last = start // block, -(-(start + n_draws) // block)
+    drawn = np.empty((max(last - first, 0) * block, n_schools), dtype=np.int16)
+    for number in range(first, last):
+        rows = slice((number - first) * block, (number - first + 1) * block)
+        drawn[rows] = draw_block(generator_of_block(seed, number))
+    return drawn[start - first * block : start - first * block + n_draws]
 
 
-def _free(read: SortedSchools, design: Design, *, n_draws: int, seed: str, start: int) -> np.ndarray:
-    """Draw without a constraint, in whole blocks."""
-    if design.kind == "minimisation":
-        return _minimised(read, design, n_draws=n_draws, seed=seed, start=start)
-    if design.kind == "simple":
-        return _simple(len(read.ids), design.ratios, n_draws=n_draws, seed=seed, start=start)
+def redraw_within(read: SortedSchools, design: Design, *, n_draws: int, seed: str, start: int) -> np.ndarray:
+    """Draw within strata, in balance at every level of them; shape (n_draws, J), positions of arms."""
     cells = read.cells()
     plan = leftovers({key: len(members) for key, members in cells.items()}, design.ratios)
     columns = np.array([school for members in cells.values() for school in members])
-    most = _MOST_DRAWS_OF_TWO_ARMS if len(design.arms) == 2 else _MOST_DRAWS_OF_MORE_ARMS
+    most = BLOCK if len(design.arms) == 2 else _BLOCK_OF_MORE_ARMS
     block = max(1, min(most, _MOST_CELLS_IN_A_BLOCK // len(columns)))
-    first, last = start // block, -(-(start + n_draws) // block)
-    drawn = np.empty((max(last - first, 0) * block, len(columns)), dtype=np.int16)
-    for number in range(first, last):
-        rows = slice((number - first) * block, (number - first + 1) * block)
-        drawn[rows, columns] = _block(plan, seed=seed, number=number, n_draws=block, misfits=design.misfits)
-    return drawn[start - first * block : start - first * block + n_draws]
+
+    def draw_block(generator: np.random.Generator) -> np.ndarray:
+        drawn = np.empty((block, len(columns)), dtype=np.int16)
+        drawn[:, columns] = _block(plan, generator, n_draws=block, misfits=design.misfits)
+        return drawn
+
+    return draw_blocks(draw_block, shape=(block, len(columns)), n_draws=n_draws, seed=seed, start=start)
 
 
-def _simple(n_schools: int, ratios: Sequence[int], *, n_draws: int, seed: str, start: int) -> np.ndarray:
-    block = _MOST_DRAWS_OF_TWO_ARMS
-    first, last = start // block, -(-(start + n_draws) // block)
-    drawn = [redraw_simple(_generator(seed, number), ratios, shape=(block, n_schools)) for number in range(first, last)]
-    whole = np.concatenate([np.empty((0, n_schools), dtype=np.int16), *drawn])
-    return whole[start - first * block : start - first * block + n_draws]
-
-
-def _minimised(read: SortedSchools, design: Design, *, n_draws: int, seed: str, start: int) -> np.ndarray:
-    from randomisation.minimised import joining_order, minimisation_of, redraw_minimised
-
-    order = joining_order(read, design)
-    chance = minimisation_of(design, seed=seed, joined=()).chance
-    values = [read.stratum_values[school] for school in order]
-    block = _MOST_DRAWS_OF_TWO_ARMS
-    first, last = start // block, -(-(start + n_draws) // block)
-    drawn = np.empty((max(last - first, 0) * block, len(order)), dtype=np.int16)
-    for number in range(first, last):
-        generator = _generator(seed, number)
-        rows = slice((number - first) * block, (number - first + 1) * block)
-        drawn[rows, order] = redraw_minimised(values, generator, ratios=design.ratios, chance=chance, n_draws=block)
-    return drawn[start - first * block : start - first * block + n_draws]
-
-
-def _constrained(
-    read: SortedSchools, design: Design, rule: Acceptance | None, *, n_draws: int, seed: str
-) -> np.ndarray:
-    """Draw until so many draws may be used."""
-    from randomisation.constrained import check_usable
-
-    kept: list[np.ndarray] = []
-    n_kept = n_tries = 0
-    while n_kept < n_draws:
-        drawn = _free(read, design, n_draws=_TRIED_AT_ONCE, seed=seed, start=n_tries)
-        used = drawn if rule is None else drawn[rule.usable(drawn)]
-        kept.append(used)
-        n_kept, n_tries = n_kept + len(used), n_tries + _TRIED_AT_ONCE
-        if not n_kept:
-            check_usable(n_tries)
-    return np.concatenate([np.empty((0, len(read.ids)), dtype=np.int16), *kept])[:n_draws]
-
-
-def _generator(seed: str, number: int) -> np.random.Generator:
+def generator_of_block(seed: str, number: int) -> np.random.Generator:
     """Return the random numbers of a block."""
     key = np.frombuffer(hashlib.sha256(f"replay\n{seed}".encode()).digest()[:16], dtype="<u8")
     return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, number]))
 
 
-def _block(plan: Leftovers, *, seed: str, number: int, n_draws: int, misfits: Misfits) -> np.ndarray:
+def _block(plan: Leftovers, generator: np.random.Generator, *, n_draws: int, misfits: Misfits) -> np.ndarray:
     """Draw a block; shape (n_draws, J), schools by stratum."""
-    generator = _generator(seed, number)
     if misfits != BALANCED:
         counts = redraw_misfits(misfit_plan(plan.sizes, plan.ratios, misfits), generator, n_draws)
     elif len(plan.ratios) == 2:
