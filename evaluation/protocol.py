@@ -316,8 +316,8 @@ class Outcome(Measure):
     where ``missing_where`` (a field and its codes) applies, and 0 otherwise. An ordinal outcome is the place of the
     field's code among its codes, counted from 1 without those in ``missing``, or the whole number that the field holds;
     what is missing is said in the same way. Of a time until an event ``time`` names the field of the time at which the
-    event came or, without it, the pupil was last seen; pupils are counted who had the event by the ``horizon``, which is
-    in the same ``unit``.
+    event came or, without it, the pupil was last seen; pupils are counted who had the event by the ``horizon``, which
+    is in the same ``unit``.
     """
 
     kind: Annotated[str, one_of(OUTCOME_KINDS)]

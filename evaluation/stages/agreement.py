@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from data_schema.errors import CrocoosError, StaleError
+from evaluation.frame import drawn_from
 from evaluation.specifications import design_of
-from evaluation.units import drawn_from
 from evaluation.wording import differences_between, exchanged_labels
 
 if TYPE_CHECKING:

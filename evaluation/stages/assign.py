@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import CrocoosError, DataError, DesignError, StaleError
 from data_schema.files import storage_error
+from evaluation.frame import drawn_from
 from evaluation.provenance import read_record, sha256, stage_folder
 from evaluation.specifications import design_of
 from evaluation.stages import inputs_of
@@ -31,7 +32,6 @@ from evaluation.stages.commit import (
 )
 from evaluation.stages.later import Later, Place, later_notes, later_problems, later_steps, participants
 from evaluation.trial_log import DRAWS, LOG, Event, announced
-from evaluation.units import drawn_from
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,14 +6,13 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from evaluation.frame import eligible
+from evaluation.frame import drawn_from, draws_classes, eligible
 from evaluation.mode import marked
 from evaluation.specifications import design_of, tables_of
 from evaluation.stages.agreement import refuse_disagreement
 from evaluation.stages.assign import ALLOCATION, RECORD, allocation_frame, drawn_record, verify
 from evaluation.stages.later import later_entries, later_steps
 from evaluation.trial_log import DRAWS, LOG, Event, product_folder
-from evaluation.units import drawn_from, draws_classes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,13 +6,12 @@ import json
 from typing import TYPE_CHECKING
 
 from data_schema.errors import DesignError
-from evaluation.frame import check_frame, eligible
+from evaluation.frame import check_frame, drawn_from, draws_classes, eligible
 from evaluation.provenance import read_record, stage_folder
 from evaluation.specifications import design_of
 from evaluation.stages import inputs_of
 from evaluation.stages.agreement import exchanges, refuse_disagreement
 from evaluation.trial_log import DRAWS, Event, announced
-from evaluation.units import drawn_from, draws_classes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, DesignError, StaleError
-from evaluation.frame import eligible, read_schools_of
+from evaluation.frame import eligible, read_schools_of, refuse_classes
 from evaluation.provenance import read_record, sha256, stage_folder
 from evaluation.trial_log import DRAWS, Event, announced
-from evaluation.units import refuse_classes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

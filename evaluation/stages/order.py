@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from data_schema.errors import StaleError
 from evaluation.custody import erased_fingerprint
 from evaluation.decisions import DECISIONS, told_by
+from evaluation.frame import refuse_classes
 from evaluation.freshness import StageStatus, stage_status
 from evaluation.guarded_files import inbox_hash
 from evaluation.mode import mode_input
@@ -17,7 +18,6 @@ from evaluation.provenance import RECORD, sha256_of, sha256_of_file
 from evaluation.specifications import lists_of_pupils
 from evaluation.stages.agreement import looked_at
 from evaluation.trial_log import LOG
-from evaluation.units import refuse_classes
 
 if TYPE_CHECKING:
     from evaluation.trial import Trial

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 from analysis.outcomes import OUTCOME_KINDS
 from data_schema.errors import DataError, EstimationError
-from evaluation.frame import eligible
+from evaluation.frame import eligible, refuse_classes
 from evaluation.mode import marked, marked_picture, marked_values
 from evaluation.power_assumptions import Assumptions, check_iccs, icc_label, mean_icc, pupil_counts
 from evaluation.specifications import design_of
 from evaluation.trial_log import product_folder
-from evaluation.units import refuse_classes
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,6 @@ from analysis import (
     Estimate,
     Model,
     Question,
-    TimeToEvent,
     difference_in_differences,
     estimate_effects,
     fit_binary_mixed,
@@ -23,8 +22,6 @@ from analysis import (
     fit_logistic_mixed,
     fit_logistic_slopes,
     fit_ordinal,
-    hazard_effects,
-    leaving_effects,
     linear_model,
     mixed_model,
     mixed_model_batch,
@@ -50,18 +47,12 @@ def pupils(*, n_schools: int = 12, n_pupils: int = 8, seed: int = 1) -> pd.DataF
         days=np.maximum(0, np.round(2 * score + 3)).astype(int),
         grade=np.clip(np.round(score + 2), 0, 4),
         time=np.round(np.exp(score) * 3) + 1,
-        status=np.where(score < 0, "left_early", "enrolled"),
         wave=np.arange(len(frame)) % 2,
     )
 
 
 def model(outcome: str) -> Model:
     return Model(outcome=outcome, school="school", arm="arm", arms=ARMS, covariates=("baseline",))
-
-
-QUESTION = TimeToEvent(
-    time="time", status="status", school="school", arm="arm", arms=ARMS, covariates=("baseline",)
-)  # fmt: skip
 
 
 def _formula(outcome: str) -> str:
@@ -143,9 +134,7 @@ OTHERS: dict[str, Entry] = {
     "mixed_model counts": lambda frame: mixed_model(_mixed("days"), frame, family="negative_binomial").estimate(TERM),
     "fit_ordinal": lambda frame: fit_ordinal(frame, model("grade")).estimate(TERM),
     "ordinal_effects": lambda frame: ordinal_effects(frame, model("grade")).rows[-1],
-    "fit_cox": lambda frame: fit_cox(frame, QUESTION).estimate(TERM),
-    "hazard_effects": lambda frame: hazard_effects(frame, QUESTION, term_length=30).rows[-1],
-    "leaving_effects": lambda frame: leaving_effects(frame, QUESTION).rows[-1],
+    "fit_cox": lambda frame: fit_cox(frame, model("left"), time="time").estimate(TERM),
 }
 """Of counts, ordered answers and times."""
 

@@ -44,16 +44,12 @@ REFUSED: dict[str, tuple[pd.DataFrame, str]] = {
     ),
     "outcomes of text": (FRAME.assign(**{name: FRAME[name].map(str) for name in OUTCOMES}), "is not numeric"),
 }
-# The curves of leaving use no covariate.
-WITHOUT_COVARIATES = ("leaving_effects",)
 
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_it_is_one_error_with_a_remedy_at_every_entry_point(case: str) -> None:
     frame, told = REFUSED[case]
     for name, entry in EVERY.items():
-        if name in WITHOUT_COVARIATES and not any(word in case for word in ("outcomes", "school", "arm", "not there")):
-            continue
         if case.endswith("twice") and name in WITH_ALLOCATION:
             continue
         with pytest.raises(EstimationError, match=told) as caught:
@@ -89,7 +85,7 @@ def test_what_is_no_frame_is_refused() -> None:
 FAILED: dict[str, tuple[dict[str, Any], dict[str, Entry], str]] = {
     "one value": (
         dict.fromkeys(("score", "left", "days", "grade"), 1),
-        {name: entry for name, entry in EVERY.items() if name not in ("fit_cox", "hazard_effects", "leaving_effects")},
+        {name: entry for name, entry in EVERY.items() if name != "fit_cox"},
         SAME_OUTCOME,
     ),
     "explained": ({"score": 2 * FRAME["baseline"] + 1}, LINEAR, EXPLAINED),
@@ -139,7 +135,7 @@ def test_an_arm_of_one_school_has_no_robust_error() -> None:
     alone = FRAME[(FRAME["arm"] == "control") | (FRAME["school"] == FRAME.loc[FRAME["arm"] == "pilot", "school"].min())]
     for name in ("linear_model", "mixed_model CR2", "fit_linear_clustered", "fit_gee identity", "wave_effects"):
         assert LINEAR[name](alone).status == "failed", name
-    for name in ("fit_gee logit", "fit_cox", "leaving_effects"):
+    for name in ("fit_gee logit", "fit_cox"):
         assert OTHERS[name](alone).status == "failed", name
 
 

@@ -18,7 +18,7 @@ from tests.support.protocol_scenarios import LIBRARY_ONLY, SCENARIOS
 from tests.support.protocols import MINIMAL, Values, values_of
 
 MAKERS = ("Problem", "ProtocolError", "DesignError", "EstimationError", "unknown")
-CHECKS = ("evaluation/protocol_checks.py", "evaluation/protocol_designs.py", "evaluation/protocol_reader.py")
+CHECKS = tuple(f"evaluation/protocol_{name}.py" for name in ("checks", "designs", "outcomes", "reader"))
 SPECIFICATIONS = (
     "data_schema/tables.py",
     "analysis/estimators/__init__.py",
