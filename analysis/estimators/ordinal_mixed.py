@@ -60,4 +60,7 @@ class OrdinalMixed(Estimator):
             model.fit.effect_row(outcome="", conf_level=difference.conf_level, se_type=difference.se_type),
             arm=difference.arm,
         )
-        return [difference, *(replace(row, caution=difference.caution) for row in model.beside(shared))]
+        rows = model.beside(shared)
+        for code in difference.cautions:
+            rows = [row.with_caution(code) for row in rows]
+        return [difference, *rows]

@@ -26,6 +26,7 @@ from reports.selection import (
 from reports.sentences import answer, check, comparison, effect, needed
 from reports.tables import (
     by_country_table,
+    categories_table,
     contrasts_table,
     effect_sizes_table,
     factors_table,
@@ -42,13 +43,13 @@ def main_results(evidence: Evidence, language: str) -> tuple[Block, ...]:
     """Return all outcomes at a glance, factors and contrasts between arms, relative and standardised sizes."""
     text = words(language)
     extra = (factors_table(evidence, text), contrasts_table(evidence, text))
-    ratios = ratios_table(evidence, text)
+    said_otherwise = (ratios_table(evidence, text), categories_table(evidence, text))
     return (
         Heading(text=text.text("Results"), anchor="results"),
         outcomes_table(evidence, text),
         *(made for made in extra if made is not None),
         effect_sizes_table(evidence, text),
-        *((ratios,) if ratios is not None else ()),
+        *(made for made in said_otherwise if made is not None),
     )
 
 

@@ -1,16 +1,17 @@
-"""Arms beside one another, and all compared arms together beside the reference, in trials of three arms or more."""
+"""Comparisons in trials of three arms or more: arms beside one another, all together, and the factors of a design."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from analysis.results import Estimate
 from reports.blocks import Column, Table
-from reports.evidence import AnalysisFacts, Evidence
-from reports.selection import as_estimate, compared_arms, focus, main_analyses, records
+from reports.evidence import AnalysisFacts, ArmFacts, Evidence
+from reports.selection import all_estimates, as_estimate, compared_arms, focus, main_analyses, records
 from reports.sentences import comparison
-from reports.tables.cautions import caution_marks
+from reports.tables.cautions import Marks, caution_marks
 from reports.tables.differences import difference_line, differences_table, outcome_line
 from reports.tables.layout import Line
 from reports.words import Words
@@ -70,3 +71,52 @@ def contrasts_of(evidence: Evidence, words: Words, entry: AnalysisFacts) -> Iter
         first = labels.get(row.arm) or words.listed([labels[name] for name in labels if name in compared])
         label = words.text("{first} minus {second}", first=first, second=labels.get(row.reference, row.reference))
         yield Contrast(label=label, difference=row, test=tests.get((row.arm, row.reference)))
+
+
+def factors_of(evidence: Evidence) -> Mapping[str, str]:
+    """Return name and label of each factor; none unless the design is factorial."""
+    return cast("Mapping[str, str]", evidence.design.get("factors") or {})
+
+
+def factors_table(evidence: Evidence, words: Words, *, anchor: str = "factors") -> Table | None:
+    """Return each factor's effect on each outcome, over schools with and without the other; None without factors."""
+    factors = factors_of(evidence)
+    if not factors:
+        return None
+    arm = compared_arms(evidence)[0]
+    entries, estimates = main_analyses(evidence), all_estimates(evidence)
+    found = [
+        estimates.usable(entry.name, quantity, arm=name, country=focus(evidence))
+        for entry in entries
+        for name in factors
+        for quantity in ("factor_difference", "factor_test")
+    ]
+    marks = caution_marks(row for row in found if row is not None)
+    lines: list[Line] = []
+    for entry in entries:
+        lines += _lines(evidence, words, entry, arm, marks)
+    return differences_table(
+        evidence,
+        words,
+        title=words.text("The effect of each factor"),
+        first=Column(label=words.text("Factor"), width=2.6),
+        lines=lines,
+        marks=marks,
+        note=words.text(
+            "Schools with a factor against those without it, whatever the other factor: its mean effect over both."
+            " Where the factors act on one another, the combinations in the other tables say how."
+        ),
+        anchor=anchor,
+    )
+
+
+def _lines(evidence: Evidence, words: Words, entry: AnalysisFacts, arm: ArmFacts, marks: Marks) -> list[Line]:
+    place = focus(evidence)
+    estimates = all_estimates(evidence)
+    one = comparison(evidence, entry, arm=arm, country=place, estimates=estimates)
+    rows = [outcome_line(words, one)]
+    for name, label in factors_of(evidence).items():
+        difference = estimates.find(entry.name, "factor_difference", arm=name, country=place)
+        test = estimates.find(entry.name, "factor_test", arm=name, country=place)
+        rows.append(difference_line(words, one, label, difference, test, marks))
+    return rows

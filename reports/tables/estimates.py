@@ -18,6 +18,7 @@ from reports.sizes import Sizes, printed_sizes, size_of
 from reports.tables.cautions import Marks, caution_marks, caution_notes, marked
 from reports.tables.cells import HIDDEN
 from reports.tables.layout import Cell, Line, line, table
+from reports.tables.ratios import tells_of_few
 from reports.words import Words
 
 
@@ -103,7 +104,9 @@ _SPREADS = ("school_sd", "pupil_sd")
 
 
 def _tells(row: Estimate, suppressed: Collection[tuple[str, str, str]], *, reference: str) -> bool:
-    """Whether a row is, or gives away, a share that is suppressed."""
+    """Whether a row is, or gives away, a share that is suppressed, or a category of few pupils."""
+    if tells_of_few(row):
+        return True
     if row.quantity == "mean":
         return (row.plan_entry, row.arm, row.country) in suppressed
     if row.quantity in _SPREADS:

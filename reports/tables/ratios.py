@@ -1,9 +1,10 @@
-"""Differences of shares said in other ways: risk ratio, odds ratio, number needed to treat."""
+"""Differences said in other ways: of shares as ratios and numbers needed to treat, of answers category by category."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from analysis.results import Estimate
 from reports.blocks import Column, Span, Table
@@ -24,7 +25,9 @@ _HAZARDS = message(
     " the same in the schools compared with; 1 is no effect. It takes this ratio to be the same at all times, from the"
     " start to the last day that a pupil was seen."
 )
+_SUPERIORITY, _ODDS, _ABOVE = "probability_of_superiority", "odds_ratio", "share_difference_above_"
 _FEWER, _MORE = message("{n} for one fewer"), message("{n} for one more")
+_HIGHEST, _OR_HIGHER = message("“{category}”, per 100 pupils"), message("“{category}” or higher, per 100 pupils")
 _LESS, _GREATER = message("{n} fewer"), message("{n} more")
 
 
@@ -72,6 +75,85 @@ def ratios_table(evidence: Evidence, words: Words, *, anchor: str = "ratios") ->
         ],
         anchor=anchor,
     )
+
+
+def categories_table(evidence: Evidence, words: Words, *, anchor: str = "categories") -> Table | None:
+    """Return how answers in ordered categories differ, category by category; None without a model of categories."""
+    estimates, place = all_estimates(evidence), focus(evidence)
+    entries = [entry for entry in main_analyses(evidence) if outcome_of(evidence, entry).outcome_kind.is_ordered]
+    compared = [
+        comparison(evidence, entry, arm=arm, country=place, estimates=estimates)
+        for entry in entries
+        for arm in compared_arms(evidence)
+    ]
+    compared = [one for one in compared if _found(estimates, one, _SUPERIORITY) is not None]
+    if not compared:
+        return None
+    marks = caution_marks(row for one in compared for row in _printed_of_answers(estimates, one))
+    lines: list[Line] = []
+    for one in compared:
+        label = outcome_head(words, one, with_unit=False)
+        if len(compared_arms(evidence)) > 1:
+            label = words.line("{outcome}: {arm}", outcome=label, arm=one.arm.label)
+        lines.append(line(label, kind="section"))
+        lines += _lines_of_answers(words, estimates, one, marks)
+    return table(
+        words,
+        words.text("Differences in answers, category by category"),
+        columns=(
+            Column(label=words.text("Answers"), width=4.0),
+            Column(label=words.text("Estimate"), align="right", width=1.3),
+            Column(label=words.text("Interval"), align="right", width=2.0),
+        ),
+        lines=lines,
+        threshold=evidence.disclosure_threshold,
+        note=[
+            words.text(
+                "Shares: adjusted, in these schools less in the schools compared with. Probability of a higher answer:"
+                " of a pupil of these schools beside one of the others, both drawn by lot, equal answers counting half;"
+                " 0.5 is no difference. Odds ratio: of a higher answer, for pupils of one and the same school; 1 is no"
+                " difference. All are of a model in which the odds ratio is the same for every category (proportional"
+                " odds), and none rests on how far the categories are apart."
+            ),
+            *caution_notes(words, marks),
+        ],
+        anchor=anchor,
+    )
+
+
+def tells_of_few(row: Estimate) -> bool:
+    """Whether a row is a difference of shares of which one is of few pupils, or of all but few."""
+    return row.quantity.startswith(_ABOVE) and "few_events" in row.cautions
+
+
+def _printed_of_answers(estimates: Estimates, one: Comparison) -> list[Estimate]:
+    steps = [f"{_ABOVE}{score}" for score, _ in one.outcome.scale]
+    rows = [_found(estimates, one, quantity) for quantity in (*steps, _SUPERIORITY, _ODDS)]
+    return [row for row in rows if row is not None and not tells_of_few(row)]
+
+
+def _lines_of_answers(words: Words, estimates: Estimates, one: Comparison, marks: Marks) -> list[Line]:
+    """Return a line per category but the lowest, and the two figures that are about all of them."""
+    numbers, lines = words.numbers, []
+    for (below, _), (_, category) in pairwise(one.outcome.scale):
+        row = _found(estimates, one, f"{_ABOVE}{below}")
+        if row is None:
+            continue
+        is_highest = category == one.outcome.scale[-1][1]
+        name = words.text(_HIGHEST if is_highest else _OR_HIGHER, category=category)
+        number = Span(text=numbers.estimate(100 * row.estimate, digits=1, sign="both"), estimate_id=row.estimate_id)
+        ends = numbers.interval(row.conf_low, row.conf_high, digits=1, scale=100.0)
+        cells = (HIDDEN, HIDDEN) if tells_of_few(row) else (marked(number, row, marks), ends)
+        lines.append(line(name, *cells))
+    titles = {_SUPERIORITY: words.text("Probability of a higher answer"), _ODDS: words.text("Odds ratio")}
+    for quantity, null in ((_SUPERIORITY, 0.5), (_ODDS, 1.0)):
+        row = _found(estimates, one, quantity)
+        if row is not None:
+            text = numbers.estimate(row.estimate, digits=2, null=null)
+            ends = numbers.interval(row.conf_low, row.conf_high, digits=2, null=null)
+            number = Span(text=text, estimate_id=row.estimate_id)
+            lines.append(line(titles[quantity], marked(number, row, marks), ends))
+    return lines
 
 
 def _found(estimates: Estimates, one: Comparison, quantity: str) -> Estimate | None:

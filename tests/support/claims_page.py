@@ -370,7 +370,7 @@ EXPLAINS = (
     "reports.tables.data_returns:returns_table",
     "reports.tables.effect_sizes:_note",
     "reports.tables.equivalence:equivalence_table",
-    "reports.tables.factors:factors_table",
+    "reports.tables.contrasts:factors_table",
     "reports.tables.flow:flow_table",
     "reports.tables.glance:adjusted_note",
     "reports.tables.practice:implementation_table",
@@ -379,6 +379,7 @@ EXPLAINS = (
     "reports.kinds.ordinal:OrdinalWords.note_on_scale",
     "reports.kinds.time_to_event:TimeToEventWords.note_on_scale",
     "reports.tables.ratios:_HAZARDS",
+    "reports.tables.ratios:categories_table",
     "reports.tables.ratios:ratios_table",
     "reports.tables.signals:signals_table",
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from itertools import product
 from typing import Literal
@@ -23,7 +23,7 @@ from analysis.effects import estimate_effects
 from analysis.questions import Question
 from analysis.results import Estimate
 
-Kind = Literal["continuous", "binary", "count"]
+Kind = Literal["continuous", "binary", "count", "ordinal"]
 
 Layout = Literal["strata", "pairs", "three_arms", "countries", "quarter"]
 """Half of the schools of each of four strata; pairs; three arms; three countries apart; a quarter in the pilot arm."""
@@ -33,13 +33,16 @@ COVARIATE_SHARE = 0.3
 """Share of pupils' variance of a score that the covariate explains."""
 
 COVARIATE_SLOPE = 0.3
-"""Slope of the covariate on the log odds of an event."""
+"""Slope of the covariate on the log odds of an event, and of a higher answer."""
 
 SCHOOL_SPREAD = 0.4
-"""Standard deviation of schools' log odds."""
+"""Standard deviation of schools' log odds, of events and of answers."""
 
 COUNT_SPREAD, COUNT_SLOPE, DISPERSION = 0.3, 0.2, 0.8
 """Of counts: standard deviation of schools' log rates, slope of the covariate on them, and dispersion of pupils."""
+
+THRESHOLDS = (-2.0, -0.8, 0.4, 1.6)
+"""Of answers in five categories: log odds of a category or a lower one in the middle school of the reference arm."""
 
 APART = 0.8
 """How far apart neighbouring countries' means are, in standard deviations."""
@@ -64,7 +67,7 @@ class Cell:
         Randomised schools.
     control, treated
         Risk in the reference arm and in the first arm compared with it; for a score their means in standard deviations,
-        for a count their means.
+        for a count their means, for answers by how much the log odds of a higher one are moved.
     kind
         Of the outcome.
     icc
@@ -98,12 +101,19 @@ class Cell:
             what = f"{100 * self.control:g} % → {100 * self.treated:g} %"
         if self.kind == "count":
             what = f"{self.control:g} → {self.treated:g} days"
+        if self.kind == "ordinal":
+            what = f"odds ratio {math.exp(self.treated - self.control):.2f}"
         spread = "" if self.treated_spread == 1 else f", pilot schools' deviations × {self.treated_spread:g}"
         redrawn = ", with re-draws" if self.n_draws else ""
         return f"{self.model}, {self.layout}, {self.n_schools} schools, {what}{spread}{redrawn}"
 
     def mean_of(self, arm: str) -> float:
         """Return the risk or mean of an arm; a third arm is like the reference, so that its contrasts have truths."""
+        stated = self.stated_of(arm)
+        return 1 + sum(shares_above(stated)) if self.kind == "ordinal" else stated
+
+    def stated_of(self, arm: str) -> float:
+        """Return what the cell states of an arm: ``control`` or ``treated``."""
         return self.treated if arm == "pilot" else self.control
 
 
@@ -125,10 +135,12 @@ def cells() -> tuple[Cell, ...]:
     for layout, numbers in layouts.items():
         scored += [_score(n, treated, layout=layout) for n, treated in product(numbers, (0.0, 0.8))]
         shares += [_event(n, (0.05, 0.15), layout=layout) for n in numbers]
+    answering = ("linear_mixed", "linear_cluster", "ordinal_mixed")
+    answers = [_answer(model, n, treated) for model, n, treated in product(answering, middle, (0.0, 0.6))]
     uneven = _score(12, 0.0, layout="quarter")
     counting = ("linear_mixed", "linear_cluster", "count_mixed")
     counts = [_count(model, n, treated) for model, n, treated in product(counting, middle, (6.0, 4.0))]
-    return (*map(_redrawn, scored), *shares, *counts, uneven, replace(uneven, treated_spread=3.0))
+    return (*map(_redrawn, scored), *shares, *counts, *answers, uneven, replace(uneven, treated_spread=3.0))
 
 
 def _redrawn(cell: Cell) -> Cell:
@@ -143,6 +155,10 @@ def _score(n_schools: int, treated: float, *, model: str = "linear_mixed", layou
 
 def _count(model: str, n_schools: int, treated: float) -> Cell:
     return Cell(model=model, layout="strata", n_schools=n_schools, control=6.0, treated=treated, kind="count")
+
+
+def _answer(model: str, n_schools: int, treated: float) -> Cell:
+    return Cell(model=model, layout="strata", n_schools=n_schools, control=0.0, treated=treated, kind="ordinal")
 
 
 def _event(
@@ -230,6 +246,13 @@ def _outcomes(
         pupils = rng.gamma(1 / DISPERSION, DISPERSION, len(school))
         counts: np.ndarray = rng.poisson(np.exp(level[school] + COUNT_SLOPE * covariate) * pupils).astype(float)
         return counts
+    if cell.kind == "ordinal":
+        moved = np.array([cell.stated_of(arm) for arm in cell.arms])[actual] + SCHOOL_SPREAD * rng.normal(
+            size=cell.n_schools
+        )
+        latent = moved[school] + COVARIATE_SLOPE * covariate + rng.logistic(size=len(school))
+        scores: np.ndarray = 1.0 + np.digitize(latent, THRESHOLDS)
+        return scores
     if cell.kind == "binary":
         levels = np.array([_intercept(cell.mean_of(arm)) for arm in cell.arms])
         school_level = levels[actual] + SCHOOL_SPREAD * rng.normal(size=cell.n_schools)
@@ -263,6 +286,13 @@ def _intercept(risk: float) -> float:
         return float(_WEIGHTS @ (1 / (1 + np.exp(-(level + spread * _NODES)))) / _WEIGHTS.sum()) - risk
 
     return float(optimize.brentq(excess, -12, 12))
+
+
+@lru_cache(maxsize=64)
+def shares_above(moved: float, *, spread: float = math.hypot(SCHOOL_SPREAD, COVARIATE_SLOPE)) -> tuple[float, ...]:
+    """Return the shares of pupils above each category but the highest, over schools' and pupils' deviations."""
+    eta = moved + spread * _NODES - np.array(THRESHOLDS)[:, None]
+    return tuple(float(_WEIGHTS @ (1 / (1 + np.exp(-row))) / _WEIGHTS.sum()) for row in eta)
 
 
 def question_of(cell: Cell) -> Question:
@@ -306,7 +336,19 @@ def _marginal_odds_ratio(cell: Cell, arm: str, reference: str) -> float:
     return _odds(cell.mean_of(arm)) / _odds(cell.mean_of(reference))
 
 
+def _superiority(cell: Cell, arm: str, reference: str) -> float:
+    low, high = (-np.diff([1.0, *shares_above(cell.stated_of(one)), 0.0]) for one in (reference, arm))
+    return float(high @ (np.cumsum(low) - low / 2))
+
+
+def _share_difference(place: int, cell: Cell, arm: str, reference: str) -> float:
+    high, low = (shares_above(cell.stated_of(one))[place] for one in (arm, reference))
+    return high - low
+
+
 def _odds_ratio(cell: Cell, arm: str, reference: str) -> float:
+    if cell.kind == "ordinal":
+        return math.exp(cell.stated_of(arm) - cell.stated_of(reference))
     return math.exp(_intercept(cell.mean_of(arm)) - _intercept(cell.mean_of(reference)))
 
 
@@ -323,6 +365,8 @@ def _icc(cell: Cell, _arm: str, _reference: str) -> float:
         return cell.icc if cell.treated_spread == 1 else math.nan
     if cell.control != cell.treated:
         return math.nan
+    if cell.kind == "ordinal":
+        return _icc_of_scores(cell.control)
     level = _intercept(cell.control)
     risks = np.array(
         [_WEIGHTS @ (1 / (1 + np.exp(-(level + SCHOOL_SPREAD * u + COVARIATE_SLOPE * _NODES)))) for u in _NODES]
@@ -340,10 +384,20 @@ def _icc_of_counts(mean: float) -> float:
     return between / (mean + (1 + DISPERSION) * squared - mean**2)
 
 
+def _icc_of_scores(moved: float) -> float:
+    """Return the share of the variance of scores that lies between schools, by quadrature over schools and pupils."""
+    weights = _WEIGHTS / _WEIGHTS.sum()
+    means = [1 + sum(shares_above(moved + SCHOOL_SPREAD * u, spread=COVARIATE_SLOPE)) for u in _NODES]
+    between = float(weights @ np.square(means) - (weights @ means) ** 2)
+    shares = -np.diff([1.0, *shares_above(moved), 0.0])
+    scores = np.arange(1, len(shares) + 1)
+    return between / float(shares @ scores**2 - (shares @ scores) ** 2)
+
+
 def _standardised(cell: Cell, arm: str, reference: str) -> float:
-    """Return the difference in deviations; NaN where these differ by arm, as those of counts do with an effect."""
+    """Return the difference in deviations; NaN where these differ by arm: of counts and answers with an effect."""
     difference = _difference(cell, arm, reference)
-    if cell.treated_spread != 1 or (cell.kind == "count" and difference):
+    if cell.treated_spread != 1 or (cell.kind in ("count", "ordinal") and difference):
         return math.nan
     return difference
 
@@ -376,11 +430,16 @@ TRUTHS: Mapping[str, Truth] = {
     "odds_ratio": _odds_ratio,
     "cox_index": lambda cell, arm, reference: math.log(_marginal_odds_ratio(cell, arm, reference)) / 1.65,
     "number_needed_to_treat": _needed,
+    "probability_of_superiority": _superiority,
+    **{f"share_difference_above_{place + 1}": partial(_share_difference, place) for place in range(len(THRESHOLDS))},
     "icc": _icc,
 }
 """Quantity to its truth."""
 
-NO_EFFECT: Mapping[str, float] = {"risk_ratio": 1.0, "rate_ratio": 1.0, "marginal_odds_ratio": 1.0, "odds_ratio": 1.0}
+NO_EFFECT: Mapping[str, float] = {
+    **dict.fromkeys(("risk_ratio", "rate_ratio", "marginal_odds_ratio", "odds_ratio"), 1.0),
+    "probability_of_superiority": 0.5,
+}
 """What a quantity is without an effect, where that is not 0."""
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import special
 
-from analysis import Model, fit_logistic_mixed
+from analysis import Model, fit_logistic_mixed, risk_effects
 from analysis.ordinal import fit_ordinal, ordinal_effects
+from analysis.ordinal.effects import category_shares
 from analysis.ordinal.likelihood import Cumulative
 from data_schema.errors import EstimationError
 
@@ -138,3 +140,84 @@ def test_tables_have_a_row_a_quantity() -> None:
     ]
     assert {"threshold_1", "threshold_3"} <= set(effects.glance().columns)
     assert effects.fit.tidy()["term"].tolist() == ["arm[pilot]"]
+
+
+def test_two_categories_have_the_risks_of_the_logistic_model() -> None:
+    frame = drawn(16, 15, seed=1)
+    frame["high"] = (frame["answer"] > 2).astype(int)
+    model = replace(MODEL, outcome="high")
+    ours, risks = ordinal_effects(frame, model), risk_effects(frame, model)
+    difference, risk = ours.row("mean_difference", "pilot"), risks.row("risk_difference", "pilot")
+    assert difference.estimate == pytest.approx(risk.estimate, abs=1e-7)
+    assert difference.std_error == pytest.approx(risk.std_error, rel=0.2)  # the school variance is another
+    # Of two answers the one is higher, the other is, or they are alike: half of one more than the difference.
+    assert ours.row("probability_of_superiority", "pilot").estimate == pytest.approx(0.5 + risk.estimate / 2, abs=1e-7)
+
+
+def test_schools_that_do_not_differ_have_the_shares_superiority_and_means_of_their_answers() -> None:
+    answers = {"control": [1] * 4 + [2] * 4 + [3] * 2, "pilot": [1] * 2 + [2] * 4 + [3] * 4}
+    frame = pd.DataFrame(
+        {
+            "school": np.repeat(np.arange(12), 10),
+            "arm": np.repeat(["control", "pilot"], 60),
+            "answer": [*answers["control"] * 6, *answers["pilot"] * 6],
+        }
+    )
+    effects = ordinal_effects(frame, PLAIN)
+    # Odds are proportional here but for the rounding: (6/4) / (8/2) and (2/8) / (4/6) are both 3/8.
+    assert effects.row("odds_ratio", "pilot").estimate == pytest.approx(8 / 3, abs=1e-5)
+    assert effects.row("mean_difference", "pilot").estimate == pytest.approx(0.4, abs=1e-6)
+    assert effects.row("share_difference_above_1", "pilot").estimate == pytest.approx(0.2, abs=1e-6)
+    # By counting pairs: a pilot answer of 2 is above 40 % of the others, one of 3 above 80 %; alike are 8, 16 and 8 %.
+    assert effects.row("probability_of_superiority", "pilot").estimate == pytest.approx(
+        0.4 * 0.4 + 0.4 * 0.8 + (0.08 + 0.16 + 0.08) / 2, abs=1e-6
+    )
+
+
+def test_derivatives_of_standardised_quantities_are_those_of_small_steps() -> None:
+    frame = drawn(14, 15, seed=7)
+    fit = fit_ordinal(frame, MODEL)
+    found = category_shares(fit, MODEL)
+    assert fit.parameters is not None
+    step = 1e-5
+    for place in range(len(fit.parameters)):
+        moved = [fit.parameters.copy(), fit.parameters.copy()]
+        moved[0][place] += step
+        moved[1][place] -= step
+        ahead, behind = (category_shares(replace(fit, parameters=one), MODEL) for one in moved)
+        assert found.slopes[:, :, place] == pytest.approx((ahead.above - behind.above) / (2 * step), abs=1e-7)
+        one, other = ahead.superiority("pilot")[0], behind.superiority("pilot")[0]
+        assert found.superiority("pilot")[1][place] == pytest.approx((one - other) / (2 * step), abs=1e-7)
+
+
+def test_turned_round_answers_turn_every_effect_round() -> None:
+    frame = drawn(16, 15, seed=8)
+    ahead, back = (ordinal_effects(one, MODEL) for one in (frame, frame.assign(answer=5 - frame["answer"])))
+    for quantity, turned in (("mean_difference", -1.0), ("probability_of_superiority", 1.0)):
+        one, other = ahead.row(quantity, "pilot"), back.row(quantity, "pilot")
+        assert other.estimate == pytest.approx((1 if turned > 0 else 0) + (-1) * one.estimate, abs=1e-6)
+        assert other.p_value == pytest.approx(one.p_value, rel=1e-3)
+        assert other.conf_high - other.conf_low == pytest.approx(one.conf_high - one.conf_low, rel=1e-3)
+    assert back.row("odds_ratio", "pilot").estimate == pytest.approx(
+        1 / ahead.row("odds_ratio", "pilot").estimate, rel=1e-5
+    )
+    assert back.row("share_difference_above_1", "pilot").estimate == pytest.approx(
+        -ahead.row("share_difference_above_3", "pilot").estimate, abs=1e-6
+    )
+
+
+def test_renamed_and_reordered_schools_change_nothing() -> None:
+    frame = drawn(16, 15, seed=9)
+    other = frame.assign(school=100 - frame["school"]).sample(frac=1, random_state=1)
+    for row, same in zip(ordinal_effects(frame, MODEL).rows, ordinal_effects(other, MODEL).rows, strict=True):
+        assert same.estimate == pytest.approx(row.estimate, rel=1e-5, abs=1e-7)
+        assert same.conf_low == pytest.approx(row.conf_low, rel=1e-4, abs=1e-6)
+
+
+def test_a_share_of_few_pupils_has_a_caution_and_others_have_none() -> None:
+    frame = drawn(16, 15, seed=10)
+    frame.loc[frame["answer"] == 4, "answer"] = 3
+    frame.loc[frame.index[:3], "answer"] = 4
+    effects = ordinal_effects(frame, PLAIN)
+    assert effects.row("share_difference_above_3", "pilot").cautions == ("few_events",)
+    assert effects.row("share_difference_above_2", "pilot").cautions == ()

@@ -19,6 +19,7 @@ from reports.tables import (
     balance_table,
     beside_table,
     by_country_table,
+    categories_table,
     costs_table,
     effect_sizes_table,
     estimates_table,
@@ -202,6 +203,56 @@ def test_differences_of_shares_are_said_as_ratios_and_as_pupils_needed() -> None
     assert odds.startswith("0.77 (")
     assert (needed, interval) == ("44 for one fewer", "(25 to 182)")  # 1 / 0.0231, 1 / 0.0409, 1 / 0.0055
     assert ratios_table(AWARDS, ENGLISH) is None
+
+
+def with_answers() -> reports.Evidence:
+    """Return the trial with engagement as an answer in three categories, of which few pupils chose the lowest."""
+    mark = next(outcome for outcome in CROCOOS.outcomes if outcome.name == "engagement")
+    scale = ((1, "Never"), (2, "Sometimes"), (3, "Often"))
+    outcomes = tuple(
+        replace(mark, kind="ordinal", unit="", scale=scale) if outcome is mark else outcome
+        for outcome in CROCOOS.outcomes
+    )
+    like = CROCOOS.estimates
+    like = like[(like["plan_entry"] == "engagement") & (like["quantity"] == "difference") & (like["country"] == "")]
+    figures = {
+        "share_difference_above_1": (0.02, -0.01, 0.05, "few_events"),
+        "share_difference_above_2": (0.064, 0.012, 0.116, ""),
+        "probability_of_superiority": (0.54, 0.51, 0.57, ""),
+        "odds_ratio": (1.3, 1.05, 1.6, ""),
+    }
+    further = [
+        like.assign(
+            quantity=quantity,
+            estimate_id=f"engagement/all/{quantity}/pilot",
+            estimate=estimate,
+            conf_low=low,
+            conf_high=high,
+            caution=caution,
+        )
+        for quantity, (estimate, low, high, caution) in figures.items()
+    ]
+    return replace(CROCOOS, outcomes=outcomes, estimates=pd.concat([CROCOOS.estimates, *further], ignore_index=True))
+
+
+def test_answers_are_compared_category_by_category_and_as_one_of_two_pupils_drawn_by_lot() -> None:
+    found = rows(categories_table(with_answers(), ENGLISH))
+    assert found["“Often”, per 100 pupils"] == ["+6.4", "(1.2 to 11.6)"]
+    assert found["Probability of a higher answer"] == ["0.54", "(0.51 to 0.57)"]
+    assert found["Odds ratio"] == ["1.30", "(1.05 to 1.60)"]
+    assert categories_table(CROCOOS, ENGLISH) is None
+
+
+def test_a_difference_of_shares_of_few_pupils_is_neither_printed_nor_published() -> None:
+    evidence = with_answers()
+    made = categories_table(evidence, ENGLISH)
+    assert rows(made)["“Sometimes” or higher, per 100 pupils"] == ["c", "c"]
+    every = {row.cells[0][0].estimate_id: row.cells for row in estimates_table(evidence, ENGLISH).rows}
+    assert plain(every["engagement/all/share_difference_above_1/pilot"][1]) == "c"
+    published = published_estimates(evidence).set_index("estimate_id")
+    assert published.loc["engagement/all/share_difference_above_1/pilot", "status"] == "suppressed"
+    assert math.isnan(published.loc["engagement/all/share_difference_above_1/pilot", "estimate"])
+    assert published.loc["engagement/all/share_difference_above_2/pilot", "estimate"] == 0.064
 
 
 def test_pupils_needed_run_through_no_effect_where_it_is_not_ruled_out() -> None:
