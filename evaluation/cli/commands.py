@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING
 import click
 
 from evaluation.cli.console import Console, count, joined, painted, table
-from evaluation.cli.data_commands import DATA_COMMANDS
+from evaluation.cli.data_commands import (
+    checks,
+    codebook,
+    erase,
+    export,
+    forms,
+    freeze,
+    lock,
+    propose,
+    returns,
+    unlock,
+    withdraw,
+)
 from evaluation.cli.draw_commands import assign, audit, certificate, verify
 from evaluation.cli.folder import open_trial, opens, trial_folder
 from evaluation.cli.log_command import log
@@ -27,7 +39,10 @@ _STATES = {"fresh": "green", "stale": "yellow", "missing": ""}
 @trial_folder
 @click.option("--check", is_flag=True, help="Exit with 1 when a stage is not fresh or the log does not hold.")
 def status(folder: Path, *, as_json: bool, check: bool) -> None:
-    """Say which stage is fresh, stale or missing, and why; and what is wrong with the log."""
+    """Say which stage is fresh, stale or missing, and why.
+
+    Also say what is wrong with the log.
+    """
     from evaluation.custody import alarms, notes
     from evaluation.erasure import files_note, retention_note
     from evaluation.named_in_log import disagreements
@@ -71,7 +86,10 @@ def _indented(reasons: Sequence[str]) -> str:
 @click.option("--freeze", is_flag=True, help="Freeze the protocol as it is now, once and for all.")
 @click.option("--reason", default="", help="With --freeze: why another plan is replaced; every document will tell.")
 def plan(folder: Path, *, as_json: bool, freeze: bool, reason: str) -> None:
-    """Check the protocol and show what it plans; --freeze keeps it for comparison."""
+    """Check the protocol and show what it plans.
+
+    With --freeze the plan is kept, and later ones are compared with it.
+    """
     from evaluation.stages.plan import frame_findings
 
     if reason and not freeze:
@@ -131,7 +149,7 @@ def _plan_state(state: PlanState) -> str:
 @trial_folder
 @click.option("--all", "show_all", is_flag=True, help="Show every finding, not the first ten.")
 def collect(folder: Path, *, as_json: bool, show_all: bool) -> None:
-    """Take in the files in inbox/: checked, repaired, pseudonymised."""
+    """Read the files in inbox/: check, repair and pseudonymise them."""
     trial = open_trial(folder)
     collected = trial.collect()
     numbers = collected.to_dict()
@@ -167,7 +185,10 @@ NOTHING_COMPARED = (
 @click.command()
 @trial_folder
 def balance(folder: Path, *, as_json: bool) -> None:
-    """Compare the arms before the trial: schools, and pupils once there are data."""
+    """Compare the arms before the trial.
+
+    Schools are compared, and pupils once there are data.
+    """
     trial = open_trial(folder)
     frame = trial.balance()
     overall = frame.loc[frame["country"] == ""]
@@ -225,7 +246,10 @@ def report(folder: Path, *, as_json: bool) -> None:
 @click.command()
 @trial_folder
 def publish(folder: Path, *, as_json: bool) -> None:
-    """Make the site that opens offline in a browser, once no small number of pupils follows from it."""
+    """Make the site, which opens offline in a browser.
+
+    Refused as long as a small number of pupils follows from what it prints.
+    """
     from reports.claims import audit_sentence
     from reports.words import words
 
@@ -238,11 +262,15 @@ def publish(folder: Path, *, as_json: bool) -> None:
     )
 
 
-COMMANDS = {
-    command.name or "": command
-    for command in (
-        init, status, log, plan, power, assign, verify, audit, certificate, *DATA_COMMANDS, collect, balance, impact,
-        report, publish, simulate, demo,
-    )
-}  # fmt: skip
+ROAD: dict[str, tuple[click.Command, ...]] = {
+    "Before the draw": (init, plan, power),
+    "The draw": (assign, verify, certificate),
+    "Data": (forms, propose, collect, returns, checks, codebook, freeze, withdraw),
+    "Results": (balance, impact, report, publish, export),
+    "Upkeep": (status, log, audit, lock, unlock, erase),
+    "Practice": (demo, simulate),
+}
+"""Every command, by the part of the road on which it is used."""
+
+COMMANDS = {command.name or "": command for commands in ROAD.values() for command in commands}
 """Every command by its name."""

@@ -25,7 +25,9 @@ SHOWN = 20
 @click.option("--to", type=click.Path(path_type=Path), help="Hand out what is for schools, to a new folder elsewhere.")
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def forms(folder: Path, *, wave: str, to: Path | None, as_json: bool) -> None:
-    """Write an entry workbook for each school, with its own pupils, and for each partner; and XLSForms.
+    """Write an entry workbook for each school, and XLSForms.
+
+    A workbook has the pupils of its school; each partner gets one as well.
 
     What is for schools names their pupils: it is in private/forms/, and after `crocoos lock` in the vault. --to copies
     it out to be sent, and the log says so.
@@ -58,7 +60,10 @@ def forms(folder: Path, *, wave: str, to: Path | None, as_json: bool) -> None:
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def propose(path: Path, folder: Path, *, as_json: bool) -> None:
-    """Draft the [[inbox]] rules that the file or folder at PATH would need, and show what they would make of it."""
+    """Draft the [[inbox]] rules for the file or folder at PATH.
+
+    Also show what the rules would make of the first rows. Nothing is changed.
+    """
     made = open_trial(folder).propose(path=path)
     lines = [f"# {made.note}", ""] if made.note else []
     lines += [line for one in made.drafts for line in _drafted(one)]
@@ -96,7 +101,10 @@ def _drafted(draft: Proposal) -> Iterator[str]:
 @click.option("--school", default="", help="The pupil's school, when PUPIL is the identifier that the school uses.")
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def erase(pupil: str, folder: Path, *, school: str, as_json: bool) -> None:
-    """Erase a PUPIL whose consent was withdrawn: a pseudonym, or with --school the school's identifier."""
+    """Erase a PUPIL whose consent was withdrawn.
+
+    PUPIL is a pseudonym or, with --school, the identifier that the school uses.
+    """
     from evaluation.erasure import FROM_FILES
 
     done = open_trial(folder).erase(pupil=pupil, school=school)
@@ -115,7 +123,9 @@ def erase(pupil: str, folder: Path, *, school: str, as_json: bool) -> None:
 @opens
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def lock(folder: Path, *, recipient: tuple[str, ...], renew: bool, as_json: bool) -> None:
-    """Seal what tells who is who: the pseudonyms' key, the key table, the files of schools, their forms.
+    """Seal what tells who is who.
+
+    That is the key of the pseudonyms, the key table, the files of schools, and their forms.
 
     Each opener that the protocol names types a passphrase twice (or CROCOOS_PASSPHRASE has it), or has a --recipient.
     What is sealed already is opened, and what has come since is sealed with it.
@@ -140,7 +150,10 @@ def lock(folder: Path, *, recipient: tuple[str, ...], renew: bool, as_json: bool
 @opens
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def unlock(folder: Path, *, for_good: bool, as_json: bool) -> None:
-    """See that what is sealed opens, which the log tells; --for-good puts it back in the clear."""
+    """Check that what is sealed can be opened.
+
+    The log tells of it. With --for-good, what was sealed is put back in the clear.
+    """
     done = open_trial(folder).unlock(for_good=for_good)
     state = "lie in the clear again" if for_good else "are in it, whole; nothing was written"
     text = f"It opens. {count(done.n_sent, 'file', 'files')} of schools and {done.n_private} others {state}."
@@ -153,7 +166,10 @@ def unlock(folder: Path, *, for_good: bool, as_json: bool) -> None:
 @click.option("--k", type=int, help="Coarsen until so many pupils are alike in what others may know of them.")
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def export(country: str, folder: Path, *, k: int | None, as_json: bool) -> None:
-    """Write the data of one COUNTRY, pseudonymised: CSV, Parquet, Stata, SPSS, codebook."""
+    """Write the data of one COUNTRY, pseudonymised.
+
+    As CSV, Parquet, Stata and SPSS files, with a codebook.
+    """
     made = open_trial(folder).export(country=country, k=k)
     text = f"{count(made.n_rows, 'row', 'rows')} in {count(len(made.files), 'file', 'files')} in {made.folder}."
     if made.anonymity is not None and made.anonymity.n_pupils:
@@ -168,7 +184,10 @@ def export(country: str, folder: Path, *, k: int | None, as_json: bool) -> None:
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def returns(folder: Path, *, as_json: bool) -> None:
-    """Write a page of returns: who has sent what, when, how complete it is, what is open."""
+    """Write a page on who has sent what, and what is open.
+
+    Also when it was sent, and how complete it is.
+    """
     made = open_trial(folder).returns()
     text = f"{count(len(made.files), 'page', 'pages')} in {made.folder}: all countries, and each for its own partner."
     Console(as_json=as_json).answer(made.to_dict(), text)
@@ -178,7 +197,10 @@ def returns(folder: Path, *, as_json: bool) -> None:
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def codebook(folder: Path, *, as_json: bool) -> None:
-    """Write what every table and field holds, with frequencies that give nobody away."""
+    """Write what every table and field holds.
+
+    With frequencies from which no small number of pupils follows.
+    """
     made = open_trial(folder).codebook()
     Console(as_json=as_json).answer(made.to_dict(), f"{made.folder}: codebook.csv, pages, and a schema for each table.")
 
@@ -188,7 +210,10 @@ def codebook(folder: Path, *, as_json: bool) -> None:
 @click.option("--by-arm", is_flag=True, help="Compare missing values between the arms too; this may unblind you.")
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def checks(folder: Path, *, by_arm: bool, as_json: bool) -> None:
-    """Look for what is odd in the data: outliers, estimated digits, jumps, copied records."""
+    """Look for odd data: outliers, jumps, copied records.
+
+    Also for numbers whose last digits look estimated.
+    """
     trial = open_trial(folder)
     found = trial.checks(by_arm=by_arm)
     rows = found.to_dict("records")
@@ -214,7 +239,10 @@ def checks(folder: Path, *, by_arm: bool, as_json: bool) -> None:
 @click.option("--reason", required=True, help="Why, for the log. No names of pupils.")
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def withdraw(file: str, folder: Path, *, superseded_by: str, restore: bool, reason: str, as_json: bool) -> None:
-    """Keep a FILE of inbox/ out, or have another take its place; the file itself is not touched."""
+    """Keep a FILE of inbox/ out, or replace it by another.
+
+    The file itself is not touched.
+    """
     if restore and superseded_by:
         raise click.UsageError("A file is restored, or another takes its place: leave one of the two options out.")
     reason_is(reason)
@@ -239,7 +267,10 @@ def withdraw(file: str, folder: Path, *, superseded_by: str, restore: bool, reas
 )
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def freeze(wave: str, folder: Path, *, thaw: bool, reason: str, as_json: bool) -> None:
-    """Freeze the data of a WAVE: files and answers that come later change nothing in it."""
+    """Freeze the data of a WAVE.
+
+    Files and answers that come later change nothing in it.
+    """
     reason_is(reason)
     trial = open_trial(folder)
     if thaw:
@@ -250,7 +281,3 @@ def freeze(wave: str, folder: Path, *, thaw: bool, reason: str, as_json: bool) -
         return
     made = trial.freeze(wave=wave)
     Console(as_json=as_json).answer(made.to_dict(), f"{wave} is frozen; the hash of its data: {made.sha256}")
-
-
-DATA_COMMANDS = (forms, propose, returns, checks, codebook, freeze, withdraw, export, lock, unlock, erase)
-"""These commands, in the order in which a trial uses them."""

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 @click.option("--replace", "withdrawn", default="", help="Draw a reserve for this school, which withdrew.")
 @click.option("--show-arms", is_flag=True, help="Print each school's arm; nothing shows them otherwise.")
 def assign(folder: Path, *, as_json: bool, show_arms: bool, **options: Unpack[AssignOptions]) -> None:
-    """Draw the schools' arms, with a record that anyone can check; later, draw late schools or a reserve."""
+    """Draw the arm of each school, with a record to check it by.
+
+    Later, draw late schools (--add) or a reserve (--replace).
+    """
     _check_ceremony(options)
     trial, seed, reason = open_trial(folder), options["seed"], options["reason"]
     if options["commit"]:
@@ -120,7 +123,10 @@ def _answer_commitment(trial: Trial, *, as_json: bool, seed_from: str, reason: s
 @click.command()
 @trial_folder
 def verify(folder: Path, *, as_json: bool) -> None:
-    """Draw again from the record and compare, and check the log; exits with 1 when one of them does not hold."""
+    """Draw again from the record and compare; check the log.
+
+    Exits with 1 if the record or the log is not valid.
+    """
     found = open_trial(folder).verify()
     text = "\n".join([*(f"Problem: {problem}" for problem in found.problems), *found.notes])
     verdict = "The allocation holds." if found.allocation.ok else "The allocation does NOT hold."
@@ -136,7 +142,10 @@ def verify(folder: Path, *, as_json: bool) -> None:
 @opens
 @trial_folder
 def audit(folder: Path, *, as_json: bool) -> None:
-    """Make everything again in a clean folder and compare every file; exits with 1 when one differs."""
+    """Make everything again in a clean folder and compare.
+
+    Every file is compared, byte by byte. Exits with 1 if one differs.
+    """
     found = open_trial(folder).audit()
     verdict = f"{count(found.n_files, 'file', 'files')} compared with what is made again: "
     verdict += "every one is the same." if found.ok else "NOT everything is the same."
@@ -149,7 +158,10 @@ def audit(folder: Path, *, as_json: bool) -> None:
 @click.command()
 @trial_folder
 def certificate(folder: Path, *, as_json: bool) -> None:
-    """Write a page about the draw for the meeting to sign, and each arm's list of schools for letters."""
+    """Write a page about the draw for the meeting to sign.
+
+    Also write the list of schools of each arm, for letters.
+    """
     made = open_trial(folder).certificate()
     text = f"{', '.join((*made.certificates, *made.letters))} in {made.folder}. The lists say who is in which arm."
     Console(as_json=as_json).answer(made.to_dict(), text)

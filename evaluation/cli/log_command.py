@@ -56,7 +56,10 @@ SHORT, WIDTH = 12, 96
 )
 @click.option("--reason", default="", help="With --begin-again and --accept: what happened.")
 def log(folder: Path, *, as_json: bool, begin_again: bool, accept: bool, reason: str) -> None:
-    """Print the trial's log, a line for each event; exits with 1 when it is missing or broken."""
+    """Print the log of the trial, one line per event.
+
+    Exits with 1 if the log is missing or broken.
+    """
     if begin_again and accept:
         raise click.UsageError("--begin-again and --accept are two things: state one, or neither to read the log.")
     if reason and not (begin_again or accept):

@@ -11,7 +11,7 @@ from types import FrameType
 import click
 
 from data_schema.errors import CrocoosError
-from evaluation.cli.commands import COMMANDS
+from evaluation.cli.commands import COMMANDS, ROAD
 from evaluation.cli.console import say, say_error
 
 EXIT_CODES = {
@@ -37,6 +37,15 @@ class InOrder(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
         """Return the names of the commands."""
         return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- as above
+        """Write the commands, one line each, by the parts of the road."""
+        width = max(map(len, self.commands))
+        for part, commands in ROAD.items():
+            with formatter.section(part):
+                formatter.write_dl(
+                    [(f"{command.name:{width}}", command.get_short_help_str(formatter.width)) for command in commands]
+                )
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; a person who stops it is told in one sentence how things stand."""
@@ -96,7 +105,7 @@ def _stopped_by_signals() -> Iterator[None]:
     cls=InOrder,
     commands=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="A trial is a folder with a protocol, trial.toml. Start with: crocoos init my-trial",
+    epilog="A trial is a folder with a protocol, trial.toml. Start with: crocoos init my-trial, or crocoos demo.",
 )
 @click.version_option(package_name="crocoos", message="crocoos %(version)s")
 def crocoos() -> None:

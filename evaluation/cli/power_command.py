@@ -74,7 +74,9 @@ def power(
     effect: float | None,
     seed: str,
 ) -> None:
-    """Estimate the smallest detectable effect in the primary outcome: a table, curves and, with --simulate, a check.
+    """Estimate the smallest detectable effect.
+
+    Of the primary outcome: a table, curves and, with --simulate, a check by simulated trials.
 
     Shares and effects are read and printed in one unit: shares from 0 to 1, and their differences.
     """

@@ -45,7 +45,10 @@ def init(folder: Path, template: str, like: Path | None, *, practice: bool) -> N
 @trial_folder
 @click.option("--seed", type=click.IntRange(min=0), default=2027, show_default=True, help="Seed of the simulation.")
 def simulate(folder: Path, *, as_json: bool, seed: int) -> None:
-    """Fill a practice folder with simulated schools and, once they are drawn, with the files of its protocol."""
+    """Fill a practice folder with simulated schools and files.
+
+    First with a list of schools and, once they are drawn, with the files of its protocol.
+    """
     from evaluation.rehearsal.rehearse import rehearse
 
     done = rehearse(folder, seed=seed, progress=ProgressLine())
@@ -57,7 +60,10 @@ def simulate(folder: Path, *, as_json: bool, seed: int) -> None:
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("demo"), required=False)
 @click.option("--seed", type=click.IntRange(min=0), default=2027, show_default=True, help="Seed of the simulation.")
 def demo(folder: Path, seed: int) -> None:
-    """Simulate a trial in FOLDER, a practice folder, and run it from protocol to site."""
+    """Simulate a trial in FOLDER and run it from start to end.
+
+    FOLDER becomes a practice folder; what is made in it says so.
+    """
     from evaluation.rehearsal.rehearse import run_demo
     from reports.writers.practice import practice_words
 

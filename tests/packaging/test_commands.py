@@ -34,6 +34,15 @@ def test_every_command_has_help_and_is_in_the_readme(name: str) -> None:
     assert f"crocoos {name}" in README
 
 
+def test_help_has_every_command_once_on_a_line_of_its_own_that_fits() -> None:
+    lines = CliRunner().invoke(crocoos, ["--help"]).output.splitlines()
+    for name, command in COMMANDS.items():
+        (line,) = [line for line in lines if line.startswith(f"  {name} ")]
+        said = (command.help or "").split("\n\n")[0].removesuffix(".")
+        assert line.split(maxsplit=1)[1].removesuffix(".") == said, "the first sentence, whole"
+        assert len(line) <= 80
+
+
 def test_every_stage_is_a_method_of_trial() -> None:
     for name in ("plan", "assign", "verify", "balance", "collect", "impact", "report", "publish", "status"):
         assert name in COMMANDS
