@@ -39,9 +39,9 @@ _STATES = {"fresh": "green", "stale": "yellow", "missing": ""}
 @trial_folder
 @click.option("--check", is_flag=True, help="Exit with 1 when a stage is not fresh or the log does not hold.")
 def status(folder: Path, *, as_json: bool, check: bool) -> None:
-    """Say which stage is fresh, stale or missing, and why.
+    """Show which stage is fresh, stale or missing, and why.
 
-    Also say what is wrong with the log.
+    Also show what is wrong with the log.
     """
     from evaluation.custody import alarms, notes
     from evaluation.erasure import files_note, retention_note
