@@ -36,6 +36,7 @@ check: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports .ci/circles.toml
 
 # What must not have a branch that no test runs, and the unit tests that run it. Only these files are traced.
 WHOLE := randomisation/*,reports/disclosure.py,data_schema/checks.py,data_schema/pseudonyms.py

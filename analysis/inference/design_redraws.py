@@ -20,7 +20,8 @@ from randomisation.schools import SortedSchools, read_schools
 if TYPE_CHECKING:
     import pandas as pd
 
-    from randomisation import AllAllocations, Design
+    from randomisation.design import Design
+    from randomisation.possible import AllAllocations
 
 # Permutations that are listed and looked through when a constraint lets only some of them be used.
 _MOST_LISTED = 20_000
@@ -86,7 +87,7 @@ def design_redraws(
     late
         Whether the schools joined an earlier draw, see `randomisation.allocate`.
     """
-    from randomisation import replay
+    from randomisation.redraws import replay
 
     every = _few_allocations(schools, design, n_draws=n_draws, late=late)
     if every is not None:
@@ -99,7 +100,7 @@ def _few_allocations(
     schools: pd.DataFrame | SortedSchools, design: Design, *, n_draws: int, late: bool
 ) -> AllAllocations | None:
     """Return all allocations where they are no more than the draws that are wanted."""
-    from randomisation import all_allocations, n_allocations
+    from randomisation.possible import all_allocations, n_allocations
 
     try:
         # What a constraint lets through is known only when all are listed.
