@@ -89,9 +89,9 @@ class Estimate:
     caution: str = ""
 
     @property
-    def cautions(self) -> tuple[str, ...]:
+    def cautions(self) -> tuple[Caution, ...]:
         """Codes of ``caution``, one by one."""
-        return tuple(self.caution.split())
+        return tuple(code for code in CAUTIONS if code in self.caution.split())
 
     @property
     def is_exact(self) -> bool:

@@ -60,7 +60,9 @@ def results_by_outcome(evidence: Evidence, language: str) -> tuple[Block, ...]:
     found = all_estimates(evidence)
     for entry in main_analyses(evidence):
         outcome = outcome_of(evidence, entry)
-        blocks.append(Heading(text=_heading(text, entry, outcome.label), level=2, anchor=f"outcome-{entry.name}"))
+        blocks.append(
+            Heading(text=_heading(evidence, text, entry, outcome.label), level=2, anchor=f"outcome-{entry.name}")
+        )
         if entry.since == "removed":
             blocks.append(paragraph(effect(text, comparison(evidence, entry))))
             continue
@@ -128,8 +130,10 @@ def _same_for_all(evidence: Evidence, words: Words) -> Iterator[Block]:
         )
 
 
-def _heading(words: Words, entry: AnalysisFacts, label: str) -> str:
+def _heading(evidence: Evidence, words: Words, entry: AnalysisFacts, label: str) -> str:
     marks = [words.text(HEADS[entry.standing])] if entry.standing in HEADS else []
+    if not marks and comparison(evidence, entry).repeated:
+        marks = [words.text("plan entry “{entry}”", entry=entry.name)]
     marks += [words.text(SINCE[entry.since])] if entry.since else []
     if not marks:
         return label

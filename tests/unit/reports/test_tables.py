@@ -251,7 +251,7 @@ def test_a_difference_of_shares_of_few_pupils_is_neither_printed_nor_published()
     assert plain(every["engagement/all/share_difference_above_1/pilot"][1]) == "c"
     published = published_estimates(evidence).set_index("estimate_id")
     assert published.loc["engagement/all/share_difference_above_1/pilot", "status"] == "suppressed"
-    assert math.isnan(published.loc["engagement/all/share_difference_above_1/pilot", "estimate"])
+    assert published["estimate"].isna()["engagement/all/share_difference_above_1/pilot"]
     assert published.loc["engagement/all/share_difference_above_2/pilot", "estimate"] == 0.064
 
 
