@@ -167,7 +167,9 @@ def simulated_power(
     if n_simulations < 2:
         raise _impossible("n_simulations", f"{n_simulations} is too few.", "State 2 or more, best 1,000.")
     if (truth.control_risk is None) == question.outcome_kind.is_share:
-        raise _impossible("control_risk", f"The outcome is {question.kind}.", "State it for binary outcomes only.")
+        raise _impossible(
+            "control_risk", f"The outcome is {question.kind}.", "State it for outcomes that are shares of pupils only."
+        )
     for name, share in (("schools_lost", schools_lost), ("pupils_lost", pupils_lost)):
         if not 0 <= share < 1:
             raise _impossible(name, f"{share!r} is no share below 1.", "State a share such as 0.1.")
@@ -181,6 +183,7 @@ def simulated_power(
         kept = _kept(len(base), schools_lost, seed=f"{seed}\n{number}")
         own = {name: values[kept] for name, values in loadings.items()}
         frame = _simulated(base.iloc[kept], arms[kept], truth, asked, loadings=own, seed=f"{seed}\n{number}")
+        frame = asked.outcome_kind.complete(frame, asked)
         found = difference_rows(frame, asked, arms=observed_arms(frame, asked))
         rows.append(next(row for row in found if row.quantity == "difference"))
         if progress is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 import pandas as pd
@@ -91,7 +91,7 @@ class Estimate:
     @property
     def cautions(self) -> tuple[Caution, ...]:
         """Codes of ``caution``, one by one."""
-        return tuple(code for code in CAUTIONS if code in self.caution.split())
+        return tuple(cast("Caution", code) for code in self.caution.split())
 
     @property
     def is_exact(self) -> bool:

@@ -72,6 +72,10 @@ class OutcomeKind:
         """
         return frame
 
+    def complete(self, frame: pd.DataFrame, question: Question) -> pd.DataFrame:  # noqa: ARG002 -- as the kind needs
+        """Return simulated pupils, whose outcomes are values of the compared means, as if they had been prepared."""
+        return frame
+
     def prepare_test(self, frame: pd.DataFrame, question: Question) -> pd.DataFrame:  # noqa: ARG002 -- as the kind needs
         """Return prepared pupils with the outcome as numbers that do not depend on the arms, for re-draws."""
         return frame

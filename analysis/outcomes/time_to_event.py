@@ -73,6 +73,10 @@ class TimeToEvent(Binary):
         named = {further_column(question.outcome, key): column for key, column in columns.items()}
         return frame.assign(**{question.outcome: values, **named})
 
+    def complete(self, frame: pd.DataFrame, question: Question) -> pd.DataFrame:
+        """Return simulated pupils with 1 for the event, all of whom were seen to the horizon."""
+        return self.prepare(frame.assign(**{further_column(question.outcome, "time"): question.horizon}), question)
+
     def prepare_test(self, frame: pd.DataFrame, question: Question) -> pd.DataFrame:
         """Return each pupil's part in the share of all arms together, which no other allocation would change."""
         return frame.assign(**{question.outcome: frame[further_column(question.outcome, "together")]})

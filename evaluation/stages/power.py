@@ -194,7 +194,7 @@ def _risk(outcome: Outcome, assumed: Assumptions) -> float | None:
     if assumed.control_risk is None:
         raise DataError(
             "power, --control-risk",
-            f"'{outcome.label}' is binary, and nothing is assumed of its share.",
+            f"'{outcome.label}' is {outcome.kind}, and nothing is assumed of its share.",
             "State the share of pupils with the event that is expected without the intervention, such as 0.12.",
         )
     return assumed.control_risk

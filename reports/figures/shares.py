@@ -47,7 +47,7 @@ def shares_plot(evidence: Evidence, words: Words, analysis: AnalysisFacts, *, an
         ticks(axes, words)
         axes.set_xlabel(words_of_kind(one.outcome).mean_axis(words, one), labelpad=6)
         svg = to_svg(figure, name)
-    caption = words.text("{outcome} by arm, as observed", outcome=one.outcome.label)
+    caption = words_of_kind(one.outcome).caption_of_means(words, one.outcome)
     return FigureBlock(svg=svg, caption=inline(caption), alt=_alt(evidence, words, one, rows, shown), anchor=name)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from reports.comparisons import Comparison
 from reports.evidence import OutcomeFacts
 from reports.kinds.binary import BinaryWords
 from reports.kinds.continuous import ContinuousWords
@@ -9,6 +12,7 @@ from reports.kinds.count import CountWords
 from reports.kinds.kind import KindWords
 from reports.kinds.ordinal import OrdinalWords
 from reports.kinds.time_to_event import TimeToEventWords
+from reports.words import Words
 
 KIND_WORDS: dict[str, KindWords] = {
     "continuous": ContinuousWords(),
@@ -18,7 +22,13 @@ KIND_WORDS: dict[str, KindWords] = {
     "time_to_event": TimeToEventWords(),
 }
 
-__all__ = ["KIND_WORDS", "KindWords", "words_of_kind"]
+__all__ = ["KIND_WORDS", "KindWords", "notes_on_means", "words_of_kind"]
+
+
+def notes_on_means(words: Words, ones: Iterable[Comparison]) -> list[str]:
+    """Return what figures of arms are that tables call observed, each sentence once."""
+    said = [words_of_kind(one.outcome).note_on_means(words) for one in ones]
+    return [note for note in dict.fromkeys(said) if note]
 
 
 def words_of_kind(outcome: OutcomeFacts) -> KindWords:

@@ -125,6 +125,14 @@ class KindWords(ABC):
         """Return what an outcome's values are, where the plan lists it; empty where its definition says all."""
         return words.text("In {unit}.", unit=outcome.unit) if outcome.unit else ""
 
+    def note_on_means(self, words: Words) -> str:  # noqa: ARG002 -- for the kinds that need it
+        """Return what figures of arms are that tables call observed; empty where they are just that."""
+        return ""
+
+    def caption_of_means(self, words: Words, outcome: OutcomeFacts) -> str:
+        """Return what the figure of the arms' means shows."""
+        return words.text("{outcome} by arm, as observed", outcome=outcome.label)
+
     def note_on_ratio(self, words: Words) -> str:  # noqa: ARG002 -- for the kinds that need it
         """Return how a relative change is made where it is not of shares; empty otherwise."""
         return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reports.blocks import Column, Span, Table
 from reports.evidence import Evidence
+from reports.kinds import notes_on_means
 from reports.means import shown_means
 from reports.selection import all_estimates, compared_arms, focus, main_analyses, reference_arm
 from reports.sentences import comparison
@@ -75,6 +76,7 @@ def beside_table(evidence: Evidence, words: Words, *, anchor: str = "outcomes") 
         threshold=evidence.disclosure_threshold,
         note=[
             adjusted_note(evidence, words),
+            *notes_on_means(words, [own for own, _ in pairs]),
             words.text("The estimate for all countries is the more precise one."),
             *failures(words, [own for own, _ in pairs]),
             *caution_notes(words, marks),

@@ -9,6 +9,7 @@ from reports.blocks import Column, Inline, Table
 from reports.comparisons import Comparison, Verdict, schools_of
 from reports.disclosure import Count
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence
+from reports.kinds import notes_on_means
 from reports.means import Means, places, shown_means
 from reports.selection import Estimates, all_estimates, compared_arms, has_countries, reference_arm
 from reports.sentences import comparison, why_not
@@ -113,7 +114,8 @@ def _note(evidence: Evidence, words: Words, rows: list[Comparison]) -> list[str 
             "Means and numbers per 100 are as observed, but for the adjusted ones: the observed figure of {reference}"
             " plus the difference, which is the estimate of the planned model.",
             reference=schools_of(words, rows[0].reference),
-        )
+        ),
+        *notes_on_means(words, rows),
     ]
     for one in rows:
         if one.verdict is not Verdict.NONE:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from reports.blocks import Column, Inline, Span, Table
 from reports.comparisons import Comparison, Verdict
 from reports.evidence import Evidence
+from reports.kinds import notes_on_means
 from reports.means import Means, shown_means
 from reports.selection import all_estimates, compared_arms, focus, main_analyses, reference_arm
 from reports.sentences import comparison, disagrees, why_not
@@ -93,6 +94,7 @@ def adjusted_note(evidence: Evidence, words: Words) -> str:
 def _note(evidence: Evidence, words: Words, rows: list[Comparison]) -> list[str | Inline]:
     note: list[str | Inline] = [
         adjusted_note(evidence, words),
+        *notes_on_means(words, rows),
         words.text(
             "“Better” and “worse” mean that the interval excludes no difference; otherwise the data do not tell which"
             " way the difference goes."

@@ -22,7 +22,8 @@ MODELS = {
     "gee": message("generalised estimating equations (GEE) by school"),
     "ordinal_mixed": message("model of ordered categories (cumulative logit) with random school intercepts"),
     "survival_cluster": message(
-        "model of the shares within a time, by pupils’ parts in them, with standard errors that allow for schools"
+        "linear model of each pupil’s contribution to the share (pseudo-observations), with standard errors that allow"
+        " for schools"
     ),
 }
 ASSUMPTIONS = {

@@ -213,6 +213,9 @@ def test_the_report_prints_every_entry_in_the_units_of_its_kind(document: str) -
     assert all(f"{name}_{kind}" in said for name, kind in _ENTRIES)
     assert re.search(r"changed the number of pupils who left school early: .* per 100 pupils", said)
     assert re.search(r"number of pupils who left school early within 9 months: .* per 100 pupils", said)
+    assert "Of every 100 pupils, an estimated" in said
+    assert "are by the method of Kaplan and Meier, which allows for pupils who were not seen for so long" in said
+    assert "It takes this ratio to be the same at all times" in said
     assert re.search(r"anything between .* lower and .* higher, in lessons", said)
     assert "Of counts the relative change is that of the adjusted mean: the rate ratio, less one." in said
     assert re.search(r"anything between .* lower and .* higher, in steps of the scale", said)

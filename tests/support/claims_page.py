@@ -187,6 +187,7 @@ CLAIMS = (
         topic="How large a difference is, in words",
         says=(
             "reports.kinds.binary:BinaryWords.levels",
+            "reports.kinds.time_to_event:TimeToEventWords.levels",
             "reports.kinds.continuous:ContinuousWords.levels",
             "reports.kinds.ordinal:OrdinalWords.levels",
             "reports.kinds.binary:_REDUCED",
@@ -377,6 +378,7 @@ EXPLAINS = (
     "reports.kinds.count:CountWords.note_on_ratio",
     "reports.kinds.kind:KindWords.note_on_scale",
     "reports.kinds.ordinal:OrdinalWords.note_on_scale",
+    "reports.kinds.time_to_event:TimeToEventWords.note_on_means",
     "reports.kinds.time_to_event:TimeToEventWords.note_on_scale",
     "reports.tables.ratios:_HAZARDS",
     "reports.tables.ratios:categories_table",

@@ -64,6 +64,17 @@ def test_a_binary_outcome_has_the_risks_and_the_correlation_that_are_stated() ->
     assert found.sd_estimate == pytest.approx(size.std_error * variance**0.5, rel=0.2)
 
 
+def test_a_time_until_an_event_has_the_power_of_its_share_where_all_are_seen_to_the_horizon() -> None:
+    truth = TrueOutcome(effect=-0.1, icc=0.1, control_risk=0.25)
+    shares = question(kind="binary", model="linear_cluster")
+    times = replace(shares, kind="time_to_event", model="survival_cluster", horizon=9.0)
+    found, same = (
+        simulated_power(SCHOOLS, DESIGN, truth, question=asked, n_simulations=20) for asked in (times, shares)
+    )
+    assert (found.power, found.mean_estimate) == pytest.approx((same.power, same.mean_estimate))
+    assert found.sd_estimate == pytest.approx(same.sd_estimate)
+
+
 def test_simulations_are_the_same_however_many_there_are_and_progress_is_told() -> None:
     truth = TrueOutcome(effect=0.4, icc=0.1)
     told: list[tuple[int, int]] = []
