@@ -16,7 +16,7 @@ from evaluation.cli.main import EXIT_CODES, crocoos, exit_code
 from evaluation.trial import Trial
 from tests.support.protocols import ROOT
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README = (ROOT / "evaluation" / "README.md").read_text(encoding="utf-8")
 RUN = "import sys; from evaluation.cli.main import run; sys.argv[0] = 'crocoos'; run()"
 
 
