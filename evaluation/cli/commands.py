@@ -168,7 +168,7 @@ def collect(folder: Path, *, as_json: bool, show_all: bool) -> None:
     if collected.queries:
         n_schools = count(len(collected.queries), "workbook", "workbooks")
         lines.append(
-            f"\n{n_schools} to answer in, one a school: store/queries/. Put them back into inbox/ as they come."
+            f"\n{n_schools} to answer in, one per school: store/queries/. Put them back into inbox/ as they come."
         )
     if collected.n_answers:
         lines.append(f"{count(collected.n_answers, 'answer', 'answers')} of schools used (store/answers.csv).")

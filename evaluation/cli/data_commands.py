@@ -40,7 +40,7 @@ def forms(folder: Path, *, wave: str, to: Path | None, as_json: bool) -> None:
     text = (
         f"{count(len(made.workbooks), 'workbook', 'workbooks')} in {where}: one a "
         "school, with identifiers of its pupils; send each to its school only.\n"
-        f"{count(len(made.lists), 'list', 'lists')} of pupils there, one a school: attach it as pupils.csv to the "
+        f"{count(len(made.lists), 'list', 'lists')} of pupils there, one per school: attach it as pupils.csv to the "
         "XLSForms that the school fills in.\n"
         f"{count(len(made.partners), 'workbook', 'workbooks')} for partners and "
         f"{count(len(made.xlsforms), 'XLSForm', 'XLSForms')} for ODK or KoBo, by country, in "
