@@ -58,7 +58,7 @@ def test_a_pupil_is_chosen_from_the_schools_own_list_and_what_comes_back_is_matc
 ) -> None:
     trial = tiny_trial(tmp_path / "trial")
     answer = CliRunner().invoke(crocoos, ["forms", str(trial.paths.root), "--wave", "after"])
-    assert "8 lists of pupils there, one a school: attach it as pupils.csv" in answer.output
+    assert "8 lists of pupils there, one per school: attach it as pupils.csv" in answer.output
     path = trial.paths.forms / "after" / "SI" / SCHOOL / "pupils.csv"
     assert path.stat().st_mode & 0o077 == 0
     listed = path.read_text(encoding="utf-8")
