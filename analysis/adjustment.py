@@ -24,14 +24,14 @@ def adjustment_consequences(frame: pd.DataFrame, question: Question) -> pd.DataF
     Parameters
     ----------
     frame
-        One row a pupil, as for `estimate_effects`.
+        One row per pupil, as for `estimate_effects`.
     question
         An entry of the plan with one covariate or more.
 
     Returns
     -------
     pandas.DataFrame
-        One row an arm and set of covariates ("none", each one's name, "all"): `arm, covariates, estimate, std_error,
+        One row per arm and set of covariates ("none", each one's name, "all"): `arm, covariates, estimate, std_error,
         shift, shift_in_errors, status`. The shift is from the estimate without covariates, in the outcome's unit and in
         that estimate's standard errors; strata are in the model throughout. A shift of half an error or more is worth a
         sentence; it says nothing of which estimate is right, since the plan has settled that.

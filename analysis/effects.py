@@ -67,9 +67,9 @@ def estimate_effects(
     -------
     list of Estimate
         In reading order, a country after another, those of all countries (country "") first. Quantities: ``mean`` (a
-        row an arm), ``difference`` (a row an arm other than the reference, by the question's model),
+        row per arm), ``difference`` (a row per arm other than the reference, by the question's model),
         ``difference_robust`` (linear mixed model only: with CR2 errors),
-        ``adjusted_mean`` (a row an arm other than the reference: the reference's mean plus the difference),
+        ``adjusted_mean`` (a row per arm other than the reference: the reference's mean plus the difference),
         ``odds_ratio`` (logistic model only), ``hedges_g`` and ``hedges_g_unconditional``, or for shares ``cox_index``,
         of counts ``rate_ratio``, of shares ``risk_ratio``, ``marginal_odds_ratio`` and ``number_needed_to_treat``,
         ``randomisation_test`` (statistic and p-value), ``randomisation_interval`` (limits only), ``icc``,
@@ -85,7 +85,7 @@ def estimate_effects(
     Raises
     ------
     EstimationError
-        When the frame lacks a column, a school was never randomised or stands in another arm than it was drawn into,
+        When the frame lacks a column, a school was never randomised or is in another arm than it was drawn into,
         or a row has no country while others have.
     """
     redraws: _Redraws | None = None
@@ -205,7 +205,7 @@ def _test_rows(
     differences: Sequence[Estimate],
     reference: str | None = None,
 ) -> list[Estimate]:
-    """Return the randomisation tests, with the sizes of the differences that they stand beside."""
+    """Return the randomisation tests, with the sizes of the differences that they are beside."""
     if redraws is None:
         return []
     found = randomisation_inference(

@@ -49,7 +49,7 @@ class Fidelity:
     Parameters
     ----------
     by_school
-        A row a school: the school, the share of each indicator's target reached (0 to 1), ``n_indicators`` known and
+        A row per school: the school, the share of each indicator's target reached (0 to 1), ``n_indicators`` known and
         ``index``, their weighted mean; missing where too few are known.
     indicators
         The declared rule.
@@ -90,7 +90,7 @@ def fidelity_index(
     Parameters
     ----------
     implementation
-        One row a school.
+        One row per school.
     indicators
         The declared rule, one or more.
     school

@@ -64,7 +64,7 @@ def difference_in_differences(
     Returns
     -------
     WaveEffects
-        ``quantity`` "difference_in_differences", a row an arm other than the reference: of a linear model with an
+        ``quantity`` "difference_in_differences", a row per arm other than the reference: of a linear model with an
         intercept of its own for every school and every cohort. Of a binary outcome it is a difference of shares.
         Assumes that without the intervention arms would have changed alike; in a randomised trial they would, up to
         chance, and the schools' own level is taken out of the error.
@@ -170,7 +170,7 @@ def wave_effects(frame: pd.DataFrame, model: Model, *, wave: str, conf_level: fl
     Parameters
     ----------
     frame
-        One row a pupil and wave; pupils may be seen once or several times.
+        One row per pupil and wave; pupils may be seen once or several times.
     model
         With arms; covariates and strata move all waves alike.
     wave

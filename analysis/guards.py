@@ -235,7 +235,7 @@ def constant_reason(y: np.ndarray) -> str:
 
 
 def binary_reason(y: np.ndarray, outcome: str) -> str:
-    """Say how many rows of a binary outcome are neither 0 nor 1, and what they are; empty when there are none.
+    """Describe how many rows of a binary outcome are neither 0 nor 1, and what they are; empty when there are none.
 
     Parameters
     ----------

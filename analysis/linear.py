@@ -29,7 +29,7 @@ def fit_linear_mixed(frame: pd.DataFrame, model: Model, *, df_method: DfMethod =
     Parameters
     ----------
     frame
-        One row a pupil.
+        One row per pupil.
     model
         Which column plays which part.
     df_method

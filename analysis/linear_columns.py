@@ -89,7 +89,7 @@ def linear_columns(
     formula
         As formulaic reads it, such as ``score ~ arm * baseline``.
     data
-        One row a pupil.
+        One row per pupil.
     cluster
         Column of the school.
     weights

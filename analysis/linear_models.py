@@ -293,7 +293,7 @@ def linear_model(
     formula
         As formulaic reads it, such as ``score ~ arm * baseline``.
     data
-        One row a pupil; rows with a missing value are left out and counted.
+        One row per pupil; rows with a missing value are left out and counted.
     cluster
         Column of the school of randomisation.
     se_type
@@ -370,7 +370,7 @@ def linear_model(
 
 
 def _reason(columns: LinearColumns, left: np.ndarray) -> str:
-    """Say why there is nothing to estimate; empty when there is."""
+    """Describe why there is nothing to estimate; empty when there is."""
     y = columns.y
     spread, rest = float(y.std()), float(np.sqrt((left**2).mean()))
     return constant_reason(y) or explained_reason(rest, spread=spread, size=float(np.abs(y).max()))

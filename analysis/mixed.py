@@ -106,7 +106,7 @@ def mixed_model(
         ``(1 + x || school)`` without correlation, ``(1 | country/school)`` nested groups. The fixed part is read by
         formulaic: factors, interactions, ``I()``, ``np.log()``, ``bs()``, ``poly()``.
     data
-        One row a pupil. Rows with a missing value in any column of the model are left out and counted.
+        One row per pupil. Rows with a missing value in any column of the model are left out and counted.
     family
         "gaussian" (the default: linear), "binomial" (0 or 1), "poisson" or "negative_binomial" (whole numbers). The
         arguments after ``reference`` and ``se_type`` belong to the others, those before (but for ``reference``) to the

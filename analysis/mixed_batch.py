@@ -65,7 +65,7 @@ def mixed_model_batch(
     formula
         As `analysis.mixed_model` reads it. Models with one random intercept are fitted together; others one by one.
     data
-        One row a pupil (and imputation, when imputations are stacked).
+        One row per pupil (and imputation, when imputations are stacked).
     outcomes
         Columns that take the outcome's place in turn; the formula's own otherwise. Rows without an outcome are left out
         of that outcome's models only.

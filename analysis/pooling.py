@@ -120,7 +120,7 @@ def pooled_rows(differences: Sequence[Estimate], *, arm: str, conf_level: float)
     Parameters
     ----------
     differences
-        One row a country; failed ones are left out, and named in the reason.
+        One row per country; failed ones are left out, and named in the reason.
     arm
         The arm that they are about.
     conf_level

@@ -46,7 +46,7 @@ class SchoolTrial:
     n_schools
         Schools that are drawn, in all arms that are compared.
     pupils_per_school
-        Mean number of pupils a school; with classes, of pupils a class.
+        Mean number of pupils per school; with classes, of pupils per class.
     icc
         Share of the outcome's variance that lies between schools.
     share_treated
@@ -62,7 +62,7 @@ class SchoolTrial:
         Whether the model has an effect for each stratum and averages them, at the price of two degrees of freedom a
         stratum instead of one.
     size_cv
-        Coefficient of variation of the numbers of pupils a school.
+        Coefficient of variation of the numbers of pupils per school.
     schools_lost, pupils_lost
         Shares of schools, and of pupils in the schools that stay, without an outcome. In pairs, a school whose partner
         is lost says nothing about the effect and counts as lost, too.
@@ -164,7 +164,7 @@ class WithinSchoolTrial:
     n_schools
         Schools, each of which holds all arms.
     pupils_per_school
-        Pupils a school, in all arms; with classes, pupils a class.
+        Pupils a school, in all arms; with classes, pupils per class.
     icc
         Share of the outcome's variance that lies between schools.
     effect_heterogeneity

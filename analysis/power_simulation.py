@@ -225,7 +225,7 @@ def _summary(figures: np.ndarray, truth: TrueOutcome, question: Question) -> Sim
 
 
 def _base(schools: pd.DataFrame, ids: tuple[str, ...], strata: tuple[str, ...], *, pupils: str | int) -> pd.DataFrame:
-    """Return one row a school, sorted as draws are, with its stratum, country and number of pupils."""
+    """Return one row per school, sorted as draws are, with its stratum, country and number of pupils."""
     import pandas as pd
 
     frame = schools.set_index("school_id").loc[list(ids)]

@@ -18,7 +18,7 @@ def scale_score(
     Parameters
     ----------
     items
-        One column an item, one row a pupil; missing answers are NaN.
+        One column an item, one row per pupil; missing answers are NaN.
     reverse
         Items worded the other way, with the lowest and highest possible answer; they are turned round.
     least_answered
@@ -54,7 +54,7 @@ def cronbach_alpha(items: pd.DataFrame, names: Sequence[str]) -> float:
     Parameters
     ----------
     items
-        One row a pupil, items already turned the same way.
+        One row per pupil, items already turned the same way.
     names
         Two or more items.
 
@@ -104,7 +104,7 @@ def reliability(
     Parameters
     ----------
     items
-        One column an item, one row a pupil; missing answers are NaN. Pupils who answered every item count.
+        One column an item, one row per pupil; missing answers are NaN. Pupils who answered every item count.
     reverse
         As for `scale_score`.
     conf_level

@@ -239,7 +239,7 @@ def logistic(value: float) -> float:
 def unestimated(
     shared: Estimate, *, arms: tuple[str, ...], own: str, contrasts: tuple[str, ...]
 ) -> tuple[Estimate, ...]:
-    """Return the rows of a model that failed: one an arm, then each contrast of each arm other than the reference.
+    """Return the rows of a model that failed: one per arm, then each contrast of each arm other than the reference.
 
     Parameters
     ----------

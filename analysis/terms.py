@@ -89,7 +89,7 @@ def design_columns(frame: pd.DataFrame, model: Model) -> Columns:
     Parameters
     ----------
     frame
-        One row a pupil.
+        One row per pupil.
     model
         Which column plays which part.
 
@@ -102,7 +102,7 @@ def design_columns(frame: pd.DataFrame, model: Model) -> Columns:
     ------
     EstimationError
         When a column is not there, the outcome is not numeric or holds infinite values, a row has no school or no
-        stratum, a school stands in two arms, or an arm is not one of the model's.
+        stratum, a school is in two arms, or an arm is not one of the model's.
     """
     frame = checked_frame(frame, model.columns, place=model.place)
     return columns_with(frame, model, numeric_column(frame, model.outcome))

@@ -137,7 +137,7 @@ class Answers:
         if not found:
             self._write(place, told[0], "late")
             return None
-        # A workbook that came back before the file was sent again does not stand in the way of a newer one.
+        # A workbook that came back before the file was sent again is not in the way of a newer one.
         for one in (one for one in found if one.sha256 != sha256):
             self._write(place, one, "stale")
         fitting = [one for one in found if one.sha256 == sha256]
@@ -221,7 +221,7 @@ class Answers:
         """Close a question about a column or a file as a whole, or say that it is still open."""
         word = folded(answer.value).strip(" .!") if isinstance(answer.value, str) else ""
         is_absent = word in _UNKNOWN or word.startswith((*map(folded, _NOT_RECORDED), "- ", "– ", "— "))
-        # In a file of several schools such a question stands in the column of schools: no school answers for all.
+        # In a file of several schools such a question is in the column of schools: no school answers for all.
         if place[3] in table.key or not (is_absent or word in _YES):
             self._write(place, answer, "open")
             return
@@ -260,7 +260,7 @@ class Answers:
         return frozenset(place[:3] for place in self._within if place[3] == column)
 
     def confirmed_places(self) -> frozenset[Place]:
-        """Return the places of which a school has said that what stands there is right."""
+        """Return the places of which a school has said that what is there is right."""
         return frozenset(self._confirmed)
 
     def unused(self) -> Iterator[Finding]:

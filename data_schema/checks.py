@@ -38,7 +38,7 @@ class RowProblem:
     column
         Field that it is about.
     value
-        What stands there; empty where it must not be told.
+        What is there; empty where it must not be told.
     problem, remedy, severity
         As in a `Finding`; ``{value}`` in the problem stands for the value.
     outcome

@@ -56,7 +56,7 @@ class Column:
 
     @property
     def sent(self) -> list[Cell]:
-        """What stood in each cell."""
+        """What was in each cell."""
         return [self.raw[code] for code in self.codes.tolist()]
 
     @property
@@ -100,7 +100,7 @@ class Column:
         return replace(self, meanings=meanings, odd={**self.odd, **made})
 
     def emptied(self, positions: np.ndarray, cell: CleanCell) -> Column:
-        """Return the column without what stood in some cells, of which only what is asked about them is left."""
+        """Return the column without what was in some cells, of which only what is asked about them is left."""
         codes, meanings = self.codes.copy(), np.append(self.meanings, np.array([None], dtype=object))
         codes[positions] = len(self.raw)
         odd = {**self.odd, len(self.raw): cell} if cell.problem else self.odd
@@ -111,7 +111,7 @@ class Column:
         return len(set(self.meanings[self.codes[positions]].tolist()))
 
     def codes_of_texts(self) -> dict[str, list[int]]:
-        """Return each text that stands in the column with all positions of it among the values."""
+        """Return each text that is in the column with all positions of it among the values."""
         codes: dict[str, list[int]] = {}
         for code, value in enumerate(self.meanings):
             if isinstance(value, str):
@@ -247,7 +247,7 @@ class _Distinct:
             self.codes.append(self._settled(codes, separator=separator))
 
     def _with_ticks(self, codes: np.ndarray) -> np.ndarray:
-        """Ask about "-" where it stands beside "+": it may mean no there, and is no mark for what is missing."""
+        """Ask about "-" where it is beside "+": it may mean no there, and is no mark for what is missing."""
         here = set(np.unique(codes).tolist())
         minus = [code for code in here if isinstance(cell := self.raw[code], str) and cell.strip() in _MINUSES]
         if not here & self._ticks or not minus:

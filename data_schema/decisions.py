@@ -49,7 +49,7 @@ class Decisions:
         return wave in self.frozen and sha256 not in self.frozen[wave]
 
     def kept_out(self, *, file: str, sheet: str, wave: str, sha256: str, files: Collection[str]) -> Finding | None:
-        """Say why the rows of a sheet are kept out; None where they are not.
+        """Describe why the rows of a sheet are kept out; None where they are not.
 
         Parameters
         ----------

@@ -145,7 +145,7 @@ class Field:
     required
         Whether a missing value is worth a question to the school.
     unit
-        Unit of a number, for labels ("hours a month").
+        Unit of a number, for labels ("hours per month").
     privacy
         "open"; "quasi_identifier": open, and with others of its kind it may single a pupil out for those who know the
         school, which is counted when rows leave; "identifier": becomes a pseudonym; "direct": names and the like, which

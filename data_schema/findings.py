@@ -41,9 +41,9 @@ class Finding:
     row
         Row as a spreadsheet numbers it, from 1; None when the whole file or sheet is meant.
     column
-        Name of the field, or the header that stands there; empty when the whole row is meant.
+        Name of the field, or the header that is there; empty when the whole row is meant.
     value
-        What stands there. Never a name or an identifier of a pupil: the row says who it is.
+        What is there. Never a name or an identifier of a pupil: the row says who it is.
     problem
         What is wrong, as a sentence.
     remedy

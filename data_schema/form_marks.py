@@ -42,7 +42,7 @@ class FormMark:
     fields
         Table to the fields that the form has columns for; empty in forms of earlier versions of the toolkit.
     known
-        Table to the identifiers of the pupils or schools that stood in the form when it was sent out.
+        Table to the identifiers of the pupils or schools that were in the form when it was sent out.
     printed
         Digests of the texts that the form's other sheets were sent out with.
     """
@@ -55,7 +55,7 @@ class FormMark:
     printed: frozenset[str] = frozenset()
 
     def is_printed(self, cell: Cell) -> bool:
-        """Whether a cell stood in the form when it was sent out."""
+        """Whether a cell was in the form when it was sent out."""
         return _digest(str(cell)) in self.printed
 
 

@@ -17,7 +17,7 @@ from data_schema.tables import Table
 from data_schema.vocabulary import known_headers
 
 _PRINTED = ("school_id", "pupil_id", "class")
-"""Fields that stand in a form before anybody fills it in."""
+"""Fields that are in a form before anybody fills it in."""
 
 _CLASS = frozenset(header_key(text) for text in ("class", *known_headers("class")))
 _N_TOLD = 6
@@ -63,7 +63,7 @@ def lay_out_form(sheet: Sheet, table: Table, form: FormSheet) -> Layout:
     Returns
     -------
     Layout
-        Where it is. Rows that nobody filled in are apart; the form's school stands in rows that were added. Columns
+        Where it is. Rows that nobody filled in are apart; the form's school is in rows that were added. Columns
         that are gone, headers that were written over and filled cells outside the form's columns each have a question.
     """
     layout = _by_header(sheet, table) if form.mark is None else _by_marks(sheet, table, form.mark)
@@ -323,7 +323,7 @@ def deal_form(
     waves: Collection[str],
     in_wave: Callable[[str, str], Table],
 ) -> tuple[list[ReturnedSheet], list[Finding]]:
-    """Say what the sheets of a form hold.
+    """Describe what the sheets of a form hold.
 
     Parameters
     ----------

@@ -148,7 +148,7 @@ class _Sheet:
     catalogue: Catalogue
 
     def fill(self, *, wave: str) -> None:
-        """Write the header, what is known, the cells to be filled in and what may stand in them, and the marks."""
+        """Write the header, what is known, the cells to be filled in and what may be in them, and the marks."""
         for at, item in enumerate(self._fields(), start=1):
             self._column(at, item)
             self._validate(at, item)
@@ -175,7 +175,7 @@ class _Sheet:
 
     @property
     def known(self) -> frozenset[str]:
-        """Identifiers of the pupils or schools that stand in the sheet beforehand."""
+        """Identifiers of the pupils or schools that are in the sheet beforehand."""
         name = "pupil_id" if "pupil_id" in self.form.table.names else "school_id"
         return frozenset(row[name] for row in self.form.rows if name in row)
 
@@ -278,7 +278,7 @@ def _listed(answers: Sequence[str], lists: Worksheet) -> str:
 def hint_of(
     field: Field, catalogue: Catalogue, *, table: Table | None = None, about: str = "pupil", longest: int = 2000
 ) -> str:
-    """Return what a field asks for and what may stand in it, in a language; with its table also when it is asked.
+    """Return what a field asks for and what may be in it, in a language; with its table also when it is asked.
 
     Sentences that would make it longer than ``longest`` letters are left out, the last ones first.
     """
@@ -307,7 +307,7 @@ _TOLD_UNITS = ("hours a month", "times a month", "notices a month", "subjects", 
 
 
 def _range_in(field: Field, catalogue: Catalogue) -> str:
-    """Return what kind of value may stand in a field, in a language."""
+    """Return what kind of value may be in a field, in a language."""
     low, high = field.minimum, field.maximum
     match field.type:
         case "code" | "yes_no":
@@ -348,7 +348,7 @@ def _condition(field: Field, catalogue: Catalogue, table: Table | None) -> str:
 def _instruct(
     guide: Worksheet, tables: Sequence[FormTable], *, recipient: Recipient, wave: str, catalogue: Catalogue
 ) -> None:
-    """Write the sheet of instructions: what to do, and every column with what may stand in it."""
+    """Write the sheet of instructions: what to do, and every column with what may be in it."""
     who = recipient.title or recipient.school
     if recipient.school:
         who = catalogue.text("School {school}", school=who)

@@ -1,4 +1,4 @@
-"""The sampling frame: schools.csv -> one row a school, identifiers untouched."""
+"""The sampling frame: schools.csv -> one row per school, identifiers untouched."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FURTHER = Field("further", "number")
 _REMEDY = "Correct the file and read it again."
 
 ROW = "source_row"
-"""Column of the row of the file that a school stands in, from 1."""
+"""Column of the row of the file that a school is in, from 1."""
 
 
 def read_school_frame(
@@ -46,7 +46,7 @@ def read_school_frame(
     Returns
     -------
     tuple
-        One row a school, sorted by `school_id`: the fields of the table that the file has, in their types, then its
+        One row per school, sorted by `school_id`: the fields of the table that the file has, in their types, then its
         further columns under their own headers, as floats where every value is a number and as text otherwise. And
         what was found: cells that could not be read are missing and have a question.
 

@@ -66,7 +66,7 @@ class Intake:
         One row a repaired cell: `file`, `sheet`, `row`, `column`, `was`, `became`, `rule`. The two values are empty
         for private fields.
     reconciliation
-        One row a file, sheet and table: `file`, `sheet`, `table`, `wave`, `country`, `sent`, `kept`, `asked`,
+        One row per file, sheet and table: `file`, `sheet`, `table`, `wave`, `country`, `sent`, `kept`, `asked`,
         `refused`; sent = kept + asked + refused.
     answers
         What schools answered in workbooks of queries, as `Answers.to_frame` returns it.

@@ -313,7 +313,7 @@ class _Judge:
         return is_asked
 
     def _doubled(self) -> np.ndarray:
-        """Positions of the rows, among those kept so far, whose key stands in another one as well."""
+        """Positions of the rows, among those kept so far, whose key is in another one as well."""
         import pandas as pd
 
         waves = {wave: at for at, wave in enumerate(dict.fromkeys(part.wave for part in self.made.parts))}

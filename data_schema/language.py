@@ -1,6 +1,6 @@
 """Languages, message look-up and the Latin spelling of Serbian.
 
-A message's id is its English text with named slots, such as ``"{n} schools sent nothing."``. Translations stand in
+A message's id is its English text with named slots, such as ``"{n} schools sent nothing."``. Translations are in
 ``locales/CODE.po`` of the package whose messages they are and are read as they are: there is no compiled file that
 could go stale. English needs no file. What is not translated appears in English.
 """

@@ -499,7 +499,7 @@ def _key_to_add(absent: Sequence[str]) -> str:
 
 
 def _renamed(sheet: Sheet, header: int, columns: Mapping[str, int], item: Field) -> str:
-    """Say what to do about a missing column: rename the one whose header is nearest, or add it."""
+    """Describe what to do about a missing column: rename the one whose header is nearest, or add it."""
     taken = set(columns.values())
     free = {
         header_key(cell[:_LONGEST_HEADER]): cell.strip()

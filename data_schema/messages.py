@@ -28,7 +28,7 @@ USUAL_LABELS = (
 """Labels that protocols often give to waves, and that are said in every language without being asked for."""
 
 _OF_CELLS = {"value": "What stands here", **dict.fromkeys(("one", "other", "what", "hours", "file"), "...")}
-"""Slots that hold what stands in a cell, and what stands in their place where it must not be shown."""
+"""Slots that hold what is in a cell, and what is in their place where it must not be shown."""
 
 _OF_ROWS = dict.fromkeys(("n_rows", "all_rows", "n_values", "n_records"), "...")
 """The same of slots that hold how many rows there are, which are pupils."""
@@ -75,7 +75,7 @@ def translated(text: str, catalogue: Catalogue) -> str:
     Returns
     -------
     str
-        Its translation, with what stood in its slots; the text itself where there is none.
+        Its translation, with what was in its slots; the text itself where there is none.
     """
     for sentence, pattern in _patterns():
         found = pattern.fullmatch(text)
@@ -86,7 +86,7 @@ def translated(text: str, catalogue: Catalogue) -> str:
 
 
 def without_values(text: str) -> str:
-    """Return a finding's sentence without what stands in the cells that it is about.
+    """Return a finding's sentence without what is in the cells that it is about.
 
     A sentence that is not known says nothing but that there is a question: whatever it holds, it holds it back.
 
@@ -99,7 +99,7 @@ def without_values(text: str) -> str:
 
 
 def without_counts(text: str) -> str:
-    """Return a finding's sentence without what stands in cells, and without numbers of rows either.
+    """Return a finding's sentence without what is in cells, and without numbers of rows either.
 
     Examples
     --------
@@ -119,7 +119,7 @@ def _with_slots_held_back(text: str, instead: Mapping[str, str]) -> str:
 
 
 def _held_back(slot: str, value: str, instead: Mapping[str, str]) -> str:
-    """Return what stood in a slot, or dots where that is of a cell or names a file."""
+    """Return what was in a slot, or dots where that is of a cell or names a file."""
     if slot in ("place", "places") and not _ROWS.fullmatch(value):
         return "..."
     return instead.get(slot, value)
@@ -175,7 +175,7 @@ def answers_in(field: Field, catalogue: Catalogue) -> tuple[str, ...]:
 
 
 def _inner(slot: str, value: str, catalogue: Catalogue) -> str:
-    """Return what stood in a slot, with the names in it said as people say them."""
+    """Return what was in a slot, with the names in it said as people say them."""
     if value == "What stands here" or (slot == "what" and value in REASONS):
         return catalogue.text(value)
     if catalogue.language.code == "en":

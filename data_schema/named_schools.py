@@ -47,14 +47,14 @@ class NamedSchools:
     def __init__(self, schools: Collection[str]) -> None:
         self._by_run: dict[str, list[str]] = {}
         for school in schools:
-            # What is short, or may be a year, stands in names of files for other reasons.
+            # What is short, or may be a year, is in names of files for other reasons.
             if len(school) >= _SHORTEST and not _YEAR.fullmatch(school):
                 first = _RUN.search(school)
                 if first is not None and first.start() == 0:
                     self._by_run.setdefault(first[0].casefold(), []).append(school)
 
     def of(self, file: str) -> frozenset[str]:
-        """Return the schools whose identifier stands in a path, as a word of its own."""
+        """Return the schools whose identifier is in a path, as a word of its own."""
         text = file.casefold()
         found = set()
         for run in _RUN.finditer(text):
@@ -125,7 +125,7 @@ class SchoolFinder:
         return self._schools[school]
 
     def named_in_path(self, file: str) -> frozenset[str]:
-        """Return the schools whose identifier stands in the path of a file."""
+        """Return the schools whose identifier is in the path of a file."""
         return self._named.of(file)
 
     def of(self, text: str) -> frozenset[str]:
@@ -137,7 +137,7 @@ class SchoolFinder:
         return both or by_identifier | by_name
 
     def _by_name(self, text: str) -> frozenset[str]:
-        """Return the schools whose whole name stands in a text; a name that is part of a longer one there is none."""
+        """Return the schools whose whole name is in a text; a name that is part of a longer one there is none."""
         found: dict[tuple[int, int], set[str]] = {}
         start = 0
         for word in text.split():
@@ -153,7 +153,7 @@ class SchoolFinder:
         return frozenset(school for span in spans for school in found[span])
 
     def alike(self, texts: Iterable[str]) -> list[str]:
-        """Return the schools whose identifier stands in texts but for zeros and signs."""
+        """Return the schools whose identifier is in texts but for zeros and signs."""
         words = {bare_identifier(word) for text in texts for word in (text, *_RUN.findall(text))}
         return [school for school in self._schools if bare_identifier(school) in words]
 
@@ -225,7 +225,7 @@ class _Words:
     text
         The text.
     beside
-        Whether the identifier of a school stands in it.
+        Whether the identifier of a school is in it.
     """
 
     def __init__(self, text: str, *, beside: bool = False) -> None:
@@ -242,11 +242,11 @@ class _Words:
         """Whether they are a name, though perhaps of no school of the trial."""
 
     def n_in(self, name: Sequence[str]) -> int:
-        """Return how many of the telling words stand in a name."""
+        """Return how many of the telling words are in a name."""
         return sum(any(_is_like(word, known) for known in name) for word in self._telling)
 
     def n_explained_by(self, name: Sequence[str]) -> int:
-        """Return how many of all words stand in a name, whole or shortened, those for kinds of schools among them."""
+        """Return how many of all words are in a name, whole or shortened, those for kinds of schools among them."""
         return sum(any(known.startswith(word) or _is_like(word, known) for known in name) for word in self._all)
 
 

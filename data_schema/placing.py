@@ -1,4 +1,4 @@
-"""Rows of a table that stand in the wrong file, or were copied: asked about, and kept out until answered."""
+"""Rows of a table that are in the wrong file, or were copied: asked about, and kept out until answered."""
 
 from __future__ import annotations
 

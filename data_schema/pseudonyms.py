@@ -106,7 +106,7 @@ def pseudonymised(
     -------
     tuple
         The frames, with a pseudonym in each field of the privacy "identifier" and without the fields of the privacy
-        "direct"; and the key table, one row a pupil: `pseudonym`, `school_id`, `pupil_id`, and each direct identifier
+        "direct"; and the key table, one row per pupil: `pseudonym`, `school_id`, `pupil_id`, and each direct identifier
         (all different spellings, divided by "; "). Direct identifiers of schools' records have rows without
         `pseudonym` and `pupil_id`.
     """

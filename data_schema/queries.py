@@ -127,7 +127,7 @@ def queries_of(
     -------
     tuple of Query
         In the order of the findings. One wrong school, or one answer that nobody defined, is asked about once a sheet,
-        however many rows it stands in.
+        however many rows it is in.
     """
     groups: dict[tuple[object, ...], list[Finding]] = {}
     for found in findings:

@@ -226,7 +226,7 @@ def translated(
     whole
         All rows of the file, those of other events as well.
     schools
-        Identifiers of the schools, which may be the codes of a list to choose from, or stand in its answers.
+        Identifiers of the schools, which may be the codes of a list to choose from, or are in its answers.
     wide
         Field and position of the columns that hold values of one field each, such as those of a month.
 
@@ -278,7 +278,7 @@ def _told(place: tuple[str, str], table: Table, change: Change) -> Repair:
 
 
 Change = tuple[int, str, Cell, Cell]
-"""Position of a row, field, what stood there, what stands there now."""
+"""Position of a row, field, what stood there, what is there now."""
 
 
 def _filled_keys(layout: Layout, table: Table, whole: Sequence[Row]) -> list[Change]:
@@ -287,7 +287,7 @@ def _filled_keys(layout: Layout, table: Table, whole: Sequence[Row]) -> list[Cha
     for name in dict.fromkeys(("school_id", *table.key)):
         at = layout.columns.get(name, 0)
         if not at:
-            # What stands in the first column is the record itself, which every row has.
+            # What is in the first column is the record itself, which every row has.
             continue
         said: dict[str, set[str]] = {}
         for row in whole[1:]:

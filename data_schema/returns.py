@@ -29,7 +29,7 @@ QUESTION_COLUMNS = ("country", "school_id", "table", "wave", "column", "problem"
 def open_questions(
     queries: Mapping[str, Sequence[Query]], *, imports: pd.DataFrame, schools: Mapping[str, str]
 ) -> pd.DataFrame:
-    """List the open questions, without what stands in the cells and without names of files.
+    """List the open questions, without what is in the cells and without names of files.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def asked_rows(part: pd.DataFrame, item: Field) -> pd.Series[bool]:
 def completeness(
     imports: pd.DataFrame, by_school: pd.DataFrame, *, questions: pd.DataFrame, countries: Iterable[str]
 ) -> pd.DataFrame:
-    """Say by wave, table and country who has sent what, how complete it is and what is open.
+    """Describe by wave, table and country who has sent what, how complete it is and what is open.
 
     Parameters
     ----------

@@ -267,7 +267,7 @@ SENTENCES = (
     "Rows are hidden ({rows}); they are taken in like others.",
     "Columns are hidden ({letters}); they are taken in like others.",
     "Cells are merged ({cells}); their value is taken for each of their rows.",
-    # what stands in the wrong place
+    # what is in the wrong place
     "The file is that of the school {schools}, and the row is of {value}.",
     "The file lies with those of {one}, and {value} is a school of {other}.",
     "Give the right identifier of the school, or answer 'yes' if this one is right.",

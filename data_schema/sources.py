@@ -47,7 +47,7 @@ _N_IN_HEADING = 3
 
 
 def classes_in(text: str) -> list[str]:
-    """Return the classes that a text names, as they stand there.
+    """Return the classes that a text names, as they are there.
 
     Examples
     --------
@@ -127,7 +127,7 @@ def completed(
     """
     if layout.header is None or not layout.is_usable:
         return layout
-    # Headings first: they are known by what stands in their rows as they were sent.
+    # Headings first: they are known by what is in their rows as they were sent.
     made = _with_class(layout, rule.class_from, is_told="class" in table.names) if rule.class_from else layout
     return _with_school(made, rule.school_from, finder, country=country, said=said) if rule.school_from else made
 

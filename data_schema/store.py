@@ -186,7 +186,7 @@ def _as_known(frame: pd.DataFrame) -> pd.DataFrame:
 
 @contextmanager
 def _damage_told(path: Path) -> Iterator[None]:
-    """Tell what DuckDB says about a file that it cannot read."""
+    """Describe what DuckDB says about a file that it cannot read."""
     import duckdb
 
     try:
@@ -280,18 +280,18 @@ class Store:
         return Findings.from_frame(self._read("meta", "findings"))
 
     def repairs(self) -> pd.DataFrame:
-        """Return what intake repaired, one row a cell."""
+        """Return what intake repaired, one row per cell."""
         return self._read("meta", "repairs")
 
     def answers(self) -> pd.DataFrame:
-        """Return what schools answered to queries, one row a cell; without columns where no answers were kept."""
+        """Return what schools answered to queries, one row per cell; without columns where no answers were kept."""
         import pandas as pd
 
         known = self._connection.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'meta'").fetchall()
         return self._read("meta", "answers") if ("answers",) in known else pd.DataFrame()
 
     def imports(self) -> pd.DataFrame:
-        """Return the reconciliation, one row a file, sheet and table."""
+        """Return the reconciliation, one row per file, sheet and table."""
         return self._read("meta", "imports")
 
     def facts(self) -> dict[str, str]:

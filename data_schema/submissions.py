@@ -30,7 +30,7 @@ FORM = "crocoos_form"
 """What a form of ours writes down by itself: its name, and the version of it."""
 
 PUPIL_LISTED, PUPIL_TYPED = "pupil_listed", "pupil_typed"
-"""How a form of ours asks for a pupil: one of the two is the identifier, which stands in its own column as well."""
+"""How a form of ours asks for a pupil: one of the two is the identifier, which is in its own column as well."""
 
 OTHER_FORM = "other form"
 REJECTED, UNDECRYPTED, IN_DOUBT = "rejected", "undecrypted", "in doubt"
@@ -253,7 +253,7 @@ def _is_metadata(name: str, known: Collection[str]) -> bool:
 
 
 def _without_groups(name: str, collector: Collector, known: Collection[str], *, names: Collection[str]) -> str:
-    """Return the name of a field without the groups that it stands in; the whole of it where that means no field."""
+    """Return the name of a field without the groups that it is in; the whole of it where that means no field."""
     if header_key(name) in known:
         return name
     for between in collector.between:

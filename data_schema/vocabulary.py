@@ -1,6 +1,6 @@
 """What the standard fields are called and mean in Hungarian, Serbian and Slovenian, and the words that schools write.
 
-The words stand in ``registers/LANGUAGE.toml``: label, definition, example and source register of each field, further
+The words are in ``registers/LANGUAGE.toml``: label, definition, example and source register of each field, further
 headers, answers, and words with two meanings, which are asked about and never guessed. Serbian is written there in
 Cyrillic; Latin is made from it, which is the unambiguous direction, and intake compares both in Latin letters.
 """

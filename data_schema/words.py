@@ -92,7 +92,7 @@ def mark_of(word: str) -> int | None:
 
 
 def is_unit(word: str, unit: str) -> bool:
-    """Whether a word is the unit of a field, whose name may say more ("hours a month")."""
+    """Whether a word is the unit of a field, whose name may say more ("hours per month")."""
     return plain(word) in _UNIT_WORDS.get(unit.partition(" ")[0], frozenset())
 
 
@@ -160,11 +160,11 @@ def stated_otherwise(header: str, field: Field) -> str:
 
 
 def _other_unit(piece: str, field: Field) -> str:
-    """Return the word for another unit in what stands beside a header; none where the field's own is there, too."""
+    """Return the word for another unit in what is beside a header; none where the field's own is there, too."""
     words = _WORD.findall(piece)
     if not field.unit or any(is_unit(word, field.unit) for word in words):
         return ""
-    # "hours a month": the second word says for how long, and is no unit of the number.
+    # "hours per month": the second word says for how long, and is no unit of the number.
     own = {unit_of(word) for word in field.unit.split()}
     return next((word for word in words if (unit := unit_of(word)) and unit not in own), "")
 

@@ -231,7 +231,7 @@ def accept(trial: Trial, *, reason: str) -> LogEntry:
         raise ProtocolError(LOG, "no reason is given.", "Say what happened: --reason 'the disk failed'.")
     table = trial.paths.private / _KEY_TABLE
     if table.exists() and not key_fingerprint(trial):
-        # It still opens with its identity, and stands in the way of a new key no longer.
+        # It still opens with its identity, and is in the way of a new key no longer.
         n_kept = len(list(trial.paths.private.glob("key_table.of_lost_key_*.age")))
         table.rename(table.with_name(f"key_table.of_lost_key_{n_kept + 1}.age"))
     places = json.dumps([alarm.place for alarm in found])

@@ -51,7 +51,7 @@ def equivalence_table(protocol: Protocol, data: AnalysisData) -> pd.DataFrame:
     -------
     pandas.DataFrame
         The columns of `randomisation.balance.balance_table` after ``outcome`` and ``adjusted`` (whether every analysis
-        of the outcome adjusts for the covariate); one row an outcome, covariate (and category), country ("" for all)
+        of the outcome adjusts for the covariate); one row per outcome, covariate (and category), country ("" for all)
         and arm. Every row compares pupils, those of a covariate of schools too.
 
     References

@@ -30,7 +30,7 @@ def read_frame(path: Path, protocol: Protocol) -> tuple[pd.DataFrame, Findings]:
     Parameters
     ----------
     path
-        A CSV file, one row a school.
+        A CSV file, one row per school.
     protocol
         The trial's protocol.
 
@@ -242,12 +242,12 @@ def eligible(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def draws_classes(trial: Trial) -> bool:
-    """Tell whether classes are drawn, not schools."""
+    """Return whether classes are drawn, not schools."""
     return trial.protocol.design.method.draws_classes
 
 
 def drawn_from(trial: Trial) -> pd.DataFrame:
-    """Return one row a school that can be drawn, or, where classes are drawn, one row a class.
+    """Return one row a school that can be drawn, or, where classes are drawn, one row per class.
 
     A class is called "school / class" in ``school_id`` and has what the frame knows of its school, and ``school``.
 

@@ -27,7 +27,7 @@ def without_persons(
     Parameters
     ----------
     frame
-        One row a school.
+        One row per school.
     gate
         Of the trial.
     needed
@@ -62,7 +62,7 @@ def gate_of_trial(protocol: Protocol, frame: pd.DataFrame | None = None, *, ordi
     protocol
         The trial's protocol.
     frame
-        One row a school; None where it is not known.
+        One row per school; None where it is not known.
     ordinary
         Further texts whose words are no names.
     """

@@ -34,7 +34,7 @@ _OWN = ("schools.csv", *_STAGES, "inbox", "output", "log.jsonl")
 
 
 def is_practice(root: Path) -> bool:
-    """Tell whether a trial's folder is for practice.
+    """Return whether a trial's folder is for practice.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ def check(root: Path | None = None) -> None:
     Raises
     ------
     ShadowedPackageError
-        Naming the file that stands in the way and what to do about it.
+        Naming the file that is in the way and what to do about it.
     """
     home = (root or Path(__file__).resolve().parent.parent).resolve()
     for name in SIBLINGS:

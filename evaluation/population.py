@@ -33,7 +33,7 @@ NO_RECORD, UNKNOWN, NO_ANSWER = "no record", "unknown", "no answer"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnalysisData:
-    """One row a pupil, and why outcomes are missing.
+    """One row per pupil, and why outcomes are missing.
 
     Parameters
     ----------

@@ -456,7 +456,7 @@ class _Drafter:
 
 
 def _named_schools(layout: Layout) -> Iterator[str]:
-    """Yield what stands in the column of schools."""
+    """Yield what is in the column of schools."""
     at = layout.columns.get("school_id")
     if at is None:
         return
@@ -546,7 +546,7 @@ def _together(drafts: Sequence[_Draft], files: Sequence[str]) -> Iterator[tuple[
 def _tried(
     trial: Trial, drafter: _Drafter, drafted: tuple[_Draft, tuple[str, ...]], files: Mapping[str, Path | bytes]
 ) -> Proposal:
-    """Say what intake makes of files by a rule."""
+    """Describe what intake makes of files by a rule."""
     from data_schema.intake import read_inbox
 
     draft, own = drafted

@@ -214,7 +214,7 @@ class EarlierSection(Section):
 class RuleSection(Section):
     """[[tables.NAME.rules]]: what must hold in each record, and what is asked where it does not.
 
-    ``holds`` is a condition such as ``given(status_date) or status == "enrolled"``; the question stands at ``field``,
+    ``holds`` is a condition such as ``given(status_date) or status == "enrolled"``; the question is at ``field``,
     or at the first field of the condition.
     """
 

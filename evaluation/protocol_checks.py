@@ -111,7 +111,7 @@ def _languages(protocol: Protocol) -> Iterator[Problem]:
 
 
 def repeated(names: Sequence[str]) -> list[str]:
-    """Return the names that stand in a list more than once, sorted."""
+    """Return the names that are in a list more than once, sorted."""
     return sorted({name for name in names if names.count(name) > 1})
 
 

@@ -136,7 +136,7 @@ def protocol_error(source: str, problems: Sequence[Problem]) -> ProtocolError:
 
 
 def _follows(entry: ErrorDetails) -> bool:
-    """Tell whether a list is called too short only because one of its entries, which is named, cannot be read."""
+    """Return whether a list is called too short only because one of its entries, which is named, cannot be read."""
     value = entry.get("input")
     return entry["type"] == "too_short" and isinstance(value, list) and len(value) >= entry["ctx"]["min_length"]
 

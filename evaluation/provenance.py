@@ -243,7 +243,7 @@ def announce_in(partial: Path, *, log: Path, line: str) -> None:
 
 
 def _is_announced(partial: Path) -> bool:
-    """Tell whether a new folder that a killed run has left is one that the log tells of already."""
+    """Return whether a new folder that a killed run has left is one that the log tells of already."""
     try:
         values = json.loads((partial / ANNOUNCED).read_bytes())
         lines = (partial / values["log"]).read_text(encoding="ascii").splitlines()

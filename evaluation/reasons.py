@@ -1,4 +1,4 @@
-"""Reasons that people give for the log: what stands there stays for good, so it must not be of a person."""
+"""Reasons that people give for the log: what is there stays for good, so it must not be of a person."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def check_reason(trial: Trial, reason: str) -> None:
     Parameters
     ----------
     trial
-        The trial: words of its protocol and of its schools' names may stand in a reason.
+        The trial: words of its protocol and of its schools' names may be in a reason.
     reason
         The reason; nothing is said of an empty one.
 

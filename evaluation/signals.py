@@ -54,7 +54,7 @@ def signals_table(protocol: Protocol, frames: Frames, data: AnalysisData, *, tab
     Returns
     -------
     pandas.DataFrame
-        A row a country ("" for all), signal and measure; without rows where the trial has no signals or no binary
+        A row per country ("" for all), signal and measure; without rows where the trial has no signals or no binary
         outcome, or where nobody (or everybody) in those schools had it.
     """
     outcome = next((item for item in protocol.outcomes if OUTCOME_KINDS[item.kind].is_yes_no), None)

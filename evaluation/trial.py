@@ -153,7 +153,7 @@ class Trial:
         Returns
         -------
         tuple
-            One row a school, and what is odd about the file.
+            One row per school, and what is odd about the file.
 
         Raises
         ------
@@ -234,7 +234,7 @@ class Trial:
             yield opened
 
     def plan(self, *, freeze: bool = False, reason: str = "") -> PlanState:
-        """Say how the protocol stands to the frozen plan.
+        """Describe how the protocol stands to the frozen plan.
 
         Parameters
         ----------
@@ -257,7 +257,7 @@ class Trial:
         effect: float | None = None,
         seed: str = "power",
     ) -> PowerStatement:
-        """Say what the trial can find in its primary outcome, by formula and, where asked for, by simulation.
+        """Describe what the trial can find in its primary outcome, by formula and, where asked for, by simulation.
 
         Parameters
         ----------

@@ -77,7 +77,7 @@ class Acceptance:
         return found
 
     def usable(self, draws: np.ndarray) -> np.ndarray:
-        """Tell which of many draws may be used; shape (B,), of bool."""
+        """Describe which of many draws may be used; shape (B,), of bool."""
         good = np.ones(len(draws), dtype=bool)
         if self.score_limit is not None:
             good &= self.scores(draws) <= self.score_limit

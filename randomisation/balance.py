@@ -86,7 +86,7 @@ def balance_table(
     Parameters
     ----------
     frame
-        One row a school or a pupil.
+        One row per school or per pupil.
     variables
         What to compare.
     arms

@@ -24,7 +24,7 @@ def within_strata(
     Parameters
     ----------
     frame
-        One row a school or a pupil.
+        One row per school or per pupil.
     variables
         What to compare; rows without a value are left out.
     arms
@@ -37,7 +37,7 @@ def within_strata(
     Returns
     -------
     pandas.DataFrame
-        One row a variable (and category) and arm: `variable, label, category, arm, std_difference` (as in
+        One row per variable (and category) and arm: `variable, label, category, arm, std_difference` (as in
         `balance_table`), `std_difference_within` (the same with the arm's coefficient in a regression on arm and strata
         in place of the difference of means), `overlap`. NaN where undefined.
 
@@ -123,7 +123,7 @@ def by_stratum(
     Returns
     -------
     pandas.DataFrame
-        One row a variable (and category), arm and stratum, and one for all strata (`stratum` ""): `variable, label,
+        One row per variable (and category), arm and stratum, and one for all strata (`stratum` ""): `variable, label,
         category, stratum, arm, n_reference, n_arm, difference` (of means, in standard deviations of all rows). NaN
         where an arm has no value in the stratum, or the variable does not vary.
     """

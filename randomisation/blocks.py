@@ -103,7 +103,7 @@ def _block(plan: Leftovers, generator: np.random.Generator, *, n_draws: int, mis
 def _orders(stratum: np.ndarray, generator: np.random.Generator, n_draws: int) -> np.ndarray:
     """Put each stratum's schools in random order; shape (n_draws, J), positions of schools, stratum by stratum.
 
-    One sort of 64-bit keys a draw: the stratum stands in the leading bits, the school in the last ones, and random bits
+    One sort of 64-bit keys a draw: the stratum is in the leading bits, the school in the last ones, and random bits
     between them, so that the sorted keys say which school stands where.
     """
     free = 64 - max(int(stratum[-1]).bit_length(), 1)

@@ -15,7 +15,7 @@ _NOT_PLAIN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def is_plain(text: str) -> bool:
-    r"""Tell whether a text can stand in a canonical table: not empty, no space around it, no control characters.
+    r"""Return whether a text can be in a canonical table: not empty, no space around it, no control characters.
 
     Examples
     --------

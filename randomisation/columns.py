@@ -43,7 +43,7 @@ class Column:
 
 
 def is_number(text: str) -> bool:
-    """Tell whether a text is a decimal number.
+    """Return whether a text is a decimal number.
 
     Examples
     --------

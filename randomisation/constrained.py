@@ -1,6 +1,6 @@
 """Constrained draws: the limit that keeps the best share, the first draw that may be used, and whether it is valid.
 
-The limit is found from the schools and the design alone, before there is a seed, and stands in the record.
+The limit is found from the schools and the design alone, before there is a seed, and is in the record.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ class Validity:
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the figures that a report prints, one a row: `figure`, `value`."""
+        """Return the figures that a report prints, one per row: `figure`, `value`."""
         import pandas as pd
 
         rows = [
@@ -163,7 +163,7 @@ class Validity:
 
 
 def validity(schools: pd.DataFrame | SortedSchools, design: Design, *, most: int = MOST_CANDIDATES) -> Validity:
-    """Say what a design's constraint leaves of it.
+    """Describe what a design's constraint leaves of it.
 
     Parameters
     ----------

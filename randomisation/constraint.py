@@ -86,7 +86,7 @@ class Constraint:
                 raise DesignError(f"{_PLACE}, {name}", f"{limit!r} is no limit.", "State a number, 0 or more.")
 
     def in_words(self) -> str:
-        """Say which draws are used."""
+        """Describe which draws are used."""
         parts = []
         names = " and ".join(self.variables)
         if self.best_share is not None:

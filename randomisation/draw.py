@@ -90,7 +90,7 @@ class Allocation:
         return {name: self.arms.count(name) for name in self.design.names}
 
     def counts_by_stratum(self) -> pd.DataFrame:
-        """Return one row a stratum and arm: `stratum`, `arm`, `n_schools`, `exact_share` (schools, seldom whole)."""
+        """Return one row per stratum and arm: `stratum`, `arm`, `n_schools`, `exact_share` (schools, seldom whole)."""
         import pandas as pd
 
         shares = self.design.probabilities
@@ -102,7 +102,7 @@ class Allocation:
         return pd.DataFrame(rows, columns=["stratum", "arm", "n_schools", "exact_share"])
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a school, sorted: `school_id`, `stratum`, `arm`."""
+        """Return one row per school, sorted: `school_id`, `stratum`, `arm`."""
         import pandas as pd
 
         return pd.DataFrame({"school_id": self.schools, "stratum": self.strata, "arm": self.arms})

@@ -32,7 +32,7 @@ def balance_test(
     Parameters
     ----------
     frame
-        One row a school (means of pupils for variables of pupils).
+        One row per school (means of pupils for variables of pupils).
     variables
         Variables to test. A missing value counts as the mean, and that it is missing as a variable of its own.
     schools

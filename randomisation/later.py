@@ -161,7 +161,7 @@ class Replacement:
     reason: str
 
     def holds(self) -> bool:
-        """Tell whether the draw gives the recorded school again."""
+        """Return whether the draw gives the recorded school again."""
         return _reserve(self.reserves, seed=self.seed, withdrawn=self.withdrawn) == self.chosen
 
     def to_dict(self) -> dict[str, object]:

@@ -51,7 +51,7 @@ class Matching:
             )
 
     def in_words(self) -> str:
-        """Say what alike means."""
+        """Describe what alike means."""
         names = " and ".join(self.variables)
         limit = "" if self.limit is None else f", at most {self.limit:g}"
         return f"alike in {names} ({self.distance} distance{limit})"

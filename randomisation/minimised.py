@@ -115,7 +115,7 @@ class Minimisation:
         return replace(self, joined=(*self.joined, Joined(school=school, values=own, arm=arm)))
 
     def holds(self) -> bool:
-        """Tell whether all draws, made again in their order, give the recorded arms."""
+        """Return whether all draws, made again in their order, give the recorded arms."""
         again = replace(self, joined=())
         for one in self.joined:
             again = again.join(one.school, **dict(zip(self.factors, one.values, strict=True)))

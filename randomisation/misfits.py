@@ -141,7 +141,7 @@ def fewest_schools(plan: MisfitPlan) -> Counts:
 
 
 def could_draw(plan: MisfitPlan, counts: Sequence[Sequence[int]]) -> bool:
-    """Tell whether a strategy can give strata and arms these numbers of schools."""
+    """Return whether a strategy can give strata and arms these numbers of schools."""
     n_arms, slots = len(plan.ratios), plan.slots
     extra = [tuple(n - m for n, m in zip(row, full, strict=True)) for row, full in zip(counts, plan.whole, strict=True)]
     if any(n < 0 for row in extra for n in row):

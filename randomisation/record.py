@@ -143,7 +143,7 @@ class AllocationRecord:
         )
 
     def is_same_draw(self, other: AllocationRecord) -> bool:
-        """Tell whether two records differ in the wording of labels at most."""
+        """Return whether two records differ in the wording of labels at most."""
         one, two = self.to_dict(), other.to_dict()
         return {**one, "arm_labels": None} == {**two, "arm_labels": None}
 

@@ -56,7 +56,7 @@ class SortedSchools:
     variable_values: tuple[tuple[str, ...], ...] = ()
 
     def canonical(self) -> bytes:
-        """Return the bytes whose hash identifies the frame: header and one line a school, tabs between fields."""
+        """Return the bytes whose hash identifies the frame: header and one line per school, tabs between fields."""
         values = self.variable_values or ((),) * len(self.ids)
         rows = (
             (school, *strata, *own) for school, strata, own in zip(self.ids, self.stratum_values, values, strict=True)

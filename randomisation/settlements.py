@@ -93,7 +93,7 @@ def _plus(first: Sequence[int], second: Sequence[int]) -> tuple[int, ...]:
 
 
 def _is_rounded(plan: Leftovers, group: int, up: Sequence[int]) -> bool:
-    """Tell whether a group's additional schools are its shares, each rounded up or down."""
+    """Return whether a group's additional schools are its shares, each rounded up or down."""
     return all(abs(n * plan.unit - units) < plan.unit for n, units in zip(up, plan.left[group], strict=True))
 
 

@@ -121,7 +121,7 @@ class Shares:
         self.strata = list(self.in_order(())) if open_strata else []
 
     def broken(self, edge: Edge) -> bool:
-        """Tell whether the share is not a whole number of schools."""
+        """Return whether the share is not a whole number of schools."""
         return self.units[edge] % self.unit != 0
 
     def in_order(self, group: Key) -> Iterator[Key]:
@@ -313,7 +313,7 @@ class Rule:
         return sum(weight * row[a] * row[b] for row in differences for a, b, weight in cells)
 
     def lets_through(self, chosen: Sequence[str], arms: Sequence[str]) -> bool:
-        """Tell whether a draw may be used."""
+        """Return whether a draw may be used."""
         differences = self.differences(chosen, arms)
         pairs = [pair for row in differences for pair in zip(row, self.limits, strict=True)]
         within = all(most is None or abs(value) <= most for value, most in pairs)
@@ -729,7 +729,7 @@ def entry_of(line: bytes) -> dict[str, Any]:
 
 
 def first_break(entries: Sequence[dict[str, Any]]) -> list[str]:
-    """Say where the chain is broken first; nothing if it holds."""
+    """Describe where the chain is broken first; nothing if it holds."""
     previous = "0" * 64
     for number, entry in enumerate(entries, start=1):
         hashed = {name: value for name, value in entry.items() if name != "sha256"}
@@ -744,7 +744,7 @@ def first_break(entries: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def draw_finding(log: Sequence[dict[str, Any]], record: Record, published: str) -> tuple[bool, str]:
-    """Say whether the last entry of a log is the record's draw, and whether a commitment precedes it."""
+    """Return whether the last entry of a log is the record's draw, and whether a commitment precedes it."""
     if not log or any(log[-1]["detail"].get(name) != value for name, value in record.in_log().items()):
         return False, "The last draw in the log is not the one in the record."
     if log[-1]["event"] == BEGUN_AGAIN:
@@ -762,7 +762,7 @@ def draw_finding(log: Sequence[dict[str, Any]], record: Record, published: str) 
 
 
 def compare_later(log: Sequence[dict[str, Any]], options: argparse.Namespace) -> list[str]:
-    """Say where the records of what came after the last draw are not those that the log names."""
+    """Describe where the records of what came after the last draw are not those that the log names."""
     named = [entry["detail"].get("record_sha256", "") for entry in log if entry["event"] in ("added", "replaced")]
     if log and log[0]["event"] == BEGUN_AGAIN:
         named = [digest for _, digest in json.loads(log[0]["detail"]["later"])] + named

@@ -40,7 +40,7 @@ def units_of_schools(frame: pd.DataFrame, *, unit: str, school: str = "school_id
     Parameters
     ----------
     frame
-        One row a class (pupil), with the school and a name that is unique in it, both text.
+        One row per class (pupil), with the school and a name that is unique in it, both text.
     unit, school
         Columns of the unit and of the school.
 
@@ -105,7 +105,7 @@ class Saturation:
     everyone: Mapping[str, tuple[str, ...]]
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a pupil, sorted: `school_id`, `unit`, `stratum`, `saturation` (arm), `share`, `treated`."""
+        """Return one row per pupil, sorted: `school_id`, `unit`, `stratum`, `saturation` (arm), `share`, `treated`."""
         import pandas as pd
 
         rows = []
@@ -150,9 +150,9 @@ def saturate(
     Parameters
     ----------
     schools
-        One row a school, as for `allocate`.
+        One row per school, as for `allocate`.
     pupils
-        One row a pupil (or class): `school_id` and the column `unit`.
+        One row per pupil (or class): `school_id` and the column `unit`.
     shares
         Name of each arm of schools, the reference first, and the share of its pupils who get the programme.
     unit

@@ -141,7 +141,7 @@ class AuditClaim:
 
 
 def audit_sentence(claim: AuditClaim, words: Words) -> str:
-    """Say whether the documents of a site were made again from what schools sent, and were the same."""
+    """Return whether the documents of a site were made again from what schools sent, and were the same."""
     time = time_phrase(words, claim.time)
     match claim.answer:
         case "yes":
@@ -211,7 +211,7 @@ def _order(claim: PlanClaim, words: Words) -> str:
 
 
 def _unshown(claim: PlanClaim, words: Words) -> str:
-    """Say why nothing shows when the plan was frozen."""
+    """Describe why nothing shows when the plan was frozen."""
     time = time_phrase(words, claim.frozen)
     match claim.order:
         case "log_begun_again":
@@ -236,7 +236,7 @@ def _unshown(claim: PlanClaim, words: Words) -> str:
 
 
 def log_sentences(facts: LogFacts, words: Words) -> Iterator[str]:
-    """Say what is wrong with the log; nothing where it is whole and agrees with what is in the folder."""
+    """Describe what is wrong with the log; nothing where it is whole and agrees with what is in the folder."""
     if facts.state == "missing":
         yield words.text("The trial’s log is missing: nothing shows what was done when, and how often.")
     elif facts.state == "broken":
@@ -257,7 +257,7 @@ def log_sentences(facts: LogFacts, words: Words) -> Iterator[str]:
 
 
 def runs_sentence(facts: LogFacts, words: Words) -> str:
-    """Say how often results were computed; nothing where the log cannot say."""
+    """Describe how often results were computed; nothing where the log cannot say."""
     if facts.state != "whole" or not facts.runs:
         return ""
     first, last = time_phrase(words, facts.runs[0]), time_phrase(words, facts.runs[-1])
@@ -281,7 +281,7 @@ def runs_sentence(facts: LogFacts, words: Words) -> str:
 
 
 def custody_sentences(claim: CustodyClaim, words: Words) -> Iterator[str]:
-    """Say whether the key of the pseudonyms is sealed, since when and for how many, and how often it was opened."""
+    """Return whether the key of the pseudonyms is sealed, since when and for how many, and how often it was opened."""
     time = time_phrase(words, claim.since)
     match claim.state:
         case "sealed":

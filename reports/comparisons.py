@@ -152,7 +152,7 @@ def who_of(words: Words, outcome: OutcomeFacts) -> str:
 
 
 def unit_of(outcome: OutcomeFacts) -> str:
-    """Return the unit of a continuous outcome for running text, without what stands in brackets."""
+    """Return the unit of a continuous outcome for running text, without what is in brackets."""
     return outcome.unit.split(" (")[0]
 
 

@@ -397,7 +397,7 @@ def hidden_shares(
     """Decide which shares would give a small count away.
 
     A share of n pupils tells how many had the event and how many had not; both must be nobody or many. Shares that
-    would make up for a suppressed one are suppressed as well, as if the counts stood in a table with totals. The
+    would make up for a suppressed one are suppressed as well, as if the counts were in a table with totals. The
     numbers of pupils themselves are known.
 
     Parameters
@@ -409,7 +409,7 @@ def hidden_shares(
     threshold
         Smallest count that may be printed.
     rows_as_one
-        Suppress all shares of a row when one is: for shares that stand beside their difference.
+        Suppress all shares of a row when one is: for shares that are beside their difference.
 
     Returns
     -------

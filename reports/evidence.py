@@ -135,7 +135,7 @@ class Evidence:
         ``country`` is "" for pooled rows. What could not be estimated has ``status`` other than "ok" or "boundary",
         NaN figures and a ``reason``. ``caution`` holds codes of `analysis.CAUTIONS` with a space between them.
     balance
-        One row a variable (and category) and level: ``level`` ("school" or "pupil"), ``variable``, ``label``,
+        One row per variable (and category) and level: ``level`` ("school" or "pupil"), ``variable``, ``label``,
         ``category``, ``country`` ("" for all), ``arm``, ``n_reference``, ``n_arm``, ``mean_reference``, ``mean_arm``,
         ``sd_reference``, ``sd_arm``, ``std_difference``, ``variance_ratio``, ``missing_reference``, ``missing_arm``
         (shares), ``wwc`` ("satisfied", "adjust", "not_satisfied").
@@ -146,7 +146,7 @@ class Evidence:
         ``statistic``, ``p_value``, ``n_draws`` of the joint test by re-draws of the design, and the same with
         ``_pupils`` behind of pupils' characteristics alone (by school means); empty when none was made.
     adjustment
-        What covariates do to the primary estimate, one row an arm and set of covariates ("none", each one's name,
+        What covariates do to the primary estimate, one row per arm and set of covariates ("none", each one's name,
         "all"): ``plan_entry, arm, covariates, estimate, std_error, shift, shift_in_errors, status``; may be empty.
     flow
         One row: ``country``, ``arm`` ("" before randomisation), ``step``, ``reason``, ``n_schools``, ``n_pupils``.

@@ -93,7 +93,7 @@ class Flow:
 def flow_of(evidence: Evidence) -> Flow | None:
     """Return the flow of schools and pupils of what the report is about; None when nothing is known.
 
-    Counts of pupils who were lost, by reason and country, stand in a table with totals for each arm, so that neither
+    Counts of pupils who were lost, by reason and country, are in a table with totals for each arm, so that neither
     the report of all countries nor those of single ones give a small count away.
     """
     return flows_of(evidence, (focus(evidence),)).get(focus(evidence))

@@ -1,7 +1,7 @@
 """Whole schools drawn with replacement: a school's likelihood counts as often as it was drawn.
 
 An arm of J schools gets J - 1 draws, each of which counts J / (J - 1): as many draws as schools would make variances
-too small by a factor of 1 - 1 / J, which is a fifth with five schools an arm.
+too small by a factor of 1 - 1 / J, which is a fifth with five schools per arm.
 Source: Rao and Wu (1988), JASA 83, 231-241.
 """
 

@@ -53,7 +53,7 @@ def fit_logistic_mixed(
     Parameters
     ----------
     frame
-        One row a pupil; the outcome is 0, 1 or missing.
+        One row per pupil; the outcome is 0, 1 or missing.
     model
         Which column plays which part.
     n_nodes
@@ -192,7 +192,7 @@ def fit_binary_columns(columns: Columns, *, link: Link, n_nodes: int) -> BinaryF
 
 
 def prior_note(reason: str) -> str:
-    """Say why a prior was used."""
+    """Describe why a prior was used."""
     return f"{reason} A weak log-F(1, 1) prior on the coefficients keeps the estimates finite."
 
 
@@ -262,7 +262,7 @@ def _fit(draft: BinaryFit, every: Columns, *, labels: dict[str, str], df: int) -
 
 
 def ended(problem: Problem, optimum: Optimum) -> Convergence:
-    """Say how a search ended: with schools that do not differ, or with shares beyond the borders of the link."""
+    """Describe how a search ended: with schools that do not differ, or with shares beyond the borders of the link."""
     data = problem.data
     beyond = share_beyond(data.response, data.linear(optimum.beta), optimum.school_sd, count=data.count)
     reason = ""

@@ -35,7 +35,7 @@ class RiskEffects(EffectRows):
     fit
         The model that they come from.
     rows
-        ``quantity`` is "risk" (a row an arm), and for each arm other than the reference "risk_difference",
+        ``quantity`` is "risk" (a row per arm), and for each arm other than the reference "risk_difference",
         "risk_ratio", "odds_ratio" (given the school; "hazard_ratio" with a cloglog link, none with a log or identity
         link), "marginal_odds_ratio" and "number_needed_to_treat".
     note
@@ -69,7 +69,7 @@ def risk_effects(
     Parameters
     ----------
     frame
-        One row a pupil; the outcome is 0, 1 or missing.
+        One row per pupil; the outcome is 0, 1 or missing.
     model
         With arms.
     link, n_nodes

@@ -38,7 +38,7 @@ def fit_logistic_slopes(frame: pd.DataFrame, model: Model, *, slope: str, n_node
     Parameters
     ----------
     frame
-        One row a pupil; the outcome is 0, 1 or missing.
+        One row per pupil; the outcome is 0, 1 or missing.
     model
         Which column plays which part; ``slope`` is one of its covariates.
     slope

@@ -92,7 +92,7 @@ def fit_counts(
     Parameters
     ----------
     frame
-        One row a pupil; the outcome is a whole number, 0 or more, or missing.
+        One row per pupil; the outcome is a whole number, 0 or more, or missing.
     model
         Which column plays which part.
     family

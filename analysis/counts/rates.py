@@ -27,7 +27,7 @@ class RateEffects(EffectRows):
     fit
         The model that they come from.
     rows
-        ``quantity`` is "rate" (a row an arm, per ``per`` units of exposure), and for the other arms "rate_ratio",
+        ``quantity`` is "rate" (a row per arm, per ``per`` units of exposure), and for the other arms "rate_ratio",
         "rate_difference" (per ``per`` units) and "mean_difference" (in counts, over a pupil's mean exposure).
     per
         Units of exposure.

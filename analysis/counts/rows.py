@@ -38,7 +38,7 @@ def count_rows(frame: pd.DataFrame, model: Model, *, exposure: str | None) -> Co
     Parameters
     ----------
     frame
-        One row a pupil.
+        One row per pupil.
     model
         Its outcome is a whole number, 0 or more, or missing.
     exposure
@@ -71,7 +71,7 @@ def exposures(frame: pd.DataFrame, exposure: str, *, counts: np.ndarray) -> np.n
     Parameters
     ----------
     frame
-        One row a pupil.
+        One row per pupil.
     exposure
         The column.
     counts
@@ -99,7 +99,7 @@ def exposures(frame: pd.DataFrame, exposure: str, *, counts: np.ndarray) -> np.n
 
 
 def count_reason(columns: Columns) -> str:
-    """Say why counts cannot be modelled; empty when they can."""
+    """Describe why counts cannot be modelled; empty when they can."""
     if len(columns.y) == 0:
         return NO_OUTCOME
     if (columns.y < 0).any() or (columns.y != np.rint(columns.y)).any():

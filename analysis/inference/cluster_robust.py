@@ -4,7 +4,7 @@ The usual statement adjusts the residuals of a cluster of n rows by an n-by-n ma
 A = F (F R F)^(-1/2) F with F = Phi^(1/2), Phi the working covariance of the cluster and
 R = ((I - H) Phi (I - H)')_jj the residuals' covariance under it. R and Phi differ from the identity only within the
 span of a few columns Q (the model's, the weighted ones, the random effects'), so that in an orthonormal basis U of that
-span, which the cross-products Q'Q give, A is a small matrix, and the identity elsewhere. Nothing has a row a pupil.
+span, which the cross-products Q'Q give, A is a small matrix, and the identity elsewhere. Nothing has a row per pupil.
 
 Sources: Bell and McCaffrey (2002), Survey Methodology 28, 169-181; Pustejovsky and Tipton (2018), J. Business and
 Economic Statistics 36, 672-683. A does not depend on which square root of Phi is taken.

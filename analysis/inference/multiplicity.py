@@ -150,7 +150,7 @@ def randomisation_family(
     Parameters
     ----------
     frame
-        One row a pupil.
+        One row per pupil.
     models
         Name of each outcome (or subgroup's column) to its model; all with the same two arms.
     schools, actual, draws, statistic

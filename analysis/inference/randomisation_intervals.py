@@ -176,7 +176,7 @@ def randomisation_inference(
     Parameters
     ----------
     frame
-        One row a pupil.
+        One row per pupil.
     model
         With ``arm`` and ``arms``; covariates and strata are taken into account.
     schools

@@ -114,7 +114,7 @@ def redraw_moments(frame: pd.DataFrame, model: Model, *, moderator: str | None =
     Parameters
     ----------
     frame
-        One row a pupil.
+        One row per pupil.
     model
         Arms are not looked at; strata of whole schools are absorbed.
     moderator

@@ -5,7 +5,7 @@ of the identity only in the span of [X Z], so that an orthonormal basis of that 
 squares and its robust errors need: a cluster of five hundred pupils becomes as many rows as it has columns.
 
 The groups within a cluster need columns of their own in Z, one set a group. Clusters need not share them: V is the same
-whatever the groups are called, so that the first group of every cluster stands in one set of columns, the second in the
+whatever the groups are called, so that the first group of every cluster is in one set of columns, the second in the
 next, and a cluster of fewer groups has columns of zeros.
 """
 

@@ -103,7 +103,7 @@ class MixedColumns:
     groupings
         Finest first, each nested in the next.
     strata
-        A factor of the fixed part that does not stand in ``x``, its reference level first; None without.
+        A factor of the fixed part that is not in ``x``, its reference level first; None without.
     residual
         Groups of rows with residual variances of their own; None for one variance.
     weights
@@ -154,7 +154,7 @@ def mixed_columns(
     formula
         What is asked.
     frame
-        One row a pupil.
+        One row per pupil.
     weights
         Column of weights above 0.
     residual_by

@@ -273,7 +273,7 @@ class MixedFit:
         factor
             A column of the fixed part that is not a number.
         at
-            Values of other columns. Otherwise numbers stand at their means and factors (and strata) are averaged over
+            Values of other columns. Otherwise numbers are at their means and factors (and strata) are averaged over
             their levels with equal weight, as emmeans does.
         conf_level
             Level of the two-sided intervals, between 0 and 1.

@@ -111,7 +111,7 @@ def read_columns(
     formula
         What is asked.
     frame
-        One row a pupil.
+        One row per pupil.
     also
         Further columns, such as weights.
     reference

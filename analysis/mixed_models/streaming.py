@@ -72,7 +72,7 @@ def streamed_sums(
     read
         The formula.
     frame
-        One row a pupil.
+        One row per pupil.
     reference
         Reference levels of factors, by column.
     least_rows

@@ -38,7 +38,7 @@ class OrdinalEffects(EffectRows):
     fit
         The model that they come from.
     rows
-        ``quantity`` is "share_above_K" (a row an arm: pupils in a category above K), and for the other arms
+        ``quantity`` is "share_above_K" (a row per arm: pupils in a category above K), and for the other arms
         "odds_ratio" (given the school), "mean_difference" (of scores, the categories' values),
         "probability_of_superiority" and "share_difference_above_K".
     """

@@ -71,7 +71,7 @@ def fit_ordinal(frame: pd.DataFrame, model: Model, *, n_nodes: int = 15) -> Ordi
     Parameters
     ----------
     frame
-        One row a pupil; the outcome is a number that says the category, or missing.
+        One row per pupil; the outcome is a number that says the category, or missing.
     model
         Which column plays which part.
     n_nodes

@@ -76,7 +76,7 @@ def outcome_columns(
     formula
         What is asked.
     data
-        One row a pupil. Rows with a missing value in any column of the model are left out and counted.
+        One row per pupil. Rows with a missing value in any column of the model are left out and counted.
     exposure
         Column of the time in which was counted; None for none.
     reference

@@ -104,7 +104,7 @@ def _intercepts(
 
 
 def to_original(problem: Problem, vcov: np.ndarray) -> np.ndarray:
-    """Return the variance of the columns' coefficients as they were, and of what stands beside them."""
+    """Return the variance of the columns' coefficients as they were, and of what is beside them."""
     p = len(problem.names)
     back = np.eye(len(vcov))
     back[:p, :p] = problem.to_original()

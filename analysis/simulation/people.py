@@ -56,7 +56,7 @@ def simulate_people(spec: SimulatedTrial, frame: pd.DataFrame, *, seed: int) -> 
     Returns
     -------
     pandas.DataFrame
-        One row a pupil, by school: the fields of the pupil table, `country`, `type`, `school` (row of `frame`) and
+        One row per pupil, by school: the fields of the pupil table, `country`, `type`, `school` (row of `frame`) and
         `joined` (whether the pupil came after baseline).
     """
     rng = stream(seed, "people")

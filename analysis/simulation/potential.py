@@ -1,6 +1,6 @@
 """Potential outcomes: what each pupil would do in either arm.
 
-Every pupil has two expectations of each outcome, one an arm, and a realisation of either made from the same random
+Every pupil has two expectations of each outcome, one per arm, and a realisation of either made from the same random
 numbers. The true effect is the mean difference of the expectations over the pupils who were there at baseline; no
 allocation enters it. Who leaves early depends on the school, the covariates and on the same disposition that makes
 absences, so that early signals are worth something, as they are in schools.
@@ -29,7 +29,7 @@ N_ITEMS = {"engagement": 4, "belonging": 3}
 """Items of each survey scale, answered from 1 to 5."""
 
 GREATEST_ABSENCE = 80.0
-"""Greatest expected unjustified absence in hours a month: a pupil who misses more is no longer at school."""
+"""Greatest expected unjustified absence in hours per month: a pupil who misses more is no longer at school."""
 
 # Correlations between schools: their prior trouble first, then TRUE_OUTCOMES.
 _CORRELATIONS = np.array(

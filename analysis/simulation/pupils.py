@@ -38,7 +38,7 @@ class SimulatedData:
         counting once. It is about the pupils at baseline in all schools, also those that were lost, and does not
         depend on the allocation.
     potential
-        One row a pupil at baseline: `school_id`, `pupil_id`, `country` and for each outcome of `truth` the
+        One row per pupil at baseline: `school_id`, `pupil_id`, `country` and for each outcome of `truth` the
         expectations `{outcome}_expected_0` and `_1` (0 is the reference arm) and the realisations `{outcome}_0`, `_1`.
     """
 

@@ -48,7 +48,7 @@ def simulate_schools(spec: SimulatedTrial, *, seed: int) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a school, sorted by `school_id`, with the fields of the standard school table: `school_id`, `name`,
+        One row per school, sorted by `school_id`, with the fields of the standard school table: `school_id`, `name`,
         `country`, `region`, `settlement`, `type`, `size` (pupils), `prior_dropout_rate` (share), `prior_attainment`
         (mean entry mark, 1-5), `share_disadvantaged` (share), `director_since` (year), `consent` (always true).
         Nothing is missing.

@@ -32,7 +32,7 @@ def simulate_scores(
     n_schools
         Number of schools, 2 or more.
     pupils_per_school
-        Mean number of pupils a school, 1 or more.
+        Mean number of pupils per school, 1 or more.
     icc
         Intraclass correlation of score and baseline, 0 to 1.
     effect
@@ -51,7 +51,7 @@ def simulate_scores(
     Returns
     -------
     pandas.DataFrame
-        One row a pupil: `school` (whole number from 0), `arm`, `baseline`, `score`. Nothing is missing.
+        One row per pupil: `school` (whole number from 0), `arm`, `baseline`, `score`. Nothing is missing.
 
     Raises
     ------

@@ -111,7 +111,7 @@ class SimulatedTrial:
     countries
         One or more countries.
     pupils_per_school
-        Least and greatest number of first-year pupils a school; every number between is equally likely.
+        Least and greatest number of first-year pupils per school; every number between is equally likely.
     base_dropout
         Share of pupils who leave early without the intervention, by school type, 0 to 1.
     dropout, engagement, belonging, average_mark, absences_unjustified

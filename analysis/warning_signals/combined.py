@@ -62,7 +62,7 @@ def signal_shares(
     Parameters
     ----------
     frame
-        One row a pupil.
+        One row per pupil.
     question
         Its signals are those of ``kinds``, each in one.
     kinds

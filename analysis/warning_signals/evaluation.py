@@ -102,7 +102,7 @@ def evaluate_signals(
     Parameters
     ----------
     frame
-        One row a pupil, with the signals as they were before anyone left.
+        One row per pupil, with the signals as they were before anyone left.
     question
         Signals, outcome, capacity, and where to look.
     n_bootstrap, seed

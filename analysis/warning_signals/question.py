@@ -99,7 +99,7 @@ def signal_rows(frame: pd.DataFrame, question: SignalQuestion) -> SignalRows:
     Parameters
     ----------
     frame
-        One row a pupil.
+        One row per pupil.
     question
         Which column plays which part.
 

@@ -21,7 +21,7 @@ from data_schema.sentences import SENTENCES
 from data_schema.tables import Table
 
 WITHHELD = "..."
-"""What stands in a sentence where something was withheld."""
+"""What is in a sentence where something was withheld."""
 
 _FIXED = frozenset(SENTENCES)
 """Sentences in which nothing of a file stands; dates in them are examples."""
@@ -75,7 +75,7 @@ class Gate:
         Parameters
         ----------
         value
-            What stands in a cell.
+            What is in a cell.
         words_belong
             Whether words belong there, as answers do.
         has_names

@@ -105,7 +105,7 @@ def looks_like_name(text: str, *, among_words: bool) -> bool:
     Parameters
     ----------
     text
-        What stands there.
+        What is there.
     among_words
         Whether words belong there, as answers do; a single one is then shown, so that it can be understood.
 

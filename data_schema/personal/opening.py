@@ -65,7 +65,7 @@ def opened_columns(made: Draft, gate: Gate, *, confirmed: Collection[Place]) -> 
 
 
 def names_in_columns(drafts: Mapping[str, Draft], gate: Gate, *, confirmed: Collection[Place]) -> list[str]:
-    """Return what stands in columns of names that nobody declared as such: those who stand there are listed, too."""
+    """Return what is in columns of names that nobody declared as such: those who are there are listed, too."""
     texts: list[str] = []
     for made in drafts.values():
         for found in personal_columns(made, gate.ordinary):
@@ -136,7 +136,7 @@ class _Opening:
             self.columns[name] = column.emptied(cells, asked(*told_of(Kind.LONG_NUMBER)))
 
     def _n_owners(self, cells: np.ndarray) -> int:
-        """Return how many pupils, or schools where it is about none, have what stands in some cells."""
+        """Return how many pupils, or schools where it is about none, have what is in some cells."""
         owners = self.made.columns.get("pupil_id") or self.made.columns["school_id"]
         return owners.n_distinct(cells)
 

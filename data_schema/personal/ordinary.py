@@ -51,11 +51,11 @@ class OrdinaryWords:
         return key in self._words or key in _of_languages()
 
     def holds_pair(self, one: str, other: str) -> bool:
-        """Whether two words stand beside one another in a phrase, such as the name of a school."""
+        """Whether two words are beside one another in a phrase, such as the name of a school."""
         return (plain(one), plain(other)) in self._pairs
 
     def is_of_phrase(self, word: str) -> bool:
-        """Whether a word stands in a phrase of several words, beside others."""
+        """Whether a word is in a phrase of several words, beside others."""
         key = plain(word)
         return any(key in pair for pair in self._pairs)
 

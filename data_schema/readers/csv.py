@@ -37,7 +37,7 @@ def read_csv(source: Path | bytes, *, file: str, countries: Collection[str] = ()
     Returns
     -------
     Reading
-        One sheet without a name. Every cell is text as it stands there, or None where nothing does. A record that
+        One sheet without a name. Every cell is text as it is there, or None where there is nothing. A record that
         holds line breaks is one row, as it is in a spreadsheet.
     """
     content = source if isinstance(source, bytes) else source.read_bytes()

@@ -149,7 +149,7 @@ def _hidden_styles(styles: ET.Element) -> Iterator[str]:
 
 
 def _inside(parent: ET.Element, tag: str, groups: tuple[str, ...]) -> Iterator[ET.Element]:
-    """Yield elements that stand in a table or in groups of it."""
+    """Yield elements that are in a table or in groups of it."""
     for node in parent:
         if node.tag == tag:
             yield node

@@ -65,7 +65,7 @@ class AssignOptions(TypedDict):
 
 
 def _needs_seed(options: AssignOptions) -> bool:
-    """Tell whether a seed is asked for: the protocol's is for the first draw only."""
+    """Return whether a seed is asked for: the protocol's is for the first draw only."""
     return options["reveal"] or options["late"] is not None or bool(options["withdrawn"])
 
 

@@ -83,7 +83,7 @@ def log(folder: Path, *, as_json: bool, begin_again: bool, accept: bool, reason:
 
 
 def _to_decide_again(first: LogEntry) -> list[str]:
-    """Say what holds no more since the log was begun again, and how to decide it again."""
+    """Describe what holds no more since the log was begun again, and how to decide it again."""
     waves = [name for name in first.detail.get(FROZEN_NO_MORE, "").split("; ") if name]
     files = [name for name in first.detail.get(WITHDRAWN_NO_MORE, "").split("; ") if name]
     lines = [

@@ -47,7 +47,7 @@ def plausible_schools(protocol: Protocol, tables: Mapping[str, Table], *, seed: 
     Returns
     -------
     pandas.DataFrame
-        One row a school, `SCHOOLS_A_COUNTRY` of each country; all of them consent.
+        One row per school, `SCHOOLS_A_COUNTRY` of each country; all of them consent.
     """
     frames = []
     for country in protocol.countries:
@@ -150,7 +150,7 @@ def _paths(rule: InboxRule, schools: pd.DataFrame) -> Iterator[tuple[str, pd.Dat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Writer:
-    """Fills in forms; the same pupils stand in all of them."""
+    """Fills in forms; the same pupils are in all of them."""
 
     protocol: Protocol
     tables: Mapping[str, Table]

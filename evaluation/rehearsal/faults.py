@@ -68,7 +68,7 @@ class PlantedFault:
     column
         Name of the field; the identifier of the pupil for duplicates.
     value
-        What stands there.
+        What is there.
     """
 
     kind: FaultKind

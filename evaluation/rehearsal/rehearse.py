@@ -137,7 +137,7 @@ def _is_known(trial: Trial) -> bool:
 
 
 def _takes_all(rules: Sequence[InboxRule]) -> bool:
-    """Tell whether a protocol's rules take every file that the simulation with effects writes."""
+    """Return whether a protocol's rules take every file that the simulation with effects writes."""
     return all(
         any(
             (rule.table, rule.wave, rule.sheet) == (known["table"], known["wave"], known.get("sheet", ""))

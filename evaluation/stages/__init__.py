@@ -1,4 +1,4 @@
-"""The stages of a trial, one a file, and their order."""
+"""The stages of a trial, one per file, and their order."""
 
 from evaluation.stages.order import STAGES, Stage, inputs_of, require, statuses
 

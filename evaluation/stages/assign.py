@@ -169,7 +169,7 @@ def _last_draw(log: Sequence[LogEntry]) -> LogEntry | None:
 
 
 def _is_named(record: AllocationRecord, entry: LogEntry) -> bool:
-    """Tell whether an entry of the log is of this draw, whatever its arms were called."""
+    """Return whether an entry of the log is of this draw, whatever its arms were called."""
     return all(entry.detail.get(name) == value for name, value in record.facts.items() if name != "arm_labels")
 
 
@@ -341,7 +341,7 @@ def _changed_files(trial: Trial) -> list[str]:
 
 
 def _history(log: Sequence[LogEntry]) -> tuple[str, ...]:
-    """Say whether a commitment preceded the draw, and how often anybody drew."""
+    """Return whether a commitment preceded the draw, and how often anybody drew."""
     again = next((entry for entry in log if entry.event == Event.BEGUN_AGAIN), None)
     if again is not None:
         why = f"The log was lost and begun again at {again.time} ({again.detail['reason']})"

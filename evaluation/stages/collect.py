@@ -58,7 +58,7 @@ class Collected:
     Parameters
     ----------
     returns
-        One row a file, sheet and table: sent, kept, asked, refused.
+        One row per file, sheet and table: sent, kept, asked, refused.
     findings
         Everything that somebody should know, with its place and remedy.
     n_repairs
@@ -192,7 +192,7 @@ def _tables_with_rows(frames: Mapping[str, pd.DataFrame]) -> str:
 
 
 def _returns(trial: Trial, intake: Intake, frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Say who has sent what, how complete it is and what is open: by school, and by wave, table and country."""
+    """Describe who has sent what, how complete it is and what is open: by school, and by wave, table and country."""
     from data_schema.returns import completeness, open_questions, returns_by_school
 
     eligible_schools = eligible(trial.schools()[0])

@@ -52,7 +52,7 @@ def frame_findings(trial: Trial) -> Findings | None:
 
 
 def plan(trial: Trial, *, freeze: bool, reason: str = "") -> PlanState:
-    """Say how the protocol stands to the frozen plan, and freeze it when asked.
+    """Describe how the protocol stands to the frozen plan, and freeze it when asked.
 
     A plan is frozen once. Another one needs a reason, which the log keeps and every document tells; the earlier plan
     stays in plan/. The same plan is written again where its folder is gone, without another line in the log; one that
@@ -92,7 +92,7 @@ def plan(trial: Trial, *, freeze: bool, reason: str = "") -> PlanState:
 
 
 def _is_reworded(trial: Trial, entry: LogEntry | None) -> bool:
-    """Tell whether the plan's file is gone, and the protocol differs from it, by the log, in nothing but wording."""
+    """Return whether the plan's file is gone, and the protocol differs from it, by the log, in nothing but wording."""
     is_gone = not (trial.paths.plan / FROZEN).exists()
     return is_gone and entry is not None and entry.detail.get("substance_sha256") == _substance(trial)
 

@@ -130,7 +130,7 @@ class PowerStatement:
 def power(
     trial: Trial, assumed: Assumptions, *, n_simulations: int = 0, effect: float | None, seed: str
 ) -> PowerStatement:
-    """Say what the trial can find in its primary outcome: each arm beside the reference, with all their schools.
+    """Describe what the trial can find in its primary outcome: each arm beside the reference, with all their schools.
 
     Curves and simulation are of the first arm beside the reference.
 

@@ -302,7 +302,7 @@ def _field_frequencies(
 
 
 def _unit(home: Table) -> str:
-    """Return what the rows of a table are, for disclosure control: schools, pupils, or several rows a pupil."""
+    """Return what the rows of a table are, for disclosure control: schools, pupils, or several rows per pupil."""
     if home.about == "school":
         return "schools"
     return "pupils" if set(home.key) == {"school_id", "pupil_id"} else "rows"

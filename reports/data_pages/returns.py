@@ -34,7 +34,7 @@ class Returns:
     by_school, completeness, questions
         As `data_schema.returns` makes them.
     imports
-        The reconciliation of intake: a row a file, sheet and table.
+        The reconciliation of intake: a row per file, sheet and table.
     received
         File to the day on which it came.
     threshold
@@ -313,7 +313,7 @@ def _school_line(
 
 
 def _questions(returns: Returns, names: Names) -> Iterator[Block]:
-    """Give the open questions, without what stands in the cells."""
+    """Give the open questions, without what is in the cells."""
     words = names.words
     mine = returns.of(returns.questions)
     yield Heading(text=words.text("Open questions"), anchor="questions")

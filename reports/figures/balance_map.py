@@ -56,7 +56,7 @@ def balance_map(
 
     Notes
     -----
-    A stratum's cell is of few schools: the map shows where differences gather, and is no test. The figure stands in
+    A stratum's cell is of few schools: the map shows where differences gather, and is no test. The figure is in
     every cell, so that nothing is told by colour alone.
     """
     rows = table[table["arm"] == arm.name]
@@ -145,7 +145,7 @@ def _said(words: Words, by: str, arm: ArmFacts, reference: ArmFacts) -> tuple[st
 
 
 def _left_out(words: Words, n: int) -> str:
-    """Say how many strata are not drawn and where they are; nothing where all are."""
+    """Describe how many strata are not drawn and where they are; nothing where all are."""
     if not n:
         return ""
     return words.plural(

@@ -1,4 +1,4 @@
-"""Flow diagram: schools and pupils from assessment to analysis, a column an arm."""
+"""Flow diagram: schools and pupils from assessment to analysis, a column per arm."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def to_svg(figure: Figure, name: str) -> str:
     Parameters
     ----------
     name
-        Put before every id of the picture, so that several can stand in one page.
+        Put before every id of the picture, so that several can be in one page.
     """
     _blank_control_signs(figure)
     written = io.StringIO()

@@ -40,7 +40,7 @@ _CLOSE = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moments:
-    """A mean that is printed, and what stands beside it.
+    """A mean that is printed, and what is beside it.
 
     Parameters
     ----------

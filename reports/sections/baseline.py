@@ -57,7 +57,7 @@ def _maps(evidence: Evidence, words: Words) -> list[Figure | None]:
 
 
 def _pupils(evidence: Evidence, words: Words) -> str:
-    """Say what the test of pupils' characteristics alone gives; nothing where none was made."""
+    """Describe what the test of pupils' characteristics alone gives; nothing where none was made."""
     p = evidence.balance_test.get("p_value_pupils", math.nan)
     if not math.isfinite(p):
         return ""
@@ -65,7 +65,7 @@ def _pupils(evidence: Evidence, words: Words) -> str:
 
 
 def _far(evidence: Evidence, words: Words) -> Inline:
-    """Say how many characteristics differ much, of each arm that is compared."""
+    """Describe how many characteristics differ much, of each arm that is compared."""
     arms = compared_arms(evidence)
     said = [_far_of(evidence, words, arm) for arm in arms]
     if len(arms) == 1:

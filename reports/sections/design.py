@@ -80,7 +80,7 @@ def allocation(evidence: Evidence, language: str) -> tuple[Block, ...]:
 
 
 def _schedule(facts: Mapping[str, object], words: Words) -> Iterable[str]:
-    """Say who has the programme when, or which factors were combined, and what is compared."""
+    """Describe who has the programme when, or which factors were combined, and what is compared."""
     starts = cast("Iterable[tuple[str, str]]", facts.get("starts") or ())
     told = [words.text("{arm} from {wave} on", arm=arm, wave=wave) for arm, wave in starts]
     if told:
@@ -98,7 +98,7 @@ def _schedule(facts: Mapping[str, object], words: Words) -> Iterable[str]:
 
 
 def _later(facts: Mapping[str, object], words: Words) -> Iterable[str]:
-    """Say who came after the draw."""
+    """Describe who came after the draw."""
     late, replaced = (int(str(facts.get(name) or 0)) for name in ("n_late", "n_replaced"))
     if late:
         yield words.plural(

@@ -94,7 +94,7 @@ def _losses(evidence: Evidence, words: Words) -> Iterator[Inline]:
 
 
 def _assumed(evidence: Evidence, words: Words) -> str:
-    """Say what the main analysis assumes of pupils without the outcome."""
+    """Describe what the main analysis assumes of pupils without the outcome."""
     entry = headline(evidence)
     if entry is None or not any(one.verdict is not Verdict.NONE for one in headline_comparisons(evidence)):
         return ""

@@ -54,7 +54,7 @@ def costs(evidence: Evidence, language: str) -> tuple[Block, ...]:
 
 
 def usual_costs(evidence: Evidence, words: Words) -> list[str]:
-    """Say what the costs of the reference arm are, or that it reported none."""
+    """Describe what the costs of the reference arm are, or that it reported none."""
     unknown = unknown_usual_costs(evidence, words)
     schools = schools_of(words, reference_arm(evidence))
     return unknown or [words.text("Those of {schools} are the costs of what they did as usual.", schools=schools)]

@@ -119,7 +119,7 @@ def sensitivity(evidence: Evidence, language: str) -> tuple[Block, ...]:
 
 
 def _same_for_all(evidence: Evidence, words: Words) -> Iterator[Block]:
-    """Say what it means to count every unknown outcome alike, where an analysis does."""
+    """Describe what it means to count every unknown outcome alike, where an analysis does."""
     if any(entry.missing_outcome != "leave_out" for entry in sensitivity_analyses(evidence)):
         yield paragraph(
             words.text(
@@ -150,7 +150,7 @@ def _exploratory(words: Words) -> Inline:
 
 
 def _robust(evidence: Evidence, words: Words, one: Comparison) -> Inline:
-    """Say what errors give that do not rest on the model; nothing where there are none."""
+    """Describe what errors give that do not rest on the model; nothing where there are none."""
     found = all_estimates(evidence).usable(
         one.analysis.name, "difference_robust", arm=one.arm.name, country=one.country
     )
@@ -183,7 +183,7 @@ def _wide(words: Words) -> str:
 
 
 def _ahead(evidence: Evidence, words: Words, entry: AnalysisFacts, arm: ArmFacts) -> Inline:
-    """Say what the two-stage summary says about a further country; nothing where there is no such interval."""
+    """Describe what the two-stage summary says about a further country; nothing where there is no such interval."""
     one = comparison(evidence, entry, arm=arm, country="")
     ahead = all_estimates(evidence).usable(entry.name, "prediction_interval", arm=arm.name)
     if ahead is None or not math.isfinite(ahead.conf_low):

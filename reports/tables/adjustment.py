@@ -59,7 +59,7 @@ def _caption(evidence: Evidence, words: Words, one: Comparison) -> str:
 
 
 def adjustment_sentence(evidence: Evidence, words: Words, one: Comparison) -> str:
-    """Say how far all covariates together move the estimate; nothing where that is not known."""
+    """Describe how far all covariates together move the estimate; nothing where that is not known."""
     last = [row for row in adjustment_rows(evidence, one) if row["covariates"] == ALL]
     errors = as_float(last[0]["shift_in_errors"]) if last else math.nan
     if not math.isfinite(errors):

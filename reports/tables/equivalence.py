@@ -86,7 +86,7 @@ def _verdict(rows: list[dict[str, object]]) -> Verdict:
 
 
 def equivalence_table(evidence: Evidence, words: Words, *, anchor: str = "equivalence") -> Table | None:
-    """Return one row an outcome and arm: the largest difference and the verdict; None where nothing is known."""
+    """Return one row per outcome and arm: the largest difference and the verdict; None where nothing is known."""
     found = equivalences(evidence)
     if not found:
         return None
@@ -125,7 +125,7 @@ def _line(evidence: Evidence, words: Words, one: Equivalence, *, alone: bool) ->
 
 
 def equivalence_sentence(evidence: Evidence, words: Words) -> Inline:
-    """Say which outcomes' analysed samples are not equivalent at baseline, or of how many all are."""
+    """Describe which outcomes' analysed samples are not equivalent at baseline, or of how many all are."""
     found = equivalences(evidence)
     labels = {outcome.name: outcome.label for outcome in evidence.outcomes}
 

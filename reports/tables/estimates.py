@@ -23,7 +23,7 @@ from reports.words import Words
 
 
 def estimates_table(evidence: Evidence, words: Words, *, anchor: str = "estimates") -> Table:
-    """Return all estimates in the units in which they were computed, an id a row, grouped by plan entry.
+    """Return all estimates in the units in which they were computed, an id per row, grouped by plan entry.
 
     The means that disclosure control keeps out of other tables are kept out here as well.
     """

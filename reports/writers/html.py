@@ -90,7 +90,7 @@ def html_page(document: Document, *, language: str) -> str:
 
 
 def text(value: str) -> str:
-    """Return text as it stands in HTML, in content and in quoted attributes alike.
+    """Return text as it is in HTML, in content and in quoted attributes alike.
 
     Characters that HTML forbids are dropped.
 
@@ -113,7 +113,7 @@ def scroll_box(table: str, *, labelled_by: str) -> str:
 
 
 def address(link: str) -> str:
-    """Return a link as it stands in an attribute."""
+    """Return a link as it is in an attribute."""
     return text(quote(link, safe="/#?&=:@!$'()*+,;~%-._[]"))
 
 
