@@ -22,8 +22,10 @@ from scipy import optimize, stats
 from analysis.effects import estimate_effects
 from analysis.questions import Question
 from analysis.results import Estimate
+from analysis.time_to_event import fit_cox
+from analysis.variance_components import design_components
 
-Kind = Literal["continuous", "binary", "count", "ordinal"]
+Kind = Literal["continuous", "binary", "count", "ordinal", "time_to_event"]
 
 Layout = Literal["strata", "pairs", "three_arms", "countries", "quarter"]
 """Half of the schools of each of four strata; pairs; three arms; three countries apart; a quarter in the pilot arm."""
@@ -43,6 +45,15 @@ COUNT_SPREAD, COUNT_SLOPE, DISPERSION = 0.3, 0.2, 0.8
 
 THRESHOLDS = (-2.0, -0.8, 0.4, 1.6)
 """Of answers in five categories: log odds of a category or a lower one in the middle school of the reference arm."""
+
+HORIZON, FOLLOW_UP = 12.0, 18.0
+"""Months by which pupils with an event are counted, and until which they are followed."""
+
+LOST = (0.2, 0.35)
+"""Share of pupils who are lost from view before the horizon, in the reference arm and in the others."""
+
+MANY_SCHOOLS = 6000
+"""Schools of a trial that shows what a quantity without a formula converges to."""
 
 APART = 0.8
 """How far apart neighbouring countries' means are, in standard deviations."""
@@ -99,6 +110,8 @@ class Cell:
         what = f"d = {self.treated - self.control:g}"
         if self.kind == "binary":
             what = f"{100 * self.control:g} % → {100 * self.treated:g} %"
+        if self.kind == "time_to_event":
+            what = f"{100 * self.control:g} % → {100 * self.treated:g} % within a time, some lost"
         if self.kind == "count":
             what = f"{self.control:g} → {self.treated:g} days"
         if self.kind == "ordinal":
@@ -137,15 +150,25 @@ def cells() -> tuple[Cell, ...]:
         shares += [_event(n, (0.05, 0.15), layout=layout) for n in numbers]
     answering = ("linear_mixed", "linear_cluster", "ordinal_mixed")
     answers = [_answer(model, n, treated) for model, n, treated in product(answering, middle, (0.0, 0.6))]
+    leaving = [_time(n, risks) for n, risks in product(middle, (RISKS[1], *RISKS[2:5:2]))]
     uneven = _score(12, 0.0, layout="quarter")
     counting = ("linear_mixed", "linear_cluster", "count_mixed")
     counts = [_count(model, n, treated) for model, n, treated in product(counting, middle, (6.0, 4.0))]
-    return (*map(_redrawn, scored), *shares, *counts, *answers, uneven, replace(uneven, treated_spread=3.0))
+    return (
+        *map(_redrawn, scored),
+        *shares,
+        *counts,
+        *answers,
+        *map(_redrawn, leaving),
+        uneven,
+        replace(uneven, treated_spread=3.0),
+    )
 
 
 def _redrawn(cell: Cell) -> Cell:
     """Return a cell with randomisation inference, where it is simulated: its other rows are the same without."""
-    chosen = cell.layout != "countries" and cell.model == "linear_mixed" and cell.n_schools in (8, 20, 24)
+    models = ("linear_mixed", "survival_cluster")
+    chosen = cell.layout != "countries" and cell.model in models and cell.n_schools in (8, 20, 24)
     return replace(cell, n_draws=199) if chosen else cell
 
 
@@ -159,6 +182,10 @@ def _count(model: str, n_schools: int, treated: float) -> Cell:
 
 def _answer(model: str, n_schools: int, treated: float) -> Cell:
     return Cell(model=model, layout="strata", n_schools=n_schools, control=0.0, treated=treated, kind="ordinal")
+
+
+def _time(n_schools: int, risks: tuple[float, float]) -> Cell:
+    return replace(_event(n_schools, risks, model="survival_cluster"), kind="time_to_event")
 
 
 def _event(
@@ -198,6 +225,8 @@ def simulate_trial(cell: Cell, seed: int) -> Trial:
             "stratum": np.array([f"s{place}" for place in strata])[school],
         }
     )
+    if cell.kind == "time_to_event":
+        pupils["outcome"], pupils["outcome.time"] = _seen(outcome, actual[school], rng)
     if cell.layout == "countries":
         pupils["country"] = np.array(["AA", "BB", "CC"])[countries[school]]
     draws = np.stack([_draw(cell, strata, rng) for _ in range(cell.n_draws)]) if cell.n_draws else None
@@ -253,10 +282,12 @@ def _outcomes(
         latent = moved[school] + COVARIATE_SLOPE * covariate + rng.logistic(size=len(school))
         scores: np.ndarray = 1.0 + np.digitize(latent, THRESHOLDS)
         return scores
-    if cell.kind == "binary":
+    if cell.kind in ("binary", "time_to_event"):
         levels = np.array([_intercept(cell.mean_of(arm)) for arm in cell.arms])
         school_level = levels[actual] + SCHOOL_SPREAD * rng.normal(size=cell.n_schools)
-        risk = 1 / (1 + np.exp(-(school_level[school] + COVARIATE_SLOPE * covariate)))
+        risk: np.ndarray = 1 / (1 + np.exp(-(school_level[school] + COVARIATE_SLOPE * covariate)))
+        if cell.kind == "time_to_event":
+            return risk
         events: np.ndarray = (rng.random(len(school)) < risk).astype(float)
         return events
     means = np.array([cell.mean_of(arm) for arm in cell.arms])
@@ -269,6 +300,17 @@ def _outcomes(
     noise = math.sqrt(within * (1 - COVARIATE_SHARE)) * rng.normal(size=len(school))
     outcomes: np.ndarray = school_level[school] + math.sqrt(within * COVARIATE_SHARE) * covariate + noise
     return outcomes
+
+
+def _seen(risk: np.ndarray, arm: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return who was seen to have the event, and until when each pupil was seen.
+
+    Hazards are constant, such that the risk is that of an event by the horizon.
+    """
+    event = rng.exponential(-HORIZON / np.log1p(-risk))
+    lost = rng.exponential(-HORIZON / np.log1p(-np.where(arm == 0, *LOST)))
+    until = np.minimum(lost, FOLLOW_UP)
+    return (event <= until).astype(float), np.minimum(event, until)
 
 
 def _shift_of(cell: Cell, strata: np.ndarray, countries: np.ndarray) -> np.ndarray:
@@ -305,6 +347,7 @@ def question_of(cell: Cell) -> Question:
         model=cell.model,
         arms=cell.arms,
         covariates=("covariate",),
+        horizon=HORIZON if cell.kind == "time_to_event" else math.nan,
         strata=None if len(set(_strata_of(cell)[0])) == 1 else "stratum",
     )
 
@@ -367,6 +410,8 @@ def _icc(cell: Cell, _arm: str, _reference: str) -> float:
         return math.nan
     if cell.kind == "ordinal":
         return _icc_of_scores(cell.control)
+    if cell.kind == "time_to_event":
+        return _in_many_schools(replace(cell, n_schools=20, n_draws=0))[1]
     level = _intercept(cell.control)
     risks = np.array(
         [_WEIGHTS @ (1 / (1 + np.exp(-(level + SCHOOL_SPREAD * u + COVARIATE_SLOPE * _NODES)))) for u in _NODES]
@@ -375,6 +420,21 @@ def _icc(cell: Cell, _arm: str, _reference: str) -> float:
     risks = risks / _WEIGHTS.sum()
     between = float(weights @ risks**2 - (weights @ risks) ** 2)
     return between / (cell.control * (1 - cell.control))
+
+
+@lru_cache(maxsize=64)
+def _in_many_schools(cell: Cell) -> tuple[float, float]:
+    """Return the hazard ratio and the intraclass correlation to which those of a cell's trials converge.
+
+    Hazards are proportional given the school and the covariate and not over all schools, and pupils' parts in a share
+    vary by more than events do.
+    """
+    trial, question = simulate_trial(replace(cell, n_schools=MANY_SCHOOLS, n_draws=0), 0), question_of(cell)
+    prepared = question.outcome_kind.prepare(trial.pupils, question)
+    model = replace(question.effect_model(), outcome="outcome.event")
+    fit = fit_cox(prepared, model, time="outcome.time", se_type="school_robust")
+    ratio = 1.0 if cell.control == cell.treated else math.exp(fit.estimate("arm[pilot]").estimate)
+    return ratio, design_components(prepared, question).icc
 
 
 def _icc_of_counts(mean: float) -> float:
@@ -428,6 +488,7 @@ TRUTHS: Mapping[str, Truth] = {
     "rate_ratio": lambda cell, arm, reference: cell.mean_of(arm) / cell.mean_of(reference),
     "marginal_odds_ratio": _marginal_odds_ratio,
     "odds_ratio": _odds_ratio,
+    "hazard_ratio": lambda cell, _arm, _reference: _in_many_schools(replace(cell, n_schools=20, n_draws=0))[0],
     "cox_index": lambda cell, arm, reference: math.log(_marginal_odds_ratio(cell, arm, reference)) / 1.65,
     "number_needed_to_treat": _needed,
     "probability_of_superiority": _superiority,
@@ -437,7 +498,7 @@ TRUTHS: Mapping[str, Truth] = {
 """Quantity to its truth."""
 
 NO_EFFECT: Mapping[str, float] = {
-    **dict.fromkeys(("risk_ratio", "rate_ratio", "marginal_odds_ratio", "odds_ratio"), 1.0),
+    **dict.fromkeys(("risk_ratio", "rate_ratio", "marginal_odds_ratio", "odds_ratio", "hazard_ratio"), 1.0),
     "probability_of_superiority": 0.5,
 }
 """What a quantity is without an effect, where that is not 0."""
