@@ -33,7 +33,7 @@ def estimates_table(evidence: Evidence, words: Words, *, anchor: str = "estimate
     rows = [as_estimate(row) for row in records(evidence.estimates)]
     rows = [row for row in rows if not place or row.country in ("", place)]
     reference = reference_arm(evidence).name
-    hidden = {row.estimate_id for row in rows if _tells(row, _suppressed(means), reference=reference)}
+    hidden = {row.estimate_id for row in rows if _tells(row, _suppressed(means), evidence)}
     # That few pupils had an event is nothing to say of a figure that is suppressed for it, or for another's sake.
     rows = [replace(row, caution="") if row.estimate_id in hidden else row for row in rows]
     marks, sizes = caution_marks(rows), printed_sizes(evidence)
@@ -103,10 +103,11 @@ _TELLING = (
 _SPREADS = ("school_sd", "pupil_sd")
 
 
-def _tells(row: Estimate, suppressed: Collection[tuple[str, str, str]], *, reference: str) -> bool:
+def _tells(row: Estimate, suppressed: Collection[tuple[str, str, str]], evidence: Evidence) -> bool:
     """Whether a row is, or gives away, a share that is suppressed, or a category of few pupils."""
-    if tells_of_few(row):
+    if tells_of_few(row, threshold=evidence.disclosure_threshold):
         return True
+    reference = reference_arm(evidence).name
     if row.quantity == "mean":
         return (row.plan_entry, row.arm, row.country) in suppressed
     if row.quantity in _SPREADS:
@@ -136,7 +137,7 @@ def published_estimates(evidence: Evidence) -> pd.DataFrame:
     """
     made, means = evidence.estimates.copy(), _printed_means(evidence)
     reference = reference_arm(evidence).name
-    secret = [_tells(as_estimate(row), _suppressed(means), reference=reference) for row in records(made)]
+    secret = [_tells(as_estimate(row), _suppressed(means), evidence) for row in records(made)]
     figures = [name for name in _FIGURES if name in made]
     made.loc[secret, figures] = math.nan
     made.loc[secret, "status"] = "suppressed"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
+from analysis.arms import FEW_EVENTS
 from analysis.results import Estimate
 from reports.blocks import Column, Span, Table
 from reports.comparisons import Comparison
@@ -89,14 +90,15 @@ def categories_table(evidence: Evidence, words: Words, *, anchor: str = "categor
     compared = [one for one in compared if _found(estimates, one, _SUPERIORITY) is not None]
     if not compared:
         return None
-    marks = caution_marks(row for one in compared for row in _printed_of_answers(estimates, one))
+    threshold = evidence.disclosure_threshold
+    marks = caution_marks(row for one in compared for row in _printed_of_answers(estimates, one, threshold))
     lines: list[Line] = []
     for one in compared:
         label = outcome_head(words, one, with_unit=False)
         if len(compared_arms(evidence)) > 1:
             label = words.line("{outcome}: {arm}", outcome=label, arm=one.arm.label)
         lines.append(line(label, kind="section"))
-        lines += _lines_of_answers(words, estimates, one, marks)
+        lines += _lines_of_answers(words, estimates, one, marks, threshold)
     return table(
         words,
         words.text("Differences in answers, category by category"),
@@ -106,7 +108,7 @@ def categories_table(evidence: Evidence, words: Words, *, anchor: str = "categor
             Column(label=words.text("Interval"), align="right", width=2.0),
         ),
         lines=lines,
-        threshold=evidence.disclosure_threshold,
+        threshold=threshold,
         note=[
             words.text(
                 "Shares: adjusted, in these schools less in the schools compared with. Probability of a higher answer:"
@@ -121,18 +123,21 @@ def categories_table(evidence: Evidence, words: Words, *, anchor: str = "categor
     )
 
 
-def tells_of_few(row: Estimate) -> bool:
-    """Whether a row is a difference of shares of which one is of few pupils, or of all but few."""
-    return row.quantity.startswith(_ABOVE) and "few_events" in row.cautions
+def tells_of_few(row: Estimate, *, threshold: int) -> bool:
+    """Whether a row is a difference of shares of which one may be of few pupils, or of all but few.
+
+    The caution says it of fewer than `FEW_EVENTS`; below a higher threshold nothing shows that they are more.
+    """
+    return row.quantity.startswith(_ABOVE) and (threshold > FEW_EVENTS or "few_events" in row.cautions)
 
 
-def _printed_of_answers(estimates: Estimates, one: Comparison) -> list[Estimate]:
+def _printed_of_answers(estimates: Estimates, one: Comparison, threshold: int) -> list[Estimate]:
     steps = [f"{_ABOVE}{score}" for score, _ in one.outcome.scale]
     rows = [_found(estimates, one, quantity) for quantity in (*steps, _SUPERIORITY, _ODDS)]
-    return [row for row in rows if row is not None and not tells_of_few(row)]
+    return [row for row in rows if row is not None and not tells_of_few(row, threshold=threshold)]
 
 
-def _lines_of_answers(words: Words, estimates: Estimates, one: Comparison, marks: Marks) -> list[Line]:
+def _lines_of_answers(words: Words, estimates: Estimates, one: Comparison, marks: Marks, threshold: int) -> list[Line]:
     """Return a line per category but the lowest, and the two figures that are about all of them."""
     numbers, lines = words.numbers, []
     for (below, _), (_, category) in pairwise(one.outcome.scale):
@@ -143,7 +148,7 @@ def _lines_of_answers(words: Words, estimates: Estimates, one: Comparison, marks
         name = words.text(_HIGHEST if is_highest else _OR_HIGHER, category=category)
         number = Span(text=numbers.estimate(100 * row.estimate, digits=1, sign="both"), estimate_id=row.estimate_id)
         ends = numbers.interval(row.conf_low, row.conf_high, digits=1, scale=100.0)
-        cells = (HIDDEN, HIDDEN) if tells_of_few(row) else (marked(number, row, marks), ends)
+        cells = (HIDDEN, HIDDEN) if tells_of_few(row, threshold=threshold) else (marked(number, row, marks), ends)
         lines.append(line(name, *cells))
     titles = {_SUPERIORITY: words.text("Probability of a higher answer"), _ODDS: words.text("Odds ratio")}
     for quantity, null in ((_SUPERIORITY, 0.5), (_ODDS, 1.0)):

@@ -255,6 +255,15 @@ def test_a_difference_of_shares_of_few_pupils_is_neither_printed_nor_published()
     assert published.loc["engagement/all/share_difference_above_2/pilot", "estimate"] == 0.064
 
 
+def test_above_a_higher_threshold_no_difference_of_shares_is_printed_as_none_shows_that_it_is_of_many() -> None:
+    evidence = replace(with_answers(), disclosure_threshold=25)
+    found = rows(categories_table(evidence, ENGLISH))
+    assert found["“Often”, per 100 pupils"] == ["c", "c"]
+    assert found["Odds ratio"] == ["1.30", "(1.05 to 1.60)"]
+    published = published_estimates(evidence).set_index("estimate_id")["status"]
+    assert published["engagement/all/share_difference_above_2/pilot"] == "suppressed"
+
+
 def test_pupils_needed_run_through_no_effect_where_it_is_not_ruled_out() -> None:
     estimates = CROCOOS.estimates.copy()
     chosen = (estimates["quantity"] == "number_needed_to_treat") & (estimates["country"] == "")
