@@ -236,3 +236,11 @@ def test_the_report_prints_every_entry_in_the_units_of_its_kind(document: str) -
         "Intervals of the generalised estimating equations (GEE) by school in gee_continuous, gee_binary, gee_count,"
         in said
     )
+
+
+@pytest.mark.usefixtures("document")
+def test_every_kind_is_published_once_all_numbers_of_pupils_are_solved_for(trial: Trial) -> None:
+    made = trial.publish()
+    assert made.n_numbers > 0
+    published = pd.read_csv(next(made.folder.rglob("estimates.csv")))
+    assert {f"{name}_{kind}" for name, kind in _ENTRIES} <= set(published["plan_entry"])
