@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import stat
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -58,5 +59,10 @@ def coming(
 
 
 def _size(source: Path) -> float:
-    """Return the bytes of a file; infinitely many of what is none, which may keep its reader waiting."""
-    return source.stat().st_size if source.is_file() else math.inf
+    """Return the bytes of a file; infinitely many if it is none or cannot be read, which is reported in its turn."""
+    try:
+        found = source.stat()
+    except OSError:
+        return math.inf
+    # What is no file may keep its reader waiting.
+    return found.st_size if stat.S_ISREG(found.st_mode) else math.inf
