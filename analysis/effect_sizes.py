@@ -20,7 +20,7 @@ def total_variance_factor(*, sizes_reference: np.ndarray, sizes_arm: np.ndarray,
     Parameters
     ----------
     sizes_reference, sizes_arm
-        Pupils a school in each arm, every school one pupil or more, two schools per arm or more.
+        Pupils per school in each arm, every school one pupil or more, two schools per arm or more.
     icc
         Intraclass correlation of the model without covariates, 0 to 1.
 

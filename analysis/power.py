@@ -164,7 +164,7 @@ class WithinSchoolTrial:
     n_schools
         Schools, each of which holds all arms.
     pupils_per_school
-        Pupils a school, in all arms; with classes, pupils per class.
+        Pupils per school, in all arms; with classes, pupils per class.
     icc
         Share of the outcome's variance that lies between schools.
     effect_heterogeneity

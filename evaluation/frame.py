@@ -1,4 +1,4 @@
-"""The sampling frame of a trial: which schools there are, which of them can be drawn, and what is: they, or classes."""
+"""The sampling frame of a trial: its schools, which of them can be drawn, and the units of the draw."""
 
 from __future__ import annotations
 
@@ -247,7 +247,7 @@ def draws_classes(trial: Trial) -> bool:
 
 
 def drawn_from(trial: Trial) -> pd.DataFrame:
-    """Return one row a school that can be drawn, or, where classes are drawn, one row per class.
+    """Return one row per school that can be drawn or, if classes are drawn, one row per class.
 
     A class is called "school / class" in ``school_id`` and has what the frame knows of its school, and ``school``.
 

@@ -66,9 +66,14 @@ def comparison(
         adjusted_mean=shown_adjusted_mean(found, analysis, shown, arms=(reference.name, other.name), country=place),
         test=found.usable(analysis.name, "randomisation_test", arm=other.name, country=place),
         digits=_digits(found, analysis, outcome, other),
-        repeated=sum(entry.outcome == analysis.outcome for entry in main_analyses(evidence)) > 1,
+        repeated=is_repeated(evidence, analysis),
         is_of_several=len(compared_arms(evidence)) > 1,
     )
+
+
+def is_repeated(evidence: Evidence, analysis: AnalysisFacts) -> bool:
+    """Whether the plan has several main analyses of an analysis's outcome."""
+    return sum(entry.outcome == analysis.outcome for entry in main_analyses(evidence)) > 1
 
 
 def _digits(found: Estimates, analysis: AnalysisFacts, outcome: OutcomeFacts, arm: ArmFacts) -> int:

@@ -197,7 +197,7 @@ def returns(folder: Path, *, as_json: bool) -> None:
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def codebook(folder: Path, *, as_json: bool) -> None:
-    """Write what every table and field holds.
+    """Write a codebook of every table and field.
 
     With frequencies from which no small number of pupils follows.
     """

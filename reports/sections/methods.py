@@ -131,7 +131,7 @@ def _entry(evidence: Evidence, words: Words, entry: AnalysisFacts) -> Inline:
 
 
 def _options(evidence: Evidence, words: Words, entry: AnalysisFacts) -> Iterator[str]:
-    """Say with which options the model of an analysis is fitted, its own where the plan names none."""
+    """Yield the options with which the model of an analysis is fitted, its own where the plan names none."""
     estimator = make_estimator(entry.model, entry.options, kind=outcome_of(evidence, entry).kind)
     for option in fields(estimator):
         value = getattr(estimator, option.name)
@@ -142,9 +142,9 @@ def _options(evidence: Evidence, words: Words, entry: AnalysisFacts) -> Iterator
 
 
 def _errors(evidence: Evidence, words: Words) -> Iterator[str]:
-    """Say for each model of the plan what errors and degrees of freedom its differences have.
+    """Yield for each model of the plan which errors and degrees of freedom its differences have.
 
-    Where the options of its analyses give it several, each is said of the analyses that have it.
+    If the options of its analyses give it several, each names the analyses that have it.
     """
     rows = evidence.estimates
     rows = rows[(rows["quantity"] == "difference") & (rows["status"] != "failed")]

@@ -23,7 +23,7 @@ from reports.selection import (
     outcome_of,
     sensitivity_analyses,
 )
-from reports.sentences import answer, check, comparison, effect, needed
+from reports.sentences import answer, check, comparison, effect, is_repeated, needed
 from reports.tables import (
     by_country_table,
     categories_table,
@@ -132,7 +132,7 @@ def _same_for_all(evidence: Evidence, words: Words) -> Iterator[Block]:
 
 def _heading(evidence: Evidence, words: Words, entry: AnalysisFacts, label: str) -> str:
     marks = [words.text(HEADS[entry.standing])] if entry.standing in HEADS else []
-    if not marks and comparison(evidence, entry).repeated:
+    if not marks and is_repeated(evidence, entry):
         marks = [words.text("plan entry “{entry}”", entry=entry.name)]
     marks += [words.text(SINCE[entry.since])] if entry.since else []
     if not marks:
