@@ -204,12 +204,7 @@ def _check_parameters(template: Path, notebook: NotebookNode, parameters: Mappin
 
 def _by_fork(request: Mapping[str, Any], limit_seconds: float) -> _Answer | None:
     """Run in a fork of this process; None when it ended without an answer or took too long."""
-    # Imported before the fork, for all later ones: each of these takes a run half a second.
-    from reports import engine
-    from reports.figures.style import import_matplotlib
-
-    del engine
-    import_matplotlib()
+    _import_for_forks()
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe(duplex=False)
     child = context.Process(target=_answer_by, args=(ours, theirs, request), daemon=False)
@@ -231,6 +226,18 @@ def _by_fork(request: Mapping[str, Any], limit_seconds: float) -> _Answer | None
         child.join()
         child.close()
     return answer
+
+
+def _import_for_forks() -> None:
+    """Import before the first fork what every run imports, two seconds of it, so that no other run has to."""
+    import babel.dates
+    import scipy.optimize
+
+    from reports import engine, sections
+    from reports.figures.style import import_matplotlib
+
+    del babel, scipy, engine, sections
+    import_matplotlib()
 
 
 def _answer_by(asker: Connection, connection: Connection, request: Mapping[str, Any]) -> None:

@@ -36,10 +36,14 @@ class Estimates:
 
 def all_estimates(evidence: Evidence) -> Estimates:
     """Return the estimates of a trial for look-up: without those of one arm against another than the reference."""
+    return evidence.once("estimates", _index_estimates)
+
+
+def _index_estimates(evidence: Evidence) -> Estimates:
     others = {arm.name for arm in compared_arms(evidence)}
-    found = [as_estimate(row) for row in records(evidence.estimates)]
+    rows = [as_estimate(row) for row in records(evidence.estimates)]
     return Estimates(
-        {(row.plan_entry, row.quantity, row.arm, row.country): row for row in found if row.reference not in others}
+        {(row.plan_entry, row.quantity, row.arm, row.country): row for row in rows if row.reference not in others}
     )
 
 

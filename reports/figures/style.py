@@ -81,6 +81,8 @@ def import_matplotlib() -> None:
         return
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         import matplotlib as mpl
+        import matplotlib.backends.backend_svg
+        import matplotlib.figure
 
         mpl.rcdefaults()
 

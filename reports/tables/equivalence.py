@@ -50,6 +50,10 @@ class Equivalence:
 
 def equivalences(evidence: Evidence) -> list[Equivalence]:
     """Return the verdict of each outcome of the main analyses and each compared arm, of the report's country or all."""
+    return evidence.once("equivalences", _judge_outcomes)
+
+
+def _judge_outcomes(evidence: Evidence) -> list[Equivalence]:
     if evidence.equivalence.empty:
         return []
     found = []

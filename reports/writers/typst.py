@@ -75,6 +75,8 @@ def printable(text: str) -> str:
     >>> printable("school\tone \u6f22")
     'school one □'
     """
+    if text.isascii() and text.isprintable():
+        return text  # most texts of a document, which has tens of thousands
     return "".join(_shown(sign) for sign in unicodedata.normalize("NFC", text))
 
 
