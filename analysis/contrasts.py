@@ -16,7 +16,7 @@ from analysis.terms import arm_term
 
 
 def mean_rows(arms: Sequence[ArmData], question: Question) -> list[Estimate]:
-    """Return one row an arm with its observed mean or share."""
+    """Return one row per arm with its observed mean or share."""
     rows = []
     for data in arms:
         row = Estimate(
@@ -86,7 +86,7 @@ def difference_rows(frame: pd.DataFrame, question: Question, *, arms: Sequence[A
     Parameters
     ----------
     frame
-        One row a pupil of one place.
+        One row per pupil of one place.
     question
         What is asked.
     arms
@@ -99,7 +99,7 @@ def difference_rows(frame: pd.DataFrame, question: Question, *, arms: Sequence[A
 def effect_rows(frame: pd.DataFrame, question: Question, *, arms: Sequence[ArmData]) -> list[Estimate]:
     """Return the plan's differences, each with what the estimator and the kind of outcome have beside it.
 
-    Beside a linear mixed model's difference is "difference_robust", the same with CR2 errors by school, which hold
+    Beside a linear mixed model's difference is "difference_robust", the same with CR2 errors by school, which are valid
     where the arms' variances differ; beside a difference of shares are Cox index, risk ratio, odds ratio and number
     needed to treat.
 

@@ -46,7 +46,7 @@ def total_variance_factor(*, sizes_reference: np.ndarray, sizes_arm: np.ndarray,
 
 
 def _mean_size(sizes: np.ndarray) -> float:
-    """Return the size that stands for unequal schools: (N^2 - sum n^2) / (N (m - 1))."""
+    """Return the size that represents unequal schools: (N^2 - sum n^2) / (N (m - 1))."""
     total = float(sizes.sum())
     return (total**2 - float((sizes.astype(float) ** 2).sum())) / (total * (len(sizes) - 1))
 
@@ -102,7 +102,7 @@ def hedges_g_unconditional(
     variance_df
         Degrees of freedom of their sum.
     sizes_reference, sizes_arm
-        Pupils a school in each arm.
+        Pupils per school in each arm.
 
     Returns
     -------
@@ -117,7 +117,7 @@ def hedges_g_unconditional(
     total = school_variance + pupil_variance
     quantity = "hedges_g_unconditional"
     if difference.status == "failed" or not total > 0 or min(len(sizes_reference), len(sizes_arm)) < 2:
-        reason = difference.reason or "Two schools an arm are needed for a standardised effect."
+        reason = difference.reason or "Two schools per arm are needed for a standardised effect."
         return replace(failed_row(difference), quantity=quantity, reason=reason)
     icc = school_variance / total
     factor = total_variance_factor(sizes_reference=sizes_reference, sizes_arm=sizes_arm, icc=icc) / math.sqrt(total)
@@ -140,7 +140,7 @@ def _over_deviation(difference: Estimate, *, factor: float, variance_df: float, 
     if lost < _MOST_LOST:
         centre = row.estimate / (1 - lost)
         half = math.sqrt(centre**2 - (row.estimate**2 - half**2) / (1 - lost))
-    else:  # so few schools that limits far from zero could not be told: the variance at the estimate
+    else:  # so few schools that limits far from zero could not be determined: the variance at the estimate
         centre, half = row.estimate, math.hypot(half, t * row.estimate / math.sqrt(2 * variance_df))
     return replace(row, std_error=error, conf_low=centre - half, conf_high=centre + half)
 

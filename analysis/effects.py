@@ -51,7 +51,7 @@ def estimate_effects(
     Parameters
     ----------
     frame
-        One row a pupil of the analysed population, with the question's columns; the outcome may be missing.
+        One row per pupil of the analysed population, with the question's columns; the outcome may be missing.
     question
         What is asked.
     schools
@@ -139,7 +139,7 @@ def _check_arms(frame: pd.DataFrame, question: Question, *, schools: Sequence[st
         if arm != drawn[school]:
             raise EstimationError(
                 f"school '{school}'",
-                f"stands in the arm '{arm}' and was drawn into '{drawn[school]}'.",
+                f"is in the arm '{arm}' and was drawn into '{drawn[school]}'.",
                 "Use the arm that the school was drawn into.",
             )
 

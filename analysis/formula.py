@@ -11,7 +11,7 @@ from data_schema.errors import EstimationError
 
 _NAME = re.compile(r"[^\W\d][\w.]*")
 _QUOTED = re.compile(r"`([^`]+)`")
-# What R writes otherwise, and names with dots; what is quoted is left alone.
+# What R writes otherwise, and names with dots; what is quoted stays as it is.
 _R_WORDS = re.compile(
     r"`[^`]*`|\^|\bas\.factor(?=\()|(?<![\w.])factor(?=\()|\bTRUE\b|\bFALSE\b|(?<![\w.])[^\W\d]\w*(?:\.\w+)+(?![\w(.])"
 )
@@ -39,7 +39,7 @@ class RandomTerm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MixedFormula:
-    """A formula taken apart.
+    """A parsed formula.
 
     Parameters
     ----------

@@ -209,7 +209,7 @@ def _range(columns: Columns, link: str) -> str:
 
 
 def _unfit(columns: Columns, link: str) -> str:
-    """Say why a link has no finite fit: an arm without events, or, of means themselves, nothing left to explain."""
+    """Return why a link has no finite fit: an arm without events, or, of means themselves, nothing left to explain."""
     if link == "identity":
         return prepared_columns(school_columns(columns)).basis.reason
     return separated_arm(columns)

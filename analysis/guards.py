@@ -132,7 +132,7 @@ def require_arms(frame: pd.DataFrame, *, arm: str, arms: Sequence[str], school: 
     if (arms_of_school > 1).any():
         raise EstimationError(
             f"school '{arms_of_school.index[arms_of_school > 1][0]}'",
-            "stands in more than one arm.",
+            "is in more than one arm.",
             "Use the arm that the school was drawn into.",
         )
 
@@ -215,14 +215,14 @@ def require_hashable(values: pd.Series[Any]) -> None:
 
 
 def not_categories(column: object) -> EstimationError:
-    """Return the error of a column whose cells cannot be told apart."""
+    """Return the error of a column whose cells cannot be distinguished."""
     return EstimationError(
         f"column '{column}'", "holds values that are neither numbers nor text.", "Turn them into one of these first."
     )
 
 
 def constant_reason(y: np.ndarray) -> str:
-    """Say so when there is no outcome, or one value of it; empty when it varies.
+    """Return a reason when there is no outcome, or one value of it; empty when it varies.
 
     Parameters
     ----------
@@ -269,7 +269,7 @@ def _reason_of_others(y: np.ndarray, valid: np.ndarray, outcome: str, *, rule: s
 
 
 def explained_reason(left: float, *, spread: float, size: float) -> str:
-    """Say so when columns explain an outcome up to rounding: its errors are those of arithmetic, not of a trial.
+    """Return a reason when columns explain an outcome up to rounding: its errors are of arithmetic, not of a trial.
 
     Parameters
     ----------

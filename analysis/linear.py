@@ -165,7 +165,7 @@ def school_fit(sums: Moments) -> Fitted:
         return Fitted(reason="The schools are too few for the columns of the model that belong to schools.")
     if best.reason:
         reason = (
-            "Pupils of a school have the same value of this outcome: it is one of schools and needs a row a school."
+            "Pupils of a school have the same value of this outcome: it is one of schools and needs one row per school."
         )
         return Fitted(reason=reason)
     return Fitted(working=working_of(sums, best, at, reml=True, df_method="satterthwaite"))

@@ -125,7 +125,7 @@ class LinearModelFit:
         place = self.place(term)
         found = self.coefficients
         if math.isnan(float(found.df[place])):
-            reason = "The coefficient rests on one cluster alone: no error can be told for it."
+            reason = "The coefficient rests on one cluster alone: no standard error can be estimated for it."
             return replace(shared, status="failed", reason=reason)
         return t_estimate(
             shared,
@@ -179,7 +179,7 @@ class LinearModelFit:
         Parameters
         ----------
         contrasts
-            Shape (q, p), of full row rank, one a row in the order of ``coefficients.names``.
+            Shape (q, p), of full row rank, one per row in the order of ``coefficients.names``.
         null
             Shape (q,), their values under the null hypothesis; zeros otherwise.
         """
@@ -253,7 +253,7 @@ class LinearModelFit:
         return np.asarray(expected + levels.map(dict(self.intercepts)).to_numpy(dtype=float))
 
     def summary(self, *, conf_level: float = 0.95) -> str:
-        """Say in plain language what was fitted and what came out."""
+        """Describe in plain language what was fitted and what came out."""
         lines = [
             f"Model: {self.formula}",
             f"Fitted by least squares; errors by cluster ({self.se_type}), degrees of freedom: {self.df_method}.",

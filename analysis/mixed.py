@@ -124,8 +124,8 @@ def mixed_model(
         Reference levels of factors by column: ``{"arm": "control"}``. Otherwise the first in sorted order, or the first
         category.
     se_type
-        "model" (the default), or cluster-robust errors by the outermost grouping, which hold when the random part is
-        wrong: "CR2" (unbiased where it is right), "CR0", "CR1" or "CR3", with Satterthwaite's degrees of freedom as
+        "model" (the default), or cluster-robust errors by the outermost grouping, which are valid when the random part
+        is wrong: "CR2" (unbiased where it is right), "CR0", "CR1" or "CR3", with Satterthwaite's degrees of freedom as
         clubSandwich has them, and Hotelling's T-squared tests (HTZ) of several effects.
     link
         Of a binomial: "logit" (the default), "cloglog", "log" (risk ratios) or "identity" (risk differences).
@@ -351,9 +351,9 @@ def _too_few(sums: Moments) -> str:
         return f"{sums.n} rows are too few for a model of {sums.n_fixed} columns."
     for level in sums.levels:
         if level.n_groups < 2:
-            return f"There is one group of '{level.name}': how groups differ cannot be told."
+            return f"There is one group of '{level.name}': the variance between groups is not identified."
         if level.n_groups >= sums.n and len(sums.n_rows) == 1:
-            return f"Every group of '{level.name}' has one row: groups and rows cannot be told apart."
+            return f"Every group of '{level.name}' has one row: groups and rows cannot be distinguished."
     return ""
 
 

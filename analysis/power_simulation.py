@@ -1,4 +1,4 @@
-"""Power by simulation: the trial's own schools, its own design drawn anew each time, its own analysis."""
+"""Power by simulation: the trial's own schools, its own design drawn again each time, its own analysis."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def simulated_power(
     Raises
     ------
     EstimationError
-        When the column of pupils is not there or does not hold numbers above 0, the outcome is of another kind than
+        When the column of pupils is not there or has values that are not above 0, the outcome is of another kind than
         the question, or a country has no correlation.
     """
     from randomisation.redraws import replay
@@ -248,7 +248,7 @@ def _simulated(
     loadings: Mapping[str, np.ndarray],
     seed: str,
 ) -> pd.DataFrame:
-    """Return one row a pupil of one simulated trial."""
+    """Return one row per pupil of one simulated trial."""
     import pandas as pd
 
     generator = _generator(seed)

@@ -1,4 +1,4 @@
-"""Survey scales: items to one score a pupil."""
+"""Survey scales: items to one score per pupil."""
 
 from __future__ import annotations
 

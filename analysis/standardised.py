@@ -232,7 +232,7 @@ def _moved(value: float, scale: Scale) -> tuple[float, float, Callable[[float], 
 
 
 def logistic(value: float) -> float:
-    """Return the share that log odds stand for."""
+    """Return the share that log odds correspond to."""
     return 1 / (1 + math.exp(-value)) if value > 0 else math.exp(value) / (1 + math.exp(value))
 
 

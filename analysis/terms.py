@@ -231,5 +231,5 @@ def _reason(x: np.ndarray, y: np.ndarray, names: list[str], arm_terms: dict[str,
     if len(independent_columns(centred[:, [*others, *places]])) < len(independent_columns(centred[:, others])) + len(
         places
     ):
-        return "The arms cannot be told apart from the strata or covariates: no stratum holds schools of both arms."
+        return "The arms cannot be distinguished from the strata or covariates: no stratum holds schools of both arms."
     return ""

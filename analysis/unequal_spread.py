@@ -32,7 +32,7 @@ variance of two sevenths."""
 
 
 def robust_fit(fit: Fit, found: Fitted, columns: Columns) -> Fit:
-    """Return a linear mixed model's estimates with CR2 errors by school, which hold whatever each arm's variance is.
+    """Return a linear mixed model's estimates with CR2 errors by school, valid whatever each arm's variance is.
 
     Parameters
     ----------

@@ -95,7 +95,7 @@ def design_components(frame: pd.DataFrame, question: Question) -> Components:
     Parameters
     ----------
     frame
-        One row a pupil of one place; a binary outcome is taken as 0 and 1.
+        One row per pupil of one place; a binary outcome is taken as 0 and 1.
     question
         What is asked.
     """
@@ -125,7 +125,7 @@ def _components(frame: pd.DataFrame, model: Model, *, conf_level: float, interva
         return Components(conf_level=conf_level, n_pupils=len(columns.y), reason=columns.reason)
     known = Components(conf_level=conf_level, n_schools=len(columns.schools), n_pupils=len(columns.y))
     if known.n_schools == known.n_pupils:
-        reason = "No school has two pupils with this outcome: schools and pupils cannot be told apart."
+        reason = "No school has two pupils with this outcome: schools and pupils cannot be distinguished."
         return replace(known, reason=reason)
     found = fitted_columns(columns)
     if found.working is None:

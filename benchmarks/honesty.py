@@ -2,7 +2,7 @@
 
 Type-I error at 5 % over trials without an effect, and coverage of 95 % intervals over other trials with an effect, at
 8, 12, 20 and 40 schools; balanced (equal sizes, half of the schools in each arm) and not (a quarter of the schools
-treated, sizes with a coefficient of variation of 0.8); ICC 0.05, 0.15, 0.30; about 20 pupils a school, one covariate.
+treated, sizes with a coefficient of variation of 0.8); ICC 0.05, 0.15, 0.30; about 20 pupils per school, one covariate.
 ``--write FILE`` puts the table into FILE between its markers (analysis/HONESTY.md), ``--picture FILE`` draws it as SVG.
 """
 

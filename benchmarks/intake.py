@@ -62,7 +62,7 @@ def pupils(n_rows: int, *, dirt: float, faults: float) -> bytes:
 
 
 def workbooks(n_books: int, *, n_pupils: int = 400) -> dict[str, bytes]:
-    """Return a workbook a school with a sheet of pupils and one of statuses."""
+    """Return one workbook per school with a sheet of pupils and one of statuses."""
     files = {}
     for at, school in enumerate(list(SCHOOLS)[:n_books]):
         book = Workbook(write_only=True)
@@ -84,7 +84,7 @@ def workbooks(n_books: int, *, n_pupils: int = 400) -> dict[str, bytes]:
 
 
 def timed(name: str, files: dict[str, bytes], *, limit: float) -> bool:
-    """Take in files; say how long it took and whether that is within the limit."""
+    """Read files; say how long it took and whether that is within the limit."""
     steps: set[str] = set()
     began, busy = time.perf_counter(), time.process_time()
     intake: Intake = read_inbox(

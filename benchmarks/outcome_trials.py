@@ -83,7 +83,7 @@ class Schools:
         return cls(school=school, pilot=pilot[school], level=rng.standard_normal(scenario.n_schools)[school])
 
     def frame(self) -> pd.DataFrame:
-        """Return schools and arms, one row a pupil."""
+        """Return schools and arms, one row per pupil."""
         return pd.DataFrame({"school": self.school, "arm": np.where(self.pilot, "pilot", "control")})
 
 

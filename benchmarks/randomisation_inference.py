@@ -2,7 +2,7 @@
 
 Columns: the t of the multilevel model at the variances of the model without arms, and with its variances fitted by REML
 in every draw, each as a p-value and as an interval by inversion. Beside them what fitting each draw by statsmodels'
-MixedLM would take, by the time of one such fit. Medians of several rounds; simulated frames, 30 pupils a school.
+MixedLM would take, by the time of one such fit. Medians of several rounds; simulated frames, 30 pupils per school.
 """
 
 from __future__ import annotations

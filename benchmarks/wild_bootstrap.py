@@ -1,7 +1,7 @@
 """Time 9,999 wild bootstrap draws with their interval: ``python benchmarks/wild_bootstrap.py``.
 
 Beside them stands what drawing outcomes and fitting each by statsmodels would take, by the time of a few such fits.
-Medians of several rounds; the frame is simulated, 30 pupils a school.
+Medians of several rounds; the frame is simulated, 30 pupils per school.
 """
 
 from __future__ import annotations

@@ -183,7 +183,7 @@ class _Known:
         self.pupils = pd.MultiIndex.from_frame(_pupils(frames))
 
     def table(self, fields: Sequence[Quasi]) -> pd.DataFrame:
-        """Return a row per pupil and a column per quasi-identifier: a number that stands for its values."""
+        """Return a row per pupil and a column per quasi-identifier: a number that represents its values."""
         return pd.DataFrame({str(at): self._code(one) for at, one in enumerate(fields)}, index=self.pupils)
 
     def alike(self, fields: Sequence[Quasi]) -> pd.Series:

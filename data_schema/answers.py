@@ -95,7 +95,7 @@ class Answers:
         Returns
         -------
         Layout
-            A value takes the place of what stood there; "-" empties the cell; "yes" leaves it and closes the question;
+            A value takes the place of what was there; "-" empties the cell; "yes" leaves it and closes the question;
             "no", to a question about the whole row or its key, keeps the row out. A question about a column or file as
             a whole is closed by "yes" (it is right as it stands) and by "not recorded", with the reason behind it.
         """
@@ -178,7 +178,7 @@ class Answers:
             is_used = _said(answer.value) == folded(layout.school)
             self._write(place, answer, "applied" if is_used else "noted")
         elif not places:
-            # Of a sheet whose columns stand for waves, each wave is gone through by itself.
+            # Of a sheet whose columns represent waves, each wave is gone through by itself.
             if not layout.numbers or not layout.places(place[2], column, among_all=True):
                 self._settle(place, answer, table)
         elif (not column or name in table.key) and word in _NO:
@@ -264,7 +264,7 @@ class Answers:
         return frozenset(self._confirmed)
 
     def unused(self) -> Iterator[Finding]:
-        """Tell of answers that could not be used; call it when all layouts are done."""
+        """Report answers that could not be used; call it when all layouts are done."""
         for answer in self._renamed:
             self._by_sheet.setdefault((answer.file, answer.sheet), []).append(answer)
         for key, answers in self._by_sheet.items():

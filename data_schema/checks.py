@@ -38,9 +38,9 @@ class RowProblem:
     column
         Field that it is about.
     value
-        What is there; empty where it must not be told.
+        What is there; empty where it must not be shown.
     problem, remedy, severity
-        As in a `Finding`; ``{value}`` in the problem stands for the value.
+        As in a `Finding`; ``{value}`` in the problem represents the value.
     outcome
         What becomes of the row.
     """
@@ -303,9 +303,9 @@ def _contradicting(group: Sequence[int], places: Sequence[_Place], table: Table)
     for at in group:
         others = [places[other] for other in group if other != at][:3]
         where = " and ".join(other.seen_from(places[at]) for other in others)
-        problem = f"The same record ({key}) stands in {where} with other values."
+        problem = f"The same record ({key}) is in {where} with other values."
         if table.about == "pupil":
-            problem = f"The same pupil ({key}) stands in {where} with other values."
+            problem = f"The same pupil ({key}) is in {where} with other values."
         yield RowProblem(
             position=places[at].position,
             column=column,
@@ -315,7 +315,7 @@ def _contradicting(group: Sequence[int], places: Sequence[_Place], table: Table)
 
 
 def contradicting_files(frame: pd.DataFrame, table: Table) -> Iterator[Finding]:
-    """Tell the trial of files whose rows contradict those of another file: one may be the correction of the other.
+    """Report files whose rows contradict those of another file: one may be the correction of the other.
 
     Parameters
     ----------

@@ -174,7 +174,7 @@ class Claims:
         return translated(layout, table, dictionary, whole.rows, schools=self.schools, wide=columns)
 
     def laid_out(self, claim: Claim) -> tuple[Layout, WideHeader | None]:
-        """Find the table of a claim in its sheet as it was sent, and what columns of it stand for."""
+        """Find the table of a claim in its sheet as it was sent, and what columns of it represent."""
         country = self._writing(claim.country)
         table, headers = self.as_sent(claim.rule, country=country)
         if claim.form is not None:
@@ -227,7 +227,7 @@ class Claims:
     def arranged(
         self, claim: Claim, layout: Layout, wide: WideHeader | None, *, said: Cell = None
     ) -> Iterator[tuple[Claim, Layout]]:
-        """Yield a sheet's rows as records with all that is told elsewhere than in columns, for each wave of them.
+        """Yield a sheet's rows as records with all that is stated elsewhere than in columns, for each wave of them.
 
         Parameters
         ----------
@@ -263,7 +263,7 @@ class Claims:
         )
 
     def unmet(self) -> Iterator[Finding]:
-        """Tell of rules that no file has the pattern of, and of headers that none of a rule's files has.
+        """Report rules that no file has the pattern of, and of headers that none of a rule's files has.
 
         Call it when all files are read.
         """
@@ -529,7 +529,7 @@ class Claims:
             self.findings.append(note)
 
     def _tell_left(self, left: Sequence[Sheet], absent: Sequence[InboxRule], reading: Reading, *, country: str) -> None:
-        """Tell of sheets that no rule asks for, and of rules that no sheet answers: together they are a question."""
+        """Report sheets that no rule asks for, and of rules that no sheet answers: together they are a question."""
         file = reading.sheets[0].file
         visible = [sheet.sheet for sheet in left if not sheet.is_hidden]
         for rule in absent:

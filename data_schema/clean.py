@@ -19,7 +19,7 @@ class CleanCell:
     rules
         Names of the repairs that were made, in their order.
     problem, remedy
-        What to ask; empty when there is nothing. ``{value}`` in the problem stands for what was in the cell.
+        What to ask; empty when there is nothing. ``{value}`` in the problem represents what was in the cell.
     thousands
         For a number that has a second reading: what it is if its mark divides thousands ("1.234"); `value` is what it
         is if the mark is a decimal one.

@@ -106,7 +106,7 @@ def without_pupils(frames: Mapping[str, pd.DataFrame], pupils: frozenset[tuple[s
 def refusal_findings(
     frames: Mapping[str, pd.DataFrame], *, tables: Mapping[str, Table], consent: str
 ) -> Iterator[Finding]:
-    """Tell of each file how many of a school's pupils refuse; it is a question where they are more than half."""
+    """Report each file how many of a school's pupils refuse; it is a question where they are more than half."""
     for frame in _with_answers(frames, tables, consent):
         no = frame[consent].eq(other=False).fillna(value=False).astype(bool)
         for place, n, listed in _by_school(frame, no):

@@ -158,7 +158,7 @@ class Field:
         A field of the same record and the answers of it with which this one is asked; None when it always is. Nobody
         misses a value that was not to be asked.
     pattern
-        For identifiers, country to the regular expression that a whole identifier fits; the country "" stands for all
+        For identifiers, country to the regular expression that a whole identifier fits; the country "" represents all
         that have none of their own. Rows with another identifier are asked about.
     check_digits
         For identifiers, country to how their check digits are made, as `pattern`.

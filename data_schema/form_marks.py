@@ -66,7 +66,7 @@ class SheetMark:
     Parameters
     ----------
     school, wave, table
-        Whose form it is, of which wave, and the table that the sheet holds.
+        Whose form it is, of which wave, and the table that the sheet contains.
     columns
         Field to the position of its column.
     rows

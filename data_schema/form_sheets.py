@@ -88,7 +88,7 @@ def _by_marks(sheet: Sheet, table: Table, mark: SheetMark) -> Layout:
     owner = headers_of(table)
     columns = {name: at for name, at in mark.columns.items() if name in table.names}
     header = _header_of(sheet, columns, owner, before=mark.rows[0])
-    # Where the header was deleted, the row of marks is all that stands for it.
+    # Where the header was deleted, the row of marks is all that represents it.
     first, at_header = (0, mark.rows[0]) if header is None else (header + 1, header)
     rows = tuple(at for at in filled_rows(sheet.rows, first) if at not in mark.rows)
     apart = rows_apart(sheet.rows, rows, columns=columns, key=table.key, header=at_header)
@@ -96,7 +96,9 @@ def _by_marks(sheet: Sheet, table: Table, mark: SheetMark) -> Layout:
     absent = [name for name in table.key if name not in columns]
     findings = [*unseen(shown, at_header, columns), *_written_over(sheet, header, columns, owner)]
     if absent:
-        problem = f"It has no column {' and no column '.join(map(repr, absent))}, without which no row can be told."
+        problem = (
+            f"It has no column {' and no column '.join(map(repr, absent))}, without which no row can be identified."
+        )
         findings.append(sheet.finding(problem, "Add the column and send the file again.", severity="refused"))
     return Layout(
         sheet=shown,
@@ -133,7 +135,7 @@ def _says(row: Row, at: int, owner: Mapping[str, str], name: str) -> bool:
 def _written_over(
     sheet: Sheet, header: int | None, columns: Mapping[str, int], owner: Mapping[str, str]
 ) -> Iterator[Finding]:
-    """Tell of headers that say something else than their column was made for."""
+    """Report headers that say something else than their column was made for."""
     if header is None:
         yield sheet.finding(
             "The row of headers is gone; columns are known by their marks.", "Nothing.", severity="note"
@@ -172,7 +174,7 @@ def _lost(layout: Layout, fields: Sequence[str], table: Table) -> Iterator[Findi
 
 
 def _outside(layout: Layout, own: Collection[int]) -> Iterator[Finding]:
-    """Tell of filled cells outside the form's columns, and above its header."""
+    """Report filled cells outside the form's columns, and above its header."""
     sheet, header = layout.sheet, layout.header or 0
     titles = sheet.rows[header]
     records = set(layout.rows)

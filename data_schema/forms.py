@@ -303,7 +303,7 @@ _LONGEST_PROMPT = 250
 """A few letters less than a spreadsheet shows beside a cell."""
 
 _TOLD_UNITS = ("hours a month", "times a month", "notices a month", "subjects", "hours", "pupils")
-"""Units that a number could be taken for another's; those of marks, shares and money are told by their definition."""
+"""Units that a number could be taken for another's; those of marks, shares and money follow from their definition."""
 
 
 def _range_in(field: Field, catalogue: Catalogue) -> str:

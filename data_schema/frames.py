@@ -106,7 +106,7 @@ def read_school_rows(
     if absent:
         raise DataError(called, f"It has no column {absent[0]!r}.", "Add it.", findings=known)
     if not layout.rows:
-        raise DataError(called, "It lists no school.", "Add one row a school.", findings=known)
+        raise DataError(called, "It lists no school.", "Add one row per school.", findings=known)
     frame, found = _read(layout, table, numbers)
     ordered = frame.sort_values("school_id", kind="stable", ignore_index=True)
     return ordered, Findings([*found, *_doubled(frame, layout), *_alike(frame, layout)])
@@ -155,7 +155,7 @@ def _odd(layout: Layout, column: Column, position: int, name: str) -> Finding:
 
 
 def _missing(layout: Layout, column: Column) -> Iterator[Finding]:
-    """Tell of required values that are missing; without its identifier nothing can be done with a school."""
+    """Report required values that are missing; without its identifier nothing can be done with a school."""
     name = column.field.name
     severity: Severity = "refused" if name == "school_id" else "question"
     for position, cell in enumerate(column.cells):
@@ -166,7 +166,7 @@ def _missing(layout: Layout, column: Column) -> Iterator[Finding]:
 def _further(layout: Layout, numbers: Collection[str]) -> tuple[dict[str, pd.Series], list[Finding]]:
     """Read the columns that the table does not know: as numbers if all values are, as text otherwise.
 
-    One that is used as numbers, and has some, is read as numbers, with a question about whatever else it holds.
+    One that is used as numbers, and has some, is read as numbers, with a question about its other values.
     """
     taken = set(layout.columns.values())
     further: dict[str, pd.Series] = {}
@@ -194,7 +194,7 @@ def _doubled(frame: pd.DataFrame, layout: Layout) -> Iterator[Finding]:
         for row in rows if len(rows) > 1 else ():
             others = row_ranges(int(other) for other in rows if other != row)
             problem = f"The school {school!r} is listed twice: row {others} names it as well."
-            yield _in_row(layout, int(row), "school_id", problem, "Keep one row a school.", value=str(school))
+            yield _in_row(layout, int(row), "school_id", problem, "Keep one row per school.", value=str(school))
 
 
 def _alike(frame: pd.DataFrame, layout: Layout) -> Iterator[Finding]:

@@ -112,7 +112,7 @@ def read_inbox(
     digest: Callable[[bytes], str] = sha256_of_content,
     progress: Progress | None = None,
 ) -> Intake:
-    """Take in the files of an inbox.
+    """Read the files of an inbox.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def read_inbox(
     digest
         Makes the hash by which the content of a file is known again: a keyed one (`mark_of_file`) cannot be guessed.
     progress
-        Is told what is being done, how much of it is done and how much there is.
+        Receives what is being done, how much of it is done and how much there is.
 
     Returns
     -------
@@ -188,7 +188,7 @@ def read_inbox(
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Keep Python from looking for garbage among millions of cells, of which none is."""
+    """Keep Python from looking for garbage among millions of cells, none of which is."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

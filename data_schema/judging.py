@@ -91,7 +91,7 @@ def judge(made: Draft, *, setting: Setting, gate: Gate) -> Judged:
     setting
         Schools and waves of the trial, and what schools have said to be right.
     gate
-        What must not be told, and not be taken in.
+        What must not be shown, and not be taken in.
     """
     return _Judge(made, setting, gate).judged()
 
@@ -268,7 +268,7 @@ class _Judge:
         )
 
     def _is_hidden(self, value: str, column: str) -> bool:
-        """Whether a value must not be told: of a person, or what may be so in a table that has names."""
+        """Whether a value must not be shown: of a person, or what may be so in a table that has names."""
         item = self.columns[column].field if column in self.columns else None
         if item is not None and item.type == "year" and sum(map(str.isdigit, value)) > _DIGITS_OF_YEAR:
             # A whole date of birth, or a spreadsheet's number of its day.
@@ -348,7 +348,7 @@ class _Judge:
         return pd.DataFrame(columns).set_axis(positions, axis="index")
 
     def _repairs(self) -> pd.DataFrame:
-        """Tell every repair in the rows that are kept."""
+        """Report every repair in the rows that are kept."""
         import pandas as pd
 
         places = [(part.layout.sheet.file, part.layout.sheet.sheet) for part in self.made.parts]

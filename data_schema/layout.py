@@ -58,9 +58,9 @@ class Layout:
     is_open
         Whether a question about the whole of it must be answered before any row can be used.
     school
-        The school whose rows they are, where that is told elsewhere than in a column; empty otherwise.
+        The school whose rows they are, where that is stated elsewhere than in a column; empty otherwise.
     classes
-        The class that is told elsewhere than in a column, for each of `rows`, None where none is; empty otherwise.
+        The class that is stated elsewhere than in a column, for each of `rows`, None where none is; empty otherwise.
     numbers
         For each of ``sheet.rows`` its number in findings, where it is not the position from 1: a row as it was sent may
         be many records (see `data_schema.wide`); empty otherwise.
@@ -211,7 +211,7 @@ def lay_out(
     own_headers
         Headers that the protocol declares, as `header_key` makes them, to the fields that they mean.
     told_elsewhere
-        Fields that are told elsewhere than in a column.
+        Fields that are stated elsewhere than in a column.
     at
         Position of the header, where it is known; it is looked for otherwise.
     passed_over
@@ -303,7 +303,7 @@ def unit_in_doubt(sheet: Sheet, header: int, item: Field, said: str, called: str
 
 
 def unseen(sheet: Sheet, header: int, columns: Mapping[str, int]) -> Iterator[Finding]:
-    """Tell of what a person who looks at the sheet does not see, or sees otherwise."""
+    """Report what a person who looks at the sheet does not see, or sees otherwise."""
     if sheet.is_hidden:
         yield sheet.finding("The sheet is hidden; it is taken in like others.", "Nothing.", severity="note")
     hidden = [row for row in sheet.hidden_rows if row > header + 1]
@@ -439,7 +439,7 @@ def _columns(
 
 
 def _counted(sheet: Sheet, table: Table, header: int, findings: Sequence[Finding]) -> list[Finding]:
-    """Tell of many columns that are left out by their number, not one by one."""
+    """Report many columns that are left out by their number, not one by one."""
     unknown = [one for one in findings if one.severity == "note" and one.remedy == _NOT_NEEDED]
     if len(unknown) <= _N_UNKNOWN:
         return list(findings)
@@ -463,11 +463,13 @@ def _absent(
     *,
     told_elsewhere: Collection[str],
 ) -> Iterator[Finding]:
-    """Tell of fields without a column: refuse without the key, ask for required and needed ones, note the others."""
+    """Report fields without a column: refuse without the key, ask for required and needed ones, note the others."""
     absent = [item for item in table.fields if item.name not in columns and item.name not in told_elsewhere]
     in_key = [item.name for item in absent if item.name in table.key]
     if in_key:
-        problem = f"It has no column {' and no column '.join(map(repr, in_key))}, without which no row can be told."
+        problem = (
+            f"It has no column {' and no column '.join(map(repr, in_key))}, without which no row can be identified."
+        )
         yield sheet.finding(problem, _key_to_add(in_key), row=header, severity="refused")
         return
     required = [item.name for item in absent if item.required]
@@ -490,7 +492,7 @@ _KEYS_THAT_HELP = MappingProxyType({"school_id": "school_from", "month": "wide"}
 
 
 def _key_to_add(absent: Sequence[str]) -> str:
-    """Say what to do about missing fields of the key: add their columns, or have the protocol say where they are."""
+    """Return what to do about missing fields of the key: add their columns, or have the protocol say where they are."""
     keys = {_KEYS_THAT_HELP.get(name, "") for name in absent}
     if "" in keys:
         return "Add the column."
@@ -524,7 +526,7 @@ def _asked_by_name(table: Table, needed: Collection[str]) -> set[str]:
 def _known_otherwise(
     sheet: Sheet, table: Table, header: int, at: int, columns: Collection[str], *, country: str
 ) -> list[Finding]:
-    """Tell of a column with something in it whose header has two meanings, or is of what no trial collects."""
+    """Report a column with something in it whose header has two meanings, or is of what no trial collects."""
     title = sheet.rows[header][at]
     if not isinstance(title, str) or all(at >= len(row) or is_empty((row[at],)) for row in sheet.rows[header + 1 :]):
         return []
@@ -549,7 +551,7 @@ _UNWANTED = {
 
 
 def _left_out(sheet: Sheet, table: Table, header: int, at: int, settled: Collection[str]) -> list[Finding]:
-    """Tell of a column that no field takes, if it holds anything; ask where it may be that of a field not settled."""
+    """Report a column that no field takes, if it holds anything; ask where it may be that of a field not settled."""
     title = sheet.rows[header][at]
     is_blank = all(at >= len(row) or is_empty((row[at],)) for row in sheet.rows[header + 1 :])
     if title is None and is_blank:

@@ -285,7 +285,7 @@ def _first(
 
 
 def same_name_elsewhere(pupils: pd.DataFrame) -> Iterator[Finding]:
-    """Tell of pupils who are in the lists of two schools in one wave, by name and date or year of birth.
+    """Report pupils who are in the lists of two schools in one wave, by name and date or year of birth.
 
     Parameters
     ----------

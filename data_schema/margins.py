@@ -48,7 +48,7 @@ def rows_apart(
     header
         Position of the header.
     told_elsewhere
-        Fields that are told elsewhere than in a column.
+        Fields that are stated elsewhere than in a column.
 
     Returns
     -------

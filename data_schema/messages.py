@@ -136,7 +136,7 @@ def label_in(field: Field, catalogue: Catalogue, *, about: str = "pupil") -> str
 
 
 def question_in(field: Field, catalogue: Catalogue, *, about: str = "pupil") -> str:
-    """Return how a person who is asked alone is asked: the wording of a question of a scale, or the field's label."""
+    """Return the wording for a person who is asked individually: of a question of a scale, or the field's label."""
     language = catalogue.language.code
     wording = explained(field.name, language, about=about).wording
     return wording if wording and not label_among(field.labels, language) else label_in(field, catalogue, about=about)

@@ -125,7 +125,7 @@ _SEND = {
 def _no_number(cell: object, field: Field) -> CleanCell:
     problem = _NOT.get(field.type, _NO_NUMBER)
     if isinstance(cell, str) and _DIGIT_LIKE.fullmatch(cell) and any(letter in cell for letter in "OoIl"):
-        return asked(problem, "Did a letter stand for a digit (O for 0, I for 1)? Send the number in digits.")
+        return asked(problem, "Was a letter written for a digit (O for 0, I for 1)? Send the number in digits.")
     return asked(problem, _SEND.get(field.type, "Send the number in digits, or leave the cell empty."))
 
 

@@ -97,13 +97,13 @@ def _said_of(
         return f"The file is that of the school {named}, and the row is of {{value}}.", "asked"
     country = setting.schools[school]
     if part.country and not part.school and country and country != part.country:
-        # Which country it is of is told by the school: rows in the wrong folder are no other country's data.
+        # Which country it is of follows from the school: rows in the wrong folder are no other country's data.
         return f"The file lies with those of {part.country!r}, and {{value}} is a school of {country!r}.", "kept"
     return "", "kept"
 
 
 def rows_of_other_classes(made: Draft, columns: Mapping[str, Column], setting: Setting) -> Iterator[RowProblem]:
-    """Ask about rows whose class is told elsewhere than in a column, and not at all, or otherwise than in the column.
+    """Ask about rows whose class is stated elsewhere than in a column, and not at all, or otherwise than in the column.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def rows_of_other_classes(made: Draft, columns: Mapping[str, Column], setting: S
         elif value is None or told is None:
             continue
         else:
-            problem = f"{{value}} is not the class that is told elsewhere, {told!r}."
+            problem = f"{{value}} is not the class that is stated elsewhere, {told!r}."
         yield RowProblem(
             position=position,
             column="class",
@@ -201,7 +201,7 @@ def _same_bytes(parts: Sequence[Part], setting: Setting) -> dict[int, int]:
         if not part.sha256 or not part.wave:
             continue
         source = first.setdefault((part.sha256, part.layout.sheet.sheet), at)
-        # Columns of one sheet may stand for waves.
+        # Columns of one sheet may represent waves.
         is_other_file = parts[source].layout.sheet.file != part.layout.sheet.file
         if is_other_file and parts[source].wave != part.wave and not setting.is_confirmed(part):
             found[at] = source

@@ -32,7 +32,7 @@ MARKER = "crocoos_queries"
 """Name of the hidden sheet by which a workbook of queries is known."""
 
 _COLUMNS = (
-    message("No."), message("File"), message("Sheet"), message("Row"), message("Column"), message("What stands there"),
+    message("No."), message("File"), message("Sheet"), message("Row"), message("Column"), message("What is there"),
     message("Question"), message("What to do"), message("Your answer"),
 )  # fmt: skip
 _WIDTHS = (5, 22, 10, 8, 16, 14, 34, 34, 22)
@@ -117,7 +117,7 @@ def queries_of(
     findings
         Of intake.
     files
-        File and sheet, as ``"file|sheet"``, to the name of the table that it holds.
+        File and sheet, as ``"file|sheet"``, to the name of the table that it contains.
     digests
         File to the hash of its content.
     tables
@@ -206,7 +206,7 @@ def query_workbook(queries: Sequence[Query], *, school: str, catalogue: Catalogu
 def _how_to_answer(catalogue: Catalogue) -> tuple[str, str]:
     return (
         catalogue.text(
-            "Write the right value. Write 'yes' if what stands there is right, '-' if nobody knows, and 'no' if the "
+            "Write the right value. Write 'yes' if what is there is right, '-' if nobody knows, and 'no' if the "
             "whole row is to be removed. If a file is wrong as a whole, send it again instead."
         ),
         catalogue.text(

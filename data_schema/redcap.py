@@ -1,4 +1,4 @@
-"""Tables of REDCap: records of several events taken apart, codes translated by the project's data dictionary.
+"""Tables of REDCap: records of several events separated, codes translated by the project's data dictionary.
 
 What the columns of both files are called is from REDCap's own help on data dictionaries and on exports, as the R
 packages REDCapR ("BasicREDCapROperations") and redcapAPI ("exportFieldNames") describe them: a checkbox is a column
@@ -278,7 +278,7 @@ def _told(place: tuple[str, str], table: Table, change: Change) -> Repair:
 
 
 Change = tuple[int, str, Cell, Cell]
-"""Position of a row, field, what stood there, what is there now."""
+"""Position of a row, field, what was there, what is there now."""
 
 
 def _filled_keys(layout: Layout, table: Table, whole: Sequence[Row]) -> list[Change]:

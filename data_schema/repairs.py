@@ -1,6 +1,6 @@
 """One cell as it was sent -> its value, with what was repaired or what must be asked.
 
-A repair is made only where one meaning is possible; each is told by name, so that intake can write it down.
+A repair is made only where one meaning is possible; each is recorded by name, so that intake can write it down.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def clean_cell(cell: Cell, field: Field, *, typed: bool) -> CleanCell:
     if not bare:
         return NOTHING.after(rules)
     if bare in _DITTO and not (field.codes and field.code_of(bare)):
-        return asked("{value} stands for 'the same as above', and says nothing by itself.", _WRITE_IT).after(rules)
+        return asked("{value} means 'the same as above', and says nothing by itself.", _WRITE_IT).after(rules)
     if _is_missing(bare, field):
         return CleanCell(rules=(*rules, "missing mark"))
     return (_of_spreadsheet(bare) or _of_type(bare, field, typed=typed)).after(rules)

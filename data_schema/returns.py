@@ -36,7 +36,7 @@ def open_questions(
     queries
         School to its queries; "" where nothing tells the school.
     imports
-        The reconciliation of intake: it says which table and wave a file holds.
+        The reconciliation of intake: it says which table and wave a file contains.
     schools
         `school_id` to country.
 
@@ -68,7 +68,7 @@ def returns_by_school(
     schools: Mapping[str, str],
     tables: Mapping[str, Table],
 ) -> pd.DataFrame:
-    """Say for each school what it has sent of what it is to send, and how many of its cells are filled.
+    """Count for each school what it has sent of what it is to send, and how many of its cells are filled.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def _filled(part: pd.DataFrame | None, fields: Sequence[Field]) -> tuple[int, in
 
 
 def asked_rows(part: pd.DataFrame, item: Field) -> pd.Series[bool]:
-    """Say of each row whether a field was to be filled in."""
+    """Return for each row whether a field was to be filled in."""
     import pandas as pd
 
     if item.asked_if is None or item.asked_if[0] not in part:

@@ -13,10 +13,10 @@ from data_schema.errors import ProtocolError
 from data_schema.tables import Table
 
 SCHOOL_SOURCES = ("file", "folder", "title", "sheet")
-"""Where the school of a file's rows may be told: the file's name, a folder's, lines above the header, the sheet's."""
+"""Where the school of a file's rows may be stated: the file's name, a folder's, lines above the header, the sheet's."""
 
 CLASS_SOURCES = (*SCHOOL_SOURCES, "headings")
-"""Where the class of rows may be told; in headings, each row that holds nothing but a class is of the rows below it."""
+"""Where the class of rows may be stated; in headings, a row with nothing but a class is of the rows below it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +26,11 @@ class Wide:
     Parameters
     ----------
     across
-        The field whose values columns stand for, or "wave".
+        The field whose values columns represent, or "wave".
     columns
         Header to value, for headers that nobody else would know.
     school_year
-        Year in which the school year begins that months without a year are of; 0 where it is to be told otherwise.
+        Year in which the school year begins that months without a year are of; 0 where it is to be stated otherwise.
     field
         The field that their cells are of; empty where the header says it, above or below or beside each value.
     """
@@ -48,27 +48,27 @@ class InboxRule:
     Parameters
     ----------
     pattern
-        Path below the inbox, parts divided by "/": ``*`` and ``?`` stand for characters of one part, ``**`` for any
+        Path below the inbox, parts divided by "/": ``*`` and ``?`` match characters of one part, ``**`` for any
         number of parts. Upper and lower case are the same.
     table
         Name of the table that lies there.
     wave
         Wave that it is about; empty for tables that are not collected by wave.
     sheet
-        Name of the sheet, in which ``*`` and ``?`` stand for characters, so that ``*`` means all sheets; when empty,
+        Name of the sheet, in which ``*`` and ``?`` match characters, so that ``*`` means all sheets; when empty,
         those with a header of the table. CSV files have no sheets.
     units
         Unit that a header may state, such as "days", to what one of it is in the unit of the field.
     school_from
-        Where the school is told, if not in a column: one of `SCHOOL_SOURCES`; empty otherwise.
+        Where the school is stated, if not in a column: one of `SCHOOL_SOURCES`; empty otherwise.
     class_from
-        Where the class is told, if not in a column: one of `CLASS_SOURCES`; empty otherwise.
+        Where the class is stated, if not in a column: one of `CLASS_SOURCES`; empty otherwise.
     headers
         Header of one's own to the field that it means; it counts before all words that are known.
     dictionary
         Path below the inbox of the data dictionary of the REDCap project that the files are of; empty for others.
     wide
-        What columns stand for, where a row of a sheet is many records; None otherwise.
+        What columns represent, where a row of a sheet is many records; None otherwise.
 
     Examples
     --------

@@ -38,8 +38,8 @@ SENTENCES = (
     "{value} is no school of the trial.",
     "The row has no {column}, so nobody can tell what it is about.",
     "{column} is missing.",
-    "The same pupil ({key}) stands in {places} with other values.",
-    "The same record ({key}) stands in {places} with other values.",
+    "The same pupil ({key}) is in {places} with other values.",
+    "The same record ({key}) is in {places} with other values.",
     "The pupil of this row is in no list of pupils of the school.",
     "Another list of pupils has another {column} for this identifier: {place}.",
     "The row has more cells than the header has columns; a separator may stand inside one.",
@@ -47,7 +47,7 @@ SENTENCES = (
     "It is empty.",
     "It has no rows.",
     "It has a header and no rows below it.",
-    "It has no column {columns}, without which no row can be told.",
+    "It has no column {columns}, without which no row can be identified.",
     "It has no column {columns}, which every row needs.",
     "It has no column {columns}, which the results of the trial are made from.",
     "None of its first {n} rows is a header of the table {table}.",
@@ -65,7 +65,7 @@ SENTENCES = (
     "Send the whole number in digits, or leave the cell empty.",
     "Send the year in digits, or leave the cell empty.",
     "Give the number without decimals.",
-    "Did a letter stand for a digit (O for 0, I for 1)? Send the number in digits.",
+    "Was a letter written for a digit (O for 0, I for 1)? Send the number in digits.",
     "Write the number without a mark for thousands.",
     "Write the date as 2027-10-05.",
     "Format the cell as a date, or write the date as 2027-10-05.",
@@ -102,13 +102,13 @@ SENTENCES = (
     "More than one class can be meant, told by class_from = {source}: {classes}.",
     "Add a column with the class and send the file again.",
     "No heading of a class stands above the row, and its class is taken from there.",
-    "{value} is not the class that is told elsewhere, {class}.",
+    "{value} is not the class that is stated elsewhere, {class}.",
     "Give the right class, or answer 'yes' if this one is right.",
     "No file of the rule has the header {header}, which its headers name.",
     "Correct the header in [[inbox]], or take it out.",
     "The header {header} names a month without a year, and nothing tells which year it is.",
     "Say it with school_year of wide in [[inbox]]; or write the year into the header.",
-    "None of its headers names a wave, and its columns are to stand for waves.",
+    "None of its headers names a wave, and its columns are to represent waves.",
     "Say it with columns of wide in [[inbox]]; or write the wave into the header.",
     "The column is of {field} {value}, and nothing tells which field its values are of.",
     "Say it with field of wide in [[inbox]]; or write the field into the header.",
@@ -118,7 +118,7 @@ SENTENCES = (
     "All columns of {field} are empty: {columns}.",
     "Fill in the columns and send the file again.",
     "The columns of {field} {columns} are empty; no records are made of them.",
-    "Columns stand for {field}: {n_rows} rows with {n_values} of them each are {n_records} records.",
+    "Columns represent {field}: {n_rows} rows with {n_values} of them each are {n_records} records.",
     # headers
     "If it is the column {header}, call it {column} and send the file again.",
     "The header can mean {column} or something else ({meaning}); the values are left out.",
@@ -148,7 +148,7 @@ SENTENCES = (
     "Nothing; or thaw the wave with a reason: `crocoos freeze {wave} --thaw --reason TEXT`.",
     # of what kind a file is, and what else is asked
     "Save it as 'CSV UTF-8' or as .xlsx and send it again.",
-    "Its encoding cannot be told: its letters make sense in more than one.",
+    "Its encoding cannot be determined: its letters make sense in more than one.",
     "Remove the quotation mark, or save the table as .xlsx.",
     "Put a row with the names of the columns above the data: {columns}.",
     "Two of its columns are {column}: {one} and {other}.",
@@ -293,7 +293,7 @@ SENTENCES = (
     "Remove the pupil from one list, or correct the identifier.",
     "Answer 'yes' if they are two; otherwise remove the pupil from one list.",
     # signs in place of answers
-    "{value} stands for 'the same as above', and says nothing by itself.",
+    "{value} means 'the same as above', and says nothing by itself.",
     "Write the value itself into each row.",
     "The column has signs such as '+' and '-', which may mean yes and no, present and absent, or something else.",
     # units and scales in headers
@@ -336,13 +336,13 @@ SENTENCES = (
     "What may be a full date of birth stands here; it is not taken in.",
     "Remove it.",
     "Remove it; or answer 'yes' if it says nothing about a person.",
-    "What may be names of persons stands in {n_rows} of the {all_rows} cells of the column {column}; its values "
+    "What may be names of persons is in {n_rows} of the {all_rows} cells of the column {column}; its values "
     "are left out.",
-    "What may be identifiers of persons stands in {n_rows} of the {all_rows} cells of the column {column}; its values "
+    "What may be identifiers of persons is in {n_rows} of the {all_rows} cells of the column {column}; its values "
     "are left out.",
     "Check whether two headers are swapped, and send the file again; or answer 'yes' if these are no persons.",
     "The name of the file, or of a folder that it is in, may say something of a person; it is called so here.",
-    "Rename it, without a word about a person; who it is about stands in the file.",
+    "Rename it, without a word about a person; who it is about is in the file.",
     "The name of the sheet may say something of a person; it is called so here.",
     "Rename the sheet, without a word about a person, and send the file again.",
     # files that are taken in, or not, without a question
@@ -387,7 +387,7 @@ SENTENCES = (
     "Open it and save it as .xlsx.",
     "If one of the two files corrects the other, withdraw the older one: `crocoos withdraw OLDER --superseded-by NEWER "
     "--reason TEXT`. Otherwise schools are asked row by row.",
-    "Keep one row a school.",
+    "Keep one row per school.",
     "Check that they are two schools.",
     "Correct the file and read it again.",
     "Check its name and where it lies.",
@@ -421,4 +421,4 @@ REASONS = (
     "the program that reads such files stopped",
     "two of its sheets are the same part",
 )
-"""Why a file cannot be read, as the end of a sentence; what a library says of a file is told as it says it."""
+"""Why a file cannot be read, as the end of a sentence; what a library says of a file is quoted."""

@@ -82,7 +82,7 @@ def same_class(one: str, other: str) -> bool:
 
 
 def texts_at(sheet: Sheet, header: int, source: str) -> list[tuple[str, int | None]]:
-    """Return the texts in which something is told, with the row (from 0) of those that are in the sheet."""
+    """Return the texts in which something is stated, with the row (from 0) of those that are in the sheet."""
     folder, name = posixpath.split(sheet.file)
     match source:
         case "file":
@@ -111,7 +111,7 @@ def completed(
     rule
         The rule.
     table
-        The table. Where it has no field for the class, headings are known, and their class is told nowhere.
+        The table. Where it has no field for the class, headings are known, and their class is stated nowhere.
     finder
         Knows the schools of the trial.
     country
@@ -176,7 +176,7 @@ def _asked_about(layout: Layout, problem: str, suggested: Sequence[str], remedy:
 
 
 def _unsure(source: str, found: Sequence[str], finder: SchoolFinder, country: str, file: str) -> tuple[str, str]:
-    """Return what to ask where it is not sure which school a file is of, and what to do about it."""
+    """Return what to ask where it is not sure which school has sent a file, and the remedy."""
     remedy = _ANSWER
     if len(found) > 1:
         schools = ", ".join(map(repr, found))

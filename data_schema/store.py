@@ -104,7 +104,7 @@ def write_store(
     partial = path.with_name(f".{path.name}.partial")
     try:
         _remove(partial)
-        # Rows that memory does not hold go where other files of the moment go, not into the working folder.
+        # Rows beyond memory go where other files of the moment go, not into the working folder.
         with duckdb.connect(config={"temp_directory": tempfile.gettempdir()}) as connection:
             place = str(partial).replace("'", "''")
             connection.execute(f"ATTACH '{place}' AS store (BLOCK_SIZE {_BLOCK_SIZE})")
@@ -130,7 +130,7 @@ def _remove(partial: Path) -> None:
 
 
 def _put_in_place(partial: Path, path: Path) -> None:
-    """Have the file on the disk before it gets its name, and the name before anyone is told."""
+    """Have the file on the disk before it gets its name, and the name before anyone reads of it."""
     to_disk(partial)
     partial.replace(path)
     to_disk(path.parent)

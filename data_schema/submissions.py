@@ -270,7 +270,7 @@ def _without_groups(name: str, collector: Collector, known: Collection[str], *, 
 def told_around(
     sheet: Sheet, header: int, form: Collected | None, owner: Mapping[str, str], states: Mapping[int, str]
 ) -> Iterator[Finding]:
-    """Tell of what a program for collecting forms has put around the form's own answers.
+    """Report what a program for collecting forms has put around the form's own answers.
 
     Parameters
     ----------
@@ -380,7 +380,7 @@ def form_checked(layout: Layout, *, table: str, wave: str, forms: Callable[[], M
     Returns
     -------
     Layout
-        Submissions of another form are apart, with a question; those of another version are told of.
+        Submissions of another form are apart, with a question; those of another version are reported.
     """
     head: Row = () if layout.header is None else layout.sheet.rows[layout.header]
     at = next((k for k, cell in enumerate(head) if isinstance(cell, str) and _BEFORE.sub("", cell) == FORM), None)

@@ -61,7 +61,7 @@ class RecordRule:
     holds
         The condition, in the language of `data_schema.expressions`.
     message
-        What is asked where it does not hold, a sentence.
+        What is asked where it is not fulfilled, a sentence.
     field
         The field that is asked about; the first one that the condition speaks of when empty.
     remedy

@@ -34,7 +34,7 @@ def unrolled(layout: Layout, header: WideHeader, table: Table, wide: Wide) -> La
     table
         The table.
     wide
-        What its columns stand for.
+        What its columns represent.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def unrolled(layout: Layout, header: WideHeader, table: Table, wide: Wide) -> La
     layout = replace(layout, findings=(*layout.findings, *header.findings))
     if layout.is_open or not header.columns:
         return replace(layout, is_open=True)
-    # What is told elsewhere than in a column may have got one before the others.
+    # What is stated elsewhere than in a column may have got one before the others.
     shift = layout.width - len(header.sheet.rows[header.at])
     records = [at for k, at in enumerate(layout.rows) if k not in layout.apart]
     by_value: dict[str, dict[str, int]] = {}
@@ -81,7 +81,7 @@ def _notes(
         yield sheet.finding(problem, "Nothing, if that is right.", row=at, severity="note")
     n_values = len(filled)
     problem = (
-        f"Columns stand for {wide.across}: {n_rows} rows with {n_values} of them each are {n_rows * n_values} records."
+        f"Columns represent {wide.across}: {n_rows} rows with {n_values} of them each are {n_rows * n_values} records."
     )
     yield sheet.finding(problem, "Nothing, if that is right.", row=at, severity="note")
 
@@ -172,7 +172,7 @@ class _Unrolled:
 
 
 def by_wave(layout: Layout, waves: Iterable[str]) -> Iterator[tuple[str, Layout]]:
-    """Yield the records of each wave, of a sheet whose columns stand for waves.
+    """Yield the records of each wave, of a sheet whose columns represent waves.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def by_wave(layout: Layout, waves: Iterable[str]) -> Iterator[tuple[str, Layout]
     at = layout.columns.get(WAVE)
     if at is None or not layout.numbers:
         if layout.is_usable and not layout.is_open:
-            problem = "None of its headers names a wave, and its columns are to stand for waves."
+            problem = "None of its headers names a wave, and its columns are to represent waves."
             remedy = "Say it with columns of wide in [[inbox]]; or write the wave into the header."
             asked = layout.sheet.finding(problem, remedy, row=layout.header or 0)
             layout = replace(layout, findings=(*layout.findings, asked), is_open=True)

@@ -273,7 +273,7 @@ def _with_words(name: str, *codes: Code) -> tuple[Code, ...]:
 
 
 GENDER = _with_words("gender", Code("girl", "Girl", ("female",)), Code("boy", "Boy", ("male",)), Code("other", "Other"))
-"""Without "f": it stands for a girl in English and for a boy ("fiú") in Hungarian, so it is asked about."""
+"""Without "f": it represents a girl in English and for a boy ("fiú") in Hungarian, so it is asked about."""
 
 STATUS = _with_words(
     "status",

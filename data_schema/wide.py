@@ -30,7 +30,7 @@ _FIRST_MONTH = 8
 """Month from which on a month is of the school year that begins then."""
 
 WAVE = "wave"
-"""What columns stand for where they are of waves, which no field of a table says."""
+"""What columns represent where they are of waves, which no field of a table says."""
 
 _WHICH_YEAR = ", and nothing tells which year it is."
 
@@ -45,7 +45,7 @@ class WideColumn:
     Parameters
     ----------
     value
-        Value of the field that columns stand for, such as "2027-10".
+        Value of the field that columns represent, such as "2027-10".
     field
         The field that its cells are of; empty where nothing tells.
     title
@@ -179,7 +179,7 @@ def find_wide(
     table
         The table that should be there.
     wide
-        What its columns stand for.
+        What its columns represent.
     owner
         Field that each header means.
     told
@@ -189,7 +189,7 @@ def find_wide(
     units
         Unit that a header may state to what one of it is in the field's own, as the protocol says.
     waves
-        Names of the waves, which headers may say where columns stand for waves.
+        Names of the waves, which headers may say where columns represent waves.
 
     Returns
     -------

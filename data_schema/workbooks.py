@@ -32,7 +32,7 @@ def saved(workbook: Workbook) -> bytes:
             if name == "docProps/core.xml":
                 content = _STAMP.sub(rb"\g<1>2000-01-01T00:00:00Z", content)
             entry = zipfile.ZipInfo(name, date_time=_TIME)
-            # ZipInfo takes the operating system from where it runs, unless it is told.
+            # ZipInfo takes the operating system from where it runs, unless it is given.
             entry.create_system = 0
             entry.compress_type = zipfile.ZIP_DEFLATED
             target.writestr(entry, content)

@@ -38,7 +38,7 @@ class Audited:
     n_files
         Files that were compared.
     problems
-        What does not hold, and which files differ from those that were made again, a sentence each.
+        What is not valid, and which files differ from those that were made again, a sentence each.
     """
 
     n_files: int

@@ -1,4 +1,4 @@
-"""Which schools an analysis compares: the design's arms, or groups of them.
+"""The schools that an analysis compares: the design's arms, or groups of them.
 
 In a stepped wedge, schools whose arm has started by the wave of an outcome are compared with those that still wait. In
 a factorial design the arms are compared with the one that has no factor, and each factor's margin beside that.
@@ -64,7 +64,7 @@ def comparison_of(protocol: Protocol, outcome: Outcome) -> Comparison:
 
 
 def any_comparison(protocol: Protocol) -> Comparison | None:
-    """Return the comparison of all arms other than the reference, taken together, with it.
+    """Return the comparison of all arms other than the reference combined with it.
 
     None where it would say nothing more (two arms) or something else (schools that start later; factors, whose margins
     are compared).

@@ -69,7 +69,7 @@ def fingerprints(trial: Trial) -> dict[str, str]:
 
 
 def erased_fingerprint(trial: Trial) -> str:
-    """Return the fingerprint of the list of erased pupils; the one that was told last where its medium is not there."""
+    """Return the fingerprint of the list of erased pupils; the last reported one where its medium is absent."""
     if is_away(trial):
         return _told(trial.log(), store_facts(trial)).get(ERASED_SHA256, "")
     return _erased_sha256(marks_of(trial)[0])

@@ -140,7 +140,7 @@ def scales_of(
     frames
         Table to its rows of all countries, as they are stored.
     rules
-        Reliability is told of twice the threshold of pupils or more, wherever they are.
+        Reliability is shown from twice the threshold of pupils or more, wherever they are.
     country
         Country whose pupils are looked at; all when empty.
     """

@@ -237,7 +237,7 @@ def files_note(trial: Trial) -> str:
 
 
 def _removed(trial: Trial) -> tuple[str, ...]:
-    """Remove derived files that hold rows of pupils; those with figures only are made anew by their stages."""
+    """Remove derived files that hold rows of pupils; those with figures only are rebuilt by their stages."""
     gone: list[str] = []
     # Before the certificate says so.
     if seal_without(trial, FORMS):
@@ -257,8 +257,8 @@ def _certified(trial: Trial, mark: str, rows: dict[str, int], removed: tuple[str
         "trial": trial.protocol.trial.title,
         "mark": mark,
         "rows": rows,
-        "store": "made anew without the pupil",
-        "key table": "made anew without the pupil",
+        "store": "rebuilt without the pupil",
+        "key table": "rebuilt without the pupil",
         "removed": list(removed),
         "to be run again": stale,
         "left": f"The files that schools sent name the pupil and are as they were sent. {FROM_FILES}",

@@ -69,7 +69,7 @@ def stage_status(stage: str, folder: Path, *, inputs: Mapping[str, str], stale_b
 
 
 def _amid_a_swap(folder: Path) -> tuple[str, ...]:
-    """Say that a run is putting the folder in its place, or was killed at it: who only reads leaves it alone."""
+    """Return the reason that a run is writing the folder, or was killed at it: a reader does not touch it."""
     if folder.exists() or not previous_of(folder).exists():
         return ()
     return (

@@ -90,7 +90,7 @@ def mark_of(trial: Trial, language: str) -> str:
 
 
 def write_created(trial: Trial, *, practice: bool, detail: Mapping[str, str]) -> None:
-    """Begin the log of a new folder with what it is for; nothing changes that later.
+    """Begin the log of a new folder with its purpose; nothing changes that later.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def write_marks(root: Path) -> None:
 def require_practice(trial: Trial) -> None:
     """Refuse to simulate in a folder that is not for practice, before anything in it is touched.
 
-    A folder with nothing but a protocol, of which no log says what it is for, becomes one for practice.
+    A folder with nothing but a protocol, whose purpose no log states, becomes one for practice.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The analysis data: one row a pupil of the population, in the school of randomisation, with covariates and outcomes.
+"""The analysis data: one row per pupil of the population, in the school of randomisation, with covariates and outcomes.
 
 Pupils are those whom the population's table lists in its wave (intention to treat): who joins later is not analysed,
 who moves stays with the school that was drawn.

@@ -79,7 +79,7 @@ class PupilCounts:
 
     @property
     def size_cv(self) -> float:
-        """Coefficient of variation of the schools; 1 at most, beyond which the formula does not hold."""
+        """Coefficient of variation of the schools; 1 at most, beyond which the formula is not valid."""
         n = len(self.by_school)
         return min(float(self.by_school.std(ddof=1) / self.by_school.mean()), 1.0) if n > 1 else 0.0
 

@@ -501,7 +501,7 @@ def _identifier(layout: Layout) -> dict[str, str]:
 
 
 def _class_from(sheets: Sequence[Sheet], fits: Mapping[str, _Fit], table: Table) -> str:
-    """Return where the class is told, where that is sure; headings are known in tables without classes, too."""
+    """Return where the class is stated, where that is sure; headings are known in tables without classes, too."""
     layouts = [fits[one.sheet].layout for one in sheets]
     if any(_has_headings(one) for one in layouts):
         return "headings"

@@ -255,12 +255,12 @@ class InboxSection(Section):
     """[[inbox]]: which files below inbox/ hold which table of which wave.
 
     ``units`` says what one of another unit is in the field's own, for headers that state it: ``{ days = 6 }``.
-    ``school_from`` and ``class_from`` say where the school and the class are told if no column tells them: in the
+    ``school_from`` and ``class_from`` say where the school and the class are stated if no column states them: in the
     ``file``'s name, in a ``folder``'s, in a ``title`` above the header, in the name of the ``sheet``, or (classes) in
     ``headings`` between the rows. The school is known by its identifier or by its name in the frame.
     ``headers`` says what headers of one's own mean: ``{ "Kód" = "pupil_id" }``. ``sheet = "*"`` means all sheets.
     ``dictionary`` is where, below inbox/, the data dictionary of the REDCap project lies that the files are of.
-    ``wide`` says what columns stand for, where a row of a sheet is many records.
+    ``wide`` says what columns represent, where a row of a sheet is many records.
     """
 
     pattern: Text
@@ -275,7 +275,7 @@ class InboxSection(Section):
     wide: WideSection | None = None
 
     def is_of(self, wave: str) -> bool:
-        """Whether its files are of a wave; those whose columns stand for waves are of all."""
+        """Whether its files are of a wave; those whose columns represent waves are of all."""
         return self.wave == wave or (self.wide is not None and self.wide.across == "wave")
 
 

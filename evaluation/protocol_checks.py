@@ -258,11 +258,11 @@ def _collisions(protocol: Protocol) -> Iterator[Problem]:
 
 
 def _columns_of_waves(rule: InboxSection, by_wave: bool, waves: Sequence[str], place: str) -> Iterator[Problem]:
-    """Refuse a wave beside columns that stand for waves, and columns of waves that there are not."""
+    """Refuse a wave beside columns that represent waves, and columns of waves that there are not."""
     if not by_wave:
         yield Problem(f"{place}, key 'wide'", f"the table {rule.table} has no waves.", "Leave the key out.")
     elif rule.wave:
-        problem = "its columns stand for waves, so the rule is of no single one."
+        problem = "its columns represent waves, so the rule is of no single one."
         yield Problem(f"{place}, key 'wave'", problem, "Leave the key out.")
     for header, wave in rule.wide.columns.items() if rule.wide is not None else ():
         if wave not in waves:

@@ -15,11 +15,9 @@ _FACTORIAL = "Name four arms: without a factor (the first), with each of two, an
 
 
 def arm_names(protocol: Protocol) -> Iterator[Problem]:
-    """Give an arm whose name stands for all arms together."""
+    """Give an arm whose name means all arms together."""
     if ANY in protocol.arm_names and any_comparison(protocol) is not None:
-        yield Problem(
-            f"[[design.arms]] '{ANY}'", "the name stands for all arms together.", "Give the arm another name."
-        )
+        yield Problem(f"[[design.arms]] '{ANY}'", "the name means all arms together.", "Give the arm another name.")
 
 
 def design_problems(protocol: Protocol) -> Iterator[Problem]:

@@ -152,7 +152,7 @@ def _problem(entry: ErrorDetails, values: Mapping[str, object]) -> Problem:
         return Problem(
             place,
             "this key is missing.",
-            "Add it; the protocol that `crocoos init FOLDER` writes shows what it is for.",
+            "Add it; the protocol that `crocoos init FOLDER` writes shows its purpose.",
         )
     shown = _shown(entry.get("input"))
     if kind == "literal_error":

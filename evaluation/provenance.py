@@ -301,7 +301,7 @@ def settle(root: Path) -> None:
     Parameters
     ----------
     root
-        The trial's folder, whose lock the caller holds.
+        The trial's folder, whose lock the caller has taken.
     """
     for left in _left_between(root):
         recover(left.with_name(left.name.removeprefix(".").rpartition(".")[0]))

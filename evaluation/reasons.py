@@ -33,7 +33,7 @@ def check_reason(trial: Trial, reason: str) -> None:
             "reason",
             "it may say something of a person, and the log keeps it for good.",
             "Say it without names, addresses, numbers and dates of birth: 'the school sent a corrected list'. "
-            "Persons are told by what they do, in small letters.",
+            "Persons are named by what they do, in small letters.",
         )
 
 

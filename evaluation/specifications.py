@@ -159,7 +159,7 @@ def _field(section: FieldSection) -> Field:
 
 
 def _by_country(stated: str | Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Return what is stated for each country; the country "" stands for all that have none of their own."""
+    """Return what is stated for each country; the country "" represents all that have none of their own."""
     if isinstance(stated, str):
         return (("", stated),) if stated else ()
     return tuple(stated.items())

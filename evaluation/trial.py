@@ -184,7 +184,7 @@ class Trial:
         return {}
 
     def status(self) -> tuple[StageStatus, ...]:
-        """Say of every stage whether it is fresh, stale or missing, and why."""
+        """Return for every stage whether it is fresh, stale or missing, and why."""
         from evaluation.stages import statuses
 
         return statuses(self)
@@ -382,7 +382,7 @@ class Trial:
             return balance(self)
 
     def collect(self) -> Collected:
-        """Take in the files in inbox/: checked, repaired, pseudonymised, stored."""
+        """Read the files in inbox/: checked, repaired, pseudonymised, stored."""
         from evaluation.erasure import complete
         from evaluation.stages.collect import collect
 

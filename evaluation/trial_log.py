@@ -156,7 +156,7 @@ def read_log(root: Path) -> TrialLog:
     except FileNotFoundError:
         return _absent(root)
     except IsADirectoryError:
-        return TrialLog(state="broken", problems=("a folder stands in its place.",))
+        return TrialLog(state="broken", problems=("a folder is in its place.",))
     except OSError as error:
         raise storage_error(path, error) from error
     return _read(content)

@@ -103,8 +103,8 @@ def balance_table(
     Returns
     -------
     pandas.DataFrame
-        One row a variable (and category), country ("" for all; each one when there are two or more) and arm other than
-        the reference: `level, variable, label, category, country, arm, n_reference, n_arm` (rows with a value),
+        One row per variable (and category), country ("" for all; each one when there are two or more) and arm other
+        than the reference: `level, variable, label, category, country, arm, n_reference, n_arm` (rows with a value),
         `mean_reference, mean_arm` (shares for categories), `sd_reference, sd_arm, std_difference, variance_ratio`
         (numbers only), `missing_reference, missing_arm` (shares), `wwc` ("satisfied", "adjust", "not_satisfied", ""
         where the standardised difference is undefined). Undefined figures are NaN. A country has no row for a category
@@ -194,7 +194,7 @@ def _check_arms(frame: pd.DataFrame, *, arm: str, arms: Sequence[str], school: s
         raise DesignError(f"{_PLACE}, school '{name}'", "It is in more than one arm.", "Give each school one arm.")
     if one_row and (groups.size() > 1).any():
         name = str(groups.size().idxmax())
-        raise DesignError(f"{_PLACE}, school '{name}'", "It has more than one row.", "Keep one row a school.")
+        raise DesignError(f"{_PLACE}, school '{name}'", "It has more than one row.", "Keep one row per school.")
 
 
 def columns_of(frame: pd.DataFrame, variable: Variable) -> Iterator[tuple[str, np.ndarray]]:
@@ -222,7 +222,7 @@ def _numbers(column: pd.Series, name: str) -> np.ndarray:
     if not (known.isna().all() or known.dtype.kind in "biuf"):
         raise DesignError(
             f"{_PLACE}, column '{name}'",
-            "It does not hold numbers.",
+            "It has values that are not numbers.",
             "State its kind as 'category', or correct the column.",
         )
     values: np.ndarray = known.astype(object).to_numpy(dtype=float, na_value=np.nan)

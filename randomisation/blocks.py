@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from randomisation.design import Design
     from randomisation.schools import SortedSchools
 
-# Blocks are drawn whole. With two arms all draws of a block are settled at once, with more arms one by one.
+# A block is drawn as a whole. With two arms all draws of a block are settled at once, with more arms one by one.
 BLOCK = 512
 """Draws of a block where all of a block are made at once."""
 

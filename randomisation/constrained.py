@@ -25,7 +25,7 @@ MOST_TRIES = 20_000
 """Draws made from one seed before it is given up."""
 
 CANDIDATES_SEED = "crocoos candidates"
-"""Seed of the re-draws that stand for all draws."""
+"""Seed of the re-draws that represent all draws."""
 
 _ROUNDING = 1e-9
 
@@ -240,9 +240,9 @@ def assignment_probabilities(schools: pd.DataFrame | SortedSchools, design: Desi
     Returns
     -------
     pandas.DataFrame
-        One row a school, sorted: `school_id` and a column an arm. Exact, but with unequal ratios for a minimisation and
-        for a constraint with more than `MOST_CANDIDATES` draws, where they come from so many re-draws. Their inverse
-        are the weights that an analysis needs when schools' probabilities differ.
+        One row per school, sorted: `school_id` and one column per arm. Exact, but with unequal ratios for a
+        minimisation and for a constraint with more than `MOST_CANDIDATES` draws, where they come from so many re-draws.
+        Their inverse are the weights that an analysis needs when schools' probabilities differ.
 
     Examples
     --------

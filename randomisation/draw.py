@@ -126,7 +126,7 @@ def allocate(
     Parameters
     ----------
     schools
-        One row a school in any order: `school_id` (text) and the columns of the design's strata, nothing missing.
+        One row per school in any order: `school_id` (text) and the columns of the design's strata, nothing missing.
     design
         Arms, ratio and strata.
     seed

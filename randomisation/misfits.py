@@ -24,8 +24,8 @@ Misfits = Literal["balanced", "strata", "global", "wstrata", "wglobal"]
 BALANCED: Misfits = "balanced"
 STRATEGIES: Mapping[Misfits, str] = {
     "balanced": "across strata, so that every sum is within a school of its exact share",
-    "strata": "within each stratum by itself, each arm alike often",
-    "global": "all strata's together, each arm alike often",
+    "strata": "within each stratum by itself, each arm with equal probability",
+    "global": "all strata's together, each arm with equal probability",
     "wstrata": "within each stratum by itself, each arm in proportion to its ratio",
     "wglobal": "all strata's together, each arm in proportion to its ratio",
 }

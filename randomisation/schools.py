@@ -124,7 +124,7 @@ def read_schools(frame: pd.DataFrame | SortedSchools, design: Design, *, with_se
     Parameters
     ----------
     frame
-        One row a school in any order, with `school_id` (text) and the columns of the design's strata (text, whole
+        One row per school in any order, with `school_id` (text) and the columns of the design's strata (text, whole
         numbers, yes/no; a number that is whole is taken without its decimals), and the variables of matching and
         constraint. A column `matched_set` states the sets of a matched design; without it they are formed. Further
         columns are not looked at. Or schools that were read before, such as those of a record.
@@ -235,7 +235,7 @@ def _identifiers(frame: pd.DataFrame) -> list[str]:
             )
     twice = [school for school, n in Counter(ids).items() if n > 1]
     if twice:
-        raise DesignError(place, f"{listed(twice)} stands in more than one row.", "Keep one row a school.")
+        raise DesignError(place, f"{listed(twice)} is in more than one row.", "Keep one row per school.")
     return ids
 
 
@@ -293,7 +293,7 @@ def _values(frame: pd.DataFrame, column: str, ids: list[str]) -> list[str]:
 
 
 _NO_TEXT = "\x00"
-"""Stands for a value of a type that cannot name a stratum; never plain, so that it is refused with its school."""
+"""Represents a value of a type that cannot name a stratum; never plain, so that it is refused with its school."""
 
 
 def _text(value: object) -> str:

@@ -36,8 +36,8 @@ class PlanClaim:
     ----------
     order
         "before_data": before outcome data were taken in; "after_data": after that, before results were computed;
-        "after_results": after results had been computed; "not_frozen"; "gone", "altered": plan/ does not hold the plan
-        that was frozen; "not_in_log": plan/ holds one that the log does not name; "log_missing",
+        "after_results": after results had been computed; "not_frozen"; "gone", "altered": plan/ does not contain the
+        plan that was frozen; "not_in_log": plan/ holds one that the log does not name; "log_missing",
         "log_broken", "log_begun_again".
     frozen
         When the plan in force was frozen, as the log has it.
@@ -170,7 +170,7 @@ def time_phrase(words: Words, text: str) -> str:
 
 
 def plan_sentences(claim: PlanClaim, words: Words) -> Iterator[str]:
-    """Say when the plan was frozen and which plans it replaced."""
+    """State when the plan was frozen and which plans it replaced."""
     yield _order(claim, words)
     for time, reason in claim.replaced:
         yield words.text(

@@ -59,7 +59,7 @@ class Pupils:
 
     @classmethod
     def of_key(cls, key: str) -> Pupils:
-        """Return the set that a key stands for.
+        """Return the set that a key represents.
 
         Raises
         ------

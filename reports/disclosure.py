@@ -6,7 +6,7 @@ Every table passes here before it is printed:
   than the stated share (`Rules`). Zero is printed: it is nobody.
 - Sensitive counts are suppressed, with as many others as keep them from being worked out from totals, from the other
   tables of the same pupils and from what is known of the rules (`protect`; the method is in `reports.suppression`).
-- A share is printed when the counts that it stands for may be (`hidden_shares`), and no more finely than that several
+- A share is printed when the counts that it represents may be (`hidden_shares`), and no more finely than that several
   counts would give the same text (`share_step`).
 - A table that still holds a small count is refused (`check_count`): the guard of the table builder.
 
@@ -35,7 +35,7 @@ MINIMUM_SCHOOLS = 3
 """Fewest schools whose mean, least or greatest value may be printed."""
 
 TOTAL = ""
-"""Stands in a table for all values of a dimension together."""
+"""Marks all values of a dimension together in a table."""
 
 SHARE_STEPS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1)
 """Steps to which shares are rounded, the finest first."""
@@ -47,7 +47,7 @@ STEPS_PER_SD = 50
 """Steps of a rounded mean that a standard deviation has at most."""
 
 _DEARER = 50.0
-"""How much more unwelcome it is to suppress a total than what it is a total of."""
+"""How much more unwelcome it is to suppress a total than one of its parts."""
 
 Hidden = NDArray[np.bool_]
 Key = tuple[str, ...]
@@ -462,7 +462,7 @@ def share_step(n: float, *, alike: int = _ALIKE) -> float | None:
     """Return the step to which a share of n pupils is rounded; None when it must not be printed.
 
     The step is the finest of `SHARE_STEPS` that is so many counts wide, three unless more are wanted: the rounded share
-    then stands for as many different counts, and nobody can tell which.
+    then represents as many different counts, and nobody can tell which.
 
     Examples
     --------

@@ -168,7 +168,7 @@ class Evidence:
         ``conf_low``, ``conf_high``, ``conf_level``, ``capacity`` (share of a school's pupils that were flagged at
         most), ``outcome``, ``n_schools``, ``n_pupils``, ``n_events``, ``status``, ``reason``; may be empty.
     returns
-        One row a file that schools sent: ``country``, ``file``, ``table``, ``about`` ("school", "pupil" or another
+        One row per file that schools sent: ``country``, ``file``, ``table``, ``about`` ("school", "pupil" or another
         unit: what a row of the table is about), ``wave``, ``sent``, ``kept``, ``asked``, ``refused``; may be empty.
     disclosure_threshold
         Smallest count that may be printed.

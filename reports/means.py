@@ -37,7 +37,7 @@ def places(evidence: Evidence) -> tuple[str, ...]:
 def shown_means(evidence: Evidence, analysis: AnalysisFacts, estimates: Estimates) -> Means:
     """Return the arms' means or shares by arm and country, None where they are suppressed.
 
-    A share is suppressed when it stands for few pupils, or would give such a share away; a mean when it is of few. A
+    A share is suppressed when it represents few pupils, or would give such a share away; a mean when it is of few. A
     mean whose number of pupils is not printed exactly has no decimals that would tell it (`mean_decimals`).
     What was not estimated has no entry.
     """

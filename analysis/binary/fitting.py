@@ -325,7 +325,7 @@ def tested_coefficients(
 
 
 def too_few(df: int) -> str:
-    """Say so when there are no degrees of freedom between schools."""
+    """Return a reason when there are no degrees of freedom between schools."""
     return "" if df >= 1 else "There are no more schools than school-level columns: the schools' variance is unknown."
 
 

@@ -26,7 +26,7 @@ SeType = Literal["CR0", "CR1", "CR1S", "CR2", "CR3"]
 
 # Below this an eigenvalue of I - H is zero: the cluster alone determines a coefficient (clubSandwich drops it too).
 _LEVERAGE_TOLERANCE = 1e-10
-# A contrast rests on one cluster when this share of its weight is in such directions: no error can be told for it.
+# A contrast rests on one cluster when this share of its weight is in such directions: it has no standard error.
 _DETERMINED_TOLERANCE = 1e-6
 # Beyond this condition contrasts are combinations of each other, or of fewer clusters than there are of them.
 _GREATEST_CONDITION = 1e12
@@ -164,13 +164,15 @@ def joint_test(
     found = contrast_inference(design, contrasts, se_type=se_type)
     if np.isnan(found.df).any():
         raise EstimationError(
-            place, "an effect rests on one cluster alone: no error can be told for it.", "Leave the effect out."
+            place,
+            "an effect rests on one cluster alone: no standard error can be estimated for it.",
+            "Leave the effect out.",
         )
     size = np.sqrt(np.diag(found.vcov))
     if not (size > 0).all() or np.linalg.cond(found.vcov / np.outer(size, size)) > _GREATEST_CONDITION:
         raise EstimationError(
             place,
-            f"the {len(contrasts)} effects cannot be told apart by {design.n_clusters} clusters.",
+            f"the {len(contrasts)} effects cannot be distinguished by {design.n_clusters} clusters.",
             "Test fewer effects at once, none a combination of the others.",
         )
     change = _adjustment(design, se_type)

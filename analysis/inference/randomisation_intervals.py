@@ -55,7 +55,7 @@ _MOST_FLOATS = 10_000_000
 _ROUNDING = 1e-9
 _LEAST_WEIGHT = 1e-12
 _FAR_OFF = 1e6
-_NOT_APART = "The arms cannot be told apart from the strata in the schools that have this outcome."
+_NOT_APART = "The arms cannot be distinguished from the strata in the schools that have this outcome."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,7 +347,9 @@ def check_draws(
             )
     if probabilities is not None and (len(probabilities) != len(draws) or abs(probabilities.sum() - 1) > 1e-6):
         raise EstimationError(
-            "randomisation inference", "the probabilities are not those of all allocations.", "Give one a draw, sum 1."
+            "randomisation inference",
+            "the probabilities are not those of all allocations.",
+            "Give one per draw, sum 1.",
         )
 
 

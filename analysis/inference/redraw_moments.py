@@ -257,7 +257,7 @@ def weighted_moments(moments: RedrawMoments, ratio: float) -> WeightedMoments:
 def null_ratio(moments: RedrawMoments) -> float:
     """Return the variance ratio of the model without arms, by restricted maximum likelihood."""
     p, order = moments.n_covariates, np.argsort(moments.stratum, kind="stable")
-    # The constant stands for the first stratum, the others are absorbed.
+    # The constant represents the first stratum, the others are absorbed.
     chosen = [moments.products.shape[1] - 2, *range(p), moments.products.shape[1] - 1]
     sums = InterceptSums(
         by_group=moments.sums[order][None, :, chosen],

@@ -1,7 +1,7 @@
 """Statistics of many allocations at once, from moments that no allocation changes.
 
-Each function takes indicators of the arms, shape (A, B, J) for B allocations, and returns shape (B, m): one number a
-column of the arms (arms by carriers, carriers last). NaN where an allocation's arms cannot be told from the strata.
+Each function takes indicators of the arms, shape (A, B, J) for B allocations, and returns shape (B, m): one number per
+column of the arms (arms by carriers, carriers last). NaN where an allocation's arms are not distinct from the strata.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from analysis.inference.redraw_moments import RedrawMoments, WeightedMoments, weighted_moments
 
-# Arms of which strata and covariates leave less than this share cannot be told apart from them.
+# Arms of which strata and covariates leave less than this share cannot be distinguished from them.
 _LEAST_LEFT = 1e-9
 # Points of the variance ratio's grid, in the standard deviation of schools over that of pupils.
 _GRID = 25
@@ -68,7 +68,7 @@ def _by_stratum(moments: RedrawMoments, values: np.ndarray) -> np.ndarray:
 
 
 def _inverted(information: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return inverses and which columns can be told apart; shapes (B, m, m) and (B, m)."""
+    """Return inverses and which columns can be distinguished; shapes (B, m, m) and (B, m)."""
     length = np.sqrt(np.maximum(np.diagonal(information, axis1=1, axis2=2), 0.0))
     if information.shape[1] == 1:
         usable = length > np.sqrt(_LEAST_LEFT)
@@ -90,7 +90,7 @@ class Solved:
     Parameters
     ----------
     effects
-        Shape (R, B, m), in scaled units; NaN where an arm cannot be told apart.
+        Shape (R, B, m), in scaled units; NaN where an arm cannot be distinguished.
     variance
         Shape (R, B, m), of the effects over the pupils' variance.
     residual
@@ -279,7 +279,7 @@ def robust_t(moments: RedrawMoments, arms: np.ndarray) -> np.ndarray:
         own = _coefficients(moments, arms, covariates=turned, carriers=row, means=means)
         score = np.einsum("bjq,jqr,bjr->bj", own, moments.products, left, optimize=True)
         variance = (score**2).sum(axis=1)
-        # An effect that rests on one school has no residuals to be told from.
+        # An effect that rests on one school has no residuals to be distinguished from.
         told = variance > _LEAST_LEFT * inverse[:, m, m] * at.residual / moments.free
         found[:, m] = effects[:, m] / np.sqrt(np.where(told, variance, np.nan))
     return found

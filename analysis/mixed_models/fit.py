@@ -157,7 +157,7 @@ class MixedFit:
         return t_estimate(row, estimate=estimate, std_error=std_error, df=df, status=self.status)
 
     def strata_effects(self, *, conf_level: float = 0.95) -> pd.DataFrame:
-        """Return one row a stratum of a factor that was kept out of the dense columns, against its reference level.
+        """Return one row per stratum of a factor that was kept out of the dense columns, against its reference level.
 
         Parameters
         ----------
@@ -422,7 +422,7 @@ class MixedFit:
         Parameters
         ----------
         contrasts
-            Shape (k, p), of full row rank, one a row in the order of ``coefficients.names``.
+            Shape (k, p), of full row rank, one per row in the order of ``coefficients.names``.
         null
             Shape (k,), their values under the null hypothesis; zeros otherwise.
 

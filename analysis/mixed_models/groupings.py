@@ -94,7 +94,7 @@ def nested(groupings: Sequence[Grouping]) -> tuple[Grouping, ...]:
         if len(finer.labels) == len(coarser.labels):
             raise EstimationError(
                 f"groups of '{finer.name}' and '{coarser.name}'",
-                "are the same: how much lies between the one and how much between the other cannot be told.",
+                "are the same: how much lies between the one and how much between the other is not identified.",
                 "Leave one of them out.",
             )
     return tuple(ordered)
@@ -123,7 +123,7 @@ def school_notes(factors: dict[str, pd.Categorical], groupings: tuple[Grouping, 
             if len(mixed):
                 some = ", ".join(grouping.labels[place] for place in mixed[:3])
                 notes.append(
-                    f"{len(mixed)} of {len(there)} groups of '{grouping.name}' stand in more than one level of "
+                    f"{len(mixed)} of {len(there)} groups of '{grouping.name}' are in more than one level of "
                     f"'{name}': {some}."
                 )
             notes += [

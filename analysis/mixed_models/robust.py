@@ -19,7 +19,7 @@ from analysis.mixed_models.strata import StrataContrasts
 
 MixedSeType = Literal["model", "CR0", "CR1", "CR2", "CR3"]
 
-ONE_CLUSTER = "The effect rests on one group of '{cluster}' alone: no error can be told for it."
+ONE_CLUSTER = "The effect rests on one group of '{cluster}' alone: no standard error can be estimated for it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,7 +110,7 @@ def fit_ordinal(frame: pd.DataFrame, model: Model, *, n_nodes: int = 15) -> Ordi
 
 
 def _too_many(columns: Columns) -> str:
-    """Say so when the outcome is a measure, and not a few ordered answers."""
+    """Return a reason when the outcome is a measure, and not a few ordered answers."""
     n_values = len(np.unique(columns.y))
     if n_values <= MOST_CATEGORIES:
         return ""

@@ -207,11 +207,11 @@ def _reason(columns: Columns, groupings: tuple[Grouping, ...]) -> str:
         return f"{len(columns.y)} rows are too few for a model of {columns.x.shape[1]} columns."
     for grouping in groupings:
         if len(grouping.labels) >= len(columns.y):
-            return f"Every group of '{grouping.name}' has one row: groups and rows cannot be told apart."
+            return f"Every group of '{grouping.name}' has one row: groups and rows cannot be distinguished."
         if len(grouping.labels) < 3:
             return (
                 f"There are {len(grouping.labels)} groups of '{grouping.name}'; how groups differ needs three or more."
             )
     if len(groupings) == _MOST_GROUPINGS and len(groupings[0].labels) == len(groupings[1].labels):
-        return f"Every group of '{groupings[0].name}' holds one of '{groupings[1].name}': they cannot be told apart."
+        return f"Every group of '{groupings[0].name}' holds one of '{groupings[1].name}': they cannot be distinguished."
     return ""

@@ -1,4 +1,4 @@
-"""How groups' effects enter the linear predictor, and what they are for each group."""
+"""How groups' effects enter the linear predictor, and the effect of each group."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def _no_maximum(beta: np.ndarray, slope: np.ndarray, information: np.ndarray) ->
     if float(np.abs(beta).max()) > _INFINITE:
         return "A coefficient is infinite: columns tell all events apart."
     if not np.isfinite(information).all() or np.linalg.eigvalsh(information)[0] <= 1e-9 * np.abs(information).max():
-        return "The likelihood has no curvature at its maximum: a coefficient is infinite or cannot be told apart."
+        return "The likelihood has no curvature at its maximum: a coefficient is infinite or cannot be distinguished."
     if float(np.abs(slope).max()) > _STEEP:
         return "The search for the greatest likelihood did not converge."
     return ""

@@ -107,7 +107,7 @@ class _Place:
 
 def _no_maximum(information: np.ndarray, gradient: np.ndarray) -> str:
     if not np.isfinite(information).all() or np.linalg.eigvalsh(information)[0] <= 1e-9 * np.abs(information).max():
-        return "The likelihood has no curvature at its maximum: a coefficient is infinite or cannot be told apart."
+        return "The likelihood has no curvature at its maximum: a coefficient is infinite or cannot be distinguished."
     # What a further step would gain, whatever the units of the coefficients.
     if float(gradient @ np.linalg.solve(information, gradient)) / 4 > _GAIN_LEFT:
         return "The search for the greatest likelihood did not converge."

@@ -96,7 +96,7 @@ def fit_cox(
             names=problem.names,
             estimate=back @ beta,
             vcov=back @ vcov @ back,
-            # Without its one school an arm has no hazard ratio: the jackknife and the sandwich know no error of it.
+            # An arm without its one school has no hazard ratio: the jackknife and the sandwich know no error of it.
             df=np.where(np.isin(problem.names, columns.lone_terms), np.nan, float(problem.df)),
         ),
         convergence=Convergence(status="converged", objective=-2 * value),

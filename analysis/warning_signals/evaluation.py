@@ -172,7 +172,7 @@ def _places(rows: SignalRows, question: SignalQuestion) -> Iterator[tuple[str, s
         lead = rows.frame[question.lead_time].to_numpy(dtype=float)
         for low, high in zip(question.lead_bounds, (*question.lead_bounds[1:], np.inf), strict=True):
             level = f"{low:g} to {high:g}" if np.isfinite(high) else f"{low:g} and more"
-            # Those who stayed have no lead time and count everywhere; only leavers are told apart.
+            # Those who stayed have no lead time and count everywhere; only leavers are distinguished.
             yield "lead_time", level, (rows.left == 1) & (lead >= low) & (lead < high)
 
 

@@ -44,7 +44,7 @@ def flags_at_capacity(signal: np.ndarray, school: np.ndarray, *, capacity: float
 
 
 def counts_by_school(flags: np.ndarray, left: np.ndarray, chosen: np.ndarray, school: np.ndarray, n: int) -> np.ndarray:
-    """Return flagged leavers, flagged stayers, missed leavers and rightly left alone of each school, shape (n, 4).
+    """Return flagged leavers, flagged stayers, missed leavers and rightly not flagged of each school, shape (n, 4).
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def rates(cells: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     cells
-        Flagged leavers, flagged stayers, missed leavers, rightly left alone.
+        Flagged leavers, flagged stayers, missed leavers, rightly not flagged.
     """
     hit, alarm, missed, calm = np.moveaxis(cells, -1, 0)
     pairs = (

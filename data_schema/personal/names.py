@@ -100,7 +100,7 @@ def _folded_together(texts: Iterable[str]) -> str:
 
 
 def looks_like_name(text: str, *, among_words: bool) -> bool:
-    """Whether a text that stands where it does not belong may be a name that no list holds.
+    """Whether a text that stands where it does not belong may be a name that no list contains.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def _with_humps_apart(text: str) -> str:
 
 
 def are_unknown_words(text: str, ordinary: OrdinaryWords) -> bool:
-    """Whether a text is two to five words of which none is ordinary, however they are written.
+    """Whether a text is two to five words, none of which is ordinary, however they are written.
 
     Examples
     --------

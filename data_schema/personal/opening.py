@@ -26,9 +26,8 @@ _LONG = 10**8
 """The least whole number of nine digits."""
 
 _IN_COLUMN = {
-    True: "What may be names of persons stands in {n} of the {all} cells of the column {column}; its values are left "
-    "out.",
-    False: "What may be identifiers of persons stands in {n} of the {all} cells of the column {column}; its values are "
+    True: "What may be names of persons is in {n} of the {all} cells of the column {column}; its values are left out.",
+    False: "What may be identifiers of persons is in {n} of the {all} cells of the column {column}; its values are "
     "left out.",
 }
 _ARE_SWAPPED = (
@@ -75,7 +74,7 @@ def names_in_columns(drafts: Mapping[str, Draft], gate: Gate, *, confirmed: Coll
 
 
 def _header_of(made: Draft, found: PersonalColumn) -> Place:
-    """Return the place of a column's header, which stands for the column as a whole."""
+    """Return the place of a column's header, which represents the column as a whole."""
     layout = made.parts[found.part].layout
     return layout.sheet.file, layout.sheet.sheet, (layout.header or 0) + 1, found.field
 

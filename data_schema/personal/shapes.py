@@ -1,4 +1,4 @@
-"""Kinds and shapes of personal data: what a text is by how it is written, and what a school is told then."""
+"""Kinds and shapes of personal data: what a text is by how it is written, and what a school then reads."""
 
 from __future__ import annotations
 

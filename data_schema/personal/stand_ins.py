@@ -10,12 +10,12 @@ from data_schema.findings import Finding
 from data_schema.personal.gate import Gate
 
 WITHHELD_NAME = "withheld"
-"""How each name that stands for another begins."""
+"""How each name that represents another begins."""
 
 _ENDING = re.compile(r"\.[A-Za-z0-9]{1,5}")
 _SHORT = 8
 _OF_FILE = "The name of the file, or of a folder that it is in, may say something of a person; it is called so here."
-_RENAME_FILE = "Rename it, without a word about a person; who it is about stands in the file."
+_RENAME_FILE = "Rename it, without a word about a person; who it is about is in the file."
 _OF_SHEET = "The name of the sheet may say something of a person; it is called so here."
 _RENAME_SHEET = "Rename the sheet, without a word about a person, and send the file again."
 _NAMED = re.compile(rf"{WITHHELD_NAME}-([0-9a-f]{{{_SHORT}}})(?:-\d+)?(?:\.\w+)?")
@@ -32,7 +32,7 @@ class StandIns:
     files
         Path below the inbox to the file or its content.
     called
-        All paths that anything is told of, those of files in zipped folders among them.
+        All paths that anything is reported of, those of files in zipped folders among them.
     digests
         Path to the hash of the content, where it was read.
     sheets
@@ -133,7 +133,7 @@ def stand_in_of_sheet(number: int) -> str:
 
 
 def is_stand_in(path: str) -> bool:
-    """Whether a part of a path stands for another name.
+    """Whether a part of a path represents another name.
 
     Examples
     --------

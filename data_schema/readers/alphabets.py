@@ -43,7 +43,7 @@ _SCRIPTS = re.compile("[a-z\u00df-\u017e][\u0400-\u04ff]|[\u0400-\u04ff][a-z\u00
 
 
 def decoded(content: bytes, *, countries: Collection[str] = ()) -> tuple[str, ...]:
-    """Return every text that the bytes may stand for.
+    """Return every text that the bytes may represent.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def _once(run: str, page: str) -> str | None:
 
 
 def strange_letters(text: str, countries: Collection[str]) -> list[str]:
-    """Return letters that stand for others where a Central European page was read as a Western one ("õ" for "ő").
+    """Return letters that represent others where a Central European page was read as a Western one ("õ" for "ő").
 
     Parameters
     ----------

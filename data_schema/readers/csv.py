@@ -47,7 +47,7 @@ def read_csv(source: Path | bytes, *, file: str, countries: Collection[str] = ()
         return unreadable(file, problem, "Save it as 'CSV UTF-8' or as .xlsx and send it again.")
     if len(texts) != 1:
         problem = (
-            "Its encoding cannot be told: its letters make sense in more than one."
+            "Its encoding cannot be determined: its letters make sense in more than one."
             if texts
             else "Its encoding is not known: its letters make sense in none of those that are tried."
         )
@@ -84,7 +84,7 @@ def read_csv(source: Path | bytes, *, file: str, countries: Collection[str] = ()
 
 
 def _oddities(file: str, text: str, countries: Collection[str], *, was_doubled: bool) -> Iterator[Finding]:
-    """Tell of letters that somebody should look at; all of them are taken in."""
+    """Report letters that somebody should look at; all of them are taken in."""
     if was_doubled:
         problem = "Its letters were encoded twice; they are read as they were meant."
         yield Finding(file=file, problem=problem, remedy="Nothing, if names are right.", severity="note")

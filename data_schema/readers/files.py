@@ -1,4 +1,4 @@
-"""Any file -> sheets: what it is is told by its content, not by its name."""
+"""Any file -> sheets: its kind is decided by its content, not by its name."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class ReaderProcess:
 
     @property
     def number(self) -> int:
-        """Number of the process that answers now: another one does not know what an earlier one was told."""
+        """Number of the process that answers now: another one does not know what an earlier one received."""
         with self._lock:
             self._running()
             return self._number
@@ -297,7 +297,7 @@ def _is_said(do: str, content: bytes, **values: object) -> bool:
     try:
         return [json.loads(part) for _, part in _reader().ask(do, content, **values)] == [True]
     except LostError:
-        # Whoever reads it as what else it may be is told what is wrong with it.
+        # Whoever reads it as another kind of file reports what is wrong with it.
         return False
 
 

@@ -96,7 +96,7 @@ _N_MERGED = 10_000
 
 
 class Budget:
-    """Counts the cells of a workbook, so that a small file cannot stand for a huge one."""
+    """Counts the cells of a workbook, so that a small file cannot represent a huge one."""
 
     __slots__ = ("_left",)
 

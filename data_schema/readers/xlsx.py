@@ -70,7 +70,7 @@ def read_xlsx(source: Path | bytes, *, file: str) -> Reading:
 
 
 def _comments(parts: Parts, file: str) -> Findings:
-    """Tell of what people wrote beside the cells, which no table has a place for."""
+    """Report what people wrote beside the cells, which no table has a place for."""
     if not any(_COMMENTS.fullmatch(name) for name in parts.names):
         return Findings()
     problem = "It has comments beside its cells; they are not read."

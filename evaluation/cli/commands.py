@@ -37,7 +37,7 @@ _STATES = {"fresh": "green", "stale": "yellow", "missing": ""}
 
 @click.command()
 @trial_folder
-@click.option("--check", is_flag=True, help="Exit with 1 when a stage is not fresh or the log does not hold.")
+@click.option("--check", is_flag=True, help="Exit with 1 when a stage is not fresh or the log is not valid.")
 def status(folder: Path, *, as_json: bool, check: bool) -> None:
     """Show which stage is fresh, stale or missing, and why.
 

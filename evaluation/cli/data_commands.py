@@ -47,7 +47,7 @@ def forms(folder: Path, *, wave: str, to: Path | None, as_json: bool) -> None:
         f"{folder / 'output' / 'forms' / wave}."
     )
     for language, places in made.untold.items():
-        text += f"\nNo label in '{language}', so English stands there: {', '.join(places)}."
+        text += f"\nNo label in '{language}', so English is used there: {', '.join(places)}."
     if to is not None:
         text += f"\nWhat was handed out is no longer in the trial's custody: once it is sent, delete {to}."
     elif is_sealed(trial):

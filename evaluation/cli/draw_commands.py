@@ -129,7 +129,7 @@ def verify(folder: Path, *, as_json: bool) -> None:
     """
     found = open_trial(folder).verify()
     text = "\n".join([*(f"Problem: {problem}" for problem in found.problems), *found.notes])
-    verdict = "The allocation holds." if found.allocation.ok else "The allocation does NOT hold."
+    verdict = "The allocation is valid." if found.allocation.ok else "The allocation is NOT valid."
     if found.log_problems:
         verdict += " The log does NOT agree with what is in the folder."
     values = {"ok": found.ok, "problems": list(found.problems), "notes": list(found.notes)}

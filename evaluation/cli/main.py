@@ -48,7 +48,7 @@ class InOrder(click.Group):
                 )
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run a command; a person who stops it is told in one sentence how things stand."""
+        """Run a command; a person who stops it reads in one sentence what has been done."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stopped:

@@ -101,7 +101,7 @@ def _without_time(workbook: bytes) -> bytes:
             content = source.read(name)
             if name == "docProps/core.xml":
                 content = _STAMP.sub(rb"\g<1>2027-09-01T00:00:00Z", content)
-            # ZipInfo takes the operating system from where it runs, unless it is told.
+            # ZipInfo takes the operating system from where it runs, unless it is given.
             entry = zipfile.ZipInfo(name, date_time=_EPOCH)
             entry.create_system = 0
             entry.compress_type = zipfile.ZIP_DEFLATED

@@ -97,7 +97,7 @@ def _numbers(field: Field, n: int, rng: np.random.Generator) -> NDArray[np.float
 
 
 def asked(rows: Mapping[str, Sequence[Cell]], field: Field) -> list[bool]:
-    """Say of each row whether a field is to be filled in, by what the row says elsewhere."""
+    """Return for each row whether a field is to be filled in, by what the row says elsewhere."""
     n = len(next(iter(rows.values()), ()))
     if field.asked_if is None or field.asked_if[0] not in rows:
         return [True] * n

@@ -42,7 +42,7 @@ def certify(trial: Trial) -> Certified:
     Raises
     ------
     StaleError
-        When no draw has been made, or it does not hold against the protocol and the list of schools of now.
+        When no draw has been made, or it is not valid against the protocol and the list of schools of now.
     """
     from reports.documents import Document, write_pdf
     from reports.sections.certificate import certificate

@@ -1,6 +1,6 @@
 """collect: what schools sent becomes checked, pseudonymised tables, a list of questions and a list of returns.
 
-The store is made anew from the whole inbox each time: what a school sent is the only source, the same files give the
+The store is rebuilt from the whole inbox each time: what a school sent is the only source, the same files give the
 same tables, and a file that is sent again or taken away needs no undoing.
 """
 
@@ -85,7 +85,7 @@ class Collected:
 
 
 def collect(trial: Trial) -> Collected:
-    """Take in every file below inbox/.
+    """Read every file below inbox/.
 
     Raises
     ------

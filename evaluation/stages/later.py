@@ -161,7 +161,7 @@ def add(trial: Trial, file: Path, *, seed: str, reason: str) -> Allocation:
     Parameters
     ----------
     trial
-        With a draw that holds.
+        With a valid draw.
     file
         The late schools, in a table like the sampling frame.
     seed
@@ -172,7 +172,7 @@ def add(trial: Trial, file: Path, *, seed: str, reason: str) -> Allocation:
     Raises
     ------
     StaleError
-        When no draw has been made, or it does not hold any more.
+        When no draw has been made, or it is no longer valid.
     DesignError
         When a school is in the trial, the seed was used, or the design cannot draw these schools.
     """
@@ -226,7 +226,7 @@ def replace(trial: Trial, school: str, *, seed: str, reason: str) -> Replacement
     Raises
     ------
     StaleError
-        When no draw has been made, or it does not hold any more.
+        When no draw has been made, or it is no longer valid.
     DesignError
         When the school is not in the trial or has sent data, or there is no reserve of its stratum.
     """
@@ -276,9 +276,7 @@ def _ready(trial: Trial) -> AllocationRecord:
         )
     problems = verify(trial).problems
     if problems:
-        raise StaleError(
-            "allocation", f"the draw does not hold: {problems[0]}", "Put back what `crocoos verify` lists."
-        )
+        raise StaleError("allocation", f"the draw is not valid: {problems[0]}", "Put back what `crocoos verify` lists.")
     return record
 
 
@@ -443,7 +441,7 @@ def _replacement_problems(
 
 
 def later_notes(steps: Sequence[Later]) -> tuple[str, ...]:
-    """Say in a sentence each what came after the draw."""
+    """Describe in one sentence each what came after the draw."""
     notes = []
     for step in steps:
         if step.late is not None:

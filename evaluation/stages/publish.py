@@ -30,7 +30,7 @@ class Published:
     folder, start
         The site, and its first page.
     n_numbers
-        Numbers of pupils in the documents of all languages and the table of estimates, taken together.
+        Numbers of pupils in the documents of all languages and the table of estimates combined.
     n_cells
         Numbers of pupils, printed or not, of which it was tried whether they follow; none below the threshold does.
     audit

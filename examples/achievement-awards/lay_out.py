@@ -1,5 +1,5 @@
 # noqa: INP001 -- a script beside its data, not a package
-"""Lay out the achievement awards trial as a trial folder.
+"""Write the achievement awards trial as a trial folder.
 
 Run ``python lay_out.py FOLDER``. The folder gets schools.csv (the frame), recorded_allocation.csv (the arms as drawn
 at the time), inbox/ (pupils and exam results, a file a cohort) and trial.toml (the protocol). The standard library is

@@ -81,7 +81,7 @@ class Book:
     scales
         The scales that the protocol scores.
     threshold
-        Smallest count of pupils that may be told.
+        Smallest count of pupils that may be shown.
     only
         Code of the country whose frequencies these are; all together when empty.
     product

@@ -75,9 +75,9 @@ def codebook(
         Table to its rows of all countries, as they are stored (pseudonymised); a table without rows is described
         without frequencies.
     rules
-        What may be told. A count of rows stands for the pupils that they are at least of.
+        What may be shown. A count of rows represents the pupils that they are at least of.
     country
-        Country whose frequencies are told; all together when empty. What is suppressed is decided for all countries
+        Country whose frequencies are shown; all together when empty. What is suppressed is decided for all countries
         at once, so that no codebook gives away what another one keeps back.
 
     Returns
@@ -86,8 +86,8 @@ def codebook(
         In the order of `CODEBOOK_COLUMNS`: a row a field and wave, and for fields with answers one more for each answer
         with its count. Suppressed figures are missing. Counts of pupils and of their rows are rounded to the threshold
         (``rounded_to``): reports print other numbers of the same pupils, and no difference of the two may be exact.
-        Mean and standard deviation are told of enough pupils and schools (`reports.disclosure.hidden_means`), the outer
-        tenths where each is of the threshold or more. Names, identifiers and texts have no frequencies.
+        Mean and standard deviation are shown of enough pupils and schools (`reports.disclosure.hidden_means`), the
+        outer tenths where each is of the threshold or more. Names, identifiers and texts have no frequencies.
     """
     return codebooks(tables, frames, rules=rules, countries=(country,))[country]
 

@@ -48,7 +48,7 @@ def printed_moments(
     counts
         The field's numbers of answers, as they are printed.
     rules
-        What may be told of rows.
+        What may be shown of rows.
     step
         To what numbers of answers are rounded.
 

@@ -38,7 +38,7 @@ class Returns:
     received
         File to the day on which it came.
     threshold
-        Smallest count of pupils that may be told: rows about pupils are rounded to it, since reports print other
+        Smallest count of pupils that may be shown: rows about pupils are rounded to it, since reports print other
         numbers of the same pupils.
     only
         Code of the country that the page is for; all countries when empty.
@@ -321,7 +321,7 @@ def _questions(returns: Returns, names: Names) -> Iterator[Block]:
         yield Paragraph(text=inline(words.text("No question is open.")))
         return
     told = words.text(
-        "Each school has a workbook of its own to answer in; what stands in the cells is there, and not on this page."
+        "Each school has a workbook of its own to answer in; what is in the cells is there, and not on this page."
     )
     yield Note(kind="info", text=inline(told))
     lines: list[Line] = []

@@ -65,7 +65,7 @@ def balance_map(
         return None
     kept = sorted(sizes.sort_values(ascending=False, kind="stable").index[:MOST_STRATA])
     strata = ["", *kept]
-    # The picture stands alone in the folder of the balance stage, so it says itself what it is of and leaves out.
+    # The picture is alone in the folder of the balance stage, so it names its own subject and what it omits.
     compared = words.text("{arm} compared with {reference}", arm=arm.label, reference=reference.label)
     left_out = _left_out(words, len(sizes) - len(kept))
     below = [text for text in (compared, left_out) if text]

@@ -198,7 +198,7 @@ def _margins(axes: Axes, words: Words, rows: tuple[ForestRow, ...], one: Compari
 
 
 def _hints(axes: Axes, words: Words, one: Comparison) -> None:
-    """Say below the axis which way is good, and what the axis shows."""
+    """Write below the axis which way is good, and what the axis shows."""
     lower, higher = (one.arm, one.reference) if one.outcome.direction == "lower" else (one.reference, one.arm)
     left = words.text("← favours {schools}", schools=arm_name(words, lower))
     right = words.text("favours {schools} →", schools=arm_name(words, higher))

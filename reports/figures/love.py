@@ -81,7 +81,7 @@ def love_plot(evidence: Evidence, words: Words, *, arm: ArmFacts, anchor: str = 
 
 
 def _key(axes: Axes, words: Words) -> None:
-    """Say above the names what filled and open marks are, for whoever has the picture alone."""
+    """Write above the names what filled and open marks are, for whoever has the picture alone."""
     figure = axes.get_figure(root=True)
     assert figure is not None  # noqa: S101 -- axes were made on a figure
     axes.text(

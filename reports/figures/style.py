@@ -25,7 +25,7 @@ WIDTH = 160 / 25.4
 INK, MUTED, RULE, ACCENT, PALE = "#1a1a1a", "#5a6270", "#c9ced6", "#0b3c5d", "#eef1f5"
 
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#7A4B94", "#8A6D00")
-"""Of the arms, the reference first: told apart by every kind of colour vision, and with the markers in grey."""
+"""Of the arms, the reference first: distinguished by every kind of colour vision, and with the markers in grey."""
 
 MARKERS = ("s", "o", "^", "D", "v")
 """Of the arms, the reference first."""

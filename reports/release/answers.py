@@ -94,7 +94,7 @@ def shown_answers(
     listed = tuple(answers)
     rounded = {
         key: Count(value=None, unit="rows")
-        if protected[key].value is None and n  # nobody is told, as it is of each answer
+        if protected[key].value is None and n  # nobody is shown, as each answer is
         else rounded_count(n, threshold=threshold, unit="rows")
         for key, n in counts.items()
     }

@@ -3,7 +3,7 @@
 Of whole numbers within a small range, mean and standard deviation can be of one set of values alone: 0.05 and 0.22 of
 forty answers of 0 or 1 are two ones. What is printed, rounded as it is, gives nobody away when other values would have
 given it as well: values in which each number that few pupils have is another number, and as many values as a rounded
-number of them could stand for. Such values are sought by integer programming, for all countries at once. They are
+number of them could represent. Such values are sought by integer programming, for all countries at once. They are
 looked for close to the true means only, so that the search may miss some, and finds none that would print otherwise.
 """
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Places = tuple[int, ...]
-"""Which parts are taken together, by their place."""
+"""Which parts are combined, by their position."""
 
 TAIL = 0.1
 """Share of the values that lies beyond each of the outer tenths."""

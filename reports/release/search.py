@@ -97,7 +97,7 @@ class Search:
         if found is None:
             raise DisclosureError(
                 "the release",
-                "no numbers of pupils that could have given it were found in time, so that nothing can be said of it.",
+                "no numbers of pupils that could have given it were found in time, and what it reveals is unknown.",
                 "Publish again when the machine has less to do.",
             )
         return found
@@ -118,7 +118,7 @@ class Search:
         if found.x is None:
             raise ContradictionError(
                 "the release",
-                "its numbers of pupils contradict one another, so that nothing can be said of what they tell together.",
+                "its numbers of pupils contradict one another, and what they reveal together is unknown.",
                 "This is an error of the toolkit: tell those who keep it. Nothing was published.",
             )
         solution: NDArray[np.float64] = np.rint(found.x)

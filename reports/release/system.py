@@ -116,7 +116,7 @@ def solve(
     Raises
     ------
     ContradictionError
-        When no numbers of pupils could have given what is printed, so that nothing can be said of what it tells.
+        When no numbers of pupils could have given what is printed, and what it reveals is unknown.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Sections of reports: ``(evidence, language) -> tuple[Block, ...]``, one a cell of a notebook.
+"""Sections of reports: ``(evidence, language) -> tuple[Block, ...]``, one per cell of a notebook.
 
 A part that the evidence knows nothing about says so in a sentence, or is left out where nobody would look for it.
 """

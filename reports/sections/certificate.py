@@ -17,10 +17,10 @@ from reports.tables.layout import Line, line, table
 from reports.words import Words, message, words
 
 MISFITS: Mapping[str, str] = {
-    "strata": message("Schools left over in a stratum were drawn within it, each arm alike often."),
-    "global": message("Schools left over in the strata were drawn together, each arm alike often."),
+    "strata": message("Schools left over in a stratum were drawn within it, each arm with equal probability."),
+    "global": message("Schools left over in the strata were drawn as one group, each arm with equal probability."),
     "wstrata": message("Schools left over in a stratum were drawn within it, in proportion to the ratio."),
-    "wglobal": message("Schools left over in the strata were drawn together, in proportion to the ratio."),
+    "wglobal": message("Schools left over in the strata were drawn as one group, in proportion to the ratio."),
 }
 """What became of the misfits."""
 
@@ -63,7 +63,7 @@ class DrawFacts:
     is_log_known
         Whether the trial's log is there to say what was published and when schools were drawn.
     drawn_at
-        Time of each draw and its reason, the first first; the last one holds.
+        Time of each draw and its reason, the first first; the last one counts.
     labels
         Label of each column that the design looks at.
     value_labels
@@ -90,7 +90,7 @@ class DrawFacts:
 def certificate(facts: DrawFacts, language: str) -> tuple[Block, ...]:
     """Return the certificate of an allocation: what was drawn, from what, how, when, and how anyone can check it.
 
-    It names no school: the hash of the allocation stands for the list of schools and arms.
+    It names no school: the hash of the allocation represents the list of schools and arms.
     """
     text = words(language)
     record = facts.record

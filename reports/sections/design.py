@@ -123,7 +123,9 @@ def _warnings(evidence: Evidence, words: Words) -> Iterable[Block]:
         yield Note(kind="caution", title=words.text("Number of draws not known"), text=inline(said))
     elif draws > 1:
         said = words.plural(
-            "The draw was made {n} time; the last one holds.", "The draw was made {n} times; the last one holds.", draws
+            "The draw was made {n} time; the last one counts.",
+            "The draw was made {n} times; the last one counts.",
+            draws,
         )
         yield Note(kind="caution", title=words.text("More than one draw"), text=inline(said))
     if facts.get("verified"):

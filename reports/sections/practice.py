@@ -61,7 +61,7 @@ def usual_costs(evidence: Evidence, words: Words) -> list[str]:
 
 
 def unknown_usual_costs(evidence: Evidence, words: Words) -> list[str]:
-    """Say that the reference arm reported no costs; nothing where it did."""
+    """State that the reference arm reported no costs; nothing where it did."""
     reference = reference_arm(evidence)
     if reference.name in set(costs_of_place(evidence)["arm"]):
         return []

@@ -23,7 +23,7 @@ _KEY = ["level", "variable", "category", "country", "arm"]
 def balance_rows(evidence: Evidence) -> pd.DataFrame:
     """Return the rows of the balance table of what the report is about, with a column ``hidden``.
 
-    A row about pupils is hidden when a share in it stands for few pupils or would give such a share away, here or in
+    A row about pupils is hidden when a share in it represents few pupils or would give such a share away, here or in
     the report of another country, and when its mean is of few pupils.
     """
     frame = rows_of_all_places(evidence)
@@ -98,7 +98,7 @@ def _line(words: Words, row: dict[str, object], limit: int) -> Line:
 
 
 def _missing(words: Words, row: dict[str, object], side: str) -> str:
-    """Return the share of missing values: of pupils so rounded that it stands for several numbers of them."""
+    """Return the share of missing values: of pupils so rounded that it represents several numbers of them."""
     share = as_float(row[f"missing_{side}"])
     if row["level"] == "pupil" and 0 <= share < 1:
         step = share_step(round(as_float(row[f"n_{side}"]) / (1 - share)))

@@ -110,7 +110,7 @@ def rounding_note(words: Words, threshold: int) -> str:
 def suppression_note(words: Words, threshold: int) -> str:
     """Return what "c" means."""
     return words.text(
-        "{mark}: not printed, to protect pupils; it stands for fewer than {n}, or would give away a figure that does.",
+        "{mark}: not printed, to protect pupils; it represents fewer than {n}, or would give away a figure that does.",
         mark=words.text(SUPPRESSED),
         n=words.numbers.count(threshold),
     )

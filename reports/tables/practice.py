@@ -85,7 +85,7 @@ def money(words: Words, amount: float, *, currency: str) -> str:
 def few_schools_note(words: Words) -> str:
     """Return what hides figures of few schools."""
     return words.text(
-        "Figures of fewer than {n} schools are not printed, so that no school can be identified.",
+        "Figures of fewer than {n} schools are not printed, to keep schools from being identified.",
         n=words.numbers.count(MINIMUM_SCHOOLS),
     )
 

@@ -15,7 +15,7 @@ from reports.tables.layout import Cell, Line, line, table
 from reports.words import Words
 
 TOGETHER = "together"
-"""The signal that stands for all of them in one risk."""
+"""The signal that represents all of them in one risk."""
 
 _SHARES = ("sensitivity", "specificity", "predictive_value", "negative_predictive_value")
 
@@ -40,20 +40,21 @@ def signals_table(evidence: Evidence, words: Words, *, anchor: str = "signals-ta
         words.text("What the warning signals found, per 100 pupils, with intervals"),
         columns=(
             Column(label=words.text("Signal"), width=2.2),
-            Column(label=words.text("Found (sensitivity)"), align="right", width=1.7),
-            Column(label=words.text("Left alone (specificity)"), align="right", width=1.7),
-            Column(label=words.text("Right of those flagged"), align="right", width=1.7),
-            Column(label=words.text("Right of those not flagged"), align="right", width=1.7),
+            Column(label=words.text("Sensitivity"), align="right", width=1.7),
+            Column(label=words.text("Specificity"), align="right", width=1.7),
+            Column(label=words.text("Predictive value, flagged"), align="right", width=1.7),
+            Column(label=words.text("Predictive value, not flagged"), align="right", width=1.7),
             Column(label=words.text("Area under the curve"), align="right", width=1.7),
         ),
         lines=lines,
         threshold=evidence.disclosure_threshold,
         note=[
             words.text(
-                "Found: of 100 pupils to whom it happened, those flagged before. Left alone: of 100 to whom it did not,"
-                " those not flagged. Right: of 100 flagged pupils those to whom it happened, and of 100 not flagged"
-                " those to whom it did not. Area under the curve: how often a pupil to whom it happened had the worse"
-                " signal than one to whom it did not; 0.5 is a coin. Intervals come from drawing whole schools anew."
+                "Sensitivity: of 100 pupils to whom it happened, those flagged before. Specificity: of 100 to whom it"
+                " did not, those not flagged. Predictive value: of 100 flagged pupils those to whom it happened, and of"
+                " 100 not flagged those to whom it did not. Area under the curve: how often a pupil to whom it happened"
+                " had the worse signal than one to whom it did not; 0.5 is no better than chance. Intervals are from"
+                " whole schools drawn with replacement."
             )
         ],
         anchor=anchor,

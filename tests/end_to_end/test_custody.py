@@ -541,7 +541,7 @@ def test_trying_all_identifiers_finds_every_pupil_before_lock_and_nobody_after(r
 
 
 def test_counting_down_the_rows_of_a_school_beside_its_register_finds_no_more_than_chance(ready: Path) -> None:
-    # One pupil of each school stands in its own place by chance; before, all did.
+    # One pupil of each school is in its own place by chance; before, all did.
     share = found_by_order(ready, {school: pupil_ids(school) for school in school_ids()})
     assert share < 4 / N_PUPILS
 

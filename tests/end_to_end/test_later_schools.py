@@ -250,7 +250,7 @@ def test_a_replacement_needs_a_reason_reserves_and_a_school_of_the_trial(trial: 
 def test_nothing_is_added_before_the_draw_or_to_one_that_does_not_hold(trial: Trial) -> None:
     table = trial.paths.allocation / "allocation.csv"
     table.write_bytes(table.read_bytes().replace(b"control", b"pilot", 1))
-    with pytest.raises(StaleError, match="the draw does not hold"):
+    with pytest.raises(StaleError, match="the draw is not valid"):
         trial.add_late(trial.paths.root / "late.csv", seed="April")
     shutil.rmtree(trial.paths.allocation)
     with pytest.raises(StaleError, match="have not been drawn"):

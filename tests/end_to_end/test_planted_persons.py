@@ -1,4 +1,4 @@
-"""Persons are planted wherever a trial's files can hold a word; none stands in a byte outside inbox and private."""
+"""Persons are planted wherever a trial's files can hold a word; none is in a byte outside inbox and private."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_rows_with_persons_in_the_wrong_place_are_kept_and_counted(told: tuple[T
         assert (pupils["school_id"] == school).sum() == N_PUPILS
     swapped, years = (pupils[pupils["school_id"] == school] for school in school_ids()[1:3])
     assert swapped["class"].isna().all()
-    # Rows stand in the order of pseudonyms.
+    # Rows are in the order of pseudonyms.
     assert sorted(years["birth_year"]) == sorted([2011] * 6 + [2011 + at % 3 for at in range(6, N_PUPILS)])
 
 

@@ -29,7 +29,7 @@ from tests.support.trials import SEED, clock, short_protocol, small_trial
 PACKAGES = ("data_schema", "randomisation", "analysis", "reports", "evaluation")
 COMMAND = re.compile(r"`(crocoos [^`]+)`")
 WORDS = {"...": '"4 8 15 16 23 42"', "TEXT": '"as the minutes say"', "FILE": "late.csv", "FOLDER": "another"}
-"""What stands for the words in capitals of a remedy's commands."""
+"""What represents the words in capitals of a remedy's commands."""
 
 Step = Callable[[Path], object]
 
@@ -76,7 +76,7 @@ class Remedy:
     prepare, finish
         What the remedy asks for by hand, before and after its commands.
     words
-        What stands for words in capitals, where it is not `WORDS`.
+        What represents words in capitals, where it is not `WORDS`.
     only
         Which of the commands is tried, from 0, where they are alternatives; all of them, one after the other, if None.
     then
@@ -229,7 +229,7 @@ TOO_DEEP = steps(keep("trial.toml"), edit("trial.toml", "[trial]", f"deep = {'['
 NO_TITLE = steps(keep("trial.toml"), edit("trial.toml", "title = ", "# title = "))
 
 REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
-    "Add it; the protocol that `crocoos init FOLDER` writes shows what it is for.": (
+    "Add it; the protocol that `crocoos init FOLDER` writes shows its purpose.": (
         Remedy(start="new", spoil=NO_TITLE, refused="crocoos plan", finish=bring_back("trial.toml")),
     ),
     "Bring back what was there; or thaw the wave with a reason: `crocoos freeze {} --thaw --reason TEXT`.": (

@@ -109,7 +109,7 @@ def test_satterthwaite_degrees_of_freedom_are_lmertests(name: str) -> None:
         close(fit.estimate(term).df, row["df_satterthwaite"], relative=1e-4)
 
 
-# pbkrtest leaves weights out of the residual variance; a model by hand stands in (unit tests).
+# pbkrtest leaves weights out of the residual variance; a model by hand is used instead (unit tests).
 @pytest.mark.parametrize("name", [name for name, figure in FIGURES.items() if not figure["weights"]])
 def test_kenward_roger_errors_and_degrees_of_freedom_are_pbkrtests(name: str) -> None:
     figure = FIGURES[name]

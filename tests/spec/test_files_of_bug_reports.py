@@ -18,7 +18,7 @@ COUNTS = {
     "records that begin with an empty column": (2, 0, 0),
     "one column more in a record": (0, 1, 0),
     "a second row of tags": (1, 1, 0),
-    "a row that stands for two": (1, 0, 1),
+    "a row that represents two": (1, 0, 1),
     "semicolons between cells, points in numbers": (2, 0, 0),
     "a school in merged cells": (2, 0, 0),
     "a web page in a mail": (0, 0, 0),

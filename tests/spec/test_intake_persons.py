@@ -1,4 +1,4 @@
-"""What is of a person stays where it was sent, whichever column, sheet, file or answer it stands in."""
+"""What is of a person stays where it was sent, whichever column, sheet, file or answer it is in."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_swapped_headers_of_names_and_classes_let_no_name_in() -> None:
     assert len(intake.frames["pupil"]) == len(NAMES)
     assert set(intake.frames["pupil"]["birth_year"]) == {2012}
     assert questions(intake) == [
-        "What may be names of persons stands in 8 of the 8 cells of the column 'class'; its values are left out."
+        "What may be names of persons is in 8 of the 8 cells of the column 'class'; its values are left out."
     ]
 
 

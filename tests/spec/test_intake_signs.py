@@ -55,7 +55,7 @@ def test_a_column_lost_through_a_misspelt_header_is_asked_about() -> None:
     )
 
 
-DITTO = "stands for 'the same as above'"
+DITTO = "means 'the same as above'"
 
 
 @pytest.mark.parametrize("sign", ['"', "''", "〃", "-||-", '-"-', "u.o.", "idem", "„"])

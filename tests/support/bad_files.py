@@ -58,7 +58,7 @@ class BadFile:
 
 
 def taken_in(bad: BadFile) -> Intake:
-    """Take in a file together with the list of the schools' pupils."""
+    """Read a file together with the list of the schools' pupils."""
     lines = [f"{school};{pupil}" for school in SCHOOLS for pupil in PUPILS]
     listed = "\n".join(["school_id;pupil_id", *lines]).encode()
     return read_inbox(

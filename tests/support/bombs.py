@@ -195,7 +195,7 @@ def _spss() -> bytes:
 
 
 def _compressed_spss() -> bytes:
-    """Return a file of SPSS in which a byte stands for eight, and nearly all of it is one byte."""
+    """Return a file of SPSS in which a byte represents eight, and nearly all of it is one byte."""
     from tests.support.mutants import seeds
 
     content = seeds()["HU/status_i.sav"]
@@ -232,7 +232,7 @@ _BOMBS: Mapping[str, Callable[[], bytes]] = {
 
 
 def main() -> int:
-    """Take in each file of a folder, alone, and say what became of it, how long it took and the peak of memory."""
+    """Read each file of a folder, alone, and say what became of it, how long it took and the peak of memory."""
     from tests.support.mutants import outcomes
 
     for path in sorted(path for path in Path(sys.argv[1]).rglob("*") if path.is_file()):

@@ -1,4 +1,4 @@
-"""Files as public bug reports describe them, each with the report; made anew here, from what the report says.
+"""Files as public bug reports describe them, each with the report; rebuilt here, from what the report says.
 
 What was searched for, in trackers of programs that read tables: separators at the ends of lines, leading zeros, false
 dimensions, cells without references, phonetic runs, escaped control signs, other namespaces, the calendar of 1904,
@@ -263,7 +263,7 @@ FILES: dict[str, tuple[str, bytes, str]] = {
         ),
         "ods",
     ),
-    "a row that stands for two": (
+    "a row that represents two": (
         "ropensci/readODS#81",
         edited(
             ods(GOOD_BOOK),

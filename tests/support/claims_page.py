@@ -287,7 +287,7 @@ CLAIMS = (
             "reports.sections.certificate:MISFITS",
         ),
         decides=("evaluation.stages.certificate:draw_facts",),
-        reads="`allocation/record.json` and the records of what came after it, once `verify` holds",
+        reads="`allocation/record.json` and the records of what came after it, once `verify` has passed",
     ),
     Claim(
         topic="Who was analysed",

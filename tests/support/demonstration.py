@@ -116,7 +116,7 @@ def _results() -> tuple[Block, ...]:
         Paragraph(
             text=inline(
                 (
-                    "Results of every outcome in the plan stand in ",
+                    "Results of every outcome in the plan are in ",
                     Span(text="the table of results", link="#outcomes"),
                     "; how they were estimated is described under ",
                     Span(text="Methods", link="#methods"),

@@ -32,7 +32,9 @@ def demonstration_site(folder: Path, *, language: str = "en") -> Site:
         documents=tuple(_document(folder, name, document.title.text) for name, document in wanted),
         downloads=(
             Download(
-                label="Estimates", path=folder / "estimates.csv", description="Every estimate, one a row, with its id."
+                label="Estimates",
+                path=folder / "estimates.csv",
+                description="Every estimate, one per row, with its id.",
             ),
             Download(
                 label="Protocol",

@@ -133,7 +133,7 @@ def _status(school: str, changes: Mapping[int, Sequence[object]], more: Sequence
 
 
 def marked_files() -> dict[str, bytes]:
-    """Return the files of an inbox in which persons stand in every channel that a file has."""
+    """Return the files of an inbox in which persons are in every channel that a file has."""
     schools = school_ids()
     swapped = _list(schools[1], {at: {"name": f"{LISTED}{'abcdefghijkl'[at]}"} for at in range(N_PUPILS)})
     swapped[0] = ["school_id", "pupil_id", "class", "name", *_HEADER[4:]]

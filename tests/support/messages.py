@@ -80,7 +80,7 @@ def literals(name: str, call: ast.Call) -> Forms | None:
 
 
 def collected(source: Source = REPORTS) -> dict[Forms, list[str]]:
-    """Return each message (one or two forms) with the files that it stands in."""
+    """Return each message (one or two forms) with the files that it is in."""
     messages: dict[Forms, list[str]] = {}
     for path in source.files():
         place = path.relative_to(ROOT).as_posix()
@@ -124,7 +124,7 @@ _PUPILS = ("{n} pupil", "{n} pupils")
 
 _BORROWED = (
     "c",
-    "{mark}: not printed, to protect pupils; it stands for fewer than {n}, or would give away a figure that does.",
+    "{mark}: not printed, to protect pupils; it represents fewer than {n}, or would give away a figure that does.",
     "{mark}: rounded in steps of {n}, so that no small number of pupils can be worked out from it.",
     "≈{number}",
     "{left}, {right}",

@@ -339,7 +339,7 @@ BOOKS = (
     BadFile(name="CSV that calls itself a workbook", path=XLSX, content=rows(GOOD), kept=1),
     refused("an empty zipped folder", zipped({}), "nothing in it", "HU/all.zip"),
     BadFile(
-        name="a row of ODS that stands for two",
+        name="a row of ODS that represents two",
         path="SI/status_x.ods",
         content=ods(
             statuses(("SI-04", "0001", "enrolled", None, None, 4.5)),

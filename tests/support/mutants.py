@@ -141,7 +141,7 @@ def batches(n: int, *, seed: int, size: int = 50) -> Iterator[dict[str, bytes]]:
 
 
 def outcomes(files: Mapping[str, bytes]) -> dict[str, str]:
-    """Take in an inbox and write its questions; return what became of each file.
+    """Read an inbox and write its questions; return what became of each file.
 
     Rows are "kept", the file is "told of" by a finding, or by one that says that its reader was "stopped"; "passed
     over" is a file of which nothing is kept and nothing is said.
@@ -159,7 +159,7 @@ def outcomes(files: Mapping[str, bytes]) -> dict[str, str]:
 
 def _outcome(file: str, content: bytes, intake: Intake) -> str:
     counts, digest = intake.reconciliation, hashlib.sha256(content).hexdigest()
-    # A damaged list may name a pupil as a file is called, which is then told of by what stands for its name.
+    # A damaged list may name a pupil as a file is called, which is then told of by what represents its name.
     said = [
         found.problem
         for found in intake.findings

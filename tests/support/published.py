@@ -42,7 +42,7 @@ def kinds_of(evidence: Evidence) -> dict[str, str]:
 def published_site(evidence: Evidence, folder: Path, *, only: Collection[str] = ()) -> Path:
     """Publish what the reports of a trial say: a report of all countries and of each, and the table of estimates.
 
-    With some sections only, PDFs are not set, which takes longest: an empty file stands for each.
+    With some sections only, PDFs are not set, which takes longest: an empty file represents each.
     """
     evidence = without_recoverable(evidence, kinds_of(evidence))
     made = folder / "made"

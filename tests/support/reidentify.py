@@ -78,7 +78,7 @@ def found_by_order(folder: Path, registers: Mapping[str, Collection[str]]) -> fl
 def told_by_a_hash(folder: Path, contents: Collection[bytes], pseudonyms: Collection[str]) -> list[str]:
     """Return what anything in the folder confirms of guessed contents of files, or of pseudonyms that were erased."""
     runs = {run.lower() for _, content in every_part(folder) for run in _HASHES.findall(content)}
-    # A hash may be cut, or stand beside other signs that are hexadecimal.
+    # A hash may be cut, or be beside other signs that are hexadecimal.
     told = {run[at : at + 16] for run in runs for at in range(len(run) - 15)}
     guesses = [hashlib.sha256(one).hexdigest() for one in contents]
     for key in keys_in(folder):

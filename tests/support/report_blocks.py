@@ -13,7 +13,7 @@ from reports.evidence import Evidence
 
 
 def cells(notebook: str) -> list[dict[str, Any]]:
-    """Return the cells of a template as they stand in its file."""
+    """Return the cells of a template as they are in its file."""
     found: list[dict[str, Any]] = json.loads(template(notebook).read_text(encoding="utf-8"))["cells"]
     return found
 

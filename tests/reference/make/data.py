@@ -15,7 +15,7 @@ import pandas as pd
 def trial(
     sizes: np.ndarray, arms: list[str], *, school_sd: float, seed: int, strata: list[str] | None = None
 ) -> pd.DataFrame:
-    """Return one row a pupil: school_id, arm, (strata), baseline, kind, score, left."""
+    """Return one row per pupil: school_id, arm, (strata), baseline, kind, score, left."""
     rng = np.random.default_rng(seed)
     schools = np.repeat(np.arange(len(sizes)), sizes)
     effect = np.array([0.0 if arm == "control" else 0.4 for arm in arms])

@@ -13,7 +13,7 @@ import pandas as pd
 
 
 def pupils(sizes: np.ndarray, *, seed: int) -> tuple[np.random.Generator, pd.DataFrame]:
-    """Return a generator and one row a pupil: school, x."""
+    """Return a generator and one row per pupil: school, x."""
     rng = np.random.default_rng(seed)
     school = np.repeat(np.arange(len(sizes)), sizes)
     return rng, pd.DataFrame({"school": school, "x": (rng.standard_normal(school.size) * 2 + 5).round(3)})

@@ -16,7 +16,7 @@ N_TERMS = 6
 
 
 def leaving() -> pd.DataFrame:
-    """Return one row a pupil: what became of it and when, how long it was absent, what it answered."""
+    """Return one row per pupil: what became of it and when, how long it was absent, what it answered."""
     rng = np.random.default_rng(20_281_124)
     sizes = rng.integers(8, 35, size=N_SCHOOLS)
     school = np.repeat(np.arange(N_SCHOOLS), sizes)
@@ -53,7 +53,7 @@ def leaving() -> pd.DataFrame:
 
 
 def classes() -> pd.DataFrame:
-    """Return one row a pupil of three classes in each of 40 schools: schools and classes differ."""
+    """Return one row per pupil of three classes in each of 40 schools: schools and classes differ."""
     rng = np.random.default_rng(20_281_125)
     sizes = rng.integers(6, 26, size=120)
     group = np.repeat(np.arange(120), sizes)

@@ -280,7 +280,7 @@ def test_units_of_a_covariate_do_not_matter() -> None:
 
 
 def test_large_schools_in_pairs_give_the_paired_t_test_of_their_log_odds() -> None:
-    # With 4,000 pupils a school the log odds of schools are all but known, and what is left is a linear model.
+    # With 4,000 pupils per school the log odds of schools are all but known, and what is left is a linear model.
     rng = np.random.default_rng(12)
     odds = -1 + 0.5 * rng.standard_normal((6, 2)) + np.array([0.0, 0.7])
     events = np.rint(4000 * special.expit(odds)).astype(int)

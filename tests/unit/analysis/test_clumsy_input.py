@@ -148,7 +148,7 @@ def test_a_factor_of_one_level_and_a_school_in_both_arms_are_noted(fit: Any) -> 
     both = fit(
         formula, FRAME.assign(arm=FRAME["arm"].mask(FRAME.index == 0, "pilot").mask(FRAME.index == 1, "control"))
     )
-    assert any("stand in more than one level of 'arm'" in note for note in both.notes)
+    assert any("are in more than one level of 'arm'" in note for note in both.notes)
     gone = FRAME.assign(
         region=pd.Categorical(np.where(FRAME["school"] == 0, "x", np.where(FRAME["school"] < 12, "y", "z"))),
         score=FRAME["score"].where(FRAME["school"] != 0),

@@ -1,4 +1,4 @@
-"""Jackknife and bootstraps of whole schools, beside fits of the data that they stand for."""
+"""Jackknife and bootstraps of whole schools, beside fits of the data that they represent."""
 
 from __future__ import annotations
 

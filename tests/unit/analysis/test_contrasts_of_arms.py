@@ -25,7 +25,7 @@ FEW = settings(max_examples=20, deadline=None)
 
 
 def pupils_of(means: list[float], arms: list[str]) -> pd.DataFrame:
-    """Two pupils a school, one above and one below the school's mean by a half."""
+    """Two pupils per school, one above and one below the school's mean by a half."""
     rows = [
         (f"s{number:02d}", arm, mean + half)
         for number, (mean, arm) in enumerate(zip(means, arms, strict=True))

@@ -25,7 +25,7 @@ BINARY = replace(QUESTION, plan_entry="dropout", outcome="left", kind="binary", 
 
 
 def trial(*, arms: tuple[str, ...] = ("control", "pilot"), seed: int = 1) -> pd.DataFrame:
-    """Three countries, strata of schools that hold every arm, 20 pupils a school."""
+    """Three countries, strata of schools that hold every arm, 20 pupils per school."""
     rng = np.random.default_rng(seed)
     rows = []
     for country, n_schools in (("HU", 12), ("RS", 12), ("SI", 6 if len(arms) == 2 else 12)):
@@ -347,7 +347,7 @@ def test_a_school_in_another_arm_than_drawn_is_named(frame: pd.DataFrame) -> Non
     schools, actual, _ = design(frame, QUESTION)
     wrong = actual.copy()
     wrong[0] = 1 - wrong[0]
-    with pytest.raises(EstimationError, match="school 'HU-00': stands in the arm 'control'"):
+    with pytest.raises(EstimationError, match="school 'HU-00': is in the arm 'control'"):
         estimate_effects(frame, QUESTION, schools=schools, actual=wrong, draws=None)
 
 

@@ -134,7 +134,7 @@ def test_an_outcome_of_schools_needs_one_row_a_school() -> None:
     frame["score"] = frame.groupby("school")["score"].transform("mean")
     fit = fit_linear_mixed(frame, PLAIN)
     assert fit.status == "failed"
-    assert "a row a school" in fit.convergence.reason
+    assert "one row per school" in fit.convergence.reason
     by_school = frame.drop_duplicates("school")
     difference, error = two_sample(by_school["score"], by_school["arm"])
     row = fit_linear_mixed(by_school, PLAIN).estimate("arm[pilot]")

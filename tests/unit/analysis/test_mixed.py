@@ -251,7 +251,7 @@ def test_a_level_that_vanishes_with_missing_rows_is_noted() -> None:
 def test_a_school_in_both_arms_and_an_arm_of_one_school_are_noted() -> None:
     frame = trial()
     frame.loc[0, "arm"] = "pilot"
-    assert any("stand in more than one level of 'arm': s00" in note for note in mixed_model(PLAIN, frame).notes)
+    assert any("are in more than one level of 'arm': s00" in note for note in mixed_model(PLAIN, frame).notes)
     lonely = trial().assign(arm=lambda f: np.where(f["school"] == "s03", "pilot", "control"))
     assert any("Only one group of 'school' has 'arm' = 'pilot'" in note for note in mixed_model(PLAIN, lonely).notes)
 

@@ -141,7 +141,7 @@ def test_an_actual_allocation_that_is_the_strata_cannot_be_tested() -> None:
     model = Model(outcome="score", school="school", arm="arm", arms=("control", "pilot"), strata="stratum")
     schools, actual = positions(frame)
     test = randomisation_tests(frame, model, schools=schools, actual=actual, draws=others(actual))["pilot"]
-    assert "cannot be told apart" in test.reason
+    assert "cannot be distinguished" in test.reason
     assert math.isnan(test.p_value)
 
 

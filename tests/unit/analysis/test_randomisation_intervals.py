@@ -207,7 +207,7 @@ def test_what_cannot_be_tested_has_a_reason() -> None:
     assert "without any error" in infer(frame.assign(score=frame["baseline"])).reason
     same = frame.assign(arm=np.where(frame["school"] < "s003", "control", "pilot"))
     same["stratum"] = np.where(same["school"] < "s003", "a", "b")
-    assert "cannot be told apart" in infer(same, replace(MODEL, strata="stratum")).reason
+    assert "cannot be distinguished" in infer(same, replace(MODEL, strata="stratum")).reason
 
 
 def test_bad_requests_are_refused() -> None:

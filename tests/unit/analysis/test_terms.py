@@ -105,7 +105,7 @@ def test_input_is_left_as_it_was() -> None:
         ({"school_id": [None, *"abbccdd"]}, {}, "1 rows have no school"),
         ({"stratum": [None, *"aabbbbb"]}, {"strata": "stratum"}, "1 rows have no stratum"),
         ({"arm": ["pilto"] * 4 + ["pilot"] * 4}, {}, "'pilto' is not one of the arms"),
-        ({"arm": ["control", "pilot"] * 4}, {}, "school 'a': stands in more than one arm"),
+        ({"arm": ["control", "pilot"] * 4}, {}, "school 'a': is in more than one arm"),
         ({"y": list("abcdefgh")}, {}, "column 'y': is not numeric"),
         ({"y": [np.inf, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 9.0]}, {}, "holds 1 infinite values"),
         ({"x": pd.date_range("2027-01-01", periods=8)}, {"covariates": ("x",)}, "holds dates"),
@@ -123,7 +123,7 @@ def test_what_cannot_be_a_model_is_named(columns: dict[str, object], changes: di
         ({"y": [1.0, 2.0, 3.0, 4.0] + [np.nan] * 4}, {}, "Only 2 schools have this outcome"),
         ({"arm": ["control"] * 8}, {}, "No pupil of the arm pilot has this outcome"),
         ({"arm": ["pilot"] * 8}, {}, "No pupil of the reference arm has this outcome"),
-        ({"stratum": list("aaaabbbb")}, {"strata": "stratum"}, "cannot be told apart from the strata"),
+        ({"stratum": list("aaaabbbb")}, {"strata": "stratum"}, "cannot be distinguished from the strata"),
     ],
 )
 def test_what_cannot_be_estimated_has_a_reason(

@@ -59,7 +59,7 @@ def test_one_pupil_a_school_cannot_tell_schools_from_pupils() -> None:
 def test_an_outcome_of_schools_has_no_components() -> None:
     frame = simulate_scores(10, 5, icc=0.2, effect=0.0, seed=3)
     frame["score"] = frame.groupby("school")["score"].transform("mean")
-    assert "a row a school" in unconditional_components(frame, QUESTION).reason
+    assert "one row per school" in unconditional_components(frame, QUESTION).reason
 
 
 def test_the_icc_given_the_design_is_free_of_arms_strata_and_countries_and_the_unconditional_one_is_not() -> None:

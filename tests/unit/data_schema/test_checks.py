@@ -110,7 +110,7 @@ def test_a_contradiction_about_a_pupil_speaks_of_the_pupil_and_one_about_a_schoo
         grade=[9, 10], wave="", source_file="a.csv", source_sheet="", source_row=[2, 3]
     )
     first, second = duplicates(frame, table)
-    assert first.problem == "The same pupil (school_id, pupil_id) stands in row 3 with other values."
+    assert first.problem == "The same pupil (school_id, pupil_id) is in row 3 with other values."
     assert (first.column, second.column) == ("pupil_id", "pupil_id")
     record = next(iter(duplicates(rows(("1", "x", "EUR"), ("1", "x", "HUF")), TABLES["costs"])))
     assert record.problem.startswith("The same record (")

@@ -56,7 +56,7 @@ def test_a_headers_own_spelling_of_a_further_column_stays() -> None:
 def test_a_cell_that_cannot_be_read_is_missing_and_asked_about() -> None:
     frame, findings = read(ROWS[0], ROWS[1].replace("251", "25I"))
     assert findings == [
-        "schools.csv, row 3, column 'size': '25I' is not a whole number. Did a letter stand for a digit (O for 0, I "
+        "schools.csv, row 3, column 'size': '25I' is not a whole number. Was a letter written for a digit (O for 0, I "
         "for 1)? Send the number in digits."
     ]
     assert frame["size"].isna().tolist() == [True, False]

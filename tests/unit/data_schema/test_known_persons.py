@@ -1,4 +1,4 @@
-"""What must not be told."""
+"""What must not be shown."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from data_schema.placing import Copy, copies
 
 
 def found_in(said: np.ndarray) -> list[Copy]:
-    """Return the copies among groups, one a row, of which each says one thing of each pupil by number."""
+    """Return the copies among groups, one per row, of which each says one thing of each pupil by number."""
     n_groups, size = said.shape
     group = np.repeat(np.arange(n_groups), size)
     who = np.tile(np.arange(size), n_groups)

@@ -245,7 +245,7 @@ def test_everything_that_a_school_is_asked_about_the_corpus_is_said_in_its_langu
 def test_names_of_fields_tables_and_answers_in_a_sentence_are_said_too(language: str) -> None:
     catalogue = Catalogue("data_schema", Language(language))
     told = [
-        "The same pupil (school_id, pupil_id) stands in row 89 with other values.",
+        "The same pupil (school_id, pupil_id) is in row 89 with other values.",
         "Give one of: enrolled, left_early.",
         "None of its first 30 rows is a header of the table status.",
         "It has no column 'school_id' and no column 'status', which every row needs.",

@@ -169,7 +169,7 @@ def test_a_sheet_that_was_copied_is_read_and_what_the_two_say_differently_is_ask
     assert sorted(intake.frames["status"]["pupil_id"]) == ["0001", "0003"]
     tallies = intake.reconciliation.query("table == 'status'")
     assert tallies[["sent", "kept", "asked", "refused"]].to_numpy().tolist() == [[4, 1, 1, 2], [4, 1, 1, 2]]
-    assert sum("stands in" in one for one in problems(intake)) == 2
+    assert sum("with other values" in one for one in problems(intake)) == 2
 
 
 def test_a_sheet_taken_to_another_workbook_or_saved_as_csv_is_known_by_its_marks() -> None:

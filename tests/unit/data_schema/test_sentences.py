@@ -102,7 +102,7 @@ def test_a_sentence_keeps_what_stands_in_its_slots(language: str) -> None:
 
 def test_where_something_stands_is_said_in_the_language() -> None:
     hungarian = Catalogue("data_schema", Language("hu"))
-    text = "The same pupil (pupil_id) stands in a.xlsx, sheet '9. a', row 3 and row 5 with other values."
+    text = "The same pupil (pupil_id) is in a.xlsx, sheet '9. a', row 3 and row 5 with other values."
     assert translated(text, hungarian).endswith("a.xlsx, „9. a” lap, 3. sor; 5. sor.")
     hidden = "Rows are hidden (2 to 4, 9); they are taken in like others."
     assert "(2–4, 9)" in translated(hidden, hungarian)

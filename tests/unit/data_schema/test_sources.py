@@ -171,7 +171,7 @@ def test_a_class_in_the_column_that_is_not_the_headings_is_asked_about() -> None
     intake = taken_in({"031202.xlsx": workbook({"a": rows})}, school_from="file", class_from="headings")
     assert intake.frames["pupil"]["class"].tolist() == ["9/A", "9.b", "9.a"]
     (question,) = asked(intake)
-    assert "row 4, column 'class': '9.b' is not the class that is told elsewhere, '9.a'." in question
+    assert "row 4, column 'class': '9.b' is not the class that is stated elsewhere, '9.a'." in question
 
 
 def test_every_sheet_is_a_class() -> None:

@@ -197,7 +197,7 @@ def test_a_pupil_who_was_submitted_twice_is_asked_about_and_the_same_submission_
     other = {**RECORDS[0], "status": "unknown", "average_mark": ""}
     intake = read(odk_central(form(), [RECORDS[0], other, RECORDS[1], RECORDS[1]]))
     assert intake.reconciliation[["sent", "kept", "asked", "refused"]].iloc[0].tolist() == [4, 1, 2, 1]
-    assert sum("stands in" in one.problem for one in intake.findings.by_severity("question")) == 2
+    assert sum("is in" in one.problem for one in intake.findings.by_severity("question")) == 2
 
 
 def test_a_zipped_folder_with_what_was_attached_is_read_and_names_what_is_not() -> None:

@@ -74,7 +74,7 @@ def test_each_month_of_a_pupil_is_a_record_whatever_the_order_of_the_columns() -
     ]  # fmt: skip
     assert questions(intake) == []
     assert counts(intake) == [4, 4, 0, 0]
-    assert "Columns stand for month: 2 rows with 2 of them each are 4 records." in str(intake.findings)
+    assert "Columns represent month: 2 rows with 2 of them each are 4 records." in str(intake.findings)
     assert "'november' is 2026-11, 'október' is 2026-10" in str(intake.findings)
 
 
@@ -219,7 +219,7 @@ def test_a_question_about_what_the_months_share_is_asked_once_and_its_answer_is_
 def test_a_pupil_who_stands_twice_is_asked_about_by_rows_of_the_sheet() -> None:
     rows = [(*HEADER, "október", "november"), ("031202", "7001", 3, 1), ("031202", "7001", 4, 2)]
     intake = read(rows)
-    told = [(one.row, one.problem.partition(" stands in ")[2]) for one in intake.findings if one.severity == "question"]
+    told = [(one.row, one.problem.partition(" is in ")[2]) for one in intake.findings if one.severity == "question"]
     assert told == [(2, "row 3 with other values."), (3, "row 2 with other values.")]
     assert counts(intake) == [4, 0, 4, 0]
 

@@ -222,8 +222,8 @@ def test_pupils_are_compared_as_pupils() -> None:
     [
         (schools(x=range(8)), {"variables": [Variable(name="y")]}, "no column 'y'"),
         (schools(x=range(8)), {"country_column": "country"}, "no column 'country'"),
-        (schools(x=list("abcdefgh")), {}, "does not hold numbers"),
-        (schools(x=["1", "2"] * 4), {}, "does not hold numbers"),
+        (schools(x=list("abcdefgh")), {}, "values that are not numbers"),
+        (schools(x=["1", "2"] * 4), {}, "values that are not numbers"),
         (schools(x=range(8)), {"arms": ("control",)}, "Fewer than two arms"),
         (schools(x=range(8)), {"arms": ("control", "full")}, "'pilot' is no arm"),
         (schools(x=range(8), s=list("abcdabcd")), {"school": "s", "level": "pupil"}, "more than one arm"),

@@ -132,7 +132,9 @@ def test_a_record_keeps_the_strategy_and_the_default_leaves_it_out(misfits: Misf
 def test_a_design_says_what_becomes_of_its_misfits() -> None:
     stated = design("global", 1, 1)
     assert str(stated) == "arm 0 : arm 1 = 1 : 1, stratified by country, misfits global"
-    assert stated.in_words().endswith("Schools left over are allocated all strata's together, each arm alike often.")
+    assert stated.in_words().endswith(
+        "Schools left over are allocated all strata's together, each arm with equal probability."
+    )
     assert "strata formed" not in design("wstrata", 1, 1, strata=()).in_words()
 
 

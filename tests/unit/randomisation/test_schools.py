@@ -96,7 +96,7 @@ def test_an_identifier_with_spaces_is_refused() -> None:
 
 
 def test_identifiers_that_stand_twice_are_named() -> None:
-    with pytest.raises(DesignError, match=r"'7' stands in more than one row\. Keep one row a school"):
+    with pytest.raises(DesignError, match=r"'7' is in more than one row\. Keep one row per school"):
         read_schools(frame(school_id=["7", "2", "7"]), DESIGN)
 
 

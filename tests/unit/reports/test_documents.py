@@ -26,7 +26,7 @@ TITLE = Title(text="Fewer pupils left")
 
 
 def notebook(path: Path, *outputs: dict[str, object]) -> Path:
-    """Write an executed notebook with these outputs, one a cell."""
+    """Write an executed notebook with these outputs, one per cell."""
     cells = [
         {
             "cell_type": "code",

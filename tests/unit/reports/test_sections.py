@@ -269,7 +269,7 @@ def test_a_draw_made_elsewhere_made_twice_or_not_verified_is_said_to_be() -> Non
     assert "The draw was made outside this toolkit" in said("experimental_report", awards)
     assert "so that anyone can repeat it" in said("experimental_report", crocoos)
     twice = replace(crocoos, log=LogFacts(n_draws=2), design={**crocoos.design, "verified": False})
-    assert "The draw was made 2 times; the last one holds." in said("experimental_report", twice)
+    assert "The draw was made 2 times; the last one counts." in said("experimental_report", twice)
     assert "Allocation not verified" in said("experimental_report", twice)
 
 
