@@ -151,6 +151,22 @@ def parse_plain(text: str) -> MixedFormula:
     return MixedFormula(outcome=left, fixed=fixed, random=())
 
 
+def has_random_terms(text: str) -> bool:
+    """Whether a formula is that of a multilevel model: `parse_formula` reads it, and otherwise `parse_plain` does.
+
+    Raises
+    ------
+    EstimationError
+        When there is no tilde or a bracket is not closed.
+
+    Examples
+    --------
+    >>> has_random_terms("score ~ arm + (1 | school)"), has_random_terms("score ~ arm")
+    (True, False)
+    """
+    return bool(_parts(text)[2])
+
+
 def _parts(text: str) -> tuple[str, str, list[RandomTerm]]:
     """Return outcome, fixed part and random terms."""
     left, tilde, right = text.partition("~")

@@ -1,11 +1,14 @@
-"""The sampling frame: schools.csv -> one row per school, identifiers untouched."""
+"""Files as data frames: the sampling frame, one row per school; and any other tidy file, its columns as they are."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from data_schema.checks import bare_identifier
 from data_schema.clean import shown
@@ -13,8 +16,8 @@ from data_schema.columns import Column, clean_column, text_series, typed_series
 from data_schema.errors import DataError
 from data_schema.fields import Field
 from data_schema.findings import Finding, Findings, Severity, row_ranges
-from data_schema.layout import Layout, lay_out
-from data_schema.readers import read_file
+from data_schema.layout import Layout, filled_rows, lay_out
+from data_schema.readers import Cell, Reading, Sheet, read_file
 from data_schema.tables import Table
 
 if TYPE_CHECKING:
@@ -22,6 +25,15 @@ if TYPE_CHECKING:
 
 _FURTHER = Field("further", "number")
 _REMEDY = "Correct the file and read it again."
+
+_PLAIN_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+_TWO_READINGS = re.compile(r"-?[1-9][0-9]{0,2}\.[0-9]{3}")
+"""A decimal number, or one in thousands."""
+_IDENTIFIER = re.compile(r"0[0-9]+")
+_NOT_AVAILABLE = "NA"
+_MISSING_WORDS = frozenset({"", _NOT_AVAILABLE, "NaN"})
+_TRUTH = {"true": True, "false": False}
+_PARQUET = b"PAR1"
 
 ROW = "source_row"
 """Column of the row of the file that a school is in, from 1."""
@@ -91,14 +103,8 @@ def read_school_rows(
             "there is no such file.",
             "Put the list of schools there, as CSV or .xlsx; or name its file in the protocol.",
         )
-    reading = read_file(path, file=called)
-    sheets = [one for one in reading.sheets if not sheet or one.sheet == sheet or one.separator]
-    if not sheets:
-        if reading.sheets:
-            raise DataError(called, f"It has no sheet {sheet!r}.", _REMEDY, findings=reading.findings)
-        told = reading.findings[0]
-        raise DataError(called, told.problem, told.remedy, findings=reading.findings)
-    layout = lay_out(sheets[0], table)
+    chosen = _chosen_sheet(read_file(path, file=called), file=called, sheet=sheet)
+    layout = lay_out(chosen, table)
     # Notes are about columns that the table does not know; here they are kept.
     known = Findings(finding for finding in layout.findings if finding.severity != "note")
     refuse(known.by_severity("refused"))
@@ -110,6 +116,114 @@ def read_school_rows(
     frame, found = _read(layout, table, numbers)
     ordered = frame.sort_values("school_id", kind="stable", ignore_index=True)
     return ordered, Findings([*found, *_doubled(frame, layout), *_alike(frame, layout)])
+
+
+def _chosen_sheet(reading: Reading, *, file: str, sheet: str) -> Sheet:
+    """Return the sheet of a name, or the first one; a file without sheets is a sheet of any name."""
+    sheets = [one for one in reading.sheets if not sheet or one.sheet == sheet or one.separator]
+    if sheets:
+        return sheets[0]
+    if reading.sheets:
+        raise DataError(file, f"It has no sheet {sheet!r}.", _REMEDY, findings=reading.findings)
+    told = reading.findings[0]
+    raise DataError(file, told.problem, told.remedy, findings=reading.findings)
+
+
+def read_data_frame(path: Path, *, sheet: str = "", numbers: Collection[str] = ()) -> pd.DataFrame:
+    """Read a tidy file: a header, then one row per observation.
+
+    Parameters
+    ----------
+    path
+        CSV, a workbook, a file of Stata or SPSS, or Parquet.
+    sheet
+        Name of the sheet of a workbook; the first one when empty.
+    numbers
+        Columns that must be numbers: in one that holds numbers and something else, the latter is refused with its row
+        instead of making the column text.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns under their own headers: floats where every value is a number (but for numbers that begin with a
+        zero, which are identifiers), yes and no where every value is TRUE or FALSE, and text otherwise. Empty cells, NA
+        and NaN are missing. Parquet has types of its own, which stay.
+
+    Raises
+    ------
+    DataError
+        When the file cannot be read, has no row below its header or two columns of one name, or a number is none.
+    """
+    import pandas as pd
+
+    if _is_parquet(path):
+        return _read_parquet(path)
+    chosen = _chosen_sheet(read_file(path, file=path.name), file=path.name, sheet=sheet)
+    filled = filled_rows(chosen.rows, 0)
+    layout = Layout(sheet=chosen, header=filled[0] if filled else None, columns={}, rows=filled[1:])
+    if not layout.rows:
+        raise DataError(path.name, "It has no row below its header.", "Name a file with a header and rows.")
+    columns: dict[str, pd.Series] = {}
+    findings: list[Finding] = []
+    for at, name in _titles(layout):
+        if name in columns:
+            raise DataError(path.name, f"It has two columns {name!r}.", "Rename one of them.")
+        columns[name], odd = _data_column(layout, at, name, numbers)
+        findings += [replace(one, severity="refused") for one in odd]
+    refuse(findings)
+    return pd.DataFrame(columns)
+
+
+def _is_parquet(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_PARQUET)) == _PARQUET
+    except OSError:
+        # What cannot be opened is a finding of the reader, which says why.
+        return False
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import duckdb
+
+    try:
+        with duckdb.connect() as connection:
+            frame: pd.DataFrame = connection.from_parquet(str(path)).df()
+    except duckdb.Error as error:
+        problem = "It is damaged: its content is not that of a Parquet file."
+        raise DataError(path.name, problem, "Write it again, or save the table as CSV.") from error
+    return frame
+
+
+def _data_column(layout: Layout, at: int, name: str, numbers: Collection[str]) -> tuple[pd.Series, list[Finding]]:
+    """Read a column of a tidy file; see `read_data_frame`."""
+    import pandas as pd
+
+    cells = _cells_at(layout, at)
+    texts = {text for cell in set(cells) if cell is not None and (text := shown(cell).strip()) not in _MISSING_WORDS}
+    if texts and {text.casefold() for text in texts} <= set(_TRUTH):
+        truth = [None if cell is None else _TRUTH.get(shown(cell).strip().casefold()) for cell in cells]
+        return pd.Series(truth, dtype="boolean"), []
+    is_identifier = any(isinstance(cell, str) and _IDENTIFIER.fullmatch(cell.strip()) for cell in set(cells))
+    if not is_identifier or name in numbers:
+        series, odd = _further_column(layout, at, name, numbers)
+        if odd or series.dtype.kind == "f":
+            return series, odd
+    shown_cells = ["" if cell is None else shown(cell).strip() for cell in cells]
+    return text_series([None if text in _MISSING_WORDS else text for text in shown_cells]), []
+
+
+def _cells_at(layout: Layout, at: int) -> list[Cell]:
+    """Return the cells of the column at a position."""
+    placed = replace(layout, columns={_FURTHER.name: at})
+    return [cell for block in placed.blocks() for cell in placed.cells(_FURTHER.name, block)]
+
+
+def _titles(layout: Layout) -> Iterator[tuple[int, str]]:
+    """Yield the position and the header of each column that has one."""
+    for at, title in enumerate(layout.sheet.rows[layout.header or 0]):
+        if title is not None:
+            yield at, str(title).strip()
 
 
 def refuse(findings: Sequence[Finding]) -> None:
@@ -171,21 +285,44 @@ def _further(layout: Layout, numbers: Collection[str]) -> tuple[dict[str, pd.Ser
     taken = set(layout.columns.values())
     further: dict[str, pd.Series] = {}
     findings: list[Finding] = []
-    for at, title in enumerate(layout.sheet.rows[layout.header or 0]):
-        if at in taken or title is None:
-            continue
-        column = clean_column(_FURTHER, [replace(layout, columns={_FURTHER.name: at})])
-        name = str(title).strip()
-        odd = column.questions().tolist()
-        if name in numbers and 0 < len(odd) < int((~column.is_missing()).sum()):
-            findings += [_odd(layout, column, position, name) for position in odd]
-            odd = []
-        if odd:
-            series = text_series([shown(cell).strip() or None for cell in column.sent])
-        else:
-            series = typed_series(column.found, _FURTHER)
-        further[name] = series
+    for at, name in _titles(layout):
+        if at not in taken:
+            further[name], odd = _further_column(layout, at, name, numbers)
+            findings += odd
     return further, findings
+
+
+def _further_column(layout: Layout, at: int, name: str, numbers: Collection[str]) -> tuple[pd.Series, list[Finding]]:
+    """Read one column as `_further` does."""
+    import pandas as pd
+
+    plain = _plain_numbers(_cells_at(layout, at))
+    if plain is not None:
+        return pd.Series(plain), []
+    column = clean_column(_FURTHER, [replace(layout, columns={_FURTHER.name: at})])
+    odd = column.questions().tolist()
+    if name in numbers and 0 < len(odd) < int((~column.is_missing()).sum()):
+        return typed_series(column.found, _FURTHER), [_odd(layout, column, position, name) for position in odd]
+    if odd:
+        return text_series([shown(cell).strip() or None for cell in column.sent]), []
+    return typed_series(column.found, _FURTHER), []
+
+
+def _plain_numbers(cells: Sequence[Cell]) -> np.ndarray | None:
+    """Return numbers that can be read in one way only, a hundred times sooner; None where there is another one."""
+    kinds = set(map(type, cells)) - {type(None)}
+    if not kinds <= {int, float, str} or not kinds:
+        return None
+    texts = [cell for cell in cells if isinstance(cell, str) and cell != _NOT_AVAILABLE]
+    if not all(map(_PLAIN_NUMBER.fullmatch, texts)):
+        return None
+    # A point before any other number of digits than three is a decimal point, and so are then all of the column.
+    pointed = [text for text in texts if "." in text]
+    if pointed and all(map(_TWO_READINGS.fullmatch, pointed)):
+        return None
+    is_gone = {None, _NOT_AVAILABLE}
+    values = np.array([np.nan if cell in is_gone else cell for cell in cells], dtype=float)
+    return None if np.isinf(values).any() else values
 
 
 def _doubled(frame: pd.DataFrame, layout: Layout) -> Iterator[Finding]:

@@ -342,9 +342,15 @@ class MixedFit:
         assert self.working is not None  # noqa: S101  # `_fitted` has raised otherwise
         return predictions(self.working, self.described, coefficients, data, random=random)
 
-    def summary(self) -> str:
-        """Return the fit in plain words, a line a statement."""
-        return summary_text(self)
+    def summary(self, *, conf_level: float = 0.95) -> str:
+        """Return the fit in plain words, one statement per line.
+
+        Parameters
+        ----------
+        conf_level
+            Level of the two-sided intervals, between 0 and 1.
+        """
+        return summary_text(self, conf_level=conf_level)
 
     def contrast(
         self, weights: Mapping[str, float], *, null: float = 0.0, name: str = "", conf_level: float = 0.95

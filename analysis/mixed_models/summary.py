@@ -15,18 +15,18 @@ _METHODS = {
 }
 
 
-def summary_text(fit: MixedFit) -> str:
-    """Return a line a statement; see `MixedFit.summary`."""
+def summary_text(fit: MixedFit, *, conf_level: float) -> str:
+    """Return one statement per line; see `MixedFit.summary`."""
     lines = [f"Model: {fit.formula}"]
     if fit.coefficients is None:
         return "\n".join([*lines, f"Not fitted. {fit.convergence.reason}", *_data(fit)])
     kind = "restricted maximum likelihood" if fit.method.endswith("reml") else "maximum likelihood"
     lines += [f"Fitted by {kind}; tests by {_METHODS[fit.df_method]}.", *_errors(fit), *_data(fit), ""]
-    lines += coefficient_lines([fit.estimate(name) for name in fit.coefficients.names])
+    lines += coefficient_lines([fit.estimate(name, conf_level=conf_level) for name in fit.coefficients.names])
     n_strata = len(fit.strata_effects())
     if n_strata:
-        lines.append(f"and {n_strata} effects of strata, which `tidy()` lists.")
-    lines += ["", *_variances(fit)]
+        lines.append(f"and {n_strata} effects of strata, which the table of effects lists.")
+    lines += ["", *_variances(fit, conf_level=conf_level)]
     if fit.status == "boundary":
         lines.append("A variance is estimated at zero, or a correlation at one: the data show no more than that.")
     return "\n".join(lines)
@@ -48,7 +48,7 @@ def _data(fit: MixedFit) -> list[str]:
     return [*lines, *fit.dropped.values(), *fit.notes]
 
 
-def _variances(fit: MixedFit) -> list[str]:
+def _variances(fit: MixedFit, *, conf_level: float) -> list[str]:
     lines = []
     for part in fit.components:
         if part.group == "residual":
@@ -61,6 +61,6 @@ def _variances(fit: MixedFit) -> list[str]:
             lines.append(f"Groups of '{part.group}' differ in {what} by a standard deviation of {part.sd:.4g}.")
     lines += [
         f"Intraclass correlation of '{row.group}': {row.icc:.3f} ({row.conf_low:.3f} to {row.conf_high:.3f})."
-        for row in fit.icc().itertuples()
+        for row in fit.icc(conf_level=conf_level).itertuples()
     ]
     return lines

@@ -403,9 +403,15 @@ class OutcomeFit:
         """
         return standardised_effects(self, factor, per=per, conf_level=conf_level)
 
-    def summary(self) -> str:
-        """Return the fit in plain words, a line a statement."""
-        return summary_text(self)
+    def summary(self, *, conf_level: float = 0.95) -> str:
+        """Return the fit in plain words, one statement per line.
+
+        Parameters
+        ----------
+        conf_level
+            Level of the two-sided intervals, between 0 and 1.
+        """
+        return summary_text(self, conf_level=conf_level)
 
     def _fitted(self) -> Coefficients:
         return fitted_coefficients(self.coefficients, self.convergence, outcome=self.outcome)

@@ -17,8 +17,8 @@ _SCALES = {
 }
 
 
-def summary_text(fit: OutcomeFit) -> str:
-    """Return a line a statement; see `OutcomeFit.summary`."""
+def summary_text(fit: OutcomeFit, *, conf_level: float) -> str:
+    """Return one statement per line; see `OutcomeFit.summary`."""
     lines = [f"Model: {fit.formula}"]
     if fit.coefficients is None:
         return "\n".join([*lines, f"Not fitted. {fit.convergence.reason}", *_data(fit)])
@@ -30,12 +30,12 @@ def summary_text(fit: OutcomeFit) -> str:
         *_data(fit),
         "",
     ]
-    lines += coefficient_lines([fit.estimate(name) for name in fit.coefficients.names])
+    lines += coefficient_lines([fit.estimate(name, conf_level=conf_level) for name in fit.coefficients.names])
     lines += ["", *_variances(fit)]
     factors = sorted({name for used in fit.made.described.design.factors.values() for name in used})
     shown = [name for name in factors if name in fit.made.described.levels]
     if shown:
-        lines.append(f"`.effects({shown[0]!r})` gives differences and ratios of the outcome itself.")
+        lines.append(f"`effects` of {shown[0]!r} gives differences and ratios of the outcome itself.")
     return "\n".join(lines)
 
 

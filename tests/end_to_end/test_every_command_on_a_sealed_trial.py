@@ -51,7 +51,7 @@ OTHERS = (
 REFUSED = {"simulate": "Practise beside it: `crocoos init"}
 """Commands that refuse on any real trial, and what they say."""
 
-NOT_OF_A_TRIAL = {"init", "demo"}
+NOT_OF_A_TRIAL = {"init", "demo", "fit"}
 
 
 @pytest.fixture(scope="module")

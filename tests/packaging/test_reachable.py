@@ -11,17 +11,9 @@ ALONE = {"randomisation.verify_allocation", "evaluation.templates"}
 
 LIBRARY_ONLY = """
 analysis.fidelity analysis.growth analysis.inference.cluster_bootstrap analysis.inference.multiplicity
-analysis.inference.wild_bootstrap analysis.linear_columns analysis.linear_models analysis.mixed analysis.mixed_batch
-analysis.mixed_models.batch_inference analysis.mixed_models.comparison analysis.mixed_models.fit
-analysis.mixed_models.icc analysis.mixed_models.marginal analysis.mixed_models.merging
-analysis.mixed_models.prediction analysis.mixed_models.profile analysis.mixed_models.random_effects
-analysis.mixed_models.shown analysis.mixed_models.streaming analysis.mixed_models.summary
-analysis.outcome_models analysis.outcome_models.columns analysis.outcome_models.fit analysis.outcome_models.fitted
-analysis.outcome_models.group_effects analysis.outcome_models.nested analysis.outcome_models.route
-analysis.outcome_models.standardising analysis.outcome_models.summary analysis.published_iccs
-analysis.quadrature.nested analysis.quadrature.nested_search
+analysis.mixed_batch analysis.mixed_models.batch_inference analysis.published_iccs
 """
-"""Formulas, streams, bootstraps and families, which a plan cannot name yet."""
+"""Families of tests, growth and more, which a plan cannot name yet."""
 
 
 def reached() -> set[str]:

@@ -1,4 +1,4 @@
-"""The sampling frame."""
+"""The sampling frame, and other tidy files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from openpyxl import Workbook
 
 from data_schema.errors import DataError
 from data_schema.fields import Code, Field
-from data_schema.frames import read_school_frame
+from data_schema.frames import read_data_frame, read_school_frame
 from data_schema.tables import extended, standard_tables
 
 SCHOOL = standard_tables()["school"]
@@ -119,3 +119,34 @@ def test_a_sheet_that_is_not_there_is_an_error() -> None:
     assert read_school_frame(content, SCHOOL, sheet="Schools")[0]["school_id"].tolist() == ["01"]
     with pytest.raises(DataError, match="no sheet 'Schulen'"):
         read_school_frame(content, SCHOOL, sheet="Schulen")
+
+
+def read_tidy(folder: Path, text: str) -> pd.DataFrame:
+    (folder / "pupils.csv").write_text(text, encoding="utf-8")
+    return read_data_frame(folder / "pupils.csv")
+
+
+def test_columns_of_a_tidy_file_are_numbers_truth_or_text(tmp_path: Path) -> None:
+    text = "school,arm,score,left,small\n007,control,1.5,TRUE,1e-3\n012,NA,NA,false,\n013,pilot,-2.25,,3\n"
+    frame = read_tidy(tmp_path, text)
+    assert frame["school"].tolist() == ["007", "012", "013"], "zeros of an identifier stay"
+    assert frame["arm"].isna().tolist() == [False, True, False]
+    assert frame["score"].tolist()[::2] == [1.5, -2.25]
+    assert frame["left"].tolist() == [True, False, pd.NA]
+    assert frame["small"].tolist()[::2] == [0.001, 3.0]
+
+
+def test_numbers_with_two_readings_are_settled_by_the_others_of_their_column(tmp_path: Path) -> None:
+    frame = read_tidy(tmp_path, "a;b\n1.234;1.234\n5.678;0,5\n")
+    assert frame["b"].tolist() == [1234.0, 0.5]
+    assert read_tidy(tmp_path, "a,b\n1.234,x\n5.6,y\n")["a"].tolist() == [1.234, 5.6]
+    assert read_tidy(tmp_path, "a,b\n1e999,x\n2,y\n")["a"].tolist() == ["1e999", "2"], "infinite is no number"
+
+
+def test_plain_numbers_are_read_as_the_repairing_reader_reads_them(tmp_path: Path) -> None:
+    plain = ["0.5", "-12", "3e2", "1234567.25", "0", ""]
+    quick = read_tidy(tmp_path, "a,b\n" + "".join(f"{one},x\n" for one in plain))["a"].tolist()
+    slow = read_tidy(tmp_path, "a,b\n" + "".join(f"{one},x\n" for one in [*plain, '"2 000"']))["a"].tolist()
+    assert quick[:-1] == slow[:-2]
+    assert pd.isna(quick[-1])
+    assert pd.isna(slow[-2])
