@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,10 +49,10 @@ def folder(pupils: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     return tmp_path
 
 
-def answer_of(*words: str) -> dict[str, object]:
+def answer_of(*words: str) -> dict[str, Any]:
     done = CliRunner().invoke(crocoos, ["fit", *words, "--json"])
     assert done.exit_code == 0, f"{done.output}{done.exception}"
-    answer: dict[str, object] = json.loads(done.output)
+    answer: dict[str, Any] = json.loads(done.output)
     return answer
 
 
@@ -61,7 +62,7 @@ def error_of(*words: str) -> CrocoosError:
     return error
 
 
-def assert_same(records: object, frame: pd.DataFrame, *, rtol: float = 1e-12) -> None:
+def assert_same(records: list[dict[str, Any]], frame: pd.DataFrame, *, rtol: float = 1e-12) -> None:
     """Compare the rows of an answer with the library's frame."""
     rows = pd.DataFrame(records)
     assert list(rows.columns) == list(frame.columns)
