@@ -22,16 +22,8 @@ if TYPE_CHECKING:
         total_variance_factor,
     )
     from analysis.effects import estimate_effects
-    from analysis.fidelity import Fidelity, Indicator, fidelity_index
     from analysis.gee import GeeFit, fit_gee
     from analysis.growth import WaveEffects, difference_in_differences, wave_effects
-    from analysis.inference.cluster_bootstrap import (
-        Bootstrap,
-        Jackknife,
-        jackknife,
-        pairs_bootstrap,
-        residual_bootstrap,
-    )
     from analysis.inference.cluster_robust import ClusterRobust, cluster_robust
     from analysis.inference.design_redraws import DesignRedraws, Permutations, design_redraws
     from analysis.inference.multiplicity import (
@@ -46,7 +38,6 @@ if TYPE_CHECKING:
     from analysis.linear import fit_linear_mixed
     from analysis.linear_models import LinearModelFit, linear_model
     from analysis.mixed import MixedSums, fit_mixed_sums, merge_mixed_sums, mixed_model, mixed_sums
-    from analysis.mixed_batch import mixed_model_batch
     from analysis.mixed_models.comparison import likelihood_ratio_test
     from analysis.mixed_models.fit import MixedFit
     from analysis.mixed_models.working import VarianceComponent
@@ -78,7 +69,6 @@ __all__ = [
     "CAUTIONS",
     "DESIGN_PARAMETERS",
     "ESTIMATE_COLUMNS",
-    "Bootstrap",
     "ClusterRobust",
     "Coefficients",
     "Components",
@@ -87,11 +77,8 @@ __all__ = [
     "DesignRedraws",
     "Estimate",
     "FamilyTest",
-    "Fidelity",
     "Fit",
     "GeeFit",
-    "Indicator",
-    "Jackknife",
     "LinearModelFit",
     "MixedFit",
     "MixedSums",
@@ -130,7 +117,6 @@ __all__ = [
     "estimate_effects",
     "estimates_frame",
     "evaluate_signals",
-    "fidelity_index",
     "fit_binary_mixed",
     "fit_counts",
     "fit_cox",
@@ -144,19 +130,16 @@ __all__ = [
     "flags_at_capacity",
     "hedges_g",
     "hedges_g_unconditional",
-    "jackknife",
     "likelihood_ratio_test",
     "linear_model",
     "mdes",
     "merge_mixed_sums",
     "minimum_detectable_risk",
     "mixed_model",
-    "mixed_model_batch",
     "mixed_sums",
     "number_needed_to_treat",
     "odds_ratio",
     "ordinal_effects",
-    "pairs_bootstrap",
     "pool_countries",
     "power_of",
     "pseudo_values",
@@ -164,7 +147,6 @@ __all__ = [
     "randomisation_inference",
     "rate_effects",
     "reliability",
-    "residual_bootstrap",
     "risk_effects",
     "scale_score",
     "schools_needed",
@@ -181,7 +163,6 @@ _HOMES = {
     "CAUTIONS": "analysis.results",
     "DESIGN_PARAMETERS": "analysis.published_iccs",
     "ESTIMATE_COLUMNS": "analysis.results",
-    "Bootstrap": "analysis.inference.cluster_bootstrap",
     "ClusterRobust": "analysis.inference.cluster_robust",
     "Coefficients": "analysis.results",
     "Components": "analysis.variance_components",
@@ -191,11 +172,8 @@ _HOMES = {
     "Permutations": "analysis.inference.design_redraws",
     "Estimate": "analysis.results",
     "FamilyTest": "analysis.inference.multiplicity",
-    "Fidelity": "analysis.fidelity",
     "Fit": "analysis.results",
     "GeeFit": "analysis.gee",
-    "Indicator": "analysis.fidelity",
-    "Jackknife": "analysis.inference.cluster_bootstrap",
     "LinearModelFit": "analysis.linear_models",
     "MixedFit": "analysis.mixed_models.fit",
     "MixedSums": "analysis.mixed",
@@ -232,7 +210,6 @@ _HOMES = {
     "estimate_effects": "analysis.effects",
     "estimates_frame": "analysis.results",
     "evaluate_signals": "analysis.warning_signals",
-    "fidelity_index": "analysis.fidelity",
     "fit_binary_mixed": "analysis.binary",
     "fit_counts": "analysis.counts",
     "fit_cox": "analysis.time_to_event",
@@ -246,26 +223,22 @@ _HOMES = {
     "flags_at_capacity": "analysis.warning_signals",
     "hedges_g": "analysis.effect_sizes",
     "hedges_g_unconditional": "analysis.effect_sizes",
-    "jackknife": "analysis.inference.cluster_bootstrap",
     "likelihood_ratio_test": "analysis.mixed_models.comparison",
     "linear_model": "analysis.linear_models",
     "mdes": "analysis.power",
     "merge_mixed_sums": "analysis.mixed",
     "minimum_detectable_risk": "analysis.power",
     "mixed_model": "analysis.mixed",
-    "mixed_model_batch": "analysis.mixed_batch",
     "mixed_sums": "analysis.mixed",
     "number_needed_to_treat": "analysis.effect_sizes",
     "odds_ratio": "analysis.effect_sizes",
     "ordinal_effects": "analysis.ordinal",
-    "pairs_bootstrap": "analysis.inference.cluster_bootstrap",
     "pool_countries": "analysis.pooling",
     "power_of": "analysis.power",
     "pseudo_values": "analysis.time_to_event",
     "randomisation_family": "analysis.inference.multiplicity",
     "randomisation_inference": "analysis.inference.randomisation_intervals",
     "rate_effects": "analysis.counts",
-    "residual_bootstrap": "analysis.inference.cluster_bootstrap",
     "risk_effects": "analysis.binary",
     "scale_score": "analysis.scales",
     "Reliability": "analysis.scales",

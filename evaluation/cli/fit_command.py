@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 import click
 
-from evaluation.cli.console import Console, ProgressLine, remember_mode, table
+from evaluation.cli.console import Console, ProgressLine, records, remember_mode, table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,9 +147,9 @@ def fit(formula: str, data: tuple[Path, ...], *, as_json: bool, output: Path | N
     values = {
         "formula": fitted.fit.formula,
         "data": [str(path) for path in data],
-        "terms": _records(terms),
-        "glance": _records(fitted.fit.glance())[0],
-        **{name: _records(frame) for name, frame in fitted.tables.items()},
+        "terms": records(terms),
+        "glance": records(fitted.fit.glance())[0],
+        **{name: records(frame) for name, frame in fitted.tables.items()},
     }
     Console(as_json=as_json).answer(values, text)
 
@@ -447,14 +447,3 @@ def _figure(column: str, value: object) -> str:
     if column == "p_value":
         return "<0.001" if value < _SMALLEST_P else f"{value:.3f}"
     return f"{value:.5g}"
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, object]]:
-    """Return rows for JSON, which has no word for a number that is none or infinite."""
-    return [
-        {
-            str(name): None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in row.items()
-        }
-        for row in frame.astype(object).to_dict("records")
-    ]

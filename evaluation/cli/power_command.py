@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import click
 
-from evaluation.cli.console import Console, table
+from evaluation.cli.console import Console, records, remember_mode, table
 from evaluation.cli.folder import open_trial, trial_folder
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ def _read_iccs(ctx: click.Context, param: click.Parameter, stated: tuple[str, ..
               help="True effect to simulate: a difference of shares, such as -0.04, of a binary outcome; standard "
               "deviations of another; 0 for none. The smallest one found if left out.")  # fmt: skip
 @click.option("--seed", default="power", show_default=True, help="Text that settles the simulation.")
+@click.option("--published-iccs", is_flag=True, help="Only list published intraclass correlations with their sources, "
+              "to choose --icc from; no trial is needed.")  # fmt: skip
 def power(
     folder: Path,
     *,
@@ -73,6 +76,7 @@ def power(
     n_simulations: int,
     effect: float | None,
     seed: str,
+    published_iccs: bool,
 ) -> None:
     """Estimate the smallest detectable effect.
 
@@ -82,6 +86,9 @@ def power(
     """
     from evaluation.power_assumptions import Assumptions, iccs_by_country
 
+    if published_iccs:
+        _answer_published(as_json=as_json)
+        return
     trial = open_trial(folder)
     assumed = Assumptions(
         iccs=iccs_by_country(iccs, tuple(trial.protocol.countries)),
@@ -95,6 +102,27 @@ def power(
     )
     found = trial.power(assumed, n_simulations=n_simulations, effect=effect, seed=seed)
     Console(as_json=as_json).answer(found.to_dict(), _text(found))
+
+
+def _answer_published(*, as_json: bool) -> None:
+    """Answer with the published intraclass correlations, each with its source."""
+    from analysis.published_iccs import PRETEST, design_parameters
+
+    remember_mode(practice=False)
+    found = records(design_parameters())
+    lines = ["Published intraclass correlations, to choose --icc from:"]
+    for row in found:
+        low, high, note = row["icc_low"], row["icc_high"], row["note"]
+        spread = "" if low is None else f"{low:g} to {high:g}"
+        size = spread if row["icc"] is None else f"{row['icc']:g}" + (f" ({spread})" if spread else "")
+        subject = f"{size}: {row['outcome']}, {row['population']}, of each {row['level']}"
+        lines += ["", fill(subject, 80), _indented(f"{note[:1].upper()}{note[1:]}. {row['source']}")]
+    lines += ["", "On --r2-school:", _indented(PRETEST)]
+    Console(as_json=as_json).answer({"iccs": found, "pretest": PRETEST}, "\n".join(lines))
+
+
+def _indented(text: str) -> str:
+    return fill(text, 80, initial_indent="  ", subsequent_indent="  ")
 
 
 def _text(found: PowerStatement) -> str:

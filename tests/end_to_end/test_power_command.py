@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from analysis.published_iccs import DESIGN_PARAMETERS
 from data_schema.errors import DataError
 from evaluation.cli.main import crocoos
 from evaluation.power_assumptions import Assumptions
@@ -184,3 +185,16 @@ def test_what_was_simulated_under_other_assumptions_does_not_stay_beside_the_tab
     assert (trial.paths.power / "simulated.json").exists()
     run(trial)
     assert not (trial.paths.power / "simulated.json").exists()
+
+
+def test_published_correlations_are_listed_with_their_sources_without_a_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = CliRunner().invoke(crocoos, ["power", "--published-iccs"]).output
+    values = json.loads(CliRunner().invoke(crocoos, ["power", "--published-iccs", "--json"]).output)
+    assert max(map(len, text.splitlines())) <= 80
+    for parameter in DESIGN_PARAMETERS:
+        assert parameter.source in " ".join(text.split())
+    assert [row["source"] for row in values["iccs"]] == [parameter.source for parameter in DESIGN_PARAMETERS]
+    assert "0.031 (0.011 to 0.08): health outcomes of pupils" in text

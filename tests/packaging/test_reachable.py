@@ -10,10 +10,9 @@ ALONE = {"randomisation.verify_allocation", "evaluation.templates"}
 """A program of its own, which anybody can take along; a folder of files that are no modules."""
 
 LIBRARY_ONLY = """
-analysis.fidelity analysis.growth analysis.inference.cluster_bootstrap analysis.inference.multiplicity
-analysis.mixed_batch analysis.mixed_models.batch_inference analysis.published_iccs
+analysis.growth analysis.inference.multiplicity
 """
-"""Families of tests, growth and more, which a plan cannot name yet."""
+"""Families of tests and growth, which a plan cannot name yet."""
 
 
 def reached() -> set[str]:

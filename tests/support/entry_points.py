@@ -24,7 +24,6 @@ from analysis import (
     fit_ordinal,
     linear_model,
     mixed_model,
-    mixed_model_batch,
     ordinal_effects,
     randomisation_inference,
     rate_effects,
@@ -72,12 +71,6 @@ def _draws(frame: pd.DataFrame) -> dict[str, object]:
     return {"schools": schools, "actual": actual, "draws": draws}
 
 
-def _batch(frame: pd.DataFrame) -> Estimate:
-    table = mixed_model_batch(_mixed("score"), frame)
-    row = table.iloc[-1] if (table["status"] == "failed").any() else table[table["term"] == TERM].iloc[0]
-    return Estimate(**{str(name): value for name, value in row.items()})
-
-
 def _inverted(frame: pd.DataFrame) -> Estimate:
     found = randomisation_inference(frame, model("score"), **_draws(frame))["pilot"]  # type: ignore[arg-type]
     status = "failed" if found.reason else "ok"
@@ -105,7 +98,6 @@ LINEAR: dict[str, Entry] = {
     "linear_model": lambda frame: linear_model(_formula("score"), frame).estimate(TERM),
     "mixed_model": lambda frame: mixed_model(_mixed("score"), frame).estimate(TERM),
     "mixed_model CR2": lambda frame: mixed_model(_mixed("score"), frame, se_type="CR2").estimate(TERM),
-    "mixed_model_batch": _batch,
     "fit_linear_mixed": lambda frame: fit_linear_mixed(frame, model("score")).estimate(TERM),
     "fit_linear_clustered": lambda frame: fit_linear_clustered(frame, model("score")).estimate(TERM),
     "fit_gee identity": lambda frame: fit_gee(frame, model("score"), link="identity").estimate(TERM),

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import linear_model, mixed_model, mixed_model_batch
+from analysis import linear_model, mixed_model
 from analysis.simulation import simulate_scores
 from data_schema.errors import EstimationError
 
@@ -193,11 +193,3 @@ def test_decimals_are_categories_and_a_repeated_index_is_no_matter() -> None:
     frame = FRAME.assign(grade=FRAME["age"].map(Decimal)).set_index(np.zeros(len(FRAME), dtype=int))
     fit = mixed_model("score ~ grade + (1 | school)", frame)
     assert fit.tidy()["term"].tolist()[:2] == ["(Intercept)", "grade[9]"]
-
-
-def test_a_batch_has_a_failed_row_where_a_subgroup_cannot_be_fitted() -> None:
-    frame = FRAME.assign(part=np.where(FRAME["school"] == 0, "one school", "others"))
-    table = mixed_model_batch("score ~ arm + (1 | school)", frame, by=["part"])
-    assert table.loc[table["part"] == "one school", "status"].tolist() == ["failed"]
-    with pytest.raises(EstimationError, match="formula: is a int"):
-        mixed_model_batch(3, frame)  # type: ignore[arg-type]
