@@ -329,14 +329,6 @@ def _on_grid(sums: InterceptSums, *, reml: bool) -> np.ndarray:
     return _deviance(wide, evaluate(wide, _GRID**2, order=0), reml=reml, order=0)[0][None]
 
 
-def intercept_coefficients(sums: InterceptSums, *, reml: bool) -> np.ndarray:
-    """Return the coefficients of every model of a batch whose likelihood has a maximum, shape (B or fewer, p)."""
-    theta = intercept_optima(sums, reml=reml).theta
-    at = evaluate(sums, theta**2, order=0).total[:, 0]
-    beta = np.linalg.solve(at[:, :-1, :-1], at[:, :-1, -1:])[:, :, 0]
-    return np.asarray(beta[theta <= _MOST_THETA])
-
-
 def intercept_optimum(sums: Moments, *, reml: bool) -> tuple[Optimum, LikelihoodSums]:
     """Maximise the likelihood of one model with one random intercept.
 
@@ -369,21 +361,6 @@ def intercept_optimum(sums: Moments, *, reml: bool) -> tuple[Optimum, Likelihood
         reason=reason,
     )
     return best, _by_parts(data, at, theta**2, sigma2)
-
-
-def at_ratio(sums: InterceptSums, ratio: float, sigma2: float) -> LikelihoodSums:
-    """Return the likelihood of the first model of a batch with derivatives by the variances of groups and rows.
-
-    Parameters
-    ----------
-    sums
-        The data.
-    ratio
-        Variance of groups over that of rows.
-    sigma2
-        Variance of rows.
-    """
-    return _by_parts(sums, evaluate(sums, np.full(len(sums.n), ratio), order=2), ratio, sigma2)
 
 
 def _by_parts(sums: InterceptSums, at: At, ratio: float, sigma2: float) -> LikelihoodSums:
