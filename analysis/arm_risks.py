@@ -19,11 +19,11 @@ from analysis.inference.cluster_robust import SeType, contrast_inference
 from analysis.linear import Fitted
 from analysis.mixed_models.basis import Basis
 from analysis.mixed_models.cluster_rows import cluster_rows
+from analysis.mixed_models.columns import school_columns
 from analysis.mixed_models.moments import prepared_columns
 from analysis.mixed_models.robust import robust_errors
 from analysis.results import Estimate
 from analysis.standardised import Standardised
-from analysis.sums import school_columns
 from analysis.terms import Columns
 
 

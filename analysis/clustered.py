@@ -14,10 +14,11 @@ import pandas as pd
 from analysis.inference.cluster_designs import ClusterDesign, least_squares_design, weighted_design
 from analysis.inference.cluster_robust import SeType, cluster_robust
 from analysis.mixed_models.basis import Basis
+from analysis.mixed_models.columns import school_columns
 from analysis.mixed_models.moments import Prepared, prepared_columns
 from analysis.results import Coefficients, Convergence, Fit, failed_fit
 from analysis.specs import Model
-from analysis.sums import school_columns, school_cross_products
+from analysis.sums import school_cross_products
 from analysis.terms import Columns, design_columns
 from data_schema.errors import EstimationError
 

@@ -16,11 +16,11 @@ from analysis.binary.fitting import too_few
 from analysis.binary.separation import informative_rows, separated_arm
 from analysis.counts.rows import count_rows
 from analysis.estimating_equations import MEANS, Equations, Solution, solve_equations
+from analysis.mixed_models.columns import school_columns
 from analysis.mixed_models.moments import prepared_columns
 from analysis.results import Coefficients, Convergence, Estimate, Fit, failed_fit
 from analysis.specs import Model
 from analysis.standardised import Standardised
-from analysis.sums import school_columns
 from analysis.terms import Columns, design_columns, refuse_weights
 from data_schema.errors import EstimationError
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from analysis.mixed_models.columns import school_columns
 from analysis.mixed_models.intercept import constant_within_groups, intercept_optimum
 from analysis.mixed_models.moments import Moments, moments
 from analysis.mixed_models.working import Working, model_coefficients, working_of
 from analysis.results import Convergence, Fit, failed_fit
 from analysis.specs import DfMethod, Model
-from analysis.sums import school_columns
 from analysis.terms import Columns, design_columns
 
 METHOD = "linear_mixed_reml"

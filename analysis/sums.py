@@ -1,39 +1,11 @@
-"""The columns of a school trial's model as sums by school."""
+"""The columns of a school trial's model, scaled and as sums by school."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from analysis.guards import independent_columns
-from analysis.mixed_models.columns import FixedDesign, MixedColumns, RandomColumns
-from analysis.mixed_models.groupings import Grouping
-from analysis.terms import INTERCEPT, Columns
-
-SCHOOL = "school"
-
-
-def school_columns(columns: Columns) -> MixedColumns:
-    """Return a model's columns as those of a multilevel model with a random school intercept.
-
-    Parameters
-    ----------
-    columns
-        With an intercept as the first column.
-    """
-    n_rows = len(columns.y)
-    intercept = RandomColumns(grouping=SCHOOL, names=(INTERCEPT,), z=np.ones((n_rows, 1)), spec=None)
-    return MixedColumns(
-        names=columns.names,
-        x=columns.x,
-        y=columns.y,
-        random=(intercept,),
-        groupings=(Grouping(name=SCHOOL, codes=columns.school, labels=columns.schools),),
-        strata=None,
-        residual=None,
-        weights=None,
-        rows=np.arange(n_rows),
-        design=FixedDesign(spec=None, levels={}, terms={}, factors={}),
-    )
+from analysis.terms import Columns
 
 
 def scaled_columns(columns: Columns) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -13,11 +13,11 @@ import numpy as np
 from analysis.inference.cluster_robust import SeType
 from analysis.linear import METHOD, Fitted
 from analysis.mixed_models.cluster_rows import cluster_rows
+from analysis.mixed_models.columns import school_columns
 from analysis.mixed_models.moments import prepared_columns
 from analysis.mixed_models.robust import robust_errors
 from analysis.mixed_models.working import model_coefficients
 from analysis.results import Fit, failed_fit
-from analysis.sums import school_columns
 from analysis.terms import Columns
 from data_schema.errors import EstimationError
 

@@ -21,7 +21,7 @@ from analysis.guards import (
     require_filled,
     varying_columns,
 )
-from analysis.mixed_models.intercept import InterceptSums, intercept_optima
+from analysis.intercept_search import InterceptSums, intercept_optima
 from analysis.specs import Model
 from analysis.sums import school_cross_products
 from analysis.terms import Columns, design_columns

@@ -28,7 +28,7 @@ from analysis.mixed_models.reading import (
     variables_of,
     without_term,
 )
-from analysis.terms import INTERCEPT
+from analysis.terms import INTERCEPT, Columns
 from data_schema.errors import EstimationError
 
 # Functions of formulas beside formulaic's own.
@@ -40,6 +40,9 @@ _REMEDIES = {
 }
 # A factor of more levels than this, constant within the outermost groups, does not become dense columns.
 MOST_DENSE_LEVELS = 10
+
+SCHOOL = "school"
+"""What a model of a plan calls its grouping."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -383,3 +386,27 @@ def _random(formula: MixedFormula, data: dict[str, Any], *, n_rows: int) -> tupl
             names = column_names(spec.column_names)
         result.append(RandomColumns(grouping=":".join(term.grouping), names=names, z=z, spec=spec))
     return tuple(result)
+
+
+def school_columns(columns: Columns) -> MixedColumns:
+    """Return a model's columns as those of a multilevel model with a random school intercept.
+
+    Parameters
+    ----------
+    columns
+        With an intercept as the first column.
+    """
+    n_rows = len(columns.y)
+    intercept = RandomColumns(grouping=SCHOOL, names=(INTERCEPT,), z=np.ones((n_rows, 1)), spec=None)
+    return MixedColumns(
+        names=columns.names,
+        x=columns.x,
+        y=columns.y,
+        random=(intercept,),
+        groupings=(Grouping(name=SCHOOL, codes=columns.school, labels=columns.schools),),
+        strata=None,
+        residual=None,
+        weights=None,
+        rows=np.arange(n_rows),
+        design=FixedDesign(spec=None, levels={}, terms={}, factors={}),
+    )

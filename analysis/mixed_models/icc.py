@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.mixed_models.intercept import deviance_at, intercept_sums, is_intercept
+from analysis.intercept_search import deviance_at
+from analysis.mixed_models.intercept import intercept_sums, is_intercept
 from analysis.mixed_models.random_effects import back_change
 from analysis.terms import INTERCEPT
 

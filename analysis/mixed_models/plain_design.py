@@ -56,11 +56,6 @@ class PlainDesign:
         return tuple(dict.fromkeys(name for term in self.terms for name in term.columns))
 
     @property
-    def required_variables(self) -> tuple[str, ...]:
-        """Columns that must be in a frame."""
-        return self.columns
-
-    @property
     def term_variables(self) -> dict[str, tuple[str, ...]]:
         """Term to the columns that it uses."""
         return {term.name: term.columns for term in self.terms}

@@ -12,10 +12,10 @@ import pytest
 from scipy import optimize, stats
 
 from analysis import Model, fit_linear_mixed
+from analysis.mixed_models.columns import school_columns
 from analysis.mixed_models.intercept import constant_within_groups
 from analysis.mixed_models.moments import moments
 from analysis.simulation import simulate_scores
-from analysis.sums import school_columns
 from analysis.terms import design_columns
 
 PLAIN = Model(outcome="score", school="school", arm="arm", arms=("control", "pilot"))

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from analysis import Model, fit_linear_mixed
-from analysis.mixed_models.intercept import deviance_at, evaluate, intercept_sums
+from analysis.intercept_search import deviance_at, evaluate
+from analysis.mixed_models.columns import school_columns
+from analysis.mixed_models.intercept import intercept_sums
 from analysis.mixed_models.moments import Moments, moments
 from analysis.simulation import simulate_scores
-from analysis.sums import school_columns
 from analysis.terms import design_columns
 
 MODEL = Model(outcome="score", school="school", arm="arm", arms=("control", "pilot"), covariates=("baseline",))
