@@ -12,18 +12,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from data_schema.errors import CrocoosError
-from evaluation.claims import verify
+from evaluation.custody import LOG_SHA256, writing
+from evaluation.data_pages import write_codebook, write_returns
+from evaluation.data_products import REQUEST, check_data, export
+from evaluation.folder import TrialFolder
 from evaluation.named_in_log import folder_hashes
-from evaluation.provenance import RECORD, alone, sha256_of_file
-from evaluation.stages.collect import STORE
+from evaluation.provenance import RECORD, sha256_of_file
+from evaluation.stages.balance import balance
+from evaluation.stages.certificate import certify
+from evaluation.stages.collect import collect
+from evaluation.stages.decide import complete
+from evaluation.stages.impact import impact
 from evaluation.stages.publish import publish
+from evaluation.stages.report import report
+from evaluation.stages.verify import verify
+from evaluation.stored import STORE
 from evaluation.trial_log import LOG, Event, append_event
-
-if TYPE_CHECKING:
-    from evaluation.trial import Trial
 
 _GIVEN = ("trial.toml", LOG, "plan", "allocation", "inbox", "private")
 """What everything else is made from, beside the files that the protocol names."""
@@ -54,7 +60,7 @@ class Audited:
         return {"ok": self.ok, "n_files": self.n_files, "problems": list(self.problems)}
 
 
-def audit(trial: Trial) -> Audited:
+def audit(trial: TrialFolder) -> Audited:
     """Make everything again that has been made, and compare every file byte by byte; the answer goes into the log.
 
     Raises
@@ -69,10 +75,11 @@ def audit(trial: Trial) -> Audited:
     n_files = 0
     with tempfile.TemporaryDirectory(prefix="audit-") as scratch:
         again = _copied(trial, Path(scratch) / "trial")
-        for folder, make in _made(trial, again):
+        for folder, make in _steps(trial):
             trial.progress(f"making {folder} again", n_files, n_files + 1)
             try:
-                make()
+                with writing(again):
+                    make(again)
             except CrocoosError as error:
                 problems.append(f"{folder}/ cannot be made again: {error}")
             # What the copy has noted of its own runs is no part of the trial's history.
@@ -91,9 +98,7 @@ def audit(trial: Trial) -> Audited:
     return Audited(n_files=n_files, problems=tuple(problems))
 
 
-def _copied(trial: Trial, root: Path) -> Trial:
-    from evaluation.trial import Trial as Opened
-
+def _copied(trial: TrialFolder, root: Path) -> TrialFolder:
     protocol = trial.protocol
     named = (protocol.schools.file, protocol.schools.reserves, protocol.design.units, protocol.design.allocation)
     for name in dict.fromkeys((*_GIVEN, *filter(None, named))):
@@ -105,52 +110,54 @@ def _copied(trial: Trial, root: Path) -> Trial:
             shutil.copyfile(source, target)
     # What is sealed stays in memory: nothing of it is in the copy.
     opened = replace(trial.opened, files=dict(trial.opened.files)) if trial.opened is not None else None
-    return Opened(root, clock=trial.clock, progress=trial.progress, opened=opened)
+    return TrialFolder(root, clock=trial.clock, progress=trial.progress, opened=opened)
 
 
-def _made(trial: Trial, again: Trial) -> Iterator[tuple[str, Callable[[], object]]]:
+def _steps(trial: TrialFolder) -> Iterator[tuple[str, Callable[[TrialFolder], object]]]:
     """Yield what the trial has made, in the order in which it is made: its folder, and what makes it again."""
     exported = sorted(path.name for path in trial.paths.export.glob("[!.]*") if path.is_dir())
-    steps: tuple[tuple[str, Callable[[], object]], ...] = (
-        ("store", again.collect),
-        ("output/allocation", again.certificate),
-        ("balance", again.balance),
-        ("results", again.impact),
-        ("output/codebook", again.codebook),
-        ("output/checks", partial(_check_again, trial, again)),
-        ("output/returns", again.returns),
-        *((f"output/export/{country}", partial(_export_again, trial, again, country)) for country in exported),
-        ("output/reports", again.report),
-        ("output/site", partial(_publish_again, again)),
+    steps: tuple[tuple[str, Callable[[TrialFolder], object]], ...] = (
+        ("store", _collect_again),
+        ("output/allocation", certify),
+        ("balance", balance),
+        ("results", impact),
+        ("output/codebook", write_codebook),
+        ("output/checks", partial(_check_again, trial)),
+        ("output/returns", write_returns),
+        *((f"output/export/{country}", partial(_export_again, trial, country)) for country in exported),
+        ("output/reports", report),
+        ("output/site", _publish_again),
     )
     yield from ((folder, make) for folder, make in steps if (trial.paths.root / folder).is_dir())
 
 
-def _publish_again(again: Trial) -> None:
+def _collect_again(again: TrialFolder) -> None:
+    collect(again)
+    complete(again)
+
+
+def _publish_again(again: TrialFolder) -> None:
     """Make the site as it was published: what the log has told since is not on it."""
     published = again.log().last(Event.PUBLISHED)
-    with alone(again.paths.root):
-        publish(again, until=published.sequence if published is not None else None)
+    publish(again, until=published.sequence if published is not None else None)
 
 
-def _check_again(trial: Trial, again: Trial) -> None:
+def _check_again(trial: TrialFolder, again: TrialFolder) -> None:
     """Make the checks as they were asked for, by arm or not."""
     name = "output/checks/checks.csv"
-    again.checks()
+    check_data(again)
     if sha256_of_file(trial.paths.root / name) != sha256_of_file(again.paths.root / name):
-        again.checks(by_arm=True)
+        check_data(again, by_arm=True)
 
 
-def _export_again(trial: Trial, again: Trial, country: str) -> None:
+def _export_again(trial: TrialFolder, country: str, again: TrialFolder) -> None:
     """Make an export with the k that it was asked for with."""
-    from evaluation.data_products import REQUEST
-
     asked = trial.paths.export / country / REQUEST
     try:
         k = int(json.loads(asked.read_bytes())["k"]) if asked.exists() else None
     except (ValueError, KeyError, TypeError):
         k = None
-    again.export(country=country, k=k)
+    export(again, country=country, k=k)
 
 
 def _compared(found: Path, made: Path) -> tuple[set[str], list[tuple[str, str]]]:
@@ -191,7 +198,6 @@ def _record(path: Path) -> object:
 def _database(path: Path) -> object:
     """Return all that the store holds; what it keeps of the log's last line is of the time at which it was made."""
     from data_schema.store import Store
-    from evaluation.custody import LOG_SHA256
 
     try:
         with Store.open_read(path) as store:

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from data_schema.errors import ProtocolError
-from evaluation.custody import alarms, useless_key_table
 from evaluation.frozen_plan import FROZEN
 from evaluation.guarded_files import VAULT_SHA256
-from evaluation.named_in_log import disagreements, folder_hashes, named_in_log
+from evaluation.named_in_log import disagreements, folder_hashes
 from evaluation.protocol_reader import read_protocol
-from evaluation.provenance import IGNORE, is_kept_from_git, sha256_of_file
-from evaluation.stages.assign import verify as verify_allocation
+from evaluation.provenance import sha256_of_file
 from evaluation.trial_log import DRAWS, Event, TrialLog
 from reports.claims import AuditClaim, CustodyClaim, LogFacts, PlanClaim, PlanOrder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+    from evaluation.folder import TrialFolder
     from evaluation.protocol import Protocol
-    from evaluation.trial import Trial
     from randomisation.log import LogEntry
-    from randomisation.record import Verification
 
 Places = frozenset[tuple[str, str]]
 """Waves and tables; the wave of a table that is collected once is ""."""
@@ -120,7 +115,7 @@ def _is_sealed_by(line: LogEntry) -> bool:
     return bool(line.detail[VAULT_SHA256])
 
 
-def claims_of(trial: Trial) -> tuple[PlanClaim, LogFacts]:
+def claims_of(trial: TrialFolder) -> tuple[PlanClaim, LogFacts]:
     """Return what documents of a trial claim about the order of events."""
     log = trial.log()
     frozen = trial.paths.plan / FROZEN
@@ -132,7 +127,7 @@ def claims_of(trial: Trial) -> tuple[PlanClaim, LogFacts]:
 _AUDITED = ("allocation_sha256", "data_sha256", "results_sha256", "documents_sha256")
 
 
-def audit_claim(trial: Trial, *, until: int | None = None) -> AuditClaim:
+def audit_claim(trial: TrialFolder, *, until: int | None = None) -> AuditClaim:
     """Return what the log tells of audits of the very draw, data, results and documents that are in the folder.
 
     Parameters
@@ -172,60 +167,3 @@ def _outcome_places(protocol: Protocol) -> Places:
     tables = tables_of(protocol)
     placed = (place_of(outcome, protocol, tables) for outcome in protocol.outcomes if outcome.table != "school")
     return frozenset((wave, table) for table, wave in placed)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verified:
-    """What a verification of draw and log found.
-
-    Parameters
-    ----------
-    allocation
-        Of the draw: drawn again from its record, and compared with the log.
-    log_problems
-        What is wrong with the log, or not as it names it, a sentence each.
-    """
-
-    allocation: Verification
-    log_problems: tuple[str, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether both hold."""
-        return not self.problems
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """What is wrong with either."""
-        return (*self.allocation.problems, *self.log_problems)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What else is to be said of the draw."""
-        return self.allocation.notes
-
-
-def verify(trial: Trial) -> Verified:
-    """Draw again from the record and compare, check the log's chain, and whether it agrees with what is there.
-
-    Raises
-    ------
-    StaleError
-        When no draw has been made.
-    """
-    problems = (
-        *map(str, alarms(trial)),
-        *(one.problem for one in named_in_log(trial) if one.problem),
-        *_open_to_git(trial),
-        *useless_key_table(trial),
-    )
-    return Verified(allocation=verify_allocation(trial), log_problems=problems)
-
-
-def _open_to_git(trial: Trial) -> Iterator[str]:
-    """Yield the folders with rows of pupils that have been kept from git, and are no more."""
-    paths = trial.paths
-    for folder in (paths.inbox, paths.store, paths.private, paths.export, paths.root / "output" / "checks"):
-        if (folder / IGNORE).exists() and not is_kept_from_git(folder):
-            name = folder.relative_to(paths.root).as_posix()
-            yield f"{name}/{IGNORE} does not keep rows of pupils from git: let '*' be its only line."

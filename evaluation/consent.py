@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from data_schema.erasure import Erased
+    from evaluation.folder import TrialFolder
     from evaluation.protocol import Privacy
-    from evaluation.trial import Trial
 
 Pupils = frozenset[tuple[str, str]]
 """School and identifier of pupils."""
@@ -43,7 +43,7 @@ def needs_answer(privacy: Privacy) -> bool:
     return bool(privacy.refusal) and privacy.consent_model == "opt_in"
 
 
-def unanswered_of(trial: Trial, frames: Mapping[str, pd.DataFrame]) -> Pupils:
+def unanswered_of(trial: TrialFolder, frames: Mapping[str, pd.DataFrame]) -> Pupils:
     """Return the pupils who have no answer; nobody where a missing answer is no objection."""
     from data_schema.consent import unanswered_pupils
 
@@ -53,7 +53,7 @@ def unanswered_of(trial: Trial, frames: Mapping[str, pd.DataFrame]) -> Pupils:
     return unanswered_pupils(frames, tables=tables_of(protocol), consent=protocol.privacy.consent)
 
 
-def refused_of(trial: Trial, frames: Mapping[str, pd.DataFrame]) -> Pupils:
+def refused_of(trial: TrialFolder, frames: Mapping[str, pd.DataFrame]) -> Pupils:
     """Return the pupils whose last answer is no."""
     from data_schema.consent import refused_pupils
 
@@ -63,7 +63,7 @@ def refused_of(trial: Trial, frames: Mapping[str, pd.DataFrame]) -> Pupils:
     )
 
 
-def by_consent(trial: Trial, stored: Erased) -> tuple[Erased, Erased, WithoutConsent]:
+def by_consent(trial: TrialFolder, stored: Erased) -> tuple[Erased, Erased, WithoutConsent]:
     """Return the tables without refusals, these without pupils who have no answer, and how many both are.
 
     Raises
@@ -98,9 +98,9 @@ def _out(pupils: Pupils, rule: str) -> set[str]:
     return {pupil for _, pupil in pupils} if rule == "exclude" else set()
 
 
-def consent_counts(trial: Trial) -> WithoutConsent:
+def consent_counts(trial: TrialFolder) -> WithoutConsent:
     """Return how many pupils did not consent, as `data_schema.consent.refusals` counts them; of the stored data."""
-    from evaluation.stages.collect import opened_store
+    from evaluation.stored import opened_store
 
     with opened_store(trial) as store:
         facts = store.facts()

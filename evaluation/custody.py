@@ -1,19 +1,23 @@
 """Fingerprints of what keeps pupils out or apart: key of pseudonyms, vault, list of erased pupils, the log's last line.
 
 They are in the store and in the log. What was lost, cut or changed since stops every run that writes, for an absent
-file is no absent decision, until it is back or a reason for going on without it is in the log.
+file is no absent decision, until it is back or a reason for going on without it is in the log. A log that is lost for
+good is begun again, by a line that says so and names what is in the folder then.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
 from data_schema.errors import CrocoosError, DataError, ProtocolError, StorageError
 from data_schema.files import legible_name
+from evaluation.decisions import decided_in
+from evaluation.drawn import later_steps, read_allocation_record
 from evaluation.erasure import marks_of
 from evaluation.guarded_files import (
     ERASED,
@@ -27,12 +31,16 @@ from evaluation.guarded_files import (
     sealed_facts,
     vault_facts,
 )
-from evaluation.provenance import sha256_of, sha256_of_file
-from evaluation.trial_log import LOG, Event, TrialLog, append_event
+from evaluation.mode import PRACTICE, REAL
+from evaluation.named_in_log import folder_hashes
+from evaluation.provenance import alone, sha256_of, sha256_of_file
+from evaluation.sealing import settle_vault
+from evaluation.stored import opened_store
+from evaluation.trial_log import FROZEN_NO_MORE, LOG, WITHDRAWN_NO_MORE, Event, TrialLog, append_event, write_first
 from evaluation.vault import VAULT
 
 if TYPE_CHECKING:
-    from evaluation.trial import Trial
+    from evaluation.folder import TrialFolder
     from randomisation.log import LogEntry
 
 ERASED_SHA256, LOG_SHA256 = "erased_sha256", "log_sha256"
@@ -62,13 +70,13 @@ class Alarm:
         return f"{self.place}: {self.problem} {self.remedy}"
 
 
-def fingerprints(trial: Trial) -> dict[str, str]:
+def fingerprints(trial: TrialFolder) -> dict[str, str]:
     """Return the fingerprints of key and list of erased pupils, as they are now; nothing for what is not there."""
     found = {KEY_SHA256: key_fingerprint(trial), ERASED_SHA256: _erased_sha256(marks_of(trial)[0])}
     return {name: digest for name, digest in found.items() if digest}
 
 
-def erased_fingerprint(trial: Trial) -> str:
+def erased_fingerprint(trial: TrialFolder) -> str:
     """Return the fingerprint of the list of erased pupils; the last reported one where its medium is absent."""
     if is_away(trial):
         return _told(trial.log(), store_facts(trial)).get(ERASED_SHA256, "")
@@ -79,7 +87,7 @@ def _erased_sha256(marks: Collection[str]) -> str:
     return sha256_of(sorted(marks)) if marks else ""
 
 
-def refuse_loss(trial: Trial) -> None:
+def refuse_loss(trial: TrialFolder) -> None:
     """Stop a run where something was lost, cut or changed.
 
     Raises
@@ -91,7 +99,22 @@ def refuse_loss(trial: Trial) -> None:
         raise StorageError(alarm.place, alarm.problem, alarm.remedy)
 
 
-def alarms(trial: Trial) -> Iterator[Alarm]:
+@contextmanager
+def writing(trial: TrialFolder) -> Iterator[None]:
+    """Be the only run that writes, where nothing that keeps pupils out or apart is lost or changed.
+
+    Raises
+    ------
+    StorageError
+        When another run is writing, or something is lost or changed.
+    """
+    with alone(trial.paths.root):
+        settle_vault(trial)
+        refuse_loss(trial)
+        yield
+
+
+def alarms(trial: TrialFolder) -> Iterator[Alarm]:
     """Yield what was lost, cut or changed; of a log that is missing or broken the log itself tells."""
     log = trial.log()
     if not log.is_usable:
@@ -108,10 +131,8 @@ def alarms(trial: Trial) -> Iterator[Alarm]:
         yield from _of_erased(trial, told.get(ERASED_SHA256, ""))
 
 
-def store_facts(trial: Trial) -> Mapping[str, str]:
+def store_facts(trial: TrialFolder) -> Mapping[str, str]:
     """Return the facts that the store keeps; nothing where none can be read."""
-    from evaluation.stages.collect import opened_store
-
     try:
         with opened_store(trial) as store:
             return store.facts()
@@ -126,7 +147,7 @@ def _told(log: TrialLog, facts: Mapping[str, str]) -> Mapping[str, str]:
     return lines[-1] if lines else facts
 
 
-def is_cut(trial: Trial) -> bool:
+def is_cut(trial: TrialFolder) -> bool:
     """Whether lines are missing at the end of a log that is whole otherwise."""
     log = trial.log()
     return log.is_usable and any(True for _ in _of_log(log, store_facts(trial)))
@@ -147,7 +168,7 @@ def _of_log(log: TrialLog, facts: Mapping[str, str]) -> Iterator[Alarm]:
         )
 
 
-def _of_vault(trial: Trial) -> Iterator[Alarm]:
+def _of_vault(trial: TrialFolder) -> Iterator[Alarm]:
     named, found = sealed_facts(trial).get(VAULT_SHA256, ""), sha256_of_file(trial.paths.root / VAULT)
     if found != named:
         yield Alarm(
@@ -157,7 +178,7 @@ def _of_vault(trial: Trial) -> Iterator[Alarm]:
         )
 
 
-def _of_key(trial: Trial, told: str) -> Iterator[Alarm]:
+def _of_key(trial: TrialFolder, told: str) -> Iterator[Alarm]:
     found = key_fingerprint(trial)
     if found != told:
         yield Alarm(
@@ -168,7 +189,7 @@ def _of_key(trial: Trial, told: str) -> Iterator[Alarm]:
         )
 
 
-def _of_erased(trial: Trial, told: str) -> Iterator[Alarm]:
+def _of_erased(trial: TrialFolder, told: str) -> Iterator[Alarm]:
     """Compare the list of erased pupils; whose erasure was begun and not told yet may be on it or not."""
     marks, begun = marks_of(trial)
     some = chain.from_iterable(combinations(sorted(begun), n) for n in range(len(begun) + 1))
@@ -181,7 +202,7 @@ def _of_erased(trial: Trial, told: str) -> Iterator[Alarm]:
         )
 
 
-def notes(trial: Trial) -> Iterator[str]:
+def notes(trial: TrialFolder) -> Iterator[str]:
     """Yield what is to be known of the custody of the trial, though nothing is wrong."""
     facts = sealed_facts(trial)
     if is_away(trial):
@@ -197,7 +218,7 @@ def notes(trial: Trial) -> Iterator[str]:
 _SHOWN = 20
 
 
-def open_note(trial: Trial) -> str:
+def open_note(trial: TrialFolder) -> str:
     """Return which files lie open though the vault would take them; empty where none does, or there is no vault."""
     names = [legible_name(name) for name in plain_files(trial)] if is_sealed(trial) else []
     if not names:
@@ -207,7 +228,7 @@ def open_note(trial: Trial) -> str:
     return f"{', '.join(shown)} {verb} open, though the rest is sealed. To seal what came since: `crocoos lock`."
 
 
-def accept(trial: Trial, *, reason: str) -> LogEntry:
+def accept(trial: TrialFolder, *, reason: str) -> LogEntry:
     """Go on without what is lost, or with what was changed: a line of the log says why.
 
     Parameters
@@ -240,7 +261,73 @@ def accept(trial: Trial, *, reason: str) -> LogEntry:
     return append_event(trial, Event.ACCEPTED, {"accepted": places, "reason": reason.strip(), **told})
 
 
-def useless_key_table(trial: Trial) -> Iterator[str]:
+def begin_again(trial: TrialFolder, *, reason: str) -> LogEntry:
+    """Begin a log again that is missing or damaged; every document will say that the earlier one is lost.
+
+    What was drawn stays as it is. Waves are not frozen any more and files that were withdrawn are not, since nothing is
+    left that says why; the line names those that the store and what can be read of the old log tell of. A damaged log
+    is kept beside the new one.
+
+    Parameters
+    ----------
+    trial
+        Locked by the caller.
+    reason
+        How the log was lost.
+
+    Raises
+    ------
+    ProtocolError
+        When there is no reason, or the log is not lost.
+    """
+    lost = trial.log()
+    is_shortened = is_cut(trial)
+    if lost.is_usable and not is_shortened:
+        raise ProtocolError(LOG, "it is not lost.", "Leave it: lines are only ever added at its end.")
+    if not reason.strip():
+        raise ProtocolError(LOG, "no reason is given.", "Say how it was lost: --reason 'the disk failed'.")
+    record = read_allocation_record(trial)
+    named = {name: digest for name, digest in folder_hashes(trial).items() if digest}
+    steps = [[step.event, step.sha256] for step in later_steps(trial)]
+    detail = {
+        "mode": PRACTICE if trial.is_practice else REAL,
+        "reason": reason.strip(),
+        "lost": "cut" if is_shortened else lost.state,
+        **{name: digest for name, digest in store_facts(trial).items() if name == LOG_SHA256},
+        **named,
+        **vault_facts(trial),
+        **(record.facts if record is not None else {}),
+        "later": json.dumps(steps),
+        **_not_held(trial),
+    }
+    if trial.paths.log.exists():
+        detail["kept"] = _keep(trial)
+    return write_first(trial, Event.BEGUN_AGAIN, detail)
+
+
+def _not_held(trial: TrialFolder) -> dict[str, str]:
+    """Return which waves and files the lost log kept as they were, as far as anything tells; nothing where none."""
+    waves, files = decided_in(trial.log().entries)
+    try:
+        with opened_store(trial) as store:
+            facts = store.facts()
+    except CrocoosError:
+        facts = {}
+    frozen = sorted({*waves, *(str(one["wave"]) for one in json.loads(facts.get("frozen", "[]")))})
+    withdrawn = sorted({*files, *json.loads(facts.get("withdrawn", "[]"))})
+    named = {FROZEN_NO_MORE: "; ".join(frozen), WITHDRAWN_NO_MORE: "; ".join(withdrawn)}
+    return {name: text for name, text in named.items() if text}
+
+
+def _keep(trial: TrialFolder) -> str:
+    """Keep a damaged log beside the new one; return the name of its file."""
+    root = trial.paths.root
+    name = f"log.damaged_{len(list(root.glob('log.damaged_*.jsonl'))) + 1}.jsonl"
+    trial.paths.log.rename(root / name)
+    return name
+
+
+def useless_key_table(trial: TrialFolder) -> Iterator[str]:
     """Yield why the key table could not be opened when it is needed, where it and its identity lie open."""
     from data_schema.pseudonyms import decrypt_key_table, recipient_of
 

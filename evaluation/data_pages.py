@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evaluation.data_products import Written, stored_tables, written
 from evaluation.guarded_files import inbox_sources
 from evaluation.mode import marked, marked_values
-from evaluation.release import about_counts, check_beside_site
 from evaluation.specifications import tables_of
+from evaluation.stages.release import about_counts, check_beside_site
+from evaluation.stored import stored_tables
 from evaluation.trial_log import product_folder
 
 if TYPE_CHECKING:
@@ -19,12 +20,52 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from evaluation.trial import Trial
+    from data_schema.anonymity import Anonymity
+    from evaluation.folder import TrialFolder
     from reports.data_pages import Returns, ScaleFacts
     from reports.disclosure import Rules
 
 
-def write_returns(trial: Trial) -> Written:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """Files that were written.
+
+    Parameters
+    ----------
+    folder
+        Where.
+    files
+        Their paths.
+    n_rows
+        Rows of data in them.
+    n_withheld
+        Rows that were left out because the pupil's consent is refused.
+    anonymity
+        How alike the pupils of exported rows are; None where no rows of pupils were written.
+    """
+
+    folder: Path
+    files: tuple[Path, ...]
+    n_rows: int = 0
+    n_withheld: int = 0
+    anonymity: Anonymity | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the values as JSON values."""
+        return {
+            "folder": str(self.folder),
+            "files": [path.name for path in self.files],
+            "n_rows": self.n_rows,
+            "n_withheld": self.n_withheld,
+        } | ({} if self.anonymity is None else {"anonymity": asdict(self.anonymity)})
+
+
+def written(folder: Path, *, n_rows: int = 0, n_withheld: int = 0) -> Written:
+    """Return what was written into a folder."""
+    return Written(folder=folder, files=tuple(sorted(folder.iterdir())), n_rows=n_rows, n_withheld=n_withheld)
+
+
+def write_returns(trial: TrialFolder) -> Written:
     """Write the page of returns: of all countries in the reports' languages, and of each country in its own.
 
     Raises
@@ -47,7 +88,7 @@ def write_returns(trial: Trial) -> Written:
     return written(target)
 
 
-def pages_of(trial: Trial) -> Iterator[tuple[str, str]]:
+def pages_of(trial: TrialFolder) -> Iterator[tuple[str, str]]:
     """Yield country ("" for all) and language of each page: Serbian in both scripts."""
     from data_schema.messages import language_of
 
@@ -59,12 +100,12 @@ def pages_of(trial: Trial) -> Iterator[tuple[str, str]]:
             yield country, "sr-Latn"
 
 
-def write_codebook(trial: Trial) -> Written:
+def write_codebook(trial: TrialFolder) -> Written:
     """Write the codebook with frequencies as CSV and as pages, and a Frictionless Table Schema for each table.
 
     Before anything has been collected it describes the tables alone.
     """
-    from evaluation.stages.collect import STORE
+    from evaluation.stored import STORE
 
     target = trial.paths.root / "output" / "codebook"
     frames = stored_tables(trial) if (trial.paths.store / STORE).exists() else {}
@@ -75,7 +116,7 @@ def write_codebook(trial: Trial) -> Written:
 
 
 def describe(
-    trial: Trial,
+    trial: TrialFolder,
     frames: Mapping[str, pd.DataFrame],
     folder: Path,
     *,
@@ -129,7 +170,7 @@ def describe(
 
 
 def scales_of(
-    trial: Trial, frames: Mapping[str, pd.DataFrame], rules: Rules, *, country: str = ""
+    trial: TrialFolder, frames: Mapping[str, pd.DataFrame], rules: Rules, *, country: str = ""
 ) -> Iterator[ScaleFacts]:
     """Yield the scales that the protocol scores, with their reliability where enough pupils answered.
 
@@ -173,7 +214,7 @@ def _page(name: str, country: str, language: str) -> str:
     return f"{name}{f'.{country}' if country else ''}.{language}.html"
 
 
-def returns_of(trial: Trial) -> Returns:
+def returns_of(trial: TrialFolder) -> Returns:
     """Return what is known of a trial's returns.
 
     Raises
@@ -181,7 +222,7 @@ def returns_of(trial: Trial) -> Returns:
     DataError
         When nothing has been collected.
     """
-    from evaluation.stages.collect import BY_SCHOOL, COMPLETENESS, OPEN, RETURNS
+    from evaluation.stored import BY_SCHOOL, COMPLETENESS, OPEN, RETURNS
     from reports.data_pages import Returns
 
     return Returns(
@@ -198,10 +239,10 @@ def returns_of(trial: Trial) -> Returns:
     )
 
 
-def _read(trial: Trial, name: str) -> pd.DataFrame:
+def _read(trial: TrialFolder, name: str) -> pd.DataFrame:
     import pandas as pd
 
-    from evaluation.stages.collect import collected_file
+    from evaluation.stored import collected_file
 
     path = collected_file(trial, name)
     header = pd.read_csv(path, encoding="utf-8-sig", nrows=0).columns
@@ -213,7 +254,7 @@ def _read(trial: Trial, name: str) -> pd.DataFrame:
 _COUNTS = ("sent", "kept", "asked", "refused")
 
 
-def _received(trial: Trial) -> dict[str, date]:
+def _received(trial: TrialFolder) -> dict[str, date]:
     """Return the day since which each file has lain in the inbox as it is, as the disk says."""
     times = {
         name: one.lstat().st_mtime if isinstance(one, Path) else one.modified

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, ProtocolError
 from evaluation.consent import consent_counts, refused_of, unanswered_of
+from evaluation.data_pages import Written, written
 from evaluation.mode import marked
 from evaluation.provenance import ignore_itself
-from evaluation.release import about_counts, check_beside_site
 from evaluation.specifications import tables_of
+from evaluation.stages.release import about_counts, check_beside_site
+from evaluation.stored import stored_tables
 from evaluation.trial_log import product_folder
 
 if TYPE_CHECKING:
@@ -21,46 +22,12 @@ if TYPE_CHECKING:
 
     from data_schema.anonymity import Anonymity
     from data_schema.tables import Table
-    from evaluation.trial import Trial
+    from evaluation.folder import TrialFolder
 
 _SOURCES = ["source_file", "source_sheet", "source_row"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """Files that were written.
-
-    Parameters
-    ----------
-    folder
-        Where.
-    files
-        Their paths.
-    n_rows
-        Rows of data in them.
-    n_withheld
-        Rows that were left out because the pupil's consent is refused.
-    anonymity
-        How alike the pupils of exported rows are; None where no rows of pupils were written.
-    """
-
-    folder: Path
-    files: tuple[Path, ...]
-    n_rows: int = 0
-    n_withheld: int = 0
-    anonymity: Anonymity | None = None
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the values as JSON values."""
-        return {
-            "folder": str(self.folder),
-            "files": [path.name for path in self.files],
-            "n_rows": self.n_rows,
-            "n_withheld": self.n_withheld,
-        } | ({} if self.anonymity is None else {"anonymity": asdict(self.anonymity)})
-
-
-def export(trial: Trial, *, country: str, k: int | None = None) -> Written:
+def export(trial: TrialFolder, *, country: str, k: int | None = None) -> Written:
     """Write a country's own data, and no other's: pseudonymised, as CSV, Parquet, Stata and SPSS, with a codebook.
 
     Parameters
@@ -133,7 +100,7 @@ REQUEST = "request.json"
 """File of an export that was made with a k: what was asked for."""
 
 
-def _note(trial: Trial, country: str, found: Anonymity, *, wanted: int | None) -> str:
+def _note(trial: TrialFolder, country: str, found: Anonymity, *, wanted: int | None) -> str:
     from evaluation.data_pages import pages_of
     from reports.data_pages import ExportNote, export_note
 
@@ -150,7 +117,7 @@ def _note(trial: Trial, country: str, found: Anonymity, *, wanted: int | None) -
     return export_note(note, [*own, *trial.protocol.reports.languages])
 
 
-def _contents(trial: Trial, frame: pd.DataFrame, table: Table) -> dict[str, bytes]:
+def _contents(trial: TrialFolder, frame: pd.DataFrame, table: Table) -> dict[str, bytes]:
     """Return a table in each format, by its suffix."""
     from data_schema.exports import csv_bytes, parquet_bytes, spss_bytes, stata_bytes
     from data_schema.table_schema import table_schema
@@ -171,7 +138,7 @@ def _with_country(stored: pd.DataFrame, given: pd.DataFrame, country: str) -> pd
     return pd.concat([others, given], ignore_index=True) if len(others) else given
 
 
-def _with_consent(trial: Trial, frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+def _with_consent(trial: TrialFolder, frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Leave out the rows of pupils who did not consent, unless the protocol says that it changes nothing."""
     from data_schema.consent import without_pupils
 
@@ -180,7 +147,7 @@ def _with_consent(trial: Trial, frames: Mapping[str, pd.DataFrame]) -> dict[str,
     return without_pupils(frames, refused_of(trial, frames) | unanswered_of(trial, frames))
 
 
-def _kept_out(trial: Trial, country: str) -> int:
+def _kept_out(trial: TrialFolder, country: str) -> int:
     """Return how many rows of pupils who did not consent the store of a country was made without."""
     if trial.protocol.privacy.refusal != "exclude":
         return 0
@@ -190,31 +157,12 @@ def _kept_out(trial: Trial, country: str) -> int:
     return sum(int(one.loc[one["school_id"].isin(mine), "n_rows"].sum()) for one in (counts.refused, counts.unanswered))
 
 
-def written(folder: Path, *, n_rows: int = 0, n_withheld: int = 0) -> Written:
-    """Return what was written into a folder."""
-    return Written(folder=folder, files=tuple(sorted(folder.iterdir())), n_rows=n_rows, n_withheld=n_withheld)
-
-
 def _of(frame: pd.DataFrame, country: str) -> pd.DataFrame:
     mine = frame.loc[frame["country"] == country]
     return mine.drop(columns=[name for name in _SOURCES if name in mine]).reset_index(drop=True)
 
 
-def stored_tables(trial: Trial) -> dict[str, pd.DataFrame]:
-    """Return every table of the store, by name.
-
-    Raises
-    ------
-    DataError
-        When nothing has been collected.
-    """
-    from evaluation.stages.collect import opened_store
-
-    with opened_store(trial) as store:
-        return {name: store.table(name) for name in store.tables}
-
-
-def check_data(trial: Trial, *, by_arm: bool = False) -> pd.DataFrame:
+def check_data(trial: TrialFolder, *, by_arm: bool = False) -> pd.DataFrame:
     """Look for what is odd in the stored data and write it to output/checks/checks.csv.
 
     Parameters
@@ -231,7 +179,7 @@ def check_data(trial: Trial, *, by_arm: bool = False) -> pd.DataFrame:
     """
     from data_schema.exports import csv_bytes
     from data_schema.quality import high_frequency_checks
-    from evaluation.stages.assign import allocation_frame
+    from evaluation.stages.agreement import allocation_frame
 
     arms = None
     if by_arm:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from data_schema.errors import DataError, ProtocolError, StaleError
-from evaluation.file_names import called, sent_as
-from evaluation.guarded_files import KEY_SHA256, key_fingerprint, mark_of_source, trial_key
-from evaluation.trial_log import Event, append_event
+from data_schema.errors import DataError
+from data_schema.personal.stand_ins import is_stand_in, stands_for
+from evaluation.guarded_files import KEY_SHA256, key_fingerprint, mark_of_source
+from evaluation.trial_log import Event
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from data_schema.decisions import Decisions
-    from evaluation.trial import Trial
+    from evaluation.folder import TrialFolder
     from randomisation.log import LogEntry
 
 DECISIONS = (Event.FILE_WITHDRAWN, Event.FILE_RESTORED, Event.WAVE_FROZEN, Event.WAVE_THAWED)
@@ -63,118 +64,7 @@ class Withdrawal(NamedTuple):
     key: str
 
 
-def withdraw(trial: Trial, *, file: str, reason: str, superseded_by: str = "") -> None:
-    """Withdraw a file of the inbox: it stays where it is, and none of its rows are taken in.
-
-    Parameters
-    ----------
-    trial
-        The trial.
-    file
-        Its path below inbox/; also of a file in a zipped folder, "folder.zip/file.csv".
-    reason
-        Why, for the log. No names of pupils.
-    superseded_by
-        The file that takes its place.
-
-    Raises
-    ------
-    DataError
-        When there is no such file, no reason, or the two files are one.
-    """
-    _need_reason(reason)
-    # The marks of files are made with it.
-    trial_key(trial)
-    sent, newer = sent_as(trial, file), sent_as(trial, superseded_by) if superseded_by else ""
-    for name in (sent, newer) if superseded_by else (sent,):
-        _need_file(trial, name)
-    if sent == newer:
-        raise DataError(f"inbox/{called(trial, sent)}", "a file cannot take its own place.", "Name the newer file.")
-    detail = {"file": called(trial, sent), "sha256": _digest(trial, sent), KEY_SHA256: key_fingerprint(trial)}
-    by = called(trial, newer) if newer else ""
-    append_event(trial, Event.FILE_WITHDRAWN, {**detail, "superseded_by": by, "reason": reason})
-
-
-def restore(trial: Trial, *, file: str, reason: str) -> None:
-    """Take a file in again that was withdrawn.
-
-    Raises
-    ------
-    DataError
-        When it was not withdrawn, or there is no reason.
-    """
-    _need_reason(reason)
-    withdrawn = _withdrawals(trial)
-    name = file if file in withdrawn else called(trial, file)
-    if name not in withdrawn:
-        raise DataError("inbox/", "a file of this name is not withdrawn.", "Check its name with `crocoos log`.")
-    append_event(trial, Event.FILE_RESTORED, {"file": name, "reason": reason})
-
-
-def freeze(trial: Trial, *, wave: str) -> FrozenWave:
-    """Freeze a wave: later files, answers and rules change nothing in its data.
-
-    Parameters
-    ----------
-    trial
-        The trial, its data collected.
-    wave
-        Name of the wave.
-
-    Raises
-    ------
-    ProtocolError
-        When there is no such wave.
-    DataError
-        When it is frozen already, or has no data.
-    StaleError
-        When the store does not rest on what is in the inbox now.
-    """
-    from data_schema.decisions import hash_of_schools
-    from evaluation.stages.collect import FILES, WAVES, collect
-
-    _need_wave(trial, wave)
-    if wave in frozen_waves(trial):
-        raise DataError(
-            f"wave {wave!r}",
-            "it is frozen already.",
-            f"Thaw it first: `crocoos freeze {wave} --thaw --reason TEXT`, then `crocoos collect`.",
-        )
-    state = next(one for one in trial.status() if one.stage == "collect")
-    if state.state != "fresh":
-        raise StaleError("the store", f"it is {state.state}. {' '.join(state.reasons)}", "Run `crocoos collect` first.")
-    hashes = json.loads((trial.paths.store / WAVES).read_bytes()).get(wave)
-    if not hashes:
-        raise DataError(f"wave {wave!r}", "no data of it are stored.", "Collect them first: `crocoos collect`.")
-    files = json.loads((trial.paths.store / FILES).read_bytes())
-    detail = {
-        "wave": wave,
-        "sha256": hash_of_schools(hashes),
-        "schools": json.dumps(hashes, sort_keys=True),
-        "files": json.dumps(sorted(set(files.values()))),
-    }
-    append_event(trial, Event.WAVE_FROZEN, detail)
-    # The store and what is made from it tell that the wave is frozen, and by what hash.
-    collect(trial)
-    return frozen_waves(trial)[wave]
-
-
-def thaw(trial: Trial, *, wave: str, reason: str) -> None:
-    """Let the data of a frozen wave change again.
-
-    Raises
-    ------
-    DataError
-        When it is not frozen, or there is no reason.
-    """
-    _need_wave(trial, wave)
-    _need_reason(reason)
-    if wave not in frozen_waves(trial):
-        raise DataError(f"wave {wave!r}", "it is not frozen.", "Nothing needs to be done.")
-    append_event(trial, Event.WAVE_THAWED, {"wave": wave, "reason": reason})
-
-
-def frozen_waves(trial: Trial) -> dict[str, FrozenWave]:
+def frozen_waves(trial: TrialFolder) -> dict[str, FrozenWave]:
     """Return the waves that are frozen now."""
     return decided_in(trial.log().checked())[0]
 
@@ -189,7 +79,7 @@ def told_by(entries: Sequence[LogEntry]) -> dict[str, object]:
 
 
 def decided_in(entries: Sequence[LogEntry]) -> tuple[dict[str, FrozenWave], dict[str, Withdrawal]]:
-    """Return the waves that are frozen after some lines, and the files that are withdrawn; see `_withdrawals`."""
+    """Return the waves that are frozen after some lines, and the files that are withdrawn; see `withdrawals_of`."""
     return _frozen_in(entries), _withdrawn_in(entries)
 
 
@@ -210,7 +100,7 @@ def _frozen_in(entries: Sequence[LogEntry]) -> dict[str, FrozenWave]:
     return found
 
 
-def _withdrawals(trial: Trial) -> dict[str, Withdrawal]:
+def withdrawals_of(trial: TrialFolder) -> dict[str, Withdrawal]:
     """Return the files that are withdrawn now, by what they are called."""
     return decided_in(trial.log().checked())[1]
 
@@ -227,23 +117,23 @@ def _withdrawn_in(entries: Sequence[LogEntry]) -> dict[str, Withdrawal]:
     return found
 
 
-def decisions_of(trial: Trial) -> Decisions:
+def decisions_of(trial: TrialFolder) -> Decisions:
     """Return what intake has to know; a file of another content than the one that was withdrawn is another file."""
     from data_schema.decisions import Decisions
 
-    decided = _withdrawals(trial)
+    decided = withdrawals_of(trial)
     names = {one: sent_as(trial, one) for file, how in decided.items() for one in (file, how.by)} if decided else {}
     key = key_fingerprint(trial)
     withdrawn = {
         names[file]: names[how.by]
         for file, how in decided.items()
         # By another key a mark says nothing, and what was withdrawn stays so.
-        if how.key != key or _digest(trial, names[file]) in (how.mark, "")
+        if how.key != key or digest_in_inbox(trial, names[file]) in (how.mark, "")
     }
     return Decisions(withdrawn=withdrawn, frozen={name: one.files for name, one in frozen_waves(trial).items()})
 
 
-def checked_waves(trial: Trial, frames: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, str]]:
+def checked_waves(trial: TrialFolder, frames: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, str]]:
     """Hash each wave's data, school by school, and see that the frozen ones are as they were.
 
     Parameters
@@ -278,26 +168,41 @@ def checked_waves(trial: Trial, frames: Mapping[str, pd.DataFrame]) -> dict[str,
     return found
 
 
-def _digest(trial: Trial, file: str) -> str:
+def digest_in_inbox(trial: TrialFolder, file: str) -> str:
     """Return the mark of a file of the inbox, of the zipped folder that it is in; "" when it is gone."""
     of = (one for name, one in trial.inbox_files().items() if file == name or file.startswith(f"{name}/"))
     return next((mark_of_source(trial, one) for one in of), "")
 
 
-def _need_reason(reason: str) -> None:
-    if not reason.strip():
-        raise DataError(
-            "reason", "there is none.", "Say why, for the log: --reason 'the school sent a corrected list'."
-        )
+def sent_as(trial: TrialFolder, file: str) -> str:
+    """Return the path below inbox/ of what a file is called; the name itself where no file is called so."""
+    files = trial.inbox_files()
+    if file in files or not is_stand_in(file):
+        return file
+    parts = file.split("/")
+    for at in range(1, len(parts) + 1):
+        for name, source in files.items():
+            if name.count("/") + 1 == at and _is_called(trial, name, source, "/".join(parts[:at])):
+                found = name if at == len(parts) else _member(trial, name, source, "/".join(parts[at:]))
+                if found:
+                    return found
+    return file
 
 
-def _need_file(trial: Trial, file: str) -> None:
-    if ".." in file.split("/") or not _digest(trial, file):
-        # What was typed is not repeated: it may hold a name.
-        raise DataError("inbox/", "there is no such file.", "Give its path below inbox/, as in store/returns.csv.")
+def _is_called(trial: TrialFolder, name: str, source: Path | bytes, shown: str) -> bool:
+    pairs = zip(name.split("/"), shown.split("/"), strict=True)
+    is_likely = all(one == other or is_stand_in(other) for one, other in pairs)
+    mark = mark_of_source(trial, source) if is_likely else ""
+    return bool(mark) and (name == shown or stands_for(shown, mark))
 
 
-def _need_wave(trial: Trial, wave: str) -> None:
-    if wave not in trial.protocol.wave_names:
-        known = ", ".join(trial.protocol.wave_names)
-        raise ProtocolError("wave", f"'{wave}' is no wave of this trial.", f"Name one of {known}.")
+def _member(trial: TrialFolder, name: str, source: Path | bytes, shown: str) -> str:
+    """Return the path of the file in a zipped folder that is called so; "" where there is none."""
+    from data_schema.readers import is_folder, members
+
+    content = source if isinstance(source, bytes) else source.read_bytes()
+    for member in members(content, file=name) if is_folder(content) else ():
+        digest = mark_of_source(trial, member.content) if isinstance(member.content, bytes) else ""
+        if member.name == shown or (digest and stands_for(shown, digest)):
+            return f"{name}/{member.name}"
+    return ""

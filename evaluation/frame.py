@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from data_schema.fields import Field
+    from evaluation.folder import TrialFolder
     from evaluation.protocol import Protocol
-    from evaluation.trial import Trial
 
 
 CLASS = "class"
@@ -241,12 +241,12 @@ def eligible(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.loc[~frame["school_id"].isin(excluded(frame).keys())].reset_index(drop=True)
 
 
-def draws_classes(trial: Trial) -> bool:
+def draws_classes(trial: TrialFolder) -> bool:
     """Return whether classes are drawn, not schools."""
     return trial.protocol.design.method.draws_classes
 
 
-def drawn_from(trial: Trial) -> pd.DataFrame:
+def drawn_from(trial: TrialFolder) -> pd.DataFrame:
     """Return one row per school that can be drawn or, if classes are drawn, one row per class.
 
     A class is called "school / class" in ``school_id`` and has what the frame knows of its school, and ``school``.
@@ -273,7 +273,7 @@ def drawn_from(trial: Trial) -> pd.DataFrame:
     return units_of_schools(known, unit=CLASS)
 
 
-def _classes(trial: Trial) -> pd.DataFrame:
+def _classes(trial: TrialFolder) -> pd.DataFrame:
     import pandas as pd
 
     name = trial.protocol.design.units
@@ -289,7 +289,7 @@ def _classes(trial: Trial) -> pd.DataFrame:
     return frame[["school_id", CLASS]].assign(**{column: frame[column].str.strip() for column in ("school_id", CLASS)})
 
 
-def refuse_classes(trial: Trial, what: str) -> None:
+def refuse_classes(trial: TrialFolder, what: str) -> None:
     """Refuse what takes schools for drawn where classes were.
 
     Raises

@@ -1,4 +1,4 @@
-"""Columns of the sampling frame that say something of persons, such as a head's name and telephone number."""
+"""What may say something of persons: columns of the sampling frame, such as a head's name, and reasons for the log."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from data_schema.clean import shown
+from data_schema.errors import CrocoosError, DataError
 from data_schema.findings import Finding
 from data_schema.personal.names import has_possible_name
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from data_schema.personal.gate import Gate
+    from evaluation.folder import TrialFolder
     from evaluation.protocol import Protocol
 
 _SHARE, _FEWEST = 0.6, 4
@@ -105,3 +107,38 @@ def _are_of_persons(texts: Collection[str], gate: Gate) -> bool:
         return True
     named = sum(has_possible_name(text, gate.ordinary) for text in texts)
     return named >= _FEWEST and named >= _SHARE * len(texts)
+
+
+def check_reason(trial: TrialFolder, reason: str) -> None:
+    """Refuse a reason that may name a person, or hold an address, a number or a date of birth.
+
+    Parameters
+    ----------
+    trial
+        The trial: words of its protocol and of its schools' names may be in a reason.
+    reason
+        The reason; nothing is said of an empty one.
+
+    Raises
+    ------
+    DataError
+        When it may. The reason itself is not repeated.
+    """
+    if not reason.strip():
+        return
+    if gate_of_trial(trial.protocol, ordinary=_words_of_schools(trial)).speaks_of_person(reason):
+        raise DataError(
+            "reason",
+            "it may say something of a person, and the log keeps it for good.",
+            "Say it without names, addresses, numbers and dates of birth: 'the school sent a corrected list'. "
+            "Persons are named by what they do, in small letters.",
+        )
+
+
+def _words_of_schools(trial: TrialFolder) -> tuple[str, ...]:
+    """Return what the frame says in words; nothing where it cannot be read, which whoever needs it says."""
+    try:
+        frame = trial.schools()[0]
+    except CrocoosError:
+        return ()
+    return (*frame["school_id"], *texts_of(frame, trial.protocol))

@@ -17,7 +17,7 @@ from evaluation.provenance import IGNORE, PART, ignore_itself, sha256, sha256_of
 from evaluation.vault import VAULT, Held, Opener, outside_of
 
 if TYPE_CHECKING:
-    from evaluation.trial import Trial
+    from evaluation.folder import TrialFolder
 
 KEY, ERASED = "private/pseudonym.key", "erased.json"
 """The key of the pseudonyms; the file in private/ that keeps erased pupils out: keyed hashes of pseudonyms."""
@@ -79,12 +79,12 @@ class Opened:
     identities: Mapping[str, str] = field(repr=False)
 
 
-def is_away(trial: Trial) -> bool:
+def is_away(trial: TrialFolder) -> bool:
     """Whether private/ is on a medium that is not there now."""
     return trial.paths.private.is_symlink() and not trial.paths.private.exists()
 
 
-def need_private(trial: Trial) -> None:
+def need_private(trial: TrialFolder) -> None:
     """Refuse to go on without private/ where it is on another medium.
 
     Raises
@@ -96,19 +96,19 @@ def need_private(trial: Trial) -> None:
         raise StorageError("private/", "it is on a medium that is not there.", "Attach the medium, and run this again.")
 
 
-def sealed_facts(trial: Trial) -> Mapping[str, str]:
+def sealed_facts(trial: TrialFolder) -> Mapping[str, str]:
     """Return what the log told last of the vault; nothing where it was never sealed or the log cannot be believed."""
     log = trial.log()
     told = [entry.detail for entry in log.entries if VAULT_SHA256 in entry.detail] if log.is_usable else []
     return told[-1] if told else {}
 
 
-def is_sealed(trial: Trial) -> bool:
+def is_sealed(trial: TrialFolder) -> bool:
     """Whether what tells who is who is in the vault."""
     return bool(sealed_facts(trial).get(VAULT_SHA256)) or (trial.paths.root / VAULT).exists()
 
 
-def vault_facts(trial: Trial) -> dict[str, str]:
+def vault_facts(trial: TrialFolder) -> dict[str, str]:
     """Return the facts of the vault for a line of the log; that there is none, where the log names one."""
     path = trial.paths.root / VAULT
     if path.exists():
@@ -117,7 +117,7 @@ def vault_facts(trial: Trial) -> dict[str, str]:
     return {VAULT_SHA256: ""} if sealed_facts(trial).get(VAULT_SHA256) else {}
 
 
-def plain_files(trial: Trial) -> dict[str, Path]:
+def plain_files(trial: TrialFolder) -> dict[str, Path]:
     """Return what lies open though the vault would take it, by its path below the trial's folder."""
     found: dict[str, Path] = {}
     for top, stay in _STAY.items():
@@ -131,7 +131,7 @@ def plain_files(trial: Trial) -> dict[str, Path]:
     return found
 
 
-def held(trial: Trial, name: str) -> bytes | None:
+def held(trial: TrialFolder, name: str) -> bytes | None:
     """Return the content of a file of private/, also where it is in an open vault; None where it is not there."""
     path = trial.paths.root / name
     if path.is_file():
@@ -153,7 +153,7 @@ def read_guarded(path: Path) -> bytes:
         raise storage_error(path, error) from error
 
 
-def inbox_sources(trial: Trial) -> dict[str, Path | Held]:
+def inbox_sources(trial: TrialFolder) -> dict[str, Path | Held]:
     """Return everything in inbox/ but folders, by its path there; a plain file comes before one in the vault.
 
     Raises
@@ -180,7 +180,7 @@ def inbox_sources(trial: Trial) -> dict[str, Path | Held]:
     return named
 
 
-def marker_of(trial: Trial) -> Callable[[bytes], str]:
+def marker_of(trial: TrialFolder) -> Callable[[bytes], str]:
     """Return what makes the mark of a file's content: a keyed one; before there is a key, its hash."""
     from data_schema.pseudonyms import mark_of_file
 
@@ -188,7 +188,7 @@ def marker_of(trial: Trial) -> Callable[[bytes], str]:
     return sha256_of_content if key is None else lambda content: mark_of_file([content], key=key)
 
 
-def mark_of_source(trial: Trial, source: Path | bytes) -> str:
+def mark_of_source(trial: TrialFolder, source: Path | bytes) -> str:
     """Return the mark of a file of the inbox; "" where it is no file."""
     from data_schema.pseudonyms import mark_of_file
 
@@ -207,7 +207,7 @@ def mark_of_source(trial: Trial, source: Path | bytes) -> str:
         raise storage_error(source, error) from error
 
 
-def inbox_hash(trial: Trial) -> str:
+def inbox_hash(trial: TrialFolder) -> str:
     """Return the hash of all that lies in the inbox, also of what is sealed; "" where nothing does."""
     if trial.opened is None and is_sealed(trial):
         sealed = sealed_facts(trial).get(INBOX_SHA256, "")
@@ -217,7 +217,7 @@ def inbox_hash(trial: Trial) -> str:
     return sha256_of(files) if files else ""
 
 
-def _known_key(trial: Trial) -> bytes | None:
+def _known_key(trial: TrialFolder) -> bytes | None:
     content = held(trial, KEY)
     if content is None:
         return None
@@ -227,7 +227,7 @@ def _known_key(trial: Trial) -> bytes | None:
         raise StorageError(KEY, "this is no key.", "Bring the key back from a copy.") from error
 
 
-def trial_key(trial: Trial) -> bytes:
+def trial_key(trial: TrialFolder) -> bytes:
     """Return the trial's key, made when there is none; with the log begun first, so that a log that is gone is missed.
 
     Raises
@@ -256,7 +256,7 @@ def trial_key(trial: Trial) -> bytes:
     return made
 
 
-def key_fingerprint(trial: Trial) -> str:
+def key_fingerprint(trial: TrialFolder) -> str:
     """Return the fingerprint of the key, also of one in a vault that is not open; "" where there is none."""
     content = held(trial, KEY)
     if content is not None:
@@ -270,7 +270,7 @@ def needs_opening(what: str) -> StorageError:
     return StorageError(VAULT, f"{what} is sealed in it, and it is not open.", "Run this as its openers.")
 
 
-def keep_in_private(trial: Trial, folder: str, files: Mapping[str, bytes]) -> None:
+def keep_in_private(trial: TrialFolder, folder: str, files: Mapping[str, bytes]) -> None:
     """Put files in place of all that is in a folder of private/; where a vault is open, into it and nowhere else.
 
     Parameters
@@ -295,7 +295,7 @@ def keep_in_private(trial: Trial, folder: str, files: Mapping[str, bytes]) -> No
             write_whole(new / name, content, mode=0o600)
 
 
-def keep_file(trial: Trial, name: str, content: bytes) -> None:
+def keep_file(trial: TrialFolder, name: str, content: bytes) -> None:
     """Put a file of private/ in place of the one of before; where a vault is open, into it and nowhere else."""
     if trial.opened is not None and not (trial.paths.root / name).exists():
         _keep_in_vault(trial.opened, name, content, at=trial.clock().timestamp())

@@ -19,7 +19,7 @@ from evaluation.trial_log import Event, append_event, read_log
 if TYPE_CHECKING:
     import pandas as pd
 
-    from evaluation.trial import Trial
+    from evaluation.folder import TrialFolder
 
 PRACTICE, REAL = "practice", "trial"
 """What the first entry of the log says of a folder."""
@@ -55,12 +55,12 @@ def created_as(root: Path) -> str:
     return entries[0].detail.get("mode", "")
 
 
-def mode_input(trial: Trial) -> Mapping[str, str]:
+def mode_input(trial: TrialFolder) -> Mapping[str, str]:
     """Return what each stage of a practice trial records among its inputs; nothing for a real one."""
     return {PRACTICE: sha256_of(PRACTICE)} if trial.is_practice else {}
 
 
-def marked(trial: Trial, frame: pd.DataFrame) -> pd.DataFrame:
+def marked(trial: TrialFolder, frame: pd.DataFrame) -> pd.DataFrame:
     """Return a table that leaves the folder; that of a practice trial says first that it is simulated."""
     if not trial.is_practice:
         return frame
@@ -69,7 +69,7 @@ def marked(trial: Trial, frame: pd.DataFrame) -> pd.DataFrame:
     return made
 
 
-def marked_picture(trial: Trial, svg: str) -> str:
+def marked_picture(trial: TrialFolder, svg: str) -> str:
     """Return a picture that stands alone; that of a practice trial has the mark across it."""
     from reports.writers.practice import practice_words
 
@@ -77,19 +77,19 @@ def marked_picture(trial: Trial, svg: str) -> str:
     return practice_words(language).on_picture(svg) if trial.is_practice else svg
 
 
-def marked_values(trial: Trial, values: Mapping[str, object]) -> Mapping[str, object]:
+def marked_values(trial: TrialFolder, values: Mapping[str, object]) -> Mapping[str, object]:
     """Return what is written as JSON; that of a practice trial says first that it is simulated."""
     return {COLUMN: mark_of(trial, "en"), **values} if trial.is_practice else values
 
 
-def mark_of(trial: Trial, language: str) -> str:
+def mark_of(trial: TrialFolder, language: str) -> str:
     """Return the few words that a form of a practice trial carries in a language; "" for a real trial."""
     from reports.writers.practice import practice_words
 
     return practice_words(language).mark if trial.is_practice else ""
 
 
-def write_created(trial: Trial, *, practice: bool, detail: Mapping[str, str]) -> None:
+def write_created(trial: TrialFolder, *, practice: bool, detail: Mapping[str, str]) -> None:
     """Begin the log of a new folder with its purpose; nothing changes that later.
 
     Parameters
@@ -116,7 +116,7 @@ def write_marks(root: Path) -> None:
             write_whole(root / mark, content.encode())
 
 
-def require_practice(trial: Trial) -> None:
+def require_practice(trial: TrialFolder) -> None:
     """Refuse to simulate in a folder that is not for practice, before anything in it is touched.
 
     A folder with nothing but a protocol, whose purpose no log states, becomes one for practice.

@@ -12,18 +12,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from data_schema.errors import StorageError
+from evaluation.drawn import RECORD
 from evaluation.frozen_plan import FROZEN
 from evaluation.provenance import contents_hash, outputs_hash, sha256_of_file
-from evaluation.stages.assign import RECORD
-from evaluation.stages.collect import CONTENT
-from evaluation.stages.impact import ESTIMATES
+from evaluation.stored import CONTENT, ESTIMATES
 from evaluation.trial_log import DRAWS, FILES_SHA256, FOLDER, LOG, Event
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from evaluation.trial import Trial
-    from evaluation.trial_paths import TrialPaths
+    from evaluation.folder import TrialFolder, TrialPaths
     from randomisation.log import LogEntry
 
 
@@ -150,12 +148,12 @@ _RULES = (
 _OUTPUT = "output/"
 
 
-def folder_hashes(trial: Trial) -> dict[str, str]:
+def folder_hashes(trial: TrialFolder) -> dict[str, str]:
     """Return the hash of what each stage wrote, as it is now, by the fact of the log; "" for what is not there."""
     return {rule.fact: rule.found(trial.paths) for rule in _RULES}
 
 
-def named_in_log(trial: Trial) -> Iterator[Named]:
+def named_in_log(trial: TrialFolder) -> Iterator[Named]:
     """Yield everything that the log names, or should; nothing where it is missing or broken."""
     log = trial.log()
     if not log.is_usable:
@@ -184,7 +182,7 @@ def _command_of(folder: str) -> str:
     return _COMMANDS.get(kind, kind).format(part)
 
 
-def _folders_of_products(trial: Trial) -> Iterator[str]:
+def _folders_of_products(trial: TrialFolder) -> Iterator[str]:
     """Yield the folders that are written as a whole, other than those of stages with a line of their own."""
     paths = trial.paths
     yield paths.balance.name
@@ -195,7 +193,7 @@ def _folders_of_products(trial: Trial) -> Iterator[str]:
             yield from (part.relative_to(paths.root).as_posix() for part in parts)
 
 
-def disagreements(trial: Trial) -> Iterator[str]:
+def disagreements(trial: TrialFolder) -> Iterator[str]:
     """Yield where what documents rest on is not what the log names: plan, draw, data, results, balance.
 
     What is not in the folder any more disagrees where nothing makes it anew: the plan and the draw. A log that is
@@ -205,7 +203,7 @@ def disagreements(trial: Trial) -> Iterator[str]:
     yield from (one.problem for one in named if one.problem)
 
 
-def changed_since(trial: Trial) -> Iterator[Named]:
+def changed_since(trial: TrialFolder) -> Iterator[Named]:
     """Yield what a line of the log names and what is otherwise now, but the site, which is made again from the rest."""
     for one in named_in_log(trial):
         is_unnamed_product = one.line is None and one.place.startswith(_OUTPUT)

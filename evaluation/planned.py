@@ -18,11 +18,11 @@ from reports.evidence import AnalysisFacts, OutcomeFacts
 
 if TYPE_CHECKING:
     from data_schema.tables import Table
+    from evaluation.folder import TrialFolder
     from evaluation.protocol import Analysis, Outcome, Protocol
-    from evaluation.trial import Trial
 
 
-def shown_analyses(trial: Trial) -> tuple[tuple[AnalysisFacts, ...], tuple[OutcomeFacts, ...]]:
+def shown_analyses(trial: TrialFolder) -> tuple[tuple[AnalysisFacts, ...], tuple[OutcomeFacts, ...]]:
     """Return the analyses of the frozen plan and of the protocol, and the outcomes that they are about.
 
     Parameters
@@ -46,7 +46,7 @@ def shown_analyses(trial: Trial) -> tuple[tuple[AnalysisFacts, ...], tuple[Outco
     return analyses, tuple(outcomes)
 
 
-def leading_analysis(trial: Trial) -> Analysis:
+def leading_analysis(trial: TrialFolder) -> Analysis:
     """Return the analysis of the protocol that leads: the first that was frozen as primary, else the first primary."""
     protocol, plan = trial.protocol, _plan_of(trial)
     frozen = [(item.name, item.outcome) for item in plan.analyses if item.role == "primary"]
@@ -55,7 +55,7 @@ def leading_analysis(trial: Trial) -> Analysis:
     return planned[0] if planned else next(item for item in protocol.analyses if item.role == "primary")
 
 
-def _plan_of(trial: Trial) -> Protocol:
+def _plan_of(trial: TrialFolder) -> Protocol:
     """Return the frozen plan; the protocol where none was frozen."""
     return read_protocol(trial.paths.plan / FROZEN) if trial.plan_state.frozen else trial.protocol
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from data_schema.tables import Table
-    from evaluation.trial import Trial
+    from evaluation.folder import TrialFolder
 
 N_SHOWN = 5
 """Rows of each draft that are shown."""
@@ -137,7 +137,7 @@ def _key(name: str) -> str:
     return name if is_bare else json.dumps(name, ensure_ascii=False)
 
 
-def propose(trial: Trial, path: Path) -> Proposals:
+def propose(trial: TrialFolder, path: Path) -> Proposals:
     """Draft the rules that a file, or the files of a folder, would need.
 
     Parameters
@@ -168,7 +168,7 @@ def propose(trial: Trial, path: Path) -> Proposals:
     return Proposals(drafts=tuple(drafts), others=others, note=note)
 
 
-def _known_schools(trial: Trial) -> tuple[pd.DataFrame, str]:
+def _known_schools(trial: TrialFolder) -> tuple[pd.DataFrame, str]:
     """Return the schools that can be known by now, and what that leaves open."""
     try:
         return eligible(trial.schools()[0]), ""
@@ -216,7 +216,7 @@ def _opened(files: Mapping[str, Path]) -> tuple[dict[str, Path | bytes], dict[st
     return opened, left
 
 
-def _files_at(trial: Trial, path: Path) -> dict[str, Path]:
+def _files_at(trial: TrialFolder, path: Path) -> dict[str, Path]:
     """Return files by their path below the inbox, or by what it would be."""
     full, inbox = path.absolute(), trial.paths.inbox.absolute()
     if not full.exists():
@@ -260,7 +260,7 @@ class _Fit:
 class _Drafter:
     """Drafts rules for single files; knows the trial."""
 
-    def __init__(self, trial: Trial, frame: pd.DataFrame) -> None:
+    def __init__(self, trial: TrialFolder, frame: pd.DataFrame) -> None:
         self.protocol, self.frame = trial.protocol, frame
         self.tables = {name: one for name, one in tables_of(trial.protocol).items() if "country" not in one.names}
         self.schools = dict(zip(frame["school_id"], frame["country"], strict=True))
@@ -544,7 +544,7 @@ def _together(drafts: Sequence[_Draft], files: Sequence[str]) -> Iterator[tuple[
 
 
 def _tried(
-    trial: Trial, drafter: _Drafter, drafted: tuple[_Draft, tuple[str, ...]], files: Mapping[str, Path | bytes]
+    trial: TrialFolder, drafter: _Drafter, drafted: tuple[_Draft, tuple[str, ...]], files: Mapping[str, Path | bytes]
 ) -> Proposal:
     """Describe what intake makes of files by a rule."""
     from data_schema.intake import read_inbox

@@ -6,7 +6,9 @@ check themselves one by one as they are made; what must hold between tables is i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -452,3 +454,26 @@ class Protocol(Section):
     def covariate(self, name: str) -> Covariate:
         """Return the covariate of a name."""
         return next(covariate for covariate in self.covariates if covariate.name == name)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One problem of a protocol: where, what, and what to do."""
+
+    place: str
+    problem: str
+    remedy: str
+
+
+def unknown(place: str, word: str, allowed: Iterable[str], *, what: str) -> Problem:
+    """Return the problem of a name that refers to nothing, with the nearest name that does."""
+    known = list(allowed)
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    hint = f"Did you mean '{near[0]}'? " if near else ""
+    remedy = f"{hint}Known: {', '.join(known)}." if known else "Take it out: there is none so far."
+    return Problem(place, f"'{word}' is no {what}.", remedy)
+
+
+def repeated(names: Sequence[str]) -> list[str]:
+    """Return the names that are in a list more than once, sorted."""
+    return sorted({name for name in names if names.count(name) > 1})

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING
@@ -13,10 +11,13 @@ from typing import TYPE_CHECKING
 from analysis.estimators import make_estimator
 from analysis.outcomes import OUTCOME_KINDS
 from data_schema.errors import EstimationError
+from evaluation.protocol import Problem, repeated, unknown
+from evaluation.protocol_designs import arm_names, design_problems, nothing_compared, schedule_problems
+from evaluation.protocol_outcomes import measure_problems, outcome_problems
 
 if TYPE_CHECKING:
     from data_schema.tables import Table
-    from evaluation.protocol import Analysis, InboxSection, Measure, Protocol, TableSection
+    from evaluation.protocol import Analysis, InboxSection, Protocol, TableSection
 
 RESERVED = ("school_id", "pupil", "arm", "stratum", "country", "wave", "school_weight")
 """Columns of the analysis data that no outcome or covariate may be called."""
@@ -27,15 +28,6 @@ DOCUMENT_PACKAGES = ("reports", "reports.writers")
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One problem of a protocol: where, what, and what to do."""
-
-    place: str
-    problem: str
-    remedy: str
-
-
 def problems_between(protocol: Protocol) -> list[Problem]:
     """Return everything that does not fit together, in the order of the protocol's tables.
 
@@ -44,8 +36,6 @@ def problems_between(protocol: Protocol) -> list[Problem]:
     protocol
         With values that are right one by one.
     """
-    from evaluation.protocol_designs import arm_names, design_problems, schedule_problems
-
     checks: tuple[Callable[[Protocol], Iterator[Problem]], ...] = (
         _windows,
         _tables,
@@ -59,8 +49,6 @@ def problems_between(protocol: Protocol) -> list[Problem]:
     if found:
         return found
     from data_schema.errors import ProtocolError
-    from evaluation.protocol_designs import nothing_compared
-    from evaluation.protocol_outcomes import outcome_problems
     from evaluation.specifications import tables_of
 
     try:
@@ -86,15 +74,6 @@ def problems_between(protocol: Protocol) -> list[Problem]:
     ]
 
 
-def unknown(place: str, word: str, allowed: Iterable[str], *, what: str) -> Problem:
-    """Return the problem of a name that refers to nothing, with the nearest name that does."""
-    known = list(allowed)
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    hint = f"Did you mean '{near[0]}'? " if near else ""
-    remedy = f"{hint}Known: {', '.join(known)}." if known else "Take it out: there is none so far."
-    return Problem(place, f"'{word}' is no {what}.", remedy)
-
-
 def _languages(protocol: Protocol) -> Iterator[Problem]:
     """Give the languages of [reports] that no document can be made in, and those named twice."""
     from data_schema.language import LANGUAGES, available_languages
@@ -108,11 +87,6 @@ def _languages(protocol: Protocol) -> Iterator[Problem]:
             yield Problem(place, problem, f"Name only languages that have these texts: {', '.join(possible)}.")
     for code in repeated(named):
         yield Problem(place, f"'{code}' is named twice.", "Name each language once.")
-
-
-def repeated(names: Sequence[str]) -> list[str]:
-    """Return the names that are in a list more than once, sorted."""
-    return sorted({name for name in names if names.count(name) > 1})
 
 
 def _names(protocol: Protocol) -> Iterator[Problem]:
@@ -370,54 +344,6 @@ def _consent(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Proble
             "with 'opt_out' data of pupils without an answer are used, and no ground is stated for that.",
             "State it: legal_basis = 'Public task, Article 6 (1) e GDPR', or whatever it is; or write 'opt_in'.",
         )
-
-
-def measure_problems(protocol: Protocol, tables: Mapping[str, Table], item: Measure, table: str) -> Iterator[Problem]:
-    """Give what is wrong with where a measure comes from; ``table`` is that of the protocol in which it is declared."""
-    place = f"[[{table}]] '{item.name}'"
-    if item.table not in tables:
-        yield unknown(f"{place}, key 'table'", item.table, tables, what="table")
-        return
-    home = tables[item.table]
-    if item.wave and item.wave not in protocol.wave_names:
-        yield unknown(f"{place}, key 'wave'", item.wave, protocol.wave_names, what="wave")
-    if item.wave and not home.by_wave:
-        yield Problem(f"{place}, key 'wave'", f"the table {home.name} has no waves.", "Leave the key out.")
-    if item.field and item.items:
-        yield Problem(place, "both 'field' and 'items' are given.", "Keep one of them.")
-    for key, why in _without_effect(item, home):
-        yield Problem(f"{place}, key '{key}'", f"this has no effect: {why}.", "Leave the key out.")
-    # Further columns of the sampling frame are known when it is read.
-    if item.table != "school":
-        yield from _measured_fields(place, home, item, wave=item.wave or protocol.population_wave)
-    for name in item.reverse:
-        if name not in item.items:
-            yield unknown(f"{place}, key 'reverse'", name, item.items, what="item of this scale")
-        elif name in home.names and None in (home.field(name).minimum, home.field(name).maximum):
-            yield Problem(
-                f"{place}, key 'reverse'",
-                f"'{name}' has no least and greatest answer, so that it cannot be turned round.",
-                "Give the field a minimum and a maximum.",
-            )
-
-
-def _without_effect(item: Measure, home: Table) -> Iterator[tuple[str, str]]:
-    """Give the keys that are stated and that nothing would read, with the reason."""
-    stated = item.model_fields_set
-    if "least_answered" in stated and not item.items:
-        yield "least_answered", "it is about the items of a scale"
-    if "summary" in stated and (home.about == "school" or len(home.key) == 2):
-        yield "summary", f"the table {home.name} has one row per {home.about}"
-
-
-def _measured_fields(place: str, home: Table, item: Measure, *, wave: str) -> Iterator[Problem]:
-    for name in item.items or (item.field or item.name,):
-        if name not in home.names:
-            yield unknown(f"{place}, key 'field'", name, home.names, what=f"field of the table {home.name}")
-        elif home.by_wave and not home.field(name).is_asked_in(wave):
-            waves = ", ".join(home.field(name).waves)
-            problem = f"'{name}' is not asked in the wave '{wave}'."
-            yield Problem(f"{place}, key 'wave'", problem, f"Name a wave; it is asked in: {waves}.")
 
 
 def _analysis(protocol: Protocol, item: Analysis) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from evaluation.comparison import ANY, any_comparison, factors_of, started_by, wave_of
-from evaluation.protocol_checks import Problem, repeated, unknown
+from evaluation.protocol import Problem, repeated, unknown
 
 if TYPE_CHECKING:
     from evaluation.protocol import Protocol

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from analysis.outcomes import LEAST_CATEGORIES, MOST_CATEGORIES, OUTCOME_KINDS
-from evaluation.protocol_checks import Problem, measure_problems, unknown
+from evaluation.protocol import Problem, unknown
 
 if TYPE_CHECKING:
     from data_schema.fields import Field
     from data_schema.tables import Table
-    from evaluation.protocol import Outcome, Protocol
+    from evaluation.protocol import Measure, Outcome, Protocol
 
 _NEEDED = {
     "time": "Name the field with the time at which the event came and, without it, the pupil was last seen.",
@@ -184,3 +184,51 @@ def _categories(place: str, item: Outcome, fields: Sequence[Field], home: Table)
             f"the {item.summary} over a pupil's rows of the table {home.name} is not a category.",
             'Set summary = "max".',
         )
+
+
+def measure_problems(protocol: Protocol, tables: Mapping[str, Table], item: Measure, table: str) -> Iterator[Problem]:
+    """Give what is wrong with where a measure comes from; ``table`` is that of the protocol in which it is declared."""
+    place = f"[[{table}]] '{item.name}'"
+    if item.table not in tables:
+        yield unknown(f"{place}, key 'table'", item.table, tables, what="table")
+        return
+    home = tables[item.table]
+    if item.wave and item.wave not in protocol.wave_names:
+        yield unknown(f"{place}, key 'wave'", item.wave, protocol.wave_names, what="wave")
+    if item.wave and not home.by_wave:
+        yield Problem(f"{place}, key 'wave'", f"the table {home.name} has no waves.", "Leave the key out.")
+    if item.field and item.items:
+        yield Problem(place, "both 'field' and 'items' are given.", "Keep one of them.")
+    for key, why in _without_effect(item, home):
+        yield Problem(f"{place}, key '{key}'", f"this has no effect: {why}.", "Leave the key out.")
+    # Further columns of the sampling frame are known when it is read.
+    if item.table != "school":
+        yield from _measured_fields(place, home, item, wave=item.wave or protocol.population_wave)
+    for name in item.reverse:
+        if name not in item.items:
+            yield unknown(f"{place}, key 'reverse'", name, item.items, what="item of this scale")
+        elif name in home.names and None in (home.field(name).minimum, home.field(name).maximum):
+            yield Problem(
+                f"{place}, key 'reverse'",
+                f"'{name}' has no least and greatest answer, so that it cannot be turned round.",
+                "Give the field a minimum and a maximum.",
+            )
+
+
+def _without_effect(item: Measure, home: Table) -> Iterator[tuple[str, str]]:
+    """Give the keys that are stated and that nothing would read, with the reason."""
+    stated = item.model_fields_set
+    if "least_answered" in stated and not item.items:
+        yield "least_answered", "it is about the items of a scale"
+    if "summary" in stated and (home.about == "school" or len(home.key) == 2):
+        yield "summary", f"the table {home.name} has one row per {home.about}"
+
+
+def _measured_fields(place: str, home: Table, item: Measure, *, wave: str) -> Iterator[Problem]:
+    for name in item.items or (item.field or item.name,):
+        if name not in home.names:
+            yield unknown(f"{place}, key 'field'", name, home.names, what=f"field of the table {home.name}")
+        elif home.by_wave and not home.field(name).is_asked_in(wave):
+            waves = ", ".join(home.field(name).waves)
+            problem = f"'{name}' is not asked in the wave '{wave}'."
+            yield Problem(f"{place}, key 'wave'", problem, f"Name a wave; it is asked in: {waves}.")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, cast, get_args
 from pydantic import BaseModel, ValidationError
 
 from data_schema.errors import ProtocolError
-from evaluation.protocol import Protocol
-from evaluation.protocol_checks import Problem, problems_between
+from evaluation.protocol import Problem, Protocol
+from evaluation.protocol_checks import problems_between
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

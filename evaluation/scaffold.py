@@ -9,8 +9,9 @@ from pathlib import Path
 
 from data_schema.errors import ProtocolError
 from data_schema.files import storage_error, write_whole
+from evaluation.folder import now
 from evaluation.provenance import IGNORE, alone, ignore_itself
-from evaluation.trial import Trial, now
+from evaluation.trial import Trial
 from evaluation.trial_log import LOG
 
 ATTRIBUTES = ".gitattributes"

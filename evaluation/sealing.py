@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, StorageError
 from data_schema.files import legible_name, storage_error, to_disk, write_whole
+from evaluation.frame_persons import check_reason
 from evaluation.guarded_files import (
     INBOX_SHA256,
     KEY_SHA256,
@@ -38,18 +39,17 @@ from evaluation.guarded_files import (
     trial_key,
 )
 from evaluation.provenance import PART, sha256, sha256_of_file
-from evaluation.reasons import check_reason
 from evaluation.trial_log import Event, append_event
 from evaluation.vault import VAULT, Held, Opener, opener_of, outside_of, packed, unpacked
 
 if TYPE_CHECKING:
-    from evaluation.trial import Trial
+    from evaluation.folder import TrialFolder
 
 _LARGEST = 1 << 30
 """Bytes that are sealed at most: they are held in memory."""
 
 
-def lock(trial: Trial, secrets: tuple[str, ...]) -> Path:
+def lock(trial: TrialFolder, secrets: tuple[str, ...]) -> Path:
     """Seal what tells who is who.
 
     Parameters
@@ -82,7 +82,7 @@ def lock(trial: Trial, secrets: tuple[str, ...]) -> Path:
     return trial.paths.root / VAULT
 
 
-def seal_again(trial: Trial) -> None:
+def seal_again(trial: TrialFolder) -> None:
     """Seal what a run has put into the vault or the folder, and what came into the inbox."""
     opened = trial.opened
     if opened is None:
@@ -92,7 +92,7 @@ def seal_again(trial: Trial) -> None:
         _seal(trial, plain, openers=opened.openers, secrets=tuple(opened.identities.values()))
 
 
-def seal_without(trial: Trial, top: str) -> bool:
+def seal_without(trial: TrialFolder, top: str) -> bool:
     """Take what is below a folder out of the vault, if it is open; return whether anything was there."""
     if trial.opened is None:
         return False
@@ -103,7 +103,9 @@ def seal_without(trial: Trial, top: str) -> bool:
     return bool(names)
 
 
-def _seal(trial: Trial, plain: Mapping[str, Path], *, openers: tuple[Opener, ...], secrets: tuple[str, ...]) -> None:
+def _seal(
+    trial: TrialFolder, plain: Mapping[str, Path], *, openers: tuple[Opener, ...], secrets: tuple[str, ...]
+) -> None:
     root, before = trial.paths.root, dict(trial.opened.files) if trial.opened is not None else {}
     # As they are before they are read: what is changed later is not removed.
     found = {name: _state(path.lstat()) for name, path in plain.items()}
@@ -160,7 +162,7 @@ def _state(found: os.stat_result) -> list[int]:
     return [found.st_size, found.st_mtime_ns]
 
 
-def settle_vault(trial: Trial) -> None:
+def settle_vault(trial: TrialFolder) -> None:
     """Bring vault and plain files into the state that the log names: a run has ended, or was killed.
 
     Parameters
@@ -199,7 +201,7 @@ def _remove(path: Path, state: list[int] | None) -> None:
         path.unlink()
 
 
-def _prune(trial: Trial) -> None:
+def _prune(trial: TrialFolder) -> None:
     """Remove folders that are empty now, but those that the protocol names: others may be called by classes."""
     kept = {folder for rule in trial.protocol.inbox for folder in _named_folders(trial.paths.inbox, rule.pattern)}
     for top in (trial.paths.inbox, trial.paths.forms):
@@ -218,14 +220,14 @@ def _named_folders(inbox: Path, pattern: str) -> Iterator[Path]:
         yield folder
 
 
-def needs_settling(trial: Trial) -> bool:
+def needs_settling(trial: TrialFolder) -> bool:
     """Whether a run was killed, or is at it, while vault and plain files changed places."""
     is_between = any((trial.paths.root / name).exists() for name in (NEW, MOVES))
     return is_between or any(True for _ in trial.paths.private.rglob(PART))
 
 
 @contextmanager
-def open_for(trial: Trial, command: str) -> Iterator[Trial]:
+def open_for(trial: TrialFolder, command: str) -> Iterator[TrialFolder]:
     """Give a trial whose vault is open in memory, where there is one, and seal what has come once the run is over.
 
     Parameters
@@ -251,7 +253,7 @@ def open_for(trial: Trial, command: str) -> Iterator[Trial]:
     seal_again(opened)
 
 
-def _opened(trial: Trial, command: str) -> Trial:
+def _opened(trial: TrialFolder, command: str) -> TrialFolder:
     content = read_guarded(trial.paths.root / VAULT)
     names = tuple(one.name for one in outside_of(content).openers)
     if trial.opening is None:
@@ -288,7 +290,7 @@ class Unlocked:
         return {"n_sent": self.n_sent, "n_private": self.n_private, "for_good": self.for_good}
 
 
-def unlock(trial: Trial, *, for_good: bool) -> Unlocked:
+def unlock(trial: TrialFolder, *, for_good: bool) -> Unlocked:
     """Open the vault to see that its openers still can; or put everything back in the clear and give the vault up.
 
     Parameters
@@ -314,7 +316,7 @@ def unlock(trial: Trial, *, for_good: bool) -> Unlocked:
     return Unlocked(n_sent=n_sent, n_private=len(files) - n_sent, for_good=for_good)
 
 
-def _put_back(trial: Trial, every: Mapping[str, Held]) -> None:
+def _put_back(trial: TrialFolder, every: Mapping[str, Held]) -> None:
     root = trial.paths.root
     files = {name: one for name, one in every.items() if not (root / name).exists()}
     moves = {"to": "folder", VAULT_SHA256: sha256_of_file(root / VAULT), "paths": dict.fromkeys(files)}

@@ -2,85 +2,45 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from data_schema.errors import ProtocolError
-from evaluation.guarded_files import Ask, Opened, inbox_sources
-from evaluation.protocol_reader import read_protocol
-from evaluation.provenance import alone, is_busy, settle_after_a_kill, sha256_of, sha256_of_file, with_decimal_texts
-from evaluation.reasons import check_reason
+from evaluation.folder import TrialFolder
+from evaluation.frame_persons import check_reason
+from evaluation.provenance import alone, is_busy, settle_after_a_kill
 from evaluation.sealing import Unlocked, needs_settling, open_for, settle_vault
-from evaluation.trial_log import TrialLog, read_log
-from evaluation.trial_paths import TrialPaths
-from evaluation.wording import substance_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from data_schema.findings import Findings
     from evaluation.audit import Audited
-    from evaluation.claims import Verified
-    from evaluation.data_products import Written
+    from evaluation.data_pages import Written
     from evaluation.decisions import FrozenWave
-    from evaluation.erasure import Erasure
-    from evaluation.freshness import StageStatus
     from evaluation.frozen_plan import PlanState
     from evaluation.power_assumptions import Assumptions
     from evaluation.proposals import Proposals
-    from evaluation.protocol import Protocol
     from evaluation.requests import Forms
     from evaluation.stages.certificate import Certified
     from evaluation.stages.collect import Collected
+    from evaluation.stages.decide import Erasure
+    from evaluation.stages.order import StageStatus
     from evaluation.stages.power import PowerStatement
     from evaluation.stages.publish import Published
     from evaluation.stages.report import Reported
+    from evaluation.stages.verify import Verified
     from randomisation.commitment import Commitment
     from randomisation.draw import Allocation
     from randomisation.later import Replacement
     from randomisation.log import LogEntry
     from reports.evidence import Evidence
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
-
-
-def now() -> datetime:
-    """Return the time; a trial is given another clock where the time must not matter."""
-    return datetime.now(UTC)
-
-
-def silent(task: str, done: int, total: int) -> None:
-    """Show no progress."""
-
 
 @dataclass(frozen=True)
-class Trial:
-    """A trial's folder, its protocol and its stages.
-
-    Parameters
-    ----------
-    folder
-        The folder that holds trial.toml.
-    clock
-        Gives the time that is written into the log and the frozen plan.
-    progress
-        Told how far a stage is.
-    opening
-        Asked why what is sealed is opened, and for its openers' secrets; see `evaluation.guarded_files`.
-    opened
-        What is sealed, while it is open for a run.
-
-    Raises
-    ------
-    ProtocolError
-        When there is no protocol, or it says something impossible.
+class Trial(TrialFolder):
+    """A trial's folder, its protocol and its stages; what it is opened with is told at `evaluation.folder.TrialFolder`.
 
     Examples
     --------
@@ -90,112 +50,15 @@ class Trial:
     data_schema.errors.ProtocolError: no: there is no such folder. Name another, or make it: `crocoos init no`.
     """
 
-    folder: str | Path
-    clock: Callable[[], datetime] = field(default=now, kw_only=True)
-    progress: Progress = field(default=silent, kw_only=True)
-    opening: Ask | None = field(default=None, kw_only=True, repr=False)
-    opened: Opened | None = field(default=None, kw_only=True, repr=False)
-
-    def __post_init__(self) -> None:
-        """Open the folder and read the protocol; nothing is changed, for another run may be writing."""
-        if not self.paths.root.is_dir():
-            raise ProtocolError(
-                str(self.folder),
-                "there is no such folder.",
-                f"Name another, or make it: `crocoos init {shlex.quote(str(self.folder))}`.",
-            )
-        _ = self.protocol
-
-    @cached_property
-    def paths(self) -> TrialPaths:
-        """Where things are."""
-        return TrialPaths(root=Path(self.folder))
-
-    @cached_property
-    def protocol(self) -> Protocol:
-        """The protocol, read when the trial was opened."""
-        return read_protocol(self.paths.protocol)
-
-    @property
-    def is_practice(self) -> bool:
-        """Whether the folder is for practice: what is in it is simulated, and everything made from it says so."""
-        from evaluation.mode import is_practice
-
-        return is_practice(self.paths.root)
-
-    @property
-    def plan_state(self) -> PlanState:
-        """How the protocol stands to the frozen plan."""
-        from evaluation.frozen_plan import plan_state
-
-        return plan_state(self.paths.protocol, self.paths.plan, self.protocol)
-
-    def protocol_hashes(self, *sections: str, intake: bool = False) -> dict[str, str]:
-        """Return the hash of the substance of sections of the protocol, under the names that `status` shows.
-
-        Wording is left out, see `evaluation.wording`, but for ``intake`` the labels by which it recognises columns and
-        answers. What has its default is left out, too, so that a key which a later version adds makes no trial stale.
-        """
-        stated = self.protocol.model_dump(mode="json", include=set(sections), exclude_defaults=True)
-        values = {section: stated.get(section, {}) for section in sections}
-        substance = with_decimal_texts(substance_of(values, type(self.protocol), intake=intake))
-        return {
-            f"trial.toml [{name}]": sha256_of(value) for name, value in cast("Mapping[str, object]", substance).items()
-        }
-
-    def file_hash(self, path: Path) -> dict[str, str]:
-        """Return the hash of a file under its path in the trial's folder."""
-        return {path.relative_to(self.paths.root).as_posix(): sha256_of_file(path)}
-
-    def schools(self) -> tuple[pd.DataFrame, Findings]:
-        """Read the schools: the sampling frame, and those that came after the draw.
-
-        Returns
-        -------
-        tuple
-            One row per school, and what is odd about the file.
-
-        Raises
-        ------
-        DataError
-            When the file cannot be used.
-        """
-        from evaluation.stages.later import with_later
-
-        frame, findings = self.sampling_frame()
-        return with_later(self, frame), findings
-
-    def sampling_frame(self) -> tuple[pd.DataFrame, Findings]:
-        """Read the sampling frame alone, from which the schools were first drawn; see `schools`."""
-        from evaluation.frame import read_frame
-
-        path = self.paths.root / self.protocol.schools.file
-        if not path.is_file():
-            return read_frame(path, self.protocol)
-        content = sha256_of_file(path)
-        if content not in self._frames:
-            self._frames[content] = read_frame(path, self.protocol)
-        frame, findings = self._frames[content]
-        return frame.copy(), findings
-
-    @cached_property
-    def _frames(self) -> dict[str, tuple[pd.DataFrame, Findings]]:
-        """Sampling frames by the hash of their file: a command asks up to ten times for the same one."""
-        return {}
-
     def status(self) -> tuple[StageStatus, ...]:
         """Return for every stage whether it is fresh, stale or missing, and why."""
         from evaluation.stages import statuses
 
         return statuses(self)
 
-    def log(self) -> TrialLog:
-        """Return the log: what was frozen, committed to, drawn, taken in, estimated, decided, reported, and when."""
-        return read_log(self.paths.root)
-
     def begin_log_again(self, *, reason: str) -> LogEntry:
         """Begin a log again that is lost for good; every document will say that the earlier one is lost."""
-        from evaluation.log_again import begin_again
+        from evaluation.custody import begin_again
 
         check_reason(self, reason)
         with alone(self.paths.root):
@@ -220,15 +83,13 @@ class Trial:
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """Be the only run that writes, where nothing that keeps pupils out or apart is lost or changed."""
-        from evaluation.custody import refuse_loss
+        from evaluation.custody import writing
 
-        with alone(self.paths.root):
-            settle_vault(self)
-            refuse_loss(self)
+        with writing(self):
             yield
 
     @contextmanager
-    def _opening(self, command: str) -> Iterator[Trial]:
+    def _opening(self, command: str) -> Iterator[TrialFolder]:
         """Be the only run that writes, with what is sealed open in memory."""
         with self._writing(), open_for(self, command) as opened:
             yield opened
@@ -354,7 +215,7 @@ class Trial:
 
     def verify(self) -> Verified:
         """Draw again from the record and compare; check the log's chain, and that it names what is in the folder."""
-        from evaluation.claims import verify
+        from evaluation.stages.verify import verify
 
         settle_after_a_kill(self.paths.root)
         self.settle()
@@ -383,8 +244,8 @@ class Trial:
 
     def collect(self) -> Collected:
         """Read the files in inbox/: checked, repaired, pseudonymised, stored."""
-        from evaluation.erasure import complete
         from evaluation.stages.collect import collect
+        from evaluation.stages.decide import complete
 
         with self._opening("collect") as trial:
             made = collect(trial)
@@ -393,7 +254,7 @@ class Trial:
 
     def withdraw(self, *, file: str, reason: str, superseded_by: str = "") -> None:
         """Keep the rows of a file of the inbox out, or have another file take its place; the file stays."""
-        from evaluation.decisions import withdraw
+        from evaluation.stages.decide import withdraw
 
         check_reason(self, reason)
         with self._opening("withdraw") as trial:
@@ -401,7 +262,7 @@ class Trial:
 
     def restore(self, *, file: str, reason: str) -> None:
         """Take a file in again that was withdrawn."""
-        from evaluation.decisions import restore
+        from evaluation.stages.decide import restore
 
         check_reason(self, reason)
         with self._opening("withdraw --restore") as trial:
@@ -409,14 +270,14 @@ class Trial:
 
     def freeze(self, *, wave: str) -> FrozenWave:
         """Freeze the data of a wave: files and answers that come later change nothing in it."""
-        from evaluation.decisions import freeze
+        from evaluation.stages.decide import freeze
 
         with self._opening("freeze") as trial:
             return freeze(trial, wave=wave)
 
     def thaw(self, *, wave: str, reason: str) -> None:
         """Let the data of a frozen wave change again."""
-        from evaluation.decisions import thaw
+        from evaluation.stages.decide import thaw
 
         check_reason(self, reason)
         with self._writing():
@@ -465,7 +326,7 @@ class Trial:
 
     def erase(self, *, pupil: str, school: str = "") -> Erasure:
         """Erase a pupil, named by pseudonym or by school and identifier; a certificate says what was done."""
-        from evaluation.erasure import erase
+        from evaluation.stages.decide import erase
 
         with self._opening("erase") as trial:
             return erase(trial, pupil=pupil, school=school)
@@ -500,7 +361,7 @@ class Trial:
 
     def evidence(self, *, country: str = "") -> Evidence:
         """Return everything that a report may state, about one country or (``country=""``) all."""
-        from evaluation.evidence import evidence
+        from evaluation.stages.evidence import evidence
 
         return evidence(self, country=country)
 
@@ -517,16 +378,3 @@ class Trial:
 
         with self._writing():
             return publish(self)
-
-    def inbox_files(self) -> Mapping[str, Path | bytes]:
-        """Return everything below inbox/ but folders, by its path there: intake says what it does not read.
-
-        What was sealed is there as its content.
-
-        Raises
-        ------
-        StorageError
-            When it is sealed and not open.
-        """
-        found = inbox_sources(self)
-        return {name: one if isinstance(one, Path) else one.content for name, one in found.items()}

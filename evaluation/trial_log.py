@@ -19,7 +19,7 @@ from data_schema.files import storage_error, write_whole
 from evaluation.provenance import announce_in, contents_hash, whole_folder
 
 if TYPE_CHECKING:
-    from evaluation.trial import Trial
+    from evaluation.folder import TrialFolder
     from randomisation.log import LogEntry
 
 LOG = "log.jsonl"
@@ -204,7 +204,7 @@ def _read(content: bytes) -> TrialLog:
     return TrialLog(state=state, entries=tuple(entries))
 
 
-def append_event(trial: Trial, event: Event, detail: Mapping[str, str]) -> LogEntry:
+def append_event(trial: TrialFolder, event: Event, detail: Mapping[str, str]) -> LogEntry:
     """Add a line, in one step.
 
     Parameters
@@ -226,7 +226,7 @@ def append_event(trial: Trial, event: Event, detail: Mapping[str, str]) -> LogEn
     return entries[-1]
 
 
-def write_first(trial: Trial, event: Event, detail: Mapping[str, str]) -> LogEntry:
+def write_first(trial: TrialFolder, event: Event, detail: Mapping[str, str]) -> LogEntry:
     """Write the first line of a log in place of one that is lost."""
     from randomisation.log import append
 
@@ -238,7 +238,7 @@ def write_first(trial: Trial, event: Event, detail: Mapping[str, str]) -> LogEnt
 Detail = Mapping[str, str] | Callable[[Path], Mapping[str, str]]
 
 
-def announced(trial: Trial, event: Event, detail: Detail, *, again: bool = True) -> Callable[[Path], None]:
+def announced(trial: TrialFolder, event: Event, detail: Detail, *, again: bool = True) -> Callable[[Path], None]:
     """Return what `stage_folder` calls before a new folder takes the place of the old one: it adds a line to the log.
 
     A run that is killed after the line is in the log leaves the new folder to be put in place by the next one.
@@ -268,14 +268,14 @@ def announced(trial: Trial, event: Event, detail: Detail, *, again: bool = True)
     return announce
 
 
-def _last_about(trial: Trial, event: Event, facts: Mapping[str, str]) -> Mapping[str, str] | None:
+def _last_about(trial: TrialFolder, event: Event, facts: Mapping[str, str]) -> Mapping[str, str] | None:
     """Return the facts of the last line of an event; where it is about a product, of the last one about the same."""
     lines = (line.detail for line in reversed(read_log(trial.paths.root).of(event)))
     return next((detail for detail in lines if detail.get(FOLDER) == facts.get(FOLDER)), None)
 
 
 def named_product(
-    trial: Trial, folder: Path, about: Mapping[str, str] | None = None
+    trial: TrialFolder, folder: Path, about: Mapping[str, str] | None = None
 ) -> Callable[[Path], Mapping[str, str]]:
     """Return what makes the facts of a line about a product from the folder in which it is made, and others."""
     name = folder.relative_to(trial.paths.root).as_posix()
@@ -283,7 +283,7 @@ def named_product(
 
 
 @contextmanager
-def product_folder(trial: Trial, folder: Path, *, about: Mapping[str, str] | None = None) -> Iterator[Path]:
+def product_folder(trial: TrialFolder, folder: Path, *, about: Mapping[str, str] | None = None) -> Iterator[Path]:
     """Give an empty folder for what leaves the trial, put it in place when it is whole, and name its bytes in the log.
 
     Parameters
@@ -300,7 +300,7 @@ def product_folder(trial: Trial, folder: Path, *, about: Mapping[str, str] | Non
         yield new
 
 
-def _appended(trial: Trial, event: Event, detail: Mapping[str, str]) -> tuple[LogEntry, ...]:
+def _appended(trial: TrialFolder, event: Event, detail: Mapping[str, str]) -> tuple[LogEntry, ...]:
     from randomisation.log import append
 
     entries = read_log(trial.paths.root).checked()

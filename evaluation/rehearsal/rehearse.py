@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 
 from analysis.simulation import SimulatedCountry, SimulatedTrial, simulate_pupils, simulate_schools
 from data_schema.files import write_whole
+from evaluation.drawn import ALLOCATION
+from evaluation.folder import Progress, silent
 from evaluation.mode import refuse_own_files, require_practice, write_marks
 from evaluation.rehearsal.any_trial import plausible_files, plausible_schools
 from evaluation.rehearsal.faults import PlantedFault
 from evaluation.rehearsal.layout import INBOX_RULES, lay_out_inbox, lay_out_schools, write_new
 from evaluation.scaffold import init
 from evaluation.specifications import design_of, inbox_rules_of, tables_of
-from evaluation.stages.assign import ALLOCATION, allocation_frame
-from evaluation.trial import Progress, Trial, silent
+from evaluation.stages.agreement import allocation_frame
+from evaluation.trial import Trial
 
 if TYPE_CHECKING:
     from data_schema.intake import InboxRule

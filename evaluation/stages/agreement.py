@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from data_schema.errors import CrocoosError, StaleError
+from evaluation.drawn import current_allocation, later_steps
 from evaluation.frame import drawn_from
 from evaluation.specifications import design_of
 from evaluation.wording import differences_between, exchanged_labels
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from evaluation.folder import TrialFolder
     from evaluation.protocol import Protocol
-    from evaluation.trial import Trial
     from randomisation.record import AllocationRecord
 
 
@@ -54,7 +55,7 @@ def rewordings(record: AllocationRecord, protocol: Protocol) -> list[str]:
     ]
 
 
-def school_problems(trial: Trial, record: AllocationRecord) -> list[str]:
+def school_problems(trial: TrialFolder, record: AllocationRecord) -> list[str]:
     """Return how the list of schools differs from the record in what the design looks at."""
     from randomisation.record import compare_schools
 
@@ -64,7 +65,7 @@ def school_problems(trial: Trial, record: AllocationRecord) -> list[str]:
         return [str(error)]
 
 
-def looked_at(trial: Trial) -> dict[str, str]:
+def looked_at(trial: TrialFolder) -> dict[str, str]:
     """Return the hash of what the design looks at in the list of schools, under the file's name.
 
     Names of schools and other columns may change without making the draw stale. A list that cannot be read is known by
@@ -79,7 +80,7 @@ def looked_at(trial: Trial) -> dict[str, str]:
         return trial.file_hash(file)
 
 
-def checked_record(trial: Trial) -> AllocationRecord:
+def checked_record(trial: TrialFolder) -> AllocationRecord:
     """Return the record of the draw if protocol and schools are still those of the draw.
 
     Raises
@@ -87,8 +88,7 @@ def checked_record(trial: Trial) -> AllocationRecord:
     StaleError
         When no draw has been made, or the protocol's design or the list of schools says something else.
     """
-    from evaluation.stages.assign import drawn_record
-    from evaluation.stages.later import later_steps
+    from evaluation.drawn import drawn_record, later_steps
     from randomisation.record import compare_schools
 
     record = drawn_record(trial)
@@ -155,3 +155,15 @@ def table_problems(name: str, found: pd.DataFrame, expected: pd.DataFrame) -> li
                 f"'{wanted.loc[other[0], column]}'{_and_more(other)}."
             )
     return problems
+
+
+def allocation_frame(trial: TrialFolder) -> pd.DataFrame:
+    """Return school_id, stratum and arm of the schools that take part, sorted by school, from the records of the draws.
+
+    Raises
+    ------
+    StaleError
+        When no draw has been made, or protocol and schools are not those of the draw any more.
+    """
+    checked_record(trial)
+    return current_allocation(trial, later_steps(trial))

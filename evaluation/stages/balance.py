@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from evaluation.comparison import primary_comparison
-from evaluation.equivalence import variable_of
+from evaluation.flow import variable_of
 from evaluation.frame import eligible
 from evaluation.mode import marked_picture
 from evaluation.provenance import stage_folder
 from evaluation.specifications import population_place, tables_of
 from evaluation.stages import inputs_of, require
-from evaluation.stages.assign import allocation_frame
-from evaluation.stages.collect import STORE
+from evaluation.stages.agreement import allocation_frame
+from evaluation.stored import STORE
 from evaluation.trial_log import Event, announced, named_product
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from evaluation.comparison import Comparison
+    from evaluation.folder import TrialFolder
     from evaluation.stages.redraws import TrialRedraws
-    from evaluation.trial import Trial
     from randomisation.balance import Variable
     from reports.evidence import Evidence
 
@@ -36,7 +36,7 @@ LOVE_PLOT, BALANCE_MAP = "love_plot", "balance_map"
 BY_STRATUM, WITHIN = "by_stratum.csv", "within_strata.csv"
 
 
-def balance(trial: Trial) -> pd.DataFrame:
+def balance(trial: TrialFolder) -> pd.DataFrame:
     """Compare the arms before the trial: schools, and pupils once data of them have been collected.
 
     Raises
@@ -46,7 +46,7 @@ def balance(trial: Trial) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from evaluation.evidence import BALANCE, TEST, stated_evidence
+    from evaluation.stages.evidence import BALANCE, TEST, stated_evidence
     from randomisation.balance import balance_table
 
     require(trial, "balance")
@@ -105,7 +105,7 @@ def _with_strata(table: pd.DataFrame, frame: pd.DataFrame, variables: list[Varia
 
 
 def _write_strata(
-    trial: Trial, compared: Mapping[str, tuple[pd.DataFrame | None, list[Variable]]], folder: Path
+    trial: TrialFolder, compared: Mapping[str, tuple[pd.DataFrame | None, list[Variable]]], folder: Path
 ) -> pd.DataFrame | None:
     """Write what is left of schools' differences within strata, and schools' and pupils' by stratum; return these."""
     import pandas as pd
@@ -128,7 +128,7 @@ def _write_strata(
     return table
 
 
-def _draw(evidence: Evidence, strata: pd.DataFrame | None, trial: Trial, folder: Path) -> None:
+def _draw(evidence: Evidence, strata: pd.DataFrame | None, trial: TrialFolder, folder: Path) -> None:
     """Draw each arm that is compared with the reference: its differences, and the map of them by stratum."""
     from reports.figures.balance_map import balance_map
     from reports.figures.love import love_plot
@@ -174,7 +174,7 @@ def without_few(table: pd.DataFrame, pupils: pd.DataFrame, *, threshold: int) ->
     return kept
 
 
-def school_variables(trial: Trial, schools: pd.DataFrame) -> list[Variable]:
+def school_variables(trial: TrialFolder, schools: pd.DataFrame) -> list[Variable]:
     """Return the school-level covariates and the size as variables of the balance table."""
     from randomisation.balance import Variable
 
@@ -188,10 +188,10 @@ def school_variables(trial: Trial, schools: pd.DataFrame) -> list[Variable]:
     return variables
 
 
-def pupil_frame(trial: Trial) -> pd.DataFrame | None:
+def pupil_frame(trial: TrialFolder) -> pd.DataFrame | None:
     """Return the analysed pupils with their covariates; None before any data were collected."""
     from evaluation.population import in_order_of_values, place_of, population, with_measure
-    from evaluation.stages.collect import stored_frames
+    from evaluation.stored import stored_frames
 
     if not (trial.paths.store / STORE).exists():
         return None
@@ -210,7 +210,7 @@ def pupil_frame(trial: Trial) -> pd.DataFrame | None:
 
 
 def joint_test(
-    trial: Trial, schools: pd.DataFrame, variables: list[Variable], pupils: pd.DataFrame | None
+    trial: TrialFolder, schools: pd.DataFrame, variables: list[Variable], pupils: pd.DataFrame | None
 ) -> dict[str, float | None]:
     """Test schools' numbers and the school means of pupils' numbers together, and the latter alone, by re-draws.
 
@@ -242,7 +242,7 @@ def joint_test(
 
 
 def _tested(
-    trial: Trial, frame: pd.DataFrame, variables: list[Variable], drawn: TrialRedraws
+    trial: TrialFolder, frame: pd.DataFrame, variables: list[Variable], drawn: TrialRedraws
 ) -> dict[str, float | None]:
     from randomisation.joint_balance import balance_test
 

@@ -6,19 +6,20 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from evaluation.drawn import ALLOCATION, RECORD, drawn_record, later_steps
 from evaluation.frame import drawn_from, draws_classes, eligible
 from evaluation.mode import marked
 from evaluation.specifications import design_of, tables_of
-from evaluation.stages.agreement import refuse_disagreement
-from evaluation.stages.assign import ALLOCATION, RECORD, allocation_frame, drawn_record, verify
-from evaluation.stages.later import later_entries, later_steps
+from evaluation.stages.agreement import allocation_frame, refuse_disagreement
+from evaluation.stages.verify import later_entries
+from evaluation.stages.verify import verify_draw as verify
 from evaluation.trial_log import DRAWS, LOG, Event, product_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from evaluation.trial import Trial
+    from evaluation.folder import TrialFolder
     from randomisation.log import LogEntry
     from reports.sections.certificate import DrawFacts, LaterFact
 
@@ -36,7 +37,7 @@ class Certified:
         return {"folder": str(self.folder), "certificates": list(self.certificates), "letters": list(self.letters)}
 
 
-def certify(trial: Trial) -> Certified:
+def certify(trial: TrialFolder) -> Certified:
     """Write the certificate in each language of the reports, and a list of schools for each arm's letters.
 
     Raises
@@ -61,7 +62,7 @@ def certify(trial: Trial) -> Certified:
     return Certified(folder=folder, certificates=tuple(certificates), letters=tuple(letters))
 
 
-def draw_facts(trial: Trial) -> DrawFacts:
+def draw_facts(trial: TrialFolder) -> DrawFacts:
     """Return what the certificate states.
 
     Raises
@@ -95,7 +96,7 @@ def draw_facts(trial: Trial) -> DrawFacts:
     )
 
 
-def check_command(trial: Trial, commitment_sha256: str = "") -> str:
+def check_command(trial: TrialFolder, commitment_sha256: str = "") -> str:
     """Return the command, to be run in the trial's folder, that checks the draw and what came after it.
 
     Records of schools that came after the draw lie beside the first one, where the program finds them.
@@ -108,7 +109,7 @@ def check_command(trial: Trial, commitment_sha256: str = "") -> str:
     return shlex.join(words)
 
 
-def _later_facts(trial: Trial, log: Sequence[LogEntry]) -> Iterator[LaterFact]:
+def _later_facts(trial: TrialFolder, log: Sequence[LogEntry]) -> Iterator[LaterFact]:
     from reports.sections.certificate import LaterFact
 
     told = {entry.detail.get("record_sha256"): entry for entry in later_entries(log)}
@@ -123,7 +124,7 @@ def _later_facts(trial: Trial, log: Sequence[LogEntry]) -> Iterator[LaterFact]:
         )
 
 
-def letters_of(trial: Trial) -> dict[str, bytes]:
+def letters_of(trial: TrialFolder) -> dict[str, bytes]:
     """Return each arm's list of schools as CSV: everything that the frame knows of them, and their arm in words."""
     from data_schema.exports import csv_bytes
 

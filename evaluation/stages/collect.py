@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,10 +22,26 @@ from evaluation.erasure import announce_erasures, erased_in_files, tombstones_of
 from evaluation.frame import eligible
 from evaluation.frame_persons import names_of, texts_of
 from evaluation.guarded_files import held, keep_file, marker_of, trial_key
+from evaluation.known_forms import known_forms
 from evaluation.mode import mark_of
 from evaluation.provenance import ignore_itself, stage_folder
 from evaluation.specifications import inbox_rules_of, lists_of_pupils, needed_fields, tables_of, wave_windows
 from evaluation.stages import inputs_of
+from evaluation.stored import (
+    ANSWERS,
+    BY_SCHOOL,
+    COMPLETENESS,
+    CONTENT,
+    FILES,
+    LINKS,
+    OPEN,
+    QUERIES,
+    QUESTIONS,
+    REPAIRS,
+    RETURNS,
+    STORE,
+    WAVES,
+)
 from evaluation.trial_log import Event, announced
 
 if TYPE_CHECKING:
@@ -34,21 +49,8 @@ if TYPE_CHECKING:
 
     from data_schema.findings import Findings
     from data_schema.intake import Intake
-    from data_schema.store import Store
-    from data_schema.submissions import KnownForm
     from data_schema.tables import Table
-    from evaluation.trial import Trial
-
-STORE, CONTENT, QUESTIONS, REPAIRS, RETURNS = (
-    "trial.duckdb",
-    "content.json",
-    "questions.csv",
-    "repairs.csv",
-    "returns.csv",
-)
-FILES, WAVES = "files.json", "waves.json"
-ANSWERS, QUERIES, LINKS = "answers.csv", "queries", "links.csv"
-BY_SCHOOL, COMPLETENESS, OPEN = "returns_by_school.csv", "completeness.csv", "open_questions.csv"
+    from evaluation.folder import TrialFolder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +86,7 @@ class Collected:
         return {**counts, **severities, "n_files": n_files, "n_repairs": self.n_repairs, **asked}
 
 
-def collect(trial: Trial) -> Collected:
+def collect(trial: TrialFolder) -> Collected:
     """Read every file below inbox/.
 
     Raises
@@ -191,7 +193,7 @@ def _tables_with_rows(frames: Mapping[str, pd.DataFrame]) -> str:
     return "; ".join(f"{wave}: {', '.join(tables)}" if wave else ", ".join(tables) for wave, tables in held.items())
 
 
-def _returns(trial: Trial, intake: Intake, frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+def _returns(trial: TrialFolder, intake: Intake, frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Describe who has sent what, how complete it is and what is open: by school, and by wave, table and country."""
     from data_schema.returns import completeness, open_questions, returns_by_school
 
@@ -211,7 +213,7 @@ def _returns(trial: Trial, intake: Intake, frames: Mapping[str, pd.DataFrame]) -
     return {BY_SCHOOL: by_school, COMPLETENESS: told, OPEN: questions}
 
 
-def _write_queries(trial: Trial, intake: Intake, folder: Path) -> None:
+def _write_queries(trial: TrialFolder, intake: Intake, folder: Path) -> None:
     """Write a workbook of questions for each school that has any, in the language of its country."""
     from data_schema.language import Catalogue, Language
     from data_schema.messages import language_of
@@ -230,7 +232,7 @@ def _write_queries(trial: Trial, intake: Intake, folder: Path) -> None:
     trial.progress("Writing questions", len(intake.queries), len(intake.queries))
 
 
-def need_files(trial: Trial) -> Mapping[str, Path | bytes]:
+def need_files(trial: TrialFolder) -> Mapping[str, Path | bytes]:
     """Return the files below inbox/.
 
     Raises
@@ -248,7 +250,7 @@ def need_files(trial: Trial) -> Mapping[str, Path | bytes]:
     return files
 
 
-def taken_in(trial: Trial) -> Intake:
+def taken_in(trial: TrialFolder) -> Intake:
     """Read the files below inbox/, with the identifiers in them; nothing is written.
 
     Raises
@@ -275,17 +277,11 @@ def taken_in(trial: Trial) -> Intake:
         needs_consent=needs_answer(trial.protocol.privacy),
         follow=trial.protocol.linking.by_name,
         decisions=decisions_of(trial),
-        known_forms=lambda: _known_forms(trial),
+        # Only where submissions name their form: to make all forms takes a second.
+        known_forms=lambda: known_forms(trial),
         digest=marker_of(trial),
         progress=trial.progress,
     )
-
-
-def _known_forms(trial: Trial) -> Mapping[str, KnownForm]:
-    # Only where submissions name their form: to make all forms takes a second.
-    from evaluation.requests import known_forms
-
-    return known_forms(trial)
 
 
 def _json(values: Mapping[str, object], path: Path) -> None:
@@ -298,7 +294,7 @@ def _csv(frame: pd.DataFrame, path: Path) -> None:
     path.write_bytes(csv_bytes(frame))
 
 
-def _keep_key_table(trial: Trial, key_table: pd.DataFrame) -> None:
+def _keep_key_table(trial: TrialFolder, key_table: pd.DataFrame) -> None:
     """Write who is who, encrypted to the recipient; the identity that opens it belongs elsewhere."""
     from data_schema.pseudonyms import encrypt_key_table, new_identity
 
@@ -326,44 +322,3 @@ certificates/    what was erased, and when; holds no pseudonyms
 
 Keep the folder out of git, out of mails and out of shared drives.
 """
-
-
-@contextmanager
-def opened_store(trial: Trial) -> Iterator[Store]:
-    """Give what has been collected, to be read.
-
-    Raises
-    ------
-    DataError
-        When nothing has been collected.
-    """
-    from data_schema.store import Store
-
-    with Store.open_read(collected_file(trial, STORE)) as store:
-        yield store
-
-
-def collected_file(trial: Trial, name: str) -> Path:
-    """Return where a file of the store is.
-
-    Raises
-    ------
-    DataError
-        When nothing has been collected.
-    """
-    path = trial.paths.store / name
-    if not path.exists():
-        raise DataError("store/", "nothing has been collected.", "Run `crocoos collect` first.")
-    return path
-
-
-def stored_frames(trial: Trial, wanted: Mapping[tuple[str, str], object]) -> dict[tuple[str, str], pd.DataFrame]:
-    """Return tables and waves from the store.
-
-    Raises
-    ------
-    DataError
-        When nothing has been collected.
-    """
-    with opened_store(trial) as store:
-        return {(table, wave): store.table(table, wave=wave or None) for table, wave in wanted}

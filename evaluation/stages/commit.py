@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from evaluation.trial import Trial
+    from evaluation.folder import TrialFolder
     from randomisation.commitment import Commitment
     from randomisation.log import LogEntry
 
@@ -28,7 +28,7 @@ _PLACE = f"allocation/{COMMITMENT}"
 _REPLACED = "If that must be replaced, say why: `crocoos assign --commit --reason TEXT`. The log will show it."
 
 
-def commit(trial: Trial, *, seed_source: str, reason: str) -> Commitment:
+def commit(trial: TrialFolder, *, seed_source: str, reason: str) -> Commitment:
     """Fix the schools and the design of the next draw, write down their hash, and return them.
 
     Parameters
@@ -71,7 +71,7 @@ def commit(trial: Trial, *, seed_source: str, reason: str) -> Commitment:
     return made
 
 
-def refuse_to_undo(trial: Trial) -> None:
+def refuse_to_undo(trial: TrialFolder) -> None:
     """Refuse another first draw where schools came after the one that there is.
 
     Raises
@@ -79,7 +79,7 @@ def refuse_to_undo(trial: Trial) -> None:
     DesignError
         When schools were added or replaced.
     """
-    from evaluation.stages.later import later_steps
+    from evaluation.drawn import later_steps
 
     if later_steps(trial):
         raise DesignError(
@@ -90,7 +90,7 @@ def refuse_to_undo(trial: Trial) -> None:
         )
 
 
-def checked_schools(trial: Trial) -> pd.DataFrame:
+def checked_schools(trial: TrialFolder) -> pd.DataFrame:
     """Return the schools that can be drawn.
 
     Raises
@@ -115,7 +115,7 @@ def checked_schools(trial: Trial) -> pd.DataFrame:
     return drawn_from(trial) if draws_classes(trial) else schools
 
 
-def _write(trial: Trial, made: Commitment, *, seed_source: str, reason: str) -> None:
+def _write(trial: TrialFolder, made: Commitment, *, seed_source: str, reason: str) -> None:
     """Write the commitment beside what a draw before it has left, which stays as it was."""
     detail = {**made.facts, "seed_source": seed_source.strip(), "reason": reason.strip()}
     old, kept = read_record(trial.paths.allocation), kept_files(trial.paths.allocation)
@@ -153,7 +153,7 @@ def pending(log: Sequence[LogEntry]) -> LogEntry | None:
     return None
 
 
-def committed_schools(trial: Trial, log: Sequence[LogEntry]) -> pd.DataFrame:
+def committed_schools(trial: TrialFolder, log: Sequence[LogEntry]) -> pd.DataFrame:
     """Return the schools of the draw that was committed to, with the matched sets of then.
 
     Raises
@@ -188,7 +188,7 @@ def committed_schools(trial: Trial, log: Sequence[LogEntry]) -> pd.DataFrame:
     return schools
 
 
-def read_commitment(trial: Trial) -> Commitment | None:
+def read_commitment(trial: TrialFolder) -> Commitment | None:
     """Return what was last committed to; None when nothing was.
 
     Raises

@@ -8,15 +8,25 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from evaluation.comparison import Comparison, any_comparison, comparison_of, margins_of, primary_comparison
-from evaluation.equivalence import equivalence_table
+from evaluation.drawn import later_steps
+from evaluation.flow import equivalence_table
 from evaluation.planned import leading_analysis
 from evaluation.provenance import outputs_hash, sha256_of_file, stage_folder
 from evaluation.specifications import design_of, population_place, tables_of
 from evaluation.stages import inputs_of, require
-from evaluation.stages.assign import allocation_frame
-from evaluation.stages.collect import CONTENT, stored_frames
-from evaluation.stages.later import later_steps
+from evaluation.stages.agreement import allocation_frame
 from evaluation.stages.redraws import TrialRedraws, redraws, school_weights, unequal_chances
+from evaluation.stored import (
+    ADJUSTMENT,
+    CONTENT,
+    COSTS,
+    EQUIVALENCE,
+    ESTIMATES,
+    FLOW,
+    IMPLEMENTATION,
+    SIGNALS_EVALUATED,
+    stored_frames,
+)
 from evaluation.trial_log import Event, announced
 
 if TYPE_CHECKING:
@@ -27,9 +37,9 @@ if TYPE_CHECKING:
 
     from analysis.questions import Question
     from analysis.results import Estimate
+    from evaluation.folder import TrialFolder
     from evaluation.population import AnalysisData, Frames
     from evaluation.protocol import Analysis, Protocol
-    from evaluation.trial import Trial
 
 MARGINS = {
     "difference": "factor_difference",
@@ -50,17 +60,8 @@ TOGETHER = (
 WEIGHT = "school_weight"
 """Column of the weights of schools that had different chances of the arms."""
 
-ADJUSTMENT = "adjustment.csv"
-"""What covariates do to the primary estimate."""
 
-EQUIVALENCE = "baseline_equivalence.csv"
-"""How alike the arms were at baseline among the pupils who have each outcome."""
-
-ESTIMATES, FLOW, IMPLEMENTATION, COSTS = "estimates.csv", "flow.csv", "implementation.csv", "costs.csv"
-SIGNALS_EVALUATED = "signals.csv"
-
-
-def impact(trial: Trial) -> pd.DataFrame:
+def impact(trial: TrialFolder) -> pd.DataFrame:
     """Estimate every effect that the plan asks for; count flow, implementation and costs, and judge the signals.
 
     Raises
@@ -91,7 +92,7 @@ def impact(trial: Trial) -> pd.DataFrame:
     return table
 
 
-def _told(trial: Trial, folder: Path) -> Mapping[str, str]:
+def _told(trial: TrialFolder, folder: Path) -> Mapping[str, str]:
     """Return what the log says of a run: the hash of the estimates, of all results, and of the data."""
     return {
         "estimates_sha256": sha256_of_file(folder / ESTIMATES),
@@ -113,7 +114,7 @@ def _finite(row: Mapping[Hashable, object]) -> dict[str, object]:
     }
 
 
-def needed_frames(trial: Trial) -> dict[tuple[str, str], pd.DataFrame]:
+def needed_frames(trial: TrialFolder) -> dict[tuple[str, str], pd.DataFrame]:
     """Return every table and wave that the analyses and descriptions read."""
     from evaluation.population import place_of
 
@@ -130,7 +131,7 @@ def needed_frames(trial: Trial) -> dict[tuple[str, str], pd.DataFrame]:
     return stored_frames(trial, wanted)
 
 
-def trial_data(trial: Trial, frames: Frames) -> AnalysisData:
+def trial_data(trial: TrialFolder, frames: Frames) -> AnalysisData:
     """Return the analysis data of the trial."""
     from evaluation.population import analysis_data
 
@@ -145,7 +146,7 @@ def trial_data(trial: Trial, frames: Frames) -> AnalysisData:
     return made.in_order_of_values()
 
 
-def _n_kept_out(trial: Trial) -> int:
+def _n_kept_out(trial: TrialFolder) -> int:
     """Return how many pupils on the population's list did not consent and are kept out of the data."""
     from evaluation.consent import consent_counts
     from evaluation.specifications import population_place
@@ -157,7 +158,7 @@ def _n_kept_out(trial: Trial) -> int:
     return sum(int(one.loc[(one["table"] == table) & (one["wave"] == wave), "n_pupils"].sum()) for one in frames)
 
 
-def _estimates(trial: Trial, data: AnalysisData, drawn: Drawn) -> list[Estimate]:
+def _estimates(trial: TrialFolder, data: AnalysisData, drawn: Drawn) -> list[Estimate]:
     analyses = trial.protocol.analyses
     found: list[Estimate] = []
     for place, analysis in enumerate(analyses):
@@ -185,7 +186,7 @@ class Drawn:
 
 
 def _answers(
-    trial: Trial, data: AnalysisData, analysis: Analysis, *, compared: Comparison, drawn: Drawn
+    trial: TrialFolder, data: AnalysisData, analysis: Analysis, *, compared: Comparison, drawn: Drawn
 ) -> list[Estimate]:
     """Estimate one comparison of one entry of the plan."""
     from analysis.effects import estimate_effects
@@ -208,7 +209,7 @@ def _answers(
 
 
 def _asked(
-    trial: Trial, data: AnalysisData, analysis: Analysis, *, compared: Comparison, drawn: Drawn
+    trial: TrialFolder, data: AnalysisData, analysis: Analysis, *, compared: Comparison, drawn: Drawn
 ) -> tuple[pd.DataFrame, Question]:
     """Return the pupils with their groups and weights, and what is asked of them."""
     arms = trial.protocol.arm_names
@@ -227,7 +228,7 @@ def _asked(
     return frame, question
 
 
-def adjustment_table(trial: Trial, data: AnalysisData, drawn: Drawn) -> pd.DataFrame:
+def adjustment_table(trial: TrialFolder, data: AnalysisData, drawn: Drawn) -> pd.DataFrame:
     """Return how far covariates move the primary estimate, as `adjustment_consequences` says it; empty without any."""
     import pandas as pd
 
@@ -274,7 +275,7 @@ def primary_of(protocol: Protocol) -> Analysis:
     return next(analysis for analysis in protocol.analyses if analysis.role == "primary")
 
 
-def _descriptions(trial: Trial, frames: Frames, data: AnalysisData) -> dict[str, pd.DataFrame]:
+def _descriptions(trial: TrialFolder, frames: Frames, data: AnalysisData) -> dict[str, pd.DataFrame]:
     from evaluation.consent import consent_counts
     from evaluation.erasure import erased_counts
     from evaluation.flow import flow_table, joined_later

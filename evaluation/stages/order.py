@@ -5,23 +5,100 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from data_schema.errors import StaleError
 from evaluation.custody import erased_fingerprint
 from evaluation.decisions import DECISIONS, told_by
 from evaluation.frame import refuse_classes
-from evaluation.freshness import StageStatus, stage_status
 from evaluation.guarded_files import inbox_hash
 from evaluation.mode import mode_input
-from evaluation.provenance import RECORD, sha256_of, sha256_of_file
+from evaluation.provenance import RECORD, previous_of, read_record, sha256_of, sha256_of_file, version
 from evaluation.specifications import lists_of_pupils
 from evaluation.stages.agreement import looked_at
 from evaluation.trial_log import LOG
 
 if TYPE_CHECKING:
-    from evaluation.trial import Trial
+    from evaluation.folder import TrialFolder
     from reports.claims import AuditClaim
+
+
+State = Literal["fresh", "stale", "missing"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageStatus:
+    """How a stage stands.
+
+    Parameters
+    ----------
+    stage
+        Its name.
+    state
+        "fresh": what it wrote rests on what is there now; "stale": it does not; "missing": it was not run.
+    reasons
+        Why it is not fresh, a sentence each; what to do before it when it was never run.
+    """
+
+    stage: str
+    state: State
+    reasons: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the status as JSON values."""
+        return {"stage": self.stage, "state": self.state, "reasons": list(self.reasons)}
+
+
+def stage_status(stage: str, folder: Path, *, inputs: Mapping[str, str], stale_before: tuple[str, ...]) -> StageStatus:
+    """Compare a stage's record with what is there now.
+
+    Parameters
+    ----------
+    stage
+        Its name.
+    folder
+        The folder that it wrote.
+    inputs
+        Name of each input to its hash now; "" for one that is not there.
+    stale_before
+        Stages before it that are not fresh.
+    """
+    record = read_record(folder)
+    if record is None or record.stage != stage:
+        return StageStatus(stage=stage, state="missing", reasons=(*_amid_a_swap(folder), *_first(stale_before)))
+    reasons = [
+        f"{name} {_change(record.inputs, inputs, name)}."
+        for name in sorted({*inputs, *record.inputs})
+        if record.inputs.get(name, "") != inputs.get(name, "")
+    ]
+    reasons += [
+        f"{path} was changed or removed after it was written."
+        for path, digest in record.outputs.items()
+        if sha256_of_file(folder / path) != digest
+    ]
+    reasons += [f"The stage before it, {name}, is not fresh." for name in stale_before]
+    if record.version != version():
+        reasons.append(f"It was made by version {record.version}, this is {version()}.")
+    return StageStatus(stage=stage, state="stale" if reasons else "fresh", reasons=tuple(reasons))
+
+
+def _amid_a_swap(folder: Path) -> tuple[str, ...]:
+    """Return the reason that a run is writing the folder, or was killed at it: a reader does not touch it."""
+    if folder.exists() or not previous_of(folder).exists():
+        return ()
+    return (
+        "Another run is putting it in its place, or was stopped while it did; the next one that writes settles it.",
+    )
+
+
+def _first(stale_before: tuple[str, ...]) -> tuple[str, ...]:
+    return (f"Run {stale_before[0]} first.",) if stale_before else ()
+
+
+def _change(then: Mapping[str, str], now: Mapping[str, str], name: str) -> str:
+    if not then.get(name):
+        return "is new since"
+    return "has changed" if now.get(name) else "is gone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,17 +109,17 @@ class Stage:
     """
 
     name: str
-    folder: Callable[[Trial], Path]
-    inputs: Callable[[Trial], Mapping[str, str]]
+    folder: Callable[[TrialFolder], Path]
+    inputs: Callable[[TrialFolder], Mapping[str, str]]
     needs: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
 
 
-def _plan(trial: Trial) -> Mapping[str, str]:
+def _plan(trial: TrialFolder) -> Mapping[str, str]:
     return trial.protocol_hashes(*type(trial.protocol).model_fields)
 
 
-def _assign(trial: Trial) -> Mapping[str, str]:
+def _assign(trial: TrialFolder) -> Mapping[str, str]:
     protocol = trial.protocol
     recorded = trial.paths.root / protocol.design.allocation if protocol.design.allocation else None
     return {
@@ -53,7 +130,7 @@ def _assign(trial: Trial) -> Mapping[str, str]:
     }
 
 
-def _collect(trial: Trial) -> Mapping[str, str]:
+def _collect(trial: TrialFolder) -> Mapping[str, str]:
     return {
         **trial.protocol_hashes("tables", "inbox", "waves", "countries", intake=True),
         **trial.file_hash(trial.paths.root / trial.protocol.schools.file),
@@ -70,7 +147,7 @@ def _collect(trial: Trial) -> Mapping[str, str]:
     }
 
 
-def _decisions(trial: Trial) -> Mapping[str, str]:
+def _decisions(trial: TrialFolder) -> Mapping[str, str]:
     """Return the hash of what was decided about the data, where anything ever was and the log can be believed."""
     log = trial.log()
     if not (log.is_usable and log.of(*DECISIONS)):
@@ -78,31 +155,31 @@ def _decisions(trial: Trial) -> Mapping[str, str]:
     return {f"decisions in {LOG}": sha256_of(told_by(log.entries))}
 
 
-def _consent(trial: Trial) -> Mapping[str, str]:
+def _consent(trial: TrialFolder) -> Mapping[str, str]:
     """Return the hash of what a refused or missing consent does, where the protocol says it."""
     privacy = trial.protocol.privacy
     rule = [privacy.consent, privacy.refusal, privacy.consent_model]
     return {"rule of consent": sha256_of(rule)} if privacy.refusal else {}
 
 
-def _lists(trial: Trial) -> Mapping[str, str]:
+def _lists(trial: TrialFolder) -> Mapping[str, str]:
     """Return the hash of which tables list the pupils, where it is not the standard one alone."""
     lists = lists_of_pupils(trial.protocol)
     return {"lists of pupils": sha256_of(list(lists))} if lists != ("pupil",) else {}
 
 
-def _later(trial: Trial) -> Mapping[str, str]:
+def _later(trial: TrialFolder) -> Mapping[str, str]:
     """Return the hash of the schools that came after the draw, where some did."""
     files = sorted(trial.paths.allocation.glob("later_*.*"))
     return {"schools after the draw": sha256_of({path.name: sha256_of_file(path) for path in files})} if files else {}
 
 
-def _schedule(trial: Trial) -> Mapping[str, str]:
+def _schedule(trial: TrialFolder) -> Mapping[str, str]:
     """Return the hash of the waves where it depends on them who is compared with whom."""
     return trial.protocol_hashes("waves") if trial.protocol.design.method.has_starts else {}
 
 
-def _balance(trial: Trial) -> Mapping[str, str]:
+def _balance(trial: TrialFolder) -> Mapping[str, str]:
     return {
         **trial.protocol_hashes("covariates", "population", "inference"),
         **_schedule(trial),
@@ -111,7 +188,7 @@ def _balance(trial: Trial) -> Mapping[str, str]:
     }
 
 
-def _impact(trial: Trial) -> Mapping[str, str]:
+def _impact(trial: TrialFolder) -> Mapping[str, str]:
     return {
         **trial.protocol_hashes("outcomes", "covariates", "analyses", "inference", "population", "signals"),
         **_consent(trial),
@@ -122,7 +199,7 @@ def _impact(trial: Trial) -> Mapping[str, str]:
     }
 
 
-def _report(trial: Trial) -> Mapping[str, str]:
+def _report(trial: TrialFolder) -> Mapping[str, str]:
     paths = trial.paths
     return {
         **trial.file_hash(paths.protocol),
@@ -135,14 +212,14 @@ def _report(trial: Trial) -> Mapping[str, str]:
     }
 
 
-def _claims(trial: Trial) -> Mapping[str, str]:
+def _claims(trial: TrialFolder) -> Mapping[str, str]:
     """Return the hash of what documents claim about the order of events: a document that claims otherwise is stale."""
     from evaluation.claims import claims_of
 
     return {LOG: sha256_of([asdict(one) for one in claims_of(trial)])}
 
 
-def _publish(trial: Trial) -> Mapping[str, str]:
+def _publish(trial: TrialFolder) -> Mapping[str, str]:
     from evaluation.claims import audit_claim
 
     return {
@@ -176,16 +253,16 @@ STAGES: tuple[Stage, ...] = (
 _BY_NAME = {stage.name: stage for stage in STAGES}
 
 
-def inputs_of(trial: Trial, name: str) -> Mapping[str, str]:
+def inputs_of(trial: TrialFolder, name: str) -> Mapping[str, str]:
     """Return the hashes of what a stage reads, as it is now."""
     return _inputs(_BY_NAME[name], trial)
 
 
-def _inputs(stage: Stage, trial: Trial) -> Mapping[str, str]:
+def _inputs(stage: Stage, trial: TrialFolder) -> Mapping[str, str]:
     return {**stage.inputs(trial), **mode_input(trial)}
 
 
-def statuses(trial: Trial) -> tuple[StageStatus, ...]:
+def statuses(trial: TrialFolder) -> tuple[StageStatus, ...]:
     """Return how every stage stands, in the order in which they run."""
     found: dict[str, StageStatus] = {}
     for stage in STAGES:
@@ -197,7 +274,7 @@ def statuses(trial: Trial) -> tuple[StageStatus, ...]:
     return tuple(found.values())
 
 
-def require(trial: Trial, name: str) -> None:
+def require(trial: TrialFolder, name: str) -> None:
     """Refuse to run a stage before the stages that it reads are there and fresh.
 
     Raises

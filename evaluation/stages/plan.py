@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from data_schema.findings import Findings
-    from evaluation.trial import Trial
+    from evaluation.folder import TrialFolder
     from randomisation.log import LogEntry
 
 _FREEZE_ANOTHER = "`crocoos plan --freeze --reason TEXT`. Every document will tell when, and what was known by then."
@@ -29,7 +29,7 @@ _REWORDED = "its file was gone, and by the hash of its substance nothing but wor
 _EARLIER = re.compile(r"earlier_\d+\.toml")
 
 
-def frame_findings(trial: Trial) -> Findings | None:
+def frame_findings(trial: TrialFolder) -> Findings | None:
     """Open the sampling frame and return what is odd in columns that nothing reads; None before there is a frame.
 
     Raises
@@ -51,7 +51,7 @@ def frame_findings(trial: Trial) -> Findings | None:
     return check_frame(path, trial.protocol)
 
 
-def plan(trial: Trial, *, freeze: bool, reason: str = "") -> PlanState:
+def plan(trial: TrialFolder, *, freeze: bool, reason: str = "") -> PlanState:
     """Describe how the protocol stands to the frozen plan, and freeze it when asked.
 
     A plan is frozen once. Another one needs a reason, which the log keeps and every document tells; the earlier plan
@@ -91,18 +91,18 @@ def plan(trial: Trial, *, freeze: bool, reason: str = "") -> PlanState:
     return trial.plan_state
 
 
-def _is_reworded(trial: Trial, entry: LogEntry | None) -> bool:
+def _is_reworded(trial: TrialFolder, entry: LogEntry | None) -> bool:
     """Return whether the plan's file is gone, and the protocol differs from it, by the log, in nothing but wording."""
     is_gone = not (trial.paths.plan / FROZEN).exists()
     return is_gone and entry is not None and entry.detail.get("substance_sha256") == _substance(trial)
 
 
-def _substance(trial: Trial) -> str:
+def _substance(trial: TrialFolder) -> str:
     """Return the hash of what the plan settles, without its wording."""
     return sha256_of(trial.protocol_hashes(*type(trial.protocol).model_fields))
 
 
-def _other_plan(trial: Trial, named: str) -> ProtocolError:
+def _other_plan(trial: TrialFolder, named: str) -> ProtocolError:
     """Return why another plan is not frozen without a reason."""
     state, path = trial.plan_state, trial.paths.plan / FROZEN
     if sha256_of_file(path) == named:
@@ -120,7 +120,7 @@ def _other_plan(trial: Trial, named: str) -> ProtocolError:
     )
 
 
-def _earlier(trial: Trial, digest: str) -> Mapping[str, bytes]:
+def _earlier(trial: TrialFolder, digest: str) -> Mapping[str, bytes]:
     """Return the plans that were frozen before and stay in the folder, by name."""
     folder: Path = trial.paths.plan
     files = sorted(folder.iterdir()) if folder.is_dir() else []

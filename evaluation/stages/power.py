@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from analysis.power import SchoolTrial
     from analysis.power_simulation import SimulatedPower
+    from evaluation.folder import TrialFolder
     from evaluation.power_assumptions import Icc, PupilCounts
     from evaluation.protocol import Outcome
-    from evaluation.trial import Trial
     from reports.figures.power import Curve
 
 TABLE, BY_SCHOOLS, BY_EFFECT, SIMULATED = "power.csv", "effect_by_schools.svg", "power_by_effect.svg", "simulated.json"
@@ -128,7 +128,7 @@ class PowerStatement:
 
 
 def power(
-    trial: Trial, assumed: Assumptions, *, n_simulations: int = 0, effect: float | None, seed: str
+    trial: TrialFolder, assumed: Assumptions, *, n_simulations: int = 0, effect: float | None, seed: str
 ) -> PowerStatement:
     """Describe what the trial can find in its primary outcome: each arm beside the reference, with all their schools.
 
@@ -210,7 +210,7 @@ class _Compared:
 
 
 def _size(
-    trial: Trial,
+    trial: TrialFolder,
     schools: pd.DataFrame,
     assumed: Assumptions,
     *,
@@ -240,7 +240,7 @@ def _size(
     )
 
 
-def _pairs(trial: Trial) -> list[tuple[str, str]]:
+def _pairs(trial: TrialFolder) -> list[tuple[str, str]]:
     """Return the groups that are compared in the primary outcome, each beside the reference."""
     from evaluation.comparison import primary_comparison
 
@@ -248,7 +248,7 @@ def _pairs(trial: Trial) -> list[tuple[str, str]]:
     return [(reference, other) for other in others]
 
 
-def _ratios(trial: Trial, groups: tuple[str, str]) -> tuple[int, int]:
+def _ratios(trial: TrialFolder, groups: tuple[str, str]) -> tuple[int, int]:
     """Return the ratios of two groups that are compared in the primary outcome."""
     from evaluation.comparison import primary_comparison
 
@@ -317,7 +317,7 @@ def _resized(size: SchoolTrial, n_schools: int) -> SchoolTrial:
 
 
 def _simulated(
-    trial: Trial, schools: pd.DataFrame, assumed: Assumptions, *, effect: float, n_simulations: int, seed: str
+    trial: TrialFolder, schools: pd.DataFrame, assumed: Assumptions, *, effect: float, n_simulations: int, seed: str
 ) -> SimulatedPower:
     """Simulate the trial with its own design and the model of its primary analysis."""
     from analysis.power_simulation import TrueOutcome, simulated_power
@@ -350,7 +350,7 @@ def _simulated(
     )
 
 
-def _write(trial: Trial, found: PowerStatement, sizes: list[SchoolTrial], outcome: Outcome) -> None:
+def _write(trial: TrialFolder, found: PowerStatement, sizes: list[SchoolTrial], outcome: Outcome) -> None:
     """Write table, curves and the statement to output/power."""
     from reports.figures.power import mdes_plot, power_plot, unit_of_effects
     from reports.words import words

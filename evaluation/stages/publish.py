@@ -16,7 +16,7 @@ from evaluation.trial_log import Event, announced
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from evaluation.trial import Trial
+    from evaluation.folder import TrialFolder
     from reports.claims import AuditClaim
     from reports.site import Download, SiteDocument
 
@@ -54,7 +54,7 @@ class Published:
         }
 
 
-def publish(trial: Trial, *, until: int | None = None) -> Published:
+def publish(trial: TrialFolder, *, until: int | None = None) -> Published:
     """Make the site from the documents that `report` wrote.
 
     Parameters
@@ -73,7 +73,7 @@ def publish(trial: Trial, *, until: int | None = None) -> Published:
         When a number of pupils below the threshold follows from what the documents print together.
     """
     from evaluation.claims import audit_claim
-    from evaluation.release import release_of
+    from evaluation.stages.release import release_of
     from reports.claims import audit_sentence
     from reports.release.gate import check_release
     from reports.site import Site, build_site
@@ -109,14 +109,14 @@ def publish(trial: Trial, *, until: int | None = None) -> Published:
     )
 
 
-def _refuse_edited(trial: Trial) -> None:
+def _refuse_edited(trial: TrialFolder) -> None:
     """Refuse what is not as the log names it: a file may have been edited together with the record of its stage."""
     for one in changed_since(trial):
         again = f"Bring it back from a copy, or make it again: `crocoos {one.command}`."
         raise StaleError("publish", one.problem, again if one.command else "Bring it back from a copy.")
 
 
-def _document(trial: Trial, item: ReportFile) -> SiteDocument:
+def _document(trial: TrialFolder, item: ReportFile) -> SiteDocument:
     from reports.documents import read_document
     from reports.site import SiteDocument
 
@@ -130,7 +130,7 @@ def _document(trial: Trial, item: ReportFile) -> SiteDocument:
     )
 
 
-def downloads(trial: Trial) -> tuple[Download, ...]:
+def downloads(trial: TrialFolder) -> tuple[Download, ...]:
     """Return what the site offers to download: nothing about a single pupil or school, but the draw's own record."""
     from reports.site import Download
     from reports.writers.practice import practice_words

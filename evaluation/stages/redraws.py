@@ -7,9 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from evaluation.drawn import Later, later_steps, places_of
 from evaluation.stages.agreement import checked_record
-from evaluation.stages.assign import places_of
-from evaluation.stages.later import Later, later_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
 
     from analysis.inference.design_redraws import Permutations
     from evaluation.comparison import Comparison
-    from evaluation.stages.later import Place
-    from evaluation.trial import Trial
+    from evaluation.drawn import Place
+    from evaluation.folder import TrialFolder
     from randomisation.acceptance import Acceptance
     from randomisation.record import AllocationRecord
 
@@ -54,7 +53,7 @@ class TrialRedraws:
     permutations: Permutations
 
 
-def redraws(trial: Trial) -> TrialRedraws:
+def redraws(trial: TrialFolder) -> TrialRedraws:
     """Return what the draw of a trial could have given."""
     import numpy as np
 
@@ -79,7 +78,7 @@ def redraws(trial: Trial) -> TrialRedraws:
     )
 
 
-def _seed(trial: Trial) -> str:
+def _seed(trial: TrialFolder) -> str:
     return trial.protocol.inference.draws_seed
 
 
@@ -120,7 +119,7 @@ def _sampled(part: _Part, *, n_draws: int, seed: str) -> np.ndarray:
 
 
 def _permutations(
-    trial: Trial,
+    trial: TrialFolder,
     places: Mapping[str, Place],
     made: Sequence[tuple[int, AllocationRecord]],
     actual: np.ndarray,
@@ -187,7 +186,7 @@ def _usable(
     return usable
 
 
-def draws_of(trial: Trial, steps: Sequence[Later]) -> Iterator[tuple[int, AllocationRecord]]:
+def draws_of(trial: TrialFolder, steps: Sequence[Later]) -> Iterator[tuple[int, AllocationRecord]]:
     """Give every draw: its number (0 for the first) and its record, which has the schools as they were drawn."""
     yield 0, checked_record(trial)
     for step in steps:
@@ -195,7 +194,7 @@ def draws_of(trial: Trial, steps: Sequence[Later]) -> Iterator[tuple[int, Alloca
             yield step.number, step.late
 
 
-def _redrawn(trial: Trial, record: AllocationRecord, *, number: int) -> _Part:
+def _redrawn(trial: TrialFolder, record: AllocationRecord, *, number: int) -> _Part:
     """Return the positions of each school's arm in all allocations of one draw, or in re-draws of it."""
     import numpy as np
 
@@ -223,7 +222,7 @@ def _redrawn(trial: Trial, record: AllocationRecord, *, number: int) -> _Part:
     )
 
 
-def _minimised_again(trial: Trial, made: Sequence[tuple[int, AllocationRecord]]) -> _Part:
+def _minimised_again(trial: TrialFolder, made: Sequence[tuple[int, AllocationRecord]]) -> _Part:
     """Let all schools of a minimisation join again in their order, late ones after the first."""
     from randomisation.minimised import all_minimised, joined_of, minimisation_of, replay_minimised
 
@@ -238,7 +237,7 @@ def _minimised_again(trial: Trial, made: Sequence[tuple[int, AllocationRecord]])
     return _Part(keys=keys, draws=draws, probabilities=None)
 
 
-def unequal_chances(trial: Trial) -> dict[str, dict[str, float]]:
+def unequal_chances(trial: TrialFolder) -> dict[str, dict[str, float]]:
     """Return each school's chance of each arm; nothing where all schools have the same ones."""
     import numpy as np
 

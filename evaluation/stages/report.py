@@ -15,8 +15,8 @@ from evaluation.trial_log import Event, announced
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from evaluation.folder import TrialFolder
     from evaluation.protocol import Protocol
-    from evaluation.trial import Trial
 
 PUBLISHED = "estimates.csv"
 """The table of estimates that may be published, in the folder of the documents."""
@@ -69,7 +69,7 @@ def _documents(protocol: Protocol) -> Iterator[ReportFile]:
             yield ReportFile(kind="country", template="country_report", country=country, language=language)
 
 
-def report(trial: Trial) -> Reported:
+def report(trial: TrialFolder) -> Reported:
     """Run every notebook and write its document as HTML and PDF.
 
     Raises
@@ -91,22 +91,23 @@ def report(trial: Trial) -> Reported:
     return Reported(folder=trial.paths.reports, documents=documents)
 
 
-def _announced(trial: Trial) -> Callable[[Path], None] | None:
+def _announced(trial: TrialFolder) -> Callable[[Path], None] | None:
     """Return what adds the line of the log; None where the log is missing or broken, which the documents say."""
     if not trial.log().is_usable:
         return None
     return announced(trial, Event.REPORTED, lambda folder: {"documents_sha256": outputs_hash(folder)}, again=False)
 
 
-def _write_estimates(trial: Trial, path: Path) -> None:
+def _write_estimates(trial: TrialFolder, path: Path) -> None:
     """Write the table of estimates that may leave the trial's folder."""
+    from evaluation.stages.evidence import evidence
     from evaluation.stages.impact import write_table
     from reports.tables.estimates import published_estimates
 
-    write_table(marked(trial, published_estimates(trial.evidence())), path)
+    write_table(marked(trial, published_estimates(evidence(trial, country=""))), path)
 
 
-def _make(trial: Trial, document: ReportFile, folder: Path) -> None:
+def _make(trial: TrialFolder, document: ReportFile, folder: Path) -> None:
     from reports.documents import read_document, write_html, write_pdf
     from reports.execution import run_notebook
     from reports.writers.practice import practice_words

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from evaluation.cli.main import crocoos
-from evaluation.evidence import evidence
+from evaluation.stages.evidence import evidence
 from reports import sections
 from tests.support.tiny import PROTOCOL, school_ids, tiny_trial
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from data_schema.errors import DataError, ProtocolError
 from data_schema.store import Store
 from evaluation.cli.main import crocoos
-from evaluation.evidence import evidence
+from evaluation.stages.evidence import evidence
 from evaluation.trial import Trial
 from reports import sections
 from reports.blocks import Paragraph, plain

@@ -16,7 +16,7 @@ from evaluation.comparison import primary_comparison
 from evaluation.power_assumptions import Assumptions
 from evaluation.protocol_reader import read_protocol
 from evaluation.specifications import design_of
-from evaluation.stages.assign import allocation_frame
+from evaluation.stages.agreement import allocation_frame
 from evaluation.stages.certificate import draw_facts
 from evaluation.stages.redraws import redraws, school_weights, unequal_chances
 from evaluation.trial import Trial

@@ -16,11 +16,11 @@ from click.testing import CliRunner
 
 from data_schema.errors import CrocoosError, DesignError, StaleError
 from evaluation.cli.main import crocoos as command_line
-from evaluation.evidence import stated_evidence
 from evaluation.provenance import RECORD as STAGE
 from evaluation.provenance import sha256_of_file
-from evaluation.stages.assign import allocation_frame
+from evaluation.stages.agreement import allocation_frame
 from evaluation.stages.certificate import draw_facts
+from evaluation.stages.evidence import stated_evidence
 from evaluation.stages.redraws import redraws
 from evaluation.trial import Trial
 from randomisation import verify_allocation as program

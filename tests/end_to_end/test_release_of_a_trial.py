@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from data_schema.errors import DisclosureError
 from evaluation.cli.main import crocoos
-from evaluation.release import release_of
+from evaluation.stages.release import release_of
 from evaluation.trial import Trial
 from reports.release.gate import check_release
 from tests.support.attack import Knowledge, Unknown, number

@@ -60,7 +60,7 @@ CLAIMS = (
     Claim(
         topic="How often schools were drawn; whether the draw holds",
         says=("reports.sections.design:_warnings",),
-        decides=("evaluation.claims:log_facts", "evaluation.stages.assign:verify"),
+        decides=("evaluation.claims:log_facts", "evaluation.stages.verify:verify_draw"),
         reads="the lines `drawn` and `adopted`; the record, the sampling frame, `allocation.csv`",
     ),
     Claim(
@@ -84,7 +84,7 @@ CLAIMS = (
     Claim(
         topic="Registration",
         says=("reports.sections.brief:_plan", "reports.sections.front:report_title"),
-        decides=("evaluation.evidence:stated_evidence",),
+        decides=("evaluation.stages.evidence:stated_evidence",),
         reads="`[trial] registration`, which nobody checks: the sentence says that the protocol states it",
     ),
     Claim(
@@ -276,7 +276,7 @@ CLAIMS = (
             "reports.sections.design:_arms",
             "reports.sections.design:_outcome",
         ),
-        decides=("evaluation.evidence:stated_evidence",),
+        decides=("evaluation.stages.evidence:stated_evidence",),
         reads="`allocation/record.json`, `allocation/allocation.csv` and `trial.toml`",
     ),
     Claim(

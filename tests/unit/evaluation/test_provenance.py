@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from data_schema.errors import StorageError
-from evaluation.freshness import stage_status
 from evaluation.provenance import (
     partial_of,
     previous_of,
@@ -16,6 +15,7 @@ from evaluation.provenance import (
     sha256,
     stage_folder,
 )
+from evaluation.stages.order import stage_status
 
 
 def write(folder: Path, text: str, **inputs: str) -> None:

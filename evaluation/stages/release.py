@@ -16,8 +16,8 @@ from evaluation.trial_log import FOLDER, Event
 if TYPE_CHECKING:
     import pandas as pd
 
+    from evaluation.folder import TrialFolder
     from evaluation.protocol import Analysis, Outcome
-    from evaluation.trial import Trial
     from reports.counted import Pupils
     from reports.evidence import Evidence
     from reports.release.gate import DataPage, Release
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 _DATA, _STEP = "data_sha256", "disclosure_threshold"
 
 
-def about_counts(trial: Trial) -> Mapping[str, str]:
+def about_counts(trial: TrialFolder) -> Mapping[str, str]:
     """Return what the log says of a product with numbers of pupils: of which data it is, and what it rounds to."""
-    from evaluation.stages.collect import CONTENT
+    from evaluation.stored import CONTENT
 
     content = trial.paths.store / CONTENT
     if not content.exists():
@@ -37,19 +37,20 @@ def about_counts(trial: Trial) -> Mapping[str, str]:
     return {_DATA: str(data), _STEP: str(trial.protocol.reports.disclosure_threshold)}
 
 
-def release_of(trial: Trial) -> Release:
+def release_of(trial: TrialFolder) -> Release:
     """Return what leaves with a trial's reports, and what has left of the same data.
 
     Documents in every language and the table of estimates, and the codebooks, pages of returns and exports' codebooks
     that the log names. Those of other data than the reports' count other pupils, and are not among them.
     """
     from evaluation.population import values_of_outcomes
+    from evaluation.stages.evidence import evidence as evidence_of
     from evaluation.stages.report import PUBLISHED, documents_of
     from reports.release.gate import Release
     from reports.release.links import links_of_files
 
     protocol, folder = trial.protocol, trial.paths.reports
-    documents, evidence = documents_of(protocol), trial.evidence()
+    documents, evidence = documents_of(protocol), evidence_of(trial, country="")
     pages = data_pages(trial)
     return Release(
         pages={item.stem: (folder / f"{item.stem}.html").read_text(encoding="utf-8") for item in documents},
@@ -70,7 +71,7 @@ def release_of(trial: Trial) -> Release:
     )
 
 
-def check_beside_site(trial: Trial, target: Path, folder: Path) -> None:
+def check_beside_site(trial: TrialFolder, target: Path, folder: Path) -> None:
     """Refuse a product from which, beside what is published of the same data, a small number follows.
 
     Parameters
@@ -97,7 +98,7 @@ def check_beside_site(trial: Trial, target: Path, folder: Path) -> None:
         check_release(replace(release, data_pages=others | _pages_in(folder, product, step=step)))
 
 
-def data_pages(trial: Trial) -> dict[str, DataPage]:
+def data_pages(trial: TrialFolder) -> dict[str, DataPage]:
     """Return the pages about the data that have left, of the data that are stored now; by their paths."""
     found: dict[str, DataPage] = {}
     now = about_counts(trial).get(_DATA)
@@ -125,10 +126,10 @@ def _language_of(path: Path) -> str:
     return path.name.split(".")[-2]
 
 
-def _links_of_data(trial: Trial, evidence: Evidence) -> Iterator[Link]:
+def _links_of_data(trial: TrialFolder, evidence: Evidence) -> Iterator[Link]:
     """Yield what holds between the rows of tables, the files that they came in, and who is enrolled and analysed."""
-    from evaluation.data_products import stored_tables
     from evaluation.population import place_of
+    from evaluation.stored import stored_tables
     from reports.release.answers import ROWS, answers_of
     from reports.release.system import Link
     from reports.tables.data_returns import rows_of_files

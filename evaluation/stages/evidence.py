@@ -11,17 +11,26 @@ from data_schema.errors import ProtocolError
 from evaluation.claims import claims_of
 from evaluation.comparison import margins_of, primary_comparison
 from evaluation.decisions import frozen_waves
+from evaluation.drawn import later_steps
 from evaluation.planned import not_analysed, shown_analyses
 from evaluation.population import values_of_outcomes
 from evaluation.provenance import version
 from evaluation.specifications import tables_of
 from evaluation.stages import require
 from evaluation.stages.agreement import checked_record
-from evaluation.stages.assign import verify
-from evaluation.stages.collect import CONTENT, RETURNS
-from evaluation.stages.impact import ADJUSTMENT, COSTS, EQUIVALENCE, ESTIMATES, FLOW, IMPLEMENTATION, SIGNALS_EVALUATED
-from evaluation.stages.later import later_steps
 from evaluation.stages.redraws import unequal_chances
+from evaluation.stages.verify import verify_draw as verify
+from evaluation.stored import (
+    ADJUSTMENT,
+    CONTENT,
+    COSTS,
+    EQUIVALENCE,
+    ESTIMATES,
+    FLOW,
+    IMPLEMENTATION,
+    RETURNS,
+    SIGNALS_EVALUATED,
+)
 from reports.evidence import ArmFacts, Evidence
 from reports.release.mending import without_recoverable
 
@@ -31,15 +40,15 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from evaluation.folder import TrialFolder
     from evaluation.protocol import Protocol
-    from evaluation.trial import Trial
 
 BALANCE, TEST = "balance.csv", "test.json"
 
 _TEXT = ("country", "arm", "reason", "caution", "term", "plan_entry", "outcome", "category", "wave", "sheet")
 
 
-def evidence(trial: Trial, *, country: str) -> Evidence:
+def evidence(trial: TrialFolder, *, country: str) -> Evidence:
     """Gather the evidence of a trial.
 
     Parameters
@@ -84,7 +93,7 @@ def evidence(trial: Trial, *, country: str) -> Evidence:
     return without_recoverable(made, values_of_outcomes(trial.protocol))
 
 
-def stated_evidence(trial: Trial, *, country: str) -> Evidence:
+def stated_evidence(trial: TrialFolder, *, country: str) -> Evidence:
     """Return what the protocol, the plan and the draw say, without any result."""
     import pandas as pd
 
@@ -153,14 +162,14 @@ def _covariate_labels(protocol: Protocol) -> Mapping[str, str]:
     }
 
 
-def _about(trial: Trial, returns: pd.DataFrame) -> pd.DataFrame:
+def _about(trial: TrialFolder, returns: pd.DataFrame) -> pd.DataFrame:
     """Return the list of files with what the rows of each are about; of a table that is no more, nobody knows."""
     tables = tables_of(trial.protocol)
     about = [tables[name].about if name in tables else "" for name in returns["table"].astype(str)]
     return returns.assign(about=about)
 
 
-def _field_labels(trial: Trial, table: str) -> Mapping[str, str]:
+def _field_labels(trial: TrialFolder, table: str) -> Mapping[str, str]:
     return {field.name: field.label for field in tables_of(trial.protocol)[table].fields}
 
 
@@ -174,7 +183,7 @@ def _arms(protocol: Protocol) -> tuple[ArmFacts, ...]:
     )
 
 
-def _design(trial: Trial) -> dict[str, object]:
+def _design(trial: TrialFolder) -> dict[str, object]:
     """Return the facts of the allocation and of the plan, as `Evidence.design` documents them."""
     record = checked_record(trial)
     plan, protocol, steps = trial.plan_state, trial.protocol, later_steps(trial)
@@ -205,7 +214,7 @@ def _wave_label(protocol: Protocol, name: str) -> str:
     return next(wave.label for wave in protocol.waves if wave.name == name)
 
 
-def _stratum_label(trial: Trial, name: str) -> str:
+def _stratum_label(trial: TrialFolder, name: str) -> str:
     school = tables_of(trial.protocol)["school"]
     label = school.field(name).label if name in school.names else name.replace("_", " ")
     return label[0].lower() + label[1:]

@@ -1,0 +1,255 @@
+"""What was drawn, as it lies in allocation/: the record of the draw, the steps after it, and who takes part."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from data_schema.errors import DesignError, StaleError
+from data_schema.files import storage_error
+from evaluation.frame import read_schools_of
+from evaluation.provenance import sha256
+from evaluation.trial_log import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+    from evaluation.folder import TrialFolder
+    from randomisation.later import Replacement
+    from randomisation.minimised import Joined
+    from randomisation.record import AllocationRecord
+
+ALLOCATION, RECORD = "allocation.csv", "record.json"
+
+
+WITHDREW = "withdrew"
+"""Column of the frame that marks schools whose place a reserve has taken."""
+
+
+_NAME = re.compile(r"later_(\d+)\.json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Later:
+    """One step after the draw.
+
+    Parameters
+    ----------
+    number
+        1 for the first.
+    sha256
+        Of the record's file.
+    schools
+        The schools of its table: late ones, or the reserves that could be drawn.
+    late
+        Record of the draw of late schools; None for a replacement.
+    replacement
+        A reserve in the place of a school that withdrew; None for late schools.
+    """
+
+    number: int
+    sha256: str
+    schools: pd.DataFrame
+    late: AllocationRecord | None = None
+    replacement: Replacement | None = None
+
+    @property
+    def stratum(self) -> str:
+        """Stratum of late schools: all of a late draw are one."""
+        return f"late {self.number}"
+
+    @property
+    def event(self) -> str:
+        """What the log calls it."""
+        return Event.ADDED if self.late is not None else Event.REPLACED
+
+
+def later_steps(trial: TrialFolder) -> tuple[Later, ...]:
+    """Return what came after the draw, the first step first.
+
+    Raises
+    ------
+    DesignError
+        When a record cannot be read.
+    """
+    folder = trial.paths.allocation
+    if not folder.is_dir():
+        return ()
+    found = sorted((int(match[1]), path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name)))
+    return tuple(read_step(trial, number, path) for number, path in found)
+
+
+def read_step(trial: TrialFolder, number: int, path: Path) -> Later:
+    """Read the record of a step after the draw, and the schools beside it."""
+    from randomisation.later import FORMAT, Replacement
+    from randomisation.record import AllocationRecord
+
+    try:
+        content = path.read_bytes()
+        values = json.loads(content)
+        replaces = values["format"] == FORMAT
+        late = None if replaces else AllocationRecord.from_dict(values)
+        replacement = Replacement.from_dict(values) if replaces else None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DesignError(
+            f"allocation/{path.name}", "it cannot be read; it was damaged or edited.", "Bring it back from a copy."
+        ) from error
+    schools = read_schools_of(path.with_suffix(".csv"), trial.protocol)
+    digest = sha256(content.replace(b"\r\n", b"\n"))
+    return Later(number=number, sha256=digest, schools=schools, late=late, replacement=replacement)
+
+
+def with_later(trial: TrialFolder, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the sampling frame with late schools and the reserves that were drawn; withdrawn schools are marked."""
+    import pandas as pd
+
+    steps = later_steps(trial)
+    if not steps:
+        return frame
+    parts, gone = [frame], set()
+    for step in steps:
+        chosen = step.replacement.chosen if step.replacement is not None else None
+        gone |= {step.replacement.withdrawn} if step.replacement is not None else set()
+        parts.append(step.schools if chosen is None else step.schools.loc[step.schools["school_id"] == chosen])
+    whole = pd.concat(parts, ignore_index=True).sort_values("school_id", ignore_index=True)
+    return whole.assign(**{WITHDREW: whole["school_id"].isin(gone)}) if gone else whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A school's place: the draw it comes from (0 for the first), who was drawn into it, its stratum and its arm."""
+
+    draw: int
+    drawn: str
+    stratum: str
+    arm: str
+
+
+def participants(record: AllocationRecord, steps: Sequence[Later], labels: Mapping[str, str]) -> dict[str, Place]:
+    """Return every school that takes part with its place in the draws, sorted by school.
+
+    Parameters
+    ----------
+    record
+        Of the first draw.
+    steps
+        What came after it.
+    labels
+        Stratum of each school of the first draw.
+    """
+    found = {
+        school: Place(draw=0, drawn=school, stratum=labels[school], arm=arm)
+        for school, arm in zip(record.schools, record.arms, strict=True)
+    }
+    for step in steps:
+        if step.late is not None:
+            for school, arm in zip(step.late.schools, step.late.arms, strict=True):
+                found[school] = Place(draw=step.number, drawn=school, stratum=step.stratum, arm=arm)
+        if step.replacement is not None and step.replacement.withdrawn in found:
+            found[step.replacement.chosen] = found.pop(step.replacement.withdrawn)
+    return dict(sorted(found.items()))
+
+
+def joined_before(record: AllocationRecord, steps: Sequence[Later]) -> tuple[Joined, ...]:
+    """Return the schools of a minimisation in the order in which they joined; a reserve has its school's place."""
+    from randomisation.minimised import Joined, joined_of
+
+    found = [*joined_of(record)]
+    for step in steps:
+        if step.late is not None:
+            found += joined_of(step.late)
+        if step.replacement is not None:
+            made = step.replacement
+            found = [
+                Joined(school=made.chosen, values=one.values, arm=one.arm) if one.school == made.withdrawn else one
+                for one in found
+            ]
+    return tuple(found)
+
+
+def stratum_of_place(record: AllocationRecord, steps: Sequence[Later], school: str) -> tuple[str, ...]:
+    """Return the values of the strata, without a matched set, of the school that was drawn into a school's place."""
+    from randomisation.record import stratum_labels
+
+    place = participants(record, steps, stratum_labels(record))[school]
+    drawn = {0: record} | {step.number: step.late for step in steps if step.late is not None}
+    made = drawn[place.draw]
+    return made.stratum_values[made.schools.index(place.drawn)][: len(record.design.strata)]
+
+
+def strata_of(schools: pd.DataFrame, record: AllocationRecord | None) -> dict[str, tuple[str, ...]]:
+    """Return the strata of schools by the design of a record; matched sets and constraints do not matter here."""
+    from randomisation.design import Design
+    from randomisation.schools import read_schools
+
+    if record is None:
+        return {}
+    plain = Design(arms=record.design.arms, strata=record.design.strata, cuts=record.design.cuts)
+    read = read_schools(schools, plain)
+    return dict(zip(read.ids, read.stratum_values, strict=True))
+
+
+def read_allocation_record(trial: TrialFolder) -> AllocationRecord | None:
+    """Return the record of the draw; None before the draw.
+
+    Raises
+    ------
+    DesignError
+        When the record cannot be read.
+    """
+    from randomisation.record import AllocationRecord
+
+    path = trial.paths.allocation / RECORD
+    if not path.exists():
+        return None
+    try:
+        values = json.loads(path.read_bytes())
+        if not isinstance(values, Mapping):
+            raise _damaged(f"allocation/{RECORD}")
+        return AllocationRecord.from_dict(values)
+    except OSError as error:
+        raise storage_error(path, error) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(f"allocation/{RECORD}") from error
+
+
+def _damaged(place: str) -> DesignError:
+    return DesignError(place, "it cannot be read; it was damaged or edited.", "Bring it back from a copy.")
+
+
+def drawn_record(trial: TrialFolder) -> AllocationRecord:
+    """Return the record of the draw.
+
+    Raises
+    ------
+    StaleError
+        When no draw has been made.
+    DesignError
+        When the record cannot be read.
+    """
+    record = read_allocation_record(trial)
+    if record is None:
+        raise StaleError("allocation", "the schools have not been drawn.", "Run `crocoos assign` first.")
+    return record
+
+
+def places_of(trial: TrialFolder, steps: Sequence[Later]) -> dict[str, Place]:
+    """Return every school that takes part with its place in the draws, sorted by school."""
+    from randomisation.record import stratum_labels
+
+    record = drawn_record(trial)
+    return participants(record, steps, stratum_labels(record))
+
+
+def current_allocation(trial: TrialFolder, steps: Sequence[Later]) -> pd.DataFrame:
+    """Return who takes part, with stratum and arm, from the records of the draw and of what came after it."""
+    import pandas as pd
+
+    places = places_of(trial, steps)
+    rows = [(school, place.stratum, place.arm) for school, place in places.items()]
+    return pd.DataFrame(rows, columns=["school_id", "stratum", "arm"])

@@ -1,0 +1,248 @@
+"""A trial's folder as its stages see it: where things are, the protocol, the log, the schools."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from data_schema.errors import ProtocolError
+from evaluation.drawn import with_later
+from evaluation.frame import read_frame
+from evaluation.frozen_plan import PlanState, plan_state
+from evaluation.guarded_files import Ask, Opened, inbox_sources
+from evaluation.mode import is_practice
+from evaluation.protocol_reader import read_protocol
+from evaluation.provenance import sha256_of, sha256_of_file, with_decimal_texts
+from evaluation.trial_log import LOG, TrialLog, read_log
+from evaluation.wording import substance_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from data_schema.findings import Findings
+    from evaluation.protocol import Protocol
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
+
+
+def now() -> datetime:
+    """Return the time; a trial is given another clock where the time must not matter."""
+    return datetime.now(UTC)
+
+
+def silent(task: str, done: int, total: int) -> None:
+    """Show no progress."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialPaths:
+    """Where things are in a trial's folder."""
+
+    root: Path
+
+    @property
+    def protocol(self) -> Path:
+        """The protocol."""
+        return self.root / "trial.toml"
+
+    @property
+    def log(self) -> Path:
+        """The log: what happened, line by line."""
+        return self.root / LOG
+
+    @property
+    def plan(self) -> Path:
+        """The frozen plan."""
+        return self.root / "plan"
+
+    @property
+    def allocation(self) -> Path:
+        """The draw and its record."""
+        return self.root / "allocation"
+
+    @property
+    def inbox(self) -> Path:
+        """Files as schools sent them."""
+        return self.root / "inbox"
+
+    @property
+    def store(self) -> Path:
+        """The trial's database and what intake has to say."""
+        return self.root / "store"
+
+    @property
+    def private(self) -> Path:
+        """The pseudonyms' key and the encrypted key table."""
+        return self.root / "private"
+
+    @property
+    def balance(self) -> Path:
+        """The balance report."""
+        return self.root / "balance"
+
+    @property
+    def results(self) -> Path:
+        """The estimates."""
+        return self.root / "results"
+
+    @property
+    def reports(self) -> Path:
+        """Executed notebooks and the documents made from them."""
+        return self.root / "output" / "reports"
+
+    @property
+    def power(self) -> Path:
+        """What the trial can find."""
+        return self.root / "output" / "power"
+
+    @property
+    def export(self) -> Path:
+        """Data of each country, for its own people."""
+        return self.root / "output" / "export"
+
+    @property
+    def forms(self) -> Path:
+        """Entry workbooks for schools, with identifiers of their pupils."""
+        return self.private / "forms"
+
+    @property
+    def letters(self) -> Path:
+        """The certificate of the draw and the lists for letters to schools."""
+        return self.root / "output" / "allocation"
+
+    @property
+    def site(self) -> Path:
+        """The published site."""
+        return self.root / "output" / "site"
+
+
+@dataclass(frozen=True)
+class TrialFolder:
+    """A trial's folder: what stages are given, and take everything from.
+
+    Parameters
+    ----------
+    folder
+        The folder that holds trial.toml.
+    clock
+        Gives the time that is written into the log and the frozen plan.
+    progress
+        Told how far a stage is.
+    opening
+        Asked why what is sealed is opened, and for its openers' secrets; see `evaluation.guarded_files`.
+    opened
+        What is sealed, while it is open for a run.
+
+    Raises
+    ------
+    ProtocolError
+        When there is no protocol, or it says something impossible.
+    """
+
+    folder: str | Path
+    clock: Callable[[], datetime] = field(default=now, kw_only=True)
+    progress: Progress = field(default=silent, kw_only=True)
+    opening: Ask | None = field(default=None, kw_only=True, repr=False)
+    opened: Opened | None = field(default=None, kw_only=True, repr=False)
+
+    def __post_init__(self) -> None:
+        """Open the folder and read the protocol; nothing is changed, for another run may be writing."""
+        if not self.paths.root.is_dir():
+            raise ProtocolError(
+                str(self.folder),
+                "there is no such folder.",
+                f"Name another, or make it: `crocoos init {shlex.quote(str(self.folder))}`.",
+            )
+        _ = self.protocol
+
+    @cached_property
+    def paths(self) -> TrialPaths:
+        """Where things are."""
+        return TrialPaths(root=Path(self.folder))
+
+    @cached_property
+    def protocol(self) -> Protocol:
+        """The protocol, read when the trial was opened."""
+        return read_protocol(self.paths.protocol)
+
+    @property
+    def is_practice(self) -> bool:
+        """Whether the folder is for practice: what is in it is simulated, and everything made from it says so."""
+        return is_practice(self.paths.root)
+
+    @property
+    def plan_state(self) -> PlanState:
+        """How the protocol stands to the frozen plan."""
+        return plan_state(self.paths.protocol, self.paths.plan, self.protocol)
+
+    def protocol_hashes(self, *sections: str, intake: bool = False) -> dict[str, str]:
+        """Return the hash of the substance of sections of the protocol, under the names that `status` shows.
+
+        Wording is left out, see `evaluation.wording`, but for ``intake`` the labels by which it recognises columns and
+        answers. What has its default is left out, too, so that a key which a later version adds makes no trial stale.
+        """
+        stated = self.protocol.model_dump(mode="json", include=set(sections), exclude_defaults=True)
+        values = {section: stated.get(section, {}) for section in sections}
+        substance = with_decimal_texts(substance_of(values, type(self.protocol), intake=intake))
+        return {
+            f"trial.toml [{name}]": sha256_of(value) for name, value in cast("Mapping[str, object]", substance).items()
+        }
+
+    def file_hash(self, path: Path) -> dict[str, str]:
+        """Return the hash of a file under its path in the trial's folder."""
+        return {path.relative_to(self.paths.root).as_posix(): sha256_of_file(path)}
+
+    def schools(self) -> tuple[pd.DataFrame, Findings]:
+        """Read the schools: the sampling frame, and those that came after the draw.
+
+        Returns
+        -------
+        tuple
+            One row per school, and what is odd about the file.
+
+        Raises
+        ------
+        DataError
+            When the file cannot be used.
+        """
+        frame, findings = self.sampling_frame()
+        return with_later(self, frame), findings
+
+    def sampling_frame(self) -> tuple[pd.DataFrame, Findings]:
+        """Read the sampling frame alone, from which the schools were first drawn; see `schools`."""
+        path = self.paths.root / self.protocol.schools.file
+        if not path.is_file():
+            return read_frame(path, self.protocol)
+        content = sha256_of_file(path)
+        if content not in self._frames:
+            self._frames[content] = read_frame(path, self.protocol)
+        frame, findings = self._frames[content]
+        return frame.copy(), findings
+
+    @cached_property
+    def _frames(self) -> dict[str, tuple[pd.DataFrame, Findings]]:
+        """Sampling frames by the hash of their file: a command asks up to ten times for the same one."""
+        return {}
+
+    def log(self) -> TrialLog:
+        """Return the log: what was frozen, committed to, drawn, taken in, estimated, decided, reported, and when."""
+        return read_log(self.paths.root)
+
+    def inbox_files(self) -> Mapping[str, Path | bytes]:
+        """Return everything below inbox/ but folders, by its path there: intake says what it does not read.
+
+        What was sealed is there as its content.
+
+        Raises
+        ------
+        StorageError
+            When it is sealed and not open.
+        """
+        found = inbox_sources(self)
+        return {name: one if isinstance(one, Path) else one.content for name, one in found.items()}
