@@ -16,7 +16,7 @@ from analysis.inference.cluster_robust import SeType, cluster_robust, joint_test
 from analysis.inference.kenward_roger import FTest, f_test_frame
 from analysis.linear_columns import LinearColumns, linear_columns, matrix_of, within
 from analysis.mixed_models.columns import FixedDesign
-from analysis.mixed_models.shown import coefficient_lines
+from analysis.mixed_models.summary import coefficient_lines
 from analysis.results import Coefficients, Estimate, estimates_frame, t_estimate
 from analysis.sums import school_cross_products
 from analysis.terms import INTERCEPT

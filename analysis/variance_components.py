@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from analysis.linear import METHOD, fitted_columns
-from analysis.mixed_models.mean_squares import MeanSquares
+from analysis.mixed_models.intercept import MeanSquares
 from analysis.questions import Question
 from analysis.results import Estimate
 from analysis.specs import Model

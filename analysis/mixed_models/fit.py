@@ -11,21 +11,19 @@ import numpy as np
 
 from analysis.inference import kenward_roger as kr
 from analysis.mixed_models import random_effects, satterthwaite
-from analysis.mixed_models.icc import icc_frame
-from analysis.mixed_models.marginal import marginal_rows
 from analysis.mixed_models.moments import Described
-from analysis.mixed_models.prediction import predictions
-from analysis.mixed_models.profile import effect_interval, sd_interval
+from analysis.mixed_models.prediction import marginal_rows, predictions
+from analysis.mixed_models.profile import effect_interval, icc_frame, sd_interval
+from analysis.mixed_models.random_effects import StrataContrasts, strata_contrasts, strata_names
 from analysis.mixed_models.robust import ONE_CLUSTER, RobustErrors
-from analysis.mixed_models.shown import (
+from analysis.mixed_models.summary import (
     components_frame,
     contrast_weights,
     fitted_coefficients,
     number_of_schools,
+    summary_text,
     vcov_frame,
 )
-from analysis.mixed_models.strata import StrataContrasts, strata_contrasts, strata_names
-from analysis.mixed_models.summary import summary_text
 from analysis.mixed_models.working import MixedDfMethod, VarianceComponent, Working
 from analysis.results import Coefficients, Convergence, Estimate, Status, estimates_frame, failed_row, t_estimate
 from analysis.terms import INTERCEPT

@@ -14,8 +14,8 @@ from analysis.inference.kenward_roger import FTest
 from analysis.mixed_models.cluster_rows import ClusterRows
 from analysis.mixed_models.jets import matrices, parameters
 from analysis.mixed_models.moments import Moments
+from analysis.mixed_models.random_effects import StrataContrasts
 from analysis.mixed_models.search import Optimum
-from analysis.mixed_models.strata import StrataContrasts
 
 MixedSeType = Literal["model", "CR0", "CR1", "CR2", "CR3"]
 

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.mixed_models.prediction import columns_of, group_labels, prepared_frame
-from analysis.mixed_models.shown import (
+from analysis.mixed_models.summary import (
     components_frame,
     contrast_weights,
     fitted_coefficients,
     number_of_schools,
+    outcome_summary_text,
     vcov_frame,
 )
 from analysis.mixed_models.working import VarianceComponent
 from analysis.outcome_models.columns import OutcomeColumns
 from analysis.outcome_models.fitted import Family, Fitted, LinkName
-from analysis.outcome_models.group_effects import averaged
-from analysis.outcome_models.standardising import standardised_effects
-from analysis.outcome_models.summary import summary_text
+from analysis.outcome_models.group_effects import averaged, standardised_effects
 from analysis.results import (
     Coefficients,
     Convergence,
@@ -411,7 +410,7 @@ class OutcomeFit:
         conf_level
             Level of the two-sided intervals, between 0 and 1.
         """
-        return summary_text(self, conf_level=conf_level)
+        return outcome_summary_text(self, conf_level=conf_level)
 
     def _fitted(self) -> Coefficients:
         return fitted_coefficients(self.coefficients, self.convergence, outcome=self.outcome)

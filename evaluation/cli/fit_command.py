@@ -399,7 +399,7 @@ def _comparison(fits: Sequence[MixedFit]) -> pd.DataFrame:
 
 
 def _require_fitted(made: MixedFit | OutcomeFit) -> None:
-    from analysis.mixed_models.shown import fitted_coefficients
+    from analysis.mixed_models.summary import fitted_coefficients
 
     fitted_coefficients(made.coefficients, made.convergence, outcome=made.outcome)
 
