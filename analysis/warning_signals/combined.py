@@ -10,8 +10,8 @@ import pandas as pd
 
 from analysis.quadrature import Patterns, WeakPrior
 from analysis.quadrature.search import pooled_fit
+from analysis.warning_signals.evaluation import SignalQuestion, SignalRows, signal_rows
 from analysis.warning_signals.measures import areas, school_draws, share_interval
-from analysis.warning_signals.question import SignalQuestion, SignalRows, signal_rows
 from data_schema.errors import EstimationError
 
 _TWO_DEVIATIONS = 2.0
