@@ -198,6 +198,8 @@ def _split(right: str, text: str) -> list[tuple[str, str]]:
         depth += (letter in "([{") - (letter in ")]}")
         if depth < 0:
             break
+        if depth == 0 and letter == "~":
+            raise _impossible(text, "has two tildes.", "Write one, between the outcome and the terms.")
         if depth == 0 and letter in "+-":
             if right[start:place].strip():
                 parts.append((sign, right[start:place].strip()))

@@ -29,18 +29,22 @@ def parsed(text: str) -> Any:  # noqa: ANN401  # formulaic is not typed
     Raises
     ------
     EstimationError
-        When formulaic cannot read it.
+        When formulaic cannot read it, or it has no term.
     """
     from formulaic import Formula  # type: ignore[import-untyped,unused-ignore]
     from formulaic.errors import FormulaicError  # type: ignore[import-untyped,unused-ignore]
 
     try:
-        return Formula(text)
-    except FormulaicError as error:
+        formula = Formula(text)
+    # Calls in a term are Python's, which formulaic reads by Python's own parser.
+    except (FormulaicError, SyntaxError) as error:
         reason = str(error).split("\n", maxsplit=1)[0].rstrip(".")
         raise EstimationError(
             f"formula '{text}'", f"cannot be read: {reason}.", "Use +, :, *, I(), and functions of columns."
         ) from error
+    if not len(formula):
+        raise EstimationError(f"formula '{text}'", "has no column.", "Leave the intercept in, or name a column.")
+    return formula
 
 
 def plain_terms(source: Any) -> list[PlainTerm] | None:  # noqa: ANN401  # formulaic is not typed

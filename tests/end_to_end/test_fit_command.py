@@ -222,6 +222,11 @@ def test_an_answer_from_simulated_data_says_that_they_are(pupils: pd.DataFrame) 
 ERRORS: dict[str, tuple[list[str], str, int]] = {
     "an unknown column": ([SCORES.replace("arm", "armm"), "pupils.csv"], "Did you mean 'arm'?", 6),
     "no tilde": (["score", "pupils.csv"], "Write it as 'outcome ~ terms'", 6),
+    "a term that is no call": (["score ~ __import__('os').getcwd() + (1 | school)", "pupils.csv"], "cannot be read", 6),
+    "no column": (["score ~ 0 + (1 | school)", "pupils.csv"], "Leave the intercept in", 6),
+    "no column of another family": (["left ~ 0 + (1 | school)", "pupils.csv", "--family", "binomial"],
+                                    "Leave the intercept in", 6),
+    "no column of least squares": (["score ~ -1", "pupils.csv", "--cluster", "school"], "Leave the intercept in", 6),
     "an open bracket": (["score ~ (arm", "pupils.csv"], "Close every bracket.", 6),
     "no cluster": (["score ~ arm", "pupils.csv"], "or --cluster school.", 6),
     "an unknown cluster": (["score ~ arm", "pupils.csv", "--cluster", "scool"], "Did you mean 'school' or 'score'?", 6),

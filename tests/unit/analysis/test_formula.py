@@ -44,6 +44,8 @@ def test_a_formula_is_written_out(text: str, written_out: str) -> None:
         ("score ~ arm + (1 | school) +", r"ends with '\+'"),
         ("score ~ . + (1 | school)", "all columns by"),
         ("score ~ arm + (1 | )", "groups by"),
+        ("score ~ arm ~ x + (1 | school)", "has two tildes"),
+        ("score ~ ~arm + (1 | school)", "has two tildes"),
     ],
 )
 def test_an_impossible_formula_is_refused_with_its_problem(text: str, problem: str) -> None:
