@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
+from functools import lru_cache
 from typing import Literal, get_args
 
 from data_schema.errors import ProtocolError
@@ -108,8 +109,14 @@ class Code:
     @property
     def words(self) -> tuple[str, ...]:
         """Every word that means this code, folded, each once."""
-        spellings = (self.name, self.label, *self.synonyms, *_all_spellings(self.labels))
-        return tuple(dict.fromkeys(folded(word) for word in spellings if word.strip()))
+        return _fold_words(self)
+
+
+@lru_cache(maxsize=4096)
+def _fold_words(code: Code) -> tuple[str, ...]:
+    """Fold the words of a code once: every answer of every pupil is compared with them."""
+    spellings = (code.name, code.label, *code.synonyms, *_all_spellings(code.labels))
+    return tuple(dict.fromkeys(folded(word) for word in spellings if word.strip()))
 
 
 YES_NO = (
@@ -216,8 +223,7 @@ class Field:
     @property
     def header_keys(self) -> tuple[str, ...]:
         """Every header that means this field, as `header_key` makes it, each once."""
-        spellings = (self.name, self.label, *self.headers, *_all_spellings(self.labels))
-        return tuple(dict.fromkeys(header_key(text) for text in spellings if text.strip()))
+        return _list_header_keys(self)
 
     def is_asked_in(self, wave: str) -> bool:
         """Whether it is asked in a wave."""
@@ -284,3 +290,10 @@ class Field:
             yield f"it is of type {self.type!r} and has a least or greatest value.", "Limit numbers and years only."
         if limits != sorted(limits):
             yield f"its minimum {self.minimum} is above its maximum {self.maximum}.", "Exchange the two."
+
+
+@lru_cache(maxsize=4096)
+def _list_header_keys(field: Field) -> tuple[str, ...]:
+    """Bring the headers of a field to the form in which they are compared, once for all files."""
+    spellings = (field.name, field.label, *field.headers, *_all_spellings(field.labels))
+    return tuple(dict.fromkeys(header_key(text) for text in spellings if text.strip()))
