@@ -9,14 +9,15 @@ from data_schema.errors import ProtocolError
 from evaluation.frozen_plan import FROZEN
 from evaluation.guarded_files import VAULT_SHA256
 from evaluation.named_in_log import disagreements, folder_hashes
-from evaluation.protocol_reader import read_protocol
 from evaluation.provenance import sha256_of_file
+from evaluation.specifications import tables_of
 from evaluation.trial_log import DRAWS, Event, TrialLog
 from reports.claims import AuditClaim, CustodyClaim, LogFacts, PlanClaim, PlanOrder
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
+    from data_schema.tables import Table
     from evaluation.folder import TrialFolder
     from evaluation.protocol import Protocol
     from randomisation.log import LogEntry
@@ -119,7 +120,7 @@ def claims_of(trial: TrialFolder) -> tuple[PlanClaim, LogFacts]:
     """Return what documents of a trial claim about the order of events."""
     log = trial.log()
     frozen = trial.paths.plan / FROZEN
-    outcomes = _outcome_places(trial.protocol) | _outcomes_of_plan(frozen)
+    outcomes = _outcome_places(trial.protocol, trial.tables) | _outcomes_of_plan(trial)
     claim = plan_claim(log, outcomes=outcomes, in_folder=sha256_of_file(frozen))
     return claim, log_facts(log, n_disagreements=len(tuple(disagreements(trial))))
 
@@ -152,18 +153,17 @@ def audit_claim(trial: TrialFolder, *, until: int | None = None) -> AuditClaim:
     return claim
 
 
-def _outcomes_of_plan(path: Path) -> Places:
+def _outcomes_of_plan(trial: TrialFolder) -> Places:
     """Return where the outcomes of the frozen plan are read from; nothing where this version cannot read it."""
     try:
-        return _outcome_places(read_protocol(path)) if path.exists() else frozenset()
+        planned = trial.frozen_protocol() if (trial.paths.plan / FROZEN).exists() else None
+        return _outcome_places(planned, tables_of(planned)) if planned is not None else frozenset()
     except ProtocolError:
         return frozenset()
 
 
-def _outcome_places(protocol: Protocol) -> Places:
+def _outcome_places(protocol: Protocol, tables: Mapping[str, Table]) -> Places:
     from evaluation.population import place_of
-    from evaluation.specifications import tables_of
 
-    tables = tables_of(protocol)
     placed = (place_of(outcome, protocol, tables) for outcome in protocol.outcomes if outcome.table != "school")
     return frozenset((wave, table) for table, wave in placed)

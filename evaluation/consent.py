@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError
-from evaluation.specifications import tables_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +49,7 @@ def unanswered_of(trial: TrialFolder, frames: Mapping[str, pd.DataFrame]) -> Pup
     protocol = trial.protocol
     if not needs_answer(protocol.privacy):
         return frozenset()
-    return unanswered_pupils(frames, tables=tables_of(protocol), consent=protocol.privacy.consent)
+    return unanswered_pupils(frames, tables=trial.tables, consent=protocol.privacy.consent)
 
 
 def refused_of(trial: TrialFolder, frames: Mapping[str, pd.DataFrame]) -> Pupils:
@@ -58,9 +57,7 @@ def refused_of(trial: TrialFolder, frames: Mapping[str, pd.DataFrame]) -> Pupils
     from data_schema.consent import refused_pupils
 
     protocol = trial.protocol
-    return refused_pupils(
-        frames, tables=tables_of(protocol), consent=protocol.privacy.consent, waves=protocol.wave_names
-    )
+    return refused_pupils(frames, tables=trial.tables, consent=protocol.privacy.consent, waves=protocol.wave_names)
 
 
 def by_consent(trial: TrialFolder, stored: Erased) -> tuple[Erased, Erased, WithoutConsent]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from evaluation.guarded_files import inbox_sources
 from evaluation.mode import marked, marked_values
-from evaluation.specifications import tables_of
 from evaluation.stages.release import about_counts, check_beside_site
 from evaluation.stored import stored_tables
 from evaluation.trial_log import product_folder
@@ -144,7 +143,7 @@ def describe(
     from reports.disclosure import Rules
     from reports.documents import Document, write_html
 
-    reports, tables = trial.protocol.reports, tables_of(trial.protocol)
+    reports, tables = trial.protocol.reports, trial.tables
     rules = Rules(threshold=reports.disclosure_threshold, dominance=reports.disclosure_dominance)
     wanted = list(pages)
     places = dict.fromkeys(country for country, _ in wanted)
@@ -189,7 +188,7 @@ def scales_of(
     from evaluation.population import place_of, reversed_ranges
     from reports.data_pages import ScaleFacts
 
-    tables = tables_of(trial.protocol)
+    tables = trial.tables
     for measure in (*trial.protocol.covariates, *trial.protocol.outcomes):
         if not measure.items:
             continue
@@ -227,7 +226,7 @@ def returns_of(trial: TrialFolder) -> Returns:
 
     return Returns(
         title=trial.protocol.trial.title,
-        tables=tables_of(trial.protocol),
+        tables=trial.tables,
         waves={wave.name: wave.label for wave in trial.protocol.waves},
         countries=trial.protocol.countries,
         by_school=_read(trial, BY_SCHOOL),

@@ -12,7 +12,6 @@ from evaluation.consent import consent_counts, refused_of, unanswered_of
 from evaluation.data_pages import Written, written
 from evaluation.mode import marked
 from evaluation.provenance import ignore_itself
-from evaluation.specifications import tables_of
 from evaluation.stages.release import about_counts, check_beside_site
 from evaluation.stored import stored_tables
 from evaluation.trial_log import product_folder
@@ -62,7 +61,7 @@ def export(trial: TrialFolder, *, country: str, k: int | None = None) -> Written
     if until and date.fromisoformat(until) < trial.clock().date():
         remedy = "Delete inbox/, store/ and private/, or change the date with those who decide on it."
         raise DataError("[privacy], key 'retain_until'", f"the data were to be kept until {until}.", remedy)
-    tables = tables_of(trial.protocol)
+    tables = trial.tables
     held = {**stored_tables(trial), "school": trial.schools()[0]}
     stored = _with_consent(trial, held)
     frames = {name: _of(frame, country) for name, frame in stored.items()}
@@ -110,7 +109,7 @@ def _note(trial: TrialFolder, country: str, found: Anonymity, *, wanted: int | N
         found=found,
         threshold=trial.protocol.reports.disclosure_threshold,
         wanted=wanted,
-        tables=tables_of(trial.protocol),
+        tables=trial.tables,
         countries=trial.protocol.countries,
     )
     own = [language for place, language in pages_of(trial) if place == country]
@@ -185,7 +184,7 @@ def check_data(trial: TrialFolder, *, by_arm: bool = False) -> pd.DataFrame:
     if by_arm:
         drawn = allocation_frame(trial)
         arms = dict(zip(drawn["school_id"], drawn["arm"], strict=True))
-    tables = tables_of(trial.protocol)
+    tables = trial.tables
     found = high_frequency_checks(stored_tables(trial), tables=tables, waves=trial.protocol.wave_names, arms=arms)
     with product_folder(trial, trial.paths.root / "output" / "checks") as folder:
         ignore_itself(folder)

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from data_schema.errors import DesignError, StaleError
@@ -81,7 +82,10 @@ def later_steps(trial: TrialFolder) -> tuple[Later, ...]:
     if not folder.is_dir():
         return ()
     found = sorted((int(match[1]), path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name)))
-    return tuple(read_step(trial, number, path) for number, path in found)
+    return tuple(
+        trial.once(f"step {number}", (path, path.with_suffix(".csv")), partial(read_step, trial, number, path))
+        for number, path in found
+    )
 
 
 def read_step(trial: TrialFolder, number: int, path: Path) -> Later:
@@ -202,11 +206,13 @@ def read_allocation_record(trial: TrialFolder) -> AllocationRecord | None:
     DesignError
         When the record cannot be read.
     """
+    path = trial.paths.allocation / RECORD
+    return trial.once("record", (path,), partial(_read_record, path)) if path.exists() else None
+
+
+def _read_record(path: Path) -> AllocationRecord:
     from randomisation.record import AllocationRecord
 
-    path = trial.paths.allocation / RECORD
-    if not path.exists():
-        return None
     try:
         values = json.loads(path.read_bytes())
         if not isinstance(values, Mapping):

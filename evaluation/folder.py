@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from data_schema.errors import ProtocolError
+from data_schema.files import storage_error
 from evaluation.drawn import with_later
-from evaluation.frame import read_frame
-from evaluation.frozen_plan import PlanState, plan_state
+from evaluation.frame import SchoolsFile, look_at_schools, read_frame
+from evaluation.frozen_plan import FROZEN, PlanState, plan_state
 from evaluation.guarded_files import Ask, Opened, inbox_sources
 from evaluation.mode import is_practice
 from evaluation.protocol_reader import read_protocol
-from evaluation.provenance import sha256_of, sha256_of_file, with_decimal_texts
+from evaluation.provenance import sha256, sha256_of, sha256_of_file, with_decimal_texts
+from evaluation.specifications import tables_of
 from evaluation.trial_log import LOG, TrialLog, read_log
 from evaluation.wording import substance_of
 
@@ -25,7 +27,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from data_schema.findings import Findings
+    from data_schema.tables import Table
     from evaluation.protocol import Protocol
+
+T = TypeVar("T")
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -122,6 +127,15 @@ class TrialPaths:
         return self.root / "output" / "site"
 
 
+def _state_of(path: Path) -> tuple[int, int, int] | None:
+    """Return by what a file is known to be the same as before; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
 @dataclass(frozen=True)
 class TrialFolder:
     """A trial's folder: what stages are given, and take everything from.
@@ -174,12 +188,60 @@ class TrialFolder:
     @property
     def is_practice(self) -> bool:
         """Whether the folder is for practice: what is in it is simulated, and everything made from it says so."""
-        return is_practice(self.paths.root)
+        return self.once("practice", (self.paths.log,), lambda: is_practice(self.paths.root, self.log()))
 
     @property
     def plan_state(self) -> PlanState:
         """How the protocol stands to the frozen plan."""
-        return plan_state(self.paths.protocol, self.paths.plan, self.protocol)
+        paths = self.paths
+        read = partial(plan_state, paths.protocol, paths.plan, self.protocol)
+        return self.once("plan", (paths.protocol, paths.plan / FROZEN), read)
+
+    @cached_property
+    def tables(self) -> Mapping[str, Table]:
+        """The tables of the protocol, by name."""
+        return tables_of(self.protocol)
+
+    def frozen_protocol(self) -> Protocol:
+        """Return the protocol as it was frozen.
+
+        Raises
+        ------
+        ProtocolError
+            When none was, or this version cannot read it.
+        """
+        path = self.paths.plan / FROZEN
+        return self.once("frozen protocol", (path,), lambda: read_protocol(path))
+
+    def once(self, name: str, files: Iterable[Path], read: Callable[[], T]) -> T:
+        """Return what is read from files; it is read again only when one of them has become another since.
+
+        Parameters
+        ----------
+        name
+            What is read.
+        files
+            What it is read from.
+        read
+            Reads it.
+        """
+        states = tuple(map(_state_of, files))
+        if name not in self._known or self._known[name][0] != states:
+            self._known[name] = (states, read())
+        return cast("T", self._known[name][1])
+
+    @cached_property
+    def _known(self) -> dict[str, tuple[object, object]]:
+        return {}
+
+    def snapshot(self) -> TrialFolder:
+        """Return the folder as a command takes it: with the protocol of when it was opened, and nothing else read yet.
+
+        What it reads it remembers (`once`) for as long as the command lasts.
+        """
+        fresh = object.__new__(TrialFolder)
+        vars(fresh).update({name: value for name, value in vars(self).items() if name != "_known"})
+        return fresh
 
     def protocol_hashes(self, *sections: str, intake: bool = False) -> dict[str, str]:
         """Return the hash of the substance of sections of the protocol, under the names that `status` shows.
@@ -196,7 +258,10 @@ class TrialFolder:
 
     def file_hash(self, path: Path) -> dict[str, str]:
         """Return the hash of a file under its path in the trial's folder."""
-        return {path.relative_to(self.paths.root).as_posix(): sha256_of_file(path)}
+        name = path.relative_to(self.paths.root).as_posix()
+        if path == self._schools_path and path.is_file():
+            return {name: sha256(self._schools_content())}
+        return {name: self.once(f"hash of {name}", (path,), lambda: sha256_of_file(path))}
 
     def schools(self) -> tuple[pd.DataFrame, Findings]:
         """Read the schools: the sampling frame, and those that came after the draw.
@@ -216,23 +281,40 @@ class TrialFolder:
 
     def sampling_frame(self) -> tuple[pd.DataFrame, Findings]:
         """Read the sampling frame alone, from which the schools were first drawn; see `schools`."""
-        path = self.paths.root / self.protocol.schools.file
-        if not path.is_file():
-            return read_frame(path, self.protocol)
-        content = sha256_of_file(path)
-        if content not in self._frames:
-            self._frames[content] = read_frame(path, self.protocol)
-        frame, findings = self._frames[content]
+        frame, findings = read_frame(self.schools_file(), self.protocol)
         return frame.copy(), findings
 
-    @cached_property
-    def _frames(self) -> dict[str, tuple[pd.DataFrame, Findings]]:
-        """Sampling frames by the hash of their file: a command asks up to ten times for the same one."""
-        return {}
+    def schools_file(self) -> SchoolsFile:
+        """Return what was found in the file of the sampling frame, whether it can be used or not.
+
+        Raises
+        ------
+        DataError
+            When the file is missing or cannot be read.
+        """
+        path = self._schools_path
+        return self.once("schools", (path,), lambda: self._look_at_schools(path))
+
+    def _look_at_schools(self, path: Path) -> SchoolsFile:
+        content = self._schools_content() if path.is_file() else path
+        return look_at_schools(content, self.protocol, tables=self.tables, file=path.name)
+
+    @property
+    def _schools_path(self) -> Path:
+        return self.paths.root / self.protocol.schools.file
+
+    def _schools_content(self) -> bytes:
+        path = self._schools_path
+        try:
+            return self.once("content of schools", (path,), path.read_bytes)
+        except OSError as error:
+            raise storage_error(path, error) from error
 
     def log(self) -> TrialLog:
         """Return the log: what was frozen, committed to, drawn, taken in, estimated, decided, reported, and when."""
-        return read_log(self.paths.root)
+        path = self.paths.log
+        # Whether a log that is not there is missed depends on everything else.
+        return self.once("log", (path,), lambda: read_log(path.parent)) if path.exists() else read_log(path.parent)
 
     def inbox_files(self) -> Mapping[str, Path | bytes]:
         """Return everything below inbox/ but folders, by its path there: intake says what it does not read.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from data_schema.fields import Field
+    from data_schema.tables import Table
     from evaluation.folder import TrialFolder
     from evaluation.protocol import Protocol
 
@@ -24,13 +25,35 @@ CLASS = "class"
 """Column that names a class in the file of classes."""
 
 
-def read_frame(path: Path, protocol: Protocol) -> tuple[pd.DataFrame, Findings]:
-    """Read the sampling frame and check it against the protocol.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchoolsFile:
+    """What was found in a file of schools.
 
     Parameters
     ----------
-    path
-        A CSV file, one row per school.
+    name
+        Of the file.
+    rows
+        One row per school, with its row in the file.
+    wrong
+        What must be corrected before the file can be used.
+    odd
+        What is odd in columns that nothing reads.
+    """
+
+    name: str
+    rows: pd.DataFrame
+    wrong: Findings
+    odd: Findings
+
+
+def read_frame(found: SchoolsFile, protocol: Protocol) -> tuple[pd.DataFrame, Findings]:
+    """Return the sampling frame of a file, checked against the protocol.
+
+    Parameters
+    ----------
+    found
+        What was found in the file.
     protocol
         The trial's protocol.
 
@@ -45,11 +68,11 @@ def read_frame(path: Path, protocol: Protocol) -> tuple[pd.DataFrame, Findings]:
         When the file is missing or unusable, a value of a column that the trial reads cannot be understood, a country
         is not one of the protocol's, or a country has no school. All findings are in the text.
     """
-    frame, findings = _read(path, protocol)
+    frame, findings = _usable(found)
     empty = sorted(set(protocol.countries) - set(frame["country"]))
     if empty:
         raise DataError(
-            path.name,
+            found.name,
             f"there is no school of {empty[0]} ({protocol.countries[empty[0]]}).",
             "Add its schools, or take the country out of [countries].",
         )
@@ -68,13 +91,14 @@ def read_usable_schools(path: Path, protocol: Protocol) -> tuple[pd.DataFrame, D
     import pandas as pd
 
     try:
-        return read_frame(path, protocol)[0], None
+        found = look_at_schools(path, protocol, tables=tables_of(protocol), file=path.name)
+    except DataError as error:
+        return pd.DataFrame({"school_id": [], "country": []}, dtype="str"), error
+    try:
+        return read_frame(found, protocol)[0], None
     except DataError as error:
         refusal = error
-    try:
-        frame, _, _ = _looked_at(path, protocol)
-    except DataError:
-        return pd.DataFrame({"school_id": [], "country": []}, dtype="str"), refusal
+    frame = found.rows
     is_known = frame["school_id"].notna() & frame["country"].isin(list(protocol.countries))
     return frame.loc[is_known].drop_duplicates("school_id").reset_index(drop=True), refusal
 
@@ -87,10 +111,10 @@ def read_schools_of(path: Path, protocol: Protocol) -> pd.DataFrame:
     DataError
         As `read_frame` does; a country may have no school in it.
     """
-    return _read(path, protocol)[0]
+    return _usable(look_at_schools(path, protocol, tables=tables_of(protocol), file=path.name))[0]
 
 
-def check_frame(path: Path, protocol: Protocol) -> Findings:
+def check_frame(found: SchoolsFile, protocol: Protocol) -> Findings:
     """Check that the frame has what the draw and the school-level covariates need.
 
     Returns
@@ -106,38 +130,52 @@ def check_frame(path: Path, protocol: Protocol) -> Findings:
     """
     from data_schema.frames import refuse
 
-    frame, bad, odd = _looked_at(path, protocol)
-    known = {(one.row, one.column) for one in bad}
-    missing = [
-        one for one in _unfilled(eligible(frame), protocol, file=path.name) if (one.row, one.column) not in known
-    ]
-    refuse([*bad, *_absent(frame, protocol, file=path.name), *missing])
-    return odd
+    frame, file = found.rows, found.name
+    known = {(one.row, one.column) for one in found.wrong}
+    missing = [one for one in _unfilled(eligible(frame), protocol, file=file) if (one.row, one.column) not in known]
+    refuse([*found.wrong, *_absent(frame, protocol, file=file), *missing])
+    return found.odd
 
 
-def _read(path: Path, protocol: Protocol) -> tuple[pd.DataFrame, Findings]:
+def _usable(found: SchoolsFile) -> tuple[pd.DataFrame, Findings]:
     from data_schema.frames import ROW, refuse
 
-    frame, bad, odd = _looked_at(path, protocol)
-    refuse(bad)
-    return frame.drop(columns=ROW), odd
+    refuse(found.wrong)
+    return found.rows.drop(columns=ROW), found.odd
 
 
-def _looked_at(path: Path, protocol: Protocol) -> tuple[pd.DataFrame, Findings, Findings]:
-    """Return the frame with the rows of the file, what must be corrected, and what is odd beside that."""
+def look_at_schools(source: Path | bytes, protocol: Protocol, *, tables: Mapping[str, Table], file: str) -> SchoolsFile:
+    """Read a file of schools, and find what is wrong or odd in it.
+
+    Parameters
+    ----------
+    source
+        The file, or what is in it.
+    protocol
+        The trial's protocol.
+    tables
+        Its tables.
+    file
+        The file's name.
+
+    Raises
+    ------
+    DataError
+        When the file is missing or cannot be read.
+    """
     from data_schema.frames import ROW, read_school_rows
     from data_schema.personal.leaving import without_persons_in
 
-    table, used = tables_of(protocol)["school"], used_columns(protocol)
-    frame, found = read_school_rows(path, table, numbers=_numbers(protocol))
-    gate = gate_of_trial(protocol, frame)
-    frame, of_persons = without_persons(frame, gate, needed={*table.names, *used, ROW}, file=path.name)
+    table, used = tables["school"], used_columns(protocol)
+    frame, found = read_school_rows(source, table, file=file, numbers=_numbers(protocol))
+    gate = gate_of_trial(protocol, frame, tables=tables)
+    frame, of_persons = without_persons(frame, gate, needed={*table.names, *used, ROW}, file=file)
     bad = Findings(one for one in found if one.severity == "refused" or _is_asked(one, used))
     said = [_with_codes(one, table.field(one.column)) if one.column in table.names else one for one in bad]
-    strange = _strange_countries(frame, protocol, file=path.name)
+    strange = _strange_countries(frame, protocol, file=file)
     wrong = Findings(without_persons_in(one, gate) for one in (*said, *strange))
     odd = (without_persons_in(one, gate) for one in found if one not in bad)
-    return frame, wrong, Findings([*odd, *of_persons])
+    return SchoolsFile(name=file, rows=frame, wrong=wrong, odd=Findings([*odd, *of_persons]))
 
 
 def _is_asked(found: Finding, used: frozenset[str]) -> bool:

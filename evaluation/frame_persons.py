@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from data_schema.clean import shown
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from data_schema.personal.gate import Gate
+    from data_schema.tables import Table
     from evaluation.folder import TrialFolder
     from evaluation.protocol import Protocol
 
@@ -56,7 +57,13 @@ def _is_of_persons(name: str, column: pd.Series, gate: Gate) -> bool:
     return gate.kind_of_label(name) is not None or _are_of_persons({shown(value) for value in column.dropna()}, gate)
 
 
-def gate_of_trial(protocol: Protocol, frame: pd.DataFrame | None = None, *, ordinary: Collection[str] = ()) -> Gate:
+def gate_of_trial(
+    protocol: Protocol,
+    frame: pd.DataFrame | None = None,
+    *,
+    tables: Mapping[str, Table],
+    ordinary: Collection[str] = (),
+) -> Gate:
     """Return a gate that knows the words of a protocol and of its schools' names, and no list of persons.
 
     Parameters
@@ -65,30 +72,30 @@ def gate_of_trial(protocol: Protocol, frame: pd.DataFrame | None = None, *, ordi
         The trial's protocol.
     frame
         One row per school; None where it is not known.
+    tables
+        The trial's tables.
     ordinary
         Further texts whose words are no names.
     """
     from data_schema.personal.gate import gate_of
     from data_schema.personal.shapes import latest_birth
-    from evaluation.specifications import tables_of, wave_windows
+    from evaluation.specifications import wave_windows
 
     words = json.dumps(protocol.model_dump(mode="json"), ensure_ascii=False)
     return gate_of(
         names=(),
         identifiers=(),
-        tables=tables_of(protocol),
+        tables=tables,
         schools={country: country for country in protocol.countries},
         ordinary=(words, *ordinary),
-        phrases=tuple(texts_of(frame, protocol)) if frame is not None else (),
+        phrases=tuple(texts_of(frame, tables)) if frame is not None else (),
         born_until=latest_birth(wave_windows(protocol)),
     )
 
 
-def texts_of(frame: pd.DataFrame, protocol: Protocol) -> Iterator[str]:
+def texts_of(frame: pd.DataFrame, tables: Mapping[str, Table]) -> Iterator[str]:
     """Yield what the frame says in words in the columns of the table of schools: names and places."""
-    from evaluation.specifications import tables_of
-
-    for name in tables_of(protocol)["school"].names:
+    for name in tables["school"].names:
         if name in frame and name not in ("school_id", "country"):
             yield from (text for text in frame[name] if isinstance(text, str))
 
@@ -126,7 +133,7 @@ def check_reason(trial: TrialFolder, reason: str) -> None:
     """
     if not reason.strip():
         return
-    if gate_of_trial(trial.protocol, ordinary=_words_of_schools(trial)).speaks_of_person(reason):
+    if gate_of_trial(trial.protocol, tables=trial.tables, ordinary=_words_of_schools(trial)).speaks_of_person(reason):
         raise DataError(
             "reason",
             "it may say something of a person, and the log keeps it for good.",
@@ -141,4 +148,4 @@ def _words_of_schools(trial: TrialFolder) -> tuple[str, ...]:
         frame = trial.schools()[0]
     except CrocoosError:
         return ()
-    return (*frame["school_id"], *texts_of(frame, trial.protocol))
+    return (*frame["school_id"], *texts_of(frame, trial.tables))

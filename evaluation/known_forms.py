@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from data_schema.xlsforms import FieldForm
 from evaluation.frame import eligible
 from evaluation.mode import mark_of
-from evaluation.specifications import lists_of_pupils, tables_of
+from evaluation.specifications import lists_of_pupils
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +42,7 @@ def known_forms(trial: TrialFolder) -> dict[str, KnownForm]:
         asked = list_asked(trial, wave)
         for listed in ((), tuple(schools["school_id"])):
             for _, _, form in yield_xlsforms(trial, wave, asked, schools, listed=listed):
-                by_wave = tables_of(trial.protocol)[form.table.name].by_wave
+                by_wave = trial.tables[form.table.name].by_wave
                 meant[form.name] = (form.table.name, wave if by_wave else "")
                 versions.setdefault(form.name, set()).add(form.version)
     return {
@@ -81,7 +81,7 @@ def yield_xlsforms(
 
 def list_asked(trial: TrialFolder, wave: str) -> list[Table]:
     """Return the tables that are collected in a wave; those without waves come with the last one."""
-    tables = tables_of(trial.protocol)
+    tables = trial.tables
     is_last = wave == trial.protocol.wave_names[-1]
     rules = [rule for rule in trial.protocol.inbox if rule.is_of(wave) or (is_last and not rule.wave)]
     return [tables[name].in_wave(wave) for name in dict.fromkeys(rule.table for rule in rules)]

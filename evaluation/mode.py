@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from evaluation.folder import TrialFolder
+    from evaluation.trial_log import TrialLog
 
 PRACTICE, REAL = "practice", "trial"
 """What the first entry of the log says of a folder."""
@@ -33,15 +34,21 @@ _STAGES = ("plan", "allocation", "store", "balance", "results", "output/reports"
 _OWN = ("schools.csv", *_STAGES, "inbox", "output", "log.jsonl")
 
 
-def is_practice(root: Path) -> bool:
+def is_practice(root: Path, log: TrialLog | None = None) -> bool:
     """Return whether a trial's folder is for practice.
 
     Parameters
     ----------
     root
         The folder.
+    log
+        Its log; None where it has not been read yet.
     """
-    if created_as(root) == PRACTICE or (root / _REHEARSAL).exists() or any((root / mark).exists() for mark in _MARKS):
+    if (
+        _stated_in(log or read_log(root)) == PRACTICE
+        or (root / _REHEARSAL).exists()
+        or any((root / mark).exists() for mark in _MARKS)
+    ):
         return True
     records = (read_record(root / stage) for stage in _STAGES)
     return any(record is not None and PRACTICE in record.inputs for record in records)
@@ -49,7 +56,11 @@ def is_practice(root: Path) -> bool:
 
 def created_as(root: Path) -> str:
     """Return what the first entry of the log says of the folder; "" where it says nothing."""
-    entries = read_log(root).entries
+    return _stated_in(read_log(root))
+
+
+def _stated_in(log: TrialLog) -> str:
+    entries = log.entries
     if not entries or entries[0].event not in (Event.CREATED, Event.BEGUN_AGAIN):
         return ""
     return entries[0].detail.get("mode", "")

@@ -6,13 +6,11 @@ no longer has keeps its place without an estimate; one that was added comes last
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from analysis.outcomes import OUTCOME_KINDS
-from evaluation.frozen_plan import FROZEN
-from evaluation.protocol_reader import read_protocol
 from evaluation.specifications import tables_of
 from reports.evidence import AnalysisFacts, OutcomeFacts
 
@@ -40,9 +38,9 @@ def shown_analyses(trial: TrialFolder) -> tuple[tuple[AnalysisFacts, ...], tuple
     plan = _plan_of(trial)
     unplanned = trial.plan_state.unplanned if trial.plan_state.frozen else frozenset()
     analyses = tuple(_analyses(protocol, plan, unplanned=unplanned, is_frozen=trial.plan_state.frozen))
-    outcomes = _outcomes(protocol)
+    outcomes = _outcomes(protocol, trial.tables)
     known = {outcome.name for outcome in outcomes}
-    outcomes += [outcome for outcome in _outcomes(plan) if outcome.name not in known]
+    outcomes += [outcome for outcome in _outcomes(plan, tables_of(plan)) if outcome.name not in known]
     return analyses, tuple(outcomes)
 
 
@@ -57,11 +55,10 @@ def leading_analysis(trial: TrialFolder) -> Analysis:
 
 def _plan_of(trial: TrialFolder) -> Protocol:
     """Return the frozen plan; the protocol where none was frozen."""
-    return read_protocol(trial.paths.plan / FROZEN) if trial.plan_state.frozen else trial.protocol
+    return trial.frozen_protocol() if trial.plan_state.frozen else trial.protocol
 
 
-def _outcomes(protocol: Protocol) -> list[OutcomeFacts]:
-    tables = tables_of(protocol)
+def _outcomes(protocol: Protocol, tables: Mapping[str, Table]) -> list[OutcomeFacts]:
     return [_facts_of(outcome, tables[outcome.table]) for outcome in protocol.outcomes]
 
 

@@ -30,7 +30,7 @@ from data_schema.sources import classes_in, heading_in, same_class, texts_at
 from data_schema.wide import WAVE, WideHeader, find_wide
 from evaluation.frame import eligible, read_usable_schools
 from evaluation.frame_persons import gate_of_trial, names_of, texts_of
-from evaluation.specifications import inbox_rules_of, tables_of, wave_windows
+from evaluation.specifications import inbox_rules_of, wave_windows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -262,14 +262,14 @@ class _Drafter:
 
     def __init__(self, trial: TrialFolder, frame: pd.DataFrame) -> None:
         self.protocol, self.frame = trial.protocol, frame
-        self.tables = {name: one for name, one in tables_of(trial.protocol).items() if "country" not in one.names}
+        self.tables = {name: one for name, one in trial.tables.items() if "country" not in one.names}
         self.schools = dict(zip(frame["school_id"], frame["country"], strict=True))
         self.names = names_of(frame)
         self.finder = SchoolFinder(self.schools, self.names)
         self.countries = sorted(set(self.schools.values())) or list(trial.protocol.countries)
         self.windows = wave_windows(trial.protocol)
         self.rules = inbox_rules_of(trial.protocol)
-        self.gate = gate_of_trial(trial.protocol, frame)
+        self.gate = gate_of_trial(trial.protocol, frame, tables=trial.tables)
 
     def called(self, file: str) -> str:
         """Return the path of a file, without a name that may be a person's."""
@@ -553,7 +553,7 @@ def _tried(
     rule, undecided, frame = draft.rule, draft.undecided, drafter.frame
     # Before there is a frame, the schools of a file are those that it names.
     schools = drafter.schools or dict.fromkeys(sorted(draft.schools), drafter.countries[0] if drafter.countries else "")
-    tables = tables_of(trial.protocol)
+    tables = trial.tables
     # Of which wave a file is changes little of how its rows are read.
     needs_wave = tables[rule.table].by_wave and not rule.wave and not _is_of_waves(rule)
     tried = replace(rule, wave=trial.protocol.wave_names[0]) if needs_wave else rule
@@ -563,7 +563,7 @@ def _tried(
         rules=[replace(tried, pattern="**")],
         tables=tables,
         schools=schools,
-        school_names=tuple(texts_of(frame, trial.protocol)),
+        school_names=tuple(texts_of(frame, trial.tables)),
         names=drafter.names,
         waves=trial.protocol.wave_names,
         wave_dates=wave_windows(trial.protocol),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evaluation.folder import TrialFolder
+from evaluation.folder import T, TrialFolder
 from evaluation.frame_persons import check_reason
 from evaluation.provenance import alone, is_busy, settle_after_a_kill
 from evaluation.sealing import Unlocked, needs_settling, open_for, settle_vault
@@ -50,11 +50,15 @@ class Trial(TrialFolder):
     data_schema.errors.ProtocolError: no: there is no such folder. Name another, or make it: `crocoos init no`.
     """
 
+    def once(self, name: str, files: Iterable[Path], read: Callable[[], T]) -> T:  # noqa: ARG002
+        """Return what is read now: a trial may stay open for long, and only a command remembers what it has read."""
+        return read()
+
     def status(self) -> tuple[StageStatus, ...]:
         """Return for every stage whether it is fresh, stale or missing, and why."""
         from evaluation.stages import statuses
 
-        return statuses(self)
+        return statuses(self.snapshot())
 
     def begin_log_again(self, *, reason: str) -> LogEntry:
         """Begin a log again that is lost for good; every document will say that the earlier one is lost."""
@@ -81,17 +85,18 @@ class Trial(TrialFolder):
                 settle_vault(self)
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _writing(self) -> Iterator[TrialFolder]:
         """Be the only run that writes, where nothing that keeps pupils out or apart is lost or changed."""
         from evaluation.custody import writing
 
-        with writing(self):
-            yield
+        trial = self.snapshot()
+        with writing(trial):
+            yield trial
 
     @contextmanager
     def _opening(self, command: str) -> Iterator[TrialFolder]:
         """Be the only run that writes, with what is sealed open in memory."""
-        with self._writing(), open_for(self, command) as opened:
+        with self._writing() as trial, open_for(trial, command) as opened:
             yield opened
 
     def plan(self, *, freeze: bool = False, reason: str = "") -> PlanState:
@@ -107,8 +112,8 @@ class Trial(TrialFolder):
         from evaluation.stages.plan import plan
 
         check_reason(self, reason)
-        with self._writing():
-            return plan(self, freeze=freeze, reason=reason)
+        with self._writing() as trial:
+            return plan(trial, freeze=freeze, reason=reason)
 
     def power(
         self,
@@ -134,8 +139,8 @@ class Trial(TrialFolder):
         from evaluation.power_assumptions import Assumptions
         from evaluation.stages.power import power
 
-        with self._writing():
-            return power(self, assumed or Assumptions(), n_simulations=n_simulations, effect=effect, seed=seed)
+        with self._writing() as trial:
+            return power(trial, assumed or Assumptions(), n_simulations=n_simulations, effect=effect, seed=seed)
 
     def assign(self, *, seed: str = "", reason: str = "") -> Allocation:
         """Draw the schools' arms, or adopt the draw that was made elsewhere.
@@ -150,8 +155,8 @@ class Trial(TrialFolder):
         from evaluation.stages.assign import assign
 
         check_reason(self, reason)
-        with self._writing():
-            return assign(self, seed=seed, reason=reason)
+        with self._writing() as trial:
+            return assign(trial, seed=seed, reason=reason)
 
     def add_late(self, file: str | Path, *, seed: str, reason: str = "") -> Allocation:
         """Draw late schools by the trial's design, among one another; the earlier draws stay as they are.
@@ -168,8 +173,8 @@ class Trial(TrialFolder):
         from evaluation.stages.later import add
 
         check_reason(self, reason)
-        with self._writing():
-            return add(self, Path(file), seed=seed, reason=reason)
+        with self._writing() as trial:
+            return add(trial, Path(file), seed=seed, reason=reason)
 
     def replace_school(self, school: str, *, seed: str, reason: str) -> Replacement:
         """Draw which reserve takes the place and the arm of a school that withdrew before the start.
@@ -186,8 +191,8 @@ class Trial(TrialFolder):
         from evaluation.stages.later import replace
 
         check_reason(self, reason)
-        with self._writing():
-            return replace(self, school, seed=seed, reason=reason)
+        with self._writing() as trial:
+            return replace(trial, school, seed=seed, reason=reason)
 
     def commit(self, *, seed_source: str = "", reason: str = "") -> Commitment:
         """Fix the schools and the design of the draw before there is a seed, and log their hash.
@@ -202,16 +207,16 @@ class Trial(TrialFolder):
         from evaluation.stages.commit import commit
 
         check_reason(self, reason)
-        with self._writing():
-            return commit(self, seed_source=seed_source, reason=reason)
+        with self._writing() as trial:
+            return commit(trial, seed_source=seed_source, reason=reason)
 
     def reveal(self, *, seed: str, reason: str = "") -> Allocation:
         """Draw what was committed to, now that there is a seed."""
         from evaluation.stages.assign import assign
 
         check_reason(self, reason)
-        with self._writing():
-            return assign(self, seed=seed, reason=reason, reveal=True)
+        with self._writing() as trial:
+            return assign(trial, seed=seed, reason=reason, reveal=True)
 
     def verify(self) -> Verified:
         """Draw again from the record and compare; check the log's chain, and that it names what is in the folder."""
@@ -219,7 +224,7 @@ class Trial(TrialFolder):
 
         settle_after_a_kill(self.paths.root)
         self.settle()
-        return verify(self)
+        return verify(self.snapshot())
 
     def audit(self) -> Audited:
         """Make everything again from inbox and record in a clean folder, and compare every file."""
@@ -232,15 +237,15 @@ class Trial(TrialFolder):
         """Write a page about the draw for the meeting to sign, and each arm's list of schools for letters."""
         from evaluation.stages.certificate import certify
 
-        with self._writing():
-            return certify(self)
+        with self._writing() as trial:
+            return certify(trial)
 
     def balance(self) -> pd.DataFrame:
         """Compare the arms before the trial: schools, and pupils once there are data of them."""
         from evaluation.stages.balance import balance
 
-        with self._writing():
-            return balance(self)
+        with self._writing() as trial:
+            return balance(trial)
 
     def collect(self) -> Collected:
         """Read the files in inbox/: checked, repaired, pseudonymised, stored."""
@@ -280,8 +285,8 @@ class Trial(TrialFolder):
         from evaluation.stages.decide import thaw
 
         check_reason(self, reason)
-        with self._writing():
-            thaw(self, wave=wave, reason=reason)
+        with self._writing() as trial:
+            thaw(trial, wave=wave, reason=reason)
 
     def forms(self, *, wave: str, to: str | Path | None = None) -> Forms:
         """Write the schools' entry workbooks and XLSForms for a wave; with ``to``, hand copies out to be sent."""
@@ -294,7 +299,7 @@ class Trial(TrialFolder):
         """Draft rules of the inbox for a file or a folder; nothing is written."""
         from evaluation.proposals import propose
 
-        return propose(self, path)
+        return propose(self.snapshot(), path)
 
     def returns(self) -> Written:
         """Write the page of returns: who has sent what, when, how complete it is, which questions are open."""
@@ -307,22 +312,22 @@ class Trial(TrialFolder):
         """Write what the tables hold, with frequencies that give nobody away."""
         from evaluation.data_pages import write_codebook
 
-        with self._writing():
-            return write_codebook(self)
+        with self._writing() as trial:
+            return write_codebook(trial)
 
     def checks(self, *, by_arm: bool = False) -> pd.DataFrame:
         """Look for what is odd in the stored data; ``by_arm`` compares missing values by arm, which may unblind."""
         from evaluation.data_products import check_data
 
-        with self._writing():
-            return check_data(self, by_arm=by_arm)
+        with self._writing() as trial:
+            return check_data(trial, by_arm=by_arm)
 
     def export(self, *, country: str, k: int | None = None) -> Written:
         """Write a country's own data, and no other's; with ``k``, so coarse that so many pupils are alike at least."""
         from evaluation.data_products import export
 
-        with self._writing():
-            return export(self, country=country, k=k)
+        with self._writing() as trial:
+            return export(trial, country=country, k=k)
 
     def erase(self, *, pupil: str, school: str = "") -> Erasure:
         """Erase a pupil, named by pseudonym or by school and identifier; a certificate says what was done."""
@@ -349,32 +354,32 @@ class Trial(TrialFolder):
         """See that the openers can open what is sealed; ``for_good`` puts it back in the clear."""
         from evaluation.sealing import unlock
 
-        with self._writing():
-            return unlock(self, for_good=for_good)
+        with self._writing() as trial:
+            return unlock(trial, for_good=for_good)
 
     def impact(self) -> pd.DataFrame:
         """Estimate every effect that the plan asks for and return the table of estimates."""
         from evaluation.stages.impact import impact
 
-        with self._writing():
-            return impact(self)
+        with self._writing() as trial:
+            return impact(trial)
 
     def evidence(self, *, country: str = "") -> Evidence:
         """Return everything that a report may state, about one country or (``country=""``) all."""
         from evaluation.stages.evidence import evidence
 
-        return evidence(self, country=country)
+        return evidence(self.snapshot(), country=country)
 
     def report(self) -> Reported:
         """Run the report notebooks and write their documents."""
         from evaluation.stages.report import report
 
-        with self._writing():
-            return report(self)
+        with self._writing() as trial:
+            return report(trial)
 
     def publish(self) -> Published:
         """Make the site that opens offline in a browser."""
         from evaluation.stages.publish import publish
 
-        with self._writing():
-            return publish(self)
+        with self._writing() as trial:
+            return publish(trial)

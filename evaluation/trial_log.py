@@ -255,7 +255,7 @@ def announced(trial: TrialFolder, event: Event, detail: Detail, *, again: bool =
         Whether a line is added where the last one of this event, about the same product, has the same facts.
     """
     # A log that cannot be added to stops the stage before its work, not after it.
-    read_log(trial.paths.root).checked()
+    trial.log().checked()
 
     def announce(folder: Path) -> None:
         facts = detail(folder) if callable(detail) else detail
@@ -270,7 +270,7 @@ def announced(trial: TrialFolder, event: Event, detail: Detail, *, again: bool =
 
 def _last_about(trial: TrialFolder, event: Event, facts: Mapping[str, str]) -> Mapping[str, str] | None:
     """Return the facts of the last line of an event; where it is about a product, of the last one about the same."""
-    lines = (line.detail for line in reversed(read_log(trial.paths.root).of(event)))
+    lines = (line.detail for line in reversed(trial.log().of(event)))
     return next((detail for detail in lines if detail.get(FOLDER) == facts.get(FOLDER)), None)
 
 
@@ -303,7 +303,7 @@ def product_folder(trial: TrialFolder, folder: Path, *, about: Mapping[str, str]
 def _appended(trial: TrialFolder, event: Event, detail: Mapping[str, str]) -> tuple[LogEntry, ...]:
     from randomisation.log import append
 
-    entries = read_log(trial.paths.root).checked()
+    entries = trial.log().checked()
     return append(entries, event=str(event), detail=detail, time=trial.clock().isoformat(timespec="seconds"))
 
 

@@ -77,23 +77,25 @@ def status(folder: Path, *, as_json: bool, check: bool) -> None:
     from evaluation.custody import alarms, notes
     from evaluation.erasure import files_note, retention_note
     from evaluation.named_in_log import disagreements
+    from evaluation.stages import statuses
     from evaluation.trial_log import LOG
 
     trial = open_trial(folder)
-    found = trial.status()
+    folder_now = trial.snapshot()
+    found = statuses(folder_now)
     lines: list[str] = []
     for stage in found:
         state = painted(stage.state.ljust(8), colour=_STATES[stage.state])
         reasons = [_indented(stage.reasons)] if stage.reasons else []
         lines.append(joined(" ", (stage.stage.ljust(8), state, *reasons)))
     note = retention_note(trial.protocol, trial.clock().date())
-    custody = list(notes(trial))
-    left = files_note(trial)
+    custody = list(notes(folder_now))
+    left = files_note(folder_now)
     lines += [f"\n{one}" for one in (note, *custody, left) if one]
     problems = [
-        *(f"{LOG}: {problem}" for problem in trial.log().problems),
-        *map(str, alarms(trial)),
-        *disagreements(trial),
+        *(f"{LOG}: {problem}" for problem in folder_now.log().problems),
+        *map(str, alarms(folder_now)),
+        *disagreements(folder_now),
     ]
     lines += [f"\nProblem: {problem}" for problem in problems]
     values = {
@@ -128,7 +130,7 @@ def plan(folder: Path, *, as_json: bool, freeze: bool, reason: str) -> None:
     trial = open_trial(folder)
     state = trial.plan(freeze=freeze, reason=reason)
     protocol = trial.protocol
-    odd = frame_findings(trial)
+    odd = frame_findings(trial.snapshot())
     analyses = [["analysis", "outcome", "role", "model"]]
     analyses += [[item.name, item.outcome, item.role, item.model] for item in protocol.analyses]
     lines = [

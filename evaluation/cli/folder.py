@@ -32,10 +32,11 @@ def open_trial(folder: Path) -> Trial:
 
     trial = Trial(folder, progress=ProgressLine(), opening=_asked)
     trial.settle()
-    remember_mode(practice=trial.is_practice)
+    folder_now = trial.snapshot()
+    remember_mode(practice=folder_now.is_practice)
     context = click.get_current_context()
     # What opens the vault seals what it finds, and status says it in its answer.
-    if "crocoos.key" not in context.meta and context.info_name != "status" and (left := open_note(trial)):
+    if "crocoos.key" not in context.meta and context.info_name != "status" and (left := open_note(folder_now)):
         say(left, err=True)
     return trial
 

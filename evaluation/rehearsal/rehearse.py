@@ -18,7 +18,7 @@ from evaluation.rehearsal.any_trial import plausible_files, plausible_schools
 from evaluation.rehearsal.faults import PlantedFault
 from evaluation.rehearsal.layout import INBOX_RULES, lay_out_inbox, lay_out_schools, write_new
 from evaluation.scaffold import init
-from evaluation.specifications import design_of, inbox_rules_of, tables_of
+from evaluation.specifications import design_of, inbox_rules_of
 from evaluation.stages.agreement import allocation_frame
 from evaluation.trial import Trial
 
@@ -102,7 +102,7 @@ def rehearse(folder: Path, *, seed: int, spec: SimulatedTrial | None = None, pro
         if has_effects:
             made = simulate_schools(spec, seed=seed)
         else:
-            made = plausible_schools(trial.protocol, tables_of(trial.protocol), seed=seed)
+            made = plausible_schools(trial.protocol, trial.tables, seed=seed)
         lay_out_schools(folder, made, name=trial.protocol.schools.file)
     schools, _ = trial.schools()
     if not (trial.paths.allocation / ALLOCATION).exists():
@@ -165,7 +165,7 @@ def _without_effects(trial: Trial, *, seed: int) -> tuple[PlantedFault, ...]:
     schools = trial.schools()[0]
     schools = schools.loc[schools["school_id"].isin(allocation_frame(trial)["school_id"])].reset_index(drop=True)
     rules = list(inbox_rules_of(trial.protocol))
-    files = plausible_files(trial.protocol, tables_of(trial.protocol), rules, schools=schools, seed=seed)
+    files = plausible_files(trial.protocol, trial.tables, rules, schools=schools, seed=seed)
     write_new({trial.paths.inbox / name: content for name, content in files.items()})
     truth = {outcome.name: 0 for outcome in trial.protocol.outcomes}
     _keep(trial.paths.root / "rehearsal" / "truth.json", {"effects": truth})

@@ -12,7 +12,7 @@ from evaluation.flow import variable_of
 from evaluation.frame import eligible
 from evaluation.mode import marked_picture
 from evaluation.provenance import stage_folder
-from evaluation.specifications import population_place, tables_of
+from evaluation.specifications import population_place
 from evaluation.stages import inputs_of, require
 from evaluation.stages.agreement import allocation_frame
 from evaluation.stored import STORE
@@ -195,7 +195,7 @@ def pupil_frame(trial: TrialFolder) -> pd.DataFrame | None:
 
     if not (trial.paths.store / STORE).exists():
         return None
-    protocol, tables = trial.protocol, tables_of(trial.protocol)
+    protocol, tables = trial.protocol, trial.tables
     items = [item for item in protocol.covariates if item.table != "school"]
     listed = population_place(protocol, tables)
     places = {item.name: place_of(item, protocol, tables) for item in items}

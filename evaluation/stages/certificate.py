@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from evaluation.drawn import ALLOCATION, RECORD, drawn_record, later_steps
 from evaluation.frame import drawn_from, draws_classes, eligible
 from evaluation.mode import marked
-from evaluation.specifications import design_of, tables_of
+from evaluation.specifications import design_of
 from evaluation.stages.agreement import allocation_frame, refuse_disagreement
 from evaluation.stages.verify import later_entries
 from evaluation.stages.verify import verify_draw as verify
@@ -79,7 +79,7 @@ def draw_facts(trial: TrialFolder) -> DrawFacts:
     before = [
         entry for entry in log if entry.event == Event.COMMITTED and entry.detail["commitment_sha256"] == committed
     ]
-    school = tables_of(trial.protocol)["school"]
+    school = trial.tables["school"]
     labels = {name: school.field(name).label for name in school.names}
     return DrawFacts(
         title=trial.protocol.trial.title,

@@ -25,7 +25,7 @@ from evaluation.guarded_files import held, keep_file, marker_of, trial_key
 from evaluation.known_forms import known_forms
 from evaluation.mode import mark_of
 from evaluation.provenance import ignore_itself, stage_folder
-from evaluation.specifications import inbox_rules_of, lists_of_pupils, needed_fields, tables_of, wave_windows
+from evaluation.specifications import inbox_rules_of, lists_of_pupils, needed_fields, wave_windows
 from evaluation.stages import inputs_of
 from evaluation.stored import (
     ANSWERS,
@@ -106,7 +106,7 @@ def collect(trial: TrialFolder) -> Collected:
     key = trial_key(trial)
     inputs = inputs_of(trial, "collect")
     intake = taken_in(trial)
-    tables = tables_of(trial.protocol)
+    tables = trial.tables
     pseudonymous, key_table = pseudonymised(intake.frames, key=key, tables=tables)
     waves = checked_waves(trial, pseudonymous)
     erased = without_erased(pseudonymous, key_table, tombstones=tombstones_of(trial), key=key)
@@ -199,7 +199,7 @@ def _returns(trial: TrialFolder, intake: Intake, frames: Mapping[str, pd.DataFra
 
     eligible_schools = eligible(trial.schools()[0])
     schools = dict(zip(eligible_schools["school_id"], eligible_schools["country"], strict=True))
-    tables = tables_of(trial.protocol)
+    tables = trial.tables
     expected = dict.fromkeys(
         (rule.table, wave)
         for rule in trial.protocol.inbox
@@ -265,14 +265,14 @@ def taken_in(trial: TrialFolder) -> Intake:
     return read_inbox(
         files,
         rules=inbox_rules_of(trial.protocol),
-        tables=tables_of(trial.protocol),
+        tables=trial.tables,
         schools=dict(zip(schools["school_id"], schools["country"], strict=True)),
-        school_names=tuple(texts_of(schools, trial.protocol)),
+        school_names=tuple(texts_of(schools, trial.tables)),
         names=names_of(schools),
         waves=trial.protocol.wave_names,
         wave_dates=wave_windows(trial.protocol),
         lists=lists_of_pupils(trial.protocol),
-        needed=needed_fields(trial.protocol, tables_of(trial.protocol)),
+        needed=needed_fields(trial.protocol, trial.tables),
         consent=trial.protocol.privacy.consent,
         needs_consent=needs_answer(trial.protocol.privacy),
         follow=trial.protocol.linking.by_name,

@@ -102,7 +102,7 @@ def checked_schools(trial: TrialFolder) -> pd.DataFrame:
     """
     from randomisation.schools import look_alikes
 
-    check_frame(trial.paths.root / trial.protocol.schools.file, trial.protocol)
+    check_frame(trial.schools_file(), trial.protocol)
     schools = eligible(trial.sampling_frame()[0])
     pairs = look_alikes(schools["school_id"].tolist())
     if pairs:

@@ -15,7 +15,6 @@ from evaluation.drawn import later_steps
 from evaluation.planned import not_analysed, shown_analyses
 from evaluation.population import values_of_outcomes
 from evaluation.provenance import version
-from evaluation.specifications import tables_of
 from evaluation.stages import require
 from evaluation.stages.agreement import checked_record
 from evaluation.stages.redraws import unequal_chances
@@ -164,13 +163,13 @@ def _covariate_labels(protocol: Protocol) -> Mapping[str, str]:
 
 def _about(trial: TrialFolder, returns: pd.DataFrame) -> pd.DataFrame:
     """Return the list of files with what the rows of each are about; of a table that is no more, nobody knows."""
-    tables = tables_of(trial.protocol)
+    tables = trial.tables
     about = [tables[name].about if name in tables else "" for name in returns["table"].astype(str)]
     return returns.assign(about=about)
 
 
 def _field_labels(trial: TrialFolder, table: str) -> Mapping[str, str]:
-    return {field.name: field.label for field in tables_of(trial.protocol)[table].fields}
+    return {field.name: field.label for field in trial.tables[table].fields}
 
 
 def _arms(protocol: Protocol) -> tuple[ArmFacts, ...]:
@@ -215,6 +214,6 @@ def _wave_label(protocol: Protocol, name: str) -> str:
 
 
 def _stratum_label(trial: TrialFolder, name: str) -> str:
-    school = tables_of(trial.protocol)["school"]
+    school = trial.tables["school"]
     label = school.field(name).label if name in school.names else name.replace("_", " ")
     return label[0].lower() + label[1:]

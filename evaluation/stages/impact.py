@@ -118,7 +118,7 @@ def needed_frames(trial: TrialFolder) -> dict[tuple[str, str], pd.DataFrame]:
     """Return every table and wave that the analyses and descriptions read."""
     from evaluation.population import place_of
 
-    protocol, tables = trial.protocol, tables_of(trial.protocol)
+    protocol, tables = trial.protocol, trial.tables
     wanted: dict[tuple[str, str], object] = {}
     listed = protocol.population.table
     for wave in protocol.wave_names if tables[listed].by_wave else ("",):
@@ -138,7 +138,7 @@ def trial_data(trial: TrialFolder, frames: Frames) -> AnalysisData:
     made = analysis_data(
         trial.protocol,
         frames,
-        tables=tables_of(trial.protocol),
+        tables=trial.tables,
         schools=trial.schools()[0],
         allocation=allocation_frame(trial),
         n_kept_out=_n_kept_out(trial),
@@ -153,7 +153,7 @@ def _n_kept_out(trial: TrialFolder) -> int:
 
     if trial.protocol.privacy.refusal != "exclude":
         return 0
-    counts, (table, wave) = consent_counts(trial), population_place(trial.protocol, tables_of(trial.protocol))
+    counts, (table, wave) = consent_counts(trial), population_place(trial.protocol, trial.tables)
     frames = (counts.refused, counts.unanswered)
     return sum(int(one.loc[(one["table"] == table) & (one["wave"] == wave), "n_pupils"].sum()) for one in frames)
 

@@ -264,8 +264,16 @@ def _inputs(stage: Stage, trial: TrialFolder) -> Mapping[str, str]:
 
 def statuses(trial: TrialFolder) -> tuple[StageStatus, ...]:
     """Return how every stage stands, in the order in which they run."""
+    return _statuses(trial, set(_BY_NAME))
+
+
+def _statuses(trial: TrialFolder, names: set[str]) -> tuple[StageStatus, ...]:
+    """Return how some stages are, and those that they rest on."""
+    wanted = names.union(*({*_all_needs(name), *_BY_NAME[name].optional} for name in names))
     found: dict[str, StageStatus] = {}
     for stage in STAGES:
+        if stage.name not in wanted:
+            continue
         before = [name for name in stage.needs if found[name].state != "fresh"]
         before += [name for name in stage.optional if found[name].state == "stale"]
         found[stage.name] = stage_status(
@@ -284,7 +292,7 @@ def require(trial: TrialFolder, name: str) -> None:
     """
     refuse_classes(trial, name)
     needed = _all_needs(name)
-    for status in statuses(trial):
+    for status in _statuses(trial, needed):
         if status.stage in needed and status.state != "fresh":
             why = f"it is {status.state}: {' '.join(status.reasons)}" if status.reasons else f"it is {status.state}."
             more = _DRAWN_AGAIN if status.stage == "assign" and status.state == "stale" else ""

@@ -48,7 +48,7 @@ def frame_findings(trial: TrialFolder) -> Findings | None:
     schools = checked_schools(trial)
     if trial.protocol.design.method.is_drawn_here:
         drawable(schools, design_of(trial.protocol))
-    return check_frame(path, trial.protocol)
+    return check_frame(trial.schools_file(), trial.protocol)
 
 
 def plan(trial: TrialFolder, *, freeze: bool, reason: str = "") -> PlanState:

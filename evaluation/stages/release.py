@@ -134,7 +134,7 @@ def _links_of_data(trial: TrialFolder, evidence: Evidence) -> Iterator[Link]:
     from reports.release.system import Link
     from reports.tables.data_returns import rows_of_files
 
-    frames, tables = stored_tables(trial), tables_of(trial.protocol)
+    frames, tables = stored_tables(trial), trial.tables
     returns = evidence.returns
     for name, frame in frames.items():
         if tables[name].about == "school" or "wave" not in frame:
