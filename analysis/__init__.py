@@ -23,13 +23,11 @@ if TYPE_CHECKING:
     )
     from analysis.effects import estimate_effects
     from analysis.gee import GeeFit, fit_gee
-    from analysis.growth import WaveEffects, difference_in_differences, wave_effects
     from analysis.inference.cluster_robust import ClusterRobust, cluster_robust
     from analysis.inference.design_redraws import DesignRedraws, Permutations, design_redraws
     from analysis.inference.multiplicity import (
         FamilyTest,
         adjusted_p_values,
-        bootstrap_family,
         randomisation_family,
         step_down_p_values,
     )
@@ -100,12 +98,10 @@ __all__ = [
     "SimulatedPower",
     "TrueOutcome",
     "VarianceComponent",
-    "WaveEffects",
     "WildBootstrap",
     "WithinSchoolTrial",
     "adjusted_p_values",
     "area_under_curve",
-    "bootstrap_family",
     "cluster_robust",
     "cox_index",
     "cronbach_alpha",
@@ -113,7 +109,6 @@ __all__ = [
     "design_components",
     "design_parameters",
     "design_redraws",
-    "difference_in_differences",
     "estimate_effects",
     "estimates_frame",
     "evaluate_signals",
@@ -155,7 +150,6 @@ __all__ = [
     "step_down_p_values",
     "total_variance_factor",
     "unconditional_components",
-    "wave_effects",
     "wild_bootstrap",
 ]
 
@@ -193,12 +187,10 @@ _HOMES = {
     "SimulatedPower": "analysis.power_simulation",
     "TrueOutcome": "analysis.power_simulation",
     "VarianceComponent": "analysis.mixed_models.working",
-    "WaveEffects": "analysis.growth",
     "WildBootstrap": "analysis.inference.wild_bootstrap",
     "WithinSchoolTrial": "analysis.power",
     "adjusted_p_values": "analysis.inference.multiplicity",
     "area_under_curve": "analysis.warning_signals",
-    "bootstrap_family": "analysis.inference.multiplicity",
     "cluster_robust": "analysis.inference.cluster_robust",
     "cox_index": "randomisation.standardised",
     "cronbach_alpha": "analysis.scales",
@@ -206,7 +198,6 @@ _HOMES = {
     "design_components": "analysis.variance_components",
     "design_parameters": "analysis.published_iccs",
     "design_redraws": "analysis.inference.design_redraws",
-    "difference_in_differences": "analysis.growth",
     "estimate_effects": "analysis.effects",
     "estimates_frame": "analysis.results",
     "evaluate_signals": "analysis.warning_signals",
@@ -249,7 +240,6 @@ _HOMES = {
     "step_down_p_values": "analysis.inference.multiplicity",
     "total_variance_factor": "analysis.effect_sizes",
     "unconditional_components": "analysis.variance_components",
-    "wave_effects": "analysis.growth",
     "wild_bootstrap": "analysis.inference.wild_bootstrap",
 }
 

@@ -17,7 +17,6 @@ from analysis import Estimate, Model, fit_linear_clustered, randomisation_infere
 from analysis.binary import risk_effects
 from analysis.counts import rate_effects
 from analysis.gee import fit_gee
-from analysis.growth import difference_in_differences, wave_effects
 from analysis.ordinal import ordinal_effects
 from analysis.time_to_event import fit_cox
 
@@ -122,15 +121,6 @@ def ordered(scenario: Scenario, seed: int) -> Found:
     yield "ordinal, odds ratio", effects.row("odds_ratio", "pilot"), math.exp(scenario.effect)
 
 
-def cohorts(scenario: Scenario, seed: int) -> Found:
-    """Yield before and after, and the change wave by wave, of a share who left."""
-    frame, truth = trials.cohorts(scenario, seed), trials.cohorts_difference(scenario)
-    change = difference_in_differences(frame, LEFT, cohort="cohort", after=[2])
-    yield "difference in differences", change.row("difference_in_differences", "pilot"), truth
-    waves = wave_effects(frame, LEFT, wave="cohort")
-    yield "change of the last wave since the first", waves.row("change", "pilot", term="2"), truth
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
     """Methods that one trial serves.
@@ -158,7 +148,6 @@ FAMILIES: dict[str, Family] = {
     "times": Family(title="Time to leaving", found=times, trials=(80, 80)),
     "counts": Family(title="Days of absence", found=counted, trials=(250, 250), by_dropout=False),
     "ordinal": Family(title="Ordered answers", found=ordered, trials=(120, 120), by_dropout=False),
-    "cohorts": Family(title="Cohorts and waves", found=cohorts, trials=(60, 20)),
     "bootstrap": Family(title="Left or not: bootstrap", found=bootstrap, trials=(60, 16)),
     "zeros": Family(title="Days of absence, never absent", found=counted_with_zeros, trials=(60, 40), by_dropout=False),
 }

@@ -1,4 +1,4 @@
-"""Trials of known truth for the outcomes' models: rare events, times, counts, ordered answers, cohorts."""
+"""Trials of known truth for the outcomes' models: rare events, times, counts, ordered answers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Scenario:
     dropout
         Share who leave in the reference arm.
     icc
-        Of the latent logistic scale; for counts and cohorts it sets the schools' standard deviation too.
+        Of the latent logistic scale; for counts it sets the schools' standard deviation too.
     effect
         Log odds ratio (of leaving, of a higher answer), or log rate ratio.
     """
@@ -149,23 +149,3 @@ def answers_difference(scenario: Scenario) -> float:
     """Return the true difference of the shares above the second category."""
     at = -THRESHOLDS[1]
     return share(at + scenario.effect, scenario.school_sd) - share(at, scenario.school_sd)
-
-
-def cohorts(scenario: Scenario, seed: int) -> pd.DataFrame:
-    """Draw three cohorts of every school, the last after the start; a school's cohorts differ from one another too."""
-    rng = np.random.default_rng(seed)
-    schools = Schools.of(scenario, rng)
-    parts = []
-    for cohort in range(3):
-        change = 0.5 * rng.standard_normal(scenario.n_schools)[schools.school]
-        odds = scenario.intercept() + scenario.school_sd * (schools.level + change)
-        odds = odds + scenario.effect * (schools.pilot & (cohort == 2))
-        left = rng.random(len(odds)) < special.expit(odds)
-        parts.append(schools.frame().assign(cohort=cohort, left=left.astype(int)))
-    return pd.concat(parts, ignore_index=True)
-
-
-def cohorts_difference(scenario: Scenario) -> float:
-    """Return the true difference of shares, over schools and their cohorts."""
-    sd = scenario.school_sd * math.sqrt(1.25)
-    return share(scenario.intercept() + scenario.effect, sd) - share(scenario.intercept(), sd)

@@ -1,8 +1,8 @@
 """Several hypotheses of one family: Holm, Benjamini-Hochberg, and step-down by the greatest of shared statistics.
 
-Holm and Benjamini-Hochberg need p-values only. The step-down of Westfall and Young (by the design's re-draws) and of
-Romano and Wolf (by bootstrap draws) use that outcomes of the same pupils are correlated: the same draw serves all of
-them, and what is counted is how often the greatest statistic of those not yet rejected is as far off.
+Holm and Benjamini-Hochberg need p-values only. The step-down of Westfall and Young, by the design's re-draws, uses that
+outcomes of the same pupils are correlated: the same draw serves all of them, and what is counted is how often the
+greatest statistic of those not yet rejected is as far off.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from analysis.inference.randomisation_intervals import StatisticName
-    from analysis.linear_models import LinearModelFit
     from analysis.specs import Model
 
 Adjustment = Literal["holm", "benjamini_hochberg"]
+_STATSMODELS: dict[Adjustment, str] = {"holm": "holm", "benjamini_hochberg": "fdr_bh"}
 
 # Statistics that differ by rounding count as equal.
 _ROUNDING = 1e-9
@@ -43,7 +43,7 @@ class FamilyTest:
     p_holm, p_benjamini_hochberg
         Adjusted from the p-values.
     p_step_down
-        Adjusted by shared draws (Westfall-Young, Romano-Wolf): the chance of any false rejection stays below the level.
+        Adjusted by shared draws (Westfall-Young): the chance of any false rejection stays below the level.
     reason
         Why there is no test; empty otherwise.
     """
@@ -87,16 +87,13 @@ def adjusted_p_values(p_values: np.ndarray, *, method: Adjustment = "holm") -> n
         raise EstimationError(
             "adjusted p-values", f"'{method}' is unknown.", f"Use one of {', '.join(get_args(Adjustment))}."
         )
+    from statsmodels.stats.multitest import multipletests
+
     values = np.asarray(p_values, dtype=float)
     adjusted = np.full(values.shape, np.nan)
-    there = np.flatnonzero(np.isfinite(values))
-    order = there[np.argsort(values[there], kind="stable")]
-    k = len(order)
-    if method == "holm":
-        stepped = np.maximum.accumulate(values[order] * (k - np.arange(k)))
-    else:
-        stepped = np.minimum.accumulate((values[order] * k / np.arange(1, k + 1))[::-1])[::-1]
-    adjusted[order] = np.minimum(stepped, 1.0)
+    tested = np.isfinite(values)
+    if tested.any():
+        adjusted[tested] = multipletests(values[tested], method=_STATSMODELS[method])[1]
     return adjusted
 
 
@@ -184,27 +181,6 @@ def randomisation_family(
                 reasons.append("" if np.isfinite(found[-1][0]) else undefined)
     table = np.column_stack(found)
     return _family(labels, table[0], table[1:], reasons=reasons, all_draws=False)
-
-
-def bootstrap_family(
-    fits: Mapping[str, LinearModelFit], term: str, *, n_bootstrap: int = 9_999, seed: int = 1
-) -> tuple[FamilyTest, ...]:
-    """Test one term in a declared family of outcomes by a shared wild cluster bootstrap (Romano-Wolf).
-
-    Parameters
-    ----------
-    fits
-        Name of each outcome to its linear model.
-    term
-        The coefficient, such as "arm[pilot]".
-    n_bootstrap, seed
-        Of the draws.
-    """
-    from analysis.inference.wild_bootstrap import shared_statistics
-
-    statistics, draws, enumerated = shared_statistics(list(fits.values()), term, n_bootstrap=n_bootstrap, seed=seed)
-    labels = [(name, term) for name in fits]
-    return _family(labels, statistics, draws, reasons=[""] * len(labels), all_draws=enumerated)
 
 
 def _family(

@@ -12,7 +12,7 @@ Canadian J. of Economics 56, 839-858, for weights with six points.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -141,56 +141,6 @@ def wild_bootstrap(
 def _padded(fit: LinearModelFit, contrast: np.ndarray) -> np.ndarray:
     """Return a contrast with zeros for the dummies of fixed effects that were not absorbed."""
     return np.concatenate([contrast, np.zeros(len(fit.design.beta) - len(contrast))])
-
-
-def shared_statistics(
-    fits: Sequence[LinearModelFit],
-    term: str,
-    *,
-    n_bootstrap: int = 9_999,
-    distribution: WildWeights | None = None,
-    seed: int = 1,
-) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Return t statistics of one term in several fits, and those of wild bootstrap draws that the fits share.
-
-    Parameters
-    ----------
-    fits
-        Of k outcomes, which may have lost different clusters: a draw gives a cluster one weight in all of them.
-    term
-        The coefficient, zero under the null hypothesis, which is imposed.
-    n_bootstrap, distribution, seed
-        See `wild_bootstrap_of`.
-
-    Returns
-    -------
-    tuple
-        Statistics (k,), those of the draws (B, k), and whether the draws are all that there are.
-    """
-    names = sorted({name for fit in fits for name in fit.clusters})
-    chosen = _distribution(distribution, len(names), n_bootstrap)
-    drawn, enumerated = _weights(chosen, len(names), n_bootstrap, seed=seed)
-    place = {name: k for k, name in enumerate(names)}
-    columns = [[place[name] for name in fit.clusters] for fit in fits]
-    parts = []
-    for fit in fits:
-        fit.require_fit()
-        row = fit.to_original[fit.place(term)]
-        parts.append(_parts(fit.design, _padded(fit, row), impose_null=True))
-    draws = []
-    for weights in drawn:
-        made = [_statistics(part, _draw(part, weights[:, own])) for part, own in zip(parts, columns, strict=True)]
-        draws.append(np.column_stack(made))
-    return np.array([part.estimate / part.spread for part in parts]), np.vstack(draws), enumerated
-
-
-def _statistics(parts: _Parts, draws: np.ndarray) -> np.ndarray:
-    """Return the draws' statistics under the hypothesis of zero; infinite where a draw has no variance."""
-    at = parts.estimate
-    top = draws[:, 0] + at * draws[:, 1]
-    under = draws[:, 2] + at * draws[:, 3] + at**2 * draws[:, 4]
-    with np.errstate(divide="ignore"):
-        return np.where(top == 0, 0.0, top / np.sqrt(np.where(top == 0, 1.0, np.maximum(under, 0.0))))
 
 
 def wild_bootstrap_of(

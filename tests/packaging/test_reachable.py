@@ -10,7 +10,7 @@ ALONE = {"randomisation.verify_allocation", "evaluation.templates"}
 """A program of its own, which anybody can take along; a folder of files that are no modules."""
 
 LIBRARY_ONLY = """
-analysis.growth analysis.inference.multiplicity
+analysis.inference.multiplicity
 """
 """Families of tests and growth, which a plan cannot name yet."""
 

@@ -16,7 +16,6 @@ from analysis import Fit, Model, Question, estimate_effects
 from analysis.binary import fit_binary_mixed, fit_logistic_mixed, fit_logistic_slopes
 from analysis.counts import fit_counts
 from analysis.gee import fit_gee
-from analysis.growth import difference_in_differences
 from analysis.ordinal import fit_ordinal
 from analysis.quadrature import LOGIT, Poisson, patterns
 from analysis.quadrature.nested import NestedPatterns
@@ -243,27 +242,6 @@ def test_the_cumulative_logit_with_school_effects_agrees_with_ordinals_clmm() ->
     compare(fit.fit, figure)
     assert fit.thresholds == pytest.approx(figure["thresholds"], abs=1e-5)
     assert fit.fit.convergence.objective == pytest.approx(figure["deviance"], abs=1e-6)
-
-
-@pytest.mark.parametrize("name", ["plain", "pairs"])
-def test_the_real_trials_cohorts_before_and_after_agree_with_clubsandwich(name: str) -> None:
-    figure = figures("cohorts")[name]
-    path = HERE.parent.parent / "examples/achievement-awards/achievement_awards.csv.gz"
-    frame = pd.read_csv(path, dtype={"school_id": str})
-    frame = frame.assign(arm=frame["treated"].map({0: "control", 1: "awards"}))
-    model = Model(
-        outcome="Bagrut_status",
-        school="school_id",
-        arm="arm",
-        arms=("control", "awards"),
-        strata="pair" if name == "pairs" else None,
-    )
-    result = difference_in_differences(frame, model, cohort="year", after=(2001, 2002))
-    row = result.row("difference_in_differences", "awards")
-    assert row.n_pupils == figure["n"]
-    assert row.estimate == pytest.approx(figure["estimate"], abs=1e-9)
-    assert row.std_error == pytest.approx(figure["std_error"], rel=1e-8)
-    assert row.df == pytest.approx(figure["df"], rel=1e-8)
 
 
 def test_slopes_that_differ_between_schools_agree_with_glmer() -> None:

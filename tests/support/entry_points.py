@@ -11,7 +11,6 @@ from analysis import (
     Estimate,
     Model,
     Question,
-    difference_in_differences,
     estimate_effects,
     fit_binary_mixed,
     fit_counts,
@@ -28,7 +27,6 @@ from analysis import (
     randomisation_inference,
     rate_effects,
     risk_effects,
-    wave_effects,
 )
 from analysis.simulation import simulate_scores
 
@@ -101,10 +99,6 @@ LINEAR: dict[str, Entry] = {
     "fit_linear_mixed": lambda frame: fit_linear_mixed(frame, model("score")).estimate(TERM),
     "fit_linear_clustered": lambda frame: fit_linear_clustered(frame, model("score")).estimate(TERM),
     "fit_gee identity": lambda frame: fit_gee(frame, model("score"), link="identity").estimate(TERM),
-    "wave_effects": lambda frame: wave_effects(frame, model("score"), wave="wave").rows[-1],
-    "difference_in_differences": lambda frame: difference_in_differences(
-        frame, model("score"), cohort="wave", after=[1]
-    ).rows[-1],
     "randomisation_inference": _inverted,
     "estimate_effects": _effects,
 }

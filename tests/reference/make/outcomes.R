@@ -108,20 +108,6 @@ write_figures("gee", list(
   fractional_independence = suppressWarnings(gee(share ~ arm + prior, binomial, "independence"))
 ))
 
-awards <- read.csv("examples/achievement-awards/achievement_awards.csv.gz", colClasses = c(school_id = "character"))
-awards$after <- as.numeric(awards$year %in% c("2001", "2002") & awards$treated == 1)
-cohorts <- function(formula) {
-  fit <- lm(formula, awards)
-  table <- clubSandwich::coef_test(fit, vcov = clubSandwich::vcovCR(fit, cluster = awards$school_id, type = "CR2"),
-                                   test = "Satterthwaite", coefs = "after")
-  list(estimate = table$beta, std_error = table$SE, df = table$df_Satt, p_value = table$p_Satt, n = nrow(awards))
-}
-awards$late <- as.numeric(awards$year %in% c("2001", "2002"))
-write_figures("cohorts", list(
-  plain = cohorts(Bagrut_status ~ 0 + factor(school_id) + factor(year) + after),
-  pairs = cohorts(Bagrut_status ~ 0 + factor(school_id) + factor(year) + factor(pair):late + after)
-))
-
 ordinal_fit <- function(nodes) {
   fit <- clmm(factor(engagement) ~ arm + prior + (1 | school_id), data = leaving, nAGQ = nodes,
               control = clmm.control(gradTol = 1e-8, maxIter = 200))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import Question, adjusted_p_values, bootstrap_family, estimate_effects, linear_model, wild_bootstrap
+from analysis import Question, adjusted_p_values, estimate_effects, linear_model, wild_bootstrap
 from analysis.guards import EXPLAINED, SAME_OUTCOME, binary_reason, explained_reason, is_numeric, varying_columns
 from data_schema.errors import EstimationError
 from tests.support.entry_points import BINARY, EVERY, LINEAR, OTHERS, OUTCOMES, TERM, WITH_ALLOCATION, Entry, pupils
@@ -124,7 +124,6 @@ def test_nothing_is_tested_of_a_fit_that_failed() -> None:
     for test in (
         lambda: fit.f_test("arm"),
         lambda: wild_bootstrap(fit, TERM, n_bootstrap=9),
-        lambda: bootstrap_family({"score": fit}, TERM, n_bootstrap=9),
     ):
         with pytest.raises(EstimationError, match="without any error"):
             test()
@@ -133,7 +132,7 @@ def test_nothing_is_tested_of_a_fit_that_failed() -> None:
 
 def test_an_arm_of_one_school_has_no_robust_error() -> None:
     alone = FRAME[(FRAME["arm"] == "control") | (FRAME["school"] == FRAME.loc[FRAME["arm"] == "pilot", "school"].min())]
-    for name in ("linear_model", "mixed_model CR2", "fit_linear_clustered", "fit_gee identity", "wave_effects"):
+    for name in ("linear_model", "mixed_model CR2", "fit_linear_clustered", "fit_gee identity"):
         assert LINEAR[name](alone).status == "failed", name
     for name in ("fit_gee logit", "fit_cox"):
         assert OTHERS[name](alone).status == "failed", name

@@ -1,8 +1,10 @@
-"""Families of hypotheses: against statsmodels, by hand, and by what shared draws are for."""
+"""Families of hypotheses: against R, by hand, and by what shared draws are for."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,14 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from analysis import Model, linear_model, randomisation_inference
+from analysis import Model, randomisation_inference
 from analysis.inference.multiplicity import (
+    Adjustment,
     adjusted_p_values,
-    bootstrap_family,
     randomisation_family,
     step_down_p_values,
 )
-from analysis.inference.wild_bootstrap import wild_bootstrap
 from analysis.simulation import simulate_scores
 from data_schema.errors import EstimationError
 
@@ -33,6 +34,30 @@ def test_adjusted_p_values_are_those_of_statsmodels(values: list[float]) -> None
         ours = adjusted_p_values(p_values, method=method)  # type: ignore[arg-type]  # the two names
         assert ours == pytest.approx(multipletests(p_values, method=theirs)[1], rel=1e-12)
         assert (ours >= p_values * (1 - 1e-12)).all()
+
+
+_FIGURES = json.loads((Path(__file__).parents[2] / "reference/expected/multiplicity.json").read_text("utf-8"))[
+    "figures"
+]
+
+
+@pytest.mark.parametrize("family", _FIGURES)
+@pytest.mark.parametrize("method", ["holm", "benjamini_hochberg"])
+def test_adjusted_p_values_are_those_of_r(family: str, method: Adjustment) -> None:
+    figure = {name: np.array(values, dtype=float) for name, values in _FIGURES[family].items()}
+    adjusted = adjusted_p_values(figure["p_values"], method=method)
+    assert adjusted == pytest.approx(figure[method], rel=1e-11, nan_ok=True)
+
+
+def test_equal_p_values_by_hand() -> None:
+    equal = np.full(5, 0.03)
+    # Holm: the smallest times five, and none is below an earlier one. Benjamini-Hochberg: the greatest times 5 / 5.
+    assert adjusted_p_values(equal, method="holm") == pytest.approx([0.15] * 5)
+    assert adjusted_p_values(equal, method="benjamini_hochberg") == pytest.approx([0.03] * 5)
+    # One p-value of zero stays, and the rest is a family of four to Holm.
+    one = np.array([0.0, 0.03, 0.03, 0.03, 0.03])
+    assert adjusted_p_values(one, method="holm") == pytest.approx([0.0, *[0.12] * 4])
+    assert adjusted_p_values(np.array([np.nan])).shape == (1,)
 
 
 def test_hypotheses_without_a_test_are_not_counted() -> None:
@@ -96,21 +121,3 @@ def test_the_family_by_re_draws_has_each_outcomes_own_test(pupils: pd.DataFrame)
     assert family[0].p_step_down < 0.75 * family[0].p_holm
     assert family[3].reason == "No pupil has this outcome."
     assert np.isnan(family[3].p_holm)
-
-
-def test_the_family_by_bootstrap_shares_draws_among_outcomes_that_lost_schools(pupils: pd.DataFrame) -> None:
-    lost = pupils.assign(other=pupils["other"].where(pupils["school"] != "3"))
-    fits = {name: linear_model(f"{name} ~ arm + baseline", lost) for name in ("score", "twin", "other")}
-    family = bootstrap_family(fits, "arm[pilot]", n_bootstrap=1_999, seed=4)
-    alone = wild_bootstrap(fits["score"], "arm[pilot]", n_bootstrap=1_999, seed=4)
-    assert family[0].p_value == pytest.approx(alone.p_value, abs=1e-12)
-    assert family[0].p_value <= family[0].p_step_down < family[0].p_holm
-    assert [test.outcome for test in family] == ["score", "twin", "other"]
-
-
-def test_few_schools_have_all_their_signs_in_the_family(pupils: pd.DataFrame) -> None:
-    few = pupils[pupils["school"].isin([str(k) for k in range(8)])]
-    fits = {name: linear_model(f"{name} ~ arm", few) for name in ("score", "other")}
-    family = bootstrap_family(fits, "arm[pilot]")
-    assert family[0].p_value == pytest.approx(wild_bootstrap(fits["score"], "arm[pilot]").p_value, abs=1e-12)
-    assert (family[0].p_value * 256) % 1 == 0

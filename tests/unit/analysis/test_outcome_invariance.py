@@ -13,7 +13,6 @@ from analysis import Estimate, Model
 from analysis.binary import fit_logistic_slopes, risk_effects
 from analysis.counts import rate_effects
 from analysis.gee import fit_gee
-from analysis.growth import difference_in_differences
 from analysis.ordinal import ordinal_effects
 from analysis.time_to_event import fit_cox
 from data_schema.errors import EstimationError
@@ -38,7 +37,6 @@ def pupils() -> pd.DataFrame:
             "days": rng.integers(100, 180, size=school.size),
             "absences": rng.poisson(6 * np.exp(level) * rng.gamma(1.0, 1.0, size=school.size)),
             "answer": rng.integers(1, 5, size=school.size),
-            "year": rng.integers(2, size=school.size),
         }
     )
 
@@ -67,15 +65,11 @@ def answers(frame: pd.DataFrame, model: Model) -> Estimate:
     return ordinal_effects(frame, replace(model, outcome="answer")).row("share_difference_above_2", model.arms[1])
 
 
-def cohorts(frame: pd.DataFrame, model: Model) -> Estimate:
-    return difference_in_differences(frame, model, cohort="year", after=[1]).rows[0]
-
-
 def cox(frame: pd.DataFrame, model: Model) -> Estimate:
     return fit_cox(frame, replace(model, covariates=()), time="time").estimate(f"arm[{model.arms[1]}]")
 
 
-ANSWERS: list[Answer] = [risks, slopes, rates, equations, answers, cohorts, cox]
+ANSWERS: list[Answer] = [risks, slopes, rates, equations, answers, cox]
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
@@ -102,7 +96,7 @@ def test_swapping_the_arms_turns_the_difference_round(answer: Answer) -> None:
 
 
 def test_weights_of_schools_are_refused_and_not_left_out_in_silence() -> None:
-    frame = pd.DataFrame({"school": np.repeat(np.arange(8), 10), "left": 0, "weight": 1.0, "cohort": 0})
+    frame = pd.DataFrame({"school": np.repeat(np.arange(8), 10), "left": 0, "weight": 1.0})
     frame["arm"] = np.where(frame["school"] % 2, "pilot", "control")
     model = Model(outcome="left", school="school", arm="arm", arms=("control", "pilot"), weights="weight")
     asked: tuple[Callable[[], object], ...] = (
@@ -110,7 +104,6 @@ def test_weights_of_schools_are_refused_and_not_left_out_in_silence() -> None:
         lambda: rate_effects(frame, model),
         lambda: ordinal_effects(frame, model),
         lambda: fit_gee(frame, model),
-        lambda: difference_in_differences(frame, model, cohort="cohort", after=[1]),
     )
     for ask in asked:
         with pytest.raises(EstimationError, match="takes no weights of schools"):
