@@ -21,7 +21,7 @@ from analysis.pooling import pooled_rows
 from analysis.questions import Question
 from analysis.results import Estimate, failed_row
 from analysis.terms import arm_term
-from analysis.variance_components import design_components, unconditional_components
+from analysis.variance_components import design_components, level_estimates, unconditional_components
 from data_schema.errors import EstimationError
 
 
@@ -73,7 +73,8 @@ def estimate_effects(
         ``odds_ratio`` (logistic model only), ``hedges_g`` and ``hedges_g_unconditional``, or for shares ``cox_index``,
         of counts ``rate_ratio``, of shares ``risk_ratio``, ``marginal_odds_ratio`` and ``number_needed_to_treat``,
         ``randomisation_test`` (statistic and p-value), ``randomisation_interval`` (limits only), ``icc``,
-        ``school_sd``, ``pupil_sd``, ``icc_unconditional``; with several countries also ``pooled_difference``
+        ``school_sd``, ``pupil_sd``, ``icc_unconditional``; where the estimator has a level within schools ``level_sd``,
+        ``icc_level`` and ``icc_beside_level``; with several countries also ``pooled_difference``
         and ``prediction_interval``.
         ``estimate_id`` is "entry/country/quantity/arm", with "all" and "-" where there is none. ``reference`` is the
         arm that a row's arm is compared with.
@@ -169,6 +170,7 @@ def _rows_of_place(
         rows += _pair_rows(frame, question, reference, question.arms[place + 1 :], redraws=redraws)
     rows += [kind.with_caution_of_spread(row) if row.quantity == "icc" else row for row in design.to_estimates()]
     rows.append(unconditional.to_unconditional_estimate())
+    rows += level_estimates(frame, question)
     return [replace(row, country=country) for row in rows]
 
 

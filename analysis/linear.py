@@ -1,6 +1,7 @@
 """The linear multilevel model of a school trial: a random school intercept, by the multilevel engine.
 
-Model: y_ij = x_ij' beta + u_j + e_ij with u_j ~ N(0, s_u^2), e_ij ~ N(0, s^2), pupils i in schools j. What
+Model: y_ij = x_ij' beta + u_j + e_ij with u_j ~ N(0, s_u^2), e_ij ~ N(0, s^2), pupils i in schools j; with
+a level, such as classes, v_jk ~ N(0, s_v^2) of the groups k of schools is added. What
 `analysis.mixed_model` does by formula, `fit_linear_mixed` does for the `Model` of a plan: the same sums, the same
 likelihood, with a bound on the degrees of freedom that a trial of few schools can back.
 """
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.mixed_models.columns import school_columns
-from analysis.mixed_models.intercept import constant_within_groups, intercept_optimum
+from analysis.mixed_models.intercept import best_likelihood, constant_within_groups
 from analysis.mixed_models.moments import Moments, moments
 from analysis.mixed_models.working import Working, model_coefficients, working_of
 from analysis.results import Convergence, Fit, failed_fit
@@ -42,7 +43,8 @@ def fit_linear_mixed(frame: pd.DataFrame, model: Model, *, df_method: DfMethod =
     Returns
     -------
     Fit
-        With variances ``school`` and ``pupil`` in squared units of the outcome.
+        With variances ``school``, ``pupil`` and, for a model with a level of which schools have several groups,
+        ``level`` in squared units of the outcome.
 
     References
     ----------
@@ -104,15 +106,15 @@ def fit_of(found: Fitted, columns: Columns, *, df_method: DfMethod = "satterthwa
         # As many school-level columns as schools: nothing is left to tell how schools differ, and so no error.
         coefficients=replace(coefficients, df=np.where(most >= 1, df, np.nan)),
         convergence=Convergence(
-            status="boundary" if found.school_variance == 0 else "converged",
+            status="boundary" if found.has_zero_variance else "converged",
             objective=working.deviance,
             n_evaluations=working.optimum.n_evaluations,
         ),
         n_pupils=sums.n,
-        n_schools=sums.levels[0].n_groups,
+        n_schools=sums.levels[-1].n_groups,
         n_missing_outcome=columns.n_missing_outcome,
         n_missing_covariate=columns.n_missing_covariate,
-        variances={"school": found.school_variance, "pupil": found.pupil_variance},
+        variances=found.variances,
         dropped=tuple(sums.basis.dropped),
     )
 
@@ -133,19 +135,30 @@ class Fitted:
     reason: str = ""
 
     @property
+    def variances(self) -> dict[str, float]:
+        """Variances between schools, groups within schools (``level``) and pupils, squared units of the outcome."""
+        if self.working is None:
+            return {"school": np.nan, "pupil": np.nan}
+        unit = self.working.sums.basis.scale**2
+        *level, school, pupil = map(float, self.working.optimum.variances * unit)
+        return {"school": school, **({"level": level[0]} if level else {}), "pupil": pupil}
+
+    @property
     def school_variance(self) -> float:
         """Variance between schools, squared units of the outcome."""
-        return self._variance(0)
+        return self.variances["school"]
 
     @property
     def pupil_variance(self) -> float:
-        """Variance between pupils of a school, squared units of the outcome."""
-        return self._variance(1)
+        """Variance between pupils of a school or, with a level, of a group, squared units of the outcome."""
+        return self.variances["pupil"]
 
-    def _variance(self, place: int) -> float:
-        if self.working is None:
-            return np.nan
-        return float(self.working.optimum.variances[place] * self.working.sums.basis.scale**2)
+    @property
+    def has_zero_variance(self) -> bool:
+        """Whether the variance between schools, or between groups within them, is estimated at zero."""
+        if self.working is not None and len(self.working.sums.levels) > 1:
+            return self.working.optimum.singular
+        return self.school_variance == 0
 
 
 def school_fit(sums: Moments) -> Fitted:
@@ -160,8 +173,8 @@ def school_fit(sums: Moments) -> Fitted:
         return Fitted(reason=f"{sums.n} pupils are too few for a model of {sums.p} columns.")
     if sums.basis.reason:
         return Fitted(reason=sums.basis.reason)
-    best, at = intercept_optimum(sums, reml=True)
-    if best.reason and int(constant_within_groups(sums).sum()) >= sums.levels[0].n_groups:
+    best, at = best_likelihood(sums, reml=True)
+    if best.reason and int(constant_within_groups(sums).sum()) >= sums.levels[-1].n_groups:
         return Fitted(reason="The schools are too few for the columns of the model that belong to schools.")
     if best.reason:
         reason = (
@@ -173,4 +186,4 @@ def school_fit(sums: Moments) -> Fitted:
 
 def _most_df(sums: Moments) -> np.ndarray:
     at_school = constant_within_groups(sums)
-    return np.where(at_school, float(sums.levels[0].n_groups - int(at_school.sum())), np.inf)
+    return np.where(at_school, float(sums.levels[-1].n_groups - int(at_school.sum())), np.inf)

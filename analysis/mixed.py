@@ -18,14 +18,14 @@ from analysis.formula import from_r, parse_formula, require_formula
 from analysis.mixed_models.cluster_rows import ClusterRows, cluster_rows
 from analysis.mixed_models.columns import mixed_columns
 from analysis.mixed_models.fit import MixedFit, ShownSeType
-from analysis.mixed_models.intercept import intercept_optimum, is_intercept
-from analysis.mixed_models.jets import likelihood_jet, matrices, parameters
-from analysis.mixed_models.likelihood import LikelihoodSums, likelihood_sums
+from analysis.mixed_models.intercept import best_likelihood
+from analysis.mixed_models.jets import matrices, parameters
+from analysis.mixed_models.likelihood import LikelihoodSums
 from analysis.mixed_models.merging import merged, require_same_columns
 from analysis.mixed_models.moments import Described, Moments, moments, prepared_columns
 from analysis.mixed_models.random_effects import back_change
 from analysis.mixed_models.robust import MixedSeType, RobustErrors, robust_errors
-from analysis.mixed_models.search import Optimum, optimum
+from analysis.mixed_models.search import Optimum
 from analysis.mixed_models.streaming import streamed_sums
 from analysis.mixed_models.working import MixedDfMethod, VarianceComponent, Working, model_coefficients, working_of
 from analysis.outcome_models.fit import OutcomeFit
@@ -311,16 +311,6 @@ def fit_mixed_sums(
         reason = best.reason or "The likelihood is not finite."
         return _failed(sums, reason, reml=reml, df_method=method, se_type=se_type)
     return _fit(sums, best, at, reml=reml, df_method=method, se_type=se_type)
-
-
-def best_likelihood(sums: Moments, *, reml: bool) -> tuple[Optimum, LikelihoodSums]:
-    """Return the optimum of a model's likelihood, and the likelihood there with its derivatives."""
-    if is_intercept(sums):
-        return intercept_optimum(sums, reml=reml)
-    best = optimum(sums, reml=reml)
-    which = parameters(sums)
-    jet = likelihood_jet(sums, which, best.variances, order=2)
-    return best, likelihood_sums(jet, n_parameters=which.n, n=sums.n, n_fixed=sums.n_fixed)
 
 
 def _check(place: str, *, reml: bool, df_method: str | None, se_type: str) -> None:

@@ -36,6 +36,9 @@ class Model:
     weights
         Column of the schools' weights, one value above 0 a school: the inverse of its probability of its arm where
         schools differ in that. None for equal ones. Only some estimators take them.
+    level
+        Column of the groups within schools whose intercepts are random as well, such as classes; names may be the same
+        in several schools. None for schools alone. Only some estimators take it.
     """
 
     outcome: str
@@ -46,6 +49,7 @@ class Model:
     strata: str | None = None
     missing_covariates: MissingCovariates = "indicator"
     weights: str | None = None
+    level: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse a model that contradicts itself."""
@@ -71,7 +75,7 @@ class Model:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of a frame that the model uses."""
-        structure = [column for column in (self.arm, self.strata, self.weights) if column is not None]
+        structure = [column for column in (self.arm, self.strata, self.weights, self.level) if column is not None]
         return (self.outcome, self.school, *self.covariates, *structure)
 
     @property

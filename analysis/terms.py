@@ -49,6 +49,11 @@ class Columns:
         Why the effect of the arms cannot be estimated on these rows; empty when it can.
     outcome
         Name of the outcome.
+    level
+        Name of the groups within schools; empty without, and where every school has one of them, which says nothing
+        that the school does not.
+    groups
+        Shape (N,), position of each row's group among those of all schools; None without a level.
     """
 
     names: tuple[str, ...]
@@ -61,6 +66,8 @@ class Columns:
     n_missing_covariate: int
     reason: str
     outcome: str = ""
+    level: str = ""
+    groups: np.ndarray | None = None
 
     @property
     def lone_terms(self) -> tuple[str, ...]:
@@ -126,8 +133,9 @@ def columns_with(frame: pd.DataFrame, model: Model, outcome: np.ndarray) -> Colu
     names, x, filled = _blocks(data, model)
     y, schools = outcome[kept], data[model.school].astype(str).to_numpy()
     if model.missing_covariates == "drop" and filled.any():
-        x, y, schools = x[~filled], y[~filled], schools[~filled]
+        x, y, schools, data = x[~filled], y[~filled], schools[~filled], data.loc[~filled]
     codes, labels = pd.factorize(schools, sort=True)
+    groups, no_groups = (None, "") if model.level is None else _groups(data[model.level], codes, level=model.level)
     arm_terms = {arm: arm_term(arm) for arm in model.arms[1:]} if model.arm is not None else {}
     return Columns(
         names=tuple(names),
@@ -139,8 +147,24 @@ def columns_with(frame: pd.DataFrame, model: Model, outcome: np.ndarray) -> Colu
         n_missing_outcome=int((~kept).sum()),
         n_missing_covariate=int(filled.sum()),
         outcome=model.outcome,
-        reason=_reason(x, y, names, arm_terms, n_schools=len(labels)),
+        reason=_reason(x, y, names, arm_terms, n_schools=len(labels)) or no_groups,
+        level="" if groups is None else str(model.level),
+        groups=groups,
     )
+
+
+def _groups(values: pd.Series[str], school: np.ndarray, *, level: str) -> tuple[np.ndarray | None, str]:
+    """Return the position of each row's group within its school, or why there are none; neither with one per school."""
+    n_without = int(values.isna().sum())
+    if n_without:
+        return None, f"{n_without} pupils with this outcome have no value of '{level}': their group is not known."
+    named, labels = pd.factorize(values.astype(str), sort=True)
+    found, groups = np.unique(school * len(labels) + named, return_inverse=True)
+    if len(found) == len(np.unique(school)):
+        return None, ""
+    if len(found) == len(school):
+        return None, f"Every group of '{level}' has one pupil: groups and pupils cannot be distinguished."
+    return np.asarray(groups, dtype=np.intp), ""
 
 
 def _blocks(data: pd.DataFrame, model: Model) -> tuple[list[str], np.ndarray, np.ndarray]:

@@ -87,7 +87,7 @@ def unequal_spread(found: Fitted, columns: Columns) -> tuple[str, ...]:
     if found.working is None:
         return ()
     sums, at = found.working.sums, found.working.at
-    by_school = sums.levels[0].cross[0, :, 0, :]
+    by_school = sums.levels[-1].cross[0, :, 0, :]
     left = (by_school[:, -1] - by_school[:, : sums.p] @ at.beta) / by_school[:, 0]
     first = np.unique(columns.school, return_index=True)[1]
     arms = {term: columns.x[first, columns.names.index(term)] == 1 for term in columns.arm_terms.values()}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from analysis.linear import METHOD, fitted_columns
+from analysis.linear import METHOD, fit_of, fitted_columns
 from analysis.mixed_models.intercept import MeanSquares
 from analysis.questions import Question
 from analysis.results import Estimate
@@ -99,13 +99,58 @@ def design_components(frame: pd.DataFrame, question: Question) -> Components:
     question
         What is asked.
     """
+    named, model = _design_model(frame, question)
+    return _components(named, model, conf_level=question.conf_level)
+
+
+def level_estimates(frame: pd.DataFrame, question: Question) -> list[Estimate]:
+    """Return rows ``level_sd``, ``icc_level`` and ``icc_beside_level`` where the estimator has a level within schools.
+
+    They are of one model with the design's columns, random intercepts of schools and of the groups of the level within
+    them: the deviation of these groups, their share of the variance, and that of schools beside them.
+
+    Parameters
+    ----------
+    frame, question
+        See `design_components`.
+    """
+    level = question.estimator.named_fields.get("level", "")
+    if not level:
+        return []
+    named, model = _design_model(frame, question)
+    columns = design_columns(named, replace(model, level=level))
+    fit = fit_of(fitted_columns(columns), columns)
+    reason = fit.convergence.reason
+    if not reason and not columns.level:
+        reason = f"No school has two groups of '{level}' with this outcome: they cannot be distinguished from schools."
+    variances = {"school": math.nan, "level": math.nan, "pupil": math.nan} if reason else dict(fit.variances)
+    total = sum(variances.values())
+    figures = {
+        "level_sd": math.sqrt(variances["level"]),
+        "icc_level": variances["level"] / total,
+        "icc_beside_level": variances["school"] / total,
+    }
+    shared = Estimate(
+        conf_level=question.conf_level,
+        n_schools=len(columns.schools),
+        n_pupils=len(columns.y),
+        method=f"{METHOD}_given_design_with_level",
+        status="failed" if reason else "boundary" if fit.convergence.status == "boundary" else "ok",
+        reason=reason,
+    )
+    return [replace(shared, quantity=name, term=name, estimate=value) for name, value in figures.items()]
+
+
+def _design_model(frame: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, Model]:
+    """Return the frame with the design's columns as categories, and the model of them alone."""
     fixed = [question.arm]
     if question.country in frame.columns and question.country != question.strata:
         fixed += [question.country] if not frame[question.country].isna().any() else []
     fixed = [name for name in fixed if len(frame[name].unique()) > 1]
     named = frame.assign(**{name: frame[name].astype(str) for name in fixed})
-    model = Model(outcome=question.outcome, school=question.school, covariates=tuple(fixed), strata=question.strata)
-    return _components(named, model, conf_level=question.conf_level)
+    return named, Model(
+        outcome=question.outcome, school=question.school, covariates=tuple(fixed), strata=question.strata
+    )
 
 
 def unconditional_components(frame: pd.DataFrame, question: Question) -> Components:

@@ -16,7 +16,7 @@ import pandas as pd
 from analysis.outcomes import OUTCOME_KINDS, further_column
 from analysis.scales import scale_score
 from data_schema.errors import DataError
-from evaluation.specifications import population_place, tables_of
+from evaluation.specifications import level_fields, population_place, tables_of
 
 if TYPE_CHECKING:
     from data_schema.tables import Table
@@ -38,8 +38,9 @@ class AnalysisData:
     Parameters
     ----------
     frame
-        ``school_id, pupil_id, country, arm, stratum``, the covariates and the outcomes; binary ones 0, 1 or NaN. Beside
-        a time until an event, which is 1 with the event, is the time, in the column that `further_column` names.
+        ``school_id, pupil_id, country, arm, stratum``, levels within schools, the covariates and the outcomes; binary
+        ones 0, 1 or NaN. Beside a time until an event, which is 1 with the event, is the time, in the column that
+        `further_column` names.
     missing
         Outcome to the reason of each row, on the frame's index; "" where the outcome is there.
     """
@@ -104,6 +105,9 @@ def analysis_data(
             "Nobody is left to analyse. Check that the schools meant their answers so: yes is consent, no is refusal.",
         )
     pupils = population(protocol, listed, schools=schools, allocation=allocation)
+    for name in level_fields(protocol):
+        named = listed[[*PUPIL_KEY, name]].drop_duplicates(PUPIL_KEY)
+        pupils = pupils.merge(named, on=PUPIL_KEY, how="left")
     for covariate in protocol.covariates:
         if covariate.table == "school":
             pupils[covariate.name] = school_values(covariate, schools, pupils["school_id"])

@@ -16,6 +16,7 @@ from evaluation.protocol_designs import arm_names, design_problems, nothing_comp
 from evaluation.protocol_outcomes import measure_problems, outcome_problems
 
 if TYPE_CHECKING:
+    from data_schema.fields import Field as DataField
     from data_schema.tables import Table
     from evaluation.protocol import Analysis, InboxSection, Protocol, TableSection
 
@@ -67,7 +68,7 @@ def problems_between(protocol: Protocol) -> list[Problem]:
             for problem in measure_problems(protocol, tables, item, "covariates")
         ),
         *(problem for item in protocol.outcomes for problem in outcome_problems(protocol, tables, item)),
-        *(problem for item in protocol.analyses for problem in _analysis(protocol, item)),
+        *(problem for item in protocol.analyses for problem in _analysis(protocol, tables, item)),
         *_primary(protocol),
         *nothing_compared(protocol),
         *_languages(protocol),
@@ -346,7 +347,7 @@ def _consent(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Proble
         )
 
 
-def _analysis(protocol: Protocol, item: Analysis) -> Iterator[Problem]:
+def _analysis(protocol: Protocol, tables: Mapping[str, Table], item: Analysis) -> Iterator[Problem]:
     place = f"[[analyses]] '{item.name}'"
     outcomes = [outcome.name for outcome in protocol.outcomes]
     if item.outcome not in outcomes:
@@ -358,11 +359,35 @@ def _analysis(protocol: Protocol, item: Analysis) -> Iterator[Problem]:
             yield unknown(f"{place}, key 'covariates'", name, covariates, what="covariate")
     kind = protocol.outcome(item.outcome).kind
     try:
-        make_estimator(item.model, item.options, kind=kind)
+        estimator = make_estimator(item.model, item.options, kind=kind)
     except EstimationError as error:
         yield Problem(f"{place}, key '{error.place}'", error.problem, error.remedy)
+    else:
+        for option, name in estimator.named_fields.items():
+            yield from _level(protocol, tables, name, place=f"{place}, key 'options'", option=option)
     if item.missing_outcome != "leave_out" and not OUTCOME_KINDS[kind].is_yes_no:
         yield Problem(f"{place}, key 'missing_outcome'", "only a binary outcome has an event.", "Leave the key out.")
+
+
+def _level(protocol: Protocol, tables: Mapping[str, Table], name: str, *, place: str, option: str) -> Iterator[Problem]:
+    """Give why a field cannot be the groups of pupils within schools."""
+    listed = tables.get(protocol.population.table)
+    if listed is None:
+        return
+    remedy = "Name the field of it that holds each pupil's group, such as the class; or leave the option out."
+    named, wave = f"the option '{option}' names '{name}', which", protocol.population_wave
+    if name not in listed.names:
+        yield Problem(place, f"{named} is no field of the table {listed.name}, which lists the pupils.", remedy)
+    elif not _can_be_level(listed.field(name), listed):
+        yield Problem(place, f"{named} does not put the pupils of a school into groups.", remedy)
+    elif listed.by_wave and not listed.field(name).is_asked_in(wave):
+        yield Problem(place, f"{named} is not asked in the wave '{wave}', in which pupils are listed.", remedy)
+    elif name in RESERVED or name in [item.name for item in (*protocol.covariates, *protocol.outcomes)]:
+        yield Problem(place, f"{named} is the name of another column of the analysis.", "Give that one another name.")
+
+
+def _can_be_level(field: DataField, listed: Table) -> bool:
+    return field.type in ("text", "code", "whole_number") and field.name not in listed.key and field.privacy != "direct"
 
 
 def _primary(protocol: Protocol) -> Iterator[Problem]:

@@ -193,8 +193,18 @@ def population_place(protocol: Protocol, tables: Mapping[str, Table]) -> tuple[s
     return listed, protocol.population_wave if tables[listed].by_wave else ""
 
 
+def level_fields(protocol: Protocol) -> tuple[str, ...]:
+    """Return the fields of the list of pupils that options of the analyses name, such as the class, each once."""
+    from analysis.estimators import make_estimator
+
+    estimators = [
+        make_estimator(item.model, item.options, kind=protocol.outcome(item.outcome).kind) for item in protocol.analyses
+    ]
+    return tuple(dict.fromkeys(name for estimator in estimators for name in estimator.named_fields.values()))
+
+
 def needed_fields(protocol: Protocol, tables: Mapping[str, Table]) -> dict[tuple[str, str], set[str]]:
-    """Return, by table and wave, the fields that covariates, outcomes and the rule of consent are read from."""
+    """Return, by table and wave, the fields that covariates, outcomes, levels and consent are read from."""
     needed: dict[tuple[str, str], set[str]] = {}
     for item in (*protocol.covariates, *protocol.outcomes):
         if item.table != "school":
@@ -204,6 +214,8 @@ def needed_fields(protocol: Protocol, tables: Mapping[str, Table]) -> dict[tuple
     for outcome in protocol.outcomes:
         needed[outcome.table, outcome.wave].update(outcome.missing_where)
     place = population_place(protocol, tables)
+    if levels := level_fields(protocol):
+        needed.setdefault(place, set()).update(levels)
     if protocol.privacy.refusal and protocol.privacy.consent in tables[place[0]].names:
         needed.setdefault(place, set()).add(protocol.privacy.consent)
     return needed

@@ -130,6 +130,7 @@ class Evidence:
         ``cox_index``, ``risk_ratio``, ``rate_ratio``, ``marginal_odds_ratio``, ``hazard_ratio``,
         ``number_needed_to_treat``, ``odds_ratio``, ``probability_of_superiority``, ``share_difference_above_K`` (K a
         score), ``icc``, ``icc_unconditional``, ``school_sd``, ``pupil_sd``,
+        ``level_sd``, ``icc_level``, ``icc_beside_level``,
         ``randomisation_test`` (only p_value and statistic), ``pooled_difference`` (mean over countries),
         ``prediction_interval`` (only its ends).
         ``country`` is "" for pooled rows. What could not be estimated has ``status`` other than "ok" or "boundary",

@@ -49,7 +49,8 @@ class ArmModel:
 class Estimator(ABC):
     """A way to estimate the arms' effects on one outcome, with the options that the protocol may set.
 
-    A subclass is a frozen dataclass whose fields are its options: one of several words, or a number from 1. ``name``
+    A subclass is a frozen dataclass whose fields are its options: one of several words, the name of a field of the list
+    of pupils (``fields_of_pupils``; empty for none), or a number from 1. ``name``
     is what the protocol calls it, ``kinds`` are the kinds of outcomes that it takes, ``takes_weights`` says whether
     schools may have weights, ``choices`` has the words that each option may be, and ``least`` the smallest number where
     it is not 1.
@@ -65,6 +66,7 @@ class Estimator(ABC):
     takes_weights: ClassVar[bool] = False
     choices: ClassVar[dict[str, tuple[str, ...]]] = {}
     least: ClassVar[dict[str, int]] = {}
+    fields_of_pupils: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         """Refuse options with another value."""
@@ -74,8 +76,18 @@ class Estimator(ABC):
             if allowed and value not in allowed:
                 raise self._refused(option.name, value, f"Use one of {', '.join(allowed)}.")
             least = self.least.get(option.name, 1)
+            if option.name in self.fields_of_pupils:
+                if not isinstance(value, str):
+                    raise self._refused(option.name, value, "Name a field of the list of pupils, such as 'class'.")
+                continue
             if not allowed and (type(value) is not int or value < least):
                 raise self._refused(option.name, value, f"Use a whole number, {least} or more.")
+
+    @property
+    def named_fields(self) -> dict[str, str]:
+        """The fields of the list of pupils that the options name, by option."""
+        named = {option: str(getattr(self, option)) for option in self.fields_of_pupils}
+        return {option: name for option, name in named.items() if name}
 
     def _refused(self, option: str, value: object, remedy: str) -> EstimationError:
         return EstimationError("options", f"the option '{option}' of '{self.name}' is {value!r}.", remedy)

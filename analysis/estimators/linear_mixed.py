@@ -1,4 +1,4 @@
-"""A linear model with a random school intercept, and the same estimates with CR2 errors by school."""
+"""A linear model with random intercepts of schools and of groups within them, with CR2 errors by school beside it."""
 
 from __future__ import annotations
 
@@ -23,13 +23,18 @@ class LinearMixed(Estimator):
     ----------
     df_method
         "satterthwaite_bounded", "satterthwaite", or "kenward_roger", which corrects the errors for few schools as well.
+    level
+        Field of the list of pupils with the groups within schools that have random intercepts as well, such as "class";
+        empty for schools alone. Groups are told apart within their school.
     """
 
     df_method: DfMethod = "satterthwaite_bounded"
+    level: str = ""
 
     name: ClassVar[str] = "linear_mixed"
     kinds: ClassVar[tuple[str, ...]] = ("continuous", "binary", "count", "ordinal")
     choices: ClassVar[dict[str, tuple[str, ...]]] = {"df_method": get_args(DfMethod)}
+    fields_of_pupils: ClassVar[tuple[str, ...]] = ("level",)
 
     def fit(self, frame: pd.DataFrame, model: Model) -> ArmModel:
         """Fit the model of the arms to one row per pupil."""
@@ -38,7 +43,7 @@ class LinearMixed(Estimator):
         from analysis.terms import design_columns
         from analysis.unequal_spread import robust_fit, unequal_spread
 
-        columns = design_columns(frame, model)
+        columns = design_columns(frame, replace(model, level=self.level or None))
         working = fitted_columns(columns)
         fit = fit_of(working, columns, df_method=self.df_method)
         return ArmModel(

@@ -389,7 +389,7 @@ def _random(formula: MixedFormula, data: dict[str, Any], *, n_rows: int) -> tupl
 
 
 def school_columns(columns: Columns) -> MixedColumns:
-    """Return a model's columns as those of a multilevel model with a random school intercept.
+    """Return a model's columns as those of a multilevel model with random intercepts of schools and groups within them.
 
     Parameters
     ----------
@@ -397,13 +397,19 @@ def school_columns(columns: Columns) -> MixedColumns:
         With an intercept as the first column.
     """
     n_rows = len(columns.y)
-    intercept = RandomColumns(grouping=SCHOOL, names=(INTERCEPT,), z=np.ones((n_rows, 1)), spec=None)
+    groupings = [Grouping(name=SCHOOL, codes=columns.school, labels=columns.schools)]
+    if columns.groups is not None:
+        labels = tuple(map(str, range(int(columns.groups.max()) + 1)))
+        groupings.insert(0, Grouping(name=f"{SCHOOL}:{columns.level}", codes=columns.groups, labels=labels))
+    ones = np.ones((n_rows, 1))
     return MixedColumns(
         names=columns.names,
         x=columns.x,
         y=columns.y,
-        random=(intercept,),
-        groupings=(Grouping(name=SCHOOL, codes=columns.school, labels=columns.schools),),
+        random=tuple(
+            RandomColumns(grouping=grouping.name, names=(INTERCEPT,), z=ones, spec=None) for grouping in groupings
+        ),
+        groupings=tuple(groupings),
         strata=None,
         residual=None,
         weights=None,

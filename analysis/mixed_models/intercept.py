@@ -18,9 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.intercept_search import MOST_THETA, At, InterceptSums, evaluate, intercept_optima
-from analysis.mixed_models.likelihood import LikelihoodSums
+from analysis.mixed_models.jets import likelihood_jet, parameters
+from analysis.mixed_models.likelihood import LikelihoodSums, likelihood_sums
 from analysis.mixed_models.moments import Moments
-from analysis.mixed_models.search import Optimum
+from analysis.mixed_models.search import Optimum, optimum
 from analysis.terms import INTERCEPT
 
 
@@ -49,6 +50,16 @@ def intercept_sums(sums: Moments) -> InterceptSums:
         n_fixed=sums.n_fixed,
         log_weights=np.array([sums.log_weights]),
     )
+
+
+def best_likelihood(sums: Moments, *, reml: bool) -> tuple[Optimum, LikelihoodSums]:
+    """Return the optimum of a model's likelihood, and the likelihood there with its derivatives."""
+    if is_intercept(sums):
+        return intercept_optimum(sums, reml=reml)
+    best = optimum(sums, reml=reml)
+    which = parameters(sums)
+    jet = likelihood_jet(sums, which, best.variances, order=2)
+    return best, likelihood_sums(jet, n_parameters=which.n, n=sums.n, n_fixed=sums.n_fixed)
 
 
 def intercept_optimum(sums: Moments, *, reml: bool) -> tuple[Optimum, LikelihoodSums]:
@@ -117,16 +128,16 @@ def _log_by_variances(f: np.ndarray, power: float, ratio: float, sigma2: float) 
 
 
 def constant_within_groups(sums: Moments) -> np.ndarray:
-    """Return which columns are constant within every group, shape (p,), bool.
+    """Return which columns are constant within every outermost group, shape (p,), bool.
 
     A column is constant within groups when its sum of squares about its mean equals that of the groups' means.
 
     Parameters
     ----------
     sums
-        Of a model with one random intercept, a fixed intercept being the first column.
+        Of a model whose outermost groups have a random intercept, a fixed intercept being the first column.
     """
-    by_group = sums.levels[0].cross[0, :, 0, : sums.p]
+    by_group = sums.levels[-1].cross[0, :, 0, : sums.p]
     total = sums.total[0, : sums.p, : sums.p]
     between = (by_group / by_group[:, :1]).T @ by_group
     # Back to the columns as they were, less their means.

@@ -11,8 +11,8 @@ from reports.claims import custody_sentences, plan_sentences, runs_sentence
 from reports.evidence import AnalysisFacts, Evidence
 from reports.sections.common import paragraph, plan_note
 from reports.sections.design import role_text
-from reports.selection import compared_arms, has_countries, outcome_of
-from reports.tables.sensitivity import ASSUMPTIONS, model_phrase
+from reports.selection import all_estimates, compared_arms, focus, has_countries, outcome_of
+from reports.tables.sensitivity import ASSUMPTIONS, model_phrase, planned_model_phrase
 from reports.words import Words, message, words
 
 _SHORT_HASH = 16
@@ -124,7 +124,7 @@ def _entry(evidence: Evidence, words: Words, entry: AnalysisFacts) -> Inline:
         entry=Span(text=entry.name, strong=True),
         outcome=outcome_of(evidence, entry).label,
         role=role_text(words, entry),
-        model=", ".join([model_phrase(words, entry), *_options(evidence, words, entry)]),
+        model=", ".join([planned_model_phrase(words, entry), *_options(evidence, words, entry)]),
         allowed=allowed,
         missing=words.text(ASSUMPTIONS[entry.missing_outcome]),
     )
@@ -139,6 +139,13 @@ def _options(evidence: Evidence, words: Words, entry: AnalysisFacts) -> Iterator
             yield words.text(OPTIONS[option.name, value])
         elif option.name == "n_nodes":
             yield words.text("{n} nodes of quadrature", n=words.numbers.count(value))
+        elif option.name == "level" and value and not has_level(evidence, entry):
+            yield words.text("of which the latter could not be estimated")
+
+
+def has_level(evidence: Evidence, entry: AnalysisFacts) -> bool:
+    """Return whether the variance of the groups within schools that an analysis names was estimated."""
+    return all_estimates(evidence).usable(entry.name, "level_sd", country=focus(evidence)) is not None
 
 
 def _errors(evidence: Evidence, words: Words) -> Iterator[str]:

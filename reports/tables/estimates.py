@@ -100,7 +100,7 @@ _TELLING = (
 )
 
 # Spreads of a binary outcome follow from its share.
-_SPREADS = ("school_sd", "pupil_sd")
+_SPREADS = ("school_sd", "pupil_sd", "level_sd")
 
 
 def _tells(row: Estimate, suppressed: Collection[tuple[str, str, str]], evidence: Evidence) -> bool:

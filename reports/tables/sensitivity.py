@@ -82,6 +82,18 @@ def model_phrase(words: Words, entry: AnalysisFacts) -> str:
     return words.text(MODELS[entry.model]) if entry.model in MODELS else entry.model
 
 
+def planned_model_phrase(words: Words, entry: AnalysisFacts) -> str:
+    """Return the model of an analysis in words, with the groups within schools that its options name."""
+    level = entry.options.get("level")
+    if not level:
+        return model_phrase(words, entry)
+    return words.text(
+        "{model} and random intercepts of the field “{level}” within schools",
+        model=model_phrase(words, entry),
+        level=str(level),
+    )
+
+
 def _line(words: Words, one: Comparison, marks: Marks, sizes: Sizes) -> Line:
     entry = one.analysis
     difference = one.difference
@@ -90,7 +102,7 @@ def _line(words: Words, one: Comparison, marks: Marks, sizes: Sizes) -> Line:
     if entry.role == "sensitivity":
         template = message("Varied: {model}; {assumption}")
     return line(
-        words.text(template, model=model_phrase(words, entry), assumption=assumption),
+        words.text(template, model=planned_model_phrase(words, entry), assumption=assumption),
         size_of(difference, sizes),
         difference_cell(words, one, difference),
         marked(interval_cell(words, one, difference), difference, marks),

@@ -122,11 +122,19 @@ _VARIED = [
 """Every choice of every option that is not an estimator's own, for each kind of outcome that has it."""
 
 
+_LEVELS = [(name, kind, option) for name, kind in _ENTRIES for option in ESTIMATORS[name].fields_of_pupils]
+"""Every option that names a field of the list of pupils; here it names the class."""
+
+
 def _protocol() -> str:
     entries = [_entry(f"{name}_{kind}", name, kind) for name, kind in _ENTRIES]
     entries += [
         f'{_entry(f"{name}_{kind}_{option}_{choice.lower()}", name, kind)}\noptions = {{{option} = "{choice}"}}'
         for name, kind, option, choice in _VARIED
+    ]
+    entries += [
+        f'{_entry(f"{name}_{kind}_{option}", name, kind)}\noptions = {{{option} = "class"}}'
+        for name, kind, option in _LEVELS
     ]
     return "\n\n".join([PROTOCOL + _OUTCOMES, *entries])
 
@@ -149,6 +157,9 @@ def _status(at: int, place: int, _pupil: str) -> str:
 def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
     files = plain_files()
     for at, school in enumerate(school_ids()):
+        files[f"before/pupil_{school}.csv"] = rows_of(
+            school, "class;gender;consent", lambda k, _: f"7{'abc'[k // 4]};{('girl', 'boy')[k % 2]};yes"
+        )
         files[f"after/status_{school}.csv"] = rows_of(
             school, "status;average_mark;lessons_missed;belonging;months", partial(_status, at)
         )
@@ -193,6 +204,21 @@ def test_an_option_of_the_plan_is_what_the_row_was_estimated_with(
     assert choice in (row["se_type"], row["df_method"]) or f"_{choice}_" in f"_{row['method']}_"
 
 
+@pytest.mark.parametrize(("name", "kind", "option"), _LEVELS)
+def test_classes_that_a_plan_names_are_in_the_model_and_their_variance_is_in_the_table(
+    estimates: pd.DataFrame, name: str, kind: str, option: str
+) -> None:
+    entry, plain = f"{name}_{kind}_{option}/all", f"{name}_{kind}/all"
+    row = estimates.loc[f"{entry}/difference/pilot"]
+    assert row["status"] in ("ok", "boundary"), row["reason"]
+    assert row["conf_low"] < row["estimate"] < row["conf_high"]
+    shares = [estimates.loc[f"{entry}/{quantity}/-"] for quantity in ("icc_level", "icc_beside_level")]
+    assert all(share["status"] in ("ok", "boundary") and 0 <= share["estimate"] < 1 for share in shares)
+    assert float(str(estimates.loc[f"{entry}/level_sd/-", "estimate"])) >= 0
+    assert f"{plain}/level_sd/-" not in estimates.index
+    assert f"{entry}/difference_robust/pilot" in estimates.index
+
+
 def test_an_ordinal_model_has_what_is_standardised_beside_its_odds_ratio(estimates: pd.DataFrame) -> None:
     quantities = ("odds_ratio", "probability_of_superiority", "share_difference_above_1", "share_difference_above_2")
     for quantity in quantities:
@@ -227,6 +253,10 @@ def test_the_report_prints_every_entry_in_the_units_of_its_kind(document: str) -
     assert "model of counts with a log link and random school intercepts" in said
     assert (
         "of the linear model with random school intercepts in linear_mixed_continuous_df_method_kenward_roger," in said
+    )
+    assert (
+        "linear_mixed_continuous_level (Average mark; secondary): linear model with random school intercepts and random"
+        " intercepts of the field “class” within schools;" in said
     )
     assert "rest on the standard errors of Kenward and Roger, corrected for few schools and their degrees" in said
     assert "rest on standard errors by school (CR0, not corrected for few schools)" in said

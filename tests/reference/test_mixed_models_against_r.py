@@ -15,9 +15,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from analysis.estimators import make_estimator
 from analysis.mixed import mixed_model
 from analysis.mixed_models.fit import MixedFit
 from analysis.mixed_models.working import MixedDfMethod
+from analysis.specs import Model
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -117,6 +119,24 @@ def test_kenward_roger_errors_and_degrees_of_freedom_are_pbkrtests(name: str) ->
     for term, row in figure["coefficients"].items():
         close(fit.estimate(term).std_error, row["std_error_kenward_roger"], relative=1e-6)
         close(fit.estimate(term).df, row["df_kenward_roger"], relative=1e-4)
+
+
+@pytest.mark.parametrize("df_method", ["satterthwaite", "kenward_roger"])
+def test_classes_within_schools_that_a_plan_names_are_those_of_lme4(df_method: str) -> None:
+    figure = FIGURES["classes"]
+    options = {"df_method": df_method, "level": "room"}
+    model = Model(outcome="score", school="school", arm="arm", arms=("control", "mentor", "team"), covariates=("x",))
+    fit = make_estimator("linear_mixed", options, kind="continuous").fit(read_set("classes"), model).fit
+    suffix = "_kenward_roger" if df_method == "kenward_roger" else ""
+    for term, row in figure["coefficients"].items():
+        ours = fit.estimate(term)
+        close(ours.estimate, row["estimate"], relative=1e-6, scale=row["std_error"])
+        close(ours.std_error, row[f"std_error{suffix}"], relative=1e-6)
+        close(ours.df, row[f"df_{df_method}"], relative=1e-4)
+    variances = {tuple(sorted(row["group"].split(":"))): row["variance"] for row in figure["components"]}
+    theirs = [variances["school",], variances["room", "school"], variances["Residual",]]
+    assert list(fit.variances.values()) == pytest.approx(theirs, rel=1e-4)
+    assert list(fit.variances) == ["school", "level", "pupil"]
 
 
 @pytest.mark.parametrize("name", [name for name, figure in FIGURES.items() if figure["joint"]])

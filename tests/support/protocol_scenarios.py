@@ -464,6 +464,24 @@ TABLES = {
         put("analyses.4.options", {"df_method": "kenward"}),
         (put("analyses.4.options.df_method", "satterthwaite"),),
     ),
+    "level that is no number": Scenario(
+        put("analyses.4.options", {"level": 2}), (put("analyses.4.options", {"level": "class"}),)
+    ),
+    "level that is no field of pupils": Scenario(
+        put("analyses.4.options", {"level": "clas"}), (put("analyses.4.options", {"level": "class"}),)
+    ),
+    "level that is the school": Scenario(
+        put("analyses.4.options", {"level": "school_id"}), (put("analyses.4.options", {"level": "class"}),)
+    ),
+    "level that is not asked when pupils are listed": Scenario(
+        put("analyses.4.options", {"level": "group"}),
+        (drop("analyses.4.options"),),
+        setting=own(field("group", waves=["followup"])),
+    ),
+    "level that is a covariate": Scenario(
+        all_of(add("covariates", {"name": "grade", "label": "Grade"}), put("analyses.4.options", {"level": "grade"})),
+        (all_of(put("covariates.8.name", "year_group"), put("covariates.8.field", "grade")),),
+    ),
     "option with no number": Scenario(
         put("analyses.1.options", {"n_nodes": 0}), (put("analyses.1.options.n_nodes", 1),)
     ),

@@ -382,3 +382,23 @@ def test_sensitivity_analyses_have_their_part_when_the_plan_has_them() -> None:
 def test_every_section_is_shown_by_a_template() -> None:
     shown = {name for notebook in TEMPLATES for name in section_names(notebook)}
     assert shown == set(sections.__all__)
+
+
+@pytest.mark.parametrize(("status", "is_estimated"), [("ok", True), ("boundary", True), ("failed", False)])
+def test_the_methods_name_the_groups_within_schools_and_say_where_their_variance_was_not_estimated(
+    status: str, is_estimated: bool
+) -> None:
+    evidence = crocoos_evidence()
+    entry = next(one for one in evidence.analyses if one.model == "linear_mixed")
+    shared = evidence.estimates[(evidence.estimates["plan_entry"] == entry.name)].iloc[[0]]
+    row = shared.assign(quantity="level_sd", arm="", country="", status=status, estimate_id="level")
+    others = tuple(one for one in evidence.analyses if one is not entry)
+    with_level = replace(
+        evidence,
+        analyses=(replace(entry, options={"level": "class"}), *others),
+        estimates=pd.concat([evidence.estimates, row], ignore_index=True),
+    )
+    text = said("experimental_report", with_level)
+    assert "random school intercepts and random intercepts of the field “class” within schools" in text
+    assert ("of which the latter could not be estimated" not in text) == is_estimated
+    assert "within schools, of which" not in said("experimental_report", evidence)
