@@ -129,15 +129,13 @@ class EffectRows:
 
     rows: tuple[Estimate, ...]
 
-    def row(self, quantity: str, arm: str, *, term: str | None = None) -> Estimate:
+    def row(self, quantity: str, arm: str) -> Estimate:
         """Return one row.
 
         Parameters
         ----------
         quantity, arm
             Of the row.
-        term
-            The first one's, unless given.
 
         Raises
         ------
@@ -145,7 +143,7 @@ class EffectRows:
             When there is none.
         """
         for row in self.rows:
-            if row.quantity == quantity and row.arm == arm and term in (None, row.term):
+            if row.quantity == quantity and row.arm == arm:
                 return row
         raise KeyError(f"{quantity} of {arm}")
 

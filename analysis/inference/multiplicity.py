@@ -180,7 +180,7 @@ def randomisation_family(
                 undefined = "The arms cannot be told apart from the strata in the schools that have this outcome."
                 reasons.append("" if np.isfinite(found[-1][0]) else undefined)
     table = np.column_stack(found)
-    return _family(labels, table[0], table[1:], reasons=reasons, all_draws=False)
+    return _family(labels, table[0], table[1:], reasons=reasons)
 
 
 def _family(
@@ -189,17 +189,11 @@ def _family(
     draws: np.ndarray,
     *,
     reasons: list[str],
-    all_draws: bool,
 ) -> tuple[FamilyTest, ...]:
-    alone = np.array(
-        [
-            step_down_p_values(statistics[k : k + 1], draws[:, k : k + 1], all_draws=all_draws)[0]
-            for k in range(len(labels))
-        ]
-    )
+    alone = np.array([step_down_p_values(statistics[k : k + 1], draws[:, k : k + 1])[0] for k in range(len(labels))])
     holm = adjusted_p_values(alone, method="holm")
     false_discovery = adjusted_p_values(alone, method="benjamini_hochberg")
-    stepped = step_down_p_values(statistics, draws, all_draws=all_draws)
+    stepped = step_down_p_values(statistics, draws)
     return tuple(
         FamilyTest(
             outcome=outcome,
