@@ -12,7 +12,7 @@ ALONE = {"randomisation.verify_allocation", "evaluation.templates"}
 LIBRARY_ONLY = """
 analysis.inference.multiplicity
 """
-"""Families of tests and growth, which a plan cannot name yet."""
+"""Families of tests, which a plan cannot name yet."""
 
 
 def reached() -> set[str]:
