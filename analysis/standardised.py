@@ -15,7 +15,7 @@ import numpy as np
 
 from analysis.effect_sizes import number_needed_to_treat, odds_ratio, scaled
 from analysis.results import Coefficients, Estimate, failed_row, t_estimate
-from randomisation.standardised import COX, small_sample_factor
+from randomisation.standardised import COX, compute_small_sample_factor
 
 Scale = Literal["log_odds", "log"]
 
@@ -184,7 +184,7 @@ class Standardised:
             return (*unrelated(replace(row, arm=self.arms[place], term=self.terms[place - 1]), _NO_SHARE), needed)
         log_odds = self._log_odds(row, place, quantity="cox_index")
         return (
-            scaled(log_odds, factor=small_sample_factor(n_pupils) / COX, quantity="cox_index"),
+            scaled(log_odds, factor=compute_small_sample_factor(n_pupils) / COX, quantity="cox_index"),
             self.ratio(row, place, quantity="risk_ratio"),
             self.odds_ratio(row, place, quantity="marginal_odds_ratio"),
             needed,

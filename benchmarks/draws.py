@@ -18,7 +18,7 @@ import pandas as pd
 from analysis.power_simulation import TrueOutcome, simulated_power
 from analysis.questions import Question
 from randomisation import AllocationRecord, Arm, Constraint, Design, Matching, allocate, replay, verify
-from randomisation.acceptance import acceptance_of
+from randomisation.acceptance import build_acceptance
 from randomisation.schools import read_schools
 
 TWO = (Arm(name="control"), Arm(name="pilot"))
@@ -61,7 +61,7 @@ def scores_of_a_million() -> None:
     """Draw a million candidate allocations of 60 schools and score them on 8 covariates."""
     frame = schools(60, variables=8)
     design = Design(arms=TWO, constraint=Constraint(variables=VARIABLES, best_share=0.1))
-    rule = acceptance_of(read_schools(frame, design), design)
+    rule = build_acceptance(read_schools(frame, design), design)
     assert rule is not None  # noqa: S101
     free = Design(arms=TWO)
     start = time.perf_counter(), time.process_time()

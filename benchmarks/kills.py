@@ -18,7 +18,7 @@ from pathlib import Path
 from data_schema.errors import CrocoosError
 from data_schema.store import Store
 from evaluation.guarded_files import Opening
-from evaluation.provenance import sha256_of_file
+from evaluation.provenance import hash_file
 from evaluation.trial import Trial
 from tests.support.tiny import pupil_ids, tiny_trial
 from tests.support.trials import clock, killed_after
@@ -69,7 +69,7 @@ def opened(folder: Path) -> Trial:
 def state(folder: Path) -> dict[str, str]:
     """Return what is in a trial's folder, but for what is another each time; the store by its content."""
     paths = [path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(_OTHER_EACH_TIME)]
-    found = {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in paths}
+    found = {path.relative_to(folder).as_posix(): hash_file(path) for path in paths}
     with Store.open_read(folder / "store" / "trial.duckdb") as store:
         return found | {"the store's content": store.content_sha256()}
 

@@ -59,8 +59,8 @@ class Quasi:
             return values.mask(np.ones(len(values), dtype=bool))
         if self.band == 1:
             return values
-        made: pd.Series = (values // self.band * self.band).astype(values.dtype)
-        return made
+        band_minima: pd.Series = (values // self.band * self.band).astype(values.dtype)
+        return band_minima
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,7 @@ class Anonymity:
     n_schools_left_out: int = 0
 
 
-def quasi_identifiers(tables: Mapping[str, Table], frames: Frames) -> tuple[Quasi, ...]:
+def find_quasi_identifiers(tables: Mapping[str, Table], frames: Frames) -> tuple[Quasi, ...]:
     """Return the quasi-identifiers of the tables about pupils that have rows, as they are stored."""
     return tuple(
         Quasi(table=name, field=item.name, is_number=item.type in NUMERIC_TYPES)
@@ -104,7 +104,7 @@ def quasi_identifiers(tables: Mapping[str, Table], frames: Frames) -> tuple[Quas
     )
 
 
-def anonymity_of(frames: Frames, fields: Sequence[Quasi]) -> Anonymity:
+def measure_anonymity(frames: Frames, fields: Sequence[Quasi]) -> Anonymity:
     """Return how alike the pupils of some tables are.
 
     Parameters
@@ -132,7 +132,7 @@ def anonymity_of(frames: Frames, fields: Sequence[Quasi]) -> Anonymity:
     )
 
 
-def coarsened(frames: Frames, fields: Sequence[Quasi], *, k: int) -> tuple[dict[str, pd.DataFrame], Anonymity]:
+def ensure_k_anonymity(frames: Frames, fields: Sequence[Quasi], *, k: int) -> tuple[dict[str, pd.DataFrame], Anonymity]:
     """Return the tables with k pupils or more in each group of pupils who are alike, and what was done for it.
 
     Parameters
@@ -144,34 +144,45 @@ def coarsened(frames: Frames, fields: Sequence[Quasi], *, k: int) -> tuple[dict[
     k
         2 or more. Rows of pupils of schools with fewer than k are left out.
     """
-    pupils = _pupils(frames)
+    pupils = _collect_pupils(frames)
     out = pupils.loc[pupils.groupby("school_id")["pupil_id"].transform("size") < k]
-    kept = {name: _without(frame, out) for name, frame in frames.items()}
-    known = _Known(kept)
-    chosen = _restored(known, _recoded(known, list(fields), k=k), fields, k=k)
-    alone = _suppressed_pupils(known.table(chosen), k=k)
-    done = {name: _blanked(_given(frame, name, chosen), name, chosen, alone) for name, frame in kept.items()}
+    remaining_frames = {name: _remove_pupils(frame, out) for name, frame in frames.items()}
+    known = _Known(remaining_frames)
+    chosen = _restore_fields(known, _aggregate_fields(known, list(fields), k=k), fields, k=k)
+    alone = _find_suppressed_pupils(known.table(chosen), k=k)
+    done = {
+        name: _suppress_pupil_values(_apply_quasi_identifiers(frame, name, chosen), name, chosen, alone)
+        for name, frame in remaining_frames.items()
+    }
     # What is given is looked at as it is, not as it was meant to be.
-    found = anonymity_of(done, [replace(one, band=1, is_left_out=False) for one in chosen])
+    anonymity = measure_anonymity(
+        done, [replace(quasi_identifier, band=1, is_left_out=False) for quasi_identifier in chosen]
+    )
     left_out = {"n_left_out": len(out), "n_schools_left_out": out["school_id"].nunique()}
-    return done, replace(found, fields=tuple(chosen), n_suppressed=len(alone), **left_out)
+    return done, replace(anonymity, fields=tuple(chosen), n_suppressed=len(alone), **left_out)
 
 
-def _pupils(frames: Frames) -> pd.DataFrame:
+def _collect_pupils(frames: Frames) -> pd.DataFrame:
     of_pupils = [frame[PUPIL] for frame in frames.values() if set(PUPIL) <= set(frame) and len(frame)]
     return pd.concat(of_pupils).drop_duplicates() if of_pupils else pd.DataFrame(columns=PUPIL)
 
 
-def _without(frame: pd.DataFrame, out: pd.DataFrame) -> pd.DataFrame:
+def _remove_pupils(frame: pd.DataFrame, out: pd.DataFrame) -> pd.DataFrame:
     if not set(PUPIL) <= set(frame) or out.empty:
         return frame
     gone = pd.MultiIndex.from_frame(out)
     return frame.loc[~pd.MultiIndex.from_frame(frame[PUPIL]).isin(gone)].reset_index(drop=True)
 
 
-def _given(frame: pd.DataFrame, name: str, fields: Sequence[Quasi]) -> pd.DataFrame:
+def _apply_quasi_identifiers(frame: pd.DataFrame, name: str, fields: Sequence[Quasi]) -> pd.DataFrame:
     """Return a table's rows with its quasi-identifiers as they are given."""
-    return frame.assign(**{one.field: one.applied(frame[one.field]) for one in fields if one.table == name})
+    return frame.assign(
+        **{
+            quasi_identifier.field: quasi_identifier.applied(frame[quasi_identifier.field])
+            for quasi_identifier in fields
+            if quasi_identifier.table == name
+        }
+    )
 
 
 class _Known:
@@ -180,11 +191,17 @@ class _Known:
     def __init__(self, frames: Frames) -> None:
         self._frames = frames
         self._codes: dict[Quasi, pd.Series] = {}
-        self.pupils = pd.MultiIndex.from_frame(_pupils(frames))
+        self.pupils = pd.MultiIndex.from_frame(_collect_pupils(frames))
 
     def table(self, fields: Sequence[Quasi]) -> pd.DataFrame:
         """Return a row per pupil and a column per quasi-identifier: a number that represents its values."""
-        return pd.DataFrame({str(at): self._code(one) for at, one in enumerate(fields)}, index=self.pupils)
+        return pd.DataFrame(
+            {
+                str(column_number): self._encode_quasi_identifier(quasi_identifier)
+                for column_number, quasi_identifier in enumerate(fields)
+            },
+            index=self.pupils,
+        )
 
     def alike(self, fields: Sequence[Quasi]) -> pd.Series:
         """Return for each pupil how many of the school are alike, the pupil among them."""
@@ -195,15 +212,15 @@ class _Known:
         sizes = self.alike(fields)
         return float((sizes < k).mean()) if len(sizes) else 0.0
 
-    def _code(self, one: Quasi) -> pd.Series:
+    def _encode_quasi_identifier(self, one: Quasi) -> pd.Series:
         if one not in self._codes:
             frame = self._frames[one.table]
             frame = frame.sort_values([column for column in ("wave", "month") if column in frame], kind="stable")
             values = one.applied(frame[one.field])
             rows = pd.Series(values.astype(object).to_numpy(), index=pd.MultiIndex.from_frame(frame[PUPIL]))
             known = rows[values.notna().to_numpy()].map(str)
-            told = known.groupby(level=[0, 1]).agg(lambda said: "|".join(dict.fromkeys(said)))
-            codes, _ = pd.factorize(told.reindex(self.pupils).fillna(""))
+            values_by_pupil = known.groupby(level=[0, 1]).agg(lambda said: "|".join(dict.fromkeys(said)))
+            codes, _ = pd.factorize(values_by_pupil.reindex(self.pupils).fillna(""))
             self._codes[one] = pd.Series(codes, index=self.pupils)
         return self._codes[one]
 
@@ -213,13 +230,13 @@ def _group_sizes(table: pd.DataFrame) -> pd.Series:
     return pd.Series(1, index=table.index).groupby(keys).transform("size")
 
 
-def _recoded(known: _Known, fields: list[Quasi], *, k: int) -> list[Quasi]:
+def _aggregate_fields(known: _Known, fields: list[Quasi], *, k: int) -> list[Quasi]:
     """Coarsen the field that leaves fewest pupils in small groups, until they are few."""
     while known.few(fields, k) > _FEW:
         options = [
-            [*fields[:at], coarser, *fields[at + 1 :]]
-            for at, one in enumerate(fields)
-            if (coarser := one.coarser) is not None
+            [*fields[:index], coarser, *fields[index + 1 :]]
+            for index, quasi_identifier in enumerate(fields)
+            if (coarser := quasi_identifier.coarser) is not None
         ]
         if not options:
             break
@@ -227,12 +244,12 @@ def _recoded(known: _Known, fields: list[Quasi], *, k: int) -> list[Quasi]:
     return fields
 
 
-def _restored(known: _Known, fields: list[Quasi], stored: Sequence[Quasi], *, k: int) -> list[Quasi]:
+def _restore_fields(known: _Known, fields: list[Quasi], stored: Sequence[Quasi], *, k: int) -> list[Quasi]:
     """Give fields as finely again as leaves pupils in small groups few: what was coarsened for nothing."""
-    for at, finest in enumerate(stored):
+    for index, finest in enumerate(stored):
         option: Quasi | None = finest
-        while option is not None and option != fields[at]:
-            tried = [*fields[:at], option, *fields[at + 1 :]]
+        while option is not None and option != fields[index]:
+            tried = [*fields[:index], option, *fields[index + 1 :]]
             if known.few(tried, k) <= _FEW:
                 fields = tried
                 break
@@ -240,7 +257,7 @@ def _restored(known: _Known, fields: list[Quasi], stored: Sequence[Quasi], *, k:
     return fields
 
 
-def _suppressed_pupils(table: pd.DataFrame, *, k: int) -> pd.MultiIndex:
+def _find_suppressed_pupils(table: pd.DataFrame, *, k: int) -> pd.MultiIndex:
     """Return the pupils whose quasi-identifiers are suppressed: those of small groups, and k or nobody in a school."""
     chosen: list[tuple[str, str]] = []
     columns = [str(column) for column in table]
@@ -255,9 +272,11 @@ def _suppressed_pupils(table: pd.DataFrame, *, k: int) -> pd.MultiIndex:
     return pd.MultiIndex.from_tuples(chosen, names=PUPIL)
 
 
-def _blanked(frame: pd.DataFrame, name: str, fields: Sequence[Quasi], alone: pd.MultiIndex) -> pd.DataFrame:
-    mine = [one.field for one in fields if one.table == name]
-    if not mine or not len(alone):
+def _suppress_pupil_values(
+    frame: pd.DataFrame, name: str, fields: Sequence[Quasi], alone: pd.MultiIndex
+) -> pd.DataFrame:
+    fields_of_table = [quasi_identifier.field for quasi_identifier in fields if quasi_identifier.table == name]
+    if not fields_of_table or not len(alone):
         return frame
     hit = pd.MultiIndex.from_frame(frame[PUPIL]).isin(alone)
-    return frame.assign(**{field: frame[field].mask(hit) for field in mine})
+    return frame.assign(**{field: frame[field].mask(hit) for field in fields_of_table})

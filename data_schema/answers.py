@@ -7,23 +7,25 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from data_schema.clean import shown
-from data_schema.fields import YES_NO, Field, folded
+from data_schema.clean import format_value
+from data_schema.fields import YES_NO, Field, normalise_word
 from data_schema.findings import Finding
 from data_schema.layout import Layout
 from data_schema.margins import REMOVED
-from data_schema.personal.stand_ins import is_stand_in, stand_in_of_sheet
+from data_schema.personal.stand_ins import build_sheet_stand_in, is_stand_in
 from data_schema.queries import Answer
 from data_schema.readers import Cell, Sheet
 from data_schema.tables import Table
-from data_schema.vocabulary import spoken
+from data_schema.vocabulary import collect_spoken_words
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ANSWER_COLUMNS = ("file", "sheet", "row", "column", "was", "became", "status", "answered_in", "answered_row")
 _YES, _NO = (frozenset(code.words) - {"1", "0"} for code in YES_NO)
-_UNKNOWN = frozenset({"-", "–", "—", "na", "n/a", "?", "unknown", "not known", *map(folded, spoken("unknown"))})
+_UNKNOWN = frozenset(
+    {"-", "–", "—", "na", "n/a", "?", "unknown", "not known", *map(normalise_word, collect_spoken_words("unknown"))}
+)
 _NOT_RECORDED = (
     "not recorded", "not collected", "we do not record", "we don't record", "we do not collect", "we don't collect",
     "nem rögzítjük", "nem gyűjtjük", "nem vezetjük", "ni zabeleženo", "ne beležimo", "ne zbiramo", "nije zabeleženo",
@@ -66,13 +68,18 @@ class Answers:
     def said_of_school(self, sheet: Sheet, *, sha256: str, number: int = 0) -> Cell:
         """Return what was answered to the question of which school a whole sheet is; None where nothing was."""
         key = (sheet.file, sheet.sheet)
-        self._call_back(key, sha256=sha256, number=number)
-        said = [
-            one.value
-            for one in self._by_sheet.get(key, ())
-            if not one.rows and one.column == "school_id" and one.sha256 == sha256
+        self._rename_to_asked_sheet(key, sha256=sha256, number=number)
+        school_answers = [
+            answer.value
+            for answer in self._by_sheet.get(key, ())
+            if not answer.rows and answer.column == "school_id" and answer.sha256 == sha256
         ]
-        return said[0] if said and all(_said(said[0]) == _said(other) for other in said) else None
+        return (
+            school_answers[0]
+            if school_answers
+            and all(_normalise_cell(school_answers[0]) == _normalise_cell(other) for other in school_answers)
+            else None
+        )
 
     def applied(
         self, layout: Layout, table: Table, *, sha256: str, is_late: Callable[[str], bool], number: int = 0
@@ -100,66 +107,70 @@ class Answers:
             a whole is closed by "yes" (it is right as it stands) and by "not recorded", with the reason behind it.
         """
         key = (layout.sheet.file, layout.sheet.sheet)
-        self._call_back(key, sha256=sha256, number=number)
+        self._rename_to_asked_sheet(key, sha256=sha256, number=number)
         answers = self._by_sheet.get(key, [])
         self._done.add(key)
         if not answers:
             return layout
         if layout.header is None:
-            for place, told in _by_place(answers).items():
-                self._write(place, told[0], "noted")
+            for place, answers_of_place in _group_by_place(answers).items():
+                self._write(place, answers_of_place[0], "noted")
             return layout
         rows = list(layout.sheet.rows)
         removed: set[int] = set()
         struck = dict.fromkeys((*(row for row, _ in layout.sheet.struck), *layout.in_doubt))
-        for place, told in _by_place(answers).items():
-            answer = self._usable(place, told, sha256=sha256, is_late=is_late)
+        for place, answers_of_place in _group_by_place(answers).items():
+            answer = self._find_usable_answer(place, answers_of_place, sha256=sha256, is_late=is_late)
             if answer is not None:
                 self._apply(place, answer, layout, table, rows, removed)
             if (*place[:3], "") in self._closed:
                 for at, _ in layout.places(place[2], ""):
                     struck.pop(at + 1, None)
-        apart = {k: REMOVED for k, at in enumerate(layout.rows) if at in removed}
+        apart = {k: REMOVED for k, row_position in enumerate(layout.rows) if row_position in removed}
         return replace(
             layout,
             sheet=replace(
-                layout.sheet, rows=tuple(rows), struck=tuple(one for one in layout.sheet.struck if one[0] in struck)
+                layout.sheet,
+                rows=tuple(rows),
+                struck=tuple(struck_cell for struck_cell in layout.sheet.struck if struck_cell[0] in struck),
             ),
             apart=MappingProxyType({**layout.apart, **apart}),
             in_doubt=frozenset(row for row in layout.in_doubt if row in struck),
         )
 
-    def _usable(
+    def _find_usable_answer(
         self, place: Place, told: Sequence[Answer], *, sha256: str, is_late: Callable[[str], bool]
     ) -> Answer | None:
         """Return the one answer about a place; those that are late, stale or contradictory are written down as such."""
-        found = [one for one in told if not is_late(one.source_sha256)]
-        if not found:
+        timely_answers = [answer for answer in told if not is_late(answer.source_sha256)]
+        if not timely_answers:
             self._write(place, told[0], "late")
             return None
         # A workbook that came back before the file was sent again is not in the way of a newer one.
-        for one in (one for one in found if one.sha256 != sha256):
+        for one in (answer for answer in timely_answers if answer.sha256 != sha256):
             self._write(place, one, "stale")
-        fitting = [one for one in found if one.sha256 == sha256]
+        fitting = [answer for answer in timely_answers if answer.sha256 == sha256]
         if not fitting:
             return None
-        if any(_said(fitting[0].value) != _said(other.value) for other in fitting[1:]):
+        if any(_normalise_cell(fitting[0].value) != _normalise_cell(other.value) for other in fitting[1:]):
             self._write(place, fitting[0], "contradictory")
             return None
         return fitting[0]
 
-    def _call_back(self, key: tuple[str, str], *, sha256: str, number: int) -> None:
+    def _rename_to_asked_sheet(self, key: tuple[str, str], *, sha256: str, number: int) -> None:
         """Give answers to a sheet that was called otherwise in the questions back to it."""
-        mine = [
-            one
-            for one in self._renamed
-            if one.sha256 == sha256
-            and (one.file == key[0] or is_stand_in(one.file))
-            and one.sheet in (key[1], stand_in_of_sheet(number))
+        answers_of_sheet = [
+            answer
+            for answer in self._renamed
+            if answer.sha256 == sha256
+            and (answer.file == key[0] or is_stand_in(answer.file))
+            and answer.sheet in (key[1], build_sheet_stand_in(number))
         ]
-        if mine:
-            self._renamed = [one for one in self._renamed if one not in mine]
-            self._by_sheet.setdefault(key, []).extend(replace(one, file=key[0], sheet=key[1]) for one in mine)
+        if answers_of_sheet:
+            self._renamed = [answer for answer in self._renamed if answer not in answers_of_sheet]
+            self._by_sheet.setdefault(key, []).extend(
+                replace(answer, file=key[0], sheet=key[1]) for answer in answers_of_sheet
+            )
 
     def _apply(
         self,
@@ -173,54 +184,56 @@ class Answers:
         column, places = place[3], layout.places(place[2], place[3])
         # A header of many records' cells is the field that they are of.
         name = places[0][1] if places else column
-        word = folded(answer.value).strip(".!") if isinstance(answer.value, str) else ""
+        word = normalise_word(answer.value).strip(".!") if isinstance(answer.value, str) else ""
         if not place[2] and column == "school_id" and layout.school:
-            is_used = _said(answer.value) == folded(layout.school)
+            is_used = _normalise_cell(answer.value) == normalise_word(layout.school)
             self._write(place, answer, "applied" if is_used else "noted")
         elif not places:
             # Of a sheet whose columns represent waves, each wave is gone through by itself.
             if not layout.numbers or not layout.places(place[2], column, among_all=True):
-                self._settle(place, answer, table)
+                self._resolve_question(place, answer, table)
         elif (not column or name in table.key) and word in _NO:
-            removed.update(at for at, _ in places)
+            removed.update(row_position for row_position, _ in places)
             self._write(place, answer, "removed")
-        elif not column and word in _YES and any(_is_in_doubt(at + 1, layout) for at, _ in places):
-            self._confirm(place, places, layout)
+        elif not column and word in _YES and any(_is_in_doubt(row_position + 1, layout) for row_position, _ in places):
+            self._mark_as_confirmed(place, places, layout)
             self._write(place, answer, "confirmed")
         elif name not in layout.columns:
             self._write(place, answer, "noted")
         elif word in _YES and table.field(name).type != "yes_no":
-            self._confirm(place, places, layout)
+            self._mark_as_confirmed(place, places, layout)
             self._write(place, answer, "confirmed")
         else:
-            self._change(place, answer, layout, table.field(name), rows)
+            self._apply_answer(place, answer, layout, table.field(name), rows)
 
-    def _change(self, place: Place, answer: Answer, layout: Layout, field: Field, rows: list[tuple[Cell, ...]]) -> None:
+    def _apply_answer(
+        self, place: Place, answer: Answer, layout: Layout, field: Field, rows: list[tuple[Cell, ...]]
+    ) -> None:
         """Put an answer into the cells that it is for."""
-        is_unknown = isinstance(answer.value, str) and folded(answer.value).strip(".!") in _UNKNOWN
+        is_unknown = isinstance(answer.value, str) and normalise_word(answer.value).strip(".!") in _UNKNOWN
         became, to = None if is_unknown else answer.value, layout.columns[field.name]
         places = layout.places(place[2], place[3])
-        was = [rows[at][to] if to < len(rows[at]) else None for at, _ in places]
+        was = [rows[row_position][to] if to < len(rows[row_position]) else None for row_position, _ in places]
         for at, _ in places:
-            rows[at] = _with(rows[at], to, became)
+            rows[at] = _replace_cell(rows[at], to, became)
         if is_unknown:
             self._close(place, places, layout)
         status = "missing" if is_unknown else "applied"
         self._write(place, answer, status, field=field, was=was[0], became=became)
 
     def _close(self, place: Place, places: Sequence[tuple[int, str]], layout: Layout) -> set[Place]:
-        within = {(place[0], place[1], layout.number_at(at), name) for at, name in places}
+        within = {(place[0], place[1], layout.number_at(row_position), name) for row_position, name in places}
         self._closed.add(place)
         self._within |= within
         return within
 
-    def _confirm(self, place: Place, places: Sequence[tuple[int, str]], layout: Layout) -> None:
+    def _mark_as_confirmed(self, place: Place, places: Sequence[tuple[int, str]], layout: Layout) -> None:
         self._confirmed |= self._close(place, places, layout)
 
-    def _settle(self, place: Place, answer: Answer, table: Table) -> None:
+    def _resolve_question(self, place: Place, answer: Answer, table: Table) -> None:
         """Close a question about a column or a file as a whole, or say that it is still open."""
-        word = folded(answer.value).strip(" .!") if isinstance(answer.value, str) else ""
-        is_absent = word in _UNKNOWN or word.startswith((*map(folded, _NOT_RECORDED), "- ", "– ", "— "))
+        word = normalise_word(answer.value).strip(" .!") if isinstance(answer.value, str) else ""
+        is_absent = word in _UNKNOWN or word.startswith((*map(normalise_word, _NOT_RECORDED), "- ", "– ", "— "))
         # In a file of several schools such a question is in the column of schools: no school answers for all.
         if place[3] in table.key or not (is_absent or word in _YES):
             self._write(place, answer, "open")
@@ -229,7 +242,7 @@ class Answers:
         status = "not_recorded" if is_absent else "confirmed"
         if not is_absent:
             self._confirmed.add(place)
-        self._write(place, answer, status, reason=shown(answer.value))
+        self._write(place, answer, status, reason=format_value(answer.value))
 
     def _write(
         self,
@@ -244,8 +257,8 @@ class Answers:
     ) -> None:
         is_told = field is not None and not field.is_private
         is_told = is_told and field is not None and (field.type in _TOLD_TYPES or field.name == "school_id")
-        told = (shown(was), shown(became)) if is_told else ("", reason)
-        self._log.append((*place, *told, status, answer.source_file, answer.source_row))
+        before_and_after = (format_value(was), format_value(became)) if is_told else ("", reason)
+        self._log.append((*place, *before_and_after, status, answer.source_file, answer.source_row))
 
     def closes(self, finding: Finding, *, kept: Collection[tuple[str, str, int]]) -> bool:
         """Whether a finding has been answered: its cell was confirmed, or nobody knows, and its row is kept."""
@@ -269,16 +282,16 @@ class Answers:
             self._by_sheet.setdefault((answer.file, answer.sheet), []).append(answer)
         for key, answers in self._by_sheet.items():
             if key not in self._done:
-                for place, found in _by_place(answers).items():
+                for place, answers_of_place in _group_by_place(answers).items():
                     # A question about a file that could not be read, or that is no longer there.
-                    self._write(place, found[0], "noted")
+                    self._write(place, answers_of_place[0], "noted")
         for file, sheet, row, column, _, _, status, source, source_row in dict.fromkeys(self._log):
             if status in _UNUSED:
                 problem, remedy, severity = _UNUSED[status]
                 yield Finding(
                     file=source,
                     row=source_row,
-                    problem=problem.format(place=_named(file, sheet, row, column)),
+                    problem=problem.format(place=_format_place(file, sheet, row, column)),
                     remedy=remedy,
                     severity="question" if severity == "question" else "note",
                 )
@@ -320,11 +333,11 @@ _UNUSED = {
 """What is said of answers that changed no cell, what to do about it, and how serious it is."""
 
 
-def _named(file: str, sheet: str, row: int, column: str) -> str:
+def _format_place(file: str, sheet: str, row: int, column: str) -> str:
     return Finding(file=file, sheet=sheet, row=row or None, column=column, problem="", remedy="", severity="note").place
 
 
-def _by_place(answers: Sequence[Answer]) -> dict[Place, list[Answer]]:
+def _group_by_place(answers: Sequence[Answer]) -> dict[Place, list[Answer]]:
     places: dict[Place, list[Answer]] = {}
     for answer in answers:
         for row in answer.rows or (0,):
@@ -337,11 +350,11 @@ def _is_in_doubt(row: int, layout: Layout) -> bool:
     return row in layout.in_doubt or any(row == struck for struck, _ in layout.sheet.struck)
 
 
-def _said(value: Cell) -> str:
-    return folded(shown(value))
+def _normalise_cell(value: Cell) -> str:
+    return normalise_word(format_value(value))
 
 
-def _with(row: tuple[Cell, ...], at: int, value: Cell) -> tuple[Cell, ...]:
-    made = [*row, *[None] * (at + 1 - len(row))]
-    made[at] = value
-    return tuple(made)
+def _replace_cell(row: tuple[Cell, ...], at: int, value: Cell) -> tuple[Cell, ...]:
+    cells = [*row, *[None] * (at + 1 - len(row))]
+    cells[at] = value
+    return tuple(cells)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from data_schema.findings import Finding, Severity, row_in_sheet
-from data_schema.identifiers import identity_findings, in_latin_shape, question_at
-from data_schema.record_rules import rule_findings
+from data_schema.findings import Finding, Severity, compute_sheet_row
+from data_schema.identifiers import build_question_at, find_identity_problems, replace_cyrillic_look_alikes
+from data_schema.record_rules import find_rule_breaks
 from data_schema.tables import Table
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class SchoolNames:
         self._alike: dict[tuple[str, ...], list[str]] = {}
         for school in sorted(self._exact):
             self._same.setdefault(school.casefold(), []).append(school)
-            self._alike.setdefault(bare_identifier(school), []).append(school)
+            self._alike.setdefault(split_bare_identifier(school), []).append(school)
 
     def match(self, sent: str) -> SchoolMatch:
         """Return what an identifier means.
@@ -123,7 +123,7 @@ class SchoolNames:
         if first in self._exact:
             # "031204 Kossuth Lajos" is how forms have people choose a school.
             return SchoolMatch(school=first, rule="synonym")
-        alike = self._alike.get(bare_identifier(sent), [])
+        alike = self._alike.get(split_bare_identifier(sent), [])
         if not alike:
             return SchoolMatch(
                 school=None,
@@ -138,7 +138,7 @@ class SchoolNames:
         )
 
 
-def bare_identifier(identifier: str) -> tuple[str, ...]:
+def split_bare_identifier(identifier: str) -> tuple[str, ...]:
     """Return letters and numbers of an identifier, without signs, leading zeros and the alphabet of letters alike.
 
     Examples
@@ -146,12 +146,14 @@ def bare_identifier(identifier: str) -> tuple[str, ...]:
     >>> bare_identifier("SI-04") == bare_identifier("si 4")
     True
     """
-    text = identifier if identifier.isascii() else in_latin_shape(unicodedata.normalize("NFKC", identifier))
+    text = (
+        identifier if identifier.isascii() else replace_cyrillic_look_alikes(unicodedata.normalize("NFKC", identifier))
+    )
     text = "".join(text.split())
     return tuple(run.lstrip("0") or "0" if run.isdigit() else run for run in _RUNS.findall(text.casefold()))
 
 
-def missing_keys(
+def find_missing_keys(
     values: Mapping[str, Sequence[object] | np.ndarray], table: Table, *, asked: set[int]
 ) -> Iterator[RowProblem]:
     """Ask about rows whose key has an empty cell.
@@ -166,7 +168,7 @@ def missing_keys(
         Rows that are asked about already.
     """
     for name in dict.fromkeys((*table.key, "school_id")):
-        for position in _without(values[name]):
+        for position in _find_missing_positions(values[name]):
             if position not in asked:
                 yield RowProblem(
                     position=position,
@@ -176,7 +178,7 @@ def missing_keys(
                 )
 
 
-def _without(values: Sequence[object] | np.ndarray) -> list[int]:
+def _find_missing_positions(values: Sequence[object] | np.ndarray) -> list[int]:
     """Return the positions of None."""
     if isinstance(values, np.ndarray):
         import pandas as pd
@@ -186,7 +188,7 @@ def _without(values: Sequence[object] | np.ndarray) -> list[int]:
     return [position for position, value in enumerate(values) if value is None]
 
 
-def missing_answers(
+def find_missing_answers(
     values: Mapping[str, Sequence[object] | np.ndarray], table: Table, *, asked: set[int]
 ) -> Iterator[RowProblem]:
     """Ask for required values that are missing; the rows stay.
@@ -203,7 +205,7 @@ def missing_answers(
     for item in table.fields:
         if not item.required or item.name in table.key:
             continue
-        for position in _without(values[item.name]):
+        for position in _find_missing_positions(values[item.name]):
             if position not in asked:
                 yield RowProblem(
                     position=position,
@@ -214,7 +216,7 @@ def missing_answers(
                 )
 
 
-def duplicates(frame: pd.DataFrame, table: Table) -> Iterator[RowProblem]:
+def find_duplicates(frame: pd.DataFrame, table: Table) -> Iterator[RowProblem]:
     """Find rows with one key.
 
     Parameters
@@ -235,13 +237,13 @@ def duplicates(frame: pd.DataFrame, table: Table) -> Iterator[RowProblem]:
     doubled = frame[frame.duplicated(key, keep=False)]
     if doubled.empty:
         return
-    content = _numbered(doubled, [*table.names, "wave"])
-    places = _places(doubled)
-    for group in _grouped(doubled, key):
-        if len({content[at] for at in group}) == 1:
-            yield from _repeated(group, places, table)
+    content = _compute_row_numbers(doubled, [*table.names, "wave"])
+    places = _build_row_places(doubled)
+    for group in _group_equal_rows(doubled, key):
+        if len({content[row_index] for row_index in group}) == 1:
+            yield from _find_repeated_rows(group, places, table)
         else:
-            yield from _contradicting(group, places, table)
+            yield from _find_contradicting_rows(group, places, table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,17 +255,20 @@ class _Place:
 
     def seen_from(self, other: _Place) -> str:
         if (self.file, self.sheet) == (other.file, other.sheet):
-            return f"row {row_in_sheet(self.row)}"
+            return f"row {compute_sheet_row(self.row)}"
         sheet = f", sheet {self.sheet!r}" if self.sheet else ""
-        return f"{self.file}{sheet}, row {row_in_sheet(self.row)}"
+        return f"{self.file}{sheet}, row {compute_sheet_row(self.row)}"
 
 
-def _places(frame: pd.DataFrame) -> list[_Place]:
+def _build_row_places(frame: pd.DataFrame) -> list[_Place]:
     columns = (frame.index, frame["source_file"], frame["source_sheet"], frame["source_row"])
-    return [_Place(int(at), str(file), str(sheet), int(row)) for at, file, sheet, row in zip(*columns, strict=True)]
+    return [
+        _Place(int(row_index), str(file), str(sheet), int(row))
+        for row_index, file, sheet, row in zip(*columns, strict=True)
+    ]
 
 
-def _numbered(frame: pd.DataFrame, columns: Sequence[str]) -> list[int]:
+def _compute_row_numbers(frame: pd.DataFrame, columns: Sequence[str]) -> list[int]:
     """Return a number for each row, the same for the same values; missing values are alike."""
     import pandas as pd
 
@@ -275,60 +280,60 @@ def _numbered(frame: pd.DataFrame, columns: Sequence[str]) -> list[int]:
     return numbers
 
 
-def _grouped(frame: pd.DataFrame, columns: Sequence[str]) -> list[list[int]]:
+def _group_equal_rows(frame: pd.DataFrame, columns: Sequence[str]) -> list[list[int]]:
     """Return where in the frame the rows with the same values stand, a list a group."""
     groups: dict[int, list[int]] = {}
-    for at, number in enumerate(_numbered(frame, columns)):
-        groups.setdefault(number, []).append(at)
+    for position, number in enumerate(_compute_row_numbers(frame, columns)):
+        groups.setdefault(number, []).append(position)
     return list(groups.values())
 
 
-def _repeated(group: Sequence[int], places: Sequence[_Place], table: Table) -> Iterator[RowProblem]:
+def _find_repeated_rows(group: Sequence[int], places: Sequence[_Place], table: Table) -> Iterator[RowProblem]:
     first = places[group[0]]
-    for at in group[1:]:
+    for member in group[1:]:
         yield RowProblem(
-            position=places[at].position,
+            position=places[member].position,
             column=table.key[-1],
-            problem=f"The row says the same as {first.seen_from(places[at])}; it is kept once.",
+            problem=f"The row says the same as {first.seen_from(places[member])}; it is kept once.",
             remedy="Nothing.",
             severity="note",
             outcome="refused",
         )
 
 
-def _contradicting(group: Sequence[int], places: Sequence[_Place], table: Table) -> Iterator[RowProblem]:
+def _find_contradicting_rows(group: Sequence[int], places: Sequence[_Place], table: Table) -> Iterator[RowProblem]:
     # "pupil_id" of a pupil's table, whatever else the key holds: that is the column people look at.
     column = "pupil_id" if "pupil_id" in table.key else table.key[-1]
     key = ", ".join(table.key)
-    for at in group:
-        others = [places[other] for other in group if other != at][:3]
-        where = " and ".join(other.seen_from(places[at]) for other in others)
+    for member in group:
+        others = [places[other] for other in group if other != member][:3]
+        where = " and ".join(other.seen_from(places[member]) for other in others)
         problem = f"The same record ({key}) is in {where} with other values."
         if table.about == "pupil":
             problem = f"The same pupil ({key}) is in {where} with other values."
         yield RowProblem(
-            position=places[at].position,
+            position=places[member].position,
             column=column,
             problem=problem,
             remedy="Tell which row is right, or which identifier is wrong.",
         )
 
 
-def contradicting_files(frame: pd.DataFrame, table: Table) -> Iterator[Finding]:
+def find_contradicting_files(frame: pd.DataFrame, table: Table) -> Iterator[Finding]:
     """Report files whose rows contradict those of another file: one may be the correction of the other.
 
     Parameters
     ----------
     frame, table
-        As for `duplicates`.
+        As for `find_duplicates`.
     """
     key = [*table.key, "wave"]
     doubled = frame[frame.duplicated(key, keep=False)]
-    content, places = _numbered(doubled, [*table.names, "wave"]), _places(doubled)
+    content, places = _compute_row_numbers(doubled, [*table.names, "wave"]), _build_row_places(doubled)
     counts: Counter[tuple[str, str]] = Counter()
-    for group in _grouped(doubled, key):
-        files = sorted({places[at].file for at in group})
-        if len({content[at] for at in group}) > 1 and len(files) > 1:
+    for group in _group_equal_rows(doubled, key):
+        files = sorted({places[row_index].file for row_index in group})
+        if len({content[row_index] for row_index in group}) > 1 and len(files) > 1:
             counts.update(combinations(files, 2))
     for (first, second), n in sorted(counts.items()):
         yield Finding(
@@ -340,7 +345,7 @@ def contradicting_files(frame: pd.DataFrame, table: Table) -> Iterator[Finding]:
         )
 
 
-def cross_checks(
+def check_across_tables(
     frames: Mapping[str, pd.DataFrame],
     tables: Mapping[str, Table],
     *,
@@ -367,7 +372,7 @@ def cross_checks(
     -------
     list of Finding
         A question for each row about a pupil whom no list of pupils names, and those of
-        `data_schema.identifiers.identity_findings`; those of `data_schema.record_rules.rule_findings`. The rows
+        `data_schema.identifiers.find_identity_problems`; those of `data_schema.record_rules.find_rule_breaks`. The rows
         stay.
     """
     findings: list[Finding] = []
@@ -378,23 +383,23 @@ def cross_checks(
         for frame in listed if any(map(len, others)) else ():
             known.update(zip(frame["school_id"], frame["pupil_id"], strict=True))
         for frame in others:
-            findings += _never_listed(frame, known)
-        for name, frame in zip((one for one in lists if one in frames), listed, strict=True):
+            findings += _find_never_listed_pupils(frame, known)
+        for name, frame in zip((list_name for list_name in lists if list_name in frames), listed, strict=True):
             scope = tables[name].field("pupil_id").scope
-            findings += identity_findings(frame, scope=scope)
+            findings += find_identity_problems(frame, scope=scope)
     for name, frame in frames.items():
-        findings += rule_findings(frame, tables[name], windows=wave_dates or {})
+        findings += find_rule_breaks(frame, tables[name], windows=wave_dates or {})
     return findings
 
 
-def _never_listed(frame: pd.DataFrame, known: set[tuple[str, str]]) -> Iterator[Finding]:
+def _find_never_listed_pupils(frame: pd.DataFrame, known: set[tuple[str, str]]) -> Iterator[Finding]:
     keys = zip(frame["school_id"], frame["pupil_id"], strict=True)
     strange = [(position, *key) for position, key in enumerate(keys) if key not in known]
     schools = {school for _, school, _ in strange}
-    bare = {(school, bare_identifier(pupil)) for school, pupil in known if school in schools}
+    bare = {(school, split_bare_identifier(pupil)) for school, pupil in known if school in schools}
     for position, school, pupil in strange:
         remedy = "Add the pupil to the list of pupils, or correct the identifier."
-        if (school, bare_identifier(pupil)) in bare:
+        if (school, split_bare_identifier(pupil)) in bare:
             remedy = "A pupil of the list differs by leading zeros or signs only: send the identifier as it is there."
         problem = "The pupil of this row is in no list of pupils of the school."
-        yield question_at(frame, position, "pupil_id", problem, remedy)
+        yield build_question_at(frame, position, "pupil_id", problem, remedy)

@@ -12,23 +12,44 @@ from pathlib import Path
 from types import MappingProxyType
 
 from data_schema.conversions import Repair
-from data_schema.fields import folded, header_key
-from data_schema.files import sha256_of_content
+from data_schema.fields import normalise_header, normalise_word
+from data_schema.files import compute_content_sha256
 from data_schema.findings import Finding, Severity
 from data_schema.form_marks import MARKER, FormMark, has_marks, mark_in
-from data_schema.form_sheets import FormSheet, ReturnedSheet, deal_form, lay_out_form
-from data_schema.layout import N_SEARCHED, Layout, fields_named, headers_of, is_empty, lay_out, meant_by
+from data_schema.form_sheets import FormSheet, ReturnedSheet, assign_form_sheets, find_form_layout
+from data_schema.layout import (
+    N_SEARCHED,
+    Layout,
+    find_layout,
+    find_meant_field,
+    find_named_fields,
+    index_fields_by_header,
+    is_empty,
+)
 from data_schema.named_schools import NamedSchools, SchoolFinder
 from data_schema.readers import Cell, ReadAhead, Reading, Sheet, content_of, is_folder, members, names_sheet, read_file
-from data_schema.readers.files import is_backup, is_left_behind, is_named_in_other_letters, why_no_file
-from data_schema.reading_order import coming, countries_of, country_in
+from data_schema.readers.files import describe_non_file, is_backup, is_left_behind, is_named_in_other_letters
+from data_schema.reading_order import find_country_in_path, infer_countries, iterate_requests
 from data_schema.reconciliation import Tally
-from data_schema.redcap import Dictionary, dictionary_of, sheets_of_wave, split_by_event, translated, with_labels
-from data_schema.rules import InboxRule, differing_keys, distinct_rules, may_share_sheet, rules_for
-from data_schema.sources import completed
-from data_schema.submissions import KnownForm, asked_as_tests, form_checked
+from data_schema.redcap import (
+    Dictionary,
+    add_second_names,
+    parse_dictionary,
+    select_sheets_of_wave,
+    split_by_event,
+    translate_codes,
+)
+from data_schema.rules import (
+    InboxRule,
+    can_share_sheet,
+    find_differing_keys,
+    find_rules_for_file,
+    select_distinct_rules,
+)
+from data_schema.sources import add_school_and_class
+from data_schema.submissions import KnownForm, ask_about_tests, check_form_versions
 from data_schema.tables import Table
-from data_schema.unrolling import by_wave, unrolled
+from data_schema.unrolling import reshape_to_records, split_by_wave
 from data_schema.wide import WAVE, WideHeader, Window, find_wide
 
 _N_READERS = 4
@@ -116,7 +137,7 @@ class Claims:
     wave_dates: Mapping[str, Window] = field(default_factory=lambda: MappingProxyType({}))
     needed: Mapping[tuple[str, str], Collection[str]] = field(default_factory=lambda: MappingProxyType({}))
     known_forms: Callable[[], Mapping[str, KnownForm]] | None = None
-    digest: Callable[[bytes], str] = sha256_of_content
+    digest: Callable[[bytes], str] = compute_content_sha256
     findings: list[Finding] = field(default_factory=list)
     tallies: list[Tally] = field(default_factory=list)
     _as_sent: dict[tuple[object, ...], tuple[Table, dict[str, str]]] = field(init=False, default_factory=dict)
@@ -152,50 +173,61 @@ class Claims:
                 reading = content if isinstance(content, Reading) else read_file(content, file=file)
                 self.findings += reading.findings
                 self.digests |= {} if isinstance(content, Reading) else {file: self.digest(content)}
-                found = dictionary_of(reading, file=file)
-                self._dictionaries |= {} if found is None else {rule.dictionary: found for rule in rules}
+                dictionary = parse_dictionary(reading, file=file)
+                self._dictionaries |= {} if dictionary is None else {rule.dictionary: dictionary for rule in rules}
         return others
 
     def understood(self, claim: Claim, layout: Layout, wide: WideHeader | None) -> tuple[Layout, list[Repair]]:
         """Return a layout as its form and its rule's data dictionary mean it, and the cells that were changed."""
         if self.known_forms is not None and claim.form is None:
             rule = claim.rule
-            layout = form_checked(layout, table=rule.table, wave=rule.wave, forms=self.known_forms)
+            layout = check_form_versions(layout, table=rule.table, wave=rule.wave, forms=self.known_forms)
         if claim.form is None:
-            headers = self.as_sent(claim.rule, country=self._writing(claim.country))[1]
+            headers = self.as_sent(claim.rule, country=self._infer_country(claim.country))[1]
             opens = self.wave_dates.get(claim.rule.wave)
-            layout = asked_as_tests(layout, known=headers, opens=opens[0] if opens else None)
+            layout = ask_about_tests(layout, known=headers, opens=opens[0] if opens else None)
         dictionary = self._dictionaries.get(claim.rule.dictionary)
         if claim.form is not None or dictionary is None:
             return layout, []
-        whole = self._whole.get(claim.sheet.file, claim.sheet)
-        columns = [] if wide is None else [(one.field, at) for at, one in wide.columns.items()]
+        whole_sheet = self._whole.get(claim.sheet.file, claim.sheet)
+        columns = (
+            []
+            if wide is None
+            else [(wide_column.field, column_index) for column_index, wide_column in wide.columns.items()]
+        )
         table = self.tables[claim.rule.table]
-        return translated(layout, table, dictionary, whole.rows, schools=self.schools, wide=columns)
+        return translate_codes(layout, table, dictionary, whole_sheet.rows, schools=self.schools, wide=columns)
 
     def laid_out(self, claim: Claim) -> tuple[Layout, WideHeader | None]:
         """Find the table of a claim in its sheet as it was sent, and what columns of it represent."""
-        country = self._writing(claim.country)
+        country = self._infer_country(claim.country)
         table, headers = self.as_sent(claim.rule, country=country)
         if claim.form is not None:
-            return lay_out_form(claim.sheet, table, claim.form), None
+            return find_form_layout(claim.sheet, table, claim.form), None
         needed = self.needed.get((claim.rule.table, claim.rule.wave), ())
         dictionary = self._dictionaries.get(claim.rule.dictionary)
-        sheet = claim.sheet if dictionary is None else with_labels(claim.sheet, dictionary)
-        wide, told = self._wide(sheet, claim.rule, table, headers), claim.rule.told_elsewhere
+        sheet = claim.sheet if dictionary is None else add_second_names(claim.sheet, dictionary)
+        wide, stated_elsewhere = self._find_wide_header(sheet, claim.rule, table, headers), claim.rule.told_elsewhere
         if wide is not None and claim.rule.wide is not None:
-            told |= {claim.rule.wide.across, *(one.field for one in wide.columns.values()), claim.rule.wide.field}
-        layout = lay_out(
+            stated_elsewhere |= {
+                claim.rule.wide.across,
+                *(wide_column.field for wide_column in wide.columns.values()),
+                claim.rule.wide.field,
+            }
+        layout = find_layout(
             sheet if wide is None else wide.sheet,
             table,
             headers=headers,
             needed=needed,
             units=claim.rule.units,
             country=country,
-            own_headers=_own_headers(claim.rule),
-            told_elsewhere=told,
+            own_headers=_normalise_rule_headers(claim.rule),
+            told_elsewhere=stated_elsewhere,
             at=None if wide is None else wide.at,
-            passed_over={*(() if wide is None else wide.passed_over), *self._of_others(sheet, claim.rule, headers)},
+            passed_over={
+                *(() if wide is None else wide.passed_over),
+                *self._iterate_foreign_columns(sheet, claim.rule, headers),
+            },
         )
         if claim.rule.dictionary and dictionary is None:
             file = claim.rule.dictionary
@@ -205,24 +237,32 @@ class Claims:
             layout = replace(layout, findings=(*layout.findings, refusal))
         if claim.rule.headers:
             present = {
-                header_key(cell) for row in claim.sheet.rows[:N_SEARCHED] for cell in row if isinstance(cell, str)
+                normalise_header(cell) for row in claim.sheet.rows[:N_SEARCHED] for cell in row if isinstance(cell, str)
             }
             unmet = self._unmet.setdefault(claim.rule, set(claim.rule.headers))
-            unmet -= {header for header in unmet if header_key(header) in present}
+            unmet -= {header for header in unmet if normalise_header(header) in present}
         return layout, wide
 
-    def _of_others(self, sheet: Sheet, rule: InboxRule, headers: Mapping[str, str]) -> Iterator[int]:
+    def _iterate_foreign_columns(self, sheet: Sheet, rule: InboxRule, headers: Mapping[str, str]) -> Iterator[int]:
         """Yield the columns of a REDCap table that are those of other tables of its project, or REDCap's own."""
         dictionary = self._dictionaries.get(rule.dictionary)
         if dictionary is None or not sheet.rows:
             return
-        others = [one for one in self.rules if one.dictionary == rule.dictionary and one.table != rule.table]
-        known = {key: name for one in others for key, name in self.as_sent(one)[1].items()}
-        for at, cell in enumerate(sheet.rows[0]):
-            names = [name for name in (cell, *sheet.labels[at : at + 1]) if isinstance(name, str) and name]
-            is_own = any(meant_by(name, headers) for name in names)
-            if not is_own and any(meant_by(name, known) or dictionary.adds(name) for name in names):
-                yield at
+        others = [
+            inbox_rule
+            for inbox_rule in self.rules
+            if inbox_rule.dictionary == rule.dictionary and inbox_rule.table != rule.table
+        ]
+        known = {key: name for other_rule in others for key, name in self.as_sent(other_rule)[1].items()}
+        for column_index, cell in enumerate(sheet.rows[0]):
+            names = [
+                name
+                for name in (cell, *sheet.labels[column_index : column_index + 1])
+                if isinstance(name, str) and name
+            ]
+            is_own = any(find_meant_field(name, headers) for name in names)
+            if not is_own and any(find_meant_field(name, known) or dictionary.adds(name) for name in names):
+                yield column_index
 
     def arranged(
         self, claim: Claim, layout: Layout, wide: WideHeader | None, *, said: Cell = None
@@ -237,18 +277,20 @@ class Claims:
             Which school it is, as was answered when it was asked.
         """
         rule = claim.rule
-        table, _ = self.as_sent(rule, country=self._writing(claim.country))
+        table, _ = self.as_sent(rule, country=self._infer_country(claim.country))
         if rule.told_elsewhere:
-            layout = completed(layout, rule, table, self._finder, country=claim.country, said=said)
+            layout = add_school_and_class(layout, rule, table, self._finder, country=claim.country, said=said)
         if wide is not None and rule.wide is not None:
-            layout = unrolled(layout, wide, table, rule.wide)
+            layout = reshape_to_records(layout, wide, table, rule.wide)
         if rule.wide is None or rule.wide.across != WAVE:
             yield claim, layout
             return
-        for wave, part in by_wave(layout, self.waves):
+        for wave, part in split_by_wave(layout, self.waves):
             yield replace(claim, rule=replace(rule, wave=wave)), part
 
-    def _wide(self, sheet: Sheet, rule: InboxRule, table: Table, headers: Mapping[str, str]) -> WideHeader | None:
+    def _find_wide_header(
+        self, sheet: Sheet, rule: InboxRule, table: Table, headers: Mapping[str, str]
+    ) -> WideHeader | None:
         if rule.wide is None:
             return None
         return find_wide(
@@ -290,16 +332,16 @@ class Claims:
         if key not in self._as_sent:
             table = self.tables[rule.table]
             table = (table.in_wave(rule.wave) if rule.wave else table).in_country(country)
-            self._as_sent[key] = (table, {**headers_of(table), **_own_headers(rule)})
+            self._as_sent[key] = (table, {**index_fields_by_header(table), **_normalise_rule_headers(rule)})
         return self._as_sent[key]
 
-    def _writing(self, country: str) -> str:
+    def _infer_country(self, country: str) -> str:
         """Return the country whose words a file has: the one that its path names, or the trial's only one."""
         countries = set(self.schools.values())
         return country or (next(iter(countries)) if len(countries) == 1 else "")
 
-    def _looks_like(self, sheet: Sheet, rule: InboxRule, country: str) -> bool:
-        table, headers = self.as_sent(rule, country=self._writing(country))
+    def _is_like_rule_table(self, sheet: Sheet, rule: InboxRule, country: str) -> bool:
+        table, headers = self.as_sent(rule, country=self._infer_country(country))
         if rule.wide is not None and find_wide(
             sheet,
             table,
@@ -311,12 +353,14 @@ class Claims:
             waves=self.waves,
         ):
             return True
-        return bool(fields_named(sheet, table, headers=headers, told_elsewhere=rule.told_elsewhere))
+        return bool(find_named_fields(sheet, table, headers=headers, told_elsewhere=rule.told_elsewhere))
 
     @contextmanager
     def reading_ahead(self, files: Mapping[str, Path | bytes]) -> Iterator[None]:
         """Have the next of the files read while one is worked on; they are asked for by name."""
-        requests = coming(files, schools=self.schools, is_ruled=lambda file: bool(self._matching(file)))
+        requests = iterate_requests(
+            files, schools=self.schools, is_ruled=lambda file: bool(self._find_matching_rules(file))
+        )
         with ReadAhead(requests, n_processes=min(os.cpu_count() or 1, _N_READERS)) as self._read:
             yield
         self._read = read_file
@@ -325,27 +369,29 @@ class Claims:
         """Yield the sheets of a file that rules speak of; of a zipped folder, those of the files in it."""
         if isinstance(source, Path) and is_named_in_other_letters(source, file):
             self.findings.append(about(file, _OTHER_LETTERS, _RENAME, severity="note"))
-        why = why_no_file(source) if isinstance(source, Path) else ""
+        why = describe_non_file(source) if isinstance(source, Path) else ""
         if why:
             self.findings.append(about(file, why, "Put the file itself there.", severity="question"))
             return
         is_archive = file.casefold().endswith((".zip", ".xlsx", ".xls", ".ods")) or isinstance(source, bytes)
-        content = content_of(source, file=file) if is_archive or self._matching(file) else None
+        content = content_of(source, file=file) if is_archive or self._find_matching_rules(file) else None
         if isinstance(content, bytes) and is_folder(content):
-            yield from self._in_folder(file, content)
+            yield from self._iterate_folder_claims(file, content)
             return
-        form = self._form_in(file, content, is_likely=not self._matching(file))
+        form = self._read_entry_workbook(file, content, is_likely=not self._find_matching_rules(file))
         if form is not None:
-            yield from self._in_form(*form)
+            yield from self._iterate_form_claims(*form)
             return
-        rules = self._matching(file)
+        rules = self._find_matching_rules(file)
         if not rules and file.casefold().endswith(".zip"):
             # A workbook is a zipped folder too, and mail programs name it so.
-            rules = self._matching(f"{file[:-4]}.xlsx")
+            rules = self._find_matching_rules(f"{file[:-4]}.xlsx")
         if not rules:
-            self.findings.append(_unmatched(file))
+            self.findings.append(_build_unmatched_finding(file))
         elif content is not None:
-            yield from self._in_file(file, content, rules, country=country_in(file, self.schools.values()))
+            yield from self._iterate_file_claims(
+                file, content, rules, country=find_country_in_path(file, self.schools.values())
+            )
 
     def is_second_copy(self, claim: Claim) -> bool:
         """Whether the same sheet of the same content was claimed before; if so, a note tells where."""
@@ -364,10 +410,10 @@ class Claims:
             self.findings.append(about(file, problem, "Nothing.", sheet=sheet, severity="note"))
         return True
 
-    def _matching(self, file: str) -> tuple[InboxRule, ...]:
-        return () if is_left_behind(file) or is_backup(file) else rules_for(file, self.rules)[0]
+    def _find_matching_rules(self, file: str) -> tuple[InboxRule, ...]:
+        return () if is_left_behind(file) or is_backup(file) else find_rules_for_file(file, self.rules)[0]
 
-    def _in_folder(self, file: str, content: bytes) -> Iterator[Claim]:
+    def _iterate_folder_claims(self, file: str, content: bytes) -> Iterator[Claim]:
         folder, name = posixpath.split(file)
         stem = name.rpartition(".")[0] or name
         opened = False
@@ -380,11 +426,11 @@ class Claims:
             base = posixpath.basename(member.name)
             below = (member.name, f"{stem}/{member.name}", base)
             paths = [*(posixpath.join(folder, path) for path in below), member.name, file]
-            place = next((path for path in paths if self._matching(path)), "")
+            place = next((path for path in paths if self._find_matching_rules(path)), "")
             called = f"{file}/{member.name}"
-            form = self._form_in(called, member.content, is_likely=False)
+            form = self._read_entry_workbook(called, member.content, is_likely=False)
             if form is not None:
-                yield from self._in_form(*form)
+                yield from self._iterate_form_claims(*form)
                 continue
             if not place and _MEDIA in f"/{member.name}":
                 problem = "It was attached to a submission; it is not read."
@@ -392,15 +438,21 @@ class Claims:
                 continue
             if not place or is_folder(member.content):
                 self.findings.append(
-                    _nested(called) if place or base.casefold().endswith(".zip") else _unmatched(called)
+                    _build_nested_folder_finding(called)
+                    if place or base.casefold().endswith(".zip")
+                    else _build_unmatched_finding(called)
                 )
                 continue
-            country = country_in(place, self.schools.values()) or country_in(called, self.schools.values())
-            yield from self._in_file(called, member.content, self._matching(place), country=country)
+            country = find_country_in_path(place, self.schools.values()) or find_country_in_path(
+                called, self.schools.values()
+            )
+            yield from self._iterate_file_claims(
+                called, member.content, self._find_matching_rules(place), country=country
+            )
         if not opened:
             self.findings.append(about(file, "It is a folder with nothing in it.", "Pack it again and send it."))
 
-    def _form_in(
+    def _read_entry_workbook(
         self, file: str, content: bytes | Reading | None, *, is_likely: bool
     ) -> tuple[str, str, Reading, FormMark] | None:
         """Return a file's name, hash and reading if it is an entry workbook; a likely one is known by its marks."""
@@ -410,12 +462,12 @@ class Claims:
         mark = mark_in(reading)
         return None if mark is None else (file, self.digest(content), reading, mark)
 
-    def _in_form(self, file: str, digest: str, reading: Reading, mark: FormMark) -> Iterator[Claim]:
+    def _iterate_form_claims(self, file: str, digest: str, reading: Reading, mark: FormMark) -> Iterator[Claim]:
         """Yield the sheets of an entry workbook, which says itself what they are."""
         self.digests[file] = digest
         self.sheets[file] = tuple(sheet.sheet for sheet in reading.sheets)
         self.forms.add(file)
-        sheets, findings = deal_form(
+        sheets, findings = assign_form_sheets(
             reading,
             mark,
             tables=self.tables,
@@ -423,15 +475,15 @@ class Claims:
             in_wave=lambda name, wave: self.as_sent(InboxRule(file, name, wave=wave))[0],
         )
         self.findings += [*reading.findings, *findings]
-        for one in sheets:
-            claim = self._of_form(one, digest)
-            if one.refusal is None:
+        for returned_sheet in sheets:
+            claim = self._build_form_claim(returned_sheet, digest)
+            if returned_sheet.refusal is None:
                 yield claim
             else:
-                self.findings.append(one.refusal)
-                self.tallies.append(claim.unused(one.n_rows))
+                self.findings.append(returned_sheet.refusal)
+                self.tallies.append(claim.unused(returned_sheet.n_rows))
 
-    def _of_form(self, one: ReturnedSheet, digest: str) -> Claim:
+    def _build_form_claim(self, one: ReturnedSheet, digest: str) -> Claim:
         table = self.tables.get(one.table)
         wave = one.wave if table is None or table.by_wave else ""
         rule = InboxRule(one.sheet.file, one.table, wave=wave, sheet=one.sheet.sheet)
@@ -439,64 +491,66 @@ class Claims:
         country = self.schools.get(one.form.school, "")
         return Claim(sheet=one.sheet, rule=rule, country=country, sha256=digest, form=one.form)
 
-    def _in_file(
+    def _iterate_file_claims(
         self, file: str, content: bytes | Reading, rules: Sequence[InboxRule], *, country: str
     ) -> Iterator[Claim]:
         if isinstance(content, Reading):
             reading, digest = content, ""
         else:
-            reading = self._read(content, file=file, countries=countries_of(content, country, self.schools))
+            reading = self._read(content, file=file, countries=infer_countries(content, country, self.schools))
             digest = self.digests[file] = self.digest(content)
         if reading.sheets and reading.sheets[0].separator and (split := split_by_event(reading)) is not reading:
             self._whole[file], reading = reading.sheets[0], split
         self.sheets[file] = tuple(sheet.sheet for sheet in reading.sheets)
         # A look at the bytes tells of a text file at once what a look at a million rows would.
-        may_be_form = not reading.sheets or not reading.sheets[0].separator or _holds(content, MARKER)
+        may_be_form = not reading.sheets or not reading.sheets[0].separator or _is_word_in_content(content, MARKER)
         if may_be_form and any(map(has_marks, reading.sheets)) and (mark := mark_in(reading)) is not None:
-            yield from self._in_form(file, digest, reading, mark)
+            yield from self._iterate_form_claims(file, digest, reading, mark)
             return
         self.findings += reading.findings
         if not reading.sheets:
             self.tallies += [
                 Tally(file=file, sheet=rule.sheet, table=rule.table, wave=rule.wave, country=country)
-                for rule in distinct_rules(rules)
+                for rule in select_distinct_rules(rules)
             ]
             return
         self._met.update(rules)
-        claimed = self._dealt(rules, reading, country=country, sha256=digest)
+        claimed = self._assign_sheets_to_rules(rules, reading, country=country, sha256=digest)
         for sheet in reading.sheets:
             for rule in claimed.get(sheet.sheet, ()):
                 self._waves_read |= {rule.wave} if sheet.rows else set()
                 yield Claim(sheet=sheet, rule=rule, country=country, sha256=digest)
 
-    def _dealt(
+    def _assign_sheets_to_rules(
         self, rules: Sequence[InboxRule], reading: Reading, *, country: str, sha256: str
     ) -> dict[str, list[InboxRule]]:
         """Deal the sheets of a file to the rules; a sheet that two rules read in different ways goes to none."""
         claims: dict[str, list[InboxRule]] = {}
         absent = []
         for rule in rules:
-            found = self._sheets_of(rule, reading.sheets, rules, country=country)
-            absent += [] if found else [rule]
-            for sheet in found:
+            rule_sheets = self._find_sheets_of_rule(rule, reading.sheets, rules, country=country)
+            absent += [] if rule_sheets else [rule]
+            for sheet in rule_sheets:
                 claims.setdefault(sheet.sheet, []).append(rule)
         dealt: dict[str, list[InboxRule]] = {}
         left = []
         for sheet in reading.sheets:
-            mine = distinct_rules(claims.get(sheet.sheet, ()))
-            if mine and may_share_sheet(mine):
-                dealt[sheet.sheet] = mine
-                self._tell_found(sheet, mine[0], reading)
-            elif mine:
-                claim = Claim(sheet=sheet, rule=mine[0], country=country, sha256=sha256)
-                self.findings.append(about(sheet.file, _contradiction(mine), _DIFFER, sheet=sheet.sheet))
+            sheet_rules = select_distinct_rules(claims.get(sheet.sheet, ()))
+            if sheet_rules and can_share_sheet(sheet_rules):
+                dealt[sheet.sheet] = sheet_rules
+                self._report_sheet_by_header(sheet, sheet_rules[0], reading)
+            elif sheet_rules:
+                claim = Claim(sheet=sheet, rule=sheet_rules[0], country=country, sha256=sha256)
+                self.findings.append(
+                    about(sheet.file, _describe_contradiction(sheet_rules), _DIFFER, sheet=sheet.sheet)
+                )
                 self.tallies.append(claim.unused(len(self.laid_out(claim)[0].rows)))
             elif any(not is_empty(row) for row in sheet.rows):
                 left.append(sheet)
-        self._tell_left(left, absent, reading, country=country)
+        self._report_unmatched_sheets(left, absent, reading, country=country)
         return dealt
 
-    def _sheets_of(
+    def _find_sheets_of_rule(
         self, rule: InboxRule, sheets: Sequence[Sheet], rules: Sequence[InboxRule], *, country: str
     ) -> list[Sheet]:
         """Return the sheets that a rule speaks of.
@@ -508,27 +562,33 @@ class Claims:
             return [sheets[0]]
         if sheets[0].separator and not rule.sheet:
             # The records of REDCap's events, each of them as a sheet.
-            return sheets_of_wave(sheets, rule, self.waves)
+            return select_sheets_of_wave(sheets, rule, self.waves)
         if rule.means_all_sheets:
-            return [one for one in sheets if rule.means_sheet(one.sheet) and not all(map(is_empty, one.rows))]
+            return [
+                candidate_sheet
+                for candidate_sheet in sheets
+                if rule.means_sheet(candidate_sheet.sheet) and not all(map(is_empty, candidate_sheet.rows))
+            ]
         if rule.sheet.strip():
             wanted = rule.sheet.strip().casefold()
             same = [sheet for sheet in sheets if sheet.sheet.strip().casefold() == wanted]
-            alike = [sheet for sheet in sheets if folded(sheet.sheet) == folded(rule.sheet)]
+            alike = [sheet for sheet in sheets if normalise_word(sheet.sheet) == normalise_word(rule.sheet)]
             return same or (alike if len(alike) == 1 else [])
-        named = {folded(other.sheet) for other in rules if other.sheet and not other.means_all_sheets}
-        free = [sheet for sheet in sheets if folded(sheet.sheet) not in named]
+        named = {normalise_word(other.sheet) for other in rules if other.sheet and not other.means_all_sheets}
+        free = [sheet for sheet in sheets if normalise_word(sheet.sheet) not in named]
         visible = [sheet for sheet in free if not sheet.is_hidden] or free
-        fitting = [sheet for sheet in visible if self._looks_like(sheet, rule, country)]
+        fitting = [sheet for sheet in visible if self._is_like_rule_table(sheet, rule, country)]
         return fitting or visible[:1]
 
-    def _tell_found(self, sheet: Sheet, rule: InboxRule, reading: Reading) -> None:
+    def _report_sheet_by_header(self, sheet: Sheet, rule: InboxRule, reading: Reading) -> None:
         if not rule.sheet and sheet is not reading.sheets[0]:
             problem = f"The sheet has the header of the table {rule.table!r}; it is taken in as such."
             note = about(sheet.file, problem, "Nothing, if that is right.", sheet=sheet.sheet, severity="note")
             self.findings.append(note)
 
-    def _tell_left(self, left: Sequence[Sheet], absent: Sequence[InboxRule], reading: Reading, *, country: str) -> None:
+    def _report_unmatched_sheets(
+        self, left: Sequence[Sheet], absent: Sequence[InboxRule], reading: Reading, *, country: str
+    ) -> None:
         """Report sheets that no rule asks for, and of rules that no sheet answers: together they are a question."""
         file = reading.sheets[0].file
         visible = [sheet.sheet for sheet in left if not sheet.is_hidden]
@@ -540,7 +600,7 @@ class Claims:
                 self.findings.append(about(file, problem, remedy, severity="question"))
                 continue
             problem = f"The workbook has no sheet {rule.sheet!r}, which would hold the table {rule.table!r}."
-            alike = [sheet.sheet for sheet in left if self._looks_like(sheet, rule, country)]
+            alike = [sheet.sheet for sheet in left if self._is_like_rule_table(sheet, rule, country)]
             remedy = "Send the sheet, if the school has the data."
             if alike:
                 remedy = f"If it is {' or '.join(map(repr, alike))}, call the sheet {rule.sheet!r} and send it again."
@@ -553,19 +613,19 @@ class Claims:
             self.findings.append(about(file, problem, remedy, sheet=sheet.sheet, severity="note"))
 
 
-def _contradiction(rules: Sequence[InboxRule]) -> str:
+def _describe_contradiction(rules: Sequence[InboxRule]) -> str:
     """Return what is wrong with rules that read one sheet in different ways."""
     meanings = dict.fromkeys((rule.table, rule.wave) for rule in rules)
     if len(meanings) > 1:
         tables = " and ".join(f"{table!r} ({wave or 'no wave'})" for table, wave in meanings)
         return f"Rules say that it is {tables}; it is not read."
     patterns = " and ".join(repr(pattern) for pattern in dict.fromkeys(rule.pattern for rule in rules))
-    keys = ", ".join(map(repr, differing_keys(rules)))
+    keys = ", ".join(map(repr, find_differing_keys(rules)))
     return f"More than one rule speaks of it ({patterns}), and they differ in {keys}; it is not read."
 
 
-def _own_headers(rule: InboxRule) -> dict[str, str]:
-    return {header_key(header): name for header, name in rule.headers.items()}
+def _normalise_rule_headers(rule: InboxRule) -> dict[str, str]:
+    return {normalise_header(header): name for header, name in rule.headers.items()}
 
 
 def about(file: str, problem: str, remedy: str, *, sheet: str = "", severity: Severity = "refused") -> Finding:
@@ -573,11 +633,11 @@ def about(file: str, problem: str, remedy: str, *, sheet: str = "", severity: Se
     return Finding(file=file, sheet=sheet, problem=problem, remedy=remedy, severity=severity)
 
 
-def _holds(content: bytes | Reading, word: str) -> bool:
+def _is_word_in_content(content: bytes | Reading, word: str) -> bool:
     return isinstance(content, bytes) and word.encode() in content
 
 
-def _unmatched(file: str) -> Finding:
+def _build_unmatched_finding(file: str) -> Finding:
     if is_left_behind(file):
         return about(file, "A program left it behind; it is not read.", "Nothing.", severity="note")
     if is_backup(file):
@@ -587,5 +647,5 @@ def _unmatched(file: str) -> Finding:
     return about(file, problem, "Correct its name or its folder, or add a rule to the protocol.", severity="question")
 
 
-def _nested(file: str) -> Finding:
+def _build_nested_folder_finding(file: str) -> Finding:
     return about(file, "It is a zipped folder within a zipped folder.", "Unpack it and send the files in it.")

@@ -49,7 +49,7 @@ def asked(problem: str, remedy: str) -> CleanCell:
     return CleanCell(problem=problem, remedy=remedy)
 
 
-def shown(value: object) -> str:
+def format_value(value: object) -> str:
     """Write a cell or a value as text, as short as it is clear.
 
     Examples

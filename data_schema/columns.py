@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data_schema.clean import CleanCell, Value, shown
+from data_schema.clean import CleanCell, Value, format_value
 from data_schema.fields import Field
 from data_schema.layout import Layout
-from data_schema.numerals import settled, unsettled
+from data_schema.numerals import ask_for_reading, resolve_number
 from data_schema.readers.sheets import Cell
-from data_schema.repairs import PLUSES, clean_cell, not_plain, ticked
+from data_schema.repairs import PLUSES, ask_about_tick, clean_cell, find_non_plain_cells
 from data_schema.tables import Table
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ class Column:
     @property
     def found(self) -> list[Value]:
         """Value of each cell; None where it is missing."""
-        found: list[Value] = self.array().tolist()
-        return found
+        cell_values: list[Value] = self.array().tolist()
+        return cell_values
 
     @property
     def sent(self) -> list[Cell]:
@@ -72,8 +72,8 @@ class Column:
     def cell(self, position: int) -> CleanCell:
         """Return what became of one cell."""
         code = int(self.codes[position])
-        made = self.odd.get(code)
-        return CleanCell(value=self.meanings[code]) if made is None else made
+        odd_cell = self.odd.get(code)
+        return CleanCell(value=self.meanings[code]) if odd_cell is None else odd_cell
 
     def repaired(self) -> np.ndarray:
         """Positions of the cells that were repaired and have no question."""
@@ -90,7 +90,7 @@ class Column:
 
     def series(self) -> pd.Series:
         """Return the values as a column with the field's type."""
-        return typed_series(self.meanings.tolist(), self.field).take(self.codes).reset_index(drop=True)
+        return build_typed_series(self.meanings.tolist(), self.field).take(self.codes).reset_index(drop=True)
 
     def changed(self, made: Mapping[int, CleanCell]) -> Column:
         """Return the column with something else made of some distinct values."""
@@ -127,7 +127,9 @@ class Column:
         return np.flatnonzero(is_one[self.codes])
 
 
-def numbered(columns: Sequence[Column], positions: np.ndarray, *, first: np.ndarray | None = None) -> np.ndarray:
+def compute_meaning_numbers(
+    columns: Sequence[Column], positions: np.ndarray, *, first: np.ndarray | None = None
+) -> np.ndarray:
     """Return a number for what some columns mean in each of some rows, the same for the same.
 
     Parameters
@@ -166,16 +168,16 @@ def clean_columns(fields: Sequence[Field], layouts: Sequence[Layout]) -> dict[st
         Field to the cells of all sheets, one sheet after the other. A number with two readings ("1.234") is settled by
         the other numbers in its column of its sheet, and then by the separator of its file.
     """
-    made = {field.name: _Distinct(field) for field in fields}
+    distinct_by_field = {field.name: _Distinct(field) for field in fields}
     for layout in layouts:
         typed = not layout.sheet.separator
-        pieces: dict[str, list[np.ndarray]] = {name: [] for name in made}
+        pieces: dict[str, list[np.ndarray]] = {name: [] for name in distinct_by_field}
         for block in layout.blocks():
-            for name, one in made.items():
+            for name, one in distinct_by_field.items():
                 pieces[name].append(one.codes_of(layout.cells(name, block), typed=typed))
-        for name, one in made.items():
+        for name, one in distinct_by_field.items():
             one.take_in(pieces[name], separator=layout.sheet.separator)
-    return {name: one.column() for name, one in made.items()}
+    return {name: distinct_values.column() for name, distinct_values in distinct_by_field.items()}
 
 
 def clean_column(field: Field, layouts: Sequence[Layout]) -> Column:
@@ -214,7 +216,7 @@ class _Distinct:
         known = self._known[typed]
         self._n_seen += len(cells)
         if self._is_of_single_values():
-            return self._added(cells, typed=typed)
+            return self._add_cells(cells, typed=typed)
         keys: Sequence[Hashable] = cells
         if not set(map(type, cells)) <= _TEXT_TYPES:
             # Other cells with their type, because 1, 1.0 and True are one key otherwise.
@@ -222,20 +224,20 @@ class _Distinct:
         new = [key for key in dict.fromkeys(keys) if key not in known]
         if new:
             fresh: list[Cell] = [key[1] if isinstance(key, tuple) else key for key in new]  # type: ignore[misc]
-            known.update(zip(new, self._added(fresh, typed=typed).tolist(), strict=True))
+            known.update(zip(new, self._add_cells(fresh, typed=typed).tolist(), strict=True))
         return np.fromiter(map(known.__getitem__, keys), dtype=np.intp, count=len(keys))
 
     def _is_of_single_values(self) -> bool:
         """Whether hardly two cells are alike, as with identifiers and names: looking for equal ones is then in vain."""
         return self._n_seen > _N_TRIED and len(self.raw) > _SHARE_SINGLE * self._n_seen
 
-    def _added(self, cells: Sequence[Cell], *, typed: bool) -> np.ndarray:
+    def _add_cells(self, cells: Sequence[Cell], *, typed: bool) -> np.ndarray:
         """Add cells as values of their own, and clean them; returns their positions."""
         start = len(self.raw)
         self.raw += cells
         self.meanings += cells
-        for at in not_plain(cells, self.field):
-            self._clean(start + at, cells[at], typed=typed)
+        for position in find_non_plain_cells(cells, self.field):
+            self._clean(start + position, cells[position], typed=typed)
         return np.arange(start, start + len(cells))
 
     def take_in(self, pieces: Sequence[np.ndarray], *, separator: str) -> None:
@@ -243,65 +245,65 @@ class _Distinct:
         if pieces:
             codes = np.concatenate(pieces)
             if self._ticks:
-                codes = self._with_ticks(codes)
-            self.codes.append(self._settled(codes, separator=separator))
+                codes = self._mark_doubtful_ticks(codes)
+            self.codes.append(self._resolve_numbers(codes, separator=separator))
 
-    def _with_ticks(self, codes: np.ndarray) -> np.ndarray:
+    def _mark_doubtful_ticks(self, codes: np.ndarray) -> np.ndarray:
         """Ask about "-" where it is beside "+": it may mean no there, and is no mark for what is missing."""
-        here = set(np.unique(codes).tolist())
-        minus = [code for code in here if isinstance(cell := self.raw[code], str) and cell.strip() in _MINUSES]
-        if not here & self._ticks or not minus:
+        present_codes = set(np.unique(codes).tolist())
+        minus = [code for code in present_codes if isinstance(cell := self.raw[code], str) and cell.strip() in _MINUSES]
+        if not present_codes & self._ticks or not minus:
             return codes
         changed = codes.copy()
         for code in minus:
-            self.odd[len(self.raw)] = ticked()
+            self.odd[len(self.raw)] = ask_about_tick()
             changed[codes == code] = len(self.raw)
             self.raw.append(self.raw[code])
             self.meanings.append(None)
         return changed
 
     def _clean(self, code: int, cell: Cell, *, typed: bool) -> None:
-        made = clean_cell(cell, self.field, typed=typed)
-        self.meanings[code] = made.value
-        if made.rules or made.problem or made.mark or made.thousands is not None:
-            self.odd[code] = made
+        clean_result = clean_cell(cell, self.field, typed=typed)
+        self.meanings[code] = clean_result.value
+        if clean_result.rules or clean_result.problem or clean_result.mark or clean_result.thousands is not None:
+            self.odd[code] = clean_result
         if self.field.type == "yes_no" and isinstance(cell, str) and cell.strip() in PLUSES:
             self._ticks.add(code)
 
-    def _settled(self, codes: np.ndarray, *, separator: str) -> np.ndarray:
+    def _resolve_numbers(self, codes: np.ndarray, *, separator: str) -> np.ndarray:
         """Settle numbers with two readings by the others of the sheet; each meaning is a distinct value of its own."""
         if not any(cell.thousands is not None for cell in self.odd.values()):
             return codes
-        here = [code for code in np.unique(codes).tolist() if code in self.odd]
-        unsure = [code for code in here if self.odd[code].thousands is not None]
+        present_odd_codes = [code for code in np.unique(codes).tolist() if code in self.odd]
+        unsure = [code for code in present_odd_codes if self.odd[code].thousands is not None]
         if not unsure:
             return codes
-        uses = {self.odd[code].mark for code in here if self.odd[code].thousands is None}
+        uses = {self.odd[code].mark for code in present_odd_codes if self.odd[code].thousands is None}
         if separator == "," and not uses & {".d", ".t"}:
             # Commas that divide cells cannot be decimal marks; programs that write such files use points.
             uses.add(".d")
         changed = codes.copy()
         for code in unsure:
-            made = _one(self.odd[code], self.field, uses)
-            self.odd[len(self.raw)] = made
+            settled_cell = _resolve_number(self.odd[code], self.field, uses)
+            self.odd[len(self.raw)] = settled_cell
             changed[codes == code] = len(self.raw)
             self.raw.append(self.raw[code])
-            self.meanings.append(made.value)
+            self.meanings.append(settled_cell.value)
         return changed
 
 
-def _one(cell: CleanCell, field: Field, uses: set[str]) -> CleanCell:
+def _resolve_number(cell: CleanCell, field: Field, uses: set[str]) -> CleanCell:
     decimal, thousands = f"{cell.mark}d" in uses, f"{cell.mark}t" in uses
     if decimal == thousands:
         other = "," if cell.mark == "." else "."
         # A mark is of thousands where the other one is of decimals.
         if decimal or (f"{other}d" in uses) == (f"{other}t" in uses):
-            return unsettled(cell)
+            return ask_for_reading(cell)
         decimal = f"{other}t" in uses
-    return settled(cell, field, decimal=decimal)
+    return resolve_number(cell, field, decimal=decimal)
 
 
-def typed_series(values: Sequence[object], field: Field) -> pd.Series:
+def build_typed_series(values: Sequence[object], field: Field) -> pd.Series:
     """Return values of a field as a column with the field's type.
 
     Parameters
@@ -329,10 +331,10 @@ def typed_series(values: Sequence[object], field: Field) -> pd.Series:
         case "number":
             return pd.Series(np.array(values, dtype="float64"))
         case _:
-            return text_series(values)
+            return build_text_series(values)
 
 
-def text_series(values: Sequence[object]) -> pd.Series:
+def build_text_series(values: Sequence[object]) -> pd.Series:
     """Return texts as a column; None stays missing."""
     import pandas as pd
 
@@ -392,11 +394,13 @@ class Draft:
         texts: list[str] = []
         for column in self.columns.values():
             if column.field.privacy == privacy:
-                texts += [cell if isinstance(cell, str) else shown(cell) for cell in column.raw if cell is not None]
+                texts += [
+                    cell if isinstance(cell, str) else format_value(cell) for cell in column.raw if cell is not None
+                ]
         return texts
 
 
-def draft(table: Table, parts: Sequence[Part]) -> Draft:
+def build_draft(table: Table, parts: Sequence[Part]) -> Draft:
     """Clean all cells of a table.
 
     Parameters

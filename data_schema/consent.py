@@ -19,7 +19,7 @@ _MANY = 0.5
 """Share of a school's pupils above which a refusal is more likely a column that was filled in the other way round."""
 
 
-def refused_pupils(
+def find_refused_pupils(
     frames: Mapping[str, pd.DataFrame], *, tables: Mapping[str, Table], consent: str, waves: Sequence[str]
 ) -> frozenset[tuple[str, str]]:
     """Return the pupils whose last answer is no.
@@ -43,14 +43,20 @@ def refused_pupils(
     """
     import pandas as pd
 
-    told = [frame for frame in _with_answers(frames, tables, consent) if frame[consent].eq(other=False).any()]
-    if not told:
+    frames_with_refusal = [
+        frame for frame in _select_consent_frames(frames, tables, consent) if frame[consent].eq(other=False).any()
+    ]
+    if not frames_with_refusal:
         return frozenset()
-    once = frozenset(_pairs(pd.concat([frame.loc[frame[consent].eq(other=False), PUPIL] for frame in told])))
+    once = frozenset(
+        _iterate_pupil_keys(
+            pd.concat([frame.loc[frame[consent].eq(other=False), PUPIL] for frame in frames_with_refusal])
+        )
+    )
     ids = {pupil for _, pupil in once}
-    rank = {wave: at for at, wave in enumerate(waves)}
+    rank = {wave: position for position, wave in enumerate(waves)}
     last: dict[tuple[str, str], tuple[int, bool]] = {}
-    for frame in _with_answers(frames, tables, consent):
+    for frame in _select_consent_frames(frames, tables, consent):
         asked = frame[consent].notna() & frame["pupil_id"].isin(ids)
         known = frame.loc[asked, [*PUPIL, "wave", consent]]
         for school, pupil, wave, answer in known.itertuples(index=False, name=None):
@@ -60,18 +66,18 @@ def refused_pupils(
     return frozenset(pupil for pupil, (_, is_no) in last.items() if is_no)
 
 
-def unanswered_pupils(
+def find_unanswered_pupils(
     frames: Mapping[str, pd.DataFrame], *, tables: Mapping[str, Table], consent: str
 ) -> frozenset[tuple[str, str]]:
-    """Return the pupils of whom no table has an answer, yes or no; see `refused_pupils`."""
+    """Return the pupils of whom no table has an answer, yes or no; see `find_refused_pupils`."""
     answered: set[tuple[str, str]] = set()
-    for frame in _with_answers(frames, tables, consent):
-        answered.update(_pairs(frame.loc[frame[consent].notna()]))
-    everybody = {pupil for frame in frames.values() if "pupil_id" in frame for pupil in _pairs(frame)}
+    for frame in _select_consent_frames(frames, tables, consent):
+        answered.update(_iterate_pupil_keys(frame.loc[frame[consent].notna()]))
+    everybody = {pupil for frame in frames.values() if "pupil_id" in frame for pupil in _iterate_pupil_keys(frame)}
     return frozenset(everybody - answered)
 
 
-def refusals(frames: Mapping[str, pd.DataFrame], *, refused: frozenset[tuple[str, str]]) -> pd.DataFrame:
+def count_refusals(frames: Mapping[str, pd.DataFrame], *, refused: frozenset[tuple[str, str]]) -> pd.DataFrame:
     """Count the pupils who refused, or who gave no answer, by school, table and wave.
 
     Returns
@@ -86,7 +92,7 @@ def refusals(frames: Mapping[str, pd.DataFrame], *, refused: frozenset[tuple[str
     for name, frame in frames.items() if refused else ():
         if "pupil_id" not in frame or frame.empty:
             continue
-        is_out = [pupil in refused for pupil in _pairs(frame)]
+        is_out = [pupil in refused for pupil in _iterate_pupil_keys(frame)]
         for (school, wave), part in frame.assign(_out=is_out).groupby(["school_id", "wave"], sort=True):
             out = part.loc[part["_out"], "pupil_id"]
             if len(out):
@@ -94,22 +100,22 @@ def refusals(frames: Mapping[str, pd.DataFrame], *, refused: frozenset[tuple[str
     return pd.DataFrame(rows, columns=list(REFUSED_COLUMNS))
 
 
-def without_pupils(frames: Mapping[str, pd.DataFrame], pupils: frozenset[tuple[str, str]]) -> dict[str, pd.DataFrame]:
+def remove_pupils(frames: Mapping[str, pd.DataFrame], pupils: frozenset[tuple[str, str]]) -> dict[str, pd.DataFrame]:
     """Return the tables without the rows of some pupils."""
-    made = {}
+    remaining_frames = {}
     for name, frame in frames.items():
-        is_out = [pupil in pupils for pupil in _pairs(frame)] if pupils and "pupil_id" in frame else []
-        made[name] = frame.loc[[not out for out in is_out]].reset_index(drop=True) if any(is_out) else frame
-    return made
+        is_out = [pupil in pupils for pupil in _iterate_pupil_keys(frame)] if pupils and "pupil_id" in frame else []
+        remaining_frames[name] = frame.loc[[not out for out in is_out]].reset_index(drop=True) if any(is_out) else frame
+    return remaining_frames
 
 
-def refusal_findings(
+def find_refusals(
     frames: Mapping[str, pd.DataFrame], *, tables: Mapping[str, Table], consent: str
 ) -> Iterator[Finding]:
     """Report each file how many of a school's pupils refuse; it is a question where they are more than half."""
-    for frame in _with_answers(frames, tables, consent):
+    for frame in _select_consent_frames(frames, tables, consent):
         no = frame[consent].eq(other=False).fillna(value=False).astype(bool)
-        for place, n, listed in _by_school(frame, no):
+        for place, n, listed in _count_pupils_by_school(frame, no):
             severity: Severity = "question" if n > _MANY * listed else "note"
             remedy = "Nothing, if that is right."
             if severity == "question":
@@ -118,18 +124,18 @@ def refusal_findings(
             yield place.finding(consent, problem, remedy, severity)
 
 
-def unanswered_findings(
+def find_unanswered_consent(
     frames: Mapping[str, pd.DataFrame], *, tables: Mapping[str, Table], consent: str
 ) -> Iterator[Finding]:
     """Ask for the answers that are missing, file by file; of a file without any answer its column is asked for."""
     import pandas as pd
 
-    pupils = unanswered_pupils(frames, tables=tables, consent=consent)
-    for frame in _with_answers(frames, tables, consent) if pupils else ():
+    pupils = find_unanswered_pupils(frames, tables=tables, consent=consent)
+    for frame in _select_consent_frames(frames, tables, consent) if pupils else ():
         n_answers = frame.groupby(["source_file", "source_sheet"])[consent].transform("count")
         is_open = n_answers.gt(0) & frame[consent].isna()
-        is_open &= pd.Series([pupil in pupils for pupil in _pairs(frame)], index=frame.index)
-        for place, n, listed in _by_school(frame, is_open):
+        is_open &= pd.Series([pupil in pupils for pupil in _iterate_pupil_keys(frame)], index=frame.index)
+        for place, n, listed in _count_pupils_by_school(frame, is_open):
             problem = f"No answer on consent for {n} of the {listed} pupils of the school {place.school!r}."
             remedy = "Write yes or no for each of them and send the file again; without an answer there is no consent."
             yield place.finding(consent, problem, remedy, "question")
@@ -157,23 +163,25 @@ class _Place:
         )
 
 
-def _by_school(frame: pd.DataFrame, is_meant: pd.Series[bool]) -> Iterator[tuple[_Place, int, int]]:
+def _count_pupils_by_school(frame: pd.DataFrame, is_meant: pd.Series[bool]) -> Iterator[tuple[_Place, int, int]]:
     """Count by sheet and school the pupils who are meant, and all."""
     if not is_meant.any():
         return
     place = ["source_file", "source_sheet", "school_id"]
-    own = frame.loc[frame["source_file"].isin(set(frame.loc[is_meant, "source_file"])), [*place, "pupil_id"]]
-    n_schools = own.groupby(place[:2])["school_id"].nunique().to_dict()
-    for (file, sheet, school), part in own.assign(_meant=is_meant).groupby(place, sort=True):
+    rows_of_files = frame.loc[frame["source_file"].isin(set(frame.loc[is_meant, "source_file"])), [*place, "pupil_id"]]
+    n_schools = rows_of_files.groupby(place[:2])["school_id"].nunique().to_dict()
+    for (file, sheet, school), part in rows_of_files.assign(_meant=is_meant).groupby(place, sort=True):
         n, listed = part.loc[part["_meant"], "pupil_id"].nunique(), part["pupil_id"].nunique()
         if n:
             shared = n_schools[file, sheet] > 1
             yield _Place(file=str(file), sheet=str(sheet), school=str(school), is_shared=shared), n, listed
 
 
-def _with_answers(frames: Mapping[str, pd.DataFrame], tables: Mapping[str, Table], consent: str) -> list[pd.DataFrame]:
+def _select_consent_frames(
+    frames: Mapping[str, pd.DataFrame], tables: Mapping[str, Table], consent: str
+) -> list[pd.DataFrame]:
     return [frame for name, frame in frames.items() if tables[name].about == "pupil" and consent in frame]
 
 
-def _pairs(frame: pd.DataFrame) -> Iterator[tuple[str, str]]:
+def _iterate_pupil_keys(frame: pd.DataFrame) -> Iterator[tuple[str, str]]:
     return zip(frame["school_id"], frame["pupil_id"], strict=True)

@@ -6,7 +6,7 @@ import re
 from datetime import date
 
 from data_schema.clean import CleanCell, asked
-from data_schema.words import month_of
+from data_schema.words import find_month_number
 
 _ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _TIME = r"(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"
@@ -48,54 +48,56 @@ def clean_date(cell: str | date | float | bool) -> CleanCell:
         reading exists, with slashes ("25/10/2027").
     """
     if isinstance(cell, date):
-        return _within(cell)
+        return _check_date_range(cell)
     if not isinstance(cell, str):
         remedy = "Format the cell as a date, or write the date as 2027-10-05."
         return asked("{value} is a number where a date belongs.", remedy)
     if _ISO.fullmatch(cell):
-        return _made(*(int(part) for part in cell.split("-")), rules=())
-    return _in_digits(cell) or _in_words(cell) or _in_tidy_digits(cell) or _no_date(cell)
+        return _build_date_cell(*(int(part) for part in cell.split("-")), rules=())
+    return (
+        _parse_digit_date(cell) or _parse_worded_date(cell) or _parse_tidied_digit_date(cell) or _refuse_as_date(cell)
+    )
 
 
-def _in_digits(cell: str) -> CleanCell | None:
+def _parse_digit_date(cell: str) -> CleanCell | None:
     year_first = _YEAR_FIRST.fullmatch(cell) or _COMPACT.fullmatch(cell)
     if year_first:
-        return _made(int(year_first[1]), int(year_first[2]), int(year_first[3]))
+        return _build_date_cell(int(year_first[1]), int(year_first[2]), int(year_first[3]))
     day_first = _DAY_FIRST.fullmatch(cell)
     if day_first:
-        return _made(int(day_first[3]), int(day_first[2]), int(day_first[1]))
+        return _build_date_cell(int(day_first[3]), int(day_first[2]), int(day_first[1]))
     either = _EITHER.fullmatch(cell)
-    return _either(*(int(either[k]) for k in (1, 2, 3))) if either else None
+    return _resolve_day_order(*(int(either[k]) for k in (1, 2, 3))) if either else None
 
 
-def _in_tidy_digits(cell: str) -> CleanCell | None:
+def _parse_tidied_digit_date(cell: str) -> CleanCell | None:
     """Read a date once more without spaces around its marks and without the word for "year" behind it."""
     if len(cell) > _LONGEST:
         return None
     bare = _YEAR_MARK.sub("", cell)
     tidy = _AROUND_MARKS.sub(lambda found: found[1] or found[2], bare)
-    return None if tidy == cell else _in_digits(tidy) or _in_words(bare)
+    return None if tidy == cell else _parse_digit_date(tidy) or _parse_worded_date(bare)
 
 
-def _in_words(cell: str) -> CleanCell | None:
+def _parse_worded_date(cell: str) -> CleanCell | None:
     """Read a date whose month is a word or a Roman numeral; it can be read in one way only."""
     if len(cell) > _LONGEST:
         return None
     for pattern, year, month, day in ((_DAY_WORD, 3, 2, 1), (_WORD_DAY, 1, 2, 3), (_WORD_FIRST, 3, 1, 2)):
-        found = pattern.fullmatch(cell)
-        number = month_of(found[month]) if found else None
-        if found and number:
-            return _made(int(found[year]), number, int(found[day]))
+        match = pattern.fullmatch(cell)
+        number = find_month_number(match[month]) if match else None
+        if match and number:
+            return _build_date_cell(int(match[year]), number, int(match[day]))
     return None
 
 
-def _no_date(cell: str) -> CleanCell:
+def _refuse_as_date(cell: str) -> CleanCell:
     if _SHORT_YEAR.fullmatch(cell):
         return asked("The year in {value} has two digits, and it is not sure which of the three it is.", _REMEDY)
     return asked("{value} is not a date.", _REMEDY)
 
 
-def year_in(cell: str) -> int | None:
+def find_year(cell: str) -> int | None:
     """Return the year of what is a date or a month, whatever its day; None where it is neither or the year is not sure.
 
     Examples
@@ -125,44 +127,44 @@ def clean_month(cell: str | date | float | bool) -> CleanCell:
         if _ISO_MONTH.fullmatch(cell):
             return CleanCell(value=cell)
         for pattern, year, month in ((_YEAR_MONTH, 1, 2), (_MONTH_YEAR, 2, 1)):
-            found = pattern.fullmatch(cell)
-            if found:
-                return _month(int(found[year]), int(found[month]))
+            match = pattern.fullmatch(cell)
+            if match:
+                return _build_month_cell(int(match[year]), int(match[month]))
         for pattern, year, month in ((_WORD_YEAR, 2, 1), (_YEAR_WORD, 1, 2)):
-            found = pattern.fullmatch(cell[:_LONGEST])
-            number = month_of(found[month]) if found else None
-            if found and number:
-                return _month(int(found[year]), number)
+            match = pattern.fullmatch(cell[:_LONGEST])
+            number = find_month_number(match[month]) if match else None
+            if match and number:
+                return _build_month_cell(int(match[year]), number)
     day = clean_date(cell) if isinstance(cell, str | date) else asked("", "")
     if isinstance(day.value, date):
-        return _month(day.value.year, day.value.month)
+        return _build_month_cell(day.value.year, day.value.month)
     return asked("{value} is not a month.", "Write the month as 2027-10.")
 
 
-def _month(year: int, month: int) -> CleanCell:
+def _build_month_cell(year: int, month: int) -> CleanCell:
     if not 1 <= month <= 12 or year not in _YEARS:
         return asked("{value} is not a month.", "Write the month as 2027-10.")
     return CleanCell(value=f"{year}-{month:02d}", rules=("month",))
 
 
-def _made(year: int, month: int, day: int, *, rules: tuple[str, ...] = ("date",)) -> CleanCell:
+def _build_date_cell(year: int, month: int, day: int, *, rules: tuple[str, ...] = ("date",)) -> CleanCell:
     try:
-        made = date(year, month, day)
+        calendar_date = date(year, month, day)
     except ValueError:
         return asked("{value} is no day of any calendar.", _REMEDY)
-    return _within(made).after(rules)
+    return _check_date_range(calendar_date).after(rules)
 
 
-def _within(day: date) -> CleanCell:
+def _check_date_range(day: date) -> CleanCell:
     if day.year not in _YEARS:
         return asked("{value} is too far from today.", _REMEDY)
     return CleanCell(value=day)
 
 
-def _either(first: int, second: int, year: int) -> CleanCell:
+def _resolve_day_order(first: int, second: int, year: int) -> CleanCell:
     """Read a date with slashes, whose day may come first or second."""
     if first == second or second > 12:
-        return _made(year, first, second)
+        return _build_date_cell(year, first, second)
     if first > 12:
-        return _made(year, second, first)
+        return _build_date_cell(year, second, first)
     return asked("{value} can be two dates: its day may come first or second.", _REMEDY)

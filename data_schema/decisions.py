@@ -38,7 +38,7 @@ class Decisions:
 
     def is_withdrawn(self, file: str) -> bool:
         """Whether a file, or the zipped folder that it is in, was withdrawn."""
-        return self._withdrawn_as(file) is not None
+        return self._find_withdrawn_path(file) is not None
 
     def is_silenced(self, finding: Finding) -> bool:
         """Whether a finding is about a file that was withdrawn, and need not be settled any more."""
@@ -62,7 +62,7 @@ class Decisions:
         files
             The files of the inbox.
         """
-        name = self._withdrawn_as(file)
+        name = self._find_withdrawn_path(file)
         if name is not None:
             by = self.withdrawn[name]
             if by and by not in files:
@@ -78,7 +78,7 @@ class Decisions:
             return Finding(file=file, sheet=sheet, problem=problem, remedy=remedy, severity="refused")
         return None
 
-    def _withdrawn_as(self, file: str) -> str | None:
+    def _find_withdrawn_path(self, file: str) -> str | None:
         parts = file.split("/")
         names = ("/".join(parts[: k + 1]) for k in range(len(parts)))
         return next((name for name in names if name in self.withdrawn), None)
@@ -87,7 +87,7 @@ class Decisions:
 NO_DECISIONS = Decisions()
 
 
-def wave_hashes(frames: Mapping[str, pd.DataFrame], wave: str) -> dict[str, str]:
+def compute_wave_hashes(frames: Mapping[str, pd.DataFrame], wave: str) -> dict[str, str]:
     """Hash the data of a wave, school by school.
 
     Parameters
@@ -105,9 +105,9 @@ def wave_hashes(frames: Mapping[str, pd.DataFrame], wave: str) -> dict[str, str]
     """
     pieces: dict[str, dict[str, pd.DataFrame]] = {}
     for name, frame in frames.items():
-        mine = frame.loc[frame["wave"] == wave]
-        known = mine.dropna(axis="columns", how="all")
-        for school, rows in known.groupby("school_id", sort=True) if len(mine) else ():
+        wave_rows = frame.loc[frame["wave"] == wave]
+        known = wave_rows.dropna(axis="columns", how="all")
+        for school, rows in known.groupby("school_id", sort=True) if len(wave_rows) else ():
             pieces.setdefault(str(school), {})[name] = rows
     return {school: content_hash(tables) for school, tables in sorted(pieces.items())}
 

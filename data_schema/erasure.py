@@ -26,7 +26,7 @@ Place = tuple[str, str, int]
 ERASED_COLUMNS = ("school_id", "table", "wave", "n")
 
 
-def tombstone(pseudonym: str, *, key: bytes) -> str:
+def compute_tombstone(pseudonym: str, *, key: bytes) -> str:
     """Return the mark by which an erased pupil is known again.
 
     Parameters
@@ -64,7 +64,7 @@ class Erased:
     counts: pd.DataFrame
 
 
-def without_erased(
+def remove_erased_pupils(
     frames: Mapping[str, pd.DataFrame], key_table: pd.DataFrame, *, tombstones: Collection[str], key: bytes
 ) -> Erased:
     """Leave out pupils who were erased.
@@ -78,11 +78,17 @@ def without_erased(
     key
         The trial's secret key.
     """
-    known = {one for one in key_table["pseudonym"].dropna() if tombstone(one, key=key) in tombstones}
-    return left_out(frames, key_table, pseudonyms=known)
+    known = {
+        known_pseudonym
+        for known_pseudonym in key_table["pseudonym"].dropna()
+        if compute_tombstone(known_pseudonym, key=key) in tombstones
+    }
+    return remove_by_pseudonym(frames, key_table, pseudonyms=known)
 
 
-def left_out(frames: Mapping[str, pd.DataFrame], key_table: pd.DataFrame, *, pseudonyms: Collection[str]) -> Erased:
+def remove_by_pseudonym(
+    frames: Mapping[str, pd.DataFrame], key_table: pd.DataFrame, *, pseudonyms: Collection[str]
+) -> Erased:
     """Leave out the pupils of some pseudonyms.
 
     Parameters
@@ -107,8 +113,8 @@ def left_out(frames: Mapping[str, pd.DataFrame], key_table: pd.DataFrame, *, pse
         counted = Counter(zip(gone["school_id"], gone["wave"], strict=True))
         rows += [(str(school), name, str(wave), n) for (school, wave), n in counted.items()]
     counts = pd.DataFrame(sorted(rows), columns=list(ERASED_COLUMNS))
-    kept = key_table.loc[~key_table["pseudonym"].isin(known)].reset_index(drop=True)
-    return Erased(frames=left, key_table=kept, places=places, counts=counts)
+    remaining_keys = key_table.loc[~key_table["pseudonym"].isin(known)].reset_index(drop=True)
+    return Erased(frames=left, key_table=remaining_keys, places=places, counts=counts)
 
 
 ERASED_TOLD = (
@@ -126,7 +132,7 @@ UNANSWERED_TOLD = (
 """What is said of a file with rows that were left out, and what to do about it."""
 
 
-def told_without(
+def remove_places_from_intake(
     intake: Intake, erased: Erased, *, told: tuple[str, str] = ERASED_TOLD, still_asked: Collection[str] = ()
 ) -> Intake:
     """Return what intake has to say without the rows of pupils who were left out; they are counted as refused.
@@ -150,22 +156,25 @@ def told_without(
         is_out = any((finding.file, finding.sheet, row) in places for row in rows)
         return not is_out or finding.column in still_asked
 
-    findings = [one for one in intake.findings if is_told(one, [one.row or 0])]
-    findings += _notes(places, told)
+    findings = [
+        intake_finding for intake_finding in intake.findings if is_told(intake_finding, [intake_finding.row or 0])
+    ]
+    findings += _build_sheet_notes(places, told)
     queries = {
-        school: [one for one in mine if is_told(one.finding, one.rows)] for school, mine in intake.queries.items()
+        school: [school_query for school_query in school_queries if is_told(school_query.finding, school_query.rows)]
+        for school, school_queries in intake.queries.items()
     }
     return replace(
         intake,
         findings=Findings(findings),
-        repairs=_without(intake.repairs, places),
-        answers=_without(intake.answers, places),
-        reconciliation=_recounted(intake.reconciliation, erased.places),
-        queries={school: mine for school, mine in queries.items() if mine},
+        repairs=_remove_rows(intake.repairs, places),
+        answers=_remove_rows(intake.answers, places),
+        reconciliation=_move_counts_to_refused(intake.reconciliation, erased.places),
+        queries={school: remaining_queries for school, remaining_queries in queries.items() if remaining_queries},
     )
 
 
-def _notes(places: Collection[Place], told: tuple[str, str]) -> list[Finding]:
+def _build_sheet_notes(places: Collection[Place], told: tuple[str, str]) -> list[Finding]:
     sheets = sorted({(file, sheet) for file, sheet, _ in places})
     return [
         Finding(
@@ -179,16 +188,16 @@ def _notes(places: Collection[Place], told: tuple[str, str]) -> list[Finding]:
     ]
 
 
-def _without(frame: pd.DataFrame, places: Collection[Place]) -> pd.DataFrame:
+def _remove_rows(frame: pd.DataFrame, places: Collection[Place]) -> pd.DataFrame:
     there = [place in places for place in zip(frame["file"], frame["sheet"], frame["row"].tolist(), strict=True)]
-    return frame.loc[[not one for one in there]].reset_index(drop=True)
+    return frame.loc[[not is_left_out for is_left_out in there]].reset_index(drop=True)
 
 
-def _recounted(reconciliation: pd.DataFrame, places: Mapping[tuple[str, Place], int]) -> pd.DataFrame:
+def _move_counts_to_refused(reconciliation: pd.DataFrame, places: Mapping[tuple[str, Place], int]) -> pd.DataFrame:
     """Move the rows from kept to refused: rows sent stay rows kept, asked about and refused."""
-    made = reconciliation.copy()
+    recounted = reconciliation.copy()
     for (table, (file, sheet, _)), n_rows in places.items():
-        mine = (made["file"] == file) & (made["sheet"] == sheet) & (made["table"] == table)
-        made.loc[mine, "kept"] -= n_rows
-        made.loc[mine, "refused"] += n_rows
-    return made
+        is_of_place = (recounted["file"] == file) & (recounted["sheet"] == sheet) & (recounted["table"] == table)
+        recounted.loc[is_of_place, "kept"] -= n_rows
+        recounted.loc[is_of_place, "refused"] += n_rows
+    return recounted

@@ -49,7 +49,7 @@ class CrocoosError(Exception):
     def to_json(self) -> str:
         """Return the error's branch and its parts as JSON, so that it can cross from one process to another."""
         parts = {"place": self.place, "problem": self.problem, "remedy": self.remedy}
-        return json.dumps({"branch": _branch_of(type(self)), **parts})
+        return json.dumps({"branch": _find_error_branch(type(self)), **parts})
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -68,7 +68,7 @@ class CrocoosError(Exception):
             raise ValueError("this is no error of the toolkit") from error
 
 
-def _branch_of(kind: type[CrocoosError]) -> str:
+def _find_error_branch(kind: type[CrocoosError]) -> str:
     """Return the name of the branch of the tree that a class of errors belongs to."""
     line = [base.__name__ for base in kind.__mro__ if issubclass(base, CrocoosError)]
     return line[-2] if len(line) > 1 else line[-1]

@@ -23,7 +23,7 @@ _STARTS = ("=", "+", "-", "@", "\t", "\n")
 """Signs with which a spreadsheet takes a text for a formula."""
 
 
-def csv_bytes(frame: pd.DataFrame) -> bytes:
+def encode_csv(frame: pd.DataFrame) -> bytes:
     """Write a frame as CSV for people: UTF-8 with its mark, commas, no formula.
 
     Parameters
@@ -42,13 +42,13 @@ def csv_bytes(frame: pd.DataFrame) -> bytes:
     for name in frame.columns:
         column = frame[name]
         if column.dtype.kind in "OTSU" or str(column.dtype) in ("str", "string", "category"):
-            safe[name] = column.astype(object).map(_neutral)
-    safe.columns = [_neutral(name) for name in frame.columns]
+            safe[name] = column.astype(object).map(_escape_formula)
+    safe.columns = [_escape_formula(name) for name in frame.columns]
     text: str = safe.to_csv(index=False, lineterminator="\n")
     return text.encode("utf-8-sig")
 
 
-def _neutral(value: object) -> object:
+def _escape_formula(value: object) -> object:
     if not isinstance(value, str):
         return value
     # Line ends of one kind: another one ends the record for some programs.
@@ -56,7 +56,7 @@ def _neutral(value: object) -> object:
     return f"'{text}" if text.startswith(_STARTS) else text
 
 
-def stata_bytes(frame: pd.DataFrame, table: Table) -> bytes:
+def encode_stata(frame: pd.DataFrame, table: Table) -> bytes:
     """Write a table as a Stata file with labels of its variables and answers.
 
     Parameters
@@ -66,23 +66,23 @@ def stata_bytes(frame: pd.DataFrame, table: Table) -> bytes:
     table
         The table.
     """
-    return _by_pyreadstat(frame, table, kind="dta")
+    return _encode_by_pyreadstat(frame, table, kind="dta")
 
 
-def spss_bytes(frame: pd.DataFrame, table: Table) -> bytes:
+def encode_spss(frame: pd.DataFrame, table: Table) -> bytes:
     """Write a table as an SPSS file with labels of its variables and answers."""
-    return _by_pyreadstat(frame, table, kind="sav")
+    return _encode_by_pyreadstat(frame, table, kind="sav")
 
 
-def _by_pyreadstat(frame: pd.DataFrame, table: Table, *, kind: Literal["dta", "sav"]) -> bytes:
+def _encode_by_pyreadstat(frame: pd.DataFrame, table: Table, *, kind: Literal["dta", "sav"]) -> bytes:
     """Write a file of a statistics program; answers become numbers from 1 with their labels, yes and no 1 and 0."""
     import tempfile
 
     import pyreadstat
 
-    plain, labels = _coded(frame, table)
+    plain, labels = _encode_answers(frame, table)
     known = {field.name: field.label for field in table.fields}
-    names = _names_of([str(name) for name in plain.columns], longest=_LONGEST_NAME[kind])
+    names = _build_short_names([str(name) for name in plain.columns], longest=_LONGEST_NAME[kind])
     columns: dict[str, str | None] = {
         # A name that the program does not take stands before the label.
         short: ((known.get(name) or name) if short == name else f"{name}: {known.get(name) or ''}")[:80]
@@ -96,7 +96,7 @@ def _by_pyreadstat(frame: pd.DataFrame, table: Table, *, kind: Literal["dta", "s
         path = f"{folder}/data.{kind}"
         write = pyreadstat.write_dta if kind == "dta" else pyreadstat.write_sav
         write(plain, path, column_labels=columns, variable_value_labels=labels)
-        return _without_time(Path(path).read_bytes())
+        return _remove_creation_time(Path(path).read_bytes())
 
 
 _STATA_TIME = re.compile(rb"(<timestamp>\x11)\d\d \w{3} \d{4} \d\d:\d\d")
@@ -104,16 +104,16 @@ _SPSS_TIME = slice(92, 109)
 """Where the header of an SPSS file has the day and the time at which it was made."""
 
 
-def _without_time(content: bytes) -> bytes:
+def _remove_creation_time(content: bytes) -> bytes:
     """Return a file without the time at which it was made: the same rows give the same bytes."""
     if content.startswith(b"$FL2"):
         return content[: _SPSS_TIME.start] + b"01 Jan 7000:00:00" + content[_SPSS_TIME.stop :]
     return _STATA_TIME.sub(rb"\g<1>01 Jan 1970 00:00", content, count=1)
 
 
-def _names_of(names: Sequence[str], *, longest: int) -> dict[str, str]:
+def _build_short_names(names: Sequence[str], *, longest: int) -> dict[str, str]:
     """Return the names that a statistics program takes: short enough, none of its own words, each another one."""
-    made: dict[str, str] = {}
+    short_names: dict[str, str] = {}
     taken = {name for name in names if len(name) <= longest and name not in _RESERVED}
     for name in names:
         short, n = name, 0
@@ -121,38 +121,38 @@ def _names_of(names: Sequence[str], *, longest: int) -> dict[str, str]:
             n += 1
             ending = f"_{n}"
             short = f"{name[: longest - len(ending)]}{ending}"
-        made[name] = short
+        short_names[name] = short
         taken.add(short)
-    return made
+    return short_names
 
 
-def _coded(frame: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, dict[str, dict[float | int, str]]]:
-    made = frame.copy()
+def _encode_answers(frame: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, dict[str, dict[float | int, str]]]:
+    coded_frame = frame.copy()
     labels: dict[str, dict[float | int, str]] = {}
     for field in table.fields:
-        if field.name not in made:
+        if field.name not in coded_frame:
             continue
-        column = made[field.name]
+        column = coded_frame[field.name]
         if field.type == "code":
-            numbers = {code.name: at for at, code in enumerate(field.codes, start=1)}
-            made[field.name] = column.astype(object).map(numbers).astype("float64")
-            labels[field.name] = {at: code.label or code.name for at, code in enumerate(field.codes, start=1)}
+            numbers = {code.name: number for number, code in enumerate(field.codes, start=1)}
+            coded_frame[field.name] = column.astype(object).map(numbers).astype("float64")
+            labels[field.name] = {number: code.label or code.name for number, code in enumerate(field.codes, start=1)}
         elif field.type == "yes_no":
-            made[field.name] = column.astype("boolean").astype("Float64").astype("float64")
+            coded_frame[field.name] = column.astype("boolean").astype("Float64").astype("float64")
             labels[field.name] = {1: "Yes", 0: "No"}
         elif field.type == "date":
-            made[field.name] = [
+            coded_frame[field.name] = [
                 None if missing else day.date() for day, missing in zip(column, column.isna(), strict=True)
             ]
         elif field.type in NUMERIC_TYPES:
-            made[field.name] = column.astype("Float64").astype("float64")
-    for name in made.columns:
-        if made[name].dtype.kind not in "fiM" and not labels.get(str(name)):
-            made[name] = made[name].astype(object).where(made[name].notna(), None)
-    return made, labels
+            coded_frame[field.name] = column.astype("Float64").astype("float64")
+    for name in coded_frame.columns:
+        if coded_frame[name].dtype.kind not in "fiM" and not labels.get(str(name)):
+            coded_frame[name] = coded_frame[name].astype(object).where(coded_frame[name].notna(), None)
+    return coded_frame, labels
 
 
-def parquet_bytes(frame: pd.DataFrame, *, schema: Mapping[str, object] | None = None) -> bytes:
+def encode_parquet(frame: pd.DataFrame, *, schema: Mapping[str, object] | None = None) -> bytes:
     """Write a frame as a Parquet file.
 
     Parameters
@@ -160,8 +160,8 @@ def parquet_bytes(frame: pd.DataFrame, *, schema: Mapping[str, object] | None = 
     frame
         Any frame; its index is left out.
     schema
-        JSON values that describe it, such as `table_schema` returns them: labels of fields and answers. They are kept
-        in the file's metadata under the key "table_schema".
+        JSON values that describe it, such as `build_table_schema` returns them: labels of fields and answers. They are
+        kept in the file's metadata under the key "table_schema".
     """
     import json
     import tempfile

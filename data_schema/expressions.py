@@ -76,12 +76,12 @@ class Expression:
         kinds
             Name to what it holds, as `kinds_of` returns it.
         """
-        made = _Evaluation(frame, kinds).value(ast.parse(self.text, mode="eval").body)
-        broken: np.ndarray = made.is_known & ~made.array.astype(bool)
+        condition_value = _Evaluation(frame, kinds).value(ast.parse(self.text, mode="eval").body)
+        broken: np.ndarray = condition_value.is_known & ~condition_value.array.astype(bool)
         return broken
 
 
-def kinds_of(fields: tuple[Field, ...]) -> dict[str, Kind]:
+def get_kinds_of_names(fields: tuple[Field, ...]) -> dict[str, Kind]:
     """Return what each name that an expression may speak of holds; fields that tell who somebody is are left out."""
     return {item.name: _KINDS[item.type] for item in fields if not item.is_private} | dict(WINDOW)
 
@@ -110,7 +110,7 @@ def checked(text: str, fields: tuple[Field, ...], *, place: str) -> Expression:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ProtocolError(place, f"{text!r} is no expression.", _REMEDY) from error
     codes = {item.name: tuple(code.name for code in item.codes) for item in fields if item.type == "code"}
-    kind = _Check(kinds_of(fields), codes, place).kind(tree, 0)
+    kind = _Check(get_kinds_of_names(fields), codes, place).kind(tree, 0)
     if kind != "truth":
         raise ProtocolError(place, f"{text!r} is neither true nor false.", "Compare it with something.")
     names = tuple(dict.fromkeys(node.id for node in ast.walk(tree) if isinstance(node, ast.Name)))
@@ -129,64 +129,66 @@ class _Check:
         if depth > _DEEPEST:
             raise ProtocolError(self.place, "the rule is nested too deeply.", "Write two rules.")
         if isinstance(node, ast.Name):
-            return self._of_name(node.id)
+            return self._infer_kind_of_name(node.id)
         if isinstance(node, ast.Constant):
-            return self._of_constant(node)
+            return self._infer_kind_of_constant(node)
         if isinstance(node, ast.BoolOp | ast.UnaryOp):
-            return self._of_connected(node, depth)
+            return self._infer_kind_of_connective(node, depth)
         if isinstance(node, ast.BinOp) and type(node.op) in _COMPUTED:
             if {self.kind(node.left, depth + 1), self.kind(node.right, depth + 1)} == {"number"}:
                 return "number"
-            raise self._error("only numbers can be added", node)
+            raise self._build_protocol_error("only numbers can be added", node)
         if isinstance(node, ast.Compare):
-            return self._of_comparison(node, depth)
+            return self._infer_kind_of_comparison(node, depth)
         if isinstance(node, ast.Call):
-            return self._of_call(node)
-        raise self._error("this is not part of the language", node)
+            return self._infer_kind_of_call(node)
+        raise self._build_protocol_error("this is not part of the language", node)
 
-    def _of_name(self, name: str) -> Kind:
+    def _infer_kind_of_name(self, name: str) -> Kind:
         if name not in self.kinds:
             raise ProtocolError(
                 self.place, f"{name!r} is no field of the table.", f"Use one of {', '.join(self.kinds)}."
             )
         return self.kinds[name]
 
-    def _of_constant(self, node: ast.Constant) -> Kind:
+    def _infer_kind_of_constant(self, node: ast.Constant) -> Kind:
         if isinstance(node.value, bool):
             return "truth"
         if isinstance(node.value, int | float):
             return "number"
         if isinstance(node.value, str):
             return "text"
-        raise self._error("this is not part of the language", node)
+        raise self._build_protocol_error("this is not part of the language", node)
 
-    def _of_connected(self, node: ast.BoolOp | ast.UnaryOp, depth: int) -> Kind:
+    def _infer_kind_of_connective(self, node: ast.BoolOp | ast.UnaryOp, depth: int) -> Kind:
         if isinstance(node, ast.UnaryOp):
             kind = self.kind(node.operand, depth + 1)
             wanted: Kind | None = {ast.Not: "truth", ast.USub: "number"}.get(type(node.op))  # type: ignore[assignment]
             if kind != wanted:
-                raise self._error("this cannot be turned round", node)
+                raise self._build_protocol_error("this cannot be turned round", node)
             return kind
-        if {self.kind(one, depth + 1) for one in node.values} != {"truth"}:  # noqa: PD011 -- of a syntax tree
-            raise self._error("what is joined must be true or false", node)
+        if {self.kind(operand, depth + 1) for operand in node.values} != {"truth"}:  # noqa: PD011 -- of a syntax tree
+            raise self._build_protocol_error("what is joined must be true or false", node)
         return "truth"
 
-    def _of_comparison(self, node: ast.Compare, depth: int) -> Kind:
+    def _infer_kind_of_comparison(self, node: ast.Compare, depth: int) -> Kind:
         sides = [node.left, *node.comparators]
         for left, sign, right in zip(sides[:-1], node.ops, sides[1:], strict=True):
             if isinstance(sign, ast.In | ast.NotIn):
                 if not isinstance(right, ast.Tuple | ast.List) or not right.elts:
-                    raise self._error("'in' needs a list of answers", node)
+                    raise self._build_protocol_error("'in' needs a list of answers", node)
                 others = right.elts
             elif type(sign) not in _COMPARED:
-                raise self._error("this is not part of the language", node)
+                raise self._build_protocol_error("this is not part of the language", node)
             else:
                 others = [right]
             for other in others:
-                self._comparable(left, other, sign, node, depth)
+                self._require_comparable_sides(left, other, sign, node, depth)
         return "truth"
 
-    def _comparable(self, left: ast.expr, right: ast.expr, sign: ast.cmpop, node: ast.expr, depth: int) -> None:
+    def _require_comparable_sides(
+        self, left: ast.expr, right: ast.expr, sign: ast.cmpop, node: ast.expr, depth: int
+    ) -> None:
         kinds = [self.kind(left, depth + 1), self.kind(right, depth + 1)]
         self._check_answer(left, right)
         self._check_answer(right, left)
@@ -194,7 +196,7 @@ class _Check:
         is_day = all(kind in ("date", "month") or _is_day(side) for kind, side in sides)
         is_ordered = isinstance(sign, ast.Lt | ast.LtE | ast.Gt | ast.GtE)
         if not is_day and (kinds[0] != kinds[1] or (is_ordered and kinds[0] != "number")):
-            raise self._error(f"a {kinds[0]} cannot be compared with a {kinds[1]} so", node)
+            raise self._build_protocol_error(f"a {kinds[0]} cannot be compared with a {kinds[1]} so", node)
 
     def _check_answer(self, field: ast.expr, answer: ast.expr) -> None:
         if not isinstance(field, ast.Name) or not isinstance(answer, ast.Constant) or field.id not in self.codes:
@@ -203,14 +205,14 @@ class _Check:
             known = ", ".join(self.codes[field.id])
             raise ProtocolError(self.place, f"{answer.value!r} is no answer of {field.id!r}.", f"Use one of {known}.")
 
-    def _of_call(self, node: ast.Call) -> Kind:
+    def _infer_kind_of_call(self, node: ast.Call) -> Kind:
         is_known = isinstance(node.func, ast.Name) and node.func.id in ("given", "missing")
         if not is_known or node.keywords or len(node.args) != 1 or not isinstance(node.args[0], ast.Name):
-            raise self._error("this is not part of the language", node)
-        self._of_name(node.args[0].id)
+            raise self._build_protocol_error("this is not part of the language", node)
+        self._infer_kind_of_name(node.args[0].id)
         return "truth"
 
-    def _error(self, problem: str, node: ast.expr) -> ProtocolError:
+    def _build_protocol_error(self, problem: str, node: ast.expr) -> ProtocolError:
         return ProtocolError(self.place, f"{problem}: {ast.unparse(node)}.", _REMEDY)
 
 
@@ -233,28 +235,28 @@ class _Evaluation:
     def value(self, node: ast.expr) -> _Value:
         match node:
             case ast.Name():
-                return self._column(node.id)
+                return self._make_column(node.id)
             case ast.Constant():
-                return self._constant(node.value)
+                return self._convert_constant(node.value)
             case ast.UnaryOp():
                 inner = self.value(node.operand)
                 turned = ~inner.array.astype(bool) if isinstance(node.op, ast.Not) else -inner.array
                 return _Value(inner.kind, turned, inner.is_known)
             case ast.BoolOp():
-                return self._joined(node)
+                return self._join_truth_values(node)
             case ast.BinOp():
                 left, right = self.value(node.left), self.value(node.right)
                 computed = np.asarray(_COMPUTED[type(node.op)](left.array, right.array))
                 return _Value("number", computed, left.is_known & right.is_known)
             case ast.Compare():
-                return self._compared(node)
+                return self._compare_chain(node)
             case ast.Call(func=ast.Name(id=name), args=[ast.Name(id=field)]):
-                is_given = self._column(field).is_known
+                is_given = self._make_column(field).is_known
                 everywhere = np.ones(len(self.frame), dtype=bool)
                 return _Value("truth", is_given if name == "given" else ~is_given, everywhere)
         raise AssertionError(ast.dump(node))
 
-    def _column(self, name: str) -> _Value:
+    def _make_column(self, name: str) -> _Value:
         series, kind = self.frame[name], self.kinds[name]
         is_known = series.notna().to_numpy(dtype=bool)
         if kind == "number":
@@ -269,44 +271,46 @@ class _Evaluation:
             )
         return _Value(kind, series.astype(object).where(is_known, "").to_numpy(dtype=object), is_known)
 
-    def _constant(self, value: object) -> _Value:
+    def _convert_constant(self, value: object) -> _Value:
         kind: Kind = "truth" if isinstance(value, bool) else "text" if isinstance(value, str) else "number"
         array = np.full(len(self.frame), value, dtype=object if kind == "text" else None)
         return _Value(kind, array, np.ones(len(self.frame), dtype=bool))
 
-    def _joined(self, node: ast.BoolOp) -> _Value:
+    def _join_truth_values(self, node: ast.BoolOp) -> _Value:
         """Return "and" and "or" where one side may settle it without the other."""
         is_and = isinstance(node.op, ast.And)
-        values = [self.value(one) for one in node.values]  # noqa: PD011 -- of a syntax tree
-        settled = np.logical_or.reduce([one.is_known & (one.array.astype(bool) != is_and) for one in values])
-        all_known = np.logical_and.reduce([one.is_known for one in values])
+        values = [self.value(operand) for operand in node.values]  # noqa: PD011 -- of a syntax tree
+        settled = np.logical_or.reduce(
+            [operand_value.is_known & (operand_value.array.astype(bool) != is_and) for operand_value in values]
+        )
+        all_known = np.logical_and.reduce([operand_value.is_known for operand_value in values])
         return _Value("truth", settled ^ is_and, settled | all_known)
 
-    def _compared(self, node: ast.Compare) -> _Value:
+    def _compare_chain(self, node: ast.Compare) -> _Value:
         holds, is_known = np.ones(len(self.frame), dtype=bool), np.ones(len(self.frame), dtype=bool)
         is_false = np.zeros(len(self.frame), dtype=bool)
-        for found in self._comparisons(node):
-            holds &= found.array
-            is_known &= found.is_known
-            is_false |= found.is_known & ~found.array
+        for comparison_value in self._iterate_comparisons(node):
+            holds &= comparison_value.array
+            is_known &= comparison_value.is_known
+            is_false |= comparison_value.is_known & ~comparison_value.array
         return _Value("truth", holds & ~is_false, is_known | is_false)
 
-    def _comparisons(self, node: ast.Compare) -> Iterator[_Value]:
+    def _iterate_comparisons(self, node: ast.Compare) -> Iterator[_Value]:
         sides = [node.left, *node.comparators]
         for left, sign, right in zip(sides[:-1], node.ops, sides[1:], strict=True):
-            one = self.value(left)
+            left_value = self.value(left)
             if isinstance(right, ast.Tuple | ast.List):
-                others = [_alike(one, self.value(other)) for other in right.elts]
+                others = [_align_sides(left_value, self.value(other)) for other in right.elts]
                 is_in = np.logical_or.reduce([np.asarray(a == b, dtype=bool) for a, b in others])
-                yield _Value("truth", is_in if isinstance(sign, ast.In) else ~is_in, one.is_known)
+                yield _Value("truth", is_in if isinstance(sign, ast.In) else ~is_in, left_value.is_known)
             else:
                 other = self.value(right)
-                a, b = _alike(one, other)
-                found = np.asarray(_COMPARED[type(sign)](a, b), dtype=bool)
-                yield _Value("truth", found, one.is_known & other.is_known)
+                a, b = _align_sides(left_value, other)
+                is_true = np.asarray(_COMPARED[type(sign)](a, b), dtype=bool)
+                yield _Value("truth", is_true, left_value.is_known & other.is_known)
 
 
-def _alike(one: _Value, other: _Value) -> tuple[np.ndarray, np.ndarray]:
+def _align_sides(one: _Value, other: _Value) -> tuple[np.ndarray, np.ndarray]:
     """Return two sides as they are compared: days as days, or as months where one of them is a month."""
     kinds = {one.kind, other.kind}
     if not kinds & {"date", "month"}:

@@ -36,7 +36,7 @@ _NO_LETTERS = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff⁰¹�
 _NOT_A_LETTER = re.compile(r"[\W_]+")
 
 
-def folded(text: str) -> str:
+def normalise_word(text: str) -> str:
     """Bring a word to the form in which words are compared: no case, no accents, single spaces.
 
     Accents go because keyboards leave them out ("decak" for "dečak"); Serbian Cyrillic becomes Latin, so that a word is
@@ -53,7 +53,7 @@ def folded(text: str) -> str:
     return _SPACES.sub(" ", "".join(c for c in bare if not unicodedata.combining(c))).strip()
 
 
-def header_key(text: str) -> str:
+def normalise_header(text: str) -> str:
     """Bring a header to the form in which headers are compared: as `folded`, and without punctuation and footnotes.
 
     Examples
@@ -63,10 +63,10 @@ def header_key(text: str) -> str:
     """
     if not text.isascii():
         text = text.translate(_NO_LETTERS)
-    return _NOT_A_LETTER.sub(" ", folded(text)).strip()
+    return _NOT_A_LETTER.sub(" ", normalise_word(text)).strip()
 
 
-def label_among(labels: Labels, language: str) -> str:
+def select_label(labels: Labels, language: str) -> str:
     """Return the label in a language, "" when there is none; Serbian Latin is made from Cyrillic.
 
     Examples
@@ -80,8 +80,8 @@ def label_among(labels: Labels, language: str) -> str:
     return known.get(language, "")
 
 
-def _all_spellings(labels: Labels) -> tuple[str, ...]:
-    return (*(text for _, text in labels), label_among(labels, "sr-Latn"))
+def _collect_spellings(labels: Labels) -> tuple[str, ...]:
+    return (*(text for _, text in labels), select_label(labels, "sr-Latn"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +115,8 @@ class Code:
 @lru_cache(maxsize=4096)
 def _fold_words(code: Code) -> tuple[str, ...]:
     """Fold the words of a code once: every answer of every pupil is compared with them."""
-    spellings = (code.name, code.label, *code.synonyms, *_all_spellings(code.labels))
-    return tuple(dict.fromkeys(folded(word) for word in spellings if word.strip()))
+    spellings = (code.name, code.label, *code.synonyms, *_collect_spellings(code.labels))
+    return tuple(dict.fromkeys(normalise_word(word) for word in spellings if word.strip()))
 
 
 YES_NO = (
@@ -212,7 +212,7 @@ class Field:
     def __post_init__(self) -> None:
         if self.type == "yes_no" and not self.codes:
             object.__setattr__(self, "codes", YES_NO)
-        for problem, remedy in self._contradictions():
+        for problem, remedy in self._find_contradictions():
             raise ProtocolError(f"field {self.name!r}", problem, remedy)
 
     @property
@@ -222,7 +222,7 @@ class Field:
 
     @property
     def header_keys(self) -> tuple[str, ...]:
-        """Every header that means this field, as `header_key` makes it, each once."""
+        """Every header that means this field, as `normalise_header` makes it, each once."""
         return _list_header_keys(self)
 
     def is_asked_in(self, wave: str) -> bool:
@@ -231,10 +231,10 @@ class Field:
 
     def code_of(self, word: str) -> Code | None:
         """Return the code that a word means, or None."""
-        wanted = folded(word)
+        wanted = normalise_word(word)
         return next((code for code in self.codes if wanted in code.words), None)
 
-    def _contradictions(self) -> Iterator[tuple[str, str]]:
+    def _find_contradictions(self) -> Iterator[tuple[str, str]]:
         if not _NAME.fullmatch(self.name):
             yield "it is no name for a column.", "Use a letter, then letters, digits and underscores."
         for name, value, known in (
@@ -245,11 +245,11 @@ class Field:
         ):
             if value not in known:
                 yield f"{name} {value!r} is not known.", f"Use one of {', '.join(known)}."
-        yield from self._impossible_codes()
-        yield from self._impossible_range()
-        yield from self._impossible_pattern()
+        yield from self._find_code_problems()
+        yield from self._find_range_problems()
+        yield from self._find_pattern_problems()
 
-    def _impossible_pattern(self) -> Iterator[tuple[str, str]]:
+    def _find_pattern_problems(self) -> Iterator[tuple[str, str]]:
         if self.type != "identifier" and (self.pattern or self.check_digits or self.scope != "school"):
             yield (
                 f"it is of type {self.type!r} and has a pattern, check digits or a scope.",
@@ -265,7 +265,7 @@ class Field:
             except re.error as error:
                 yield f"its pattern {pattern!r} is no regular expression: {error}.", "Write one, such as '7[0-9]{10}'."
 
-    def _impossible_codes(self) -> Iterator[tuple[str, str]]:
+    def _find_code_problems(self) -> Iterator[tuple[str, str]]:
         if (self.type in ("code", "yes_no")) != bool(self.codes):
             yield (
                 f"it is of type {self.type!r} and has {len(self.codes)} codes.",
@@ -284,7 +284,7 @@ class Field:
         if len({code.name for code in self.codes}) < len(self.codes):
             yield "two of its codes have one name.", "Give each code a name of its own."
 
-    def _impossible_range(self) -> Iterator[tuple[str, str]]:
+    def _find_range_problems(self) -> Iterator[tuple[str, str]]:
         limits = [limit for limit in (self.minimum, self.maximum) if limit is not None]
         if limits and self.type not in NUMERIC_TYPES:
             yield f"it is of type {self.type!r} and has a least or greatest value.", "Limit numbers and years only."
@@ -295,5 +295,5 @@ class Field:
 @lru_cache(maxsize=4096)
 def _list_header_keys(field: Field) -> tuple[str, ...]:
     """Bring the headers of a field to the form in which they are compared, once for all files."""
-    spellings = (field.name, field.label, *field.headers, *_all_spellings(field.labels))
-    return tuple(dict.fromkeys(header_key(text) for text in spellings if text.strip()))
+    spellings = (field.name, field.label, *field.headers, *_collect_spellings(field.labels))
+    return tuple(dict.fromkeys(normalise_header(text) for text in spellings if text.strip()))

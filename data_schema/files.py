@@ -27,7 +27,7 @@ _PROBLEMS = {
 }
 
 
-def storage_error(path: Path, error: OSError) -> StorageError:
+def build_storage_error(path: Path, error: OSError) -> StorageError:
     """Return what the operating system said about a path as an error with a remedy.
 
     Parameters
@@ -47,7 +47,7 @@ def storage_error(path: Path, error: OSError) -> StorageError:
     return StorageError(str(path), problem, remedy)
 
 
-def legible_name(name: str) -> str:
+def clean_file_name(name: str) -> str:
     r"""Return the name of a file as text that every program takes.
 
     Bytes that are no letters in UTF-8, as archives of old systems leave them, and control signs become a backslash, "x"
@@ -62,7 +62,7 @@ def legible_name(name: str) -> str:
     return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text)
 
 
-def sha256_of_content(content: bytes) -> str:
+def compute_content_sha256(content: bytes) -> str:
     """Return the SHA-256 of a file's content, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
@@ -92,18 +92,18 @@ def write_whole(path: Path, content: bytes, *, mode: int | None = None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     except OSError as error:
-        raise storage_error(path, error) from error
+        raise build_storage_error(path, error) from error
     part = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        part.chmod(0o666 & ~umask() if mode is None else mode)
+        part.chmod(0o666 & ~get_umask() if mode is None else mode)
         part.replace(path)
         to_disk(path.parent)
     except OSError as error:
-        raise storage_error(path, error) from error
+        raise build_storage_error(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
@@ -120,7 +120,7 @@ def to_disk(path: Path) -> None:
         os.close(handle)
 
 
-def umask() -> int:
+def get_umask() -> int:
     """Return the process's mask for new files: `tempfile` makes them private, and reports are there to be read."""
     mask = os.umask(0)
     os.umask(mask)

@@ -17,7 +17,7 @@ ROW_STEP = 100_000_000
 """Where a row of a sheet is many records, each has the number of the row and so many times its place among them."""
 
 
-def row_in_sheet(number: int) -> int:
+def compute_sheet_row(number: int) -> int:
     """Return the row of a sheet, from 1, that a record has its cells from.
 
     Examples
@@ -96,7 +96,7 @@ class Findings(Sequence[Finding]):
     __slots__ = ("_findings",)
 
     def __init__(self, findings: Iterable[Finding] = ()) -> None:
-        self._findings = tuple(sorted(findings, key=_order))
+        self._findings = tuple(sorted(findings, key=_build_sort_key))
 
     @overload
     def __getitem__(self, index: int) -> Finding: ...
@@ -137,9 +137,9 @@ class Findings(Sequence[Finding]):
 
         For people: a file that names a wrong school in 65 rows is one line, and its problem ends with the rows.
         """
-        ordered = sorted(self._findings, key=lambda found: (_without_row(found), found.row or 0))
-        runs = (list(run) for _, run in groupby(ordered, key=_without_row))
-        return Findings(_told_once(run) for run in runs)
+        ordered = sorted(self._findings, key=lambda found: (_build_key_without_row(found), found.row or 0))
+        runs = (list(run) for _, run in groupby(ordered, key=_build_key_without_row))
+        return Findings(_merge_findings(run) for run in runs)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a finding.
@@ -153,7 +153,9 @@ class Findings(Sequence[Finding]):
         import pandas as pd
 
         names = ("file", "sheet", "row", "column", "value", "problem", "remedy", "severity")
-        frame = pd.DataFrame({name: [getattr(found, name) for found in self._findings] for name in names}, dtype=object)
+        frame = pd.DataFrame(
+            {name: [getattr(finding, name) for finding in self._findings] for name in names}, dtype=object
+        )
         return frame.astype({name: "Int64" if name == "row" else "str" for name in names})
 
     @classmethod
@@ -165,23 +167,23 @@ class Findings(Sequence[Finding]):
         return cls(Finding(**{**row, "row": None if row["row"] is None else int(row["row"])}) for row in rows)
 
 
-def _order(found: Finding) -> tuple[object, ...]:
+def _build_sort_key(found: Finding) -> tuple[object, ...]:
     row = found.row or 0
     return (found.file, found.sheet, row, found.column, SEVERITIES.index(found.severity), found.problem, found.value)
 
 
-def _without_row(found: Finding) -> tuple[str, ...]:
+def _build_key_without_row(found: Finding) -> tuple[str, ...]:
     return (found.file, found.sheet, found.column, found.value, found.problem, found.remedy, found.severity)
 
 
-def _told_once(run: list[Finding]) -> Finding:
-    rows = [found.row for found in run if found.row is not None]
+def _merge_findings(run: list[Finding]) -> Finding:
+    rows = [finding.row for finding in run if finding.row is not None]
     if len(rows) < 2:
         return run[0]
-    return replace(run[0], problem=f"{run[0].problem} So in {len(rows)} rows: {row_ranges(rows)}.")
+    return replace(run[0], problem=f"{run[0].problem} So in {len(rows)} rows: {format_row_ranges(rows)}.")
 
 
-def row_ranges(rows: Iterable[int]) -> str:
+def format_row_ranges(rows: Iterable[int]) -> str:
     """Write rows as ranges, at most six of them.
 
     Examples
@@ -190,7 +192,7 @@ def row_ranges(rows: Iterable[int]) -> str:
     '2 to 4, 9'
     """
     spans: list[list[int]] = []
-    for row in sorted({row_in_sheet(row) for row in rows}):
+    for row in sorted({compute_sheet_row(row) for row in rows}):
         if spans and row == spans[-1][1] + 1:
             spans[-1][1] = row
         else:

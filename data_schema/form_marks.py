@@ -56,7 +56,7 @@ class FormMark:
 
     def is_printed(self, cell: Cell) -> bool:
         """Whether a cell was in the form when it was sent out."""
-        return _digest(str(cell)) in self.printed
+        return _compute_text_digest(str(cell)) in self.printed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +80,12 @@ class SheetMark:
     rows: tuple[int, ...]
 
 
-def marks_of(fields: Iterable[str], *, table: str, school: str, wave: str) -> list[str]:
+def build_column_marks(fields: Iterable[str], *, table: str, school: str, wave: str) -> list[str]:
     """Return the cells of a hidden row, one for each column of a form's sheet."""
     return [json.dumps([MARKER, school, wave, table, name], ensure_ascii=False) for name in fields]
 
 
-def marker_rows(mark: FormMark, *, printed: Iterable[str]) -> list[list[str | int]]:
+def build_marker_rows(mark: FormMark, *, printed: Iterable[str]) -> list[list[str | int]]:
     """Return the cells of the hidden sheet of an entry workbook.
 
     Parameters
@@ -98,7 +98,7 @@ def marker_rows(mark: FormMark, *, printed: Iterable[str]) -> list[list[str | in
     rows: list[list[str | int]] = [[MARKER, _VERSION, mark.school, mark.wave]]
     rows += [[_TABLE, title, table, *mark.fields[table]] for title, table in mark.tables.items()]
     rows += [[_KNOWN, table, *sorted(known)] for table, known in mark.known.items() if known]
-    rows.append([_PRINTED, *sorted({_digest(text) for text in printed})])
+    rows.append([_PRINTED, *sorted({_compute_text_digest(text) for text in printed})])
     return rows
 
 
@@ -109,12 +109,12 @@ def mark_of_form(content: bytes) -> FormMark | None:
 
 def mark_in(reading: Reading) -> FormMark | None:
     """Return what the hidden sheet of an entry workbook says, or else the marks of its sheets; None without either."""
-    sheet = next((one for one in reading.sheets if one.sheet == MARKER), None)
-    said = None if sheet is None else _said(sheet.rows)
-    return said or _from_sheets(reading.sheets)
+    sheet = next((candidate_sheet for candidate_sheet in reading.sheets if candidate_sheet.sheet == MARKER), None)
+    stated_mark = None if sheet is None else _parse_form_mark(sheet.rows)
+    return stated_mark or _from_sheets(reading.sheets)
 
 
-def _said(rows: Sequence[Row]) -> FormMark | None:
+def _parse_form_mark(rows: Sequence[Row]) -> FormMark | None:
     if not rows or len(rows[0]) < 3 or rows[0][0] != MARKER:
         return None
     head = ["" if cell is None else str(cell) for cell in rows[0]]
@@ -149,26 +149,28 @@ def has_marks(sheet: Sheet) -> bool:
 
 def mark_of_sheet(sheet: Sheet) -> SheetMark | None:
     """Return what the hidden row of a form's sheet says; None where there is none."""
-    found = {at: marks for at, row in enumerate(sheet.rows) if (marks := _marks(row))}
-    if not found:
+    marks_by_row = {
+        row_position: marks for row_position, row in enumerate(sheet.rows) if (marks := _parse_column_marks(row))
+    }
+    if not marks_by_row:
         return None
-    told = max(found.values(), key=len)
-    school, wave, table = next(iter(told.values()))[:3]
-    columns = {name: at for at, (*_, name) in reversed(told.items())}
-    return SheetMark(school=school, wave=wave, table=table, columns=columns, rows=tuple(found))
+    fullest_marks = max(marks_by_row.values(), key=len)
+    school, wave, table = next(iter(fullest_marks.values()))[:3]
+    columns = {name: column_index for column_index, (*_, name) in reversed(fullest_marks.items())}
+    return SheetMark(school=school, wave=wave, table=table, columns=columns, rows=tuple(marks_by_row))
 
 
-def _marks(row: Row) -> dict[int, tuple[str, str, str, str]]:
+def _parse_column_marks(row: Row) -> dict[int, tuple[str, str, str, str]]:
     marks: dict[int, tuple[str, str, str, str]] = {}
-    for at, cell in enumerate(row):
+    for column_index, cell in enumerate(row):
         if isinstance(cell, str) and cell.startswith(_START):
             try:
                 _, school, wave, table, name = json.loads(cell)
             except ValueError:
                 continue
-            marks[at] = (str(school), str(wave), str(table), str(name))
+            marks[column_index] = (str(school), str(wave), str(table), str(name))
     return marks
 
 
-def _digest(text: str) -> str:
+def _compute_text_digest(text: str) -> str:
     return hashlib.sha256(text.strip().encode()).hexdigest()[:8]

@@ -7,22 +7,22 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from data_schema.fields import NUMERIC_TYPES, Field
-from data_schema.form_marks import LISTS, MARKER, FormMark, marker_rows, marks_of
+from data_schema.form_marks import LISTS, MARKER, FormMark, build_column_marks, build_marker_rows
 from data_schema.form_sheets import INSTRUCTIONS
-from data_schema.messages import answers_in, label_in, table_in, translated
-from data_schema.patterns import examples_of
+from data_schema.messages import get_answer_labels, get_field_label, get_table_label, translate_sentence
+from data_schema.patterns import generate_examples_by_country
 from data_schema.tables import Table
-from data_schema.vocabulary import explained
+from data_schema.vocabulary import describe_vocabulary
 from data_schema.workbooks import (
     as_entry,
     as_fixed,
     as_header,
-    greyed,
-    locked_sheets,
-    printed_wide,
-    protected,
-    saved,
-    titled,
+    lock_sheets,
+    mark_grey,
+    protect_sheet,
+    save_to_bytes,
+    set_wide_print_layout,
+    write_title,
 )
 
 if TYPE_CHECKING:
@@ -109,31 +109,33 @@ def entry_workbook(
     guide.title = catalogue.text(INSTRUCTIONS)
     marker, lists = book.create_sheet(MARKER), book.create_sheet(LISTS)
     sheets: dict[str, _Sheet] = {}
-    for one in tables:
-        title = table_in(one.table, catalogue)[:31]
+    for form_table in tables:
+        title = get_table_label(form_table.table, catalogue)[:31]
         sheet = book.create_sheet(title, index=len(book.sheetnames) - 2)
-        sheets[sheet.title] = _Sheet(sheet, one, lists, recipient, catalogue)
+        sheets[sheet.title] = _Sheet(sheet, form_table, lists, recipient, catalogue)
         sheets[sheet.title].fill(wave=wave)
-    _instruct(guide, tables, recipient=recipient, wave=wave_label or wave, catalogue=catalogue)
+    _write_instructions(guide, tables, recipient=recipient, wave=wave_label or wave, catalogue=catalogue)
     mark = FormMark(
         school=recipient.school,
         wave=wave,
-        tables={title: one.form.table.name for title, one in sheets.items()},
-        fields={one.form.table.name: one.form.table.names for one in sheets.values()},
-        known={one.form.table.name: one.known for one in sheets.values()},
+        tables={title: table_sheet.form.table.name for title, table_sheet in sheets.items()},
+        fields={table_sheet.form.table.name: table_sheet.form.table.names for table_sheet in sheets.values()},
+        known={table_sheet.form.table.name: table_sheet.known for table_sheet in sheets.values()},
     )
-    for row in marker_rows(mark, printed=(str(cell) for sheet in (guide, lists) for cell in _texts(sheet))):
+    for row in build_marker_rows(
+        mark, printed=(str(cell) for sheet in (guide, lists) for cell in _iterate_cell_texts(sheet))
+    ):
         marker.append(row)
         for cell in marker[marker.max_row]:
             # What begins with "=" would be a formula.
             cell.data_type = "s" if isinstance(cell.value, str) else cell.data_type
     for hidden in (marker, lists):
         hidden.sheet_state = "hidden"
-    locked_sheets(book)
-    return saved(book)
+    lock_sheets(book)
+    return save_to_bytes(book)
 
 
-def _texts(sheet: Worksheet) -> Iterator[object]:
+def _iterate_cell_texts(sheet: Worksheet) -> Iterator[object]:
     return (cell for row in sheet.iter_rows(values_only=True) for cell in row if cell is not None)
 
 
@@ -149,24 +151,27 @@ class _Sheet:
 
     def fill(self, *, wave: str) -> None:
         """Write the header, what is known, the cells to be filled in and what may be in them, and the marks."""
-        for at, item in enumerate(self._fields(), start=1):
-            self._column(at, item)
-            self._validate(at, item)
-            self._grey(at, item)
+        for column_number, item in enumerate(self._get_form_columns(), start=1):
+            self._make_column(column_number, item)
+            self._validate(column_number, item)
+            self._mark_inapplicable_cells(column_number, item)
         self._mark(wave)
         self.sheet.row_dimensions[_HEAD].height = 32
-        known = next((at for at, item in enumerate(self._fields()) if item.name not in _IDENTIFYING), 1)
+        known = next(
+            (field_index for field_index, item in enumerate(self._get_form_columns()) if item.name not in _IDENTIFYING),
+            1,
+        )
         self.sheet.freeze_panes = self.sheet.cell(row=_HEAD + 1, column=max(known, 1) + 1).coordinate
-        protected(self.sheet)
-        printed_wide(self.sheet, header_row=_HEAD, name=self.sheet.title)
+        protect_sheet(self.sheet)
+        set_wide_print_layout(self.sheet, header_row=_HEAD, name=self.sheet.title)
 
-    def _fields(self) -> tuple[Field, ...]:
+    def _get_form_columns(self) -> tuple[Field, ...]:
         """Return the columns: the table's fields, and the class beside the pupil where it is known."""
         fields = self.form.table.fields
         if "class" in self.form.table.names or not any(row.get("class") for row in self.form.rows):
             return fields
-        at = self.form.table.names.index("pupil_id") + 1
-        return (*fields[:at], Field("class", "text", label="Class"), *fields[at:])
+        class_index = self.form.table.names.index("pupil_id") + 1
+        return (*fields[:class_index], Field("class", "text", label="Class"), *fields[class_index:])
 
     @property
     def last(self) -> int:
@@ -181,19 +186,21 @@ class _Sheet:
 
     def _mark(self, wave: str) -> None:
         """Write the hidden row by which each column is known, below the last one that can be filled in."""
-        names = [item.name for item in self._fields()]
-        marks = marks_of(names, table=self.form.table.name, school=self.recipient.school, wave=wave)
-        for at, text in enumerate(marks, start=1):
-            self.sheet.cell(row=self.last + 1, column=at, value=text).data_type = "s"
+        names = [item.name for item in self._get_form_columns()]
+        marks = build_column_marks(names, table=self.form.table.name, school=self.recipient.school, wave=wave)
+        for column_number, text in enumerate(marks, start=1):
+            self.sheet.cell(row=self.last + 1, column=column_number, value=text).data_type = "s"
         self.sheet.row_dimensions[self.last + 1].hidden = True
 
-    def _column(self, at: int, item: Field) -> None:
+    def _make_column(self, at: int, item: Field) -> None:
         from openpyxl.utils import get_column_letter
 
-        head = self.sheet.cell(row=_HEAD, column=at, value=label_in(item, self.catalogue, about=self.form.table.about))
+        head = self.sheet.cell(
+            row=_HEAD, column=at, value=get_field_label(item, self.catalogue, about=self.form.table.about)
+        )
         as_header(head)
-        longest = max([len(answer) for answer in answers_in(item, self.catalogue)], default=0)
-        width = max(11, min(34, max(_longest_word(str(head.value)), len(str(head.value)) // 2, longest) + 4))
+        longest = max([len(answer) for answer in get_answer_labels(item, self.catalogue)], default=0)
+        width = max(11, min(34, max(_measure_longest_word(str(head.value)), len(str(head.value)) // 2, longest) + 4))
         self.sheet.column_dimensions[get_column_letter(at)].width = width
         for row in range(_HEAD + 1, self.last + 1):
             place = row - _HEAD - 1
@@ -212,47 +219,51 @@ class _Sheet:
         from openpyxl.utils import get_column_letter
         from openpyxl.worksheet.datavalidation import DataValidation
 
-        answers = tuple(self.recipient.schools) if item.name == "school_id" else answers_in(item, self.catalogue)
+        answers = tuple(self.recipient.schools) if item.name == "school_id" else get_answer_labels(item, self.catalogue)
         if answers:
-            made = DataValidation(type="list", formula1=_listed(answers, self.lists))
+            validation = DataValidation(type="list", formula1=_build_answer_list_formula(answers, self.lists))
         elif item.type in NUMERIC_TYPES:
-            made = _range_of(item)
+            validation = _build_range_validation(item)
         elif item.type == "date":
             low, high = "DATE(1990,1,1)", "DATE(2100,12,31)"
-            made = DataValidation(type="date", operator="between", formula1=low, formula2=high)
+            validation = DataValidation(type="date", operator="between", formula1=low, formula2=high)
         else:
             return
-        made.allow_blank = True
-        made.showErrorMessage = made.showInputMessage = True
-        made.error = made.prompt = hint_of(item, self.catalogue, table=self.form.table, longest=_LONGEST_PROMPT)
-        made.errorTitle = made.promptTitle = label_in(item, self.catalogue)[:31]
+        validation.allow_blank = True
+        validation.showErrorMessage = validation.showInputMessage = True
+        validation.error = validation.prompt = describe_field(
+            item, self.catalogue, table=self.form.table, longest=_LONGEST_PROMPT
+        )
+        validation.errorTitle = validation.promptTitle = get_field_label(item, self.catalogue)[:31]
         letter = get_column_letter(at)
-        made.add(f"{letter}{_HEAD + 1}:{letter}{self.last}")
-        self.sheet.add_data_validation(made)
+        validation.add(f"{letter}{_HEAD + 1}:{letter}{self.last}")
+        self.sheet.add_data_validation(validation)
 
-    def _grey(self, at: int, item: Field) -> None:
+    def _mark_inapplicable_cells(self, at: int, item: Field) -> None:
         """Turn cells grey while another cell of the row says that they are not to be filled in."""
         from openpyxl.utils import get_column_letter
 
-        names = [one.name for one in self._fields()]
+        names = [sheet_field.name for sheet_field in self._get_form_columns()]
         if item.asked_if is None or item.asked_if[0] not in names:
             return
         condition = self.form.table.field(item.asked_if[0])
-        said = dict(zip([code.name for code in condition.codes], answers_in(condition, self.catalogue), strict=True))
+        labels_by_code = dict(
+            zip([code.name for code in condition.codes], get_answer_labels(condition, self.catalogue), strict=True)
+        )
         cell = f"${get_column_letter(names.index(condition.name) + 1)}{_HEAD + 1}"
-        others = ",".join(f'{cell}<>"{said[answer]}"' for answer in item.asked_if[1])
+        others = ",".join(f'{cell}<>"{labels_by_code[answer]}"' for answer in item.asked_if[1])
         letter = get_column_letter(at)
-        greyed(self.sheet, f"{letter}{_HEAD + 1}:{letter}{self.last}", formula=f'AND({cell}<>"",{others})')
+        mark_grey(self.sheet, f"{letter}{_HEAD + 1}:{letter}{self.last}", formula=f'AND({cell}<>"",{others})')
 
 
 _IDENTIFYING = ("school_id", "pupil_id", "name", "class", "month", "item")
 
 
-def _longest_word(text: str) -> int:
+def _measure_longest_word(text: str) -> int:
     return max(map(len, text.split()), default=0)
 
 
-def _range_of(item: Field) -> DataValidation:
+def _build_range_validation(item: Field) -> DataValidation:
     from openpyxl.worksheet.datavalidation import DataValidation
 
     kind: Literal["decimal", "whole"] = "decimal" if item.type == "number" else "whole"
@@ -262,41 +273,43 @@ def _range_of(item: Field) -> DataValidation:
     return DataValidation(type=kind, operator="between", formula1=ends[0], formula2=ends[1])
 
 
-def _listed(answers: Sequence[str], lists: Worksheet) -> str:
+def _build_answer_list_formula(answers: Sequence[str], lists: Worksheet) -> str:
     """Return the answers as a formula: in one cell where they are few, else from the hidden sheet."""
     from openpyxl.utils import get_column_letter
 
-    if len(answers) <= _FEW and sum(map(len, answers)) < _LONGEST_LIST and not any("," in one for one in answers):
+    if len(answers) <= _FEW and sum(map(len, answers)) < _LONGEST_LIST and not any("," in option for option in answers):
         return f'"{",".join(answers)}"'
-    at = lists.max_column + 1 if lists.cell(row=1, column=1).value else 1
+    column_number = lists.max_column + 1 if lists.cell(row=1, column=1).value else 1
     for row, answer in enumerate(answers, start=1):
-        lists.cell(row=row, column=at, value=answer).data_type = "s"
-    letter = get_column_letter(at)
+        lists.cell(row=row, column=column_number, value=answer).data_type = "s"
+    letter = get_column_letter(column_number)
     return f"'{LISTS}'!${letter}$1:${letter}${len(answers)}"
 
 
-def hint_of(
+def describe_field(
     field: Field, catalogue: Catalogue, *, table: Table | None = None, about: str = "pupil", longest: int = 2000
 ) -> str:
     """Return what a field asks for and what may be in it, in a language; with its table also when it is asked.
 
     Sentences that would make it longer than ``longest`` letters are left out, the last ones first.
     """
-    told = explained(field.name, catalogue.language.code, about=about if table is None else table.about)
-    unit = translated(field.unit, catalogue) if field.unit in _TOLD_UNITS else ""
-    parts = (
-        told.definition,
-        _range_in(field, catalogue),
-        catalogue.text("Unit: {unit}.", unit=unit) if unit else "",
-        catalogue.text("Example: {example}.", example=told.example) if told.example else "",
-        catalogue.text("Needed.") if field.required else "",
-        _condition(field, catalogue, table),
-        catalogue.text("Source: {source}.", source=told.source) if told.source else "",
+    explanation = describe_vocabulary(
+        field.name, catalogue.language.code, about=about if table is None else table.about
     )
-    said = ""
+    unit = translate_sentence(field.unit, catalogue) if field.unit in _TOLD_UNITS else ""
+    parts = (
+        explanation.definition,
+        _describe_value_range(field, catalogue),
+        catalogue.text("Unit: {unit}.", unit=unit) if unit else "",
+        catalogue.text("Example: {example}.", example=explanation.example) if explanation.example else "",
+        catalogue.text("Needed.") if field.required else "",
+        _describe_condition(field, catalogue, table),
+        catalogue.text("Source: {source}.", source=explanation.source) if explanation.source else "",
+    )
+    hint = ""
     for part in filter(None, parts):
-        said = f"{said} {part}".strip() if len(said) + 1 + len(part) <= longest else said
-    return said
+        hint = f"{hint} {part}".strip() if len(hint) + 1 + len(part) <= longest else hint
+    return hint
 
 
 _LONGEST_PROMPT = 250
@@ -306,7 +319,7 @@ _TOLD_UNITS = ("hours a month", "times a month", "notices a month", "subjects", 
 """Units that a number could be taken for another's; those of marks, shares and money follow from their definition."""
 
 
-def _range_in(field: Field, catalogue: Catalogue) -> str:
+def _describe_value_range(field: Field, catalogue: Catalogue) -> str:
     """Return what kind of value may be in a field, in a language."""
     low, high = field.minimum, field.maximum
     match field.type:
@@ -317,7 +330,10 @@ def _range_in(field: Field, catalogue: Catalogue) -> str:
         case "month":
             return catalogue.text("A month, such as 2027-10.")
         case "identifier":
-            examples = [f"{one} ({country})" if country else one for country, one in examples_of(field).items()]
+            examples = [
+                f"{example} ({country})" if country else example
+                for country, example in generate_examples_by_country(field).items()
+            ]
             if examples:
                 return catalogue.text("An identifier such as {example}.", example=", ".join(examples))
             return catalogue.text("The identifier as the school uses it, with its zeros.")
@@ -334,18 +350,18 @@ def _range_in(field: Field, catalogue: Catalogue) -> str:
             return catalogue.text("A whole number.")
 
 
-def _condition(field: Field, catalogue: Catalogue, table: Table | None) -> str:
+def _describe_condition(field: Field, catalogue: Catalogue, table: Table | None) -> str:
     """Return with which answers of another field a field is asked, as a sentence; "" where it always is."""
     if table is None or field.asked_if is None or field.asked_if[0] not in table.names:
         return ""
     other = table.field(field.asked_if[0])
-    said = dict(zip([code.name for code in other.codes], answers_in(other, catalogue), strict=True))
-    answers = ", ".join(said[answer] for answer in field.asked_if[1])
-    label = label_in(other, catalogue, about=table.about)
+    labels_by_code = dict(zip([code.name for code in other.codes], get_answer_labels(other, catalogue), strict=True))
+    answers = ", ".join(labels_by_code[answer] for answer in field.asked_if[1])
+    label = get_field_label(other, catalogue, about=table.about)
     return catalogue.text("Asked if {field} is: {answers}.", field=label, answers=answers)
 
 
-def _instruct(
+def _write_instructions(
     guide: Worksheet, tables: Sequence[FormTable], *, recipient: Recipient, wave: str, catalogue: Catalogue
 ) -> None:
     """Write the sheet of instructions: what to do, and every column with what may be in it."""
@@ -360,26 +376,30 @@ def _instruct(
         catalogue.text("A cell that turns grey is not to be filled in."),
         catalogue.text("Save the workbook and send it back as it is; do not add columns."),
     )
-    row = titled(guide, lines, width=3)
-    for at, width in zip("ABC", (32, 46, 58), strict=True):
-        guide.column_dimensions[at].width = width
-    for one in tables:
-        row = _explain(guide, one.table, row, catalogue) + 2
+    row = write_title(guide, lines, width=3)
+    for column_letter, width in zip("ABC", (32, 46, 58), strict=True):
+        guide.column_dimensions[column_letter].width = width
+    for form_table in tables:
+        row = _write_column_notes(guide, form_table.table, row, catalogue) + 2
     if recipient.schools and any(recipient.schools.values()):
         _list_schools(guide, recipient, row, catalogue)
-    protected(guide)
-    printed_wide(guide, header_row=1, name=guide.title)
+    protect_sheet(guide)
+    set_wide_print_layout(guide, header_row=1, name=guide.title)
 
 
-def _explain(guide: Worksheet, table: Table, row: int, catalogue: Catalogue) -> int:
+def _write_column_notes(guide: Worksheet, table: Table, row: int, catalogue: Catalogue) -> int:
     """Write what the columns of a table hold; return the last row."""
-    heads = (table_in(table, catalogue), catalogue.text("What it holds"), catalogue.text("Answers"))
+    heads = (get_table_label(table, catalogue), catalogue.text("What it holds"), catalogue.text("Answers"))
     for column, head in enumerate(heads, start=1):
         as_header(guide.cell(row=row, column=column, value=head))
     for item in table.fields:
         row += 1
-        answers = ", ".join(answers_in(item, catalogue))
-        texts = (label_in(item, catalogue, about=table.about), hint_of(item, catalogue, table=table), answers)
+        answers = ", ".join(get_answer_labels(item, catalogue))
+        texts = (
+            get_field_label(item, catalogue, about=table.about),
+            describe_field(item, catalogue, table=table),
+            answers,
+        )
         for column, text in enumerate(texts, start=1):
             as_fixed(guide.cell(row=row, column=column, value=text))
         guide.row_dimensions[row].height = 15 * (1 + max(len(texts[1]) // 44, len(answers) // 56))

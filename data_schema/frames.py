@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data_schema.checks import bare_identifier
-from data_schema.clean import shown
-from data_schema.columns import Column, clean_column, text_series, typed_series
+from data_schema.checks import split_bare_identifier
+from data_schema.clean import format_value
+from data_schema.columns import Column, build_text_series, build_typed_series, clean_column
 from data_schema.errors import DataError
 from data_schema.fields import Field
-from data_schema.findings import Finding, Findings, Severity, row_ranges
-from data_schema.layout import Layout, filled_rows, lay_out
+from data_schema.findings import Finding, Findings, Severity, format_row_ranges
+from data_schema.layout import Layout, find_filled_rows, find_layout
 from data_schema.readers import Cell, Reading, Sheet, read_file
 from data_schema.tables import Table
 
@@ -104,7 +104,7 @@ def read_school_rows(
             "Put the list of schools there, as CSV or .xlsx; or name its file in the protocol.",
         )
     chosen = _chosen_sheet(read_file(path, file=called), file=called, sheet=sheet)
-    layout = lay_out(chosen, table)
+    layout = find_layout(chosen, table)
     # Notes are about columns that the table does not know; here they are kept.
     known = Findings(finding for finding in layout.findings if finding.severity != "note")
     refuse(known.by_severity("refused"))
@@ -113,9 +113,11 @@ def read_school_rows(
         raise DataError(called, f"It has no column {absent[0]!r}.", "Add it.", findings=known)
     if not layout.rows:
         raise DataError(called, "It lists no school.", "Add one row per school.", findings=known)
-    frame, found = _read(layout, table, numbers)
+    frame, row_findings = _read(layout, table, numbers)
     ordered = frame.sort_values("school_id", kind="stable", ignore_index=True)
-    return ordered, Findings([*found, *_doubled(frame, layout), *_alike(frame, layout)])
+    return ordered, Findings(
+        [*row_findings, *_find_doubled_schools(frame, layout), *_find_similar_schools(frame, layout)]
+    )
 
 
 def _chosen_sheet(reading: Reading, *, file: str, sheet: str) -> Sheet:
@@ -159,7 +161,7 @@ def read_data_frame(path: Path, *, sheet: str = "", numbers: Collection[str] = (
     if _is_parquet(path):
         return _read_parquet(path)
     chosen = _chosen_sheet(read_file(path, file=path.name), file=path.name, sheet=sheet)
-    filled = filled_rows(chosen.rows, 0)
+    filled = find_filled_rows(chosen.rows, 0)
     layout = Layout(sheet=chosen, header=filled[0] if filled else None, columns={}, rows=filled[1:])
     if not layout.rows:
         raise DataError(path.name, "It has no row below its header.", "Name a file with a header and rows.")
@@ -200,17 +202,19 @@ def _data_column(layout: Layout, at: int, name: str, numbers: Collection[str]) -
     import pandas as pd
 
     cells = _cells_at(layout, at)
-    texts = {text for cell in set(cells) if cell is not None and (text := shown(cell).strip()) not in _MISSING_WORDS}
+    texts = {
+        text for cell in set(cells) if cell is not None and (text := format_value(cell).strip()) not in _MISSING_WORDS
+    }
     if texts and {text.casefold() for text in texts} <= set(_TRUTH):
-        truth = [None if cell is None else _TRUTH.get(shown(cell).strip().casefold()) for cell in cells]
+        truth = [None if cell is None else _TRUTH.get(format_value(cell).strip().casefold()) for cell in cells]
         return pd.Series(truth, dtype="boolean"), []
     is_identifier = any(isinstance(cell, str) and _IDENTIFIER.fullmatch(cell.strip()) for cell in set(cells))
     if not is_identifier or name in numbers:
         series, odd = _further_column(layout, at, name, numbers)
         if odd or series.dtype.kind == "f":
             return series, odd
-    shown_cells = ["" if cell is None else shown(cell).strip() for cell in cells]
-    return text_series([None if text in _MISSING_WORDS else text for text in shown_cells]), []
+    shown_cells = ["" if cell is None else format_value(cell).strip() for cell in cells]
+    return build_text_series([None if text in _MISSING_WORDS else text for text in shown_cells]), []
 
 
 def _cells_at(layout: Layout, at: int) -> list[Cell]:
@@ -234,13 +238,13 @@ def refuse(findings: Sequence[Finding]) -> None:
     DataError
         With the findings; each is a line of the text where there are several.
     """
-    told = Findings(findings).condensed()
-    if len(told) == 1:
-        raise DataError(told[0].place, told[0].problem, told[0].remedy, findings=Findings(findings))
-    if told:
-        others = "".join(f"\n  - {one}" for one in told[1:])
-        problem = f"{told[0].problem} {told[0].remedy} {len(told) - 1} more:{others}\n"
-        raise DataError(told[0].place, problem, _REMEDY, findings=Findings(findings))
+    condensed = Findings(findings).condensed()
+    if len(condensed) == 1:
+        raise DataError(condensed[0].place, condensed[0].problem, condensed[0].remedy, findings=Findings(findings))
+    if condensed:
+        others = "".join(f"\n  - {further_finding}" for further_finding in condensed[1:])
+        problem = f"{condensed[0].problem} {condensed[0].remedy} {len(condensed) - 1} more:{others}\n"
+        raise DataError(condensed[0].place, problem, _REMEDY, findings=Findings(findings))
 
 
 def _read(layout: Layout, table: Table, numbers: Collection[str]) -> tuple[pd.DataFrame, list[Finding]]:
@@ -252,32 +256,40 @@ def _read(layout: Layout, table: Table, numbers: Collection[str]) -> tuple[pd.Da
         if item.name not in layout.columns:
             continue
         column = clean_column(item, [layout])
-        columns[item.name] = typed_series(column.found, item)
-        odd = [_odd(layout, column, position, item.name) for position in column.questions().tolist()]
-        findings += [replace(one, severity="refused") for one in odd] if item.name == "school_id" else odd
-        findings += _missing(layout, column)
-    further, odd = _further(layout, numbers)
-    return pd.DataFrame({**columns, **further, ROW: [at + 1 for at in layout.rows]}), [*findings, *odd]
+        columns[item.name] = build_typed_series(column.found, item)
+        odd = [
+            _build_unreadable_cell_question(layout, column, position, item.name)
+            for position in column.questions().tolist()
+        ]
+        findings += (
+            [replace(odd_finding, severity="refused") for odd_finding in odd] if item.name == "school_id" else odd
+        )
+        findings += _find_missing_values(layout, column)
+    further, odd = _read_further_columns(layout, numbers)
+    return pd.DataFrame({**columns, **further, ROW: [row_position + 1 for row_position in layout.rows]}), [
+        *findings,
+        *odd,
+    ]
 
 
-def _odd(layout: Layout, column: Column, position: int, name: str) -> Finding:
+def _build_unreadable_cell_question(layout: Layout, column: Column, position: int, name: str) -> Finding:
     """Ask about a cell that could not be read."""
-    value = "" if column.field.is_private else shown(column.raw[column.codes[position]]).strip()
+    value = "" if column.field.is_private else format_value(column.raw[column.codes[position]]).strip()
     problem = column.cell(position).problem.replace("{value}", repr(value) if value else "What stands here")
-    found = _finding(layout, position, name, problem, column.cell(position).remedy)
-    return replace(found, value=value, severity="question")
+    finding = _build_finding(layout, position, name, problem, column.cell(position).remedy)
+    return replace(finding, value=value, severity="question")
 
 
-def _missing(layout: Layout, column: Column) -> Iterator[Finding]:
+def _find_missing_values(layout: Layout, column: Column) -> Iterator[Finding]:
     """Report required values that are missing; without its identifier nothing can be done with a school."""
     name = column.field.name
     severity: Severity = "refused" if name == "school_id" else "question"
     for position, cell in enumerate(column.cells):
         if column.field.required and cell.value is None and not cell.problem:
-            yield replace(_finding(layout, position, name, f"{name!r} is missing.", _REMEDY), severity=severity)
+            yield replace(_build_finding(layout, position, name, f"{name!r} is missing.", _REMEDY), severity=severity)
 
 
-def _further(layout: Layout, numbers: Collection[str]) -> tuple[dict[str, pd.Series], list[Finding]]:
+def _read_further_columns(layout: Layout, numbers: Collection[str]) -> tuple[dict[str, pd.Series], list[Finding]]:
     """Read the columns that the table does not know: as numbers if all values are, as text otherwise.
 
     One that is used as numbers, and has some, is read as numbers, with a question about its other values.
@@ -285,9 +297,9 @@ def _further(layout: Layout, numbers: Collection[str]) -> tuple[dict[str, pd.Ser
     taken = set(layout.columns.values())
     further: dict[str, pd.Series] = {}
     findings: list[Finding] = []
-    for at, name in _titles(layout):
-        if at not in taken:
-            further[name], odd = _further_column(layout, at, name, numbers)
+    for column_index, name in _titles(layout):
+        if column_index not in taken:
+            further[name], odd = _further_column(layout, column_index, name, numbers)
             findings += odd
     return further, findings
 
@@ -302,10 +314,12 @@ def _further_column(layout: Layout, at: int, name: str, numbers: Collection[str]
     column = clean_column(_FURTHER, [replace(layout, columns={_FURTHER.name: at})])
     odd = column.questions().tolist()
     if name in numbers and 0 < len(odd) < int((~column.is_missing()).sum()):
-        return typed_series(column.found, _FURTHER), [_odd(layout, column, position, name) for position in odd]
+        return build_typed_series(column.found, _FURTHER), [
+            _build_unreadable_cell_question(layout, column, position, name) for position in odd
+        ]
     if odd:
-        return text_series([shown(cell).strip() or None for cell in column.sent]), []
-    return typed_series(column.found, _FURTHER), []
+        return build_text_series([format_value(cell).strip() or None for cell in column.sent]), []
+    return build_typed_series(column.found, _FURTHER), []
 
 
 def _plain_numbers(cells: Sequence[Cell]) -> np.ndarray | None:
@@ -325,34 +339,36 @@ def _plain_numbers(cells: Sequence[Cell]) -> np.ndarray | None:
     return None if np.isinf(values).any() else values
 
 
-def _doubled(frame: pd.DataFrame, layout: Layout) -> Iterator[Finding]:
+def _find_doubled_schools(frame: pd.DataFrame, layout: Layout) -> Iterator[Finding]:
     """Refuse every row of a school that is listed more than once."""
     for school, rows in frame.groupby("school_id", sort=False)[ROW]:
         for row in rows if len(rows) > 1 else ():
-            others = row_ranges(int(other) for other in rows if other != row)
+            others = format_row_ranges(int(other) for other in rows if other != row)
             problem = f"The school {school!r} is listed twice: row {others} names it as well."
-            yield _in_row(layout, int(row), "school_id", problem, "Keep one row per school.", value=str(school))
+            yield _build_row_finding(
+                layout, int(row), "school_id", problem, "Keep one row per school.", value=str(school)
+            )
 
 
-def _alike(frame: pd.DataFrame, layout: Layout) -> Iterator[Finding]:
+def _find_similar_schools(frame: pd.DataFrame, layout: Layout) -> Iterator[Finding]:
     """Ask about schools whose identifiers differ by leading zeros or signs only."""
     named = frame.loc[frame["school_id"].notna()].drop_duplicates("school_id")
-    by_bare = named.groupby(named["school_id"].map(bare_identifier), sort=False)
+    by_bare = named.groupby(named["school_id"].map(split_bare_identifier), sort=False)
     for _, group in by_bare:
         for school, row in zip(group["school_id"], group[ROW], strict=True) if len(group) > 1 else ():
             others = ", ".join(repr(other) for other in group["school_id"] if other != school)
             problem = f"{school!r} differs from {others} by leading zeros or signs only."
-            found = _in_row(
+            finding = _build_row_finding(
                 layout, int(row), "school_id", problem, "Check that they are two schools.", value=str(school)
             )
-            yield replace(found, severity="question")
+            yield replace(finding, severity="question")
 
 
-def _finding(layout: Layout, position: int, column: str, problem: str, remedy: str) -> Finding:
-    return _in_row(layout, layout.rows[position] + 1, column, problem, remedy)
+def _build_finding(layout: Layout, position: int, column: str, problem: str, remedy: str) -> Finding:
+    return _build_row_finding(layout, layout.rows[position] + 1, column, problem, remedy)
 
 
-def _in_row(layout: Layout, row: int, column: str, problem: str, remedy: str, *, value: str = "") -> Finding:
+def _build_row_finding(layout: Layout, row: int, column: str, problem: str, remedy: str, *, value: str = "") -> Finding:
     return Finding(
         file=layout.sheet.file,
         sheet=layout.sheet.sheet,

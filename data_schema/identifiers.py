@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from data_schema.clean import CleanCell, asked
 from data_schema.dates import clean_date
-from data_schema.findings import Finding, row_ranges
-from data_schema.linking import likeness, same_name_elsewhere
-from data_schema.words import month_of, plain
+from data_schema.findings import Finding, format_row_ranges
+from data_schema.linking import compute_likeness, find_namesakes_elsewhere
+from data_schema.words import find_month_number, normalise_plain_word
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,7 @@ _WORDS = (
     "nincs nincs_adat nincs_neki ismeretlen nem_ismert hiányzik nema nema_podataka nepoznato nepoznat nije_poznato "
     "ni ni_podatka neznano neznan ni_znano manjka test teszt"
 )
-_NONE = frozenset(plain(word.replace("_", " ")) for word in _WORDS.split())
+_NONE = frozenset(normalise_plain_word(word.replace("_", " ")) for word in _WORDS.split())
 _WITH_MONTH = re.compile(r"(?:\d{1,4}[-. /]{0,2})?([^\W\d_]{3,})\.?(?:[-. /]{0,2}\d{1,4})?\.?")
 _DATE = re.compile(r"\d{1,4}[-./] ?\d{1,2}[-./] ?\d{1,4}\.?")
 _ROMAN_DATE = re.compile(r"\d{1,2}\.? ?[IVX]{1,4}\.? ?\d{4}\.?")
@@ -37,12 +37,12 @@ _ALIKE = str.maketrans("АВЕКМНОРСТУХЈЅІаеорсухјѕі", "AB
 _ASK_AGAIN = "Format the column as text, enter the identifiers again and send the file."
 
 
-def in_latin_shape(text: str) -> str:
+def replace_cyrillic_look_alikes(text: str) -> str:
     """Return a text with Cyrillic letters that look like Latin ones as these."""
     return text.translate(_ALIKE)
 
 
-def look_of(identifier: str) -> str:
+def normalise_look(identifier: str) -> str:
     """Return what people see of an identifier: no case, no alphabet of letters that look alike, one kind of dash.
 
     Examples
@@ -51,7 +51,7 @@ def look_of(identifier: str) -> str:
     True
     """
     if not identifier.isascii():
-        identifier = in_latin_shape(unicodedata.normalize("NFKC", identifier).translate(_DASHES))
+        identifier = replace_cyrillic_look_alikes(unicodedata.normalize("NFKC", identifier).translate(_DASHES))
     return "".join(identifier.split()).casefold()
 
 
@@ -66,7 +66,7 @@ def is_spreadsheet_error(text: str) -> bool:
     return text.startswith("#") and len(text) > 2 and text == text.upper() and _ERROR.fullmatch(text) is not None
 
 
-def not_an_identifier(text: str, *, of_frame: bool = False) -> CleanCell | None:
+def ask_about_non_identifier(text: str, *, of_frame: bool = False) -> CleanCell | None:
     """Return what to ask about a text where an identifier belongs; None when it may be one.
 
     Parameters
@@ -81,7 +81,7 @@ def not_an_identifier(text: str, *, of_frame: bool = False) -> CleanCell | None:
     >>> not_an_identifier("27-Jan").problem, not_an_identifier("031201")
     ('{value} is a date where an identifier belongs; a spreadsheet may have made it one.', None)
     """
-    if plain(text) in _NONE or not any(sign.isalnum() for sign in text):
+    if normalise_plain_word(text) in _NONE or not any(sign.isalnum() for sign in text):
         return asked(
             "{value} is no identifier; it says that there is none.", "Send the row with it, or remove the row."
         )
@@ -96,7 +96,11 @@ def not_an_identifier(text: str, *, of_frame: bool = False) -> CleanCell | None:
 def _is_date(text: str) -> bool:
     with_month = _WITH_MONTH.fullmatch(text)
     if with_month:
-        return any(sign.isdigit() for sign in text) and month_of(with_month[1]) is not None and len(with_month[1]) > 2
+        return (
+            any(sign.isdigit() for sign in text)
+            and find_month_number(with_month[1]) is not None
+            and len(with_month[1]) > 2
+        )
     if _SHORT_DATE.fullmatch(text):
         return True
     if _DATE.fullmatch(text) is None and _ROMAN_DATE.fullmatch(text) is None:
@@ -116,7 +120,7 @@ _LEAST_ALIKE = 0.85
 """Likeness from which two names are one person's, misspelt or in another script."""
 
 
-def identity_findings(pupils: pd.DataFrame, *, scope: str) -> Iterator[Finding]:
+def find_identity_problems(pupils: pd.DataFrame, *, scope: str) -> Iterator[Finding]:
     """Ask about identifiers and pupils of lists that cannot be what they seem.
 
     Parameters
@@ -134,13 +138,13 @@ def identity_findings(pupils: pd.DataFrame, *, scope: str) -> Iterator[Finding]:
         birth in the lists of two schools of a wave. The rows stay.
     """
     ordered = pupils.reset_index(drop=True)
-    yield from _reused(ordered)
-    yield from _alike(ordered)
-    yield from _in_two_schools(ordered, scope)
-    yield from same_name_elsewhere(ordered)
+    yield from _find_reused_identifiers(ordered)
+    yield from _find_similar_identifiers(ordered)
+    yield from _find_identifiers_in_two_schools(ordered, scope)
+    yield from find_namesakes_elsewhere(ordered)
 
 
-def _reused(pupils: pd.DataFrame) -> Iterator[Finding]:
+def _find_reused_identifiers(pupils: pd.DataFrame) -> Iterator[Finding]:
     """Find one identifier with two persons, in lists of different waves."""
     if pupils["wave"].nunique() < 2:
         # Within a wave, nobody is listed twice.
@@ -151,34 +155,36 @@ def _reused(pupils: pd.DataFrame) -> Iterator[Finding]:
         for _, group in pupils[differs].groupby(PUPIL, sort=False):
             if name == "name" and not _is_another(group["name"].dropna().tolist()):
                 continue
-            problem = f"Another list of pupils has another {name!r} for this identifier: {_elsewhere(group)}."
+            problem = (
+                f"Another list of pupils has another {name!r} for this identifier: {_describe_first_place(group)}."
+            )
             remedy = "Tell whether two pupils have one identifier, or which value is right."
-            yield question_at(pupils, int(group.index[-1]), name, problem, remedy)
+            yield build_question_at(pupils, int(group.index[-1]), name, problem, remedy)
 
 
 def _is_another(names: Sequence[str]) -> bool:
-    return any(likeness(names[0], other) < _LEAST_ALIKE for other in names[1:])
+    return any(compute_likeness(names[0], other) < _LEAST_ALIKE for other in names[1:])
 
 
-def _alike(pupils: pd.DataFrame) -> Iterator[Finding]:
+def _find_similar_identifiers(pupils: pd.DataFrame) -> Iterator[Finding]:
     """Find identifiers of a school that differ by case, alphabet or dash only."""
     identifiers = pupils["pupil_id"].tolist()
     if "".join(identifiers).isdecimal():
         return
     looks: dict[tuple[str, str], dict[str, int]] = {}
     schools = pupils["school_id"].tolist()
-    for at, identifier in enumerate(identifiers):
+    for row_index, identifier in enumerate(identifiers):
         if not identifier.isdecimal():
-            looks.setdefault((schools[at], look_of(identifier)), {}).setdefault(identifier, at)
+            looks.setdefault((schools[row_index], normalise_look(identifier)), {}).setdefault(identifier, row_index)
     for ways in looks.values():
-        for at in ways.values() if len(ways) > 1 else ():
-            other = next(one for one in ways.values() if one != at)
-            problem = f"Another identifier of the school looks the same: {_place(pupils, other)}."
+        for row_index in ways.values() if len(ways) > 1 else ():
+            other = next(other_index for other_index in ways.values() if other_index != row_index)
+            problem = f"Another identifier of the school looks the same: {_describe_place(pupils, other)}."
             remedy = "If one pupil is meant, write it in the same letters and signs; otherwise answer 'yes'."
-            yield question_at(pupils, at, "pupil_id", problem, remedy)
+            yield build_question_at(pupils, row_index, "pupil_id", problem, remedy)
 
 
-def _in_two_schools(pupils: pd.DataFrame, scope: str) -> Iterator[Finding]:
+def _find_identifiers_in_two_schools(pupils: pd.DataFrame, scope: str) -> Iterator[Finding]:
     """Find an identifier in the lists of two schools of a wave where it should be one pupil's."""
     if scope == "school" or pupils["school_id"].nunique() < 2:
         return
@@ -186,24 +192,28 @@ def _in_two_schools(pupils: pd.DataFrame, scope: str) -> Iterator[Finding]:
     doubled = pupils[pupils.duplicated(where, keep=False)]
     for _, group in doubled.groupby(where, sort=False):
         schools = group["school_id"].tolist()
-        for at, school in zip(group.index, schools, strict=True):
-            other = next((k for k, one in zip(group.index, schools, strict=True) if one != school), None)
+        for row_index, school in zip(group.index, schools, strict=True):
+            other = next(
+                (k for k, other_school in zip(group.index, schools, strict=True) if other_school != school), None
+            )
             if other is not None:
-                problem = f"The same identifier is in the list of another school: {_place(pupils, int(other))}."
+                problem = (
+                    f"The same identifier is in the list of another school: {_describe_place(pupils, int(other))}."
+                )
                 remedy = "Remove the pupil from one list, or correct the identifier."
-                yield question_at(pupils, int(at), "pupil_id", problem, remedy)
+                yield build_question_at(pupils, int(row_index), "pupil_id", problem, remedy)
 
 
-def _elsewhere(group: pd.DataFrame) -> str:
+def _describe_first_place(group: pd.DataFrame) -> str:
     first = group.iloc[0]
-    return f"{first['source_file']}, row {row_ranges([int(first['source_row'])])}"
+    return f"{first['source_file']}, row {format_row_ranges([int(first['source_row'])])}"
 
 
-def _place(frame: pd.DataFrame, at: int) -> str:
-    return f"{frame['source_file'].iloc[at]}, row {row_ranges([int(frame['source_row'].iloc[at])])}"
+def _describe_place(frame: pd.DataFrame, at: int) -> str:
+    return f"{frame['source_file'].iloc[at]}, row {format_row_ranges([int(frame['source_row'].iloc[at])])}"
 
 
-def question_at(frame: pd.DataFrame, at: int, column: str, problem: str, remedy: str) -> Finding:
+def build_question_at(frame: pd.DataFrame, at: int, column: str, problem: str, remedy: str) -> Finding:
     """Return a question about a cell of a row that knows its file, sheet and row.
 
     Parameters

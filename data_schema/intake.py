@@ -14,27 +14,27 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from data_schema.answers import Answers, Place
-from data_schema.checks import cross_checks
+from data_schema.checks import check_across_tables
 from data_schema.claims import Claim, Claims, about
-from data_schema.columns import Draft, Part, draft
-from data_schema.consent import refusal_findings, unanswered_findings
-from data_schema.conversions import Repair, brought_up, converted
+from data_schema.columns import Draft, Part, build_draft
+from data_schema.consent import find_refusals, find_unanswered_consent
+from data_schema.conversions import Repair, convert_earlier_answers, convert_units
 from data_schema.decisions import NO_DECISIONS, Decisions
-from data_schema.files import sha256_of_content
-from data_schema.findings import Finding, Findings, row_in_sheet
+from data_schema.files import compute_content_sha256
+from data_schema.findings import Finding, Findings, compute_sheet_row
 from data_schema.judging import REPAIR_COLUMNS, Judged, judge
-from data_schema.linking import linked
-from data_schema.personal.gate import Gate, gate_of
-from data_schema.personal.leaving import let_out
-from data_schema.personal.opening import names_in_columns
-from data_schema.personal.shapes import latest_birth
+from data_schema.linking import link_pupils
+from data_schema.personal.gate import Gate, build_gate
+from data_schema.personal.leaving import suppress_personal_data
+from data_schema.personal.opening import collect_undeclared_names
+from data_schema.personal.shapes import compute_latest_birth
 from data_schema.personal.stand_ins import StandIns
 from data_schema.placing import Setting
-from data_schema.queries import Answer, Query, by_school, is_query_workbook, queries_of, read_answers
+from data_schema.queries import Answer, Query, assign_queries_to_schools, build_queries, is_query_workbook, read_answers
 from data_schema.readers import content_of
-from data_schema.reconciliation import reconciled
-from data_schema.record_rules import histories
-from data_schema.returns import empty_columns
+from data_schema.reconciliation import build_reconciliation
+from data_schema.record_rules import check_pupil_histories
+from data_schema.returns import find_empty_columns
 from data_schema.rules import InboxRule, check_rules
 from data_schema.submissions import KnownForm
 from data_schema.tables import Table
@@ -109,7 +109,7 @@ def read_inbox(
     follow: bool = False,
     decisions: Decisions = NO_DECISIONS,
     known_forms: Callable[[], Mapping[str, KnownForm]] | None = None,
-    digest: Callable[[bytes], str] = sha256_of_content,
+    digest: Callable[[bytes], str] = compute_content_sha256,
     progress: Progress | None = None,
 ) -> Intake:
     """Read the files of an inbox.
@@ -164,8 +164,8 @@ def read_inbox(
         When a rule names a table or a wave that there is not.
     """
     check_rules(rules, tables=tables, waves=waves)
-    with _no_collection():
-        return _taken_in(
+    with _disable_garbage_collection():
+        return _process_files(
             files,
             rules=rules,
             tables=tables,
@@ -187,7 +187,7 @@ def read_inbox(
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def _disable_garbage_collection() -> Iterator[None]:
     """Keep Python from looking for garbage among millions of cells, none of which is."""
     was_enabled = gc.isenabled()
     gc.disable()
@@ -198,7 +198,7 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _taken_in(
+def _process_files(
     files: Mapping[str, Path | bytes],
     *,
     rules: Sequence[InboxRule],
@@ -232,13 +232,13 @@ def _taken_in(
         known_forms=known_forms,
         digest=digest,
     )
-    returned, others = _returned(claims.without_dictionaries(files), claims, decisions)
+    returned, others = _extract_returned_answers(claims.without_dictionaries(files), claims, decisions)
     answers = Answers(returned)
     parts, recoded = _read(others, claims, answers, decisions, tell)
     setting = Setting(schools=schools, waves=waves, lists=lists, confirmed=answers.confirmed_places())
-    drafts = _drafted(parts, tables, tell)
+    drafts = _build_drafts(parts, tables, tell)
     words = (*waves, *(rule.pattern for rule in rules), *(rule.sheet for rule in rules))
-    gate = _gate(
+    gate = _build_gate(
         drafts,
         tables,
         schools=schools,
@@ -247,48 +247,59 @@ def _taken_in(
         wave_dates=wave_dates,
         confirmed=setting.confirmed,
     )
-    judged = {name: judge(made, setting=setting, gate=gate) for name, made in drafts.items()}
+    judged = {name: judge(table_draft, setting=setting, gate=gate) for name, table_draft in drafts.items()}
     tell("Checking tables", len(parts), len(parts))
     findings = [*claims.findings, *claims.unmet(), *answers.unused()]
-    frames = {name: _ordered(one.frame, tables[name], waves) for name, one in judged.items()}
+    frames = {name: _sort_rows_by_key(judgement.frame, tables[name], waves) for name, judgement in judged.items()}
     pending = {pupil for name in lists if name in judged for pupil in judged[name].pending}
-    findings += [finding for one in judged.values() for finding in one.findings]
-    findings += cross_checks(frames, tables, lists=lists, pending=pending, wave_dates=wave_dates)
-    findings += refusal_findings(frames, tables=tables, consent=consent)
+    findings += [finding for judgement in judged.values() for finding in judgement.findings]
+    findings += check_across_tables(frames, tables, lists=lists, pending=pending, wave_dates=wave_dates)
+    findings += find_refusals(frames, tables=tables, consent=consent)
     if needs_consent:
-        findings += unanswered_findings(frames, tables=tables, consent=consent)
-    findings += empty_columns(frames, tables=tables, layouts=_layouts_of(parts), needed=claims.needed)
-    findings += histories(frames, tables, waves=waves)
+        findings += find_unanswered_consent(frames, tables=tables, consent=consent)
+    findings += find_empty_columns(frames, tables=tables, layouts=_index_layouts_by_sheet(parts), needed=claims.needed)
+    findings += check_pupil_histories(frames, tables, waves=waves)
     links = None
     if follow and lists[0] in frames:
-        followed = linked(frames, listed=lists[0], waves=waves, confirmed=answers.confirmed("pupil_id"))
-        frames, links = {name: _ordered(f, tables[name], waves) for name, f in followed.frames.items()}, followed.links
+        followed = link_pupils(frames, listed=lists[0], waves=waves, confirmed=answers.confirmed("pupil_id"))
+        frames, links = (
+            {name: _sort_rows_by_key(f, tables[name], waves) for name, f in followed.frames.items()},
+            followed.links,
+        )
         findings += followed.findings
     # From here on, places are those that people see: a row of a sheet may be many records.
-    seen = SeenPlaces(_layouts_of(parts).values())
+    seen = SeenPlaces(_index_layouts_by_sheet(parts).values())
     findings = seen.findings(findings)
     frames = {name: seen.rows(frame, "source_row") for name, frame in frames.items()}
     links = None if links is None else seen.rows(links, "row", "first_row")
-    places = {*claims.digests, *(one.file for one in findings), *(one.file for one in claims.tallies)}
+    places = {
+        *claims.digests,
+        *(noted_finding.file for noted_finding in findings),
+        *(claim_tally.file for claim_tally in claims.tallies),
+    }
     stand_ins = StandIns(files, places, claims.digests, claims.sheets, gate, digest)
     findings += stand_ins.findings()
-    rows, kept, of_file = _rows_of(judged, frames, findings)
-    found = Findings(one for one in findings if not answers.closes(one, kept=kept))
-    queries = queries_of(found, files=_tables_of(parts), digests=claims.digests, tables=tables)
-    made = Intake(
+    rows, kept_places, of_file = _collect_finding_rows(judged, frames, findings)
+    open_findings = Findings(
+        noted_finding for noted_finding in findings if not answers.closes(noted_finding, kept=kept_places)
+    )
+    queries = build_queries(open_findings, files=_index_tables_by_sheet(parts), digests=claims.digests, tables=tables)
+    outcome = Intake(
         frames=frames,
-        findings=found,
-        repairs=seen.repairs(_repairs(judged, recoded, forms=claims.forms)),
-        reconciliation=reconciled([*claims.tallies, *(tally for one in judged.values() for tally in one.tallies)]),
+        findings=open_findings,
+        repairs=seen.repairs(_collect_repairs(judged, recoded, forms=claims.forms)),
+        reconciliation=build_reconciliation(
+            [*claims.tallies, *(tally for judgement in judged.values() for tally in judgement.tallies)]
+        ),
         answers=answers.to_frame(),
-        queries=by_school(queries, rows=rows, files=of_file, schools=schools),
+        queries=assign_queries_to_schools(queries, rows=rows, files=of_file, schools=schools),
         links=links,
         digests=dict(sorted(claims.digests.items())),
     )
-    return let_out(made, gate=gate, stand_ins=stand_ins, tables=tables)
+    return suppress_personal_data(outcome, gate=gate, stand_ins=stand_ins, tables=tables)
 
 
-def _returned(
+def _extract_returned_answers(
     files: Mapping[str, Path | bytes], claims: Claims, decisions: Decisions
 ) -> tuple[list[Answer], dict[str, Path | bytes]]:
     """Take the workbooks of queries that came back out of the files."""
@@ -306,43 +317,52 @@ def _returned(
             )
             continue
         read, findings, n_open = read_answers(content, file=file)
-        answers += [replace(one, source_sha256=claims.digests[file]) for one in read]
+        answers += [replace(answer, source_sha256=claims.digests[file]) for answer in read]
         problem = f"It answers questions: {len(read)} of {len(read) + n_open}."
         claims.findings += [*findings, about(file, problem, "Nothing.", severity="note")]
     return answers, others
 
 
-def _rows_of(
+def _collect_finding_rows(
     judged: Mapping[str, Judged], frames: Mapping[str, pd.DataFrame], findings: Sequence[Finding]
 ) -> tuple[dict[tuple[str, str, int], str], set[tuple[str, str, int]], dict[str, set[str]]]:
     """Return the school of each row that a finding is about, which of them are kept, and the schools of each file."""
     rows: dict[tuple[str, str, int], str] = {}
     files: dict[str, set[str]] = {}
-    for one in judged.values():
-        rows.update({(file, sheet, row_in_sheet(row)): school for (file, sheet, row), school in one.asked.items()})
+    for judgement in judged.values():
+        rows.update(
+            {(file, sheet, compute_sheet_row(row)): school for (file, sheet, row), school in judgement.asked.items()}
+        )
     for (file, _, _), school in rows.items():
         files.setdefault(file, set()).add(school)
-    asked_about = {found.file for found in findings if found.severity != "note"}
-    numbers = {found.row for found in findings if found.row is not None}
-    kept: set[tuple[str, str, int]] = set()
+    asked_about = {finding.file for finding in findings if finding.severity != "note"}
+    numbers = {finding.row for finding in findings if finding.row is not None}
+    kept_places: set[tuple[str, str, int]] = set()
     for frame in frames.values():
-        mine = frame.loc[frame["source_file"].isin(asked_about)]
-        for file, school in mine[["source_file", "school_id"]].drop_duplicates().itertuples(index=False):
+        rows_in_question = frame.loc[frame["source_file"].isin(asked_about)]
+        for file, school in rows_in_question[["source_file", "school_id"]].drop_duplicates().itertuples(index=False):
             files.setdefault(file, set()).add(school)
-        mine = mine.loc[mine["source_row"].isin(numbers)]
-        places = list(zip(mine["source_file"], mine["source_sheet"], mine["source_row"].tolist(), strict=True))
-        kept.update(places)
-        rows.update(zip(places, mine["school_id"], strict=True))
-    return rows, kept, files
+        rows_in_question = rows_in_question.loc[rows_in_question["source_row"].isin(numbers)]
+        places = list(
+            zip(
+                rows_in_question["source_file"],
+                rows_in_question["source_sheet"],
+                rows_in_question["source_row"].tolist(),
+                strict=True,
+            )
+        )
+        kept_places.update(places)
+        rows.update(zip(places, rows_in_question["school_id"], strict=True))
+    return rows, kept_places, files
 
 
-def _layouts_of(parts: Mapping[str, list[Part]]) -> dict[tuple[str, str, str], Layout]:
+def _index_layouts_by_sheet(parts: Mapping[str, list[Part]]) -> dict[tuple[str, str, str], Layout]:
     """File, sheet and wave to where its table lies."""
-    every = (part for mine in parts.values() for part in mine)
+    every = (part for table_parts in parts.values() for part in table_parts)
     return {(part.layout.sheet.file, part.layout.sheet.sheet, part.wave): part.layout for part in every}
 
 
-def _tables_of(parts: Mapping[str, list[Part]]) -> dict[str, str]:
+def _index_tables_by_sheet(parts: Mapping[str, list[Part]]) -> dict[str, str]:
     """File and sheet to the table that it holds."""
     return {
         f"{part.layout.sheet.file}|{part.layout.sheet.sheet}": name for name, all_ in parts.items() for part in all_
@@ -361,7 +381,9 @@ def _read(
             for claim in claims.of(file, files[file]):
                 _take(claim, parts, recoded, files, claims, answers, decisions)
     tell("Reading files", len(files), len(files))
-    claims.findings = [one for one in claims.findings if one.severity == "note" or not decisions.is_silenced(one)]
+    claims.findings = [
+        finding for finding in claims.findings if finding.severity == "note" or not decisions.is_silenced(finding)
+    ]
     return parts, recoded
 
 
@@ -375,19 +397,19 @@ def _take(
     decisions: Decisions,
 ) -> None:
     """Find the tables of a sheet, and add them to the others."""
-    said = answers.said_of_school(claim.sheet, sha256=claim.sha256, number=claims.number_of(claim.sheet))
+    stated_school = answers.said_of_school(claim.sheet, sha256=claim.sha256, number=claims.number_of(claim.sheet))
     layout, wide = claims.laid_out(claim)
     layout, understood = claims.understood(claim, layout, wide)
-    for one, part in claims.arranged(claim, layout, wide, said=said):
-        made = _part_of(one, part, files, claims, answers, decisions, recoded)
-        if made is not None:
-            parts[one.rule.table].append(made)
+    for arranged_claim, part in claims.arranged(claim, layout, wide, said=stated_school):
+        laid_part = _build_part(arranged_claim, part, files, claims, answers, decisions, recoded)
+        if laid_part is not None:
+            parts[arranged_claim.rule.table].append(laid_part)
             # Cells of all waves of a sheet are changed at once.
             recoded += understood
             understood = []
 
 
-def _part_of(
+def _build_part(
     claim: Claim,
     layout: Layout,
     files: Collection[str],
@@ -407,8 +429,8 @@ def _part_of(
     earlier = table.version_of(wave)
     changed: list[Repair] = []
     if earlier is not None and layout.is_usable:
-        layout, changed = brought_up(layout, earlier)
-    layout, others = converted(layout, table, claim.rule.units)
+        layout, changed = convert_earlier_answers(layout, earlier)
+    layout, others = convert_units(layout, table, claim.rule.units)
     recoded += [*changed, *others]
     claims.findings += layout.findings
     if not layout.is_usable or layout.is_open:
@@ -421,15 +443,15 @@ def _part_of(
     return Part(layout=layout, wave=wave, country=claim.country, school=school, sha256=claim.sha256)
 
 
-def _drafted(parts: Mapping[str, list[Part]], tables: Mapping[str, Table], tell: Progress) -> dict[str, Draft]:
+def _build_drafts(parts: Mapping[str, list[Part]], tables: Mapping[str, Table], tell: Progress) -> dict[str, Draft]:
     drafts = {}
     for done, (name, sheets) in enumerate(parts.items()):
         tell("Checking tables", done, len(parts))
-        drafts[name] = draft(tables[name], sheets)
+        drafts[name] = build_draft(tables[name], sheets)
     return drafts
 
 
-def _gate(
+def _build_gate(
     drafts: Mapping[str, Draft],
     tables: Mapping[str, Table],
     *,
@@ -440,27 +462,32 @@ def _gate(
     confirmed: frozenset[Place],
 ) -> Gate:
     """Make the gate from what was sent: of the listed persons, also of those in a column with another's header."""
-    names = [text for made in drafts.values() for text in made.private_texts("direct")]
+    names = [text for table_draft in drafts.values() for text in table_draft.private_texts("direct")]
     make = partial(
-        gate_of,
-        identifiers=[text for made in drafts.values() for text in made.private_texts("identifier")],
+        build_gate,
+        identifiers=[text for table_draft in drafts.values() for text in table_draft.private_texts("identifier")],
         tables=tables,
         schools=schools,
         ordinary=ordinary,
         phrases=phrases,
-        born_until=latest_birth(wave_dates or {}, _years_sent(drafts)),
+        born_until=compute_latest_birth(wave_dates or {}, _collect_years_sent(drafts)),
     )
     gate = make(names=names)
-    elsewhere = names_in_columns(drafts, gate, confirmed=confirmed)
+    elsewhere = collect_undeclared_names(drafts, gate, confirmed=confirmed)
     return make(names=[*names, *elsewhere]) if elsewhere else gate
 
 
-def _years_sent(drafts: Mapping[str, Draft]) -> list[int]:
-    columns = [one for made in drafts.values() for one in made.columns.values() if one.field.type == "year"]
-    return [int(year) for one in columns for year in one.meanings if isinstance(year, int)]
+def _collect_years_sent(drafts: Mapping[str, Draft]) -> list[int]:
+    columns = [
+        draft_column
+        for table_draft in drafts.values()
+        for draft_column in table_draft.columns.values()
+        if draft_column.field.type == "year"
+    ]
+    return [int(year) for year_column in columns for year in year_column.meanings if isinstance(year, int)]
 
 
-def _ordered(frame: pd.DataFrame, table: Table, waves: Sequence[str]) -> pd.DataFrame:
+def _sort_rows_by_key(frame: pd.DataFrame, table: Table, waves: Sequence[str]) -> pd.DataFrame:
     """Sort rows by key and wave, so that names of files are of no effect."""
     rank = frame["wave"].map({wave: k for k, wave in enumerate(waves)}).fillna(-1)
     if _is_ordered(frame, table, rank):
@@ -480,13 +507,15 @@ def _is_ordered(frame: pd.DataFrame, table: Table, rank: pd.Series) -> bool:
     return all(map(operator.le, before, after))
 
 
-def _repairs(judged: Mapping[str, Judged], recoded: Sequence[Repair], *, forms: Collection[str]) -> pd.DataFrame:
+def _collect_repairs(
+    judged: Mapping[str, Judged], recoded: Sequence[Repair], *, forms: Collection[str]
+) -> pd.DataFrame:
     """Return all repairs; an answer that was chosen from the list of a form is none."""
     import pandas as pd
 
-    pieces = [one.repairs for one in judged.values() if len(one.repairs)]
+    pieces = [judgement.repairs for judgement in judged.values() if len(judgement.repairs)]
     pieces += [pd.DataFrame(list(recoded), columns=list(REPAIR_COLUMNS))] if recoded else []
-    made = pd.concat(pieces) if pieces else pd.DataFrame(columns=list(REPAIR_COLUMNS))
-    made = made.loc[~(made["file"].isin(list(forms)) & (made["rule"] == "synonym"))]
+    repairs = pd.concat(pieces) if pieces else pd.DataFrame(columns=list(REPAIR_COLUMNS))
+    repairs = repairs.loc[~(repairs["file"].isin(list(forms)) & (repairs["rule"] == "synonym"))]
     types = {name: "int64" if name == "row" else "str" for name in REPAIR_COLUMNS}
-    return made.astype(types).sort_values(["file", "sheet", "row", "column"], kind="stable", ignore_index=True)
+    return repairs.astype(types).sort_values(["file", "sheet", "row", "column"], kind="stable", ignore_index=True)

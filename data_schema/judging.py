@@ -12,20 +12,20 @@ from data_schema.checks import (
     RowProblem,
     SchoolMatch,
     SchoolNames,
-    contradicting_files,
-    duplicates,
-    missing_answers,
-    missing_keys,
+    find_contradicting_files,
+    find_duplicates,
+    find_missing_answers,
+    find_missing_keys,
 )
-from data_schema.clean import CleanCell, shown
-from data_schema.columns import Column, Draft, numbered, text_series, typed_series
+from data_schema.clean import CleanCell, format_value
+from data_schema.columns import Column, Draft, build_text_series, build_typed_series, compute_meaning_numbers
 from data_schema.findings import Finding
 from data_schema.margins import HEADER, HEADING, HINTS, REMARK, REMOVED, SIGNS, TOTALS, UNFILLED
 from data_schema.numerals import YEAR_OF_DATE
-from data_schema.patterns import patternless_rows
+from data_schema.patterns import find_patternless_rows
 from data_schema.personal.gate import Gate
-from data_schema.personal.opening import opened_columns
-from data_schema.placing import Setting, copied_records, misplaced_rows, rows_of_other_classes
+from data_schema.personal.opening import clean_open_columns
+from data_schema.placing import Setting, find_copied_records, find_misplaced_rows, find_rows_of_other_classes
 from data_schema.reconciliation import Tally
 from data_schema.submissions import OTHER_FORM, REJECTED, UNDECRYPTED
 
@@ -109,40 +109,42 @@ class _Judge:
         self.has_names = any(item.privacy == "direct" for item in self.table.fields)
 
     def judged(self) -> Judged:
-        self._rows_apart()
-        self._overlong()
-        self._struck()
-        self._unsettled()
-        self.columns, told = opened_columns(self.made, self.gate, confirmed=self.setting.confirmed)
-        self.findings += told
-        self._schools()
-        self._take(patternless_rows(self.made, self.columns, self._kept(), self.schools))
-        self._take(misplaced_rows(self.made, self.columns, self._kept(), self.setting))
-        self._take(rows_of_other_classes(self.made, self.columns, self.setting))
+        self._remove_non_records()
+        self._ask_about_overlong_rows()
+        self._ask_about_struck_rows()
+        self._ask_about_unsettled_rows()
+        self.columns, further_findings = clean_open_columns(self.made, self.gate, confirmed=self.setting.confirmed)
+        self.findings += further_findings
+        self._match_schools()
+        self._take(find_patternless_rows(self.made, self.columns, self._get_kept_positions(), self.schools))
+        self._take(find_misplaced_rows(self.made, self.columns, self._get_kept_positions(), self.setting))
+        self._take(find_rows_of_other_classes(self.made, self.columns, self.setting))
         keys = {name: self.columns[name].array() for name in dict.fromkeys((*self.table.key, "school_id"))}
         in_question = {k for name in self.table.key for k in self.columns[name].questions().tolist()}
-        self._take(missing_keys(keys, self.table, asked=self._out() | in_question))
-        self.status[sorted(in_question - self._out())] = _ASKED
-        doubled = self._doubled()
+        self._take(find_missing_keys(keys, self.table, asked=self._get_excluded_positions() | in_question))
+        self.status[sorted(in_question - self._get_excluded_positions())] = _ASKED
+        doubled = self._find_doubled_positions()
         if len(doubled):
-            frame = self._frame(doubled)
-            self._take(duplicates(frame, self.table))
-            self.findings += contradicting_files(frame, self.table)
-        copied, told = copied_records(self.made, self.columns, self._kept(), self.setting)
+            frame = self._build_frame(doubled)
+            self._take(find_duplicates(frame, self.table))
+            self.findings += find_contradicting_files(frame, self.table)
+        copied, further_findings = find_copied_records(
+            self.made, self.columns, self._get_kept_positions(), self.setting
+        )
         self.status[copied] = _ASKED
-        self.findings += told
-        self._questions()
-        self._take(missing_answers(self._answers(), self.table, asked=self._out()))
+        self.findings += further_findings
+        self._ask_about_cells()
+        self._take(find_missing_answers(self._find_answered_cells(), self.table, asked=self._get_excluded_positions()))
         return Judged(
-            frame=self._frame(self._kept()).reset_index(drop=True),
+            frame=self._build_frame(self._get_kept_positions()).reset_index(drop=True),
             findings=tuple(self.findings),
-            repairs=self._repairs(),
-            tallies=tuple(self._tallies()),
-            pending=self._pending(keys),
-            asked=self._asked(keys["school_id"]),
+            repairs=self._collect_repairs(),
+            tallies=tuple(self._iterate_tallies()),
+            pending=self._find_pending_pupils(keys),
+            asked=self._index_asked_rows(keys["school_id"]),
         )
 
-    def _rows_apart(self) -> None:
+    def _remove_non_records(self) -> None:
         """Keep out what is no record: totals, repeated headers, remarks."""
         start = 0
         problems = []
@@ -162,7 +164,7 @@ class _Judge:
         self.has_extra = {problem.position for problem in problems}
         self._take(problems)
 
-    def _overlong(self) -> None:
+    def _ask_about_overlong_rows(self) -> None:
         """Ask about rows with cells beyond the header: theirs may have moved, so nothing in them can be trusted."""
         self._ask_of_rows(
             [part.layout.overlong() for part in self.made.parts],
@@ -170,7 +172,7 @@ class _Judge:
             remedy="Put text that holds separators between quotation marks, or remove the extra cells.",
         )
 
-    def _struck(self) -> None:
+    def _ask_about_struck_rows(self) -> None:
         """Ask about rows struck through, wholly or in part: the pupil may have left, or the value be wrong."""
         self._ask_of_rows(
             [part.layout.struck() for part in self.made.parts],
@@ -178,7 +180,7 @@ class _Judge:
             remedy="Answer 'yes' if it does as it stands, and 'no' if it is to be removed.",
         )
 
-    def _unsettled(self) -> None:
+    def _ask_about_unsettled_rows(self) -> None:
         """Ask about submissions that wait for a review, or of which it has said that something is wrong."""
         self._ask_of_rows(
             [part.layout.unsettled() for part in self.made.parts],
@@ -190,16 +192,16 @@ class _Judge:
         """Ask about whole rows, given part by part; nothing else is asked about them."""
         start = 0
         positions = []
-        for part, mine in zip(self.made.parts, rows, strict=True):
-            positions += [start + row for row in mine if row not in part.layout.apart]
+        for part, part_rows in zip(self.made.parts, rows, strict=True):
+            positions += [start + row for row in part_rows if row not in part.layout.apart]
             start += len(part.layout.rows)
-        positions = [at for at in positions if at not in self.has_extra]
+        positions = [position for position in positions if position not in self.has_extra]
         self.has_extra |= set(positions)
-        self._take(RowProblem(position=at, column="", problem=problem, remedy=remedy) for at in positions)
+        self._take(RowProblem(position=position, column="", problem=problem, remedy=remedy) for position in positions)
 
-    def _schools(self) -> None:
+    def _match_schools(self) -> None:
         column = self.columns["school_id"]
-        made: dict[int, CleanCell] = {}
+        changed_cells: dict[int, CleanCell] = {}
         unknown: dict[int, SchoolMatch] = {}
         names = SchoolNames(self.schools)
         for code, value in enumerate(column.meanings):
@@ -210,8 +212,8 @@ class _Judge:
                 unknown[code] = match
             elif match.school != value:
                 old = column.odd.get(code, CleanCell())
-                made[code] = replace(old, value=match.school, rules=(*old.rules, match.rule))
-        self.columns["school_id"] = column.changed(made)
+                changed_cells[code] = replace(old, value=match.school, rules=(*old.rules, match.rule))
+        self.columns["school_id"] = column.changed(changed_cells)
         positions = column.where(list(unknown)).tolist()
         self._take(
             RowProblem(
@@ -225,16 +227,16 @@ class _Judge:
             if position not in self.has_extra
         )
 
-    def _questions(self) -> None:
+    def _ask_about_cells(self) -> None:
         """Ask about cells, in every row that is not refused and whose cells stand where they belong."""
         for column in self.columns.values():
             for position in column.questions().tolist():
                 if self.status[position] == _REFUSED or position in self.has_extra:
                     continue
                 cell = column.cell(position)
-                value = "" if column.field.is_private else shown(column.raw[column.codes[position]]).strip()
+                value = "" if column.field.is_private else format_value(column.raw[column.codes[position]]).strip()
                 self.findings.append(
-                    self._finding(
+                    self._build_finding(
                         RowProblem(
                             position=position,
                             column=column.field.name,
@@ -249,9 +251,9 @@ class _Judge:
         for problem in problems:
             outcome = _OUTCOMES[problem.outcome]
             self.status[problem.position] = max(outcome, self.status[problem.position])
-            self.findings.append(self._finding(problem))
+            self.findings.append(self._build_finding(problem))
 
-    def _finding(self, problem: RowProblem) -> Finding:
+    def _build_finding(self, problem: RowProblem) -> Finding:
         part = self.made.parts[self.made.part_of[problem.position]]
         value = problem.value
         if len(value) > _LONGEST_SHOWN or self._is_hidden(value, problem.column):
@@ -277,18 +279,18 @@ class _Judge:
         has_names = self.has_names or (item is not None and item.type == "identifier")
         return self.gate.hides(value, words_belong=words_belong, has_names=has_names)
 
-    def _kept(self) -> np.ndarray:
+    def _get_kept_positions(self) -> np.ndarray:
         """Positions of the rows that are kept so far."""
         return np.flatnonzero(self.status == _KEPT)
 
-    def _out(self) -> set[int]:
+    def _get_excluded_positions(self) -> set[int]:
         return set(np.flatnonzero(self.status != _KEPT).tolist())
 
-    def _answers(self) -> dict[str, np.ndarray]:
+    def _find_answered_cells(self) -> dict[str, np.ndarray]:
         """Whether there is an answer in each cell; one in question is an answer too, and so is one in no column."""
-        return {item.name: self._answered(item.name) for item in self.table.fields if item.required}
+        return {item.name: self._mark_answered_cells(item.name) for item in self.table.fields if item.required}
 
-    def _answered(self, name: str) -> np.ndarray:
+    def _mark_answered_cells(self, name: str) -> np.ndarray:
         has_column = np.array([name in part.layout.columns for part in self.made.parts], dtype=bool)
         is_missing = self.columns[name].is_missing() & has_column[self.made.part_of]
         is_missing[self.columns[name].questions()] = False
@@ -308,46 +310,46 @@ class _Judge:
         wanted = {meant[answer] for answer in answers} if is_yes_no else set(answers)
         # Where the file has no column of the condition, nothing tells that it did not hold.
         has_column = np.array([name in part.layout.columns for part in self.made.parts], dtype=bool)[self.made.part_of]
-        said = np.array([value in wanted for value in self.columns[name].found], dtype=bool)
-        is_asked: np.ndarray = said | ~has_column
+        is_wanted = np.array([value in wanted for value in self.columns[name].found], dtype=bool)
+        is_asked: np.ndarray = is_wanted | ~has_column
         return is_asked
 
-    def _doubled(self) -> np.ndarray:
+    def _find_doubled_positions(self) -> np.ndarray:
         """Positions of the rows, among those kept so far, whose key is in another one as well."""
         import pandas as pd
 
-        waves = {wave: at for at, wave in enumerate(dict.fromkeys(part.wave for part in self.made.parts))}
+        waves = {wave: rank for rank, wave in enumerate(dict.fromkeys(part.wave for part in self.made.parts))}
         wave_of = np.array([waves[part.wave] for part in self.made.parts], dtype=np.int64)
-        kept = self._kept()
-        first = wave_of[self.made.part_of[kept]] if len(kept) else np.empty(0, dtype=np.int64)
-        numbers = numbered([self.columns[name] for name in self.table.key], kept, first=first)
-        return kept[pd.Series(numbers).duplicated(keep=False).to_numpy()]
+        kept_positions = self._get_kept_positions()
+        first = wave_of[self.made.part_of[kept_positions]] if len(kept_positions) else np.empty(0, dtype=np.int64)
+        numbers = compute_meaning_numbers([self.columns[name] for name in self.table.key], kept_positions, first=first)
+        return kept_positions[pd.Series(numbers).duplicated(keep=False).to_numpy()]
 
-    def _frame(self, positions: np.ndarray) -> pd.DataFrame:
+    def _build_frame(self, positions: np.ndarray) -> pd.DataFrame:
         """Rows at positions; the index holds them."""
         import pandas as pd
 
         columns: dict[str, pd.Series] = {}
         for item in self.table.fields:
             column = self.columns[item.name]
-            typed = typed_series(column.meanings.tolist(), item)
+            typed = build_typed_series(column.meanings.tolist(), item)
             columns[item.name] = typed.take(column.codes[positions]).reset_index(drop=True)
         part_of = self.made.part_of[positions]
         sheets = [part.layout.sheet for part in self.made.parts]
 
-        def of_part(texts: list[str]) -> pd.Series:
-            return text_series(texts).take(part_of).reset_index(drop=True)
+        def take_values_of_part(texts: list[str]) -> pd.Series:
+            return build_text_series(texts).take(part_of).reset_index(drop=True)
 
-        columns["wave"] = of_part([part.wave for part in self.made.parts])
+        columns["wave"] = take_values_of_part([part.wave for part in self.made.parts])
         schools = self.columns["school_id"]
-        countries = text_series([self.schools.get(str(value), "") for value in schools.meanings])
+        countries = build_text_series([self.schools.get(str(value), "") for value in schools.meanings])
         columns["country"] = countries.take(schools.codes[positions]).reset_index(drop=True)
-        columns["source_file"] = of_part([sheet.file for sheet in sheets])
-        columns["source_sheet"] = of_part([sheet.sheet for sheet in sheets])
+        columns["source_file"] = take_values_of_part([sheet.file for sheet in sheets])
+        columns["source_sheet"] = take_values_of_part([sheet.sheet for sheet in sheets])
         columns["source_row"] = pd.Series(self.made.rows[positions], dtype="int64")
         return pd.DataFrame(columns).set_axis(positions, axis="index")
 
-    def _repairs(self) -> pd.DataFrame:
+    def _collect_repairs(self) -> pd.DataFrame:
         """Report every repair in the rows that are kept."""
         import pandas as pd
 
@@ -359,12 +361,12 @@ class _Judge:
             if not len(positions):
                 continue
             codes, back = np.unique(column.codes[positions], return_inverse=True)
-            told = [self._told(column, code) for code in codes.tolist()]
+            change_texts = [self._describe_repair(column, code) for code in codes.tolist()]
             part_of = self.made.part_of[positions].tolist()
-            was, became, rule = (np.array(texts, dtype=object)[back] for texts in zip(*told, strict=True))
+            was, became, rule = (np.array(texts, dtype=object)[back] for texts in zip(*change_texts, strict=True))
             piece = {
-                "file": [places[at][0] for at in part_of],
-                "sheet": [places[at][1] for at in part_of],
+                "file": [places[part_index][0] for part_index in part_of],
+                "sheet": [places[part_index][1] for part_index in part_of],
                 "row": self.made.rows[positions],
                 "column": name,
                 "was": was,
@@ -374,15 +376,15 @@ class _Judge:
             pieces.append(pd.DataFrame(piece))
         return pd.concat(pieces[1:], ignore_index=True) if len(pieces) > 1 else pieces[0]
 
-    def _told(self, column: Column, code: int) -> tuple[str, str, str]:
+    def _describe_repair(self, column: Column, code: int) -> tuple[str, str, str]:
         rule = ", ".join(column.odd[code].rules)
-        was, became = shown(column.raw[code]), shown(column.meanings[code])
+        was, became = format_value(column.raw[code]), format_value(column.meanings[code])
         is_hidden = column.field.is_private or YEAR_OF_DATE in column.odd[code].rules
         if not is_hidden and column.field.type == "text":
             is_hidden = self._is_hidden(was, column.field.name)
         return ("", "", rule) if is_hidden else (was, became, rule)
 
-    def _tallies(self) -> Iterator[Tally]:
+    def _iterate_tallies(self) -> Iterator[Tally]:
         counts = np.zeros((len(self.made.parts), 3), dtype=int)
         np.add.at(counts, (self.made.part_of, self.status), 1)
         countries: dict[int, set[str]] = {}
@@ -393,9 +395,9 @@ class _Judge:
             school = column.meanings[code]
             if isinstance(school, str) and school in self.schools:
                 countries.setdefault(part_at, set()).add(self.schools[school])
-        for at, part in enumerate(self.made.parts):
-            seen = countries.get(at, set())
-            kept, questions, refused = (int(n) for n in counts[at])
+        for part_index, part in enumerate(self.made.parts):
+            seen = countries.get(part_index, set())
+            n_kept, questions, refused = (int(n) for n in counts[part_index])
             yield Tally(
                 file=part.layout.sheet.file,
                 sheet=part.layout.sheet.sheet,
@@ -403,22 +405,22 @@ class _Judge:
                 wave=part.wave,
                 country=next(iter(seen)) if len(seen) == 1 else part.country if not seen else "",
                 sent=len(part.layout.rows),
-                kept=kept,
+                kept=n_kept,
                 asked=questions,
                 refused=refused,
             )
 
-    def _pending(self, values: Mapping[str, np.ndarray]) -> frozenset[tuple[str, str]]:
+    def _find_pending_pupils(self, values: Mapping[str, np.ndarray]) -> frozenset[tuple[str, str]]:
         if self.table.about != "pupil":
             return frozenset()
         out = np.flatnonzero(self.status == _ASKED).tolist()
         pairs = ((values["school_id"][k], values["pupil_id"][k]) for k in out)
         return frozenset((a, b) for a, b in pairs if isinstance(a, str) and isinstance(b, str))
 
-    def _asked(self, school_ids: np.ndarray) -> dict[tuple[str, str, int], str]:
-        found = {}
+    def _index_asked_rows(self, school_ids: np.ndarray) -> dict[tuple[str, str, int], str]:
+        school_by_row = {}
         for position in np.flatnonzero(self.status == _ASKED).tolist():
             school, sheet = school_ids[position], self.made.parts[self.made.part_of[position]].layout.sheet
             if isinstance(school, str) and school in self.schools:
-                found[sheet.file, sheet.sheet, int(self.made.rows[position])] = school
-        return found
+                school_by_row[sheet.file, sheet.sheet, int(self.made.rows[position])] = school
+        return school_by_row

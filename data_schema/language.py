@@ -105,12 +105,12 @@ class Catalogue:
 
     def template(self, msgid: str) -> str:
         """Return the message with its slots still empty."""
-        return self._finished(_translations(self.package, self.language.code).gettext(msgid))
+        return self._convert_template(_load_translations(self.package, self.language.code).gettext(msgid))
 
     def plural_template(self, singular: str, plural: str, count: int) -> str:
         """Return the form of the message that goes with a number, with its slots still empty."""
-        found = _translations(self.package, self.language.code).ngettext(singular, plural, abs(count))
-        return self._finished(found)
+        plural_text = _load_translations(self.package, self.language.code).ngettext(singular, plural, abs(count))
+        return self._convert_template(plural_text)
 
     def text(self, msgid: str, **values: object) -> str:
         """Return the message with its slots filled.
@@ -133,12 +133,12 @@ class Catalogue:
 
     def knows(self, msgid: str) -> bool:
         """Whether there is a translation of a message; every message is English."""
-        return self.language.code in ("en", PSEUDO) or msgid in _msgids(self.package, self.language.code)
+        return self.language.code in ("en", PSEUDO) or msgid in _load_msgids(self.package, self.language.code)
 
-    def _finished(self, template: str) -> str:
+    def _convert_template(self, template: str) -> str:
         if self.language.code == "sr-Latn":
             return to_latin(template)
-        return _bracketed(template) if self.language.code == PSEUDO else template
+        return _embed_in_brackets(template) if self.language.code == PSEUDO else template
 
 
 def message(msgid: str) -> str:
@@ -146,7 +146,7 @@ def message(msgid: str) -> str:
     return msgid
 
 
-def available_languages(package: str) -> tuple[str, ...]:
+def get_available_languages(package: str) -> tuple[str, ...]:
     """Return the codes of the languages that a package's messages are in, English first."""
     folder = resources.files(package) / "locales"
     return tuple(code for code in LANGUAGES if code not in _FILES or (folder / f"{_FILES[code]}.po").is_file())
@@ -170,18 +170,18 @@ def to_latin(text: str) -> str:
         elif letter.islower():
             letters.append(latin)
         else:
-            letters.append(latin.upper() if _among_capitals(text, place) else latin.capitalize())
+            letters.append(latin.upper() if _is_among_capitals(text, place) else latin.capitalize())
     return "".join(letters)
 
 
-def _among_capitals(text: str, place: int) -> bool:
+def _is_among_capitals(text: str, place: int) -> bool:
     after = text[place + 1 : place + 2]
     before = text[place - 1 : place] if place else ""
     return after.isupper() or (not after.isalpha() and before.isupper())
 
 
 @lru_cache(maxsize=32)
-def _translations(package: str, code: str) -> NullTranslations:
+def _load_translations(package: str, code: str) -> NullTranslations:
     if code not in _FILES:
         return NullTranslations()
     path = resources.files(package) / "locales" / f"{_FILES[code]}.po"
@@ -189,7 +189,7 @@ def _translations(package: str, code: str) -> NullTranslations:
         raise ProtocolError(
             "language",
             f"There are no texts of {package} in {LANGUAGES[code]} ({code}) yet.",
-            f"Choose one of {', '.join(available_languages(package))}.",
+            f"Choose one of {', '.join(get_available_languages(package))}.",
         )
     from babel.messages.mofile import write_mo
     from babel.messages.pofile import read_po
@@ -201,15 +201,15 @@ def _translations(package: str, code: str) -> NullTranslations:
 
 
 @lru_cache(maxsize=32)
-def _msgids(package: str, code: str) -> frozenset[str]:
+def _load_msgids(package: str, code: str) -> frozenset[str]:
     from babel.messages.pofile import read_po
 
     path = resources.files(package) / "locales" / f"{_FILES[code]}.po"
-    found = read_po(io.BytesIO(path.read_bytes()), locale=_LOCALES[code])
-    return frozenset(str(entry.id) for entry in found if entry.id and entry.string)
+    po_entries = read_po(io.BytesIO(path.read_bytes()), locale=_LOCALES[code])
+    return frozenset(str(entry.id) for entry in po_entries if entry.id and entry.string)
 
 
-def _bracketed(template: str) -> str:
+def _embed_in_brackets(template: str) -> str:
     parts = []
     for literal, slot, spec, conversion in Formatter().parse(template):
         escaped = literal.replace("{", "{{").replace("}", "}}")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
-from data_schema.findings import Finding, row_in_sheet
-from data_schema.words import plain, plain_texts
+from data_schema.findings import Finding, compute_sheet_row
+from data_schema.words import normalise_plain_texts, normalise_plain_word
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,7 @@ class Candidate:
     is_sure: bool
 
 
-def likeness(one: str, other: str) -> float:
+def compute_likeness(one: str, other: str) -> float:
     """Return how alike two names are, 0 to 1, whatever their script, their accents and the order of their parts.
 
     Examples
@@ -59,10 +59,10 @@ def likeness(one: str, other: str) -> float:
     """
     from rapidfuzz import fuzz
 
-    return float(fuzz.token_sort_ratio(plain(one), plain(other))) / 100
+    return float(fuzz.token_sort_ratio(normalise_plain_word(one), normalise_plain_word(other))) / 100
 
 
-def candidates(new: pd.DataFrame, old: pd.DataFrame) -> list[Candidate]:
+def find_candidates(new: pd.DataFrame, old: pd.DataFrame) -> list[Candidate]:
     """Compare records of a later list with those of earlier ones.
 
     Parameters
@@ -78,11 +78,11 @@ def candidates(new: pd.DataFrame, old: pd.DataFrame) -> list[Candidate]:
     """
     blocks: dict[object, list[int]] = {}
     old_rows, new_rows = old.to_dict("records"), new.to_dict("records")
-    for at, row in enumerate(old_rows):
-        blocks.setdefault(_year(row), []).append(at)
-    found: list[Candidate] = []
-    for at, row in enumerate(new_rows):
-        year = _year(row)
+    for row_index, row in enumerate(old_rows):
+        blocks.setdefault(_get_birth_year(row), []).append(row_index)
+    scored_pairs: list[Candidate] = []
+    for row_index, row in enumerate(new_rows):
+        year = _get_birth_year(row)
         pool = [*blocks.get(year, ()), *(blocks.get(None, ()) if year is not None else ())]
         pool = list(range(len(old_rows))) if year is None else pool
         scored = sorted(((_score(row, old_rows[k]), k) for k in pool), key=lambda pair: (-pair[0], pair[1]))
@@ -92,50 +92,50 @@ def candidates(new: pd.DataFrame, old: pd.DataFrame) -> list[Candidate]:
             is_sure = (
                 rank == 0 and _is_sure(row, old_rows[k], score) and all(other < score - _MARGIN for other in rivals)
             )
-            found.append(Candidate(new=at, old=k, score=round(score, 3), is_sure=is_sure))
-    return _one_to_one(found)
+            scored_pairs.append(Candidate(new=row_index, old=k, score=round(score, 3), is_sure=is_sure))
+    return _select_one_to_one(scored_pairs)
 
 
-def _one_to_one(found: list[Candidate]) -> list[Candidate]:
+def _select_one_to_one(found: list[Candidate]) -> list[Candidate]:
     """Two records that would both surely be one old pupil are neither."""
     claims: dict[int, int] = {}
     for one in found:
         claims[one.old] = claims.get(one.old, 0) + 1
     return [
-        one
-        if not one.is_sure or claims[one.old] == 1
-        else Candidate(new=one.new, old=one.old, score=one.score, is_sure=False)
-        for one in found
+        candidate
+        if not candidate.is_sure or claims[candidate.old] == 1
+        else Candidate(new=candidate.new, old=candidate.old, score=candidate.score, is_sure=False)
+        for candidate in found
     ]
 
 
-def _year(row: Mapping[Hashable, object]) -> object:
-    day = _of(row, "birth_date")
+def _get_birth_year(row: Mapping[Hashable, object]) -> object:
+    day = _get_known_value(row, "birth_date")
     if day is not None:
         return int(str(day)[:4])
-    year = _of(row, "birth_year")
+    year = _get_known_value(row, "birth_year")
     return None if year is None else int(str(year))
 
 
-def _of(row: Mapping[Hashable, object], name: Hashable) -> object:
+def _get_known_value(row: Mapping[Hashable, object], name: Hashable) -> object:
     value = row.get(name)
     # Missing values of every kind differ from themselves or are pandas.NA.
     return None if value is None or str(value) in ("nan", "NaT", "<NA>") else value
 
 
 def _score(new: Mapping[Hashable, object], old: Mapping[Hashable, object]) -> float:
-    score = likeness(str(_of(new, "name") or ""), str(_of(old, "name") or ""))
-    days = _of(new, "birth_date"), _of(old, "birth_date")
+    score = compute_likeness(str(_get_known_value(new, "name") or ""), str(_get_known_value(old, "name") or ""))
+    days = _get_known_value(new, "birth_date"), _get_known_value(old, "birth_date")
     if None not in days and days[0] != days[1]:
         score -= 0.15
-    genders = _of(new, "gender"), _of(old, "gender")
+    genders = _get_known_value(new, "gender"), _get_known_value(old, "gender")
     if None not in genders and genders[0] != genders[1]:
         score -= 0.1
     return score
 
 
 def _is_sure(new: Mapping[Hashable, object], old: Mapping[Hashable, object], score: float) -> bool:
-    days = _of(new, "birth_date"), _of(old, "birth_date")
+    days = _get_known_value(new, "birth_date"), _get_known_value(old, "birth_date")
     return score >= _SURE_NAME and None not in days and days[0] == days[1]
 
 
@@ -158,7 +158,7 @@ class Linked:
     findings: tuple[Finding, ...]
 
 
-def linked(
+def link_pupils(
     frames: Mapping[str, pd.DataFrame],
     *,
     listed: str = "pupil",
@@ -193,23 +193,27 @@ def linked(
     since: dict[tuple[str, str], int] = {}
     if pupils is not None and "name" in pupils and len(pupils):
         for position, wave in enumerate(waves[1:], start=1):
-            new, old = _unmatched(pupils, wave, waves[:position], renamed)
-            for one in candidates(new, old):
-                later, first = new.iloc[one.new], old.iloc[one.old]
+            new, old = _split_unmatched_pupils(pupils, wave, waves[:position], renamed)
+            for candidate in find_candidates(new, old):
+                later, first = new.iloc[candidate.new], old.iloc[candidate.old]
                 place = (str(later["source_file"]), str(later["source_sheet"]), int(later["source_row"]))
-                status = "certain" if one.is_sure else "confirmed" if place in confirmed else "asked"
+                status = "certain" if candidate.is_sure else "confirmed" if place in confirmed else "asked"
                 key = (str(later["school_id"]), str(later["pupil_id"]))
                 if status != "asked" and key not in renamed:
                     renamed[key] = (str(first["school_id"]), str(first["pupil_id"]))
                     since[key] = position
-                rows.append(_row(later, first, one.score, status))
-                findings.append(_told(later, first, status))
+                rows.append(_build_link_row(later, first, candidate.score, status))
+                findings.append(_build_link_finding(later, first, status))
     links = pd.DataFrame(rows, columns=list(LINK_COLUMNS))
-    changed = {name: _followed(frame, renamed, since, waves) for name, frame in frames.items()} if renamed else frames
+    changed = (
+        {name: _apply_first_identifiers(frame, renamed, since, waves) for name, frame in frames.items()}
+        if renamed
+        else frames
+    )
     return Linked(frames=changed, links=links, findings=tuple(findings))
 
 
-def _unmatched(
+def _split_unmatched_pupils(
     pupils: pd.DataFrame, wave: str, before: Sequence[str], renamed: Mapping[tuple[str, str], object]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return pupils who are new in a wave, and earlier ones who are not in it."""
@@ -226,14 +230,14 @@ def _unmatched(
     return pupils.loc[is_new], pupils.loc[is_old].drop_duplicates(["school_id", "pupil_id"])
 
 
-def _row(later: pd.Series, first: pd.Series, score: float, status: str) -> tuple[object, ...]:
+def _build_link_row(later: pd.Series, first: pd.Series, score: float, status: str) -> tuple[object, ...]:
     where = (later["source_file"], later["source_sheet"], int(later["source_row"]), later["wave"], later["school_id"])
     was = (first["source_file"], first["source_sheet"], int(first["source_row"]), first["school_id"])
     return (*where, *was, score, status)
 
 
-def _told(later: pd.Series, first: pd.Series, status: str) -> Finding:
-    place = f"{first['source_file']}, row {row_in_sheet(int(first['source_row']))}"
+def _build_link_finding(later: pd.Series, first: pd.Series, status: str) -> Finding:
+    place = f"{first['source_file']}, row {compute_sheet_row(int(first['source_row']))}"
     if status == "asked":
         problem = f"This may be the pupil of an earlier list under another identifier: {place}."
         remedy = "Answer 'yes' if it is, or send the right identifier."
@@ -252,7 +256,7 @@ def _told(later: pd.Series, first: pd.Series, status: str) -> Finding:
     )
 
 
-def _followed(
+def _apply_first_identifiers(
     frame: pd.DataFrame,
     renamed: Mapping[tuple[str, str], tuple[str, str]],
     since: Mapping[tuple[str, str], int],
@@ -261,17 +265,17 @@ def _followed(
     """Give linked pupils the identifier of their first list, unless that has a record of its own in the wave."""
     if "pupil_id" not in frame or frame.empty:
         return frame
-    order = {wave: at for at, wave in enumerate(waves)}
+    order = {wave: position for position, wave in enumerate(waves)}
     keys = list(zip(frame["school_id"], frame["pupil_id"], frame["wave"], strict=True))
     there = set(keys)
-    made = [_first(key, renamed, since, order, there) for key in keys]
+    first_keys = [_find_first_identifier(key, renamed, since, order, there) for key in keys]
     changed = frame.copy()
-    changed["school_id"] = [school for school, _ in made]
-    changed["pupil_id"] = [pupil for _, pupil in made]
+    changed["school_id"] = [school for school, _ in first_keys]
+    changed["pupil_id"] = [pupil for _, pupil in first_keys]
     return changed.astype({name: frame[name].dtype for name in ("school_id", "pupil_id")})
 
 
-def _first(
+def _find_first_identifier(
     key: tuple[str, str, str],
     renamed: Mapping[tuple[str, str], tuple[str, str]],
     since: Mapping[tuple[str, str], int],
@@ -284,7 +288,7 @@ def _first(
     return first if first is not None and is_later and (*first, wave) not in there else (school, pupil)
 
 
-def same_name_elsewhere(pupils: pd.DataFrame) -> Iterator[Finding]:
+def find_namesakes_elsewhere(pupils: pd.DataFrame) -> Iterator[Finding]:
     """Report pupils who are in the lists of two schools in one wave, by name and date or year of birth.
 
     Parameters
@@ -304,21 +308,21 @@ def same_name_elsewhere(pupils: pd.DataFrame) -> Iterator[Finding]:
     is_known = (pupils["name"].notna() & pupils[born].notna()).to_numpy(dtype=bool)
     # Only what is compared: whole records of all pupils would take longer than everything else here.
     compared = pupils.loc[is_known, ["name", born, "wave"]]
-    names = [" ".join(sorted(name.split())) for name in plain_texts(compared["name"].tolist())]
+    names = [" ".join(sorted(name.split())) for name in normalise_plain_texts(compared["name"].tolist())]
     is_double = compared.assign(name=names).duplicated(keep=False).to_numpy(dtype=bool)
     if not is_double.any():
         return
     # Plain records: pandas takes longer to hand out one cell than to find all doubles.
     doubled: list[Record] = pupils.loc[is_known].loc[is_double].to_dict("records")
     groups: dict[tuple[object, ...], list[Record]] = {}
-    for name, one in zip(compress(names, is_double.tolist()), doubled, strict=True):
-        groups.setdefault((name, one[born], one["wave"]), []).append(one)
+    for name, pupil_record in zip(compress(names, is_double.tolist()), doubled, strict=True):
+        groups.setdefault((name, pupil_record[born], pupil_record["wave"]), []).append(pupil_record)
     for group in groups.values():
-        if len({one["school_id"] for one in group}) > 1:
-            yield from (_told_double(one, group) for one in group)
+        if len({group_record["school_id"] for group_record in group}) > 1:
+            yield from (_build_double_finding(group_record, group) for group_record in group)
 
 
-def _told_double(one: Record, group: Sequence[Record]) -> Finding:
+def _build_double_finding(one: Record, group: Sequence[Record]) -> Finding:
     other = next(record for record in group if record["school_id"] != one["school_id"])
     return Finding(
         file=str(one["source_file"]),
@@ -326,7 +330,7 @@ def _told_double(one: Record, group: Sequence[Record]) -> Finding:
         row=int(one["source_row"]),
         column="pupil_id",
         problem=f"A pupil of the same name and birth is listed by another school: {other['source_file']}, "
-        f"row {row_in_sheet(int(other['source_row']))}.",
+        f"row {compute_sheet_row(int(other['source_row']))}.",
         remedy="Answer 'yes' if they are two; otherwise remove the pupil from one list.",
         severity="question" if _is_one(one, other) else "note",
     )
@@ -336,8 +340,12 @@ def _is_one(one: Record, other: Record) -> bool:
     """Whether two records of one name and year of birth are surely worth a question."""
     if one["pupil_id"] == other["pupil_id"] or "birth_date" in one:
         return True
-    told = [name for name in one if name not in _APART and None not in (_of(one, name), _of(other, name))]
-    return len(told) >= _LEAST_TOLD and all(one[name] == other[name] for name in told)
+    known_fields = [
+        name
+        for name in one
+        if name not in _APART and None not in (_get_known_value(one, name), _get_known_value(other, name))
+    ]
+    return len(known_fields) >= _LEAST_TOLD and all(one[name] == other[name] for name in known_fields)
 
 
 _APART = frozenset(

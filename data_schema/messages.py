@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from data_schema.fields import label_among
+from data_schema.fields import select_label
 from data_schema.language import message
 from data_schema.sentences import REASONS, SENTENCES
-from data_schema.vocabulary import explained, heading_of
+from data_schema.vocabulary import describe_vocabulary, get_heading
 
 if TYPE_CHECKING:
     from data_schema.fields import Field
@@ -52,17 +52,17 @@ _SLOT = re.compile(r"\{(\w+)\}")
 
 
 @lru_cache(maxsize=1)
-def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    made = []
+def _compile_sentence_patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    compiled_patterns = []
     for sentence in SENTENCES:
         parts = _SLOT.split(sentence)
         pattern = "".join(re.escape(part) if k % 2 == 0 else f"(?P<{part}>.*?)" for k, part in enumerate(parts))
-        made.append((sentence, re.compile(pattern, re.DOTALL)))
+        compiled_patterns.append((sentence, re.compile(pattern, re.DOTALL)))
     # The most telling first: "{value} is not a whole number." before "{value} is not a number."
-    return tuple(sorted(made, key=lambda pair: -len(_SLOT.sub("", pair[0]))))
+    return tuple(sorted(compiled_patterns, key=lambda pair: -len(_SLOT.sub("", pair[0]))))
 
 
-def translated(text: str, catalogue: Catalogue) -> str:
+def translate_sentence(text: str, catalogue: Catalogue) -> str:
     """Return a finding's sentence, or a label, in a language.
 
     Parameters
@@ -77,15 +77,15 @@ def translated(text: str, catalogue: Catalogue) -> str:
     str
         Its translation, with what was in its slots; the text itself where there is none.
     """
-    for sentence, pattern in _patterns():
-        found = pattern.fullmatch(text)
-        if found:
-            slots = {name: _inner(name, value, catalogue) for name, value in found.groupdict().items()}
+    for sentence, pattern in _compile_sentence_patterns():
+        match = pattern.fullmatch(text)
+        if match:
+            slots = {name: _translate_slot_value(name, value, catalogue) for name, value in match.groupdict().items()}
             return catalogue.text(sentence, **slots)
     return catalogue.template(text) if text and "{" not in text else text
 
 
-def without_values(text: str) -> str:
+def remove_cell_values(text: str) -> str:
     """Return a finding's sentence without what is in the cells that it is about.
 
     A sentence that is not known says nothing but that there is a question: whatever it holds, it holds it back.
@@ -95,10 +95,10 @@ def without_values(text: str) -> str:
     >>> without_values("'55' is above the greatest possible value, 5.")
     'What stands here is above the greatest possible value, 5.'
     """
-    return _with_slots_held_back(text, _OF_CELLS)
+    return _suppress_slots(text, _OF_CELLS)
 
 
-def without_counts(text: str) -> str:
+def remove_row_counts(text: str) -> str:
     """Return a finding's sentence without what is in cells, and without numbers of rows either.
 
     Examples
@@ -106,19 +106,19 @@ def without_counts(text: str) -> str:
     >>> without_counts("No answer on consent for 1 of the 29 pupils of the school 'SI-002'.")
     "No answer on consent for ... of the ... pupils of the school 'SI-002'."
     """
-    return _with_slots_held_back(text, {**_OF_CELLS, **_OF_ROWS})
+    return _suppress_slots(text, {**_OF_CELLS, **_OF_ROWS})
 
 
-def _with_slots_held_back(text: str, instead: Mapping[str, str]) -> str:
-    for sentence, pattern in _patterns():
-        found = pattern.fullmatch(text)
-        if found:
-            slots = {name: _held_back(name, value, instead) for name, value in found.groupdict().items()}
+def _suppress_slots(text: str, instead: Mapping[str, str]) -> str:
+    for sentence, pattern in _compile_sentence_patterns():
+        match = pattern.fullmatch(text)
+        if match:
+            slots = {name: _suppress_slot_value(name, value, instead) for name, value in match.groupdict().items()}
             return sentence.format(**slots)
     return _UNTOLD
 
 
-def _held_back(slot: str, value: str, instead: Mapping[str, str]) -> str:
+def _suppress_slot_value(slot: str, value: str, instead: Mapping[str, str]) -> str:
     """Return what was in a slot, or dots where that is of a cell or names a file."""
     if slot in ("place", "places") and not _ROWS.fullmatch(value):
         return "..."
@@ -128,92 +128,100 @@ def _held_back(slot: str, value: str, instead: Mapping[str, str]) -> str:
 _ROWS = re.compile(r"(?:rows? )?[\d, to.]+")
 
 
-def label_in(field: Field, catalogue: Catalogue, *, about: str = "pupil") -> str:
+def get_field_label(field: Field, catalogue: Catalogue, *, about: str = "pupil") -> str:
     """Return what people call a field in a language; its English label where there is no other."""
     language = catalogue.language.code
-    own = label_among(field.labels, language) or heading_of(field.name, language, about=about)
-    return f"{own[0].upper()}{own[1:]}" if own else translated(field.label or field.name, catalogue)
+    field_label = select_label(field.labels, language) or get_heading(field.name, language, about=about)
+    return (
+        f"{field_label[0].upper()}{field_label[1:]}"
+        if field_label
+        else translate_sentence(field.label or field.name, catalogue)
+    )
 
 
-def question_in(field: Field, catalogue: Catalogue, *, about: str = "pupil") -> str:
+def get_field_question(field: Field, catalogue: Catalogue, *, about: str = "pupil") -> str:
     """Return the wording for a person who is asked individually: of a question of a scale, or the field's label."""
     language = catalogue.language.code
-    wording = explained(field.name, language, about=about).wording
-    return wording if wording and not label_among(field.labels, language) else label_in(field, catalogue, about=about)
+    wording = describe_vocabulary(field.name, language, about=about).wording
+    return (
+        wording
+        if wording and not select_label(field.labels, language)
+        else get_field_label(field, catalogue, about=about)
+    )
 
 
-def table_in(table: Table, catalogue: Catalogue) -> str:
+def get_table_label(table: Table, catalogue: Catalogue) -> str:
     """Return what people call a table in a language; its English label where there is no other."""
-    own = label_among(table.labels, catalogue.language.code)
-    return own or translated(table.label or table.name, catalogue)
+    table_label = select_label(table.labels, catalogue.language.code)
+    return table_label or translate_sentence(table.label or table.name, catalogue)
 
 
-def untold(table: Table, catalogue: Catalogue) -> tuple[str, ...]:
+def find_untranslated_places(table: Table, catalogue: Catalogue) -> tuple[str, ...]:
     """Return what of a table has no word in a language, as places of a protocol: nobody should meet it unawares."""
     language = catalogue.language.code
     place = f"[tables.{table.name}]"
-    found = [] if label_among(table.labels, language) or catalogue.knows(table.label) else [place]
+    untranslated = [] if select_label(table.labels, language) or catalogue.knows(table.label) else [place]
     for field in table.fields:
-        own = label_among(field.labels, language) or heading_of(field.name, language, about=table.about)
-        if not own and not catalogue.knows(field.label):
-            found.append(f"{place} {field.name}")
+        field_label = select_label(field.labels, language) or get_heading(field.name, language, about=table.about)
+        if not field_label and not catalogue.knows(field.label):
+            untranslated.append(f"{place} {field.name}")
         for code in field.codes:
             label = code.label or code.name
-            if not (label_among(code.labels, language) or catalogue.knows(label) or label.isdecimal()):
-                found.append(f"{place} {field.name}: {code.name}")
-    return tuple(found)
+            if not (select_label(code.labels, language) or catalogue.knows(label) or label.isdecimal()):
+                untranslated.append(f"{place} {field.name}: {code.name}")
+    return tuple(untranslated)
 
 
-def answers_in(field: Field, catalogue: Catalogue) -> tuple[str, ...]:
+def get_answer_labels(field: Field, catalogue: Catalogue) -> tuple[str, ...]:
     """Return the answers of a field in a language: words that intake understands, or the codes' names."""
     language = catalogue.language.code
     words = (
-        (code, label_among(code.labels, language) or translated(code.label or code.name, catalogue))
+        (code, select_label(code.labels, language) or translate_sentence(code.label or code.name, catalogue))
         for code in field.codes
     )
     return tuple(word if field.code_of(word) is code else code.name for code, word in words)
 
 
-def _inner(slot: str, value: str, catalogue: Catalogue) -> str:
+def _translate_slot_value(slot: str, value: str, catalogue: Catalogue) -> str:
     """Return what was in a slot, with the names in it said as people say them."""
     if value == "What stands here" or (slot == "what" and value in REASONS):
         return catalogue.text(value)
     if catalogue.language.code == "en":
         return value
     if slot == "status":
-        return _said("answers", value.replace(" ", "_"), catalogue)
+        return _translate_word("answers", value.replace(" ", "_"), catalogue)
     if slot in _NAMES:
         listed = value.replace(" and no column ", ", ").replace(" and ", ", ")
         value = _NAME.sub(
-            lambda found: found[0].replace(bare := found[0].strip("'"), _said(slot, bare, catalogue)), listed
+            lambda found: found[0].replace(bare := found[0].strip("'"), _translate_word(slot, bare, catalogue)), listed
         )
     if slot in ("place", "places", "rows"):
-        value = _placed(value, catalogue)
+        value = _translate_places(value, catalogue)
     value = _OR.sub(lambda _: f" {catalogue.text('or')} ", value)
     return _QUOTED.sub(lambda found: catalogue.text("'{name}'", name=found[1] or found[2] or ""), value)
 
 
-def _placed(places: str, catalogue: Catalogue) -> str:
+def _translate_places(places: str, catalogue: Catalogue) -> str:
     """Return where something stands, file by file, as people say it."""
-    said = _SPAN.sub(r"\1–\2", _JOINED.sub(r"\1; ", places))
-    said = _ROW.sub(lambda found: catalogue.text("row {n}", n=found[1]), said)
-    said = _SHEET.sub(lambda found: catalogue.text("sheet {name}", name=found[1]), said)
-    return _COLUMN.sub(lambda found: catalogue.text("column {name}", name=found[1]), said)
+    place_text = _SPAN.sub(r"\1–\2", _JOINED.sub(r"\1; ", places))
+    place_text = _ROW.sub(lambda found: catalogue.text("row {n}", n=found[1]), place_text)
+    place_text = _SHEET.sub(lambda found: catalogue.text("sheet {name}", name=found[1]), place_text)
+    return _COLUMN.sub(lambda found: catalogue.text("column {name}", name=found[1]), place_text)
 
 
-def _said(slot: str, word: str, catalogue: Catalogue) -> str:
+def _translate_word(slot: str, word: str, catalogue: Catalogue) -> str:
     """Return what people call a field, a table or an answer of the standard tables; any other word as it is."""
     if slot == "answers":
-        label = _code_labels().get(word, "")
+        label = _index_code_labels().get(word, "")
         return catalogue.template(label) if label else word
     if slot in ("table", "tables"):
-        label = _table_labels().get(word, "")
+        label = _index_table_labels().get(word, "")
         return catalogue.template(label) if label else word
-    return heading_of(word, catalogue.language.code) or word
+    return get_heading(word, catalogue.language.code) or word
 
 
 @lru_cache(maxsize=1)
-def _code_labels() -> dict[str, str]:
+def _index_code_labels() -> dict[str, str]:
     from data_schema.tables import standard_tables
 
     fields = [field for table in standard_tables().values() for field in table.fields]
@@ -221,13 +229,13 @@ def _code_labels() -> dict[str, str]:
 
 
 @lru_cache(maxsize=1)
-def _table_labels() -> dict[str, str]:
+def _index_table_labels() -> dict[str, str]:
     from data_schema.tables import standard_tables
 
     return {name: table.label for name, table in standard_tables().items()}
 
 
-def country_in(code: str, name: str, catalogue: Catalogue) -> str:
+def translate_country_name(code: str, name: str, catalogue: Catalogue) -> str:
     """Return the name of a country in a language; the protocol's own where it is not simply the English one.
 
     Examples
@@ -244,6 +252,6 @@ def country_in(code: str, name: str, catalogue: Catalogue) -> str:
     return str(Locale.parse(catalogue.language.locale).territories.get(code, name))
 
 
-def language_of(country: str) -> str:
+def get_language_of_country(country: str) -> str:
     """Return the code of the language in which a country's schools are written to; English for those not known."""
     return _LANGUAGES.get(country, "en")

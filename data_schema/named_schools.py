@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from data_schema.checks import bare_identifier
-from data_schema.fields import header_key
+from data_schema.checks import split_bare_identifier
+from data_schema.fields import normalise_header
 from data_schema.personal.ordinary import WORD, OrdinaryWords
-from data_schema.words import plain
+from data_schema.words import normalise_plain_word
 
 LONGEST = 200
 """Letters of a text that are looked at."""
@@ -21,7 +21,7 @@ _KINDS = (
     "kollégium licej liceum lyceum osnovna osnovne oš primary school secondary srednja szakg szakgimnázium "
     "szakképző szki sš šc šola šole škola škole technikum tehnička učilište vocational zavod általános"
 )
-_OF_KIND = frozenset(plain(word) for word in _KINDS.split())
+_OF_KIND = frozenset(normalise_plain_word(word) for word in _KINDS.split())
 """Words for kinds of schools, as they are written and shortened: a text with one speaks of a school."""
 
 _N_SUGGESTED = 3
@@ -56,17 +56,21 @@ class NamedSchools:
     def of(self, file: str) -> frozenset[str]:
         """Return the schools whose identifier is in a path, as a word of its own."""
         text = file.casefold()
-        found = set()
+        named_schools = set()
         for run in _RUN.finditer(text):
             for school in self._by_run.get(run[0], ()):
                 end = run.start() + len(school)
                 if text.startswith(school.casefold(), run.start()) and not text[end : end + 1].isalnum():
-                    found.add(school)
+                    named_schools.add(school)
         # "RS-1011" stands where "RS-101" does not, and "RS-101-2" names no school "RS-101".
-        return frozenset(one for one in found if not any(one != other and other.startswith(one) for other in found))
+        return frozenset(
+            named_school
+            for named_school in named_schools
+            if not any(named_school != other and other.startswith(named_school) for other in named_schools)
+        )
 
 
-def strangers(present: Collection[str], named: Collection[str]) -> frozenset[str]:
+def find_strangers(present: Collection[str], named: Collection[str]) -> frozenset[str]:
     """Return the schools of a file's rows that its name speaks against.
 
     Parameters
@@ -85,7 +89,11 @@ def strangers(present: Collection[str], named: Collection[str]) -> frozenset[str
     if not named:
         return frozenset()
     others = frozenset(present) - frozenset(named)
-    is_sure = len(present) == 1 or bool(set(present) & set(named)) or all(len(one) >= _LONG for one in named)
+    is_sure = (
+        len(present) == 1
+        or bool(set(present) & set(named))
+        or all(len(named_school) >= _LONG for named_school in named)
+    )
     return others if is_sure else frozenset()
 
 
@@ -113,8 +121,8 @@ class SchoolFinder:
         self._by_first: dict[str, list[tuple[str, str]]] = {}
         self._words: dict[str, tuple[str, ...]] = {}
         for school, name in names.items():
-            key = header_key(name)
-            words = tuple(plain(word) for word in WORD.findall(name))
+            key = normalise_header(name)
+            words = tuple(normalise_plain_word(word) for word in WORD.findall(name))
             if school in schools and words:
                 self._words[school] = words
             if school in schools and key:
@@ -131,31 +139,31 @@ class SchoolFinder:
     def of(self, text: str) -> frozenset[str]:
         """Return the schools that a text names; those that it names by identifier and by name, where there are such."""
         text = text[:LONGEST]
-        by_identifier = self._by_identifier(text)
-        by_name = self._by_name(f"{header_key(text)} ")
+        by_identifier = self._find_by_identifier(text)
+        by_name = self._find_by_name(f"{normalise_header(text)} ")
         both = by_identifier & by_name
         return both or by_identifier | by_name
 
-    def _by_name(self, text: str) -> frozenset[str]:
+    def _find_by_name(self, text: str) -> frozenset[str]:
         """Return the schools whose whole name is in a text; a name that is part of a longer one there is none."""
-        found: dict[tuple[int, int], set[str]] = {}
+        schools_by_span: dict[tuple[int, int], set[str]] = {}
         start = 0
         for word in text.split():
             for key, school in self._by_first.get(word, ()):
                 if text.startswith(key, start):
-                    found.setdefault((start, start + len(key)), set()).add(school)
+                    schools_by_span.setdefault((start, start + len(key)), set()).add(school)
             start += len(word) + 1
         spans = [
             span
-            for span in found
-            if not any(other != span and other[0] <= span[0] and span[1] <= other[1] for other in found)
+            for span in schools_by_span
+            if not any(other != span and other[0] <= span[0] and span[1] <= other[1] for other in schools_by_span)
         ]
-        return frozenset(school for span in spans for school in found[span])
+        return frozenset(school for span in spans for school in schools_by_span[span])
 
     def alike(self, texts: Iterable[str]) -> list[str]:
         """Return the schools whose identifier is in texts but for zeros and signs."""
-        words = {bare_identifier(word) for text in texts for word in (text, *_RUN.findall(text))}
-        return [school for school in self._schools if bare_identifier(school) in words]
+        words = {split_bare_identifier(word) for text in texts for word in (text, *_RUN.findall(text))}
+        return [school for school in self._schools if split_bare_identifier(school) in words]
 
     def contradicted(self, school: str, texts: Iterable[str]) -> list[str] | None:
         """Return the schools that texts name beside a school's identifier, where they name another than it.
@@ -172,15 +180,17 @@ class SchoolFinder:
         list of str or None
             None where nothing speaks against it; no school where the name is none of the trial's.
         """
-        own, texts = self._words.get(school, ()), list(texts)
-        is_named = any(school in self._by_name(f"{header_key(text)} ") for text in texts)
-        for text in texts if own and not is_named else ():
-            words = _Words(self._without(school, text[:LONGEST]), beside=school in self._by_identifier(text))
-            n_own = words.n_in(own)
+        school_words, texts = self._words.get(school, ()), list(texts)
+        is_named = any(school in self._find_by_name(f"{normalise_header(text)} ") for text in texts)
+        for text in texts if school_words and not is_named else ():
+            words = _Words(
+                self._remove_from_text(school, text[:LONGEST]), beside=school in self._find_by_identifier(text)
+            )
+            n_own = words.n_in(school_words)
             others = {other: words.n_in(known) for other, known in self._words.items() if other != school}
             most = max(others.values(), default=0)
             if most > n_own and (words.speaks_of_school or most > 1):
-                return self._best(words, [other for other, n in others.items() if n == most])
+                return self._find_best_explained(words, [other for other, n in others.items() if n == most])
             if not n_own and words.are_of_name:
                 return []
         return None
@@ -199,21 +209,21 @@ class SchoolFinder:
             counts = {school: words.n_in(known) for school, known in self._words.items()}
             most = max(counts.values(), default=0)
             if most:
-                return self._best(words, [school for school, n in counts.items() if n == most])
+                return self._find_best_explained(words, [school for school, n in counts.items() if n == most])
         return []
 
-    def _best(self, words: _Words, schools: Sequence[str]) -> list[str]:
+    def _find_best_explained(self, words: _Words, schools: Sequence[str]) -> list[str]:
         """Return those of schools whose names explain most of the words; none where they are many."""
         explained = {school: words.n_explained_by(self._words[school]) for school in schools}
         best = [school for school in schools if explained[school] == max(explained.values())]
         return sorted(best) if len(best) <= _N_SUGGESTED else []
 
-    def _by_identifier(self, text: str) -> frozenset[str]:
+    def _find_by_identifier(self, text: str) -> frozenset[str]:
         exact = self._exact.get(text.strip().casefold())
         return frozenset([exact]) if exact else self._named.of(text)
 
     @staticmethod
-    def _without(school: str, text: str) -> str:
+    def _remove_from_text(school: str, text: str) -> str:
         return re.sub(re.escape(school), " ", text, flags=re.IGNORECASE)
 
 
@@ -231,13 +241,13 @@ class _Words:
     def __init__(self, text: str, *, beside: bool = False) -> None:
         written = WORD.findall(text.replace("_", " "))
         ordinary = OrdinaryWords()
-        self._all = [plain(word) for word in written]
+        self._all = [normalise_plain_word(word) for word in written]
         telling = [word for word in written if len(word) >= _SHORTEST and word not in ordinary]
-        self._telling = [word for word in map(plain, telling) if word not in _OF_KIND]
+        self._telling = [word for word in map(normalise_plain_word, telling) if word not in _OF_KIND]
         has_kind = any(word in _OF_KIND for word in self._all)
         self.speaks_of_school = beside or has_kind
         """Whether one word of a name is enough to know that a school is meant."""
-        n_capitals = sum(word[0].isupper() and plain(word) not in _OF_KIND for word in telling)
+        n_capitals = sum(word[0].isupper() and normalise_plain_word(word) not in _OF_KIND for word in telling)
         self.are_of_name = bool(n_capitals) and (has_kind or (beside and n_capitals > 1))
         """Whether they are a name, though perhaps of no school of the trial."""
 

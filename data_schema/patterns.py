@@ -29,7 +29,7 @@ _DIGITS = "[0-9]{8,13}"
 """What is drawn where check digits are declared and no pattern."""
 
 
-def patternless_rows(
+def find_patternless_rows(
     made: Draft, columns: Mapping[str, Column], kept: np.ndarray, schools: Mapping[str, str]
 ) -> Iterator[RowProblem]:
     """Ask about rows with an identifier that is not as the protocol declares for its country.
@@ -53,22 +53,25 @@ def patternless_rows(
         column = columns[item.name]
         for country in sorted(set(countries[kept].tolist())):
             rows = kept[countries[kept] == country]
-            for problem, fits in _demands(item, country):
+            for problem, fits in _iterate_identifier_demands(item, country):
                 fails = np.array([isinstance(value, str) and not fits(value) for value in column.meanings], dtype=bool)
                 is_wrong = fails[column.codes[rows]]
                 for position in rows[is_wrong].tolist():
-                    yield _wrong(item, position, str(column.meanings[column.codes[position]]), problem)
+                    yield _build_row_problem(item, position, str(column.meanings[column.codes[position]]), problem)
                 rows = rows[~is_wrong]
 
 
-def _demands(item: Field, country: str) -> Iterator[tuple[str, Callable[[str], bool]]]:
+def _iterate_identifier_demands(item: Field, country: str) -> Iterator[tuple[str, Callable[[str], bool]]]:
     """Yield what is demanded of an identifier in a country: the problem of one that is not so, and whether one is."""
-    pattern, check_digits = _of_country(item.pattern, country), _of_country(item.check_digits, country)
+    pattern, check_digits = (
+        _get_declared_for_country(item.pattern, country),
+        _get_declared_for_country(item.check_digits, country),
+    )
     if pattern:
-        example = example_of(item, country)
-        told = f"such as {example}" if example else pattern
+        example = generate_example(item, country)
+        form_text = f"such as {example}" if example else pattern
         yield (
-            f"{{value}} has not the form that identifiers have here, {told}.",
+            f"{{value}} has not the form that identifiers have here, {form_text}.",
             lambda text: re.fullmatch(pattern, text) is not None,
         )
     if check_digits:
@@ -78,13 +81,13 @@ def _demands(item: Field, country: str) -> Iterator[tuple[str, Callable[[str], b
         )
 
 
-def _of_country(declared: Sequence[tuple[str, _Declared]], country: str) -> _Declared | None:
+def _get_declared_for_country(declared: Sequence[tuple[str, _Declared]], country: str) -> _Declared | None:
     """Return what is declared for a country: a declaration for "" is that of all that have none of their own."""
     known = dict(declared)
     return known.get(country, known.get(""))
 
 
-def _wrong(item: Field, position: int, value: str, problem: str) -> RowProblem:
+def _build_row_problem(item: Field, position: int, value: str, problem: str) -> RowProblem:
     return RowProblem(
         position=position,
         column=item.name,
@@ -95,21 +98,21 @@ def _wrong(item: Field, position: int, value: str, problem: str) -> RowProblem:
 
 
 @lru_cache(maxsize=256)
-def example_of(item: Field, country: str) -> str:
+def generate_example(item: Field, country: str) -> str:
     """Return an identifier as one is declared for a country, the same one each time; "" where none can be made."""
     try:
-        return identifiers_like(item, country, 1, seed="example")[0]
+        return draw_identifiers(item, country, 1, seed="example")[0]
     except ProtocolError:
         return ""
 
 
-def examples_of(item: Field) -> dict[str, str]:
+def generate_examples_by_country(item: Field) -> dict[str, str]:
     """Return country to an identifier of the form that is declared for it, where one is and can be made."""
     countries = dict.fromkeys(country for country, _ in (*item.pattern, *item.check_digits))
-    return {country: example for country in countries if (example := example_of(item, country))}
+    return {country: example for country in countries if (example := generate_example(item, country))}
 
 
-def identifiers_like(item: Field, country: str, n: int, *, seed: str) -> list[str]:
+def draw_identifiers(item: Field, country: str, n: int, *, seed: str) -> list[str]:
     """Draw different identifiers as they are declared for a country.
 
     Parameters
@@ -131,24 +134,27 @@ def identifiers_like(item: Field, country: str, n: int, *, seed: str) -> list[st
     # Imported late: intake needs it for an example alone.
     from rstr import Rstr
 
-    pattern, check_digits = _of_country(item.pattern, country) or _DIGITS, _of_country(item.check_digits, country)
+    pattern, check_digits = (
+        _get_declared_for_country(item.pattern, country) or _DIGITS,
+        _get_declared_for_country(item.check_digits, country),
+    )
     draw = Rstr(random.Random(f"{seed} {item.name} {country}"))  # noqa: S311 -- no secret
-    found: dict[str, None] = {}
+    drawn_texts: dict[str, None] = {}
     n_in_vain = 0
-    while len(found) < n and n_in_vain < _N_TRIES:
+    while len(drawn_texts) < n and n_in_vain < _N_TRIES:
         # Of a pattern without end short ones are taken.
         text = min((draw.xeger(pattern) for _ in range(2)), key=len)
         is_right = re.fullmatch(pattern, text) is not None and _is_checked(text, check_digits, country)
-        n_in_vain = 0 if is_right and text not in found else n_in_vain + 1
+        n_in_vain = 0 if is_right and text not in drawn_texts else n_in_vain + 1
         if is_right:
-            found[text] = None
-    if len(found) < n:
+            drawn_texts[text] = None
+    if len(drawn_texts) < n:
         raise ProtocolError(
             f"field {item.name!r}",
-            f"{n} different identifiers of the pattern {pattern!r} were to be made, and {len(found)} could be.",
+            f"{n} different identifiers of the pattern {pattern!r} were to be made, and {len(drawn_texts)} could be.",
             "Write the pattern with letters, digits, [...], (...) and {...} alone, wide enough for all pupils.",
         )
-    return list(found)
+    return list(drawn_texts)
 
 
 def _is_checked(text: str, check_digits: CheckDigits | None, country: str) -> bool:
@@ -216,7 +222,10 @@ def has_check_digits(text: str, kind: CheckDigits, country: str) -> bool:
     """
     bare = text.translate(_DIVIDERS)
     if kind == "national":
-        checks = [_has_education_digit if check is _is_education_identifier else check for check in _checks(country)]
+        checks = [
+            _has_education_digit if check is _is_education_identifier else check
+            for check in _collect_number_checks(country)
+        ]
         return any(check(bare) for check in checks)
     module = importlib.import_module(f"stdnum.{'iso7064.' if kind.startswith('mod') else ''}{kind}")
     return bool(module.is_valid(bare.upper()))
@@ -224,7 +233,7 @@ def has_check_digits(text: str, kind: CheckDigits, country: str) -> bool:
 
 def has_national_check(country: str) -> bool:
     """Whether it is known how identifiers of persons of a country are checked."""
-    return bool(_checks(country))
+    return bool(_collect_number_checks(country))
 
 
 def is_national(text: str, countries: Collection[str]) -> bool:
@@ -244,11 +253,11 @@ def is_national(text: str, countries: Collection[str]) -> bool:
     """
     has_letters = any(map(str.isalpha, text))
     where = [country for country in countries if country in _WITH_LETTERS or not has_letters]
-    return any(check(text) for country in where for check in _checks(country))
+    return any(check(text) for country in where for check in _collect_number_checks(country))
 
 
 @lru_cache(maxsize=64)
-def _checks(country: str) -> tuple[Callable[[str], bool], ...]:
+def _collect_number_checks(country: str) -> tuple[Callable[[str], bool], ...]:
     # Imported when a text may be such an identifier, which is seldom.
     modules = [importlib.import_module(f"stdnum.{name}") for name in _MODULES.get(country, ())]
     checks: list[Callable[[str], bool]] = [module.is_valid for module in modules]
@@ -258,32 +267,32 @@ def _checks(country: str) -> tuple[Callable[[str], bool], ...]:
 _DIVIDERS = str.maketrans("", "", " -–./\u00a0")
 
 
-def _digits(text: str) -> str:
+def _extract_digits(text: str) -> str:
     bare = text.replace(" ", "").replace("-", "")
     return bare if bare.isascii() and bare.isdigit() else ""
 
 
 def _is_social_security(text: str) -> bool:
-    digits = _digits(text)
+    digits = _extract_digits(text)
     if len(digits) != 9:
         return False
-    return sum(int(digit) * (3, 7)[at % 2] for at, digit in enumerate(digits[:8])) % 10 == int(digits[8])
+    return sum(int(digit) * (3, 7)[place % 2] for place, digit in enumerate(digits[:8])) % 10 == int(digits[8])
 
 
 def _is_tax_number(text: str) -> bool:
-    digits = _digits(text)
+    digits = _extract_digits(text)
     if len(digits) != 10 or digits[0] != "8":
         return False
-    return sum(at * int(digit) for at, digit in enumerate(digits[:-1], start=1)) % 11 == int(digits[-1])
+    return sum(place * int(digit) for place, digit in enumerate(digits[:-1], start=1)) % 11 == int(digits[-1])
 
 
 def _has_education_digit(text: str) -> bool:
-    digits = _digits(text)
+    digits = _extract_digits(text)
     if not _is_education_identifier(text):
         return False
-    return sum(at * int(digit) for at, digit in enumerate(digits[:-1], start=1)) % 11 == int(digits[-1])
+    return sum(place * int(digit) for place, digit in enumerate(digits[:-1], start=1)) % 11 == int(digits[-1])
 
 
 def _is_education_identifier(text: str) -> bool:
     """Whether a text has the form of one: a pupil is recognised by one that was mistyped, too."""
-    return len(_digits(text)) == 11 and _digits(text).startswith("7")
+    return len(_extract_digits(text)) == 11 and _extract_digits(text).startswith("7")

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from data_schema.checks import Outcome, RowProblem
-from data_schema.columns import Column, Draft, Part, numbered
+from data_schema.columns import Column, Draft, Part, compute_meaning_numbers
 from data_schema.findings import Finding
-from data_schema.named_schools import NamedSchools, strangers
-from data_schema.sources import classes_of, same_class
+from data_schema.named_schools import NamedSchools, find_strangers
+from data_schema.sources import is_same_class, iterate_row_classes
 from data_schema.tables import Table
 
 
@@ -42,7 +42,7 @@ class Setting:
         return (part.layout.sheet.file, part.layout.sheet.sheet, 0, "") in self.confirmed
 
 
-def misplaced_rows(
+def find_misplaced_rows(
     made: Draft, columns: Mapping[str, Column], kept: np.ndarray, setting: Setting
 ) -> Iterator[RowProblem]:
     """Ask about rows of another school than their file is named for, or of another country than its folder's.
@@ -69,11 +69,11 @@ def misplaced_rows(
             codes_of.setdefault(part_at, []).append(code)
     for part_at, codes in codes_of.items():
         part, present = made.parts[part_at], {column.meanings[code] for code in codes}
-        own = frozenset({part.school}) if part.school else named.of(part.layout.sheet.file)
-        others = strangers(present, own)
+        schools_of_file = frozenset({part.school}) if part.school else named.of(part.layout.sheet.file)
+        others = find_strangers(present, schools_of_file)
         for code in codes:
-            said, outcome = _said_of(column.meanings[code], own, others, part, setting)
-            if not said:
+            problem_text, outcome = _judge_school_rows(column.meanings[code], schools_of_file, others, part, setting)
+            if not problem_text:
                 continue
             for position in kept[pairs == part_at * width + code].tolist():
                 place = (part.layout.sheet.file, part.layout.sheet.sheet, int(made.rows[position]), "school_id")
@@ -82,13 +82,13 @@ def misplaced_rows(
                         position=position,
                         column="school_id",
                         value=column.meanings[code],
-                        problem=said,
+                        problem=problem_text,
                         remedy="Give the right identifier of the school, or answer 'yes' if this one is right.",
                         outcome=outcome,
                     )
 
 
-def _said_of(
+def _judge_school_rows(
     school: str, own: Collection[str], others: Collection[str], part: Part, setting: Setting
 ) -> tuple[str, Outcome]:
     """Return what to ask about a school's rows in a file, and what becomes of them; "" when nothing speaks against."""
@@ -102,26 +102,28 @@ def _said_of(
     return "", "kept"
 
 
-def rows_of_other_classes(made: Draft, columns: Mapping[str, Column], setting: Setting) -> Iterator[RowProblem]:
+def find_rows_of_other_classes(made: Draft, columns: Mapping[str, Column], setting: Setting) -> Iterator[RowProblem]:
     """Ask about rows whose class is stated elsewhere than in a column, and not at all, or otherwise than in the column.
 
     Parameters
     ----------
     made, columns, setting
-        As for `misplaced_rows`.
+        As for `find_misplaced_rows`.
     """
-    for position, told in classes_of([part.layout for part in made.parts]):
+    for position, stated_class in iterate_row_classes([part.layout for part in made.parts]):
         column, part = columns["class"], made.parts[made.part_of[position]]
         value = column.meanings[column.codes[position]]
         place = (part.layout.sheet.file, part.layout.sheet.sheet, int(made.rows[position]), "class")
-        if place in setting.confirmed or (isinstance(value, str) and told is not None and same_class(value, told)):
+        if place in setting.confirmed or (
+            isinstance(value, str) and stated_class is not None and is_same_class(value, stated_class)
+        ):
             continue
-        if value is None and told is None:
+        if value is None and stated_class is None:
             problem = "No heading of a class stands above the row, and its class is taken from there."
-        elif value is None or told is None:
+        elif value is None or stated_class is None:
             continue
         else:
-            problem = f"{{value}} is not the class that is stated elsewhere, {told!r}."
+            problem = f"{{value}} is not the class that is stated elsewhere, {stated_class!r}."
         yield RowProblem(
             position=position,
             column="class",
@@ -132,7 +134,7 @@ def rows_of_other_classes(made: Draft, columns: Mapping[str, Column], setting: S
         )
 
 
-def copied_records(
+def find_copied_records(
     made: Draft, columns: Mapping[str, Column], kept: np.ndarray, setting: Setting
 ) -> tuple[list[int], list[Finding]]:
     """Find records that are copies of those of another wave or of another school.
@@ -140,26 +142,28 @@ def copied_records(
     Parameters
     ----------
     made, columns, kept, setting
-        As for `misplaced_rows`.
+        As for `find_misplaced_rows`.
 
     Returns
     -------
     tuple
         Positions of the rows that are kept out until their school has answered; and a question for each file.
     """
-    of_bytes = _same_bytes(made.parts, setting)
+    of_bytes = _match_same_content(made.parts, setting)
     free = kept[~np.isin(made.part_of[kept], list(of_bytes))] if of_bytes else kept
     findings: dict[int, Finding] = {}
     out: list[int] = []
     is_list = made.table.name in setting.lists
-    for at, source in of_bytes.items():
+    for part_at, source in of_bytes.items():
         # Who goes to a school may well be the same in two waves; what pupils answered is not.
-        findings[at] = _asked(made.parts[at], _SAME_LIST if is_list else _SAME, source=made.parts[source])
-        out += [] if is_list else kept[made.part_of[kept] == at].tolist()
-    for copy, source_at in _of_waves(made, columns, free, setting):
+        findings[part_at] = _build_copy_question(
+            made.parts[part_at], _SAME_LIST if is_list else _SAME, source=made.parts[source]
+        )
+        out += [] if is_list else kept[made.part_of[kept] == part_at].tolist()
+    for copy, source_at in _iterate_copies_of_waves(made, columns, free, setting):
         _take(copy, source_at, _OTHER_WAVE, made, findings, out)
-    rest = free[~np.isin(free, out)] if out else free
-    for copy, source_at in _of_schools(made, columns, rest, setting):
+    remaining_rows = free[~np.isin(free, out)] if out else free
+    for copy, source_at in _iterate_copies_of_schools(made, columns, remaining_rows, setting):
         _take(copy, source_at, _OTHER_SCHOOL, made, findings, out)
     return out, list(findings.values())
 
@@ -171,61 +175,64 @@ _OTHER_SCHOOL = "{n} of its {all} rows say in every cell what {file} says of ano
 
 
 def _take(copy: Copy, source_at: int, said: str, made: Draft, findings: dict[int, Finding], out: list[int]) -> None:
-    for at, positions in told_apart(copy.positions, made.part_of):
-        part = made.parts[at]
+    for part_at, positions in split_positions_by_part(copy.positions, made.part_of):
+        part = made.parts[part_at]
         findings.setdefault(
-            at, _asked(part, said, source=made.parts[source_at], n=len(positions), n_all=len(part.layout.rows))
+            part_at,
+            _build_copy_question(
+                part, said, source=made.parts[source_at], n=len(positions), n_all=len(part.layout.rows)
+            ),
         )
         out += positions
 
 
-def _asked(part: Part, said: str, *, source: Part, n: int = 0, n_all: int = 0) -> Finding:
-    told = said.format(file=source.layout.sheet.file, wave=source.wave, n=n, all=n_all)
+def _build_copy_question(part: Part, said: str, *, source: Part, n: int = 0, n_all: int = 0) -> Finding:
+    problem_text = said.format(file=source.layout.sheet.file, wave=source.wave, n=n, all=n_all)
     return Finding(
         file=part.layout.sheet.file,
         sheet=part.layout.sheet.sheet,
-        problem=told,
+        problem=problem_text,
         remedy="Send the file that belongs here, or answer 'yes' if it is right as it stands.",
         severity="question",
     )
 
 
-def _same_bytes(parts: Sequence[Part], setting: Setting) -> dict[int, int]:
+def _match_same_content(parts: Sequence[Part], setting: Setting) -> dict[int, int]:
     """Return the sheets whose content is that of an earlier wave's sheet, with where that stands."""
-    rank = {wave: at for at, wave in enumerate(setting.waves)}
+    rank = {wave: position for position, wave in enumerate(setting.waves)}
     order = sorted(range(len(parts)), key=lambda at: (rank.get(parts[at].wave, -1), at))
     first: dict[tuple[str, str], int] = {}
-    found: dict[int, int] = {}
-    for at in order:
-        part = parts[at]
+    source_by_part: dict[int, int] = {}
+    for part_at in order:
+        part = parts[part_at]
         if not part.sha256 or not part.wave:
             continue
-        source = first.setdefault((part.sha256, part.layout.sheet.sheet), at)
+        source = first.setdefault((part.sha256, part.layout.sheet.sheet), part_at)
         # Columns of one sheet may represent waves.
         is_other_file = parts[source].layout.sheet.file != part.layout.sheet.file
         if is_other_file and parts[source].wave != part.wave and not setting.is_confirmed(part):
-            found[at] = source
-    return found
+            source_by_part[part_at] = source
+    return source_by_part
 
 
-def _of_waves(
+def _iterate_copies_of_waves(
     made: Draft, columns: Mapping[str, Column], kept: np.ndarray, setting: Setting
 ) -> Iterator[tuple[Copy, int]]:
     """Yield sheets that say what a sheet of an earlier wave says of the same pupils."""
     waves = list(dict.fromkeys(part.wave for part in made.parts))
     if len(waves) < 2 or made.table.name in setting.lists or made.table.about != "pupil":
         return
-    rank = {wave: at for at, wave in enumerate(setting.waves)}
-    who = numbered([columns[name] for name in made.table.key], kept)
+    rank = {wave: position for position, wave in enumerate(setting.waves)}
+    who = compute_meaning_numbers([columns[name] for name in made.table.key], kept)
     apart = np.array([waves.index(part.wave) for part in made.parts])
     ranks = [rank.get(part.wave, -1) for part in made.parts]
     group = made.part_of[kept]
-    for copy in copies(who, _said(made.table, columns, kept), group, apart, ranks):
+    for copy in find_copies(who, _compute_content_numbers(made.table, columns, kept), group, apart, ranks):
         if not setting.is_confirmed(made.parts[copy.group]):
-            yield _at(copy, kept), copy.source
+            yield _convert_copy_positions(copy, kept), copy.source
 
 
-def _of_schools(
+def _iterate_copies_of_schools(
     made: Draft, columns: Mapping[str, Column], kept: np.ndarray, setting: Setting
 ) -> Iterator[tuple[Copy, int]]:
     """Yield rows of a school that say what another school's rows say, of the same identifiers or in the same order."""
@@ -235,37 +242,37 @@ def _of_schools(
         return
     waves = list(dict.fromkeys(part.wave for part in made.parts))
     wave_of = np.array([waves.index(part.wave) for part in made.parts])[made.part_of[kept]]
-    school = numbered([columns["school_id"]], kept)
+    school = compute_meaning_numbers([columns["school_id"]], kept)
     group, distinct = pd.factorize(made.part_of[kept] * (int(school.max()) + 1) + school)
     if len(distinct) < 2:
         return
     apart = school[np.unique(group, return_index=True)[1]]
-    said = _said(made.table, columns, kept)
+    answer_codes = _compute_content_numbers(made.table, columns, kept)
     names = [name for name in made.table.key if name != "school_id"]
-    found: set[int] = set()
+    copied_groups: set[int] = set()
     in_order = pd.Series(group).groupby(group).cumcount().to_numpy() * len(waves) + wave_of
-    for who in (numbered([columns[name] for name in names], kept, first=wave_of), in_order):
-        for copy in copies(who, said, group, apart, [0] * len(distinct)):
+    for who in (compute_meaning_numbers([columns[name] for name in names], kept, first=wave_of), in_order):
+        for copy in find_copies(who, answer_codes, group, apart, [0] * len(distinct)):
             part_at = int(made.part_of[kept][copy.positions[0]])
             source_at = int(distinct[copy.source]) // (int(school.max()) + 1)
-            if copy.group not in found and not setting.is_confirmed(made.parts[part_at]):
-                found.add(copy.group)
-                yield _at(copy, kept), source_at
+            if copy.group not in copied_groups and not setting.is_confirmed(made.parts[part_at]):
+                copied_groups.add(copy.group)
+                yield _convert_copy_positions(copy, kept), source_at
 
 
-def _at(copy: Copy, kept: np.ndarray) -> Copy:
+def _convert_copy_positions(copy: Copy, kept: np.ndarray) -> Copy:
     """Return a copy with the positions of its records among all rows."""
-    positions = tuple(int(at) for at in kept[list(copy.positions)])
+    positions = tuple(int(position) for position in kept[list(copy.positions)])
     return Copy(group=copy.group, source=copy.source, positions=positions, n_records=copy.n_records)
 
 
-def _said(table: Table, columns: Mapping[str, Column], kept: np.ndarray) -> np.ndarray:
+def _compute_content_numbers(table: Table, columns: Mapping[str, Column], kept: np.ndarray) -> np.ndarray:
     """Return a number for what each row says beside whom it is about; -1 where it says nothing."""
-    told = [columns[item.name] for item in table.fields if item.name not in table.key and not item.is_private]
-    if not told:
+    answer_columns = [columns[item.name] for item in table.fields if item.name not in table.key and not item.is_private]
+    if not answer_columns:
         return np.full(len(kept), -1)
-    is_silent = np.logical_and.reduce([column.is_missing()[kept] for column in told])
-    return np.where(is_silent, -1, numbered(told, kept))
+    is_silent = np.logical_and.reduce([column.is_missing()[kept] for column in answer_columns])
+    return np.where(is_silent, -1, compute_meaning_numbers(answer_columns, kept))
 
 
 _LEAST_COPIED = 5
@@ -298,7 +305,9 @@ class Copy:
     n_records: int
 
 
-def copies(who: np.ndarray, said: np.ndarray, group: np.ndarray, apart: np.ndarray, rank: Sequence[int]) -> list[Copy]:
+def find_copies(
+    who: np.ndarray, said: np.ndarray, group: np.ndarray, apart: np.ndarray, rank: Sequence[int]
+) -> list[Copy]:
     """Find groups of records that are nearly all like those of another group.
 
     Parameters
@@ -331,24 +340,32 @@ def copies(who: np.ndarray, said: np.ndarray, group: np.ndarray, apart: np.ndarr
     at_place: dict[int, list[int]] = defaultdict(list)
     for number, position in zip(both[doubled].tolist(), meant[doubled].tolist(), strict=True):
         at_place[number].append(position)
-    like = _pairs(at_place, group, apart, rank)
+    like = _pair_similar_groups(at_place, group, apart, rank)
     sizes = Counter(group[meant].tolist())
-    told = {one: frozenset(both[group[meant] == one].tolist()) for one in {one for pair in like for one in pair}}
-    chances = {one: _chance(said[meant][group[meant] == one]) for one in {later for later, _ in like}}
-    telling = _telling(said, group, meant)
-    found: dict[int, Copy] = {}
+    records_by_group = {
+        group_number: frozenset(both[group[meant] == group_number].tolist())
+        for group_number in {group_number for pair in like for group_number in pair}
+    }
+    chances = {
+        later_group: _compute_chance_agreement(said[meant][group[meant] == later_group])
+        for later_group in {later for later, _ in like}
+    }
+    telling = _mark_telling_records(said, group, meant)
+    copies_by_group: dict[int, Copy] = {}
     for (later, source), positions in sorted(like.items()):
         # What many groups say alike is left out of the pairs; a copy says that, too, as its source does.
-        n_alike = len(told[later] & told[source])
+        n_alike = len(records_by_group[later] & records_by_group[source])
         is_copied = len(positions) >= _LEAST_COPIED and n_alike >= _SHARE_COPIED * sizes[later]
         n_telling = int(telling[positions].sum())
         is_chance = chances[later] ** n_telling * len(sizes) ** 2 >= _BY_CHANCE
-        if is_copied and not is_chance and later not in found:
-            found[later] = Copy(group=later, source=source, positions=tuple(positions), n_records=sizes[later])
-    return list(found.values())
+        if is_copied and not is_chance and later not in copies_by_group:
+            copies_by_group[later] = Copy(
+                group=later, source=source, positions=tuple(positions), n_records=sizes[later]
+            )
+    return list(copies_by_group.values())
 
 
-def _pairs(
+def _pair_similar_groups(
     at_place: Mapping[int, Sequence[int]], group: np.ndarray, apart: np.ndarray, rank: Sequence[int]
 ) -> dict[tuple[int, int], list[int]]:
     """Return, by group and the earlier one that it is like, the records that are, but for those like too many."""
@@ -364,7 +381,7 @@ def _pairs(
     return like
 
 
-def _telling(said: np.ndarray, group: np.ndarray, meant: np.ndarray) -> np.ndarray:
+def _mark_telling_records(said: np.ndarray, group: np.ndarray, meant: np.ndarray) -> np.ndarray:
     """Return which records say something else than the record before them in their group; shape (n,)."""
     telling = np.zeros(len(said), dtype=bool)
     in_order = meant[np.argsort(group[meant], kind="stable")]
@@ -373,13 +390,13 @@ def _telling(said: np.ndarray, group: np.ndarray, meant: np.ndarray) -> np.ndarr
     return telling
 
 
-def _chance(said: np.ndarray) -> float:
+def _compute_chance_agreement(said: np.ndarray) -> float:
     """Return how often two of the records would say the same if who says what were a matter of chance."""
     _, counts = np.unique(said, return_counts=True)
     return float(np.sum((counts / counts.sum()) ** 2))
 
 
-def told_apart(positions: Sequence[int], parts: np.ndarray) -> Iterator[tuple[int, list[int]]]:
+def split_positions_by_part(positions: Sequence[int], parts: np.ndarray) -> Iterator[tuple[int, list[int]]]:
     """Yield each part with the positions of its records, in the order of parts."""
     by_part: dict[int, list[int]] = defaultdict(list)
     for position in positions:

@@ -14,7 +14,7 @@ import io
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from data_schema.columns import text_series
+from data_schema.columns import build_text_series
 from data_schema.errors import DataError
 from data_schema.tables import Table
 
@@ -82,10 +82,10 @@ def mark_of_file(content: Iterable[bytes], *, key: bytes) -> str:
     64
     """
     # No pseudonym and no tombstone is made of a text that begins like this.
-    made = hmac.new(key, b"file:", hashlib.sha256)
+    keyed_hash = hmac.new(key, b"file:", hashlib.sha256)
     for part in content:
-        made.update(part)
-    return made.hexdigest()
+        keyed_hash.update(part)
+    return keyed_hash.hexdigest()
 
 
 def pseudonymised(
@@ -110,27 +110,29 @@ def pseudonymised(
         (all different spellings, divided by "; "). Direct identifiers of schools' records have rows without
         `pseudonym` and `pupil_id`.
     """
-    made, known = {}, _KeyTable()
+    replaced_frames, known = {}, _KeyTable()
     for name, frame in frames.items():
         private = [item for item in tables[name].fields if item.is_private and item.name in frame]
         changed = frame.drop(columns=[item.name for item in private if item.privacy == "direct"])
         for item in private:
             if item.privacy == "identifier":
-                changed[item.name] = _replaced(frame["school_id"], frame[item.name], item.name, key)
-        made[name] = changed
+                changed[item.name] = _replace_with_pseudonyms(frame["school_id"], frame[item.name], item.name, key)
+        replaced_frames[name] = changed
         known.add(frame, changed, [item.name for item in private])
-    return made, known.to_frame()
+    return replaced_frames, known.to_frame()
 
 
-def _replaced(schools: pd.Series, values: pd.Series, name: str, key: bytes) -> pd.Series:
+def _replace_with_pseudonyms(schools: pd.Series, values: pd.Series, name: str, key: bytes) -> pd.Series:
     pairs = list(zip(schools, values, values.isna(), strict=True))
-    made: dict[tuple[str, str], str] = {}
+    pseudonyms_by_value: dict[tuple[str, str], str] = {}
     for school, value, missing in pairs:
-        if not missing and (school, value) not in made:
+        if not missing and (school, value) not in pseudonyms_by_value:
             # Other identifiers than the pupil's own have a scope of their own: equal ones must not look alike.
             scope = school if name == "pupil_id" else f"{school} {name}"
-            made[school, value] = pseudonym(value, key=key, scope=scope)
-    replaced = text_series([None if missing else made[school, value] for school, value, missing in pairs])
+            pseudonyms_by_value[school, value] = pseudonym(value, key=key, scope=scope)
+    replaced = build_text_series(
+        [None if missing else pseudonyms_by_value[school, value] for school, value, missing in pairs]
+    )
     return replaced.set_axis(values.index)
 
 
@@ -143,10 +145,10 @@ class _KeyTable:
 
     def add(self, frame: pd.DataFrame, changed: pd.DataFrame, private: list[str]) -> None:
         is_about_pupils = "pupil_id" in private
-        told = [name for name in private if name != "pupil_id"]
-        if not is_about_pupils and not told:
+        named_fields = [name for name in private if name != "pupil_id"]
+        if not is_about_pupils and not named_fields:
             return
-        self.names += [name for name in told if name not in self.names]
+        self.names += [name for name in named_fields if name not in self.names]
         blank = [""] * len(frame)
         keys = zip(
             frame["school_id"],
@@ -154,10 +156,10 @@ class _KeyTable:
             changed["pupil_id"] if is_about_pupils else blank,
             strict=True,
         )
-        columns = [frame[name].astype(object).where(frame[name].notna(), None) for name in told]
+        columns = [frame[name].astype(object).where(frame[name].notna(), None) for name in named_fields]
         for key, *cells in zip(keys, *columns, strict=True):
             row = self.rows.setdefault(key, {})
-            for name, cell in zip(told, cells, strict=True):
+            for name, cell in zip(named_fields, cells, strict=True):
                 if cell is not None and str(cell) not in row.setdefault(name, []):
                     row[name].append(str(cell))
 
@@ -166,12 +168,12 @@ class _KeyTable:
 
         ordered = sorted(self.rows)
         columns = {
-            "pseudonym": text_series([mark or None for _, _, mark in ordered]),
-            "school_id": text_series([school for school, _, _ in ordered]),
-            "pupil_id": text_series([pupil or None for _, pupil, _ in ordered]),
+            "pseudonym": build_text_series([mark or None for _, _, mark in ordered]),
+            "school_id": build_text_series([school for school, _, _ in ordered]),
+            "pupil_id": build_text_series([pupil or None for _, pupil, _ in ordered]),
         }
         for name in self.names:
-            columns[name] = text_series(["; ".join(self.rows[key].get(name, [])) or None for key in ordered])
+            columns[name] = build_text_series(["; ".join(self.rows[key].get(name, [])) or None for key in ordered])
         return pd.DataFrame(columns)
 
 
@@ -190,7 +192,7 @@ def new_identity() -> tuple[str, str]:
     return str(identity.to_public()), str(identity)
 
 
-def recipient_of(identity: str) -> str:
+def parse_recipient(identity: str) -> str:
     """Return the recipient of an identity of `new_identity`.
 
     Raises
@@ -258,7 +260,12 @@ def decrypt_key_table(content: bytes, identity: str) -> pd.DataFrame:
         remedy = "Give the identity that belongs to the recipient it was encrypted for."
         raise DataError("key table", "it cannot be decrypted: another identity, or damage.", remedy) from error
     header, *rows = csv.reader(io.StringIO(plain.decode(), newline=""))
-    return pd.DataFrame({name: text_series([row[at] or None for row in rows]) for at, name in enumerate(header)})
+    return pd.DataFrame(
+        {
+            name: build_text_series([row[column_index] or None for row in rows])
+            for column_index, name in enumerate(header)
+        }
+    )
 
 
 def lock_identity(identity: str, passphrase: str) -> bytes:

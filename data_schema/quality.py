@@ -36,7 +36,7 @@ _MISSING_GAP = 0.1
 Row = tuple[str, str, str, str, str, str, int, float, float, str]
 
 
-def high_frequency_checks(
+def run_high_frequency_checks(
     frames: Mapping[str, pd.DataFrame],
     *,
     tables: Mapping[str, Table],
@@ -65,39 +65,41 @@ def high_frequency_checks(
     """
     import pandas as pd
 
-    found: list[Row] = []
+    check_rows: list[Row] = []
     for name, frame in frames.items():
         table = tables.get(name)
         if table is None or frame.empty:
             continue
-        found += _outliers(table, frame)
-        found += _digits(table, frame)
-        found += _school_means(table, frame)
-        found += _same_answers(table, frame)
-        found += _repeated(table, frame)
-        found += _jumps(table, frame, waves)
+        check_rows += _find_outliers(table, frame)
+        check_rows += _compare_final_digits(table, frame)
+        check_rows += _compare_school_means(table, frame)
+        check_rows += _find_uniform_answers(table, frame)
+        check_rows += _find_repeated_records(table, frame)
+        check_rows += _find_mark_jumps(table, frame, waves)
         if arms is not None:
-            found += _missing_by_arm(table, frame, arms)
+            check_rows += _compare_missing_by_arm(table, frame, arms)
     if "status" in frames:
-        found += _back(frames["status"], waves)
+        check_rows += _find_returned_leavers(frames["status"], waves)
     types = {"n": "int64", "value": "float64", "expected": "float64"}
-    made = pd.DataFrame(found, columns=list(CHECK_COLUMNS)).astype({k: types.get(k, "str") for k in CHECK_COLUMNS})
-    return made.sort_values(list(CHECK_COLUMNS[:6]), kind="stable", ignore_index=True)
+    checks = pd.DataFrame(check_rows, columns=list(CHECK_COLUMNS)).astype(
+        {k: types.get(k, "str") for k in CHECK_COLUMNS}
+    )
+    return checks.sort_values(list(CHECK_COLUMNS[:6]), kind="stable", ignore_index=True)
 
 
-def _numeric(table: Table, frame: pd.DataFrame) -> list[Field]:
+def _select_numeric_fields(table: Table, frame: pd.DataFrame) -> list[Field]:
     kinds = [item for item in table.fields if item.type in NUMERIC_TYPES and item.type != "year"]
     return [item for item in kinds if item.name in frame]
 
 
-def _groups(frame: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+def _iterate_groups(frame: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     for (wave, country), part in frame.groupby(["wave", "country"], sort=True):
         yield str(wave), str(country), part
 
 
-def _outliers(table: Table, frame: pd.DataFrame) -> Iterator[Row]:
-    for wave, country, part in _groups(frame):
-        for item in _numeric(table, part):
+def _find_outliers(table: Table, frame: pd.DataFrame) -> Iterator[Row]:
+    for wave, country, part in _iterate_groups(frame):
+        for item in _select_numeric_fields(table, part):
             values = part[item.name].astype("Float64").astype(float)
             low, high = values.quantile(0.25), values.quantile(0.75)
             if values.notna().sum() < _LEAST or not high > low:
@@ -113,23 +115,23 @@ def _outliers(table: Table, frame: pd.DataFrame) -> Iterator[Row]:
                 yield ("outliers", table.name, wave, country, str(school), item.name, int(n), worst, edge, problem)
 
 
-def _digits(table: Table, frame: pd.DataFrame) -> Iterator[Row]:
+def _compare_final_digits(table: Table, frame: pd.DataFrame) -> Iterator[Row]:
     """Compare how often counts of a school end in 0 or 5 with how often those of the other schools do."""
-    for wave, country, part in _groups(frame):
-        for item in _numeric(table, part):
+    for wave, country, part in _iterate_groups(frame):
+        for item in _select_numeric_fields(table, part):
             values = part[item.name].dropna()
             if item.type != "whole_number" or values.empty or float(values.max()) < 20:
                 continue
             values = values[values >= 5]
             is_round = (values.astype("int64") % 5 == 0).groupby(part.loc[values.index, "school_id"])
             n_all, n_round = len(values), int((values.astype("int64") % 5 == 0).sum())
-            for school, mine in is_round:
-                others = n_all - len(mine)
-                if len(mine) < _LEAST or others < _LEAST:
+            for school, school_values in is_round:
+                others = n_all - len(school_values)
+                if len(school_values) < _LEAST or others < _LEAST:
                     continue
-                usual = max((n_round - int(mine.sum())) / others, 0.2)
-                share = float(mine.mean())
-                error = math.sqrt(max(usual * (1 - usual), 1e-9) / len(mine))
+                usual = max((n_round - int(school_values.sum())) / others, 0.2)
+                share = float(school_values.mean())
+                error = math.sqrt(max(usual * (1 - usual), 1e-9) / len(school_values))
                 if share - usual > _FAR * error:
                     problem = "Far more of its values end in 0 or 5 than elsewhere: they may be estimates."
                     yield (
@@ -139,17 +141,17 @@ def _digits(table: Table, frame: pd.DataFrame) -> Iterator[Row]:
                         country,
                         str(school),
                         item.name,
-                        len(mine),
+                        len(school_values),
                         share,
                         usual,
                         problem,
                     )
 
 
-def _school_means(table: Table, frame: pd.DataFrame) -> Iterator[Row]:
+def _compare_school_means(table: Table, frame: pd.DataFrame) -> Iterator[Row]:
     """Compare each school's mean with the other schools' of its country."""
-    for wave, country, part in _groups(frame):
-        for item in _numeric(table, part):
+    for wave, country, part in _iterate_groups(frame):
+        for item in _select_numeric_fields(table, part):
             values = part[item.name].astype("Float64").astype(float)
             grouped = values.groupby(part["school_id"])
             counts = grouped.count()
@@ -176,31 +178,42 @@ def _school_means(table: Table, frame: pd.DataFrame) -> Iterator[Row]:
                     )
 
 
-def _same_answers(table: Table, frame: pd.DataFrame) -> Iterator[Row]:
+def _find_uniform_answers(table: Table, frame: pd.DataFrame) -> Iterator[Row]:
     """Find schools where many pupils gave one answer to every question."""
     items = [item.name for item in table.fields if item.filled_in_by == "pupil" and item.name in frame]
     if len(items) < _LEAST_ITEMS:
         return
-    for wave, country, part in _groups(frame):
+    for wave, country, part in _iterate_groups(frame):
         answers = part[items].astype("Float64")
         is_straight = (answers.min(axis=1) == answers.max(axis=1)) & (answers.notna().sum(axis=1) >= _LEAST_ITEMS)
         overall = float(is_straight.mean())
-        for school, mine in is_straight.groupby(part["school_id"]):
-            if len(mine) >= 5 and float(mine.mean()) > max(_STRAIGHT, 2 * overall):
-                share = float(mine.mean())
+        for school, school_values in is_straight.groupby(part["school_id"]):
+            if len(school_values) >= 5 and float(school_values.mean()) > max(_STRAIGHT, 2 * overall):
+                share = float(school_values.mean())
                 problem = "Many of its pupils gave the same answer to every question."
-                yield ("same answers", table.name, wave, country, str(school), "", len(mine), share, overall, problem)
+                yield (
+                    "same answers",
+                    table.name,
+                    wave,
+                    country,
+                    str(school),
+                    "",
+                    len(school_values),
+                    share,
+                    overall,
+                    problem,
+                )
 
 
-def _repeated(table: Table, frame: pd.DataFrame) -> Iterator[Row]:
+def _find_repeated_records(table: Table, frame: pd.DataFrame) -> Iterator[Row]:
     """Find records of different pupils that are the same in all their values: copied rows, within or across schools."""
     if table.about != "pupil":
         return
     names = [item.name for item in table.fields if item.name not in table.key and item.name in frame]
-    numbers = [item.name for item in _numeric(table, frame) if item.name in names]
+    numbers = [item.name for item in _select_numeric_fields(table, frame) if item.name in names]
     if len(numbers) < _LEAST_ITEMS:
         return
-    for wave, country, part in _groups(frame):
+    for wave, country, part in _iterate_groups(frame):
         complete = part.loc[part[numbers].notna().all(axis=1)]
         # Short scales repeat by chance; a record of four numbers that vary does not.
         rich = [name for name in numbers if complete[name].nunique() > 10]
@@ -212,32 +225,32 @@ def _repeated(table: Table, frame: pd.DataFrame) -> Iterator[Row]:
             yield ("repeated records", table.name, wave, country, str(school), "", int(n), float(n), 0.0, problem)
 
 
-def _jumps(table: Table, frame: pd.DataFrame, waves: Sequence[str]) -> Iterator[Row]:
+def _find_mark_jumps(table: Table, frame: pd.DataFrame, waves: Sequence[str]) -> Iterator[Row]:
     """Find marks of one pupil that change by three or more from one record to the next."""
     marks = [item.name for item in table.fields if item.unit == "mark" and item.name in frame]
     if table.about != "pupil" or not marks:
         return
     by_time = [*(["month"] if "month" in frame else []), "_wave"]
-    rank = frame["wave"].map({wave: at for at, wave in enumerate(waves)})
+    rank = frame["wave"].map({wave: position for position, wave in enumerate(waves)})
     ordered = frame.assign(_wave=rank).sort_values(["school_id", "pupil_id", *by_time[::-1]], kind="stable")
     for name in marks:
         known = ordered.loc[ordered[name].notna()]
         change = known[name].astype("Float64").astype(float).groupby([known["school_id"], known["pupil_id"]]).diff()
         jumped = known.loc[change.abs() >= _MARK_JUMP]
-        for (wave, country, school), n in _by_school(jumped):
+        for (wave, country, school), n in _count_rows_by_school(jumped):
             problem = "Marks of pupils change by three or more from one record to the next."
             yield ("jump", table.name, wave, country, school, name, n, float(n), 0.0, problem)
 
 
-def _by_school(frame: pd.DataFrame) -> list[tuple[tuple[str, str, str], int]]:
+def _count_rows_by_school(frame: pd.DataFrame) -> list[tuple[tuple[str, str, str], int]]:
     """Count rows by wave, country and school."""
     keys = zip(frame["wave"].astype(str), frame["country"].astype(str), frame["school_id"].astype(str), strict=True)
     return sorted(Counter(keys).items())
 
 
-def _back(status: pd.DataFrame, waves: Sequence[str]) -> Iterator[Row]:
+def _find_returned_leavers(status: pd.DataFrame, waves: Sequence[str]) -> Iterator[Row]:
     """Find pupils who left for good in one wave and are enrolled in a later one."""
-    rank = {wave: at for at, wave in enumerate(waves)}
+    rank = {wave: position for position, wave in enumerate(waves)}
     left: dict[tuple[str, str], int] = {}
     gone = status.loc[status["status"].isin(["left_early", "completed"])]
     for school, pupil, wave in zip(gone["school_id"], gone["pupil_id"], gone["wave"], strict=True):
@@ -245,7 +258,7 @@ def _back(status: pd.DataFrame, waves: Sequence[str]) -> Iterator[Row]:
     there = status.loc[status["status"] == "enrolled"]
     keys = zip(there["school_id"], there["pupil_id"], there["wave"], strict=True)
     is_back = [(school, pupil) in left and rank.get(wave, -1) > left[school, pupil] for school, pupil, wave in keys]
-    for (wave, country, school), n in _by_school(there.loc[is_back]):
+    for (wave, country, school), n in _count_rows_by_school(there.loc[is_back]):
         problem = "Pupils who had left or completed school before are enrolled."
         yield (
             "back after leaving",
@@ -261,19 +274,19 @@ def _back(status: pd.DataFrame, waves: Sequence[str]) -> Iterator[Row]:
         )
 
 
-def _missing_by_arm(table: Table, frame: pd.DataFrame, arms: Mapping[str, str]) -> Iterator[Row]:
+def _compare_missing_by_arm(table: Table, frame: pd.DataFrame, arms: Mapping[str, str]) -> Iterator[Row]:
     """Compare the shares of missing values between arms."""
     arm = frame["school_id"].map(arms)
-    for wave, country, part in _groups(frame):
-        mine = arm.loc[part.index]
-        if mine.nunique() < 2:
+    for wave, country, part in _iterate_groups(frame):
+        arms_of_rows = arm.loc[part.index]
+        if arms_of_rows.nunique() < 2:
             continue
         for item in table.fields:
             if item.name not in part or item.name in table.key:
                 continue
-            shares = part[item.name].isna().groupby(mine).mean()
+            shares = part[item.name].isna().groupby(arms_of_rows).mean()
             gap = float(shares.max() - shares.min())
             if gap > _MISSING_GAP:
-                told = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
-                problem = f"Missing values differ between the arms: {told}."
+                share_texts = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+                problem = f"Missing values differ between the arms: {share_texts}."
                 yield ("missing by arm", table.name, wave, country, "", item.name, len(part), gap, 0.0, problem)

@@ -12,14 +12,23 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from data_schema.checks import bare_identifier
+from data_schema.checks import split_bare_identifier
 from data_schema.fields import Field
-from data_schema.findings import Finding, Findings, row_ranges
+from data_schema.findings import Finding, Findings, format_row_ranges
 from data_schema.language import message
-from data_schema.messages import answers_in, label_in, translated
+from data_schema.messages import get_answer_labels, get_field_label, translate_sentence
 from data_schema.readers import Cell, Sheet, names_sheet, read_file
 from data_schema.tables import Table
-from data_schema.workbooks import as_entry, as_fixed, as_header, locked_sheets, printed_wide, protected, saved, titled
+from data_schema.workbooks import (
+    as_entry,
+    as_fixed,
+    as_header,
+    lock_sheets,
+    protect_sheet,
+    save_to_bytes,
+    set_wide_print_layout,
+    write_title,
+)
 
 if TYPE_CHECKING:
     from openpyxl.cell import Cell as TableCell
@@ -64,9 +73,9 @@ class Query:
     @property
     def place(self) -> dict[str, object]:
         """Where the answer belongs, as JSON values."""
-        found = self.finding
+        finding = self.finding
         return {
-            "file": found.file, "sheet": found.sheet, "rows": list(self.rows), "column": found.column,
+            "file": finding.file, "sheet": finding.sheet, "rows": list(self.rows), "column": finding.column,
             "sha256": self.sha256,
         }  # fmt: skip
 
@@ -107,7 +116,7 @@ class Answer:
     source_sha256: str = ""
 
 
-def queries_of(
+def build_queries(
     findings: Findings, *, files: Mapping[str, str], digests: Mapping[str, str], tables: Mapping[str, Table]
 ) -> tuple[Query, ...]:
     """Make queries of the questions that intake has.
@@ -130,14 +139,14 @@ def queries_of(
         however many rows it is in.
     """
     groups: dict[tuple[object, ...], list[Finding]] = {}
-    for found in findings:
-        if found.severity == "note":
+    for finding in findings:
+        if finding.severity == "note":
             continue
-        field = _field(found, files, tables)
-        together = found.value and (found.column == "school_id" or (field is not None and field.codes))
-        own = () if together or found.row is None else (found.row,)
-        key = (found.file, found.sheet, found.column, found.value, found.problem, found.remedy, own)
-        groups.setdefault(key, []).append(found)
+        field = _find_field(finding, files, tables)
+        together = finding.value and (finding.column == "school_id" or (field is not None and field.codes))
+        row_key = () if together or finding.row is None else (finding.row,)
+        key = (finding.file, finding.sheet, finding.column, finding.value, finding.problem, finding.remedy, row_key)
+        groups.setdefault(key, []).append(finding)
     return tuple(_query(group, files, digests, tables) for group in groups.values())
 
 
@@ -147,13 +156,13 @@ def _query(
     first = group[0]
     return Query(
         finding=first,
-        rows=tuple(found.row for found in group if found.row is not None),
+        rows=tuple(finding.row for finding in group if finding.row is not None),
         sha256=digests.get(first.file, ""),
-        field=_field(first, files, tables),
+        field=_find_field(first, files, tables),
     )
 
 
-def _field(found: Finding, files: Mapping[str, str], tables: Mapping[str, Table]) -> Field | None:
+def _find_field(found: Finding, files: Mapping[str, str], tables: Mapping[str, Table]) -> Field | None:
     table = tables.get(files.get(f"{found.file}|{found.sheet}", ""))
     return table.field(found.column) if table is not None and found.column in table.names else None
 
@@ -186,24 +195,24 @@ def query_workbook(queries: Sequence[Query], *, school: str, catalogue: Catalogu
     lines = (
         " · ".join(filter(None, (catalogue.text("Questions to the school {school}", school=school), mark))),
         catalogue.text("Please answer in the yellow cells, save the workbook and send it back as it is."),
-        " ".join(_how_to_answer(catalogue)),
+        " ".join(_describe_how_to_answer(catalogue)),
     )
-    header_row = titled(sheet, lines, width=len(_COLUMNS))
-    _header(sheet, header_row, catalogue)
+    header_row = write_title(sheet, lines, width=len(_COLUMNS))
+    _write_header(sheet, header_row, catalogue)
     for number, query in enumerate(queries, start=1):
-        _row(sheet, header_row + number, number, query, catalogue)
+        _write_query_row(sheet, header_row + number, number, query, catalogue)
     sheet.freeze_panes = f"A{header_row + 1}"
-    protected(sheet)
-    printed_wide(sheet, header_row=header_row, name=lines[0])
+    protect_sheet(sheet)
+    set_wide_print_layout(sheet, header_row=header_row, name=lines[0])
     sheet.print_area = f"A1:I{header_row + max(len(queries), 1)}"
     marker = book.create_sheet(MARKER)
     marker.append([MARKER, 1, school])
     marker.sheet_state = "hidden"
-    locked_sheets(book)
-    return saved(book)
+    lock_sheets(book)
+    return save_to_bytes(book)
 
 
-def _how_to_answer(catalogue: Catalogue) -> tuple[str, str]:
+def _describe_how_to_answer(catalogue: Catalogue) -> tuple[str, str]:
     return (
         catalogue.text(
             "Write the right value. Write 'yes' if what is there is right, '-' if nobody knows, and 'no' if the "
@@ -215,49 +224,49 @@ def _how_to_answer(catalogue: Catalogue) -> tuple[str, str]:
     )
 
 
-def _header(sheet: Worksheet, row: int, catalogue: Catalogue) -> None:
+def _write_header(sheet: Worksheet, row: int, catalogue: Catalogue) -> None:
     from openpyxl.utils import get_column_letter
 
-    for at, (title, width) in enumerate(zip(_COLUMNS, _WIDTHS, strict=True), start=1):
-        as_header(sheet.cell(row=row, column=at, value=catalogue.text(title)))
-        sheet.column_dimensions[get_column_letter(at)].width = width
+    for column_number, (title, width) in enumerate(zip(_COLUMNS, _WIDTHS, strict=True), start=1):
+        as_header(sheet.cell(row=row, column=column_number, value=catalogue.text(title)))
+        sheet.column_dimensions[get_column_letter(column_number)].width = width
     sheet.row_dimensions[row].height = 32
-    for at in (_ID, _PLACE):
-        sheet.column_dimensions[get_column_letter(at)].hidden = True
+    for column_number in (_ID, _PLACE):
+        sheet.column_dimensions[get_column_letter(column_number)].hidden = True
 
 
-def _row(sheet: Worksheet, row: int, number: int, query: Query, catalogue: Catalogue) -> None:
-    found, options = query.finding, answers_in(query.field, catalogue) if query.field else ()
-    remedy = translated(found.remedy, catalogue)
+def _write_query_row(sheet: Worksheet, row: int, number: int, query: Query, catalogue: Catalogue) -> None:
+    finding, options = query.finding, get_answer_labels(query.field, catalogue) if query.field else ()
+    remedy = translate_sentence(finding.remedy, catalogue)
     if options and query.field and query.field.type == "code":
         remedy = catalogue.text("Give one of: {answers}.", answers=", ".join(options))
     cells: tuple[int | str, ...] = (
         number,
-        found.file,
-        found.sheet,
-        row_ranges(query.rows).replace(" to ", "–"),
-        label_in(query.field, catalogue) if query.field else found.column,
-        found.value,
-        translated(found.problem, catalogue),
+        finding.file,
+        finding.sheet,
+        format_row_ranges(query.rows).replace(" to ", "–"),
+        get_field_label(query.field, catalogue) if query.field else finding.column,
+        finding.value,
+        translate_sentence(finding.problem, catalogue),
         remedy,
     )
-    for at, value in enumerate(cells, start=1):
-        as_fixed(_text_cell(sheet, row, at, value), text=at > 1)
+    for column_number, value in enumerate(cells, start=1):
+        as_fixed(_write_text_cell(sheet, row, column_number, value), text=column_number > 1)
     lines = max(1 + len(str(text)) // (width - 2) for text, width in zip(cells, _WIDTHS, strict=False))
     sheet.row_dimensions[row].height = 15 * lines
     as_entry(sheet.cell(row=row, column=len(_COLUMNS)), text=True)
-    for at, text in ((_ID, query.id), (_PLACE, json.dumps(query.place, ensure_ascii=False, sort_keys=True))):
-        _text_cell(sheet, row, at, text)
+    for column_number, text in ((_ID, query.id), (_PLACE, json.dumps(query.place, ensure_ascii=False, sort_keys=True))):
+        _write_text_cell(sheet, row, column_number, text)
     if options and sum(map(len, options)) < _N_LISTED:
         _drop_down(sheet, row, options)
 
 
-def _text_cell(sheet: Worksheet, row: int, column: int, value: int | str) -> TableCell | MergedCell:
+def _write_text_cell(sheet: Worksheet, row: int, column: int, value: int | str) -> TableCell | MergedCell:
     """Write a text that no spreadsheet takes for a formula."""
-    made = sheet.cell(row=row, column=column, value=value)
+    text_cell = sheet.cell(row=row, column=column, value=value)
     if isinstance(value, str):
-        made.data_type = "s"
-    return made
+        text_cell.data_type = "s"
+    return text_cell
 
 
 def _drop_down(sheet: Worksheet, row: int, options: Sequence[str]) -> None:
@@ -293,7 +302,7 @@ def read_answers(content: bytes, *, file: str) -> tuple[tuple[Answer, ...], Find
     answers: list[Answer] = []
     n_open = 0
     for sheet in reading.sheets:
-        for number, place, value in _answered(sheet):
+        for number, place, value in _iterate_answered_rows(sheet):
             if value is None or (isinstance(value, str) and not value.strip()):
                 n_open += 1
             else:
@@ -301,7 +310,7 @@ def read_answers(content: bytes, *, file: str) -> tuple[tuple[Answer, ...], Find
     return tuple(answers), reading.findings, n_open
 
 
-def _answered(sheet: Sheet) -> Iterator[tuple[int, dict[str, object], Cell]]:
+def _iterate_answered_rows(sheet: Sheet) -> Iterator[tuple[int, dict[str, object], Cell]]:
     """Yield row, place and answer of the rows that are queries."""
     for number, row in enumerate(sheet.rows, start=1):
         text = row[_PLACE - 1] if len(row) >= _PLACE else None
@@ -311,7 +320,11 @@ def _answered(sheet: Sheet) -> Iterator[tuple[int, dict[str, object], Cell]]:
             place = json.loads(text)
             if not {"file", "sheet", "rows", "column", "sha256"} <= set(place):
                 continue
-            place = {**place, "query": str(row[_ID - 1]), "rows": tuple(int(one) for one in place["rows"])}
+            place = {
+                **place,
+                "query": str(row[_ID - 1]),
+                "rows": tuple(int(row_number) for row_number in place["rows"]),
+            }
         except (ValueError, TypeError):
             continue
         yield number, place, row[len(_COLUMNS) - 1]
@@ -332,7 +345,7 @@ def _answer(sheet: Sheet, number: int, place: Mapping[str, object], value: Cell)
     )
 
 
-def by_school(
+def assign_queries_to_schools(
     queries: Iterable[Query],
     *,
     rows: Mapping[tuple[str, str, int], str],
@@ -361,27 +374,31 @@ def by_school(
     longest_first = sorted(schools, key=lambda school: (-len(school), school))
     dealt: dict[str, list[Query]] = {}
     for query in queries:
-        found = query.finding
-        own = rows.get((found.file, found.sheet, found.row or 0))
-        others = files.get(found.file, ())
-        if own is None and len(others) == 1:
-            (own,) = others
-        if own is None:
-            own = next((school for school in longest_first if file_names(found.file, school)), None)
-        if own is None and found.column == "school_id" and found.value:
-            alike = [school for school in schools if bare_identifier(school) == bare_identifier(found.value)]
-            own = alike[0] if len(alike) == 1 else None
-        dealt.setdefault(own or "", []).append(query)
+        finding = query.finding
+        answering_school = rows.get((finding.file, finding.sheet, finding.row or 0))
+        others = files.get(finding.file, ())
+        if answering_school is None and len(others) == 1:
+            (answering_school,) = others
+        if answering_school is None:
+            answering_school = next(
+                (school for school in longest_first if is_school_in_path(finding.file, school)), None
+            )
+        if answering_school is None and finding.column == "school_id" and finding.value:
+            alike = [
+                school for school in schools if split_bare_identifier(school) == split_bare_identifier(finding.value)
+            ]
+            answering_school = alike[0] if len(alike) == 1 else None
+        dealt.setdefault(answering_school or "", []).append(query)
     return dict(sorted(dealt.items()))
 
 
-def file_names(file: str, school: str) -> bool:
+def is_school_in_path(file: str, school: str) -> bool:
     """Whether the path of a file holds the identifier of a school, as a word of its own."""
     text, wanted = file.casefold(), school.casefold()
-    at = text.find(wanted)
-    while at >= 0:
-        around = text[at - 1 : at] + text[at + len(wanted) : at + len(wanted) + 1]
+    start = text.find(wanted)
+    while start >= 0:
+        around = text[start - 1 : start] + text[start + len(wanted) : start + len(wanted) + 1]
         if not any(sign.isalnum() for sign in around):
             return True
-        at = text.find(wanted, at + 1)
+        start = text.find(wanted, start + 1)
     return False

@@ -17,13 +17,13 @@ _WORTH_IT = 1_000_000
 """Bytes of files from which on more than one process reads them: to start one takes as long as to read ten."""
 
 
-def country_in(file: str, countries: Collection[str]) -> str:
+def find_country_in_path(file: str, countries: Collection[str]) -> str:
     """Return the country that a folder of the path is named for; "" for none."""
     known = {country.casefold(): country for country in countries}
     return next((known[part.casefold()] for part in file.split("/")[:-1] if part.casefold() in known), "")
 
 
-def countries_of(content: bytes, country: str, schools: Mapping[str, str]) -> list[str]:
+def infer_countries(content: bytes, country: str, schools: Mapping[str, str]) -> list[str]:
     """Return countries whose letters the file may hold, told by its path or by the schools that it names."""
     if country:
         return [country]
@@ -33,7 +33,7 @@ def countries_of(content: bytes, country: str, schools: Mapping[str, str]) -> li
     return sorted(named or set(schools.values()))
 
 
-def coming(
+def iterate_requests(
     files: Mapping[str, Path | bytes], *, schools: Mapping[str, str], is_ruled: Callable[[str], bool]
 ) -> Iterator[Request]:
     """Yield what is asked for when files are read by name, but for large files and folders; nothing for few files.
@@ -47,22 +47,26 @@ def coming(
     is_ruled
         Whether a rule speaks of a file; others may be forms, which are read in any letters.
     """
-    sizes = {file: _size(source) for file, source in files.items() if isinstance(source, Path)}
+    sizes = {file: _measure_size(source) for file, source in files.items() if isinstance(source, Path)}
     likely = {file for file, size in sizes.items() if size <= _LARGEST_AHEAD and not file.casefold().endswith(".zip")}
     if sum(sizes[file] for file in likely) < _WORTH_IT:
         return
     for file in sorted(likely):
         content = content_of(files[file], file=file)
         if isinstance(content, bytes):
-            countries = countries_of(content, country_in(file, schools.values()), schools) if is_ruled(file) else ()
+            countries = (
+                infer_countries(content, find_country_in_path(file, schools.values()), schools)
+                if is_ruled(file)
+                else ()
+            )
             yield Request(file, content, tuple(countries))
 
 
-def _size(source: Path) -> float:
+def _measure_size(source: Path) -> float:
     """Return the bytes of a file; infinitely many if it is none or cannot be read, which is reported in its turn."""
     try:
-        found = source.stat()
+        file_status = source.stat()
     except OSError:
         return math.inf
     # What is no file may keep its reader waiting.
-    return found.st_size if stat.S_ISREG(found.st_mode) else math.inf
+    return file_status.st_size if stat.S_ISREG(file_status.st_mode) else math.inf

@@ -55,7 +55,7 @@ class Tally:
             )
 
 
-def reconciled(tallies: Sequence[Tally]) -> pd.DataFrame:
+def build_reconciliation(tallies: Sequence[Tally]) -> pd.DataFrame:
     """Return one row a tally.
 
     Returns

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data_schema.clean import shown
-from data_schema.expressions import kinds_of
-from data_schema.findings import Finding, row_ranges
+from data_schema.clean import format_value
+from data_schema.expressions import get_kinds_of_names
+from data_schema.findings import Finding, format_row_ranges
 from data_schema.tables import Table
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Windows = Mapping[str, tuple[date, date]]
 """Wave to its first and last day."""
 
 
-def rule_findings(frame: pd.DataFrame, table: Table, *, windows: Windows) -> Iterator[Finding]:
+def find_rule_breaks(frame: pd.DataFrame, table: Table, *, windows: Windows) -> Iterator[Finding]:
     """Ask about records that break a rule of their table, or answer what was not asked.
 
     Parameters
@@ -43,64 +43,68 @@ def rule_findings(frame: pd.DataFrame, table: Table, *, windows: Windows) -> Ite
     """
     if frame.empty:
         return
-    yield from _not_asked(frame, table)
+    yield from _find_unasked_answers(frame, table)
     if table.rules:
-        dated = _with_windows(frame, windows)
-        kinds = kinds_of(table.fields)
+        dated = _attach_windows(frame, windows)
+        kinds = get_kinds_of_names(table.fields)
         for rule in table.rules:
-            made = rule.expression_of(table)
-            if set(made.names) <= set(frame.columns):
-                column = rule.field or made.names[0]
-                for at in np.flatnonzero(made.is_broken(dated, kinds)).tolist():
-                    yield _asked(dated, at, table.field(column), rule.message, rule.remedy)
+            expression = rule.expression_of(table)
+            if set(expression.names) <= set(frame.columns):
+                column = rule.field or expression.names[0]
+                for row_index in np.flatnonzero(expression.is_broken(dated, kinds)).tolist():
+                    yield _build_record_question(dated, row_index, table.field(column), rule.message, rule.remedy)
 
 
-def _with_windows(frame: pd.DataFrame, windows: Windows) -> pd.DataFrame:
+def _attach_windows(frame: pd.DataFrame, windows: Windows) -> pd.DataFrame:
     import pandas as pd
 
-    def days(of_wave: Mapping[str, date]) -> pd.Series:
+    def convert_to_days(of_wave: Mapping[str, date]) -> pd.Series:
         return pd.to_datetime(frame["wave"].map(of_wave))
 
     first = min((opens for opens, _ in windows.values()), default=None)
     known = dict.fromkeys(windows, first) if first is not None else {}
     return frame.assign(
-        trial_opens=days({wave: day for wave, day in known.items() if day is not None}),
-        wave_opens=days({wave: opens for wave, (opens, _) in windows.items()}),
-        wave_closes=days({wave: closes for wave, (_, closes) in windows.items()}),
+        trial_opens=convert_to_days({wave: day for wave, day in known.items() if day is not None}),
+        wave_opens=convert_to_days({wave: opens for wave, (opens, _) in windows.items()}),
+        wave_closes=convert_to_days({wave: closes for wave, (_, closes) in windows.items()}),
     )
 
 
-def _not_asked(frame: pd.DataFrame, table: Table) -> Iterator[Finding]:
+def _find_unasked_answers(frame: pd.DataFrame, table: Table) -> Iterator[Finding]:
     for item in table.fields:
         if item.asked_if is None or item.name not in frame or item.asked_if[0] not in frame:
             continue
         name, answers = item.asked_if
         is_yes_no = table.field(name).type == "yes_no"
-        wanted = [{"yes": True, "no": False}[one] for one in answers] if is_yes_no else list(answers)
+        wanted = [{"yes": True, "no": False}[answer] for answer in answers] if is_yes_no else list(answers)
         is_out = frame[name].notna() & ~frame[name].isin(wanted) & frame[item.name].notna()
         problem = f"{item.name!r} is filled in, and is asked only where {name!r} is {' or '.join(map(repr, answers))}."
-        for at in np.flatnonzero(is_out.to_numpy(dtype=bool)).tolist():
-            yield _asked(frame, at, item, problem, "Correct one of the two, or answer '-' to leave this one empty.")
+        for row_index in np.flatnonzero(is_out.to_numpy(dtype=bool)).tolist():
+            yield _build_record_question(
+                frame, row_index, item, problem, "Correct one of the two, or answer '-' to leave this one empty."
+            )
 
 
-def _asked(frame: pd.DataFrame, at: int, item: Field, problem: str, remedy: str) -> Finding:
+def _build_record_question(frame: pd.DataFrame, at: int, item: Field, problem: str, remedy: str) -> Finding:
     row = frame.iloc[at]
     value = row[item.name]
-    told = item.type not in ("text", "identifier") and not item.is_private and bool(frame[item.name].notna().iloc[at])
-    said = value.date() if item.type == "date" and told else value
+    is_value_shown = (
+        item.type not in ("text", "identifier") and not item.is_private and bool(frame[item.name].notna().iloc[at])
+    )
+    shown_value = value.date() if item.type == "date" and is_value_shown else value
     return Finding(
         file=str(row["source_file"]),
         sheet=str(row["source_sheet"]),
         row=int(row["source_row"]),
         column=item.name,
-        value=shown(_plain(said)) if told else "",
+        value=format_value(_convert_to_plain_number(shown_value)) if is_value_shown else "",
         problem=problem,
         remedy=remedy,
         severity="question",
     )
 
 
-def _plain(value: object) -> object:
+def _convert_to_plain_number(value: object) -> object:
     """Return a number of numpy as one of Python, so that it is written like what was sent."""
     return value.item() if isinstance(value, np.generic) else value
 
@@ -116,7 +120,7 @@ DAYS = "school_days"
 """A field of this name that a trial adds to the signals: days of school in the month."""
 
 
-def histories(
+def check_pupil_histories(
     frames: Mapping[str, pd.DataFrame], tables: Mapping[str, Table], *, waves: Sequence[str]
 ) -> Iterator[Finding]:
     """Compare each pupil's records with each other.
@@ -139,19 +143,19 @@ def histories(
         The rows stay.
     """
     if "status" in frames:
-        yield from _back(frames["status"], waves)
+        yield from _find_returned_leavers(frames["status"], waves)
     for name, frame in frames.items():
         table = tables[name]
         if table.about == "pupil" and len(frame):
-            yield from _fallen(table, frame, waves)
+            yield from _find_fallen_marks(table, frame, waves)
     if "signals" in frames:
-        yield from _too_absent(frames["signals"])
+        yield from _find_excess_absences(frames["signals"])
 
 
-def _back(status: pd.DataFrame, waves: Sequence[str]) -> Iterator[Finding]:
+def _find_returned_leavers(status: pd.DataFrame, waves: Sequence[str]) -> Iterator[Finding]:
     if status["wave"].nunique() < 2:
         return
-    ordered = _in_time(status, waves)
+    ordered = _sort_in_time(status, waves)
     is_gone = ordered["status"].isin(_GONE)
     gone_before = is_gone.groupby([ordered[name] for name in PUPIL]).cummax() & ~is_gone
     first_gone = ordered.loc[is_gone].drop_duplicates(PUPIL).set_index(PUPIL)
@@ -161,28 +165,32 @@ def _back(status: pd.DataFrame, waves: Sequence[str]) -> Iterator[Finding]:
             row,
             "status",
             value=str(row["status"]),
-            problem=f"The pupil is enrolled, and was {str(then['status']).replace('_', ' ')} in {_place(then)}.",
+            problem=(
+                f"The pupil is enrolled, and was {str(then['status']).replace('_', ' ')} in {_describe_place(then)}."
+            ),
             remedy="Tell which is right; yes, if the pupil came back.",
         )
 
 
-def _fallen(table: Table, frame: pd.DataFrame, waves: Sequence[str]) -> Iterator[Finding]:
+def _find_fallen_marks(table: Table, frame: pd.DataFrame, waves: Sequence[str]) -> Iterator[Finding]:
     marks = [item.name for item in table.fields if item.unit == "mark" and item.name in frame]
     if not marks or ("month" not in frame and frame["wave"].nunique() < 2):
         # Within a wave, a pupil has one record.
         return
-    ordered = _in_time(frame, waves)
+    ordered = _sort_in_time(frame, waves)
     by_pupil = [ordered[name] for name in PUPIL]
     for name in marks:
         values = ordered[name].astype("Float64").astype(float)
         last = values.groupby(by_pupil).ffill().groupby(by_pupil).shift()
-        for at in np.flatnonzero((last - values).to_numpy() >= _FALL).tolist():
-            problem = f"It is {values.iloc[at]:g} and was {last.iloc[at]:g} in the pupil's record before."
-            row = ordered.iloc[at].to_dict()
-            yield _ask_about(row, name, value=f"{values.iloc[at]:g}", problem=problem, remedy="Check both marks.")
+        for row_index in np.flatnonzero((last - values).to_numpy() >= _FALL).tolist():
+            problem = f"It is {values.iloc[row_index]:g} and was {last.iloc[row_index]:g} in the pupil's record before."
+            row = ordered.iloc[row_index].to_dict()
+            yield _ask_about(
+                row, name, value=f"{values.iloc[row_index]:g}", problem=problem, remedy="Check both marks."
+            )
 
 
-def _too_absent(signals: pd.DataFrame) -> Iterator[Finding]:
+def _find_excess_absences(signals: pd.DataFrame) -> Iterator[Finding]:
     there = [name for name in _ABSENCES if name in signals]
     known = signals.loc[signals["month"].notna() & signals[there].notna().any(axis="columns")] if there else signals[:0]
     if known.empty:
@@ -191,25 +199,25 @@ def _too_absent(signals: pd.DataFrame) -> Iterator[Finding]:
     months = known["month"].to_numpy(dtype="datetime64[M]")
     days = np.busday_count(months.astype("datetime64[D]"), (months + 1).astype("datetime64[D]")).astype(float)
     if DAYS in known:
-        told = known[DAYS].astype("Float64").astype(float).to_numpy()
-        days = np.where(np.isnan(told), days, told)
-    for at in np.flatnonzero(hours > days * _HOURS_A_DAY).tolist():
+        stated_days = known[DAYS].astype("Float64").astype(float).to_numpy()
+        days = np.where(np.isnan(stated_days), days, stated_days)
+    for row_index in np.flatnonzero(hours > days * _HOURS_A_DAY).tolist():
         problem = (
-            f"The absences of {known['month'].iloc[at]} are {hours[at]:g} hours; "
-            f"{days[at]:g} days of school have {days[at] * _HOURS_A_DAY:g}."
+            f"The absences of {known['month'].iloc[row_index]} are {hours[row_index]:g} hours; "
+            f"{days[row_index]:g} days of school have {days[row_index] * _HOURS_A_DAY:g}."
         )
-        row = known.iloc[at].to_dict()
+        row = known.iloc[row_index].to_dict()
         yield _ask_about(row, there[-1], value="", problem=problem, remedy="Check the absences of the month.")
 
 
-def _in_time(frame: pd.DataFrame, waves: Sequence[str]) -> pd.DataFrame:
-    rank = frame["wave"].map({wave: at for at, wave in enumerate(waves)}).astype(float)
+def _sort_in_time(frame: pd.DataFrame, waves: Sequence[str]) -> pd.DataFrame:
+    rank = frame["wave"].map({wave: position for position, wave in enumerate(waves)}).astype(float)
     by = [*PUPIL, "_wave", *(["month"] if "month" in frame else [])]
     return frame.assign(_wave=rank).sort_values(by, kind="stable", ignore_index=True)
 
 
-def _place(row: pd.Series) -> str:
-    return f"{row['source_file']}, row {row_ranges([int(row['source_row'])])}"
+def _describe_place(row: pd.Series) -> str:
+    return f"{row['source_file']}, row {format_row_ranges([int(row['source_row'])])}"
 
 
 def _ask_about(row: Mapping[Hashable, object], column: str, *, value: str, problem: str, remedy: str) -> Finding:

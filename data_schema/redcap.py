@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from data_schema.clean import shown
+from data_schema.clean import format_value
 from data_schema.conversions import Repair
-from data_schema.fields import Field, folded, header_key
+from data_schema.fields import Field, normalise_header, normalise_word
 from data_schema.findings import Finding
 from data_schema.layout import Layout, is_empty
 from data_schema.margins import UNFILLED
@@ -93,31 +93,39 @@ class Dictionary:
         named = self.variables.get(header.strip().casefold())
         if named is not None:
             return named
-        key = header_key(header)
-        same = [one for one in self.variables.values() if header_key(one.label) == key]
+        key = normalise_header(header)
+        same = [variable for variable in self.variables.values() if normalise_header(variable.label) == key]
         return same[0] if len(same) == 1 else None
 
 
-def dictionary_of(reading: Reading, *, file: str) -> Dictionary | None:
+def parse_dictionary(reading: Reading, *, file: str) -> Dictionary | None:
     """Return what a file says as a data dictionary of REDCap; None where it is none."""
     rows = reading.sheets[0].rows if reading.sheets else ()
-    head = [header_key(cell) if isinstance(cell, str) else "" for cell in rows[0]] if rows else []
+    head = [normalise_header(cell) if isinstance(cell, str) else "" for cell in rows[0]] if rows else []
     places = []
     for names in _COLUMNS:
-        at = next((head.index(key) for name in names if (key := header_key(name)) in head), None)
+        at = next((head.index(key) for name in names if (key := normalise_header(name)) in head), None)
         if at is None:
             return None
         places.append(at)
-    texts = [[shown(row[at]).strip() if at < len(row) else "" for at in places] for row in rows[1:]]
-    forms = frozenset(told[_FORM].casefold() for told in texts if told[_FORM])
-    variables = {one.name.casefold(): one for told in texts if told[_NAME] for one in _variables(told)}
+    texts = [
+        [format_value(row[column_index]).strip() if column_index < len(row) else "" for column_index in places]
+        for row in rows[1:]
+    ]
+    forms = frozenset(row_texts[_FORM].casefold() for row_texts in texts if row_texts[_FORM])
+    variables = {
+        variable.name.casefold(): variable
+        for row_texts in texts
+        if row_texts[_NAME]
+        for variable in _iterate_variables(row_texts)
+    }
     return Dictionary(file=file, variables=variables, forms=forms) if variables else None
 
 
-def _variables(told: Sequence[str]) -> Iterator[Variable]:
+def _iterate_variables(told: Sequence[str]) -> Iterator[Variable]:
     """Yield the variables of a row of a dictionary: one, or for a checkbox one for each choice."""
     name, kind, label = told[_NAME], told[_KIND].casefold(), " ".join(_MARKUP.sub(" ", told[_LABEL]).split())
-    choices = _FIXED.get(kind, {}) or (_choices(told[_CHOICES]) if kind in (*_CHOSEN, "checkbox") else {})
+    choices = _FIXED.get(kind, {}) or (_parse_choices(told[_CHOICES]) if kind in (*_CHOSEN, "checkbox") else {})
     if kind != "checkbox":
         yield Variable(name=name, label=label, choices=choices)
         return
@@ -127,10 +135,10 @@ def _variables(told: Sequence[str]) -> Iterator[Variable]:
         yield Variable(name=called, label=f"{label} (choice={answer})", choices={"1": "Checked", "0": "Unchecked"})
 
 
-def _choices(text: str) -> dict[str, str]:
+def _parse_choices(text: str) -> dict[str, str]:
     """Return code to label of "1, Yes | 0, No"."""
-    found = (_CHOICE.fullmatch(part) for part in text.split("|"))
-    return {one[1]: " ".join(_MARKUP.sub(" ", one[2]).split()) for one in found if one}
+    choices = (_CHOICE.fullmatch(part) for part in text.split("|"))
+    return {choice[1]: " ".join(_MARKUP.sub(" ", choice[2]).split()) for choice in choices if choice}
 
 
 def split_by_event(reading: Reading) -> Reading:
@@ -142,8 +150,12 @@ def split_by_event(reading: Reading) -> Reading:
         return reading
     (sheet,) = reading.sheets
     head = sheet.rows[0]
-    places = [*_places(head, _EVENT), *_places(head, _INSTRUMENT)]
-    kinds = {k: _said(row, places) for k, row in enumerate(sheet.rows) if k and not is_empty(row)} if places else {}
+    places = [*_find_columns_by_name(head, _EVENT), *_find_columns_by_name(head, _INSTRUMENT)]
+    kinds = (
+        {k: _join_cell_texts(row, places) for k, row in enumerate(sheet.rows) if k and not is_empty(row)}
+        if places
+        else {}
+    )
     names = sorted(set(kinds.values()))
     if names in ([], [""]):
         return reading
@@ -162,49 +174,59 @@ _NEITHER = "records"
 """Sheet of the rows that are of no event and of no form that repeats."""
 
 
-def _places(head: Row, names: Sequence[str]) -> list[int]:
-    return [at for at, cell in enumerate(head) if isinstance(cell, str) and cell.strip() in names]
+def _find_columns_by_name(head: Row, names: Sequence[str]) -> list[int]:
+    return [column_index for column_index, cell in enumerate(head) if isinstance(cell, str) and cell.strip() in names]
 
 
-def _said(row: Row, places: Sequence[int]) -> str:
-    return " ".join(text for at in places if at < len(row) and (text := shown(row[at]).strip()))
+def _join_cell_texts(row: Row, places: Sequence[int]) -> str:
+    return " ".join(
+        text for column_index in places if column_index < len(row) and (text := format_value(row[column_index]).strip())
+    )
 
 
-def sheets_of_wave(sheets: Sequence[Sheet], rule: InboxRule, waves: Collection[str]) -> list[Sheet]:
+def select_sheets_of_wave(sheets: Sequence[Sheet], rule: InboxRule, waves: Collection[str]) -> list[Sheet]:
     """Return the sheets of `split_by_event` that a rule speaks of: of its wave, and of its table where that repeats.
 
     Where there is one event only, and it is not called as any of the waves is, it is that of the rule.
     """
-    events = {_of(sheet, _EVENT) for sheet in sheets}
+    events = {_find_first_text(sheet, _EVENT) for sheet in sheets}
     is_single = len(events) == 1 and not any(_is_of_wave(event, wave) for event in events for wave in waves)
-    mine = [sheet for sheet in sheets if is_single or _is_of_wave(_of(sheet, _EVENT), rule.wave)]
-    repeated = [sheet for sheet in mine if header_key(_of(sheet, _INSTRUMENT)) == header_key(rule.table)]
-    return repeated or [sheet for sheet in mine if not _of(sheet, _INSTRUMENT)]
+    wave_sheets = [sheet for sheet in sheets if is_single or _is_of_wave(_find_first_text(sheet, _EVENT), rule.wave)]
+    repeated = [
+        sheet
+        for sheet in wave_sheets
+        if normalise_header(_find_first_text(sheet, _INSTRUMENT)) == normalise_header(rule.table)
+    ]
+    return repeated or [sheet for sheet in wave_sheets if not _find_first_text(sheet, _INSTRUMENT)]
 
 
-def _of(sheet: Sheet, names: Sequence[str]) -> str:
-    places = _places(sheet.rows[0], names)
-    return next((text for row in sheet.rows[1:] if (text := _said(row, places))), "")
+def _find_first_text(sheet: Sheet, names: Sequence[str]) -> str:
+    places = _find_columns_by_name(sheet.rows[0], names)
+    return next((text for row in sheet.rows[1:] if (text := _join_cell_texts(row, places))), "")
 
 
 def _is_of_wave(event: str, wave: str) -> bool:
     """Whether an event, such as "followup_arm_1" or "Follow-up (Arm 1: all)", is called as a wave is."""
-    name = _ARM.sub("", header_key(event)).replace(" ", "")
-    return not event or not wave or name == header_key(wave).replace(" ", "")
+    name = _ARM.sub("", normalise_header(event)).replace(" ", "")
+    return not event or not wave or name == normalise_header(wave).replace(" ", "")
 
 
-def with_labels(sheet: Sheet, dictionary: Dictionary) -> Sheet:
+def add_second_names(sheet: Sheet, dictionary: Dictionary) -> Sheet:
     """Return a sheet whose columns have a second name: the label beside the name, or the name beside the label."""
     head = sheet.rows[0] if sheet.rows else ()
-    found = [dictionary.of_header(cell) for cell in head]
+    named_variables = [dictionary.of_header(cell) for cell in head]
     labels = tuple(
-        "" if one is None else one.label if str(cell).strip().casefold() == one.name.casefold() else one.name
-        for one, cell in zip(found, head, strict=True)
+        ""
+        if named_variable is None
+        else named_variable.label
+        if str(cell).strip().casefold() == named_variable.name.casefold()
+        else named_variable.name
+        for named_variable, cell in zip(named_variables, head, strict=True)
     )
     return replace(sheet, labels=labels)
 
 
-def translated(
+def translate_codes(
     layout: Layout,
     table: Table,
     dictionary: Dictionary,
@@ -238,10 +260,10 @@ def translated(
     """
     if layout.header is None or not layout.is_usable:
         return layout, []
-    rows, repairs, findings = list(layout.sheet.rows), _filled_keys(layout, table, whole), []
+    rows, repairs, findings = list(layout.sheet.rows), _find_missing_record_keys(layout, table, whole), []
     place = (layout.sheet.file, layout.sheet.sheet)
     for row, name, _, became in list(repairs):
-        rows[row] = _with(rows[row], layout.columns[name], became)
+        rows[row] = _replace_cell(rows[row], layout.columns[name], became)
     for name, at in (*layout.columns.items(), *wide):
         variable = dictionary.of_header(layout.sheet.rows[layout.header][at])
         if variable is None or not variable.choices:
@@ -249,54 +271,67 @@ def translated(
         unknown: set[str] = set()
         for k in layout.rows:
             was = rows[k][at] if at < len(rows[k]) else None
-            became = None if was is None else _answer(shown(was).strip(), table.field(name), variable, unknown, schools)
+            became = (
+                None
+                if was is None
+                else _answer(format_value(was).strip(), table.field(name), variable, unknown, schools)
+            )
             if became is not None and became != was:
-                rows[k] = _with(rows[k], at, became)
+                rows[k] = _replace_cell(rows[k], at, became)
                 repairs.append((k, name, was, became))
         if unknown:
-            findings.append(_unknown_codes(layout, name, unknown, dictionary))
-    told = [_told(place, table, change) for change in repairs]
-    others = [at for name, at in (*layout.columns.items(), *wide) if name not in table.key]
+            findings.append(_build_unknown_codes_finding(layout, name, unknown, dictionary))
+    described_repairs = [_build_repair(place, table, change) for change in repairs]
+    others = [column_index for name, column_index in (*layout.columns.items(), *wide) if name not in table.key]
     unfilled = {
         k: UNFILLED
-        for k, at in enumerate(layout.rows)
-        if others and is_empty([rows[at][one] for one in others if one < len(rows[at])])
+        for k, row_position in enumerate(layout.rows)
+        if others
+        and is_empty(
+            [rows[row_position][other_column] for other_column in others if other_column < len(rows[row_position])]
+        )
     }
-    made = replace(
+    translated_layout = replace(
         layout,
         sheet=replace(layout.sheet, rows=tuple(rows)),
         findings=(*layout.findings, *findings),
         apart=MappingProxyType({**unfilled, **layout.apart}),
     )
-    return made, told
+    return translated_layout, described_repairs
 
 
-def _told(place: tuple[str, str], table: Table, change: Change) -> Repair:
+def _build_repair(place: tuple[str, str], table: Table, change: Change) -> Repair:
     row, name, was, became = change
     is_private = name in table.names and table.field(name).is_private
-    return (*place, row + 1, name, *(("", "") if is_private else (shown(was), shown(became))), "dictionary")
+    return (
+        *place,
+        row + 1,
+        name,
+        *(("", "") if is_private else (format_value(was), format_value(became))),
+        "dictionary",
+    )
 
 
 Change = tuple[int, str, Cell, Cell]
 """Position of a row, field, what was there, what is there now."""
 
 
-def _filled_keys(layout: Layout, table: Table, whole: Sequence[Row]) -> list[Change]:
+def _find_missing_record_keys(layout: Layout, table: Table, whole: Sequence[Row]) -> list[Change]:
     """Return the keys of rows that have none, where other rows of the same record have one."""
     changes: list[Change] = []
     for name in dict.fromkeys(("school_id", *table.key)):
-        at = layout.columns.get(name, 0)
-        if not at:
+        column_index = layout.columns.get(name, 0)
+        if not column_index:
             # What is in the first column is the record itself, which every row has.
             continue
-        said: dict[str, set[str]] = {}
+        keys_by_record: dict[str, set[str]] = {}
         for row in whole[1:]:
-            if at < len(row) and row[at] is not None:
-                said.setdefault(shown(row[0]), set()).add(shown(row[at]))
+            if column_index < len(row) and row[column_index] is not None:
+                keys_by_record.setdefault(format_value(row[0]), set()).add(format_value(row[column_index]))
         for k in layout.rows:
             row = layout.sheet.rows[k]
-            values = said.get(shown(row[0]), set())
-            if (at >= len(row) or row[at] is None) and len(values) == 1:
+            values = keys_by_record.get(format_value(row[0]), set())
+            if (column_index >= len(row) or row[column_index] is None) and len(values) == 1:
                 changes.append((k, name, None, next(iter(values))))
     return changes
 
@@ -308,8 +343,8 @@ def _answer(text: str, field: Field, variable: Variable, unknown: set[str], scho
     if set(variable.choices.values()) == {"Checked", "Unchecked"}:
         code = _CHECKED.get(text.casefold())
     else:
-        by_label = {folded(label): code for code, label in variable.choices.items()}
-        code = text if text in variable.choices else by_label.get(folded(text))
+        by_label = {normalise_word(label): code for code, label in variable.choices.items()}
+        code = text if text in variable.choices else by_label.get(normalise_word(text))
     if code is None:
         unknown.add(text)
         return _NO_CODE.format(code=text)
@@ -321,20 +356,20 @@ def _answer(text: str, field: Field, variable: Variable, unknown: set[str], scho
     return code if field.type in ("whole_number", "number", "year") else variable.choices[code]
 
 
-def _unknown_codes(layout: Layout, name: str, unknown: set[str], dictionary: Dictionary) -> Finding:
+def _build_unknown_codes_finding(layout: Layout, name: str, unknown: set[str], dictionary: Dictionary) -> Finding:
     listed = sorted(unknown)
-    said = ", ".join(map(repr, listed[:_N_SHOWN])) + (", ..." if len(listed) > _N_SHOWN else "")
+    code_list = ", ".join(map(repr, listed[:_N_SHOWN])) + (", ..." if len(listed) > _N_SHOWN else "")
     return Finding(
         file=layout.sheet.file,
         sheet=layout.sheet.sheet,
         column=name,
-        problem=f"The data dictionary {dictionary.file} does not have the answers {said}.",
+        problem=f"The data dictionary {dictionary.file} does not have the answers {code_list}.",
         remedy="Put the dictionary of the same day there, or answer the questions about the rows.",
         severity="question",
     )
 
 
-def _with(row: Row, at: int, value: Cell) -> Row:
-    made = [*row, *[None] * (at + 1 - len(row))]
-    made[at] = value
-    return tuple(made)
+def _replace_cell(row: Row, at: int, value: Cell) -> Row:
+    cells = [*row, *[None] * (at + 1 - len(row))]
+    cells[at] = value
+    return tuple(cells)

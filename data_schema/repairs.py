@@ -13,12 +13,12 @@ from functools import partial
 
 from data_schema.clean import NOTHING, CleanCell, asked
 from data_schema.dates import clean_date, clean_month
-from data_schema.fields import Code, Field, folded
-from data_schema.identifiers import PLAIN_IDENTIFIER, is_spreadsheet_error, not_an_identifier
+from data_schema.fields import Code, Field, normalise_word
+from data_schema.identifiers import PLAIN_IDENTIFIER, ask_about_non_identifier, is_spreadsheet_error
 from data_schema.numerals import clean_number
 from data_schema.readers.limits import LONGEST_CELL
 from data_schema.readers.sheets import Cell
-from data_schema.vocabulary import spoken
+from data_schema.vocabulary import collect_spoken_words
 
 _MISSING_MARKS = frozenset(
     {
@@ -91,7 +91,7 @@ _WRITE_IT = "Write the value itself into each row."
 _SURE_DIGITS = 10**15
 
 
-def not_plain(cells: Sequence[Cell], field: Field) -> Iterable[int]:
+def find_non_plain_cells(cells: Sequence[Cell], field: Field) -> Iterable[int]:
     """Return the positions of the cells that may mean something else than they say.
 
     For the many distinct values of identifiers and names: `clean_cell` says of all others that they mean themselves,
@@ -99,13 +99,13 @@ def not_plain(cells: Sequence[Cell], field: Field) -> Iterable[int]:
     """
     if field.type not in _PLAIN:
         return range(len(cells))
-    if _are_plain_lines(cells, field.type):
+    if _has_only_plain_lines(cells, field.type):
         return ()
     fits = _PLAIN_CELL[field.type].fullmatch
     is_composed = partial(unicodedata.is_normalized, "NFC")
     return [
-        at
-        for at, cell in enumerate(cells)
+        position
+        for position, cell in enumerate(cells)
         if not isinstance(cell, str)
         or not fits(cell)
         or cell in _ODD_TEXTS
@@ -113,7 +113,7 @@ def not_plain(cells: Sequence[Cell], field: Field) -> Iterable[int]:
     ]
 
 
-def _are_plain_lines(cells: Sequence[Cell], kind: str) -> bool:
+def _has_only_plain_lines(cells: Sequence[Cell], kind: str) -> bool:
     """Whether all cells are plain, as one look at them as lines of one text tells: nearly always, and much sooner."""
     texts = [cell for cell in cells if isinstance(cell, str)]
     text = "\n".join(texts)
@@ -151,26 +151,26 @@ def clean_cell(cell: Cell, field: Field, *, typed: bool) -> CleanCell:
     if cell is None:
         return NOTHING
     if not isinstance(cell, str):
-        return _of_type(cell, field, typed=typed)
+        return _clean_by_type(cell, field, typed=typed)
     if len(cell) > LONGEST_CELL:
         return asked("The cell holds more text than any answer.", "Send the answer alone.")
     text = cell if cell.isascii() else unicodedata.normalize("NFC", cell.translate(_NOTHING))
     bare = text.strip().strip(_INVISIBLE).strip()
     rules: tuple[str, ...] = () if bare == cell else ("spaces",)
-    kept = _KEPT_AS_TEXT.fullmatch(bare) if bare[:1] in ("=", "'") else None
-    if kept:
+    text_match = _KEPT_AS_TEXT.fullmatch(bare) if bare[:1] in ("=", "'") else None
+    if text_match:
         # Written so that no spreadsheet takes it for a number.
-        bare, rules = (kept[1] or kept[2] or "").strip(), (*rules, "kept as text")
+        bare, rules = (text_match[1] or text_match[2] or "").strip(), (*rules, "kept as text")
     if not bare:
         return NOTHING.after(rules)
     if bare in _DITTO and not (field.codes and field.code_of(bare)):
         return asked("{value} means 'the same as above', and says nothing by itself.", _WRITE_IT).after(rules)
     if _is_missing(bare, field):
         return CleanCell(rules=(*rules, "missing mark"))
-    return (_of_spreadsheet(bare) or _of_type(bare, field, typed=typed)).after(rules)
+    return (_ask_about_spreadsheet_text(bare) or _clean_by_type(bare, field, typed=typed)).after(rules)
 
 
-def _of_spreadsheet(text: str) -> CleanCell | None:
+def _ask_about_spreadsheet_text(text: str) -> CleanCell | None:
     """Ask about what only spreadsheets write: errors and formulas without a result."""
     if text[0] in "#E" and (_ERROR.fullmatch(text) or is_spreadsheet_error(text)):
         return asked("{value} is an error of a spreadsheet.", "Send the value that belongs here.")
@@ -186,20 +186,22 @@ def _is_missing(text: str, field: Field) -> bool:
         return text in _MISSING_TEXTS
     small = text.casefold()
     return (
-        small in _MISSING_MARKS or small in spoken("unknown") or (field.unit == "mark" and small in spoken("no_mark"))
+        small in _MISSING_MARKS
+        or small in collect_spoken_words("unknown")
+        or (field.unit == "mark" and small in collect_spoken_words("no_mark"))
     )
 
 
-def _of_type(cell: str | date | int | float | bool, field: Field, *, typed: bool) -> CleanCell:
+def _clean_by_type(cell: str | date | int | float | bool, field: Field, *, typed: bool) -> CleanCell:
     match field.type:
         case "identifier":
-            return _identifier(cell, field)
+            return _clean_identifier(cell, field)
         case "text":
-            return _text(cell)
+            return _clean_text(cell)
         case "code":
-            return _code(cell, field)
+            return _clean_code(cell, field)
         case "yes_no":
-            return _yes_no(cell, field)
+            return _clean_yes_no(cell, field)
         case "date":
             return clean_date(cell)
         case "month":
@@ -208,11 +210,11 @@ def _of_type(cell: str | date | int | float | bool, field: Field, *, typed: bool
             return clean_number(cell, field, typed=typed)
 
 
-def _identifier(cell: str | date | float | bool, field: Field) -> CleanCell:
+def _clean_identifier(cell: str | date | float | bool, field: Field) -> CleanCell:
     if isinstance(cell, str):
         if any(re.fullmatch(pattern, cell) for _, pattern in field.pattern):
             return CleanCell(value=cell)
-        if _looks_scientific(cell):
+        if _is_scientific_notation(cell):
             return asked(
                 "{value} is an identifier that a spreadsheet turned into a rounded number.",
                 "Format the column as text, enter the identifiers again and send the file.",
@@ -222,7 +224,7 @@ def _identifier(cell: str | date | float | bool, field: Field) -> CleanCell:
                 "{value} is an identifier that a program turned into a decimal number.",
                 "Format the column as text, enter the identifiers again and send the file.",
             )
-        return not_an_identifier(cell, of_frame=field.name == "school_id") or CleanCell(value=cell)
+        return ask_about_non_identifier(cell, of_frame=field.name == "school_id") or CleanCell(value=cell)
     if isinstance(cell, bool | date) or not abs(cell) < _SURE_DIGITS or cell != int(cell):
         return asked(
             "{value} is not an identifier; a spreadsheet may have changed it.",
@@ -231,12 +233,12 @@ def _identifier(cell: str | date | float | bool, field: Field) -> CleanCell:
     return CleanCell(value=str(int(cell)))
 
 
-def _looks_scientific(text: str) -> bool:
+def _is_scientific_notation(text: str) -> bool:
     head, _, power = text.upper().partition("E+")
     return bool(power) and power.isdecimal() and head.replace(".", "").replace(",", "").isdecimal()
 
 
-def _text(cell: str | date | float | bool) -> CleanCell:
+def _clean_text(cell: str | date | float | bool) -> CleanCell:
     if isinstance(cell, str):
         if _LOST_LETTERS.search(cell):
             return asked(
@@ -257,11 +259,11 @@ def _as_text(cell: float | bool) -> str:
     return str(cell)
 
 
-def _code(cell: str | date | float | bool, field: Field) -> CleanCell:
+def _clean_code(cell: str | date | float | bool, field: Field) -> CleanCell:
     text = cell if isinstance(cell, str) else cell.isoformat() if isinstance(cell, date) else _as_text(cell)
-    one = _OTHER_GENDER.sub("", folded(text))
-    code = field.code_of(text) or field.code_of(one) or _code_in_parts(text, field)
-    meanings = () if code else meanings_of(text, field) or meanings_of(one, field)
+    bare_text = _OTHER_GENDER.sub("", normalise_word(text))
+    code = field.code_of(text) or field.code_of(bare_text) or _find_code_in_parts(text, field)
+    meanings = () if code else find_word_meanings(text, field) or find_word_meanings(bare_text, field)
     if meanings:
         answers = ", ".join(meanings)
         return asked(f"{{value}} has more than one meaning here: {answers}.", f"Give one of: {answers}.")
@@ -270,31 +272,33 @@ def _code(cell: str | date | float | bool, field: Field) -> CleanCell:
         return asked("{value} is not one of the answers.", f"Give one of: {known}.")
     if code.name == text:
         return CleanCell(value=code.name)
-    return CleanCell(value=code.name, rules=("case" if folded(code.name) == folded(text) else "synonym",))
+    return CleanCell(
+        value=code.name, rules=("case" if normalise_word(code.name) == normalise_word(text) else "synonym",)
+    )
 
 
-def meanings_of(word: str, field: Field) -> tuple[str, ...]:
+def find_word_meanings(word: str, field: Field) -> tuple[str, ...]:
     """Return the answers that a word may mean, one of which only the school can choose; none for any other word."""
-    wanted = folded(word)
-    return next((answers for known, answers in field.doubtful if folded(known) == wanted), ())
+    wanted = normalise_word(word)
+    return next((answers for known, answers in field.doubtful if normalise_word(known) == wanted), ())
 
 
 _OTHER_GENDER = re.compile(r"\s*[/(]-?\s*(?:la|a|na|ica|ja|ka)\)?(?=\s|$)")
 """The ending of the other gender, within an answer or behind it: "opustil/-a šolanje", "prešao/la u drugu školu"."""
 
 
-def _code_in_parts(text: str, field: Field) -> Code | None:
+def _find_code_in_parts(text: str, field: Field) -> Code | None:
     """Return the code that all words of an answer mean: "1 - upisan", "enrolled (upisan)", "upisan/a"."""
     if len(text) > _LONGEST_ANSWER:
         return None
     pieces = re.split(r"[(),;/:=]+|\s-\s|\s–\s", text)
     words = [piece.strip(" .-–") for piece in pieces]
-    told = [word for word in words if word and not word.isdecimal() and folded(word) not in _ENDINGS]
-    codes = {field.code_of(word) for word in told}
+    answer_words = [word for word in words if word and not word.isdecimal() and normalise_word(word) not in _ENDINGS]
+    codes = {field.code_of(word) for word in answer_words}
     return codes.pop() if len(codes) == 1 else None
 
 
-def ticked() -> CleanCell:
+def ask_about_tick() -> CleanCell:
     """Ask about a sign by which people tick, or about the one that stands where they do not."""
     problem = (
         "The column has signs such as '+' and '-', which may mean yes and no, present and absent, or something else."
@@ -302,7 +306,7 @@ def ticked() -> CleanCell:
     return asked(problem, "Give yes or no.")
 
 
-def _yes_no(cell: str | date | float | bool, field: Field) -> CleanCell:
+def _clean_yes_no(cell: str | date | float | bool, field: Field) -> CleanCell:
     if isinstance(cell, bool):
         return CleanCell(value=cell)
     text = cell if isinstance(cell, str) else "" if isinstance(cell, date) else _as_text(cell)
@@ -310,6 +314,6 @@ def _yes_no(cell: str | date | float | bool, field: Field) -> CleanCell:
         return CleanCell(value=_PLAIN_YES_NO[text])
     code = field.code_of(text) if text else None
     if code is None:
-        return ticked() if text in PLUSES else asked("{value} is neither yes nor no.", "Give yes or no.")
-    rule = "case" if folded(text) in _PLAIN_YES_NO else "synonym"
+        return ask_about_tick() if text in PLUSES else asked("{value} is neither yes nor no.", "Give yes or no.")
+    rule = "case" if normalise_word(text) in _PLAIN_YES_NO else "synonym"
     return CleanCell(value=code.name == "yes", rules=(rule,))

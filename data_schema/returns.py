@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from data_schema.fields import Field
 from data_schema.findings import Finding
 from data_schema.layout import is_empty
-from data_schema.messages import without_values
+from data_schema.messages import remove_cell_values
 from data_schema.tables import Table
 
 if TYPE_CHECKING:
@@ -52,16 +52,16 @@ def open_questions(
     rows = []
     for school, asked in queries.items():
         for query in asked:
-            found = query.finding
-            table, wave, country = place.get((found.file, found.sheet), ("", "", ""))
-            problem, remedy = without_values(found.problem), without_values(found.remedy)
+            finding = query.finding
+            table, wave, country = place.get((finding.file, finding.sheet), ("", "", ""))
+            problem, remedy = remove_cell_values(finding.problem), remove_cell_values(finding.remedy)
             country = schools.get(school, country)
-            rows.append((country, school, table, wave, found.column, problem, remedy, len(query.rows)))
+            rows.append((country, school, table, wave, finding.column, problem, remedy, len(query.rows)))
     types = {name: "int64" if name == "n_rows" else "str" for name in QUESTION_COLUMNS}
     return pd.DataFrame(rows, columns=list(QUESTION_COLUMNS)).astype(types)
 
 
-def returns_by_school(
+def summarise_returns_by_school(
     frames: Mapping[str, pd.DataFrame],
     *,
     expected: Iterable[tuple[str, str]],
@@ -92,34 +92,34 @@ def returns_by_school(
     rows: list[tuple[str, str, str, str, int, int, int, str]] = []
     for name, wave in expected:
         frame = frames.get(name)
-        mine = None if frame is None else frame.loc[frame["wave"] == wave]
-        parts = {} if mine is None else dict(iter(mine.groupby("school_id", sort=False)))
-        fields = _content(tables[name].in_wave(wave))
+        wave_rows = None if frame is None else frame.loc[frame["wave"] == wave]
+        parts = {} if wave_rows is None else dict(iter(wave_rows.groupby("school_id", sort=False)))
+        fields = _select_content_fields(tables[name].in_wave(wave))
         for school, country in schools.items():
-            rows.append((wave, name, country, school, *_filled(parts.get(school), fields)))
+            rows.append((wave, name, country, school, *_count_filled_cells(parts.get(school), fields)))
     types = {name: "int64" if name.startswith("n_") else "str" for name in SCHOOL_COLUMNS}
     return pd.DataFrame(rows, columns=list(SCHOOL_COLUMNS)).astype(types)
 
 
-def _content(table: Table) -> list[Field]:
+def _select_content_fields(table: Table) -> list[Field]:
     apart = {*table.key, "school_id", "pupil_id"}
     return [item for item in table.fields if item.name not in apart and not item.is_private]
 
 
-def _filled(part: pd.DataFrame | None, fields: Sequence[Field]) -> tuple[int, int, int, str]:
+def _count_filled_cells(part: pd.DataFrame | None, fields: Sequence[Field]) -> tuple[int, int, int, str]:
     """Return rows, cells that are to be filled, those that are, and the files."""
     if part is None or part.empty:
         return 0, 0, 0, ""
     n_cells = n_filled = 0
     for item in fields:
-        asked = asked_rows(part, item)
+        asked = mark_asked_rows(part, item)
         n_cells += int(asked.sum())
         n_filled += int((asked & part[item.name].notna()).sum()) if item.name in part else 0
     files = "|".join(sorted(set(part["source_file"]))) if "source_file" in part else ""
     return len(part), n_cells, n_filled, files
 
 
-def asked_rows(part: pd.DataFrame, item: Field) -> pd.Series[bool]:
+def mark_asked_rows(part: pd.DataFrame, item: Field) -> pd.Series[bool]:
     """Return for each row whether a field was to be filled in."""
     import pandas as pd
 
@@ -131,7 +131,7 @@ def asked_rows(part: pd.DataFrame, item: Field) -> pd.Series[bool]:
     return values.isin(item.asked_if[1])
 
 
-def completeness(
+def summarise_completeness(
     imports: pd.DataFrame, by_school: pd.DataFrame, *, questions: pd.DataFrame, countries: Iterable[str]
 ) -> pd.DataFrame:
     """Describe by wave, table and country who has sent what, how complete it is and what is open.
@@ -141,7 +141,7 @@ def completeness(
     imports
         The reconciliation of intake.
     by_school
-        As `returns_by_school` returns it.
+        As `summarise_returns_by_school` returns it.
     questions
         As `open_questions` returns it.
     countries
@@ -158,16 +158,19 @@ def completeness(
     rows = []
     order = list(countries)
     for (wave, name), of_table in by_school.groupby(["wave", "table"], sort=False):
-        here = imports.loc[(imports["table"] == name) & (imports["wave"] == wave)]
+        imports_of_table = imports.loc[(imports["table"] == name) & (imports["wave"] == wave)]
         asked = questions.loc[(questions["table"] == name) & (questions["wave"] == wave), "country"]
         for country in order:
-            mine = of_table.loc[of_table["country"] == country]
-            counts = here.loc[here["country"] == country, ["sent", "kept", "asked", "refused"]].sum()
-            cells = int(mine["n_cells"].sum())
+            rows_of_country = of_table.loc[of_table["country"] == country]
+            counts = imports_of_table.loc[
+                imports_of_table["country"] == country, ["sent", "kept", "asked", "refused"]
+            ].sum()
+            cells = int(rows_of_country["n_cells"].sum())
             rows.append(
                 (
-                    wave, name, country, len(mine), int((mine["n_rows"] > 0).sum()), int(mine["n_rows"].sum()),
-                    *(int(one) for one in counts), round(int(mine["n_filled"].sum()) / cells, 4) if cells else 0.0,
+                    wave, name, country, len(rows_of_country), int((rows_of_country["n_rows"] > 0).sum()),
+                    int(rows_of_country["n_rows"].sum()), *(int(count) for count in counts),
+                    round(int(rows_of_country["n_filled"].sum()) / cells, 4) if cells else 0.0,
                     int((asked == country).sum()),
                 )
             )  # fmt: skip
@@ -177,7 +180,7 @@ def completeness(
 _SHEET = ["source_file", "source_sheet"]
 
 
-def empty_columns(
+def find_empty_columns(
     frames: Mapping[str, pd.DataFrame],
     *,
     tables: Mapping[str, Table],
@@ -199,15 +202,17 @@ def empty_columns(
     """
     for (name, wave), fields in needed.items():
         frame = frames.get(name)
-        mine = None if frame is None else frame.loc[frame["wave"] == wave]
-        if mine is None or mine.empty:
+        wave_rows = None if frame is None else frame.loc[frame["wave"] == wave]
+        if wave_rows is None or wave_rows.empty:
             continue
         for item in tables[name].fields:
-            if item.name in fields and item.name in mine:
-                yield from _of_column(mine.loc[asked_rows(mine, item)], item.name, layouts, wave)
+            if item.name in fields and item.name in wave_rows:
+                yield from _find_empty_in_column(
+                    wave_rows.loc[mark_asked_rows(wave_rows, item)], item.name, layouts, wave
+                )
 
 
-def _of_column(
+def _find_empty_in_column(
     rows: pd.DataFrame, column: str, layouts: Mapping[tuple[str, str, str], Layout], wave: str
 ) -> Iterator[Finding]:
     n_filled = rows.groupby([*_SHEET, "school_id"])[column].transform("count")
@@ -215,9 +220,9 @@ def _of_column(
     n_schools = rows.groupby(_SHEET)["school_id"].nunique().to_dict() if len(suspect) else {}
     for (file, sheet, school), part in suspect.groupby([*_SHEET, "school_id"], sort=True):
         layout = layouts.get((str(file), str(sheet), wave))
-        at = None if layout is None else layout.columns.get(column)
+        column_index = None if layout is None else layout.columns.get(column)
         # A sign that nobody knows, and a value that cannot be read, are answers: the latter is asked about by itself.
-        if layout is None or at is None or _is_filled(layout, part["source_row"].tolist(), at):
+        if layout is None or column_index is None or _is_filled(layout, part["source_row"].tolist(), column_index):
             continue
         is_shared = n_schools[file, sheet] > 1
         yield Finding(

@@ -92,8 +92,8 @@ class InboxRule:
     @property
     def told_elsewhere(self) -> frozenset[str]:
         """Fields that need no column."""
-        told = {"school_id": self.school_from, "class": self.class_from}
-        return frozenset(name for name, source in told.items() if source)
+        stated_sources = {"school_id": self.school_from, "class": self.class_from}
+        return frozenset(name for name, source in stated_sources.items() if source)
 
     @property
     def means_all_sheets(self) -> bool:
@@ -102,15 +102,18 @@ class InboxRule:
 
     def means_sheet(self, sheet: str) -> bool:
         """Whether a sheet has the pattern that the rule names."""
-        return re.fullmatch(_expression(_plain(self.sheet.strip())), _plain(sheet.strip())) is not None
+        return (
+            re.fullmatch(_convert_to_expression(_normalise_text(self.sheet.strip())), _normalise_text(sheet.strip()))
+            is not None
+        )
 
     def matches(self, path: str) -> bool:
         """Whether a path below the inbox is one of the rule's files."""
-        return re.fullmatch(_expression(_plain(self.pattern)), _plain(path)) is not None
+        return re.fullmatch(_convert_to_expression(_normalise_text(self.pattern)), _normalise_text(path)) is not None
 
     def is_dictionary(self, path: str) -> bool:
         """Whether a path below the inbox is the one of the rule's data dictionary."""
-        return bool(self.dictionary) and _plain(path) == _plain(self.dictionary)
+        return bool(self.dictionary) and _normalise_text(path) == _normalise_text(self.dictionary)
 
     def matches_otherwise(self, path: str) -> bool:
         """Whether a path would be one of the rule's files if it were of the kind that the rule names."""
@@ -127,7 +130,7 @@ _KINDS = frozenset(_TABLES.split())
 """Ends of the names of files that hold, or should hold, tables."""
 
 
-def rules_for(path: str, rules: Sequence[InboxRule]) -> tuple[tuple[InboxRule, ...], bool]:
+def find_rules_for_file(path: str, rules: Sequence[InboxRule]) -> tuple[tuple[InboxRule, ...], bool]:
     """Return the rules that speak of a file.
 
     Parameters
@@ -147,16 +150,16 @@ def rules_for(path: str, rules: Sequence[InboxRule]) -> tuple[tuple[InboxRule, .
     return (exact, False) if exact else (tuple(rule for rule in rules if rule.matches_otherwise(path)), True)
 
 
-def distinct_rules(rules: Iterable[InboxRule]) -> list[InboxRule]:
+def select_distinct_rules(rules: Iterable[InboxRule]) -> list[InboxRule]:
     """Return rules of which no two say the same of a sheet, whatever the patterns by which they come to it."""
-    made: list[InboxRule] = []
+    distinct: list[InboxRule] = []
     for rule in rules:
-        if not any(_reading_of(rule) == _reading_of(other) for other in made):
-            made.append(rule)
-    return made
+        if not any(_extract_reading_rule(rule) == _extract_reading_rule(other) for other in distinct):
+            distinct.append(rule)
+    return distinct
 
 
-def may_share_sheet(rules: Sequence[InboxRule]) -> bool:
+def can_share_sheet(rules: Sequence[InboxRule]) -> bool:
     """Whether rules can all read one sheet: a single rule, or rules of several tables in a row of REDCap's."""
     return len(rules) == 1 or (
         all(rule.dictionary for rule in rules) and len({rule.table for rule in rules}) == len(rules)
@@ -166,28 +169,31 @@ def may_share_sheet(rules: Sequence[InboxRule]) -> bool:
 COLLISION = "another rule has the same pattern and means the same sheets."
 
 
-def must_collide(one: InboxRule, other: InboxRule) -> bool:
+def has_certain_collision(one: InboxRule, other: InboxRule) -> bool:
     """Whether each sheet that one of two rules speaks of is the other's, too, and they read it in different ways."""
-    is_same = (_plain(one.pattern), _plain(one.sheet.strip())) == (_plain(other.pattern), _plain(other.sheet.strip()))
+    is_same = (_normalise_text(one.pattern), _normalise_text(one.sheet.strip())) == (
+        _normalise_text(other.pattern),
+        _normalise_text(other.sheet.strip()),
+    )
     # Without a sheet's name, the header tells for which of two tables a sheet is, and REDCap's events for which wave.
     is_of_both = one.wave == other.wave or "" in (one.wave, other.wave)
     is_told = not one.sheet.strip() and (one.table != other.table or not is_of_both)
-    differ = _reading_of(one) != _reading_of(other)
-    return is_same and differ and not is_told and not may_share_sheet((one, other))
+    differ = _extract_reading_rule(one) != _extract_reading_rule(other)
+    return is_same and differ and not is_told and not can_share_sheet((one, other))
 
 
-def differing_keys(rules: Sequence[InboxRule]) -> list[str]:
+def find_differing_keys(rules: Sequence[InboxRule]) -> list[str]:
     """Return the keys in which rules say different things of a sheet."""
-    readings = [_reading_of(rule) for rule in rules]
-    names = [one.name for one in fields(InboxRule)]
-    return [name for name in names if any(getattr(one, name) != getattr(readings[0], name) for one in readings)]
+    readings = [_extract_reading_rule(rule) for rule in rules]
+    names = [rule_field.name for rule_field in fields(InboxRule)]
+    return [name for name in names if any(getattr(reading, name) != getattr(readings[0], name) for reading in readings)]
 
 
-def _reading_of(rule: InboxRule) -> InboxRule:
+def _extract_reading_rule(rule: InboxRule) -> InboxRule:
     return replace(rule, pattern="", sheet="")
 
 
-def common_pattern(files: Sequence[str]) -> str:
+def generate_common_pattern(files: Sequence[str]) -> str:
     """Return a pattern of paths with as many parts: what they have in common, and * for the rest.
 
     Examples
@@ -207,15 +213,15 @@ def common_pattern(files: Sequence[str]) -> str:
     return "/".join(parts)
 
 
-def _plain(text: str) -> str:
+def _normalise_text(text: str) -> str:
     return unicodedata.normalize("NFC", text).casefold()
 
 
-def _expression(pattern: str) -> str:
-    made = ""
+def _convert_to_expression(pattern: str) -> str:
+    expression = ""
     for part in re.split(r"(\*\*/|\*\*|\*|\?)", pattern):
-        made += {"**/": r"(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}.get(part, re.escape(part))
-    return made
+        expression += {"**/": r"(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}.get(part, re.escape(part))
+    return expression
 
 
 def check_rules(rules: Sequence[InboxRule], *, tables: Mapping[str, Table], waves: Collection[str]) -> None:
@@ -226,7 +232,7 @@ def check_rules(rules: Sequence[InboxRule], *, tables: Mapping[str, Table], wave
     ProtocolError
         When one does not, or two do.
     """
-    for at, rule in enumerate(rules):
+    for index, rule in enumerate(rules):
         place = f"inbox rule {rule.pattern!r}"
         table = tables.get(rule.table)
         if table is None:
@@ -240,5 +246,5 @@ def check_rules(rules: Sequence[InboxRule], *, tables: Mapping[str, Table], wave
         if "country" in table.names:
             problem = f"{rule.table!r} has a field 'country', which intake adds itself."
             raise ProtocolError(place, problem, "Leave the field out: the school tells the country.")
-        if any(must_collide(rule, other) for other in rules[:at]):
+        if any(has_certain_collision(rule, other) for other in rules[:index]):
             raise ProtocolError(place, COLLISION, "Keep one of them, or make their patterns or sheets differ.")

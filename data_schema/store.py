@@ -53,13 +53,13 @@ def content_hash(frames: Mapping[str, pd.DataFrame]) -> str:
             str(column) for column in frame.columns if column not in _SOURCES and (name, column) != _WORDING
         )
         digest.update(json.dumps([name, columns, len(frame)]).encode() + b"\n")
-        rows = zip(*(_plain(frame[column]) for column in columns), strict=True)
+        rows = zip(*(_convert_to_plain_values(frame[column]) for column in columns), strict=True)
         for row in sorted(json.dumps(row) for row in rows):
             digest.update(row.encode() + b"\n")
     return digest.hexdigest()
 
 
-def _plain(column: pd.Series) -> list[object]:
+def _convert_to_plain_values(column: pd.Series) -> list[object]:
     """Return values that JSON knows; None where missing."""
     if column.dtype.kind == "M":
         column = column.dt.strftime("%Y-%m-%dT%H:%M:%S.%f")
@@ -109,17 +109,22 @@ def write_store(
             place = str(partial).replace("'", "''")
             connection.execute(f"ATTACH '{place}' AS store (BLOCK_SIZE {_BLOCK_SIZE})")
             _write_schema(connection, "data", frames)
-            about = {"imports": imports, "repairs": repairs, "findings": findings.to_frame(), "facts": _facts(facts)}
+            about = {
+                "imports": imports,
+                "repairs": repairs,
+                "findings": findings.to_frame(),
+                "facts": _build_fact_table(facts),
+            }
             about |= {} if answers is None else {"answers": answers}
             _write_schema(connection, "meta", about)
             connection.execute("DETACH store")
-        _put_in_place(partial, path)
+        _move_into_place(partial, path)
     except (OSError, duckdb.OperationalError, duckdb.FatalException, duckdb.InternalError) as error:
         with suppress(OSError):
             _remove(partial)
         raise StorageError(
             str(path),
-            f"The database cannot be written: {_reason(error)}",
+            f"The database cannot be written: {_describe_reason(error)}",
             "Check free space and rights of the folder, then repeat; what was there before is untouched.",
         ) from error
 
@@ -129,14 +134,14 @@ def _remove(partial: Path) -> None:
         left.unlink(missing_ok=True)
 
 
-def _put_in_place(partial: Path, path: Path) -> None:
+def _move_into_place(partial: Path, path: Path) -> None:
     """Have the file on the disk before it gets its name, and the name before anyone reads of it."""
     to_disk(partial)
     partial.replace(path)
     to_disk(path.parent)
 
 
-def _reason(error: Exception) -> str:
+def _describe_reason(error: Exception) -> str:
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     for sign, meaning in (("No space left", "the disk is full."), ("Read-only file system", "it is read-only.")):
         if sign in text:
@@ -144,7 +149,7 @@ def _reason(error: Exception) -> str:
     return f"{text.splitlines()[0].rstrip('.!')}." if text else f"{type(error).__name__}."
 
 
-def _facts(facts: Mapping[str, str]) -> pd.DataFrame:
+def _build_fact_table(facts: Mapping[str, str]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(sorted(facts.items()), columns=["name", "value"]).astype("str")
@@ -153,8 +158,10 @@ def _facts(facts: Mapping[str, str]) -> pd.DataFrame:
 def _write_schema(connection: duckdb.DuckDBPyConnection, schema: str, frames: Mapping[str, pd.DataFrame]) -> None:
     connection.execute(f"CREATE SCHEMA store.{schema}")
     for name, frame in frames.items():
-        table = f"store.{schema}.{_quoted(name)}"
-        columns = ", ".join(f"{_quoted(str(column))} {_sql_type(frame[column])}" for column in frame.columns)
+        table = f"store.{schema}.{_escape_identifier(name)}"
+        columns = ", ".join(
+            f"{_escape_identifier(str(column))} {_find_sql_type(frame[column])}" for column in frame.columns
+        )
         # A table needs a column, also when the frame has none.
         connection.execute(f"CREATE TABLE {table} ({columns or '_ BOOLEAN'})")
         dtypes = json.dumps({column: str(frame[column].dtype) for column in frame.columns})
@@ -166,12 +173,12 @@ def _write_schema(connection: duckdb.DuckDBPyConnection, schema: str, frames: Ma
             connection.unregister("rows_to_write")
 
 
-def _quoted(name: str) -> str:
+def _escape_identifier(name: str) -> str:
     escaped = name.replace('"', '""')
     return f'"{escaped}"'
 
 
-def _sql_type(column: pd.Series) -> str:
+def _find_sql_type(column: pd.Series) -> str:
     return _SQL_TYPES.get(str(column.dtype), "VARCHAR")
 
 
@@ -179,13 +186,13 @@ def _as_known(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the frame with text as objects, which every version of DuckDB reads."""
     known = frame.copy()
     for name in frame.columns:
-        if _sql_type(frame[name]) == "VARCHAR":
+        if _find_sql_type(frame[name]) == "VARCHAR":
             known[name] = frame[name].astype(object).where(frame[name].notna(), None)
     return known
 
 
 @contextmanager
-def _damage_told(path: Path) -> Iterator[None]:
+def _describe_damage(path: Path) -> Iterator[None]:
     """Describe what DuckDB says about a file that it cannot read."""
     import duckdb
 
@@ -194,7 +201,7 @@ def _damage_told(path: Path) -> Iterator[None]:
     except duckdb.Error as error:
         raise StorageError(
             str(path),
-            f"The database cannot be read: {_reason(error)}",
+            f"The database cannot be read: {_describe_reason(error)}",
             "Close other programs that have it open; if it is damaged, collect the data again: `crocoos collect`.",
         ) from error
 
@@ -237,7 +244,7 @@ class Store:
 
         if not path.is_file():
             raise StorageError(str(path), "There is no database.", "Run `crocoos collect` first.")
-        with _damage_told(path):
+        with _describe_damage(path):
             connection = duckdb.connect(str(path), read_only=True)
         try:
             yield cls(connection, path)
@@ -247,8 +254,10 @@ class Store:
     @property
     def tables(self) -> tuple[str, ...]:
         """Names of the tables, in alphabetical order."""
-        found = self._connection.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'data'").fetchall()
-        return tuple(sorted(name for (name,) in found))
+        table_rows = self._connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'data'"
+        ).fetchall()
+        return tuple(sorted(name for (name,) in table_rows))
 
     def table(self, name: str, wave: str | None = None) -> pd.DataFrame:
         """Return a table, or one wave of it.
@@ -305,9 +314,9 @@ class Store:
 
     def _read(self, schema: str, name: str, wave: str | None = None) -> pd.DataFrame:
         where, values = ("", []) if wave is None else (" WHERE wave = ?", [wave])
-        query = f"SELECT * FROM {schema}.{_quoted(name)}{where}"  # noqa: S608 -- the name is quoted
+        query = f"SELECT * FROM {schema}.{_escape_identifier(name)}{where}"  # noqa: S608 -- the name is quoted
         about = "SELECT comment FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
-        with _damage_told(self._path):
+        with _describe_damage(self._path):
             frame = self._connection.execute(query, values).df()
             comment = self._connection.execute(about, [schema, name]).fetchone()
         dtypes = json.loads(comment[0]) if comment and comment[0] else {}

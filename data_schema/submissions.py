@@ -19,7 +19,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from data_schema.fields import folded, header_key
+from data_schema.fields import normalise_header, normalise_word
 from data_schema.findings import Finding, Severity
 from data_schema.readers.sheets import Row, Sheet
 
@@ -164,41 +164,41 @@ class Collected:
 
     def reviewed(self, row: Row) -> str:
         """Return what a review has said of the submission in a row; "" where it holds."""
-        said = {self._state(row, name, words) for name, words in self.collector.reviews.items()}
-        return next((state for state in (UNDECRYPTED, REJECTED, IN_DOUBT) if state in said), "")
+        review_states = {self._find_state(row, name, words) for name, words in self.collector.reviews.items()}
+        return next((state for state in (UNDECRYPTED, REJECTED, IN_DOUBT) if state in review_states), "")
 
     def has_remarks(self, rows: Iterable[Row]) -> bool:
         """Whether reviewers have written anything beside the submissions."""
         places = [self.added[name] for name in self.collector.remarks if name in self.added]
-        return any(_text(row, at) for row in rows for at in places)
+        return any(_get_cell_text(row, column_index) for row in rows for column_index in places)
 
     def is_unsigned(self, row: Row) -> bool:
         """Whether nothing says who sent a submission, where the program knows that of all but tests."""
         places = [self.added[name] for name in self.collector.senders if name in self.added]
-        return bool(places) and not any(_text(row, at) for at in places)
+        return bool(places) and not any(_get_cell_text(row, column_index) for column_index in places)
 
     def day_sent(self, row: Row) -> date | None:
         """Return the day on which a submission was sent; None where that cannot be read."""
-        said = _text(row, self.added[self.collector.sent]) if self.collector.sent in self.added else ""
-        found = _DAY_IN_WORDS.match(said)
+        sent_text = _get_cell_text(row, self.added[self.collector.sent]) if self.collector.sent in self.added else ""
+        match = _DAY_IN_WORDS.match(sent_text)
         try:
-            if found is not None:
-                return datetime.strptime(found[0], "%b %d, %Y").date()  # noqa: DTZ007 -- a day, without its hours
-            return date.fromisoformat(said[:10])
+            if match is not None:
+                return datetime.strptime(match[0], "%b %d, %Y").date()  # noqa: DTZ007 -- a day, without its hours
+            return date.fromisoformat(sent_text[:10])
         except ValueError:
             return None
 
-    def _state(self, row: Row, name: str, words: Mapping[str, str]) -> str:
-        said = folded(_text(row, self.added[name])) if name in self.added else ""
-        return words.get(said, IN_DOUBT) if said else ""
+    def _find_state(self, row: Row, name: str, words: Mapping[str, str]) -> str:
+        review_text = normalise_word(_get_cell_text(row, self.added[name])) if name in self.added else ""
+        return words.get(review_text, IN_DOUBT) if review_text else ""
 
 
-def _text(row: Row, at: int) -> str:
+def _get_cell_text(row: Row, at: int) -> str:
     cell = row[at] if at < len(row) else None
     return "" if cell is None else str(cell).strip()
 
 
-def collected(header: Row, known: Collection[str]) -> Collected | None:
+def detect_collected_form(header: Row, known: Collection[str]) -> Collected | None:
     """Return what a header says as one that a program for collecting forms wrote; None where none did.
 
     Parameters
@@ -206,7 +206,7 @@ def collected(header: Row, known: Collection[str]) -> Collected | None:
     header
         The row of headers.
     known
-        Headers that mean a field of the table, as `header_key` makes them.
+        Headers that mean a field of the table, as `normalise_header` makes them.
 
     Examples
     --------
@@ -214,37 +214,54 @@ def collected(header: Row, known: Collection[str]) -> Collected | None:
     >>> found.collector.name, dict(found.fields)
     ('ODK', {1: 'status'})
     """
-    names = {at: cell.strip() for at, cell in enumerate(header) if isinstance(cell, str) and cell.strip()}
+    names = {
+        column_index: cell.strip() for column_index, cell in enumerate(header) if isinstance(cell, str) and cell.strip()
+    }
     spelled = frozenset(names.values())
     collector = max(COLLECTORS, key=lambda one: len(one.adds & spelled))
     if len(collector.adds & spelled) < _LEAST:
         return None
     # A form's own field may be called the same; what the program adds stands behind it.
     added = {
-        name: at
-        for at, name in names.items()
-        if name in collector.adds and (name in _COMMON or header_key(name) not in known)
+        name: column_index
+        for column_index, name in names.items()
+        if name in collector.adds and (name in _COMMON or normalise_header(name) not in known)
     }
-    own = {at: name for at, name in names.items() if at not in added.values() and not _is_metadata(name, known)}
-    inner = {at: _without_groups(name, collector, known, names=own.values()) for at, name in own.items()}
-    keys = {at: header_key(name) for at, name in inner.items()}
+    form_names = {
+        column_index: name
+        for column_index, name in names.items()
+        if column_index not in added.values() and not _is_metadata(name, known)
+    }
+    inner = {
+        column_index: _remove_group_names(name, collector, known, names=form_names.values())
+        for column_index, name in form_names.items()
+    }
+    keys = {column_index: normalise_header(name) for column_index, name in inner.items()}
     shared: dict[str, list[int]] = {}
     for at, key in keys.items():
-        if key in known and header_key(own[at]) != key:
+        if key in known and normalise_header(form_names[at]) != key:
             shared.setdefault(key, []).append(at)
-    whole = {header_key(name) for name in own.values()}
-    alike = {key: tuple(places) for key, places in shared.items() if len(places) > 1 and key not in whole}
-    doubtful = {at for key, places in shared.items() if key in whole or key in alike for at in places}
+    whole_name_keys = {normalise_header(name) for name in form_names.values()}
+    alike = {key: tuple(places) for key, places in shared.items() if len(places) > 1 and key not in whole_name_keys}
+    doubtful = {
+        column_index
+        for key, places in shared.items()
+        if key in whole_name_keys or key in alike
+        for column_index in places
+    }
     return Collected(
         collector=collector,
-        fields={at: own[at] if at in doubtful else name for at, name in inner.items()},
+        fields={
+            column_index: form_names[column_index] if column_index in doubtful else name
+            for column_index, name in inner.items()
+        },
         added=added,
         alike=alike,
     )
 
 
 def _is_metadata(name: str, known: Collection[str]) -> bool:
-    if header_key(name) in known:
+    if normalise_header(name) in known:
         return False
     bare = re.split(r"[-/:]", name)[-1]
     if bare in (FORM, PUPIL_LISTED, PUPIL_TYPED):
@@ -252,22 +269,22 @@ def _is_metadata(name: str, known: Collection[str]) -> bool:
     return _METADATA.match(name) is not None or name.casefold() in _WRITTEN_DOWN.split()
 
 
-def _without_groups(name: str, collector: Collector, known: Collection[str], *, names: Collection[str]) -> str:
+def _remove_group_names(name: str, collector: Collector, known: Collection[str], *, names: Collection[str]) -> str:
     """Return the name of a field without the groups that it is in; the whole of it where that means no field."""
-    if header_key(name) in known:
+    if normalise_header(name) in known:
         return name
     for between in collector.between:
-        group, rest = "", name
-        while between in rest:
-            outer, _, rest = rest.partition(between)
+        group, remaining_name = "", name
+        while between in remaining_name:
+            outer, _, remaining_name = remaining_name.partition(between)
             group = f"{group}{between}{outer}" if group else outer
             # Beside a column "support", "support/meals" is one of the answers that were chosen there.
-            if header_key(rest) in known and group not in names:
-                return rest
+            if normalise_header(remaining_name) in known and group not in names:
+                return remaining_name
     return name
 
 
-def told_around(
+def describe_program_columns(
     sheet: Sheet, header: int, form: Collected | None, owner: Mapping[str, str], states: Mapping[int, str]
 ) -> Iterator[Finding]:
     """Report what a program for collecting forms has put around the form's own answers.
@@ -289,7 +306,7 @@ def told_around(
     problem = f"It is a table of {form.collector.name}; what the program adds to the form's own columns is not read."
     yield about(row=header + 1, problem=problem, remedy="Nothing.", severity="note")
     for key, places in form.alike.items():
-        called = ", ".join(repr(str(row[at])) for at in places)
+        called = ", ".join(repr(str(row[column_index])) for column_index in places)
         problem = f"More than one of its columns can be {owner[key]!r}: {called}; none of them is read."
         remedy = f"Call the right one {owner[key]!r} and send the file again."
         yield about(row=header + 1, column=owner[key], problem=problem, remedy=remedy, severity="question")
@@ -321,7 +338,7 @@ class KnownForm:
     versions: frozenset[str]
 
 
-def asked_as_tests(layout: Layout, *, known: Collection[str], opens: date | None) -> Layout:
+def ask_about_tests(layout: Layout, *, known: Collection[str], opens: date | None) -> Layout:
     """Ask about submissions that may be tests: nobody sent them, or they were sent before their wave began.
 
     Parameters
@@ -329,7 +346,7 @@ def asked_as_tests(layout: Layout, *, known: Collection[str], opens: date | None
     layout
         Where the table lies.
     known
-        Headers that mean a field of the table, as `header_key` makes them.
+        Headers that mean a field of the table, as `normalise_header` makes them.
     opens
         First day of the wave, if it is known.
 
@@ -339,25 +356,31 @@ def asked_as_tests(layout: Layout, *, known: Collection[str], opens: date | None
         Such rows are in doubt, with a note of why; "yes" keeps one and "no" takes it out. Where all were sent before
         the wave began, the day may be the wrong one: that is asked once.
     """
-    form = None if layout.header is None else collected(layout.sheet.rows[layout.header], known)
+    form = None if layout.header is None else detect_collected_form(layout.sheet.rows[layout.header], known)
     if form is None:
         return layout
-    rows = {at: layout.sheet.rows[at] for k, at in enumerate(layout.rows) if k not in layout.apart}
-    unsigned = {at for at, row in rows.items() if form.is_unsigned(row)}
-    days = {at: form.day_sent(row) for at, row in rows.items()} if opens is not None else {}
-    early = {at for at, day in days.items() if day is not None and opens is not None and day < opens} - unsigned
+    rows = {
+        row_position: layout.sheet.rows[row_position]
+        for k, row_position in enumerate(layout.rows)
+        if k not in layout.apart
+    }
+    unsigned = {row_position for row_position, row in rows.items() if form.is_unsigned(row)}
+    days = {row_position: form.day_sent(row) for row_position, row in rows.items()} if opens is not None else {}
+    early = {
+        row_position for row_position, day in days.items() if day is not None and opens is not None and day < opens
+    } - unsigned
     notes = []
     if unsigned:
         problem = f"{len(unsigned)} of its submissions have no submitter, as tests of a draft have none."
-        notes.append(_about(layout, problem, _IN_QUESTIONS, severity="note"))
+        notes.append(_build_sheet_finding(layout, problem, _IN_QUESTIONS, severity="note"))
     if early and len(early) == len(rows) > 1:
         problem = f"All of its submissions were sent before {opens}, when the wave began; they may be tests."
-        notes.append(_about(layout, problem, _TESTS_OUT, severity="question"))
+        notes.append(_build_sheet_finding(layout, problem, _TESTS_OUT, severity="question"))
         early = set()
     elif early:
         problem = f"{len(early)} of its submissions were sent before {opens}, when the wave began; they may be tests."
-        notes.append(_about(layout, problem, _IN_QUESTIONS, severity="note"))
-    in_doubt = layout.in_doubt | {at + 1 for at in (*unsigned, *early)}
+        notes.append(_build_sheet_finding(layout, problem, _IN_QUESTIONS, severity="note"))
+    in_doubt = layout.in_doubt | {row_position + 1 for row_position in (*unsigned, *early)}
     return replace(layout, in_doubt=in_doubt, findings=(*layout.findings, *notes)) if notes else layout
 
 
@@ -365,7 +388,9 @@ _IN_QUESTIONS = "Answer the questions about their rows."
 _TESTS_OUT = "Remove those that are tests; otherwise check when the wave begins."
 
 
-def form_checked(layout: Layout, *, table: str, wave: str, forms: Callable[[], Mapping[str, KnownForm]]) -> Layout:
+def check_form_versions(
+    layout: Layout, *, table: str, wave: str, forms: Callable[[], Mapping[str, KnownForm]]
+) -> Layout:
     """Compare what submissions say of their form with the forms that the trial has.
 
     Parameters
@@ -383,35 +408,37 @@ def form_checked(layout: Layout, *, table: str, wave: str, forms: Callable[[], M
         Submissions of another form are apart, with a question; those of another version are reported.
     """
     head: Row = () if layout.header is None else layout.sheet.rows[layout.header]
-    at = next((k for k, cell in enumerate(head) if isinstance(cell, str) and _BEFORE.sub("", cell) == FORM), None)
-    if at is None:
+    form_column = next(
+        (k for k, cell in enumerate(head) if isinstance(cell, str) and _BEFORE.sub("", cell) == FORM), None
+    )
+    if form_column is None:
         return layout
     known = forms()
     findings: list[Finding] = []
     apart: dict[int, str] = {}
     n_older = 0
-    said = [_text(layout.sheet.rows[row], at).rpartition(" ") for row in layout.rows]
-    for name in sorted({name for name, _, version in said if version}):
-        form, mine = known.get(name), [k for k, one in enumerate(said) if one[0] == name]
+    stated_forms = [_get_cell_text(layout.sheet.rows[row], form_column).rpartition(" ") for row in layout.rows]
+    for name in sorted({name for name, _, version in stated_forms if version}):
+        form, form_rows = known.get(name), [k for k, stated_form in enumerate(stated_forms) if stated_form[0] == name]
         if form is None or (form.table, form.wave) != (table, wave):
-            apart |= dict.fromkeys(mine, OTHER_FORM)
-            n = len(mine)
+            apart |= dict.fromkeys(form_rows, OTHER_FORM)
+            n = len(form_rows)
             problem = f"{n} of its submissions are of the form {name!r}, which is of something else; they are kept out."
             remedy = "Put them where submissions of that form belong, or remove them."
-            findings.append(_about(layout, problem, remedy, severity="question"))
+            findings.append(_build_sheet_finding(layout, problem, remedy, severity="question"))
         else:
-            n_older += sum(said[k][2] not in form.versions for k in mine)
+            n_older += sum(stated_forms[k][2] not in form.versions for k in form_rows)
     if n_older:
         problem = f"{n_older} of its submissions are of another version of the form than the one of now."
         remedy = "Check that it asked the same, and send out the form of now."
-        findings.append(_about(layout, problem, remedy, severity="note"))
-    told = MappingProxyType({**layout.apart, **apart}) if apart else layout.apart
-    return replace(layout, findings=(*layout.findings, *findings), apart=told)
+        findings.append(_build_sheet_finding(layout, problem, remedy, severity="note"))
+    rows_set_apart = MappingProxyType({**layout.apart, **apart}) if apart else layout.apart
+    return replace(layout, findings=(*layout.findings, *findings), apart=rows_set_apart)
 
 
 _BEFORE = re.compile(r".*[-/:]")
 
 
-def _about(layout: Layout, problem: str, remedy: str, *, severity: Severity) -> Finding:
+def _build_sheet_finding(layout: Layout, problem: str, remedy: str, *, severity: Severity) -> Finding:
     sheet = layout.sheet
     return Finding(file=sheet.file, sheet=sheet.sheet, problem=problem, remedy=remedy, severity=severity)

@@ -11,7 +11,7 @@ _SCHEMA_TYPES = {
 }  # fmt: skip
 
 
-def table_schema(table: Table) -> dict[str, object]:
+def build_table_schema(table: Table) -> dict[str, object]:
     """Return a table's Frictionless Table Schema, as JSON values.
 
     Parameters
@@ -26,13 +26,13 @@ def table_schema(table: Table) -> dict[str, object]:
     ['school_id', 'pupil_id', 'wave']
     """
     key = [*table.key, *(["wave"] if table.by_wave else [])]
-    fields = [_schema_field(field) for field in table.fields if field.privacy != "direct"]
+    fields = [_build_schema_field(field) for field in table.fields if field.privacy != "direct"]
     if table.by_wave:
         fields.append({"name": "wave", "type": "string", "title": "Wave", "constraints": {"required": True}})
     return {"fields": fields, "primaryKey": key, "missingValues": [""]}
 
 
-def _schema_field(field: Field) -> dict[str, object]:
+def _build_schema_field(field: Field) -> dict[str, object]:
     limits: dict[str, object] = {}
     if field.required and field.asked_if is None:
         limits["required"] = True
@@ -41,15 +41,15 @@ def _schema_field(field: Field) -> dict[str, object]:
             limits[name] = limit if field.type == "number" else int(limit)
     if field.type == "code":
         limits["enum"] = [code.name for code in field.codes]
-    made: dict[str, object] = {
+    schema_field: dict[str, object] = {
         "name": field.name,
         "type": _SCHEMA_TYPES.get(field.type, "string"),
         "title": field.label or field.name,
     }
     if field.special:
-        made["specialCategory"] = True
+        schema_field["specialCategory"] = True
     if field.unit:
-        made["description"] = f"Unit: {field.unit}."
+        schema_field["description"] = f"Unit: {field.unit}."
     if field.type == "yes_no":
-        made |= {"trueValues": ["True", "true", "yes"], "falseValues": ["False", "false", "no"]}
-    return made | ({"constraints": limits} if limits else {})
+        schema_field |= {"trueValues": ["True", "true", "yes"], "falseValues": ["False", "false", "no"]}
+    return schema_field | ({"constraints": limits} if limits else {})

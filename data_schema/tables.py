@@ -10,15 +10,15 @@ from typing import Literal
 
 from data_schema.errors import ProtocolError
 from data_schema.expressions import Expression, checked
-from data_schema.fields import Code, Field, FilledInBy, Labels, Privacy, header_key
+from data_schema.fields import Code, Field, FilledInBy, Labels, Privacy, normalise_header
 from data_schema.vocabulary import (
     GENDER,
     SCHOOL_TYPE,
     SETTLEMENT,
     STATUS,
-    doubtful_answers,
-    headers_of,
-    local_headers,
+    collect_headers,
+    get_doubtful_answers,
+    get_local_headers,
 )
 
 About = Literal["school", "pupil"]
@@ -82,14 +82,14 @@ class RecordRule:
             When it cannot be worked out.
         """
         place = f"table {table.name!r}, rule {self.holds!r}"
-        made = checked(self.holds, table.fields, place=place)
-        if not made.names:
+        expression = checked(self.holds, table.fields, place=place)
+        if not expression.names:
             raise ProtocolError(place, "it speaks of no field.", f"Name one of {', '.join(table.names)}.")
         if self.field and self.field not in table.names:
             raise ProtocolError(
                 place, f"{self.field!r} is no field of the table.", f"Name one of {', '.join(table.names)}."
             )
-        return made
+        return expression
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,11 +134,11 @@ class Table:
 
     def __post_init__(self) -> None:
         place = f"table {self.name!r}"
-        object.__setattr__(self, "fields", tuple(self._protected(item) for item in self.fields))
+        object.__setattr__(self, "fields", tuple(self._protect_field(item) for item in self.fields))
         reserved = sorted(set(self.names) & set(ADDED_COLUMNS))
         if reserved:
             raise ProtocolError(place, f"it declares {reserved}, which intake adds itself.", "Choose other names.")
-        absent = [name for name in self._needed() if name not in self.names]
+        absent = [name for name in self._get_needed_names() if name not in self.names]
         if absent or not self.key:
             raise ProtocolError(
                 place, f"its key needs {absent or 'a field'}, which it does not have.", "Declare these fields."
@@ -147,7 +147,11 @@ class Table:
         if apart:
             problem = f"its key lacks {apart}, and schools number their pupils as they like."
             raise ProtocolError(place, problem, "Let the key hold school_id and pupil_id.")
-        seldom = [item.name for item in self.fields if item.waves and (item.name in self._needed() or not self.by_wave)]
+        seldom = [
+            item.name
+            for item in self.fields
+            if item.waves and (item.name in self._get_needed_names() or not self.by_wave)
+        ]
         if seldom:
             problem = f"{seldom} are asked in some waves only, and they tell its records apart."
             problem = problem if self.by_wave else f"{seldom} name waves, and it is not collected by wave."
@@ -201,7 +205,12 @@ class Table:
         if not self.by_wave or (len(asked) == len(self.fields) and earlier is None):
             return self
         then = {} if earlier is None else earlier.renamed
-        fields = (replace(one, headers=(*one.headers, then[one.name])) if one.name in then else one for one in asked)
+        fields = (
+            replace(asked_field, headers=(*asked_field.headers, then[asked_field.name]))
+            if asked_field.name in then
+            else asked_field
+            for asked_field in asked
+        )
         return replace(self, fields=tuple(fields), earlier=(), rules=())
 
     def in_country(self, country: str) -> Table:
@@ -217,15 +226,19 @@ class Table:
         fields = []
         for item in self.fields:
             name = "school name" if (item.name, self.about) == ("name", "school") else item.name
-            own = [word for word in local_headers(name, country) if owner.get(header_key(word), item.name) == item.name]
-            fields.append(replace(item, headers=(*item.headers, *own)) if own else item)
+            country_headers = [
+                word
+                for word in get_local_headers(name, country)
+                if owner.get(normalise_header(word), item.name) == item.name
+            ]
+            fields.append(replace(item, headers=(*item.headers, *country_headers)) if country_headers else item)
         return replace(self, fields=tuple(fields))
 
     def version_of(self, wave: str) -> Earlier | None:
         """Return the earlier version that files of a wave have; None where they have the one of now."""
-        return next((one for one in self.earlier if wave in one.waves), None)
+        return next((earlier_version for earlier_version in self.earlier if wave in earlier_version.waves), None)
 
-    def _protected(self, item: Field) -> Field:
+    def _protect_field(self, item: Field) -> Field:
         """Return a field with the privacy that it has by nature; refuse one by which records could not be joined."""
         if item.name == "school_id" and (item.privacy != "open" or item.type != "identifier"):
             problem = (
@@ -280,13 +293,13 @@ class Table:
         >>> standard_tables()["costs"].filled_in_by("school") is None
         True
         """
-        apart = {*self._needed(), "name", "class"}
-        own = {item.name for item in self.fields if item.filled_in_by == sender and item.name not in apart}
-        if not own:
+        apart = {*self._get_needed_names(), "name", "class"}
+        sender_fields = {item.name for item in self.fields if item.filled_in_by == sender and item.name not in apart}
+        if not sender_fields:
             return None
-        kept = [item for item in self.fields if item.name in own | apart]
-        answers = {item.name: {code.name for code in item.codes} for item in kept}
-        return replace(self, fields=tuple(_without_lost_condition(item, answers) for item in kept), rules=())
+        remaining_fields = [item for item in self.fields if item.name in sender_fields | apart]
+        answers = {item.name: {code.name for code in item.codes} for item in remaining_fields}
+        return replace(self, fields=tuple(_remove_lost_condition(item, answers) for item in remaining_fields), rules=())
 
     def _check_condition(self, item: Field) -> None:
         if item.asked_if is None:
@@ -300,7 +313,7 @@ class Table:
                 "Name a field of the table that has answers, and some of these.",
             )
 
-    def _needed(self) -> tuple[str, ...]:
+    def _get_needed_names(self) -> tuple[str, ...]:
         return (*self.key, "school_id") if self.about == "school" else (*self.key, "school_id", "pupil_id")
 
 
@@ -334,27 +347,29 @@ def extended(table: Table, fields: Sequence[Field], without: Sequence[str] = ())
         )
     # A field that takes the place of a private one is private, too.
     private = {item.name: item.privacy for item in table.fields if item.is_private}
-    own = {
+    own_fields = {
         item.name: item if item.is_private or item.name not in private else replace(item, privacy=private[item.name])
         for item in fields
     }
-    kept = [own.pop(item.name, item) for item in table.fields if item.name not in without]
+    table_fields = [own_fields.pop(item.name, item) for item in table.fields if item.name not in without]
     declared = {item.name for item in fields}
-    answers = {item.name: {code.name for code in item.codes} for item in (*kept, *own.values())}
-    kept = [item if item.name in declared else _without_lost_condition(item, answers) for item in kept]
+    answers = {item.name: {code.name for code in item.codes} for item in (*table_fields, *own_fields.values())}
+    table_fields = [item if item.name in declared else _remove_lost_condition(item, answers) for item in table_fields]
     # A word that a trial calls its own field by means no standard field there.
     claimed = {key for item in fields for key in item.header_keys}
-    kept = [item if item.name in declared else _without_headers(item, claimed) for item in kept]
-    made = replace(table, fields=(*kept, *own.values()), rules=())
-    return replace(made, rules=tuple(rule for rule in table.rules if _still_holds(rule, made)))
+    table_fields = [item if item.name in declared else _remove_claimed_headers(item, claimed) for item in table_fields]
+    extended_table = replace(table, fields=(*table_fields, *own_fields.values()), rules=())
+    return replace(
+        extended_table, rules=tuple(rule for rule in table.rules if _is_still_valid_rule(rule, extended_table))
+    )
 
 
-def _without_headers(item: Field, claimed: Collection[str]) -> Field:
-    headers = tuple(header for header in item.headers if header_key(header) not in claimed)
+def _remove_claimed_headers(item: Field, claimed: Collection[str]) -> Field:
+    headers = tuple(header for header in item.headers if normalise_header(header) not in claimed)
     return item if len(headers) == len(item.headers) else replace(item, headers=headers)
 
 
-def _still_holds(rule: RecordRule, table: Table) -> bool:
+def _is_still_valid_rule(rule: RecordRule, table: Table) -> bool:
     """Whether a standard rule can be worked out in a table that a trial has changed."""
     try:
         rule.expression_of(table)
@@ -363,32 +378,32 @@ def _still_holds(rule: RecordRule, table: Table) -> bool:
     return True
 
 
-def _without_lost_condition(item: Field, answers: Mapping[str, set[str]]) -> Field:
+def _remove_lost_condition(item: Field, answers: Mapping[str, set[str]]) -> Field:
     """Ask a standard field always where the answers that it is asked with are gone."""
     if item.asked_if is None or set(item.asked_if[1]) <= answers.get(item.asked_if[0], set()):
         return item
     return replace(item, asked_if=None)
 
 
-def _school_id() -> Field:
-    return Field("school_id", "identifier", label="School", headers=headers_of("school_id"), required=True)
+def _build_school_id_field() -> Field:
+    return Field("school_id", "identifier", label="School", headers=collect_headers("school_id"), required=True)
 
 
-def _pupil_id() -> Field:
-    headers = (*headers_of("pupil_id"), "student_id")
+def _build_pupil_id_field() -> Field:
+    headers = (*collect_headers("pupil_id"), "student_id")
     return Field("pupil_id", "identifier", label="Pupil", headers=headers, required=True, privacy="identifier")
 
 
-def _consent() -> Field:
-    return Field("consent", "yes_no", label="Consent", headers=headers_of("consent"))
+def _build_consent_field() -> Field:
+    return Field("consent", "yes_no", label="Consent", headers=collect_headers("consent"))
 
 
 def _mark(name: str, label: str) -> Field:
-    return Field(name, "number", label=label, headers=headers_of(name), minimum=1, maximum=5, unit="mark")
+    return Field(name, "number", label=label, headers=collect_headers(name), minimum=1, maximum=5, unit="mark")
 
 
-def _share(name: str, label: str) -> Field:
-    return Field(name, "number", label=label, headers=headers_of(name), minimum=0, maximum=1, unit="share")
+def _build_share_field(name: str, label: str) -> Field:
+    return Field(name, "number", label=label, headers=collect_headers(name), minimum=0, maximum=1, unit="share")
 
 
 def _count(name: str, label: str, *, maximum: float | None = None, unit: str = "", by: FilledInBy = "school") -> Field:
@@ -396,7 +411,7 @@ def _count(name: str, label: str, *, maximum: float | None = None, unit: str = "
         name,
         "whole_number",
         label=label,
-        headers=headers_of(name),
+        headers=collect_headers(name),
         minimum=0,
         maximum=maximum,
         unit=unit,
@@ -404,81 +419,81 @@ def _count(name: str, label: str, *, maximum: float | None = None, unit: str = "
     )
 
 
-def _rating(name: str, label: str, *, maximum: float, by: FilledInBy, item: int | None = None) -> Field:
-    headers = headers_of(name, item=item)
+def _build_rating_field(name: str, label: str, *, maximum: float, by: FilledInBy, item: int | None = None) -> Field:
+    headers = collect_headers(name, item=item)
     name = name if item is None else f"{name}_{item}"
     return Field(name, "whole_number", label=label, headers=headers, minimum=1, maximum=maximum, filled_in_by=by)
 
 
 def _answer(name: str, label: str, codes: tuple[Code, ...], *, required: bool = False) -> Field:
-    doubtful = doubtful_answers(name)
-    headers = headers_of(name)
+    doubtful = get_doubtful_answers(name)
+    headers = collect_headers(name)
     return Field(name, "code", label=label, headers=headers, codes=codes, required=required, doubtful=doubtful)
 
 
-def _text(name: str, label: str) -> Field:
-    return Field(name, "text", label=label, headers=headers_of(name))
+def _build_text_field(name: str, label: str) -> Field:
+    return Field(name, "text", label=label, headers=collect_headers(name))
 
 
-def _year(name: str, label: str, *, minimum: float, by: FilledInBy = "school") -> Field:
-    headers = headers_of(name)
+def _build_year_field(name: str, label: str, *, minimum: float, by: FilledInBy = "school") -> Field:
+    headers = collect_headers(name)
     return Field(name, "year", label=label, headers=headers, minimum=minimum, maximum=2100, filled_in_by=by)
 
 
-def _school() -> Table:
+def _build_school_table() -> Table:
     fields = (
-        _school_id(),
-        Field("name", "text", label="Name of the school", headers=headers_of("school name")),
-        Field("country", "text", label="Country", headers=headers_of("country"), required=True),
-        _text("region", "Region"),
+        _build_school_id_field(),
+        Field("name", "text", label="Name of the school", headers=collect_headers("school name")),
+        Field("country", "text", label="Country", headers=collect_headers("country"), required=True),
+        _build_text_field("region", "Region"),
         _answer("settlement", "Settlement", SETTLEMENT),
         _answer("type", "School type", SCHOOL_TYPE),
-        Field("size", "whole_number", label="Size", headers=headers_of("size"), minimum=1, unit="pupils"),
-        _share("prior_dropout_rate", "Prior dropout rate"),
+        Field("size", "whole_number", label="Size", headers=collect_headers("size"), minimum=1, unit="pupils"),
+        _build_share_field("prior_dropout_rate", "Prior dropout rate"),
         _mark("prior_attainment", "Prior attainment"),
-        _share("share_disadvantaged", "Share of disadvantaged pupils"),
-        _year("director_since", "Director since", minimum=1950),
-        _consent(),
+        _build_share_field("share_disadvantaged", "Share of disadvantaged pupils"),
+        _build_year_field("director_since", "Director since", minimum=1950),
+        _build_consent_field(),
     )
     return Table(name="school", label="Schools", fields=fields, key=("school_id",), about="school")
 
 
-def _pupil() -> Table:
-    name = Field("name", "text", label="Name of the pupil", headers=headers_of("name"), privacy="direct")
-    disadvantaged = Field("disadvantaged", "yes_no", label="Disadvantaged", headers=headers_of("disadvantaged"))
+def _build_pupil_table() -> Table:
+    name = Field("name", "text", label="Name of the pupil", headers=collect_headers("name"), privacy="direct")
+    disadvantaged = Field("disadvantaged", "yes_no", label="Disadvantaged", headers=collect_headers("disadvantaged"))
     fields = (
-        _school_id(),
-        _pupil_id(),
+        _build_school_id_field(),
+        _build_pupil_id_field(),
         name,
-        _known_by_sight(_text("class", "Class")),
-        _known_by_sight(
-            Field("grade", "whole_number", label="Grade", headers=headers_of("grade"), minimum=1, maximum=13)
+        _add_sight_knowledge(_build_text_field("class", "Class")),
+        _add_sight_knowledge(
+            Field("grade", "whole_number", label="Grade", headers=collect_headers("grade"), minimum=1, maximum=13)
         ),
-        _known_by_sight(_year("birth_year", "Year of birth", minimum=1980)),
-        _known_by_sight(_answer("gender", "Gender", GENDER)),
-        _known_by_sight(disadvantaged),
+        _add_sight_knowledge(_build_year_field("birth_year", "Year of birth", minimum=1980)),
+        _add_sight_knowledge(_answer("gender", "Gender", GENDER)),
+        _add_sight_knowledge(disadvantaged),
         _mark("prior_average", "Prior average mark"),
-        _consent(),
+        _build_consent_field(),
     )
     return Table(name="pupil", label="Pupils", fields=fields, key=("school_id", "pupil_id"), by_wave=True)
 
 
-def _known_by_sight(field: Field) -> Field:
+def _add_sight_knowledge(field: Field) -> Field:
     """Return a field as one that people who know a pupil know, too."""
     return replace(field, privacy="quasi_identifier")
 
 
-def _status() -> Table:
-    confirmed = headers_of("destination_confirmed")
+def _build_status_table() -> Table:
+    confirmed = collect_headers("destination_confirmed")
     fields = (
-        _school_id(),
-        _pupil_id(),
+        _build_school_id_field(),
+        _build_pupil_id_field(),
         _answer("status", "Status", STATUS, required=True),
         Field(
             "status_date",
             "date",
             label="Date of the status",
-            headers=headers_of("status_date"),
+            headers=collect_headers("status_date"),
             asked_if=("status", ("transferred", "completed", "left_early")),
         ),
         Field(
@@ -500,11 +515,11 @@ def _status() -> Table:
     return Table(name="status", label="Status", fields=fields, key=key, by_wave=True, rules=rules)
 
 
-def _signals() -> Table:
+def _build_signals_table() -> Table:
     fields = (
-        _school_id(),
-        _pupil_id(),
-        Field("month", "month", label="Month", headers=headers_of("month"), required=True),
+        _build_school_id_field(),
+        _build_pupil_id_field(),
+        Field("month", "month", label="Month", headers=collect_headers("month"), required=True),
         _count("absences_justified", "Justified absences", maximum=400, unit="hours a month"),
         _count("absences_unjustified", "Unjustified absences", maximum=400, unit="hours a month"),
         _count("absences_undecided", "Absences not yet decided on", maximum=400, unit="hours a month"),
@@ -512,7 +527,7 @@ def _signals() -> Table:
         _count("behaviour_notices", "Behaviour notices", maximum=100, unit="notices a month"),
         _mark("average_mark", "Average mark"),
         _count("failing_subjects", "Failing subjects", maximum=25, unit="subjects"),
-        Field("risk_flag", "yes_no", label="At risk", headers=headers_of("risk_flag")),
+        Field("risk_flag", "yes_no", label="At risk", headers=collect_headers("risk_flag")),
     )
     key = ("school_id", "pupil_id", "month")
     rules = (
@@ -521,19 +536,19 @@ def _signals() -> Table:
     return Table(name="signals", label="Distress signals", fields=fields, key=key, by_wave=True, rules=rules)
 
 
-def _survey() -> Table:
+def _build_survey_table() -> Table:
     scales = (("engagement", "Engagement", 4), ("belonging", "Belonging", 3))
     items = tuple(
-        _rating(scale, f"{label}, item {k}", maximum=5, by="pupil", item=k)
+        _build_rating_field(scale, f"{label}, item {k}", maximum=5, by="pupil", item=k)
         for scale, label, n_items in scales
         for k in range(1, n_items + 1)
     )
-    intent = _rating("leave_intent", "Intent to leave", maximum=4, by="pupil")
-    fields = (_school_id(), _pupil_id(), *items, intent)
+    intent = _build_rating_field("leave_intent", "Intent to leave", maximum=4, by="pupil")
+    fields = (_build_school_id_field(), _build_pupil_id_field(), *items, intent)
     return Table(name="survey", label="Pupil survey", fields=fields, key=("school_id", "pupil_id"), by_wave=True)
 
 
-def _implementation() -> Table:
+def _build_implementation_table() -> Table:
     counts = (
         ("team_meetings", "Team meetings"),
         ("mentor_visits", "Mentor visits"),
@@ -544,30 +559,32 @@ def _implementation() -> Table:
         ("afternoon_programmes", "Afternoon programmes"),
     )
     fields = (
-        _school_id(),
+        _build_school_id_field(),
         *(_count(name, label, by="partner") for name, label in counts),
-        _rating("director_commitment", "Director's commitment", maximum=5, by="partner"),
+        _build_rating_field("director_commitment", "Director's commitment", maximum=5, by="partner"),
     )
     return Table(
         name="implementation", label="Implementation", fields=fields, key=("school_id",), by_wave=True, about="school"
     )
 
 
-def _costs() -> Table:
-    item, currency = headers_of("item"), headers_of("currency")
+def _build_costs_table() -> Table:
+    item, currency = collect_headers("item"), collect_headers("currency")
     fields = (
-        _school_id(),
+        _build_school_id_field(),
         Field("item", "text", label="Ingredient", headers=item, required=True, filled_in_by="partner"),
-        _amount("hours", "Staff hours", unit="hours"),
-        _amount("amount", "Amount", unit="currency"),
+        _build_amount_field("hours", "Staff hours", unit="hours"),
+        _build_amount_field("amount", "Amount", unit="currency"),
         Field("currency", "text", label="Currency", headers=currency, filled_in_by="partner"),
-        _year("price_year", "Price year", minimum=1990, by="partner"),
+        _build_year_field("price_year", "Price year", minimum=1990, by="partner"),
     )
     return Table(name="costs", label="Costs", fields=fields, key=("school_id", "item"), about="school")
 
 
-def _amount(name: str, label: str, *, unit: str) -> Field:
-    return Field(name, "number", label=label, headers=headers_of(name), minimum=0, unit=unit, filled_in_by="partner")
+def _build_amount_field(name: str, label: str, *, unit: str) -> Field:
+    return Field(
+        name, "number", label=label, headers=collect_headers(name), minimum=0, unit=unit, filled_in_by="partner"
+    )
 
 
 @cache
@@ -585,5 +602,13 @@ def standard_tables() -> Mapping[str, Table]:
     >>> standard_tables()["signals"].key
     ('school_id', 'pupil_id', 'month')
     """
-    made = (_school(), _pupil(), _status(), _signals(), _survey(), _implementation(), _costs())
-    return MappingProxyType({table.name: table for table in made})
+    trial_tables = (
+        _build_school_table(),
+        _build_pupil_table(),
+        _build_status_table(),
+        _build_signals_table(),
+        _build_survey_table(),
+        _build_implementation_table(),
+        _build_costs_table(),
+    )
+    return MappingProxyType({table.name: table for table in trial_tables})

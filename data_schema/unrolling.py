@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def unrolled(layout: Layout, header: WideHeader, table: Table, wide: Wide) -> Layout:
+def reshape_to_records(layout: Layout, header: WideHeader, table: Table, wide: Wide) -> Layout:
     """Return a layout with one row per record, where one row has the cells of many.
 
     Parameters
@@ -49,41 +49,49 @@ def unrolled(layout: Layout, header: WideHeader, table: Table, wide: Wide) -> La
         return replace(layout, is_open=True)
     # What is stated elsewhere than in a column may have got one before the others.
     shift = layout.width - len(header.sheet.rows[header.at])
-    records = [at for k, at in enumerate(layout.rows) if k not in layout.apart]
+    records = [row_position for k, row_position in enumerate(layout.rows) if k not in layout.apart]
     by_value: dict[str, dict[str, int]] = {}
     for c, one in header.columns.items():
         by_value.setdefault(one.value, {})[one.field] = c + shift
     filled, blank = {}, []
     for value, columns in by_value.items():
-        if any(not is_empty(layout.sheet.rows[at][c : c + 1]) for at in records for c in columns.values()):
+        if any(
+            not is_empty(layout.sheet.rows[row_position][c : c + 1])
+            for row_position in records
+            for c in columns.values()
+        ):
             filled[value] = columns
         else:
             blank.append(value)
-    notes = list(_notes(layout, wide, filled, blank, n_rows=len(records)))
+    notes = list(_iterate_unrolling_notes(layout, wide, filled, blank, n_rows=len(records)))
     if not filled:
         return replace(layout, findings=(*layout.findings, *notes), is_open=True)
     layout = replace(layout, units={**layout.units, **header.units})
-    made = _Unrolled(layout, table, wide, filled, {(c + shift): one.title for c, one in header.columns.items()})
-    return replace(made.layout(), findings=(*layout.findings, *notes))
+    unrolled_rows = _Unrolled(
+        layout, table, wide, filled, {(c + shift): wide_column.title for c, wide_column in header.columns.items()}
+    )
+    return replace(unrolled_rows.layout(), findings=(*layout.findings, *notes))
 
 
-def _notes(
+def _iterate_unrolling_notes(
     layout: Layout, wide: Wide, filled: Mapping[str, object], blank: Sequence[str], *, n_rows: int
 ) -> Iterator[Finding]:
-    sheet, at = layout.sheet, layout.header or 0
+    sheet, header_position = layout.sheet, layout.header or 0
     columns = ", ".join(map(repr, blank))
     if not filled:
         problem = f"All columns of {wide.across} are empty: {columns}."
-        yield sheet.finding(problem, "Fill in the columns and send the file again.", row=at, severity="question")
+        yield sheet.finding(
+            problem, "Fill in the columns and send the file again.", row=header_position, severity="question"
+        )
         return
     if blank:
         problem = f"The columns of {wide.across} {columns} are empty; no records are made of them."
-        yield sheet.finding(problem, "Nothing, if that is right.", row=at, severity="note")
+        yield sheet.finding(problem, "Nothing, if that is right.", row=header_position, severity="note")
     n_values = len(filled)
     problem = (
         f"Columns represent {wide.across}: {n_rows} rows with {n_values} of them each are {n_rows * n_values} records."
     )
-    yield sheet.finding(problem, "Nothing, if that is right.", row=at, severity="note")
+    yield sheet.finding(problem, "Nothing, if that is right.", row=header_position, severity="note")
 
 
 class _Unrolled:
@@ -122,13 +130,13 @@ class _Unrolled:
         struck: dict[int, set[int]] = {}
         for row, column in layout.sheet.struck:
             struck.setdefault(row, set()).add(column - 1)
-        for k, at in enumerate(layout.rows):
+        for k, row_position in enumerate(layout.rows):
             if k in layout.apart:
                 self.apart[len(self.rows) - 1] = layout.apart[k]
-                self._add(k, at, 0, {}, struck)
+                self._add(k, row_position, 0, {}, struck)
                 continue
             for number, (value, columns) in enumerate(self.by_value.items(), start=1):
-                self._add(k, at, number, columns, struck, value=value)
+                self._add(k, row_position, number, columns, struck, value=value)
         sheet = replace(layout.sheet, rows=tuple(self.rows), struck=tuple(self.struck))
         return replace(
             layout,
@@ -139,7 +147,7 @@ class _Unrolled:
             apart=MappingProxyType(self.apart),
             classes=tuple(self.classes) if layout.classes else (),
             in_doubt=frozenset(self.in_doubt),
-            units={name: said for name, said in layout.units.items() if name in self.names},
+            units={name: stated_unit for name, stated_unit in layout.units.items() if name in self.names},
             numbers=tuple(self.numbers),
             titles=MappingProxyType(self.titles),
         )
@@ -157,21 +165,21 @@ class _Unrolled:
         layout = self.source
         row = layout.sheet.rows[at]
         places = [*self.places_of_shared, None, *(columns.get(name) for name in self.values)]
-        made = [None if c is None or c >= len(row) else row[c] for c in places]
-        made[len(self.shared)] = value
+        cells = [None if c is None or c >= len(row) else row[c] for c in places]
+        cells[len(self.shared)] = value
         beyond = row[layout.width :] if len(row) > layout.width else ()
         self.struck += [
             (len(self.rows) + 1, to + 1) for to, c in enumerate(places) if c is not None and c in struck.get(at + 1, ())
         ]
         if at + 1 in layout.in_doubt:
             self.in_doubt.add(len(self.rows) + 1)
-        self.rows.append((*made, *beyond))
+        self.rows.append((*cells, *beyond))
         self.numbers.append(at + 1 + number * ROW_STEP)
         if layout.classes:
             self.classes.append(layout.classes[k])
 
 
-def by_wave(layout: Layout, waves: Iterable[str]) -> Iterator[tuple[str, Layout]]:
+def split_by_wave(layout: Layout, waves: Iterable[str]) -> Iterator[tuple[str, Layout]]:
     """Yield the records of each wave, of a sheet whose columns represent waves.
 
     Parameters
@@ -182,8 +190,8 @@ def by_wave(layout: Layout, waves: Iterable[str]) -> Iterator[tuple[str, Layout]
         Names of the waves. A sheet that cannot be used is the first one's, and so are rows that are no records.
     """
     waves = list(waves)
-    at = layout.columns.get(WAVE)
-    if at is None or not layout.numbers:
+    wave_column = layout.columns.get(WAVE)
+    if wave_column is None or not layout.numbers:
         if layout.is_usable and not layout.is_open:
             problem = "None of its headers names a wave, and its columns are to represent waves."
             remedy = "Say it with columns of wide in [[inbox]]; or write the wave into the header."
@@ -192,19 +200,21 @@ def by_wave(layout: Layout, waves: Iterable[str]) -> Iterator[tuple[str, Layout]
         yield waves[0], layout
         return
     columns = {name: place for name, place in layout.columns.items() if name != WAVE}
-    of_wave = {place: layout.sheet.rows[place][at] for place in layout.rows}
+    of_wave = {place: layout.sheet.rows[place][wave_column] for place in layout.rows}
     present = [wave for wave in waves if wave in of_wave.values()]
     for wave in present:
         is_first = wave == present[0]
-        own = [k for k, place in enumerate(layout.rows) if of_wave[place] == wave or (is_first and k in layout.apart)]
+        wave_rows = [
+            k for k, place in enumerate(layout.rows) if of_wave[place] == wave or (is_first and k in layout.apart)
+        ]
         yield (
             wave,
             replace(
                 layout,
                 columns=columns,
-                rows=tuple(layout.rows[k] for k in own),
-                apart=MappingProxyType({new: layout.apart[k] for new, k in enumerate(own) if k in layout.apart}),
-                classes=tuple(layout.classes[k] for k in own) if layout.classes else (),
+                rows=tuple(layout.rows[k] for k in wave_rows),
+                apart=MappingProxyType({new: layout.apart[k] for new, k in enumerate(wave_rows) if k in layout.apart}),
+                classes=tuple(layout.classes[k] for k in wave_rows) if layout.classes else (),
                 findings=layout.findings if is_first else (),
             ),
         )
@@ -221,20 +231,24 @@ class SeenPlaces:
 
     def __init__(self, layouts: Iterable[Layout]) -> None:
         self._titles: dict[tuple[str, str], Mapping[tuple[int, str], str]] = {
-            (one.sheet.file, one.sheet.sheet): one.titles for one in layouts if one.numbers
+            (unrolled_layout.sheet.file, unrolled_layout.sheet.sheet): unrolled_layout.titles
+            for unrolled_layout in layouts
+            if unrolled_layout.numbers
         }
 
     def findings(self, found: Iterable[Finding]) -> list[Finding]:
         """Return findings at their places; what is said of a cell that many records share is said once."""
         if not self._titles:
             return list(found)
-        return list(dict.fromkeys(self._finding(one) if one.row is not None else one for one in found))
+        return list(
+            dict.fromkeys(self._build_finding(finding) if finding.row is not None else finding for finding in found)
+        )
 
-    def _finding(self, found: Finding) -> Finding:
+    def _build_finding(self, found: Finding) -> Finding:
         number, row = divmod(found.row or 0, ROW_STEP)
-        return replace(found, row=row, column=self._title(found.file, found.sheet, number, found.column))
+        return replace(found, row=row, column=self._get_title(found.file, found.sheet, number, found.column))
 
-    def _title(self, file: str, sheet: str, number: int, column: str) -> str:
+    def _get_title(self, file: str, sheet: str, number: int, column: str) -> str:
         return self._titles.get((file, sheet), {}).get((number, column), column)
 
     def rows(self, frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
@@ -249,6 +263,8 @@ class SeenPlaces:
             return frame
         numbers = (frame["row"] // ROW_STEP).tolist()
         places = zip(frame["file"], frame["sheet"], numbers, frame["column"], strict=True)
-        made = frame.assign(column=[self._title(*place) for place in places]).astype({"column": frame["column"].dtype})
-        made = self.rows(made, "row").drop_duplicates()
-        return made.sort_values(["file", "sheet", "row", "column"], kind="stable", ignore_index=True)
+        shown_repairs = frame.assign(column=[self._get_title(*place) for place in places]).astype(
+            {"column": frame["column"].dtype}
+        )
+        shown_repairs = self.rows(shown_repairs, "row").drop_duplicates()
+        return shown_repairs.sort_values(["file", "sheet", "row", "column"], kind="stable", ignore_index=True)

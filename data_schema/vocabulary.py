@@ -15,7 +15,7 @@ from importlib import resources
 from types import MappingProxyType
 from typing import TypedDict, cast
 
-from data_schema.fields import Code, header_key
+from data_schema.fields import Code, normalise_header
 from data_schema.language import to_latin
 
 LANGUAGES = ("sr", "hu", "sl")
@@ -78,7 +78,7 @@ def _register(language: str) -> _Register:
     return cast("_Register", tomllib.loads(text))
 
 
-def _told(name: str, language: str, *, about: str = "pupil") -> tuple[_Told, int]:
+def _find_register_entry(name: str, language: str, *, about: str = "pupil") -> tuple[_Told, int]:
     """Return what a register says of a field, and its number where it is an item of a scale; 0 otherwise."""
     fields = _register(language)["fields"]
     if (name, about) == ("name", "school"):
@@ -86,12 +86,12 @@ def _told(name: str, language: str, *, about: str = "pupil") -> tuple[_Told, int
     if name in fields:
         return fields[name], 0
     base, _, number = name.rpartition("_")
-    told = fields.get(base, {}) if number.isdecimal() else {}
-    return (told, int(number)) if "items" in told else ({}, 0)
+    field_entry = fields.get(base, {}) if number.isdecimal() else {}
+    return (field_entry, int(number)) if "items" in field_entry else ({}, 0)
 
 
 @cache
-def explained(name: str, language: str, *, about: str = "pupil") -> Explained:
+def describe_vocabulary(name: str, language: str, *, about: str = "pupil") -> Explained:
     """Return what a language says of a field; nothing of fields that are not of the standard tables.
 
     Parameters
@@ -111,21 +111,24 @@ def explained(name: str, language: str, *, about: str = "pupil") -> Explained:
     Explained(label='', wording='', definition='', example='', source='')
     """
     if language == "sr-Latn":
-        return explained(name, "sr", about=about).latin()
+        return describe_vocabulary(name, "sr", about=about).latin()
     spoken = language if language in LANGUAGES else "en"
-    (told, number), (english, _) = _told(name, spoken, about=about), _told(name, "en", about=about)
-    items = told.get("items", [])
-    label = told.get("label", "")
+    (field_entry, number), (english, _) = (
+        _find_register_entry(name, spoken, about=about),
+        _find_register_entry(name, "en", about=about),
+    )
+    items = field_entry.get("items", [])
+    label = field_entry.get("label", "")
     return Explained(
         label=f"{label} {number}" if label and number else label,
         wording=items[(number or 1) - 1] if 0 < (number or 1) <= len(items) else "",
-        definition=told.get("definition", ""),
-        example=told.get("example", english.get("example", "")),
-        source=told.get("source", ""),
+        definition=field_entry.get("definition", ""),
+        example=field_entry.get("example", english.get("example", "")),
+        source=field_entry.get("source", ""),
     )
 
 
-def heading_of(name: str, language: str, *, about: str = "pupil") -> str:
+def get_heading(name: str, language: str, *, about: str = "pupil") -> str:
     """Return what a language calls a standard field; empty for other fields and for English.
 
     Examples
@@ -133,38 +136,40 @@ def heading_of(name: str, language: str, *, about: str = "pupil") -> str:
     >>> heading_of("engagement_2", "sl"), heading_of("birth_year", "sr-Latn"), heading_of("shoe_size", "hu")
     ('zavzetost 2', 'godina rođenja', '')
     """
-    return explained(name, language, about=about).label
+    return describe_vocabulary(name, language, about=about).label
 
 
-def language_of(country: str) -> str:
+def get_written_language(country: str) -> str:
     """Return the language whose words the schools of a country write; "" where it is none that is known."""
-    return next((one for one in LANGUAGES if country in _register(one)["countries"]), "")
+    return next((code for code in LANGUAGES if country in _register(code)["countries"]), "")
 
 
-def _spellings(word: str, language: str) -> Iterator[str]:
+def _iterate_spellings(word: str, language: str) -> Iterator[str]:
     yield word
     if language == "sr" and "ђ" in word.casefold():
         # Keyboards without đ write dj.
         yield to_latin(word).replace("đ", "dj").replace("Đ", "Dj")
 
 
-def _own_headers(name: str, language: str) -> tuple[str, ...]:
+def _get_language_headers(name: str, language: str) -> tuple[str, ...]:
     """Return the headers of a field in one language, its label first, the question of an item of a scale last."""
-    told, number = _told(name, language, about="school" if name == "school name" else "pupil")
-    words = [told["label"], *told.get("headers", [])] if "label" in told else []
-    written = [spelling for word in words for spelling in _spellings(word, language)]
-    asked = explained(name, language).wording
+    field_entry, number = _find_register_entry(name, language, about="school" if name == "school name" else "pupil")
+    words = [field_entry["label"], *field_entry.get("headers", [])] if "label" in field_entry else []
+    written = [spelling for word in words for spelling in _iterate_spellings(word, language)]
+    asked = describe_vocabulary(name, language).wording
     return (*(f"{word} {number}" if number else word for word in written), *([asked] if asked else []))
 
 
 @cache
-def _owners(language: str) -> Mapping[str, str]:
+def _index_owners_by_header(language: str) -> Mapping[str, str]:
     """Return the field that each header means in a language, headers as they are compared."""
     fields = (name for name in _register(language)["fields"] if name != "school name")
-    return MappingProxyType({header_key(word): name for name in fields for word in _own_headers(name, language)})
+    return MappingProxyType(
+        {normalise_header(word): name for name in fields for word in _get_language_headers(name, language)}
+    )
 
 
-def headers_of(name: str, *, item: int | None = None) -> tuple[str, ...]:
+def collect_headers(name: str, *, item: int | None = None) -> tuple[str, ...]:
     """Return the headers that schools write for a standard field, of all languages: those that mean it in each.
 
     Parameters
@@ -180,13 +185,17 @@ def headers_of(name: str, *, item: int | None = None) -> tuple[str, ...]:
     ('ангажованост 2', 'elköteleződés 2')
     """
     full = name if item is None else f"{name}_{item}"
-    words = (word for language in (*LANGUAGES, "en") for word in _own_headers(full, language))
+    words = (word for language in (*LANGUAGES, "en") for word in _get_language_headers(full, language))
     same = {name, full}
-    kept = (word for word in words if all(_owners(one).get(header_key(word), name) in same for one in LANGUAGES))
-    return tuple(dict.fromkeys(kept))
+    shared_words = (
+        word
+        for word in words
+        if all(_index_owners_by_header(code).get(normalise_header(word), name) in same for code in LANGUAGES)
+    )
+    return tuple(dict.fromkeys(shared_words))
 
 
-def known_headers(name: str) -> tuple[str, ...]:
+def get_known_headers(name: str) -> tuple[str, ...]:
     """Return what the languages call a field of a standard name; nothing for any other name.
 
     Examples
@@ -194,18 +203,18 @@ def known_headers(name: str) -> tuple[str, ...]:
     >>> known_headers("month"), known_headers("shoe_size")
     (('месец', 'hónap', 'mesec'), ())
     """
-    words = (heading_of(name, language) for language in LANGUAGES)
+    words = (get_heading(name, language) for language in LANGUAGES)
     return tuple(dict.fromkeys(word for word in words if word))
 
 
-def local_headers(name: str, country: str) -> tuple[str, ...]:
+def get_local_headers(name: str, country: str) -> tuple[str, ...]:
     """Return the headers that schools of a country write for a field; none where its words are not known."""
-    language = language_of(country)
-    return _own_headers(name, language) if language else ()
+    language = get_written_language(country)
+    return _get_language_headers(name, language) if language else ()
 
 
 @cache
-def doubtful_headers(country: str) -> Mapping[str, tuple[str, str]]:
+def get_doubtful_headers(country: str) -> Mapping[str, tuple[str, str]]:
     """Return headers that may mean a field or something else, as they are compared: the field, and that something.
 
     Parameters
@@ -213,34 +222,36 @@ def doubtful_headers(country: str) -> Mapping[str, tuple[str, str]]:
     country
         The country whose schools write; of all languages where its words are not known.
     """
-    found: dict[str, tuple[str, str]] = {}
-    for language in _languages_for(country):
-        for name, told in _register(language)["fields"].items():
-            for word, meaning in told.get("ask", {}).items():
-                found |= {header_key(spelling): (name, meaning) for spelling in _spellings(word, language)}
-    return MappingProxyType(found)
+    meanings_by_header: dict[str, tuple[str, str]] = {}
+    for language in _get_languages_for(country):
+        for name, field_entry in _register(language)["fields"].items():
+            for word, meaning in field_entry.get("ask", {}).items():
+                meanings_by_header |= {
+                    normalise_header(spelling): (name, meaning) for spelling in _iterate_spellings(word, language)
+                }
+    return MappingProxyType(meanings_by_header)
 
 
 @cache
-def unwanted_headers(country: str) -> Mapping[str, str]:
+def get_unwanted_headers(country: str) -> Mapping[str, str]:
     """Return headers of columns that no trial collects, as they are compared: "national", "parent" or "contact"."""
-    kinds = [(kind, words) for one in _languages_for(country) for kind, words in _register(one)["never"].items()]
-    return MappingProxyType({header_key(word): kind for kind, words in kinds for word in words})
+    kinds = [(kind, words) for code in _get_languages_for(country) for kind, words in _register(code)["never"].items()]
+    return MappingProxyType({normalise_header(word): kind for kind, words in kinds for word in words})
 
 
-def _languages_for(country: str) -> tuple[str, ...]:
-    language = language_of(country)
+def _get_languages_for(country: str) -> tuple[str, ...]:
+    language = get_written_language(country)
     return (language,) if language else LANGUAGES
 
 
 @cache
-def spoken(what: str) -> frozenset[str]:
+def collect_spoken_words(what: str) -> frozenset[str]:
     """Return the words of all languages for "unknown" (nobody knows) or "no_mark" (not marked), in small letters."""
     words = (word for language in LANGUAGES for word in _register(language)["words"][what])
     return frozenset(spelling for word in words for spelling in (word, to_latin(word)))
 
 
-def doubtful_answers(name: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def get_doubtful_answers(name: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return words that schools write for more than one answer of a standard field, with these answers.
 
     Examples
@@ -248,11 +259,11 @@ def doubtful_answers(name: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     >>> dict(doubtful_answers("status"))["izpisan"]
     ('transferred', 'left_early')
     """
-    told = (one for language in LANGUAGES for one in _register(language)["ask"].get(name, {}).items())
-    return tuple((word, tuple(codes)) for word, codes in told)
+    doubtful_words = (entry for language in LANGUAGES for entry in _register(language)["ask"].get(name, {}).items())
+    return tuple((word, tuple(codes)) for word, codes in doubtful_words)
 
 
-def _with_words(name: str, *codes: Code) -> tuple[Code, ...]:
+def _add_words_to_codes(name: str, *codes: Code) -> tuple[Code, ...]:
     """Return the answers of a field with the words of all languages for them."""
     answers = [(language, _register(language)["answers"].get(name, {})) for language in LANGUAGES]
     return tuple(
@@ -262,9 +273,9 @@ def _with_words(name: str, *codes: Code) -> tuple[Code, ...]:
                 *code.synonyms,
                 *(
                     spelling
-                    for language, told in answers
-                    for word in told.get(code.name, [])
-                    for spelling in _spellings(word, language)
+                    for language, words_by_answer in answers
+                    for word in words_by_answer.get(code.name, [])
+                    for spelling in _iterate_spellings(word, language)
                 ),
             ),
         )
@@ -272,10 +283,12 @@ def _with_words(name: str, *codes: Code) -> tuple[Code, ...]:
     )
 
 
-GENDER = _with_words("gender", Code("girl", "Girl", ("female",)), Code("boy", "Boy", ("male",)), Code("other", "Other"))
+GENDER = _add_words_to_codes(
+    "gender", Code("girl", "Girl", ("female",)), Code("boy", "Boy", ("male",)), Code("other", "Other")
+)
 """Without "f": it represents a girl in English and for a boy ("fiú") in Hungarian, so it is asked about."""
 
-STATUS = _with_words(
+STATUS = _add_words_to_codes(
     "status",
     Code("enrolled", "Enrolled"),
     Code("transferred", "Transferred"),
@@ -283,5 +296,7 @@ STATUS = _with_words(
     Code("left_early", "Left early"),
     Code("unknown", "Unknown"),
 )
-SCHOOL_TYPE = _with_words("type", Code("vocational", "Vocational"), Code("general", "General"), Code("mixed", "Mixed"))
-SETTLEMENT = _with_words("settlement", Code("city", "City"), Code("town", "Town"), Code("village", "Village"))
+SCHOOL_TYPE = _add_words_to_codes(
+    "type", Code("vocational", "Vocational"), Code("general", "General"), Code("mixed", "Mixed")
+)
+SETTLEMENT = _add_words_to_codes("settlement", Code("city", "City"), Code("town", "Town"), Code("village", "Village"))

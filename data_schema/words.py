@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from data_schema.fields import NUMERIC_TYPES, Field, folded
+from data_schema.fields import NUMERIC_TYPES, Field, normalise_word
 
 _MARKS = {
     5: "odličan odlična odlično odličen jeles kitűnő excellent",
@@ -51,7 +51,7 @@ _MONTHS = (
 _ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
 
 
-def plain(word: str) -> str:
+def normalise_plain_word(word: str) -> str:
     """Bring a word to the form in which words are compared here: folded, and without marks at its ends.
 
     Examples
@@ -59,10 +59,10 @@ def plain(word: str) -> str:
     >>> plain("Врло добар"), plain("Odličan.")
     ('vrlo dobar', 'odlican')
     """
-    return folded(word).strip(".,;: ")
+    return normalise_word(word).strip(".,;: ")
 
 
-def plain_texts(texts: Sequence[str]) -> list[str]:
+def normalise_plain_texts(texts: Sequence[str]) -> list[str]:
     r"""Bring many texts to the form in which words are compared: all at once, because one by one takes long.
 
     Examples
@@ -72,14 +72,20 @@ def plain_texts(texts: Sequence[str]) -> list[str]:
     """
     joined = "\n".join(texts)
     if joined.count("\n") != len(texts) - 1:
-        return [plain(text) for text in texts]
-    return [plain(line) for line in joined.split("\n")] if not joined.isascii() else joined.casefold().split("\n")
+        return [normalise_plain_word(text) for text in texts]
+    return (
+        [normalise_plain_word(line) for line in joined.split("\n")]
+        if not joined.isascii()
+        else joined.casefold().split("\n")
+    )
 
 
-_MARK_OF = {plain(word): mark for mark, words in _MARKS.items() for word in words.split()}
-_UNIT_WORDS = {unit: frozenset(map(plain, words.split())) for unit, words in _UNITS.items()}
+_MARK_OF = {normalise_plain_word(word): mark for mark, words in _MARKS.items() for word in words.split()}
+_UNIT_WORDS = {unit: frozenset(map(normalise_plain_word, words.split())) for unit, words in _UNITS.items()}
 _UNIT_OF = {word: unit for unit, words in _UNIT_WORDS.items() for word in words}
-_MONTH_OF = {plain(word): number for number, words in enumerate(_MONTHS, start=1) for word in words.split()}
+_MONTH_OF = {
+    normalise_plain_word(word): number for number, words in enumerate(_MONTHS, start=1) for word in words.split()
+}
 MONTH_WORDS = frozenset(_MONTH_OF)
 """Every word for a month, as words are compared here."""
 
@@ -88,15 +94,15 @@ _ROMAN_OF = {word: number for number, word in enumerate(_ROMAN, start=1)}
 
 def mark_of(word: str) -> int | None:
     """Return the mark, 1 to 5, that a word means: "odličan", "jeles", "prav dobro"."""
-    return _MARK_OF.get(plain(word))
+    return _MARK_OF.get(normalise_plain_word(word))
 
 
 def is_unit(word: str, unit: str) -> bool:
     """Whether a word is the unit of a field, whose name may say more ("hours per month")."""
-    return plain(word) in _UNIT_WORDS.get(unit.partition(" ")[0], frozenset())
+    return normalise_plain_word(word) in _UNIT_WORDS.get(unit.partition(" ")[0], frozenset())
 
 
-def unit_of(word: str) -> str:
+def find_unit(word: str) -> str:
     """Return the unit that a word means; "" where it is none that is known.
 
     Examples
@@ -104,10 +110,10 @@ def unit_of(word: str) -> str:
     >>> unit_of("nap"), unit_of("%"), unit_of("cats")
     ('days', 'percent', '')
     """
-    return _UNIT_OF.get(plain(word), "")
+    return _UNIT_OF.get(normalise_plain_word(word), "")
 
 
-def month_of(word: str) -> int | None:
+def find_month_number(word: str) -> int | None:
     """Return the number of a month that is written as a word or in Roman numerals.
 
     Examples
@@ -115,7 +121,7 @@ def month_of(word: str) -> int | None:
     >>> month_of("октобра"), month_of("X."), month_of("okt.")
     (10, 10, 10)
     """
-    key = plain(word)
+    key = normalise_plain_word(word)
     return _MONTH_OF.get(key) or _ROMAN_OF.get(key)
 
 
@@ -133,11 +139,11 @@ _HIGH = (
     "best highest most always fully strongly_agree excellent legjobb leginkább mindig teljesen jeles kitűnő najbolji "
     "najbolje najviše uvek uvijek potpuno odličan odlično najboljše najboljša vedno popolnoma odlično"
 )
-_LOW_WORDS = tuple(plain(word.replace("_", " ")) for word in _LOW.split())
-_HIGH_WORDS = tuple(plain(word.replace("_", " ")) for word in _HIGH.split())
+_LOW_WORDS = tuple(normalise_plain_word(word.replace("_", " ")) for word in _LOW.split())
+_HIGH_WORDS = tuple(normalise_plain_word(word.replace("_", " ")) for word in _HIGH.split())
 
 
-def stated_otherwise(header: str, field: Field) -> str:
+def find_stated_difference(header: str, field: Field) -> str:
     """Return what a header says of its numbers that the field does not: a unit, or a scale; "" where they agree.
 
     Examples
@@ -150,8 +156,8 @@ def stated_otherwise(header: str, field: Field) -> str:
     """
     if field.type not in NUMERIC_TYPES or field.type == "year":
         return ""
-    for piece in (found[1] or found[2] or "" for found in _BESIDE.finditer(header)):
-        unit = _other_unit(piece, field)
+    for piece in (match[1] or match[2] or "" for match in _BESIDE.finditer(header)):
+        unit = _find_other_unit(piece, field)
         if unit:
             return unit
         if _is_other_scale(piece, field):
@@ -159,22 +165,22 @@ def stated_otherwise(header: str, field: Field) -> str:
     return ""
 
 
-def _other_unit(piece: str, field: Field) -> str:
+def _find_other_unit(piece: str, field: Field) -> str:
     """Return the word for another unit in what is beside a header; none where the field's own is there, too."""
     words = _WORD.findall(piece)
     if not field.unit or any(is_unit(word, field.unit) for word in words):
         return ""
     # "hours per month": the second word says for how long, and is no unit of the number.
-    own = {unit_of(word) for word in field.unit.split()}
-    return next((word for word in words if (unit := unit_of(word)) and unit not in own), "")
+    field_units = {find_unit(word) for word in field.unit.split()}
+    return next((word for word in words if (unit := find_unit(word)) and unit not in field_units), "")
 
 
 def _is_other_scale(piece: str, field: Field) -> bool:
     low, high = field.minimum, field.maximum
     if low is None or high is None or high > _LARGEST_SCALE:
         return False
-    ends = [(int(found[1]), int(found[2])) for found in _RANGE.finditer(piece)]
-    meant = {int(found[1]): plain(found[2]) for found in _MEANT.finditer(piece)}
+    ends = [(int(match[1]), int(match[2])) for match in _RANGE.finditer(piece)]
+    meant = {int(match[1]): normalise_plain_word(match[2]) for match in _MEANT.finditer(piece)}
     if len(meant) > 1:
         ends.append((min(meant), max(meant)))
     if any(pair != (low, high) for pair in ends if pair[0] < pair[1]):
@@ -198,10 +204,10 @@ def is_of_units(text: str) -> bool:
     (True, False)
     """
     words = _WORD.findall(text)
-    return bool(words) and all(unit_of(word) for word in words)
+    return bool(words) and all(find_unit(word) for word in words)
 
 
-def factor_of(said: str, units: Mapping[str, float]) -> float | None:
+def find_unit_factor(said: str, units: Mapping[str, float]) -> float | None:
     """Return what one of a unit is in the field's own, as the protocol says; None where it says nothing.
 
     Examples
@@ -209,8 +215,8 @@ def factor_of(said: str, units: Mapping[str, float]) -> float | None:
     >>> factor_of("nap", {"days": 6.0}), factor_of("weeks", {"days": 6.0})
     (6.0, None)
     """
-    return {_key(word): factor for word, factor in units.items()}.get(_key(said))
+    return {_normalise_unit_word(word): factor for word, factor in units.items()}.get(_normalise_unit_word(said))
 
 
-def _key(word: str) -> str:
-    return unit_of(word) or plain(word)
+def _normalise_unit_word(word: str) -> str:
+    return find_unit(word) or normalise_plain_word(word)

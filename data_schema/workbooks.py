@@ -22,11 +22,11 @@ _STAMP = re.compile(rb"(<dcterms:(created|modified)[^>]*>)[^<]*")
 _UNSAFE = re.compile(r"[^\w.-]+")
 
 
-def saved(workbook: Workbook) -> bytes:
+def save_to_bytes(workbook: Workbook) -> bytes:
     """Return a workbook's bytes, without the time and the place of writing."""
-    made, result = io.BytesIO(), io.BytesIO()
-    workbook.save(made)
-    with zipfile.ZipFile(made) as source, zipfile.ZipFile(result, "w", zipfile.ZIP_DEFLATED) as target:
+    plain_content, result = io.BytesIO(), io.BytesIO()
+    workbook.save(plain_content)
+    with zipfile.ZipFile(plain_content) as source, zipfile.ZipFile(result, "w", zipfile.ZIP_DEFLATED) as target:
         for name in sorted(source.namelist()):
             content = source.read(name)
             if name == "docProps/core.xml":
@@ -39,7 +39,7 @@ def saved(workbook: Workbook) -> bytes:
     return result.getvalue()
 
 
-def file_name(text: str) -> str:
+def clean_file_name(text: str) -> str:
     """Return an identifier as the name of a file that every system takes.
 
     Examples
@@ -50,20 +50,20 @@ def file_name(text: str) -> str:
     return _UNSAFE.sub("_", text).strip(".") or "_"
 
 
-def _font(*, color: str = INK, size: float = 11, bold: bool = False) -> Font:
+def _create_font(*, color: str = INK, size: float = 11, bold: bool = False) -> Font:
     """Return the one font of these workbooks; a font without a name is another one in each program."""
     from openpyxl.styles import Font
 
     return Font(name="Calibri", color=color, size=size, bold=bold)
 
 
-def titled(sheet: Worksheet, lines: Sequence[str], *, width: int) -> int:
+def write_title(sheet: Worksheet, lines: Sequence[str], *, width: int) -> int:
     """Write a title and remarks above a table, over its width; return the row below them."""
     from openpyxl.styles import Alignment
 
     for row, line in enumerate(lines, start=1):
         cell = sheet.cell(row=row, column=1, value=line)
-        cell.font = _font(bold=row == 1, size=15 if row == 1 else 11, color=ACCENT if row == 1 else MUTED)
+        cell.font = _create_font(bold=row == 1, size=15 if row == 1 else 11, color=ACCENT if row == 1 else MUTED)
         cell.alignment = Alignment(wrap_text=True, vertical="top")
         sheet.merge_cells(start_row=row, start_column=1, end_row=row, end_column=width)
         # A line of a merged cell does not make its row higher by itself.
@@ -75,7 +75,7 @@ def as_header(cell: Cell | MergedCell) -> None:
     """Make a cell look like the head of a column."""
     from openpyxl.styles import Alignment, PatternFill
 
-    cell.font = _font(bold=True, color="FFFFFFFF")
+    cell.font = _create_font(bold=True, color="FFFFFFFF")
     cell.fill = PatternFill("solid", start_color=ACCENT)
     cell.alignment = Alignment(wrap_text=True, vertical="center")
 
@@ -84,11 +84,11 @@ def as_entry(cell: Cell | MergedCell, *, text: bool = False) -> None:
     """Make a cell one to be filled in, in a protected sheet; ``text`` keeps leading zeros."""
     from openpyxl.styles import Alignment, PatternFill, Protection
 
-    cell.font = _font()
+    cell.font = _create_font()
     cell.fill = PatternFill("solid", start_color=ENTRY)
     cell.protection = Protection(locked=False)
     cell.alignment = Alignment(wrap_text=True, vertical="top")
-    cell.border = _lines()
+    cell.border = _create_border()
     if text:
         cell.number_format = "@"
 
@@ -97,21 +97,21 @@ def as_fixed(cell: Cell | MergedCell, *, text: bool = False) -> None:
     """Make a cell one to be read only."""
     from openpyxl.styles import Alignment
 
-    cell.font = _font()
+    cell.font = _create_font()
     cell.alignment = Alignment(wrap_text=True, vertical="top")
-    cell.border = _lines()
+    cell.border = _create_border()
     if text:
         cell.number_format = "@"
 
 
-def _lines() -> Border:
+def _create_border() -> Border:
     from openpyxl.styles import Border, Side
 
     side = Side(style="thin", color=RULE)
     return Border(left=side, right=side, top=side, bottom=side)
 
 
-def protected(sheet: Worksheet) -> None:
+def protect_sheet(sheet: Worksheet) -> None:
     """Let people fill in the open cells, choose, sort widths and heights, and nothing else; there is no password."""
     sheet.protection.sheet = True
     sheet.protection.formatColumns = False
@@ -119,14 +119,14 @@ def protected(sheet: Worksheet) -> None:
     sheet.protection.autoFilter = False
 
 
-def locked_sheets(workbook: Workbook) -> None:
+def lock_sheets(workbook: Workbook) -> None:
     """Keep the sheets of a workbook from being renamed, copied, moved or removed; there is no password."""
     from openpyxl.workbook.protection import WorkbookProtection
 
     workbook.security = WorkbookProtection(lockStructure=True)
 
 
-def greyed(sheet: Worksheet, cells: str, *, formula: str) -> None:
+def mark_grey(sheet: Worksheet, cells: str, *, formula: str) -> None:
     """Make cells grey while a formula about the first of them is true."""
     from openpyxl.formatting.rule import Rule
     from openpyxl.styles import PatternFill
@@ -136,7 +136,7 @@ def greyed(sheet: Worksheet, cells: str, *, formula: str) -> None:
     sheet.conditional_formatting.add(cells, Rule(type="expression", dxf=style, formula=[formula]))
 
 
-def printed_wide(sheet: Worksheet, *, header_row: int, name: str = "") -> None:
+def set_wide_print_layout(sheet: Worksheet, *, header_row: int, name: str = "") -> None:
     """Print a sheet on A4, across, one page wide, with its header on every page and its name and number below."""
     from openpyxl.worksheet.properties import PageSetupProperties
 

@@ -14,12 +14,12 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from data_schema.fields import Field, folded
-from data_schema.forms import hint_of
-from data_schema.messages import answers_in, label_in, question_in, table_in
+from data_schema.fields import Field, normalise_word
+from data_schema.forms import describe_field
+from data_schema.messages import get_answer_labels, get_field_label, get_field_question, get_table_label
 from data_schema.submissions import FORM, PUPIL_LISTED, PUPIL_TYPED
 from data_schema.tables import Table
-from data_schema.workbooks import saved
+from data_schema.workbooks import save_to_bytes
 
 if TYPE_CHECKING:
     from data_schema.language import Catalogue
@@ -46,8 +46,8 @@ class FieldForm:
     mark
         What stands behind the form's title, such as that the data are simulated.
     pupils
-        "chosen": the pupil is chosen from a list that is attached (`pupil_list`), or typed where the list lacks it;
-        "checked": an identifier is typed, and must be on the list; "typed": there is no list.
+        "chosen": the pupil is chosen from a list that is attached (`encode_pupil_list`), or typed where it is not on
+        it; "checked": an identifier is typed, and must be on the list; "typed": there is no list.
     """
 
     table: Table
@@ -65,13 +65,15 @@ class FieldForm:
     @property
     def languages(self) -> list[str]:
         """What the form calls its languages."""
-        codes = [one.language.code for one in self.catalogues]
+        codes = [form_catalogue.language.code for form_catalogue in self.catalogues]
         return [_LANGUAGE_NAMES.get(code, code) for code in codes]
 
     @cached_property
     def version(self) -> str:
         """A number made from all that the form asks and says: the same form has the same, another one another."""
-        content = json.dumps([self._survey(""), self._choices(), self._title()], ensure_ascii=False)
+        content = json.dumps(
+            [self._build_survey_rows(""), self._build_choice_rows(), self._get_title()], ensure_ascii=False
+        )
         return f"{int(hashlib.sha256(content.encode()).hexdigest()[:8], 16):010d}"
 
     def workbook(self) -> bytes:
@@ -85,36 +87,40 @@ class FieldForm:
         survey = book.worksheets[0]
         survey.title = "survey"
         sheets = (
-            (survey, self._survey(self.version)),
-            (book.create_sheet("choices"), self._choices()),
-            (book.create_sheet("settings"), self._settings()),
+            (survey, self._build_survey_rows(self.version)),
+            (book.create_sheet("choices"), self._build_choice_rows()),
+            (book.create_sheet("settings"), self._build_settings()),
         )
         for sheet, rows in sheets:
             for row in rows:
                 sheet.append(row)
-        return saved(book)
+        return save_to_bytes(book)
 
-    def _settings(self) -> list[list[str | None]]:
+    def _build_settings(self) -> list[list[str | None]]:
         head: list[str | None] = ["form_title", "form_id", "version", "default_language"]
-        return [head, [self._title(), self.name, self.version, self.languages[0]]]
+        return [head, [self._get_title(), self.name, self.version, self.languages[0]]]
 
-    def _title(self) -> str:
-        return " · ".join(filter(None, (table_in(self.table, self.catalogues[0]), self.mark)))
+    def _get_title(self) -> str:
+        return " · ".join(filter(None, (get_table_label(self.table, self.catalogues[0]), self.mark)))
 
     @property
     def _chosen(self) -> Mapping[str, str]:
         is_possible = bool(self.schools) and all(_CHOICE.fullmatch(school) for school in self.schools)
         return self.schools if is_possible else {}
 
-    def _survey(self, version: str) -> list[list[str | None]]:
+    def _build_survey_rows(self, version: str) -> list[list[str | None]]:
         texts = [f"{kind}::{name}" for kind in ("label", "hint", "constraint_message") for name in self.languages]
         rows: list[list[str | None]] = [[*_COLUMNS, *texts]]
         for item in self.table.fields:
-            rows += self._pupil(item) if item.name == "pupil_id" and self.pupils != "typed" else [self._question(item)]
-        rows.append(self._row("calculate", FORM, calculation=f"'{self.name} {version}'"))
+            rows += (
+                self._build_pupil_rows(item)
+                if item.name == "pupil_id" and self.pupils != "typed"
+                else [self._build_question_row(item)]
+            )
+        rows.append(self._make_row("calculate", FORM, calculation=f"'{self.name} {version}'"))
         return rows
 
-    def _row(
+    def _make_row(
         self,
         kind: str,
         name: str,
@@ -129,31 +135,33 @@ class FieldForm:
         messages: Sequence[str] = (),
     ) -> list[str | None]:
         unsaid: Sequence[str | None] = [None] * len(self.catalogues)
-        texts = [text for told in (labels, hints, messages) for text in (told or unsaid)]
-        said = "yes" if required else None
-        return [kind, name, said, constraint, relevant, calculation, choice_filter, *texts]
+        texts = [text for translations in (labels, hints, messages) for text in (translations or unsaid)]
+        required_mark = "yes" if required else None
+        return [kind, name, required_mark, constraint, relevant, calculation, choice_filter, *texts]
 
-    def _question(self, item: Field) -> list[str | None]:
-        hints = [hint_of(item, one, about=self.table.about) for one in self.catalogues]
+    def _build_question_row(self, item: Field) -> list[str | None]:
+        hints = [describe_field(item, form_catalogue, about=self.table.about) for form_catalogue in self.catalogues]
         is_listed = bool(item.codes) or (bool(self._chosen) and item.name == "school_id")
-        constraint = _constraint(item)
-        return self._row(
+        constraint = _build_constraint_expression(item)
+        return self._make_row(
             f"select_one {item.name}" if is_listed else _XLS_TYPES.get(item.type, "text"),
             item.name,
             required=item.required or item.name in self.table.key,
             constraint=constraint,
-            relevant=_relevant(item),
-            labels=[question_in(item, one, about=self.table.about) for one in self.catalogues],
+            relevant=_build_relevance_expression(item),
+            labels=[
+                get_field_question(item, form_catalogue, about=self.table.about) for form_catalogue in self.catalogues
+            ],
             hints=hints,
             messages=hints if constraint else (),
         )
 
-    def _pupil(self, item: Field) -> list[list[str | None]]:
+    def _build_pupil_rows(self, item: Field) -> list[list[str | None]]:
         """Return how the pupil is asked for where there is a list of the pupils."""
-        labels = [label_in(item, one, about=self.table.about) for one in self.catalogues]
+        labels = [get_field_label(item, form_catalogue, about=self.table.about) for form_catalogue in self.catalogues]
         pairs = list(zip(self.catalogues, labels, strict=True))
         if self.pupils == "checked":
-            (row,) = (self._question(item),)
+            (row,) = (self._build_question_row(item),)
             row[_COLUMNS.index("constraint")] = _ON_LIST
             wrong = [
                 catalogue.text("It is not on the list of the school's pupils. Check it.")
@@ -161,40 +169,42 @@ class FieldForm:
             ]
             return [[*row[: -len(wrong)], *wrong]]
         return [
-            self._row(
+            self._make_row(
                 f"select_one_from_file {PUPILS}",
                 PUPIL_LISTED,
                 required=True,
                 choice_filter="school_id = ${school_id}",
                 labels=[catalogue.text("{field}, from the list", field=label) for catalogue, label in pairs],
             ),
-            self._row(
+            self._make_row(
                 "text",
                 PUPIL_TYPED,
                 required=True,
                 relevant=f"${{{PUPIL_LISTED}}} = '{_NOT_LISTED}'",
                 labels=[catalogue.text("{field}, if it is not on the list", field=label) for catalogue, label in pairs],
-                hints=[hint_of(item, one, about=self.table.about) for one in self.catalogues],
+                hints=[
+                    describe_field(item, form_catalogue, about=self.table.about) for form_catalogue in self.catalogues
+                ],
             ),
-            self._row(
+            self._make_row(
                 "calculate",
                 item.name,
                 calculation=f"if(${{{PUPIL_LISTED}}} = '{_NOT_LISTED}', ${{{PUPIL_TYPED}}}, ${{{PUPIL_LISTED}}})",
             ),
         ]
 
-    def _choices(self) -> list[list[str | None]]:
+    def _build_choice_rows(self) -> list[list[str | None]]:
         rows: list[list[str | None]] = [["list_name", "name", *(f"label::{name}" for name in self.languages)]]
         for school, name in self._chosen.items():
             rows.append(["school_id", school, *([f"{school} {name}".strip()] * len(self.catalogues))])
         for item in self.table.fields:
-            labels = [answers_in(item, one) for one in self.catalogues]
-            for at, code in enumerate(item.codes):
-                rows.append([item.name, _choice(code.name), *(words[at] for words in labels)])
+            labels = [get_answer_labels(item, form_catalogue) for form_catalogue in self.catalogues]
+            for code_index, code in enumerate(item.codes):
+                rows.append([item.name, _format_choice_name(code.name), *(words[code_index] for words in labels)])
         return rows
 
 
-def pupil_list(pupils: Mapping[str, Sequence[Mapping[str, str]]], catalogue: Catalogue) -> bytes:
+def encode_pupil_list(pupils: Mapping[str, Sequence[Mapping[str, str]]], catalogue: Catalogue) -> bytes:
     """Return the list of pupils that is attached to a form, as CSV: identifiers and classes, never names.
 
     Parameters
@@ -204,15 +214,15 @@ def pupil_list(pupils: Mapping[str, Sequence[Mapping[str, str]]], catalogue: Cat
     catalogue
         Language of the choice for pupils who are not on the list.
     """
-    made = io.StringIO()
-    rows = csv.writer(made, lineterminator="\n")
+    content = io.StringIO()
+    rows = csv.writer(content, lineterminator="\n")
     rows.writerow(["name", "label", "school_id", "key"])
     for school, listed in pupils.items():
         for pupil in listed:
             called = " · ".join(filter(None, (pupil["pupil_id"], pupil.get("class", ""))))
             rows.writerow([pupil["pupil_id"], called, school, f"{school} {pupil['pupil_id']}"])
         rows.writerow([_NOT_LISTED, catalogue.text("Not on the list"), school, ""])
-    return made.getvalue().encode()
+    return content.getvalue().encode()
 
 
 PUPILS = "pupils.csv"
@@ -225,19 +235,19 @@ _CHOICE = re.compile(r"[\w.-]+")
 """Names that a choice may have: without spaces."""
 
 
-def _relevant(field: Field) -> str | None:
+def _build_relevance_expression(field: Field) -> str | None:
     if field.asked_if is None:
         return None
     name, answers = field.asked_if
-    return " or ".join(f"${{{name}}} = '{_choice(answer)}'" for answer in answers)
+    return " or ".join(f"${{{name}}} = '{_format_choice_name(answer)}'" for answer in answers)
 
 
-def _choice(code: str) -> str:
+def _format_choice_name(code: str) -> str:
     """Return the name of a choice: without spaces, and understood by intake in this spelling too."""
-    return folded(code).replace(" ", "_")
+    return normalise_word(code).replace(" ", "_")
 
 
-def _constraint(field: Field) -> str | None:
+def _build_constraint_expression(field: Field) -> str | None:
     if field.type == "month":
         return "regex(., '^[0-9]{4}-(0[1-9]|1[0-2])$')"
     limits = ((">=", field.minimum), ("<=", field.maximum))

@@ -18,18 +18,18 @@ from evaluation.custody import LOG_SHA256, writing
 from evaluation.data_pages import write_codebook, write_returns
 from evaluation.data_products import REQUEST, check_data, export
 from evaluation.folder import TrialFolder
-from evaluation.named_in_log import folder_hashes
-from evaluation.provenance import RECORD, sha256_of_file
+from evaluation.named_in_log import compute_stage_hashes
+from evaluation.provenance import RECORD, hash_file
 from evaluation.stages.balance import balance
-from evaluation.stages.certificate import certify
+from evaluation.stages.certificate import write_certificates
 from evaluation.stages.collect import collect
-from evaluation.stages.decide import complete
-from evaluation.stages.impact import impact
+from evaluation.stages.decide import execute_begun_erasures
+from evaluation.stages.impact import estimate_impact
 from evaluation.stages.publish import publish
 from evaluation.stages.report import report
 from evaluation.stages.verify import verify
 from evaluation.stored import STORE
-from evaluation.trial_log import LOG, Event, append_event
+from evaluation.trial_log import LOG, Event, add_log_event
 
 _GIVEN = ("trial.toml", LOG, "plan", "allocation", "inbox", "private")
 """What everything else is made from, beside the files that the protocol names."""
@@ -60,7 +60,7 @@ class Audited:
         return {"ok": self.ok, "n_files": self.n_files, "problems": list(self.problems)}
 
 
-def audit(trial: TrialFolder) -> Audited:
+def verify_by_replay(trial: TrialFolder) -> Audited:
     """Make everything again that has been made, and compare every file byte by byte; the answer goes into the log.
 
     Raises
@@ -74,7 +74,7 @@ def audit(trial: TrialFolder) -> Audited:
     problems = list(verify(trial).problems)
     n_files = 0
     with tempfile.TemporaryDirectory(prefix="audit-") as scratch:
-        again = _copied(trial, Path(scratch) / "trial")
+        again = _copy_inputs(trial, Path(scratch) / "trial")
         for folder, make in _steps(trial):
             trial.progress(f"making {folder} again", n_files, n_files + 1)
             try:
@@ -84,7 +84,7 @@ def audit(trial: TrialFolder) -> Audited:
                 problems.append(f"{folder}/ cannot be made again: {error}")
             # What the copy has noted of its own runs is no part of the trial's history.
             shutil.copyfile(trial.paths.log, again.paths.log)
-            names, differing = _compared(trial.paths.root / folder, again.paths.root / folder)
+            names, differing = _compare_folders(trial.paths.root / folder, again.paths.root / folder)
             n_files += len(names)
             problems += [f"{folder}/{name} {how}" for name, how in differing]
     # Problems may quote what is in a file, which the log must not.
@@ -92,13 +92,13 @@ def audit(trial: TrialFolder) -> Audited:
         "answer": "no" if problems else "yes",
         "n_files": str(n_files),
         "n_problems": str(len(problems)),
-        **{fact: digest for fact, digest in folder_hashes(trial).items() if digest},
+        **{fact: digest for fact, digest in compute_stage_hashes(trial).items() if digest},
     }
-    append_event(trial, Event.AUDITED, detail)
+    add_log_event(trial, Event.AUDITED, detail)
     return Audited(n_files=n_files, problems=tuple(problems))
 
 
-def _copied(trial: TrialFolder, root: Path) -> TrialFolder:
+def _copy_inputs(trial: TrialFolder, root: Path) -> TrialFolder:
     protocol = trial.protocol
     named = (protocol.schools.file, protocol.schools.reserves, protocol.design.units, protocol.design.allocation)
     for name in dict.fromkeys((*_GIVEN, *filter(None, named))):
@@ -118,9 +118,9 @@ def _steps(trial: TrialFolder) -> Iterator[tuple[str, Callable[[TrialFolder], ob
     exported = sorted(path.name for path in trial.paths.export.glob("[!.]*") if path.is_dir())
     steps: tuple[tuple[str, Callable[[TrialFolder], object]], ...] = (
         ("store", _collect_again),
-        ("output/allocation", certify),
+        ("output/allocation", write_certificates),
         ("balance", balance),
-        ("results", impact),
+        ("results", estimate_impact),
         ("output/codebook", write_codebook),
         ("output/checks", partial(_check_again, trial)),
         ("output/returns", write_returns),
@@ -133,7 +133,7 @@ def _steps(trial: TrialFolder) -> Iterator[tuple[str, Callable[[TrialFolder], ob
 
 def _collect_again(again: TrialFolder) -> None:
     collect(again)
-    complete(again)
+    execute_begun_erasures(again)
 
 
 def _publish_again(again: TrialFolder) -> None:
@@ -146,7 +146,7 @@ def _check_again(trial: TrialFolder, again: TrialFolder) -> None:
     """Make the checks as they were asked for, by arm or not."""
     name = "output/checks/checks.csv"
     check_data(again)
-    if sha256_of_file(trial.paths.root / name) != sha256_of_file(again.paths.root / name):
+    if hash_file(trial.paths.root / name) != hash_file(again.paths.root / name):
         check_data(again, by_arm=True)
 
 
@@ -160,7 +160,7 @@ def _export_again(trial: TrialFolder, country: str, again: TrialFolder) -> None:
     export(again, country=country, k=k)
 
 
-def _compared(found: Path, made: Path) -> tuple[set[str], list[tuple[str, str]]]:
+def _compare_folders(found: Path, made: Path) -> tuple[set[str], list[tuple[str, str]]]:
     """Return the files of two folders, and which of them differ, and how."""
     names = [
         {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
@@ -178,24 +178,24 @@ def _compared(found: Path, made: Path) -> tuple[set[str], list[tuple[str, str]]]
 
 def _is_same(found: Path, made: Path) -> bool:
     if found.name == STORE:
-        return _database(found) == _database(made)
+        return _read_store_content(found) == _read_store_content(made)
     if found.name == RECORD:
-        return _record(found) == _record(made)
-    return sha256_of_file(found) == sha256_of_file(made)
+        return _read_stage_record(found) == _read_stage_record(made)
+    return hash_file(found) == hash_file(made)
 
 
-def _record(path: Path) -> object:
+def _read_stage_record(path: Path) -> object:
     """Return the record of a stage; a database's bytes differ each time, and must be those that are there."""
     try:
         values = json.loads(path.read_bytes())
         if STORE in values["outputs"]:
-            values["outputs"][STORE] = values["outputs"][STORE] == sha256_of_file(path.with_name(STORE))
+            values["outputs"][STORE] = values["outputs"][STORE] == hash_file(path.with_name(STORE))
     except (ValueError, KeyError, TypeError):
         return ""
     return values
 
 
-def _database(path: Path) -> object:
+def _read_store_content(path: Path) -> object:
     """Return all that the store holds; what it keeps of the log's last line is of the time at which it was made."""
     from data_schema.store import Store
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from data_schema.errors import ProtocolError
 from evaluation.frozen_plan import FROZEN
 from evaluation.guarded_files import VAULT_SHA256
-from evaluation.named_in_log import disagreements, folder_hashes
-from evaluation.provenance import sha256_of_file
-from evaluation.specifications import tables_of
+from evaluation.named_in_log import compute_stage_hashes, find_log_disagreements
+from evaluation.provenance import hash_file
+from evaluation.specifications import build_tables
 from evaluation.trial_log import DRAWS, Event, TrialLog
 from reports.claims import AuditClaim, CustodyClaim, LogFacts, PlanClaim, PlanOrder
 
@@ -48,7 +48,9 @@ def plan_claim(log: TrialLog, *, outcomes: Places, in_folder: str) -> PlanClaim:
     last = freezes[-1]
     before = log.entries[: last.sequence - 1]
     runs = tuple(entry.time for entry in before if entry.event == Event.ESTIMATED)
-    taken = [entry for entry in before if entry.event == Event.COLLECTED and outcomes & _places(entry.detail["tables"])]
+    taken = [
+        entry for entry in before if entry.event == Event.COLLECTED and outcomes & _parse_places(entry.detail["tables"])
+    ]
     order: PlanOrder = "after_results" if runs else "after_data" if taken else "before_data"
     if in_folder != last.detail["protocol_sha256"]:
         order = "altered" if in_folder else "gone"
@@ -57,17 +59,17 @@ def plan_claim(log: TrialLog, *, outcomes: Places, in_folder: str) -> PlanClaim:
         frozen=last.time,
         data=taken[0].time if taken else "",
         runs=runs,
-        replaced=tuple((one.time, later.detail["reason"]) for one, later in pairwise(freezes)),
+        replaced=tuple((earlier.time, later.detail["reason"]) for earlier, later in pairwise(freezes)),
     )
 
 
-def _places(tables: str) -> Places:
+def _parse_places(tables: str) -> Places:
     """Return the waves and tables that a line of the log names, as "baseline: pupil, survey; followup: status"."""
-    found = set()
+    listed_places = set()
     for part in tables.split("; ") if tables else []:
         wave, _, listed = part.rpartition(": ")
-        found |= {(wave, table) for table in listed.split(", ")}
-    return frozenset(found)
+        listed_places |= {(wave, table) for table in listed.split(", ")}
+    return frozenset(listed_places)
 
 
 def log_facts(log: TrialLog, *, n_disagreements: int) -> LogFacts:
@@ -80,25 +82,29 @@ def log_facts(log: TrialLog, *, n_disagreements: int) -> LogFacts:
         n_results=len({entry.detail["results_sha256"] for entry in runs}),
         n_draws=len(log.of(*DRAWS)) if log.is_complete else None,
         begun_again=(again.time, again.detail["reason"]) if again is not None else ("", ""),
-        custody=custody_claim(log),
+        custody=describe_custody(log),
     )
 
 
-def custody_claim(log: TrialLog) -> CustodyClaim:
+def describe_custody(log: TrialLog) -> CustodyClaim:
     """Return whether what tells who is who is sealed, since when, for how many, and how often it was opened.
 
     Openings are counted up to the last results, so that documents about these stay true when it is opened later.
     """
     if not log.is_usable:
         return CustodyClaim(state="unknown")
-    told = [line for line in log.entries if VAULT_SHA256 in line.detail]
-    if not told:
+    vault_entries = [line for line in log.entries if VAULT_SHA256 in line.detail]
+    if not vault_entries:
         return CustodyClaim(state="open")
     n_of_state = next(
-        (n for n, line in enumerate(reversed(told)) if _is_sealed_by(line) != _is_sealed_by(told[-1])),
-        len(told),
+        (
+            n
+            for n, line in enumerate(reversed(vault_entries))
+            if _is_sealed_by(line) != _is_sealed_by(vault_entries[-1])
+        ),
+        len(vault_entries),
     )
-    first = told[-n_of_state]
+    first = vault_entries[-n_of_state]
     if not _is_sealed_by(first):
         return CustodyClaim(state="unsealed", since=first.time)
     last = log.last(Event.ESTIMATED)
@@ -107,7 +113,7 @@ def custody_claim(log: TrialLog) -> CustodyClaim:
     return CustodyClaim(
         state="sealed",
         since=first.time,
-        n_openers=len(told[-1].detail["openers"].split("; ")),
+        n_openers=len(vault_entries[-1].detail["openers"].split("; ")),
         n_openings=sum(line.sequence > first.sequence for line in openings) if is_before else None,
     )
 
@@ -116,19 +122,19 @@ def _is_sealed_by(line: LogEntry) -> bool:
     return bool(line.detail[VAULT_SHA256])
 
 
-def claims_of(trial: TrialFolder) -> tuple[PlanClaim, LogFacts]:
+def describe_order_claims(trial: TrialFolder) -> tuple[PlanClaim, LogFacts]:
     """Return what documents of a trial claim about the order of events."""
     log = trial.log()
     frozen = trial.paths.plan / FROZEN
-    outcomes = _outcome_places(trial.protocol, trial.tables) | _outcomes_of_plan(trial)
-    claim = plan_claim(log, outcomes=outcomes, in_folder=sha256_of_file(frozen))
-    return claim, log_facts(log, n_disagreements=len(tuple(disagreements(trial))))
+    outcomes = _find_outcome_places(trial.protocol, trial.tables) | _find_planned_outcome_places(trial)
+    claim = plan_claim(log, outcomes=outcomes, in_folder=hash_file(frozen))
+    return claim, log_facts(log, n_disagreements=len(tuple(find_log_disagreements(trial))))
 
 
 _AUDITED = ("allocation_sha256", "data_sha256", "results_sha256", "documents_sha256")
 
 
-def audit_claim(trial: TrialFolder, *, until: int | None = None) -> AuditClaim:
+def find_matching_audits(trial: TrialFolder, *, until: int | None = None) -> AuditClaim:
     """Return what the log tells of audits of the very draw, data, results and documents that are in the folder.
 
     Parameters
@@ -141,10 +147,10 @@ def audit_claim(trial: TrialFolder, *, until: int | None = None) -> AuditClaim:
     log = trial.log()
     if not log.is_usable:
         return AuditClaim(answer="unknown")
-    found = folder_hashes(trial)
+    current_hashes = compute_stage_hashes(trial)
     claim = AuditClaim()
     for line in log.of(Event.AUDITED):
-        is_of_these = all(line.detail.get(fact) == found[fact] for fact in _AUDITED)
+        is_of_these = all(line.detail.get(fact) == current_hashes[fact] for fact in _AUDITED)
         if not is_of_these or (until is not None and line.sequence >= until):
             continue
         is_yes = line.detail["answer"] == "yes"
@@ -153,17 +159,19 @@ def audit_claim(trial: TrialFolder, *, until: int | None = None) -> AuditClaim:
     return claim
 
 
-def _outcomes_of_plan(trial: TrialFolder) -> Places:
+def _find_planned_outcome_places(trial: TrialFolder) -> Places:
     """Return where the outcomes of the frozen plan are read from; nothing where this version cannot read it."""
     try:
         planned = trial.frozen_protocol() if (trial.paths.plan / FROZEN).exists() else None
-        return _outcome_places(planned, tables_of(planned)) if planned is not None else frozenset()
+        return _find_outcome_places(planned, build_tables(planned)) if planned is not None else frozenset()
     except ProtocolError:
         return frozenset()
 
 
-def _outcome_places(protocol: Protocol, tables: Mapping[str, Table]) -> Places:
-    from evaluation.population import place_of
+def _find_outcome_places(protocol: Protocol, tables: Mapping[str, Table]) -> Places:
+    from evaluation.population import find_measure_place
 
-    placed = (place_of(outcome, protocol, tables) for outcome in protocol.outcomes if outcome.table != "school")
+    placed = (
+        find_measure_place(outcome, protocol, tables) for outcome in protocol.outcomes if outcome.table != "school"
+    )
     return frozenset((wave, table) for table, wave in placed)

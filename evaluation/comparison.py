@@ -52,25 +52,25 @@ class Comparison:
         return np.asarray(np.array([self.names.index(self.group_of[arm]) for arm in arms])[positions])
 
 
-def comparison_of(protocol: Protocol, outcome: Outcome) -> Comparison:
+def build_comparison(protocol: Protocol, outcome: Outcome) -> Comparison:
     """Return what is compared in an outcome."""
     design = protocol.design
     if not design.method.has_starts:
         labels = {arm.name: arm.label for arm in design.arms}
         return Comparison(labels=labels, group_of={name: name for name in labels})
-    started = started_by(protocol, wave_of(protocol, outcome))
+    started = has_started_by_arm(protocol, find_outcome_wave(protocol, outcome))
     labels = {WAITING: design.waiting_label, STARTED: design.started_label}
     return Comparison(labels=labels, group_of={arm: STARTED if on else WAITING for arm, on in started.items()})
 
 
-def any_comparison(protocol: Protocol) -> Comparison | None:
+def build_pooled_comparison(protocol: Protocol) -> Comparison | None:
     """Return the comparison of all arms other than the reference combined with it.
 
     None where it would say nothing more (two arms) or something else (schools that start later; factors, whose margins
     are compared).
     """
     design = protocol.design
-    if len(design.arms) < 3 or design.method.has_starts or factors_of(design):
+    if len(design.arms) < 3 or design.method.has_starts or find_design_factors(design):
         return None
     first, *others = design.arms
     group_of = {first.name: first.name, **{arm.name: ANY for arm in others}}
@@ -78,33 +78,33 @@ def any_comparison(protocol: Protocol) -> Comparison | None:
     return Comparison(labels={first.name: first.label, ANY: label}, group_of=group_of)
 
 
-def primary_comparison(protocol: Protocol) -> Comparison:
+def build_primary_comparison(protocol: Protocol) -> Comparison:
     """Return what is compared in the first primary outcome."""
     first = next(analysis for analysis in protocol.analyses if analysis.role == "primary")
-    return comparison_of(protocol, protocol.outcome(first.outcome))
+    return build_comparison(protocol, protocol.outcome(first.outcome))
 
 
-def margins_of(design: DesignSection) -> dict[str, Comparison]:
+def build_factor_comparisons(design: DesignSection) -> dict[str, Comparison]:
     """Return, for each factor of a factorial design, the comparison of schools with it and without it."""
-    found = {}
-    for factor in factors_of(design):
+    comparisons = {}
+    for factor in find_design_factors(design):
         group_of = {arm.name: factor if factor in arm.factors else WITHOUT for arm in design.arms}
         label = next(arm.label for arm in design.arms if arm.factors == (factor,))
-        found[factor] = Comparison(labels={WITHOUT: WITHOUT, factor: label}, group_of=group_of)
-    return found
+        comparisons[factor] = Comparison(labels={WITHOUT: WITHOUT, factor: label}, group_of=group_of)
+    return comparisons
 
 
-def factors_of(design: DesignSection) -> tuple[str, ...]:
+def find_design_factors(design: DesignSection) -> tuple[str, ...]:
     """Return the factors of a factorial design in the order in which the arms name them; none of another."""
     return tuple(dict.fromkeys(factor for arm in design.arms for factor in arm.factors))
 
 
-def wave_of(protocol: Protocol, outcome: Measure) -> str:
+def find_outcome_wave(protocol: Protocol, outcome: Measure) -> str:
     """Return the wave in which an outcome is measured; the first where its table has none, as a baseline has."""
     return outcome.wave or protocol.population_wave
 
 
-def started_by(protocol: Protocol, wave: str) -> dict[str, bool]:
+def has_started_by_arm(protocol: Protocol, wave: str) -> dict[str, bool]:
     """Return for each arm whether its schools have the programme in a wave."""
     order = protocol.wave_names
     now = order.index(wave)

@@ -37,30 +37,30 @@ class WithoutConsent:
     unanswered: pd.DataFrame
 
 
-def needs_answer(privacy: Privacy) -> bool:
+def is_consent_required(privacy: Privacy) -> bool:
     """Whether data of a pupil are used only after a yes: there is a rule, and a missing answer is no consent."""
     return bool(privacy.refusal) and privacy.consent_model == "opt_in"
 
 
-def unanswered_of(trial: TrialFolder, frames: Mapping[str, pd.DataFrame]) -> Pupils:
+def find_unanswered_pupils(trial: TrialFolder, frames: Mapping[str, pd.DataFrame]) -> Pupils:
     """Return the pupils who have no answer; nobody where a missing answer is no objection."""
-    from data_schema.consent import unanswered_pupils
+    from data_schema.consent import find_unanswered_pupils
 
     protocol = trial.protocol
-    if not needs_answer(protocol.privacy):
+    if not is_consent_required(protocol.privacy):
         return frozenset()
-    return unanswered_pupils(frames, tables=trial.tables, consent=protocol.privacy.consent)
+    return find_unanswered_pupils(frames, tables=trial.tables, consent=protocol.privacy.consent)
 
 
-def refused_of(trial: TrialFolder, frames: Mapping[str, pd.DataFrame]) -> Pupils:
+def find_refusing_pupils(trial: TrialFolder, frames: Mapping[str, pd.DataFrame]) -> Pupils:
     """Return the pupils whose last answer is no."""
-    from data_schema.consent import refused_pupils
+    from data_schema.consent import find_refused_pupils
 
     protocol = trial.protocol
-    return refused_pupils(frames, tables=trial.tables, consent=protocol.privacy.consent, waves=protocol.wave_names)
+    return find_refused_pupils(frames, tables=trial.tables, consent=protocol.privacy.consent, waves=protocol.wave_names)
 
 
-def by_consent(trial: TrialFolder, stored: Erased) -> tuple[Erased, Erased, WithoutConsent]:
+def filter_by_consent(trial: TrialFolder, stored: Erased) -> tuple[Erased, Erased, WithoutConsent]:
     """Return the tables without refusals, these without pupils who have no answer, and how many both are.
 
     Raises
@@ -68,10 +68,10 @@ def by_consent(trial: TrialFolder, stored: Erased) -> tuple[Erased, Erased, With
     DataError
         When pupils refused and the protocol does not say what that means.
     """
-    from data_schema.consent import refusals
-    from data_schema.erasure import left_out
+    from data_schema.consent import count_refusals
+    from data_schema.erasure import remove_by_pseudonym
 
-    refused, unanswered = refused_of(trial, stored.frames), unanswered_of(trial, stored.frames)
+    refused, unanswered = find_refusing_pupils(trial, stored.frames), find_unanswered_pupils(trial, stored.frames)
     rule = trial.protocol.privacy.refusal
     if refused and not rule:
         n_schools = len({school for school, _ in refused})
@@ -85,28 +85,34 @@ def by_consent(trial: TrialFolder, stored: Erased) -> tuple[Erased, Erased, With
             'in no file with rows of pupils) or "keep" (recorded only).',
         )
     counts = WithoutConsent(
-        refused=refusals(stored.frames, refused=refused), unanswered=refusals(stored.frames, refused=unanswered)
+        refused=count_refusals(stored.frames, refused=refused),
+        unanswered=count_refusals(stored.frames, refused=unanswered),
     )
-    first = left_out(stored.frames, stored.key_table, pseudonyms=_out(refused, rule))
-    return first, left_out(first.frames, first.key_table, pseudonyms=_out(unanswered, rule)), counts
+    first = remove_by_pseudonym(stored.frames, stored.key_table, pseudonyms=_select_excluded_pupils(refused, rule))
+    return (
+        first,
+        remove_by_pseudonym(first.frames, first.key_table, pseudonyms=_select_excluded_pupils(unanswered, rule)),
+        counts,
+    )
 
 
-def _out(pupils: Pupils, rule: str) -> set[str]:
+def _select_excluded_pupils(pupils: Pupils, rule: str) -> set[str]:
     return {pupil for _, pupil in pupils} if rule == "exclude" else set()
 
 
-def consent_counts(trial: TrialFolder) -> WithoutConsent:
+def count_without_consent(trial: TrialFolder) -> WithoutConsent:
     """Return how many pupils did not consent, as `data_schema.consent.refusals` counts them; of the stored data."""
-    from evaluation.stored import opened_store
+    from evaluation.stored import open_store
 
-    with opened_store(trial) as store:
+    with open_store(trial) as store:
         facts = store.facts()
     return WithoutConsent(
-        refused=_counts(facts.get("refused", "[]")), unanswered=_counts(facts.get("unanswered", "[]"))
+        refused=_parse_consent_counts(facts.get("refused", "[]")),
+        unanswered=_parse_consent_counts(facts.get("unanswered", "[]")),
     )
 
 
-def _counts(text: str) -> pd.DataFrame:
+def _parse_consent_counts(text: str) -> pd.DataFrame:
     import pandas as pd
 
     from data_schema.consent import REFUSED_COLUMNS

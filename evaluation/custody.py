@@ -15,28 +15,28 @@ from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
 from data_schema.errors import CrocoosError, DataError, ProtocolError, StorageError
-from data_schema.files import legible_name
-from evaluation.decisions import decided_in
-from evaluation.drawn import later_steps, read_allocation_record
-from evaluation.erasure import marks_of
+from data_schema.files import clean_file_name
+from evaluation.decisions import replay_decisions
+from evaluation.drawn import read_allocation_record, read_later_steps
+from evaluation.erasure import read_erasure_marks
 from evaluation.guarded_files import (
     ERASED,
     KEY,
     KEY_SHA256,
     VAULT_SHA256,
+    collect_vault_facts,
+    find_key_fingerprint,
+    find_plain_files,
+    find_sealed_facts,
     is_away,
     is_sealed,
-    key_fingerprint,
-    plain_files,
-    sealed_facts,
-    vault_facts,
 )
 from evaluation.mode import PRACTICE, REAL
-from evaluation.named_in_log import folder_hashes
-from evaluation.provenance import alone, sha256_of, sha256_of_file
-from evaluation.sealing import settle_vault
-from evaluation.stored import opened_store
-from evaluation.trial_log import FROZEN_NO_MORE, LOG, WITHDRAWN_NO_MORE, Event, TrialLog, append_event, write_first
+from evaluation.named_in_log import compute_stage_hashes
+from evaluation.provenance import hash_file, hash_json_values, lock_trial_for_writing
+from evaluation.sealing import restore_vault_state
+from evaluation.stored import open_store
+from evaluation.trial_log import FROZEN_NO_MORE, LOG, WITHDRAWN_NO_MORE, Event, TrialLog, add_log_event, write_first
 from evaluation.vault import VAULT
 
 if TYPE_CHECKING:
@@ -70,21 +70,24 @@ class Alarm:
         return f"{self.place}: {self.problem} {self.remedy}"
 
 
-def fingerprints(trial: TrialFolder) -> dict[str, str]:
+def compute_fingerprints(trial: TrialFolder) -> dict[str, str]:
     """Return the fingerprints of key and list of erased pupils, as they are now; nothing for what is not there."""
-    found = {KEY_SHA256: key_fingerprint(trial), ERASED_SHA256: _erased_sha256(marks_of(trial)[0])}
-    return {name: digest for name, digest in found.items() if digest}
+    current_fingerprints = {
+        KEY_SHA256: find_key_fingerprint(trial),
+        ERASED_SHA256: _hash_erased_marks(read_erasure_marks(trial)[0]),
+    }
+    return {name: digest for name, digest in current_fingerprints.items() if digest}
 
 
-def erased_fingerprint(trial: TrialFolder) -> str:
+def find_erased_fingerprint(trial: TrialFolder) -> str:
     """Return the fingerprint of the list of erased pupils; the last reported one where its medium is absent."""
     if is_away(trial):
-        return _told(trial.log(), store_facts(trial)).get(ERASED_SHA256, "")
-    return _erased_sha256(marks_of(trial)[0])
+        return _find_logged_fingerprints(trial.log(), read_store_facts(trial)).get(ERASED_SHA256, "")
+    return _hash_erased_marks(read_erasure_marks(trial)[0])
 
 
-def _erased_sha256(marks: Collection[str]) -> str:
-    return sha256_of(sorted(marks)) if marks else ""
+def _hash_erased_marks(marks: Collection[str]) -> str:
+    return hash_json_values(sorted(marks)) if marks else ""
 
 
 def refuse_loss(trial: TrialFolder) -> None:
@@ -95,7 +98,7 @@ def refuse_loss(trial: TrialFolder) -> None:
     StorageError
         Naming the first such thing.
     """
-    for alarm in alarms(trial):
+    for alarm in find_custody_alarms(trial):
         raise StorageError(alarm.place, alarm.problem, alarm.remedy)
 
 
@@ -108,40 +111,40 @@ def writing(trial: TrialFolder) -> Iterator[None]:
     StorageError
         When another run is writing, or something is lost or changed.
     """
-    with alone(trial.paths.root):
-        settle_vault(trial)
+    with lock_trial_for_writing(trial.paths.root):
+        restore_vault_state(trial)
         refuse_loss(trial)
         yield
 
 
-def alarms(trial: TrialFolder) -> Iterator[Alarm]:
+def find_custody_alarms(trial: TrialFolder) -> Iterator[Alarm]:
     """Yield what was lost, cut or changed; of a log that is missing or broken the log itself tells."""
     log = trial.log()
     if not log.is_usable:
         return
-    facts = store_facts(trial)
-    yield from _of_log(log, facts)
+    facts = read_store_facts(trial)
+    yield from _check_log_custody(log, facts)
     if is_away(trial):
         # Not lost: what needs it says that its medium is not there.
         return
-    yield from _of_vault(trial)
-    told = _told(log, facts)
-    if KEY_SHA256 in told:
-        yield from _of_key(trial, told[KEY_SHA256])
-        yield from _of_erased(trial, told.get(ERASED_SHA256, ""))
+    yield from _check_vault_custody(trial)
+    logged_fingerprints = _find_logged_fingerprints(log, facts)
+    if KEY_SHA256 in logged_fingerprints:
+        yield from _check_key_custody(trial, logged_fingerprints[KEY_SHA256])
+        yield from _check_erased_custody(trial, logged_fingerprints.get(ERASED_SHA256, ""))
 
 
-def store_facts(trial: TrialFolder) -> Mapping[str, str]:
+def read_store_facts(trial: TrialFolder) -> Mapping[str, str]:
     """Return the facts that the store keeps; nothing where none can be read."""
     try:
-        with opened_store(trial) as store:
+        with open_store(trial) as store:
             return store.facts()
     except CrocoosError:
         # Status tells of a store that is damaged, and the next run makes it anew.
         return {}
 
 
-def _told(log: TrialLog, facts: Mapping[str, str]) -> Mapping[str, str]:
+def _find_logged_fingerprints(log: TrialLog, facts: Mapping[str, str]) -> Mapping[str, str]:
     """Return the fingerprints that the log tells last; those of the store where the log tells none."""
     lines = [entry.detail for entry in log.of(Event.COLLECTED, Event.ACCEPTED) if KEY_SHA256 in entry.detail]
     return lines[-1] if lines else facts
@@ -150,10 +153,10 @@ def _told(log: TrialLog, facts: Mapping[str, str]) -> Mapping[str, str]:
 def is_cut(trial: TrialFolder) -> bool:
     """Whether lines are missing at the end of a log that is whole otherwise."""
     log = trial.log()
-    return log.is_usable and any(True for _ in _of_log(log, store_facts(trial)))
+    return log.is_usable and any(True for _ in _check_log_custody(log, read_store_facts(trial)))
 
 
-def _of_log(log: TrialLog, facts: Mapping[str, str]) -> Iterator[Alarm]:
+def _check_log_custody(log: TrialLog, facts: Mapping[str, str]) -> Iterator[Alarm]:
     """Compare the log with the line that was the last one when the store was made, and the line that tells of it."""
     last, content = facts.get(LOG_SHA256, ""), facts.get("content_sha256", "")
     again = log.last(Event.BEGUN_AGAIN)
@@ -168,32 +171,34 @@ def _of_log(log: TrialLog, facts: Mapping[str, str]) -> Iterator[Alarm]:
         )
 
 
-def _of_vault(trial: TrialFolder) -> Iterator[Alarm]:
-    named, found = sealed_facts(trial).get(VAULT_SHA256, ""), sha256_of_file(trial.paths.root / VAULT)
-    if found != named:
+def _check_vault_custody(trial: TrialFolder) -> Iterator[Alarm]:
+    named, current_sha256 = find_sealed_facts(trial).get(VAULT_SHA256, ""), hash_file(trial.paths.root / VAULT)
+    if current_sha256 != named:
         yield Alarm(
             place=VAULT,
-            problem="this is not the vault that the log names." if found else "the vault is gone.",
+            problem="this is not the vault that the log names." if current_sha256 else "the vault is gone.",
             remedy=f"Bring it back from a copy. {_GO_ON}; what was sealed in it alone is lost then.",
         )
 
 
-def _of_key(trial: TrialFolder, told: str) -> Iterator[Alarm]:
-    found = key_fingerprint(trial)
-    if found != told:
+def _check_key_custody(trial: TrialFolder, told: str) -> Iterator[Alarm]:
+    current_fingerprint = find_key_fingerprint(trial)
+    if current_fingerprint != told:
         yield Alarm(
             place=KEY,
-            problem="this is not the key that the pseudonyms were made with." if found else "the key is gone.",
+            problem="this is not the key that the pseudonyms were made with."
+            if current_fingerprint
+            else "the key is gone.",
             remedy=f"Bring it back from a copy. {_GO_ON}; pupils then get other pseudonyms, and those who were erased "
             "must be erased again.",
         )
 
 
-def _of_erased(trial: TrialFolder, told: str) -> Iterator[Alarm]:
+def _check_erased_custody(trial: TrialFolder, told: str) -> Iterator[Alarm]:
     """Compare the list of erased pupils; whose erasure was begun and not told yet may be on it or not."""
-    marks, begun = marks_of(trial)
+    marks, begun = read_erasure_marks(trial)
     some = chain.from_iterable(combinations(sorted(begun), n) for n in range(len(begun) + 1))
-    if told not in {_erased_sha256(marks - set(left)) for left in some}:
+    if told not in {_hash_erased_marks(marks - set(left)) for left in some}:
         state = "pupils are missing on it or were added, or it was changed" if marks else "it is gone"
         yield Alarm(
             place=f"private/{ERASED}",
@@ -202,9 +207,9 @@ def _of_erased(trial: TrialFolder, told: str) -> Iterator[Alarm]:
         )
 
 
-def notes(trial: TrialFolder) -> Iterator[str]:
+def describe_custody_notes(trial: TrialFolder) -> Iterator[str]:
     """Yield what is to be known of the custody of the trial, though nothing is wrong."""
-    facts = sealed_facts(trial)
+    facts = find_sealed_facts(trial)
     if is_away(trial):
         yield "private/ is on a medium that is not there; what needs it waits for it."
     elif facts.get(VAULT_SHA256):
@@ -220,7 +225,7 @@ _SHOWN = 20
 
 def open_note(trial: TrialFolder) -> str:
     """Return which files lie open though the vault would take them; empty where none does, or there is no vault."""
-    names = [legible_name(name) for name in plain_files(trial)] if is_sealed(trial) else []
+    names = [clean_file_name(name) for name in find_plain_files(trial)] if is_sealed(trial) else []
     if not names:
         return ""
     shown = [*names[:_SHOWN], *([f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else [])]
@@ -228,7 +233,7 @@ def open_note(trial: TrialFolder) -> str:
     return f"{', '.join(shown)} {verb} open, though the rest is sealed. To seal what came since: `crocoos lock`."
 
 
-def accept(trial: TrialFolder, *, reason: str) -> LogEntry:
+def resolve_custody_alarms(trial: TrialFolder, *, reason: str) -> LogEntry:
     """Go on without what is lost, or with what was changed: a line of the log says why.
 
     Parameters
@@ -243,25 +248,25 @@ def accept(trial: TrialFolder, *, reason: str) -> LogEntry:
     ProtocolError
         When nothing is lost, no reason is given, or it is the log itself that was cut.
     """
-    found = tuple(alarms(trial))
-    if not found:
+    pending_alarms = tuple(find_custody_alarms(trial))
+    if not pending_alarms:
         raise ProtocolError("private/", "nothing is lost or changed.", "Leave out --accept.")
-    if found[0].place == LOG:
-        raise ProtocolError(LOG, found[0].problem, found[0].remedy)
+    if pending_alarms[0].place == LOG:
+        raise ProtocolError(LOG, pending_alarms[0].problem, pending_alarms[0].remedy)
     if not reason.strip():
         raise ProtocolError(LOG, "no reason is given.", "Say what happened: --reason 'the disk failed'.")
     table = trial.paths.private / _KEY_TABLE
-    if table.exists() and not key_fingerprint(trial):
+    if table.exists() and not find_key_fingerprint(trial):
         # It still opens with its identity, and is in the way of a new key no longer.
         n_kept = len(list(trial.paths.private.glob("key_table.of_lost_key_*.age")))
         table.rename(table.with_name(f"key_table.of_lost_key_{n_kept + 1}.age"))
-    places = json.dumps([alarm.place for alarm in found])
+    places = json.dumps([alarm.place for alarm in pending_alarms])
     # Without a key there is no fingerprint, which the line tells, too.
-    told = {KEY_SHA256: "", **fingerprints(trial), **vault_facts(trial)}
-    return append_event(trial, Event.ACCEPTED, {"accepted": places, "reason": reason.strip(), **told})
+    accepted_facts = {KEY_SHA256: "", **compute_fingerprints(trial), **collect_vault_facts(trial)}
+    return add_log_event(trial, Event.ACCEPTED, {"accepted": places, "reason": reason.strip(), **accepted_facts})
 
 
-def begin_again(trial: TrialFolder, *, reason: str) -> LogEntry:
+def restore_lost_log(trial: TrialFolder, *, reason: str) -> LogEntry:
     """Begin a log again that is missing or damaged; every document will say that the earlier one is lost.
 
     What was drawn stays as it is. Waves are not frozen any more and files that were withdrawn are not, since nothing is
@@ -287,33 +292,33 @@ def begin_again(trial: TrialFolder, *, reason: str) -> LogEntry:
     if not reason.strip():
         raise ProtocolError(LOG, "no reason is given.", "Say how it was lost: --reason 'the disk failed'.")
     record = read_allocation_record(trial)
-    named = {name: digest for name, digest in folder_hashes(trial).items() if digest}
-    steps = [[step.event, step.sha256] for step in later_steps(trial)]
+    named = {name: digest for name, digest in compute_stage_hashes(trial).items() if digest}
+    steps = [[step.event, step.sha256] for step in read_later_steps(trial)]
     detail = {
         "mode": PRACTICE if trial.is_practice else REAL,
         "reason": reason.strip(),
         "lost": "cut" if is_shortened else lost.state,
-        **{name: digest for name, digest in store_facts(trial).items() if name == LOG_SHA256},
+        **{name: digest for name, digest in read_store_facts(trial).items() if name == LOG_SHA256},
         **named,
-        **vault_facts(trial),
+        **collect_vault_facts(trial),
         **(record.facts if record is not None else {}),
         "later": json.dumps(steps),
-        **_not_held(trial),
+        **_find_lost_freezes(trial),
     }
     if trial.paths.log.exists():
         detail["kept"] = _keep(trial)
     return write_first(trial, Event.BEGUN_AGAIN, detail)
 
 
-def _not_held(trial: TrialFolder) -> dict[str, str]:
+def _find_lost_freezes(trial: TrialFolder) -> dict[str, str]:
     """Return which waves and files the lost log kept as they were, as far as anything tells; nothing where none."""
-    waves, files = decided_in(trial.log().entries)
+    waves, files = replay_decisions(trial.log().entries)
     try:
-        with opened_store(trial) as store:
+        with open_store(trial) as store:
             facts = store.facts()
     except CrocoosError:
         facts = {}
-    frozen = sorted({*waves, *(str(one["wave"]) for one in json.loads(facts.get("frozen", "[]")))})
+    frozen = sorted({*waves, *(str(frozen_wave["wave"]) for frozen_wave in json.loads(facts.get("frozen", "[]")))})
     withdrawn = sorted({*files, *json.loads(facts.get("withdrawn", "[]"))})
     named = {FROZEN_NO_MORE: "; ".join(frozen), WITHDRAWN_NO_MORE: "; ".join(withdrawn)}
     return {name: text for name, text in named.items() if text}
@@ -327,9 +332,9 @@ def _keep(trial: TrialFolder) -> str:
     return name
 
 
-def useless_key_table(trial: TrialFolder) -> Iterator[str]:
+def find_key_table_faults(trial: TrialFolder) -> Iterator[str]:
     """Yield why the key table could not be opened when it is needed, where it and its identity lie open."""
-    from data_schema.pseudonyms import decrypt_key_table, recipient_of
+    from data_schema.pseudonyms import decrypt_key_table, parse_recipient
 
     paths = [trial.paths.private / name for name in (_KEY_TABLE, "identity.txt", "recipient.txt")]
     if not all(path.is_file() for path in paths):
@@ -337,7 +342,7 @@ def useless_key_table(trial: TrialFolder) -> Iterator[str]:
     table, identity, recipient = (path.read_bytes() for path in paths)
     secret = identity.decode("ascii", "replace").strip()
     try:
-        if recipient_of(secret) != recipient.decode("ascii", "replace").strip():
+        if parse_recipient(secret) != recipient.decode("ascii", "replace").strip():
             yield (
                 "private/recipient.txt is not the recipient of private/identity.txt: the key table would be encrypted "
                 "to somebody else. Bring both back from a copy."

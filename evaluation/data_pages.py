@@ -8,11 +8,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evaluation.guarded_files import inbox_sources
-from evaluation.mode import marked, marked_values
-from evaluation.stages.release import about_counts, check_beside_site
-from evaluation.stored import stored_tables
-from evaluation.trial_log import product_folder
+from evaluation.guarded_files import find_inbox_sources
+from evaluation.mode import mark_practice_table, mark_practice_values
+from evaluation.stages.release import check_beside_site, describe_count_release
+from evaluation.stored import read_stored_tables
+from evaluation.trial_log import export_product_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -59,7 +59,7 @@ class Written:
         } | ({} if self.anonymity is None else {"anonymity": asdict(self.anonymity)})
 
 
-def written(folder: Path, *, n_rows: int = 0, n_withheld: int = 0) -> Written:
+def describe_written_files(folder: Path, *, n_rows: int = 0, n_withheld: int = 0) -> Written:
     """Return what was written into a folder."""
     return Written(folder=folder, files=tuple(sorted(folder.iterdir())), n_rows=n_rows, n_withheld=n_withheld)
 
@@ -77,22 +77,22 @@ def write_returns(trial: TrialFolder) -> Written:
     from reports.data_pages import returns_page
     from reports.documents import Document, write_html
 
-    known = returns_of(trial)
+    known = describe_returns(trial)
     target = trial.paths.root / "output" / "returns"
-    with product_folder(trial, target, about=about_counts(trial)) as folder:
-        for country, language in pages_of(trial):
+    with export_product_folder(trial, target, about=describe_count_release(trial)) as folder:
+        for country, language in iterate_page_places(trial):
             document = Document(blocks=returns_page(replace(known, only=country), language), practice=trial.is_practice)
-            write_html(document, folder / _page("returns", country, language), language=language)
+            write_html(document, folder / _format_page_name("returns", country, language), language=language)
         check_beside_site(trial, target, folder)
-    return written(target)
+    return describe_written_files(target)
 
 
-def pages_of(trial: TrialFolder) -> Iterator[tuple[str, str]]:
+def iterate_page_places(trial: TrialFolder) -> Iterator[tuple[str, str]]:
     """Yield country ("" for all) and language of each page: Serbian in both scripts."""
-    from data_schema.messages import language_of
+    from data_schema.messages import get_language_of_country
 
     wanted: list[tuple[str, str]] = [("", language) for language in trial.protocol.reports.languages]
-    wanted += [(country, language_of(country)) for country in trial.protocol.countries]
+    wanted += [(country, get_language_of_country(country)) for country in trial.protocol.countries]
     for country, language in wanted:
         yield country, language
         if language == "sr" and (country, "sr-Latn") not in wanted:
@@ -107,11 +107,11 @@ def write_codebook(trial: TrialFolder) -> Written:
     from evaluation.stored import STORE
 
     target = trial.paths.root / "output" / "codebook"
-    frames = stored_tables(trial) if (trial.paths.store / STORE).exists() else {}
-    with product_folder(trial, target, about=about_counts(trial)) as folder:
-        describe(trial, frames, folder, pages=pages_of(trial))
+    frames = read_stored_tables(trial) if (trial.paths.store / STORE).exists() else {}
+    with export_product_folder(trial, target, about=describe_count_release(trial)) as folder:
+        describe(trial, frames, folder, pages=iterate_page_places(trial))
         check_beside_site(trial, target, folder)
-    return written(target)
+    return describe_written_files(target)
 
 
 def describe(
@@ -137,8 +137,8 @@ def describe(
     product
         Whose rows they are where these are not all that are stored: "export".
     """
-    from data_schema.exports import csv_bytes
-    from data_schema.table_schema import table_schema
+    from data_schema.exports import encode_csv
+    from data_schema.table_schema import build_table_schema
     from reports.data_pages import Book, codebook_page, codebooks
     from reports.disclosure import Rules
     from reports.documents import Document, write_html
@@ -148,7 +148,7 @@ def describe(
     wanted = list(pages)
     places = dict.fromkeys(country for country, _ in wanted)
     books = codebooks(tables, frames, rules=rules, countries=places)
-    (folder / "codebook.csv").write_bytes(csv_bytes(marked(trial, books[wanted[0][0]])))
+    (folder / "codebook.csv").write_bytes(encode_csv(mark_practice_table(trial, books[wanted[0][0]])))
     for country, language in wanted:
         book = Book(
             title=trial.protocol.trial.title,
@@ -156,19 +156,21 @@ def describe(
             waves={wave.name: wave.label for wave in trial.protocol.waves},
             countries=trial.protocol.countries,
             frequencies=books[country],
-            scales=tuple(scales_of(trial, frames, rules, country=country)),
+            scales=tuple(measure_scales(trial, frames, rules, country=country)),
             threshold=rules.threshold,
             only=country,
             product=product,
         )
         document = Document(blocks=codebook_page(book, language), practice=trial.is_practice)
-        write_html(document, folder / _page("codebook", country, language), language=language)
+        write_html(document, folder / _format_page_name("codebook", country, language), language=language)
     for name, table in tables.items():
-        content = json.dumps(marked_values(trial, table_schema(table)), indent=2, ensure_ascii=False) + "\n"
+        content = (
+            json.dumps(mark_practice_values(trial, build_table_schema(table)), indent=2, ensure_ascii=False) + "\n"
+        )
         (folder / f"{name}.schema.json").write_bytes(content.encode())
 
 
-def scales_of(
+def measure_scales(
     trial: TrialFolder, frames: Mapping[str, pd.DataFrame], rules: Rules, *, country: str = ""
 ) -> Iterator[ScaleFacts]:
     """Yield the scales that the protocol scores, with their reliability where enough pupils answered.
@@ -185,19 +187,21 @@ def scales_of(
         Country whose pupils are looked at; all when empty.
     """
     from analysis.scales import reliability
-    from evaluation.population import place_of, reversed_ranges
+    from evaluation.population import find_measure_place, find_reversed_ranges
     from reports.data_pages import ScaleFacts
 
     tables = trial.tables
     for measure in (*trial.protocol.covariates, *trial.protocol.outcomes):
         if not measure.items:
             continue
-        name, wave = place_of(measure, trial.protocol, tables)
-        found, items = None, list(measure.items)
+        name, wave = find_measure_place(measure, trial.protocol, tables)
+        scale_reliability, items = None, list(measure.items)
         if name in frames and set(items) <= set(frames[name]):
             rows = frames[name]
-            mine = (rows["wave"] == wave) & ((rows["country"] == country) if country else True)
-            found = reliability(rows.loc[mine, items], reverse=reversed_ranges(measure, tables[name]))
+            in_place = (rows["wave"] == wave) & ((rows["country"] == country) if country else True)
+            scale_reliability = reliability(
+                rows.loc[in_place, items], reverse=find_reversed_ranges(measure, tables[name])
+            )
         yield ScaleFacts(
             label=measure.label,
             table=name,
@@ -205,15 +209,17 @@ def scales_of(
             items=measure.items,
             reverse=measure.reverse,
             least_answered=measure.least_answered,
-            reliability=found if found is not None and found.n_pupils >= 2 * rules.threshold else None,
+            reliability=scale_reliability
+            if scale_reliability is not None and scale_reliability.n_pupils >= 2 * rules.threshold
+            else None,
         )
 
 
-def _page(name: str, country: str, language: str) -> str:
+def _format_page_name(name: str, country: str, language: str) -> str:
     return f"{name}{f'.{country}' if country else ''}.{language}.html"
 
 
-def returns_of(trial: TrialFolder) -> Returns:
+def describe_returns(trial: TrialFolder) -> Returns:
     """Return what is known of a trial's returns.
 
     Raises
@@ -233,7 +239,7 @@ def returns_of(trial: TrialFolder) -> Returns:
         completeness=_read(trial, COMPLETENESS),
         questions=_read(trial, OPEN),
         imports=_read(trial, RETURNS),
-        received=_received(trial),
+        received=_find_reception_dates(trial),
         threshold=trial.protocol.reports.disclosure_threshold,
     )
 
@@ -241,22 +247,22 @@ def returns_of(trial: TrialFolder) -> Returns:
 def _read(trial: TrialFolder, name: str) -> pd.DataFrame:
     import pandas as pd
 
-    from evaluation.stored import collected_file
+    from evaluation.stored import get_store_path
 
-    path = collected_file(trial, name)
+    path = get_store_path(trial, name)
     header = pd.read_csv(path, encoding="utf-8-sig", nrows=0).columns
     counted = ("n_", "share_")
-    types = {one: "str" for one in header if not one.startswith(counted) and one not in _COUNTS}
+    types = {column: "str" for column in header if not column.startswith(counted) and column not in _COUNTS}
     return pd.read_csv(path, encoding="utf-8-sig", dtype=types, keep_default_na=False)
 
 
 _COUNTS = ("sent", "kept", "asked", "refused")
 
 
-def _received(trial: TrialFolder) -> dict[str, date]:
+def _find_reception_dates(trial: TrialFolder) -> dict[str, date]:
     """Return the day since which each file has lain in the inbox as it is, as the disk says."""
     times = {
-        name: one.lstat().st_mtime if isinstance(one, Path) else one.modified
-        for name, one in inbox_sources(trial).items()
+        name: source_file.lstat().st_mtime if isinstance(source_file, Path) else source_file.modified
+        for name, source_file in find_inbox_sources(trial).items()
     }
     return {name: datetime.fromtimestamp(time, tz=UTC).date() for name, time in times.items()}

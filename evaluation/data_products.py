@@ -8,13 +8,13 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, ProtocolError
-from evaluation.consent import consent_counts, refused_of, unanswered_of
-from evaluation.data_pages import Written, written
-from evaluation.mode import marked
-from evaluation.provenance import ignore_itself
-from evaluation.stages.release import about_counts, check_beside_site
-from evaluation.stored import stored_tables
-from evaluation.trial_log import product_folder
+from evaluation.consent import count_without_consent, find_refusing_pupils, find_unanswered_pupils
+from evaluation.data_pages import Written, describe_written_files
+from evaluation.mode import mark_practice_table
+from evaluation.provenance import protect_folder
+from evaluation.stages.release import check_beside_site, describe_count_release
+from evaluation.stored import read_stored_tables
+from evaluation.trial_log import export_product_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,10 +47,10 @@ def export(trial: TrialFolder, *, country: str, k: int | None = None) -> Written
     DataError
         When nothing has been collected, or the data should have been deleted by now.
     """
-    from data_schema.anonymity import anonymity_of, coarsened, quasi_identifiers
-    from data_schema.messages import language_of
-    from evaluation.data_pages import describe, pages_of
-    from reports.writers.practice import practice_words
+    from data_schema.anonymity import ensure_k_anonymity, find_quasi_identifiers, measure_anonymity
+    from data_schema.messages import get_language_of_country
+    from evaluation.data_pages import describe, iterate_page_places
+    from reports.writers.practice import get_practice_words
 
     if k is not None and k < _LEAST_K:
         raise ProtocolError("--k", f"with k = {k} nobody is alike with another.", f"Give {_LEAST_K} or more.")
@@ -62,32 +62,39 @@ def export(trial: TrialFolder, *, country: str, k: int | None = None) -> Written
         remedy = "Delete inbox/, store/ and private/, or change the date with those who decide on it."
         raise DataError("[privacy], key 'retain_until'", f"the data were to be kept until {until}.", remedy)
     tables = trial.tables
-    held = {**stored_tables(trial), "school": trial.schools()[0]}
-    stored = _with_consent(trial, held)
-    frames = {name: _of(frame, country) for name, frame in stored.items()}
-    quasi = quasi_identifiers(tables, frames)
-    found = anonymity_of(frames, quasi)
+    held = {**read_stored_tables(trial), "school": trial.schools()[0]}
+    stored = _filter_consenting_pupils(trial, held)
+    frames = {name: _select_country_rows(frame, country) for name, frame in stored.items()}
+    quasi = find_quasi_identifiers(tables, frames)
+    anonymity = measure_anonymity(frames, quasi)
     if k is not None:
-        frames, found = coarsened(frames, quasi, k=k)
+        frames, anonymity = ensure_k_anonymity(frames, quasi, k=k)
     n_rows = sum(map(len, frames.values()))
     target = trial.paths.export / country
-    ignore_itself(trial.paths.export)
-    with product_folder(trial, target, about=about_counts(trial)) as folder:
+    protect_folder(trial.paths.export)
+    with export_product_folder(trial, target, about=describe_count_release(trial)) as folder:
         for name, frame in sorted(frames.items()):
-            for kind, content in _contents(trial, frame, tables[name]).items():
+            for kind, content in _encode_table_formats(trial, frame, tables[name]).items():
                 (folder / f"{name}.{kind}").write_bytes(content)
         if k is not None:
             (folder / REQUEST).write_text(f'{{"k": {k}}}\n', encoding="utf-8")
-        (folder / NOTE).write_text(_note(trial, country, found, wanted=k), encoding="utf-8")
+        (folder / NOTE).write_text(_describe_export(trial, country, anonymity, wanted=k), encoding="utf-8")
         if trial.is_practice:
-            (folder / "SIMULATED.txt").write_text(f"{practice_words(language_of(country)).notice}\n", encoding="utf-8")
-        told = {name: _with_country(frame, frames[name], country) for name, frame in stored.items()}
-        pages = [page for page in pages_of(trial) if page[0] == country]
-        describe(trial, told, folder, pages=pages, product="export")
+            (folder / "SIMULATED.txt").write_text(
+                f"{get_practice_words(get_language_of_country(country)).notice}\n", encoding="utf-8"
+            )
+        shown_frames = {name: _replace_country_rows(frame, frames[name], country) for name, frame in stored.items()}
+        pages = [page for page in iterate_page_places(trial) if page[0] == country]
+        describe(trial, shown_frames, folder, pages=pages, product="export")
         check_beside_site(trial, target, folder)
-    n_withheld = sum(len(_of(held[name], country)) - len(_of(stored[name], country)) for name in held)
-    made = written(target, n_rows=n_rows, n_withheld=n_withheld + _kept_out(trial, country))
-    return replace(made, anonymity=found)
+    n_withheld = sum(
+        len(_select_country_rows(held[name], country)) - len(_select_country_rows(stored[name], country))
+        for name in held
+    )
+    written_files = describe_written_files(
+        target, n_rows=n_rows, n_withheld=n_withheld + _count_withheld_rows(trial, country)
+    )
+    return replace(written_files, anonymity=anonymity)
 
 
 NOTE = "README.md"
@@ -99,8 +106,8 @@ REQUEST = "request.json"
 """File of an export that was made with a k: what was asked for."""
 
 
-def _note(trial: TrialFolder, country: str, found: Anonymity, *, wanted: int | None) -> str:
-    from evaluation.data_pages import pages_of
+def _describe_export(trial: TrialFolder, country: str, found: Anonymity, *, wanted: int | None) -> str:
+    from evaluation.data_pages import iterate_page_places
     from reports.data_pages import ExportNote, export_note
 
     note = ExportNote(
@@ -112,24 +119,24 @@ def _note(trial: TrialFolder, country: str, found: Anonymity, *, wanted: int | N
         tables=trial.tables,
         countries=trial.protocol.countries,
     )
-    own = [language for place, language in pages_of(trial) if place == country]
-    return export_note(note, [*own, *trial.protocol.reports.languages])
+    page_languages = [language for place, language in iterate_page_places(trial) if place == country]
+    return export_note(note, [*page_languages, *trial.protocol.reports.languages])
 
 
-def _contents(trial: TrialFolder, frame: pd.DataFrame, table: Table) -> dict[str, bytes]:
+def _encode_table_formats(trial: TrialFolder, frame: pd.DataFrame, table: Table) -> dict[str, bytes]:
     """Return a table in each format, by its suffix."""
-    from data_schema.exports import csv_bytes, parquet_bytes, spss_bytes, stata_bytes
-    from data_schema.table_schema import table_schema
+    from data_schema.exports import encode_csv, encode_parquet, encode_spss, encode_stata
+    from data_schema.table_schema import build_table_schema
 
     return {
-        "csv": csv_bytes(marked(trial, frame)),
-        "parquet": parquet_bytes(frame, schema=table_schema(table)),
-        "dta": stata_bytes(frame, table),
-        "sav": spss_bytes(frame, table),
+        "csv": encode_csv(mark_practice_table(trial, frame)),
+        "parquet": encode_parquet(frame, schema=build_table_schema(table)),
+        "dta": encode_stata(frame, table),
+        "sav": encode_spss(frame, table),
     }
 
 
-def _with_country(stored: pd.DataFrame, given: pd.DataFrame, country: str) -> pd.DataFrame:
+def _replace_country_rows(stored: pd.DataFrame, given: pd.DataFrame, country: str) -> pd.DataFrame:
     """Return the rows of all countries with those of one as they are given, so that its codebook tells no more."""
     import pandas as pd
 
@@ -137,28 +144,31 @@ def _with_country(stored: pd.DataFrame, given: pd.DataFrame, country: str) -> pd
     return pd.concat([others, given], ignore_index=True) if len(others) else given
 
 
-def _with_consent(trial: TrialFolder, frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+def _filter_consenting_pupils(trial: TrialFolder, frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Leave out the rows of pupils who did not consent, unless the protocol says that it changes nothing."""
-    from data_schema.consent import without_pupils
+    from data_schema.consent import remove_pupils
 
     if trial.protocol.privacy.refusal == "keep":
         return dict(frames)
-    return without_pupils(frames, refused_of(trial, frames) | unanswered_of(trial, frames))
+    return remove_pupils(frames, find_refusing_pupils(trial, frames) | find_unanswered_pupils(trial, frames))
 
 
-def _kept_out(trial: TrialFolder, country: str) -> int:
+def _count_withheld_rows(trial: TrialFolder, country: str) -> int:
     """Return how many rows of pupils who did not consent the store of a country was made without."""
     if trial.protocol.privacy.refusal != "exclude":
         return 0
     schools = trial.schools()[0]
-    mine = set(schools.loc[schools["country"] == country, "school_id"])
-    counts = consent_counts(trial)
-    return sum(int(one.loc[one["school_id"].isin(mine), "n_rows"].sum()) for one in (counts.refused, counts.unanswered))
+    country_schools = set(schools.loc[schools["country"] == country, "school_id"])
+    counts = count_without_consent(trial)
+    return sum(
+        int(counted_rows.loc[counted_rows["school_id"].isin(country_schools), "n_rows"].sum())
+        for counted_rows in (counts.refused, counts.unanswered)
+    )
 
 
-def _of(frame: pd.DataFrame, country: str) -> pd.DataFrame:
-    mine = frame.loc[frame["country"] == country]
-    return mine.drop(columns=[name for name in _SOURCES if name in mine]).reset_index(drop=True)
+def _select_country_rows(frame: pd.DataFrame, country: str) -> pd.DataFrame:
+    country_rows = frame.loc[frame["country"] == country]
+    return country_rows.drop(columns=[name for name in _SOURCES if name in country_rows]).reset_index(drop=True)
 
 
 def check_data(trial: TrialFolder, *, by_arm: bool = False) -> pd.DataFrame:
@@ -174,19 +184,21 @@ def check_data(trial: TrialFolder, *, by_arm: bool = False) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        As `data_schema.quality.high_frequency_checks` returns it.
+        As `data_schema.quality.run_high_frequency_checks` returns it.
     """
-    from data_schema.exports import csv_bytes
-    from data_schema.quality import high_frequency_checks
-    from evaluation.stages.agreement import allocation_frame
+    from data_schema.exports import encode_csv
+    from data_schema.quality import run_high_frequency_checks
+    from evaluation.stages.agreement import read_allocation_frame
 
     arms = None
     if by_arm:
-        drawn = allocation_frame(trial)
+        drawn = read_allocation_frame(trial)
         arms = dict(zip(drawn["school_id"], drawn["arm"], strict=True))
     tables = trial.tables
-    found = high_frequency_checks(stored_tables(trial), tables=tables, waves=trial.protocol.wave_names, arms=arms)
-    with product_folder(trial, trial.paths.root / "output" / "checks") as folder:
-        ignore_itself(folder)
-        (folder / "checks.csv").write_bytes(csv_bytes(marked(trial, found)))
-    return found
+    check_results = run_high_frequency_checks(
+        read_stored_tables(trial), tables=tables, waves=trial.protocol.wave_names, arms=arms
+    )
+    with export_product_folder(trial, trial.paths.root / "output" / "checks") as folder:
+        protect_folder(folder)
+        (folder / "checks.csv").write_bytes(encode_csv(mark_practice_table(trial, check_results)))
+    return check_results

@@ -10,9 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from data_schema.errors import DesignError, StaleError
-from data_schema.files import storage_error
+from data_schema.files import build_storage_error
 from evaluation.frame import read_schools_of
-from evaluation.provenance import sha256
+from evaluation.provenance import hash_bytes
 from evaluation.trial_log import Event
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Later:
         return Event.ADDED if self.late is not None else Event.REPLACED
 
 
-def later_steps(trial: TrialFolder) -> tuple[Later, ...]:
+def read_later_steps(trial: TrialFolder) -> tuple[Later, ...]:
     """Return what came after the draw, the first step first.
 
     Raises
@@ -104,15 +104,15 @@ def read_step(trial: TrialFolder, number: int, path: Path) -> Later:
             f"allocation/{path.name}", "it cannot be read; it was damaged or edited.", "Bring it back from a copy."
         ) from error
     schools = read_schools_of(path.with_suffix(".csv"), trial.protocol)
-    digest = sha256(content.replace(b"\r\n", b"\n"))
+    digest = hash_bytes(content.replace(b"\r\n", b"\n"))
     return Later(number=number, sha256=digest, schools=schools, late=late, replacement=replacement)
 
 
-def with_later(trial: TrialFolder, frame: pd.DataFrame) -> pd.DataFrame:
+def add_later_schools(trial: TrialFolder, frame: pd.DataFrame) -> pd.DataFrame:
     """Return the sampling frame with late schools and the reserves that were drawn; withdrawn schools are marked."""
     import pandas as pd
 
-    steps = later_steps(trial)
+    steps = read_later_steps(trial)
     if not steps:
         return frame
     parts, gone = [frame], set()
@@ -120,8 +120,8 @@ def with_later(trial: TrialFolder, frame: pd.DataFrame) -> pd.DataFrame:
         chosen = step.replacement.chosen if step.replacement is not None else None
         gone |= {step.replacement.withdrawn} if step.replacement is not None else set()
         parts.append(step.schools if chosen is None else step.schools.loc[step.schools["school_id"] == chosen])
-    whole = pd.concat(parts, ignore_index=True).sort_values("school_id", ignore_index=True)
-    return whole.assign(**{WITHDREW: whole["school_id"].isin(gone)}) if gone else whole
+    complete_frame = pd.concat(parts, ignore_index=True).sort_values("school_id", ignore_index=True)
+    return complete_frame.assign(**{WITHDREW: complete_frame["school_id"].isin(gone)}) if gone else complete_frame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +134,7 @@ class Place:
     arm: str
 
 
-def participants(record: AllocationRecord, steps: Sequence[Later], labels: Mapping[str, str]) -> dict[str, Place]:
+def find_participants(record: AllocationRecord, steps: Sequence[Later], labels: Mapping[str, str]) -> dict[str, Place]:
     """Return every school that takes part with its place in the draws, sorted by school.
 
     Parameters
@@ -146,27 +146,27 @@ def participants(record: AllocationRecord, steps: Sequence[Later], labels: Mappi
     labels
         Stratum of each school of the first draw.
     """
-    found = {
+    places_by_school = {
         school: Place(draw=0, drawn=school, stratum=labels[school], arm=arm)
         for school, arm in zip(record.schools, record.arms, strict=True)
     }
     for step in steps:
         if step.late is not None:
             for school, arm in zip(step.late.schools, step.late.arms, strict=True):
-                found[school] = Place(draw=step.number, drawn=school, stratum=step.stratum, arm=arm)
-        if step.replacement is not None and step.replacement.withdrawn in found:
-            found[step.replacement.chosen] = found.pop(step.replacement.withdrawn)
-    return dict(sorted(found.items()))
+                places_by_school[school] = Place(draw=step.number, drawn=school, stratum=step.stratum, arm=arm)
+        if step.replacement is not None and step.replacement.withdrawn in places_by_school:
+            places_by_school[step.replacement.chosen] = places_by_school.pop(step.replacement.withdrawn)
+    return dict(sorted(places_by_school.items()))
 
 
-def joined_before(record: AllocationRecord, steps: Sequence[Later]) -> tuple[Joined, ...]:
+def find_joined_schools(record: AllocationRecord, steps: Sequence[Later]) -> tuple[Joined, ...]:
     """Return the schools of a minimisation in the order in which they joined; a reserve has its school's place."""
-    from randomisation.minimised import Joined, joined_of
+    from randomisation.minimised import Joined, get_joined_schools
 
-    found = [*joined_of(record)]
+    found = [*get_joined_schools(record)]
     for step in steps:
         if step.late is not None:
-            found += joined_of(step.late)
+            found += get_joined_schools(step.late)
         if step.replacement is not None:
             made = step.replacement
             found = [
@@ -176,11 +176,11 @@ def joined_before(record: AllocationRecord, steps: Sequence[Later]) -> tuple[Joi
     return tuple(found)
 
 
-def stratum_of_place(record: AllocationRecord, steps: Sequence[Later], school: str) -> tuple[str, ...]:
+def find_stratum_of_place(record: AllocationRecord, steps: Sequence[Later], school: str) -> tuple[str, ...]:
     """Return the values of the strata, without a matched set, of the school that was drawn into a school's place."""
-    from randomisation.record import stratum_labels
+    from randomisation.record import build_stratum_labels
 
-    place = participants(record, steps, stratum_labels(record))[school]
+    place = find_participants(record, steps, build_stratum_labels(record))[school]
     drawn = {0: record} | {step.number: step.late for step in steps if step.late is not None}
     made = drawn[place.draw]
     return made.stratum_values[made.schools.index(place.drawn)][: len(record.design.strata)]
@@ -216,19 +216,19 @@ def _read_record(path: Path) -> AllocationRecord:
     try:
         values = json.loads(path.read_bytes())
         if not isinstance(values, Mapping):
-            raise _damaged(f"allocation/{RECORD}")
+            raise _build_damage_error(f"allocation/{RECORD}")
         return AllocationRecord.from_dict(values)
     except OSError as error:
-        raise storage_error(path, error) from error
+        raise build_storage_error(path, error) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise _damaged(f"allocation/{RECORD}") from error
+        raise _build_damage_error(f"allocation/{RECORD}") from error
 
 
-def _damaged(place: str) -> DesignError:
+def _build_damage_error(place: str) -> DesignError:
     return DesignError(place, "it cannot be read; it was damaged or edited.", "Bring it back from a copy.")
 
 
-def drawn_record(trial: TrialFolder) -> AllocationRecord:
+def read_draw_record(trial: TrialFolder) -> AllocationRecord:
     """Return the record of the draw.
 
     Raises
@@ -244,18 +244,18 @@ def drawn_record(trial: TrialFolder) -> AllocationRecord:
     return record
 
 
-def places_of(trial: TrialFolder, steps: Sequence[Later]) -> dict[str, Place]:
+def find_school_places(trial: TrialFolder, steps: Sequence[Later]) -> dict[str, Place]:
     """Return every school that takes part with its place in the draws, sorted by school."""
-    from randomisation.record import stratum_labels
+    from randomisation.record import build_stratum_labels
 
-    record = drawn_record(trial)
-    return participants(record, steps, stratum_labels(record))
+    record = read_draw_record(trial)
+    return find_participants(record, steps, build_stratum_labels(record))
 
 
-def current_allocation(trial: TrialFolder, steps: Sequence[Later]) -> pd.DataFrame:
+def build_current_allocation(trial: TrialFolder, steps: Sequence[Later]) -> pd.DataFrame:
     """Return who takes part, with stratum and arm, from the records of the draw and of what came after it."""
     import pandas as pd
 
-    places = places_of(trial, steps)
+    places = find_school_places(trial, steps)
     rows = [(school, place.stratum, place.arm) for school, place in places.items()]
     return pd.DataFrame(rows, columns=["school_id", "stratum", "arm"])

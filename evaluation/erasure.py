@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import StorageError
 from data_schema.files import write_whole
-from evaluation.guarded_files import ERASED, need_private
-from evaluation.trial_log import Event, append_event
+from evaluation.guarded_files import ERASED, require_private_folder
+from evaluation.trial_log import Event, add_log_event
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ FROM_FILES = (
 )
 
 
-def retention_note(protocol: Protocol, today: date) -> str:
+def describe_retention(protocol: Protocol, today: date) -> str:
     """Return what the protocol's date of retention means today; empty where it states none."""
     text = protocol.privacy.retain_until
     if not text:
@@ -49,7 +49,7 @@ class Begun:
     inbox: tuple[str, ...]
 
 
-def tombstones_of(trial: TrialFolder) -> frozenset[str]:
+def read_tombstones(trial: TrialFolder) -> frozenset[str]:
     """Return the marks of the pupils who were erased.
 
     Raises
@@ -57,18 +57,18 @@ def tombstones_of(trial: TrialFolder) -> frozenset[str]:
     StorageError
         When the list is damaged: without it an erased pupil would come back.
     """
-    return marks_of(trial)[0]
+    return read_erasure_marks(trial)[0]
 
 
-def marks_of(trial: TrialFolder) -> tuple[frozenset[str], dict[str, Begun]]:
+def read_erasure_marks(trial: TrialFolder) -> tuple[frozenset[str], dict[str, Begun]]:
     """Return the marks, and by mark the erasures that were begun and have no certificate yet."""
-    need_private(trial)
+    require_private_folder(trial)
     path = trial.paths.private / ERASED
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         begun = {
-            mark: Begun(rows=dict(one["rows"]), inbox=tuple(one["inbox"]))
-            for mark, one in values.get("begun", {}).items()
+            mark: Begun(rows=dict(begun_values["rows"]), inbox=tuple(begun_values["inbox"]))
+            for mark, begun_values in values.get("begun", {}).items()
         }
         return frozenset(values["tombstones"]), begun
     except FileNotFoundError:
@@ -89,15 +89,17 @@ def write_marks(trial: TrialFolder, marks: Collection[str], begun: Mapping[str, 
 
 def announce_erasures(trial: TrialFolder) -> None:
     """Add a line to the log for each erasure that was begun, before the store is made without the pupil."""
-    told = {entry.detail["certificate"] for entry in trial.log().checked() if entry.event == Event.ERASED}
-    for mark, one in marks_of(trial)[1].items():
-        if (name := certificate_of(mark)) not in told:
-            append_event(trial, Event.ERASED, {"certificate": name, "n_rows": str(sum(one.rows.values()))})
+    announced_certificates = {
+        entry.detail["certificate"] for entry in trial.log().checked() if entry.event == Event.ERASED
+    }
+    for mark, begun_erasure in read_erasure_marks(trial)[1].items():
+        if (name := certificate_of(mark)) not in announced_certificates:
+            add_log_event(trial, Event.ERASED, {"certificate": name, "n_rows": str(sum(begun_erasure.rows.values()))})
 
 
-def erased_in_files(trial: TrialFolder, counts: pd.DataFrame) -> dict[str, str]:
+def count_erased_rows_in_files(trial: TrialFolder, counts: pd.DataFrame) -> dict[str, str]:
     """Return how many rows of erased pupils schools' files still hold, for the log; nothing where nobody was erased."""
-    return {IN_FILES: str(int(counts["n"].sum()))} if tombstones_of(trial) else {}
+    return {IN_FILES: str(int(counts["n"].sum()))} if read_tombstones(trial) else {}
 
 
 def certificate_of(mark: str) -> str:
@@ -105,7 +107,7 @@ def certificate_of(mark: str) -> str:
     return f"erasure_{mark[:16]}.json"
 
 
-def erased_counts(trial: TrialFolder) -> pd.DataFrame:
+def read_erased_counts(trial: TrialFolder) -> pd.DataFrame:
     """Return how many rows of erased pupils the store was made without.
 
     Returns
@@ -124,7 +126,7 @@ def erased_counts(trial: TrialFolder) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(ERASED_COLUMNS)).astype({"n": "int64"})
 
 
-def files_note(trial: TrialFolder) -> str:
+def describe_erased_in_files(trial: TrialFolder) -> str:
     """Return what schools' files still hold of erased pupils, by the log; empty where nothing."""
     lines = trial.log().of(Event.COLLECTED) if trial.log().is_usable else ()
     n = int(lines[-1].detail.get(IN_FILES, "0")) if lines else 0

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from evaluation.comparison import comparison_of
-from evaluation.frame import excluded
+from evaluation.comparison import build_comparison
+from evaluation.frame import find_excluded_schools
 from evaluation.population import NO_RECORD, PUPIL_KEY
-from evaluation.specifications import population_place
+from evaluation.specifications import find_population_place
 
 if TYPE_CHECKING:
     from data_schema.tables import Table
@@ -96,8 +96,8 @@ def flow_table(
         have no outcome at all is counted as lost with its pupils.
     """
     rows: list[Row] = []
-    compared = comparison_of(protocol, protocol.outcome(primary.outcome))
-    listed, wave = population_place(protocol, tables)
+    compared = build_comparison(protocol, protocol.outcome(primary.outcome))
+    listed, wave = find_population_place(protocol, tables)
     gone = erased.loc[(erased["table"] == listed) & (erased["wave"] == wave)].groupby("school_id")["n"].sum()
     without = {
         step: frame.loc[(frame["table"] == listed) & (frame["wave"] == wave)].set_index("school_id")
@@ -109,31 +109,33 @@ def flow_table(
         lost |= {REFUSED: without["refused"]["n_pupils"], UNANSWERED: without["unanswered"]["n_pupils"]}
     for country in protocol.countries:
         listed_schools = schools.loc[schools["country"] == country]
-        rows += _before_the_draw(listed_schools, country)
+        rows += _iterate_rows_before_draw(listed_schools, country)
         in_country = allocation.loc[allocation["school_id"].isin(listed_schools["school_id"])]
         group = in_country["arm"].map(compared.group_of)
         for arm in compared.names:
             drawn = in_country.loc[group == arm, "school_id"]
             labels = {"country": country, "arm": arm}
             for step, frame in without.items():
-                rows += _without_consent(step, frame.loc[frame.index.isin(drawn)], labels, rule=rule)
-            rows += _of_arm(data, primary, drawn=drawn, joined=joined, left_out=lost, labels=labels)
+                rows += _count_consent_losses(step, frame.loc[frame.index.isin(drawn)], labels, rule=rule)
+            rows += _iterate_arm_rows(data, primary, drawn=drawn, joined=joined, left_out=lost, labels=labels)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _row(labels: Mapping[str, str], step: str, n_schools: int, n_pupils: int = 0, *, reason: str = "") -> Row:
+def _build_flow_row(
+    labels: Mapping[str, str], step: str, n_schools: int, n_pupils: int = 0, *, reason: str = ""
+) -> Row:
     return {**labels, "step": step, "reason": reason, "n_schools": n_schools, "n_pupils": n_pupils}
 
 
-def _before_the_draw(frame: pd.DataFrame, country: str) -> Iterator[Row]:
+def _iterate_rows_before_draw(frame: pd.DataFrame, country: str) -> Iterator[Row]:
     labels = {"country": country, "arm": ""}
-    yield _row(labels, "assessed", len(frame))
-    out = excluded(frame)
+    yield _build_flow_row(labels, "assessed", len(frame))
+    out = find_excluded_schools(frame)
     for reason in sorted(set(out.values())):
-        yield _row(labels, "excluded", sum(why == reason for why in out.values()), reason=reason)
+        yield _build_flow_row(labels, "excluded", sum(why == reason for why in out.values()), reason=reason)
 
 
-def _of_arm(
+def _iterate_arm_rows(
     data: AnalysisData,
     primary: Analysis,
     *,
@@ -149,24 +151,26 @@ def _of_arm(
     gone = {reason: pupils.loc[pupils.index.isin(drawn)] for reason, pupils in left_out.items()}
     n_gone = sum(int(pupils.sum()) for pupils in gone.values())
     emptied = {school for pupils in gone.values() for school in pupils.index} - set(frame["school_id"])
-    yield _row(labels, "randomised", len(drawn), len(frame) + n_gone)
-    yield _row(labels, "baseline", frame["school_id"].nunique() + len(emptied), len(frame) + n_gone)
+    yield _build_flow_row(labels, "randomised", len(drawn), len(frame) + n_gone)
+    yield _build_flow_row(labels, "baseline", frame["school_id"].nunique() + len(emptied), len(frame) + n_gone)
     late = joined.loc[joined["school_id"].isin(drawn)]
-    yield _row(labels, "joined", late["school_id"].nunique(), len(late))
+    yield _build_flow_row(labels, "joined", late["school_id"].nunique(), len(late))
     analysed = frame.loc[reasons == ""]
-    why = _with_schools(reasons, frame["school_id"])
-    for reason in _in_order(why["reason"]):
-        mine = why.loc[why["reason"] == reason]
-        yield _row(labels, "outcome_missing", int(mine["counts_school"].sum()), len(mine), reason=reason)
+    why = _add_missing_schools(reasons, frame["school_id"])
+    for reason in _sort_reasons(why["reason"]):
+        reason_rows = why.loc[why["reason"] == reason]
+        yield _build_flow_row(
+            labels, "outcome_missing", int(reason_rows["counts_school"].sum()), len(reason_rows), reason=reason
+        )
     for reason, pupils in gone.items():
         # A school that has lost its pupils for two reasons is counted once, under the first.
         without, emptied = emptied & set(pupils.index), emptied - set(pupils.index)
         if len(pupils):
-            yield _row(labels, "outcome_missing", len(without), int(pupils.sum()), reason=reason)
-    yield _row(labels, "analysed", analysed["school_id"].nunique(), len(analysed))
+            yield _build_flow_row(labels, "outcome_missing", len(without), int(pupils.sum()), reason=reason)
+    yield _build_flow_row(labels, "analysed", analysed["school_id"].nunique(), len(analysed))
 
 
-def _with_schools(reasons: pd.Series[str], schools: pd.Series[str]) -> pd.DataFrame:
+def _add_missing_schools(reasons: pd.Series[str], schools: pd.Series[str]) -> pd.DataFrame:
     """Return the reason of each pupil without an outcome, and one pupil of each school of which nobody has it.
 
     Such a school is counted under the reason that most of its pupils have; it has sent nothing where that is the reason
@@ -183,23 +187,23 @@ def _with_schools(reasons: pd.Series[str], schools: pd.Series[str]) -> pd.DataFr
     return missing.assign(counts_school=counted & ~missing.assign(_at=counted).duplicated(["school", "_at"]))
 
 
-def _without_consent(step: str, counted: pd.DataFrame, labels: Mapping[str, str], *, rule: str) -> Iterator[Row]:
+def _count_consent_losses(step: str, counted: pd.DataFrame, labels: Mapping[str, str], *, rule: str) -> Iterator[Row]:
     """Count pupils who refused or gave no answer, and the schools in which most did; no row where nobody did."""
     if counted.empty:
         return
-    yield _row(labels, step, len(counted), int(counted["n_pupils"].sum()), reason=rule)
+    yield _build_flow_row(labels, step, len(counted), int(counted["n_pupils"].sum()), reason=rule)
     most = int((counted["n_pupils"] > _MANY * counted["n_listed"]).sum())
     if most:
-        yield _row(labels, f"mostly_{step}", most, reason=rule)
+        yield _build_flow_row(labels, f"mostly_{step}", most, reason=rule)
 
 
-def _in_order(reasons: pd.Series[str]) -> Sequence[str]:
-    found = set(reasons)
+def _sort_reasons(reasons: pd.Series[str]) -> Sequence[str]:
+    present_reasons = set(reasons)
     first = (SCHOOL_SENT_NOTHING, NO_RECORD)
-    return [reason for reason in (*first, *sorted(found - set(first))) if reason in found]
+    return [reason for reason in (*first, *sorted(present_reasons - set(first))) if reason in present_reasons]
 
 
-def joined_later(lists: Sequence[pd.DataFrame], data: AnalysisData) -> pd.DataFrame:
+def find_later_joiners(lists: Sequence[pd.DataFrame], data: AnalysisData) -> pd.DataFrame:
     """Return pupils of later lists who are not in the population, each once."""
     later = [frame[PUPIL_KEY] for frame in lists if len(frame)]
     if not later:
@@ -209,7 +213,7 @@ def joined_later(lists: Sequence[pd.DataFrame], data: AnalysisData) -> pd.DataFr
     return pupils.loc[~pd.MultiIndex.from_frame(pupils).isin(known)]
 
 
-def variable_of(frame: pd.DataFrame, name: str, *, label: str) -> Variable:
+def build_variable(frame: pd.DataFrame, name: str, *, label: str) -> Variable:
     """Return a column of a frame as a variable to compare: numbers, or the shares of its categories.
 
     Raises
@@ -232,7 +236,7 @@ def variable_of(frame: pd.DataFrame, name: str, *, label: str) -> Variable:
     return Variable(name=name, label=label, kind="number" if numeric else "category")
 
 
-def equivalence_table(protocol: Protocol, data: AnalysisData) -> pd.DataFrame:
+def compare_arms_at_baseline(protocol: Protocol, data: AnalysisData) -> pd.DataFrame:
     """Compare the arms at baseline among the pupils whose outcome is known, for each outcome that the plan names.
 
     Parameters
@@ -257,10 +261,10 @@ def equivalence_table(protocol: Protocol, data: AnalysisData) -> pd.DataFrame:
 
     from randomisation.balance import COLUMNS, balance_table
 
-    variables = [variable_of(data.frame, item.name, label=item.label) for item in protocol.covariates]
+    variables = [build_variable(data.frame, item.name, label=item.label) for item in protocol.covariates]
     tables = []
     for name in dict.fromkeys(analysis.outcome for analysis in protocol.analyses):
-        compared = comparison_of(protocol, protocol.outcome(name))
+        compared = build_comparison(protocol, protocol.outcome(name))
         analysed = data.frame[data.frame[name].notna()]
         analysed = analysed.assign(arm=analysed["arm"].map(compared.group_of))
         table = balance_table(analysed, variables=variables, arms=compared.names, level="pupil")

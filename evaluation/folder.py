@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from data_schema.errors import ProtocolError
-from data_schema.files import storage_error
-from evaluation.drawn import with_later
+from data_schema.files import build_storage_error
+from evaluation.drawn import add_later_schools
 from evaluation.frame import SchoolsFile, look_at_schools, read_frame
 from evaluation.frozen_plan import FROZEN, PlanState, plan_state
-from evaluation.guarded_files import Ask, Opened, inbox_sources
+from evaluation.guarded_files import Ask, Opened, find_inbox_sources
 from evaluation.mode import is_practice
 from evaluation.protocol_reader import read_protocol
-from evaluation.provenance import sha256, sha256_of, sha256_of_file, with_decimal_texts
-from evaluation.specifications import tables_of
+from evaluation.provenance import convert_fractions_to_text, hash_bytes, hash_file, hash_json_values
+from evaluation.specifications import build_tables
 from evaluation.trial_log import LOG, TrialLog, read_log
-from evaluation.wording import substance_of
+from evaluation.wording import extract_substance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,12 +36,12 @@ Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
 
-def now() -> datetime:
+def get_current_time() -> datetime:
     """Return the time; a trial is given another clock where the time must not matter."""
     return datetime.now(UTC)
 
 
-def silent(task: str, done: int, total: int) -> None:
+def take_no_progress(task: str, done: int, total: int) -> None:
     """Show no progress."""
 
 
@@ -160,8 +160,8 @@ class TrialFolder:
     """
 
     folder: str | Path
-    clock: Callable[[], datetime] = field(default=now, kw_only=True)
-    progress: Progress = field(default=silent, kw_only=True)
+    clock: Callable[[], datetime] = field(default=get_current_time, kw_only=True)
+    progress: Progress = field(default=take_no_progress, kw_only=True)
     opening: Ask | None = field(default=None, kw_only=True, repr=False)
     opened: Opened | None = field(default=None, kw_only=True, repr=False)
 
@@ -200,7 +200,7 @@ class TrialFolder:
     @cached_property
     def tables(self) -> Mapping[str, Table]:
         """The tables of the protocol, by name."""
-        return tables_of(self.protocol)
+        return build_tables(self.protocol)
 
     def frozen_protocol(self) -> Protocol:
         """Return the protocol as it was frozen.
@@ -251,17 +251,18 @@ class TrialFolder:
         """
         stated = self.protocol.model_dump(mode="json", include=set(sections), exclude_defaults=True)
         values = {section: stated.get(section, {}) for section in sections}
-        substance = with_decimal_texts(substance_of(values, type(self.protocol), intake=intake))
+        substance = convert_fractions_to_text(extract_substance(values, type(self.protocol), intake=intake))
         return {
-            f"trial.toml [{name}]": sha256_of(value) for name, value in cast("Mapping[str, object]", substance).items()
+            f"trial.toml [{name}]": hash_json_values(value)
+            for name, value in cast("Mapping[str, object]", substance).items()
         }
 
     def file_hash(self, path: Path) -> dict[str, str]:
         """Return the hash of a file under its path in the trial's folder."""
         name = path.relative_to(self.paths.root).as_posix()
         if path == self._schools_path and path.is_file():
-            return {name: sha256(self._schools_content())}
-        return {name: self.once(f"hash of {name}", (path,), lambda: sha256_of_file(path))}
+            return {name: hash_bytes(self._schools_content())}
+        return {name: self.once(f"hash of {name}", (path,), lambda: hash_file(path))}
 
     def schools(self) -> tuple[pd.DataFrame, Findings]:
         """Read the schools: the sampling frame, and those that came after the draw.
@@ -277,7 +278,7 @@ class TrialFolder:
             When the file cannot be used.
         """
         frame, findings = self.sampling_frame()
-        return with_later(self, frame), findings
+        return add_later_schools(self, frame), findings
 
     def sampling_frame(self) -> tuple[pd.DataFrame, Findings]:
         """Read the sampling frame alone, from which the schools were first drawn; see `schools`."""
@@ -308,7 +309,7 @@ class TrialFolder:
         try:
             return self.once("content of schools", (path,), path.read_bytes)
         except OSError as error:
-            raise storage_error(path, error) from error
+            raise build_storage_error(path, error) from error
 
     def log(self) -> TrialLog:
         """Return the log: what was frozen, committed to, drawn, taken in, estimated, decided, reported, and when."""
@@ -326,5 +327,5 @@ class TrialFolder:
         StorageError
             When it is sealed and not open.
         """
-        found = inbox_sources(self)
+        found = find_inbox_sources(self)
         return {name: one if isinstance(one, Path) else one.content for name, one in found.items()}

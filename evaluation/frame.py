@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, DesignError
 from data_schema.findings import Finding, Findings
-from evaluation.frame_persons import gate_of_trial, without_persons
-from evaluation.specifications import design_of, tables_of
+from evaluation.frame_persons import build_trial_gate, remove_person_columns
+from evaluation.specifications import build_design, build_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +91,7 @@ def read_usable_schools(path: Path, protocol: Protocol) -> tuple[pd.DataFrame, D
     import pandas as pd
 
     try:
-        found = look_at_schools(path, protocol, tables=tables_of(protocol), file=path.name)
+        found = look_at_schools(path, protocol, tables=build_tables(protocol), file=path.name)
     except DataError as error:
         return pd.DataFrame({"school_id": [], "country": []}, dtype="str"), error
     try:
@@ -111,7 +111,7 @@ def read_schools_of(path: Path, protocol: Protocol) -> pd.DataFrame:
     DataError
         As `read_frame` does; a country may have no school in it.
     """
-    return _usable(look_at_schools(path, protocol, tables=tables_of(protocol), file=path.name))[0]
+    return _usable(look_at_schools(path, protocol, tables=build_tables(protocol), file=path.name))[0]
 
 
 def check_frame(found: SchoolsFile, protocol: Protocol) -> Findings:
@@ -132,8 +132,12 @@ def check_frame(found: SchoolsFile, protocol: Protocol) -> Findings:
 
     frame, file = found.rows, found.name
     known = {(one.row, one.column) for one in found.wrong}
-    missing = [one for one in _unfilled(eligible(frame), protocol, file=file) if (one.row, one.column) not in known]
-    refuse([*found.wrong, *_absent(frame, protocol, file=file), *missing])
+    missing = [
+        one
+        for one in _check_unfilled_cells(select_eligible_schools(frame), protocol, file=file)
+        if (one.row, one.column) not in known
+    ]
+    refuse([*found.wrong, *_check_absent_columns(frame, protocol, file=file), *missing])
     return found.odd
 
 
@@ -164,17 +168,17 @@ def look_at_schools(source: Path | bytes, protocol: Protocol, *, tables: Mapping
         When the file is missing or cannot be read.
     """
     from data_schema.frames import ROW, read_school_rows
-    from data_schema.personal.leaving import without_persons_in
+    from data_schema.personal.leaving import remove_persons_from_finding
 
-    table, used = tables["school"], used_columns(protocol)
-    frame, found = read_school_rows(source, table, file=file, numbers=_numbers(protocol))
-    gate = gate_of_trial(protocol, frame, tables=tables)
-    frame, of_persons = without_persons(frame, gate, needed={*table.names, *used, ROW}, file=file)
+    table, used = tables["school"], find_used_columns(protocol)
+    frame, found = read_school_rows(source, table, file=file, numbers=_find_number_columns(protocol))
+    gate = build_trial_gate(protocol, frame, tables=tables)
+    frame, of_persons = remove_person_columns(frame, gate, needed={*table.names, *used, ROW}, file=file)
     bad = Findings(one for one in found if one.severity == "refused" or _is_asked(one, used))
-    said = [_with_codes(one, table.field(one.column)) if one.column in table.names else one for one in bad]
-    strange = _strange_countries(frame, protocol, file=file)
-    wrong = Findings(without_persons_in(one, gate) for one in (*said, *strange))
-    odd = (without_persons_in(one, gate) for one in found if one not in bad)
+    said = [_add_codes_remedy(one, table.field(one.column)) if one.column in table.names else one for one in bad]
+    strange = _check_frame_countries(frame, protocol, file=file)
+    wrong = Findings(remove_persons_from_finding(one, gate) for one in (*said, *strange))
+    odd = (remove_persons_from_finding(one, gate) for one in found if one not in bad)
     return SchoolsFile(name=file, rows=frame, wrong=wrong, odd=Findings([*odd, *of_persons]))
 
 
@@ -182,42 +186,42 @@ def _is_asked(found: Finding, used: frozenset[str]) -> bool:
     return found.severity == "question" and found.column in used
 
 
-def used_columns(protocol: Protocol) -> frozenset[str]:
+def find_used_columns(protocol: Protocol) -> frozenset[str]:
     """Return the columns of the frame that stages read: by them schools are drawn, counted, compared and adjusted."""
-    return frozenset(("country", "consent", "size", *_drawn_by(protocol), *_covariates(protocol)))
+    return frozenset(("country", "consent", "size", *_find_draw_columns(protocol), *_find_covariate_columns(protocol)))
 
 
-def _drawn_by(protocol: Protocol) -> tuple[str, ...]:
+def _find_draw_columns(protocol: Protocol) -> tuple[str, ...]:
     """Return the columns that the draw reads, in the protocol's order."""
     section = protocol.design
     if not section.method.is_drawn_here:
         return section.strata
     order = section.minimisation.order if section.minimisation is not None else ""
-    named = (*section.strata, *design_of(protocol).variables, *((order,) if order else ()))
+    named = (*section.strata, *build_design(protocol).variables, *((order,) if order else ()))
     return tuple(dict.fromkeys(named))
 
 
-def _covariates(protocol: Protocol) -> tuple[str, ...]:
+def _find_covariate_columns(protocol: Protocol) -> tuple[str, ...]:
     return tuple(dict.fromkeys(item.field or item.name for item in protocol.covariates if item.table == "school"))
 
 
-def _numbers(protocol: Protocol) -> frozenset[str]:
+def _find_number_columns(protocol: Protocol) -> frozenset[str]:
     """Return the columns that are numbers where they have any: not strata, and not what is declared a category."""
     section = protocol.design
     names = set(section.strata) - set(section.cuts)
     names |= set(section.constraint.categories if section.constraint is not None else ())
-    return used_columns(protocol) - names
+    return find_used_columns(protocol) - names
 
 
-def _strange_countries(frame: pd.DataFrame, protocol: Protocol, *, file: str) -> Iterator[Finding]:
+def _check_frame_countries(frame: pd.DataFrame, protocol: Protocol, *, file: str) -> Iterator[Finding]:
     from data_schema.frames import ROW
 
     known = ", ".join(sorted(protocol.countries))
     strange = frame.loc[frame["country"].notna() & ~frame["country"].isin(set(protocol.countries))]
-    for at, country in zip(strange[ROW], strange["country"], strict=True):
+    for row, country in zip(strange[ROW], strange["country"], strict=True):
         yield Finding(
             file=file,
-            row=int(at),
+            row=int(row),
             column="country",
             value=str(country),
             problem=f"the country '{country}' is not one of the protocol's.",
@@ -226,7 +230,7 @@ def _strange_countries(frame: pd.DataFrame, protocol: Protocol, *, file: str) ->
         )
 
 
-def _with_codes(found: Finding, field: Field) -> Finding:
+def _add_codes_remedy(found: Finding, field: Field) -> Finding:
     """Add to a question about an answer that the answers may be declared."""
     if not field.codes or field.type == "yes_no":
         return found
@@ -234,12 +238,12 @@ def _with_codes(found: Finding, field: Field) -> Finding:
     return replace(found, remedy=remedy)
 
 
-def _absent(frame: pd.DataFrame, protocol: Protocol, *, file: str) -> Iterator[Finding]:
+def _check_absent_columns(frame: pd.DataFrame, protocol: Protocol, *, file: str) -> Iterator[Finding]:
     """Refuse a frame without a column that the draw or a covariate reads."""
     from data_schema.frames import ROW
 
-    needs = dict.fromkeys(_covariates(protocol), "a covariate needs it")
-    needs |= dict.fromkeys(_drawn_by(protocol), "the draw needs it")
+    needs = dict.fromkeys(_find_covariate_columns(protocol), "a covariate needs it")
+    needs |= dict.fromkeys(_find_draw_columns(protocol), "the draw needs it")
     columns = ", ".join(str(name) for name in frame.columns if name != ROW)
     for name, why in needs.items():
         if name not in frame.columns:
@@ -248,43 +252,45 @@ def _absent(frame: pd.DataFrame, protocol: Protocol, *, file: str) -> Iterator[F
             yield Finding(file=file, column=name, problem=problem, remedy=remedy, severity="refused")
 
 
-def _unfilled(frame: pd.DataFrame, protocol: Protocol, *, file: str) -> Iterator[Finding]:
+def _check_unfilled_cells(frame: pd.DataFrame, protocol: Protocol, *, file: str) -> Iterator[Finding]:
     """Refuse schools that can be drawn and have no value in a column that the draw reads."""
     from data_schema.frames import ROW
 
-    for name in _drawn_by(protocol):
-        for at in frame.loc[frame[name].isna(), ROW] if name in frame.columns else ():
+    for name in _find_draw_columns(protocol):
+        for row in frame.loc[frame[name].isna(), ROW] if name in frame.columns else ():
             problem = f"'{name}' is missing, and the draw needs it."
             remedy = "Fill it in, or let the school's consent be 'no' if it does not take part."
-            yield Finding(file=file, row=int(at), column=name, problem=problem, remedy=remedy, severity="refused")
+            yield Finding(file=file, row=int(row), column=name, problem=problem, remedy=remedy, severity="refused")
 
 
-def excluded(frame: pd.DataFrame) -> dict[str, str]:
+def find_excluded_schools(frame: pd.DataFrame) -> dict[str, str]:
     """Return the schools that cannot be drawn, with the reason.
 
     A school whose consent is "no" has declined; a school without an answer is taken to have agreed, since a frame need
     not have the column. A school that withdrew before the start and whose place a reserve has taken is out, too.
     """
-    found: dict[str, str] = {}
+    reason_by_school: dict[str, str] = {}
     if "consent" in frame.columns:
         declined = frame["consent"].astype("boolean").eq(other=False).fillna(value=False)
-        found |= dict.fromkeys(frame.loc[declined, "school_id"], "declined")
+        reason_by_school |= dict.fromkeys(frame.loc[declined, "school_id"], "declined")
     if "withdrew" in frame.columns:
-        found |= dict.fromkeys(frame.loc[frame["withdrew"].astype(bool), "school_id"], "withdrew before the start")
-    return found
+        reason_by_school |= dict.fromkeys(
+            frame.loc[frame["withdrew"].astype(bool), "school_id"], "withdrew before the start"
+        )
+    return reason_by_school
 
 
-def eligible(frame: pd.DataFrame) -> pd.DataFrame:
+def select_eligible_schools(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the schools that can be drawn."""
-    return frame.loc[~frame["school_id"].isin(excluded(frame).keys())].reset_index(drop=True)
+    return frame.loc[~frame["school_id"].isin(find_excluded_schools(frame).keys())].reset_index(drop=True)
 
 
-def draws_classes(trial: TrialFolder) -> bool:
+def is_class_draw(trial: TrialFolder) -> bool:
     """Return whether classes are drawn, not schools."""
     return trial.protocol.design.method.draws_classes
 
 
-def drawn_from(trial: TrialFolder) -> pd.DataFrame:
+def read_draw_units(trial: TrialFolder) -> pd.DataFrame:
     """Return one row per school that can be drawn or, if classes are drawn, one row per class.
 
     A class is called "school / class" in ``school_id`` and has what the frame knows of its school, and ``school``.
@@ -296,10 +302,10 @@ def drawn_from(trial: TrialFolder) -> pd.DataFrame:
     """
     from randomisation.within_schools import SCHOOL, units_of_schools
 
-    schools = eligible(trial.sampling_frame()[0])
-    if not draws_classes(trial):
+    schools = select_eligible_schools(trial.sampling_frame()[0])
+    if not is_class_draw(trial):
         return schools
-    classes = _classes(trial)
+    classes = _read_class_list(trial)
     strangers = sorted(set(classes["school_id"]) - set(schools["school_id"]))
     if strangers:
         raise DataError(
@@ -311,7 +317,7 @@ def drawn_from(trial: TrialFolder) -> pd.DataFrame:
     return units_of_schools(known, unit=CLASS)
 
 
-def _classes(trial: TrialFolder) -> pd.DataFrame:
+def _read_class_list(trial: TrialFolder) -> pd.DataFrame:
     import pandas as pd
 
     name = trial.protocol.design.units
@@ -335,7 +341,7 @@ def refuse_classes(trial: TrialFolder, what: str) -> None:
     DesignError
         When classes are drawn.
     """
-    if draws_classes(trial):
+    if is_class_draw(trial):
         raise DesignError(
             f"{what}, [design], kind 'classes'",
             "classes are drawn within schools, and this compares schools.",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from data_schema.clean import shown
+from data_schema.clean import format_value
 from data_schema.errors import CrocoosError, DataError
 from data_schema.findings import Finding
 from data_schema.personal.names import has_possible_name
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _SHARE, _FEWEST = 0.6, 4
 
 
-def without_persons(
+def remove_person_columns(
     frame: pd.DataFrame, gate: Gate, *, needed: Collection[str], file: str
 ) -> tuple[pd.DataFrame, list[Finding]]:
     """Return the frame without columns that nothing reads and that say something of persons, and what is said of them.
@@ -39,7 +39,7 @@ def without_persons(
         What findings call the frame's file.
     """
     further = [name for name in frame.columns if name not in needed]
-    said = [name for name in further if _is_of_persons(str(name), frame[name], gate)]
+    person_columns = [name for name in further if _is_of_persons(str(name), frame[name], gate)]
     findings = [
         Finding(
             file=file,
@@ -48,16 +48,18 @@ def without_persons(
             remedy="Remove the column, and keep whom to write to apart from the trial.",
             severity="question",
         )
-        for name in map(str, said)
+        for name in map(str, person_columns)
     ]
-    return frame.drop(columns=said), findings
+    return frame.drop(columns=person_columns), findings
 
 
 def _is_of_persons(name: str, column: pd.Series, gate: Gate) -> bool:
-    return gate.kind_of_label(name) is not None or _are_of_persons({shown(value) for value in column.dropna()}, gate)
+    return gate.kind_of_label(name) is not None or _is_about_persons(
+        {format_value(value) for value in column.dropna()}, gate
+    )
 
 
-def gate_of_trial(
+def build_trial_gate(
     protocol: Protocol,
     frame: pd.DataFrame | None = None,
     *,
@@ -77,30 +79,30 @@ def gate_of_trial(
     ordinary
         Further texts whose words are no names.
     """
-    from data_schema.personal.gate import gate_of
-    from data_schema.personal.shapes import latest_birth
-    from evaluation.specifications import wave_windows
+    from data_schema.personal.gate import build_gate
+    from data_schema.personal.shapes import compute_latest_birth
+    from evaluation.specifications import compute_wave_windows
 
     words = json.dumps(protocol.model_dump(mode="json"), ensure_ascii=False)
-    return gate_of(
+    return build_gate(
         names=(),
         identifiers=(),
         tables=tables,
         schools={country: country for country in protocol.countries},
         ordinary=(words, *ordinary),
-        phrases=tuple(texts_of(frame, tables)) if frame is not None else (),
-        born_until=latest_birth(wave_windows(protocol)),
+        phrases=tuple(iterate_frame_texts(frame, tables)) if frame is not None else (),
+        born_until=compute_latest_birth(compute_wave_windows(protocol)),
     )
 
 
-def texts_of(frame: pd.DataFrame, tables: Mapping[str, Table]) -> Iterator[str]:
+def iterate_frame_texts(frame: pd.DataFrame, tables: Mapping[str, Table]) -> Iterator[str]:
     """Yield what the frame says in words in the columns of the table of schools: names and places."""
     for name in tables["school"].names:
         if name in frame and name not in ("school_id", "country"):
             yield from (text for text in frame[name] if isinstance(text, str))
 
 
-def names_of(frame: pd.DataFrame) -> dict[str, str]:
+def map_school_names(frame: pd.DataFrame) -> dict[str, str]:
     """Return school to its name, for those whose name the frame has."""
     if "name" not in frame:
         return {}
@@ -108,7 +110,7 @@ def names_of(frame: pd.DataFrame) -> dict[str, str]:
     return {school: name for school, name in named if isinstance(name, str)}
 
 
-def _are_of_persons(texts: Collection[str], gate: Gate) -> bool:
+def _is_about_persons(texts: Collection[str], gate: Gate) -> bool:
     """Whether texts hold an address, a number or a date of birth, or most of them are written as names are."""
     if any(gate.shapes.kind_of(text) is not None for text in texts):
         return True
@@ -133,7 +135,9 @@ def check_reason(trial: TrialFolder, reason: str) -> None:
     """
     if not reason.strip():
         return
-    if gate_of_trial(trial.protocol, tables=trial.tables, ordinary=_words_of_schools(trial)).speaks_of_person(reason):
+    if build_trial_gate(trial.protocol, tables=trial.tables, ordinary=_collect_school_words(trial)).speaks_of_person(
+        reason
+    ):
         raise DataError(
             "reason",
             "it may say something of a person, and the log keeps it for good.",
@@ -142,10 +146,10 @@ def check_reason(trial: TrialFolder, reason: str) -> None:
         )
 
 
-def _words_of_schools(trial: TrialFolder) -> tuple[str, ...]:
+def _collect_school_words(trial: TrialFolder) -> tuple[str, ...]:
     """Return what the frame says in words; nothing where it cannot be read, which whoever needs it says."""
     try:
         frame = trial.schools()[0]
     except CrocoosError:
         return ()
-    return (*frame["school_id"], *texts_of(frame, trial.tables))
+    return (*frame["school_id"], *iterate_frame_texts(frame, trial.tables))

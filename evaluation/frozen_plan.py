@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.protocol import Analysis, Protocol
-from evaluation.protocol_reader import load_toml, stated_values
-from evaluation.provenance import sha256_of_file
-from evaluation.wording import differences_between, exchanged_labels, substance_of
+from evaluation.protocol_reader import add_protocol_defaults, load_toml
+from evaluation.provenance import hash_file
+from evaluation.wording import extract_substance, find_differences, find_exchanged_labels
 
 FROZEN = "trial.toml"
 """File in plan/ that keeps the protocol as it was frozen."""
@@ -46,33 +46,34 @@ def plan_state(protocol_path: Path, plan_folder: Path, protocol: Protocol) -> Pl
     frozen_path = plan_folder / FROZEN
     if not frozen_path.exists():
         return PlanState(frozen=False)
-    then, now = stated_values(load_toml(frozen_path)), stated_values(load_toml(protocol_path))
-    found = tuple(differences_between(then, now, Protocol))
-    exchanged = exchanged_labels(_outcome_labels(then), _outcome_labels(now))
+    then, now = add_protocol_defaults(load_toml(frozen_path)), add_protocol_defaults(load_toml(protocol_path))
+    plan_differences = tuple(find_differences(then, now, Protocol))
+    exchanged = find_exchanged_labels(_collect_outcome_labels(then), _collect_outcome_labels(now))
     return PlanState(
         frozen=True,
-        sha256=sha256_of_file(frozen_path),
-        changes=tuple(one.text for one in found if not one.is_wording),
-        rewordings=tuple(one.text for one in found if one.is_wording),
+        sha256=hash_file(frozen_path),
+        changes=tuple(difference.text for difference in plan_differences if not difference.is_wording),
+        rewordings=tuple(difference.text for difference in plan_differences if difference.is_wording),
         unplanned=frozenset(
             item.name
             for item in protocol.analyses
-            if _entry(then, item) != _entry(now, item) or item.outcome in exchanged
+            if _extract_analysis_substance(then, item) != _extract_analysis_substance(now, item)
+            or item.outcome in exchanged
         ),
     )
 
 
-def _outcome_labels(values: Mapping[str, object]) -> Mapping[str, str]:
+def _collect_outcome_labels(values: Mapping[str, object]) -> Mapping[str, str]:
     listed = values.get("outcomes")
     entries = listed if isinstance(listed, list) else []
     return {
-        str(one["name"]): str(one["label"])
-        for one in entries
-        if isinstance(one, Mapping) and {"name", "label"} <= set(one)
+        str(entry["name"]): str(entry["label"])
+        for entry in entries
+        if isinstance(entry, Mapping) and {"name", "label"} <= set(entry)
     }
 
 
-def _entry(values: Mapping[str, object], analysis: Analysis) -> object:
+def _extract_analysis_substance(values: Mapping[str, object], analysis: Analysis) -> object:
     """Return all substance that settles an analysis: its entry, its outcome, its covariates, the population."""
     named = {
         "analyses": {analysis.name},
@@ -84,4 +85,4 @@ def _entry(values: Mapping[str, object], analysis: Analysis) -> object:
         entries = values.get(table)
         listed = entries if isinstance(entries, list) else []
         parts[table] = [entry for entry in listed if isinstance(entry, Mapping) and entry.get("name") in names]
-    return substance_of(parts, Protocol)
+    return extract_substance(parts, Protocol)

@@ -12,9 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_schema.errors import StorageError
-from data_schema.files import legible_name, sha256_of_content, storage_error, write_whole
-from evaluation.provenance import IGNORE, PART, ignore_itself, sha256, sha256_of, sha256_of_file, whole_folder
-from evaluation.vault import VAULT, Held, Opener, outside_of
+from data_schema.files import build_storage_error, clean_file_name, compute_content_sha256, write_whole
+from evaluation.provenance import (
+    IGNORE,
+    PART,
+    hash_bytes,
+    hash_file,
+    hash_json_values,
+    protect_folder,
+    replace_whole_folder,
+)
+from evaluation.vault import VAULT, Held, Opener, read_vault_outside
 
 if TYPE_CHECKING:
     from evaluation.folder import TrialFolder
@@ -32,7 +40,9 @@ NEW, MOVES = "private/vault.new.zip", "private/vault.moves.json"
 
 _STAY = {
     "inbox": frozenset((IGNORE, ".gitattributes", ".gitkeep", ".practice.json")),
-    "private": frozenset((IGNORE, ERASED, "README.txt", *(Path(one).name for one in (VAULT, NEW, MOVES)))),
+    "private": frozenset(
+        (IGNORE, ERASED, "README.txt", *(Path(vault_path).name for vault_path in (VAULT, NEW, MOVES)))
+    ),
 }
 """Files that say nothing of a pupil, and are never sealed."""
 
@@ -84,7 +94,7 @@ def is_away(trial: TrialFolder) -> bool:
     return trial.paths.private.is_symlink() and not trial.paths.private.exists()
 
 
-def need_private(trial: TrialFolder) -> None:
+def require_private_folder(trial: TrialFolder) -> None:
     """Refuse to go on without private/ where it is on another medium.
 
     Raises
@@ -96,30 +106,30 @@ def need_private(trial: TrialFolder) -> None:
         raise StorageError("private/", "it is on a medium that is not there.", "Attach the medium, and run this again.")
 
 
-def sealed_facts(trial: TrialFolder) -> Mapping[str, str]:
+def find_sealed_facts(trial: TrialFolder) -> Mapping[str, str]:
     """Return what the log told last of the vault; nothing where it was never sealed or the log cannot be believed."""
     log = trial.log()
-    told = [entry.detail for entry in log.entries if VAULT_SHA256 in entry.detail] if log.is_usable else []
-    return told[-1] if told else {}
+    vault_details = [entry.detail for entry in log.entries if VAULT_SHA256 in entry.detail] if log.is_usable else []
+    return vault_details[-1] if vault_details else {}
 
 
 def is_sealed(trial: TrialFolder) -> bool:
     """Whether what tells who is who is in the vault."""
-    return bool(sealed_facts(trial).get(VAULT_SHA256)) or (trial.paths.root / VAULT).exists()
+    return bool(find_sealed_facts(trial).get(VAULT_SHA256)) or (trial.paths.root / VAULT).exists()
 
 
-def vault_facts(trial: TrialFolder) -> dict[str, str]:
+def collect_vault_facts(trial: TrialFolder) -> dict[str, str]:
     """Return the facts of the vault for a line of the log; that there is none, where the log names one."""
     path = trial.paths.root / VAULT
     if path.exists():
         content = read_guarded(path)
-        return {**outside_of(content).facts, VAULT_SHA256: sha256(content)}
-    return {VAULT_SHA256: ""} if sealed_facts(trial).get(VAULT_SHA256) else {}
+        return {**read_vault_outside(content).facts, VAULT_SHA256: hash_bytes(content)}
+    return {VAULT_SHA256: ""} if find_sealed_facts(trial).get(VAULT_SHA256) else {}
 
 
-def plain_files(trial: TrialFolder) -> dict[str, Path]:
+def find_plain_files(trial: TrialFolder) -> dict[str, Path]:
     """Return what lies open though the vault would take it, by its path below the trial's folder."""
-    found: dict[str, Path] = {}
+    files_by_path: dict[str, Path] = {}
     for top, stay in _STAY.items():
         folder = trial.paths.root / top
         for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
@@ -127,11 +137,11 @@ def plain_files(trial: TrialFolder) -> dict[str, Path]:
             is_known = path.parent == folder and path.name in stay
             is_passing = top == "private" and path.match(PART)
             if path.is_file() and not (is_known or is_passing or name.startswith(_CERTIFICATES)):
-                found[name] = path
-    return found
+                files_by_path[name] = path
+    return files_by_path
 
 
-def held(trial: TrialFolder, name: str) -> bytes | None:
+def read_private_file(trial: TrialFolder, name: str) -> bytes | None:
     """Return the content of a file of private/, also where it is in an open vault; None where it is not there."""
     path = trial.paths.root / name
     if path.is_file():
@@ -150,10 +160,10 @@ def read_guarded(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise storage_error(path, error) from error
+        raise build_storage_error(path, error) from error
 
 
-def inbox_sources(trial: TrialFolder) -> dict[str, Path | Held]:
+def find_inbox_sources(trial: TrialFolder) -> dict[str, Path | Held]:
     """Return everything in inbox/ but folders, by its path there; a plain file comes before one in the vault.
 
     Raises
@@ -162,30 +172,30 @@ def inbox_sources(trial: TrialFolder) -> dict[str, Path | Held]:
         When it is in a vault that is not open.
     """
     if trial.opened is None and is_sealed(trial):
-        raise needs_opening("what schools sent")
+        raise describe_sealed_error("what schools sent")
     folder = trial.paths.inbox
     top = f"{folder.name}/"
     sealed = trial.opened.files if trial.opened is not None else {}
-    found: dict[str, Path | Held] = {
-        name.removeprefix(top): one for name, one in sealed.items() if name.startswith(top)
+    sources_by_path: dict[str, Path | Held] = {
+        name.removeprefix(top): sealed_file for name, sealed_file in sealed.items() if name.startswith(top)
     }
     for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
         if (path.is_symlink() or not path.is_dir()) and path.name not in _STAY["inbox"] - {".practice.json"}:
-            found[path.relative_to(folder).as_posix()] = path
+            sources_by_path[path.relative_to(folder).as_posix()] = path
     named: dict[str, Path | Held] = {}
-    for raw in sorted(found):
-        name = legible_name(raw)
+    for raw in sorted(sources_by_path):
+        name = clean_file_name(raw)
         # Another file may really be called what this one is written as.
-        named[f"{name}~" if name in named else name] = found[raw]
+        named[f"{name}~" if name in named else name] = sources_by_path[raw]
     return named
 
 
-def marker_of(trial: TrialFolder) -> Callable[[bytes], str]:
+def build_file_marker(trial: TrialFolder) -> Callable[[bytes], str]:
     """Return what makes the mark of a file's content: a keyed one; before there is a key, its hash."""
     from data_schema.pseudonyms import mark_of_file
 
-    key = _known_key(trial)
-    return sha256_of_content if key is None else lambda content: mark_of_file([content], key=key)
+    key = _read_trial_key(trial)
+    return compute_content_sha256 if key is None else lambda content: mark_of_file([content], key=key)
 
 
 def mark_of_source(trial: TrialFolder, source: Path | bytes) -> str:
@@ -193,32 +203,32 @@ def mark_of_source(trial: TrialFolder, source: Path | bytes) -> str:
     from data_schema.pseudonyms import mark_of_file
 
     if isinstance(source, bytes):
-        return marker_of(trial)(source)
+        return build_file_marker(trial)(source)
     # What is no file has no content, and opening it might never end.
     if not source.is_file():
         return ""
-    key = _known_key(trial)
+    key = _read_trial_key(trial)
     if key is None:
-        return sha256_of_file(source)
+        return hash_file(source)
     try:
         with source.open("rb") as stream:
             return mark_of_file(iter(lambda: stream.read(1 << 20), b""), key=key)
     except OSError as error:
-        raise storage_error(source, error) from error
+        raise build_storage_error(source, error) from error
 
 
-def inbox_hash(trial: TrialFolder) -> str:
+def compute_inbox_hash(trial: TrialFolder) -> str:
     """Return the hash of all that lies in the inbox, also of what is sealed; "" where nothing does."""
     if trial.opened is None and is_sealed(trial):
-        sealed = sealed_facts(trial).get(INBOX_SHA256, "")
-        new = [name for name in plain_files(trial) if not name.startswith("private/")]
-        return sha256_of({"sealed": sealed, "new": [legible_name(name) for name in new]}) if new else sealed
+        sealed = find_sealed_facts(trial).get(INBOX_SHA256, "")
+        new = [name for name in find_plain_files(trial) if not name.startswith("private/")]
+        return hash_json_values({"sealed": sealed, "new": [clean_file_name(name) for name in new]}) if new else sealed
     files = {name: mark_of_source(trial, source) for name, source in trial.inbox_files().items()}
-    return sha256_of(files) if files else ""
+    return hash_json_values(files) if files else ""
 
 
-def _known_key(trial: TrialFolder) -> bytes | None:
-    content = held(trial, KEY)
+def _read_trial_key(trial: TrialFolder) -> bytes | None:
+    content = read_private_file(trial, KEY)
     if content is None:
         return None
     try:
@@ -227,7 +237,7 @@ def _known_key(trial: TrialFolder) -> bytes | None:
         raise StorageError(KEY, "this is no key.", "Bring the key back from a copy.") from error
 
 
-def trial_key(trial: TrialFolder) -> bytes:
+def ensure_trial_key(trial: TrialFolder) -> bytes:
     """Return the trial's key, made when there is none; with the log begun first, so that a log that is gone is missed.
 
     Raises
@@ -240,32 +250,32 @@ def trial_key(trial: TrialFolder) -> bytes:
 
     from evaluation.mode import write_created
 
-    need_private(trial)
-    key = _known_key(trial)
+    require_private_folder(trial)
+    key = _read_trial_key(trial)
     if key is not None:
         return key
     if trial.opened is None and is_sealed(trial):
-        raise needs_opening("the key of the pseudonyms")
-    if held(trial, "private/key_table.age") is not None:
+        raise describe_sealed_error("the key of the pseudonyms")
+    if read_private_file(trial, "private/key_table.age") is not None:
         raise StorageError(KEY, "the key is gone, but its key table is there.", "Bring the key back from a copy.")
     if trial.log().state == "empty":
         write_created(trial, practice=trial.is_practice, detail={})
-    ignore_itself(trial.paths.private)
-    made = secrets.token_bytes(32)
-    write_whole(trial.paths.root / KEY, made.hex().encode() + b"\n", mode=0o600)
-    return made
+    protect_folder(trial.paths.private)
+    key_bytes = secrets.token_bytes(32)
+    write_whole(trial.paths.root / KEY, key_bytes.hex().encode() + b"\n", mode=0o600)
+    return key_bytes
 
 
-def key_fingerprint(trial: TrialFolder) -> str:
+def find_key_fingerprint(trial: TrialFolder) -> str:
     """Return the fingerprint of the key, also of one in a vault that is not open; "" where there is none."""
-    content = held(trial, KEY)
+    content = read_private_file(trial, KEY)
     if content is not None:
         # Of 256 random bits, nothing can be guessed from a hash of them.
-        return sha256(b"pseudonym key " + content.strip())
-    return sealed_facts(trial).get(KEY_SHA256, "") if (trial.paths.root / VAULT).exists() else ""
+        return hash_bytes(b"pseudonym key " + content.strip())
+    return find_sealed_facts(trial).get(KEY_SHA256, "") if (trial.paths.root / VAULT).exists() else ""
 
 
-def needs_opening(what: str) -> StorageError:
+def describe_sealed_error(what: str) -> StorageError:
     """Return the error that something is sealed in a vault that is not open."""
     return StorageError(VAULT, f"{what} is sealed in it, and it is not open.", "Run this as its openers.")
 
@@ -290,7 +300,7 @@ def keep_in_private(trial: TrialFolder, folder: str, files: Mapping[str, bytes])
         for name, content in files.items():
             _keep_in_vault(trial.opened, f"{folder}{name}", content, at=trial.clock().timestamp())
         return
-    with whole_folder(trial.paths.root / folder) as new:
+    with replace_whole_folder(trial.paths.root / folder) as new:
         for name, content in files.items():
             write_whole(new / name, content, mode=0o600)
 

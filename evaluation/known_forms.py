@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from data_schema.xlsforms import FieldForm
-from evaluation.frame import eligible
+from evaluation.frame import select_eligible_schools
 from evaluation.mode import mark_of
-from evaluation.specifications import lists_of_pupils
+from evaluation.specifications import find_pupil_lists
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,11 +31,11 @@ _HOW_ASKED: Mapping[FilledInBy, Literal["typed", "chosen", "checked"]] = {
 }
 
 
-def known_forms(trial: TrialFolder) -> dict[str, KnownForm]:
+def build_known_forms(trial: TrialFolder) -> dict[str, KnownForm]:
     """Return the XLSForms of all waves by name, as the protocol and the list of schools make them now."""
     from data_schema.submissions import KnownForm
 
-    schools = eligible(trial.schools()[0])
+    schools = select_eligible_schools(trial.schools()[0])
     versions: dict[str, set[str]] = {}
     meant: dict[str, tuple[str, str]] = {}
     for wave in trial.protocol.wave_names:
@@ -46,8 +46,8 @@ def known_forms(trial: TrialFolder) -> dict[str, KnownForm]:
                 meant[form.name] = (form.table.name, wave if by_wave else "")
                 versions.setdefault(form.name, set()).add(form.version)
     return {
-        name: KnownForm(table=meant[name][0], wave=meant[name][1], versions=frozenset(found))
-        for name, found in versions.items()
+        name: KnownForm(table=meant[name][0], wave=meant[name][1], versions=frozenset(form_versions))
+        for name, form_versions in versions.items()
     }
 
 
@@ -64,7 +64,7 @@ def yield_xlsforms(
         has_list = not set(mine["school_id"]).isdisjoint(listed)
         for sender in SENDERS:
             for table in list_for_sender(asked, sender):
-                is_chosen = has_list and table.about == "pupil" and table.name not in lists_of_pupils(trial.protocol)
+                is_chosen = has_list and table.about == "pupil" and table.name not in find_pupil_lists(trial.protocol)
                 yield (
                     str(country),
                     sender,
@@ -101,6 +101,6 @@ def map_names(schools: pd.DataFrame) -> dict[str, str]:
 def find_catalogue(country: str) -> Catalogue:
     """Return the words of forms in the language of a country; in English for ""."""
     from data_schema.language import Catalogue, Language
-    from data_schema.messages import language_of
+    from data_schema.messages import get_language_of_country
 
-    return Catalogue("data_schema", Language(language_of(country)))
+    return Catalogue("data_schema", Language(get_language_of_country(country)))

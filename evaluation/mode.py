@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_schema.errors import ProtocolError
-from evaluation.provenance import IGNORE, alone, read_record, sha256_of
-from evaluation.trial_log import Event, append_event, read_log
+from evaluation.provenance import IGNORE, hash_json_values, lock_trial_for_writing, read_record
+from evaluation.trial_log import Event, add_log_event, read_log
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,7 @@ def is_practice(root: Path, log: TrialLog | None = None) -> bool:
     return any(record is not None and PRACTICE in record.inputs for record in records)
 
 
-def created_as(root: Path) -> str:
+def find_declared_mode(root: Path) -> str:
     """Return what the first entry of the log says of the folder; "" where it says nothing."""
     return _stated_in(read_log(root))
 
@@ -66,38 +66,38 @@ def _stated_in(log: TrialLog) -> str:
     return entries[0].detail.get("mode", "")
 
 
-def mode_input(trial: TrialFolder) -> Mapping[str, str]:
+def describe_mode_input(trial: TrialFolder) -> Mapping[str, str]:
     """Return what each stage of a practice trial records among its inputs; nothing for a real one."""
-    return {PRACTICE: sha256_of(PRACTICE)} if trial.is_practice else {}
+    return {PRACTICE: hash_json_values(PRACTICE)} if trial.is_practice else {}
 
 
-def marked(trial: TrialFolder, frame: pd.DataFrame) -> pd.DataFrame:
+def mark_practice_table(trial: TrialFolder, frame: pd.DataFrame) -> pd.DataFrame:
     """Return a table that leaves the folder; that of a practice trial says first that it is simulated."""
     if not trial.is_practice:
         return frame
-    made = frame.drop(columns=[COLUMN], errors="ignore")
-    made.insert(0, COLUMN, "yes")
-    return made
+    marked_frame = frame.drop(columns=[COLUMN], errors="ignore")
+    marked_frame.insert(0, COLUMN, "yes")
+    return marked_frame
 
 
-def marked_picture(trial: TrialFolder, svg: str) -> str:
+def mark_practice_picture(trial: TrialFolder, svg: str) -> str:
     """Return a picture that stands alone; that of a practice trial has the mark across it."""
-    from reports.writers.practice import practice_words
+    from reports.writers.practice import get_practice_words
 
     language = trial.protocol.reports.languages[0]
-    return practice_words(language).on_picture(svg) if trial.is_practice else svg
+    return get_practice_words(language).on_picture(svg) if trial.is_practice else svg
 
 
-def marked_values(trial: TrialFolder, values: Mapping[str, object]) -> Mapping[str, object]:
+def mark_practice_values(trial: TrialFolder, values: Mapping[str, object]) -> Mapping[str, object]:
     """Return what is written as JSON; that of a practice trial says first that it is simulated."""
     return {COLUMN: mark_of(trial, "en"), **values} if trial.is_practice else values
 
 
 def mark_of(trial: TrialFolder, language: str) -> str:
     """Return the few words that a form of a practice trial carries in a language; "" for a real trial."""
-    from reports.writers.practice import practice_words
+    from reports.writers.practice import get_practice_words
 
-    return practice_words(language).mark if trial.is_practice else ""
+    return get_practice_words(language).mark if trial.is_practice else ""
 
 
 def write_created(trial: TrialFolder, *, practice: bool, detail: Mapping[str, str]) -> None:
@@ -112,7 +112,7 @@ def write_created(trial: TrialFolder, *, practice: bool, detail: Mapping[str, st
     detail
         Further facts.
     """
-    append_event(trial, Event.CREATED, {"mode": PRACTICE if practice else REAL, **detail})
+    add_log_event(trial, Event.CREATED, {"mode": PRACTICE if practice else REAL, **detail})
     if practice:
         write_marks(trial.paths.root)
 
@@ -141,9 +141,9 @@ def require_practice(trial: TrialFolder) -> None:
     if trial.is_practice:
         return
     refuse_own_files(root, schools=trial.protocol.schools.file)
-    if created_as(root):
-        raise _not_for_practice(root, "it was made for a real trial (log.jsonl)")
-    with alone(root):
+    if find_declared_mode(root):
+        raise _build_mode_error(root, "it was made for a real trial (log.jsonl)")
+    with lock_trial_for_writing(root):
         write_created(trial, practice=True, detail={})
 
 
@@ -157,15 +157,15 @@ def refuse_own_files(root: Path, *, schools: str = "schools.csv") -> None:
     """
     if not root.is_dir() or is_practice(root):
         return
-    found = next(_own_files(root, schools), "")
-    if found:
-        raise _not_for_practice(root, f"it holds {found}")
+    own_file = next(_iterate_own_files(root, schools), "")
+    if own_file:
+        raise _build_mode_error(root, f"it holds {own_file}")
 
 
-def _own_files(root: Path, schools: str) -> Iterator[str]:
+def _iterate_own_files(root: Path, schools: str) -> Iterator[str]:
     for name in (schools, *_OWN):
         path = root / name
-        if name == "log.jsonl" and created_as(root):
+        if name == "log.jsonl" and find_declared_mode(root):
             continue
         if path.is_file() or (
             path.is_dir() and any(item.is_file() and item.name != IGNORE for item in path.rglob("*"))
@@ -173,7 +173,7 @@ def _own_files(root: Path, schools: str) -> Iterator[str]:
             yield f"{name}/" if path.is_dir() else name
 
 
-def _not_for_practice(root: Path, why: str) -> ProtocolError:
+def _build_mode_error(root: Path, why: str) -> ProtocolError:
     beside = root.with_name(f"{root.name}-practice") if root.name else Path(f"../{root.resolve().name}-practice")
     new = shlex.quote(str(beside))
     protocol = f" --like {shlex.quote(str(root))}" if (root / "trial.toml").exists() else ""

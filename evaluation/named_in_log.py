@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from data_schema.errors import StorageError
 from evaluation.drawn import RECORD
 from evaluation.frozen_plan import FROZEN
-from evaluation.provenance import contents_hash, outputs_hash, sha256_of_file
+from evaluation.provenance import hash_file, hash_folder_contents, hash_stage_outputs
 from evaluation.stored import CONTENT, ESTIMATES
 from evaluation.trial_log import DRAWS, FILES_SHA256, FOLDER, LOG, Event
 
@@ -75,15 +75,15 @@ class _Rule:
     gone: str = ""
 
 
-def _file(path: Path) -> str:
+def _hash_named_file(path: Path) -> str:
     """Return the hash of a file; "" where there is none, "unreadable" where the system refuses to read it."""
     try:
-        return sha256_of_file(path)
+        return hash_file(path)
     except StorageError:
         return "unreadable"
 
 
-def _json(path: Path, name: str) -> str:
+def _read_json_text(path: Path, name: str) -> str:
     """Return a text of a JSON file; "" where there is no such file, "unreadable" where it cannot be read."""
     try:
         return str(json.loads(path.read_bytes())[name])
@@ -98,49 +98,49 @@ _RULES = (
         place="plan/",
         fact="protocol_sha256",
         events=(Event.PLAN_FROZEN,),
-        found=lambda paths: _file(paths.plan / FROZEN),
+        found=lambda paths: _hash_named_file(paths.plan / FROZEN),
         gone="The plan",
     ),
     _Rule(
         place="allocation/",
         fact="allocation_sha256",
         events=DRAWS,
-        found=lambda paths: _json(paths.allocation / RECORD, "allocation_sha256"),
+        found=lambda paths: _read_json_text(paths.allocation / RECORD, "allocation_sha256"),
         gone="The draw",
     ),
     _Rule(
         place="store/",
         fact="data_sha256",
         events=(Event.COLLECTED,),
-        found=lambda paths: _json(paths.store / CONTENT, "sha256"),
+        found=lambda paths: _read_json_text(paths.store / CONTENT, "sha256"),
         command="collect",
     ),
     _Rule(
         place=f"results/{ESTIMATES}",
         fact="estimates_sha256",
         events=(Event.ESTIMATED,),
-        found=lambda paths: _file(paths.results / ESTIMATES),
+        found=lambda paths: _hash_named_file(paths.results / ESTIMATES),
         command="impact",
     ),
     _Rule(
         place="results/",
         fact="results_sha256",
         events=(Event.ESTIMATED,),
-        found=lambda paths: outputs_hash(paths.results),
+        found=lambda paths: hash_stage_outputs(paths.results),
         command="impact",
     ),
     _Rule(
         place="output/reports/",
         fact="documents_sha256",
         events=(Event.REPORTED,),
-        found=lambda paths: outputs_hash(paths.reports),
+        found=lambda paths: hash_stage_outputs(paths.reports),
         command="report",
     ),
     _Rule(
         place="output/site/",
         fact="site_sha256",
         events=(Event.PUBLISHED,),
-        found=lambda paths: outputs_hash(paths.site),
+        found=lambda paths: hash_stage_outputs(paths.site),
         command="publish",
     ),
 )
@@ -148,41 +148,41 @@ _RULES = (
 _OUTPUT = "output/"
 
 
-def folder_hashes(trial: TrialFolder) -> dict[str, str]:
+def compute_stage_hashes(trial: TrialFolder) -> dict[str, str]:
     """Return the hash of what each stage wrote, as it is now, by the fact of the log; "" for what is not there."""
     return {rule.fact: rule.found(trial.paths) for rule in _RULES}
 
 
-def named_in_log(trial: TrialFolder) -> Iterator[Named]:
+def iterate_named_in_log(trial: TrialFolder) -> Iterator[Named]:
     """Yield everything that the log names, or should; nothing where it is missing or broken."""
     log = trial.log()
     if not log.is_usable:
         return
     for rule in _RULES:
         line = log.naming(rule.fact, *rule.events)
-        found = rule.found(trial.paths)
+        current_hash = rule.found(trial.paths)
         command, gone = rule.command, rule.gone
-        yield Named(place=rule.place, found=found, line=line, fact=rule.fact, command=command, gone=gone)
+        yield Named(place=rule.place, found=current_hash, line=line, fact=rule.fact, command=command, gone=gone)
     lines = {line.detail[FOLDER]: line for line in log.of(Event.WRITTEN)}
     # What an earlier log named, nobody knows.
-    others = _folders_of_products(trial) if log.state == "whole" else ()
+    others = _iterate_product_folders(trial) if log.state == "whole" else ()
     for name in dict.fromkeys((*sorted(lines), *others)):
-        found = contents_hash(trial.paths.root / name)
-        line, command = lines.get(name), _command_of(name)
-        yield Named(place=f"{name}/", found=found, line=line, fact=FILES_SHA256, command=command)
+        current_hash = hash_folder_contents(trial.paths.root / name)
+        line, command = lines.get(name), _find_product_command(name)
+        yield Named(place=f"{name}/", found=current_hash, line=line, fact=FILES_SHA256, command=command)
 
 
 _COMMANDS = {"allocation": "certificate", "export": "export {}", "forms": "forms --wave {}"}
 """Folder of a product, below output/, to what makes it, where that has another name."""
 
 
-def _command_of(folder: str) -> str:
+def _find_product_command(folder: str) -> str:
     """Return what makes a product anew."""
     kind, _, part = folder.removeprefix(_OUTPUT).partition("/")
     return _COMMANDS.get(kind, kind).format(part)
 
 
-def _folders_of_products(trial: TrialFolder) -> Iterator[str]:
+def _iterate_product_folders(trial: TrialFolder) -> Iterator[str]:
     """Yield the folders that are written as a whole, other than those of stages with a line of their own."""
     paths = trial.paths
     yield paths.balance.name
@@ -193,19 +193,19 @@ def _folders_of_products(trial: TrialFolder) -> Iterator[str]:
             yield from (part.relative_to(paths.root).as_posix() for part in parts)
 
 
-def disagreements(trial: TrialFolder) -> Iterator[str]:
+def find_log_disagreements(trial: TrialFolder) -> Iterator[str]:
     """Yield where what documents rest on is not what the log names: plan, draw, data, results, balance.
 
     What is not in the folder any more disagrees where nothing makes it anew: the plan and the draw. A log that is
     missing or broken is not compared.
     """
-    named = (one for one in named_in_log(trial) if not one.place.startswith(_OUTPUT))
-    yield from (one.problem for one in named if one.problem)
+    named = (named_item for named_item in iterate_named_in_log(trial) if not named_item.place.startswith(_OUTPUT))
+    yield from (checked_item.problem for checked_item in named if checked_item.problem)
 
 
-def changed_since(trial: TrialFolder) -> Iterator[Named]:
+def find_changes_since_log(trial: TrialFolder) -> Iterator[Named]:
     """Yield what a line of the log names and what is otherwise now, but the site, which is made again from the rest."""
-    for one in named_in_log(trial):
-        is_unnamed_product = one.line is None and one.place.startswith(_OUTPUT)
-        if one.problem and not is_unnamed_product and one.fact != "site_sha256":
-            yield one
+    for named_item in iterate_named_in_log(trial):
+        is_unnamed_product = named_item.line is None and named_item.place.startswith(_OUTPUT)
+        if named_item.problem and not is_unnamed_product and named_item.fact != "site_sha256":
+            yield named_item

@@ -32,9 +32,9 @@ def check(root: Path | None = None) -> None:
     home = (root or Path(__file__).resolve().parent.parent).resolve()
     for name in SIBLINGS:
         spec = importlib.util.find_spec(name)
-        found = Path(spec.origin).resolve() if spec is not None and spec.origin is not None else None
-        if found != home / name / "__init__.py":
+        imported_path = Path(spec.origin).resolve() if spec is not None and spec.origin is not None else None
+        if imported_path != home / name / "__init__.py":
             raise ShadowedPackageError(
-                f"{found or name}: this would be imported in place of crocoos' own package '{name}' "
+                f"{imported_path or name}: this would be imported in place of crocoos' own package '{name}' "
                 f"({home / name}). Rename or move it, or run crocoos from another folder."
             )

@@ -11,7 +11,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from analysis.outcomes import OUTCOME_KINDS
-from evaluation.specifications import tables_of
+from evaluation.specifications import build_tables
 from reports.evidence import AnalysisFacts, OutcomeFacts
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from evaluation.protocol import Analysis, Outcome, Protocol
 
 
-def shown_analyses(trial: TrialFolder) -> tuple[tuple[AnalysisFacts, ...], tuple[OutcomeFacts, ...]]:
+def collect_shown_analyses(trial: TrialFolder) -> tuple[tuple[AnalysisFacts, ...], tuple[OutcomeFacts, ...]]:
     """Return the analyses of the frozen plan and of the protocol, and the outcomes that they are about.
 
     Parameters
@@ -37,14 +37,14 @@ def shown_analyses(trial: TrialFolder) -> tuple[tuple[AnalysisFacts, ...], tuple
     protocol = trial.protocol
     plan = _plan_of(trial)
     unplanned = trial.plan_state.unplanned if trial.plan_state.frozen else frozenset()
-    analyses = tuple(_analyses(protocol, plan, unplanned=unplanned, is_frozen=trial.plan_state.frozen))
-    outcomes = _outcomes(protocol, trial.tables)
+    analyses = tuple(_iterate_analysis_facts(protocol, plan, unplanned=unplanned, is_frozen=trial.plan_state.frozen))
+    outcomes = _describe_outcomes(protocol, trial.tables)
     known = {outcome.name for outcome in outcomes}
-    outcomes += [outcome for outcome in _outcomes(plan, tables_of(plan)) if outcome.name not in known]
+    outcomes += [outcome for outcome in _describe_outcomes(plan, build_tables(plan)) if outcome.name not in known]
     return analyses, tuple(outcomes)
 
 
-def leading_analysis(trial: TrialFolder) -> Analysis:
+def find_leading_analysis(trial: TrialFolder) -> Analysis:
     """Return the analysis of the protocol that leads: the first that was frozen as primary, else the first primary."""
     protocol, plan = trial.protocol, _plan_of(trial)
     frozen = [(item.name, item.outcome) for item in plan.analyses if item.role == "primary"]
@@ -58,27 +58,27 @@ def _plan_of(trial: TrialFolder) -> Protocol:
     return trial.frozen_protocol() if trial.plan_state.frozen else trial.protocol
 
 
-def _outcomes(protocol: Protocol, tables: Mapping[str, Table]) -> list[OutcomeFacts]:
-    return [_facts_of(outcome, tables[outcome.table]) for outcome in protocol.outcomes]
+def _describe_outcomes(protocol: Protocol, tables: Mapping[str, Table]) -> list[OutcomeFacts]:
+    return [_describe_outcome(outcome, tables[outcome.table]) for outcome in protocol.outcomes]
 
 
-def _facts_of(outcome: Outcome, table: Table) -> OutcomeFacts:
+def _describe_outcome(outcome: Outcome, table: Table) -> OutcomeFacts:
     """Return an outcome as reports name it."""
     scale: tuple[tuple[int, str], ...] = ()
     if OUTCOME_KINDS[outcome.kind].is_ordered:
         field = table.field(outcome.field or outcome.name)
         labels = {code.name: code.label or code.name for code in field.codes}
         scale = tuple((score, labels.get(name, name)) for name, score in outcome.scores_of(field).items())
-    return _same_named(OutcomeFacts, outcome, event=outcome.event_words, who=outcome.event_people, scale=scale)
+    return _convert_to_facts(OutcomeFacts, outcome, event=outcome.event_words, who=outcome.event_people, scale=scale)
 
 
-def not_analysed(protocol: Protocol) -> tuple[str, ...]:
+def find_unanalysed_outcomes(protocol: Protocol) -> tuple[str, ...]:
     """Return the labels of outcomes that no analysis is about."""
     analysed = {item.outcome for item in protocol.analyses}
     return tuple(outcome.label for outcome in protocol.outcomes if outcome.name not in analysed)
 
 
-def _analyses(
+def _iterate_analysis_facts(
     protocol: Protocol, plan: Protocol, *, unplanned: frozenset[str], is_frozen: bool
 ) -> Iterator[AnalysisFacts]:
     # An entry under its old name that is about another outcome now is another analysis.
@@ -87,25 +87,29 @@ def _analyses(
         current = now.pop((item.name, item.outcome), None)
         role = item.role if is_frozen else ""
         if current is None:
-            name = f"{item.name}_as_planned" if any(one.name == item.name for one in protocol.analyses) else item.name
-            yield replace(_facts(item), name=name, planned=role, since="removed")
+            name = (
+                f"{item.name}_as_planned"
+                if any(analysis.name == item.name for analysis in protocol.analyses)
+                else item.name
+            )
+            yield replace(_describe_analysis(item), name=name, planned=role, since="removed")
         elif current.name in unplanned:
-            yield replace(_facts(current), role="exploratory", planned=role, since="changed")
+            yield replace(_describe_analysis(current), role="exploratory", planned=role, since="changed")
         else:
-            yield replace(_facts(current), planned=role)
+            yield replace(_describe_analysis(current), planned=role)
     for item in now.values():
-        yield replace(_facts(item), role="exploratory")
+        yield replace(_describe_analysis(item), role="exploratory")
 
 
-def _facts(item: Analysis) -> AnalysisFacts:
-    return _same_named(AnalysisFacts, item)
+def _describe_analysis(item: Analysis) -> AnalysisFacts:
+    return _convert_to_facts(AnalysisFacts, item)
 
 
 Facts = TypeVar("Facts", OutcomeFacts, AnalysisFacts)
 
 
-def _same_named(facts: type[Facts], item: Outcome | Analysis, **others: object) -> Facts:
+def _convert_to_facts(facts: type[Facts], item: Outcome | Analysis, **others: object) -> Facts:
     """Return what reports know of an entry of the protocol: its fields of the same names, and others."""
-    shared = {one.name for one in fields(facts)} & set(type(item).model_fields) - set(others)
+    shared = {fact_field.name for fact_field in fields(facts)} & set(type(item).model_fields) - set(others)
     values: dict[str, Any] = {name: getattr(item, name) for name in shared} | dict(others)
     return facts(**values)

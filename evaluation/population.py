@@ -16,7 +16,7 @@ import pandas as pd
 from analysis.outcomes import OUTCOME_KINDS, further_column
 from analysis.scales import scale_score
 from data_schema.errors import DataError
-from evaluation.specifications import level_fields, population_place, tables_of
+from evaluation.specifications import build_tables, find_population_place, level_fields
 
 if TYPE_CHECKING:
     from data_schema.tables import Table
@@ -50,7 +50,7 @@ class AnalysisData:
 
     def in_order_of_values(self) -> AnalysisData:
         """Return the same in an order that does not depend on pseudonyms; see `in_order_of_values`."""
-        order = in_order_of_values(self.frame)
+        order = sort_by_values(self.frame)
         missing = {name: reasons.reindex(order).reset_index(drop=True) for name, reasons in self.missing.items()}
         return AnalysisData(frame=self.frame.reindex(order).reset_index(drop=True), missing=missing)
 
@@ -66,7 +66,7 @@ class AnalysisData:
         return self.frame.assign(**{analysis.outcome: self.frame[analysis.outcome].fillna(value)})
 
 
-def analysis_data(
+def build_analysis_data(
     protocol: Protocol,
     frames: Frames,
     *,
@@ -97,27 +97,31 @@ def analysis_data(
     DataError
         When the population is empty or a school-level covariate is not in the sampling frame.
     """
-    listed = frames[population_place(protocol, tables)]
+    listed = frames[find_population_place(protocol, tables)]
     if listed.empty and n_kept_out:
         raise DataError(
             f"table {protocol.population.table}, wave {protocol.population_wave}",
             f"consent is refused, or not answered, for all {n_kept_out} pupils on the list and keeps them out.",
             "Nobody is left to analyse. Check that the schools meant their answers so: yes is consent, no is refusal.",
         )
-    pupils = population(protocol, listed, schools=schools, allocation=allocation)
+    pupils = select_population(protocol, listed, schools=schools, allocation=allocation)
     for name in level_fields(protocol):
         named = listed[[*PUPIL_KEY, name]].drop_duplicates(PUPIL_KEY)
         pupils = pupils.merge(named, on=PUPIL_KEY, how="left")
     for covariate in protocol.covariates:
         if covariate.table == "school":
-            pupils[covariate.name] = school_values(covariate, schools, pupils["school_id"])
+            pupils[covariate.name] = map_school_values(covariate, schools, pupils["school_id"])
         else:
-            pupils = with_measure(pupils, covariate, frames[place_of(covariate, protocol, tables)], tables)
+            pupils = add_measure_column(
+                pupils, covariate, frames[find_measure_place(covariate, protocol, tables)], tables
+            )
     missing: dict[str, pd.Series[str]] = {}
     for outcome in protocol.outcomes:
         rows = frames[outcome.table, outcome.wave]
-        further = {key: _further_values(outcome, key, rows) for key in OUTCOME_KINDS[outcome.kind].fields}
-        values, reasons = _outcome_values(outcome, rows, tables[outcome.table], pupils, further=further.values())
+        further = {key: _read_further_values(outcome, key, rows) for key in OUTCOME_KINDS[outcome.kind].fields}
+        values, reasons = _compute_outcome_values(
+            outcome, rows, tables[outcome.table], pupils, further=further.values()
+        )
         places = pd.MultiIndex.from_frame(pupils[PUPIL_KEY])
         for key, by_pupil in further.items():
             pupils[further_column(outcome.name, key)] = by_pupil.reindex(places).to_numpy(dtype=float)
@@ -126,7 +130,7 @@ def analysis_data(
     return AnalysisData(frame=pupils, missing=missing)
 
 
-def in_order_of_values(pupils: pd.DataFrame) -> pd.Index:
+def sort_by_values(pupils: pd.DataFrame) -> pd.Index:
     """Return the rows of pupils by school and by their values, so that sums have the same last digit whatever the key.
 
     The order of pseudonyms is that of the key, and the order of the lists is nobody's business.
@@ -135,7 +139,7 @@ def in_order_of_values(pupils: pd.DataFrame) -> pd.Index:
     return pupils.sort_values(["school_id", *names], kind="stable").index
 
 
-def population(
+def select_population(
     protocol: Protocol, rows: pd.DataFrame, *, schools: pd.DataFrame, allocation: pd.DataFrame
 ) -> pd.DataFrame:
     """Return the analysed pupils with country, arm and stratum, sorted by school; ``rows`` list them."""
@@ -152,18 +156,18 @@ def population(
     return joined.sort_values("school_id", kind="stable", ignore_index=True)
 
 
-def place_of(measure: Measure, protocol: Protocol, tables: Mapping[str, Table]) -> tuple[str, str]:
+def find_measure_place(measure: Measure, protocol: Protocol, tables: Mapping[str, Table]) -> tuple[str, str]:
     """Return the table and wave that a measure is read from: its own wave, or that of the population."""
     return measure.table, measure.wave or (protocol.population_wave if tables[measure.table].by_wave else "")
 
 
-def values_of_outcomes(protocol: Protocol) -> dict[str, str]:
+def classify_outcome_values(protocol: Protocol) -> dict[str, str]:
     """Return outcome to what values a pupil can have: "binary", "whole" numbers, or others ("")."""
-    tables = tables_of(protocol)
-    return {outcome.name: _values_of(outcome, tables) for outcome in protocol.outcomes}
+    tables = build_tables(protocol)
+    return {outcome.name: _classify_outcome(outcome, tables) for outcome in protocol.outcomes}
 
 
-def _values_of(outcome: Outcome, tables: Mapping[str, Table]) -> str:
+def _classify_outcome(outcome: Outcome, tables: Mapping[str, Table]) -> str:
     if OUTCOME_KINDS[outcome.kind].is_share:
         return "binary"
     if OUTCOME_KINDS[outcome.kind].is_ordered:
@@ -175,7 +179,7 @@ def _values_of(outcome: Outcome, tables: Mapping[str, Table]) -> str:
     return "whole" if once or outcome.summary != "mean" else ""
 
 
-def with_measure(
+def add_measure_column(
     pupils: pd.DataFrame, measure: Measure, rows: pd.DataFrame, tables: Mapping[str, Table]
 ) -> pd.DataFrame:
     """Return the pupils with a column more: a measure of theirs, missing where they have none."""
@@ -183,7 +187,7 @@ def with_measure(
     return pupils.join(values.rename(measure.name), on=PUPIL_KEY)
 
 
-def school_values(covariate: Measure, schools: pd.DataFrame, school_id: pd.Series[str]) -> pd.Series[float]:
+def map_school_values(covariate: Measure, schools: pd.DataFrame, school_id: pd.Series[str]) -> pd.Series[float]:
     """Return a school-level covariate for each row, by its school."""
     name = covariate.field or covariate.name
     if name not in schools.columns:
@@ -192,7 +196,7 @@ def school_values(covariate: Measure, schools: pd.DataFrame, school_id: pd.Serie
             f"it is not there, and the covariate '{covariate.name}' needs it.",
             f"Add the column, or use one of: {', '.join(schools.columns)}.",
         )
-    return plain_values(school_id.map(schools.set_index("school_id")[name]))
+    return convert_to_float(school_id.map(schools.set_index("school_id")[name]))
 
 
 def measure_values(measure: Measure, rows: pd.DataFrame, table: Table) -> pd.Series[float]:
@@ -204,17 +208,17 @@ def measure_values(measure: Measure, rows: pd.DataFrame, table: Table) -> pd.Ser
         Indexed by school_id and pupil_id; numbers as float, other fields as they are.
     """
     if measure.items:
-        reverse = reversed_ranges(measure, table)
+        reverse = find_reversed_ranges(measure, table)
         values = scale_score(rows[list(measure.items)], reverse=reverse, least_answered=measure.least_answered)
     else:
-        values = plain_values(rows[measure.field or measure.name])
+        values = convert_to_float(rows[measure.field or measure.name])
     keyed = values.set_axis(pd.MultiIndex.from_frame(rows[PUPIL_KEY]))
     if len(table.key) > len(PUPIL_KEY):
         return keyed.groupby(level=PUPIL_KEY).agg(measure.summary)
     return keyed[~keyed.index.duplicated()]
 
 
-def reversed_ranges(measure: Measure, table: Table) -> dict[str, tuple[float, float]]:
+def find_reversed_ranges(measure: Measure, table: Table) -> dict[str, tuple[float, float]]:
     """Return the lowest and highest possible answer of the items of a scale that are worded the other way."""
     ranges = {}
     for name in measure.reverse:
@@ -225,23 +229,23 @@ def reversed_ranges(measure: Measure, table: Table) -> dict[str, tuple[float, fl
     return ranges
 
 
-def plain_values(values: pd.Series[float]) -> pd.Series[float]:
+def convert_to_float(values: pd.Series[float]) -> pd.Series[float]:
     """Return nullable numbers and booleans as float with NaN, anything else as it is."""
     if pd.api.types.is_bool_dtype(values) or pd.api.types.is_numeric_dtype(values):
         return values.astype("Float64").astype(float)
     return values
 
 
-def _outcome_values(
+def _compute_outcome_values(
     outcome: Outcome, rows: pd.DataFrame, table: Table, pupils: pd.DataFrame, *, further: Iterable[pd.Series[float]]
 ) -> tuple[pd.Series[float], pd.Series[str]]:
     """Return an outcome on the pupils' index, and why it is missing where it is: it needs its further fields too."""
     places = pd.MultiIndex.from_frame(pupils[PUPIL_KEY])
     kind = OUTCOME_KINDS[outcome.kind]
     if kind.is_share:
-        by_pupil, said_unknown = _event(outcome, rows)
+        by_pupil, said_unknown = _compute_binary_event(outcome, rows)
     elif kind.is_ordered:
-        by_pupil, said_unknown = _scores(outcome, rows, table)
+        by_pupil, said_unknown = _score_ordinal_outcome(outcome, rows, table)
     else:
         by_pupil = measure_values(outcome, rows, table)
         said_unknown = pd.Series(data=False, index=by_pupil.index)
@@ -254,38 +258,40 @@ def _outcome_values(
     return values, pd.Series(reason, index=pupils.index, dtype="str")
 
 
-def _further_values(outcome: Outcome, key: str, rows: pd.DataFrame) -> pd.Series[float]:
+def _read_further_values(outcome: Outcome, key: str, rows: pd.DataFrame) -> pd.Series[float]:
     """Return the numbers of a further field of an outcome by pupil, of the row that the outcome is from."""
-    values = plain_values(rows[str(getattr(outcome, key))])
+    values = convert_to_float(rows[str(getattr(outcome, key))])
     keyed = values.set_axis(pd.MultiIndex.from_frame(rows[PUPIL_KEY]))
     return keyed[~keyed.index.duplicated()]
 
 
-def _event(outcome: Outcome, rows: pd.DataFrame) -> tuple[pd.Series[float], pd.Series[bool]]:
+def _compute_binary_event(outcome: Outcome, rows: pd.DataFrame) -> tuple[pd.Series[float], pd.Series[bool]]:
     """Return a binary outcome by pupil, and where the record itself says that it is unknown."""
     values = rows[outcome.field or outcome.name]
-    numbers = _as_words(values).isin(outcome.event).astype(float) if outcome.event else plain_values(values)
+    numbers = _as_words(values).isin(outcome.event).astype(float) if outcome.event else convert_to_float(values)
     numbers = numbers.where(values.notna())
-    unknown = _said_unknown(outcome, rows)
+    unknown = _is_recorded_unknown(outcome, rows)
     index = pd.MultiIndex.from_frame(rows[PUPIL_KEY])
     keep = ~index.duplicated()
     event = numbers.mask(unknown).set_axis(index)[keep]
     return event, unknown.set_axis(index)[keep]
 
 
-def _scores(outcome: Outcome, rows: pd.DataFrame, table: Table) -> tuple[pd.Series[float], pd.Series[bool]]:
+def _score_ordinal_outcome(
+    outcome: Outcome, rows: pd.DataFrame, table: Table
+) -> tuple[pd.Series[float], pd.Series[bool]]:
     """Return an ordinal outcome by pupil, codes as their places, and where no row of the record has another answer."""
     name = outcome.field or outcome.name
-    field, unknown = table.field(name), _said_unknown(outcome, rows)
+    field, unknown = table.field(name), _is_recorded_unknown(outcome, rows)
     scores = rows[name]
     if field.type == "code":
         scores = scores.astype("str").map(outcome.scores_of(field)).astype(float)
-    scored = rows.assign(**{name: plain_values(scores).mask(unknown)})
-    said = unknown.set_axis(pd.MultiIndex.from_frame(rows[PUPIL_KEY])).groupby(level=PUPIL_KEY).any()
-    return measure_values(outcome, scored, table), said
+    scored = rows.assign(**{name: convert_to_float(scores).mask(unknown)})
+    is_unknown = unknown.set_axis(pd.MultiIndex.from_frame(rows[PUPIL_KEY])).groupby(level=PUPIL_KEY).any()
+    return measure_values(outcome, scored, table), is_unknown
 
 
-def _said_unknown(outcome: Outcome, rows: pd.DataFrame) -> pd.Series[bool]:
+def _is_recorded_unknown(outcome: Outcome, rows: pd.DataFrame) -> pd.Series[bool]:
     """Return where the record itself says that the outcome is unknown."""
     unknown = _as_words(rows[outcome.field or outcome.name]).isin(outcome.missing)
     for name, answers in outcome.missing_where.items():

@@ -89,7 +89,7 @@ class PupilCounts:
         return STATED if self.source == "stated" else FROM_FRAME
 
 
-def pupil_counts(schools: pd.DataFrame, assumed: Assumptions) -> PupilCounts:
+def estimate_pupil_counts(schools: pd.DataFrame, assumed: Assumptions) -> PupilCounts:
     """Return the pupils of each school: sizes of the frame, in proportion to the number that is stated.
 
     Parameters
@@ -122,7 +122,7 @@ def pupil_counts(schools: pd.DataFrame, assumed: Assumptions) -> PupilCounts:
     return PupilCounts(by_school=filled * scale, source="frame" if stated is None else "stated")
 
 
-def iccs_by_country(stated: Sequence[tuple[str, float]], countries: Sequence[str]) -> tuple[Icc, ...]:
+def group_iccs_by_country(stated: Sequence[tuple[str, float]], countries: Sequence[str]) -> tuple[Icc, ...]:
     """Return the correlations to look at from numbers that belong to a country, or to none.
 
     Parameters
@@ -150,10 +150,15 @@ def iccs_by_country(stated: Sequence[tuple[str, float]], countries: Sequence[str
     if not named:
         return tuple(others)
     if len(named) > len(set(named)) or len(others) > 1:
-        raise _not_by_country(
+        raise _build_icc_error(
             "a country, or the countries that are not named, have two numbers.", "State one for each country."
         )
-    return ({**(dict.fromkeys(countries, others[0]) if others else {}), **{one: icc for one, icc in stated if one}},)
+    return (
+        {
+            **(dict.fromkeys(countries, others[0]) if others else {}),
+            **{country_code: icc for country_code, icc in stated if country_code},
+        },
+    )
 
 
 def check_iccs(iccs: Sequence[Icc], countries: Sequence[str]) -> None:
@@ -171,17 +176,17 @@ def check_iccs(iccs: Sequence[Icc], countries: Sequence[str]) -> None:
         absent = [country for country in countries if country not in icc]
         impossible = [country for country, value in icc.items() if not 0 <= value < 1]
         if strange:
-            raise _not_by_country(f"'{strange[0]}' is not a country of this trial.", f"Use {', '.join(countries)}.")
+            raise _build_icc_error(f"'{strange[0]}' is not a country of this trial.", f"Use {', '.join(countries)}.")
         if absent:
-            raise _not_by_country(
+            raise _build_icc_error(
                 f"there is none for {', '.join(absent)}.",
                 "State one for each country, or one without a country for the others, such as --icc 0.1.",
             )
         if impossible:
-            raise _not_by_country(f"that of {impossible[0]} is no share below 1.", "State a share such as 0.1.")
+            raise _build_icc_error(f"that of {impossible[0]} is no share below 1.", "State a share such as 0.1.")
 
 
-def mean_icc(icc: Icc, schools: pd.DataFrame) -> float:
+def compute_mean_icc(icc: Icc, schools: pd.DataFrame) -> float:
     """Return the correlation of the formulas: the mean over the schools.
 
     A model with one variance for all schools gives schools of one size one weight; the variance of the effect is then
@@ -192,7 +197,7 @@ def mean_icc(icc: Icc, schools: pd.DataFrame) -> float:
     return float(sum(icc[country] for country in schools["country"]) / len(schools))
 
 
-def icc_label(icc: Icc) -> str:
+def format_icc_label(icc: Icc) -> str:
     """Return a correlation as a heading.
 
     Examples
@@ -205,5 +210,5 @@ def icc_label(icc: Icc) -> str:
     return "ICC " + ", ".join(f"{country} {value:g}" for country, value in icc.items())
 
 
-def _not_by_country(problem: str, remedy: str) -> DataError:
+def _build_icc_error(problem: str, remedy: str) -> DataError:
     return DataError("power, --icc", problem, remedy)

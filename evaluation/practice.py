@@ -62,17 +62,17 @@ def implementation_table(
         ``difference`` is the arm's mean less that of the reference: the service contrast. It is missing for the
         reference itself, and where one of the two reported nothing.
     """
-    drawn = _with_arm(rows, arm_of)
+    drawn = _add_arm_column(rows, arm_of)
     indicators = [field for field in table.fields if field.type in ("whole_number", "number") and field.name in rows]
-    found = []
-    for country, in_country in _by_country(drawn):
+    indicator_rows = []
+    for country, in_country in _split_by_country(drawn):
         for wave, in_wave in in_country.groupby("wave", sort=False):
             for field in indicators:
-                found += _of_indicator(in_wave, field, arms, {"country": country, "wave": str(wave)})
-    return pd.DataFrame(found, columns=IMPLEMENTATION_COLUMNS)
+                indicator_rows += _summarise_indicator(in_wave, field, arms, {"country": country, "wave": str(wave)})
+    return pd.DataFrame(indicator_rows, columns=IMPLEMENTATION_COLUMNS)
 
 
-def _of_indicator(
+def _summarise_indicator(
     rows: pd.DataFrame, field: Field, arms: Sequence[str], labels: Mapping[str, str]
 ) -> list[dict[str, object]]:
     numbers = rows[field.name].astype("Float64").astype(float)
@@ -95,7 +95,7 @@ def _of_indicator(
     ]
 
 
-def cost_table(
+def summarise_costs(
     rows: pd.DataFrame, *, pupils: pd.Series[int], arm_of: Mapping[str, str], arms: Sequence[str]
 ) -> pd.DataFrame:
     """Return mean costs per school and per pupil, one row per country, arm and currency.
@@ -119,15 +119,15 @@ def cost_table(
     """
     if not {"amount", "currency"} <= set(rows.columns):
         return pd.DataFrame(columns=COST_COLUMNS)
-    usable = _with_arm(rows.dropna(subset=["amount", "currency"]), arm_of)
-    places = _by_country(usable)
+    usable = _add_arm_column(rows.dropna(subset=["amount", "currency"]), arm_of)
+    places = _split_by_country(usable)
     if len(set(usable["currency"])) > 1:
         places = [(country, part) for country, part in places if country]
-    found = [row for country, part in places for row in _costs(part, pupils, arms, country)]
-    return pd.DataFrame(found, columns=COST_COLUMNS)
+    cost_rows = [row for country, part in places for row in _iterate_cost_rows(part, pupils, arms, country)]
+    return pd.DataFrame(cost_rows, columns=COST_COLUMNS)
 
 
-def _costs(
+def _iterate_cost_rows(
     rows: pd.DataFrame, pupils: pd.Series[int], arms: Sequence[str], country: str
 ) -> Iterator[dict[str, object]]:
     for arm in arms:
@@ -148,11 +148,11 @@ def _costs(
             }
 
 
-def _with_arm(rows: pd.DataFrame, arm_of: Mapping[str, str]) -> pd.DataFrame:
+def _add_arm_column(rows: pd.DataFrame, arm_of: Mapping[str, str]) -> pd.DataFrame:
     arms = rows["school_id"].map(dict(arm_of))
     return rows.assign(arm=arms).loc[arms.notna()]
 
 
-def _by_country(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+def _split_by_country(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Return all rows under "", and those of each country under its code."""
     return [("", rows), *((str(code), part) for code, part in rows.groupby("country", sort=True))]

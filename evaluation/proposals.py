@@ -13,24 +13,24 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data_schema.clean import shown
+from data_schema.clean import format_value
 from data_schema.errors import DataError
-from data_schema.fields import NUMERIC_TYPES, header_key
-from data_schema.files import legible_name
+from data_schema.fields import NUMERIC_TYPES, normalise_header
+from data_schema.files import clean_file_name
 from data_schema.findings import Finding, Findings
 from data_schema.form_marks import mark_in
-from data_schema.layout import Layout, headers_of, is_empty, lay_out
+from data_schema.layout import Layout, find_layout, index_fields_by_header, is_empty
 from data_schema.named_schools import SchoolFinder
 from data_schema.queries import is_query_workbook
 from data_schema.readers import content_of, is_folder, members, read_file
 from data_schema.readers.limits import LARGEST_UNPACKED
 from data_schema.readers.sheets import Sheet
-from data_schema.rules import SCHOOL_SOURCES, InboxRule, Wide, common_pattern, rules_for
-from data_schema.sources import classes_in, heading_in, same_class, texts_at
+from data_schema.rules import SCHOOL_SOURCES, InboxRule, Wide, find_rules_for_file, generate_common_pattern
+from data_schema.sources import find_classes, find_heading, find_texts_of_source, is_same_class
 from data_schema.wide import WAVE, WideHeader, find_wide
-from evaluation.frame import eligible, read_usable_schools
-from evaluation.frame_persons import gate_of_trial, names_of, texts_of
-from evaluation.specifications import inbox_rules_of, wave_windows
+from evaluation.frame import read_usable_schools, select_eligible_schools
+from evaluation.frame_persons import build_trial_gate, iterate_frame_texts, map_school_names
+from evaluation.specifications import build_inbox_rules, compute_wave_windows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,23 +82,25 @@ class Proposal:
             value = getattr(self.rule, key)
             if isinstance(value, Wide):
                 value = {
-                    name: one for name in ("across", "field", "school_year", "columns") if (one := getattr(value, name))
+                    name: rule_value
+                    for name in ("across", "field", "school_year", "columns")
+                    if (rule_value := getattr(value, name))
                 }
             if value:
-                lines.append(f"{key} = {_toml(value)}")
+                lines.append(f"{key} = {_format_toml_value(value)}")
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, object]:
         """Return everything as JSON values."""
         rows = [] if self.rows is None else json.loads(self.rows.to_json(orient="records", date_format="iso"))
-        told = [str(one) for one in self.findings.condensed()]
+        finding_texts = [str(finding) for finding in self.findings.condensed()]
         return {
             "toml": self.toml,
             "files": list(self.files),
             "undecided": list(self.undecided),
             "counts": dict(self.counts),
             "rows": rows,
-            "findings": told,
+            "findings": finding_texts,
         }
 
 
@@ -122,22 +124,28 @@ class Proposals:
 
     def to_dict(self) -> dict[str, object]:
         """Return everything as JSON values."""
-        return {"drafts": [one.to_dict() for one in self.drafts], "others": dict(self.others), "note": self.note}
+        return {
+            "drafts": [proposal.to_dict() for proposal in self.drafts],
+            "others": dict(self.others),
+            "note": self.note,
+        }
 
 
-def _toml(value: object) -> str:
+def _format_toml_value(value: object) -> str:
     if isinstance(value, Mapping):
-        inside = ", ".join(f"{_key(name)} = {_toml(one)}" for name, one in value.items())
+        inside = ", ".join(
+            f"{_format_toml_key(name)} = {_format_toml_value(inner_value)}" for name, inner_value in value.items()
+        )
         return f"{{ {inside} }}"
     return json.dumps(value, ensure_ascii=False)
 
 
-def _key(name: str) -> str:
+def _format_toml_key(name: str) -> str:
     is_bare = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
     return name if is_bare else json.dumps(name, ensure_ascii=False)
 
 
-def propose(trial: TrialFolder, path: Path) -> Proposals:
+def create_proposals(trial: TrialFolder, path: Path) -> Proposals:
     """Draft the rules that a file, or the files of a folder, would need.
 
     Parameters
@@ -153,38 +161,42 @@ def propose(trial: TrialFolder, path: Path) -> Proposals:
     DataError
         When there is nothing at the path.
     """
-    files, others = _opened(_files_at(trial, path))
-    frame, note = _known_schools(trial)
+    files, others = _open_zipped_folders(_find_files_at(trial, path))
+    frame, note = _read_known_schools(trial)
     draft = _Drafter(trial, frame)
     drafted: list[_Draft] = []
     others = {draft.called(file): why for file, why in others.items()}
     for file, source in files.items():
-        made = draft.of(file, source)
-        if isinstance(made, str):
-            others[draft.called(file)] = made
+        file_draft = draft.of(file, source)
+        if isinstance(file_draft, str):
+            others[draft.called(file)] = file_draft
         else:
-            drafted += made
-    drafts = [_tried(trial, draft, one, files) for one in _together(drafted, [*files, *others])]
+            drafted += file_draft
+    drafts = [
+        _describe_trial_intake(trial, draft, grouped_draft, files)
+        for grouped_draft in _merge_alike_drafts(drafted, [*files, *others])
+    ]
     return Proposals(drafts=tuple(drafts), others=others, note=note)
 
 
-def _known_schools(trial: TrialFolder) -> tuple[pd.DataFrame, str]:
+def _read_known_schools(trial: TrialFolder) -> tuple[pd.DataFrame, str]:
     """Return the schools that can be known by now, and what that leaves open."""
     try:
-        return eligible(trial.schools()[0]), ""
+        return select_eligible_schools(trial.schools()[0]), ""
     except DataError:
         path = trial.paths.root / trial.protocol.schools.file
         frame, refusal = read_usable_schools(path, trial.protocol)
-    said = "" if refusal is None else f" ({refusal.place}: {refusal.problem} {refusal.remedy})"
+    refusal_note = "" if refusal is None else f" ({refusal.place}: {refusal.problem} {refusal.remedy})"
     schools = "no school is known" if frame.empty else f"{len(frame)} schools of it are known"
     note = (
-        f"The sampling frame is not there yet or not complete{said}. Rules are drafted all the same; {schools}, and "
+        f"The sampling frame is not there yet or not complete{refusal_note}. Rules are drafted all the same; "
+        f"{schools}, and "
         "files may be of others. Propose again when it is complete."
     )
-    return eligible(frame), note
+    return select_eligible_schools(frame), note
 
 
-def _opened(files: Mapping[str, Path]) -> tuple[dict[str, Path | bytes], dict[str, str]]:
+def _open_zipped_folders(files: Mapping[str, Path]) -> tuple[dict[str, Path | bytes], dict[str, str]]:
     """Return files with those of zipped folders as if they lay where the folder lies, and what cannot be looked at."""
     opened: dict[str, Path | bytes] = {}
     left: dict[str, str] = {}
@@ -216,15 +228,19 @@ def _opened(files: Mapping[str, Path]) -> tuple[dict[str, Path | bytes], dict[st
     return opened, left
 
 
-def _files_at(trial: TrialFolder, path: Path) -> dict[str, Path]:
+def _find_files_at(trial: TrialFolder, path: Path) -> dict[str, Path]:
     """Return files by their path below the inbox, or by what it would be."""
     full, inbox = path.absolute(), trial.paths.inbox.absolute()
     if not full.exists():
         raise DataError(str(path), "there is no such file or folder.", "Name a file or a folder that is there.")
     is_inside = full.is_relative_to(inbox)
     base = inbox if is_inside else full if full.is_dir() else full.parent
-    found = [full] if full.is_file() else sorted(one for one in full.rglob("*") if one.is_file())
-    named = {legible_name(one.relative_to(base).as_posix()): one for one in found if not one.name.startswith(".")}
+    file_paths = [full] if full.is_file() else sorted(candidate for candidate in full.rglob("*") if candidate.is_file())
+    named = {
+        clean_file_name(file_path.relative_to(base).as_posix()): file_path
+        for file_path in file_paths
+        if not file_path.name.startswith(".")
+    }
     if not named:
         raise DataError(str(path), "there is no file in it.", "Name a file or a folder with files.")
     return named
@@ -264,12 +280,12 @@ class _Drafter:
         self.protocol, self.frame = trial.protocol, frame
         self.tables = {name: one for name, one in trial.tables.items() if "country" not in one.names}
         self.schools = dict(zip(frame["school_id"], frame["country"], strict=True))
-        self.names = names_of(frame)
+        self.names = map_school_names(frame)
         self.finder = SchoolFinder(self.schools, self.names)
         self.countries = sorted(set(self.schools.values())) or list(trial.protocol.countries)
-        self.windows = wave_windows(trial.protocol)
-        self.rules = inbox_rules_of(trial.protocol)
-        self.gate = gate_of_trial(trial.protocol, frame, tables=trial.tables)
+        self.windows = compute_wave_windows(trial.protocol)
+        self.rules = build_inbox_rules(trial.protocol)
+        self.gate = build_trial_gate(trial.protocol, frame, tables=trial.tables)
 
     def called(self, file: str) -> str:
         """Return the path of a file, without a name that may be a person's."""
@@ -281,15 +297,15 @@ class _Drafter:
         """Return the rules that a file would need, one for each table in it; or why there is none."""
         content = content_of(source, file=file)
         if not isinstance(content, bytes):
-            return _said(content.findings)
+            return _describe_findings(content.findings)
         if is_query_workbook(content):
             return "It is a workbook of questions that came back; it needs no rule."
         reading = read_file(content, file=file, countries=self.countries)
         if mark_in(reading) is not None:
             return "It is an entry workbook; it needs no rule."
-        sheets = [one for one in reading.sheets if any(not is_empty(row) for row in one.rows)]
+        sheets = [read_sheet for read_sheet in reading.sheets if any(not is_empty(row) for row in read_sheet.rows)]
         if not sheets:
-            return _said(reading.findings) or "It is empty."
+            return _describe_findings(reading.findings) or "It is empty."
         fits = {sheet.sheet: fit for sheet in sheets if (fit := self._fit(sheet)) is not None}
         if not fits:
             return "None of its rows is the header of a table of the trial."
@@ -297,51 +313,60 @@ class _Drafter:
         for sheet in sheets:
             if sheet.sheet in fits:
                 by_table.setdefault(fits[sheet.sheet].table.name, []).append(sheet)
-        return [self._draft(file, mine, fits, is_only=len(by_table) == 1) for mine in by_table.values()]
+        return [
+            self._draw_up_rule(file, table_sheets, fits, is_only=len(by_table) == 1)
+            for table_sheets in by_table.values()
+        ]
 
     def _fit(self, sheet: Sheet) -> _Fit | None:
         """Return the table that most columns of a sheet are of; None where none is, or more than one."""
-        fits = sorted((one for table in self.tables.values() for one in self._fits(sheet, table)), key=_rank)
-        best = [one for one in fits if one.score == fits[0].score and one.score]
-        named = [one for one in best if _is_named(one.table, f"{sheet.file} {sheet.sheet}")]
+        fits = sorted(
+            (fit for table in self.tables.values() for fit in self._iterate_table_fits(sheet, table)), key=_rank
+        )
+        best = [ranked_fit for ranked_fit in fits if ranked_fit.score == fits[0].score and ranked_fit.score]
+        named = [best_fit for best_fit in best if _is_named(best_fit.table, f"{sheet.file} {sheet.sheet}")]
         return best[0] if len(best) == 1 else named[0] if len(named) == 1 else None
 
-    def _fits(self, sheet: Sheet, table: Table) -> Iterator[_Fit]:
-        headers = headers_of(table)
-        told = {"school_id", "class"}
-        plain = lay_out(sheet, table, headers=headers, told_elsewhere=told | set(table.key))
+    def _iterate_table_fits(self, sheet: Sheet, table: Table) -> Iterator[_Fit]:
+        headers = index_fields_by_header(table)
+        stated_names = {"school_id", "class"}
+        plain = find_layout(sheet, table, headers=headers, told_elsewhere=stated_names | set(table.key))
         if plain.header is not None:
-            own = {} if "pupil_id" in plain.columns or table.about != "pupil" else _identifier(plain)
-            own = {header: name for header, name in own.items() if self.gate.kind_of_label(header) is None}
-            missing = set(table.key) - {"school_id"} - set(plain.columns) - set(own.values())
+            identifier_headers = (
+                {} if "pupil_id" in plain.columns or table.about != "pupil" else _find_identifier_header(plain)
+            )
+            identifier_headers = {
+                header: name for header, name in identifier_headers.items() if self.gate.kind_of_label(header) is None
+            }
+            missing = set(table.key) - {"school_id"} - set(plain.columns) - set(identifier_headers.values())
             if not missing:
-                yield _Fit(table=table, layout=plain, wide=None, header=None, headers=own)
+                yield _Fit(table=table, layout=plain, wide=None, header=None, headers=identifier_headers)
         for name in (*table.key, WAVE) if table.by_wave else table.key:
-            if name in told or name == "pupil_id" or name in plain.columns:
+            if name in stated_names or name == "pupil_id" or name in plain.columns:
                 continue
-            found = find_wide(
+            wide_layout = find_wide(
                 sheet,
                 table,
                 Wide(across=name),
                 owner=headers,
-                told=frozenset(told),
+                told=frozenset(stated_names),
                 window=None,
                 units={},
                 waves=self.protocol.wave_names,
             )
-            if found is None:
+            if wide_layout is None:
                 continue
-            layout = lay_out(
-                found.sheet,
+            layout = find_layout(
+                wide_layout.sheet,
                 table,
                 headers=headers,
-                told_elsewhere=told | set(table.key),
-                at=found.at,
-                passed_over=found.passed_over,
+                told_elsewhere=stated_names | set(table.key),
+                at=wide_layout.at,
+                passed_over=wide_layout.passed_over,
             )
-            yield _Fit(table=table, layout=layout, wide=Wide(across=name), header=found, headers={})
+            yield _Fit(table=table, layout=layout, wide=Wide(across=name), header=wide_layout, headers={})
 
-    def _draft(self, file: str, sheets: Sequence[Sheet], fits: Mapping[str, _Fit], *, is_only: bool) -> _Draft:
+    def _draw_up_rule(self, file: str, sheets: Sequence[Sheet], fits: Mapping[str, _Fit], *, is_only: bool) -> _Draft:
         first = fits[sheets[0].sheet]
         table, undecided = first.table, []
         rule = InboxRule(file, table.name, headers=first.headers)
@@ -353,64 +378,73 @@ class _Drafter:
         elif len(sheets) > 1:
             rule = replace(rule, sheet="")
         rule = replace(rule, wide=first.wide)
-        rule, said = self._wave(rule, sheets, table)
-        undecided += said
-        rule, said = self._wide(rule, sheets, fits)
-        undecided += said
-        rule, said = self._school(rule, sheets, fits)
-        undecided += said
-        rule = replace(rule, class_from=_class_from(sheets, fits, table))
+        rule, remarks = self._find_rule_wave(rule, sheets, table)
+        undecided += remarks
+        rule, remarks = self._find_wide_columns(rule, sheets, fits)
+        undecided += remarks
+        rule, remarks = self._find_rule_school(rule, sheets, fits)
+        undecided += remarks
+        rule = replace(rule, class_from=_find_class_source(sheets, fits, table))
         undecided += [
-            f"{one.problem} If they are to be converted, add units to the rule, such as units = {{ days = 6 }}."
+            f"{layout_finding.problem} If they are to be converted, add units to the rule, such as units = "
+            f"{{ days = 6 }}."
             for sheet in sheets
-            for one in fits[sheet.sheet].layout.findings
-            if one.severity == "question" and one.problem.startswith("The header says")
+            for layout_finding in fits[sheet.sheet].layout.findings
+            if layout_finding.severity == "question" and layout_finding.problem.startswith("The header says")
         ]
-        earlier = [one.pattern for one in rules_for(file, self.rules)[0]]
+        earlier = [earlier_rule.pattern for earlier_rule in find_rules_for_file(file, self.rules)[0]]
         if earlier:
             undecided.append(f"The rule {earlier[0]!r} speaks of the file, too: put this one in its place.")
-        named = {school for sheet in sheets for school in _named_schools(fits[sheet.sheet].layout)}
+        named = {school for sheet in sheets for school in _iterate_named_schools(fits[sheet.sheet].layout)}
         return _Draft(rule=rule, file=file, undecided=tuple(undecided), schools=frozenset(named))
 
-    def _wave(self, rule: InboxRule, sheets: Sequence[Sheet], table: Table) -> tuple[InboxRule, list[str]]:
+    def _find_rule_wave(self, rule: InboxRule, sheets: Sequence[Sheet], table: Table) -> tuple[InboxRule, list[str]]:
         if not table.by_wave or _is_of_waves(rule):
             return rule, []
         waves = self.protocol.waves
-        parts = [f" {header_key(part)} " for part in (*rule.pattern.split("/"), *(one.sheet for one in sheets))]
+        parts = [
+            f" {normalise_header(part)} " for part in (*rule.pattern.split("/"), *(sheet.sheet for sheet in sheets))
+        ]
         named = [
-            one.name
-            for one in waves
-            if any(f" {header_key(word)} " in part for word in (one.name, one.label) for part in parts)
+            wave_name.name
+            for wave_name in waves
+            if any(
+                f" {normalise_header(word)} " in part for word in (wave_name.name, wave_name.label) for part in parts
+            )
         ]
         if len(waves) == 1:
             named = [waves[0].name]
         if len(named) == 1:
             return replace(rule, wave=named[0]), []
-        listed = ", ".join(f'"{one.name}"' for one in waves)
+        listed = ", ".join(f'"{wave_name.name}"' for wave_name in waves)
         return rule, [
             f"Nothing tells which wave it is of. Add wave to the rule: one of {listed}; it is read here as the first."
         ]
 
-    def _wide(self, rule: InboxRule, sheets: Sequence[Sheet], fits: Mapping[str, _Fit]) -> tuple[InboxRule, list[str]]:
+    def _find_wide_columns(
+        self, rule: InboxRule, sheets: Sequence[Sheet], fits: Mapping[str, _Fit]
+    ) -> tuple[InboxRule, list[str]]:
         fit = fits[sheets[0].sheet]
         if fit.wide is None or fit.header is None:
             return rule, []
         window = self.windows.get(rule.wave)
-        told = frozenset({"school_id"})
+        stated_names = frozenset({"school_id"})
         read = [
             find_wide(
                 sheet,
                 fit.table,
                 fit.wide,
-                owner=headers_of(fit.table),
-                told=told,
+                owner=index_fields_by_header(fit.table),
+                told=stated_names,
                 window=window,
                 units={},
                 waves=self.protocol.wave_names,
             )
             for sheet in sheets
         ]
-        left = dict.fromkeys(header for one in read if one is not None for header in one.without_year)
+        left = dict.fromkeys(
+            header for wide_columns in read if wide_columns is not None for header in wide_columns.without_year
+        )
         undecided = []
         if left:
             listed = ", ".join(map(repr, left))
@@ -418,60 +452,72 @@ class _Drafter:
                 f"Nothing tells the year of months: {listed}. Add to wide: school_year = the year in which the school "
                 "year began."
             )
-        if all(one is None or one.is_told for one in read):
+        if all(wide_columns is None or wide_columns.is_told for wide_columns in read):
             return replace(rule, wide=fit.wide), undecided
-        numeric = [one for one in fit.table.fields if one.name not in fit.table.key and one.type in NUMERIC_TYPES]
-        texts = [text for sheet in sheets for text, _ in texts_at(sheet, fit.header.at, "title")]
+        numeric = [
+            numeric_field
+            for numeric_field in fit.table.fields
+            if numeric_field.name not in fit.table.key and numeric_field.type in NUMERIC_TYPES
+        ]
+        texts = [text for sheet in sheets for text, _ in find_texts_of_source(sheet, fit.header.at, "title")]
         texts += [posixpath.basename(rule.pattern), *(sheet.sheet for sheet in sheets)]
-        named = {one.name for one in numeric for text in texts if _holds_any(text, one.header_keys)}
+        named = {
+            named_field.name for named_field in numeric for text in texts if _has_any_key(text, named_field.header_keys)
+        }
         if len(numeric) == 1 or len(named) == 1:
             name = next(iter(named), numeric[0].name)
             return replace(rule, wide=replace(fit.wide, field=name)), undecided
-        listed = ", ".join(f'"{one.name}"' for one in numeric)
+        listed = ", ".join(f'"{named_field.name}"' for named_field in numeric)
         undecided.append(f"Nothing tells which field the cells are of. Add it to wide: field = one of {listed}.")
         return replace(rule, wide=fit.wide), undecided
 
-    def _school(
+    def _find_rule_school(
         self, rule: InboxRule, sheets: Sequence[Sheet], fits: Mapping[str, _Fit]
     ) -> tuple[InboxRule, list[str]]:
-        if all("school_id" in fits[one.sheet].layout.columns for one in sheets):
+        if all("school_id" in fits[listed_sheet.sheet].layout.columns for listed_sheet in sheets):
             return rule, []
         for source in SCHOOL_SOURCES:
-            found = [self._schools_in(sheet, fits[sheet.sheet], source) for sheet in sheets]
-            if all(len(one) == 1 for one in found):
+            school_sets = [self._find_sheet_schools(sheet, fits[sheet.sheet], source) for sheet in sheets]
+            if all(len(school_set) == 1 for school_set in school_sets):
                 return replace(rule, school_from=source), []
         for source in SCHOOL_SOURCES:
-            texts = [text for one in sheets for text, _ in texts_at(one, fits[one.sheet].layout.header or 0, source)]
+            texts = [
+                text
+                for listed_sheet in sheets
+                for text, _ in find_texts_of_source(listed_sheet, fits[listed_sheet.sheet].layout.header or 0, source)
+            ]
             suggested = self.finder.suggested(texts)
             if suggested:
-                named = " or ".join(f"{one!r} ({self.names[one]})" for one in suggested)
+                named = " or ".join(f"{school_id!r} ({self.names[school_id]})" for school_id in suggested)
                 problem = f"It may be of {named}, and is asked about when it is collected: answer with the identifier."
                 return replace(rule, school_from=source), [problem]
-        said = "Nothing tells which school it is of. Put its identifier, or its name as the frame has it, into the name"
-        return replace(rule, school_from="file"), [f"{said} of the file; or answer when collect asks."]
+        remark = (
+            "Nothing tells which school it is of. Put its identifier, or its name as the frame has it, into the name"
+        )
+        return replace(rule, school_from="file"), [f"{remark} of the file; or answer when collect asks."]
 
-    def _schools_in(self, sheet: Sheet, fit: _Fit, source: str) -> frozenset[str]:
-        texts = texts_at(sheet, fit.layout.header or 0, source)
+    def _find_sheet_schools(self, sheet: Sheet, fit: _Fit, source: str) -> frozenset[str]:
+        texts = find_texts_of_source(sheet, fit.layout.header or 0, source)
         return frozenset(school for text, _ in texts for school in self.finder.of(text))
 
 
-def _named_schools(layout: Layout) -> Iterator[str]:
+def _iterate_named_schools(layout: Layout) -> Iterator[str]:
     """Yield what is in the column of schools."""
-    at = layout.columns.get("school_id")
-    if at is None:
+    school_position = layout.columns.get("school_id")
+    if school_position is None:
         return
     for place in layout.rows:
         row = layout.sheet.rows[place]
-        if at < len(row) and row[at] is not None:
-            yield shown(row[at]).strip()
+        if school_position < len(row) and row[school_position] is not None:
+            yield format_value(row[school_position]).strip()
 
 
 def _is_of_waves(rule: InboxRule) -> bool:
     return rule.wide is not None and rule.wide.across == WAVE
 
 
-def _said(findings: Findings) -> str:
-    return " ".join(f"{one.problem} {one.remedy}" for one in findings if one.severity != "note")
+def _describe_findings(findings: Findings) -> str:
+    return " ".join(f"{finding.problem} {finding.remedy}" for finding in findings if finding.severity != "note")
 
 
 def _rank(fit: _Fit) -> tuple[int, str, bool]:
@@ -479,77 +525,87 @@ def _rank(fit: _Fit) -> tuple[int, str, bool]:
 
 
 def _is_named(table: Table, text: str) -> bool:
-    return _holds_any(text, (header_key(table.name), header_key(table.label)))
+    return _has_any_key(text, (normalise_header(table.name), normalise_header(table.label)))
 
 
-def _holds_any(text: str, keys: Sequence[str]) -> bool:
-    return any(key and f" {key} " in f" {header_key(text)} " for key in keys)
+def _has_any_key(text: str, keys: Sequence[str]) -> bool:
+    return any(key and f" {key} " in f" {normalise_header(text)} " for key in keys)
 
 
-def _identifier(layout: Layout) -> dict[str, str]:
+def _find_identifier_header(layout: Layout) -> dict[str, str]:
     """Return the one header whose column can be identifiers of pupils: in every row another word with a digit."""
     row = layout.sheet.rows[layout.header or 0]
-    records = [layout.sheet.rows[at] for k, at in enumerate(layout.rows) if k not in layout.apart]
-    found = []
-    for at, title in enumerate(row):
-        cells = [str(one[at]).strip() for one in records if at < len(one) and not is_empty((one[at],))]
+    records = [layout.sheet.rows[row_index] for k, row_index in enumerate(layout.rows) if k not in layout.apart]
+    identifier_titles = []
+    for position, title in enumerate(row):
+        cells = [
+            str(record[position]).strip()
+            for record in records
+            if position < len(record) and not is_empty((record[position],))
+        ]
         is_one = len(cells) >= max(_LEAST_UNIQUE, 0.9 * len(records)) and len(set(cells)) == len(cells)
         has_form = all(any(map(str.isdigit, cell)) and not any(map(str.isspace, cell)) for cell in cells)
-        if isinstance(title, str) and at not in layout.columns.values() and is_one and has_form:
-            found.append(" ".join(title.split()))
-    return {found[0]: "pupil_id"} if len(found) == 1 else {}
+        if isinstance(title, str) and position not in layout.columns.values() and is_one and has_form:
+            identifier_titles.append(" ".join(title.split()))
+    return {identifier_titles[0]: "pupil_id"} if len(identifier_titles) == 1 else {}
 
 
-def _class_from(sheets: Sequence[Sheet], fits: Mapping[str, _Fit], table: Table) -> str:
+def _find_class_source(sheets: Sequence[Sheet], fits: Mapping[str, _Fit], table: Table) -> str:
     """Return where the class is stated, where that is sure; headings are known in tables without classes, too."""
-    layouts = [fits[one.sheet].layout for one in sheets]
-    if any(_has_headings(one) for one in layouts):
+    layouts = [fits[listed_sheet.sheet].layout for listed_sheet in sheets]
+    if any(_has_headings(sheet_layout) for sheet_layout in layouts):
         return "headings"
-    if "class" not in table.names or all("class" in one.columns for one in layouts):
+    if "class" not in table.names or all("class" in sheet_layout.columns for sheet_layout in layouts):
         return ""
     for source in ("sheet", "title", "file", "folder"):
         named = [
-            [one for text, _ in texts_at(sheet, layout.header or 0, source) for one in classes_in(text)]
+            [
+                class_name
+                for text, _ in find_texts_of_source(sheet, layout.header or 0, source)
+                for class_name in find_classes(text)
+            ]
             for sheet, layout in zip(sheets, layouts, strict=True)
         ]
-        if all(one and all(same_class(one[0], other) for other in one) for one in named):
+        if all(
+            class_names and all(is_same_class(class_names[0], other) for other in class_names) for class_names in named
+        ):
             return source
     return ""
 
 
 def _has_headings(layout: Layout) -> bool:
     class_at = layout.columns.get("class")
-    return any(heading_in(layout.sheet.rows[at], class_at) for at in layout.rows)
+    return any(find_heading(layout.sheet.rows[row], class_at) for row in layout.rows)
 
 
-def _together(drafts: Sequence[_Draft], files: Sequence[str]) -> Iterator[tuple[_Draft, tuple[str, ...]]]:
+def _merge_alike_drafts(drafts: Sequence[_Draft], files: Sequence[str]) -> Iterator[tuple[_Draft, tuple[str, ...]]]:
     """Put rules that differ by the file alone together, where one pattern means these files and no other."""
     alike: dict[str, list[_Draft]] = {}
-    for one in drafts:
-        rule = replace(one.rule, pattern="")
-        told = tuple(text for text in one.undecided)
+    for draft in drafts:
+        rule = replace(draft.rule, pattern="")
+        undecided_texts = tuple(text for text in draft.undecided)
         alike.setdefault(
-            repr((rule, posixpath.splitext(one.file)[1].casefold(), one.file.count("/"), told)), []
-        ).append(one)
-    for mine in alike.values():
-        own = {one.file for one in mine}
-        pattern = common_pattern(sorted(own))
+            repr((rule, posixpath.splitext(draft.file)[1].casefold(), draft.file.count("/"), undecided_texts)), []
+        ).append(draft)
+    for alike_drafts in alike.values():
+        draft_files = {alike_draft.file for alike_draft in alike_drafts}
+        pattern = generate_common_pattern(sorted(draft_files))
         meant = {file for file in files if InboxRule(pattern, "").matches(file)}
-        if meant == own:
-            schools = frozenset(school for one in mine for school in one.schools)
-            rule = replace(mine[0].rule, pattern=pattern)
-            yield replace(mine[0], rule=rule, schools=schools), tuple(sorted(own))
+        if meant == draft_files:
+            schools = frozenset(school for alike_draft in alike_drafts for school in alike_draft.schools)
+            rule = replace(alike_drafts[0].rule, pattern=pattern)
+            yield replace(alike_drafts[0], rule=rule, schools=schools), tuple(sorted(draft_files))
         else:
-            yield from ((one, (one.file,)) for one in mine)
+            yield from ((alike_draft, (alike_draft.file,)) for alike_draft in alike_drafts)
 
 
-def _tried(
+def _describe_trial_intake(
     trial: TrialFolder, drafter: _Drafter, drafted: tuple[_Draft, tuple[str, ...]], files: Mapping[str, Path | bytes]
 ) -> Proposal:
     """Describe what intake makes of files by a rule."""
     from data_schema.intake import read_inbox
 
-    draft, own = drafted
+    draft, draft_paths = drafted
     rule, undecided, frame = draft.rule, draft.undecided, drafter.frame
     # Before there is a frame, the schools of a file are those that it names.
     schools = drafter.schools or dict.fromkeys(sorted(draft.schools), drafter.countries[0] if drafter.countries else "")
@@ -558,15 +614,15 @@ def _tried(
     needs_wave = tables[rule.table].by_wave and not rule.wave and not _is_of_waves(rule)
     tried = replace(rule, wave=trial.protocol.wave_names[0]) if needs_wave else rule
     intake = read_inbox(
-        {file: files[file] for file in own},
+        {file: files[file] for file in draft_paths},
         # Words of a pattern are known to intake, and a name of a file may hold a person's.
         rules=[replace(tried, pattern="**")],
         tables=tables,
         schools=schools,
-        school_names=tuple(texts_of(frame, trial.tables)),
+        school_names=tuple(iterate_frame_texts(frame, trial.tables)),
         names=drafter.names,
         waves=trial.protocol.wave_names,
-        wave_dates=wave_windows(trial.protocol),
+        wave_dates=compute_wave_windows(trial.protocol),
         # Who is on the lists is another question than how a file is laid out.
         lists=(),
     )
@@ -575,17 +631,17 @@ def _tried(
             *undecided,
             "The name of a file says something of a person: rename it before it goes into the inbox.",
         )
-        hidden = [f"{posixpath.dirname(file)}/*{posixpath.splitext(file)[1]}".lstrip("/") for file in own]
-        rule = replace(rule, pattern=common_pattern(sorted(hidden)))
+        hidden = [f"{posixpath.dirname(file)}/*{posixpath.splitext(file)[1]}".lstrip("/") for file in draft_paths]
+        rule = replace(rule, pattern=generate_common_pattern(sorted(hidden)))
     table = tables[rule.table]
     shown = [item.name for item in table.fields if not item.is_private]
-    made = intake.frames[rule.table][shown].dropna(axis="columns", how="all")
+    taken_rows = intake.frames[rule.table][shown].dropna(axis="columns", how="all")
     counts = intake.reconciliation[["sent", "kept", "asked", "refused"]].sum()
     return Proposal(
         rule=rule,
-        files=tuple(intake.called.get(file, file) for file in own),
+        files=tuple(intake.called.get(file, file) for file in draft_paths),
         undecided=undecided,
         counts={str(name): int(n) for name, n in counts.items()},
-        rows=made.head(N_SHOWN),
+        rows=taken_rows.head(N_SHOWN),
         findings=intake.findings,
     )

@@ -44,7 +44,7 @@ Day = Annotated[str, StringConstraints(pattern=r"^(\d{4}-(0[1-9]|1[0-2])-(0[1-9]
 LanguageCode = Literal["en", "hu", "sr", "sr-Latn", "sl"]
 
 
-def one_of(registry: Iterable[str]) -> AfterValidator:
+def require_registered_name(registry: Iterable[str]) -> AfterValidator:
     """Return a check that a value is one of a registry's names, which fails as a `Literal` of them would."""
     names = tuple(registry)
 
@@ -152,7 +152,7 @@ class MinimisationSection(Section):
 class DesignSection(Section):
     """[design]: how schools get their arm. "recorded" adopts a draw that was made elsewhere, from ``allocation``."""
 
-    kind: Annotated[str, one_of(DESIGNS)] = "stratified"
+    kind: Annotated[str, require_registered_name(DESIGNS)] = "stratified"
     strata: tuple[Name, ...] = ()
     cuts: dict[Name, tuple[float, ...]] = {}
     matching: MatchingSection | None = None
@@ -322,7 +322,7 @@ class Outcome(Measure):
     is in the same ``unit``.
     """
 
-    kind: Annotated[str, one_of(OUTCOME_KINDS)]
+    kind: Annotated[str, require_registered_name(OUTCOME_KINDS)]
     direction: Literal["lower", "higher"]
     event: tuple[str, ...] = ()
     event_words: OptionalWords = ""
@@ -343,8 +343,8 @@ class Outcome(Measure):
             Of the outcome; one that is neither codes in their order nor whole numbers with both limits has none.
         """
         if field.type == "code":
-            kept = [code.name for code in field.codes if code.name not in self.missing]
-            return {name: score for score, name in enumerate(kept, start=1)}
+            scored_codes = [code.name for code in field.codes if code.name not in self.missing]
+            return {name: score for score, name in enumerate(scored_codes, start=1)}
         if field.type != "whole_number" or field.minimum is None or field.maximum is None or field.minimum < 0:
             return {}
         return {str(score): score for score in range(int(field.minimum), int(field.maximum) + 1)}
@@ -356,7 +356,7 @@ class Analysis(Section):
     name: Name
     outcome: Name
     role: Literal["primary", "secondary", "sensitivity", "exploratory"]
-    model: Annotated[str, one_of(ESTIMATORS)]
+    model: Annotated[str, require_registered_name(ESTIMATORS)]
     options: dict[Name, str | int] = {}
     covariates: tuple[Name, ...] = ()
     strata: bool = True
@@ -474,6 +474,6 @@ def unknown(place: str, word: str, allowed: Iterable[str], *, what: str) -> Prob
     return Problem(place, f"'{word}' is no {what}.", remedy)
 
 
-def repeated(names: Sequence[str]) -> list[str]:
+def find_repeated_names(names: Sequence[str]) -> list[str]:
     """Return the names that are in a list more than once, sorted."""
     return sorted({name for name in names if names.count(name) > 1})

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from analysis.estimators import make_estimator
 from analysis.outcomes import OUTCOME_KINDS
 from data_schema.errors import EstimationError
-from evaluation.protocol import Problem, repeated, unknown
-from evaluation.protocol_designs import arm_names, design_problems, nothing_compared, schedule_problems
-from evaluation.protocol_outcomes import measure_problems, outcome_problems
+from evaluation.protocol import Problem, find_repeated_names, unknown
+from evaluation.protocol_designs import check_arm_names, check_contrasts_exist, check_design, check_schedule
+from evaluation.protocol_outcomes import check_outcome, measure_problems
 
 if TYPE_CHECKING:
     from data_schema.fields import Field as DataField
@@ -29,7 +29,7 @@ DOCUMENT_PACKAGES = ("reports", "reports.writers")
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
 
-def problems_between(protocol: Protocol) -> list[Problem]:
+def find_protocol_problems(protocol: Protocol) -> list[Problem]:
     """Return everything that does not fit together, in the order of the protocol's tables.
 
     Parameters
@@ -38,59 +38,59 @@ def problems_between(protocol: Protocol) -> list[Problem]:
         With values that are right one by one.
     """
     checks: tuple[Callable[[Protocol], Iterator[Problem]], ...] = (
-        _windows,
-        _tables,
-        _names,
-        arm_names,
-        _files,
-        design_problems,
-        schedule_problems,
+        _check_wave_windows,
+        _check_table_sections,
+        _get_school_names,
+        check_arm_names,
+        _check_file_paths,
+        check_design,
+        check_schedule,
     )
-    found = [problem for check in checks for problem in check(protocol)]
-    if found:
-        return found
+    problems = [problem for check in checks for problem in check(protocol)]
+    if problems:
+        return problems
     from data_schema.errors import ProtocolError
-    from evaluation.specifications import tables_of
+    from evaluation.specifications import build_tables
 
     try:
-        tables = tables_of(protocol)
+        tables = build_tables(protocol)
     except ProtocolError as error:
         return [Problem(error.place, error.problem, error.remedy)]
     return [
-        *_inbox(protocol, tables),
-        *_population(protocol, tables),
-        *_linking(protocol, tables),
+        *_check_inbox_rules(protocol, tables),
+        *_check_population(protocol, tables),
+        *_check_linking(protocol, tables),
         *_check_digits(protocol),
-        *_consent(protocol, tables),
+        *_check_consent_rule(protocol, tables),
         *(
             problem
             for item in protocol.covariates
             for problem in measure_problems(protocol, tables, item, "covariates")
         ),
-        *(problem for item in protocol.outcomes for problem in outcome_problems(protocol, tables, item)),
-        *(problem for item in protocol.analyses for problem in _analysis(protocol, tables, item)),
-        *_primary(protocol),
-        *nothing_compared(protocol),
-        *_languages(protocol),
+        *(problem for item in protocol.outcomes for problem in check_outcome(protocol, tables, item)),
+        *(problem for item in protocol.analyses for problem in _check_analysis(protocol, tables, item)),
+        *_check_primary_analysis(protocol),
+        *check_contrasts_exist(protocol),
+        *_check_languages(protocol),
     ]
 
 
-def _languages(protocol: Protocol) -> Iterator[Problem]:
+def _check_languages(protocol: Protocol) -> Iterator[Problem]:
     """Give the languages of [reports] that no document can be made in, and those named twice."""
-    from data_schema.language import LANGUAGES, available_languages
+    from data_schema.language import LANGUAGES, get_available_languages
 
     place = "[reports], key 'languages'"
     named: list[str] = list(protocol.reports.languages)
-    possible = [code for code in LANGUAGES if all(code in available_languages(name) for name in DOCUMENT_PACKAGES)]
+    possible = [code for code in LANGUAGES if all(code in get_available_languages(name) for name in DOCUMENT_PACKAGES)]
     for code in dict.fromkeys(named):
         if code not in possible:
             problem = f"reports cannot be made in {LANGUAGES[code]} ('{code}') yet: their texts are not translated."
             yield Problem(place, problem, f"Name only languages that have these texts: {', '.join(possible)}.")
-    for code in repeated(named):
+    for code in find_repeated_names(named):
         yield Problem(place, f"'{code}' is named twice.", "Name each language once.")
 
 
-def _names(protocol: Protocol) -> Iterator[Problem]:
+def _get_school_names(protocol: Protocol) -> Iterator[Problem]:
     groups = {
         "waves": list(protocol.wave_names),
         "design.arms": list(protocol.arm_names),
@@ -99,7 +99,7 @@ def _names(protocol: Protocol) -> Iterator[Problem]:
         "covariates": [item.name for item in protocol.covariates],
     }
     for table, names in groups.items():
-        for name in repeated(names):
+        for name in find_repeated_names(names):
             yield Problem(f"[[{table}]] '{name}'", "the name is used twice.", "Give each entry another name.")
     for name in sorted(set(groups["outcomes"]) & set(groups["covariates"])):
         yield Problem(f"[[covariates]] '{name}'", "an outcome has this name, too.", "Give one of them another name.")
@@ -109,7 +109,7 @@ def _names(protocol: Protocol) -> Iterator[Problem]:
                 yield Problem(f"[[{table}]] '{name}'", "the name is reserved.", "Choose another name.")
 
 
-def _files(protocol: Protocol) -> Iterator[Problem]:
+def _check_file_paths(protocol: Protocol) -> Iterator[Problem]:
     """Confine the files that a protocol names to the trial's folder: a protocol may come from anybody."""
     named = {
         "[schools], key 'file'": protocol.schools.file,
@@ -133,7 +133,7 @@ def _is_confined(name: str) -> bool:
     return is_below and name.isprintable() and not name.startswith("~")
 
 
-def _windows(protocol: Protocol) -> Iterator[Problem]:
+def _check_wave_windows(protocol: Protocol) -> Iterator[Problem]:
     for wave in protocol.waves:
         days = {}
         for key, text in (("opens", wave.opens), ("closes", wave.closes)):
@@ -147,16 +147,16 @@ def _windows(protocol: Protocol) -> Iterator[Problem]:
             yield Problem(f"[[waves]] '{wave.name}'", "it closes before it opens.", "Exchange the two.")
 
 
-def _tables(protocol: Protocol) -> Iterator[Problem]:
+def _check_table_sections(protocol: Protocol) -> Iterator[Problem]:
     from data_schema.tables import standard_tables
 
     standard = standard_tables()
     for name, section in protocol.tables.items():
         place = f"[tables.{name}]"
-        for name_twice in repeated([field.name for field in section.fields]):
+        for name_twice in find_repeated_names([field.name for field in section.fields]):
             yield Problem(f"{place}, [[fields]] '{name_twice}'", "the field is declared twice.", "Declare it once.")
         for field in section.fields:
-            yield from _waves_of(f"{place}, [[fields]] '{field.name}'", field.waves, protocol.wave_names)
+            yield from _check_stated_waves(f"{place}, [[fields]] '{field.name}'", field.waves, protocol.wave_names)
             if (field.type == "code") != bool(field.codes):
                 yield Problem(
                     f"{place}, [[fields]] '{field.name}'",
@@ -164,17 +164,21 @@ def _tables(protocol: Protocol) -> Iterator[Problem]:
                     "Add codes, or change the type.",
                 )
         for version in section.earlier:
-            yield from _waves_of(f"{place}, [[earlier]] '{version.name}'", version.waves, protocol.wave_names)
-        yield from _standard(place, section, standard[name]) if name in standard else _own(place, section)
+            yield from _check_stated_waves(f"{place}, [[earlier]] '{version.name}'", version.waves, protocol.wave_names)
+        yield from (
+            _check_standard_table(place, section, standard[name])
+            if name in standard
+            else _check_own_table(place, section)
+        )
 
 
-def _waves_of(place: str, waves: Sequence[str], known: Sequence[str]) -> Iterator[Problem]:
+def _check_stated_waves(place: str, waves: Sequence[str], known: Sequence[str]) -> Iterator[Problem]:
     for wave in waves:
         if wave not in known:
             yield unknown(f"{place}, key 'waves'", wave, known, what="wave")
 
 
-def _standard(place: str, section: TableSection, table: Table) -> Iterator[Problem]:
+def _check_standard_table(place: str, section: TableSection, table: Table) -> Iterator[Problem]:
     for key in ("about", "by_wave"):
         if getattr(section, key) is not None:
             yield Problem(f"{place}, key '{key}'", "the standard table settles this.", "Leave the key out.")
@@ -187,7 +191,7 @@ def _standard(place: str, section: TableSection, table: Table) -> Iterator[Probl
             yield Problem(f"{place}, key 'without'", f"'{name}' identifies the rows.", "Keep it.")
 
 
-def _own(place: str, section: TableSection) -> Iterator[Problem]:
+def _check_own_table(place: str, section: TableSection) -> Iterator[Problem]:
     for key in ("about", "by_wave", "key", "fields", "label"):
         if getattr(section, key) in (None, (), ""):
             yield Problem(
@@ -203,8 +207,8 @@ def _own(place: str, section: TableSection) -> Iterator[Problem]:
             yield unknown(f"{place}, key 'key'", name, names, what="field of this table")
 
 
-def _inbox(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Problem]:
-    yield from _collisions(protocol)
+def _check_inbox_rules(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Problem]:
+    yield from _check_rule_collisions(protocol)
     for rule in protocol.inbox:
         place = f"[[inbox]] '{rule.pattern}'"
         if rule.table not in tables:
@@ -212,27 +216,27 @@ def _inbox(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Problem]
             continue
         by_wave = tables[rule.table].by_wave
         if rule.wide is not None and rule.wide.across == "wave":
-            yield from _columns_of_waves(rule, by_wave, protocol.wave_names, place)
+            yield from _check_wave_columns(rule, by_wave, protocol.wave_names, place)
         elif by_wave and rule.wave not in protocol.wave_names:
             yield unknown(f"{place}, key 'wave'", rule.wave, protocol.wave_names, what="wave")
         if not by_wave and rule.wave:
             yield Problem(f"{place}, key 'wave'", f"the table {rule.table} has no waves.", "Leave the key out.")
-        yield from _layout(rule, tables[rule.table], place)
+        yield from _check_file_layout(rule, tables[rule.table], place)
 
 
-def _collisions(protocol: Protocol) -> Iterator[Problem]:
+def _check_rule_collisions(protocol: Protocol) -> Iterator[Problem]:
     """Refuse a rule that means the sheets of another one, of which a file could be read by one alone."""
-    from data_schema.rules import COLLISION, must_collide
-    from evaluation.specifications import inbox_rules_of
+    from data_schema.rules import COLLISION, has_certain_collision
+    from evaluation.specifications import build_inbox_rules
 
-    rules = inbox_rules_of(protocol)
-    for at, rule in enumerate(rules):
-        if any(must_collide(rule, other) for other in rules[:at]):
+    rules = build_inbox_rules(protocol)
+    for position, rule in enumerate(rules):
+        if any(has_certain_collision(rule, other) for other in rules[:position]):
             remedy = "Keep one of them, or make their patterns or sheets differ."
             yield Problem(f"[[inbox]] '{rule.pattern}'", COLLISION, remedy)
 
 
-def _columns_of_waves(rule: InboxSection, by_wave: bool, waves: Sequence[str], place: str) -> Iterator[Problem]:
+def _check_wave_columns(rule: InboxSection, by_wave: bool, waves: Sequence[str], place: str) -> Iterator[Problem]:
     """Refuse a wave beside columns that represent waves, and columns of waves that there are not."""
     if not by_wave:
         yield Problem(f"{place}, key 'wide'", f"the table {rule.table} has no waves.", "Leave the key out.")
@@ -244,7 +248,7 @@ def _columns_of_waves(rule: InboxSection, by_wave: bool, waves: Sequence[str], p
             yield unknown(f"{place}, [wide], [columns], key '{header}'", wave, waves, what="wave")
 
 
-def _layout(rule: InboxSection, table: Table, place: str) -> Iterator[Problem]:
+def _check_file_layout(rule: InboxSection, table: Table, place: str) -> Iterator[Problem]:
     """Refuse what a rule says of its files' layout and cannot mean anything for its table."""
     for header, name in rule.headers.items():
         if name not in table.names:
@@ -252,10 +256,10 @@ def _layout(rule: InboxSection, table: Table, place: str) -> Iterator[Problem]:
     if rule.class_from not in ("", "headings") and "class" not in table.names:
         problem = f"the table {table.name} has no field 'class'."
         yield Problem(f"{place}, key 'class_from'", problem, "Leave the key out.")
-    yield from _wide(rule, table, place)
+    yield from _check_wide_columns(rule, table, place)
 
 
-def _wide(rule: InboxSection, table: Table, place: str) -> Iterator[Problem]:
+def _check_wide_columns(rule: InboxSection, table: Table, place: str) -> Iterator[Problem]:
     if rule.wide is None:
         return
     place = f"{place}, [wide]"
@@ -283,7 +287,7 @@ def _wide(rule: InboxSection, table: Table, place: str) -> Iterator[Problem]:
             yield Problem(f"{place}, [columns], key '{header}'", problem, "Write the month as 2027-10.")
 
 
-def _population(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Problem]:
+def _check_population(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Problem]:
     population = protocol.population
     if population.wave and population.wave not in protocol.wave_names:
         yield unknown("[population], key 'wave'", population.wave, protocol.wave_names, what="wave")
@@ -311,7 +315,7 @@ def _check_digits(protocol: Protocol) -> Iterator[Problem]:
                 )
 
 
-def _linking(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Problem]:
+def _check_linking(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Problem]:
     listed = tables.get(protocol.population.table)
     if not protocol.linking.by_name or listed is None:
         return
@@ -323,7 +327,7 @@ def _linking(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Proble
         yield Problem("[linking], key 'by_name'", problem, "Set by_name = false.")
 
 
-def _consent(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Problem]:
+def _check_consent_rule(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Problem]:
     """Refuse a rule that would be about no field, and a field whose answers are not yes and no."""
     name = protocol.privacy.consent
     with_it = [table for table in tables.values() if table.about == "pupil" and name in table.names]
@@ -347,7 +351,7 @@ def _consent(protocol: Protocol, tables: Mapping[str, Table]) -> Iterator[Proble
         )
 
 
-def _analysis(protocol: Protocol, tables: Mapping[str, Table], item: Analysis) -> Iterator[Problem]:
+def _check_analysis(protocol: Protocol, tables: Mapping[str, Table], item: Analysis) -> Iterator[Problem]:
     place = f"[[analyses]] '{item.name}'"
     outcomes = [outcome.name for outcome in protocol.outcomes]
     if item.outcome not in outcomes:
@@ -390,7 +394,7 @@ def _can_be_level(field: DataField, listed: Table) -> bool:
     return field.type in ("text", "code", "whole_number") and field.name not in listed.key and field.privacy != "direct"
 
 
-def _primary(protocol: Protocol) -> Iterator[Problem]:
+def _check_primary_analysis(protocol: Protocol) -> Iterator[Problem]:
     primary = [item.name for item in protocol.analyses if item.role == "primary"]
     if not primary:
         yield Problem("[[analyses]]", "no analysis is primary.", 'Give the headline analysis role = "primary".')

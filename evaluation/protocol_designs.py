@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from evaluation.comparison import ANY, any_comparison, factors_of, started_by, wave_of
-from evaluation.protocol import Problem, repeated, unknown
+from evaluation.comparison import (
+    ANY,
+    build_pooled_comparison,
+    find_design_factors,
+    find_outcome_wave,
+    has_started_by_arm,
+)
+from evaluation.protocol import Problem, find_repeated_names, unknown
 
 if TYPE_CHECKING:
     from evaluation.protocol import Protocol
@@ -14,13 +20,13 @@ if TYPE_CHECKING:
 _FACTORIAL = "Name four arms: without a factor (the first), with each of two, and with both."
 
 
-def arm_names(protocol: Protocol) -> Iterator[Problem]:
+def check_arm_names(protocol: Protocol) -> Iterator[Problem]:
     """Give an arm whose name means all arms together."""
-    if ANY in protocol.arm_names and any_comparison(protocol) is not None:
+    if ANY in protocol.arm_names and build_pooled_comparison(protocol) is not None:
         yield Problem(f"[[design.arms]] '{ANY}'", "the name means all arms together.", "Give the arm another name.")
 
 
-def design_problems(protocol: Protocol) -> Iterator[Problem]:
+def check_design(protocol: Protocol) -> Iterator[Problem]:
     """Give what the design lacks, and what contradicts it."""
     design = protocol.design
     if not design.method.is_drawn_here and not design.allocation:
@@ -35,26 +41,26 @@ def design_problems(protocol: Protocol) -> Iterator[Problem]:
             "a file is named, but the design draws.",
             'Leave the key out, or set kind = "recorded".',
         )
-    for name in repeated(list(design.strata)):
+    for name in find_repeated_names(list(design.strata)):
         yield Problem("[design], key 'strata'", f"'{name}' is named twice.", "Name each column once.")
         return
-    yield from _contradictions(protocol)
+    yield from _check_contradictions(protocol)
 
 
-def _contradictions(protocol: Protocol) -> Iterator[Problem]:
+def _check_contradictions(protocol: Protocol) -> Iterator[Problem]:
     """Give what the design itself refuses: parts that do not go together."""
     from data_schema.errors import DesignError
-    from evaluation.specifications import design_of
+    from evaluation.specifications import build_design
 
-    if repeated(list(protocol.arm_names)):
+    if find_repeated_names(list(protocol.arm_names)):
         return
     try:
-        design_of(protocol)
+        build_design(protocol)
     except DesignError as error:
-        yield Problem(_design_place(error.place), error.problem, error.remedy)
+        yield Problem(_format_design_place(error.place), error.problem, error.remedy)
 
 
-def _design_place(place: str) -> str:
+def _format_design_place(place: str) -> str:
     """Return a place of the design in the words of TOML.
 
     Examples
@@ -69,13 +75,15 @@ def _design_place(place: str) -> str:
     return f"[{table}], key '{parts[0]}'" if parts else f"[{table}]"
 
 
-def schedule_problems(protocol: Protocol) -> Iterator[Problem]:
+def check_schedule(protocol: Protocol) -> Iterator[Problem]:
     """Give what is wrong with the arms' starts and factors."""
     design = protocol.design
     if not design.method.has_starts:
-        yield from _misplaced(protocol, "starts", 'Leave the key out, or set kind = "waiting_list" or "stepped_wedge".')
+        yield from _check_misplaced_key(
+            protocol, "starts", 'Leave the key out, or set kind = "waiting_list" or "stepped_wedge".'
+        )
     if not design.method.has_factors:
-        yield from _misplaced(protocol, "factors", 'Leave the key out, or set kind = "factorial".')
+        yield from _check_misplaced_key(protocol, "factors", 'Leave the key out, or set kind = "factorial".')
     if design.method.draws_classes != bool(design.units):
         yield Problem(
             "[design], key 'units'",
@@ -83,19 +91,19 @@ def schedule_problems(protocol: Protocol) -> Iterator[Problem]:
             'Name a CSV file with the columns school_id and class with kind "classes", and with no other.',
         )
     if design.method.has_starts:
-        yield from _starts(protocol)
+        yield from _check_arm_starts(protocol)
     if design.method.has_factors:
-        yield from _factors(protocol)
+        yield from _check_factors(protocol)
 
 
-def _misplaced(protocol: Protocol, key: str, remedy: str) -> Iterator[Problem]:
+def _check_misplaced_key(protocol: Protocol, key: str, remedy: str) -> Iterator[Problem]:
     for arm in protocol.design.arms:
         if getattr(arm, key):
             place = f"[[design.arms]] '{arm.name}', key '{key}'"
             yield Problem(place, f"the design's kind is '{protocol.design.kind}'.", remedy)
 
 
-def _starts(protocol: Protocol) -> Iterator[Problem]:
+def _check_arm_starts(protocol: Protocol) -> Iterator[Problem]:
     design, waves = protocol.design, protocol.wave_names
     if design.method.most_arms is not None and len(design.arms) > design.method.most_arms:
         yield Problem("[design], key 'kind'", "a waiting list has two arms.", 'Use kind = "stepped_wedge" for more.')
@@ -116,9 +124,9 @@ def _starts(protocol: Protocol) -> Iterator[Problem]:
         )
 
 
-def _factors(protocol: Protocol) -> Iterator[Problem]:
+def _check_factors(protocol: Protocol) -> Iterator[Problem]:
     arms = protocol.design.arms
-    names = factors_of(protocol.design)
+    names = find_design_factors(protocol.design)
     wanted = [(), *((name,) for name in names), names]
     stated = [tuple(sorted(arm.factors)) for arm in arms]
     both = sorted(tuple(sorted(group)) for group in wanted)
@@ -126,15 +134,15 @@ def _factors(protocol: Protocol) -> Iterator[Problem]:
         yield Problem("[[design.arms]], key 'factors'", "these are not the arms of two factors.", _FACTORIAL)
 
 
-def nothing_compared(protocol: Protocol) -> Iterator[Problem]:
+def check_contrasts_exist(protocol: Protocol) -> Iterator[Problem]:
     """Give the analyses of a waiting list or stepped wedge in whose wave no arm, or every arm, has the programme."""
     if not protocol.design.method.has_starts:
         return
     for analysis in protocol.analyses:
-        wave = wave_of(protocol, protocol.outcome(analysis.outcome))
+        wave = find_outcome_wave(protocol, protocol.outcome(analysis.outcome))
         if wave not in protocol.wave_names:
             continue
-        started = started_by(protocol, wave).values()
+        started = has_started_by_arm(protocol, wave).values()
         if all(started) or not any(started):
             who = "every arm" if all(started) else "no arm"
             yield Problem(

@@ -21,11 +21,11 @@ _NEEDED = {
 _NUMERIC = ("whole_number", "number", "year", "yes_no")
 
 
-def outcome_problems(protocol: Protocol, tables: Mapping[str, Table], item: Outcome) -> Iterator[Problem]:
+def check_outcome(protocol: Protocol, tables: Mapping[str, Table], item: Outcome) -> Iterator[Problem]:
     """Give what is wrong with an outcome, by what its kind needs."""
-    found = list(measure_problems(protocol, tables, item, "outcomes"))
-    yield from found
-    if found:
+    problems = list(measure_problems(protocol, tables, item, "outcomes"))
+    yield from problems
+    if problems:
         return
     place = f"[[outcomes]] '{item.name}'"
     home = tables[item.table]
@@ -37,20 +37,20 @@ def outcome_problems(protocol: Protocol, tables: Mapping[str, Table], item: Outc
     fields = [home.field(name) for name in item.items or (item.field or item.name,)]
     kind = OUTCOME_KINDS[item.kind]
     if kind.is_share:
-        yield from _share(place, item, fields[0])
+        yield from _check_share_answers(place, item, fields[0])
     elif kind.is_ordered:
-        yield from _categories(place, item, fields, home)
+        yield from _check_ordered_categories(place, item, fields, home)
     else:
-        yield from _number(place, item, fields, home)
-    yield from _needed_keys(place, item, home)
+        yield from _check_number_outcome(place, item, fields, home)
+    yield from _check_needed_keys(place, item, home)
     for name, values in item.missing_where.items():
         if name not in home.names:
             yield unknown(f"{place}, key 'missing_where'", name, home.names, what=f"field of the table {home.name}")
         else:
-            yield from _answers(f"{place}, key 'missing_where'", home.field(name), values)
+            yield from _check_known_answers(f"{place}, key 'missing_where'", home.field(name), values)
 
 
-def _share(place: str, item: Outcome, field: Field) -> Iterator[Problem]:
+def _check_share_answers(place: str, item: Outcome, field: Field) -> Iterator[Problem]:
     if not item.event_words:
         yield Problem(
             f"{place}, key 'event_words'",
@@ -76,11 +76,11 @@ def _share(place: str, item: Outcome, field: Field) -> Iterator[Problem]:
             f"'{field.name}' is a number that need not be 0 or 1, and whether an event came is nothing else.",
             "Give the field the type whole_number, a minimum of 0 and a maximum of 1; or the type yes_no or code.",
         )
-    yield from _answers(f"{place}, key 'event'", field, item.event)
-    yield from _answers(f"{place}, key 'missing'", field, item.missing)
+    yield from _check_known_answers(f"{place}, key 'event'", field, item.event)
+    yield from _check_known_answers(f"{place}, key 'missing'", field, item.missing)
 
 
-def _needed_keys(place: str, item: Outcome, home: Table) -> Iterator[Problem]:
+def _check_needed_keys(place: str, item: Outcome, home: Table) -> Iterator[Problem]:
     """Refuse an outcome without a key that its kind needs, or with one that is for another kind."""
     needed = OUTCOME_KINDS[item.kind].needs
     for key in needed:
@@ -90,10 +90,10 @@ def _needed_keys(place: str, item: Outcome, home: Table) -> Iterator[Problem]:
         kinds = " or ".join(kind.name for kind in OUTCOME_KINDS.values() if key in kind.needs)
         yield Problem(f"{place}, key '{key}'", f"this is for {kinds} outcomes.", "Leave the key out.")
     for key in OUTCOME_KINDS[item.kind].fields:
-        yield from _further_field(f"{place}, key '{key}'", str(getattr(item, key)), home, item)
+        yield from _check_further_field(f"{place}, key '{key}'", str(getattr(item, key)), home, item)
 
 
-def _further_field(place: str, name: str, home: Table, item: Outcome) -> Iterator[Problem]:
+def _check_further_field(place: str, name: str, home: Table, item: Outcome) -> Iterator[Problem]:
     if not name:
         return
     if name not in home.names:
@@ -114,14 +114,14 @@ def _is_zero_or_one(field: Field) -> bool:
     return field.type == "yes_no" or (field.type == "whole_number" and (field.minimum, field.maximum) == (0, 1))
 
 
-def _answers(place: str, field: Field, values: Sequence[str]) -> Iterator[Problem]:
+def _check_known_answers(place: str, field: Field, values: Sequence[str]) -> Iterator[Problem]:
     known = ["yes", "no"] if field.type == "yes_no" else [code.name for code in field.codes]
     for value in values:
         if value not in known:
             yield unknown(place, value, known, what=f"answer of the field {field.name}")
 
 
-def _number(place: str, item: Outcome, fields: Sequence[Field], home: Table) -> Iterator[Problem]:
+def _check_number_outcome(place: str, item: Outcome, fields: Sequence[Field], home: Table) -> Iterator[Problem]:
     for field in fields:
         if field.type not in _NUMERIC:
             yield Problem(
@@ -133,10 +133,10 @@ def _number(place: str, item: Outcome, fields: Sequence[Field], home: Table) -> 
             )
     if OUTCOME_KINDS[item.kind].is_whole:
         yield from _count(place, item, fields, home)
-    yield from _of_no_event(place, item, "missing", "missing_where")
+    yield from _check_unused_event_keys(place, item, "missing", "missing_where")
 
 
-def _of_no_event(place: str, item: Outcome, *others: str) -> Iterator[Problem]:
+def _check_unused_event_keys(place: str, item: Outcome, *others: str) -> Iterator[Problem]:
     for key in ("event", "event_words", "event_people", *others):
         if getattr(item, key):
             yield Problem(f"{place}, key '{key}'", "this is for outcomes that are events.", "Leave the key out.")
@@ -161,20 +161,21 @@ def _count(place: str, item: Outcome, fields: Sequence[Field], home: Table) -> I
         )
 
 
-def _categories(place: str, item: Outcome, fields: Sequence[Field], home: Table) -> Iterator[Problem]:
+def _check_ordered_categories(place: str, item: Outcome, fields: Sequence[Field], home: Table) -> Iterator[Problem]:
     """Refuse what is no scale of a few ordered answers, one per pupil."""
-    yield from _of_no_event(place, item)
+    yield from _check_unused_event_keys(place, item)
     if item.items:
         problem = "a scale of several items has no ordered categories."
         yield Problem(f"{place}, key 'items'", problem, 'Name a field, or set kind = "continuous".')
         return
-    yield from _answers(f"{place}, key 'missing'", fields[0], item.missing)
+    yield from _check_known_answers(f"{place}, key 'missing'", fields[0], item.missing)
     n_categories = len(item.scores_of(fields[0]))
     if not LEAST_CATEGORIES <= n_categories <= MOST_CATEGORIES:
-        said = f"{n_categories} ordered categories" if n_categories else "no ordered categories"
+        category_count = f"{n_categories} ordered categories" if n_categories else "no ordered categories"
         yield Problem(
             f"{place}, key 'field'",
-            f"'{fields[0].name}' has {said}, and an ordinal outcome has {LEAST_CATEGORIES} to {MOST_CATEGORIES}.",
+            f"'{fields[0].name}' has {category_count}, and an ordinal outcome has {LEAST_CATEGORIES} to "
+            f"{MOST_CATEGORIES}.",
             "Name a field of type code whose codes are listed from lowest to highest, or one of type whole_number with"
             " a minimum, 0 or more, and a maximum.",
         )
@@ -199,11 +200,11 @@ def measure_problems(protocol: Protocol, tables: Mapping[str, Table], item: Meas
         yield Problem(f"{place}, key 'wave'", f"the table {home.name} has no waves.", "Leave the key out.")
     if item.field and item.items:
         yield Problem(place, "both 'field' and 'items' are given.", "Keep one of them.")
-    for key, why in _without_effect(item, home):
+    for key, why in _iterate_unread_keys(item, home):
         yield Problem(f"{place}, key '{key}'", f"this has no effect: {why}.", "Leave the key out.")
     # Further columns of the sampling frame are known when it is read.
     if item.table != "school":
-        yield from _measured_fields(place, home, item, wave=item.wave or protocol.population_wave)
+        yield from _check_measured_fields(place, home, item, wave=item.wave or protocol.population_wave)
     for name in item.reverse:
         if name not in item.items:
             yield unknown(f"{place}, key 'reverse'", name, item.items, what="item of this scale")
@@ -215,7 +216,7 @@ def measure_problems(protocol: Protocol, tables: Mapping[str, Table], item: Meas
             )
 
 
-def _without_effect(item: Measure, home: Table) -> Iterator[tuple[str, str]]:
+def _iterate_unread_keys(item: Measure, home: Table) -> Iterator[tuple[str, str]]:
     """Give the keys that are stated and that nothing would read, with the reason."""
     stated = item.model_fields_set
     if "least_answered" in stated and not item.items:
@@ -224,7 +225,7 @@ def _without_effect(item: Measure, home: Table) -> Iterator[tuple[str, str]]:
         yield "summary", f"the table {home.name} has one row per {home.about}"
 
 
-def _measured_fields(place: str, home: Table, item: Measure, *, wave: str) -> Iterator[Problem]:
+def _check_measured_fields(place: str, home: Table, item: Measure, *, wave: str) -> Iterator[Problem]:
     for name in item.items or (item.field or item.name,):
         if name not in home.names:
             yield unknown(f"{place}, key 'field'", name, home.names, what=f"field of the table {home.name}")

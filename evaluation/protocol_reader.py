@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from data_schema.errors import ProtocolError
 from evaluation.protocol import Problem, Protocol
-from evaluation.protocol_checks import problems_between
+from evaluation.protocol_checks import find_protocol_problems
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -38,7 +38,7 @@ def read_protocol(path: Path) -> Protocol:
     ProtocolError
         When the file is missing, is not TOML or UTF-8, or says something impossible; all problems are in the text.
     """
-    return protocol_of(load_toml(path), source=path.name)
+    return parse_protocol(load_toml(path), source=path.name)
 
 
 def load_toml(path: Path) -> dict[str, object]:
@@ -63,9 +63,9 @@ def load_toml(path: Path) -> dict[str, object]:
         problem = "it holds a number of thousands of digits."
         raise ProtocolError(path.name, problem, "Write a number that can be meant.") from error
     except RecursionError as error:
-        raise _too_deep(path) from error
+        raise _build_depth_error(path) from error
     if _is_deeper(values, _DEEPEST):
-        raise _too_deep(path)
+        raise _build_depth_error(path)
     return values
 
 
@@ -73,7 +73,7 @@ _DEEPEST = 20
 """Tables and lists within one another; a protocol needs five."""
 
 
-def _too_deep(path: Path) -> ProtocolError:
+def _build_depth_error(path: Path) -> ProtocolError:
     return ProtocolError(
         path.name,
         f"more than {_DEEPEST} tables or lists stand within one another.",
@@ -86,10 +86,10 @@ def _is_deeper(value: object, depth: int) -> bool:
     if not isinstance(value, dict | list):
         return False
     inner = value.values() if isinstance(value, dict) else value
-    return depth == 0 or any(_is_deeper(one, depth - 1) for one in inner)
+    return depth == 0 or any(_is_deeper(inner_item, depth - 1) for inner_item in inner)
 
 
-def protocol_of(values: Mapping[str, object], *, source: str = "trial.toml") -> Protocol:
+def parse_protocol(values: Mapping[str, object], *, source: str = "trial.toml") -> Protocol:
     """Check the values of a protocol and return it.
 
     Raises
@@ -100,15 +100,15 @@ def protocol_of(values: Mapping[str, object], *, source: str = "trial.toml") -> 
     try:
         protocol = Protocol.model_validate_json(_as_json(values))
     except ValidationError as error:
-        entries = [entry for entry in error.errors(include_url=False) if not _follows(entry)]
-        raise protocol_error(source, [_problem(entry, values) for entry in entries]) from error
-    found = problems_between(protocol)
-    if found:
-        raise protocol_error(source, found)
+        entries = [entry for entry in error.errors(include_url=False) if not _is_consequence(entry)]
+        raise build_protocol_error(source, [_build_problem(entry, values) for entry in entries]) from error
+    problems = find_protocol_problems(protocol)
+    if problems:
+        raise build_protocol_error(source, problems)
     return protocol
 
 
-def stated_values(values: Mapping[str, object]) -> Mapping[str, object]:
+def add_protocol_defaults(values: Mapping[str, object]) -> Mapping[str, object]:
     """Return the values of a protocol with the defaults of what they leave out, so that stating one changes nothing.
 
     A protocol that this version cannot read is returned as it is.
@@ -126,7 +126,7 @@ def _as_json(values: Mapping[str, object]) -> bytes:
     return json.dumps(values, default=str, ensure_ascii=False).encode()
 
 
-def protocol_error(source: str, problems: Sequence[Problem]) -> ProtocolError:
+def build_protocol_error(source: str, problems: Sequence[Problem]) -> ProtocolError:
     """Return one error for all problems of a protocol."""
     if len(problems) == 1:
         only = problems[0]
@@ -135,38 +135,40 @@ def protocol_error(source: str, problems: Sequence[Problem]) -> ProtocolError:
     return ProtocolError(source, f"{len(problems)} problems:{lines}\n", "Correct them and run the command again.")
 
 
-def _follows(entry: ErrorDetails) -> bool:
+def _is_consequence(entry: ErrorDetails) -> bool:
     """Return whether a list is called too short only because one of its entries, which is named, cannot be read."""
     value = entry.get("input")
     return entry["type"] == "too_short" and isinstance(value, list) and len(value) >= entry["ctx"]["min_length"]
 
 
-def _problem(entry: ErrorDetails, values: Mapping[str, object]) -> Problem:
+def _build_problem(entry: ErrorDetails, values: Mapping[str, object]) -> Problem:
     location = tuple(part for part in entry["loc"] if part != "[key]")
-    place = place_of(location, values)
+    place = format_toml_place(location, values)
     kind = entry["type"]
     if kind == "extra_forbidden":
-        allowed = _keys_of(location[:-1])
-        return Problem(place, "this key is not known.", nearest_remedy(str(location[-1]), allowed, verb="Use"))
+        allowed = _find_allowed_keys(location[:-1])
+        return Problem(place, "this key is not known.", describe_nearest_remedy(str(location[-1]), allowed, verb="Use"))
     if kind == "missing":
         return Problem(
             place,
             "this key is missing.",
             "Add it; the protocol that `crocoos init FOLDER` writes shows its purpose.",
         )
-    shown = _shown(entry.get("input"))
+    shown = _format_shown_value(entry.get("input"))
     if kind == "literal_error":
-        allowed = [part.strip("'\" ") for part in _expected(entry).replace(" or ", ", ").split(", ")]
-        return Problem(place, f"{shown} is not allowed here.", nearest_remedy(str(entry.get("input")), allowed))
-    reason, remedy = _reason(entry, location)
+        allowed = [part.strip("'\" ") for part in _describe_expected_type(entry).replace(" or ", ", ").split(", ")]
+        return Problem(
+            place, f"{shown} is not allowed here.", describe_nearest_remedy(str(entry.get("input")), allowed)
+        )
+    reason, remedy = _describe_reason(entry, location)
     return Problem(place, f"{shown}: {reason}", remedy)
 
 
-def _expected(entry: ErrorDetails) -> str:
+def _describe_expected_type(entry: ErrorDetails) -> str:
     return str(entry.get("ctx", {}).get("expected", ""))
 
 
-def _shown(value: object) -> str:
+def _format_shown_value(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
@@ -197,7 +199,7 @@ _PATTERNS = (
 """What is to be done about a text that is not written as it must be, by a sign of the pattern."""
 
 
-def _reason(entry: ErrorDetails, location: Place) -> tuple[str, str]:
+def _describe_reason(entry: ErrorDetails, location: Place) -> tuple[str, str]:
     """Return what is wrong with a value, and the remedy."""
     kind, context, value = entry["type"], entry.get("ctx", {}), entry.get("input")
     if kind == "string_pattern_mismatch":
@@ -214,7 +216,7 @@ def _reason(entry: ErrorDetails, location: Place) -> tuple[str, str]:
     return reason.format_map(words), remedy.format_map(words)
 
 
-def nearest_remedy(word: str, allowed: Sequence[str], *, verb: str = "Use one of:") -> str:
+def describe_nearest_remedy(word: str, allowed: Sequence[str], *, verb: str = "Use one of:") -> str:
     """Return a remedy that names the nearest of the allowed words, and all of them."""
     near = difflib.get_close_matches(word, allowed, n=1, cutoff=0.6)
     listed = ", ".join(allowed)
@@ -223,7 +225,7 @@ def nearest_remedy(word: str, allowed: Sequence[str], *, verb: str = "Use one of
     return f"{verb if verb.endswith(':') else verb + ' one of:'} {listed}."
 
 
-def place_of(location: Place, values: Mapping[str, object]) -> str:
+def format_toml_place(location: Place, values: Mapping[str, object]) -> str:
     """Return where a problem is, in the words of TOML: "[[outcomes]] 'dropout', key 'kind'".
 
     Entries of a list are named by their own name where they have one, and by their number from 1 where not.
@@ -232,37 +234,37 @@ def place_of(location: Place, values: Mapping[str, object]) -> str:
     value: object = values
     table = ""
     for depth, part in enumerate(location):
-        value = _inside(value, part)
+        value = _get_value_inside(value, part)
         if isinstance(part, int):
             name = value.get("name") or value.get("pattern") if isinstance(value, Mapping) else None
             parts.append(f"[[{table}]] {name!r}" if name else f"[[{table}]] number {part + 1}")
         elif isinstance(value, Mapping | list) and depth < len(location) - 1:
             table = f"{table}.{part}" if table else str(part)
             if isinstance(value, Mapping):
-                parts = [*(one for one in parts if one.startswith("[[")), f"[{table}]"]
+                parts = [*(table_part for table_part in parts if table_part.startswith("[[")), f"[{table}]"]
         else:
             parts.append(f"key '{part}'")
     return ", ".join(parts) if parts else "top level"
 
 
-def _inside(value: object, part: int | str) -> object:
+def _get_value_inside(value: object, part: int | str) -> object:
     if isinstance(part, int) and isinstance(value, list) and part < len(value):
         return cast("object", value[part])
     return value.get(part) if isinstance(value, Mapping) else None
 
 
-def _keys_of(location: Place) -> list[str]:
+def _find_allowed_keys(location: Place) -> list[str]:
     """Return the keys that the table at a place may have."""
     model: type[BaseModel] = Protocol
     for part in location:
         field = model.model_fields.get(str(part)) if isinstance(part, str) else None
         if field is not None:
-            model = _model_in(field.annotation) or model
+            model = _find_model(field.annotation) or model
     return list(model.model_fields)
 
 
-def _model_in(annotation: object) -> type[BaseModel] | None:
+def _find_model(annotation: object) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    found = (_model_in(argument) for argument in get_args(annotation))
-    return next((model for model in found if model is not None), None)
+    inner_models = (_find_model(argument) for argument in get_args(annotation))
+    return next((model for model in inner_models if model is not None), None)

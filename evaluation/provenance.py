@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_schema.errors import StorageError
-from data_schema.files import storage_error, to_disk, umask, write_whole
+from data_schema.files import build_storage_error, get_umask, to_disk, write_whole
 
 RECORD = "stage.json"
 """File in each stage's folder that says what the stage read and wrote."""
@@ -63,37 +63,37 @@ class StageRecord:
         return (json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def version() -> str:
+def get_toolkit_version() -> str:
     """Return the installed version of the toolkit."""
     from importlib.metadata import version as installed
 
     return installed("crocoos")
 
 
-def sha256(content: bytes) -> str:
+def hash_bytes(content: bytes) -> str:
     """Return the SHA-256 of bytes, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
-def sha256_of(values: object) -> str:
-    """Return the SHA-256 of JSON values, whatever the order of their keys; fractions are refused, see `json_text`."""
-    from randomisation.canonical import json_text
+def hash_json_values(values: object) -> str:
+    """Return the SHA-256 of JSON values in any order of keys; fractions are refused (`format_canonical_json`)."""
+    from randomisation.canonical import format_canonical_json
 
-    return sha256(json_text(values).encode())
+    return hash_bytes(format_canonical_json(values).encode())
 
 
-def with_decimal_texts(values: object) -> object:
+def convert_fractions_to_text(values: object) -> object:
     """Return JSON values with every fraction, also a whole one such as 300.0, as decimal text."""
-    from randomisation.canonical import decimal_text
+    from randomisation.canonical import format_decimal
 
     if isinstance(values, float):
-        return decimal_text(values)
+        return format_decimal(values)
     if isinstance(values, Mapping):
-        return {name: with_decimal_texts(value) for name, value in values.items()}
-    return [with_decimal_texts(value) for value in values] if isinstance(values, list | tuple) else values
+        return {name: convert_fractions_to_text(value) for name, value in values.items()}
+    return [convert_fractions_to_text(value) for value in values] if isinstance(values, list | tuple) else values
 
 
-def sha256_of_file(path: Path) -> str:
+def hash_file(path: Path) -> str:
     """Return the SHA-256 of a file; "" when it is not there."""
     try:
         with path.open("rb") as stream:
@@ -101,7 +101,7 @@ def sha256_of_file(path: Path) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise storage_error(path, error) from error
+        raise build_storage_error(path, error) from error
 
 
 def read_record(folder: Path) -> StageRecord | None:
@@ -113,16 +113,16 @@ def read_record(folder: Path) -> StageRecord | None:
         return None
 
 
-def outputs_hash(folder: Path) -> str:
+def hash_stage_outputs(folder: Path) -> str:
     """Return the hash of all that a stage has written into its folder; "" where it has written nothing."""
     record = read_record(folder)
-    return sha256_of(dict(record.outputs)) if record is not None else ""
+    return hash_json_values(dict(record.outputs)) if record is not None else ""
 
 
-def contents_hash(folder: Path) -> str:
+def hash_folder_contents(folder: Path) -> str:
     """Return the hash of all files of a folder, by name and content; "" where there are none."""
-    files = {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in _files(folder)}
-    return sha256_of(files) if files else ""
+    files = {path.relative_to(folder).as_posix(): hash_file(path) for path in _find_all_files(folder)}
+    return hash_json_values(files) if files else ""
 
 
 @contextmanager
@@ -140,22 +140,23 @@ def stage_folder(
     inputs
         Name of each input to its hash, as it was when it was read.
     announce
-        Called with the new folder once it is whole, before it is put in place; see `evaluation.trial_log.announced`.
+        Called with the new folder once it is whole, before it is put in place; see
+        `evaluation.trial_log.build_log_announcement`.
 
     Raises
     ------
     StorageError
         When the folder cannot be written; the old one is as it was.
     """
-    with whole_folder(folder, announce=announce) as partial:
+    with replace_whole_folder(folder, announce=announce) as partial:
         yield partial
-        outputs = {path.relative_to(partial).as_posix(): sha256_of_file(path) for path in _files(partial)}
-        record = StageRecord(stage=stage, version=version(), inputs=inputs, outputs=outputs)
+        outputs = {path.relative_to(partial).as_posix(): hash_file(path) for path in _find_all_files(partial)}
+        record = StageRecord(stage=stage, version=get_toolkit_version(), inputs=inputs, outputs=outputs)
         (partial / RECORD).write_bytes(record.to_bytes())
 
 
 @contextmanager
-def whole_folder(folder: Path, *, announce: Callable[[Path], None] | None = None) -> Iterator[Path]:
+def replace_whole_folder(folder: Path, *, announce: Callable[[Path], None] | None = None) -> Iterator[Path]:
     """Give an empty folder to write to, and put it in place of the old one when all is written.
 
     Parameters
@@ -171,26 +172,26 @@ def whole_folder(folder: Path, *, announce: Callable[[Path], None] | None = None
         When the folder cannot be written; the old one is as it was.
     """
     recover(folder)
-    partial = partial_of(folder)
+    partial = get_partial_folder(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(mode=0o700)
         yield partial
         _set_rights(partial, folder)
-        for path in _files(partial):
+        for path in _find_all_files(partial):
             to_disk(path)
         if announce is not None:
             announce(partial)
         _swap(partial, folder)
     except OSError as error:
-        raise storage_error(folder, error) from error
+        raise build_storage_error(folder, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
 @contextmanager
-def alone(root: Path) -> Iterator[None]:
+def lock_trial_for_writing(root: Path) -> Iterator[None]:
     """Be the only run that writes to a trial; the lock is let go when the process ends, however it ends.
 
     Whoever holds the lock settles what a killed run has left, and nobody else does: another run may be at it.
@@ -204,15 +205,15 @@ def alone(root: Path) -> Iterator[None]:
 
     try:
         with FileLock(root / LOCK, timeout=0):
-            settle(root)
-            with _scratch(root / SCRATCH):
+            restore_last_good_state(root)
+            with _move_scratch_files(root / SCRATCH):
                 yield
     except Timeout as error:
         raise StorageError(
             str(root), "another run is writing to this trial.", "Wait until it has ended, then run this again."
         ) from error
     except OSError as error:
-        raise storage_error(root, error) from error
+        raise build_storage_error(root, error) from error
 
 
 def is_busy(root: Path) -> bool:
@@ -226,12 +227,12 @@ def is_busy(root: Path) -> bool:
         return True
 
 
-def partial_of(folder: Path) -> Path:
+def get_partial_folder(folder: Path) -> Path:
     """Return the folder that a stage writes to before it is put in place."""
     return folder.with_name(f".{folder.name}.partial")
 
 
-def previous_of(folder: Path) -> Path:
+def get_previous_folder(folder: Path) -> Path:
     """Return the folder that the last good state rests in while the new one is put in place."""
     return folder.with_name(f".{folder.name}.previous")
 
@@ -255,7 +256,7 @@ def _is_announced(partial: Path) -> bool:
 _ROWS = b"# Rows of pupils stay out of git.\n*\n"
 
 
-def ignore_itself(folder: Path) -> None:
+def protect_folder(folder: Path) -> None:
     """Keep a folder that holds rows of pupils out of git, wherever the trial is, and open to its owner alone."""
     path = folder / IGNORE
     if not path.exists():
@@ -269,7 +270,7 @@ def _keep_to_owner(folder: Path) -> None:
         folder.chmod(0o700)
 
 
-def _ignores_itself(folder: Path) -> bool:
+def _is_protected_folder(folder: Path) -> bool:
     # A trial's own file of this name says what else stays out of git.
     path = folder / IGNORE
     return path.is_file() and path.read_bytes() == _ROWS
@@ -278,12 +279,12 @@ def _ignores_itself(folder: Path) -> bool:
 def _set_rights(partial: Path, folder: Path) -> None:
     """Open a new folder to those who may read others; where rows of pupils are in it, to its owner alone."""
     # Folders in private/forms/ lie two below the one that ignores itself.
-    if any(_ignores_itself(one) for one in (partial, folder.parent, folder.parent.parent)):
+    if any(_is_protected_folder(holder) for holder in (partial, folder.parent, folder.parent.parent)):
         partial.chmod(0o700)
         for path in partial.rglob("*"):
             path.chmod(0o700 if path.is_dir() else 0o600)
     else:
-        partial.chmod(0o777 & ~umask())
+        partial.chmod(0o777 & ~get_umask())
 
 
 def is_kept_from_git(folder: Path) -> bool:
@@ -295,7 +296,7 @@ def is_kept_from_git(folder: Path) -> bool:
     return "*" in lines and not any(line.startswith("!") for line in lines)
 
 
-def settle(root: Path) -> None:
+def restore_last_good_state(root: Path) -> None:
     """Bring every folder of a trial into its last good state, and remove what a killed run has left half written.
 
     Parameters
@@ -303,7 +304,7 @@ def settle(root: Path) -> None:
     root
         The trial's folder, whose lock the caller has taken.
     """
-    for left in _left_between(root):
+    for left in _find_interrupted_folders(root):
         recover(left.with_name(left.name.removeprefix(".").rpartition(".")[0]))
     try:
         shutil.rmtree(root / SCRATCH, ignore_errors=True)
@@ -311,10 +312,10 @@ def settle(root: Path) -> None:
         for part in [*root.glob(PART), *(part for folder in below for part in folder.rglob(PART))]:
             part.unlink()
     except OSError as error:
-        raise storage_error(root, error) from error
+        raise build_storage_error(root, error) from error
 
 
-def settle_after_a_kill(root: Path) -> None:
+def repair_after_kill(root: Path) -> None:
     """Settle what a killed run has left between two states, which would be taken for tampering.
 
     Raises
@@ -322,12 +323,12 @@ def settle_after_a_kill(root: Path) -> None:
     StorageError
         When another run is still at it.
     """
-    if _left_between(root):
-        with alone(root):
+    if _find_interrupted_folders(root):
+        with lock_trial_for_writing(root):
             return
 
 
-def _left_between(root: Path) -> list[Path]:
+def _find_interrupted_folders(root: Path) -> list[Path]:
     parents = (root / holder for holder in _HOLDERS)
     return sorted({left for parent in parents for left in (*parent.glob(".*.previous"), *parent.glob(".*.partial"))})
 
@@ -337,12 +338,12 @@ PART = ".*.????????.part"
 
 
 @contextmanager
-def _scratch(folder: Path) -> Iterator[None]:
+def _move_scratch_files(folder: Path) -> Iterator[None]:
     """Have every library write what it needs for a moment below a folder, which is removed in the end."""
     before = tempfile.tempdir
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        ignore_itself(folder)
+        protect_folder(folder)
         # Whatever folder a library works in meanwhile.
         tempfile.tempdir = str(folder.absolute())
         yield
@@ -353,7 +354,7 @@ def _scratch(folder: Path) -> Iterator[None]:
 
 def recover(folder: Path) -> None:
     """Bring back the last good state if a run was killed while it swapped: the new one if the log tells of it."""
-    previous, partial = previous_of(folder), partial_of(folder)
+    previous, partial = get_previous_folder(folder), get_partial_folder(folder)
     try:
         if previous.exists() and folder.exists():
             shutil.rmtree(previous)
@@ -366,11 +367,11 @@ def recover(folder: Path) -> None:
         if (folder / ANNOUNCED).exists():
             (folder / ANNOUNCED).unlink()
     except OSError as error:
-        raise storage_error(folder, error) from error
+        raise build_storage_error(folder, error) from error
 
 
 def _swap(partial: Path, folder: Path) -> None:
-    previous = previous_of(folder)
+    previous = get_previous_folder(folder)
     if folder.exists():
         folder.rename(previous)
     partial.rename(folder)
@@ -380,5 +381,5 @@ def _swap(partial: Path, folder: Path) -> None:
     shutil.rmtree(previous, ignore_errors=True)
 
 
-def _files(folder: Path) -> list[Path]:
+def _find_all_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_schema.errors import ProtocolError
-from data_schema.files import storage_error, write_whole
-from evaluation.consent import refused_of, unanswered_of
-from evaluation.frame import eligible
+from data_schema.files import build_storage_error, write_whole
+from evaluation.consent import find_refusing_pupils, find_unanswered_pupils
+from evaluation.frame import select_eligible_schools
 from evaluation.guarded_files import FORMS, keep_in_private
 from evaluation.known_forms import find_catalogue, list_asked, list_for_sender, map_names, yield_xlsforms
 from evaluation.mode import mark_of
-from evaluation.provenance import ignore_itself
-from evaluation.specifications import lists_of_pupils
-from evaluation.stages.collect import taken_in
-from evaluation.trial_log import Event, append_event, product_folder
+from evaluation.provenance import protect_folder
+from evaluation.specifications import find_pupil_lists
+from evaluation.stages.collect import read_intake
+from evaluation.trial_log import Event, add_log_event, export_product_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +63,7 @@ class Forms:
         """Return the paths as JSON values."""
         paths = {"workbooks": self.workbooks, "lists": self.lists, "partners": self.partners, "xlsforms": self.xlsforms}
         others: dict[str, object] = {"untold": dict(self.untold), "handed_out": str(self.handed_out or "")}
-        return others | {name: [str(path) for path in found] for name, found in paths.items()}
+        return others | {name: [str(path) for path in form_paths] for name, form_paths in paths.items()}
 
 
 def write_forms(trial: TrialFolder, *, wave: str, to: Path | None = None) -> Forms:
@@ -90,25 +90,28 @@ def write_forms(trial: TrialFolder, *, wave: str, to: Path | None = None) -> For
     if to is not None:
         _refuse_place(trial, to)
     asked = list_asked(trial, wave)
-    schools = eligible(trial.schools()[0])
+    schools = select_eligible_schools(trial.schools()[0])
     top, public = f"{FORMS}{wave}/", trial.paths.root / "output" / "forms" / wave
-    ignore_itself(trial.paths.private)
-    pupils = _pupils(trial, wave)
-    made = {**dict(_for_schools(trial, asked, schools, pupils, wave=wave)), **dict(_lists(schools, pupils))}
-    keep_in_private(trial, top, made)
-    with product_folder(trial, public) as folder:
+    protect_folder(trial.paths.private)
+    pupils = _collect_known_pupils(trial, wave)
+    form_files = {
+        **dict(_iterate_school_workbooks(trial, asked, schools, pupils, wave=wave)),
+        **dict(_iterate_choice_lists(schools, pupils)),
+    }
+    keep_in_private(trial, top, form_files)
+    with export_product_folder(trial, public) as folder:
         _write_for_partners(trial, folder, asked, schools, wave=wave)
         for country, sender, form in yield_xlsforms(trial, wave, asked, schools, listed=frozenset(pupils)):
             write_whole(folder / country / f"{form.table.name}_{sender}.xlsx", form.workbook())
     if to is not None:
-        _hand_out(trial, made, wave=wave, to=to)
+        _export_school_forms(trial, form_files, wave=wave, to=to)
     partners = sorted(public.glob(f"*/{_PARTNER}"))
     return Forms(
-        workbooks=tuple(trial.paths.root / top / name for name in sorted(made) if name.endswith(".xlsx")),
-        lists=tuple(trial.paths.root / top / name for name in sorted(made) if name.endswith(".csv")),
+        workbooks=tuple(trial.paths.root / top / name for name in sorted(form_files) if name.endswith(".xlsx")),
+        lists=tuple(trial.paths.root / top / name for name in sorted(form_files) if name.endswith(".csv")),
         partners=tuple(partners),
         xlsforms=tuple(sorted(set(public.glob("*/*.xlsx")) - set(partners))),
-        untold=_untold(trial, asked),
+        untold=_find_untranslated_places(trial, asked),
         handed_out=to,
     )
 
@@ -122,29 +125,31 @@ def _refuse_place(trial: TrialFolder, to: Path) -> None:
         raise ProtocolError("--to", "there is something in its place.", "Name a new folder.")
 
 
-def _hand_out(trial: TrialFolder, made: Mapping[str, bytes], *, wave: str, to: Path) -> None:
+def _export_school_forms(trial: TrialFolder, made: Mapping[str, bytes], *, wave: str, to: Path) -> None:
     """Give forms of schools out of the trial's custody: the line of the log is there before they are."""
-    append_event(trial, Event.HANDED_OUT, {"forms": wave, "n_files": str(len(made))})
+    add_log_event(trial, Event.HANDED_OUT, {"forms": wave, "n_files": str(len(made))})
     try:
         to.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name, content in made.items():
             write_whole(to / name, content, mode=0o600)
     except OSError as error:
-        raise storage_error(to, error) from error
+        raise build_storage_error(to, error) from error
 
 
 _PARTNER = "partner.xlsx"
 
 
-def _label_of(trial: TrialFolder, wave: str, catalogue: Catalogue) -> str:
-    from data_schema.messages import translated
+def _format_wave_label(trial: TrialFolder, wave: str, catalogue: Catalogue) -> str:
+    from data_schema.messages import translate_sentence
 
-    label = translated(next(one.label for one in trial.protocol.waves if one.name == wave), catalogue)
+    label = translate_sentence(
+        next(trial_wave.label for trial_wave in trial.protocol.waves if trial_wave.name == wave), catalogue
+    )
     mark = mark_of(trial, catalogue.language.code)
     return f"{label} · {mark}" if mark else label
 
 
-def _for_schools(
+def _iterate_school_workbooks(
     trial: TrialFolder,
     asked: list[Table],
     schools: pd.DataFrame,
@@ -154,7 +159,7 @@ def _for_schools(
 ) -> Iterator[tuple[str, bytes]]:
     """Yield the path and the content of each school's entry workbook."""
     from data_schema.forms import Recipient, entry_workbook
-    from data_schema.workbooks import file_name
+    from data_schema.workbooks import clean_file_name
 
     tables, names = list_for_sender(asked, "school"), map_names(schools)
     pairs = list(zip(schools["school_id"], schools["country"], strict=True)) if tables else []
@@ -162,13 +167,13 @@ def _for_schools(
         trial.progress("Writing forms", done, len(pairs))
         catalogue = find_catalogue(country)
         content = entry_workbook(
-            [_form(table, pupils.get(school, [])) for table in tables],
+            [_build_form_table(table, pupils.get(school, [])) for table in tables],
             recipient=Recipient(school=school, title=f"{names[school]} ({school})" if names[school] else school),
             wave=wave,
-            wave_label=_label_of(trial, wave, catalogue),
+            wave_label=_format_wave_label(trial, wave, catalogue),
             catalogue=catalogue,
         )
-        yield f"{country}/{file_name(school)}.xlsx", content
+        yield f"{country}/{clean_file_name(school)}.xlsx", content
     trial.progress("Writing forms", len(pairs), len(pairs))
 
 
@@ -177,11 +182,11 @@ def _write_for_partners(
 ) -> None:
     """Write a workbook for each country's partner, with the country's schools in it."""
     from data_schema.forms import FormTable, Recipient, entry_workbook
-    from data_schema.messages import country_in
+    from data_schema.messages import translate_country_name
 
     tables = list_for_sender(asked, "partner")
-    for country, mine in schools.groupby("country", sort=True) if tables else ():
-        catalogue, names = find_catalogue(str(country)), map_names(mine)
+    for country, country_schools in schools.groupby("country", sort=True) if tables else ():
+        catalogue, names = find_catalogue(str(country)), map_names(country_schools)
         rows = [{"school_id": school} for school in names]
         content = entry_workbook(
             [
@@ -191,36 +196,42 @@ def _write_for_partners(
                 for table in tables
             ],
             recipient=Recipient(
-                title=country_in(str(country), trial.protocol.countries[str(country)], catalogue), schools=names
+                title=translate_country_name(str(country), trial.protocol.countries[str(country)], catalogue),
+                schools=names,
             ),
             wave=wave,
-            wave_label=_label_of(trial, wave, catalogue),
+            wave_label=_format_wave_label(trial, wave, catalogue),
             catalogue=catalogue,
         )
         write_whole(folder / str(country) / _PARTNER, content)
 
 
-def _lists(schools: pd.DataFrame, pupils: Mapping[str, Sequence[Mapping[str, str]]]) -> Iterator[tuple[str, bytes]]:
+def _iterate_choice_lists(
+    schools: pd.DataFrame, pupils: Mapping[str, Sequence[Mapping[str, str]]]
+) -> Iterator[tuple[str, bytes]]:
     """Yield the list that a school's XLSForms choose from: identifiers and classes of its own pupils, no names."""
-    from data_schema.workbooks import file_name
-    from data_schema.xlsforms import PUPILS, pupil_list
+    from data_schema.workbooks import clean_file_name
+    from data_schema.xlsforms import PUPILS, encode_pupil_list
 
     for school, country in zip(schools["school_id"], schools["country"], strict=True):
         if pupils.get(school):
-            content = pupil_list({school: pupils[school]}, find_catalogue(country))
-            yield f"{country}/{file_name(school)}/{PUPILS}", content
+            content = encode_pupil_list({school: pupils[school]}, find_catalogue(country))
+            yield f"{country}/{clean_file_name(school)}/{PUPILS}", content
 
 
-def _untold(trial: TrialFolder, asked: Sequence[Table]) -> dict[str, tuple[str, ...]]:
+def _find_untranslated_places(trial: TrialFolder, asked: Sequence[Table]) -> dict[str, tuple[str, ...]]:
     """Return what the tables have no word for, in the languages of the countries."""
-    from data_schema.messages import untold
+    from data_schema.messages import find_untranslated_places
 
     catalogues = dict.fromkeys(find_catalogue(country) for country in trial.protocol.countries)
-    found = {one.language.code: tuple(place for table in asked for place in untold(table, one)) for one in catalogues}
-    return {language: places for language, places in found.items() if places}
+    untold_by_language = {
+        catalogue.language.code: tuple(place for table in asked for place in find_untranslated_places(table, catalogue))
+        for catalogue in catalogues
+    }
+    return {language: places for language, places in untold_by_language.items() if places}
 
 
-def _form(table: Table, known: Sequence[Mapping[str, str]]) -> FormTable:
+def _build_form_table(table: Table, known: Sequence[Mapping[str, str]]) -> FormTable:
     from data_schema.forms import FormTable
 
     if table.about != "pupil":
@@ -228,20 +239,20 @@ def _form(table: Table, known: Sequence[Mapping[str, str]]) -> FormTable:
     return FormTable(table=table, rows=known, n_blank=30 if known else _BLANK_WITHOUT_LIST)
 
 
-def _pupils(trial: TrialFolder, wave: str) -> dict[str, list[dict[str, str]]]:
+def _collect_known_pupils(trial: TrialFolder, wave: str) -> dict[str, list[dict[str, str]]]:
     """Return the pupils that are known of each school, as its files list them: in this wave or the last one before."""
     import pandas as pd
 
-    from data_schema.consent import without_pupils
-    from data_schema.personal.names import looks_like_name
+    from data_schema.consent import remove_pupils
+    from data_schema.personal.names import is_like_name
 
     if not trial.inbox_files():
         return {}
     names = trial.protocol.wave_names
-    frames = taken_in(trial).frames
+    frames = read_intake(trial).frames
     if trial.protocol.privacy.refusal == "exclude":
-        frames = without_pupils(frames, refused_of(trial, frames) | unanswered_of(trial, frames))
-    frame = pd.concat([frames[name] for name in lists_of_pupils(trial.protocol)], ignore_index=True)
+        frames = remove_pupils(frames, find_refusing_pupils(trial, frames) | find_unanswered_pupils(trial, frames))
+    frame = pd.concat([frames[name] for name in find_pupil_lists(trial.protocol)], ignore_index=True)
     # A list without waves says who the pupils are whatever the wave.
     frame = frame[frame["wave"].isin(("", *names[: names.index(wave) + 1]))]
     frame = frame.drop_duplicates(["school_id", "pupil_id"], keep="last")
@@ -249,7 +260,7 @@ def _pupils(trial: TrialFolder, wave: str) -> dict[str, list[dict[str, str]]]:
     known: dict[str, list[dict[str, str]]] = {}
     order = ["school_id", *(["class"] if has_class else []), "pupil_id"]
     for row in frame.sort_values(order).to_dict("records"):
-        if looks_like_name(str(row["pupil_id"]), among_words=False):
+        if is_like_name(str(row["pupil_id"]), among_words=False):
             # Somebody wrote a name where an identifier belongs.
             continue
         pupil = {"pupil_id": str(row["pupil_id"])}

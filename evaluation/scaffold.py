@@ -8,9 +8,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from data_schema.errors import ProtocolError
-from data_schema.files import storage_error, write_whole
-from evaluation.folder import now
-from evaluation.provenance import IGNORE, alone, ignore_itself
+from data_schema.files import build_storage_error, write_whole
+from evaluation.folder import get_current_time
+from evaluation.provenance import IGNORE, lock_trial_for_writing, protect_folder
 from evaluation.trial import Trial
 from evaluation.trial_log import LOG
 
@@ -35,13 +35,13 @@ _ATTRIBUTES = """# Every byte stays as it is: hashes of files are in the trial's
 """
 
 
-def init(
+def create_trial_folder(
     folder: Path,
     *,
     template: str = "minimal",
     practice: bool = False,
     like: Path | None = None,
-    clock: Callable[[], datetime] = now,
+    clock: Callable[[], datetime] = get_current_time,
 ) -> list[Path]:
     """Make a trial's folder with a commented protocol; its log begins with what the folder is for.
 
@@ -85,39 +85,39 @@ def init(
     if practice:
         refuse_own_files(folder)
     contents = {
-        folder / "trial.toml": _protocol(template, like),
-        folder / IGNORE: _with_lines(folder / IGNORE, _IGNORED),
-        folder / ATTRIBUTES: _with_lines(folder / ATTRIBUTES, _ATTRIBUTES),
+        folder / "trial.toml": _read_template_protocol(template, like),
+        folder / IGNORE: _add_missing_lines(folder / IGNORE, _IGNORED),
+        folder / ATTRIBUTES: _add_missing_lines(folder / ATTRIBUTES, _ATTRIBUTES),
     }
     for path, content in contents.items():
         write_whole(path, content)
     try:
         (folder / "inbox").mkdir(exist_ok=True)
     except OSError as error:
-        raise storage_error(folder / "inbox", error) from error
-    ignore_itself(folder / "inbox")
+        raise build_storage_error(folder / "inbox", error) from error
+    protect_folder(folder / "inbox")
     trial = Trial(folder, clock=clock)
-    with alone(folder):
+    with lock_trial_for_writing(folder):
         write_created(
             trial, practice=practice or is_practice(folder), detail={"protocol": "copy" if like else template}
         )
     return [*contents, folder / "inbox", folder / LOG]
 
 
-def _with_lines(path: Path, text: str) -> bytes:
+def _add_missing_lines(path: Path, text: str) -> bytes:
     """Return a file of git's with lines added to those that somebody has written there."""
     try:
-        own = path.read_bytes() if path.exists() else b""
+        existing_content = path.read_bytes() if path.exists() else b""
     except OSError as error:
-        raise storage_error(path, error) from error
-    if not own:
+        raise build_storage_error(path, error) from error
+    if not existing_content:
         return text.encode()
-    lines = own.splitlines()
+    lines = existing_content.splitlines()
     lacking = [line for line in text.encode().splitlines(keepends=True) if line.strip() not in lines]
-    return own + (b"" if own.endswith(b"\n") else b"\n") + b"".join(lacking)
+    return existing_content + (b"" if existing_content.endswith(b"\n") else b"\n") + b"".join(lacking)
 
 
-def _protocol(template: str, like: Path | None) -> bytes:
+def _read_template_protocol(template: str, like: Path | None) -> bytes:
     if like is None:
         return (files("evaluation") / "templates" / template / "trial.toml").read_bytes()
     try:
@@ -125,4 +125,4 @@ def _protocol(template: str, like: Path | None) -> bytes:
     except FileNotFoundError as error:
         raise ProtocolError(str(like), "there is no protocol, trial.toml, here.", "Name a trial's folder.") from error
     except OSError as error:
-        raise storage_error(like / "trial.toml", error) from error
+        raise build_storage_error(like / "trial.toml", error) from error

@@ -64,15 +64,15 @@ def signals_table(protocol: Protocol, frames: Frames, data: AnalysisData, *, tab
     reference = data.frame[data.frame["arm"] == protocol.arm_names[0]]
     # Outcomes and covariates may be named like signals: only what is needed stays.
     pupils = reference[["school_id", "pupil_id", "country"]].assign(**{_OUTCOME: reference[outcome.name]})
-    pupils, names = _with_signals(pupils, rows)
+    pupils, names = _add_signal_columns(pupils, rows)
     try:
-        found = list(_evaluated(protocol, outcome, pupils, names, table=table))
+        signal_rows = list(_iterate_signal_measures(protocol, outcome, pupils, names, table=table))
     except EstimationError:  # nobody left there, or everybody: there is nothing that a signal could tell
-        found = []
-    return pd.DataFrame(found, columns=COLUMNS)
+        signal_rows = []
+    return pd.DataFrame(signal_rows, columns=COLUMNS)
 
 
-def _with_signals(pupils: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def _add_signal_columns(pupils: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Return the pupils with each signal's mean over the months (whether ever, for a flag), and the signals' names."""
     known = [name for columns in KINDS.values() for name in columns if name in rows]
     monthly = rows[["school_id", "pupil_id"]].copy()
@@ -88,12 +88,12 @@ def _with_signals(pupils: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFram
     return joined, [name for name in known if joined[name].notna().any()]
 
 
-def _evaluated(
+def _iterate_signal_measures(
     protocol: Protocol, outcome: Outcome, pupils: pd.DataFrame, names: list[str], *, table: Table
 ) -> Iterator[dict[str, object]]:
     from analysis.warning_signals import SignalQuestion, evaluate_signals
 
-    together = _together(pupils, names, capacity=protocol.signals.capacity)
+    together = _predict_joint_risk(pupils, names, capacity=protocol.signals.capacity)
     labels = {field.name: field.label for field in table.fields}
     question = SignalQuestion(
         outcome=_OUTCOME,
@@ -103,9 +103,9 @@ def _evaluated(
     )
     frame = pupils if together is None else pupils.assign(**{TOGETHER: together})
     level = protocol.inference.conf_level
-    made = evaluate_signals(frame, question, n_bootstrap=_N_BOOTSTRAP, conf_level=level).table
-    made = made[made["measure"].isin(MEASURES) & made["by"].isin(["", "country"])]
-    for _, row in made.iterrows():
+    measure_rows = evaluate_signals(frame, question, n_bootstrap=_N_BOOTSTRAP, conf_level=level).table
+    measure_rows = measure_rows[measure_rows["measure"].isin(MEASURES) & measure_rows["by"].isin(["", "country"])]
+    for _, row in measure_rows.iterrows():
         yield {
             "country": row["level"] if row["by"] else "",
             "label": labels.get(str(row["signal"]), ""),
@@ -115,7 +115,7 @@ def _evaluated(
         }
 
 
-def _together(pupils: pd.DataFrame, names: list[str], *, capacity: float) -> pd.Series[float] | None:
+def _predict_joint_risk(pupils: pd.DataFrame, names: list[str], *, capacity: float) -> pd.Series[float] | None:
     """Return the risk that a model of the other schools makes of all signals; None with fewer than two kinds."""
     from analysis.warning_signals import SignalQuestion, signal_shares
 

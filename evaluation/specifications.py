@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from randomisation.minimising import Minimising
 
 
-def tables_of(protocol: Protocol) -> Mapping[str, Table]:
+def build_tables(protocol: Protocol) -> Mapping[str, Table]:
     """Return the standard tables as the protocol changes them, and the trial's own ones, by name.
 
     Raises
@@ -42,25 +42,25 @@ def tables_of(protocol: Protocol) -> Mapping[str, Table]:
     is_allowed = bool(protocol.privacy.legal_basis.strip())
     for name, section in protocol.tables.items():
         try:
-            tables[name] = _table(name, section, tables.get(name), special=is_allowed)
+            tables[name] = _build_protocol_table(name, section, tables.get(name), special=is_allowed)
         except ProtocolError as error:
-            raise ProtocolError(_place_in(name, error.place), error.problem, error.remedy) from error
+            raise ProtocolError(_format_table_place(name, error.place), error.problem, error.remedy) from error
     listed = tables.get(protocol.population.table)
     has_forms = listed is not None and any(
         item.pattern or item.check_digits or item.scope != "school" for item in listed.fields
     )
-    return _with_identifiers(tables, protocol.population.table) if has_forms else tables
+    return _align_identifier_fields(tables, protocol.population.table) if has_forms else tables
 
 
-def _table(name: str, section: TableSection, standard: Table | None, *, special: bool) -> Table:
+def _build_protocol_table(name: str, section: TableSection, standard: Table | None, *, special: bool) -> Table:
     """Return a table of the protocol; its fields of special categories only where they may be collected."""
     from data_schema.tables import Table, extended
 
-    fields = tuple(_field(item) for item in section.fields if special or not item.special)
+    fields = tuple(_convert_field_section(item) for item in section.fields if special or not item.special)
     if standard is not None:
-        made = extended(standard, fields, section.without)
+        changed_table = extended(standard, fields, section.without)
     else:
-        made = Table(
+        changed_table = Table(
             name=name,
             label=section.label,
             labels=tuple(section.labels.items()),
@@ -69,11 +69,19 @@ def _table(name: str, section: TableSection, standard: Table | None, *, special:
             by_wave=bool(section.by_wave),
             about=section.about or "pupil",
         )
-    made = replace(made, earlier=tuple(_earlier(item) for item in section.earlier)) if section.earlier else made
-    return replace(made, rules=(*made.rules, *map(_rule, section.rules))) if section.rules else made
+    changed_table = (
+        replace(changed_table, earlier=tuple(_convert_earlier_section(item) for item in section.earlier))
+        if section.earlier
+        else changed_table
+    )
+    return (
+        replace(changed_table, rules=(*changed_table.rules, *map(_convert_rule_section, section.rules)))
+        if section.rules
+        else changed_table
+    )
 
 
-def _place_in(name: str, place: str) -> str:
+def _format_table_place(name: str, place: str) -> str:
     """Return a place of a table in the words of TOML.
 
     Examples
@@ -86,19 +94,19 @@ def _place_in(name: str, place: str) -> str:
     return f"[tables.{name}], {part}" if part else f"[tables.{name}]"
 
 
-def _earlier(section: EarlierSection) -> Earlier:
+def _convert_earlier_section(section: EarlierSection) -> Earlier:
     from data_schema.tables import Earlier
 
     return Earlier(name=section.name, waves=section.waves, renamed=section.renamed, recoded=section.recoded)
 
 
-def _rule(section: RuleSection) -> RecordRule:
+def _convert_rule_section(section: RuleSection) -> RecordRule:
     from data_schema.tables import RecordRule
 
     return RecordRule(holds=section.holds, message=section.message, field=section.field)
 
 
-def wave_windows(protocol: Protocol) -> dict[str, tuple[date, date]]:
+def compute_wave_windows(protocol: Protocol) -> dict[str, tuple[date, date]]:
     """Return the first and the last day of each wave whose time is known, by its name.
 
     Where a wave does not state them, they are taken from the month of its ``date``: from the beginning of the wave
@@ -107,7 +115,7 @@ def wave_windows(protocol: Protocol) -> dict[str, tuple[date, date]]:
     windows: dict[str, tuple[date, date]] = {}
     before: date | None = None
     for wave in protocol.waves:
-        month = _month_of(wave.date)
+        month = _parse_wave_month(wave.date)
         opens = date.fromisoformat(wave.opens) if wave.opens else before or (month and month - timedelta(days=365))
         closes = date.fromisoformat(wave.closes) if wave.closes else month and month + timedelta(days=62)
         before = date.fromisoformat(wave.opens) if wave.opens else month or before
@@ -116,27 +124,27 @@ def wave_windows(protocol: Protocol) -> dict[str, tuple[date, date]]:
     return windows
 
 
-def _month_of(text: str) -> date | None:
+def _parse_wave_month(text: str) -> date | None:
     """Return the first day of the month that the date of a wave names; None where it names none."""
     from data_schema.dates import clean_date, clean_month
 
-    found = clean_month(text).value if text else None
-    day = clean_date(text).value if text and found is None else None
-    if isinstance(found, str):
-        return date.fromisoformat(f"{found}-01")
+    parsed_month = clean_month(text).value if text else None
+    day = clean_date(text).value if text and parsed_month is None else None
+    if isinstance(parsed_month, str):
+        return date.fromisoformat(f"{parsed_month}-01")
     return day.replace(day=1) if isinstance(day, date) else None
 
 
-def _field(section: FieldSection) -> Field:
+def _convert_field_section(section: FieldSection) -> Field:
     from data_schema.fields import Code, Field
-    from data_schema.vocabulary import known_headers
+    from data_schema.vocabulary import get_known_headers
 
     return Field(
         name=section.name,
         type=section.type,
         label=section.label or section.name.replace("_", " "),
         # Forms call a field of a standard name by its standard words, and intake must know them.
-        headers=(*section.headers, *known_headers(section.name)),
+        headers=(*section.headers, *get_known_headers(section.name)),
         labels=tuple(section.labels.items()),
         codes=tuple(
             Code(code.name, code.label, synonyms=code.synonyms, labels=tuple(code.labels.items()))
@@ -150,26 +158,28 @@ def _field(section: FieldSection) -> Field:
         filled_in_by=section.filled_in_by,
         waves=section.waves,
         asked_if=next(iter(section.asked_if.items()), None),
-        pattern=_by_country(section.pattern),
+        pattern=_convert_to_country_pairs(section.pattern),
         # A name that is not known is refused by the field.
-        check_digits=cast("tuple[tuple[str, CheckDigits], ...]", _by_country(section.check_digits)),
+        check_digits=cast("tuple[tuple[str, CheckDigits], ...]", _convert_to_country_pairs(section.check_digits)),
         scope=section.scope,
         special=section.special,
     )
 
 
-def _by_country(stated: str | Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+def _convert_to_country_pairs(stated: str | Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """Return what is stated for each country; the country "" represents all that have none of their own."""
     if isinstance(stated, str):
         return (("", stated),) if stated else ()
     return tuple(stated.items())
 
 
-def _with_identifiers(tables: Mapping[str, Table], listed: str) -> dict[str, Table]:
+def _align_identifier_fields(tables: Mapping[str, Table], listed: str) -> dict[str, Table]:
     """Give the identifiers of all tables pattern, check digits and scope of those that the list of pupils declares."""
-    said = {item.name: item for item in tables[listed].fields if item.type == "identifier"} if listed in tables else {}
+    listed_identifiers = (
+        {item.name: item for item in tables[listed].fields if item.type == "identifier"} if listed in tables else {}
+    )
     return {
-        name: replace(table, fields=tuple(_as_listed(item, said.get(item.name)) for item in table.fields))
+        name: replace(table, fields=tuple(_as_listed(item, listed_identifiers.get(item.name)) for item in table.fields))
         for name, table in tables.items()
     }
 
@@ -180,14 +190,14 @@ def _as_listed(item: Field, listed: Field | None) -> Field:
     return replace(item, pattern=listed.pattern, check_digits=listed.check_digits, scope=listed.scope)
 
 
-def lists_of_pupils(protocol: Protocol) -> tuple[str, ...]:
+def find_pupil_lists(protocol: Protocol) -> tuple[str, ...]:
     """Return the tables that say who the pupils of a school are: that of the population, and the standard list."""
     listed = protocol.population.table
     is_sent = any(rule.table == "pupil" for rule in protocol.inbox)
     return (listed, "pupil") if listed != "pupil" and is_sent else (listed,)
 
 
-def population_place(protocol: Protocol, tables: Mapping[str, Table]) -> tuple[str, str]:
+def find_population_place(protocol: Protocol, tables: Mapping[str, Table]) -> tuple[str, str]:
     """Return the table that lists the population and its wave, which is "" where the table has none."""
     listed = protocol.population.table
     return listed, protocol.population_wave if tables[listed].by_wave else ""
@@ -203,7 +213,7 @@ def level_fields(protocol: Protocol) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for estimator in estimators for name in estimator.named_fields.values()))
 
 
-def needed_fields(protocol: Protocol, tables: Mapping[str, Table]) -> dict[tuple[str, str], set[str]]:
+def find_needed_fields(protocol: Protocol, tables: Mapping[str, Table]) -> dict[tuple[str, str], set[str]]:
     """Return, by table and wave, the fields that covariates, outcomes, levels and consent are read from."""
     needed: dict[tuple[str, str], set[str]] = {}
     for item in (*protocol.covariates, *protocol.outcomes):
@@ -213,7 +223,7 @@ def needed_fields(protocol: Protocol, tables: Mapping[str, Table]) -> dict[tuple
             names.update(item.items or (item.field or item.name,))
     for outcome in protocol.outcomes:
         needed[outcome.table, outcome.wave].update(outcome.missing_where)
-    place = population_place(protocol, tables)
+    place = find_population_place(protocol, tables)
     if levels := level_fields(protocol):
         needed.setdefault(place, set()).update(levels)
     if protocol.privacy.refusal and protocol.privacy.consent in tables[place[0]].names:
@@ -221,7 +231,7 @@ def needed_fields(protocol: Protocol, tables: Mapping[str, Table]) -> dict[tuple
     return needed
 
 
-def design_of(protocol: Protocol) -> Design:
+def build_design(protocol: Protocol) -> Design:
     """Return the design that draws, and replays, the allocation.
 
     Raises
@@ -243,7 +253,7 @@ def design_of(protocol: Protocol) -> Design:
         cuts=tuple(section.cuts.items()),
         kind=section.method.drawn_as or section.kind,
         misfits=section.misfits,
-        minimisation=minimising_of(section),
+        minimisation=build_minimisation_rule(section),
         matching=None
         if matching is None
         else Matching(variables=matching.variables, distance=matching.distance, limit=matching.limit),
@@ -260,7 +270,7 @@ def design_of(protocol: Protocol) -> Design:
     )
 
 
-def minimising_of(section: DesignSection) -> Minimising | None:
+def build_minimisation_rule(section: DesignSection) -> Minimising | None:
     """Return the rule of a minimisation; that of the defaults where the protocol states none."""
     from randomisation.minimising import Minimising
 
@@ -270,7 +280,7 @@ def minimising_of(section: DesignSection) -> Minimising | None:
     return Minimising(chance=stated.chance, order=stated.order)
 
 
-def inbox_rules_of(protocol: Protocol) -> tuple[InboxRule, ...]:
+def build_inbox_rules(protocol: Protocol) -> tuple[InboxRule, ...]:
     """Return which file below inbox/ is which table."""
     from data_schema.intake import InboxRule
 
@@ -285,13 +295,13 @@ def inbox_rules_of(protocol: Protocol) -> tuple[InboxRule, ...]:
             class_from=rule.class_from,
             headers=rule.headers,
             dictionary=rule.dictionary,
-            wide=_wide(rule.wide) if rule.wide else None,
+            wide=_convert_wide_section(rule.wide) if rule.wide else None,
         )
         for rule in protocol.inbox
     )
 
 
-def _wide(section: WideSection) -> Wide:
+def _convert_wide_section(section: WideSection) -> Wide:
     from data_schema.rules import Wide
 
     return Wide(

@@ -49,7 +49,7 @@ EQUIVALENCE = "baseline_equivalence.csv"
 
 
 @contextmanager
-def opened_store(trial: TrialFolder) -> Iterator[Store]:
+def open_store(trial: TrialFolder) -> Iterator[Store]:
     """Give what has been collected, to be read.
 
     Raises
@@ -59,11 +59,11 @@ def opened_store(trial: TrialFolder) -> Iterator[Store]:
     """
     from data_schema.store import Store
 
-    with Store.open_read(collected_file(trial, STORE)) as store:
+    with Store.open_read(get_store_path(trial, STORE)) as store:
         yield store
 
 
-def collected_file(trial: TrialFolder, name: str) -> Path:
+def get_store_path(trial: TrialFolder, name: str) -> Path:
     """Return where a file of the store is.
 
     Raises
@@ -77,7 +77,9 @@ def collected_file(trial: TrialFolder, name: str) -> Path:
     return path
 
 
-def stored_frames(trial: TrialFolder, wanted: Mapping[tuple[str, str], object]) -> dict[tuple[str, str], pd.DataFrame]:
+def read_stored_frames(
+    trial: TrialFolder, wanted: Mapping[tuple[str, str], object]
+) -> dict[tuple[str, str], pd.DataFrame]:
     """Return tables and waves from the store.
 
     Raises
@@ -85,11 +87,11 @@ def stored_frames(trial: TrialFolder, wanted: Mapping[tuple[str, str], object]) 
     DataError
         When nothing has been collected.
     """
-    with opened_store(trial) as store:
+    with open_store(trial) as store:
         return {(table, wave): store.table(table, wave=wave or None) for table, wave in wanted}
 
 
-def stored_tables(trial: TrialFolder) -> dict[str, pd.DataFrame]:
+def read_stored_tables(trial: TrialFolder) -> dict[str, pd.DataFrame]:
     """Return every table of the store, by name.
 
     Raises
@@ -97,5 +99,5 @@ def stored_tables(trial: TrialFolder) -> dict[str, pd.DataFrame]:
     DataError
         When nothing has been collected.
     """
-    with opened_store(trial) as store:
+    with open_store(trial) as store:
         return {name: store.table(name) for name in store.tables}

@@ -1,8 +1,8 @@
 """The trial's log: one file to which lines are only added, each with the hash of the line before.
 
-What a line announces becomes visible after the line is on the disk (`announced`): whatever happens to a run, nothing
-has been frozen, drawn, taken in or estimated without a trace. An absent log is not an empty one: where anything is
-there that comes after a line of it, it is missing, and nothing is added to it or decided without it.
+What a line announces becomes visible after the line is on the disk (`build_log_announcement`): whatever happens to a
+run, nothing has been frozen, drawn, taken in or estimated without a trace. An absent log is not an empty one: where
+anything is there that comes after a line of it, it is missing, and nothing is added to it or decided without it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from data_schema.errors import DesignError, StorageError
-from data_schema.files import storage_error, write_whole
-from evaluation.provenance import announce_in, contents_hash, whole_folder
+from data_schema.files import build_storage_error, write_whole
+from evaluation.provenance import announce_in, hash_folder_contents, replace_whole_folder
 
 if TYPE_CHECKING:
     from evaluation.folder import TrialFolder
@@ -120,14 +120,14 @@ class TrialLog:
 
     def last(self, *events: Event) -> LogEntry | None:
         """Return the last entry of some events; None without any."""
-        found = self.of(*events)
-        return found[-1] if found else None
+        matching_entries = self.of(*events)
+        return matching_entries[-1] if matching_entries else None
 
     def naming(self, fact: str, *events: Event) -> LogEntry | None:
         """Return the last entry of some events or, of a log that was begun again, the first one if it has the fact."""
-        found = self.of(*events)
+        matching_entries = self.of(*events)
         again = [entry for entry in self.of(Event.BEGUN_AGAIN) if fact in entry.detail]
-        return found[-1] if found else again[0] if again else None
+        return matching_entries[-1] if matching_entries else again[0] if again else None
 
     def checked(self) -> tuple[LogEntry, ...]:
         """Return the entries of a log that can be believed.
@@ -154,23 +154,23 @@ def read_log(root: Path) -> TrialLog:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        return _absent(root)
+        return _describe_absent_log(root)
     except IsADirectoryError:
         return TrialLog(state="broken", problems=("a folder is in its place.",))
     except OSError as error:
-        raise storage_error(path, error) from error
+        raise build_storage_error(path, error) from error
     return _read(content)
 
 
-def _absent(root: Path) -> TrialLog:
-    left = next(_left(root), "")
+def _describe_absent_log(root: Path) -> TrialLog:
+    left = next(_iterate_traces(root), "")
     if not left:
         return TrialLog(state="empty")
     problem = f"the log is missing, though {left} is there: nothing shows what happened when."
     return TrialLog(state="missing", problems=(problem,))
 
 
-def _left(root: Path) -> Iterator[str]:
+def _iterate_traces(root: Path) -> Iterator[str]:
     """Yield what is there only after something has happened in the trial."""
     from data_schema.queries import is_query_workbook
 
@@ -204,7 +204,7 @@ def _read(content: bytes) -> TrialLog:
     return TrialLog(state=state, entries=tuple(entries))
 
 
-def append_event(trial: TrialFolder, event: Event, detail: Mapping[str, str]) -> LogEntry:
+def add_log_event(trial: TrialFolder, event: Event, detail: Mapping[str, str]) -> LogEntry:
     """Add a line, in one step.
 
     Parameters
@@ -221,8 +221,8 @@ def append_event(trial: TrialFolder, event: Event, detail: Mapping[str, str]) ->
     StorageError
         When the log is missing or broken, or cannot be written.
     """
-    entries = _appended(trial, event, detail)
-    write_whole(trial.paths.log, _content(entries))
+    entries = _add_log_entry(trial, event, detail)
+    write_whole(trial.paths.log, _encode_log_entries(entries))
     return entries[-1]
 
 
@@ -231,14 +231,16 @@ def write_first(trial: TrialFolder, event: Event, detail: Mapping[str, str]) -> 
     from randomisation.log import append
 
     entries = append((), event=str(event), detail=detail, time=trial.clock().isoformat(timespec="seconds"))
-    write_whole(trial.paths.log, _content(entries))
+    write_whole(trial.paths.log, _encode_log_entries(entries))
     return entries[0]
 
 
 Detail = Mapping[str, str] | Callable[[Path], Mapping[str, str]]
 
 
-def announced(trial: TrialFolder, event: Event, detail: Detail, *, again: bool = True) -> Callable[[Path], None]:
+def build_log_announcement(
+    trial: TrialFolder, event: Event, detail: Detail, *, again: bool = True
+) -> Callable[[Path], None]:
     """Return what `stage_folder` calls before a new folder takes the place of the old one: it adds a line to the log.
 
     A run that is killed after the line is in the log leaves the new folder to be put in place by the next one.
@@ -259,31 +261,33 @@ def announced(trial: TrialFolder, event: Event, detail: Detail, *, again: bool =
 
     def announce(folder: Path) -> None:
         facts = detail(folder) if callable(detail) else detail
-        if not again and _last_about(trial, event, facts) == facts:
+        if not again and _find_last_facts(trial, event, facts) == facts:
             return
-        entries = _appended(trial, event, facts)
+        entries = _add_log_entry(trial, event, facts)
         announce_in(folder, log=trial.paths.log, line=entries[-1].to_json_line())
-        write_whole(trial.paths.log, _content(entries))
+        write_whole(trial.paths.log, _encode_log_entries(entries))
 
     return announce
 
 
-def _last_about(trial: TrialFolder, event: Event, facts: Mapping[str, str]) -> Mapping[str, str] | None:
+def _find_last_facts(trial: TrialFolder, event: Event, facts: Mapping[str, str]) -> Mapping[str, str] | None:
     """Return the facts of the last line of an event; where it is about a product, of the last one about the same."""
     lines = (line.detail for line in reversed(trial.log().of(event)))
     return next((detail for detail in lines if detail.get(FOLDER) == facts.get(FOLDER)), None)
 
 
-def named_product(
+def build_product_facts(
     trial: TrialFolder, folder: Path, about: Mapping[str, str] | None = None
 ) -> Callable[[Path], Mapping[str, str]]:
     """Return what makes the facts of a line about a product from the folder in which it is made, and others."""
     name = folder.relative_to(trial.paths.root).as_posix()
-    return lambda new: {FOLDER: name, FILES_SHA256: contents_hash(new), **(about or {})}
+    return lambda new: {FOLDER: name, FILES_SHA256: hash_folder_contents(new), **(about or {})}
 
 
 @contextmanager
-def product_folder(trial: TrialFolder, folder: Path, *, about: Mapping[str, str] | None = None) -> Iterator[Path]:
+def export_product_folder(
+    trial: TrialFolder, folder: Path, *, about: Mapping[str, str] | None = None
+) -> Iterator[Path]:
     """Give an empty folder for what leaves the trial, put it in place when it is whole, and name its bytes in the log.
 
     Parameters
@@ -295,17 +299,17 @@ def product_folder(trial: TrialFolder, folder: Path, *, about: Mapping[str, str]
     about
         What else the log says of it: of which data it is, and what it rounds to.
     """
-    announce = announced(trial, Event.WRITTEN, named_product(trial, folder, about), again=False)
-    with whole_folder(folder, announce=announce) as new:
+    announce = build_log_announcement(trial, Event.WRITTEN, build_product_facts(trial, folder, about), again=False)
+    with replace_whole_folder(folder, announce=announce) as new:
         yield new
 
 
-def _appended(trial: TrialFolder, event: Event, detail: Mapping[str, str]) -> tuple[LogEntry, ...]:
+def _add_log_entry(trial: TrialFolder, event: Event, detail: Mapping[str, str]) -> tuple[LogEntry, ...]:
     from randomisation.log import append
 
     entries = trial.log().checked()
     return append(entries, event=str(event), detail=detail, time=trial.clock().isoformat(timespec="seconds"))
 
 
-def _content(entries: tuple[LogEntry, ...]) -> bytes:
+def _encode_log_entries(entries: tuple[LogEntry, ...]) -> bytes:
     return "".join(f"{entry.to_json_line()}\n" for entry in entries).encode("ascii")

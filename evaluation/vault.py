@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from data_schema.errors import DataError, StorageError
-from data_schema.files import legible_name
+from data_schema.files import clean_file_name
 
 VAULT = "private/vault.zip"
 """Where it is in a trial's folder."""
@@ -75,7 +75,7 @@ class Opener:
     locked: bytes = field(default=b"", repr=False)
 
 
-def opener_of(name: str, secret: str) -> Opener:
+def create_opener(name: str, secret: str) -> Opener:
     """Make an opener.
 
     Parameters
@@ -108,7 +108,7 @@ def opener_of(name: str, secret: str) -> Opener:
     return Opener(name=name, recipient=recipient, locked=lock_identity(identity, secret))
 
 
-def packed(files: Mapping[str, Held], *, openers: Sequence[Opener], facts: Mapping[str, str]) -> bytes:
+def encrypt_vault(files: Mapping[str, Held], *, openers: Sequence[Opener], facts: Mapping[str, str]) -> bytes:
     """Return the vault of some files.
 
     Parameters
@@ -122,43 +122,47 @@ def packed(files: Mapping[str, Held], *, openers: Sequence[Opener], facts: Mappi
     """
     import pyrage
 
-    content = _zipped(files)
-    for one in reversed(openers):
-        content = pyrage.encrypt(content, [pyrage.x25519.Recipient.from_str(one.recipient)])
-    told = [{"name": one.name, "recipient": one.recipient} for one in openers]
+    content = _build_inner_archive(files)
+    for opener in reversed(openers):
+        content = pyrage.encrypt(content, [pyrage.x25519.Recipient.from_str(opener.recipient)])
+    opener_facts = [{"name": listed_opener.name, "recipient": listed_opener.recipient} for listed_opener in openers]
     parts = {
         _NOTE: _README.encode(),
-        _FACTS: (json.dumps({"openers": told, "facts": dict(facts)}, indent=2) + "\n").encode(),
-        **{_locked(at): one.locked for at, one in enumerate(openers) if one.locked},
+        _FACTS: (json.dumps({"openers": opener_facts, "facts": dict(facts)}, indent=2) + "\n").encode(),
+        **{
+            _format_locked_name(opener_number): locked_opener.locked
+            for opener_number, locked_opener in enumerate(openers)
+            if locked_opener.locked
+        },
         _CONTENT: content,
     }
-    return _archive(parts, zipfile.ZIP_STORED)
+    return _build_archive(parts, zipfile.ZIP_STORED)
 
 
-def _locked(at: int) -> str:
+def _format_locked_name(at: int) -> str:
     return f"opener_{at + 1}.age"
 
 
-def _archive(parts: Mapping[str, bytes], compression: int) -> bytes:
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", compression) as archive:
+def _build_archive(parts: Mapping[str, bytes], compression: int) -> bytes:
+    zip_buffer = io.BytesIO()
+    with zipfile.ZipFile(zip_buffer, "w", compression) as archive:
         for name, content in parts.items():
             # No time of its own: it would say when which file was looked at.
             archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content, compression)
-    return made.getvalue()
+    return zip_buffer.getvalue()
 
 
-def _zipped(files: Mapping[str, Held]) -> bytes:
+def _build_inner_archive(files: Mapping[str, Held]) -> bytes:
     """Return the files in an archive under names that every system takes, with an index of the true ones."""
     parts: dict[str, bytes] = {}
     index = []
     for path, held in sorted(files.items()):
-        name = legible_name(path)
+        name = clean_file_name(path)
         while name in parts:
             name += "~"
         parts[name] = held.content
         index.append({"path": path, "name": name, "modified": held.modified})
-    return _archive({_INDEX: json.dumps(index).encode(), **parts}, zipfile.ZIP_DEFLATED)
+    return _build_archive({_INDEX: json.dumps(index).encode(), **parts}, zipfile.ZIP_DEFLATED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +174,7 @@ class Outside:
     content: bytes = field(repr=False)
 
 
-def outside_of(vault: bytes) -> Outside:
+def read_vault_outside(vault: bytes) -> Outside:
     """Read what needs no secret.
 
     Raises
@@ -181,17 +185,22 @@ def outside_of(vault: bytes) -> Outside:
     try:
         with zipfile.ZipFile(io.BytesIO(vault)) as archive:
             names = set(archive.namelist())
-            told = json.loads(archive.read(_FACTS))
+            vault_facts = json.loads(archive.read(_FACTS))
             openers = tuple(
-                Opener(**one, locked=archive.read(_locked(at)) if _locked(at) in names else b"")
-                for at, one in enumerate(told["openers"])
+                Opener(
+                    **opener_values,
+                    locked=archive.read(_format_locked_name(opener_number))
+                    if _format_locked_name(opener_number) in names
+                    else b"",
+                )
+                for opener_number, opener_values in enumerate(vault_facts["openers"])
             )
-            return Outside(openers=openers, facts=dict(told["facts"]), content=archive.read(_CONTENT))
+            return Outside(openers=openers, facts=dict(vault_facts["facts"]), content=archive.read(_CONTENT))
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError, OSError) as error:
         raise StorageError(VAULT, "it is damaged.", "Bring it back from a copy.") from error
 
 
-def unpacked(vault: bytes, secrets: Collection[str]) -> tuple[dict[str, Held], dict[str, str]]:
+def decrypt_vault(vault: bytes, secrets: Collection[str]) -> tuple[dict[str, Held], dict[str, str]]:
     """Open a vault in memory.
 
     Parameters
@@ -215,30 +224,35 @@ def unpacked(vault: bytes, secrets: Collection[str]) -> tuple[dict[str, Held], d
     """
     import pyrage
 
-    outside = outside_of(vault)
+    outside = read_vault_outside(vault)
     content, identities = outside.content, {}
-    for one in outside.openers:
-        identity = _identity_of(one, secrets)
-        identities[one.name] = identity
+    for opener in outside.openers:
+        identity = _find_identity(opener, secrets)
+        identities[opener.name] = identity
         try:
             content = pyrage.decrypt(content, [pyrage.x25519.Identity.from_str(identity)])
         except pyrage.DecryptError as error:
             raise StorageError(VAULT, "it is damaged.", "Bring it back from a copy.") from error
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         index = json.loads(archive.read(_INDEX))
-        files = {one["path"]: Held(content=archive.read(one["name"]), modified=float(one["modified"])) for one in index}
+        files = {
+            index_entry["path"]: Held(
+                content=archive.read(index_entry["name"]), modified=float(index_entry["modified"])
+            )
+            for index_entry in index
+        }
     return files, identities
 
 
-def _identity_of(opener: Opener, secrets: Collection[str]) -> str:
+def _find_identity(opener: Opener, secrets: Collection[str]) -> str:
     """Return the identity of an opener: one of the secrets, or what one of them unlocks."""
-    from data_schema.pseudonyms import recipient_of, unlock_identity
+    from data_schema.pseudonyms import parse_recipient, unlock_identity
 
-    for secret in (one.strip() for one in secrets):
+    for secret in (stated_secret.strip() for stated_secret in secrets):
         try:
-            found = secret if secret.startswith(_IDENTITY) else unlock_identity(opener.locked, secret)
-            if recipient_of(found) == opener.recipient:
-                return found
+            identity = secret if secret.startswith(_IDENTITY) else unlock_identity(opener.locked, secret)
+            if parse_recipient(identity) == opener.recipient:
+                return identity
         except DataError:
             # It is the secret of another opener, or nobody's.
             continue

@@ -14,7 +14,7 @@ from decimal import Decimal
 import numpy as np
 
 from data_schema.errors import DesignError
-from randomisation.columns import INVERSE_UNIT, UNIT, Column, inverse_correlations
+from randomisation.columns import INVERSE_UNIT, UNIT, Column, compute_inverse_correlations
 from randomisation.constraint import Constraint, ScoreKind
 from randomisation.design import Design
 from randomisation.schools import SortedSchools
@@ -66,15 +66,15 @@ class Acceptance:
         numpy.ndarray
             Length B, whole numbers of 1 / `SCORE_UNIT`.
         """
-        found = np.zeros(len(draws), dtype=np.int64)
-        for rows, difference in self._differences(draws):
+        total_scores = np.zeros(len(draws), dtype=np.int64)
+        for rows, difference in self._iterate_mean_differences(draws):
             if self.score == "max_difference":
-                np.maximum(found[rows], np.abs(difference).max(axis=1), out=found[rows])
+                np.maximum(total_scores[rows], np.abs(difference).max(axis=1), out=total_scores[rows])
             elif self.score == "l2":
-                found[rows] += (difference**2).sum(axis=1)
+                total_scores[rows] += (difference**2).sum(axis=1)
             else:
-                found[rows] += ((difference @ np.array(self.inverse)) * difference).sum(axis=1)
-        return found
+                total_scores[rows] += ((difference @ np.array(self.inverse)) * difference).sum(axis=1)
+        return total_scores
 
     def usable(self, draws: np.ndarray) -> np.ndarray:
         """Describe which of many draws may be used; shape (B,), of bool."""
@@ -83,11 +83,11 @@ class Acceptance:
             good &= self.scores(draws) <= self.score_limit
         if any(limit is not None for limit in self.limits):
             limits = np.array([_MOST if limit is None else limit for limit in self.limits])
-            for rows, difference in self._differences(draws):
+            for rows, difference in self._iterate_mean_differences(draws):
                 good[rows] &= (np.abs(difference) <= limits).all(axis=1)
         return good
 
-    def _differences(self, draws: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    def _iterate_mean_differences(self, draws: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
         """Give the differences of two arms' means, block by block and pair by pair; shape (rows, columns)."""
         values = np.array([column.values for column in self.columns], dtype=float).T
         for first in range(0, len(draws), _ROWS_AT_ONCE):
@@ -99,13 +99,13 @@ class Acceptance:
                 first_sums = values.sum(axis=0) - second[0]
                 sides = [(first_sums, block.shape[1] - second[1]), second]
             else:
-                sides = [(one.astype(float) @ values, one.sum(axis=1)) for one in ones]
+                sides = [(arm_mask.astype(float) @ values, arm_mask.sum(axis=1)) for arm_mask in ones]
             for (low, n_low), (high, n_high) in itertools.combinations(sides, 2):
                 over = high * n_low[:, None] - low * n_high[:, None]
                 yield rows, np.trunc(over / (n_low * n_high)[:, None]).astype(np.int64)
 
 
-def acceptance_of(read: SortedSchools, design: Design) -> Acceptance | None:
+def build_acceptance(read: SortedSchools, design: Design) -> Acceptance | None:
     """Return the constraint on certain schools, the limit of a best share not yet found; None without a constraint.
 
     Raises
@@ -117,20 +117,22 @@ def acceptance_of(read: SortedSchools, design: Design) -> Acceptance | None:
     if constraint is None:
         return None
     columns = read.standardised(constraint.variables, categories=constraint.categories)
-    inverse = inverse_correlations(columns) if constraint.score == "mahalanobis" else []
-    found = Acceptance(
+    inverse = compute_inverse_correlations(columns) if constraint.score == "mahalanobis" else []
+    acceptance_rule = Acceptance(
         score=constraint.score,
         columns=tuple(columns),
         inverse=tuple(tuple(row) for row in inverse),
         n_arms=len(design.arms),
-        limits=_limits(constraint, columns),
-        score_limit=None if constraint.at_most is None else whole(constraint.at_most, SCORE_UNIT[constraint.score]),
+        limits=_compute_column_limits(constraint, columns),
+        score_limit=None
+        if constraint.at_most is None
+        else convert_to_whole_units(constraint.at_most, SCORE_UNIT[constraint.score]),
     )
-    _check_size(found)
-    return found
+    _check_size(acceptance_rule)
+    return acceptance_rule
 
 
-def whole(number: float, unit: int) -> int:
+def convert_to_whole_units(number: float, unit: int) -> int:
     """Write a number as a whole number of 1 / unit, cut off.
 
     Examples
@@ -141,17 +143,24 @@ def whole(number: float, unit: int) -> int:
     return int(Decimal(str(number)) * unit)
 
 
-def _limits(constraint: Constraint, columns: Sequence[Column]) -> tuple[int | None, ...]:
+def _compute_column_limits(constraint: Constraint, columns: Sequence[Column]) -> tuple[int | None, ...]:
     stated = dict(constraint.limits)
-    return tuple(whole(stated[column.variable], UNIT) if column.variable in stated else None for column in columns)
+    return tuple(
+        convert_to_whole_units(stated[column.variable], UNIT) if column.variable in stated else None
+        for column in columns
+    )
 
 
 def _check_size(found: Acceptance) -> None:
     """Refuse variables so many, or so skewed, that scores would not fit into 64 bits."""
     most = [2 * max(abs(value) for value in column.values) for column in found.columns]
-    weights = found.inverse or [[int(one == other) for other in range(len(most))] for one in range(len(most))]
+    weights = found.inverse or [
+        [int(row_index == other) for other in range(len(most))] for row_index in range(len(most))
+    ]
     top = sum(
-        abs(weights[one][other]) * most[one] * most[other] for one in range(len(most)) for other in range(len(most))
+        abs(weights[row_index][other]) * most[row_index] * most[other]
+        for row_index in range(len(most))
+        for other in range(len(most))
     )
     if top * found.n_arms**2 >= _MOST:
         raise DesignError("design, constraint", "Its scores are too large to compute.", "Use fewer variables.")

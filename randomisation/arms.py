@@ -47,8 +47,8 @@ class Arm:
                 f"{self.name!r} is not a name.",
                 "Name each arm by a short text without spaces around it.",
             )
-        whole = isinstance(self.ratio, int) and not isinstance(self.ratio, bool)
-        if not whole or not 1 <= self.ratio <= MAX_RATIO:
+        is_whole = isinstance(self.ratio, int) and not isinstance(self.ratio, bool)
+        if not is_whole or not 1 <= self.ratio <= MAX_RATIO:
             raise DesignError(
                 f"design, arm '{self.name}', ratio",
                 f"{self.ratio!r} is not a whole number from 1 to {MAX_RATIO}.",

@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from data_schema.errors import DesignError
-from randomisation.canonical import listed
-from randomisation.standardised import cox_index, pooled_sd, small_sample_factor, with_half_a_case
+from randomisation.canonical import format_quoted_list
+from randomisation.standardised import (
+    adjust_share_by_half_case,
+    compute_pooled_sd,
+    compute_small_sample_factor,
+    cox_index,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,8 +144,8 @@ def balance_table(
     rows = [
         {"level": level, "variable": variable.name, "label": variable.label or variable.name, **row}
         for variable in variables
-        for category, values in columns_of(frame, variable)
-        for row in _rows(frame, values, category, (arm, tuple(arms), country_column))
+        for category, values in iterate_variable_columns(frame, variable)
+        for row in _iterate_column_rows(frame, values, category, (arm, tuple(arms), country_column))
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -170,7 +175,9 @@ def check_columns(frame: pd.DataFrame, wanted: Sequence[str]) -> None:
     """Raise DesignError if the frame lacks one of the columns."""
     unknown = [column for column in wanted if column not in frame.columns]
     if unknown:
-        raise DesignError(_PLACE, f"There is no column {listed(unknown)}.", "Correct the names, or add the columns.")
+        raise DesignError(
+            _PLACE, f"There is no column {format_quoted_list(unknown)}.", "Correct the names, or add the columns."
+        )
 
 
 def _check_arms(frame: pd.DataFrame, *, arm: str, arms: Sequence[str], school: str | None, one_row: bool) -> None:
@@ -182,7 +189,7 @@ def _check_arms(frame: pd.DataFrame, *, arm: str, arms: Sequence[str], school: s
     if others:
         raise DesignError(
             f"{_PLACE}, column '{arm}'",
-            f"{listed(others)} is no arm.",
+            f"{format_quoted_list(others)} is no arm.",
             "Leave out rows of schools that were not randomised.",
         )
     if school is None:
@@ -197,18 +204,20 @@ def _check_arms(frame: pd.DataFrame, *, arm: str, arms: Sequence[str], school: s
         raise DesignError(f"{_PLACE}, school '{name}'", "It has more than one row.", "Keep one row per school.")
 
 
-def columns_of(frame: pd.DataFrame, variable: Variable) -> Iterator[tuple[str, np.ndarray]]:
+def iterate_variable_columns(frame: pd.DataFrame, variable: Variable) -> Iterator[tuple[str, np.ndarray]]:
     """Give the variable as numbers with NaN for missing: itself, or a column of zeros and ones for each category.
 
     Numbers that are all 0 or 1 are a share: that of the category "yes".
     """
     column = frame[variable.name]
     if variable.kind == "number":
-        values = _numbers(column, variable.name)
+        values = _convert_to_numbers(column, variable.name)
         yield ("yes" if _is_share(values) else ""), values
         return
     missing = column.isna().to_numpy()
-    texts = np.array(["" if gone else _category(value) for value, gone in zip(column.tolist(), missing, strict=True)])
+    texts = np.array(
+        ["" if gone else _format_category(value) for value, gone in zip(column.tolist(), missing, strict=True)]
+    )
     for category in sorted(set(texts[~missing].tolist())):
         yield category, np.where(missing, np.nan, texts == category)
 
@@ -217,7 +226,7 @@ def _is_share(values: np.ndarray) -> bool:
     return set(np.unique(values[~np.isnan(values)]).tolist()) == {0.0, 1.0}
 
 
-def _numbers(column: pd.Series, name: str) -> np.ndarray:
+def _convert_to_numbers(column: pd.Series, name: str) -> np.ndarray:
     known = column.infer_objects()
     if not (known.isna().all() or known.dtype.kind in "biuf"):
         raise DesignError(
@@ -229,7 +238,7 @@ def _numbers(column: pd.Series, name: str) -> np.ndarray:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _category(value: object) -> str:
+def _format_category(value: object) -> str:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, bool):
@@ -237,7 +246,7 @@ def _category(value: object) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _rows(
+def _iterate_column_rows(
     frame: pd.DataFrame,
     values: np.ndarray,
     category: str,
@@ -247,14 +256,14 @@ def _rows(
     arm, arms, country_column = where
     kind = "category" if category else "number"
     arm_of = frame[arm].astype(str).to_numpy()
-    for country, within in _countries(frame, country_column):
-        sides = {name: side_of(values[within & (arm_of == name)], kind) for name in arms}
+    for country, within in _iterate_country_masks(frame, country_column):
+        sides = {name: summarise_side(values[within & (arm_of == name)], kind) for name in arms}
         if country and kind == "category" and not any(side.mean > 0 for side in sides.values()):
             continue
         reference = sides[arms[0]]
         for name in arms[1:]:
             side = sides[name]
-            difference = standardised_difference(reference, side, kind)
+            difference = compute_standardised_difference(reference, side, kind)
             yield {
                 "category": category,
                 "country": country,
@@ -273,18 +282,18 @@ def _rows(
             }
 
 
-def _countries(frame: pd.DataFrame, column: str | None) -> Iterator[tuple[str, np.ndarray]]:
+def _iterate_country_masks(frame: pd.DataFrame, column: str | None) -> Iterator[tuple[str, np.ndarray]]:
     yield "", np.ones(len(frame), dtype=bool)
     if column is None:
         return
     country_of = frame[column].astype(str).to_numpy()
-    found = sorted(set(country_of[frame[column].notna().to_numpy()].tolist()))
-    if len(found) > 1:
-        for country in found:
+    country_names = sorted(set(country_of[frame[column].notna().to_numpy()].tolist()))
+    if len(country_names) > 1:
+        for country in country_names:
             yield country, country_of == country
 
 
-def side_of(values: np.ndarray, kind: str) -> Side:
+def summarise_side(values: np.ndarray, kind: str) -> Side:
     """Return one arm's figures of a column, NaN where a value is missing."""
     present = values[~np.isnan(values)]
     n = len(present)
@@ -297,7 +306,7 @@ def side_of(values: np.ndarray, kind: str) -> Side:
     return Side(n=n, mean=mean, sd=float(present.std(ddof=1)) if n > 1 else np.nan, missing=missing)
 
 
-def standardised_difference(reference: Side, side: Side, kind: str) -> float:
+def compute_standardised_difference(reference: Side, side: Side, kind: str) -> float:
     """Return the difference of an arm from the reference in standard deviations, or the Cox index of two shares.
 
     Parameters
@@ -320,18 +329,18 @@ def standardised_difference(reference: Side, side: Side, kind: str) -> float:
         return 0.0
     n = reference.n + side.n
     if kind == "category":
-        return _cox(reference, side)
-    spread = pooled_sd(reference.sd, side.sd, n_reference=reference.n, n_arm=side.n)
+        return _compute_cox_index(reference, side)
+    spread = compute_pooled_sd(reference.sd, side.sd, n_reference=reference.n, n_arm=side.n)
     if not spread > _ROUNDING * scale:
         return np.nan
-    return float(small_sample_factor(n) * difference / spread)
+    return float(compute_small_sample_factor(n) * difference / spread)
 
 
-def _cox(reference: Side, side: Side) -> float:
+def _compute_cox_index(reference: Side, side: Side) -> float:
     """Return the Cox index, with half a case added in both arms where one of the shares is 0 or 1."""
     if not (reference.n and side.n):
         return np.nan
     shares = [reference.mean, side.mean]
     if not all(0 < share < 1 for share in shares):
-        shares = [with_half_a_case(arm.mean, arm.n) for arm in (reference, side)]
+        shares = [adjust_share_by_half_case(arm.mean, arm.n) for arm in (reference, side)]
     return cox_index(share_reference=shares[0], share_arm=shares[1], n_pupils=reference.n + side.n)

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from randomisation.balance import Variable, check_columns, columns_of, side_of, standardised_difference
+from randomisation.balance import (
+    Variable,
+    check_columns,
+    compute_standardised_difference,
+    iterate_variable_columns,
+    summarise_side,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,10 +67,10 @@ def within_strata(
     arm_of, stratum_of = frame[arm].astype(str).to_numpy(), pd.factorize(frame[strata])[0]
     rows = []
     for variable in variables:
-        for category, values in columns_of(frame, variable):
+        for category, values in iterate_variable_columns(frame, variable):
             for name in arms[1:]:
                 used = np.isfinite(values) & np.isin(arm_of, (arms[0], name)) & (stratum_of >= 0)
-                figures = _compared(
+                figures = _compare_arms(
                     values[used], arm_of[used] == name, stratum_of[used], kind="category" if category else "number"
                 )
                 rows.append((variable.name, variable.label or variable.name, category, name, *figures))
@@ -72,32 +78,34 @@ def within_strata(
     return pd.DataFrame(rows, columns=names)
 
 
-def _compared(values: np.ndarray, treated: np.ndarray, stratum: np.ndarray, *, kind: str) -> tuple[float, float, float]:
+def _compare_arms(
+    values: np.ndarray, treated: np.ndarray, stratum: np.ndarray, *, kind: str
+) -> tuple[float, float, float]:
     """Return the standardised difference, that within strata, and the overlap."""
     if not treated.any() or treated.all():
         return np.nan, np.nan, np.nan
     first, second = values[~treated], values[treated]
-    reference, side = side_of(first, kind), side_of(second, kind)
-    level = replace(side, mean=reference.mean + _within(values, treated, stratum))
-    between, within = (standardised_difference(reference, arm, kind) for arm in (side, level))
-    return between, within, overlap(first, second)
+    reference, side = summarise_side(first, kind), summarise_side(second, kind)
+    level = replace(side, mean=reference.mean + _estimate_within_strata(values, treated, stratum))
+    between, within = (compute_standardised_difference(reference, arm, kind) for arm in (side, level))
+    return between, within, compute_overlap(first, second)
 
 
-def _variance(values: np.ndarray) -> float:
+def _compute_variance(values: np.ndarray) -> float:
     return float(values.var(ddof=1)) if len(values) > 1 else np.nan
 
 
-def _within(values: np.ndarray, treated: np.ndarray, stratum: np.ndarray) -> float:
+def _estimate_within_strata(values: np.ndarray, treated: np.ndarray, stratum: np.ndarray) -> float:
     """Return the coefficient of the arm beside fixed effects of strata; NaN when no stratum has both arms."""
     n = np.bincount(stratum)
     share = np.bincount(stratum, weights=treated) / np.maximum(n, 1)
     mean = np.bincount(stratum, weights=values) / np.maximum(n, 1)
-    own = treated - share[stratum]
-    square = float(own @ own)
-    return float(own @ (values - mean[stratum])) / square if square > _ROUNDING else np.nan
+    centred_treated = treated - share[stratum]
+    square = float(centred_treated @ centred_treated)
+    return float(centred_treated @ (values - mean[stratum])) / square if square > _ROUNDING else np.nan
 
 
-def overlap(first: np.ndarray, second: np.ndarray) -> float:
+def compute_overlap(first: np.ndarray, second: np.ndarray) -> float:
     """Return how far two samples lie in the same places: 1 less Kolmogorov's distance.
 
     Examples
@@ -130,18 +138,18 @@ def by_stratum(
     import pandas as pd
 
     check_columns(frame, [arm, strata, *(variable.name for variable in variables)])
-    rows = [row for variable in variables for row in _rows_by_stratum(frame, variable, tuple(arms), (strata, arm))]
+    rows = [row for variable in variables for row in _iterate_stratum_rows(frame, variable, tuple(arms), (strata, arm))]
     names = ["variable", "label", "category", "stratum", "arm", "n_reference", "n_arm", "difference"]
     return pd.DataFrame(rows, columns=names)
 
 
-def _rows_by_stratum(
+def _iterate_stratum_rows(
     frame: pd.DataFrame, variable: Variable, arms: tuple[str, ...], columns: tuple[str, str]
 ) -> Iterator[tuple[object, ...]]:
     stratum_of, arm_of = (frame[name].astype(str).to_numpy() for name in columns)
-    for category, values in columns_of(frame, variable):
+    for category, values in iterate_variable_columns(frame, variable):
         known = np.isfinite(values)
-        spread = float(np.sqrt(_variance(values[known]))) if known.any() else np.nan
+        spread = float(np.sqrt(_compute_variance(values[known]))) if known.any() else np.nan
         for stratum in ("", *sorted(set(stratum_of.tolist()))):
             inside = known & ((stratum_of == stratum) if stratum else True)
             first = values[inside & (arm_of == arms[0])]

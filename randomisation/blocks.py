@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from randomisation.misfits import BALANCED, Misfits, misfit_plan, redraw_misfits
-from randomisation.settle import Leftovers, leftovers, settle
+from randomisation.misfits import BALANCED, Misfits, build_misfit_plan, draw_many_misfits
+from randomisation.settle import Leftovers, draw_settlement, find_leftovers
 from randomisation.stream import WordSource
 
 if TYPE_CHECKING:
@@ -54,40 +54,40 @@ def draw_blocks(
     drawn = np.empty((max(last - first, 0) * block, n_schools), dtype=np.int16)
     for number in range(first, last):
         rows = slice((number - first) * block, (number - first + 1) * block)
-        drawn[rows] = draw_block(generator_of_block(seed, number))
+        drawn[rows] = draw_block(create_block_generator(seed, number))
     return drawn[start - first * block : start - first * block + n_draws]
 
 
-def redraw_within(read: SortedSchools, design: Design, *, n_draws: int, seed: str, start: int) -> np.ndarray:
+def draw_many_within_strata(read: SortedSchools, design: Design, *, n_draws: int, seed: str, start: int) -> np.ndarray:
     """Draw within strata, in balance at every level of them; shape (n_draws, J), positions of arms."""
     cells = read.cells()
-    plan = leftovers({key: len(members) for key, members in cells.items()}, design.ratios)
+    plan = find_leftovers({key: len(members) for key, members in cells.items()}, design.ratios)
     columns = np.array([school for members in cells.values() for school in members])
     most = BLOCK if len(design.arms) == 2 else _BLOCK_OF_MORE_ARMS
     block = max(1, min(most, _MOST_CELLS_IN_A_BLOCK // len(columns)))
 
     def draw_block(generator: np.random.Generator) -> np.ndarray:
         drawn = np.empty((block, len(columns)), dtype=np.int16)
-        drawn[:, columns] = _block(plan, generator, n_draws=block, misfits=design.misfits)
+        drawn[:, columns] = _draw_block(plan, generator, n_draws=block, misfits=design.misfits)
         return drawn
 
     return draw_blocks(draw_block, shape=(block, len(columns)), n_draws=n_draws, seed=seed, start=start)
 
 
-def generator_of_block(seed: str, number: int) -> np.random.Generator:
+def create_block_generator(seed: str, number: int) -> np.random.Generator:
     """Return the random numbers of a block."""
     key = np.frombuffer(hashlib.sha256(f"replay\n{seed}".encode()).digest()[:16], dtype="<u8")
     return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, number]))
 
 
-def _block(plan: Leftovers, generator: np.random.Generator, *, n_draws: int, misfits: Misfits) -> np.ndarray:
+def _draw_block(plan: Leftovers, generator: np.random.Generator, *, n_draws: int, misfits: Misfits) -> np.ndarray:
     """Draw a block; shape (n_draws, J), schools by stratum."""
     if misfits != BALANCED:
-        counts = redraw_misfits(misfit_plan(plan.sizes, plan.ratios, misfits), generator, n_draws)
+        counts = draw_many_misfits(build_misfit_plan(plan.sizes, plan.ratios, misfits), generator, n_draws)
     elif len(plan.ratios) == 2:
-        counts = _two_arms(plan, generator, n_draws)
+        counts = _draw_leftovers_of_two_arms(plan, generator, n_draws)
     else:
-        counts = _more_arms(plan, generator, n_draws)
+        counts = _draw_leftovers_of_many_arms(plan, generator, n_draws)
     stratum = np.repeat(np.arange(len(plan.sizes)), plan.sizes)
     rank = np.arange(len(stratum)) - np.searchsorted(stratum, stratum)
     limits = counts.cumsum(axis=2)
@@ -95,12 +95,12 @@ def _block(plan: Leftovers, generator: np.random.Generator, *, n_draws: int, mis
     for arm in range(len(plan.ratios) - 1):
         handed_out += rank >= limits[:, stratum, arm]
     arms = np.empty((n_draws, len(stratum)), dtype=np.int16)
-    order = _orders(stratum, generator, n_draws)
+    order = _draw_random_orders(stratum, generator, n_draws)
     np.put_along_axis(arms, order, np.broadcast_to(handed_out, arms.shape), axis=1)
     return arms
 
 
-def _orders(stratum: np.ndarray, generator: np.random.Generator, n_draws: int) -> np.ndarray:
+def _draw_random_orders(stratum: np.ndarray, generator: np.random.Generator, n_draws: int) -> np.ndarray:
     """Put each stratum's schools in random order; shape (n_draws, J), positions of schools, stratum by stratum.
 
     One sort of 64-bit keys a draw: the stratum is in the leading bits, the school in the last ones, and random bits
@@ -116,20 +116,20 @@ def _orders(stratum: np.ndarray, generator: np.random.Generator, n_draws: int) -
     return keys.view(np.int64)
 
 
-def _more_arms(plan: Leftovers, generator: np.random.Generator, n_draws: int) -> np.ndarray:
+def _draw_leftovers_of_many_arms(plan: Leftovers, generator: np.random.Generator, n_draws: int) -> np.ndarray:
     """Settle draw by draw as published; shape (n_draws, strata, arms), or of one draw where all are alike."""
     if not plan.parent:
         return np.array(plan.whole())[None]
-    source = WordSource(_words(generator))
-    return np.array([settle(plan, source) for _ in range(n_draws)])
+    source = WordSource(_iterate_random_words(generator))
+    return np.array([draw_settlement(plan, source) for _ in range(n_draws)])
 
 
-def _words(generator: np.random.Generator) -> Iterator[int]:
+def _iterate_random_words(generator: np.random.Generator) -> Iterator[int]:
     while True:
         yield from generator.integers(0, 2**64, size=_WORDS_AT_ONCE, dtype=np.uint64, endpoint=False).tolist()
 
 
-def _two_arms(plan: Leftovers, generator: np.random.Generator, n_draws: int) -> np.ndarray:
+def _draw_leftovers_of_two_arms(plan: Leftovers, generator: np.random.Generator, n_draws: int) -> np.ndarray:
     """Settle all draws at once; shape (n_draws, strata, 2), or of one draw where all are alike.
 
     With two arms a cycle joins two open strata, or one and all schools. The published walk therefore comes to this: in
@@ -147,7 +147,7 @@ def _two_arms(plan: Leftovers, generator: np.random.Generator, n_draws: int) -> 
         else:
             children = np.array(plan.children[group])
             orders = generator.random((n_draws, len(children))).argsort(axis=1)
-            _meet(children[orders], (group, up, open_group, share), generator, plan.unit)
+            _resolve_children_in_order(children[orders], (group, up, open_group, share), generator, plan.unit)
     counts = np.repeat(np.array(plan.whole())[None], n_draws, axis=0)
     last, rows = open_group[:, 0], np.arange(n_draws)
     rounds_up = generator.random(n_draws) * plan.unit < share[:, 0]
@@ -160,7 +160,7 @@ def _two_arms(plan: Leftovers, generator: np.random.Generator, n_draws: int) -> 
     return counts
 
 
-def _meet(
+def _resolve_children_in_order(
     orders: np.ndarray,
     state: tuple[int, np.ndarray, np.ndarray, np.ndarray],
     generator: np.random.Generator,
@@ -169,20 +169,20 @@ def _meet(
     """Let a group's children meet in the given orders, shape (n_draws, children); writes to the state."""
     group, up, open_group, share = state
     rows = np.arange(len(orders))
-    stays, rest = np.full(len(orders), -1), np.zeros(len(orders), dtype=np.int64)
+    stays, carried_fraction = np.full(len(orders), -1), np.zeros(len(orders), dtype=np.int64)
     for child in orders.T:
         comes, fraction = open_group[rows, child], share[rows, child]
-        ahead, back = np.minimum(unit - rest, fraction), np.minimum(rest, unit - fraction)
+        ahead, back = np.minimum(unit - carried_fraction, fraction), np.minimum(carried_fraction, unit - fraction)
         both = (stays >= 0) & (comes >= 0)
         gains = generator.random(len(orders)) * (ahead + back) < back
         step = np.where(both, np.where(gains, ahead, -back), 0)
-        rest, fraction = rest + step, fraction - step
-        _write(up, stays, both & (rest == unit))
+        carried_fraction, fraction = carried_fraction + step, fraction - step
+        _write(up, stays, both & (carried_fraction == unit))
         _write(up, comes, both & (fraction == unit))
-        goes_on = (stays >= 0) & (rest > 0) & (rest < unit)
+        goes_on = (stays >= 0) & (carried_fraction > 0) & (carried_fraction < unit)
         stays = np.where(goes_on, stays, np.where((fraction > 0) & (fraction < unit), comes, -1))
-        rest = np.where(goes_on, rest, np.where(stays >= 0, fraction, 0))
-    open_group[:, group], share[:, group] = stays, rest
+        carried_fraction = np.where(goes_on, carried_fraction, np.where(stays >= 0, fraction, 0))
+    open_group[:, group], share[:, group] = stays, carried_fraction
 
 
 def _write(up: np.ndarray, groups: np.ndarray, settled: np.ndarray) -> None:

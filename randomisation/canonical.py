@@ -25,7 +25,7 @@ def is_plain(text: str) -> bool:
     return bool(text) and text == text.strip() and not _NOT_PLAIN.search(text)
 
 
-def table_bytes(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
+def encode_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
     r"""Write a table as UTF-8: fields end with a tab or, the last of a line, with a line feed.
 
     Examples
@@ -36,19 +36,19 @@ def table_bytes(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
     return "".join("\t".join(fields) + "\n" for fields in (header, *rows)).encode()
 
 
-def sha256(content: bytes) -> str:
+def compute_sha256(content: bytes) -> str:
     """Return the SHA-256 of bytes as 64 lower-case hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
 
 
-def json_text(values: object) -> str:
+def format_canonical_json(values: object) -> str:
     r"""Write values as the JSON that is hashed: keys sorted, no spaces, other characters than ASCII as ``\uXXXX``.
 
     Raises
     ------
     TypeError
         If a number is not whole. Languages write fractions in different ways (300, 300.0, 3e2): state them as decimal
-        text, see `decimal_text`.
+        text, see `format_decimal`.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def _refuse_fractions(values: object) -> None:
             _refuse_fractions(value)
 
 
-def decimal_text(number: float) -> str:
+def format_decimal(number: float) -> str:
     """Write a number in plain decimals, which is its one form in what is hashed.
 
     No exponent, no zeros behind the last other digit of a fraction, no point without digits behind it, no minus zero.
@@ -86,7 +86,7 @@ def decimal_text(number: float) -> str:
 
 
 def read_decimal(text: object) -> float:
-    """Return the number that `decimal_text` wrote.
+    """Return the number that `format_decimal` wrote.
 
     Raises
     ------
@@ -98,12 +98,12 @@ def read_decimal(text: object) -> float:
     >>> read_decimal("0.25")
     0.25
     """
-    if not isinstance(text, str) or decimal_text(float(text)) != text:
+    if not isinstance(text, str) or format_decimal(float(text)) != text:
         raise ValueError(f"{text!r} is not a number as decimal text")
     return float(text)
 
 
-def listed(names: Sequence[str], *, most: int = 5) -> str:
+def format_quoted_list(names: Sequence[str], *, most: int = 5) -> str:
     """List names in quotes for a message, the first few of many.
 
     Examples

@@ -53,7 +53,7 @@ def is_number(text: str) -> bool:
     return bool(_NUMBER.fullmatch(text))
 
 
-def columns_of_variable(variable: str, texts: Sequence[str], *, category: bool = False) -> list[Column]:
+def build_variable_columns(variable: str, texts: Sequence[str], *, category: bool = False) -> list[Column]:
     """Turn a variable's texts into standardised columns.
 
     Parameters
@@ -78,22 +78,28 @@ def columns_of_variable(variable: str, texts: Sequence[str], *, category: bool =
     ['b', 'c']
     """
     if not category and all(is_number(text) for text in texts):
-        return [Column(variable=variable, level="", values=_standardised(variable, _whole(texts)))]
+        return [
+            Column(variable=variable, level="", values=_standardise_numbers(variable, _scale_to_whole_numbers(texts)))
+        ]
     levels = sorted(set(texts))
     _check_varies(variable, len(levels) > 1)
     return [
-        Column(variable=variable, level=level, values=_standardised(variable, [int(text == level) for text in texts]))
+        Column(
+            variable=variable,
+            level=level,
+            values=_standardise_numbers(variable, [int(text == level) for text in texts]),
+        )
         for level in levels[1:]
     ]
 
 
-def _whole(texts: Sequence[str]) -> list[int]:
+def _scale_to_whole_numbers(texts: Sequence[str]) -> list[int]:
     """Write decimal numbers as whole numbers of the same unit."""
     decimals = max(len(text.partition(".")[2]) for text in texts)
     return [int(text.partition(".")[0] + text.partition(".")[2].ljust(decimals, "0")) for text in texts]
 
 
-def _standardised(variable: str, numbers: Sequence[int]) -> tuple[int, ...]:
+def _standardise_numbers(variable: str, numbers: Sequence[int]) -> tuple[int, ...]:
     n, total = len(numbers), sum(numbers)
     centred = [n * number - total for number in numbers]
     squares = sum(number * number for number in centred)
@@ -111,7 +117,7 @@ def _check_varies(variable: str, varies: bool) -> None:
         )
 
 
-def inverse_correlations(columns: Sequence[Column]) -> list[list[int]]:
+def compute_inverse_correlations(columns: Sequence[Column]) -> list[list[int]]:
     """Return the inverse of the columns' correlations, as whole numbers of 1 / `INVERSE_UNIT`, rounded half up.
 
     Raises
@@ -123,9 +129,12 @@ def inverse_correlations(columns: Sequence[Column]) -> list[list[int]]:
     scale = (n - 1) * UNIT**2
     size = len(columns)
     rows = [
-        [Fraction(sum(a * b for a, b in zip(one.values, other.values, strict=True)), scale) for other in columns]
+        [
+            Fraction(sum(a * b for a, b in zip(left_column.values, other.values, strict=True)), scale)
+            for other in columns
+        ]
         + [Fraction(int(place == k)) for k in range(size)]
-        for place, one in enumerate(columns)
+        for place, left_column in enumerate(columns)
     ]
     for pivot in range(size):
         best = max(range(pivot, size), key=lambda row: abs(rows[row][pivot]))

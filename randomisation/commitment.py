@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from data_schema.errors import DesignError
-from randomisation.canonical import json_text, sha256
+from randomisation.canonical import compute_sha256, format_canonical_json
 from randomisation.design import Design
 from randomisation.schools import SCHOOL_ID, read_schools
 
@@ -78,14 +78,14 @@ class Commitment:
         design.method.check_schools(read, design, is_late=False)
         rule = None
         if design.constraint is not None:
-            from randomisation.constrained import acceptance, validity
+            from randomisation.constrained import build_limited_acceptance, validity
 
             validity(schools, design)
-            rule = acceptance(schools, design, read=read)
+            rule = build_limited_acceptance(schools, design, read=read)
         return cls(
             algorithm=design.algorithm,
             design=design,
-            frame_sha256=sha256(read.canonical()),
+            frame_sha256=compute_sha256(read.canonical()),
             score_limit=None if rule is None else rule.score_limit,
             schools=read.ids,
             stratum_values=read.stratum_values,
@@ -95,7 +95,7 @@ class Commitment:
     @property
     def sha256(self) -> str:
         """The hash to publish."""
-        return commitment_hash(self)
+        return compute_commitment_hash(self)
 
     @property
     def facts(self) -> dict[str, str]:
@@ -104,7 +104,7 @@ class Commitment:
             "commitment_sha256": self.sha256,
             "frame_sha256": self.frame_sha256,
             "design_sha256": self.design.sha256,
-            "arm_labels": json_text(self.design.labels),
+            "arm_labels": format_canonical_json(self.design.labels),
         }
 
     def to_dict(self) -> dict[str, object]:
@@ -119,8 +119,8 @@ class Commitment:
             "arm_labels": self.design.labels,
             "commitment_sha256": self.sha256,
             "schools": [
-                {SCHOOL_ID: school, "strata": list(strata), "values": list(own)}
-                for school, strata, own in zip(self.schools, self.stratum_values, values, strict=True)
+                {SCHOOL_ID: school, "strata": list(strata), "values": list(school_values)}
+                for school, strata, school_values in zip(self.schools, self.stratum_values, values, strict=True)
             ],
         }
 
@@ -136,32 +136,32 @@ class Commitment:
         try:
             rows: Sequence[Mapping[str, Sequence[str]]] = values["schools"]  # type: ignore[assignment]
             design = Design.from_dict(values["design"])  # type: ignore[arg-type]
-            own = tuple(tuple(row["values"]) for row in rows)
-            made = cls(
+            school_values = tuple(tuple(row["values"]) for row in rows)
+            commitment = cls(
                 algorithm=str(values["algorithm"]),
                 design=design.relabelled(values["arm_labels"]),  # type: ignore[arg-type]
                 frame_sha256=str(values["frame_sha256"]),
                 score_limit=int(str(values["score_limit"])) if "score_limit" in values else None,
                 schools=tuple(str(row[SCHOOL_ID]) for row in rows),
                 stratum_values=tuple(tuple(row["strata"]) for row in rows),
-                variable_values=own if any(own) else (),
+                variable_values=school_values if any(school_values) else (),
             )
             stated = values["commitment_sha256"], values["format"]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DesignError(_PLACE, f"It cannot be read ({error!r}).", _RESTORE) from error
-        if stated != (made.sha256, FORMAT):
+        if stated != (commitment.sha256, FORMAT):
             raise DesignError(_PLACE, "It does not have the hash that it states: it was changed.", _RESTORE)
-        return made
+        return commitment
 
 
-def commitment_hash(stated: Commitment | AllocationRecord) -> str:
+def compute_commitment_hash(stated: Commitment | AllocationRecord) -> str:
     """Return the hash of a commitment, or of the one that a record of an allocation comes from.
 
     SHA-256 of the UTF-8 text of five lines, each ending with a line feed: the format, the algorithm, the frame's
     hash, the design as JSON in ASCII with sorted keys and without spaces, the largest score or nothing.
     """
-    design = json_text(stated.design.to_dict())
+    design = format_canonical_json(stated.design.to_dict())
     limit = "" if stated.score_limit is None else str(stated.score_limit)
-    return sha256(
+    return compute_sha256(
         "".join(f"{line}\n" for line in (FORMAT, stated.algorithm, stated.frame_sha256, design, limit)).encode()
     )

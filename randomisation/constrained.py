@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data_schema.errors import DesignError
-from randomisation.acceptance import SCORE_UNIT, Acceptance, acceptance_of
+from randomisation.acceptance import SCORE_UNIT, Acceptance, build_acceptance
 from randomisation.design import Design
 from randomisation.schools import SortedSchools, read_schools
 
@@ -30,7 +30,7 @@ CANDIDATES_SEED = "crocoos candidates"
 _ROUNDING = 1e-9
 
 
-def unconstrained(design: Design) -> Design:
+def remove_constraint(design: Design) -> Design:
     """Return the design without its constraint."""
     return replace(design, constraint=None)
 
@@ -59,11 +59,13 @@ class Candidates:
         return len(self.draws) == self.n_possible
 
 
-def candidates(schools: pd.DataFrame | SortedSchools, design: Design, *, most: int = MOST_CANDIDATES) -> Candidates:
+def enumerate_candidates(
+    schools: pd.DataFrame | SortedSchools, design: Design, *, most: int = MOST_CANDIDATES
+) -> Candidates:
     """Return all draws of the design without its constraint, or, where there are more than `most`, so many re-draws."""
-    free = unconstrained(design)
+    free = remove_constraint(design)
     read = read_schools(schools, free)
-    n_possible = n_unconstrained(read, design)
+    n_possible = count_unconstrained_draws(read, design)
     if n_possible <= most:
         draws, probabilities = free.method.list_all(read, free)
         return Candidates(draws=draws, probabilities=probabilities, n_possible=n_possible)
@@ -71,15 +73,15 @@ def candidates(schools: pd.DataFrame | SortedSchools, design: Design, *, most: i
     return Candidates(draws=draws, probabilities=np.full(most, 1 / most), n_possible=n_possible)
 
 
-def n_unconstrained(schools: pd.DataFrame | SortedSchools, design: Design) -> int:
+def count_unconstrained_draws(schools: pd.DataFrame | SortedSchools, design: Design) -> int:
     """Return the number of draws of the design without its constraint."""
-    free = unconstrained(design)
+    free = remove_constraint(design)
     read = read_schools(schools, free)
     free.method.check_schools(read, free, is_late=False)
     return free.method.count(read, free)
 
 
-def acceptance(
+def build_limited_acceptance(
     schools: pd.DataFrame | SortedSchools, design: Design, *, read: SortedSchools, drawn: Candidates | None = None
 ) -> Acceptance | None:
     """Return the constraint on these schools with the limit of its score; None for a design without a constraint.
@@ -89,14 +91,17 @@ def acceptance(
     DesignError
         If no draw, or too few, may be used.
     """
-    found = acceptance_of(read, design)
-    if found is None or design.constraint is None or design.constraint.best_share is None:
-        return found
-    drawn = drawn or candidates(schools, design)
-    return replace(found, score_limit=share_limit(found.scores(drawn.draws), drawn.probabilities, design))
+    acceptance_rule = build_acceptance(read, design)
+    if acceptance_rule is None or design.constraint is None or design.constraint.best_share is None:
+        return acceptance_rule
+    drawn = drawn or enumerate_candidates(schools, design)
+    return replace(
+        acceptance_rule,
+        score_limit=compute_share_limit(acceptance_rule.scores(drawn.draws), drawn.probabilities, design),
+    )
 
 
-def share_limit(scores: np.ndarray, probabilities: np.ndarray, design: Design) -> int:
+def compute_share_limit(scores: np.ndarray, probabilities: np.ndarray, design: Design) -> int:
     """Return the lowest score that the best share of draws does not exceed."""
     share = design.constraint.best_share if design.constraint is not None else None
     order = np.argsort(scores, kind="stable")
@@ -189,11 +194,11 @@ def validity(schools: pd.DataFrame | SortedSchools, design: Design, *, most: int
     6 of 20 draws may be used (30 %); pairs of schools always together: 0, never: 0
     """
     read = read_schools(schools, design)
-    drawn = candidates(schools, design, most=most)
-    rule = acceptance(schools, design, read=read, drawn=drawn if most == MOST_CANDIDATES else None)
+    drawn = enumerate_candidates(schools, design, most=most)
+    rule = build_limited_acceptance(schools, design, read=read, drawn=drawn if most == MOST_CANDIDATES else None)
     used = np.ones(len(drawn.draws), dtype=bool) if rule is None else rule.usable(drawn.draws)
     if not used.any():
-        raise _nothing_usable()
+        raise _build_no_usable_draw_error()
     draws, weights = drawn.draws[used], drawn.probabilities[used]
     share = float(weights.sum())
     n_usable = len(draws) if drawn.exact else round(share * drawn.n_possible)
@@ -204,14 +209,14 @@ def validity(schools: pd.DataFrame | SortedSchools, design: Design, *, most: int
         exact=drawn.exact,
         share_usable=share,
         score_limit=float("nan") if limit is None or rule is None else limit / SCORE_UNIT[rule.score],
-        always_together=_tied(draws, read.ids, len(design.arms), together=True),
-        never_together=_tied(draws, read.ids, len(design.arms), together=False),
-        probabilities=_probabilities(draws, weights / share, design, exact=drawn.exact),
+        always_together=_find_tied_schools(draws, read.ids, len(design.arms), together=True),
+        never_together=_find_tied_schools(draws, read.ids, len(design.arms), together=False),
+        probabilities=_compute_arm_probabilities(draws, weights / share, design, exact=drawn.exact),
         schools=read.ids,
     )
 
 
-def _probabilities(draws: np.ndarray, weights: np.ndarray, design: Design, *, exact: bool) -> np.ndarray:
+def _compute_arm_probabilities(draws: np.ndarray, weights: np.ndarray, design: Design, *, exact: bool) -> np.ndarray:
     """Return each school's probability of each arm; with one ratio for all arms they are alike by symmetry."""
     n_arms = len(design.arms)
     if not exact and len(set(design.ratios)) == 1:
@@ -219,14 +224,18 @@ def _probabilities(draws: np.ndarray, weights: np.ndarray, design: Design, *, ex
     return np.stack([weights @ (draws == arm) for arm in range(n_arms)], axis=1)
 
 
-def _tied(draws: np.ndarray, schools: tuple[str, ...], n_arms: int, *, together: bool) -> tuple[tuple[str, str], ...]:
+def _find_tied_schools(
+    draws: np.ndarray, schools: tuple[str, ...], n_arms: int, *, together: bool
+) -> tuple[tuple[str, str], ...]:
     """Return pairs of schools that are always, or never, in the same arm."""
     same = np.zeros((draws.shape[1], draws.shape[1]))
     for arm in range(n_arms):
         ones = (draws == arm).astype(np.float32)
         same += ones.T @ ones
     tied = same >= len(draws) if together else same == 0
-    return tuple((schools[one], schools[other]) for one, other in np.argwhere(np.triu(tied, 1)).tolist())
+    return tuple(
+        (schools[first_index], schools[other]) for first_index, other in np.argwhere(np.triu(tied, 1)).tolist()
+    )
 
 
 def assignment_probabilities(schools: pd.DataFrame | SortedSchools, design: Design) -> pd.DataFrame:
@@ -262,7 +271,7 @@ def assignment_probabilities(schools: pd.DataFrame | SortedSchools, design: Desi
     return pd.DataFrame({"school_id": read.ids, **{name: table[:, k] for k, name in enumerate(design.names)}})
 
 
-def _nothing_usable() -> DesignError:
+def _build_no_usable_draw_error() -> DesignError:
     return DesignError(
         "design, constraint",
         "No draw, or hardly any, is balanced enough to be used.",
@@ -273,4 +282,4 @@ def _nothing_usable() -> DesignError:
 def check_usable(n_tries: int) -> None:
     """Raise DesignError after too many draws that could not be used."""
     if n_tries >= MOST_TRIES:
-        raise _nothing_usable()
+        raise _build_no_usable_draw_error()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 from data_schema.errors import DesignError
-from randomisation.canonical import check_columns_named, decimal_text, read_decimal
+from randomisation.canonical import check_columns_named, format_decimal, read_decimal
 
 ScoreKind = Literal["l2", "max_difference", "mahalanobis"]
 
@@ -104,13 +104,13 @@ class Constraint:
         values: dict[str, object] = {
             "variables": list(self.variables),
             "score": self.score,
-            "limits": [[name, decimal_text(limit)] for name, limit in self.limits],
+            "limits": [[name, format_decimal(limit)] for name, limit in self.limits],
             "categories": list(self.categories),
         }
         if self.best_share is not None:
-            values["best_share"] = decimal_text(self.best_share)
+            values["best_share"] = format_decimal(self.best_share)
         if self.at_most is not None:
-            values["at_most"] = decimal_text(self.at_most)
+            values["at_most"] = format_decimal(self.at_most)
         return values
 
     @classmethod

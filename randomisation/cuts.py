@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 
 from data_schema.errors import DesignError
-from randomisation.canonical import decimal_text
+from randomisation.canonical import format_decimal
 
 Cut = tuple[str, tuple[float, ...]]
 """A stratum's column and the values at which it is cut, ascending."""
@@ -28,19 +28,19 @@ def check_cuts(cuts: object, *, strata: tuple[str, ...]) -> None:
     if not isinstance(cuts, tuple):
         raise DesignError(place, f"{cuts!r} is not a tuple.", "State pairs of a column and its values.")
     names = [name for name, _ in cuts]
-    for name, at in cuts:
+    for name, cut_points in cuts:
         if name not in strata:
             raise DesignError(place, f"'{name}' is cut and is no stratum.", "Add it to the strata, or leave it out.")
         if names.count(name) > 1:
             raise DesignError(place, f"'{name}' is cut twice.", "Cut it once.")
-        finite = bool(at) and all(math.isfinite(value) for value in at)
-        if not finite or list(at) != sorted(set(at)) or len(at) > MOST_LIMITS:
+        finite = bool(cut_points) and all(math.isfinite(value) for value in cut_points)
+        if not finite or list(cut_points) != sorted(set(cut_points)) or len(cut_points) > MOST_LIMITS:
             raise DesignError(
-                place, f"{at!r} does not cut '{name}'.", f"State up to {MOST_LIMITS} values, the lowest first."
+                place, f"{cut_points!r} does not cut '{name}'.", f"State up to {MOST_LIMITS} values, the lowest first."
             )
 
 
-def class_names(at: tuple[float, ...]) -> tuple[str, ...]:
+def build_class_names(at: tuple[float, ...]) -> tuple[str, ...]:
     """Return the names of the classes; the letter keeps them in order when they are sorted.
 
     Examples
@@ -48,17 +48,17 @@ def class_names(at: tuple[float, ...]) -> tuple[str, ...]:
     >>> class_names((300, 500))
     ('a: below 300', 'b: 300 to below 500', 'c: 500 and more')
     """
-    marks = [decimal_text(value) for value in at]
+    marks = [format_decimal(value) for value in at]
     middle = [f"{low} to below {high}" for low, high in pairwise(marks)]
     names = [f"below {marks[0]}", *middle, f"{marks[-1]} and more"]
-    return tuple(f"{_letter(place)}: {name}" for place, name in enumerate(names))
+    return tuple(f"{_get_class_letter(place)}: {name}" for place, name in enumerate(names))
 
 
-def _letter(place: int) -> str:
+def _get_class_letter(place: int) -> str:
     return chr(ord("a") + place) if place < 26 else f"z{place:03d}"
 
 
-def class_of(text: str, at: tuple[float, ...]) -> str | None:
+def find_class(text: str, at: tuple[float, ...]) -> str | None:
     """Return the class of a number that is written as text; None if it is none.
 
     Examples
@@ -72,4 +72,4 @@ def class_of(text: str, at: tuple[float, ...]) -> str | None:
         return None
     if not value.is_finite():
         return None
-    return class_names(at)[sum(value >= Decimal(str(limit)) for limit in at)]
+    return build_class_names(at)[sum(value >= Decimal(str(limit)) for limit in at)]

@@ -9,9 +9,9 @@ from typing import Self
 
 from data_schema.errors import DesignError
 from randomisation.arms import Arm
-from randomisation.canonical import decimal_text, is_plain, json_text, read_decimal, sha256
+from randomisation.canonical import compute_sha256, format_canonical_json, format_decimal, is_plain, read_decimal
 from randomisation.constraint import Constraint
-from randomisation.cuts import Cut, check_cuts, class_names
+from randomisation.cuts import Cut, build_class_names, check_cuts
 from randomisation.designs import DRAWN, DesignKind, Matched, Minimisation
 from randomisation.matching import Matching
 from randomisation.minimising import Minimising
@@ -197,10 +197,10 @@ class Design:
         >>> print(Design(arms=(Arm(name="control", ratio=1), Arm(name="pilot", ratio=2))).in_words())
         Schools are allocated at random to control and pilot in the ratio 1:2.
         """
-        classes = [f"Classes of {name}: {', '.join(class_names(at))}." for name, at in self.cuts]
-        return " ".join(part for part in (self._draw_in_words(), *classes, self._constraint_in_words()) if part)
+        classes = [f"Classes of {name}: {', '.join(build_class_names(cut_points))}." for name, cut_points in self.cuts]
+        return " ".join(part for part in (self._draw_in_words(), *classes, self._describe_constraint()) if part)
 
-    def _constraint_in_words(self) -> str:
+    def _describe_constraint(self) -> str:
         if self.constraint is None:
             return ""
         return (
@@ -221,7 +221,7 @@ class Design:
         arms = [arm.to_dict() for arm in self.arms]
         values: dict[str, object] = {"kind": self.kind, "arms": arms, "strata": list(self.strata)}
         if self.cuts:
-            values["cuts"] = [[name, [decimal_text(limit) for limit in at]] for name, at in self.cuts]
+            values["cuts"] = [[name, [format_decimal(limit) for limit in cut_points]] for name, cut_points in self.cuts]
         if self.misfits != BALANCED:
             values["misfits"] = self.misfits
         if self.matching is not None:
@@ -234,8 +234,8 @@ class Design:
 
     @property
     def sha256(self) -> str:
-        """Hash of `to_dict` in the form that `json_text` writes."""
-        return sha256(json_text(self.to_dict()).encode())
+        """Hash of `to_dict` in the form that `format_canonical_json` writes."""
+        return compute_sha256(format_canonical_json(self.to_dict()).encode())
 
     @property
     def labels(self) -> dict[str, str]:
@@ -251,16 +251,16 @@ class Design:
         """Make a design from what `to_dict` returned; raises DesignError for anything else."""
         try:
             arms, strata, kind = values["arms"], values["strata"], values["kind"]
-            made = tuple(Arm.from_dict(arm) for arm in arms)  # type: ignore[attr-defined]
+            parsed_arms = tuple(Arm.from_dict(arm) for arm in arms)  # type: ignore[attr-defined]
             matching, constraint = values.get("matching"), values.get("constraint")
             minimisation = values.get("minimisation")
             return cls(
-                arms=made,
+                arms=parsed_arms,
                 strata=tuple(strata),  # type: ignore[arg-type]
                 kind=kind,  # type: ignore[arg-type]
                 matching=None if matching is None else Matching.from_dict(matching),  # type: ignore[arg-type]
                 constraint=None if constraint is None else Constraint.from_dict(constraint),  # type: ignore[arg-type]
-                cuts=tuple((name, tuple(map(read_decimal, at))) for name, at in values.get("cuts", ())),  # type: ignore[attr-defined]
+                cuts=tuple((name, tuple(map(read_decimal, cut_points))) for name, cut_points in values.get("cuts", ())),  # type: ignore[attr-defined]
                 misfits=values.get("misfits", BALANCED),  # type: ignore[arg-type]
                 minimisation=None if minimisation is None else Minimising.from_dict(minimisation),  # type: ignore[arg-type]
             )

@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from randomisation.acceptance import Acceptance
-from randomisation.canonical import listed
-from randomisation.constrained import MOST_CANDIDATES, acceptance, check_usable, n_unconstrained, validity
+from randomisation.canonical import format_quoted_list
+from randomisation.constrained import (
+    MOST_CANDIDATES,
+    build_limited_acceptance,
+    check_usable,
+    count_unconstrained_draws,
+    validity,
+)
 from randomisation.design import Design
 from randomisation.minimised import Joined
 from randomisation.schools import SortedSchools, read_schools
@@ -157,10 +163,10 @@ def allocate(
     8 schools in 2 strata: 4 control, 4 pilot (seed '2027-03-01')
     """
     check_seed(seed)
-    read, rule = drawable(schools, design, late=late)
+    read, rule = read_drawable_schools(schools, design, late=late)
     labels = read.labels()
     draws = design.method.draws(read, design, seed=seed, before=before)
-    arms, n_tries = _first_usable(draws, design, rule)
+    arms, n_tries = _find_first_usable_draw(draws, design, rule)
     return Allocation(
         design=design,
         schools=read.ids,
@@ -168,7 +174,7 @@ def allocate(
         strata=labels,
         arms=arms,
         seed=seed,
-        notes=lone_schools(labels) + ties(schools, design),
+        notes=describe_lone_schools(labels) + describe_ties(schools, design),
         variable_values=read.variable_values,
         score_limit=None if rule is None else rule.score_limit,
         n_tries=n_tries,
@@ -176,7 +182,7 @@ def allocate(
     )
 
 
-def drawable(
+def read_drawable_schools(
     schools: pd.DataFrame | SortedSchools, design: Design, *, late: bool = False
 ) -> tuple[SortedSchools, Acceptance | None]:
     """Return what a draw is made from, the schools as read and the rule of a constraint; no seed is needed for it.
@@ -193,10 +199,10 @@ def drawable(
     """
     read = read_schools(schools, design)
     design.method.check_schools(read, design, is_late=late)
-    return read, acceptance(schools, design, read=read)
+    return read, build_limited_acceptance(schools, design, read=read)
 
 
-def _first_usable(
+def _find_first_usable_draw(
     draws: Iterator[tuple[str, ...]], design: Design, rule: Acceptance | None
 ) -> tuple[tuple[str, ...], int]:
     """Return the first draw that may be used, and the number of draws made."""
@@ -210,23 +216,28 @@ def _first_usable(
     return arms, n_tries
 
 
-def ties(schools: pd.DataFrame | SortedSchools, design: Design) -> tuple[str, ...]:
+def describe_ties(schools: pd.DataFrame | SortedSchools, design: Design) -> tuple[str, ...]:
     """Return a note when a constraint ties schools together, or leaves few draws."""
     if design.constraint is None:
         return ()
-    if n_unconstrained(schools, design) > MOST_CANDIDATES:
+    if count_unconstrained_draws(schools, design) > MOST_CANDIDATES:
         return ()
-    found = validity(schools, design)
+    validity_report = validity(schools, design)
     notes = []
-    if found.n_usable < FEW_DRAWS:
-        notes.append(f"The constraint leaves {found.n_usable} draws: no test by re-draws can be sharper than that.")
-    tied = [f"{one} and {other}" for one, other in (*found.always_together, *found.never_together)]
+    if validity_report.n_usable < FEW_DRAWS:
+        notes.append(
+            f"The constraint leaves {validity_report.n_usable} draws: no test by re-draws can be sharper than that."
+        )
+    tied = [
+        f"{first_member} and {other}"
+        for first_member, other in (*validity_report.always_together, *validity_report.never_together)
+    ]
     if tied:
-        notes.append(f"The constraint ties schools together, always or never in one arm: {listed(tied)}.")
+        notes.append(f"The constraint ties schools together, always or never in one arm: {format_quoted_list(tied)}.")
     return tuple(notes)
 
 
-def lone_schools(labels: Sequence[str]) -> tuple[str, ...]:
+def describe_lone_schools(labels: Sequence[str]) -> tuple[str, ...]:
     """Return a note when strata hold one school only."""
     sizes: dict[str, int] = {}
     for label in labels:
@@ -236,5 +247,6 @@ def lone_schools(labels: Sequence[str]) -> tuple[str, ...]:
         return ()
     strata, have = ("Stratum", "has") if len(lone) == 1 else ("Strata", "have")
     return (
-        f"{strata} {listed(lone)} {have} one school only: allocated at random, but with nothing to compare it with.",
+        f"{strata} {format_quoted_list(lone)} {have} one school only: allocated at random, but with nothing to "
+        "compare it with.",
     )

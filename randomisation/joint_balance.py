@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data_schema.errors import DesignError
-from randomisation.balance import Variable, check_columns, columns_of
-from randomisation.canonical import listed
+from randomisation.balance import Variable, check_columns, iterate_variable_columns
+from randomisation.canonical import format_quoted_list
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,40 +66,44 @@ def balance_test(
     if strangers or frame[school].duplicated().any():
         raise DesignError(
             f"balance, column '{school}'",
-            f"{listed(strangers)} was not randomised." if strangers else "A school has more than one row.",
+            f"{format_quoted_list(strangers)} was not randomised." if strangers else "A school has more than one row.",
             "Keep one row for each randomised school.",
         )
     chosen = np.array([place[name] for name in frame[school]], dtype=int)
     every = np.vstack([np.asarray(actual)[None, :], draws])[:, chosen]
     nothing = {"statistic": np.nan, "p_value": np.nan, "n_draws": 0}
-    columns = _joint_columns(frame, variables)
+    columns = _build_joint_columns(frame, variables)
     if columns.shape[1] == 0:
         return nothing
-    differences = _mean_differences(every, columns, n_arms=int(np.max(every)) + 1)
+    differences = _compute_mean_differences(every, columns, n_arms=int(np.max(every)) + 1)
     defined = np.isfinite(differences).all(axis=1)
     if not defined[0] or defined.sum() < 2:
         return nothing
     chances = np.ones(len(every)) if probabilities is None else np.concatenate([[0.0], probabilities])
     chances = chances[defined] / chances[defined].sum()
-    distances = _distances(differences[defined], chances)
+    distances = _compute_mahalanobis_distances(differences[defined], chances)
     as_far = distances[1:] >= distances[0] * (1 - _ROUNDING)
     n_draws = len(distances) - 1
-    p_value = (1 + int(as_far.sum())) / (1 + n_draws) if probabilities is None else _share(as_far, chances[1:])
+    p_value = (
+        (1 + int(as_far.sum())) / (1 + n_draws)
+        if probabilities is None
+        else _compute_probability_share(as_far, chances[1:])
+    )
     return {"statistic": float(distances[0]), "p_value": p_value, "n_draws": n_draws}
 
 
-def _share(chosen: np.ndarray, chances: np.ndarray) -> float:
+def _compute_probability_share(chosen: np.ndarray, chances: np.ndarray) -> float:
     """Return the probability of some allocations of all; a ratio of whole numbers where all are as likely."""
     if np.ptp(chances) <= _ROUNDING * chances.max():
         return int(chosen.sum()) / len(chosen)
     return float(chances[chosen].sum())
 
 
-def _joint_columns(frame: pd.DataFrame, variables: Sequence[Variable]) -> np.ndarray:
+def _build_joint_columns(frame: pd.DataFrame, variables: Sequence[Variable]) -> np.ndarray:
     """Return the columns that vary, standardised; shape (schools, columns)."""
     columns = []
     for variable in variables:
-        for _, values in columns_of(frame, variable):
+        for _, values in iterate_variable_columns(frame, variable):
             missing = np.isnan(values)
             if not missing.all():
                 columns += [np.where(missing, values[~missing].mean(), values), missing.astype(float)]
@@ -108,7 +112,7 @@ def _joint_columns(frame: pd.DataFrame, variables: Sequence[Variable]) -> np.nda
     return (table - table.mean(axis=0)) / table.std(axis=0) if table.shape[1] else table
 
 
-def _mean_differences(every: np.ndarray, columns: np.ndarray, *, n_arms: int) -> np.ndarray:
+def _compute_mean_differences(every: np.ndarray, columns: np.ndarray, *, n_arms: int) -> np.ndarray:
     """Return each draw's differences of means from the reference; shape (B + 1, (arms - 1) * columns)."""
     with np.errstate(invalid="ignore"):
         means = [((every == k) @ columns) / (every == k).sum(axis=1, keepdims=True) for k in range(n_arms)]
@@ -116,7 +120,7 @@ def _mean_differences(every: np.ndarray, columns: np.ndarray, *, n_arms: int) ->
     return np.where(np.abs(differences) < _ROUNDING, 0.0, differences)
 
 
-def _distances(differences: np.ndarray, chances: np.ndarray) -> np.ndarray:
+def _compute_mahalanobis_distances(differences: np.ndarray, chances: np.ndarray) -> np.ndarray:
     """Return the squared Mahalanobis distance from zero of each row, by the rows' second moments."""
     covariance = (differences * chances[:, None]).T @ differences
     inverse = np.linalg.pinv(covariance, rcond=1e-9, hermitian=True)

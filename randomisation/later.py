@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from data_schema.errors import DesignError
-from randomisation.canonical import is_plain, listed
+from randomisation.canonical import format_quoted_list, is_plain
 from randomisation.design import Design
 from randomisation.draw import Allocation, allocate
 from randomisation.redraws import replay
-from randomisation.schools import look_alikes
-from randomisation.stream import check_seed, published_stream
+from randomisation.schools import find_look_alikes
+from randomisation.stream import check_seed, open_published_stream
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,11 +71,15 @@ def extend(earlier: Sequence[Allocation], late: pd.DataFrame, *, seed: str) -> t
     ids = [str(school) for school in late["school_id"]] if "school_id" in late.columns else []
     again = sorted(set(before) & set(ids))
     if again:
-        raise DesignError(_PLACE, f"School {listed(again)} was drawn before.", "Leave it out: it keeps its arm.")
-    alike = [pair for pair in look_alikes([*before, *ids]) if pair[1] in ids]
+        raise DesignError(
+            _PLACE, f"School {format_quoted_list(again)} was drawn before.", "Leave it out: it keeps its arm."
+        )
+    alike = [pair for pair in find_look_alikes([*before, *ids]) if pair[1] in ids]
     if alike:
-        one, other = alike[0]
-        raise DesignError(_PLACE, f"'{other}' can be taken for '{one}'.", "Check that they are two schools.")
+        first_identifier, other = alike[0]
+        raise DesignError(
+            _PLACE, f"'{other}' can be taken for '{first_identifier}'.", "Check that they are two schools."
+        )
     return (*earlier, draw_late(late, earlier[0].design, seed=seed, seeds=[drawn.seed for drawn in earlier]))
 
 
@@ -162,7 +166,7 @@ class Replacement:
 
     def holds(self) -> bool:
         """Return whether the draw gives the recorded school again."""
-        return _reserve(self.reserves, seed=self.seed, withdrawn=self.withdrawn) == self.chosen
+        return _draw_reserve(self.reserves, seed=self.seed, withdrawn=self.withdrawn) == self.chosen
 
     def to_dict(self) -> dict[str, object]:
         """Return the replacement as values that JSON can hold."""
@@ -182,8 +186,8 @@ class Replacement:
         """Read what `to_dict` returned; raises DesignError for anything else."""
         texts = {name: values.get(name) for name in ("withdrawn", "arm", "chosen", "seed", "reason")}
         reserves = values.get("reserves")
-        whole = all(isinstance(text, str) for text in texts.values())
-        if not whole or not isinstance(reserves, list) or values.get("format") != FORMAT:
+        has_only_texts = all(isinstance(text, str) for text in texts.values())
+        if not has_only_texts or not isinstance(reserves, list) or values.get("format") != FORMAT:
             raise DesignError("replacement record", "It cannot be read.", "Restore it as it was written.")
         return cls(reserves=tuple(str(name) for name in reserves), **texts)  # type: ignore[arg-type]
 
@@ -226,17 +230,19 @@ def replace_school(
         raise DesignError(place, "The reserves are none, or one is there twice.", "List each reserve school once.")
     drawn = [name for name in reserves if name in arm_of]
     if drawn:
-        raise DesignError(place, f"School {listed(drawn)} is in the draw itself.", "List reserve schools only.")
+        raise DesignError(
+            place, f"School {format_quoted_list(drawn)} is in the draw itself.", "List reserve schools only."
+        )
     ordered = tuple(sorted(reserves))
     return Replacement(
         withdrawn=withdrawn,
         arm=arm_of[withdrawn],
         reserves=ordered,
-        chosen=_reserve(ordered, seed=seed, withdrawn=withdrawn),
+        chosen=_draw_reserve(ordered, seed=seed, withdrawn=withdrawn),
         seed=seed,
         reason=reason.strip(),
     )
 
 
-def _reserve(reserves: tuple[str, ...], *, seed: str, withdrawn: str) -> str:
-    return reserves[published_stream(f"{seed} {withdrawn}", algorithm=REPLACEMENT).below(len(reserves))]
+def _draw_reserve(reserves: tuple[str, ...], *, seed: str, withdrawn: str) -> str:
+    return reserves[open_published_stream(f"{seed} {withdrawn}", algorithm=REPLACEMENT).below(len(reserves))]

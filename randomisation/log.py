@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from data_schema.errors import DesignError
-from randomisation.canonical import json_text, sha256
+from randomisation.canonical import compute_sha256, format_canonical_json
 
 FIRST = "0" * 64
 """What the first entry holds in place of a hash."""
@@ -45,7 +45,7 @@ class LogEntry:
 
     def to_json_line(self) -> str:
         """Return the entry as one line of JSON, without the line feed."""
-        return json_text({**self._hashed(), "sha256": self.sha256})
+        return format_canonical_json({**self._get_hashed_values(), "sha256": self.sha256})
 
     @classmethod
     def from_json_line(cls, line: str) -> Self:
@@ -66,7 +66,7 @@ class LogEntry:
             raise DesignError("allocation log", "A line is not written as entries are.", _RESTORE)
         return entry
 
-    def _hashed(self) -> dict[str, object]:
+    def _get_hashed_values(self) -> dict[str, object]:
         return {
             "sequence": self.sequence,
             "time": self.time,
@@ -77,7 +77,7 @@ class LogEntry:
 
     def expected_sha256(self) -> str:
         """Return the hash that the entry must have."""
-        return sha256(json_text(self._hashed()).encode())
+        return compute_sha256(format_canonical_json(self._get_hashed_values()).encode())
 
 
 def append(entries: Sequence[LogEntry], *, event: str, detail: Mapping[str, str], time: str) -> tuple[LogEntry, ...]:
@@ -98,8 +98,8 @@ def append(entries: Sequence[LogEntry], *, event: str, detail: Mapping[str, str]
         previous_sha256=entries[-1].sha256 if entries else FIRST,
         sha256="",
     )
-    made = LogEntry(**{**blank._hashed(), "sha256": blank.expected_sha256()})  # type: ignore[arg-type]
-    return (*entries, made)
+    entry = LogEntry(**{**blank._get_hashed_values(), "sha256": blank.expected_sha256()})  # type: ignore[arg-type]
+    return (*entries, entry)
 
 
 def verify_log(entries: Sequence[LogEntry], *, last_sha256: str = "") -> tuple[str, ...]:

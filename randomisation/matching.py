@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 from data_schema.errors import DesignError
-from randomisation.canonical import check_columns_named, decimal_text, read_decimal
+from randomisation.canonical import check_columns_named, format_decimal, read_decimal
 
 Distance = Literal["standardised", "mahalanobis"]
 
@@ -59,7 +59,7 @@ class Matching:
     def to_dict(self) -> dict[str, object]:
         """Return the specification as values that JSON can hold; a limit is decimal text."""
         values: dict[str, object] = {"variables": list(self.variables), "distance": self.distance}
-        return values if self.limit is None else {**values, "limit": decimal_text(self.limit)}
+        return values if self.limit is None else {**values, "limit": format_decimal(self.limit)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> Self:

@@ -16,10 +16,10 @@ import numpy as np
 
 from data_schema.errors import DesignError
 from randomisation.arms import Arm
-from randomisation.canonical import is_plain, listed
+from randomisation.canonical import format_quoted_list, is_plain
 from randomisation.columns import is_number
 from randomisation.minimising import Minimising
-from randomisation.stream import MINIMISED, Source, check_seed, published_stream
+from randomisation.stream import MINIMISED, Source, check_seed, open_published_stream
 
 if TYPE_CHECKING:
     from randomisation.design import Design
@@ -103,27 +103,27 @@ class Minimisation:
         DesignError
             If the school has joined already, or a factor has no value.
         """
-        if not is_plain(school) or school in [one.school for one in self.joined]:
+        if not is_plain(school) or school in [joined_school.school for joined_school in self.joined]:
             raise DesignError(_PLACE, f"School '{school}' has joined already, or has no name.", "Correct it.")
         if set(values) != set(self.factors) or not all(is_plain(value) for value in values.values()):
             raise DesignError(
                 f"{_PLACE}, school '{school}'", f"The factors are {self.factors}.", "State a text for each of them."
             )
-        own = tuple(values[name] for name in self.factors)
-        source = published_stream(f"{self.seed} {len(self.joined) + 1}", algorithm=MINIMISED)
-        arm = self.arms[_arm_of(self, self.joined, own, source)].name
-        return replace(self, joined=(*self.joined, Joined(school=school, values=own, arm=arm)))
+        school_values = tuple(values[name] for name in self.factors)
+        source = open_published_stream(f"{self.seed} {len(self.joined) + 1}", algorithm=MINIMISED)
+        arm = self.arms[_draw_arm_position(self, self.joined, school_values, source)].name
+        return replace(self, joined=(*self.joined, Joined(school=school, values=school_values, arm=arm)))
 
     def holds(self) -> bool:
         """Return whether all draws, made again in their order, give the recorded arms."""
         again = replace(self, joined=())
-        for one in self.joined:
-            again = again.join(one.school, **dict(zip(self.factors, one.values, strict=True)))
+        for joined_school in self.joined:
+            again = again.join(joined_school.school, **dict(zip(self.factors, joined_school.values, strict=True)))
         return again.joined == self.joined
 
     def counts(self) -> dict[str, int]:
         """Return the number of schools in each arm."""
-        return {arm.name: sum(one.arm == arm.name for one in self.joined) for arm in self.arms}
+        return {arm.name: sum(joined_school.arm == arm.name for joined_school in self.joined) for arm in self.arms}
 
     def to_dict(self) -> dict[str, object]:
         """Return the trial as values that JSON can hold."""
@@ -134,7 +134,10 @@ class Minimisation:
             "factors": list(self.factors),
             "chance": self.chance,
             "seed": self.seed,
-            "schools": [{"school_id": one.school, "values": list(one.values), "arm": one.arm} for one in self.joined],
+            "schools": [
+                {"school_id": joined_school.school, "values": list(joined_school.values), "arm": joined_school.arm}
+                for joined_school in self.joined
+            ],
         }
 
     @classmethod
@@ -158,18 +161,18 @@ class Minimisation:
             raise DesignError(f"{_PLACE} record", f"It cannot be read ({error!r}).", "Restore it.") from error
 
 
-def _arm_of(trial: Minimisation, joined: Sequence[Joined], values: tuple[str, ...], source: Source) -> int:
+def _draw_arm_position(trial: Minimisation, joined: Sequence[Joined], values: tuple[str, ...], source: Source) -> int:
     """Draw the position of the next school's arm."""
     if source.below(HUNDRED) < trial.chance:
-        best = _best(trial, joined, values)
+        best = _find_most_balanced_arms(trial, joined, values)
         return best[source.below(len(best))]
-    number, arm = source.below(sum(one.ratio for one in trial.arms)), 0
+    number, arm = source.below(sum(listed_arm.ratio for listed_arm in trial.arms)), 0
     while number >= trial.arms[arm].ratio:
         number, arm = number - trial.arms[arm].ratio, arm + 1
     return arm
 
 
-def _best(trial: Minimisation, joined: Sequence[Joined], values: tuple[str, ...]) -> list[int]:
+def _find_most_balanced_arms(trial: Minimisation, joined: Sequence[Joined], values: tuple[str, ...]) -> list[int]:
     """Return the arms with which the arms would be most alike: the smallest sum, over factors, of the counts' range.
 
     Counts are those of schools with the value of the new one, over the arm's ratio, in units of the ratios' least
@@ -179,9 +182,11 @@ def _best(trial: Minimisation, joined: Sequence[Joined], values: tuple[str, ...]
     unit = math.lcm(*(arm.ratio for arm in trial.arms))
     weight = [unit // arm.ratio for arm in trial.arms]
     counts = [[0] * len(trial.arms) for _ in values]
-    for one in joined:
+    for joined_school in joined:
         for place, value in enumerate(values):
-            counts[place][names[one.arm]] += weight[names[one.arm]] * (one.values[place] == value)
+            counts[place][names[joined_school.arm]] += weight[names[joined_school.arm]] * (
+                joined_school.values[place] == value
+            )
     ranges = []
     for arm in range(len(trial.arms)):
         after = [[n + weight[arm] * (k == arm) for k, n in enumerate(row)] for row in counts]
@@ -189,7 +194,7 @@ def _best(trial: Minimisation, joined: Sequence[Joined], values: tuple[str, ...]
     return [arm for arm, total in enumerate(ranges) if total == min(ranges)]
 
 
-def joining_order(read: SortedSchools, design: Design) -> list[int]:
+def sort_by_joining_order(read: SortedSchools, design: Design) -> list[int]:
     """Return the positions of schools in the order in which they joined.
 
     Raises
@@ -201,18 +206,18 @@ def joining_order(read: SortedSchools, design: Design) -> list[int]:
     if not order:
         return list(range(len(read.ids)))
     place = read.variables.index(order)
-    texts = [own[place] for own in read.variable_values]
+    texts = [school_values[place] for school_values in read.variable_values]
     wrong = [school for school, text in zip(read.ids, texts, strict=True) if not is_number(text)]
     if wrong:
         raise DesignError(
             f"school frame, column '{order}'",
-            f"The value of school {listed(wrong)} is not a number, and schools join in its order.",
+            f"The value of school {format_quoted_list(wrong)} is not a number, and schools join in its order.",
             "Number the schools as they joined.",
         )
     return sorted(range(len(read.ids)), key=lambda school: (Fraction(texts[school]), school))
 
 
-def minimisation_of(design: Design, *, seed: str, joined: Sequence[Joined]) -> Minimisation:
+def build_minimisation(design: Design, *, seed: str, joined: Sequence[Joined]) -> Minimisation:
     """Return the minimisation of a design with the schools that have joined.
 
     Raises
@@ -220,11 +225,11 @@ def minimisation_of(design: Design, *, seed: str, joined: Sequence[Joined]) -> M
     DesignError
         If the design is not a minimisation.
     """
-    chance = rule_of(design).chance
+    chance = get_minimising_rule(design).chance
     return Minimisation(arms=design.arms, factors=design.strata, seed=seed, chance=chance, joined=tuple(joined))
 
 
-def rule_of(design: Design) -> Minimising:
+def get_minimising_rule(design: Design) -> Minimising:
     """Return how schools are minimised.
 
     Raises
@@ -239,24 +244,24 @@ def rule_of(design: Design) -> Minimising:
 
 def draw_minimised(read: SortedSchools, design: Design, *, seed: str, before: Sequence[Joined] = ()) -> tuple[str, ...]:
     """Let schools join one after the other, after those that had joined before; return their arms, as in `read.ids`."""
-    trial = minimisation_of(design, seed=seed, joined=before)
-    order = joining_order(read, design)
+    trial = build_minimisation(design, seed=seed, joined=before)
+    order = sort_by_joining_order(read, design)
     for school in order:
         trial = trial.join(read.ids[school], **dict(zip(design.strata, read.stratum_values[school], strict=True)))
-    arm_of = {one.school: one.arm for one in trial.joined[len(before) :]}
+    arm_of = {joined_school.school: joined_school.arm for joined_school in trial.joined[len(before) :]}
     return tuple(arm_of[school] for school in read.ids)
 
 
-def joined_of(record: AllocationRecord) -> tuple[Joined, ...]:
+def get_joined_schools(record: AllocationRecord) -> tuple[Joined, ...]:
     """Return the schools of a minimisation's record in the order in which they joined."""
     read = record.recorded_schools()
     return tuple(
         Joined(school=record.schools[place], values=record.stratum_values[place], arm=record.arms[place])
-        for place in joining_order(read, record.design)
+        for place in sort_by_joining_order(read, record.design)
     )
 
 
-def all_minimised(trial: Minimisation) -> tuple[np.ndarray, np.ndarray]:
+def enumerate_minimised(trial: Minimisation) -> tuple[np.ndarray, np.ndarray]:
     """Return every allocation that can come about when the same schools join in the same order, and its probability.
 
     Returns
@@ -269,11 +274,11 @@ def all_minimised(trial: Minimisation) -> tuple[np.ndarray, np.ndarray]:
     rows, shares = [], []
     for chosen in itertools.product(range(len(names)), repeat=len(trial.joined)):
         share, joined = 1.0, list[Joined]()
-        for one, arm in zip(trial.joined, chosen, strict=True):
-            best = _best(empty, joined, one.values)
+        for joined_school, arm in zip(trial.joined, chosen, strict=True):
+            best = _find_most_balanced_arms(empty, joined, joined_school.values)
             at_random = (HUNDRED - trial.chance) / HUNDRED * ratios[arm] / sum(ratios)
             share *= trial.chance / HUNDRED * (arm in best) / len(best) + at_random
-            joined.append(replace(one, arm=names[arm]))
+            joined.append(replace(joined_school, arm=names[arm]))
         rows.append(chosen)
         shares.append(share)
     return np.array(rows, dtype=np.int16), np.array(shares)
@@ -297,11 +302,11 @@ def replay_minimised(trial: Minimisation, *, n_draws: int, seed: str) -> np.ndar
         Shape (n_draws, J): positions of arms, schools in the order in which they joined. That order is kept, as it must
         be for a randomisation test (Simon and Simon 2011, Statistics and Probability Letters 81, 767-772).
     """
-    words = published_stream(f"replay {seed}", algorithm=MINIMISED)
+    words = open_published_stream(f"replay {seed}", algorithm=MINIMISED)
     key = [words.below(2**63) for _ in range(2)]
     generator = np.random.Generator(np.random.Philox(key=np.array(key, dtype=np.uint64)))
-    return redraw_minimised(
-        [one.values for one in trial.joined],
+    return draw_many_minimised(
+        [joined_school.values for joined_school in trial.joined],
         generator,
         ratios=[arm.ratio for arm in trial.arms],
         chance=trial.chance,
@@ -309,7 +314,7 @@ def replay_minimised(trial: Minimisation, *, n_draws: int, seed: str) -> np.ndar
     )
 
 
-def redraw_minimised(
+def draw_many_minimised(
     values: Sequence[tuple[str, ...]],
     generator: np.random.Generator,
     *,
@@ -323,8 +328,11 @@ def redraw_minimised(
     limits = np.cumsum(ratios)
     counts: dict[tuple[int, str], np.ndarray] = {}
     draws = np.empty((n_draws, len(values)), dtype=np.int16)
-    for place, own in enumerate(values):
-        held = [counts.setdefault((k, value), np.zeros((n_draws, n_arms), dtype=int)) for k, value in enumerate(own)]
+    for place, school_values in enumerate(values):
+        held = [
+            counts.setdefault((k, value), np.zeros((n_draws, n_arms), dtype=int))
+            for k, value in enumerate(school_values)
+        ]
         # Axes: draw, arm that is supposed, arm that is counted.
         after = np.stack(held)[:, :, None, :] + np.diag(weight)
         totals = (after.max(axis=-1) - after.min(axis=-1)).sum(axis=0)
@@ -333,6 +341,6 @@ def redraw_minimised(
         any_one = np.searchsorted(limits, generator.integers(0, limits[-1], size=n_draws), side="right")
         arms = np.where(generator.integers(0, HUNDRED, size=n_draws) < chance, best_one, any_one)
         draws[:, place] = arms
-        for one in held:
-            one[np.arange(n_draws), arms] += weight[arms]
+        for factor_counts in held:
+            factor_counts[np.arange(n_draws), arms] += weight[arms]
     return draws

@@ -32,8 +32,8 @@ class Minimising:
 
     def __post_init__(self) -> None:
         """Check the rule."""
-        whole = isinstance(self.chance, int) and not isinstance(self.chance, bool)
-        if not whole or not _FEWEST <= self.chance <= _MOST:
+        is_whole = isinstance(self.chance, int) and not isinstance(self.chance, bool)
+        if not is_whole or not _FEWEST <= self.chance <= _MOST:
             raise DesignError(
                 f"{_PLACE}, chance", f"{self.chance!r} is not from {_FEWEST} to {_MOST}.", "State one such as 80."
             )

@@ -80,7 +80,7 @@ class MisfitPlan:
         return [sum(self.left)] if self.together else self.left
 
 
-def misfit_plan(sizes: Sequence[int], ratios: Sequence[int], misfits: Misfits) -> MisfitPlan:
+def build_misfit_plan(sizes: Sequence[int], ratios: Sequence[int], misfits: Misfits) -> MisfitPlan:
     """Return strata with their misfits; ratios are brought to lowest terms."""
     common = math.gcd(*ratios)
     return MisfitPlan(ratios=tuple(ratio // common for ratio in ratios), sizes=tuple(sizes), misfits=misfits)
@@ -91,22 +91,22 @@ def draw_misfits(plan: MisfitPlan, source: Source) -> list[list[int]]:
 
     Examples
     --------
-    >>> from randomisation.stream import published_stream
+    >>> from randomisation.stream import open_published_stream
     >>> draw_misfits(misfit_plan((5, 4, 1), (1, 1), "strata"), published_stream("x"))
     [[2, 3], [2, 2], [1, 0]]
     """
     counts = [list(row) for row in plan.whole]
     if plan.together:
-        lot = _lot(plan.slots, sum(plan.left), source)
+        lot = _draw_misfit_lot(plan.slots, sum(plan.left), source)
         source.shuffle(lot)
     for row, left in zip(counts, plan.left, strict=True):
-        chosen = [lot.pop(0) for _ in range(left)] if plan.together else _lot(plan.slots, left, source)
+        chosen = [lot.pop(0) for _ in range(left)] if plan.together else _draw_misfit_lot(plan.slots, left, source)
         for arm in chosen:
             row[arm] += 1
     return counts
 
 
-def _lot(slots: Sequence[int], n: int, source: Source) -> list[int]:
+def _draw_misfit_lot(slots: Sequence[int], n: int, source: Source) -> list[int]:
     """Return the arms of so many misfits: full rounds of the slots, then some of them at random."""
     last = list(slots)
     if n:
@@ -114,7 +114,7 @@ def _lot(slots: Sequence[int], n: int, source: Source) -> list[int]:
     return list(slots) * (n // len(slots)) + last[: n % len(slots)]
 
 
-def redraw_misfits(plan: MisfitPlan, generator: np.random.Generator, n_draws: int) -> np.ndarray:
+def draw_many_misfits(plan: MisfitPlan, generator: np.random.Generator, n_draws: int) -> np.ndarray:
     """Draw the same many times; shape (n_draws, strata, arms)."""
     slots, left = np.array(plan.slots), np.array(plan.left)
     counts = np.repeat(np.array(plan.whole)[None], n_draws, axis=0)
@@ -131,7 +131,7 @@ def redraw_misfits(plan: MisfitPlan, generator: np.random.Generator, n_draws: in
     return counts
 
 
-def fewest_schools(plan: MisfitPlan) -> Counts:
+def compute_fewest_schools(plan: MisfitPlan) -> Counts:
     """Return the fewest schools that each arm can come to have."""
     slots, least = plan.slots, [sum(column) for column in zip(*plan.whole, strict=True)]
     for arm in range(len(plan.ratios)):
@@ -140,17 +140,17 @@ def fewest_schools(plan: MisfitPlan) -> Counts:
     return tuple(least)
 
 
-def could_draw(plan: MisfitPlan, counts: Sequence[Sequence[int]]) -> bool:
+def is_drawable_by_plan(plan: MisfitPlan, counts: Sequence[Sequence[int]]) -> bool:
     """Return whether a strategy can give strata and arms these numbers of schools."""
     n_arms, slots = len(plan.ratios), plan.slots
     extra = [tuple(n - m for n, m in zip(row, full, strict=True)) for row, full in zip(counts, plan.whole, strict=True)]
     if any(n < 0 for row in extra for n in row):
         return False
     lots = [tuple(sum(column) for column in zip(*extra, strict=True))] if plan.together else extra
-    return all(lot in possible_lots(slots, n, n_arms) for lot, n in zip(lots, plan.lots, strict=True))
+    return all(lot in enumerate_possible_lots(slots, n, n_arms) for lot, n in zip(lots, plan.lots, strict=True))
 
 
-def misfit_probabilities(plan: MisfitPlan) -> list[tuple[Fraction, ...]]:
+def compute_misfit_probabilities(plan: MisfitPlan) -> list[tuple[Fraction, ...]]:
     """Return, for each stratum, the probability of each arm of any of its schools.
 
     Examples
@@ -166,7 +166,7 @@ def misfit_probabilities(plan: MisfitPlan) -> list[tuple[Fraction, ...]]:
     ]
 
 
-def possible_lots(slots: Sequence[int], n: int, n_arms: int) -> dict[Counts, Fraction]:
+def enumerate_possible_lots(slots: Sequence[int], n: int, n_arms: int) -> dict[Counts, Fraction]:
     """Return how many of a lot's misfits each arm can get, with the probability of each case."""
     weights = [list(slots).count(arm) for arm in range(n_arms)]
     rounds, last = divmod(n, len(slots))
@@ -175,39 +175,42 @@ def possible_lots(slots: Sequence[int], n: int, n_arms: int) -> dict[Counts, Fra
         tuple(rounds * weight + some for weight, some in zip(weights, chosen, strict=True)): Fraction(
             math.prod(math.comb(weight, some) for weight, some in zip(weights, chosen, strict=True)), ways
         )
-        for chosen in _splits(last, weights)
+        for chosen in _iterate_splits(last, weights)
     }
 
 
-def _splits(n: int, most: Sequence[int]) -> Iterator[Counts]:
+def _iterate_splits(n: int, most: Sequence[int]) -> Iterator[Counts]:
     """List the ways to write a number as a sum of numbers, none above its limit."""
     if len(most) == 1:
         if n <= most[0]:
             yield (n,)
         return
     for first in range(min(n, most[0]) + 1):
-        for rest in _splits(n - first, most[1:]):
-            yield (first, *rest)
+        for remainder in _iterate_splits(n - first, most[1:]):
+            yield (first, *remainder)
 
 
-def possible_counts(plan: MisfitPlan) -> Iterator[tuple[tuple[Counts, ...], Fraction]]:
+def iterate_possible_counts(plan: MisfitPlan) -> Iterator[tuple[tuple[Counts, ...], Fraction]]:
     """List the numbers of schools that strata and arms can come to have, with the probability of each case."""
-    n_arms, slots, whole = len(plan.ratios), plan.slots, plan.whole
+    n_arms, slots, whole_counts = len(plan.ratios), plan.slots, plan.whole
     if plan.together:
-        lots = possible_lots(slots, sum(plan.left), n_arms)
-        splits = [list(_splits(left, (left,) * n_arms)) for left in plan.left]
+        lots = enumerate_possible_lots(slots, sum(plan.left), n_arms)
+        splits = [list(_iterate_splits(left, (left,) * n_arms)) for left in plan.left]
         for chosen in itertools.product(*splits):
             total = tuple(sum(column) for column in zip(*chosen, strict=True))
             if total in lots:
-                share = Fraction(math.prod(arrangements(row) for row in chosen), arrangements(total))
-                yield _added(whole, chosen), lots[total] * share
+                share = Fraction(math.prod(count_arrangements(row) for row in chosen), count_arrangements(total))
+                yield _sum_counts(whole_counts, chosen), lots[total] * share
         return
-    each = [possible_lots(slots, left, n_arms).items() for left in plan.left]
+    each = [enumerate_possible_lots(slots, left, n_arms).items() for left in plan.left]
     for cases in itertools.product(*each):
-        yield _added(whole, [row for row, _ in cases]), math.prod((share for _, share in cases), start=Fraction(1))
+        yield (
+            _sum_counts(whole_counts, [row for row, _ in cases]),
+            math.prod((share for _, share in cases), start=Fraction(1)),
+        )
 
 
-def _added(whole: Sequence[Counts], extra: Sequence[Counts]) -> tuple[Counts, ...]:
+def _sum_counts(whole: Sequence[Counts], extra: Sequence[Counts]) -> tuple[Counts, ...]:
     return tuple(tuple(a + b for a, b in zip(row, more, strict=True)) for row, more in zip(whole, extra, strict=True))
 
 
@@ -216,19 +219,23 @@ def count_allocations(plan: MisfitPlan) -> int:
     n_arms, slots = len(plan.ratios), plan.slots
     ways: dict[Counts, int] = {(0,) * n_arms: 1}
     for row, left in zip(plan.whole, plan.left, strict=True):
-        own = _splits(left, (left,) * n_arms) if plan.together else iter(possible_lots(slots, left, n_arms))
+        stratum_cases = (
+            _iterate_splits(left, (left,) * n_arms)
+            if plan.together
+            else iter(enumerate_possible_lots(slots, left, n_arms))
+        )
         added: dict[Counts, int] = {}
-        for more, (total, n) in itertools.product(list(own), ways.items()):
+        for more, (total, n) in itertools.product(list(stratum_cases), ways.items()):
             key = tuple(a + b for a, b in zip(total, more, strict=True)) if plan.together else total
-            here = arrangements([a + b for a, b in zip(row, more, strict=True)])
-            added[key] = added.get(key, 0) + n * here
+            n_arrangements = count_arrangements([a + b for a, b in zip(row, more, strict=True)])
+            added[key] = added.get(key, 0) + n * n_arrangements
         ways = added
     if not plan.together:
         return sum(ways.values())
-    return sum(n for total, n in ways.items() if total in possible_lots(slots, sum(plan.left), n_arms))
+    return sum(n for total, n in ways.items() if total in enumerate_possible_lots(slots, sum(plan.left), n_arms))
 
 
-def arrangements(counts: Sequence[int]) -> int:
+def count_arrangements(counts: Sequence[int]) -> int:
     """Count the ways to hand out so many schools of each arm within a stratum.
 
     Examples

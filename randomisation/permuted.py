@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from randomisation.canonical import sha256
+from randomisation.canonical import compute_sha256
 
 
 def permute_within_strata(actual: np.ndarray, strata: Sequence[str], *, n_draws: int, seed: str) -> np.ndarray:
@@ -39,21 +39,21 @@ def permute_within_strata(actual: np.ndarray, strata: Sequence[str], *, n_draws:
     >>> permute_within_strata(np.array([0, 1, 0, 1]), ["a", "a", "b", "b"], n_draws=3, seed="x").shape
     (3, 4)
     """
-    generator = generator_of(seed)
+    generator = create_generator(seed)
     draws = np.tile(np.asarray(actual), (n_draws, 1))
-    for places in _places_by_stratum(strata):
+    for places in _group_places_by_stratum(strata):
         order = generator.random((n_draws, len(places))).argsort(axis=1)
         draws[:, places] = np.asarray(actual)[places][order]
     return draws
 
 
-def generator_of(seed: str) -> np.random.Generator:
+def create_generator(seed: str) -> np.random.Generator:
     """Return the random numbers that a text settles."""
-    words = [int(sha256(seed.encode())[place : place + 8], 16) for place in range(0, 64, 8)]
+    words = [int(compute_sha256(seed.encode())[place : place + 8], 16) for place in range(0, 64, 8)]
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(words)))
 
 
-def n_permutations(actual: np.ndarray, strata: Sequence[str]) -> int:
+def count_permutations(actual: np.ndarray, strata: Sequence[str]) -> int:
     """Count the permutations of arms within strata that differ.
 
     Parameters
@@ -67,7 +67,7 @@ def n_permutations(actual: np.ndarray, strata: Sequence[str]) -> int:
     12
     """
     count = 1
-    for places in _places_by_stratum(strata):
+    for places in _group_places_by_stratum(strata):
         left = len(places)
         for n in np.unique(np.asarray(actual)[places], return_counts=True)[1]:
             count *= math.comb(left, int(n))
@@ -75,13 +75,13 @@ def n_permutations(actual: np.ndarray, strata: Sequence[str]) -> int:
     return count
 
 
-def all_permutations(actual: np.ndarray, strata: Sequence[str]) -> np.ndarray:
+def enumerate_permutations(actual: np.ndarray, strata: Sequence[str]) -> np.ndarray:
     """List the permutations of arms within strata, each once; shape (M, J), the actual one among them.
 
     Parameters
     ----------
     actual, strata
-        As for `permute_within_strata`; `n_permutations` says how many there will be.
+        As for `permute_within_strata`; `count_permutations` says how many there will be.
 
     Examples
     --------
@@ -90,12 +90,12 @@ def all_permutations(actual: np.ndarray, strata: Sequence[str]) -> np.ndarray:
     """
     arms = np.asarray(actual)
     rows = arms[None, :]
-    for places in _places_by_stratum(strata):
+    for places in _group_places_by_stratum(strata):
         values, counts = np.unique(arms[places], return_counts=True)
-        own = values[np.array(list_arrangements(counts.tolist()))]
+        arrangement_block = values[np.array(list_arrangements(counts.tolist()))]
         n_rows = len(rows)
-        rows = np.repeat(rows, len(own), axis=0)
-        rows[:, places] = np.tile(own, (n_rows, 1))
+        rows = np.repeat(rows, len(arrangement_block), axis=0)
+        rows[:, places] = np.tile(arrangement_block, (n_rows, 1))
     return rows
 
 
@@ -110,13 +110,13 @@ def list_arrangements(counts: Sequence[int]) -> list[tuple[int, ...]]:
     if sum(counts) == 0:
         return [()]
     return [
-        (arm, *rest)
+        (arm, *remaining_arms)
         for arm, n in enumerate(counts)
         if n
-        for rest in list_arrangements([m - (other == arm) for other, m in enumerate(counts)])
+        for remaining_arms in list_arrangements([m - (other == arm) for other, m in enumerate(counts)])
     ]
 
 
-def _places_by_stratum(strata: Sequence[str]) -> list[np.ndarray]:
+def _group_places_by_stratum(strata: Sequence[str]) -> list[np.ndarray]:
     labels = np.asarray(strata)
     return [np.flatnonzero(labels == label) for label in sorted(set(strata))]

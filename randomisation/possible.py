@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data_schema.errors import DesignError
-from randomisation.constrained import acceptance, unconstrained
+from randomisation.constrained import build_limited_acceptance, remove_constraint
 from randomisation.design import Design
 from randomisation.schools import SortedSchools, read_schools
 from randomisation.settlements import USE_REPLAY
@@ -67,7 +67,7 @@ def n_allocations(schools: pd.DataFrame | SortedSchools, design: Design, *, late
     (8, 20)
     """
     if design.constraint is not None:
-        return len(_usable(schools, design, most=MOST_ALLOCATIONS, late=late).positions)
+        return len(_enumerate_usable_draws(schools, design, most=MOST_ALLOCATIONS, late=late).positions)
     read = read_schools(schools, design)
     design.method.check_schools(read, design, is_late=late)
     return design.method.count(read, design)
@@ -100,7 +100,7 @@ def all_allocations(
     ([[0, 0, 1], [0, 1, 0], [1, 0, 0]], [0.333, 0.333, 0.333])
     """
     if design.constraint is not None:
-        return _usable(schools, design, most=most, late=late)
+        return _enumerate_usable_draws(schools, design, most=most, late=late)
     read = read_schools(schools, design)
     n = n_allocations(read, design, late=late)
     if n > most:
@@ -109,10 +109,12 @@ def all_allocations(
     return AllAllocations(schools=read.ids, positions=positions, probabilities=probabilities)
 
 
-def _usable(schools: pd.DataFrame | SortedSchools, design: Design, *, most: int, late: bool) -> AllAllocations:
+def _enumerate_usable_draws(
+    schools: pd.DataFrame | SortedSchools, design: Design, *, most: int, late: bool
+) -> AllAllocations:
     """List the draws that a constraint lets through, with their probabilities."""
-    every = all_allocations(schools, unconstrained(design), most=most, late=late)
-    rule = acceptance(schools, design, read=read_schools(schools, design))
+    every = all_allocations(schools, remove_constraint(design), most=most, late=late)
+    rule = build_limited_acceptance(schools, design, read=read_schools(schools, design))
     used = np.ones(len(every.positions), dtype=bool) if rule is None else rule.usable(every.positions)
     if not used.any():
         raise DesignError("design, constraint", "No draw is balanced enough to be used.", "Loosen the constraint.")

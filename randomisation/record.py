@@ -7,12 +7,12 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal, Self, cast
 
 from data_schema.errors import DesignError
-from randomisation.canonical import json_text, listed, sha256, table_bytes
+from randomisation.canonical import compute_sha256, encode_table, format_canonical_json, format_quoted_list
 from randomisation.design import MATCHED_SET, Design
-from randomisation.draw import Allocation, allocate, lone_schools
+from randomisation.draw import Allocation, allocate, describe_lone_schools
 from randomisation.minimised import Joined
-from randomisation.misfits import BALANCED, could_draw, misfit_plan
-from randomisation.schools import SCHOOL_ID, SortedSchools, look_alikes, read_schools
+from randomisation.misfits import BALANCED, build_misfit_plan, is_drawable_by_plan
+from randomisation.schools import SCHOOL_ID, SortedSchools, find_look_alikes, read_schools
 from randomisation.sets import REST
 
 if TYPE_CHECKING:
@@ -39,20 +39,20 @@ def frame_hash(schools: pd.DataFrame, design: Design) -> str:
     >>> frame_hash(frame, design) == frame_hash(frame.iloc[::-1].assign(size=400), design)
     True
     """
-    return sha256(read_schools(schools, design).canonical())
+    return compute_sha256(read_schools(schools, design).canonical())
 
 
-def looked_at_hash(schools: pd.DataFrame, design: Design) -> str:
+def compute_looked_at_hash(schools: pd.DataFrame, design: Design) -> str:
     """Return the SHA-256 of all that a design looks at in a frame, as `frame_hash` but without matched sets.
 
     It changes when, and only when, something changes that bears on the draw.
     """
-    return sha256(read_schools(schools, design, with_sets=False).canonical())
+    return compute_sha256(read_schools(schools, design, with_sets=False).canonical())
 
 
 def allocation_hash(schools: Sequence[str], arms: Sequence[str]) -> str:
     """Return the SHA-256 of an allocation: `school_id` and `arm`, sorted by school, as a tab-separated table."""
-    return sha256(table_bytes((SCHOOL_ID, "arm"), sorted(zip(schools, arms, strict=True))))
+    return compute_sha256(encode_table((SCHOOL_ID, "arm"), sorted(zip(schools, arms, strict=True))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +114,7 @@ class AllocationRecord:
             schools=allocation.schools,
             stratum_values=allocation.stratum_values,
             arms=allocation.arms,
-            frame_sha256=sha256(read.canonical()),
+            frame_sha256=compute_sha256(read.canonical()),
             allocation_sha256=allocation_hash(allocation.schools, allocation.arms),
             variable_values=allocation.variable_values,
             score_limit=allocation.score_limit,
@@ -128,7 +128,7 @@ class AllocationRecord:
             "allocation_sha256": self.allocation_sha256,
             "frame_sha256": self.frame_sha256,
             "design_sha256": self.design.sha256,
-            "arm_labels": json_text(self.design.labels),
+            "arm_labels": format_canonical_json(self.design.labels),
             "seed": self.seed,
         }
 
@@ -144,8 +144,8 @@ class AllocationRecord:
 
     def is_same_draw(self, other: AllocationRecord) -> bool:
         """Return whether two records differ in the wording of labels at most."""
-        one, two = self.to_dict(), other.to_dict()
-        return {**one, "arm_labels": None} == {**two, "arm_labels": None}
+        own_record, two = self.to_dict(), other.to_dict()
+        return {**own_record, "arm_labels": None} == {**two, "arm_labels": None}
 
     def to_dict(self) -> dict[str, object]:
         """Return the record as values that JSON can hold: texts and whole numbers, fractions as decimal text."""
@@ -154,12 +154,16 @@ class AllocationRecord:
             {SCHOOL_ID: school, "strata": list(values), "arm": arm} for school, values, arm in rows
         ]
         if self.variable_values:
-            schools = [{**row, "values": list(own)} for row, own in zip(schools, self.variable_values, strict=True)]
+            schools = [
+                {**row, "values": list(school_values)}
+                for row, school_values in zip(schools, self.variable_values, strict=True)
+            ]
         # As text: 64 bits are more than many languages read from a number in JSON.
         more: dict[str, object] = {} if self.score_limit is None else {"score_limit": str(self.score_limit)}
         if self.before:
             more["before"] = [
-                {SCHOOL_ID: one.school, "strata": list(one.values), "arm": one.arm} for one in self.before
+                {SCHOOL_ID: joined_school.school, "strata": list(joined_school.values), "arm": joined_school.arm}
+                for joined_school in self.before
             ]
         return {
             "format": FORMAT,
@@ -188,23 +192,25 @@ class AllocationRecord:
         design, rows = values.get("design"), values.get("schools")
         if not isinstance(design, Mapping) or not isinstance(rows, list):
             raise DesignError(_PLACE, "It states no design or no schools.", _RESTORE)
-        texts = {name: _text_of(values, name) for name in _TEXTS}
+        texts = {name: _read_text_value(values, name) for name in _TEXTS}
         if texts["drawn"] not in ("here", "elsewhere"):
             raise DesignError(_PLACE, f"'drawn' is '{texts['drawn']}', not 'here' or 'elsewhere'.", _RESTORE)
-        made = Design.from_dict(cast("Mapping[str, object]", design))
-        made = made.relabelled(_labels_of(values.get("arm_labels"), made))
-        schools = [_school_of(row, len(made.columns)) for row in rows]
+        recorded_design = Design.from_dict(cast("Mapping[str, object]", design))
+        recorded_design = recorded_design.relabelled(_read_arm_labels(values.get("arm_labels"), recorded_design))
+        schools = [_read_school_row(row, len(recorded_design.columns)) for row in rows]
         limit = values.get("score_limit")
         if limit is not None and not (isinstance(limit, str) and limit.isascii() and limit.isdecimal()):
             raise DesignError(_PLACE, f"'score_limit' is {limit!r}, not a whole number in digits.", _RESTORE)
         return cls(
-            design=made,
+            design=recorded_design,
             schools=tuple(school for school, _, _ in schools),
             stratum_values=tuple(strata for _, strata, _ in schools),
             arms=tuple(arm for _, _, arm in schools),
-            variable_values=tuple(_values_of(row, len(made.variables)) for row in rows) if made.variables else (),
+            variable_values=tuple(_read_row_values(row, len(recorded_design.variables)) for row in rows)
+            if recorded_design.variables
+            else (),
             score_limit=None if limit is None else int(limit),
-            before=_before_of(values.get("before", []), n_strata=len(made.columns)),
+            before=_read_schools_before(values.get("before", []), n_strata=len(recorded_design.columns)),
             **texts,  # type: ignore[arg-type]
         )
 
@@ -216,7 +222,7 @@ _TEXTS = tuple(
 )
 
 
-def _labels_of(labels: object, design: Design) -> Mapping[str, str]:
+def _read_arm_labels(labels: object, design: Design) -> Mapping[str, str]:
     """Return the labels of arms, which the record keeps beside the design."""
     named = isinstance(labels, Mapping) and set(labels) == set(design.names)
     if isinstance(labels, Mapping) and named and all(isinstance(label, str) for label in labels.values()):
@@ -224,14 +230,14 @@ def _labels_of(labels: object, design: Design) -> Mapping[str, str]:
     raise DesignError(_PLACE, f"'arm_labels' is {labels!r}, not a text for each arm.", _RESTORE)
 
 
-def _text_of(values: Mapping[str, object], name: str) -> str:
+def _read_text_value(values: Mapping[str, object], name: str) -> str:
     text = values.get(name)
     if not isinstance(text, str):
         raise DesignError(_PLACE, f"'{name}' is {text!r}, not text.", _RESTORE)
     return text
 
 
-def _school_of(row: object, n_strata: int) -> tuple[str, tuple[str, ...], str]:
+def _read_school_row(row: object, n_strata: int) -> tuple[str, tuple[str, ...], str]:
     if isinstance(row, Mapping):
         school, strata, arm = row.get(SCHOOL_ID), row.get("strata"), row.get("arm")
         if isinstance(school, str) and isinstance(arm, str) and isinstance(strata, list):
@@ -241,17 +247,21 @@ def _school_of(row: object, n_strata: int) -> tuple[str, tuple[str, ...], str]:
     raise DesignError(_PLACE, f"One of its schools cannot be read: {row!r}.", _RESTORE)
 
 
-def _before_of(rows: object, *, n_strata: int) -> tuple[Joined, ...]:
+def _read_schools_before(rows: object, *, n_strata: int) -> tuple[Joined, ...]:
     if not isinstance(rows, list):
         raise DesignError(_PLACE, "The schools that had joined before cannot be read.", _RESTORE)
-    found = [_school_of(row, n_strata) for row in rows]
-    return tuple(Joined(school=school, values=values, arm=arm) for school, values, arm in found)
+    school_rows = [_read_school_row(row, n_strata) for row in rows]
+    return tuple(Joined(school=school, values=values, arm=arm) for school, values, arm in school_rows)
 
 
-def _values_of(row: object, n_values: int) -> tuple[str, ...]:
-    own = row.get("values") if isinstance(row, Mapping) else None
-    if isinstance(own, list) and len(own) == n_values and all(isinstance(value, str) for value in own):
-        return tuple(own)
+def _read_row_values(row: object, n_values: int) -> tuple[str, ...]:
+    row_values = row.get("values") if isinstance(row, Mapping) else None
+    if (
+        isinstance(row_values, list)
+        and len(row_values) == n_values
+        and all(isinstance(value, str) for value in row_values)
+    ):
+        return tuple(row_values)
     raise DesignError(_PLACE, f"The values of one of its schools cannot be read: {row!r}.", _RESTORE)
 
 
@@ -291,7 +301,7 @@ def adopt(schools: pd.DataFrame, design: Design, *, arms: Mapping[str, str]) -> 
         arms=chosen,
         seed="",
         drawn="elsewhere",
-        notes=lone_schools(labels) + _off_design(read, design, chosen),
+        notes=describe_lone_schools(labels) + _describe_design_deviations(read, design, chosen),
         variable_values=read.variable_values,
     )
 
@@ -300,43 +310,51 @@ def _check_adopted(read: SortedSchools, design: Design, arms: Mapping[str, str])
     place = "recorded allocation"
     without = [school for school in read.ids if school not in arms]
     if without:
-        nearest = [pair for pair in look_alikes([*read.ids, *map(str, arms)]) if pair[0] in without]
+        nearest = [pair for pair in find_look_alikes([*read.ids, *map(str, arms)]) if pair[0] in without]
         hint = f" The allocation has '{nearest[0][1]}': is that the same school?" if nearest else ""
         raise DesignError(
-            place, f"School {listed(without)} has no arm.{hint}", "Add it, or take it off the school frame."
+            place, f"School {format_quoted_list(without)} has no arm.{hint}", "Add it, or take it off the school frame."
         )
     known = set(read.ids)
     strangers = sorted(str(school) for school in arms if school not in known)
     if strangers:
         raise DesignError(
             place,
-            f"School {listed(strangers)} is not in the school frame.",
+            f"School {format_quoted_list(strangers)} is not in the school frame.",
             "Compare the spelling of the identifiers (leading zeros, capitals).",
         )
     unknown = sorted({str(arm) for arm in arms.values()} - set(design.names))
     if unknown:
         raise DesignError(
-            place, f"Arm {listed(unknown)} is not in the design.", f"The design has {listed(design.names, most=20)}."
+            place,
+            f"Arm {format_quoted_list(unknown)} is not in the design.",
+            f"The design has {format_quoted_list(design.names, most=20)}.",
         )
     empty = [name for name in design.names if name not in arms.values()]
     if empty:
-        raise DesignError(place, f"Arm {listed(empty)} has no school.", "Correct the allocation or the design's arms.")
+        raise DesignError(
+            place, f"Arm {format_quoted_list(empty)} has no school.", "Correct the allocation or the design's arms."
+        )
 
 
-def _off_design(read: SortedSchools, design: Design, arms: Sequence[str]) -> tuple[str, ...]:
+def _describe_design_deviations(read: SortedSchools, design: Design, arms: Sequence[str]) -> tuple[str, ...]:
     """Note groups of schools whose counts the design could not have drawn."""
     if not design.method.fixes_numbers:
         return ()
-    off = _off_balance(read, design, arms) if design.misfits == BALANCED else _off_misfits(read, design, arms)
+    off = (
+        _describe_balance_deviations(read, design, arms)
+        if design.misfits == BALANCED
+        else _describe_misfit_deviations(read, design, arms)
+    )
     if not off:
         return ()
     return (
-        f"The design could not have drawn these numbers of schools: {listed(off)}. "
+        f"The design could not have drawn these numbers of schools: {format_quoted_list(off)}. "
         "Tests by re-draws follow the design, not the draw that was made.",
     )
 
 
-def _off_balance(read: SortedSchools, design: Design, arms: Sequence[str]) -> list[str]:
+def _describe_balance_deviations(read: SortedSchools, design: Design, arms: Sequence[str]) -> list[str]:
     off = []
     for depth in range(len(design.columns) + 1):
         members: dict[tuple[str, ...], list[str]] = {}
@@ -350,12 +368,12 @@ def _off_balance(read: SortedSchools, design: Design, arms: Sequence[str]) -> li
     return off
 
 
-def _off_misfits(read: SortedSchools, design: Design, arms: Sequence[str]) -> list[str]:
+def _describe_misfit_deviations(read: SortedSchools, design: Design, arms: Sequence[str]) -> list[str]:
     members = list(read.cells().values())
     chosen = [[arms[school] for school in schools] for schools in members]
-    plan = misfit_plan([len(schools) for schools in members], design.ratios, design.misfits)
-    counts = [[own.count(name) for name in design.names] for own in chosen]
-    return [] if could_draw(plan, counts) else ["strata and their misfits"]
+    plan = build_misfit_plan([len(schools) for schools in members], design.ratios, design.misfits)
+    counts = [[chosen_arms.count(name) for name in design.names] for chosen_arms in chosen]
+    return [] if is_drawable_by_plan(plan, counts) else ["strata and their misfits"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -395,7 +413,7 @@ def verify(record: AllocationRecord, schools: pd.DataFrame) -> Verification:
     Verification
         Not `ok` when the frame changed, when the record's parts disagree, or when the draw gives other arms.
     """
-    problems = compare_schools(record, schools) + _record_problems(record)
+    problems = compare_schools(record, schools) + _find_record_problems(record)
     if record.drawn == "elsewhere":
         note = "The allocation was drawn elsewhere: schools, strata and hashes were checked, the draw itself cannot be."
         return Verification(ok=not problems, problems=tuple(problems), notes=(note,))
@@ -408,13 +426,13 @@ def verify(record: AllocationRecord, schools: pd.DataFrame) -> Verification:
     return Verification(ok=not problems, problems=tuple(problems), notes=() if problems else (note,))
 
 
-def stratum_labels(record: AllocationRecord) -> dict[str, str]:
+def build_stratum_labels(record: AllocationRecord) -> dict[str, str]:
     """Return each school's stratum as one text, as `Allocation.strata` has it."""
     labels = record.recorded_schools().labels()
     return dict(zip(record.schools, labels, strict=True))
 
 
-def with_recorded_sets(schools: pd.DataFrame, record: AllocationRecord) -> pd.DataFrame:
+def attach_recorded_sets(schools: pd.DataFrame, record: AllocationRecord) -> pd.DataFrame:
     """Return the frame with the matched sets of the record, which are then drawn within; as it is without matching.
 
     Which sets are formed where several are as good may differ from one version of a library to another; those of the
@@ -428,7 +446,7 @@ def with_recorded_sets(schools: pd.DataFrame, record: AllocationRecord) -> pd.Da
 
 def compare_schools(record: AllocationRecord, schools: pd.DataFrame) -> list[str]:
     """Return how a school frame differs from a record in what the design looks at, a sentence each."""
-    read = read_schools(with_recorded_sets(schools, record), record.design)
+    read = read_schools(attach_recorded_sets(schools, record), record.design)
     now, then = (
         dict(zip(read.ids, read.stratum_values, strict=True)),
         dict(zip(record.schools, record.stratum_values, strict=True)),
@@ -437,25 +455,25 @@ def compare_schools(record: AllocationRecord, schools: pd.DataFrame) -> list[str
     values_now = dict(zip(read.ids, read.variable_values, strict=True)) if read.variable_values else {}
     values_then = dict(zip(record.schools, record.variable_values, strict=True)) if record.variable_values else {}
     other = [school for school in values_now if school in then and values_now[school] != values_then.get(school)]
-    found = (
+    differences = (
         ("The school frame no longer has school", [school for school in then if school not in now]),
         ("The school frame has schools that were not randomised:", [school for school in now if school not in then]),
         ("The strata changed since the draw for school", moved),
         ("Values that the design looks at changed since the draw for school", other),
     )
-    return [f"{text} {listed(names)}." for text, names in found if names]
+    return [f"{text} {format_quoted_list(names)}." for text, names in differences if names]
 
 
-def _record_problems(record: AllocationRecord) -> list[str]:
+def _find_record_problems(record: AllocationRecord) -> list[str]:
     recorded = record.recorded_schools()
     problems = []
-    if sha256(recorded.canonical()) != record.frame_sha256:
+    if compute_sha256(recorded.canonical()) != record.frame_sha256:
         problems.append("The record's schools and strata do not have the hash that it states: it was changed.")
     if allocation_hash(record.schools, record.arms) != record.allocation_sha256:
         problems.append("The record's arms do not have the hash that it states: it was changed.")
     unknown = sorted(set(record.arms) - set(record.design.names))
     if unknown:
-        problems.append(f"The record has arms that its design does not know: {listed(unknown)}.")
+        problems.append(f"The record has arms that its design does not know: {format_quoted_list(unknown)}.")
     return problems
 
 
@@ -468,5 +486,6 @@ def _draw_problems(record: AllocationRecord) -> list[str]:
     if not other:
         return []
     return [
-        f"The draw gives {len(other)} of {len(record.schools)} schools another arm than the record: {listed(other)}."
+        f"The draw gives {len(other)} of {len(record.schools)} schools another arm than the record: "
+        f"{format_quoted_list(other)}."
     ]

@@ -12,7 +12,7 @@ import numpy as np
 
 from data_schema.errors import DesignError
 from randomisation.acceptance import Acceptance
-from randomisation.constrained import acceptance, check_usable
+from randomisation.constrained import build_limited_acceptance, check_usable
 from randomisation.design import Design
 from randomisation.schools import SortedSchools, read_schools
 from randomisation.stream import check_seed
@@ -71,21 +71,21 @@ def replay(
             raise DesignError(f"re-draws, {name}", f"{number} is below zero.", "State a whole number, 0 or more.")
     read = read_schools(schools, design)
     design.method.check_schools(read, design, is_late=late)
-    rule = acceptance(schools, design, read=read)
+    rule = build_limited_acceptance(schools, design, read=read)
     if rule is None:
         return design.method.redraw(read, design, n_draws=n_draws, seed=seed, start=start)
-    return _usable(read, design, rule, n_draws=start + n_draws, seed=seed)[start:]
+    return _draw_usable(read, design, rule, n_draws=start + n_draws, seed=seed)[start:]
 
 
-def _usable(read: SortedSchools, design: Design, rule: Acceptance, *, n_draws: int, seed: str) -> np.ndarray:
+def _draw_usable(read: SortedSchools, design: Design, rule: Acceptance, *, n_draws: int, seed: str) -> np.ndarray:
     """Draw until so many draws may be used."""
-    kept: list[np.ndarray] = []
+    usable_draws: list[np.ndarray] = []
     n_kept = n_tries = 0
     while n_kept < n_draws:
         drawn = design.method.redraw(read, design, n_draws=_TRIED_AT_ONCE, seed=seed, start=n_tries)
         used = drawn[rule.usable(drawn)]
-        kept.append(used)
+        usable_draws.append(used)
         n_kept, n_tries = n_kept + len(used), n_tries + _TRIED_AT_ONCE
         if not n_kept:
             check_usable(n_tries)
-    return np.concatenate([np.empty((0, len(read.ids)), dtype=np.int16), *kept])[:n_draws]
+    return np.concatenate([np.empty((0, len(read.ids)), dtype=np.int16), *usable_draws])[:n_draws]

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data_schema.errors import DesignError
-from randomisation.canonical import is_plain, listed, table_bytes
-from randomisation.columns import Column, columns_of_variable, is_number
-from randomisation.cuts import class_of
+from randomisation.canonical import encode_table, format_quoted_list, is_plain
+from randomisation.columns import Column, build_variable_columns, is_number
+from randomisation.cuts import find_class
 from randomisation.design import MATCHED_SET, Design
 
 if TYPE_CHECKING:
@@ -59,9 +59,10 @@ class SortedSchools:
         """Return the bytes whose hash identifies the frame: header and one line per school, tabs between fields."""
         values = self.variable_values or ((),) * len(self.ids)
         rows = (
-            (school, *strata, *own) for school, strata, own in zip(self.ids, self.stratum_values, values, strict=True)
+            (school, *strata, *school_values)
+            for school, strata, school_values in zip(self.ids, self.stratum_values, values, strict=True)
         )
-        return table_bytes((SCHOOL_ID, *self.columns, *self.variables), rows)
+        return encode_table((SCHOOL_ID, *self.columns, *self.variables), rows)
 
     def seen_by(self, design: Design) -> SortedSchools:
         """Return what a design looks at of these schools.
@@ -75,14 +76,15 @@ class SortedSchools:
         if self.columns != design.columns or strange:
             raise DesignError(
                 _PLACE,
-                f"It has {listed([*self.columns, *self.variables], most=20) or 'no columns'}, and the design looks at"
-                f" {listed([*design.columns, *design.variables], most=20) or 'none'}.",
+                f"It has {format_quoted_list([*self.columns, *self.variables], most=20) or 'no columns'}, and the "
+                "design looks at"
+                f" {format_quoted_list([*design.columns, *design.variables], most=20) or 'none'}.",
                 "Use the design that the schools were read for.",
             )
         if design.variables == self.variables:
             return self
         places = [self.variables.index(name) for name in design.variables]
-        values = tuple(tuple(own[place] for place in places) for own in self.variable_values)
+        values = tuple(tuple(school_values[place] for place in places) for school_values in self.variable_values)
         return replace(self, variables=design.variables, variable_values=values if places else ())
 
     def standardised(self, variables: tuple[str, ...], *, categories: tuple[str, ...] = ()) -> list[Column]:
@@ -91,17 +93,19 @@ class SortedSchools:
         return [
             column
             for name in variables
-            for column in columns_of_variable(
-                name, [own[place[name]] for own in self.variable_values], category=name in categories
+            for column in build_variable_columns(
+                name,
+                [school_values[place[name]] for school_values in self.variable_values],
+                category=name in categories,
             )
         ]
 
     def cells(self) -> dict[tuple[str, ...], list[int]]:
         """Return each stratum's schools as ascending positions in `ids`, strata sorted by their values."""
-        found: dict[tuple[str, ...], list[int]] = {}
+        positions_by_stratum: dict[tuple[str, ...], list[int]] = {}
         for position, values in enumerate(self.stratum_values):
-            found.setdefault(values, []).append(position)
-        return dict(sorted(found.items()))
+            positions_by_stratum.setdefault(values, []).append(position)
+        return dict(sorted(positions_by_stratum.items()))
 
     def labels(self) -> tuple[str, ...]:
         """Return each school's stratum as one text: its values with ' / ' between them, 'all' without strata."""
@@ -111,8 +115,8 @@ class SortedSchools:
         twice = [label for label, n in Counter(label_of.values()).items() if n > 1]
         if twice:
             raise DesignError(
-                f"{_PLACE}, columns {listed(self.columns)}",
-                f"Different strata would both be called {listed(twice)}.",
+                f"{_PLACE}, columns {format_quoted_list(self.columns)}",
+                f"Different strata would both be called {format_quoted_list(twice)}.",
                 "Write these values without ' / '.",
             )
         return tuple(label_of[values] for values in self.stratum_values)
@@ -145,13 +149,13 @@ def read_schools(frame: pd.DataFrame | SortedSchools, design: Design, *, with_se
         _check_column(frame, column)
     if len(frame) == 0:
         raise DesignError(_PLACE, "It has no schools.", "List the schools that take part, one row each.")
-    ids = _identifiers(frame)
+    ids = _read_identifiers(frame)
     cuts = dict(design.cuts)
     columns = [
-        _classes(frame, column, ids, at=cuts[column]) if column in cuts else _texts(frame, column, ids)
+        _read_classes(frame, column, ids, at=cuts[column]) if column in cuts else _read_texts(frame, column, ids)
         for column in design.strata
     ]
-    variables = [_values(frame, column, ids) for column in design.variables]
+    variables = [_read_variable_values(frame, column, ids) for column in design.variables]
     order = sorted(range(len(ids)), key=ids.__getitem__)
     read = SortedSchools(
         ids=tuple(ids[row] for row in order),
@@ -162,18 +166,20 @@ def read_schools(frame: pd.DataFrame | SortedSchools, design: Design, *, with_se
     )
     if design.matching is None or not with_sets:
         return read
-    stated = dict(zip(ids, _texts(frame, MATCHED_SET, ids), strict=True)) if MATCHED_SET in frame.columns else None
-    return _with_sets(read, design, design.matching, stated)
+    stated = dict(zip(ids, _read_texts(frame, MATCHED_SET, ids), strict=True)) if MATCHED_SET in frame.columns else None
+    return _attach_matched_sets(read, design, design.matching, stated)
 
 
-def _with_sets(read: SortedSchools, design: Design, matching: Matching, stated: dict[str, str] | None) -> SortedSchools:
+def _attach_matched_sets(
+    read: SortedSchools, design: Design, matching: Matching, stated: dict[str, str] | None
+) -> SortedSchools:
     """Add each school's matched set as its innermost stratum: the one that the frame states, or the best one."""
-    from randomisation.sets import check_sets, form_sets
+    from randomisation.sets import build_matched_sets, check_sets
 
     size = sum(design.ratios)
     strata = list(read.cells().values())
     if stated is None:
-        names = form_sets(read.standardised(matching.variables), matching, strata=strata, size=size)
+        names = build_matched_sets(read.standardised(matching.variables), matching, strata=strata, size=size)
     else:
         names = [stated[school] for school in read.ids]
         check_sets(names, strata=strata, size=size)
@@ -184,7 +190,7 @@ def _with_sets(read: SortedSchools, design: Design, matching: Matching, stated: 
     )
 
 
-def look_alikes(ids: Sequence[str]) -> tuple[tuple[str, str], ...]:
+def find_look_alikes(ids: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Return pairs of identifiers that people and spreadsheets take for one another.
 
     Those that are the same but for capitals, spaces and signs, Unicode form (a letter with its accent as one character
@@ -195,12 +201,12 @@ def look_alikes(ids: Sequence[str]) -> tuple[tuple[str, str], ...]:
     >>> look_alikes(["SI-04", "si 4", "05", "5", "50", "k\u00f6r", "ko\u0308r"])
     (('SI-04', 'si 4'), ('05', '5'), ('kör', 'kör'))
     """
-    found: dict[tuple[str, ...], str] = {}
+    first_spelling: dict[tuple[str, ...], str] = {}
     pairs = []
     for school in ids:
         plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", school).casefold())
         bare = tuple(run.lstrip("0") or "0" if run.isdigit() else run for run in _RUNS.findall(plain))
-        first = found.setdefault(bare or (school,), school)
+        first = first_spelling.setdefault(bare or (school,), school)
         if first != school:
             pairs.append((first, school))
     return tuple(pairs)
@@ -209,7 +215,7 @@ def look_alikes(ids: Sequence[str]) -> tuple[tuple[str, str], ...]:
 def _check_column(frame: pd.DataFrame, column: str) -> None:
     names = list(frame.columns)
     if column not in names:
-        known = listed([str(name) for name in names], most=20) or "none"
+        known = format_quoted_list([str(name) for name in names], most=20) or "none"
         raise DesignError(
             _PLACE,
             f"There is no column '{column}'.",
@@ -219,7 +225,7 @@ def _check_column(frame: pd.DataFrame, column: str) -> None:
         raise DesignError(f"{_PLACE}, column '{column}'", "It is there more than once.", "Keep one of them.")
 
 
-def _identifiers(frame: pd.DataFrame) -> list[str]:
+def _read_identifiers(frame: pd.DataFrame) -> list[str]:
     place = f"{_PLACE}, column '{SCHOOL_ID}'"
     ids = frame[SCHOOL_ID].tolist()
     for row, (school, missing) in enumerate(zip(ids, frame[SCHOOL_ID].isna().tolist(), strict=True), start=1):
@@ -235,53 +241,56 @@ def _identifiers(frame: pd.DataFrame) -> list[str]:
             )
     twice = [school for school, n in Counter(ids).items() if n > 1]
     if twice:
-        raise DesignError(place, f"{listed(twice)} is in more than one row.", "Keep one row per school.")
+        raise DesignError(place, f"{format_quoted_list(twice)} is in more than one row.", "Keep one row per school.")
     return ids
 
 
-def _texts(frame: pd.DataFrame, column: str, ids: list[str]) -> list[str]:
+def _read_texts(frame: pd.DataFrame, column: str, ids: list[str]) -> list[str]:
     place = f"{_PLACE}, column '{column}'"
     missing = frame[column].isna().tolist()
-    texts = ["" if gone else _text(value) for value, gone in zip(frame[column].tolist(), missing, strict=True)]
+    texts = [
+        "" if gone else _format_stratum_value(value)
+        for value, gone in zip(frame[column].tolist(), missing, strict=True)
+    ]
     without = [school for school, text in zip(ids, texts, strict=True) if not text]
     if without:
         raise DesignError(
             place,
-            f"No value for school {listed(without)}.",
+            f"No value for school {format_quoted_list(without)}.",
             "Fill it in: a school without its stratum cannot be allocated.",
         )
     unreadable = [school for school, text in zip(ids, texts, strict=True) if not is_plain(text)]
     if unreadable:
         raise DesignError(
             place,
-            f"The value of school {listed(unreadable)} cannot name a stratum.",
+            f"The value of school {format_quoted_list(unreadable)} cannot name a stratum.",
             "Use short text, whole numbers or yes/no.",
         )
     return texts
 
 
-def _classes(frame: pd.DataFrame, column: str, ids: list[str], *, at: tuple[float, ...]) -> list[str]:
+def _read_classes(frame: pd.DataFrame, column: str, ids: list[str], *, at: tuple[float, ...]) -> list[str]:
     """Read a stratum that is a number as its classes."""
-    found = [class_of(text, at) for text in _texts(frame, column, ids)]
-    wrong = [school for school, name in zip(ids, found, strict=True) if name is None]
+    class_labels = [find_class(text, at) for text in _read_texts(frame, column, ids)]
+    wrong = [school for school, name in zip(ids, class_labels, strict=True) if name is None]
     if wrong:
         raise DesignError(
             f"{_PLACE}, column '{column}'",
-            f"The value of school {listed(wrong)} is not a number, and the design cuts this column.",
+            f"The value of school {format_quoted_list(wrong)} is not a number, and the design cuts this column.",
             "Correct it, or take the column out of the cuts.",
         )
-    return [name or "" for name in found]
+    return [name or "" for name in class_labels]
 
 
-def _values(frame: pd.DataFrame, column: str, ids: list[str]) -> list[str]:
+def _read_variable_values(frame: pd.DataFrame, column: str, ids: list[str]) -> list[str]:
     """Read a variable that is matched or balanced on: numbers in plain decimals, or few categories."""
     place = f"{_PLACE}, column '{column}'"
-    texts = _texts(frame, column, ids)
+    texts = _read_texts(frame, column, ids)
     numeric = frame[column].dtype.kind in "iuf" or all(isinstance(value, float | int) for value in frame[column])
     if numeric:
         odd = [school for school, text in zip(ids, texts, strict=True) if "inf" in text]
         if odd:
-            raise DesignError(place, f"The value of school {listed(odd)} is not finite.", "Correct it.")
+            raise DesignError(place, f"The value of school {format_quoted_list(odd)} is not finite.", "Correct it.")
         return [f"{Decimal(text):f}" if "e" in text else text for text in texts]
     if not all(is_number(text) for text in texts) and len(set(texts)) > max(len(ids) // 2, 2):
         raise DesignError(
@@ -296,7 +305,7 @@ _NO_TEXT = "\x00"
 """Represents a value of a type that cannot name a stratum; never plain, so that it is refused with its school."""
 
 
-def _text(value: object) -> str:
+def _format_stratum_value(value: object) -> str:
     """Write a stratum's value as text."""
     if isinstance(value, np.generic):
         value = value.item()

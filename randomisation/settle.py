@@ -59,7 +59,7 @@ class Leftovers:
         return [[size * ratio // self.unit for ratio in self.ratios] for size in self.sizes]
 
 
-def leftovers(sizes: Mapping[tuple[str, ...], int], ratios: tuple[int, ...]) -> Leftovers:
+def find_leftovers(sizes: Mapping[tuple[str, ...], int], ratios: tuple[int, ...]) -> Leftovers:
     """Find what whole shares leave over.
 
     Parameters
@@ -93,7 +93,7 @@ def leftovers(sizes: Mapping[tuple[str, ...], int], ratios: tuple[int, ...]) -> 
     )
 
 
-def settle(plan: Leftovers, source: Source) -> list[list[int]]:
+def draw_settlement(plan: Leftovers, source: Source) -> list[list[int]]:
     """Draw how many schools of each stratum go to each arm.
 
     Parameters
@@ -114,7 +114,9 @@ def settle(plan: Leftovers, source: Source) -> list[list[int]]:
     for group, row in enumerate(_Settling(plan, source).run()):
         stratum = plan.cells[group]
         if stratum >= 0:
-            counts[stratum] = [whole + units // plan.unit for whole, units in zip(counts[stratum], row, strict=True)]
+            counts[stratum] = [
+                whole_count + units // plan.unit for whole_count, units in zip(counts[stratum], row, strict=True)
+            ]
     return counts
 
 
@@ -143,26 +145,26 @@ class _Settling:
             ]
             for children in order
         ]
-        self._cells = _cells_in_order(plan, order)
+        self._cells = _sort_cells_by_visit(plan, order)
 
     def run(self) -> list[list[int]]:
         for cell in self._cells:
             while self._is_open(cell):
-                self._shift(self._cycle(cell))
+                self._move_shares_round_cycle(self._find_cycle(cell))
         return self._values
 
     def _is_open(self, cell: int) -> bool:
         unit = self._plan.unit
         return any(value % unit for value in self._values[cell])
 
-    def _cycle(self, cell: int) -> list[tuple[int, int, bool]]:
+    def _find_cycle(self, cell: int) -> list[tuple[int, int, bool]]:
         """Walk from a cell along edges that are not whole until a place comes twice; return the edges between."""
         plan = self._plan
         node, came = (cell, _CELL), (-1, -1)
         path: list[tuple[int, int, bool]] = []
         seen = {node: 0}
         while True:
-            came, upward = self._leave(node, came)
+            came, upward = self._find_leaving_edge(node, came)
             group, arm = came
             path.append((group, arm, upward))
             if upward:
@@ -173,7 +175,7 @@ class _Settling:
                 return path[seen[node] :]
             seen[node] = len(path)
 
-    def _leave(self, node: tuple[int, int], came: _Edge) -> tuple[_Edge, bool]:
+    def _find_leaving_edge(self, node: tuple[int, int], came: _Edge) -> tuple[_Edge, bool]:
         """Choose the edge to leave by: the first that is not whole and is not the one walked in by."""
         group, arm = node
         if arm == _CELL:
@@ -190,7 +192,7 @@ class _Settling:
             return (inside[-2], arm), False
         return (group, arm), True
 
-    def _shift(self, cycle: Sequence[tuple[int, int, bool]]) -> None:
+    def _move_shares_round_cycle(self, cycle: Sequence[tuple[int, int, bool]]) -> None:
         """Shift shares round a cycle, as far as they go, one way or the other."""
         unit, values = self._plan.unit, self._values
         ahead = min(unit - values[g][k] % unit if up else values[g][k] % unit for g, k, up in cycle)
@@ -202,7 +204,7 @@ class _Settling:
                 _take_off(self._inside[self._plan.parent[group]][arm], group)
 
 
-def _cells_in_order(plan: Leftovers, order: Sequence[Sequence[int]]) -> list[int]:
+def _sort_cells_by_visit(plan: Leftovers, order: Sequence[Sequence[int]]) -> list[int]:
     """Return the cells as they are met when each group's shuffled children are visited in depth."""
     cells: list[int] = []
     stack = [0]

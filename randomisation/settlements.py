@@ -11,9 +11,15 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from data_schema.errors import DesignError
-from randomisation.misfits import BALANCED, arrangements, count_allocations, misfit_plan, possible_counts
+from randomisation.misfits import (
+    BALANCED,
+    build_misfit_plan,
+    count_allocations,
+    count_arrangements,
+    iterate_possible_counts,
+)
 from randomisation.permuted import list_arrangements
-from randomisation.settle import Leftovers, leftovers, settle
+from randomisation.settle import Leftovers, draw_settlement, find_leftovers
 from randomisation.stream import Source
 
 if TYPE_CHECKING:
@@ -34,7 +40,7 @@ def count_within(read: SortedSchools, design: Design) -> int:
     """Return the number of allocations that keep to a design's ratio and balance; exact, however large."""
     plan = _plan_of(read, design)
     if design.misfits != BALANCED:
-        return count_allocations(misfit_plan(plan.sizes, design.ratios, design.misfits))
+        return count_allocations(build_misfit_plan(plan.sizes, design.ratios, design.misfits))
     return _count(plan)
 
 
@@ -47,48 +53,51 @@ def list_within(read: SortedSchools, design: Design) -> tuple[np.ndarray, np.nda
         If their probabilities would take too long to find.
     """
     plan, members = _plan_of(read, design), list(read.cells().values())
-    found: list[tuple[tuple[int, ...], Fraction]] = []
-    for counts, share in _cases(plan, design):
-        ways = math.prod(arrangements(row) for row in counts)
+    allocations: list[tuple[tuple[int, ...], Fraction]] = []
+    for counts, share in _enumerate_count_cases(plan, design):
+        ways = math.prod(count_arrangements(row) for row in counts)
         choices = [list_arrangements(row) for row in counts]
         for chosen in itertools.product(*choices):
             arms = [0] * len(read.ids)
             for cell, cell_arms in zip(members, chosen, strict=True):
                 for school, arm in zip(cell, cell_arms, strict=True):
                     arms[school] = arm
-            found.append((tuple(arms), share / ways))
-    found.sort()
-    positions = np.array([arms for arms, _ in found], dtype=np.int16)
-    return positions, np.array([float(share) for _, share in found])
+            allocations.append((tuple(arms), share / ways))
+    allocations.sort()
+    positions = np.array([arms for arms, _ in allocations], dtype=np.int16)
+    return positions, np.array([float(share) for _, share in allocations])
 
 
 def _plan_of(read: SortedSchools, design: Design) -> Leftovers:
-    return leftovers({key: len(members) for key, members in read.cells().items()}, design.ratios)
+    return find_leftovers({key: len(members) for key, members in read.cells().items()}, design.ratios)
 
 
 def _count(plan: Leftovers) -> int:
     """Count allocations group by group, keeping apart what a group adds to each arm."""
-    whole = plan.whole()
+    whole_counts = plan.whole()
     closed = set(range(len(plan.sizes))) - set(plan.cells)
-    count = math.prod(arrangements(whole[stratum]) for stratum in closed)
+    count = math.prod(count_arrangements(whole_counts[stratum]) for stratum in closed)
     ways: dict[int, dict[tuple[int, ...], int]] = {}
     for group in range(len(plan.parent) - 1, -1, -1):
         stratum = plan.cells[group]
         if stratum >= 0:
-            ways[group] = {up: arrangements(_plus(whole[stratum], up)) for up in _rounded(plan, group)}
+            ways[group] = {
+                up: count_arrangements(_sum_elementwise(whole_counts[stratum], up))
+                for up in _enumerate_roundings(plan, group)
+            }
             continue
         sums = {(0,) * len(plan.ratios): 1}
         for child in plan.children[group]:
             added: dict[tuple[int, ...], int] = {}
             for (first, n), (second, m) in itertools.product(sums.items(), ways.pop(child).items()):
-                total = _plus(first, second)
+                total = _sum_elementwise(first, second)
                 added[total] = added.get(total, 0) + n * m
             sums = added
         ways[group] = {up: n for up, n in sums.items() if _is_rounded(plan, group, up)}
     return count * sum(ways.get(0, {(): 1}).values())
 
 
-def _plus(first: Sequence[int], second: Sequence[int]) -> tuple[int, ...]:
+def _sum_elementwise(first: Sequence[int], second: Sequence[int]) -> tuple[int, ...]:
     return tuple(a + b for a, b in zip(first, second, strict=True))
 
 
@@ -97,38 +106,40 @@ def _is_rounded(plan: Leftovers, group: int, up: Sequence[int]) -> bool:
     return all(abs(n * plan.unit - units) < plan.unit for n, units in zip(up, plan.left[group], strict=True))
 
 
-def _rounded(plan: Leftovers, cell: int) -> list[tuple[int, ...]]:
+def _enumerate_roundings(plan: Leftovers, cell: int) -> list[tuple[int, ...]]:
     """List the ways to round an open stratum's shares."""
     either = [(0, 1) if units else (0,) for units in plan.left[cell]]
     over = sum(plan.left[cell]) // plan.unit
     return [up for up in itertools.product(*either) if sum(up) == over]
 
 
-def _cases(plan: Leftovers, design: Design) -> Iterable[tuple[_Counts, Fraction]]:
+def _enumerate_count_cases(plan: Leftovers, design: Design) -> Iterable[tuple[_Counts, Fraction]]:
     """Return how many schools of each stratum can go to each arm, with the probability of each case."""
     if design.misfits == BALANCED:
-        return _settlements(plan).items()
-    return possible_counts(misfit_plan(plan.sizes, design.ratios, design.misfits))
+        return _enumerate_settlements(plan).items()
+    return iterate_possible_counts(build_misfit_plan(plan.sizes, design.ratios, design.misfits))
 
 
-def _settlements(plan: Leftovers) -> dict[_Counts, Fraction]:
+def _enumerate_settlements(plan: Leftovers) -> dict[_Counts, Fraction]:
     """Return every settlement with its probability."""
     if not plan.parent:
-        return {_frozen(plan.whole()): Fraction(1)}
+        return {_freeze_counts(plan.whole()): Fraction(1)}
     if len(plan.ratios) == 2 and len(set(plan.ratios)) == 1:
-        return _even_settlements(plan)
-    return _explored_settlements(plan)
+        return _enumerate_even_settlements(plan)
+    return _enumerate_explored_settlements(plan)
 
 
-def _explored_settlements(plan: Leftovers) -> dict[_Counts, Fraction]:
+def _enumerate_explored_settlements(plan: Leftovers) -> dict[_Counts, Fraction]:
     """Return all settlements by following the published walk on every course that chance could take."""
-    found: dict[_Counts, Fraction] = {}
-    for counts, share in explore(lambda source: _frozen(settle(plan, source)), most=MOST_WAYS):
-        found[counts] = found.get(counts, Fraction(0)) + share
-    return found
+    probability_of_counts: dict[_Counts, Fraction] = {}
+    for counts, share in iterate_chance_courses(
+        lambda source: _freeze_counts(draw_settlement(plan, source)), most=MOST_WAYS
+    ):
+        probability_of_counts[counts] = probability_of_counts.get(counts, Fraction(0)) + share
+    return probability_of_counts
 
 
-def _even_settlements(plan: Leftovers) -> dict[_Counts, Fraction]:
+def _enumerate_even_settlements(plan: Leftovers) -> dict[_Counts, Fraction]:
     """Return all settlements of two arms with one ratio: open strata are halves and all ways equally likely."""
     cells = [group for group, stratum in enumerate(plan.cells) if stratum >= 0]
     ups: dict[int, list[dict[int, int]]] = {group: [{group: 0}, {group: 1}] for group in cells}
@@ -137,16 +148,16 @@ def _even_settlements(plan: Leftovers) -> dict[_Counts, Fraction]:
         for child in plan.children[group]:
             joined = [{**first, **second} for first, second in itertools.product(joined, ups.pop(child))]
         ups[group] = [up for up in joined if abs(2 * sum(up.values()) - len(up)) < 2]
-    found = []
+    settlements = []
     for up in ups[0]:
         counts = plan.whole()
         for group, first in up.items():
-            counts[plan.cells[group]] = list(_plus(counts[plan.cells[group]], (first, 1 - first)))
-        found.append(_frozen(counts))
-    return dict.fromkeys(found, Fraction(1, len(found)))
+            counts[plan.cells[group]] = list(_sum_elementwise(counts[plan.cells[group]], (first, 1 - first)))
+        settlements.append(_freeze_counts(counts))
+    return dict.fromkeys(settlements, Fraction(1, len(settlements)))
 
 
-def _frozen(counts: Sequence[Sequence[int]]) -> _Counts:
+def _freeze_counts(counts: Sequence[Sequence[int]]) -> _Counts:
     return tuple(tuple(row) for row in counts)
 
 
@@ -167,7 +178,7 @@ class _Script(Source):
         return self.numbers[place]
 
 
-def explore(function: Callable[[Source], _Result], *, most: int) -> Iterator[tuple[_Result, Fraction]]:
+def iterate_chance_courses(function: Callable[[Source], _Result], *, most: int) -> Iterator[tuple[_Result, Fraction]]:
     """Run a function of a random source on every course that chance could take.
 
     Parameters

@@ -8,7 +8,7 @@ COX = 1.65
 """What a difference of log odds is divided by to be like one of standard deviations (Cox 1970)."""
 
 
-def small_sample_factor(n: int) -> float:
+def compute_small_sample_factor(n: int) -> float:
     """Return Hedges' omega, 1 - 3 / (4 N - 9), of N rows in both groups.
 
     Examples
@@ -19,7 +19,7 @@ def small_sample_factor(n: int) -> float:
     return 1 - 3 / (4 * n - 9)
 
 
-def pooled_sd(sd_reference: float, sd_arm: float, *, n_reference: int, n_arm: int) -> float:
+def compute_pooled_sd(sd_reference: float, sd_arm: float, *, n_reference: int, n_arm: int) -> float:
     """Return the standard deviation within groups: variances weighted by rows less one.
 
     Parameters
@@ -67,10 +67,10 @@ def cox_index(*, share_reference: float, share_arm: float, n_pupils: int) -> flo
     if not (0 < share_reference < 1 and 0 < share_arm < 1):
         return math.nan
     logits = [math.log(share / (1 - share)) for share in (share_reference, share_arm)]
-    return small_sample_factor(n_pupils) * (logits[1] - logits[0]) / COX
+    return compute_small_sample_factor(n_pupils) * (logits[1] - logits[0]) / COX
 
 
-def with_half_a_case(share: float, n: int) -> float:
+def adjust_share_by_half_case(share: float, n: int) -> float:
     """Return a share with half a case added to those who have the event and to those who do not.
 
     A share of 0 or 1 has no log odds; with half a case more on either side it has the odds of least bias.

@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data_schema.errors import DesignError
-from randomisation.canonical import listed
-from randomisation.misfits import BALANCED, draw_misfits, fewest_schools, misfit_plan, misfit_probabilities
-from randomisation.settle import leftovers, settle
+from randomisation.canonical import format_quoted_list
+from randomisation.misfits import (
+    BALANCED,
+    build_misfit_plan,
+    compute_fewest_schools,
+    compute_misfit_probabilities,
+    draw_misfits,
+)
+from randomisation.settle import draw_settlement, find_leftovers
 from randomisation.stream import Source
 
 if TYPE_CHECKING:
@@ -22,9 +28,9 @@ def draw_within(read: SortedSchools, design: Design, source: Source) -> tuple[st
     cells = read.cells()
     sizes = {key: len(members) for key, members in cells.items()}
     if design.misfits == BALANCED:
-        counts = settle(leftovers(sizes, design.ratios), source)
+        counts = draw_settlement(find_leftovers(sizes, design.ratios), source)
     else:
-        counts = draw_misfits(misfit_plan(tuple(sizes.values()), design.ratios, design.misfits), source)
+        counts = draw_misfits(build_misfit_plan(tuple(sizes.values()), design.ratios, design.misfits), source)
     arms = [""] * len(read.ids)
     for members, row in zip(cells.values(), counts, strict=True):
         source.shuffle(members)
@@ -34,14 +40,14 @@ def draw_within(read: SortedSchools, design: Design, source: Source) -> tuple[st
     return tuple(arms)
 
 
-def probabilities_within(read: SortedSchools, design: Design) -> np.ndarray:
+def compute_probabilities_within(read: SortedSchools, design: Design) -> np.ndarray:
     """Return the probability of each arm for each school, shape (J, arms): the ratio's, or a misfit strategy's."""
     if design.misfits == BALANCED:
         return np.tile([float(share) for share in design.probabilities.values()], (len(read.ids), 1))
     cells = read.cells()
-    plan = misfit_plan([len(members) for members in cells.values()], design.ratios, design.misfits)
+    plan = build_misfit_plan([len(members) for members in cells.values()], design.ratios, design.misfits)
     table = np.empty((len(read.ids), len(design.arms)))
-    for members, row in zip(cells.values(), misfit_probabilities(plan), strict=True):
+    for members, row in zip(cells.values(), compute_misfit_probabilities(plan), strict=True):
         table[members] = [float(share) for share in row]
     return table
 
@@ -56,7 +62,7 @@ def check_shares(read: SortedSchools, design: Design) -> None:
     bare = [arm.name for arm in design.arms if n_schools * arm.ratio < unit]
     if bare:
         raise DesignError(
-            f"design, arm {listed(bare)}",
+            f"design, arm {format_quoted_list(bare)}",
             f"It could stay empty: the ratio {design.ratio_in_words} gives it less than one of {n_schools} schools.",
             f"Recruit {-(-unit // min(design.ratios))} schools or more, or state a more even ratio.",
         )
@@ -64,11 +70,11 @@ def check_shares(read: SortedSchools, design: Design) -> None:
 
 def _check_misfits(design: Design, read: SortedSchools) -> None:
     sizes = [len(members) for members in read.cells().values()]
-    least = fewest_schools(misfit_plan(sizes, design.ratios, design.misfits))
+    least = compute_fewest_schools(build_misfit_plan(sizes, design.ratios, design.misfits))
     bare = [name for name, n in zip(design.names, least, strict=True) if n == 0]
     if bare:
         raise DesignError(
-            f"design, arm {listed(bare)}",
+            f"design, arm {format_quoted_list(bare)}",
             f"It could stay empty: the strata are too small for misfits '{design.misfits}'.",
             "Form larger strata, recruit more schools, or leave 'misfits' out.",
         )

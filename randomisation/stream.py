@@ -72,7 +72,7 @@ class WordSource(Source):
         return word % bound
 
 
-def published_stream(seed: str, *, algorithm: str = ALGORITHM) -> WordSource:
+def open_published_stream(seed: str, *, algorithm: str = ALGORITHM) -> WordSource:
     """Open the published stream of a seed.
 
     Parameters
@@ -88,10 +88,10 @@ def published_stream(seed: str, *, algorithm: str = ALGORITHM) -> WordSource:
     >>> [stream.below(6) + 1 for _ in range(8)]
     [5, 2, 6, 6, 2, 6, 4, 1]
     """
-    return WordSource(_words(seed, algorithm))
+    return WordSource(_iterate_stream_words(seed, algorithm))
 
 
-def _words(seed: str, algorithm: str) -> Iterator[int]:
+def _iterate_stream_words(seed: str, algorithm: str) -> Iterator[int]:
     prefix = f"{algorithm}\n{seed}\n".encode()
     block = 0
     while True:

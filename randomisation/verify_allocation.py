@@ -192,29 +192,31 @@ def draw_simple(stream: Stream, schools: Sequence[str], arms: Sequence[str], rat
             return result
 
 
-def misfit_lot(stream: Stream, slots: Sequence[int], n: int) -> list[int]:
+def draw_misfit_lot(stream: Stream, slots: Sequence[int], n: int) -> list[int]:
     """Return the arms of so many misfits: section 12 of ALGORITHM.md."""
     return list(slots) * (n // len(slots)) + (stream.shuffled(slots)[: n % len(slots)] if n else [])
 
 
-def settle_misfits(stream: Stream, sizes: dict[Key, int], ratios: Sequence[int], misfits: str) -> dict[Edge, int]:
+def draw_misfit_settlement(
+    stream: Stream, sizes: dict[Key, int], ratios: Sequence[int], misfits: str
+) -> dict[Edge, int]:
     """Return the schools of each stratum and arm: section 12 of ALGORITHM.md."""
     lowest = [ratio // math.gcd(*ratios) for ratio in ratios]
     one_each = misfits in ("strata", "global")
     slots = [arm for arm, ratio in enumerate(lowest) for _ in range(1 if one_each else ratio)]
     left = {stratum: sizes[stratum] % sum(lowest) for stratum in sorted(sizes)}
     if misfits in ("global", "wglobal"):
-        lot = stream.shuffled(misfit_lot(stream, slots, sum(left.values())))
+        lot = stream.shuffled(draw_misfit_lot(stream, slots, sum(left.values())))
     else:
-        lot = [arm for n in left.values() for arm in misfit_lot(stream, slots, n)]
+        lot = [arm for n in left.values() for arm in draw_misfit_lot(stream, slots, n)]
     counts = {}
     for stratum, n in left.items():
-        mine, lot, sets = lot[:n], lot[n:], sizes[stratum] // sum(lowest)
-        counts.update({(stratum, arm): sets * ratio + mine.count(arm) for arm, ratio in enumerate(lowest)})
+        stratum_lot, lot, sets = lot[:n], lot[n:], sizes[stratum] // sum(lowest)
+        counts.update({(stratum, arm): sets * ratio + stratum_lot.count(arm) for arm, ratio in enumerate(lowest)})
     return counts
 
 
-def settle_shares(stream: Stream, sizes: dict[Key, int], ratios: Sequence[int]) -> dict[Edge, int]:
+def draw_share_settlement(stream: Stream, sizes: dict[Key, int], ratios: Sequence[int]) -> dict[Edge, int]:
     """Return the schools of each stratum and arm: sections 3 and 4 of ALGORITHM.md."""
     rounded = Shares(sizes, ratios, stream).round_all()
     return {
@@ -232,7 +234,11 @@ def draw_from(
     for school in sorted(strata_of):
         members.setdefault(strata_of[school], []).append(school)
     sizes, balanced = {stratum: len(schools) for stratum, schools in members.items()}, misfits == "balanced"
-    counts = settle_shares(stream, sizes, ratios) if balanced else settle_misfits(stream, sizes, ratios, misfits)
+    counts = (
+        draw_share_settlement(stream, sizes, ratios)
+        if balanced
+        else draw_misfit_settlement(stream, sizes, ratios, misfits)
+    )
     result = {}
     for stratum in sorted(members):
         waiting = stream.shuffled(members[stratum])
@@ -260,7 +266,7 @@ def standardised(texts: Sequence[str], category: bool) -> list[list[int]]:
     return result
 
 
-def inverse(columns: Sequence[Sequence[int]]) -> list[list[int]]:
+def compute_inverse_correlations(columns: Sequence[Sequence[int]]) -> list[list[int]]:
     """Return the inverse of the columns' correlations, rounded: section 8 of ALGORITHM.md."""
     size, divisor = len(columns), (len(columns[0]) - 1) * UNIT**2
     cross = [[Fraction(sum(map(int.__mul__, a, b)), divisor) for b in columns] for a in columns]
@@ -284,22 +290,22 @@ class Rule:
         self.kind, self.limit = constraint["score"], limit
         stated = {name: int(Fraction(str(most)) * UNIT) for name, most in constraint["limits"]}
         names = constraint["variables"]
-        made = [(n, c) for n in names for c in standardised(values[n], n in constraint["categories"])]
-        self.columns = [column for _, column in made]
-        self.limits = [stated.get(name) for name, _ in made]
-        self.inverse = inverse(self.columns) if self.kind == "mahalanobis" else []
+        named_columns = [(n, c) for n in names for c in standardised(values[n], n in constraint["categories"])]
+        self.columns = [column for _, column in named_columns]
+        self.limits = [stated.get(name) for name, _ in named_columns]
+        self.inverse = compute_inverse_correlations(self.columns) if self.kind == "mahalanobis" else []
 
     def differences(self, chosen: Sequence[str], arms: Sequence[str]) -> list[list[int]]:
         """Return the differences of means of each two arms."""
         n = {arm: chosen.count(arm) for arm in arms}
         result = []
-        for one, other in combinations(arms, 2):
+        for first_arm, other in combinations(arms, 2):
             row = []
             for column in self.columns:
                 first, second = (
-                    sum(z for z, arm in zip(column, chosen, strict=True) if arm == a) for a in (one, other)
+                    sum(z for z, arm in zip(column, chosen, strict=True) if arm == a) for a in (first_arm, other)
                 )
-                row.append(int(Fraction(second * n[one] - first * n[other], n[one] * n[other])))
+                row.append(int(Fraction(second * n[first_arm] - first * n[other], n[first_arm] * n[other])))
             result.append(row)
         return result
 
@@ -323,12 +329,12 @@ class Rule:
 # 5. Files and findings
 
 
-def sha256(text: str) -> str:
+def compute_sha256(text: str) -> str:
     """Return the hash of a text in UTF-8."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def compact(values: object) -> str:
+def format_compact_json(values: object) -> str:
     """Return JSON with sorted keys and without spaces: section 14 of ALGORITHM.md."""
     return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
@@ -336,16 +342,16 @@ def compact(values: object) -> str:
 def read_json(path: Path) -> dict[str, Any]:
     """Read JSON that holds texts and whole numbers only: section 14 of ALGORITHM.md."""
 
-    def refused(text: str) -> None:
+    def refuse_constant(text: str) -> None:
         raise ValueError(f"{text} is not a whole number")
 
-    values: dict[str, Any] = json.loads(content_of(path), parse_float=refused, parse_constant=refused)
+    values: dict[str, Any] = json.loads(content_of(path), parse_float=refuse_constant, parse_constant=refuse_constant)
     return values
 
 
-def table_hash(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def compute_table_hash(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return the hash of a table: section 1 of ALGORITHM.md."""
-    return sha256("".join("\t".join(fields) + "\n" for fields in [header, *rows]))
+    return compute_sha256("".join("\t".join(fields) + "\n" for fields in [header, *rows]))
 
 
 def content_of(path: Path) -> bytes:
@@ -372,7 +378,7 @@ def read_table(path: Path, encoding: str) -> list[dict[str, str]]:
     return [dict(zip(names, (field.strip() for field in row), strict=False)) for row in rows[1:] if any(row)]
 
 
-def column_of(rows: list[dict[str, str]], name: str, headers: dict[str, str], file: str) -> list[str]:
+def get_column(rows: list[dict[str, str]], name: str, headers: dict[str, str], file: str) -> list[str]:
     """Return a column of a file."""
     header = headers.get(name, name)
     if not rows or header not in rows[0]:
@@ -427,7 +433,7 @@ def compare_values(name: str, recorded: dict[str, str], found: dict[str, str]) -
     return problems
 
 
-def class_of(text: str, marks: Sequence[str]) -> str:
+def find_class(text: str, marks: Sequence[str]) -> str:
     """Return the class of a number that the design cuts: "Classes" in ALGORITHM.md."""
     names = ["below " + marks[0], *(a + " to below " + b for a, b in pairwise(marks)), marks[-1] + " and more"]
     try:
@@ -447,9 +453,9 @@ class Record:
         self.algorithm, self.drawn, self.seed = values["algorithm"], values["drawn"], values["seed"]
         self.frame_sha256, self.allocation_sha256 = values["frame_sha256"], values["allocation_sha256"]
         design, schools = values["design"], values["schools"]
-        self.design = compact(design)
-        self.labels = compact(values["arm_labels"])
-        self.cuts: dict[str, list[str]] = {name: list(at) for name, at in design.get("cuts", [])}
+        self.design = format_compact_json(design)
+        self.labels = format_compact_json(values["arm_labels"])
+        self.cuts: dict[str, list[str]] = {name: list(cut_points) for name, cut_points in design.get("cuts", [])}
         self.kind, self.constraint = design["kind"], design.get("constraint")
         self.misfits: str = design.get("misfits", "balanced")
         self.columns: list[str] = design["strata"] + (["matched_set"] if self.kind == "matched" else [])
@@ -467,25 +473,25 @@ class Record:
 
     def problems(self) -> list[str]:
         """Return what is wrong with the record itself."""
-        schools, found = sorted(self.strata_of), list[str]()
+        schools, record_problems = sorted(self.strata_of), list[str]()
         rows = [(s, *self.strata_of[s], *self.values_of[s]) for s in schools]
-        if table_hash(["school_id", *self.columns, *self.variables], rows) != self.frame_sha256:
-            found.append("The record's schools and strata do not have the hash that it states.")
-        if table_hash(["school_id", "arm"], [(s, self.arm_of[s]) for s in schools]) != self.allocation_sha256:
-            found.append("The record's arms do not have the hash that it states.")
+        if compute_table_hash(["school_id", *self.columns, *self.variables], rows) != self.frame_sha256:
+            record_problems.append("The record's schools and strata do not have the hash that it states.")
+        if compute_table_hash(["school_id", "arm"], [(s, self.arm_of[s]) for s in schools]) != self.allocation_sha256:
+            record_problems.append("The record's arms do not have the hash that it states.")
         plain = ALGORITHM if self.misfits == "balanced" else MISFITS
         of_kind = {"simple": SIMPLE, "matched": MATCHED, "minimisation": MINIMISED}.get(self.kind, plain)
         known = CONSTRAINED if self.constraint else of_kind
         if self.drawn == "here" and self.algorithm != known:
-            found.append(f"The record was drawn by '{self.algorithm}', this file knows '{known}'.")
+            record_problems.append(f"The record was drawn by '{self.algorithm}', this file knows '{known}'.")
         elif self.drawn == "here":
             drawn = self.drawn_again()
             other = [school for school in schools if drawn[school] != self.arm_of[school]]
             if other:
-                found.append(f"Drawn again, {len(other)} schools get another arm, for instance {other[0]}.")
+                record_problems.append(f"Drawn again, {len(other)} schools get another arm, for instance {other[0]}.")
         size, sets = sum(self.ratios), [values for values in self.strata_of.values() if self.kind == "matched"]
         odd = sorted(name for name in set(sets) if name[-1] != "rest" and sets.count(name) != size)
-        return found + [f"Set {' / '.join(name)} does not have {size} schools." for name in odd[:1]]
+        return record_problems + [f"Set {' / '.join(name)} does not have {size} schools." for name in odd[:1]]
 
     def named(self) -> list[str]:
         """Return the columns of the frame that the draw depends on; sets of schools are the record's own."""
@@ -495,12 +501,12 @@ class Record:
         """Return the hash that was to be published before the seed was known: section 9 of ALGORITHM.md."""
         limit = "" if self.score_limit is None else str(self.score_limit)
         lines = [COMMITMENT, self.algorithm, self.frame_sha256, self.design, limit]
-        return sha256("".join(line + "\n" for line in lines))
+        return compute_sha256("".join(line + "\n" for line in lines))
 
     def in_log(self) -> dict[str, str]:
         """Return what the log's entry of the draw states: section 13 of ALGORITHM.md."""
         stated = {"seed": self.seed, "frame_sha256": self.frame_sha256, "allocation_sha256": self.allocation_sha256}
-        return stated | {"design_sha256": sha256(self.design), "arm_labels": self.labels}
+        return stated | {"design_sha256": compute_sha256(self.design), "arm_labels": self.labels}
 
     def stratum_of(self, school: str) -> str:
         """Return what allocation.csv calls a school's stratum."""
@@ -539,7 +545,7 @@ class Record:
         joined, drawn = list(self.before), {}
         for school in self.in_order():
             stream = Stream(f"{self.seed} {len(joined) + 1}", MINIMISED)
-            drawn[school] = minimised_arm(arms, joined, self.strata_of[school], int(rule["chance"]), stream)
+            drawn[school] = draw_minimised_arm(arms, joined, self.strata_of[school], int(rule["chance"]), stream)
             joined.append((self.strata_of[school], drawn[school]))
         return drawn
 
@@ -549,12 +555,12 @@ def compare_columns(record: Record, found: dict[str, dict[str, str]]) -> tuple[l
     problems, notes = list[str](), list[str]()
     for name in record.named():
         if name in record.variables:
-            then = {s: own[record.variables.index(name)] for s, own in record.values_of.items()}
+            then = {s: school_values[record.variables.index(name)] for s, school_values in record.values_of.items()}
             problems += compare_values(name, then, found[name])
         if name in record.columns:
-            then = {s: own[record.columns.index(name)] for s, own in record.strata_of.items()}
+            then = {s: school_strata[record.columns.index(name)] for s, school_strata in record.strata_of.items()}
             if name in record.cuts:
-                classes = {s: class_of(text, record.cuts[name]) for s, text in found[name].items()}
+                classes = {s: find_class(text, record.cuts[name]) for s, text in found[name].items()}
                 problems += compare_values(name, then, classes)
             else:
                 wrong, spelled = compare_strata(name, then, found[name])
@@ -569,16 +575,16 @@ def check(record: Record, options: argparse.Namespace) -> tuple[list[str], list[
     file, schools = options.schools.name, sorted(record.strata_of)
     rows = read_table(options.schools, options.encoding)
     if options.units:
-        rows = units_of(rows, options, headers)
-    ids = column_of(rows, "school_id", headers, file)
-    declined = declined_of(rows, ids, headers, schools)
+        rows = build_drawn_units(rows, options, headers)
+    ids = get_column(rows, "school_id", headers, file)
+    declined = find_declined_schools(rows, ids, headers, schools)
     problems += compare_ids(schools, [school for school in ids if school not in declined], file)
-    found = {n: dict(zip(ids, column_of(rows, n, headers, file), strict=True)) for n in record.named()}
-    wrong, notes = compare_columns(record, found)
+    frame_columns = {n: dict(zip(ids, get_column(rows, n, headers, file), strict=True)) for n in record.named()}
+    wrong, notes = compare_columns(record, frame_columns)
     problems += wrong
     if declined:
         notes.append(f"{file} lists {len(declined)} schools that declined and were not drawn.")
-    taking_part, wrong, later = after_the_draw(record, options)
+    taking_part, wrong, later = replay_after_draw(record, options)
     problems, notes = problems + wrong, notes + later
     if options.allocation:
         problems += compare_allocation(taking_part, options)
@@ -591,16 +597,18 @@ def check(record: Record, options: argparse.Namespace) -> tuple[list[str], list[
     return problems, notes
 
 
-def units_of(rows: list[dict[str, str]], options: argparse.Namespace, headers: dict[str, str]) -> list[dict[str, str]]:
+def build_drawn_units(
+    rows: list[dict[str, str]], options: argparse.Namespace, headers: dict[str, str]
+) -> list[dict[str, str]]:
     """Return a row for each class that was drawn within its school, with what the frame knows of the school."""
     header, file = headers.get("school_id", "school_id"), options.units.name
-    known = dict(zip(column_of(rows, "school_id", headers, options.schools.name), rows, strict=True))
+    known = dict(zip(get_column(rows, "school_id", headers, options.schools.name), rows, strict=True))
     units = read_table(options.units, options.encoding)
-    pairs = zip(column_of(units, "school_id", {}, file), column_of(units, "class", {}, file), strict=True)
+    pairs = zip(get_column(units, "school_id", {}, file), get_column(units, "class", {}, file), strict=True)
     return [{**known.get(school, {}), header: f"{school} / {unit}", "school": school} for school, unit in pairs]
 
 
-def declined_of(
+def find_declined_schools(
     rows: list[dict[str, str]], ids: Sequence[str], headers: dict[str, str], drawn: Sequence[str]
 ) -> set[str]:
     """Return the schools of the frame that were not drawn and whose consent is "no"."""
@@ -613,42 +621,42 @@ def compare_allocation(taking_part: dict[str, tuple[str, str]], options: argpars
     """Compare allocation.csv, all of its columns, with the records."""
     file = options.allocation.name
     rows = read_table(options.allocation, options.encoding)
-    ids = column_of(rows, "school_id", {}, file)
+    ids = get_column(rows, "school_id", {}, file)
     problems = compare_ids(sorted(taking_part), ids, file)
-    for row, school, arm in zip(rows, ids, column_of(rows, "arm", {}, file), strict=True):
-        stratum, own = taking_part.get(school, (row.get("stratum", ""), arm))
-        if arm != own:
+    for row, school, arm in zip(rows, ids, get_column(rows, "arm", {}, file), strict=True):
+        stratum, recorded_arm = taking_part.get(school, (row.get("stratum", ""), arm))
+        if arm != recorded_arm:
             problems.append(f"{file} has school {school} in '{arm}', the record in another arm.")
         if row.get("stratum", stratum) != stratum:
             problems.append(f"{file} has school {school} in stratum '{row['stratum']}', the record in '{stratum}'.")
     return problems
 
 
-def after_the_draw(
+def replay_after_draw(
     record: Record, options: argparse.Namespace
 ) -> tuple[dict[str, tuple[str, str]], list[str], list[str]]:
     """Draw what came after the draw again: who takes part (stratum and arm), problems and notes."""
     taking_part = {school: (record.stratum_of(school), arm) for school, arm in record.arm_of.items()}
     problems, notes, joined = list[str](), list[str](), record.joined()
-    for number, (place, path) in enumerate(later_files(options.record), start=1):
+    for number, (place, path) in enumerate(find_later_records(options.record), start=1):
         if place != number:
             problems.append(f"{path.name} is there, and later_{number}.json is missing.")
         rows = read_table(path.with_suffix(".csv"), options.encoding)
         if read_json(path)["format"] == REPLACEMENT_RECORD:
-            wrong, said = replaced(path, rows, taking_part)
+            wrong, summary = replay_replacement(path, rows, taking_part)
         else:
             late = Record(path)
-            wrong, said = compare_late(late, path, rows), f"{len(late.arm_of)} schools were drawn later."
+            wrong, summary = compare_late(late, path, rows), f"{len(late.arm_of)} schools were drawn later."
             if late.kind == "minimisation" and late.before != joined:
                 wrong.append("The schools that had joined before are not those of the records before.")
             joined = late.joined()
             taking_part |= {school: (f"late {place}", arm) for school, arm in late.arm_of.items()}
         problems += [f"{path.name}: {text}" for text in wrong]
-        notes += [f"{path.name}: {said}"] if not wrong else []
+        notes += [f"{path.name}: {summary}"] if not wrong else []
     return taking_part, problems, notes
 
 
-def later_files(record: Path) -> list[tuple[int, Path]]:
+def find_later_records(record: Path) -> list[tuple[int, Path]]:
     """Return the records of what came after a draw, which lie beside its own; none beside such a record itself."""
     if STEP.fullmatch(record.name):
         return []
@@ -658,16 +666,18 @@ def later_files(record: Path) -> list[tuple[int, Path]]:
 def compare_late(late: Record, path: Path, rows: list[dict[str, str]]) -> list[str]:
     """Draw late schools again, and compare them with their table."""
     file = path.with_suffix(".csv").name
-    ids = column_of(rows, "school_id", {}, file)
-    found = {name: dict(zip(ids, column_of(rows, name, {}, file), strict=True)) for name in late.named()}
-    return [*late.problems(), *compare_ids(sorted(late.arm_of), ids, file), *compare_columns(late, found)[0]]
+    ids = get_column(rows, "school_id", {}, file)
+    frame_columns = {name: dict(zip(ids, get_column(rows, name, {}, file), strict=True)) for name in late.named()}
+    return [*late.problems(), *compare_ids(sorted(late.arm_of), ids, file), *compare_columns(late, frame_columns)[0]]
 
 
-def replaced(path: Path, rows: list[dict[str, str]], taking_part: dict[str, tuple[str, str]]) -> tuple[list[str], str]:
+def replay_replacement(
+    path: Path, rows: list[dict[str, str]], taking_part: dict[str, tuple[str, str]]
+) -> tuple[list[str], str]:
     """Put a reserve into the place of a school that withdrew: section 10 of ALGORITHM.md."""
     values, file = read_json(path), path.with_suffix(".csv").name
-    problems = [text for text in [small_problem(values)] if text]
-    problems += compare_ids(values["reserves"], column_of(rows, "school_id", {}, file), file)
+    problems = [text for text in [find_replay_problem(values)] if text]
+    problems += compare_ids(values["reserves"], get_column(rows, "school_id", {}, file), file)
     withdrawn, chosen = values["withdrawn"], values["chosen"]
     if withdrawn not in taking_part or taking_part[withdrawn][1] != values["arm"]:
         return [*problems, f"School {withdrawn}, which withdrew, was not in the arm '{values['arm']}'."], ""
@@ -675,7 +685,7 @@ def replaced(path: Path, rows: list[dict[str, str]], taking_part: dict[str, tupl
     return problems, f"School {chosen} was drawn from {len(values['reserves'])} reserves for the place of {withdrawn}."
 
 
-def minimised_arm(
+def draw_minimised_arm(
     arms: Sequence[tuple[str, int]], before: Sequence[tuple[Key, str]], values: Key, chance: int, stream: Stream
 ) -> str:
     """Draw the arm of a school that joins: section 11 of ALGORITHM.md."""
@@ -685,7 +695,7 @@ def minimised_arm(
     for chosen, _ in arms:
         total = Fraction(0)
         for place, value in enumerate(values):
-            held = [arm for own, arm in before if own[place] == value] + [chosen]
+            held = [arm for school_values, arm in before if school_values[place] == value] + [chosen]
             shares = [Fraction(held.count(name), ratio) for name, ratio in arms]
             total += max(shares) - min(shares)
         totals[chosen] = total
@@ -693,7 +703,7 @@ def minimised_arm(
     return best[stream.number(len(best))]
 
 
-def small_problem(values: dict[str, Any]) -> str:
+def find_replay_problem(values: dict[str, Any]) -> str:
     """Draw a replacement or a minimisation again; returns what is wrong, or nothing."""
     if values["format"] == REPLACEMENT_RECORD:
         stream = Stream(values["seed"] + " " + values["withdrawn"], REPLACEMENT)
@@ -703,7 +713,7 @@ def small_problem(values: dict[str, Any]) -> str:
     before: list[tuple[Key, str]] = []
     for number, school in enumerate(values["schools"], start=1):
         stream = Stream(values["seed"] + " " + str(number), MINIMISED)
-        drawn = minimised_arm(arms, before, tuple(school["values"]), int(values["chance"]), stream)
+        drawn = draw_minimised_arm(arms, before, tuple(school["values"]), int(values["chance"]), stream)
         if drawn != school["arm"]:
             return f"The draw gives school {school['school_id']} the arm {drawn}, the record {school['arm']}."
         before.append((tuple(school["values"]), drawn))
@@ -717,23 +727,23 @@ BEGUN_AGAIN = "begun again"
 """Event of the first line of a log whose predecessor is lost; it names the draw and the later steps of then."""
 
 
-def entry_of(line: bytes) -> dict[str, Any]:
+def parse_log_entry(line: bytes) -> dict[str, Any]:
     """Return the entry that a line is; nothing if it is not as entries are written: section 13 of ALGORITHM.md."""
     try:
         entry = json.loads(line)
         texts = [entry[name] for name in ("time", "event", "previous_sha256", "sha256")] + [*entry["detail"].values()]
         sound = len(entry) == 6 and isinstance(entry["sequence"], int) and all(isinstance(text, str) for text in texts)
-        return entry if sound and compact(entry).encode() + b"\n" == line.replace(b"\r\n", b"\n") else {}
+        return entry if sound and format_compact_json(entry).encode() + b"\n" == line.replace(b"\r\n", b"\n") else {}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 
-def first_break(entries: Sequence[dict[str, Any]]) -> list[str]:
+def describe_first_break(entries: Sequence[dict[str, Any]]) -> list[str]:
     """Describe where the chain is broken first; nothing if it holds."""
     previous = "0" * 64
     for number, entry in enumerate(entries, start=1):
         hashed = {name: value for name, value in entry.items() if name != "sha256"}
-        if not entry or sha256(compact(hashed)) != entry["sha256"]:
+        if not entry or compute_sha256(format_compact_json(hashed)) != entry["sha256"]:
             return [f"The chain is broken at line {number}, which is not as it was written; no later line is sure."]
         if (entry["sequence"], entry["previous_sha256"]) != (number, previous):
             return [
@@ -767,7 +777,8 @@ def compare_later(log: Sequence[dict[str, Any]], options: argparse.Namespace) ->
     if log and log[0]["event"] == BEGUN_AGAIN:
         named = [digest for _, digest in json.loads(log[0]["detail"]["later"])] + named
     held = [
-        hashlib.sha256(content_of(path).replace(b"\r\n", b"\n")).hexdigest() for _, path in later_files(options.record)
+        hashlib.sha256(content_of(path).replace(b"\r\n", b"\n")).hexdigest()
+        for _, path in find_later_records(options.record)
     ]
     if named == held:
         return []
@@ -778,29 +789,31 @@ def compare_later(log: Sequence[dict[str, Any]], options: argparse.Namespace) ->
 
 def check_log(record: Record | None, options: argparse.Namespace) -> tuple[list[str], list[str]]:
     """Return problems and notes of the log: its chain, what it says happened, and whether it names the record."""
-    entries = [entry_of(line) for line in content_of(options.log).splitlines(keepends=True)]
-    log, problems = [entry for entry in entries if entry], first_break(entries)
+    entries = [parse_log_entry(line) for line in content_of(options.log).splitlines(keepends=True)]
+    log, problems = [entry for entry in entries if entry], describe_first_break(entries)
     draws = [place for place, entry in enumerate(log) if entry["event"] in ("drawn", "adopted")]
     is_lost = bool(log) and log[0]["event"] == BEGUN_AGAIN
     digest = hashlib.sha256(content_of(options.record).replace(b"\r\n", b"\n")).hexdigest()
     named = any(entry["detail"].get("record_sha256") == digest for entry in log)
-    held, said = named, f"The log {'names' if named else 'does not name'} this record."
+    held, statement = named, f"The log {'names' if named else 'does not name'} this record."
     if record and not named:
-        held, said = draw_finding(log[: draws[-1] + 1] if draws else log[: int(is_lost)], record, options.commitment)
+        held, statement = draw_finding(
+            log[: draws[-1] + 1] if draws else log[: int(is_lost)], record, options.commitment
+        )
         if options.allocation:
             problems = problems + compare_later(log[draws[-1] + 1 :] if draws else log if is_lost else [], options)
-    notes = [said] if held else []
+    notes = [statement] if held else []
     for place, entry in enumerate(log):
-        told = {name: entry["detail"][name] for name in TOLD if entry["detail"].get(name)}
-        told |= {"reason": "none given"} if place in draws[1:] and "reason" not in told else {}
-        facts = "".join(f", {name.replace('_', ' ')}: {text}" for name, text in told.items())
+        details = {name: entry["detail"][name] for name in TOLD if entry["detail"].get(name)}
+        details |= {"reason": "none given"} if place in draws[1:] and "reason" not in details else {}
+        facts = "".join(f", {name.replace('_', ' ')}: {text}" for name, text in details.items())
         notes.append(f"Line {entry['sequence']} of the log, {entry['time']}: {entry['event']}{facts}.")
     if not is_lost:
         notes.append(f"In the log the schools were drawn {'once' if len(draws) == 1 else f'{len(draws)} times'}.")
     if not problems and log:
         notes.append(f"The chain of {len(log)} lines holds; lines cut off at its end would change its last hash:")
         notes.append(log[-1]["sha256"])
-    return problems if held else [*problems, said], notes
+    return problems if held else [*problems, statement], notes
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -821,7 +834,7 @@ def main(arguments: Sequence[str]) -> int:
         values = read_json(options.record)
         small = values["format"] in (REPLACEMENT_RECORD, MINIMISATION_RECORD)
         if small:
-            problems, notes, drawn = [text for text in [small_problem(values)] if text], list[str](), ""
+            problems, notes, drawn = [text for text in [find_replay_problem(values)] if text], list[str](), ""
         elif options.schools is None:
             parser.error("State the sampling frame, schools.csv.")
         else:
@@ -830,8 +843,8 @@ def main(arguments: Sequence[str]) -> int:
             counts = ", ".join(f"{list(record.arm_of.values()).count(arm)} {arm}" for arm in record.arms)
             drawn = f": {len(record.arm_of)} schools ({counts}), seed '{record.seed}'."
         if options.log:
-            wrong, told = check_log(None if small else record, options)
-            problems, notes = problems + wrong, notes + told
+            wrong, log_notes = check_log(None if small else record, options)
+            problems, notes = problems + wrong, notes + log_notes
     except UnreadableError as error:
         sys.stdout.write(f"{error}\n")
         return 2

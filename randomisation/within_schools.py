@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import DesignError
 from randomisation.arms import Arm
-from randomisation.canonical import listed
+from randomisation.canonical import format_quoted_list
 from randomisation.design import Design
 from randomisation.draw import Allocation, allocate
 from randomisation.redraws import replay
@@ -71,7 +71,9 @@ def units_of_schools(frame: pd.DataFrame, *, unit: str, school: str = "school_id
         wrong = [str(name) for name in names if not isinstance(name, str) or not name or JOINT in name]
         if wrong:
             raise DesignError(
-                f"{_PLACE}, column '{column}'", f"{listed(wrong)} is no name.", f"Use text without '{JOINT}'."
+                f"{_PLACE}, column '{column}'",
+                f"{format_quoted_list(wrong)} is no name.",
+                f"Use text without '{JOINT}'.",
             )
     schools = frame[school]
     return frame.assign(**{SCHOOL: schools, "school_id": schools + JOINT + frame[unit]})
@@ -129,11 +131,11 @@ class Saturation:
 
         Their inverse are the weights with which pupils of different shares are compared.
         """
-        found = {}
+        share_of_case = {}
         for arm, chance in self.schools.design.probabilities.items():
             share = self.shares[arm]
-            found.update({(arm, treated): chance * (share if treated else 1 - share) for treated in (0, 1)})
-        return {key: chance for key, chance in found.items() if chance}
+            share_of_case.update({(arm, treated): chance * (share if treated else 1 - share) for treated in (0, 1)})
+        return {key: chance for key, chance in share_of_case.items() if chance}
 
 
 def saturate(
@@ -180,16 +182,18 @@ def saturate(
     _check_shares(shares)
     first = allocate(schools, Design(arms=tuple(Arm(name=name) for name in shares), strata=strata), seed=seed)
     units = units_of_schools(pupils, unit=unit)
-    own = {str(name): part for name, part in units.groupby(SCHOOL)}
-    without = [school for school in first.schools if school not in own]
+    units_by_school = {str(name): part for name, part in units.groupby(SCHOOL)}
+    without = [school for school in first.schools if school not in units_by_school]
     if without:
-        raise DesignError(_PLACE, f"School {listed(without)} has no pupils.", "Add them, or leave the school out.")
+        raise DesignError(
+            _PLACE, f"School {format_quoted_list(without)} has no pupils.", "Add them, or leave the school out."
+        )
     drawn = {
-        school: allocate(own[school], _of_share(shares[arm]), seed=f"{seed} {school}")
+        school: allocate(units_by_school[school], _build_design_of_share(shares[arm]), seed=f"{seed} {school}")
         for school, arm in first.arm_of.items()
         if 0 < shares[arm] < 1
     }
-    everyone = {school: tuple(sorted(own[school]["school_id"])) for school in first.schools}
+    everyone = {school: tuple(sorted(units_by_school[school]["school_id"])) for school in first.schools}
     return Saturation(schools=first, pupils=drawn, shares=dict(shares), everyone=everyone)
 
 
@@ -222,7 +226,9 @@ def replay_saturation(saturation: Saturation, schools: pd.DataFrame, *, n_draws:
             if share == 1:
                 block[rows] = 1
             elif share > 0:
-                block[rows] = replay(units, _of_share(share), n_draws=n_draws, seed=f"{seed} {school}")[rows]
+                block[rows] = replay(units, _build_design_of_share(share), n_draws=n_draws, seed=f"{seed} {school}")[
+                    rows
+                ]
         blocks.append(block)
     return np.hstack(blocks)
 
@@ -235,7 +241,7 @@ def _check_shares(shares: Mapping[str, Fraction]) -> None:
             )
 
 
-def _of_share(share: Fraction) -> Design:
+def _build_design_of_share(share: Fraction) -> Design:
     """Return the design of a school's own draw."""
     left = share.denominator - share.numerator
     return Design(arms=(Arm(name="untreated", ratio=left), Arm(name="treated", ratio=share.numerator)))

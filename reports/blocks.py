@@ -44,7 +44,7 @@ class Span:
 Inline = tuple[Span, ...]
 
 
-def inline(text: str | Span | Iterable[str | Span]) -> Inline:
+def convert_to_spans(text: str | Span | Iterable[str | Span]) -> Inline:
     """Return text as spans.
 
     Examples
@@ -56,7 +56,7 @@ def inline(text: str | Span | Iterable[str | Span]) -> Inline:
     return tuple(part if isinstance(part, Span) else Span(text=part) for part in parts)
 
 
-def plain(text: Inline) -> str:
+def join_plain_text(text: Inline) -> str:
     """Return the text of spans without their setting."""
     return "".join(span.text for span in text)
 
@@ -193,7 +193,7 @@ _PARTS: Mapping[str, type] = {kind.__name__: kind for kind in (Span, Column, Row
 
 def to_json(block: Block) -> dict[str, object]:
     """Return a block as JSON values; every dataclass carries its name as "is"."""
-    return cast("dict[str, object]", _encoded(block))
+    return cast("dict[str, object]", _encode_value(block))
 
 
 def from_json(value: Mapping[str, object]) -> Block:
@@ -204,30 +204,30 @@ def from_json(value: Mapping[str, object]) -> Block:
     ValueError
         When the value is not a block.
     """
-    block = _decoded(value)
+    block = _decode_value(value)
     if not isinstance(block, tuple(_BLOCKS.values())):
         raise ValueError(f"{value.get('is')!r} is not a block.")  # noqa: TRY004 -- the value is wrong, not its type
     return cast("Block", block)
 
 
-def _encoded(value: object) -> object:
+def _encode_value(value: object) -> object:
     if isinstance(value, tuple):
-        return [_encoded(item) for item in value]
+        return [_encode_value(item) for item in value]
     fields = getattr(value, "__dataclass_fields__", None)
     if fields is None:
         return value
-    return {"is": type(value).__name__} | {name: _encoded(getattr(value, name)) for name in fields}
+    return {"is": type(value).__name__} | {name: _encode_value(getattr(value, name)) for name in fields}
 
 
-def _decoded(value: object) -> object:
+def _decode_value(value: object) -> object:
     if isinstance(value, list):
-        return tuple(_decoded(item) for item in value)
+        return tuple(_decode_value(item) for item in value)
     if not isinstance(value, Mapping):
         return value
     kind = _BLOCKS.get(str(value.get("is"))) or _PARTS.get(str(value.get("is")))
     if kind is None:
         raise ValueError(f"{value.get('is')!r} is neither a block nor a part of one.")
-    return kind(**{str(name): _decoded(item) for name, item in value.items() if name != "is"})
+    return kind(**{str(name): _decode_value(item) for name, item in value.items() if name != "is"})
 
 
 def show(blocks: Block | Sequence[Block]) -> None:

@@ -140,9 +140,9 @@ class AuditClaim:
     time: str = ""
 
 
-def audit_sentence(claim: AuditClaim, words: Words) -> str:
+def describe_audit(claim: AuditClaim, words: Words) -> str:
     """Return whether the documents of a site were made again from what schools sent, and were the same."""
-    time = time_phrase(words, claim.time)
+    time = format_log_time(words, claim.time)
     match claim.answer:
         case "yes":
             return words.text(
@@ -162,7 +162,7 @@ def audit_sentence(claim: AuditClaim, words: Words) -> str:
             return words.text("The trial’s log is missing or was edited: it shows no audit of these documents.")
 
 
-def time_phrase(words: Words, text: str) -> str:
+def format_log_time(words: Words, text: str) -> str:
     """Write a time of the log, ISO 8601, to the minute."""
     if not text.endswith("+00:00"):
         return text
@@ -171,17 +171,17 @@ def time_phrase(words: Words, text: str) -> str:
 
 def plan_sentences(claim: PlanClaim, words: Words) -> Iterator[str]:
     """State when the plan was frozen and which plans it replaced."""
-    yield _order(claim, words)
+    yield _describe_order_of_events(claim, words)
     for time, reason in claim.replaced:
         yield words.text(
             "It replaced a plan that was frozen on {time} ({reason}).",
-            time=time_phrase(words, time),
+            time=format_log_time(words, time),
             reason=reason or words.text("no reason was given"),
         )
 
 
-def _order(claim: PlanClaim, words: Words) -> str:
-    time = time_phrase(words, claim.frozen)
+def _describe_order_of_events(claim: PlanClaim, words: Words) -> str:
+    time = format_log_time(words, claim.frozen)
     match claim.order:
         case "before_data":
             return words.text("The analysis plan was frozen on {time}, before outcome data were taken in.", time=time)
@@ -190,13 +190,13 @@ def _order(claim: PlanClaim, words: Words) -> str:
                 "The analysis plan was frozen on {time}, after outcome data had been taken in (on {data}) and before"
                 " results were computed.",
                 time=time,
-                data=time_phrase(words, claim.data),
+                data=format_log_time(words, claim.data),
             )
         case "after_results" if len(claim.runs) == 1:
             return words.text(
                 "The analysis plan was frozen on {time}, after results had been computed once (on {first}).",
                 time=time,
-                first=time_phrase(words, claim.runs[0]),
+                first=format_log_time(words, claim.runs[0]),
             )
         case "after_results":
             return words.plural(
@@ -204,15 +204,15 @@ def _order(claim: PlanClaim, words: Words) -> str:
                 "The analysis plan was frozen on {time}, after results had been computed {n} times (first on {first}).",
                 len(claim.runs),
                 time=time,
-                first=time_phrase(words, claim.runs[0]),
+                first=format_log_time(words, claim.runs[0]),
             )
         case _:
-            return _unshown(claim, words)
+            return _describe_unproven_freeze(claim, words)
 
 
-def _unshown(claim: PlanClaim, words: Words) -> str:
+def _describe_unproven_freeze(claim: PlanClaim, words: Words) -> str:
     """Describe why nothing shows when the plan was frozen."""
-    time = time_phrase(words, claim.frozen)
+    time = format_log_time(words, claim.frozen)
     match claim.order:
         case "log_begun_again":
             return words.text(
@@ -245,7 +245,7 @@ def log_sentences(facts: LogFacts, words: Words) -> Iterator[str]:
         yield words.text(
             "The trial’s log was lost and begun again on {time} ({reason}): nothing shows what was done before, and how"
             " often.",
-            time=time_phrase(words, facts.begun_again[0]),
+            time=format_log_time(words, facts.begun_again[0]),
             reason=facts.begun_again[1],
         )
     if facts.n_disagreements:
@@ -256,12 +256,12 @@ def log_sentences(facts: LogFacts, words: Words) -> Iterator[str]:
         )
 
 
-def runs_sentence(facts: LogFacts, words: Words) -> str:
+def describe_runs(facts: LogFacts, words: Words) -> str:
     """Describe how often results were computed; nothing where the log cannot say."""
     if facts.state != "whole" or not facts.runs:
         return ""
-    first, last = time_phrase(words, facts.runs[0]), time_phrase(words, facts.runs[-1])
-    said = words.plural(
+    first, last = format_log_time(words, facts.runs[0]), format_log_time(words, facts.runs[-1])
+    sentence = words.plural(
         "Results were computed {n} time, from {first} to {last}.",
         "Results were computed {n} times, from {first} to {last}.",
         len(facts.runs),
@@ -269,20 +269,20 @@ def runs_sentence(facts: LogFacts, words: Words) -> str:
         last=last,
     )
     if len(facts.runs) == 1:
-        said = words.text("Results were computed once, on {last}.", last=last)
+        sentence = words.text("Results were computed once, on {last}.", last=last)
     if facts.n_results < 2:
-        return said
+        return sentence
     different = words.plural(
         "The runs gave {n} set of results; the last is reported.",
         "The runs gave {n} different sets of results; the last is reported.",
         facts.n_results,
     )
-    return words.text("{first} {second}", first=said, second=different)
+    return words.text("{first} {second}", first=sentence, second=different)
 
 
-def custody_sentences(claim: CustodyClaim, words: Words) -> Iterator[str]:
+def describe_key_custody(claim: CustodyClaim, words: Words) -> Iterator[str]:
     """Return whether the key of the pseudonyms is sealed, since when and for how many, and how often it was opened."""
-    time = time_phrase(words, claim.since)
+    time = format_log_time(words, claim.since)
     match claim.state:
         case "sealed":
             yield words.plural(
@@ -293,7 +293,7 @@ def custody_sentences(claim: CustodyClaim, words: Words) -> Iterator[str]:
                 claim.n_openers,
                 time=time,
             )
-            yield _openings(claim, words)
+            yield _describe_key_openings(claim, words)
         case "open":
             yield words.text("The key of the pseudonyms and the files of schools are not encrypted.")
         case "unsealed":
@@ -305,7 +305,7 @@ def custody_sentences(claim: CustodyClaim, words: Words) -> Iterator[str]:
             yield words.text("Nothing shows whether the key of the pseudonyms was encrypted.")
 
 
-def _openings(claim: CustodyClaim, words: Words) -> str:
+def _describe_key_openings(claim: CustodyClaim, words: Words) -> str:
     if claim.n_openings is None:
         return words.text("They were not when these results were computed.")
     if not claim.n_openings:

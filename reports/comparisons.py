@@ -34,7 +34,7 @@ VERDICTS = {
 }
 
 
-def verdict(estimate: Estimate | None, *, direction: str) -> Verdict:
+def judge_interval(estimate: Estimate | None, *, direction: str) -> Verdict:
     """Return what an interval allows to say.
 
     Parameters
@@ -88,7 +88,7 @@ class Comparison:
     @property
     def verdict(self) -> Verdict:
         """What the interval allows to say."""
-        return verdict(self.difference, direction=self.outcome.direction)
+        return judge_interval(self.difference, direction=self.outcome.direction)
 
     @property
     def scale(self) -> float:
@@ -96,7 +96,7 @@ class Comparison:
         return self.outcome.outcome_kind.scale
 
 
-def schools_of(words: Words, arm: ArmFacts) -> str:
+def describe_schools_of_arm(words: Words, arm: ArmFacts) -> str:
     """Return what running text calls the schools of an arm, such as "pilot schools".
 
     Examples
@@ -120,43 +120,43 @@ def schools_of(words: Words, arm: ArmFacts) -> str:
 _LONG = 24
 
 
-def arm_name(words: Words, arm: ArmFacts) -> str:
+def format_arm_name(words: Words, arm: ArmFacts) -> str:
     """Return what a figure calls an arm: "pilot schools", or its label where that would be long."""
-    phrase = schools_of(words, arm)
+    phrase = describe_schools_of_arm(words, arm)
     return phrase if len(phrase) <= _LONG else arm.label
 
 
-def event_of(words: Words, outcome: OutcomeFacts) -> str:
+def describe_event(words: Words, outcome: OutcomeFacts) -> str:
     """Return the event of an outcome in the past tense, with the time by which it is counted; empty without words."""
     if not outcome.event or outcome.horizon is None:
         return outcome.event
-    return words.text("{event} within {time}", event=outcome.event, time=horizon_of(words, outcome))
+    return words.text("{event} within {time}", event=outcome.event, time=describe_time_horizon(words, outcome))
 
 
-def horizon_of(words: Words, outcome: OutcomeFacts) -> str:
+def describe_time_horizon(words: Words, outcome: OutcomeFacts) -> str:
     """Return the time by which an event is counted: "12 months"."""
     time = outcome.horizon or 0.0
     digits = next((digits for digits in range(4) if round(time, digits) == time), 4)
-    return words.text("{n} {unit}", n=words.numbers.decimal(time, digits=digits), unit=unit_of(outcome))
+    return words.text("{n} {unit}", n=words.numbers.decimal(time, digits=digits), unit=format_unit_in_text(outcome))
 
 
-def who_of(words: Words, outcome: OutcomeFacts) -> str:
+def describe_pupils_with_event(words: Words, outcome: OutcomeFacts) -> str:
     """Return the pupils who had the event of a binary outcome, as a plural noun."""
     if outcome.who:
         if outcome.horizon is None:
             return outcome.who
-        return words.text("{who} within {time}", who=outcome.who, time=horizon_of(words, outcome))
+        return words.text("{who} within {time}", who=outcome.who, time=describe_time_horizon(words, outcome))
     if outcome.event:
-        return words.text("pupils who {event}", event=event_of(words, outcome))
+        return words.text("pupils who {event}", event=describe_event(words, outcome))
     return words.text("pupils with “{outcome}”", outcome=outcome.label)
 
 
-def unit_of(outcome: OutcomeFacts) -> str:
+def format_unit_in_text(outcome: OutcomeFacts) -> str:
     """Return the unit of a continuous outcome for running text, without what is in brackets."""
     return outcome.unit.split(" (")[0]
 
 
-def figure(words: Words, one: Comparison, value: float, *, of: Estimate | None, plain: bool = False) -> Span:
+def format_figure(words: Words, one: Comparison, value: float, *, of: Estimate | None, plain: bool = False) -> Span:
     """Return a figure of a comparison in the outcome's units, carrying the estimate it is from.
 
     Parameters
@@ -169,14 +169,14 @@ def figure(words: Words, one: Comparison, value: float, *, of: Estimate | None, 
         Without its sign.
     """
     sign: Sign = "none" if plain else "minus"
-    if isinstance(of, Mean) and mean_digits(one, of) < one.digits:
+    if isinstance(of, Mean) and compute_mean_digits(one, of) < one.digits:
         # No further decimals, not even to tell a small share from none: they could tell a number of pupils.
-        text = words.numbers.decimal(one.scale * value, digits=mean_digits(one, of), sign=sign)
+        text = words.numbers.decimal(one.scale * value, digits=compute_mean_digits(one, of), sign=sign)
     else:
         text = words.numbers.estimate(one.scale * value, digits=one.digits, sign=sign)
     return Span(text=text, estimate_id=of.estimate_id if of is not None else "")
 
 
-def mean_digits(one: Comparison, mean: Mean) -> int:
+def compute_mean_digits(one: Comparison, mean: Mean) -> int:
     """Return with how many decimals a mean is printed in the outcome's units."""
     return min(one.digits, max(mean.decimals - round(math.log10(one.scale)), 0))

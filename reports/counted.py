@@ -75,29 +75,29 @@ class Pupils:
     @classmethod
     def at(cls, what: What, name: str = "", *, arm: str = "", country: str = "") -> Pupils:
         """Return the set of one arm and country; of all where either is empty."""
-        return cls(what=what, name=name, arms=_named(arm), countries=_named(country))
+        return cls(what=what, name=name, arms=_convert_to_name_tuple(arm), countries=_convert_to_name_tuple(country))
 
 
-def name_of(*parts: str) -> str:
+def join_name_parts(*parts: str) -> str:
     """Return the name of a set that several things name together, such as table, wave and field."""
     return "/".join(quote(part, safe="") for part in parts)
 
 
-def parts_of(name: str) -> list[str]:
+def split_name_parts(name: str) -> list[str]:
     """Return the things that `name_of` joined."""
     return [unquote(part) for part in name.split("/")]
 
 
-def _named(name: str) -> tuple[str, ...]:
+def _convert_to_name_tuple(name: str) -> tuple[str, ...]:
     return (name,) if name else ()
 
 
-def joined_keys(sets: Iterable[tuple[str, str]]) -> str:
+def join_set_keys(sets: Iterable[tuple[str, str]]) -> str:
     """Return the keys of several sets with their printed numbers as the text of one attribute."""
     return " ".join(f"{key}={quote(text, safe='')}" for key, text in sets)
 
 
 def split_keys(text: str) -> list[tuple[Pupils, str]]:
-    """Return the sets and printed numbers that `joined_keys` wrote."""
+    """Return the sets and printed numbers that `join_set_keys` wrote."""
     pairs = (item.rpartition("=") for item in text.split())
     return [(Pupils.of_key(key), unquote(printed)) for key, _, printed in pairs]

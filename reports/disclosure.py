@@ -6,8 +6,9 @@ Every table passes here before it is printed:
   than the stated share (`Rules`). Zero is printed: it is nobody.
 - Sensitive counts are suppressed, with as many others as keep them from being worked out from totals, from the other
   tables of the same pupils and from what is known of the rules (`protect`; the method is in `reports.suppression`).
-- A share is printed when the counts that it represents may be (`hidden_shares`), and no more finely than that several
-  counts would give the same text (`share_step`).
+- A share is printed when the counts that it represents may be (`find_hidden_shares`), and no more finely than that
+several
+  counts would give the same text (`compute_share_step`).
 - A table that still holds a small count is refused (`check_count`): the guard of the table builder.
 
 Estimates of models are not counts of pupils and pass. Counts of schools pass too: who takes part in a trial is known.
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 
 from data_schema.errors import DisclosureError
 from reports.counted import Pupils
-from reports.suppression import Additive, strictly_suppressed, suppressed
+from reports.suppression import Additive, find_strict_suppression, find_suppressed_cells
 
 UNITS = ("pupils", "schools", "rows")
 """What a count counts: pupils are protected; schools of a trial and rows of a file are not."""
@@ -174,7 +175,7 @@ def check_declared(count: Count) -> None:
         )
 
 
-def rounded_count(n: int, *, threshold: int, unit: str = "pupils") -> Count:
+def round_pupil_count(n: int, *, threshold: int, unit: str = "pupils") -> Count:
     """Return a number of pupils, or of their rows, to the nearest multiple of the threshold; suppressed when small.
 
     What lies between two printed numbers, such as the pupils who lack an outcome, is then known to the threshold at
@@ -217,24 +218,26 @@ class CrossTable:
     def __post_init__(self) -> None:
         for key, count in self.counts.items():
             if len(key) != len(self.by) or TOTAL in key or count < 0:
-                raise self._problem(f"{key} with {count} is not a count of 0 or more by {', '.join(self.by)}.")
+                raise self._build_disclosure_error(
+                    f"{key} with {count} is not a count of 0 or more by {', '.join(self.by)}."
+                )
         for key, schools in self.by_school.items():
             if sum(schools.values()) != self.counts.get(key, 0) or min(schools.values(), default=0) < 0:
-                raise self._problem(f"the schools of {key} do not add up to its count.")
+                raise self._build_disclosure_error(f"the schools of {key} do not add up to its count.")
         if self.by_school and any(key not in self.by_school for key, count in self.counts.items() if count):
-            raise self._problem("some counts have no schools.")
+            raise self._build_disclosure_error("some counts have no schools.")
         if not self.by or len(set(self.by)) < len(self.by):
-            raise self._problem("it is counted by nothing, or by one thing twice.")
+            raise self._build_disclosure_error("it is counted by nothing, or by one thing twice.")
 
     def values(self) -> tuple[tuple[str, ...], ...]:
         """Return the values of each thing that is counted by, in their order."""
-        return tuple(tuple(dict.fromkeys(key[at] for key in self.counts)) for at in range(len(self.by)))
+        return tuple(tuple(dict.fromkeys(key[position] for key in self.counts)) for position in range(len(self.by)))
 
     def keys(self) -> Iterator[Key]:
         """Yield the keys of all cells, those of totals among them."""
         yield from itertools.product(*((*values, TOTAL) for values in self.values()))
 
-    def _problem(self, problem: str) -> DisclosureError:
+    def _build_disclosure_error(self, problem: str) -> DisclosureError:
         return DisclosureError(f"table by {', '.join(self.by)}", problem, "Count again.")
 
 
@@ -270,26 +273,26 @@ def protect(tables: Sequence[CrossTable], *, rules: Rules) -> list[dict[Key, Cou
     cells = _Cells()
     for table in tables:
         cells.add(table)
-    hidden = _one_by_one(tables, cells, rules) if len(tables) > 1 else None
+    hidden = _suppress_each_table(tables, cells, rules) if len(tables) > 1 else None
     if hidden is None:
-        made = suppressed(cells.additive(rules))
-        hidden = {name for name, place in cells.places.items() if made[place]}
+        is_suppressed = find_suppressed_cells(cells.additive(rules))
+        hidden = {name for name, place in cells.places.items() if is_suppressed[place]}
     return [
         {
             key: Count(value=None if name in hidden else cells.values[cells.places[name]])
             for key in table.keys()  # noqa: SIM118 -- its cells, not a mapping's keys
-            for name in [_name(table.by, key)]
+            for name in [_build_cell_name(table.by, key)]
         }
         for table in tables
     ]
 
 
-def _one_by_one(tables: Sequence[CrossTable], cells: _Cells, rules: Rules) -> set[Name] | None:
+def _suppress_each_table(tables: Sequence[CrossTable], cells: _Cells, rules: Rules) -> set[Name] | None:
     """Suppress in each table by itself, with every total that several tables have printed; None where that fails.
 
     With these totals printed nothing that is suppressed in one table says anything about another.
     """
-    met = Counter(name for table in tables for name in {_name(table.by, key) for key in table.keys()})  # noqa: SIM118
+    met = Counter(name for table in tables for name in {_build_cell_name(table.by, key) for key in table.keys()})  # noqa: SIM118
     shared = {name for name, times in met.items() if times > 1}
     if any(rules.needed(*cells.told(name)) for name in shared):
         return None
@@ -297,14 +300,14 @@ def _one_by_one(tables: Sequence[CrossTable], cells: _Cells, rules: Rules) -> se
     for table in tables:
         alone = _Cells()
         alone.add(table)
-        made = strictly_suppressed(alone.additive(rules, printed=shared))
-        if made is None:
+        is_suppressed = find_strict_suppression(alone.additive(rules, printed=shared))
+        if is_suppressed is None:
             return None
-        hidden |= {name for name, place in alone.places.items() if made[place]}
+        hidden |= {name for name, place in alone.places.items() if is_suppressed[place]}
     return hidden
 
 
-def protected(counts: Mapping[tuple[str, str], int], *, threshold: int) -> dict[tuple[str, str], Count]:
+def protect_table(counts: Mapping[tuple[str, str], int], *, threshold: int) -> dict[tuple[str, str], Count]:
     """Suppress the small counts of one table of rows and columns; see `protect`."""
     if not counts:
         return {(TOTAL, TOTAL): Count(value=0)}
@@ -316,7 +319,7 @@ def protected(counts: Mapping[tuple[str, str], int], *, threshold: int) -> dict[
 Name = frozenset[tuple[str, str]]
 
 
-def _name(by: Key, key: Key) -> Name:
+def _build_cell_name(by: Key, key: Key) -> Name:
     """Return what a cell is a count of, the same in every table."""
     return frozenset((thing, value) for thing, value in zip(by, key, strict=True) if value != TOTAL)
 
@@ -338,10 +341,10 @@ class _Cells:
             for above in itertools.product(*((value, TOTAL) for value in key)):
                 sums[above] += count
                 for school, part in table.by_school.get(key, {}).items():
-                    own = schools.setdefault(above, {})
-                    own[school] = own.get(school, 0) + part
+                    counts_by_school = schools.setdefault(above, {})
+                    counts_by_school[school] = counts_by_school.get(school, 0) + part
         for key, count in sums.items():
-            self._note(_name(table.by, key), count, max(schools.get(key, {}).values(), default=0))
+            self._register_cell(_build_cell_name(table.by, key), count, max(schools.get(key, {}).values(), default=0))
         self._add_sums(table)
 
     def told(self, name: Name) -> tuple[int, int]:
@@ -359,14 +362,17 @@ class _Cells:
             values=values,
             sums=self._sums,
             needed=np.array(
-                [rules.needed(*told) for told in zip(self.values, self._largest, strict=True)],
+                [
+                    rules.needed(*count_and_largest)
+                    for count_and_largest in zip(self.values, self._largest, strict=True)
+                ],
                 dtype=np.int64,
             ),
             cost=_DEARER**levels * (1 + np.log1p(values)) * by_place,
             printed=np.array([name in printed for name in self.places], dtype=bool),
         )
 
-    def _note(self, name: Name, count: int, largest: int) -> None:
+    def _register_cell(self, name: Name, count: int, largest: int) -> None:
         place = self.places.setdefault(name, len(self.values))
         if place == len(self.values):
             self.values.append(count)
@@ -379,15 +385,15 @@ class _Cells:
         self._largest[place] = max(self._largest[place], largest)
 
     def _add_sums(self, table: CrossTable) -> None:
-        for at, values in enumerate(table.values()):
+        for position, values in enumerate(table.values()):
             for key in table.keys():  # noqa: SIM118 -- its cells, not a mapping's keys
-                if key[at] == TOTAL:
-                    parts = [(*key[:at], value, *key[at + 1 :]) for value in values]
-                    members = [self.places[_name(table.by, part)] for part in parts]
-                    self._sums.append((self.places[_name(table.by, key)], members))
+                if key[position] == TOTAL:
+                    parts = [(*key[:position], value, *key[position + 1 :]) for value in values]
+                    members = [self.places[_build_cell_name(table.by, part)] for part in parts]
+                    self._sums.append((self.places[_build_cell_name(table.by, key)], members))
 
 
-def hidden_shares(
+def find_hidden_shares(
     shares: Sequence[Sequence[float]],
     sizes: Sequence[Sequence[float]],
     *,
@@ -420,12 +426,14 @@ def hidden_shares(
     if n.ndim != 2 or n.shape != np.shape(shares) or (n < 0).any():
         raise DisclosureError("table", "Its shares and sizes are not two grids of one shape.", "Give rows and columns.")
     events = np.rint(np.nan_to_num(np.asarray(shares, dtype=float)) * n).astype(np.int64)
-    grid = np.stack([_with_totals(events), _with_totals(n - events), _with_totals(n)])
-    table = _share_table(grid, Rules(threshold=threshold))
+    grid = np.stack([_add_totals(events), _add_totals(n - events), _add_totals(n)])
+    table = _build_share_table(grid, Rules(threshold=threshold))
     hidden: Hidden = np.zeros(grid.shape[1:], dtype=bool)
     while True:
-        found = suppressed(table, also=np.stack([hidden, hidden, np.zeros_like(hidden)]).ravel()).reshape(grid.shape)
-        either: Hidden = found[0] | found[1]
+        is_suppressed = find_suppressed_cells(
+            table, also=np.stack([hidden, hidden, np.zeros_like(hidden)]).ravel()
+        ).reshape(grid.shape)
+        either: Hidden = is_suppressed[0] | is_suppressed[1]
         if rows_as_one:
             either = either | either[:, :-1].any(axis=1, keepdims=True)
         if (either == hidden).all():
@@ -433,14 +441,14 @@ def hidden_shares(
         hidden = either
 
 
-def _with_totals(cells: NDArray[np.int64]) -> NDArray[np.int64]:
+def _add_totals(cells: NDArray[np.int64]) -> NDArray[np.int64]:
     grid = np.pad(cells, ((0, 1), (0, 1)))
     grid[-1, :] = grid.sum(axis=0)
     grid[:, -1] = grid.sum(axis=1)
     return grid
 
 
-def _share_table(grid: NDArray[np.int64], rules: Rules) -> Additive:
+def _build_share_table(grid: NDArray[np.int64], rules: Rules) -> Additive:
     """Return events, other pupils and all pupils, with totals, as cells; the last of the three are printed."""
     places = np.arange(grid.size).reshape(grid.shape)
     sums: list[tuple[int, list[int]]] = []
@@ -458,7 +466,7 @@ def _share_table(grid: NDArray[np.int64], rules: Rules) -> Additive:
     return Additive(values=grid.ravel(), sums=sums, needed=np.array(needed), cost=cost.ravel(), printed=printed.ravel())
 
 
-def share_step(n: float, *, alike: int = _ALIKE) -> float | None:
+def compute_share_step(n: float, *, alike: int = _ALIKE) -> float | None:
     """Return the step to which a share of n pupils is rounded; None when it must not be printed.
 
     The step is the finest of `SHARE_STEPS` that is so many counts wide, three unless more are wanted: the rounded share
@@ -472,13 +480,13 @@ def share_step(n: float, *, alike: int = _ALIKE) -> float | None:
     return next((step for step in SHARE_STEPS if step * n >= alike), None)
 
 
-def rounded_share(share: float, n: float, *, alike: int = _ALIKE) -> float:
-    """Return a share of n pupils rounded to its step (`share_step`); NaN when it must not be printed."""
-    step = share_step(n, alike=alike)
+def round_share(share: float, n: float, *, alike: int = _ALIKE) -> float:
+    """Return a share of n pupils rounded to its step (`compute_share_step`); NaN when it must not be printed."""
+    step = compute_share_step(n, alike=alike)
     return float("nan") if step is None else round(round(share / step) * step, 6)
 
 
-def mean_step(*, sd: float, n: int, unit: float = 0.0) -> float:
+def compute_mean_step(*, sd: float, n: int, unit: float = 0.0) -> float:
     """Return the step to which a mean of n values and their standard deviation are rounded.
 
     A mean with all its decimals is a ratio of whole numbers that gives away of how many pupils it is, and their sum.
@@ -510,7 +518,7 @@ MOST_DECIMALS = 5
 """Decimals of a mean whose number of pupils is printed as it is."""
 
 
-def mean_decimals(mean: float, n: int, size: Count, *, threshold: int) -> int | None:
+def compute_mean_decimals(mean: float, n: int, size: Count, *, threshold: int) -> int | None:
     """Return how many decimals a mean of n pupils may have, when their number is printed as ``size``.
 
     A mean of whole numbers is a ratio: with many decimals it tells its denominator. Beside a number of pupils that is
@@ -535,18 +543,20 @@ def mean_decimals(mean: float, n: int, size: Count, *, threshold: int) -> int | 
     # What is rounded up may be as many as are enrolled, and is known to be no more.
     candidates = range(max(1, most - room), most + 1)
     least = min(_ALIKE, len(candidates))
-    allowed = (d for d in range(MOST_DECIMALS, -1, -1) if sum(_fits(mean, d, n) for n in candidates) >= least)
+    allowed = (
+        d for d in range(MOST_DECIMALS, -1, -1) if sum(_is_possible_mean(mean, d, n) for n in candidates) >= least
+    )
     return next(allowed, None)
 
 
-def _fits(mean: float, decimals: int, n: int) -> bool:
+def _is_possible_mean(mean: float, decimals: int, n: int) -> bool:
     """Whether a printed mean could be one of n whole numbers."""
     half = 0.5 * 10.0**-decimals
     low, high = (round(mean, decimals) - half) * n, (round(mean, decimals) + half) * n
     return math.floor(high + 1e-9) >= math.ceil(low - 1e-9)
 
 
-def hidden_means(sizes: Iterable[int], *, rules: Rules, of_schools: Iterable[int] = ()) -> list[bool]:
+def find_hidden_means(sizes: Iterable[int], *, rules: Rules, of_schools: Iterable[int] = ()) -> list[bool]:
     """Decide which means of parts must not be printed, beside the mean of all of them.
 
     Parameters
@@ -570,7 +580,7 @@ def hidden_means(sizes: Iterable[int], *, rules: Rules, of_schools: Iterable[int
     hidden = [0 < n < least or (n > 0 and k < MINIMUM_SCHOOLS) for n, k in zip(counts, schools, strict=True)]
     together = sum(counts) < least or sum(schools) < MINIMUM_SCHOOLS
     if sum(hidden) == 1 and not together:
-        others = [at for at, n in enumerate(counts) if n and not hidden[at]]
+        others = [part_index for part_index, n in enumerate(counts) if n and not hidden[part_index]]
         if others:
             hidden[min(others, key=lambda at: (counts[at], at))] = True
         else:

@@ -47,7 +47,7 @@ class Document:
     practice: bool = False
 
     def __post_init__(self) -> None:
-        problem = next(_problems(self.blocks), "")
+        problem = next(_iterate_problems(self.blocks), "")
         if problem:
             raise ReportError("The document", problem, "Mend the cell that shows it and run the notebook again.")
 
@@ -145,7 +145,7 @@ def write_pdf(document: Document, path: Path, *, language: str) -> None:
     write_whole(path, pdf_bytes(document, language=language))
 
 
-def _problems(blocks: tuple[Block, ...]) -> Iterator[str]:
+def _iterate_problems(blocks: tuple[Block, ...]) -> Iterator[str]:
     """Yield what keeps blocks from making a document."""
     if not blocks:
         yield "no cell has shown a block."
@@ -165,10 +165,10 @@ def _problems(blocks: tuple[Block, ...]) -> Iterator[str]:
     anchors = Counter(clean_anchor(block.anchor) for block in anchored)
     yield from (f"the anchor {anchor!r} is there {count} times." for anchor, count in anchors.items() if count > 1)
     for table in (block for block in blocks if isinstance(block, Table)):
-        yield from _problems_of_table(table)
+        yield from _iterate_table_problems(table)
 
 
-def _problems_of_table(table: Table) -> Iterator[str]:
+def _iterate_table_problems(table: Table) -> Iterator[str]:
     name = "".join(span.text for span in table.caption)[:60]
     if not table.columns:
         yield f"the table '{name}' has no columns."

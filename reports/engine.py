@@ -22,7 +22,7 @@ from papermill.engines import Engine
 from traitlets.config import Config
 
 from data_schema.errors import CrocoosError
-from reports.figures.style import import_matplotlib
+from reports.figures.style import load_matplotlib
 
 NAME = "crocoos-in-process"
 """Name under which the engine is registered with papermill."""
@@ -132,7 +132,7 @@ class _Shell(InteractiveShell):
         """Ignore: there are no windows, and the inline backend asks for none."""
 
 
-def _new_shell(outputs: Outputs, folder: str) -> _Shell:
+def _create_shell(outputs: Outputs, folder: str) -> _Shell:
     """Return a shell that has seen nothing yet, whatever shell this process was forked from."""
     earlier: InteractiveShell | None = getattr(InteractiveShell, "_instance", None)
     if earlier is not None:
@@ -147,10 +147,10 @@ def _new_shell(outputs: Outputs, folder: str) -> _Shell:
     return shell
 
 
-def _prepare_matplotlib(shell: _Shell) -> None:
+def _initialise_matplotlib(shell: _Shell) -> None:
     """Have figures that a cell leaves open shown after it, and no settings of earlier work in them."""
     os.environ["MPLBACKEND"] = _INLINE
-    import_matplotlib()
+    load_matplotlib()
     import matplotlib as mpl
 
     mpl.rcdefaults()
@@ -163,7 +163,7 @@ def _prepare_matplotlib(shell: _Shell) -> None:
         enable("inline")
 
 
-def _flush_figures() -> None:
+def _show_and_close_figures() -> None:
     """Show the figures that a cell made through pyplot, then close them."""
     if "matplotlib.pyplot" in sys.modules:
         from matplotlib_inline import backend_inline
@@ -180,7 +180,7 @@ def _run_cell(shell: _Shell, source: str) -> bool:
     try:
         run: Callable[..., Any] = shell.run_cell  # IPython has no types for it
         result = run(source, store_history=True)
-        _flush_figures()
+        _show_and_close_figures()
     finally:
         sys.stdout, sys.stderr = before
     error = result.error_before_exec or result.error_in_exec
@@ -213,8 +213,8 @@ class InProcessEngine(Engine):  # type: ignore[misc]  # papermill is untyped
         del kernel_name, kwargs
         outputs = Outputs()
         with tempfile.TemporaryDirectory(prefix="crocoos-") as folder:
-            shell = _new_shell(outputs, folder)
-            _prepare_matplotlib(shell)
+            shell = _create_shell(outputs, folder)
+            _initialise_matplotlib(shell)
             for position, cell in enumerate(nb_man.nb.cells):
                 if cell.cell_type != "code" or not cell.source.strip():
                     continue

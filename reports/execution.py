@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from data_schema.errors import CrocoosError, ReportError
-from data_schema.files import storage_error, write_whole
+from data_schema.files import build_storage_error, write_whole
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -34,7 +34,7 @@ _FRESH = """
 import json, sys
 request = json.load(sys.stdin)
 sys.path[:] = request.pop("path")
-from reports.execution import serve
+from reports.execution import answer_request
 serve(request)
 """
 
@@ -102,13 +102,13 @@ def run_notebook(
     notebook = read_notebook(template)
     _check_parameters(template, notebook, parameters)
     if notice:
-        notebook.cells.insert(0, _text_cell(notice))
+        notebook.cells.insert(0, _create_text_cell(notice))
     request = {
-        "template": notebook_text(notebook),
+        "template": format_notebook_text(notebook),
         "parameters": dict(parameters),
         "working_folder": None if working_folder is None else str(working_folder),
     }
-    run = _by_fork if process == "fork" or (process == "automatic" and _may_fork()) else _by_new_interpreter
+    run = _run_in_fork if process == "fork" or (process == "automatic" and _is_fork_safe()) else _run_in_new_interpreter
     answer = run(request, limit_seconds)
     if answer is None:
         raise ReportError(
@@ -126,19 +126,19 @@ def run_notebook(
     write_whole(output, answer.notebook.encode("utf-8"))
 
 
-def _text_cell(text: str) -> NotebookNode:
+def _create_text_cell(text: str) -> NotebookNode:
     import nbformat.v4
 
     new_cell: Callable[..., NotebookNode] = nbformat.v4.new_markdown_cell  # nbformat's functions are untyped
     return new_cell(text, id="notice")
 
 
-def _may_fork() -> bool:
+def _is_fork_safe() -> bool:
     """Return whether a fork is safe here: elsewhere than on Linux, system libraries do not survive it."""
     return sys.platform == "linux" and not multiprocessing.current_process().daemon
 
 
-def notebook_text(notebook: NotebookNode) -> str:
+def format_notebook_text(notebook: NotebookNode) -> str:
     """Return a notebook as the text of its file."""
     import nbformat
 
@@ -169,10 +169,10 @@ def read_notebook(path: Path) -> NotebookNode:
     import nbformat
 
     try:
-        notebook = _parsed(path.read_text(encoding="utf-8"))
+        notebook = _parse_notebook(path.read_text(encoding="utf-8"))
         nbformat.validate(notebook)
     except OSError as error:
-        raise storage_error(path, error) from error
+        raise build_storage_error(path, error) from error
     except (ValueError, TypeError, KeyError, AttributeError, nbformat.ValidationError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         remedy = "Use a notebook that Jupyter can open."
@@ -181,7 +181,7 @@ def read_notebook(path: Path) -> NotebookNode:
     return notebook
 
 
-def _parsed(text: str) -> NotebookNode:
+def _parse_notebook(text: str) -> NotebookNode:
     import nbformat
 
     reads: Callable[..., NotebookNode] = nbformat.reads  # nbformat's functions are untyped
@@ -202,7 +202,7 @@ def _check_parameters(template: Path, notebook: NotebookNode, parameters: Mappin
         )
 
 
-def _by_fork(request: Mapping[str, Any], limit_seconds: float) -> _Answer | None:
+def _run_in_fork(request: Mapping[str, Any], limit_seconds: float) -> _Answer | None:
     """Run in a fork of this process; None when it ended without an answer or took too long."""
     _import_for_forks()
     context = multiprocessing.get_context("fork")
@@ -234,10 +234,10 @@ def _import_for_forks() -> None:
     import scipy.optimize
 
     from reports import engine, sections
-    from reports.figures.style import import_matplotlib
+    from reports.figures.style import load_matplotlib
 
     del babel, scipy, engine, sections
-    import_matplotlib()
+    load_matplotlib()
 
 
 def _answer_by(asker: Connection, connection: Connection, request: Mapping[str, Any]) -> None:
@@ -252,7 +252,7 @@ def _answer_by(asker: Connection, connection: Connection, request: Mapping[str, 
     connection.close()
 
 
-def _by_new_interpreter(request: Mapping[str, Any], limit_seconds: float) -> _Answer | None:
+def _run_in_new_interpreter(request: Mapping[str, Any], limit_seconds: float) -> _Answer | None:
     """Run in a new interpreter; None when it ended without an answer or took too long."""
     text = json.dumps({**request, "path": sys.path})
     try:
@@ -270,7 +270,7 @@ def _by_new_interpreter(request: Mapping[str, Any], limit_seconds: float) -> _An
     return _Answer(**json.loads(done.stdout)) if done.returncode == 0 and done.stdout else None
 
 
-def serve(request: Mapping[str, Any]) -> None:
+def answer_request(request: Mapping[str, Any]) -> None:
     """Answer one request on standard output; what libraries print goes to standard error instead."""
     answer_to = os.dup(1)
     os.dup2(2, 1)
@@ -287,7 +287,7 @@ def _run(request: Mapping[str, Any]) -> _Answer:
     from reports import engine
 
     papermill.engines.papermill_engines.register(engine.NAME, engine.InProcessEngine)
-    notebook = _parsed(request["template"])
+    notebook = _parse_notebook(request["template"])
     n_cells = sum(cell.cell_type == "code" for cell in notebook.cells)
     try:
         done = papermill.execute_notebook(
@@ -301,18 +301,18 @@ def _run(request: Mapping[str, Any]) -> _Answer:
         )
     except PapermillExecutionError as error:
         begins = next((line.strip() for line in error.source.splitlines() if line.strip()), "")[:60]
-        cell = _number_of_cell(notebook, error.cell_index, injected=bool(request["parameters"]))
+        cell = _find_cell_number(notebook, error.cell_index, injected=bool(request["parameters"]))
         return _Answer(
             cell=cell,
             n_cells=n_cells,
             begins=begins,
             error=f"{error.ename}: {error.evalue}".rstrip(": ") + ".",
-            raised=_own_error("\n".join(error.traceback)),
+            raised=_extract_toolkit_error("\n".join(error.traceback)),
         )
-    return _Answer(notebook=notebook_text(_without_traces(done)))
+    return _Answer(notebook=format_notebook_text(_remove_machine_traces(done)))
 
 
-def _own_error(traceback: str) -> str:
+def _extract_toolkit_error(traceback: str) -> str:
     """Return the JSON of an error of the toolkit's that the engine wrote in place of a traceback; "" for any other."""
     try:
         CrocoosError.from_json(traceback)
@@ -321,7 +321,7 @@ def _own_error(traceback: str) -> str:
     return traceback
 
 
-def _number_of_cell(template: NotebookNode, index: int, *, injected: bool) -> int:
+def _find_cell_number(template: NotebookNode, index: int, *, injected: bool) -> int:
     """Return the number, from 1, among the template's code cells of the cell that papermill counts as ``index``.
 
     papermill puts a cell with the parameters' values behind the one tagged "parameters", which the template's reader
@@ -329,12 +329,12 @@ def _number_of_cell(template: NotebookNode, index: int, *, injected: bool) -> in
     """
     tags = [cell.metadata.get("tags", ()) for cell in template.cells]
     extra = injected and not any("injected-parameters" in tag for tag in tags)
-    at = next((position for position, tag in enumerate(tags) if "parameters" in tag), len(tags))
-    here = index - 1 if extra and index > at else index
-    return sum(cell.cell_type == "code" for cell in template.cells[: here + 1])
+    parameters_index = next((position for position, tag in enumerate(tags) if "parameters" in tag), len(tags))
+    template_index = index - 1 if extra and index > parameters_index else index
+    return sum(cell.cell_type == "code" for cell in template.cells[: template_index + 1])
 
 
-def _without_traces(notebook: NotebookNode) -> NotebookNode:
+def _remove_machine_traces(notebook: NotebookNode) -> NotebookNode:
     """Take out times, paths of this machine and random ids, so that the same run gives the same bytes."""
     parameters = notebook.metadata.papermill.get("parameters", {})
     notebook.metadata.papermill = {"parameters": dict(sorted(parameters.items()))}

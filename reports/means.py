@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 
 from analysis.results import Estimate
-from reports.disclosure import MOST_DECIMALS, Count, hidden_shares, is_small, mean_decimals
+from reports.disclosure import MOST_DECIMALS, Count, compute_mean_decimals, find_hidden_shares, is_small
 from reports.evidence import AnalysisFacts, Evidence
-from reports.selection import Estimates, has_countries, outcome_of
-from reports.sizes import printed_sizes
+from reports.selection import Estimates, get_outcome, has_countries
+from reports.sizes import compute_printed_sizes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,47 +29,49 @@ Means = dict[tuple[str, str], Mean | None]
 """Arm and country to a mean that may be printed, or to None where it is suppressed."""
 
 
-def places(evidence: Evidence) -> tuple[str, ...]:
+def find_places(evidence: Evidence) -> tuple[str, ...]:
     """Return the country codes under which there are estimates, all together ("") first."""
     return ("", *evidence.countries) if has_countries(evidence) else ("",)
 
 
-def shown_means(evidence: Evidence, analysis: AnalysisFacts, estimates: Estimates) -> Means:
+def compute_shown_means(evidence: Evidence, analysis: AnalysisFacts, estimates: Estimates) -> Means:
     """Return the arms' means or shares by arm and country, None where they are suppressed.
 
     A share is suppressed when it represents few pupils, or would give such a share away; a mean when it is of few. A
-    mean whose number of pupils is not printed exactly has no decimals that would tell it (`mean_decimals`).
+    mean whose number of pupils is not printed exactly has no decimals that would tell it (`compute_mean_decimals`).
     What was not estimated has no entry.
     """
-    return evidence.once(f"means of {analysis.name}", lambda known: _shown_means(known, analysis, estimates))
+    return evidence.once(f"means of {analysis.name}", lambda known: _compute_shown_means(known, analysis, estimates))
 
 
-def _shown_means(evidence: Evidence, analysis: AnalysisFacts, estimates: Estimates) -> Means:
-    limit, sizes = evidence.disclosure_threshold, printed_sizes(evidence)
-    of_shares = outcome_of(evidence, analysis).outcome_kind.is_share
+def _compute_shown_means(evidence: Evidence, analysis: AnalysisFacts, estimates: Estimates) -> Means:
+    limit, sizes = evidence.disclosure_threshold, compute_printed_sizes(evidence)
+    of_shares = get_outcome(evidence, analysis).outcome_kind.is_share
     least = 2 if of_shares else 0  # tenths are too coarse a share to say anything
-    found: Means = {}
+    means_by_place: Means = {}
     for arm in evidence.arms:
-        for place in places(evidence):
+        for place in find_places(evidence):
             mean = estimates.usable(analysis.name, "mean", arm=arm.name, country=place)
             if mean is not None and math.isfinite(mean.estimate):
                 size = sizes[mean.estimate_id]
                 is_known = size.value is not None and not size.is_rounded and analysis.missing_outcome == "leave_out"
                 is_kept_back = analysis.name in evidence.withheld and not is_known
-                found[arm.name, place] = None if is_kept_back else _printable(mean, size, limit, least=least)
+                means_by_place[arm.name, place] = (
+                    None if is_kept_back else _make_printable_mean(mean, size, limit, least=least)
+                )
     if of_shares:
-        found.update(dict.fromkeys(_secret(evidence, analysis, estimates) & set(found)))
-    return found
+        means_by_place.update(dict.fromkeys(_find_secret_means(evidence, analysis, estimates) & set(means_by_place)))
+    return means_by_place
 
 
-def _printable(mean: Estimate, size: Count, limit: int, *, least: int) -> Mean | None:
-    decimals = mean_decimals(mean.estimate, mean.n_pupils, size, threshold=limit)
+def _make_printable_mean(mean: Estimate, size: Count, limit: int, *, least: int) -> Mean | None:
+    decimals = compute_mean_decimals(mean.estimate, mean.n_pupils, size, threshold=limit)
     if decimals is None or decimals < least or is_small(mean.n_pupils, threshold=limit):
         return None
     return Mean.of(mean, decimals)
 
 
-def shown_adjusted_mean(
+def find_shown_adjusted_mean(
     estimates: Estimates, analysis: AnalysisFacts, shown: Means, *, arms: tuple[str, str], country: str
 ) -> Mean | None:
     """Return the adjusted mean of an arm; None when there is none, or when it would tell a suppressed mean.
@@ -79,7 +81,7 @@ def shown_adjusted_mean(
     Parameters
     ----------
     shown
-        As `shown_means` returns them.
+        As `compute_shown_means` returns them.
     arms
         The reference and the arm.
     """
@@ -90,13 +92,13 @@ def shown_adjusted_mean(
     return Mean.of(mean, reference.decimals) if mean is not None and math.isfinite(mean.estimate) else None
 
 
-def _secret(evidence: Evidence, analysis: AnalysisFacts, estimates: Estimates) -> set[tuple[str, str]]:
-    rows = [place for place in places(evidence) if place] or [""]
+def _find_secret_means(evidence: Evidence, analysis: AnalysisFacts, estimates: Estimates) -> set[tuple[str, str]]:
+    rows = [place for place in find_places(evidence) if place] or [""]
     cells = [
         [estimates.usable(analysis.name, "mean", arm=arm.name, country=place) for arm in evidence.arms]
         for place in rows
     ]
-    hidden = hidden_shares(
+    hidden = find_hidden_shares(
         [[math.nan if cell is None else cell.estimate for cell in row] for row in cells],
         [[0 if cell is None else cell.n_pupils for cell in row] for row in cells],
         threshold=evidence.disclosure_threshold,

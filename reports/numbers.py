@@ -58,7 +58,7 @@ class Numbers:
         """Return a whole number with its thousands set off; a dash where there is none."""
         if not math.isfinite(value):
             return DASH
-        return self._formatted(round(value), "#,##0")
+        return self._format_with_pattern(round(value), "#,##0")
 
     def decimal(self, value: float, *, digits: int = 1, sign: Sign = "minus") -> str:
         """Return a number with a fixed number of decimals.
@@ -79,7 +79,7 @@ class Numbers:
             mantissa = self.decimal(value / 10.0**power, digits=1, sign=sign)
             return mantissa + "\u00a0×\u00a010" + str(power).translate(_RAISED)
         rounded = round(value, digits)
-        written = self._formatted(abs(rounded), "#,##0" + ("." + "0" * digits if digits else ""))
+        written = self._format_with_pattern(abs(rounded), "#,##0" + ("." + "0" * digits if digits else ""))
         if sign == "none" or rounded == 0:
             return written
         return (MINUS if rounded < 0 else "+" * (sign == "both")) + written
@@ -102,7 +102,7 @@ class Numbers:
         >>> [english.estimate(value, digits=1) for value in (0.0, -0.04, 0.000_01)]
         ['0.0', '−0.04', '<0.0001']
         """
-        return self._apart(value, (null,), digits=digits, sign=sign)
+        return self._format_apart_from_borders(value, (null,), digits=digits, sign=sign)
 
     def percent(self, share: float, *, digits: int = 1) -> str:
         """Return a share (0 to 1) in percent, as the language writes it.
@@ -112,10 +112,14 @@ class Numbers:
         """
         if not math.isfinite(share):
             return DASH
-        spaced = self._formatted(1.0, None).endswith("\u00a0%")
+        spaced = self._format_with_pattern(1.0, None).endswith("\u00a0%")
         percent = 100 * share
-        border = next((end for end in (0.0, 100.0, -100.0) if _reads_as(percent, end, digits)), None)
-        written = self.decimal(percent, digits=digits) if border is None else self._limit(percent, border, digits)
+        border = next((end for end in (0.0, 100.0, -100.0) if _is_written_as_border(percent, end, digits)), None)
+        written = (
+            self.decimal(percent, digits=digits)
+            if border is None
+            else self._format_beyond_border(percent, border, digits)
+        )
         return written + ("\u00a0%" if spaced else "%")
 
     def interval(self, low: float, high: float, *, digits: int = 1, scale: float = 1.0, null: float = 0.0) -> str:
@@ -150,7 +154,7 @@ class Numbers:
         """
         if math.isfinite(p) and p < SMALLEST_P:
             return self.catalogue.text("<{limit}", limit=self.decimal(SMALLEST_P, digits=3))
-        return self._apart(p, (round(alpha, 9), 1.0), digits=3 if p < 0.0995 else 2)
+        return self._format_apart_from_borders(p, (round(alpha, 9), 1.0), digits=3 if p < 0.0995 else 2)
 
     def level(self, conf_level: float) -> str:
         """Return a confidence level in percent, with as many decimals as it needs and no more."""
@@ -163,24 +167,26 @@ class Numbers:
 
         return str(format_date(day, format="medium", locale=self.catalogue.language.locale))
 
-    def _apart(self, value: float, borders: tuple[float, ...], *, digits: int, sign: Sign = "minus") -> str:
+    def _format_apart_from_borders(
+        self, value: float, borders: tuple[float, ...], *, digits: int, sign: Sign = "minus"
+    ) -> str:
         """Return a number with as many decimals as tell it from the values that it is not."""
         if not math.isfinite(value):
             return DASH
         for more in range(digits, digits + _MORE_DECIMALS + 1):
-            if not any(_reads_as(value, border, more) for border in borders):
+            if not any(_is_written_as_border(value, border, more) for border in borders):
                 return self.decimal(value, digits=more, sign=sign)
         last = digits + _MORE_DECIMALS
         nearest = min(borders, key=lambda border: abs(value - border))
-        return self._limit(abs(value) if sign == "none" else value, nearest, last)
+        return self._format_beyond_border(abs(value) if sign == "none" else value, nearest, last)
 
-    def _limit(self, value: float, border: float, digits: int) -> str:
+    def _format_beyond_border(self, value: float, border: float, digits: int) -> str:
         """Return that a number is less than the next above a border, or more than the next below."""
         step = 10.0**-digits
         above = value > border
         return ("<" if above else ">") + self.decimal(border + (step if above else -step), digits=digits)
 
-    def _formatted(self, value: float, pattern: str | None) -> str:
+    def _format_with_pattern(self, value: float, pattern: str | None) -> str:
         from babel.numbers import format_decimal, format_percent
 
         locale = self.catalogue.language.locale
@@ -194,6 +200,6 @@ def is_zero(value: float) -> bool:
     return abs(value) <= _SAME
 
 
-def _reads_as(value: float, border: float, digits: int) -> bool:
+def _is_written_as_border(value: float, border: float, digits: int) -> bool:
     """Whether a number is written as another that it is not."""
     return not is_zero(value - border) and round(value, digits) == round(border, digits)

@@ -30,8 +30,8 @@ class Estimates:
 
     def usable(self, entry: str, quantity: str, *, arm: str = "", country: str = "") -> Estimate | None:
         """Return an estimate that could be made, or None."""
-        found = self.find(entry, quantity, arm=arm, country=country)
-        return found if found is not None and found.status != "failed" else None
+        estimate = self.find(entry, quantity, arm=arm, country=country)
+        return estimate if estimate is not None and estimate.status != "failed" else None
 
 
 def all_estimates(evidence: Evidence) -> Estimates:
@@ -40,8 +40,8 @@ def all_estimates(evidence: Evidence) -> Estimates:
 
 
 def _index_estimates(evidence: Evidence) -> Estimates:
-    others = {arm.name for arm in compared_arms(evidence)}
-    rows = [as_estimate(row) for row in records(evidence.estimates)]
+    others = {arm.name for arm in get_compared_arms(evidence)}
+    rows = [as_estimate(row) for row in convert_to_records(evidence.estimates)]
     return Estimates(
         {(row.plan_entry, row.quantity, row.arm, row.country): row for row in rows if row.reference not in others}
     )
@@ -49,10 +49,10 @@ def _index_estimates(evidence: Evidence) -> Estimates:
 
 def as_estimate(row: Mapping[str, object]) -> Estimate:
     """Return a row of the table of estimates as an `Estimate`; what is missing becomes NaN, 0 or empty."""
-    return Estimate(**{name: _value(name, row.get(name)) for name in _NAMES})  # type: ignore[arg-type]
+    return Estimate(**{name: _convert_field_value(name, row.get(name)) for name in _NAMES})  # type: ignore[arg-type]
 
 
-def _value(name: str, value: object) -> float | int | str:
+def _convert_field_value(name: str, value: object) -> float | int | str:
     if name in _TEXTS:
         return "" if is_missing(value) else str(value)
     number = as_float(value)
@@ -61,22 +61,22 @@ def _value(name: str, value: object) -> float | int | str:
     return _LEVEL if name == "conf_level" and not math.isfinite(number) else number
 
 
-def reference_arm(evidence: Evidence) -> ArmFacts:
+def get_reference_arm(evidence: Evidence) -> ArmFacts:
     """Return the arm that the others are compared with."""
     return next(arm for arm in evidence.arms if arm.is_reference)
 
 
-def compared_arms(evidence: Evidence) -> tuple[ArmFacts, ...]:
+def get_compared_arms(evidence: Evidence) -> tuple[ArmFacts, ...]:
     """Return the arms that are compared with the reference."""
     return tuple(arm for arm in evidence.arms if not arm.is_reference)
 
 
-def outcome_of(evidence: Evidence, analysis: AnalysisFacts) -> OutcomeFacts:
+def get_outcome(evidence: Evidence, analysis: AnalysisFacts) -> OutcomeFacts:
     """Return the outcome of an analysis."""
     return next(outcome for outcome in evidence.outcomes if outcome.name == analysis.outcome)
 
 
-def main_analyses(evidence: Evidence) -> tuple[AnalysisFacts, ...]:
+def find_main_analyses(evidence: Evidence) -> tuple[AnalysisFacts, ...]:
     """Return the analyses that answer the trial's questions, the primary ones first; no sensitivity analyses.
 
     What was frozen as primary leads, even if its entry was changed, demoted or removed later.
@@ -89,12 +89,12 @@ def main_analyses(evidence: Evidence) -> tuple[AnalysisFacts, ...]:
     )
 
 
-def headline(evidence: Evidence) -> AnalysisFacts | None:
+def find_headline_analysis(evidence: Evidence) -> AnalysisFacts | None:
     """Return the analysis that a report leads with: the first primary one, else the first; None without any."""
-    return next(iter(main_analyses(evidence)), None)
+    return next(iter(find_main_analyses(evidence)), None)
 
 
-def sensitivity_analyses(evidence: Evidence) -> tuple[AnalysisFacts, ...]:
+def find_sensitivity_analyses(evidence: Evidence) -> tuple[AnalysisFacts, ...]:
     """Return the sensitivity analyses."""
     return tuple(entry for entry in evidence.analyses if entry.standing == "sensitivity")
 
@@ -104,29 +104,29 @@ def has_countries(evidence: Evidence) -> bool:
     return len(evidence.countries) > 1
 
 
-def focus(evidence: Evidence) -> str:
+def get_focus_country(evidence: Evidence) -> str:
     """Return the country code under which the report's own estimates stand: empty for all together."""
     return evidence.country if has_countries(evidence) else ""
 
 
-def of_focus(frame: pd.DataFrame, evidence: Evidence) -> pd.DataFrame:
+def select_focus_rows(frame: pd.DataFrame, evidence: Evidence) -> pd.DataFrame:
     """Return the rows of a frame that has rows for all countries together ("") and for each."""
     if frame.empty:
         return frame
-    own = frame[frame["country"] == focus(evidence)]
-    if own.empty and not has_countries(evidence):
+    focus_rows = frame[frame["country"] == get_focus_country(evidence)]
+    if focus_rows.empty and not has_countries(evidence):
         return frame
-    return own
+    return focus_rows
 
 
-def of_country_files(frame: pd.DataFrame, evidence: Evidence) -> pd.DataFrame:
+def select_country_file_rows(frame: pd.DataFrame, evidence: Evidence) -> pd.DataFrame:
     """Return the rows of a frame that has rows for single countries only: all of them, or those of the country."""
-    if frame.empty or not focus(evidence):
+    if frame.empty or not get_focus_country(evidence):
         return frame
-    return frame[frame["country"] == focus(evidence)]
+    return frame[frame["country"] == get_focus_country(evidence)]
 
 
-def records(frame: pd.DataFrame) -> list[dict[str, object]]:
+def convert_to_records(frame: pd.DataFrame) -> list[dict[str, object]]:
     """Return the rows of a frame by column."""
     names = [str(name) for name in frame.columns]
     columns = [frame.iloc[:, place].tolist() for place in range(len(names))]

@@ -16,10 +16,18 @@ from typing import Literal
 from urllib.parse import quote
 
 from data_schema.errors import ReportError
-from data_schema.files import storage_error, write_whole
+from data_schema.files import build_storage_error, write_whole
 from data_schema.language import Catalogue, Language
-from reports.writers.html import FACES, SITE_MARK, font_face, practice_style, scroll_box, stylesheet, text
-from reports.writers.practice import practice_words
+from reports.writers.html import (
+    FACES,
+    SITE_MARK,
+    load_stylesheet,
+    render_font_face,
+    render_practice_style,
+    render_scroll_box,
+    text,
+)
+from reports.writers.practice import get_practice_words
 
 _MANIFEST = "site.json"
 
@@ -117,23 +125,23 @@ def build_site(folder: Path, *, site: Site) -> None:
     StorageError
         When a file cannot be read, or the folder cannot be written to.
     """
-    files = _files(site)
+    files = _build_site_files(site)
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise ReportError(str(folder), "there is something in its place.", "Give the site an empty folder.")
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise storage_error(folder, error) from error
+        raise build_storage_error(folder, error) from error
     for name, content in files.items():
         write_whole(folder / name, content)
 
 
-def _files(site: Site) -> dict[str, bytes]:
+def _build_site_files(site: Site) -> dict[str, bytes]:
     """Return every file of the site, by its path in the folder."""
     _check_names([d.html.name for d in site.documents] + [d.pdf.name for d in site.documents])
     _check_names([download.path.name for download in site.downloads])
     pages = _Pages(site)
-    files: dict[str, bytes] = _assets()
+    files: dict[str, bytes] = _load_assets()
     for document in site.documents:
         page = _read(document.html).decode("utf-8").replace(SITE_MARK, pages.links(above="../"), 1)
         files[f"documents/{document.html.name}"] = page.encode("utf-8")
@@ -143,7 +151,7 @@ def _files(site: Site) -> dict[str, bytes]:
     sizes = {name: len(content) for name, content in files.items()}
     files |= {name: page.encode("utf-8") for name, page in pages.all(sizes).items()}
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
-    listed = ({"simulated": practice_words("en").mark} if site.practice else {}) | {"files": hashes}
+    listed = ({"simulated": get_practice_words("en").mark} if site.practice else {}) | {"files": hashes}
     return files | {_MANIFEST: (json.dumps(listed, indent=1) + "\n").encode("utf-8")}
 
 
@@ -161,18 +169,18 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise storage_error(path, error) from error
+        raise build_storage_error(path, error) from error
 
 
-def _assets() -> dict[str, bytes]:
+def _load_assets() -> dict[str, bytes]:
     """Return fonts with their licence, and the style sheets."""
     fonts = resources.files("reports") / "assets" / "fonts"
     names = [f"SourceSans3-{face}.woff2" for _, _, face in FACES] + ["LICENSE.md"]
     faces = "\n".join(
-        font_face(style, weight, source=f"fonts/SourceSans3-{face}.woff2") for style, weight, face in FACES
+        render_font_face(style, weight, source=f"fonts/SourceSans3-{face}.woff2") for style, weight, face in FACES
     )
-    own = (resources.files("reports") / "assets" / "site.css").read_text(encoding="utf-8")
-    sheet = f"{faces}\n{stylesheet()}\n{own}"
+    site_rules = (resources.files("reports") / "assets" / "site.css").read_text(encoding="utf-8")
+    sheet = f"{faces}\n{load_stylesheet()}\n{site_rules}"
     return {"assets/site.css": sheet.encode("utf-8")} | {
         f"assets/fonts/{name}": (fonts / name).read_bytes() for name in names
     }
@@ -185,7 +193,7 @@ class _Pages:
         self.site = site
         self.language = Language(site.language)
         self.catalogue = Catalogue("reports", self.language)
-        self.practice = practice_words(site.language) if site.practice else None
+        self.practice = get_practice_words(site.language) if site.practice else None
         self.kinds = {
             "summary": self.catalogue.text("Evidence summary"),
             "report": self.catalogue.text("Full report"),
@@ -216,23 +224,23 @@ class _Pages:
 
     def all(self, sizes: dict[str, int]) -> dict[str, str]:
         """Return the pages by their file names; ``sizes`` are the sizes of the files that they link to."""
-        pages = {"index.html": self._page("index.html", self.site.title, self._start(sizes))}
+        pages = {"index.html": self._render_page("index.html", self.site.title, self._render_start_page(sizes))}
         if self.by_country:
-            pages["countries.html"] = self._page(
-                "countries.html", self.catalogue.text("Countries"), self._of_countries(sizes)
+            pages["countries.html"] = self._render_page(
+                "countries.html", self.catalogue.text("Countries"), self._render_countries_page(sizes)
             )
         if self.site.downloads:
-            pages["downloads.html"] = self._page(
-                "downloads.html", self.catalogue.text("Downloads"), self._of_downloads(sizes)
+            pages["downloads.html"] = self._render_page(
+                "downloads.html", self.catalogue.text("Downloads"), self._render_downloads_page(sizes)
             )
         return pages
 
-    def _start(self, sizes: dict[str, int]) -> str:
+    def _render_start_page(self, sizes: dict[str, int]) -> str:
         main = [document for document in self.site.documents if document.kind != "country"]
-        parts = ["".join(self._card(document, sizes, lead=place == 0) for place, document in enumerate(main))]
+        parts = ["".join(self._render_card(document, sizes, lead=place == 0) for place, document in enumerate(main))]
         if self.by_country:
             items = "".join(
-                f'<li><a href="countries.html#{text(_anchor(place))}">{text(country)}</a></li>'
+                f'<li><a href="countries.html#{text(_format_country_anchor(place))}">{text(country)}</a></li>'
                 for place, country in enumerate(self.countries)
             )
             parts.append(f"<h2>{text(self.catalogue.text('Countries'))}</h2>\n<ul class='places'>{items}</ul>")
@@ -244,18 +252,18 @@ class _Pages:
             )
         return "\n".join(parts)
 
-    def _of_countries(self, sizes: dict[str, int]) -> str:
+    def _render_countries_page(self, sizes: dict[str, int]) -> str:
         parts = []
         for place, country in enumerate(self.countries):
             documents = [document for document in self.by_country if document.country == country]
-            cards = "".join(self._card(document, sizes) for document in documents)
+            cards = "".join(self._render_card(document, sizes) for document in documents)
             parts.append(
-                f'<section aria-labelledby="{_anchor(place)}">'
-                f'<h2 id="{_anchor(place)}">{text(country)}</h2>{cards}</section>'
+                f'<section aria-labelledby="{_format_country_anchor(place)}">'
+                f'<h2 id="{_format_country_anchor(place)}">{text(country)}</h2>{cards}</section>'
             )
         return "\n".join(parts)
 
-    def _of_downloads(self, sizes: dict[str, int]) -> str:
+    def _render_downloads_page(self, sizes: dict[str, int]) -> str:
         heads = "".join(
             f'<th scope="col">{text(head)}</th>'
             for head in (self.catalogue.text("File"), self.catalogue.text("What is in it"))
@@ -263,16 +271,17 @@ class _Pages:
         size_head = f'<th scope="col" class="right">{text(self.catalogue.text("Size"))}</th>'
         rows = "".join(
             f'<tr><th scope="row"><a href="downloads/{text(quote(d.path.name))}" download>{text(d.label)}</a></th>'
-            f'<td>{text(d.description)}</td><td class="right">{_size(sizes[f"downloads/{d.path.name}"])}</td></tr>'
+            f"<td>{text(d.description)}</td>"
+            f'<td class="right">{_format_file_size(sizes[f"downloads/{d.path.name}"])}</td></tr>'
             for d in self.site.downloads
         )
         caption = f'<caption id="files"><span>{text(self.catalogue.text("Files to download"))}</span></caption>'
         table = f"<table>{caption}<thead><tr>{heads}{size_head}</tr></thead><tbody>{rows}</tbody></table>"
-        return f'<div class="table">{scroll_box(table, labelled_by="files")}</div>'
+        return f'<div class="table">{render_scroll_box(table, labelled_by="files")}</div>'
 
-    def _card(self, document: SiteDocument, sizes: dict[str, int], *, lead: bool = False) -> str:
+    def _render_card(self, document: SiteDocument, sizes: dict[str, int], *, lead: bool = False) -> str:
         page, pdf = (f"documents/{quote(path.name)}" for path in (document.html, document.pdf))
-        size = _size(sizes[f"documents/{document.pdf.name}"])
+        size = _format_file_size(sizes[f"documents/{document.pdf.name}"])
         summary = f"<p>{text(document.summary)}</p>" if document.summary else ""
         pdf_name = text(self.catalogue.text("PDF of {title}", title=document.title))
         return (
@@ -283,13 +292,13 @@ class _Pages:
             "</article>\n"
         )
 
-    def _page(self, name: str, title: str, body: str) -> str:
+    def _render_page(self, name: str, title: str, body: str) -> str:
         is_start = name == "index.html"
         subtitle = f'<p class="subtitle">{text(self.site.subtitle)}</p>' if is_start and self.site.subtitle else ""
-        listed = _listed(self.site.facts) if is_start else ""
+        listed = _render_fact_list(self.site.facts) if is_start else ""
         heading = title if is_start else f"{title} · {self.site.title}"
         practice = self.practice
-        style = f"\n<style>{practice_style(practice)}\n</style>" if practice else ""
+        style = f"\n<style>{render_practice_style(practice)}\n</style>" if practice else ""
         return f"""<!doctype html>
 <html lang="{text(self.language.tag)}">
 <head>
@@ -314,16 +323,16 @@ class _Pages:
 """
 
 
-def _listed(facts: Iterable[str]) -> str:
+def _render_fact_list(facts: Iterable[str]) -> str:
     items = "".join(f"<li>{text(fact)}</li>" for fact in facts)
     return f'<ul class="facts">{items}</ul>' if items else ""
 
 
-def _anchor(place: int) -> str:
+def _format_country_anchor(place: int) -> str:
     return f"country-{place + 1}"
 
 
-def _size(n_bytes: int) -> str:
+def _format_file_size(n_bytes: int) -> str:
     """Return a file's size in whole kilobytes or megabytes."""
     kilo, mega = 1_000, 1_000_000
     return f"{max(1, round(n_bytes / kilo))} kB" if n_bytes < mega else f"{round(n_bytes / mega)} MB"

@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 
 from analysis.results import Estimate
 from reports.counted import Pupils, What
-from reports.disclosure import Count, rounded_count
+from reports.disclosure import Count, round_pupil_count
 from reports.evidence import Evidence
-from reports.flow import flows_of
-from reports.selection import as_estimate, as_float, has_countries, records, reference_arm
+from reports.flow import build_flows_by_place
+from reports.selection import as_estimate, as_float, convert_to_records, get_reference_arm, has_countries
 
 Sizes = Mapping[str, Count]
 """Estimate id to the number of pupils behind it, as it may be printed."""
@@ -42,14 +42,14 @@ class _Known:
         if n in (0, self.enrolled, self.analysed):
             return Count(value=n)
         if self.enrolled is None or n > self.enrolled:
-            return rounded_count(n, threshold=threshold)
+            return round_pupil_count(n, threshold=threshold)
         # Rounded by what is missing: a rounded n close to the number enrolled would leave it few values.
         missing = threshold * ((2 * (self.enrolled - n) + threshold) // (2 * threshold))
         value = self.enrolled - missing
         return Count(value=value if value >= threshold else None, is_rounded=True)
 
 
-def printed_sizes(evidence: Evidence) -> Sizes:
+def compute_printed_sizes(evidence: Evidence) -> Sizes:
     """Return the number of pupils behind each estimate as it may be printed, by its id.
 
     Parameters
@@ -63,38 +63,40 @@ def printed_sizes(evidence: Evidence) -> Sizes:
         Estimate id to a count: exact where the flow prints the same number, else rounded to the threshold. A number of
         several arms or countries is the sum of theirs as they are printed, and tells nothing further.
     """
-    return evidence.once("sizes", _printed_sizes)
+    return evidence.once("sizes", _compute_printed_sizes)
 
 
-def _printed_sizes(evidence: Evidence) -> Sizes:
+def _compute_printed_sizes(evidence: Evidence) -> Sizes:
     limit = evidence.disclosure_threshold
-    rows = [as_estimate(row) for row in records(evidence.estimates)]
+    rows = [as_estimate(row) for row in convert_to_records(evidence.estimates)]
     exact = {(row.plan_entry, row.arm, row.country): row.n_pupils for row in rows if row.quantity == "mean"}
-    known = _known(evidence)
-    of_analysed = _entries(evidence, exact, "analysed", operator.eq, all)
+    known = _collect_known_sizes(evidence)
+    of_analysed = _find_entries_by_size(evidence, exact, "analysed", operator.eq, all)
     # Pupils who are on no list of the baseline are not among the enrolled.
-    beyond = _entries(evidence, exact, "baseline", operator.lt, any)
+    beyond = _find_entries_by_size(evidence, exact, "baseline", operator.lt, any)
     shown = {
         key: known[key[1:]].shown_analysed()
         if key[0] in of_analysed
-        else _kept_back(known.get(key[1:], _Known()).shown(n, limit), is_withheld=key[0] in evidence.withheld)
+        else _suppress_withheld_count(
+            known.get(key[1:], _Known()).shown(n, limit), is_withheld=key[0] in evidence.withheld
+        )
         for key, n in exact.items()
     }
-    return {row.estimate_id: _of_row(row, evidence, exact, shown, of_analysed, beyond) for row in rows}
+    return {row.estimate_id: _compute_row_size(row, evidence, exact, shown, of_analysed, beyond) for row in rows}
 
 
-def _known(evidence: Evidence) -> Mapping[Place, _Known]:
-    found: dict[Place, _Known] = {}
+def _collect_known_sizes(evidence: Evidence) -> Mapping[Place, _Known]:
+    sizes_by_place: dict[Place, _Known] = {}
     where = {country: country if has_countries(evidence) else "" for country in ("", *evidence.countries)}
-    flows = flows_of(evidence, where.values())
+    flows = build_flows_by_place(evidence, where.values())
     for country, place in where.items():
         for entry in flows[place].arms if flows else ():
             numbers = [None if step.pupils is None else step.pupils.value for step in (entry.baseline, entry.analysed)]
-            found[entry.arm.name, country] = _Known(*numbers)
-    return found
+            sizes_by_place[entry.arm.name, country] = _Known(*numbers)
+    return sizes_by_place
 
 
-def _entries(
+def _find_entries_by_size(
     evidence: Evidence,
     exact: Mapping[tuple[str, str, str], int],
     step: str,
@@ -106,7 +108,9 @@ def _entries(
     if flow.empty:
         return set()
     rows = flow[flow["step"] == step]
-    counts = {(str(row["arm"]), str(row["country"])): int(as_float(row["n_pupils"])) for row in records(rows)}
+    counts = {
+        (str(row["arm"]), str(row["country"])): int(as_float(row["n_pupils"])) for row in convert_to_records(rows)
+    }
     if len(evidence.countries) == 1:
         counts |= {(arm, ""): n for (arm, _), n in counts.items()}
     of_entry: dict[str, list[bool]] = {}
@@ -116,7 +120,7 @@ def _entries(
     return {entry for entry, same in of_entry.items() if together(same)}
 
 
-def _of_row(
+def _compute_row_size(
     row: Estimate,
     evidence: Evidence,
     exact: Mapping[tuple[str, str, str], int],
@@ -127,7 +131,7 @@ def _of_row(
     """Return the number of a row: that of the arms and countries which add up to it."""
     limit = evidence.disclosure_threshold
     every = tuple(arm.name for arm in evidence.arms)
-    pair = (row.arm, row.reference or reference_arm(evidence).name)
+    pair = (row.arm, row.reference or get_reference_arm(evidence).name)
     countries = [place for place in evidence.countries if any((row.plan_entry, arm, place) in exact for arm in every)]
     places = [row.country] if row.country or not countries else countries
     if row.plan_entry in of_analysed:
@@ -141,18 +145,20 @@ def _of_row(
             is_whole = row.plan_entry in of_analysed or row.plan_entry in evidence.withheld
             is_hidden = is_whole and any(count.value is None for count in counts)
             count = Count(value=None) if is_hidden else _sum(counts)
-            return count.of(_pupils(keys, row.plan_entry, of_analysed, beyond))
+            return count.of(_build_size_pupils(keys, row.plan_entry, of_analysed, beyond))
     alone = Pupils(what="rows", name=row.estimate_id)
-    count = rounded_count(row.n_pupils, threshold=limit).of(alone)
-    return _kept_back(count, is_withheld=row.plan_entry in evidence.withheld)
+    count = round_pupil_count(row.n_pupils, threshold=limit).of(alone)
+    return _suppress_withheld_count(count, is_withheld=row.plan_entry in evidence.withheld)
 
 
-def _kept_back(count: Count, *, is_withheld: bool) -> Count:
+def _suppress_withheld_count(count: Count, *, is_withheld: bool) -> Count:
     """Return a count, or one that is suppressed where it is withheld; one that the flow prints tells nothing new."""
     return replace(count, value=None, is_rounded=False) if is_withheld and count.is_rounded else count
 
 
-def _pupils(keys: Iterable[tuple[str, str, str]], entry: str, of_analysed: set[str], beyond: set[str]) -> Pupils:
+def _build_size_pupils(
+    keys: Iterable[tuple[str, str, str]], entry: str, of_analysed: set[str], beyond: set[str]
+) -> Pupils:
     pairs = list(keys)
     arms = tuple(dict.fromkeys(arm for _, arm, _ in pairs))
     countries = tuple(dict.fromkeys(country for _, _, country in pairs if country))
@@ -170,6 +176,6 @@ def _sum(counts: Iterable[Count]) -> Count:
     return Count(value=sum(values) if values else None, is_rounded=is_rounded)
 
 
-def size_of(estimate: Estimate | None, sizes: Sizes) -> Count:
+def get_printed_size(estimate: Estimate | None, sizes: Sizes) -> Count:
     """Return the number of pupils behind one estimate as it may be printed; nobody where there is none."""
     return Count(value=0) if estimate is None else sizes[estimate.estimate_id]

@@ -57,7 +57,7 @@ class Additive:
         return matrix
 
 
-def suppressed(table: Additive, *, also: Mask | None = None) -> Mask:
+def find_suppressed_cells(table: Additive, *, also: Mask | None = None) -> Mask:
     """Return which cells are suppressed.
 
     Parameters
@@ -74,13 +74,13 @@ def suppressed(table: Additive, *, also: Mask | None = None) -> Mask:
         could be one more, or one less; where a cell cannot even be that, everything that is not zero and need not be
         printed is suppressed.
     """
-    found = _pattern(table, also=also, strict=False)
-    return _movable(table) if found is None else found
+    suppressed_pattern = _find_suppression_pattern(table, also=also, strict=False)
+    return _find_movable_cells(table) if suppressed_pattern is None else suppressed_pattern
 
 
-def strictly_suppressed(table: Additive) -> Mask | None:
+def find_strict_suppression(table: Additive) -> Mask | None:
     """Return which cells are suppressed; None where a sensitive cell could not be what it would have to be."""
-    return _pattern(table, also=None, strict=True)
+    return _find_suppression_pattern(table, also=None, strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,46 +92,48 @@ class _Flow:
     cells: Mask
 
 
-def _pattern(table: Additive, *, also: Mask | None, strict: bool) -> Mask | None:
+def _find_suppression_pattern(table: Additive, *, also: Mask | None, strict: bool) -> Mask | None:
     search = _Search(table)
     sensitive = table.needed > 0
-    kept = sensitive if also is None else sensitive | (also & _movable(table))
-    hidden = kept.copy()
+    must_hide = sensitive if also is None else sensitive | (also & _find_movable_cells(table))
+    hidden = must_hide.copy()
     flows: dict[int, _Flow] = {}
     for cell in sorted(np.flatnonzero(sensitive).tolist(), key=lambda one: (-int(table.values[one]), one)):
         growth = int(table.needed[cell] - table.values[cell])
         goals = ((growth, 0),) if strict else ((growth, 0), (1, 0), (0, 1))
-        cost, through = np.where(hidden, 0.0, table.cost), _movable(table)
+        cost, through = np.where(hidden, 0.0, table.cost), _find_movable_cells(table)
         tried = (search.flow(cell, up=up, down=down, cost=cost, through=through) for up, down in goals)
-        found = next((flow for flow in tried if flow is not None), None)
-        if found is None:
+        cheapest_flow = next((flow for flow in tried if flow is not None), None)
+        if cheapest_flow is None:
             return None
-        flows[cell] = found
-        hidden |= found.cells
-    return _given_back(table, search, hidden=hidden, kept=kept, flows=flows)
+        flows[cell] = cheapest_flow
+        hidden |= cheapest_flow.cells
+    return _restore_needless_cells(table, search, hidden=hidden, kept=must_hide, flows=flows)
 
 
-def _movable(table: Additive) -> Mask:
+def _find_movable_cells(table: Additive) -> Mask:
     movable: Mask = (table.values > 0) & ~table.printed
     return movable
 
 
-def _given_back(table: Additive, search: _Search, *, hidden: Mask, kept: Mask, flows: dict[int, _Flow]) -> Mask:
+def _restore_needless_cells(
+    table: Additive, search: _Search, *, hidden: Mask, kept: Mask, flows: dict[int, _Flow]
+) -> Mask:
     """Print again what is suppressed for nothing, the dearest first."""
     extra = sorted(np.flatnonzero(hidden & ~kept).tolist(), key=lambda one: (-float(table.cost[one]), one))
     for cell in extra:
         without = hidden.copy()
         without[cell] = False
-        found: dict[int, _Flow] = {}
+        replaced_flows: dict[int, _Flow] = {}
         free = np.zeros(len(hidden))
-        for other, flow in [(one, flow) for one, flow in flows.items() if flow.cells[cell]]:
+        for other, flow in [(sensitive_cell, flow) for sensitive_cell, flow in flows.items() if flow.cells[cell]]:
             another = search.flow(other, up=flow.up, down=flow.down, cost=free, through=without)
             if another is None:
                 break
-            found[other] = another
+            replaced_flows[other] = another
         else:
             hidden = without
-            flows.update(found)
+            flows.update(replaced_flows)
     return hidden
 
 
@@ -149,23 +151,23 @@ class _Search:
         from scipy.optimize import Bounds, LinearConstraint, milp
 
         places = np.flatnonzero(through)
-        n, own = len(places), places == cell
-        least_up, least_down = np.where(own, up, 0), np.where(own, down, 0)
-        most_up = np.where(own & (down > 0), 0, np.inf)
+        n, is_target = len(places), places == cell
+        least_up, least_down = np.where(is_target, up, 0), np.where(is_target, down, 0)
+        most_up = np.where(is_target & (down > 0), 0, np.inf)
         # What is hidden is known not to be zero.
-        most_down = np.where(own & (up > 0), 0, self._values[places] - 1)
+        most_down = np.where(is_target & (up > 0), 0, self._values[places] - 1)
         if (most_down < least_down).any():
             return None
         matrix = self._equations[:, places]
-        found = milp(
+        optimum = milp(
             np.concatenate([cost[places], cost[places]]),
             integrality=np.ones(2 * n, dtype=np.int64),
             bounds=Bounds(np.concatenate([least_up, least_down]), np.concatenate([most_up, most_down])),
             constraints=LinearConstraint(np.hstack([matrix, -matrix]), 0, 0),
         )
-        if not found.success:
+        if not optimum.success:
             return None
-        moved = np.rint(found.x[:n] - found.x[n:]) != 0
+        moved = np.rint(optimum.x[:n] - optimum.x[n:]) != 0
         cells: Mask = np.zeros(len(through), dtype=bool)
         cells[places[moved]] = True
         return _Flow(up, down, cells)

@@ -15,7 +15,7 @@ from data_schema.language import Catalogue, Language, message
 from reports.blocks import Inline, Span
 from reports.numbers import Numbers
 
-__all__ = ["Words", "filled", "message", "words"]
+__all__ = ["Words", "convert_template_to_spans", "message", "words"]
 
 Value = str | Span | Inline
 """What may go into a slot: finished text or spans."""
@@ -40,7 +40,7 @@ class Words:
 
     def line(self, msgid: str, **values: Value) -> Inline:
         """Return a message as spans, its slots filled with text or spans."""
-        return filled(self.catalogue.template(msgid), **values)
+        return convert_template_to_spans(self.catalogue.template(msgid), **values)
 
     def plural(self, singular: str, plural: str, count: int, /, **values: str) -> str:
         """Return the form of a message that goes with a number; ``{n}`` is the number as the language writes it."""
@@ -49,7 +49,7 @@ class Words:
     def plural_line(self, singular: str, plural: str, count: int, /, **values: Value) -> Inline:
         """Return the form of a message that goes with a number, as spans."""
         slots: dict[str, Value] = {"n": self.numbers.count(count), **values}
-        return filled(self.catalogue.plural_template(singular, plural, count), **slots)
+        return convert_template_to_spans(self.catalogue.plural_template(singular, plural, count), **slots)
 
     def schools(self, count: int) -> str:
         """Return "39 schools"."""
@@ -69,7 +69,7 @@ class Words:
     def joined(self, sentences: Sequence[Value]) -> Inline:
         """Return sentences one after the other, with a space between."""
         parts: list[Span] = []
-        for spans in (_spans(sentence) for sentence in sentences if sentence):
+        for spans in (_convert_value_to_spans(sentence) for sentence in sentences if sentence):
             parts.extend(([Span(text=" ")] if parts else []) + list(spans))
         return tuple(parts)
 
@@ -80,18 +80,18 @@ def words(language: str, *, package: str = "reports") -> Words:
     return Words(catalogue, Numbers(catalogue))
 
 
-def filled(template: str, **values: Value) -> Inline:
+def convert_template_to_spans(template: str, **values: Value) -> Inline:
     """Return a template as spans, one a literal passage and those of each slot."""
     parts: list[Span] = []
     for literal, slot, _, _ in Formatter().parse(template):
         if literal:
             parts.append(Span(text=literal))
         if slot is not None:
-            parts.extend(_spans(values[slot]))
+            parts.extend(_convert_value_to_spans(values[slot]))
     return tuple(parts)
 
 
-def _spans(value: Value) -> Inline:
+def _convert_value_to_spans(value: Value) -> Inline:
     if isinstance(value, Span):
         return (value,)
     return (Span(text=value),) if isinstance(value, str) else value

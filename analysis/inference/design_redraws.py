@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data_schema.errors import DesignError
-from randomisation.permuted import all_permutations, n_permutations, permute_within_strata
+from randomisation.permuted import count_permutations, enumerate_permutations, permute_within_strata
 from randomisation.schools import SortedSchools, read_schools
 
 if TYPE_CHECKING:
@@ -152,9 +152,9 @@ class Permutations:
         """Return all permutations of the schools that are marked, shape (J,); None where they are many."""
         most = self.n_draws if self.usable is None else max(self.n_draws, _MOST_LISTED)
         own, labels = self._own(moving)
-        if self.reason or n_permutations(own, labels) > most:
+        if self.reason or count_permutations(own, labels) > most:
             return None
-        every = self._whole(all_permutations(own, labels), moving)
+        every = self._whole(enumerate_permutations(own, labels), moving)
         if not 0 < len(every) <= self.n_draws:
             return None
         return DesignRedraws(schools=self.schools, draws=every, probabilities=np.full(len(every), 1 / len(every)))

@@ -6,16 +6,16 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 
-from data_schema.patterns import examples_of
+from data_schema.patterns import generate_examples_by_country
 from data_schema.personal.names import (
     KnownPersons,
-    are_unknown_words,
-    capitals_within,
+    has_only_unknown_words,
     has_possible_name,
+    has_unusual_capital,
+    is_like_name,
     is_possible_name,
-    looks_like_name,
 )
-from data_schema.personal.ordinary import WORD, OrdinaryWords, words_in_tables
+from data_schema.personal.ordinary import WORD, OrdinaryWords, collect_table_words
 from data_schema.personal.shapes import Kind, Shapes
 from data_schema.sentences import SENTENCES
 from data_schema.tables import Table
@@ -66,7 +66,7 @@ class Gate:
     def kind_of_label(self, text: str) -> Kind | None:
         """Return what a header, the name of a sheet or a part of a path holds of a person."""
         if text not in self._labels:
-            self._labels[text] = self._looked_at(text)
+            self._labels[text] = self._classify_text(text)
         return self._labels[text]
 
     def hides(self, value: str, *, words_belong: bool = True, has_names: bool = False) -> bool:
@@ -81,7 +81,7 @@ class Gate:
         has_names
             Whether the table has names of persons, so that one may have slipped into the wrong column.
         """
-        if has_names and looks_like_name(value, among_words=words_belong):
+        if has_names and is_like_name(value, among_words=words_belong):
             return True
         if value not in self._shown:
             self._shown[value] = self._is_personal(value)
@@ -89,18 +89,18 @@ class Gate:
 
     def hides_answer(self, text: str) -> bool:
         """Whether what somebody wrote in their own words says something of a person."""
-        return self.hides(text) or capitals_within(text, self.ordinary)
+        return self.hides(text) or has_unusual_capital(text, self.ordinary)
 
     def speaks_of_person(self, text: str) -> bool:
         """Whether a text in somebody's own words, such as a reason, may be about a person."""
-        return self.kind_of_text(text) is not None or capitals_within(text, self.ordinary)
+        return self.kind_of_text(text) is not None or has_unusual_capital(text, self.ordinary)
 
     def passed(self, sentence: str) -> str:
         """Return a sentence of intake without what its quotations, or the sentence itself, say of persons."""
         if sentence in _FIXED:
             return sentence
         if sentence not in self._told:
-            self._told[sentence] = self._without(_QUOTED.sub(self._quotation, sentence))
+            self._told[sentence] = self._remove_from_text(_QUOTED.sub(self._suppress_quotation, sentence))
         return self._told[sentence]
 
     def _is_personal(self, value: str) -> bool:
@@ -108,10 +108,10 @@ class Gate:
             return True
         if self.shapes.kind_of(value) is not None:
             return True
-        looks = (has_possible_name, is_possible_name, are_unknown_words)
+        looks = (has_possible_name, is_possible_name, has_only_unknown_words)
         return any(looks_so(value, self.ordinary) for looks_so in looks)
 
-    def _looked_at(self, text: str) -> Kind | None:
+    def _classify_text(self, text: str) -> Kind | None:
         shape = self.shapes.kind_of(text)
         if shape is not None:
             return shape
@@ -133,13 +133,13 @@ class Gate:
             if any(True for _ in self.known.words_in(word))
         )
 
-    def _quotation(self, found: re.Match[str]) -> str:
+    def _suppress_quotation(self, found: re.Match[str]) -> str:
         inner = found[1] if found[1] is not None else found[2]
         if not self.kind_of_label(inner):
             return found[0]
         return found[0].replace(inner, WITHHELD)
 
-    def _without(self, sentence: str) -> str:
+    def _remove_from_text(self, sentence: str) -> str:
         for _, start, end in sorted(self.shapes.found(sentence), key=lambda one: -one[1]):
             sentence = f"{sentence[:start]}{WITHHELD}{sentence[end:]}"
         if not self.known.is_name(sentence):
@@ -147,7 +147,7 @@ class Gate:
         return WORD.sub(lambda one: WITHHELD if any(True for _ in self.known.words_in(one[0])) else one[0], sentence)
 
 
-def gate_of(
+def build_gate(
     *,
     names: Iterable[str],
     identifiers: Iterable[str],
@@ -174,7 +174,12 @@ def gate_of(
     born_until
         The last day that may be somebody's day of birth.
     """
-    examples = (one for table in tables.values() for item in table.fields for one in examples_of(item).values())
+    examples = (
+        example
+        for table in tables.values()
+        for item in table.fields
+        for example in generate_examples_by_country(item).values()
+    )
     return Gate(
         known=KnownPersons(names=names, identifiers=identifiers),
         shapes=Shapes(
@@ -183,5 +188,5 @@ def gate_of(
             # An identifier that was made up says nothing of anybody.
             harmless=frozenset((*schools, *examples)),
         ),
-        ordinary=OrdinaryWords((*words_in_tables(tables), *ordinary), phrases),
+        ordinary=OrdinaryWords((*collect_table_words(tables), *ordinary), phrases),
     )

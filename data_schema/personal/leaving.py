@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SHEETS = (("file", "sheet"), ("source_file", "source_sheet"), ("first_file", "first_sheet"))
 
 
-def without_persons_in(found: Finding, gate: Gate) -> Finding:
+def remove_persons_from_finding(found: Finding, gate: Gate) -> Finding:
     """Return a finding about a file of the trial's own people, such as its frame, without what may be of a person."""
     problem, value = gate.passed(found.problem), found.value
     if value and gate.kind_of_label(value) is not None:
@@ -27,7 +27,7 @@ def without_persons_in(found: Finding, gate: Gate) -> Finding:
     return replace(found, problem=problem, value=value, remedy=gate.passed(found.remedy))
 
 
-def let_out(intake: Intake, *, gate: Gate, stand_ins: StandIns, tables: Mapping[str, Table]) -> Intake:
+def suppress_personal_data(intake: Intake, *, gate: Gate, stand_ins: StandIns, tables: Mapping[str, Table]) -> Intake:
     """Return what intake found without names, numbers and dates of persons, wherever they stood.
 
     Parameters
@@ -45,12 +45,12 @@ def let_out(intake: Intake, *, gate: Gate, stand_ins: StandIns, tables: Mapping[
     return replace(
         intake,
         frames={name: out.renamed(frame) for name, frame in intake.frames.items()},
-        findings=Findings(out.finding(one) for one in intake.findings),
+        findings=Findings(out.finding(finding) for finding in intake.findings),
         repairs=out.renamed(intake.repairs),
         reconciliation=out.renamed(intake.reconciliation),
         answers=out.answers(intake.answers),
         queries={
-            school: [replace(one, finding=out.finding(one.finding)) for one in queries]
+            school: [replace(query, finding=out.finding(query.finding)) for query in queries]
             for school, queries in intake.queries.items()
         },
         links=None if intake.links is None else out.renamed(intake.links),
@@ -68,7 +68,7 @@ class _Out:
     def finding(self, found: Finding) -> Finding:
         has_value = bool(found.value) and not self._gate.hides(found.value)
         has_column = found.column in self._fields or self._gate.kind_of_label(found.column) is None
-        problem, remedy = (self._sentence(text) for text in (found.problem, found.remedy))
+        problem, remedy = (self._clean_sentence(text) for text in (found.problem, found.remedy))
         if found.value and not has_value:
             problem = problem.replace(repr(found.value), "What stands here")
         return replace(
@@ -81,7 +81,7 @@ class _Out:
             remedy=remedy,
         )
 
-    def _sentence(self, text: str) -> str:
+    def _clean_sentence(self, text: str) -> str:
         return self._gate.passed(self._stand_ins.in_sentence(text))
 
     def renamed(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -97,22 +97,25 @@ class _Out:
             }
             if new:
                 pairs = [new.get(pair, pair) for pair in zip(frame[file], frame[sheet], strict=True)]
-                frame = frame.assign(**{file: [one for one, _ in pairs], sheet: [other for _, other in pairs]}).astype(
-                    {file: frame[file].dtype, sheet: frame[sheet].dtype}
-                )
+                frame = frame.assign(
+                    **{file: [renamed_pair for renamed_pair, _ in pairs], sheet: [other for _, other in pairs]}
+                ).astype({file: frame[file].dtype, sheet: frame[sheet].dtype})
         return frame
 
     def answers(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the history of answers without what schools wrote of persons."""
-        made = self.renamed(frame)
-        if not len(made):
-            return made
-        told = {name: [self._answer(text) for text in made[name].fillna("")] for name in ("was", "became")}
+        renamed_frame = self.renamed(frame)
+        if not len(renamed_frame):
+            return renamed_frame
+        shown_texts = {
+            name: [self._answer(text) for text in renamed_frame[name].fillna("")] for name in ("was", "became")
+        }
         columns = [
-            name if name in self._fields or self._gate.kind_of_label(name) is None else "" for name in made["column"]
+            name if name in self._fields or self._gate.kind_of_label(name) is None else ""
+            for name in renamed_frame["column"]
         ]
-        sources = [self._stand_ins.file(path) for path in made["answered_in"]]
-        return made.assign(**told, column=columns, answered_in=sources).astype(dict(frame.dtypes))
+        sources = [self._stand_ins.file(path) for path in renamed_frame["answered_in"]]
+        return renamed_frame.assign(**shown_texts, column=columns, answered_in=sources).astype(dict(frame.dtypes))
 
     def _answer(self, text: str) -> str:
         return "" if self._gate.hides_answer(text) else text

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from itertools import combinations, pairwise
 
-from data_schema.fields import folded
+from data_schema.fields import normalise_word
 from data_schema.personal.ordinary import OrdinaryWords
 
 _WORD = re.compile(r"[^\W\d_]{3,}")
@@ -43,7 +43,7 @@ class KnownPersons:
 
     def __init__(self, *, names: Iterable[str], identifiers: Iterable[str]) -> None:
         # All names at once: a million of them one by one would take longer than reading them.
-        self._texts = _folded_together(set(names))
+        self._texts = _normalise_all_at_once(set(names))
         self._words: frozenset[str] | None = None
         self._names: set[frozenset[str]] | None = None
         self._identifiers_sent: Iterable[str] = identifiers
@@ -57,13 +57,13 @@ class KnownPersons:
     def is_identifier(self, text: str) -> bool:
         """Whether a text is the identifier of a pupil, and long enough to tell one."""
         bare = text.strip()
-        return len(bare) >= _SHORTEST_IDENTIFIER and bare in self._known_identifiers()
+        return len(bare) >= _SHORTEST_IDENTIFIER and bare in self._collect_known_identifiers()
 
     def words_in(self, text: str) -> Iterator[str]:
         """Yield the words of a text, folded, that are words of names."""
-        return filter(self._is_word, _WORD.findall(folded(text)))
+        return filter(self._is_word, _WORD.findall(normalise_word(text)))
 
-    def _known_identifiers(self) -> frozenset[str]:
+    def _collect_known_identifiers(self) -> frozenset[str]:
         if self._identifiers is None:
             bare = set(map(str.strip, self._identifiers_sent))
             self._identifiers = frozenset(text for text in bare if len(text) >= _SHORTEST_IDENTIFIER)
@@ -89,7 +89,7 @@ class KnownPersons:
         return any(frozenset(some) in names for n in range(2, _LONGEST_NAME + 1) for some in combinations(words, n))
 
 
-def _folded_together(texts: Iterable[str]) -> str:
+def _normalise_all_at_once(texts: Iterable[str]) -> str:
     """Fold texts as `folded` does, all at once, divided by a sign that no text holds."""
     joined = "\x00".join(texts)
     if joined.isascii():
@@ -99,7 +99,7 @@ def _folded_together(texts: Iterable[str]) -> str:
     return decomposed.translate(marks)
 
 
-def looks_like_name(text: str, *, among_words: bool) -> bool:
+def is_like_name(text: str, *, among_words: bool) -> bool:
     """Whether a text that stands where it does not belong may be a name that no list contains.
 
     Parameters
@@ -137,19 +137,19 @@ def has_possible_name(text: str, ordinary: OrdinaryWords, *, is_title: bool = Fa
     >>> [has_possible_name(text, schools) for text in ("Nagy Bence", "NagyBence1", "Kossuth Lajos", "nagy bence")]
     [True, True, False, False]
     """
-    for run in _RUN.findall(_with_humps_apart(text)):
+    for run in _RUN.findall(_split_joined_words(text)):
         words = _WORDS.findall(run)
-        looks = [_capitals_of(word) for word in words]
+        looks = [_describe_capitals(word) for word in words]
         if not any(all(pair) for pair in pairwise(looks)):
             continue
         unknown = [word not in ordinary for word in words]
-        for at, pair in enumerate(pairwise(words)):
+        for position, pair in enumerate(pairwise(words)):
             if ordinary.holds_pair(*pair):
-                unknown[at] = unknown[at + 1] = False
-        for look, own in zip(pairwise(looks), pairwise(unknown), strict=True):
+                unknown[position] = unknown[position + 1] = False
+        for look, pair_unknown in zip(pairwise(looks), pairwise(unknown), strict=True):
             # Titles, and words in capitals throughout, are written so whatever they mean.
             enough = all if is_title or "whole" in look else any
-            if all(look) and enough(own):
+            if all(look) and enough(pair_unknown):
                 return True
     return False
 
@@ -162,8 +162,8 @@ def is_possible_name(text: str, ordinary: OrdinaryWords) -> bool:
     >>> [is_possible_name(text, OrdinaryWords()) for text in ("Bence", "Bence 2", "bence", "BENCE", "Yes")]
     [True, True, False, False, False]
     """
-    one = _ONE_WORD.fullmatch(text)
-    return one is not None and _is_capitalised(one[1]) and one[1] not in ordinary
+    match = _ONE_WORD.fullmatch(text)
+    return match is not None and _is_capitalised(match[1]) and match[1] not in ordinary
 
 
 def is_written_as_name(text: str) -> bool:
@@ -174,11 +174,11 @@ def is_written_as_name(text: str) -> bool:
     >>> [is_written_as_name(text) for text in ("Nagy Bence", "KISS A.", "Zsozso Ubul1", "9.a", "Bence", "9.A")]
     [True, True, True, False, True, False]
     """
-    words = _WORDS.findall(_with_humps_apart(text))
+    words = _WORDS.findall(_split_joined_words(text))
     return 1 <= len(words) <= 5 and all(word[0].isupper() for word in words) and any(len(word) > 2 for word in words)
 
 
-def capitals_within(text: str, ordinary: OrdinaryWords) -> bool:
+def has_unusual_capital(text: str, ordinary: OrdinaryWords) -> bool:
     """Whether a word with a capital stands within a sentence that is no ordinary one, as names of persons do.
 
     Examples
@@ -189,12 +189,12 @@ def capitals_within(text: str, ordinary: OrdinaryWords) -> bool:
     return any(_is_capitalised(word) and word not in ordinary for word in _WITHIN.findall(text))
 
 
-def _with_humps_apart(text: str) -> str:
+def _split_joined_words(text: str) -> str:
     """Divide words that are written as one: "NagyBence", as in names of files."""
     return _HUMP.sub(lambda at: " " if text[at.start() - 1].islower() and text[at.start()].isupper() else "", text)
 
 
-def are_unknown_words(text: str, ordinary: OrdinaryWords) -> bool:
+def has_only_unknown_words(text: str, ordinary: OrdinaryWords) -> bool:
     """Whether a text is two to five words, none of which is ordinary, however they are written.
 
     Examples
@@ -206,7 +206,7 @@ def are_unknown_words(text: str, ordinary: OrdinaryWords) -> bool:
     return 2 <= len(words) <= 5 and not any(word in ordinary for word in words)
 
 
-def _capitals_of(word: str) -> str:
+def _describe_capitals(word: str) -> str:
     """Return how a word is written: with a capital at its beginning, in capitals as a whole, or "" otherwise."""
     if _is_capitalised(word):
         return "first"

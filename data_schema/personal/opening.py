@@ -14,8 +14,8 @@ from data_schema.fields import Field
 from data_schema.findings import Finding
 from data_schema.personal.gate import Gate
 from data_schema.personal.names import is_written_as_name
-from data_schema.personal.ordinary import OrdinaryWords, words_of
-from data_schema.personal.shapes import Kind, is_certain, told_of
+from data_schema.personal.ordinary import OrdinaryWords, split_words
+from data_schema.personal.shapes import Kind, describe_personal_kind, is_certain
 
 Place = tuple[str, str, int, str]
 
@@ -35,7 +35,9 @@ _ARE_SWAPPED = (
 )
 
 
-def opened_columns(made: Draft, gate: Gate, *, confirmed: Collection[Place]) -> tuple[dict[str, Column], list[Finding]]:
+def clean_open_columns(
+    made: Draft, gate: Gate, *, confirmed: Collection[Place]
+) -> tuple[dict[str, Column], list[Finding]]:
     """Return the columns of a table without what is of a person in open fields.
 
     Parameters
@@ -53,8 +55,8 @@ def opened_columns(made: Draft, gate: Gate, *, confirmed: Collection[Place]) -> 
         Field to its cells, those taken out empty and with a question; and the questions about columns as a whole.
     """
     opening = _Opening(made, gate, confirmed)
-    for found in personal_columns(made, gate.ordinary):
-        opening.take_out(found)
+    for personal_column in find_personal_columns(made, gate.ordinary):
+        opening.take_out(personal_column)
     for name, column in made.columns.items():
         if is_open(column.field):
             opening.look_through(name)
@@ -63,17 +65,19 @@ def opened_columns(made: Draft, gate: Gate, *, confirmed: Collection[Place]) -> 
     return opening.columns, opening.findings
 
 
-def names_in_columns(drafts: Mapping[str, Draft], gate: Gate, *, confirmed: Collection[Place]) -> list[str]:
+def collect_undeclared_names(drafts: Mapping[str, Draft], gate: Gate, *, confirmed: Collection[Place]) -> list[str]:
     """Return what is in columns of names that nobody declared as such: those who are there are listed, too."""
     texts: list[str] = []
-    for made in drafts.values():
-        for found in personal_columns(made, gate.ordinary):
-            if found.are_names and _header_of(made, found) not in confirmed:
-                texts += [str(value) for value in made.columns[found.field].array()[found.cells].tolist()]
+    for draft in drafts.values():
+        for personal_column in find_personal_columns(draft, gate.ordinary):
+            if personal_column.are_names and _get_header_place(draft, personal_column) not in confirmed:
+                texts += [
+                    str(value) for value in draft.columns[personal_column.field].array()[personal_column.cells].tolist()
+                ]
     return texts
 
 
-def _header_of(made: Draft, found: PersonalColumn) -> Place:
+def _get_header_place(made: Draft, found: PersonalColumn) -> Place:
     """Return the place of a column's header, which represents the column as a whole."""
     layout = made.parts[found.part].layout
     return layout.sheet.file, layout.sheet.sheet, (layout.header or 0) + 1, found.field
@@ -90,9 +94,11 @@ class _Opening:
 
     def take_out(self, found: PersonalColumn) -> None:
         """Empty a column of a sheet, and ask about it once."""
-        place = _header_of(self.made, found)
+        place = _get_header_place(self.made, found)
         if place in self._confirmed:
-            self._confirmed |= {(*place[:2], int(self.made.rows[at]), found.field) for at in found.cells.tolist()}
+            self._confirmed |= {
+                (*place[:2], int(self.made.rows[position]), found.field) for position in found.cells.tolist()
+            }
             return
         self.columns[found.field] = self.columns[found.field].emptied(found.cells, CleanCell())
         problem = _IN_COLUMN[found.are_names].format(n=found.n_like, all=len(found.cells), column=repr(found.field))
@@ -116,12 +122,12 @@ class _Opening:
             if kind is None:
                 continue
             cells = column.where(codes)
-            if kind is Kind.POSSIBLE_NAME and self._n_owners(cells) >= _OTHERS:
+            if kind is Kind.POSSIBLE_NAME and self._count_owners(cells) >= _OTHERS:
                 continue
             if not is_certain(kind):
-                cells = cells[[self._place(at, name) not in self._confirmed for at in cells.tolist()]]
+                cells = cells[[self._build_place(position, name) not in self._confirmed for position in cells.tolist()]]
             if len(cells):
-                self.columns[name] = self.columns[name].emptied(cells, asked(*told_of(kind)))
+                self.columns[name] = self.columns[name].emptied(cells, asked(*describe_personal_kind(kind)))
 
     def look_for_long_numbers(self, name: str) -> None:
         """Take out numbers that no count and no measure of a pupil has: identifiers, telephone numbers."""
@@ -130,16 +136,20 @@ class _Opening:
             code for code, value in enumerate(column.meanings) if isinstance(value, int | float) and abs(value) >= _LONG
         ]
         cells = column.where(codes)
-        cells = cells[[self._place(at, name) not in self._confirmed for at in cells.tolist()]] if codes else cells
+        cells = (
+            cells[[self._build_place(position, name) not in self._confirmed for position in cells.tolist()]]
+            if codes
+            else cells
+        )
         if len(cells):
-            self.columns[name] = column.emptied(cells, asked(*told_of(Kind.LONG_NUMBER)))
+            self.columns[name] = column.emptied(cells, asked(*describe_personal_kind(Kind.LONG_NUMBER)))
 
-    def _n_owners(self, cells: np.ndarray) -> int:
+    def _count_owners(self, cells: np.ndarray) -> int:
         """Return how many pupils, or schools where it is about none, have what is in some cells."""
         owners = self.made.columns.get("pupil_id") or self.made.columns["school_id"]
         return owners.n_distinct(cells)
 
-    def _place(self, at: int, name: str) -> Place:
+    def _build_place(self, at: int, name: str) -> Place:
         sheet = self.made.parts[self.made.part_of[at]].layout.sheet
         return sheet.file, sheet.sheet, int(self.made.rows[at]), name
 
@@ -178,7 +188,7 @@ def is_open(item: Field) -> bool:
     return not item.is_private and item.name != "school_id" and item.type in ("text", "identifier")
 
 
-def personal_columns(made: Draft, ordinary: OrdinaryWords) -> Iterator[PersonalColumn]:
+def find_personal_columns(made: Draft, ordinary: OrdinaryWords) -> Iterator[PersonalColumn]:
     """Find columns of open fields whose values are written as names or identifiers are, nearly each another one.
 
     Parameters
@@ -191,46 +201,49 @@ def personal_columns(made: Draft, ordinary: OrdinaryWords) -> Iterator[PersonalC
     for name, column in made.columns.items():
         if not is_open(column.field):
             continue
-        as_names, as_words = _where(column, _written_as_name), _where(column, _written_as_words)
+        as_names, as_words = (
+            _mark_matching_meanings(column, _is_written_as_name),
+            _mark_matching_meanings(column, _is_written_as_words),
+        )
         if as_names.any():
-            yield from _in_parts(made, name, as_names, ordinary, are_names=True)
+            yield from _iterate_columns_by_part(made, name, as_names, ordinary, are_names=True)
         elif as_words.any():
             # Small letters are those of names only where the column of names has something else.
-            found = _in_parts(made, name, as_words, ordinary, are_names=True)
-            yield from (one for one in found if _lacks_names(made, one.cells))
-        as_identifiers = _where(column, _written_as_identifier)
+            name_columns = _iterate_columns_by_part(made, name, as_words, ordinary, are_names=True)
+            yield from (name_column for name_column in name_columns if _has_other_than_names(made, name_column.cells))
+        as_identifiers = _mark_matching_meanings(column, _is_written_as_identifier)
         if as_identifiers.any():
-            yield from _in_parts(made, name, as_identifiers, ordinary, are_names=False)
+            yield from _iterate_columns_by_part(made, name, as_identifiers, ordinary, are_names=False)
 
 
-def _written_as_name(text: str) -> bool:
+def _is_written_as_name(text: str) -> bool:
     return len(text) <= 80 and is_written_as_name(text)
 
 
-def _written_as_words(text: str) -> bool:
+def _is_written_as_words(text: str) -> bool:
     return _WORDS.fullmatch(text) is not None
 
 
-def _lacks_names(made: Draft, cells: np.ndarray) -> bool:
+def _has_other_than_names(made: Draft, cells: np.ndarray) -> bool:
     """Whether the columns of names have other than names in some rows: hardly a value of each person's own."""
-    own = [made.columns[item.name] for item in made.table.fields if item.privacy == "direct"]
-    filled = [cells[~column.is_missing()[cells]] for column in own]
+    name_columns = [made.columns[item.name] for item in made.table.fields if item.privacy == "direct"]
+    filled = [cells[~column.is_missing()[cells]] for column in name_columns]
     return any(
         column.n_distinct(rows) < _SHARE_WRITTEN * len(rows)
-        for column, rows in zip(own, filled, strict=True)
+        for column, rows in zip(name_columns, filled, strict=True)
         if 2 * len(rows) > len(cells)
     )
 
 
-def _written_as_identifier(text: str) -> bool:
+def _is_written_as_identifier(text: str) -> bool:
     return _IDENTIFIER.fullmatch(text) is not None
 
 
-def _where(column: Column, is_like: Callable[[str], bool]) -> np.ndarray:
+def _mark_matching_meanings(column: Column, is_like: Callable[[str], bool]) -> np.ndarray:
     return np.array([isinstance(value, str) and is_like(value) for value in column.meanings], dtype=bool)
 
 
-def _in_parts(
+def _iterate_columns_by_part(
     made: Draft, name: str, like: np.ndarray, ordinary: OrdinaryWords, *, are_names: bool
 ) -> Iterator[PersonalColumn]:
     column = made.columns[name]
@@ -239,27 +252,27 @@ def _in_parts(
     for part in np.unique(made.part_of[is_like]).tolist():
         rows = np.arange(starts[part], starts[part + 1])
         cells = rows[~is_missing[rows]]
-        found = cells[is_like[cells]]
-        values = [str(value) for value in column.array()[found].tolist()]
-        if len(found) >= _SHARE_WRITTEN * len(cells) and _are_of_persons(
-            values, _n_persons(made, found), ordinary, are_names=are_names
+        like_cells = cells[is_like[cells]]
+        values = [str(value) for value in column.array()[like_cells].tolist()]
+        if len(like_cells) >= _SHARE_WRITTEN * len(cells) and _is_distinct_by_person(
+            values, _count_persons(made, like_cells), ordinary, are_names=are_names
         ):
-            yield PersonalColumn(part=part, field=name, cells=cells, n_like=len(found), are_names=are_names)
+            yield PersonalColumn(part=part, field=name, cells=cells, n_like=len(like_cells), are_names=are_names)
 
 
-def _are_of_persons(values: list[str], n_persons: int, ordinary: OrdinaryWords, *, are_names: bool) -> bool:
+def _is_distinct_by_person(values: list[str], n_persons: int, ordinary: OrdinaryWords, *, are_names: bool) -> bool:
     """Whether nearly every person of a column has a value of their own, in other words than any table's."""
     distinct = set(values)
     if len(distinct) < _FEWEST or len(distinct) < _SHARE_OWN * n_persons:
         return False
     if not are_names:
         return True
-    own = [words for text in distinct if (words := [word for word in words_of(text) if word not in ordinary])]
-    is_of_two = sum(len(words) > 1 for words in own) >= _SHARE_WRITTEN * len(distinct)
-    return is_of_two or (len(distinct) >= _FEWEST_SINGLE and len(own) >= _SHARE_OWN * len(distinct))
+    word_lists = [words for text in distinct if (words := [word for word in split_words(text) if word not in ordinary])]
+    is_of_two = sum(len(words) > 1 for words in word_lists) >= _SHARE_WRITTEN * len(distinct)
+    return is_of_two or (len(distinct) >= _FEWEST_SINGLE and len(word_lists) >= _SHARE_OWN * len(distinct))
 
 
-def _n_persons(made: Draft, rows: np.ndarray) -> int:
+def _count_persons(made: Draft, rows: np.ndarray) -> int:
     """Return how many pupils some rows are about; the number of rows where they are about something else."""
     pupils = made.columns.get("pupil_id")
     return len(rows) if pupils is None else pupils.n_distinct(rows)

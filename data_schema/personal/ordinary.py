@@ -9,7 +9,7 @@ from importlib import resources
 from itertools import pairwise
 
 from data_schema.tables import Table
-from data_schema.words import MONTH_WORDS, plain
+from data_schema.words import MONTH_WORDS, normalise_plain_word
 
 WORD = re.compile(r"[^\W\d_]+")
 
@@ -42,25 +42,25 @@ class OrdinaryWords:
     __slots__ = ("_pairs", "_words")
 
     def __init__(self, texts: Iterable[str] = (), phrases: Iterable[str] = ()) -> None:
-        self._words = frozenset(word for text in texts for word in words_of(text))
-        named = [words_of(phrase) for phrase in phrases]
+        self._words = frozenset(word for text in texts for word in split_words(text))
+        named = [split_words(phrase) for phrase in phrases]
         self._pairs = frozenset(pair for words in named for pair in pairwise(words))
 
     def __contains__(self, word: str) -> bool:
-        key = plain(word)
-        return key in self._words or key in _of_languages()
+        key = normalise_plain_word(word)
+        return key in self._words or key in _collect_language_words()
 
     def holds_pair(self, one: str, other: str) -> bool:
         """Whether two words are beside one another in a phrase, such as the name of a school."""
-        return (plain(one), plain(other)) in self._pairs
+        return (normalise_plain_word(one), normalise_plain_word(other)) in self._pairs
 
     def is_of_phrase(self, word: str) -> bool:
         """Whether a word is in a phrase of several words, beside others."""
-        key = plain(word)
+        key = normalise_plain_word(word)
         return any(key in pair for pair in self._pairs)
 
 
-def words_of(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Return the words of a text as they are compared here.
 
     Examples
@@ -68,18 +68,18 @@ def words_of(text: str) -> list[str]:
     >>> words_of("Школа „Вук Караџић“, 9.a")
     ['skola', 'vuk', 'karadzic', 'a']
     """
-    return [plain(word) for word in WORD.findall(text)]
+    return [normalise_plain_word(word) for word in WORD.findall(text)]
 
 
 @lru_cache(maxsize=1)
-def _of_languages() -> frozenset[str]:
+def _collect_language_words() -> frozenset[str]:
     """Return the words of all that intake says, in all its languages."""
     folder = resources.files("data_schema") / "locales"
     texts = [path.read_text(encoding="utf-8") for path in folder.iterdir() if path.name.endswith(".po")]
-    return frozenset(words_of(" ".join((*texts, _OF_FILES)))) | MONTH_WORDS
+    return frozenset(split_words(" ".join((*texts, _OF_FILES)))) | MONTH_WORDS
 
 
-def words_in_tables(tables: Mapping[str, Table]) -> Iterable[str]:
+def collect_table_words(tables: Mapping[str, Table]) -> Iterable[str]:
     """Yield the texts of tables: names, labels, headers and answers."""
     for table in tables.values():
         yield table.name

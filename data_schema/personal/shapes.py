@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from data_schema.patterns import is_national
-from data_schema.words import month_of
+from data_schema.words import find_month_number
 
 
 class Kind(StrEnum):
@@ -40,7 +40,7 @@ _REMOVE = "Remove it."
 _REMOVE_OR_CONFIRM = "Remove it; or answer 'yes' if it says nothing about a person."
 
 
-def told_of(kind: Kind) -> tuple[str, str]:
+def describe_personal_kind(kind: Kind) -> tuple[str, str]:
     """Return what is said of a cell that holds personal data, and what to do about it.
 
     Examples
@@ -96,7 +96,7 @@ _YOUNGEST_BORN = date(2023, 12, 31)
 """Nobody born later is at a school as this is written; it holds where nothing else tells."""
 
 
-def latest_birth(wave_dates: Mapping[str, tuple[date, date]], years: Iterable[int] = ()) -> date:
+def compute_latest_birth(wave_dates: Mapping[str, tuple[date, date]], years: Iterable[int] = ()) -> date:
     """Return the last day that may be one of birth: some years before the trial, or in the last year that is given.
 
     Parameters
@@ -146,11 +146,11 @@ class Shapes:
 
     def found(self, text: str) -> Iterator[tuple[Kind, int, int]]:
         """Yield what a text holds: its kind, and where it begins and ends; the parts may overlap."""
-        if len(text) > _LONGEST or text in self.harmless or not _may_hold(text):
+        if len(text) > _LONGEST or text in self.harmless or not _is_worth_searching(text):
             return
         if "@" in text:
-            yield from ((Kind.E_MAIL, *one.span()) for one in _E_MAIL.finditer(text))
-        yield from ((Kind.BIRTH, *span) for span in self._births(text))
+            yield from ((Kind.E_MAIL, *match.span()) for match in _E_MAIL.finditer(text))
+        yield from ((Kind.BIRTH, *span) for span in self._find_birth_dates(text))
         for pattern, kind, fits in (
             (_NATIONAL, Kind.NATIONAL, self._is_national),
             (_TELEPHONE, Kind.TELEPHONE, self._is_telephone),
@@ -162,13 +162,13 @@ class Shapes:
 
     def is_birth(self, text: str) -> bool:
         """Whether a text holds what may be a full date of birth."""
-        return any(True for _ in self._births(text))
+        return any(True for _ in self._find_birth_dates(text))
 
-    def _births(self, text: str) -> Iterator[tuple[int, int]]:
+    def _find_birth_dates(self, text: str) -> Iterator[tuple[int, int]]:
         for pattern in _DATES if _ANY_YEAR.search(text) else ():
-            for one in pattern.finditer(text):
-                if self._may_be_birth(one, int(one["year"])):
-                    yield one.span()
+            for match in pattern.finditer(text):
+                if self._is_possible_birth(match, int(match["year"])):
+                    yield match.span()
         if self._is_short_birth(text.strip()):
             yield 0, len(text)
 
@@ -177,23 +177,27 @@ class Shapes:
         last = _SHORT_DATE.fullmatch(text)
         if last and 0 <= 2000 + int(last["year"]) - self.born_until.year <= _YEARS_OF_TRIAL:
             return False
-        found = (last, _SHORT_BACKWARDS.fullmatch(text))
-        return any(one is not None and self._may_be_birth(one, self._century(int(one["year"]))) for one in found)
+        date_matches = (last, _SHORT_BACKWARDS.fullmatch(text))
+        return any(
+            date_match is not None
+            and self._is_possible_birth(date_match, self._convert_short_year(int(date_match["year"])))
+            for date_match in date_matches
+        )
 
-    def _century(self, year: int) -> int:
+    def _convert_short_year(self, year: int) -> int:
         """Return a year of two digits in full; 0 where nobody at a school is born then."""
         if 2000 + year <= self.born_until.year:
             return 2000 + year
         return 1900 + year if year >= _OLDEST_AT_SCHOOL else 0
 
-    def _may_be_birth(self, found: re.Match[str], year: int) -> bool:
+    def _is_possible_birth(self, found: re.Match[str], year: int) -> bool:
         parts = found.groupdict()
-        one, word = int(parts["one"]), parts.get("word")
+        first_number, word = int(parts["one"]), parts.get("word")
         if word is not None:
-            pairs = [(month_of(word) or 0, one)]
+            pairs = [(find_month_number(word) or 0, first_number)]
         else:
             two = int(parts["two"])
-            pairs = [(one, two), (two, one)]
+            pairs = [(first_number, two), (two, first_number)]
         return any(_is_day(year, month, day, until=self.born_until) for month, day in pairs)
 
     def _is_national(self, text: str) -> bool:
@@ -213,7 +217,7 @@ class Shapes:
         return _STAMP.fullmatch(text) is None or int(text[:4]) <= self.born_until.year
 
 
-def _may_hold(text: str) -> bool:
+def _is_worth_searching(text: str) -> bool:
     return "@" in text or len(_DIGIT.findall(text)) >= _FEWEST_DIGITS
 
 

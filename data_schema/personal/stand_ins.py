@@ -55,11 +55,11 @@ class StandIns:
         self._gate, self._digests, self._contents, self._hash = gate, digests, files, digest
         self.files: dict[str, str] = {}
         for path in sorted({*files, *called}):
-            shown = self._path(path)
+            shown = self._replace_path(path)
             if shown != path:
-                self.files[path] = self._unique(shown)
+                self.files[path] = self._ensure_unique_name(shown)
         self.sheets = {
-            (path, name): stand_in_of_sheet(number)
+            (path, name): build_sheet_stand_in(number)
             for path, names in sheets.items()
             for number, name in enumerate(names, start=1)
             if name and gate.kind_of_label(name) is not None
@@ -88,29 +88,29 @@ class StandIns:
         for path, name in self.sheets:
             yield Finding(file=path, sheet=name, problem=_OF_SHEET, remedy=_RENAME_SHEET, severity="question")
 
-    def _path(self, path: str) -> str:
+    def _replace_path(self, path: str) -> str:
         parts = path.split("/")
-        return "/".join(self._part(parts, at) for at in range(len(parts)))
+        return "/".join(self._replace_path_part(parts, depth) for depth in range(len(parts)))
 
-    def _part(self, parts: Sequence[str], at: int) -> str:
+    def _replace_path_part(self, parts: Sequence[str], at: int) -> str:
         part, path = parts[at], "/".join(parts[: at + 1])
         if self._gate.kind_of_label(part) is None:
             return part
         if path not in self._contents and at < len(parts) - 1:
-            return f"{WITHHELD_NAME}-{self._number(path)}"
+            return f"{WITHHELD_NAME}-{self._compute_neighbour_number(path)}"
         ending = _ENDING.fullmatch(Path(part).suffix)
-        digest = self._digest(path)
-        name = digest[:_SHORT] if digest else self._number(path)
+        digest = self._get_content_digest(path)
+        name = digest[:_SHORT] if digest else self._compute_neighbour_number(path)
         return f"{WITHHELD_NAME}-{name}{ending[0] if ending else ''}"
 
-    def _number(self, path: str) -> int:
+    def _compute_neighbour_number(self, path: str) -> int:
         """Return the place of a folder, or of what has no content, among its neighbours."""
         folder, depth = path.rpartition("/")[0], path.count("/")
         paths = {"/".join(other.split("/")[: depth + 1]) for other in self._contents}
-        beside = sorted(one for one in paths if one.rpartition("/")[0] == folder)
+        beside = sorted(neighbour for neighbour in paths if neighbour.rpartition("/")[0] == folder)
         return 1 + beside.index(path) if path in beside else 0
 
-    def _digest(self, path: str) -> str:
+    def _get_content_digest(self, path: str) -> str:
         if path in self._digests:
             return self._digests[path]
         content = self._contents.get(path, b"")
@@ -118,16 +118,16 @@ class StandIns:
             content = content.read_bytes() if content.is_file() else b""
         return self._hash(content) if content else ""
 
-    def _unique(self, shown: str) -> str:
-        taken, number, made = set(self.files.values()), 1, shown
-        while made in taken:
+    def _ensure_unique_name(self, shown: str) -> str:
+        taken, number, unique_name = set(self.files.values()), 1, shown
+        while unique_name in taken:
             number += 1
             stem, dot, ending = shown.rpartition(".") if "." in shown.rpartition("/")[2] else (shown, "", "")
-            made = f"{stem}-{number}{dot}{ending}"
-        return made
+            unique_name = f"{stem}-{number}{dot}{ending}"
+        return unique_name
 
 
-def stand_in_of_sheet(number: int) -> str:
+def build_sheet_stand_in(number: int) -> str:
     """Return what the sheet of a number is called where its own name is withheld."""
     return f"{WITHHELD_NAME}-{number}"
 
@@ -143,7 +143,7 @@ def is_stand_in(path: str) -> bool:
     return any(part.startswith(f"{WITHHELD_NAME}-") for part in path.split("/"))
 
 
-def stands_for(path: str, sha256: str) -> bool:
+def is_stand_in_for(path: str, sha256: str) -> bool:
     """Whether a path calls the file of a content.
 
     Examples
@@ -151,5 +151,5 @@ def stands_for(path: str, sha256: str) -> bool:
     >>> stands_for("baseline/withheld-0a1b2c3d.csv", "0a1b2c3d" + 56 * "0")
     True
     """
-    found = _NAMED.fullmatch(path.rpartition("/")[2])
-    return found is not None and sha256.startswith(found[1])
+    match = _NAMED.fullmatch(path.rpartition("/")[2])
+    return match is not None and sha256.startswith(match[1])

@@ -31,7 +31,7 @@ _N_FILES = 32
 _PAGES = Path("/proc/self/statm")
 
 
-def memory_for(content: bytes) -> int:
+def compute_memory_allowance(content: bytes) -> int:
     """Return how many bytes of memory reading a content may take.
 
     A cell of text takes some sixty bytes of memory and two or more of a file; in files of statistics programs a value
@@ -41,47 +41,47 @@ def memory_for(content: bytes) -> int:
     return _MEMORY + len(content) * (_MEMORY_PER_CODED_BYTE if is_coded else _MEMORY_PER_BYTE)
 
 
-def seconds_for(n_bytes: int) -> int:
+def compute_seconds_allowance(n_bytes: int) -> int:
     """Return how many seconds of a processor reading a content may take: five times what large files do."""
     return int(_SECONDS + n_bytes * _SECONDS_PER_BYTE)
 
 
-def patience_for(n_bytes: int) -> int:
+def compute_patience(n_bytes: int) -> int:
     """Return how many seconds to wait for a content to be read, on a machine that does much else."""
-    return _WAIT * seconds_for(n_bytes)
+    return _WAIT * compute_seconds_allowance(n_bytes)
 
 
-def confine() -> None:
+def set_process_limits() -> None:
     """Keep this process from opening many files, writing any, and being stopped by a key that is meant for another."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if resource is not None:
-        _limit("RLIMIT_NOFILE", _N_FILES)
-        _limit("RLIMIT_FSIZE", 0)
-        _limit("RLIMIT_CORE", 0)
+        _set_limit("RLIMIT_NOFILE", _N_FILES)
+        _set_limit("RLIMIT_FSIZE", 0)
+        _set_limit("RLIMIT_CORE", 0)
 
 
-def begin(content: bytes) -> None:
+def apply_limits(content: bytes) -> None:
     """Set limits of memory and time for one content."""
     # Millions of cells, none of which is garbage.
     gc.disable()
     if resource is None:
         return
     used = resource.getrusage(resource.RUSAGE_SELF)
-    _limit("RLIMIT_CPU", int(used.ru_utime + used.ru_stime) + seconds_for(len(content)) + 1)
+    _set_limit("RLIMIT_CPU", int(used.ru_utime + used.ru_stime) + compute_seconds_allowance(len(content)) + 1)
     if _PAGES.exists():
         size = int(_PAGES.read_text(encoding="ascii").split()[0]) * resource.getpagesize()
-        _limit("RLIMIT_AS", size + memory_for(content))
+        _set_limit("RLIMIT_AS", size + compute_memory_allowance(content))
 
 
-def end() -> None:
+def remove_limits() -> None:
     """Lift the limits of memory and time."""
     if resource is not None:
-        _limit("RLIMIT_CPU", None)
-        _limit("RLIMIT_AS", None)
+        _set_limit("RLIMIT_CPU", None)
+        _set_limit("RLIMIT_AS", None)
     gc.enable()
 
 
-def _limit(name: str, value: int | None) -> None:
+def _set_limit(name: str, value: int | None) -> None:
     """Set a limit that can be lifted again; do nothing where the platform refuses it."""
     if resource is None:
         return

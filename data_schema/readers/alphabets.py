@@ -42,7 +42,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _SCRIPTS = re.compile("[a-z\u00df-\u017e][\u0400-\u04ff]|[\u0400-\u04ff][a-z\u00df-\u017e]", re.IGNORECASE)
 
 
-def decoded(content: bytes, *, countries: Collection[str] = ()) -> tuple[str, ...]:
+def decode_text(content: bytes, *, countries: Collection[str] = ()) -> tuple[str, ...]:
     """Return every text that the bytes may represent.
 
     Parameters
@@ -67,20 +67,20 @@ def decoded(content: bytes, *, countries: Collection[str] = ()) -> tuple[str, ..
         return (content.decode("ascii"),)
     letters = "".join(ALPHABETS.get(country, "") for country in countries) or "".join(ALPHABETS.values())
     allowed = frozenset(letters) | frozenset(letters.upper()) | _SIGNS
-    unicode = _unicode(content)
-    if unicode is not None and (content.startswith(_MARKS) or _foreign(unicode) <= allowed):
+    unicode = _decode_unicode(content)
+    if unicode is not None and (content.startswith(_MARKS) or _find_foreign_letters(unicode) <= allowed):
         return (unicode,)
-    around = _around(content)
+    around = _extract_letter_contexts(content)
     is_text = _CONTROL_BYTES.search(content) is None
-    pages = [page for page in _CODE_PAGES if is_text and _fits(around, page, allowed)]
-    texts = [text for page in pages if (text := _decoded(content, page)) is not None]
+    pages = [page for page in _CODE_PAGES if is_text and _is_fitting_code_page(around, page, allowed)]
+    texts = [text for page in pages if (text := _decode_by_page(content, page)) is not None]
     if unicode is not None and not texts:
         # Letters of another country, in an encoding that other bytes hardly ever fit by chance.
         return (unicode,)
     return tuple(dict.fromkeys(texts))
 
 
-def encoded_once(text: str) -> str | None:
+def repair_double_encoding(text: str) -> str | None:
     """Return a text whose letters were encoded twice as it was meant; None where they were not.
 
     Programs that take UTF-8 for a code page write "Ã¡" for "á". It is undone only where every run of foreign letters in
@@ -93,17 +93,17 @@ def encoded_once(text: str) -> str | None:
     """
     runs = set() if text.isascii() else set(_FOREIGN.findall(text))
     for page in ("cp1252", "cp1250") if runs else ():
-        meant = {run: made for run in runs if (made := _once(run, page)) is not None}
+        meant = {run: repaired_run for run in runs if (repaired_run := _decode_once(run, page)) is not None}
         if len(meant) == len(runs):
-            return _replaced(text, meant)
+            return _replace_letters(text, meant)
     return None
 
 
-def _replaced(text: str, meant: Mapping[str, str]) -> str:
+def _replace_letters(text: str, meant: Mapping[str, str]) -> str:
     return _FOREIGN.sub(lambda found: meant[found[0]], text)
 
 
-def _once(run: str, page: str) -> str | None:
+def _decode_once(run: str, page: str) -> str | None:
     try:
         # Bytes that a code page has no letter for are kept as control signs.
         bytes_of = (sign.encode("latin-1") if "\x80" <= sign <= "\x9f" else sign.encode(page) for sign in run)
@@ -112,7 +112,7 @@ def _once(run: str, page: str) -> str | None:
         return None
 
 
-def strange_letters(text: str, countries: Collection[str]) -> list[str]:
+def find_strange_letters(text: str, countries: Collection[str]) -> list[str]:
     """Return letters that represent others where a Central European page was read as a Western one ("õ" for "ő").
 
     Parameters
@@ -125,10 +125,10 @@ def strange_letters(text: str, countries: Collection[str]) -> list[str]:
     if text.isascii() or not countries or not all(country in ALPHABETS for country in countries):
         return []
     letters = "".join(ALPHABETS[country] for country in countries)
-    return sorted((_foreign(text) & _MISREAD) - {*letters, *letters.upper()})
+    return sorted((_find_foreign_letters(text) & _MISREAD) - {*letters, *letters.upper()})
 
 
-def _unicode(content: bytes) -> str | None:
+def _decode_unicode(content: bytes) -> str | None:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         candidates = ("utf-16",)
     elif b"\x00" in content:
@@ -145,18 +145,18 @@ def _unicode(content: bytes) -> str | None:
     return None
 
 
-def _foreign(text: str) -> set[str]:
+def _find_foreign_letters(text: str) -> set[str]:
     return set("".join(set(_FOREIGN.findall(text))))
 
 
-def _around(content: bytes) -> bytes:
+def _extract_letter_contexts(content: bytes) -> bytes:
     """Return each foreign letter with its two neighbours, each such three once: a large file repeats itself.
 
     Three are enough: all pages have one byte a letter, and what is odd is a letter beside another one.
     """
     signs = np.frombuffer(b"\n" + content + b"\n", dtype=np.uint8)
-    at = np.flatnonzero(signs > 0x7F)
-    before, letter, after = (signs[at + step].astype(np.int32) for step in (-1, 0, 1))
+    foreign_positions = np.flatnonzero(signs > 0x7F)
+    before, letter, after = (signs[foreign_positions + step].astype(np.int32) for step in (-1, 0, 1))
     threes = before << 16 | letter << 8 | after
     if len(threes) > _N_SORTED:
         is_there = np.zeros(1 << 24, dtype=bool)
@@ -168,15 +168,15 @@ def _around(content: bytes) -> bytes:
     return lines.astype(np.uint8).tobytes()
 
 
-def _fits(around: bytes, page: str, allowed: frozenset[str]) -> bool:
+def _is_fitting_code_page(around: bytes, page: str, allowed: frozenset[str]) -> bool:
     """Whether every letter belongs to the alphabet and every sign stands where a sign may."""
-    text = _decoded(around, page)
-    if text is None or not _foreign(text) <= allowed or _CONTROL.search(text):
+    text = _decode_by_page(around, page)
+    if text is None or not _find_foreign_letters(text) <= allowed or _CONTROL.search(text):
         return False
     return not _BETWEEN_LETTERS.search(text) and not _SCRIPTS.search(text)
 
 
-def _decoded(content: bytes, page: str) -> str | None:
+def _decode_by_page(content: bytes, page: str) -> str | None:
     try:
         return content.decode(page)
     except UnicodeDecodeError:

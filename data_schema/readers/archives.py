@@ -51,7 +51,7 @@ class Parts:
     Attributes
     ----------
     names
-        The parts by name, as `part_key` makes it; parts are asked for by any spelling.
+        The parts by name, as `normalise_part_name` makes it; parts are asked for by any spelling.
 
     Raises
     ------
@@ -61,24 +61,24 @@ class Parts:
 
     def __init__(self, content: bytes) -> None:
         self._archive = zipfile.ZipFile(io.BytesIO(content))
-        self._entries = {part_key(entry.filename): entry for entry in self._archive.infolist()}
+        self._entries = {normalise_part_name(entry.filename): entry for entry in self._archive.infolist()}
         self.names = frozenset(self._entries)
         # A part may be named many times, and each time be unpacked.
-        self._left = min(LARGEST_UNPACKED, may_unpack(len(content)))
+        self._left = min(LARGEST_UNPACKED, compute_unpacking_limit(len(content)))
         if sum(entry.file_size for entry in self._archive.infolist()) > self._left:
             raise UnreadableError("it is too large")
 
     def __contains__(self, name: str) -> bool:
-        return part_key(name) in self._entries
+        return normalise_part_name(name) in self._entries
 
     def read(self, name: str) -> bytes:
         """Return the content of a part."""
-        return b"".join(self._chunks(name))
+        return b"".join(self._iterate_chunks(name))
 
     def xml(self, name: str) -> ET.Element:
         """Return the root of a small XML part."""
         parser = ET.XMLParser()  # noqa: S314 -- without a document type there are no entities
-        for chunk in self._xml_chunks(name):
+        for chunk in self._iterate_xml_chunks(name):
             parser.feed(chunk)
         root: ET.Element = parser.close()
         return root
@@ -89,19 +89,19 @@ class Parts:
         """Yield the elements of a large XML part where they end, or also where they start; clear what is done with."""
         # Its events are of these kinds only, which its type does not say.
         parser: Any = ET.XMLPullParser(kinds)
-        for chunk in self._xml_chunks(name):
+        for chunk in self._iterate_xml_chunks(name):
             parser.feed(chunk)
             yield from parser.read_events()
         parser.close()
         yield from parser.read_events()
 
-    def _xml_chunks(self, name: str) -> Iterator[bytes]:
+    def _iterate_xml_chunks(self, name: str) -> Iterator[bytes]:
         """Yield an XML part, refusing what it must not hold.
 
         That is a document type, without which XML can declare no entities, and more tags than a school's workbook has.
         """
         n_tags, before = 0, b""
-        for chunk in self._chunks(name):
+        for chunk in self._iterate_chunks(name):
             seam = before + chunk
             if b"<!DOCTYPE" in seam or b"<!ENTITY" in seam or b"\x00" in chunk:
                 raise UnreadableError("it declares what no workbook needs")
@@ -111,15 +111,15 @@ class Parts:
             before = chunk[-_SEAM:]
             yield chunk
 
-    def _chunks(self, name: str) -> Iterator[bytes]:
-        for chunk in chunks(self._archive, self._entries[part_key(name)]):
+    def _iterate_chunks(self, name: str) -> Iterator[bytes]:
+        for chunk in iterate_chunks(self._archive, self._entries[normalise_part_name(name)]):
             self._left -= len(chunk)
             if self._left < 0:
                 raise UnreadableError("it is too large")
             yield chunk
 
 
-def part_key(name: str) -> str:
+def normalise_part_name(name: str) -> str:
     r"""Return the name of a part as it is compared: programs write it in any case, and some with backslashes.
 
     Examples
@@ -136,10 +136,10 @@ def is_folder(content: bytes) -> bool:
         return False
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            names = {part_key(name) for name in archive.namelist()}
+            names = {normalise_part_name(name) for name in archive.namelist()}
     except DAMAGED:
         return False
-    return not any(part_key(part) in names for part in _WORKBOOK_PARTS)
+    return not any(normalise_part_name(part) in names for part in _WORKBOOK_PARTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,12 +174,12 @@ class Folder:
         self._archive = zipfile.ZipFile(io.BytesIO(content))
         entries = [entry for entry in self._archive.infolist() if not entry.is_dir()]
         wanted = [entry for entry in entries if not any(part in entry.filename for part in _LEFTOVERS)]
-        self._entries = sorted(wanted, key=_name_of)
+        self._entries = sorted(wanted, key=_decode_entry_name)
 
     @property
     def names(self) -> list[str]:
         """The files by name, without what operating systems leave behind."""
-        return [_name_of(entry) for entry in self._entries]
+        return [_decode_entry_name(entry) for entry in self._entries]
 
     @property
     def refusal(self) -> Finding | None:
@@ -187,28 +187,32 @@ class Folder:
         sizes = [entry.file_size for entry in self._entries]
         if len(sizes) <= N_MEMBERS and sum(sizes) <= LARGEST_ARCHIVE:
             return None
-        return _refusal(self._file, "It holds too much: unpacked, it would fill the memory.")
+        return _build_refusal(self._file, "It holds too much: unpacked, it would fill the memory.")
 
     def unpacked(self, at: int) -> bytes | Finding:
         """Return the content of the file at a place in `names`, or the finding that says why there is none."""
         entry = self._entries[at]
-        file = f"{self._file}/{_name_of(entry)}"
+        file = f"{self._file}/{_decode_entry_name(entry)}"
         if entry.flag_bits & _ENCRYPTED:
-            return _refusal(file, "It has a password.", "Send it without a password, in a way that is safe by itself.")
-        if entry.file_size > min(LARGEST_UNPACKED, may_unpack(self._packed)):
-            return _refusal(file, "It is too large when it is unpacked.")
+            return _build_refusal(
+                file, "It has a password.", "Send it without a password, in a way that is safe by itself."
+            )
+        if entry.file_size > min(LARGEST_UNPACKED, compute_unpacking_limit(self._packed)):
+            return _build_refusal(file, "It is too large when it is unpacked.")
         try:
-            return b"".join(chunks(self._archive, entry))
+            return b"".join(iterate_chunks(self._archive, entry))
         except DAMAGED:
-            return _refusal(file, "It is damaged: it cannot be unpacked.", "Pack the folder anew and send it again.")
+            return _build_refusal(
+                file, "It is damaged: it cannot be unpacked.", "Pack the folder anew and send it again."
+            )
 
 
-def may_unpack(n_packed: int) -> int:
+def compute_unpacking_limit(n_packed: int) -> int:
     """Return how many bytes an archive of a size may hold: what people write is packed to a tenth or so."""
     return UNPACKED_AT_LEAST + UNPACKED_PER_BYTE * n_packed
 
 
-def chunks(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+def iterate_chunks(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
     """Unpack a file a piece at a time, and no more of it than the archive says that there is.
 
     Read at once, the module unpacks whatever is there before it counts: 8 MB can be 2 GB.
@@ -227,11 +231,11 @@ def chunks(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
             raise zipfile.BadZipFile
 
 
-def _refusal(file: str, problem: str, remedy: str = _REMEDY) -> Finding:
+def _build_refusal(file: str, problem: str, remedy: str = _REMEDY) -> Finding:
     return Finding(file=file, problem=problem, remedy=remedy, severity="refused")
 
 
-def _name_of(entry: zipfile.ZipInfo) -> str:
+def _decode_entry_name(entry: zipfile.ZipInfo) -> str:
     """Return the name in the letters in which it was written, without steps out of the folder."""
     name = entry.filename
     if not entry.flag_bits & _UNICODE_NAME:
@@ -252,7 +256,7 @@ def names_sheet(content: bytes, name: str) -> bool:
         return False
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entries = {part_key(entry.filename): entry for entry in archive.infolist()}
+            entries = {normalise_part_name(entry.filename): entry for entry in archive.infolist()}
             listing = entries.get("xl/workbook.xml") or entries.get("content.xml")
             if listing is None or listing.file_size > _LARGEST_LISTING:
                 return False

@@ -31,19 +31,28 @@ _N_ROWS = 20_000
 _OF_PLACES = ("hidden_rows", "hidden_columns", "merged", "labels")
 
 
-def frames_of(reading: Reading) -> Iterator[Frame]:
+def iterate_frames(reading: Reading) -> Iterator[Frame]:
     """Yield what a reader has read, a frame at a time: while one is decoded, the next is made."""
     for sheet in reading.sheets:
-        for at in range(0, len(sheet.rows), _N_ROWS):
-            rows = sheet.rows[at : at + _N_ROWS]
-            yield _texts(rows) or (CELLS, _cells(rows))
+        for first_row in range(0, len(sheet.rows), _N_ROWS):
+            rows = sheet.rows[first_row : first_row + _N_ROWS]
+            yield _encode_text_rows(rows) or (CELLS, _encode_cells(rows))
         about = {item.name: getattr(sheet, item.name) for item in fields(Sheet) if item.name != "rows"}
-        yield SHEET, _json({**about, "sheet": _legible(sheet.sheet), "labels": [*map(_legible, sheet.labels)]})
-    yield END, _json([asdict(finding) for finding in reading.findings])
+        yield (
+            SHEET,
+            _encode_json(
+                {
+                    **about,
+                    "sheet": _replace_control_signs(sheet.sheet),
+                    "labels": [*map(_replace_control_signs, sheet.labels)],
+                }
+            ),
+        )
+    yield END, _encode_json([asdict(finding) for finding in reading.findings])
 
 
-def reading_of(frames: Iterable[Frame]) -> Reading:
-    """Make again what `frames_of` took apart.
+def parse_reading(frames: Iterable[Frame]) -> Reading:
+    """Make again what `iterate_frames` took apart.
 
     Raises
     ------
@@ -55,23 +64,23 @@ def reading_of(frames: Iterable[Frame]) -> Reading:
     rows: list[Row] = []
     for kind, content in frames:
         if kind == TEXTS:
-            rows += _rows_of_texts(content)
+            rows += _decode_text_rows(content)
         elif kind == CELLS:
-            rows += map(tuple, json.loads(content, object_hook=_date))
+            rows += map(tuple, json.loads(content, object_hook=_decode_date))
         elif kind == SHEET:
-            sheets.append(_sheet(json.loads(content), tuple(rows)))
+            sheets.append(_build_sheet(json.loads(content), tuple(rows)))
             rows = []
         else:
-            findings = [Finding(**one) for one in json.loads(content)]
+            findings = [Finding(**finding_fields) for finding_fields in json.loads(content)]
     return Reading(sheets=tuple(sheets), findings=Findings(findings))
 
 
-def _sheet(about: dict[str, Any], rows: tuple[Row, ...]) -> Sheet:
+def _build_sheet(about: dict[str, Any], rows: tuple[Row, ...]) -> Sheet:
     places = {name: tuple(about[name]) for name in _OF_PLACES}
     return Sheet(**{**about, **places, "struck": tuple(map(tuple, about["struck"])), "rows": rows})
 
 
-def _texts(rows: Sequence[Row]) -> Frame | None:
+def _encode_text_rows(rows: Sequence[Row]) -> Frame | None:
     """Return rows that hold nothing but texts; None where they hold anything else."""
     widths = list(map(len, rows))
     cells: list[Cell] = list(chain.from_iterable(rows))
@@ -94,7 +103,7 @@ def _texts(rows: Sequence[Row]) -> Frame | None:
     return TEXTS, json.dumps(head).encode() + b"\n" + encoded
 
 
-def _rows_of_texts(content: bytes) -> Iterator[Row]:
+def _decode_text_rows(content: bytes) -> Iterator[Row]:
     head, _, joined = content.partition(b"\n")
     about = json.loads(head)
     widths: list[int] = about["widths"]
@@ -103,41 +112,41 @@ def _rows_of_texts(content: bytes) -> Iterator[Row]:
         cells = [cell or None for cell in cells]
     if len(widths) == 1 and widths[0]:
         return zip(*[iter(cells)] * widths[0], strict=True)
-    return _of_widths(cells, widths if len(widths) == about["rows"] else widths * about["rows"])
+    return _split_by_widths(cells, widths if len(widths) == about["rows"] else widths * about["rows"])
 
 
-def _of_widths(cells: Sequence[Cell], widths: Iterable[int]) -> Iterator[Row]:
-    at = 0
+def _split_by_widths(cells: Sequence[Cell], widths: Iterable[int]) -> Iterator[Row]:
+    start = 0
     for width in widths:
-        yield tuple(cells[at : at + width])
-        at += width
+        yield tuple(cells[start : start + width])
+        start += width
 
 
-def _cells(rows: Sequence[Row]) -> bytes:
+def _encode_cells(rows: Sequence[Row]) -> bytes:
     """Return rows of any cells as JSON, in which a control sign stands with its number."""
-    encoded = _json(rows)
+    encoded = _encode_json(rows)
     has_control = any(mark in encoded for mark in _CONTROL_IN_JSON)
-    return _json([[_legible(cell) for cell in row] for row in rows]) if has_control else encoded
+    return _encode_json([[_replace_control_signs(cell) for cell in row] for row in rows]) if has_control else encoded
 
 
 T = TypeVar("T")
 
 
-def _legible(value: T) -> T | str:
+def _replace_control_signs(value: T) -> T | str:
     """Return a text with the mark of a lost letter in place of each control sign, which nobody wrote or can read."""
     return _CONTROL.sub(_LOST, value) if isinstance(value, str) else value
 
 
-def _json(values: object) -> bytes:
+def _encode_json(values: object) -> bytes:
     # Half of a pair of signs, as damaged files hold, is no letter of any text: it becomes a question mark.
-    return json.dumps(values, ensure_ascii=False, default=_of_date).encode("utf-8", "replace")
+    return json.dumps(values, ensure_ascii=False, default=_encode_date).encode("utf-8", "replace")
 
 
-def _of_date(value: object) -> Mapping[str, str]:
+def _encode_date(value: object) -> Mapping[str, str]:
     if not isinstance(value, date):
         raise TypeError
     return {"date": value.isoformat()}
 
 
-def _date(value: Mapping[str, str]) -> date:
+def _decode_date(value: Mapping[str, str]) -> date:
     return date.fromisoformat(value["date"])

@@ -14,7 +14,7 @@ from data_schema.readers.csv import read_csv
 from data_schema.readers.limits import LARGEST_FILE
 from data_schema.readers.markup import read_web_page, read_xml_workbook
 from data_schema.readers.ods import read_ods
-from data_schema.readers.sheets import Reading, unreadable
+from data_schema.readers.sheets import Reading, refuse_file
 from data_schema.readers.statistics import is_spss, is_stata, read_statistics
 from data_schema.readers.xls import STARTS, read_xls
 from data_schema.readers.xlsx import read_xlsx
@@ -61,21 +61,21 @@ _SEND_AGAIN = "Send it again; it may have been cut off on its way."
 
 def content_of(source: Path | bytes, *, file: str) -> bytes | Reading:
     """Return the bytes of a file, or the finding that says why it cannot be opened."""
-    too_large = unreadable(file, "It is too large.", "Send it in parts.")
+    too_large = refuse_file(file, "It is too large.", "Send it in parts.")
     if isinstance(source, bytes):
         return source if len(source) <= LARGEST_FILE else too_large
     try:
-        found = source.stat()
-        if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+        file_status = source.stat()
+        if not (stat.S_ISREG(file_status.st_mode) or stat.S_ISDIR(file_status.st_mode)):
             # Reading a pipe waits for somebody to write into it.
-            return unreadable(file, "It is no file, but a device.", "Put the file itself there.")
-        return too_large if found.st_size > LARGEST_FILE else source.read_bytes()
+            return refuse_file(file, "It is no file, but a device.", "Put the file itself there.")
+        return too_large if file_status.st_size > LARGEST_FILE else source.read_bytes()
     except FileNotFoundError:
-        return unreadable(file, "There is no such file.", "Check its name and where it lies.")
+        return refuse_file(file, "There is no such file.", "Check its name and where it lies.")
     except IsADirectoryError:
-        return unreadable(file, "It is a folder.", "Name the file in it.")
+        return refuse_file(file, "It is a folder.", "Name the file in it.")
     except OSError as error:
-        return unreadable(file, f"It cannot be opened: {error.strerror}.", "Check its rights, or copy it anew.")
+        return refuse_file(file, f"It cannot be opened: {error.strerror}.", "Check its rights, or copy it anew.")
 
 
 def read_content(content: bytes, *, file: str, countries: Collection[str] = ()) -> Reading:
@@ -96,10 +96,10 @@ def read_content(content: bytes, *, file: str, countries: Collection[str] = ()) 
         Its sheets; or a finding that says why it cannot be read.
     """
     if not content.strip(b"\x00 \t\r\n\xef\xbb\xbf\xff\xfe"):
-        return unreadable(file, "It is empty.", _SEND_AGAIN)
+        return refuse_file(file, "It is empty.", _SEND_AGAIN)
     reading = _read(content, file=file, countries=countries)
     # A workbook whose list of sheets is damaged opens as one that has none.
-    return reading if reading.sheets or reading.findings else unreadable(file, "It has no rows.", _SEND_AGAIN)
+    return reading if reading.sheets or reading.findings else refuse_file(file, "It has no rows.", _SEND_AGAIN)
 
 
 def _read(content: bytes, *, file: str, countries: Collection[str]) -> Reading:
@@ -109,10 +109,10 @@ def _read(content: bytes, *, file: str, countries: Collection[str]) -> Reading:
         return read_statistics(content, file=file)
     if content.startswith(STARTS):
         return read_xls(content, file=file)
-    other = _other_kind(content)
+    other = _describe_other_kind(content)
     if other is not None:
-        return unreadable(file, *other)
-    return _markup(content, file=file, countries=countries) or read_csv(content, file=file, countries=countries)
+        return refuse_file(file, *other)
+    return _read_markup(content, file=file, countries=countries) or read_csv(content, file=file, countries=countries)
 
 
 def _is_opendocument(content: bytes) -> bool:
@@ -123,7 +123,7 @@ def _is_opendocument(content: bytes) -> bool:
         return False
 
 
-def _other_kind(content: bytes) -> tuple[str, str] | None:
+def _describe_other_kind(content: bytes) -> tuple[str, str] | None:
     """Return what to say of a file that is no table, told by how it starts."""
     for start, problem, remedy in _OTHER_KINDS:
         if content.startswith(start):
@@ -135,7 +135,7 @@ def _other_kind(content: bytes) -> tuple[str, str] | None:
     return None
 
 
-def _markup(content: bytes, *, file: str, countries: Collection[str]) -> Reading | None:
+def _read_markup(content: bytes, *, file: str, countries: Collection[str]) -> Reading | None:
     """Read what starts as a web page or as XML does, whatever its name says; None where it starts otherwise."""
     opening = content[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if opening.startswith(b"<?xml"):
@@ -157,7 +157,7 @@ def is_backup(file: str) -> bool:
     return _BACKUP.fullmatch(file.rpartition("/")[2]) is not None
 
 
-def why_no_file(source: Path) -> str:
+def describe_non_file(source: Path) -> str:
     """Return why an entry of a folder is no file and nobody should open it; empty where it is one."""
     try:
         kind = source.lstat().st_mode

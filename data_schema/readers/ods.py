@@ -12,7 +12,16 @@ from xml.etree import ElementTree as ET
 
 from data_schema.readers.archives import DAMAGED, Parts, UnreadableError
 from data_schema.readers.limits import N_COLUMNS, N_ROWS
-from data_schema.readers.sheets import Budget, Cell, Reading, Row, Sheet, bounded, filled_in, unreadable
+from data_schema.readers.sheets import (
+    Budget,
+    Cell,
+    Reading,
+    Row,
+    Sheet,
+    apply_merged_values,
+    ensure_text_bounds,
+    refuse_file,
+)
 
 _SHEETS = b"application/vnd.oasis.opendocument.spreadsheet"
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
@@ -43,16 +52,16 @@ def read_ods(content: bytes, *, file: str) -> Reading:
         As `read_xlsx` does: cells with their types, errors and formulas without a value as text.
     """
     try:
-        return Reading(sheets=_sheets(Parts(content), file))
+        return Reading(sheets=_read_sheets(Parts(content), file))
     except UnreadableError as error:
-        return unreadable(file, f"It is no workbook that can be read: {error}.", _REMEDY)
+        return refuse_file(file, f"It is no workbook that can be read: {error}.", _REMEDY)
     except DAMAGED:
-        return unreadable(file, "It is damaged: the archive cannot be unpacked.", _REMEDY)
+        return refuse_file(file, "It is damaged: the archive cannot be unpacked.", _REMEDY)
     except (ET.ParseError, KeyError, ValueError, IndexError, OverflowError):
-        return unreadable(file, "It is damaged: its content is not that of a workbook.", _REMEDY)
+        return refuse_file(file, "It is damaged: its content is not that of a workbook.", _REMEDY)
 
 
-def _sheets(parts: Parts, file: str) -> tuple[Sheet, ...]:
+def _read_sheets(parts: Parts, file: str) -> tuple[Sheet, ...]:
     if _MANIFEST in parts and b"encryption-data" in parts.read(_MANIFEST):
         raise UnreadableError("it has a password")
     if "mimetype" in parts and not parts.read("mimetype").startswith(_SHEETS):
@@ -81,7 +90,7 @@ class _Document:
         """Take what an element holds, and let go of it; cells are taken with their row."""
         tag = element.tag
         if tag == f"{_TABLE}table":
-            self._table(element, is_start=is_start)
+            self._handle_table(element, is_start=is_start)
         elif is_start:
             return
         elif tag == f"{_TABLE}table-row":
@@ -90,11 +99,11 @@ class _Document:
                 self._grid.take(element, self._budget)
                 element.clear()
         elif tag == f"{_OFFICE}automatic-styles":
-            self._hidden = set(_hidden_styles(element))
+            self._hidden = set(_iterate_hidden_styles(element))
         elif tag == f"{_OFFICE}spreadsheet":
             self.is_spreadsheet = True
 
-    def _table(self, table: ET.Element, *, is_start: bool) -> None:
+    def _handle_table(self, table: ET.Element, *, is_start: bool) -> None:
         self._depth += 1 if is_start else -1
         if is_start and self._depth == 1:
             self._grid = _Grid()
@@ -116,7 +125,7 @@ class _Grid:
     def take(self, node: ET.Element, budget: Budget) -> None:
         """Take a row with its repetitions."""
         repeated = _count(node, "number-rows-repeated")
-        cells = _cells(node, self._number, self._areas)
+        cells = _read_cells(node, self._number, self._areas)
         if cells:
             if self._number + repeated > N_ROWS:
                 raise UnreadableError("it has more rows than a spreadsheet can")
@@ -129,37 +138,37 @@ class _Grid:
 
     def sheet(self, table: ET.Element, *, file: str, is_hidden: bool) -> Sheet:
         """Return the sheet, when all its rows are taken."""
-        filled, merged = filled_in(self._rows, self._areas)
+        filled, merged = apply_merged_values(self._rows, self._areas)
         return Sheet(
             file=file,
             sheet=table.get(f"{_TABLE}name", ""),
             rows=filled,
             is_hidden=is_hidden,
             hidden_rows=tuple(self._hidden),
-            hidden_columns=tuple(_hidden_columns(table)),
+            hidden_columns=tuple(_iterate_hidden_columns(table)),
             merged=tuple(merged),
         )
 
 
-def _hidden_styles(styles: ET.Element) -> Iterator[str]:
+def _iterate_hidden_styles(styles: ET.Element) -> Iterator[str]:
     for style in styles.iterfind(f"{_STYLE}style"):
         properties = style.find(f"{_STYLE}table-properties")
         if properties is not None and properties.get(f"{_TABLE}display") == "false":
             yield style.get(f"{_STYLE}name", "")
 
 
-def _inside(parent: ET.Element, tag: str, groups: tuple[str, ...]) -> Iterator[ET.Element]:
+def _iterate_inner_elements(parent: ET.Element, tag: str, groups: tuple[str, ...]) -> Iterator[ET.Element]:
     """Yield elements that are in a table or in groups of it."""
     for node in parent:
         if node.tag == tag:
             yield node
         elif node.tag in groups:
-            yield from _inside(node, tag, groups)
+            yield from _iterate_inner_elements(node, tag, groups)
 
 
-def _hidden_columns(table: ET.Element) -> Iterator[int]:
+def _iterate_hidden_columns(table: ET.Element) -> Iterator[int]:
     number = 0
-    for node in _inside(table, f"{_TABLE}table-column", _COLUMN_GROUPS):
+    for node in _iterate_inner_elements(table, f"{_TABLE}table-column", _COLUMN_GROUPS):
         repeated = min(_count(node, "number-columns-repeated"), N_COLUMNS)
         if node.get(f"{_TABLE}visibility") in ("collapse", "filter"):
             yield from range(number + 1, min(number + repeated, N_COLUMNS) + 1)
@@ -170,14 +179,14 @@ def _count(node: ET.Element, name: str) -> int:
     return max(int(node.get(f"{_TABLE}{name}", "1")), 1)
 
 
-def _cells(row: ET.Element, number: int, areas: list[Area]) -> Row:
+def _read_cells(row: ET.Element, number: int, areas: list[Area]) -> Row:
     cells: list[Cell] = []
     gap = 0
     for node in row:
         if node.tag not in _CELLS:
             continue
         repeated = _count(node, "number-columns-repeated")
-        value = _value(node)
+        value = _read_value(node)
         if value is None:
             gap += repeated
             continue
@@ -193,12 +202,12 @@ def _cells(row: ET.Element, number: int, areas: list[Area]) -> Row:
     return tuple(cells)
 
 
-def _value(cell: ET.Element) -> Cell:
+def _read_value(cell: ET.Element) -> Cell:
     kind = cell.get(f"{_OFFICE}value-type")
-    shown = bounded("\n".join(_text(node) for node in cell.iterfind(f"{_TEXT}p")))
+    shown = ensure_text_bounds("\n".join(_extract_text(node) for node in cell.iterfind(f"{_TEXT}p")))
     match kind:
         case "float" | "percentage" | "currency":
-            return _number(cell.get(f"{_OFFICE}value", ""), shown)
+            return _parse_stored_number(cell.get(f"{_OFFICE}value", ""), shown)
         case "date":
             return date.fromisoformat(cell.get(f"{_OFFICE}date-value", "")[:10])
         case "boolean":
@@ -209,7 +218,7 @@ def _value(cell: ET.Element) -> Cell:
     return shown or (None if formula is None else formula.partition(":")[2] or formula)
 
 
-def _number(stored: str, shown: str) -> Cell:
+def _parse_stored_number(stored: str, shown: str) -> Cell:
     number = float(stored)
     if shown.startswith("0") and shown.isdecimal() and len(shown) > 1 and int(shown) == number:
         # "031201" is what people see, whatever is stored.
@@ -219,7 +228,7 @@ def _number(stored: str, shown: str) -> Cell:
     return int(number) if number.is_integer() else number
 
 
-def _text(node: ET.Element) -> str:
+def _extract_text(node: ET.Element) -> str:
     """Return the text of a paragraph; not that of remarks beside it."""
     parts = [node.text or ""]
     for child in node:
@@ -230,6 +239,6 @@ def _text(node: ET.Element) -> str:
         elif child.tag == f"{_TEXT}line-break":
             parts.append("\n")
         elif child.tag != f"{_OFFICE}annotation":
-            parts.append(_text(child))
+            parts.append(_extract_text(child))
         parts.append(child.tail or "")
     return "".join(parts)

@@ -26,9 +26,9 @@ from data_schema.errors import StorageError
 from data_schema.findings import Finding
 from data_schema.readers import allowance, worker
 from data_schema.readers.archives import Member
-from data_schema.readers.crossing import END, Frame, reading_of
+from data_schema.readers.crossing import END, Frame, parse_reading
 from data_schema.readers.files import content_of
-from data_schema.readers.sheets import Reading, unreadable
+from data_schema.readers.sheets import Reading, refuse_file
 
 _ZIP = b"PK"
 _LARGE = 20_000_000
@@ -54,7 +54,7 @@ class ReaderProcess:
     def number(self) -> int:
         """Number of the process that answers now: another one does not know what an earlier one received."""
         with self._lock:
-            self._running()
+            self._ensure_running()
             return self._number
 
     def ask(self, do: str, content: bytes = b"", **values: object) -> Iterator[Frame]:
@@ -66,31 +66,31 @@ class ReaderProcess:
             When there is none, or no whole one.
         """
         with self._lock:
-            process = self._running()
+            process = self._ensure_running()
             is_late = threading.Event()
-            watch = threading.Timer(allowance.patience_for(len(content)), _stop_late, (process, is_late))
+            watch = threading.Timer(allowance.compute_patience(len(content)), _mark_late_and_kill, (process, is_late))
             watch.daemon = True
             watch.start()
             is_whole = False
             try:
-                _send(_end_of(process.stdin), {"do": do, **values}, content)
-                for kind, part in worker.frames(_end_of(process.stdout)):
+                _send(_require_pipe(process.stdin), {"do": do, **values}, content)
+                for kind, part in worker.frames(_require_pipe(process.stdout)):
                     is_whole = kind in (END, worker.BYTES)
                     if kind == worker.FAILED:
                         is_whole = part != worker.MEMORY
-                        raise LostError(_why_failed(part))
+                        raise LostError(_describe_failure(part))
                     yield kind, part
                     if is_whole:
                         break
             except (OSError, EOFError) as error:
-                raise LostError(_why_stopped(process, is_late=is_late.is_set())) from error
+                raise LostError(_describe_stop(process, is_late=is_late.is_set())) from error
             finally:
                 watch.cancel()
                 if not is_whole or len(content) > _LARGE:
                     # What is left of a broken answer would be taken for the next one, and memory is given back.
                     self.stop()
             if not is_whole:
-                raise LostError(_why_stopped(process, is_late=is_late.is_set()))
+                raise LostError(_describe_stop(process, is_late=is_late.is_set()))
 
     def stop(self) -> None:
         """End the process; the next question starts another."""
@@ -109,20 +109,20 @@ class ReaderProcess:
         if process is not None and self._owner == os.getpid():
             process.kill()
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _ensure_running(self) -> subprocess.Popen[bytes]:
         """Return the process; a new one where it was lost, or belongs to the process that this one was copied from."""
         if self._owner != os.getpid():
             self._process = None
         if self._process is not None and self._process.poll() is not None:
             self.stop()
         if self._process is None:
-            self._process = _started()
+            self._process = _open_process()
             self._owner = os.getpid()
             self._number += 1
         return self._process
 
 
-def _started() -> subprocess.Popen[bytes]:
+def _open_process() -> subprocess.Popen[bytes]:
     path = [os.path.abspath(part or ".") for part in sys.path]  # noqa: PTH100 -- a path need not be a folder
     process = subprocess.Popen(  # noqa: S603 -- this interpreter, and no word from outside
         [sys.executable, "-I", "-c", _START.format(path=path)],
@@ -134,7 +134,7 @@ def _started() -> subprocess.Popen[bytes]:
         # One thread of numerical libraries: each takes memory.
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
     )
-    if next(worker.frames(_end_of(process.stdout)), None) is None:
+    if next(worker.frames(_require_pipe(process.stdout)), None) is None:
         process.kill()
         raise StorageError(
             sys.executable,
@@ -144,7 +144,7 @@ def _started() -> subprocess.Popen[bytes]:
     return process
 
 
-def _end_of(pipe: IO[bytes] | None) -> IO[bytes]:
+def _require_pipe(pipe: IO[bytes] | None) -> IO[bytes]:
     if pipe is None:
         raise LostError(_DAMAGED)
     return pipe
@@ -165,16 +165,16 @@ def _close(stream: IO[bytes]) -> None:
         return
 
 
-def _stop_late(process: subprocess.Popen[bytes], is_late: threading.Event) -> None:
+def _mark_late_and_kill(process: subprocess.Popen[bytes], is_late: threading.Event) -> None:
     is_late.set()
     process.kill()
 
 
-def _why_failed(reason: bytes) -> str:
+def _describe_failure(reason: bytes) -> str:
     return "To read it takes far more memory than a file of its size needs." if reason == worker.MEMORY else _DAMAGED
 
 
-def _why_stopped(process: subprocess.Popen[bytes], *, is_late: bool) -> str:
+def _describe_stop(process: subprocess.Popen[bytes], *, is_late: bool) -> str:
     code = process.wait()
     if is_late or (hasattr(signal, "SIGXCPU") and code == -signal.SIGXCPU):
         return "To read it takes far longer than a file of its size needs."
@@ -182,11 +182,11 @@ def _why_stopped(process: subprocess.Popen[bytes], *, is_late: bool) -> str:
 
 
 @cache
-def _reader() -> ReaderProcess:
+def _get_reader() -> ReaderProcess:
     """Return the one process of this program."""
-    made = ReaderProcess()
-    atexit.register(made.stop)
-    return made
+    reader_process = ReaderProcess()
+    atexit.register(reader_process.stop)
+    return reader_process
 
 
 def read_file(source: Path | bytes, *, file: str, countries: Collection[str] = ()) -> Reading:
@@ -209,7 +209,7 @@ def read_file(source: Path | bytes, *, file: str, countries: Collection[str] = (
     content = content_of(source, file=file)
     if isinstance(content, Reading):
         return content
-    return _answer(_reader(), Request(file, content, tuple(sorted(countries))))
+    return _answer(_get_reader(), Request(file, content, tuple(sorted(countries))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +258,7 @@ class ReadAhead:
         asked = Request(file, content, tuple(countries))
         expected, reading = self._ahead.get(file, (None, None))
         if reading is None or expected != asked:
-            return _answer(_reader(), asked)
+            return _answer(_get_reader(), asked)
         # Those before it are asked for no more.
         for name in list(takewhile(lambda name: name != file, self._ahead)):
             del self._ahead[name]
@@ -276,11 +276,11 @@ class ReadAhead:
 def _answer(reader: ReaderProcess, request: Request) -> Reading:
     file, countries = request.file, list(request.countries)
     try:
-        return reading_of(reader.ask("read", request.content, file=file, countries=countries))
+        return parse_reading(reader.ask("read", request.content, file=file, countries=countries))
     except LostError as error:
-        return unreadable(file, str(error), _REMEDY)
+        return refuse_file(file, str(error), _REMEDY)
     except (ValueError, KeyError, TypeError):
-        return unreadable(file, _DAMAGED, _REMEDY)
+        return refuse_file(file, _DAMAGED, _REMEDY)
 
 
 def names_sheet(content: bytes, name: str) -> bool:
@@ -295,7 +295,7 @@ def is_folder(content: bytes) -> bool:
 
 def _is_said(do: str, content: bytes, **values: object) -> bool:
     try:
-        return [json.loads(part) for _, part in _reader().ask(do, content, **values)] == [True]
+        return [json.loads(part) for _, part in _get_reader().ask(do, content, **values)] == [True]
     except LostError:
         # Whoever reads it as another kind of file reports what is wrong with it.
         return False
@@ -318,29 +318,29 @@ def members(content: bytes, *, file: str) -> Iterator[Member]:
         when the archive as a whole is refused: too many files, or too much when unpacked.
     """
     try:
-        names, refusal = _opened(content, file)
+        names, refusal = _open_archive(content, file)
     except LostError as error:
-        names, refusal = [], unreadable(file, str(error), "Pack the folder anew and send it again.").findings[0]
+        names, refusal = [], refuse_file(file, str(error), "Pack the folder anew and send it again.").findings[0]
     if refusal is not None:
         yield Member(name="", content=refusal)
-    number = _reader().number
-    for at, name in enumerate(names):
+    number = _get_reader().number
+    for index, name in enumerate(names):
         try:
-            if _reader().number != number:
-                _opened(content, file)
-                number = _reader().number
-            yield Member(name=name, content=_unpacked(at))
+            if _get_reader().number != number:
+                _open_archive(content, file)
+                number = _get_reader().number
+            yield Member(name=name, content=_extract_file(index))
         except LostError as error:
-            (finding,) = unreadable(f"{file}/{name}", str(error), "Unpack it and send the files in it.").findings
+            (finding,) = refuse_file(f"{file}/{name}", str(error), "Unpack it and send the files in it.").findings
             yield Member(name=name, content=finding)
 
 
-def _opened(content: bytes, file: str) -> tuple[list[str], Finding | None]:
-    ((_, answer),) = _reader().ask("open_folder", content, file=file)
-    said = json.loads(answer)
-    return said["names"], Finding(**said["refusal"]) if said["refusal"] else None
+def _open_archive(content: bytes, file: str) -> tuple[list[str], Finding | None]:
+    ((_, answer),) = _get_reader().ask("open_folder", content, file=file)
+    opened_folder = json.loads(answer)
+    return opened_folder["names"], Finding(**opened_folder["refusal"]) if opened_folder["refusal"] else None
 
 
-def _unpacked(at: int) -> bytes | Finding:
-    ((kind, content),) = _reader().ask("unpack", at=at)
+def _extract_file(at: int) -> bytes | Finding:
+    ((kind, content),) = _get_reader().ask("unpack", at=at)
     return content if kind == worker.BYTES else Finding(**json.loads(content))

@@ -85,7 +85,7 @@ class Reading:
     findings: Findings = field(default_factory=Findings)
 
 
-def unreadable(file: str, problem: str, remedy: str, *, sheet: str = "", row: int | None = None) -> Reading:
+def refuse_file(file: str, problem: str, remedy: str, *, sheet: str = "", row: int | None = None) -> Reading:
     """Refuse a file as a whole."""
     finding = Finding(file=file, sheet=sheet, row=row, problem=problem, remedy=remedy, severity="refused")
     return Reading(findings=Findings([finding]))
@@ -116,7 +116,7 @@ class Budget:
             raise UnreadableError("it is too large")
 
 
-def bounded(text: str) -> str:
+def ensure_text_bounds(text: str) -> str:
     """Return a cell's text.
 
     Raises
@@ -129,7 +129,7 @@ def bounded(text: str) -> str:
     return text
 
 
-def place_of(reference: str) -> tuple[int, int]:
+def parse_reference(reference: str) -> tuple[int, int]:
     """Return row and column, from 0, of a reference such as "B7".
 
     Raises
@@ -137,14 +137,14 @@ def place_of(reference: str) -> tuple[int, int]:
     UnreadableError
         When it is none, or lies beyond any spreadsheet.
     """
-    found = _REFERENCE.fullmatch(reference)
-    number = column_number(found[1]) if found else N_COLUMNS + 1
-    if found is None or number > N_COLUMNS or not 1 <= int(found[2]) <= N_ROWS:
+    match = _REFERENCE.fullmatch(reference)
+    number = parse_column_letters(match[1]) if match else N_COLUMNS + 1
+    if match is None or number > N_COLUMNS or not 1 <= int(match[2]) <= N_ROWS:
         raise UnreadableError("a cell stands nowhere")
-    return int(found[2]) - 1, number - 1
+    return int(match[2]) - 1, number - 1
 
 
-def column_number(letters: str) -> int:
+def parse_column_letters(letters: str) -> int:
     """Return the number, from 1, of a column such as "AB"."""
     number = 0
     for letter in letters:
@@ -152,7 +152,7 @@ def column_number(letters: str) -> int:
     return number
 
 
-def column_letters(number: int) -> str:
+def format_column_letters(number: int) -> str:
     """Return the letters of a column, from 1.
 
     Examples
@@ -162,12 +162,14 @@ def column_letters(number: int) -> str:
     """
     letters = ""
     while number:
-        number, rest = divmod(number - 1, 26)
-        letters = chr(65 + rest) + letters
+        number, remainder = divmod(number - 1, 26)
+        letters = chr(65 + remainder) + letters
     return letters
 
 
-def filled_in(rows: Sequence[Row], areas: Iterable[tuple[int, int, int, int]]) -> tuple[tuple[Row, ...], list[str]]:
+def apply_merged_values(
+    rows: Sequence[Row], areas: Iterable[tuple[int, int, int, int]]
+) -> tuple[tuple[Row, ...], list[str]]:
     """Put the value of merged cells into each row that they span, as people read them.
 
     Parameters
@@ -184,26 +186,28 @@ def filled_in(rows: Sequence[Row], areas: Iterable[tuple[int, int, int, int]]) -
         columns only, stay as they are.
     """
     result = list(rows)
-    told = []
+    merged_areas = []
     for top, left, bottom, right in list(areas)[:_N_MERGED]:
         if bottom == top or top >= len(result) or left >= len(result[top]) or result[top][left] is None:
             continue
         value = result[top][left]
         changed = False
-        for at in range(top + 1, min(bottom + 1, len(result))):
-            made = _with(result[at], left, right, value)
-            changed = changed or made is not None
-            result[at] = result[at] if made is None else made
+        for row_index in range(top + 1, min(bottom + 1, len(result))):
+            filled_row = _insert_merged_value(result[row_index], left, right, value)
+            changed = changed or filled_row is not None
+            result[row_index] = result[row_index] if filled_row is None else filled_row
         if changed:
-            told.append(f"{column_letters(left + 1)}{top + 1}:{column_letters(right + 1)}{bottom + 1}")
-    return tuple(result), told
+            merged_areas.append(
+                f"{format_column_letters(left + 1)}{top + 1}:{format_column_letters(right + 1)}{bottom + 1}"
+            )
+    return tuple(result), merged_areas
 
 
-def _with(row: Row, left: int, right: int, value: Cell) -> Row | None:
+def _insert_merged_value(row: Row, left: int, right: int, value: Cell) -> Row | None:
     """Return a row with a value in its merged cells; None when it holds nothing else, or something there."""
-    others = [cell for at, cell in enumerate(row) if cell is not None and not left <= at <= right]
+    others = [cell for column_index, cell in enumerate(row) if cell is not None and not left <= column_index <= right]
     if not others or any(cell is not None for cell in row[left : right + 1]):
         return None
-    made = [*row, *[None] * (left + 1 - len(row))]
-    made[left] = value
-    return tuple(made)
+    cells = [*row, *[None] * (left + 1 - len(row))]
+    cells[left] = value
+    return tuple(cells)

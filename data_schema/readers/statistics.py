@@ -10,7 +10,7 @@ from typing import Any
 
 from data_schema.readers.archives import UnreadableError
 from data_schema.readers.limits import N_CELLS
-from data_schema.readers.sheets import Cell, Reading, Row, Sheet, bounded, unreadable
+from data_schema.readers.sheets import Cell, Reading, Row, Sheet, ensure_text_bounds, refuse_file
 
 STATA_STARTS = (b"<stata_dta>", *(bytes([version]) for version in (113, 114, 115)))
 SPSS_STARTS = (b"$FL2", b"$FL3")
@@ -56,26 +56,26 @@ def read_statistics(content: bytes, *, file: str) -> Reading:
         width = max(len(about.column_names), 1)
         columns, about = read(io.BytesIO(content), output_format="dict", row_limit=N_CELLS // width + 1)
     except (pyreadstat.ReadstatError, pyreadstat.PyreadstatError, ValueError, OverflowError, OSError):
-        return unreadable(file, "It is damaged: its content is not that of the program's files.", _REMEDY)
+        return refuse_file(file, "It is damaged: its content is not that of the program's files.", _REMEDY)
     n_rows = max((len(values) for values in columns.values()), default=0)
     if n_rows * width > N_CELLS:
-        return unreadable(file, "It is too large.", "Send it in parts, or as CSV.")
+        return refuse_file(file, "It is too large.", "Send it in parts, or as CSV.")
     try:
-        cells = [_cells(values, about.variable_value_labels.get(name, {})) for name, values in columns.items()]
+        cells = [_convert_cells(values, about.variable_value_labels.get(name, {})) for name, values in columns.items()]
     except UnreadableError as error:
-        return unreadable(file, f"It cannot be read: {error}.", _REMEDY)
+        return refuse_file(file, f"It cannot be read: {error}.", _REMEDY)
     rows: tuple[Row, ...] = (tuple(columns), *zip(*cells, strict=True))
     labels = tuple(str(about.column_names_to_labels.get(name) or "") for name in columns)
     return Reading(sheets=(Sheet(file=file, sheet="", rows=rows, labels=labels),))
 
 
 # pyreadstat's values are of any type that the file has.
-def _cells(values: list[Any], labels: Mapping[Any, str]) -> list[Cell]:
+def _convert_cells(values: list[Any], labels: Mapping[Any, str]) -> list[Cell]:
     known = {key: str(label) for key, label in labels.items()}
-    return [_cell(value, known) for value in values]
+    return [_convert_cell(value, known) for value in values]
 
 
-def _cell(value: object, labels: Mapping[Any, str]) -> Cell:
+def _convert_cell(value: object, labels: Mapping[Any, str]) -> Cell:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if labels and value in labels:
@@ -85,5 +85,5 @@ def _cell(value: object, labels: Mapping[Any, str]) -> Cell:
     if isinstance(value, float):
         return int(value) if value.is_integer() else value
     if isinstance(value, str):
-        return bounded(value) or None
+        return ensure_text_bounds(value) or None
     return value if isinstance(value, int | bool | date) else str(value)

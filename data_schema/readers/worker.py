@@ -18,7 +18,7 @@ from typing import IO
 from data_schema.findings import Finding
 from data_schema.readers import allowance
 from data_schema.readers.archives import Folder, is_folder, names_sheet
-from data_schema.readers.crossing import END, Frame, frames_of
+from data_schema.readers.crossing import END, Frame, iterate_frames
 from data_schema.readers.files import read_content
 
 FAILED, BYTES = b"x", b"b"
@@ -68,10 +68,10 @@ class Worker:
         self._folder: Folder | None = None
         self._answers: Mapping[str, Callable[..., Iterator[Frame]]] = {
             "read": self._read,
-            "names_sheet": self._names_sheet,
+            "names_sheet": self._check_names_sheet,
             "is_folder": self._is_folder,
             "open_folder": self._open_folder,
-            "unpack": self._unpack,
+            "unpack": self._send_unpacked,
         }
 
     def answer(self, request: bytes, content: bytes) -> Iterator[Frame]:
@@ -88,9 +88,9 @@ class Worker:
             yield FAILED, type(error).__name__.encode()
 
     def _read(self, content: bytes, *, file: str, countries: list[str]) -> Iterator[Frame]:
-        yield from frames_of(read_content(content, file=file, countries=countries))
+        yield from iterate_frames(read_content(content, file=file, countries=countries))
 
-    def _names_sheet(self, content: bytes, *, name: str) -> Iterator[Frame]:
+    def _check_names_sheet(self, content: bytes, *, name: str) -> Iterator[Frame]:
         yield END, json.dumps(names_sheet(content, name)).encode()
 
     def _is_folder(self, content: bytes) -> Iterator[Frame]:
@@ -102,7 +102,7 @@ class Worker:
         names = [] if refusal else self._folder.names
         yield END, json.dumps({"names": names, "refusal": asdict(refusal) if refusal else None}).encode()
 
-    def _unpack(self, _content: bytes, *, at: int) -> Iterator[Frame]:
+    def _send_unpacked(self, _content: bytes, *, at: int) -> Iterator[Frame]:
         if self._folder is None:
             raise LookupError
         unpacked = self._folder.unpacked(at)
@@ -118,7 +118,7 @@ def main() -> None:
     # What a library prints must not stand among the answers.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.dont_write_bytecode = True
-    allowance.confine()
+    allowance.set_process_limits()
     worker = Worker()
     write_frame(answers, END, b"")
     answers.flush()
@@ -126,11 +126,11 @@ def main() -> None:
     # Whoever started this process may be gone, in the middle of a request or of its answer.
     with suppress(EOFError, BrokenPipeError):
         for (_, request), (_, content) in zip(incoming, incoming, strict=False):
-            allowance.begin(content)
+            allowance.apply_limits(content)
             for kind, part in worker.answer(request, content):
                 write_frame(answers, kind, part)
             del content
             answers.flush()
-            allowance.end()
+            allowance.remove_limits()
     # A pipe that nobody reads cannot be flushed: leave without trying to.
     os._exit(0)

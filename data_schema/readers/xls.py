@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING
 
 from data_schema.findings import Finding, Findings
 from data_schema.readers.archives import UnreadableError
-from data_schema.readers.sheets import Budget, Cell, Reading, Row, Sheet, bounded, filled_in, unreadable
+from data_schema.readers.sheets import (
+    Budget,
+    Cell,
+    Reading,
+    Row,
+    Sheet,
+    apply_merged_values,
+    ensure_text_bounds,
+    refuse_file,
+)
 
 if TYPE_CHECKING:
     from xlrd.book import Book
@@ -79,16 +88,16 @@ def read_xls(content: bytes, *, file: str) -> Reading:
     try:
         return _read(content, file)
     except UnreadableError as error:
-        return unreadable(file, f"It is no workbook that can be read: {error}.", _REMEDY)
+        return refuse_file(file, f"It is no workbook that can be read: {error}.", _REMEDY)
     except (xlrd.XLRDError, xlrd.compdoc.CompDocError) as error:
-        return unreadable(file, *_why_not(content, is_encrypted="encrypted" in str(error)))
+        return refuse_file(file, *_describe_non_workbook(content, is_encrypted="encrypted" in str(error)))
     except _DAMAGED:
-        return unreadable(file, *_why_not(content, is_encrypted=False))
+        return refuse_file(file, *_describe_non_workbook(content, is_encrypted=False))
 
 
-def _why_not(content: bytes, *, is_encrypted: bool) -> tuple[str, str]:
+def _describe_non_workbook(content: bytes, *, is_encrypted: bool) -> tuple[str, str]:
     """Return what to say of a file that is no workbook: what else it is, by the parts that are named in it."""
-    others = (said for part, said in _OTHERS.items() if part.encode("utf-16-le") in content)
+    others = (explanation for part, explanation in _OTHERS.items() if part.encode("utf-16-le") in content)
     if is_encrypted:
         return _OTHERS["EncryptedPackage"]
     return next(others, ("It is damaged: its content is not that of a workbook.", _REMEDY))
@@ -96,11 +105,11 @@ def _why_not(content: bytes, *, is_encrypted: bool) -> tuple[str, str]:
 
 def _read(content: bytes, file: str) -> Reading:
     """Read a workbook; by the letters of Central Europe where an old one does not say which it has."""
-    book = _opened(content)
+    book = _open_book(content)
     is_told = book.biff_version >= _IN_UNICODE or book.codepage is not None
     if not is_told:
-        book = _opened(content, encoding=_CENTRAL_EUROPE)
-    sheets, notes = tuple(_Book(book).sheets(file)), list(_comments(book, file))
+        book = _open_book(content, encoding=_CENTRAL_EUROPE)
+    sheets, notes = tuple(_Book(book).sheets(file)), list(_find_comments(book, file))
     texts = (cell for sheet in sheets for row in sheet.rows for cell in row if isinstance(cell, str))
     if not is_told and not all(map(str.isascii, texts)):
         problem = "Its encoding is not told in it; its letters are read as those of Central Europe."
@@ -109,7 +118,7 @@ def _read(content: bytes, file: str) -> Reading:
     return Reading(sheets=sheets, findings=Findings(notes))
 
 
-def _opened(content: bytes, *, encoding: str | None = None) -> Book:
+def _open_book(content: bytes, *, encoding: str | None = None) -> Book:
     import xlrd
 
     return xlrd.open_workbook(
@@ -123,7 +132,7 @@ def _opened(content: bytes, *, encoding: str | None = None) -> Book:
     )
 
 
-def _comments(book: Book, file: str) -> Iterator[Finding]:
+def _find_comments(book: Book, file: str) -> Iterator[Finding]:
     if any(sheet.cell_note_map for sheet in book.sheets()):
         problem = "It has comments beside its cells; they are not read."
         remedy = "Read them; what they say of a pupil belongs into the cells."
@@ -153,33 +162,41 @@ class _Book:
             raise UnreadableError("two of its sheets are the same part")
         for number in range(self._book.nsheets):
             sheet = self._book.sheet_by_index(number)
-            rows = [self._row(sheet, at) for at in range(sheet.nrows)]
-            for row, column in self._uncomputed(places[number]):
+            rows = [self._make_row(sheet, row_index) for row_index in range(sheet.nrows)]
+            for row, column in self._find_uncomputed_cells(places[number]):
                 if row < len(rows):
                     cells = (*rows[row], *[None] * (column + 1 - len(rows[row])))
                     rows[row] = (*cells[:column], _UNCOMPUTED, *cells[column + 1 :])
             areas = [(top, left, bottom - 1, right - 1) for top, bottom, left, right in sheet.merged_cells]
-            whole, merged = filled_in(rows, areas)
+            filled_rows, merged = apply_merged_values(rows, areas)
             yield Sheet(
                 file=file,
                 sheet=sheet.name,
-                rows=whole,
+                rows=filled_rows,
                 is_hidden=sheet.visibility != 0,
-                hidden_rows=tuple(sorted(at + 1 for at, about in sheet.rowinfo_map.items() if about.hidden)),
-                hidden_columns=tuple(sorted(at + 1 for at, about in sheet.colinfo_map.items() if about.hidden)),
+                hidden_rows=tuple(
+                    sorted(row_index + 1 for row_index, about in sheet.rowinfo_map.items() if about.hidden)
+                ),
+                hidden_columns=tuple(
+                    sorted(column_index + 1 for column_index, about in sheet.colinfo_map.items() if about.hidden)
+                ),
                 merged=tuple(merged),
-                struck=tuple(self._struck_cells(sheet, rows)),
+                struck=tuple(self._find_struck_cells(sheet, rows)),
             )
 
-    def _row(self, sheet: Page, at: int) -> Row:
+    def _make_row(self, sheet: Page, at: int) -> Row:
         both = zip(sheet.row_types(at), sheet.row_values(at), strict=True)
         cells: list[Cell] = [
-            (bounded(value) or None) if kind == _TEXT else None if kind in _NOTHING else self._other(kind, value)
+            (ensure_text_bounds(value) or None)
+            if kind == _TEXT
+            else None
+            if kind in _NOTHING
+            else self._convert_other_value(kind, value)
             for kind, value in both
         ]
         if self._padded:
             cells = [
-                cell if not isinstance(cell, int) else self._shown(cell, sheet.cell_xf_index(at, k))
+                cell if not isinstance(cell, int) else self._format_shown_number(cell, sheet.cell_xf_index(at, k))
                 for k, cell in enumerate(cells)
             ]
         while cells and cells[-1] is None:
@@ -187,7 +204,7 @@ class _Book:
         self._budget.spend(len(cells))
         return tuple(cells)
 
-    def _other(self, kind: int, value: float) -> Cell:
+    def _convert_other_value(self, kind: int, value: float) -> Cell:
         if kind == _TRUTH:
             return bool(value)
         if kind == _ERROR:
@@ -198,20 +215,20 @@ class _Book:
             return str(value)
         return int(value) if value.is_integer() else value
 
-    def _shown(self, number: int, style: int) -> Cell:
+    def _format_shown_number(self, number: int, style: int) -> Cell:
         """Return a number as its format shows it: "031201" is what people see, whatever is stored."""
         width = 0 if isinstance(number, bool) else self._padded.get(style, 0)
         return str(number).zfill(width) if width else number
 
-    def _struck_cells(self, sheet: Page, rows: list[Row]) -> Iterator[tuple[int, int]]:
+    def _find_struck_cells(self, sheet: Page, rows: list[Row]) -> Iterator[tuple[int, int]]:
         if not self._struck:
             return
-        for at, row in enumerate(rows):
+        for row_index, row in enumerate(rows):
             for k, cell in enumerate(row):
-                if cell is not None and sheet.cell_xf_index(at, k) in self._struck:
-                    yield at + 1, k + 1
+                if cell is not None and sheet.cell_xf_index(row_index, k) in self._struck:
+                    yield row_index + 1, k + 1
 
-    def _uncomputed(self, at: int) -> Iterator[tuple[int, int]]:
+    def _find_uncomputed_cells(self, at: int) -> Iterator[tuple[int, int]]:
         """Yield row and column of formulas of a sheet that the program that opens the file is to compute.
 
         The records of the sheet begin at a place; older versions have other ones, and no such mark.

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evaluation.cli.console import Console, ProgressLine, count, joined, painted, remember_mode, say, table
+from evaluation.cli.console import (
+    Console,
+    ProgressLine,
+    count,
+    format_columns,
+    format_in_colour,
+    join_texts,
+    keep_practice_mode,
+    print_text,
+)
 from evaluation.cli.data_commands import (
     checks,
     codebook,
@@ -24,7 +33,7 @@ from evaluation.cli.data_commands import (
 )
 from evaluation.cli.draw_commands import assign, audit, certificate, verify
 from evaluation.cli.fit_command import fit
-from evaluation.cli.folder import open_trial, opens, trial_folder
+from evaluation.cli.folder import add_folder_argument, add_opening_options, open_trial
 from evaluation.cli.log_command import log
 from evaluation.cli.power_command import power
 
@@ -50,72 +59,72 @@ _STATES = {"fresh": "green", "stale": "yellow", "missing": ""}
               help="Copy the protocol of another trial's folder instead of a template.")  # fmt: skip
 def init(folder: Path, template: str, like: Path | None, *, practice: bool) -> None:
     """Make a trial's FOLDER with a commented protocol."""
-    from evaluation.scaffold import init as make
+    from evaluation.scaffold import create_trial_folder as make
 
     make(folder, template=template, practice=practice, like=like)
     protocol, schools = folder / "trial.toml", folder / "schools.csv"
     if practice:
-        say(
+        print_text(
             f"This is a practice folder: what is simulated in it is marked as such everywhere. Its protocol is "
             f"{protocol}.\nNext: crocoos simulate {folder}"
         )
         return
-    say(
+    print_text(
         f"{protocol} is your protocol: read it and make it yours.\n"
         f"Next: put the list of schools into {schools}, then: crocoos plan {folder}"
     )
 
 
 @click.command()
-@trial_folder
+@add_folder_argument
 @click.option("--check", is_flag=True, help="Exit with 1 when a stage is not fresh or the log is not valid.")
 def status(folder: Path, *, as_json: bool, check: bool) -> None:
     """Show which stage is fresh, stale or missing, and why.
 
     Also show what is wrong with the log.
     """
-    from evaluation.custody import alarms, notes
-    from evaluation.erasure import files_note, retention_note
-    from evaluation.named_in_log import disagreements
+    from evaluation.custody import describe_custody_notes, find_custody_alarms
+    from evaluation.erasure import describe_erased_in_files, describe_retention
+    from evaluation.named_in_log import find_log_disagreements
     from evaluation.stages import statuses
     from evaluation.trial_log import LOG
 
     trial = open_trial(folder)
     folder_now = trial.snapshot()
-    found = statuses(folder_now)
+    stages = statuses(folder_now)
     lines: list[str] = []
-    for stage in found:
-        state = painted(stage.state.ljust(8), colour=_STATES[stage.state])
-        reasons = [_indented(stage.reasons)] if stage.reasons else []
-        lines.append(joined(" ", (stage.stage.ljust(8), state, *reasons)))
-    note = retention_note(trial.protocol, trial.clock().date())
-    custody = list(notes(folder_now))
-    left = files_note(folder_now)
-    lines += [f"\n{one}" for one in (note, *custody, left) if one]
+    for stage in stages:
+        state = format_in_colour(stage.state.ljust(8), colour=_STATES[stage.state])
+        reasons = [_format_reasons(stage.reasons)] if stage.reasons else []
+        lines.append(join_texts(" ", (stage.stage.ljust(8), state, *reasons)))
+    note = describe_retention(trial.protocol, trial.clock().date())
+    custody = list(describe_custody_notes(folder_now))
+    left = describe_erased_in_files(folder_now)
+    lines += [f"\n{paragraph}" for paragraph in (note, *custody, left) if paragraph]
     problems = [
         *(f"{LOG}: {problem}" for problem in folder_now.log().problems),
-        *map(str, alarms(folder_now)),
-        *disagreements(folder_now),
+        *map(str, find_custody_alarms(folder_now)),
+        *find_log_disagreements(folder_now),
     ]
     lines += [f"\nProblem: {problem}" for problem in problems]
     values = {
-        "stages": [stage.to_dict() for stage in found],
+        "stages": [stage.to_dict() for stage in stages],
         "retention": note,
         "custody": custody,
         "erased_in_files": left,
         "log_problems": problems,
     }
-    Console(as_json=as_json).answer(values, joined("\n", lines))
-    if check and (problems or any(stage.state != "fresh" for stage in found)):
+    Console(as_json=as_json).answer(values, join_texts("\n", lines))
+    if check and (problems or any(stage.state != "fresh" for stage in stages)):
         raise SystemExit(1)
 
 
-def _indented(reasons: Sequence[str]) -> str:
+def _format_reasons(reasons: Sequence[str]) -> str:
     return f"\n{' ' * 18}".join(reasons)
 
 
 @click.command()
-@trial_folder
+@add_folder_argument
 @click.option("--freeze", is_flag=True, help="Freeze the protocol as it is now, once and for all.")
 @click.option("--reason", default="", help="With --freeze: why another plan is replaced; every document will tell.")
 def plan(folder: Path, *, as_json: bool, freeze: bool, reason: str) -> None:
@@ -123,14 +132,14 @@ def plan(folder: Path, *, as_json: bool, freeze: bool, reason: str) -> None:
 
     With --freeze the plan is kept, and later ones are compared with it.
     """
-    from evaluation.stages.plan import frame_findings
+    from evaluation.stages.plan import check_frame_columns
 
     if reason and not freeze:
         raise click.UsageError("--reason belongs to --freeze.")
     trial = open_trial(folder)
     state = trial.plan(freeze=freeze, reason=reason)
     protocol = trial.protocol
-    odd = frame_findings(trial.snapshot())
+    odd = check_frame_columns(trial.snapshot())
     analyses = [["analysis", "outcome", "role", "model"]]
     analyses += [[item.name, item.outcome, item.role, item.model] for item in protocol.analyses]
     lines = [
@@ -139,9 +148,9 @@ def plan(folder: Path, *, as_json: bool, freeze: bool, reason: str) -> None:
         f"Arms: {', '.join(f'{arm.label} ({arm.ratio})' for arm in protocol.design.arms)}",
         f"Strata: {', '.join(protocol.design.strata) or 'none'}",
         "",
-        table(analyses),
+        format_columns(analyses),
         "",
-        *_frame_lines(protocol.schools.file, odd),
+        *_describe_frame(protocol.schools.file, odd),
         "",
         _plan_state(state),
     ]
@@ -150,12 +159,12 @@ def plan(folder: Path, *, as_json: bool, freeze: bool, reason: str) -> None:
         "sha256": state.sha256,
         "changes": list(state.changes),
         "rewordings": list(state.rewordings),
-        "findings": [str(one) for one in odd or ()],
+        "findings": [str(finding) for finding in odd or ()],
     }
     Console(as_json=as_json).answer(values, "\n".join(lines))
 
 
-def _frame_lines(file: str, odd: Findings | None) -> list[str]:
+def _describe_frame(file: str, odd: Findings | None) -> list[str]:
     if odd is None:
         return [f"{file} is not there yet; run this again when it is, and its rows are checked."]
     if not odd:
@@ -168,18 +177,18 @@ def _plan_state(state: PlanState) -> str:
         return "The plan is not frozen. Freeze it before data are seen: crocoos plan --freeze"
     if not state.changes and not state.rewordings:
         return f"The plan is frozen, and nothing was changed since (SHA-256 {state.sha256[:16]})."
-    said = [f"The plan is frozen (SHA-256 {state.sha256[:16]})."]
+    state_lines = [f"The plan is frozen (SHA-256 {state.sha256[:16]})."]
     for heading, listed in (
         ("Changed since:", state.changes),
         ("Text changed since, from which nothing is computed:", state.rewordings),
     ):
-        said += [heading, *(f"  {change}" for change in listed)] if listed else []
-    return "\n".join(said)
+        state_lines += [heading, *(f"  {change}" for change in listed)] if listed else []
+    return "\n".join(state_lines)
 
 
 @click.command()
-@opens
-@trial_folder
+@add_opening_options
+@add_folder_argument
 @click.option("--all", "show_all", is_flag=True, help="Show every finding, not the first ten.")
 def collect(folder: Path, *, as_json: bool, show_all: bool) -> None:
     """Read the files in inbox/: check, repair and pseudonymise them."""
@@ -190,8 +199,8 @@ def collect(folder: Path, *, as_json: bool, show_all: bool) -> None:
         f"{numbers['n_files']} files, {numbers['sent']:,} rows sent = {numbers['kept']:,} kept + {numbers['asked']:,} "
         f"asked + {numbers['refused']:,} refused. {numbers['n_repairs']:,} cells repaired (store/repairs.csv)."
     ]
-    found = collected.findings.condensed()
-    asked = [*found.by_severity("refused"), *found.by_severity("question")]
+    condensed_findings = collected.findings.condensed()
+    asked = [*condensed_findings.by_severity("refused"), *condensed_findings.by_severity("question")]
     shown = asked if show_all else asked[:10]
     if asked:
         lines.append(f"\n{count(len(asked), 'matter', 'matters')} for the schools (store/questions.csv):")
@@ -216,7 +225,7 @@ NOTHING_COMPARED = (
 
 
 @click.command()
-@trial_folder
+@add_folder_argument
 def balance(folder: Path, *, as_json: bool) -> None:
     """Compare the arms before the trial.
 
@@ -230,13 +239,13 @@ def balance(folder: Path, *, as_json: bool) -> None:
         name = row["label"] if not row["category"] else f"{row['label']}: {row['category']}"
         figures = [f"{row[key]:.2f}" for key in ("mean_reference", "mean_arm", "std_difference")]
         rows.append([row["level"], name, *figures, row["wwc"]])
-    shown = table(rows, right=(2, 3, 4)) if len(overall) else NOTHING_COMPARED
+    shown = format_columns(rows, right=(2, 3, 4)) if len(overall) else NOTHING_COMPARED
     text = f"{shown}\n\nWritten to {trial.paths.balance}."
     Console(as_json=as_json).answer({"rows": overall.to_dict("records")}, text)
 
 
 @click.command()
-@trial_folder
+@add_folder_argument
 def impact(folder: Path, *, as_json: bool) -> None:
     """Estimate every effect that the plan asks for."""
     trial = open_trial(folder)
@@ -258,7 +267,7 @@ def impact(folder: Path, *, as_json: bool) -> None:
         for row in main.to_dict("records")
     ]
     failed = frame.loc[frame["status"] == "failed"]
-    lines = [table(rows, right=(3, 5, 6, 7)), ""]
+    lines = [format_columns(rows, right=(3, 5, 6, 7)), ""]
     if len(failed):
         lines.append(f"{count(len(failed), 'estimate', 'estimates')} could not be made; results/ gives each reason.")
     lines.append(f"{count(len(frame), 'estimate', 'estimates')} in {trial.paths.results}.")
@@ -267,46 +276,50 @@ def impact(folder: Path, *, as_json: bool) -> None:
 
 
 @click.command()
-@trial_folder
+@add_folder_argument
 def report(folder: Path, *, as_json: bool) -> None:
     """Write the reports: HTML and PDF, by country and language."""
-    made = open_trial(folder).report()
-    names = made.to_dict()
-    text = f"{count(len(made.documents), 'document', 'documents')} in {made.folder}, each as HTML and PDF."
+    report_files = open_trial(folder).report()
+    names = report_files.to_dict()
+    text = (
+        f"{count(len(report_files.documents), 'document', 'documents')} in {report_files.folder}, each as HTML and PDF."
+    )
     Console(as_json=as_json).answer(names, text)
 
 
 @click.command()
-@trial_folder
+@add_folder_argument
 def publish(folder: Path, *, as_json: bool) -> None:
     """Make the site, which opens offline in a browser.
 
     Refused as long as a small number of pupils follows from what it prints.
     """
-    from reports.claims import audit_sentence
+    from reports.claims import describe_audit
     from reports.words import words
 
-    made = open_trial(folder).publish()
+    published_site = open_trial(folder).publish()
     solved = (
-        f"{count(made.n_numbers, 'number', 'numbers')} of pupils were solved together: none that is too small follows."
+        f"{count(published_site.n_numbers, 'number', 'numbers')} of pupils were solved together: none that "
+        "is too small follows."
     )
     Console(as_json=as_json).answer(
-        made.to_dict(), f"Open {made.start}\n{solved}\n{audit_sentence(made.audit, words('en'))}"
+        published_site.to_dict(),
+        f"Open {published_site.start}\n{solved}\n{describe_audit(published_site.audit, words('en'))}",
     )
 
 
 @click.command()
-@trial_folder
+@add_folder_argument
 @click.option("--seed", type=click.IntRange(min=0), default=2027, show_default=True, help="Seed of the simulation.")
 def simulate(folder: Path, *, as_json: bool, seed: int) -> None:
     """Fill a practice folder with simulated schools and files.
 
     First with a list of schools and, once they are drawn, with the files of its protocol.
     """
-    from evaluation.rehearsal.rehearse import rehearse
+    from evaluation.rehearsal.rehearse import simulate_trial_inputs
 
-    done = rehearse(folder, seed=seed, progress=ProgressLine())
-    remember_mode(practice=True)
+    done = simulate_trial_inputs(folder, seed=seed, progress=ProgressLine())
+    keep_practice_mode(practice=True)
     Console(as_json=as_json).answer(done.to_dict(), done.text())
 
 
@@ -319,10 +332,10 @@ def demo(folder: Path, seed: int) -> None:
     FOLDER becomes a practice folder; what is made in it says so.
     """
     from evaluation.rehearsal.rehearse import run_demo
-    from reports.writers.practice import practice_words
+    from reports.writers.practice import get_practice_words
 
-    start = run_demo(folder, seed=seed, progress=ProgressLine(), say=say)
-    say(f"\n{practice_words('en').notice}\nThe reports are here: open {start}")
+    start = run_demo(folder, seed=seed, progress=ProgressLine(), say=print_text)
+    print_text(f"\n{get_practice_words('en').notice}\nThe reports are here: open {start}")
 
 
 ROAD: dict[str, tuple[click.Command, ...]] = {

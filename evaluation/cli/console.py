@@ -26,7 +26,7 @@ class Legible(str):
     __slots__ = ()
 
 
-def legible(text: str) -> Legible:
+def escape_control_signs(text: str) -> Legible:
     r"""Return a text without signs that a terminal obeys instead of showing them.
 
     Texts come from protocols, files and their names. Control signs, those that turn the direction of writing, and
@@ -39,20 +39,22 @@ def legible(text: str) -> Legible:
     """
     if isinstance(text, Legible):
         return text
-    return Legible("".join(sign if sign in _LAID_OUT or _is_shown(sign) else _escaped(sign) for sign in text))
+    return Legible("".join(sign if sign in _LAID_OUT or _is_shown(sign) else _escape_sign(sign) for sign in text))
 
 
-def painted(text: str, *, colour: str, bold: bool | None = None) -> Legible:
+def format_in_colour(text: str, *, colour: str, bold: bool | None = None) -> Legible:
     """Return a text in a colour; in none where its name is empty."""
-    return Legible(click.style(legible(text), fg=colour, bold=bold)) if colour else legible(text)
+    return (
+        Legible(click.style(escape_control_signs(text), fg=colour, bold=bold)) if colour else escape_control_signs(text)
+    )
 
 
-def joined(separator: str, texts: Iterable[str]) -> Legible:
+def join_texts(separator: str, texts: Iterable[str]) -> Legible:
     """Join texts, those that are painted among them."""
-    return Legible(separator.join(map(legible, texts)))
+    return Legible(separator.join(map(escape_control_signs, texts)))
 
 
-def _escaped(sign: str) -> str:
+def _escape_sign(sign: str) -> str:
     return f"\\u{ord(sign):04x}" if sign.isascii() else json.dumps(sign)[1:-1]
 
 
@@ -60,17 +62,17 @@ def _is_shown(sign: str) -> bool:
     return sign.isprintable() or unicodedata.category(sign) == "Zs"
 
 
-def say(text: str, *, err: bool = False) -> None:
+def print_text(text: str, *, err: bool = False) -> None:
     """Show a text on the terminal; everything that a command says goes through here."""
-    click.echo(legible(text), err=err)
+    click.echo(escape_control_signs(text), err=err)
 
 
-def say_error(text: str) -> None:
+def print_error(text: str) -> None:
     """Show an error."""
-    say(joined(": ", (painted("Error", colour="red", bold=True), text)), err=True)
+    print_text(join_texts(": ", (format_in_colour("Error", colour="red", bold=True), text)), err=True)
 
 
-def remember_mode(*, practice: bool) -> None:
+def keep_practice_mode(*, practice: bool) -> None:
     """Keep for the answer of this call whether its trial is for practice."""
     click.get_current_context().meta[_PRACTICE] = practice
 
@@ -92,15 +94,15 @@ class Console:
         practice = click.get_current_context().meta[_PRACTICE]  # whoever answers has opened a trial, and said so
         if self.as_json:
             # A backslash and a number is how JSON itself writes such a sign.
-            say(json.dumps({**values, "practice": practice}, indent=2, ensure_ascii=False))
+            print_text(json.dumps({**values, "practice": practice}, indent=2, ensure_ascii=False))
             return
-        say(joined("\n", (f"[{_practice_mark()}]", text)) if practice else text)
+        print_text(join_texts("\n", (f"[{_get_practice_mark()}]", text)) if practice else text)
 
 
-def _practice_mark() -> str:
-    from reports.writers.practice import practice_words
+def _get_practice_mark() -> str:
+    from reports.writers.practice import get_practice_words
 
-    return practice_words("en").mark
+    return get_practice_words("en").mark
 
 
 class ProgressLine:
@@ -122,7 +124,7 @@ class ProgressLine:
             self.clear()
         elif time.monotonic() - self._began > 0.5:
             share = f"{done} of {total}" if total > 1 else ""
-            line = legible(f"{task} {share}"[:100])
+            line = escape_control_signs(f"{task} {share}"[:100])
             sys.stderr.write(f"\r\x1b[2K{line}")
             sys.stderr.flush()
             self._last = line
@@ -146,7 +148,7 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
+def format_columns(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
     """Return rows as columns that line up, the first row being the head; ``right`` columns are set to the right."""
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     lines = []

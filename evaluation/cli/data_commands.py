@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from evaluation.cli.console import Console, count
-from evaluation.cli.folder import open_trial, opens, opens_with_key, reason_is, secret_of
+from evaluation.cli.folder import add_key_option, add_opening_options, ask_for_secret, open_trial, set_opening_reason
 
 if TYPE_CHECKING:
     from evaluation.proposals import Proposal
@@ -19,7 +19,7 @@ SHOWN = 20
 
 
 @click.command()
-@opens
+@add_opening_options
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
 @click.option("--wave", required=True, help="The wave that the forms are for.")
 @click.option("--to", type=click.Path(path_type=Path), help="Hand out what is for schools, to a new folder elsewhere.")
@@ -35,24 +35,25 @@ def forms(folder: Path, *, wave: str, to: Path | None, as_json: bool) -> None:
     from evaluation.guarded_files import is_sealed
 
     trial = open_trial(folder)
-    made = trial.forms(wave=wave, to=to)
+    form_files = trial.forms(wave=wave, to=to)
     where = to or ("the vault" if is_sealed(trial) else trial.paths.private / "forms" / wave)
     text = (
-        f"{count(len(made.workbooks), 'workbook', 'workbooks')} in {where}: one a "
+        f"{count(len(form_files.workbooks), 'workbook', 'workbooks')} in {where}: one a "
         "school, with identifiers of its pupils; send each to its school only.\n"
-        f"{count(len(made.lists), 'list', 'lists')} of pupils there, one per school: attach it as pupils.csv to the "
+        f"{count(len(form_files.lists), 'list', 'lists')} of pupils there, one per school: attach it as "
+        "pupils.csv to the "
         "XLSForms that the school fills in.\n"
-        f"{count(len(made.partners), 'workbook', 'workbooks')} for partners and "
-        f"{count(len(made.xlsforms), 'XLSForm', 'XLSForms')} for ODK or KoBo, by country, in "
+        f"{count(len(form_files.partners), 'workbook', 'workbooks')} for partners and "
+        f"{count(len(form_files.xlsforms), 'XLSForm', 'XLSForms')} for ODK or KoBo, by country, in "
         f"{folder / 'output' / 'forms' / wave}."
     )
-    for language, places in made.untold.items():
+    for language, places in form_files.untold.items():
         text += f"\nNo label in '{language}', so English is used there: {', '.join(places)}."
     if to is not None:
         text += f"\nWhat was handed out is no longer in the trial's custody: once it is sent, delete {to}."
     elif is_sealed(trial):
         text += f"\nTo hand them out to be sent, which the log tells: `crocoos forms --wave {wave} --to FOLDER`."
-    Console(as_json=as_json).answer(made.to_dict(), text)
+    Console(as_json=as_json).answer(form_files.to_dict(), text)
 
 
 @click.command()
@@ -64,21 +65,21 @@ def propose(path: Path, folder: Path, *, as_json: bool) -> None:
 
     Also show what the rules would make of the first rows. Nothing is changed.
     """
-    made = open_trial(folder).propose(path=path)
-    lines = [f"# {made.note}", ""] if made.note else []
-    lines += [line for one in made.drafts for line in _drafted(one)]
-    if made.others:
-        lines += ["No rule is drafted for:", *(f"  {file}: {why}" for file, why in made.others.items()), ""]
-    if made.drafts:
+    proposals = open_trial(folder).propose(path=path)
+    lines = [f"# {proposals.note}", ""] if proposals.note else []
+    lines += [line for proposal in proposals.drafts for line in _format_draft_lines(proposal)]
+    if proposals.others:
+        lines += ["No rule is drafted for:", *(f"  {file}: {why}" for file, why in proposals.others.items()), ""]
+    if proposals.drafts:
         place = folder / "trial.toml"
         lines.append(
             f"No file was changed. Paste the rules that are right into {place}, settle what is undecided, and run: "
             f"crocoos plan {folder}"
         )
-    Console(as_json=as_json).answer(made.to_dict(), "\n".join(lines))
+    Console(as_json=as_json).answer(proposals.to_dict(), "\n".join(lines))
 
 
-def _drafted(draft: Proposal) -> Iterator[str]:
+def _format_draft_lines(draft: Proposal) -> Iterator[str]:
     """Yield the lines that show a draft: the rule, then as remarks what it gives and what is left to do."""
     yield from draft.toml.splitlines()
     yield f"# {count(len(draft.files), 'file', 'files')}: {', '.join(draft.files[:SHOWN])}"
@@ -87,15 +88,15 @@ def _drafted(draft: Proposal) -> Iterator[str]:
         yield "# Rows: " + ", ".join(f"{n} {name}" for name, n in draft.counts.items())
     if draft.rows is not None and len(draft.rows):
         yield from (f"#   {line}" for line in draft.rows.to_string(index=False, na_rep="").splitlines())
-    told = draft.findings.condensed()
-    yield from (f"# {one}" for one in told[:SHOWN])
-    if len(told) > SHOWN:
-        yield f"# ... and {len(told) - SHOWN} more findings: --json has all."
+    condensed_findings = draft.findings.condensed()
+    yield from (f"# {finding}" for finding in condensed_findings[:SHOWN])
+    if len(condensed_findings) > SHOWN:
+        yield f"# ... and {len(condensed_findings) - SHOWN} more findings: --json has all."
     yield ""
 
 
 @click.command()
-@opens
+@add_opening_options
 @click.argument("pupil")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
 @click.option("--school", default="", help="The pupil's school, when PUPIL is the identifier that the school uses.")
@@ -120,7 +121,7 @@ def erase(pupil: str, folder: Path, *, school: str, as_json: bool) -> None:
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
 @click.option("--recipient", multiple=True, help="Of an opener who keeps an identity of age elsewhere: 'age1...'.")
 @click.option("--renew", is_flag=True, help="What is sealed gets other openers or passphrases.")
-@opens
+@add_opening_options
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def lock(folder: Path, *, recipient: tuple[str, ...], renew: bool, as_json: bool) -> None:
     """Seal what tells who is who.
@@ -137,7 +138,10 @@ def lock(folder: Path, *, recipient: tuple[str, ...], renew: bool, as_json: bool
     secrets: tuple[str, ...] = ()
     if renew or not is_sealed(trial):
         numbered = enumerate(names[len(recipient) :], len(recipient) + 1)
-        secrets = (*recipient, *(secret_of(one, number, new=True, renewed=renew) for number, one in numbered))
+        secrets = (
+            *recipient,
+            *(ask_for_secret(opener_name, number, new=True, renewed=renew) for number, opener_name in numbered),
+        )
     path = trial.lock(*secrets)
     who = " and ".join(names)
     text = f"{path} holds what tells who is who, and opens for: {who}. Without their secrets nobody opens it, ever."
@@ -147,7 +151,7 @@ def lock(folder: Path, *, recipient: tuple[str, ...], renew: bool, as_json: bool
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
 @click.option("--for-good", is_flag=True, help="Put everything back in the clear, and give the vault up.")
-@opens
+@add_opening_options
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def unlock(folder: Path, *, for_good: bool, as_json: bool) -> None:
     """Check that what is sealed can be opened.
@@ -170,17 +174,20 @@ def export(country: str, folder: Path, *, k: int | None, as_json: bool) -> None:
 
     As CSV, Parquet, Stata and SPSS files, with a codebook.
     """
-    made = open_trial(folder).export(country=country, k=k)
-    text = f"{count(made.n_rows, 'row', 'rows')} in {count(len(made.files), 'file', 'files')} in {made.folder}."
-    if made.anonymity is not None and made.anonymity.n_pupils:
-        text += f"\nk = {made.anonymity.k}: so many pupils are alike at least; README.md there says in what."
-    if made.n_withheld:
-        text += f"\n{count(made.n_withheld, 'row', 'rows')} left out: the pupil's consent is refused."
-    Console(as_json=as_json).answer(made.to_dict(), text)
+    export_files = open_trial(folder).export(country=country, k=k)
+    text = (
+        f"{count(export_files.n_rows, 'row', 'rows')} in {count(len(export_files.files), 'file', 'files')} in "
+        f"{export_files.folder}."
+    )
+    if export_files.anonymity is not None and export_files.anonymity.n_pupils:
+        text += f"\nk = {export_files.anonymity.k}: so many pupils are alike at least; README.md there says in what."
+    if export_files.n_withheld:
+        text += f"\n{count(export_files.n_withheld, 'row', 'rows')} left out: the pupil's consent is refused."
+    Console(as_json=as_json).answer(export_files.to_dict(), text)
 
 
 @click.command()
-@opens
+@add_opening_options
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 def returns(folder: Path, *, as_json: bool) -> None:
@@ -188,9 +195,12 @@ def returns(folder: Path, *, as_json: bool) -> None:
 
     Also when it was sent, and how complete it is.
     """
-    made = open_trial(folder).returns()
-    text = f"{count(len(made.files), 'page', 'pages')} in {made.folder}: all countries, and each for its own partner."
-    Console(as_json=as_json).answer(made.to_dict(), text)
+    returns_pages = open_trial(folder).returns()
+    text = (
+        f"{count(len(returns_pages.files), 'page', 'pages')} in {returns_pages.folder}: all countries, and "
+        "each for its own partner."
+    )
+    Console(as_json=as_json).answer(returns_pages.to_dict(), text)
 
 
 @click.command()
@@ -201,8 +211,10 @@ def codebook(folder: Path, *, as_json: bool) -> None:
 
     With frequencies from which no small number of pupils follows.
     """
-    made = open_trial(folder).codebook()
-    Console(as_json=as_json).answer(made.to_dict(), f"{made.folder}: codebook.csv, pages, and a schema for each table.")
+    codebook_files = open_trial(folder).codebook()
+    Console(as_json=as_json).answer(
+        codebook_files.to_dict(), f"{codebook_files.folder}: codebook.csv, pages, and a schema for each table."
+    )
 
 
 @click.command()
@@ -215,8 +227,8 @@ def checks(folder: Path, *, by_arm: bool, as_json: bool) -> None:
     Also for numbers whose last digits look estimated.
     """
     trial = open_trial(folder)
-    found = trial.checks(by_arm=by_arm)
-    rows = found.to_dict("records")
+    check_results = trial.checks(by_arm=by_arm)
+    rows = check_results.to_dict("records")
     lines = [
         f"{count(len(rows), 'thing is', 'things are')} odd ({trial.paths.root / 'output' / 'checks' / 'checks.csv'})."
     ]
@@ -231,7 +243,7 @@ def checks(folder: Path, *, by_arm: bool, as_json: bool) -> None:
 
 
 @click.command()
-@opens_with_key
+@add_key_option
 @click.argument("file")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
 @click.option("--superseded-by", default="", help="The file that takes its place, below inbox/.")
@@ -245,7 +257,7 @@ def withdraw(file: str, folder: Path, *, superseded_by: str, restore: bool, reas
     """
     if restore and superseded_by:
         raise click.UsageError("A file is restored, or another takes its place: leave one of the two options out.")
-    reason_is(reason)
+    set_opening_reason(reason)
     trial = open_trial(folder)
     if restore:
         trial.restore(file=file, reason=reason)
@@ -258,7 +270,7 @@ def withdraw(file: str, folder: Path, *, superseded_by: str, restore: bool, reas
 
 
 @click.command()
-@opens_with_key
+@add_key_option
 @click.argument("wave")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), required=False)
 @click.option("--thaw", is_flag=True, help="Let its data change again; needs a reason.")
@@ -271,7 +283,7 @@ def freeze(wave: str, folder: Path, *, thaw: bool, reason: str, as_json: bool) -
 
     Files and answers that come later change nothing in it.
     """
-    reason_is(reason)
+    set_opening_reason(reason)
     trial = open_trial(folder)
     if thaw:
         trial.thaw(wave=wave, reason=reason)
@@ -279,5 +291,7 @@ def freeze(wave: str, folder: Path, *, thaw: bool, reason: str, as_json: bool) -
             {"wave": wave, "frozen": ""}, f"{wave} can change again. Next: crocoos collect {folder}"
         )
         return
-    made = trial.freeze(wave=wave)
-    Console(as_json=as_json).answer(made.to_dict(), f"{wave} is frozen; the hash of its data: {made.sha256}")
+    frozen_wave = trial.freeze(wave=wave)
+    Console(as_json=as_json).answer(
+        frozen_wave.to_dict(), f"{wave} is frozen; the hash of its data: {frozen_wave.sha256}"
+    )

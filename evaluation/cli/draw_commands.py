@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
-from evaluation.cli.console import Console, count, table
-from evaluation.cli.folder import open_trial, opens, trial_folder
+from evaluation.cli.console import Console, count, format_columns
+from evaluation.cli.folder import add_folder_argument, add_opening_options, open_trial
 
 if TYPE_CHECKING:
     from evaluation.trial import Trial
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@trial_folder
+@add_folder_argument
 @click.option("--seed", default="", help="Text that the draw is made from; that of the protocol when left out.")
 @click.option("--reason", default="", help="Why an earlier draw is replaced; reports will show it.")
 @click.option("--commit", is_flag=True, help="Fix schools and design, print their hash to publish, draw nothing yet.")
@@ -36,12 +36,17 @@ def assign(folder: Path, *, as_json: bool, show_arms: bool, **options: Unpack[As
     if options["commit"]:
         _answer_commitment(trial, as_json=as_json, seed_from=options["seed_from"], reason=reason)
         return
-    seed = seed or (_asked_for_seed() if _needs_seed(options) else "")
+    seed = seed or (_ask_for_seed() if _is_seed_required(options) else "")
     if options["withdrawn"]:
-        made = trial.replace_school(options["withdrawn"], seed=seed, reason=reason)
-        arm = f" (arm {made.arm})" if show_arms else ""
-        text = f"'{made.chosen}', drawn from {count(len(made.reserves), 'reserve', 'reserves')}, takes the place of "
-        Console(as_json=as_json).answer(_without_arm(made, show_arms), f"{text}'{made.withdrawn}'{arm}.")
+        replacement = trial.replace_school(options["withdrawn"], seed=seed, reason=reason)
+        arm = f" (arm {replacement.arm})" if show_arms else ""
+        text = (
+            f"'{replacement.chosen}', drawn from {count(len(replacement.reserves), 'reserve', 'reserves')}, "
+            "takes the place of "
+        )
+        Console(as_json=as_json).answer(
+            _format_replacement_values(replacement, show_arms), f"{text}'{replacement.withdrawn}'{arm}."
+        )
         return
     if options["late"]:
         allocation = trial.add_late(options["late"], seed=seed, reason=reason)
@@ -64,16 +69,16 @@ class AssignOptions(TypedDict):
     withdrawn: str
 
 
-def _needs_seed(options: AssignOptions) -> bool:
+def _is_seed_required(options: AssignOptions) -> bool:
     """Return whether a seed is asked for: the protocol's is for the first draw only."""
     return options["reveal"] or options["late"] is not None or bool(options["withdrawn"])
 
 
-def _asked_for_seed() -> str:
+def _ask_for_seed() -> str:
     return str(click.prompt("Seed", confirmation_prompt="The seed once more"))
 
 
-def _without_arm(made: Replacement, show_arms: bool) -> dict[str, object]:
+def _format_replacement_values(made: Replacement, show_arms: bool) -> dict[str, object]:
     return {name: value for name, value in made.to_dict().items() if show_arms or name != "arm"}
 
 
@@ -85,11 +90,13 @@ def _answer_draw(trial: Trial, allocation: Allocation, *, as_json: bool, show_ar
     if len(frame) in counts.values() and not show_arms:
         counts = {}
     totals = ": " + ", ".join(f"{name} {n}" for name, n in counts.items()) if counts else ""
-    one, many = ("class", "classes") if trial.protocol.design.method.draws_classes else ("school", "schools")
-    lines = [f"{count(len(frame), one, many)} in {count(frame['stratum'].nunique(), 'stratum', 'strata')}{totals}."]
+    unit, many = ("class", "classes") if trial.protocol.design.method.draws_classes else ("school", "schools")
+    lines = [f"{count(len(frame), unit, many)} in {count(frame['stratum'].nunique(), 'stratum', 'strata')}{totals}."]
     lines += [f"Note: {note}" for note in allocation.notes]
     if show_arms:
-        lines.append(table([["school", "stratum", "arm"], *frame[["school_id", "stratum", "arm"]].values.tolist()]))
+        lines.append(
+            format_columns([["school", "stratum", "arm"], *frame[["school_id", "stratum", "arm"]].values.tolist()])
+        )
     lines.append(f"Written to {trial.paths.allocation}. Anyone can check it: crocoos verify {trial.folder}")
     values: dict[str, object] = {"n_schools": len(frame), "arms": counts, "notes": list(allocation.notes)}
     Console(as_json=as_json).answer(values, "\n".join(lines))
@@ -106,62 +113,65 @@ def _check_ceremony(options: AssignOptions) -> None:
 
 
 def _answer_commitment(trial: Trial, *, as_json: bool, seed_from: str, reason: str) -> None:
-    made = trial.commit(seed_source=seed_from, reason=reason)
+    commitment = trial.commit(seed_source=seed_from, reason=reason)
     lines = [
-        f"{count(len(made.schools), 'school', 'schools')}: {made.design}.",
-        f"Publish this, before the seed is drawn: {made.sha256}",
+        f"{count(len(commitment.schools), 'school', 'schools')}: {commitment.design}.",
+        f"Publish this, before the seed is drawn: {commitment.sha256}",
         f"Then: crocoos assign {trial.folder} --reveal --seed ...",
     ]
     values: dict[str, object] = {
-        "n_schools": len(made.schools),
-        "commitment_sha256": made.sha256,
-        "frame_sha256": made.frame_sha256,
+        "n_schools": len(commitment.schools),
+        "commitment_sha256": commitment.sha256,
+        "frame_sha256": commitment.frame_sha256,
     }
     Console(as_json=as_json).answer(values, "\n".join(lines))
 
 
 @click.command()
-@trial_folder
+@add_folder_argument
 def verify(folder: Path, *, as_json: bool) -> None:
     """Draw again from the record and compare; check the log.
 
     Exits with 1 if the record or the log is not valid.
     """
-    found = open_trial(folder).verify()
-    text = "\n".join([*(f"Problem: {problem}" for problem in found.problems), *found.notes])
-    verdict = "The allocation is valid." if found.allocation.ok else "The allocation is NOT valid."
-    if found.log_problems:
+    verification = open_trial(folder).verify()
+    text = "\n".join([*(f"Problem: {problem}" for problem in verification.problems), *verification.notes])
+    verdict = "The allocation is valid." if verification.allocation.ok else "The allocation is NOT valid."
+    if verification.log_problems:
         verdict += " The log does NOT agree with what is in the folder."
-    values = {"ok": found.ok, "problems": list(found.problems), "notes": list(found.notes)}
+    values = {"ok": verification.ok, "problems": list(verification.problems), "notes": list(verification.notes)}
     Console(as_json=as_json).answer(values, f"{text}\n{verdict}".strip())
-    if not found.ok:
+    if not verification.ok:
         raise SystemExit(1)
 
 
 @click.command()
-@opens
-@trial_folder
+@add_opening_options
+@add_folder_argument
 def audit(folder: Path, *, as_json: bool) -> None:
     """Make everything again in a clean folder and compare.
 
     Every file is compared, byte by byte. Exits with 1 if one differs.
     """
-    found = open_trial(folder).audit()
-    verdict = f"{count(found.n_files, 'file', 'files')} compared with what is made again: "
-    verdict += "every one is the same." if found.ok else "NOT everything is the same."
-    text = "\n".join([*(f"Problem: {problem}" for problem in found.problems), verdict])
-    Console(as_json=as_json).answer(found.to_dict(), text)
-    if not found.ok:
+    audited = open_trial(folder).audit()
+    verdict = f"{count(audited.n_files, 'file', 'files')} compared with what is made again: "
+    verdict += "every one is the same." if audited.ok else "NOT everything is the same."
+    text = "\n".join([*(f"Problem: {problem}" for problem in audited.problems), verdict])
+    Console(as_json=as_json).answer(audited.to_dict(), text)
+    if not audited.ok:
         raise SystemExit(1)
 
 
 @click.command()
-@trial_folder
+@add_folder_argument
 def certificate(folder: Path, *, as_json: bool) -> None:
     """Write a page about the draw for the meeting to sign.
 
     Also write the list of schools of each arm, for letters.
     """
-    made = open_trial(folder).certificate()
-    text = f"{', '.join((*made.certificates, *made.letters))} in {made.folder}. The lists say who is in which arm."
-    Console(as_json=as_json).answer(made.to_dict(), text)
+    certified = open_trial(folder).certificate()
+    text = (
+        f"{', '.join((*certified.certificates, *certified.letters))} in {certified.folder}. The lists say who "
+        "is in which arm."
+    )
+    Console(as_json=as_json).answer(certified.to_dict(), text)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 import click
 
-from evaluation.cli.console import Console, ProgressLine, records, remember_mode, table
+from evaluation.cli.console import Console, ProgressLine, format_columns, keep_practice_mode, records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -208,12 +208,12 @@ def _files(formula: str, data: Sequence[Path], *, sheet: str, progress: Progress
     from evaluation.mode import COLUMN
 
     outcome = formula.partition("~")[0].strip()
-    remember_mode(practice=False)
+    keep_practice_mode(practice=False)
     for done, path in enumerate(data):
         progress("Reading", done, len(data))
         frame = read_data_frame(path, sheet=sheet, numbers=(outcome,))
         if COLUMN in frame.columns:
-            remember_mode(practice=True)
+            keep_practice_mode(practice=True)
         yield frame
     progress.clear()
 
@@ -405,10 +405,10 @@ def _require_fitted(made: MixedFit | OutcomeFit) -> None:
 
 
 def _write(output: Path, terms: pd.DataFrame) -> None:
-    from data_schema.exports import csv_bytes
+    from data_schema.exports import encode_csv
     from data_schema.files import write_whole
 
-    write_whole(output, csv_bytes(terms))
+    write_whole(output, encode_csv(terms))
 
 
 _SHOWN = {
@@ -435,7 +435,7 @@ def _text(answer: Answer, *, conf_level: float) -> str:
             filled = [column for column in columns if column in frame and not (frame[column].astype(str) == "").all()]
             rows = [filled, *([_figure(column, row[column]) for column in filled] for row in frame.to_dict("records"))]
             numbers = [at for at, column in enumerate(filled) if frame[column].dtype.kind in "fi"]
-            lines += ["", f"{heading}:", table(rows, right=numbers)]
+            lines += ["", f"{heading}:", format_columns(rows, right=numbers)]
     return "\n".join(lines)
 
 

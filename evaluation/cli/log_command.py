@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evaluation.cli.console import Console, count, table
-from evaluation.cli.folder import open_trial, trial_folder
+from evaluation.cli.console import Console, count, format_columns
+from evaluation.cli.folder import add_folder_argument, open_trial
 from evaluation.trial_log import FROZEN_NO_MORE, WITHDRAWN_NO_MORE
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ SHORT, WIDTH = 12, 96
 
 
 @click.command()
-@trial_folder
+@add_folder_argument
 @click.option(
     "--begin-again", is_flag=True, help="Begin a log again that is lost for good; every document will say so."
 )
@@ -69,16 +69,16 @@ def log(folder: Path, *, as_json: bool, begin_again: bool, accept: bool, reason:
         trial.begin_log_again(reason=reason)
     if accept:
         trial.accept_loss(reason=reason)
-    found = trial.log()
+    trial_log = trial.log()
     values = {
-        "state": found.state,
-        "problems": list(found.problems),
-        "last_sha256": found.last_sha256,
-        "entries": [_values(entry) for entry in found.entries],
+        "state": trial_log.state,
+        "problems": list(trial_log.problems),
+        "last_sha256": trial_log.last_sha256,
+        "entries": [_convert_entry_to_values(entry) for entry in trial_log.entries],
     }
-    lines = [*_lines(found), *(_to_decide_again(found.entries[0]) if begin_again else ())]
+    lines = [*_format_log_lines(trial_log), *(_to_decide_again(trial_log.entries[0]) if begin_again else ())]
     Console(as_json=as_json).answer(values, "\n".join(lines))
-    if not found.is_usable:
+    if not trial_log.is_usable:
         raise SystemExit(1)
 
 
@@ -99,18 +99,18 @@ def _to_decide_again(first: LogEntry) -> list[str]:
     return lines or ["No wave was frozen and no file withdrawn, as far as the folder tells."]
 
 
-def _values(entry: LogEntry) -> dict[str, object]:
+def _convert_entry_to_values(entry: LogEntry) -> dict[str, object]:
     return {"sequence": entry.sequence, "time": entry.time, "event": entry.event, "detail": dict(entry.detail)}
 
 
-def _lines(found: TrialLog) -> list[str]:
+def _format_log_lines(found: TrialLog) -> list[str]:
     """Return the entries, those of one day below one date."""
     lines, day = [], ""
-    rows = table([[entry.time[11:16], entry.event, _hash(entry)] for entry in found.entries] or [["", "", ""]])
+    rows = format_columns([[entry.time[11:16], entry.event, _hash(entry)] for entry in found.entries] or [["", "", ""]])
     for entry, row in zip(found.entries, rows.splitlines(), strict=False):
         lines += [entry.time[:10]] if entry.time[:10] != day else []
         day = entry.time[:10]
-        lines += [f"  {row}", *_facts(entry)]
+        lines += [f"  {row}", *_format_entry_facts(entry)]
     problems = [f"Problem: {problem}" for problem in found.problems]
     n_lines = count(len(found.entries), "line", "lines")
     if found.state == "whole":
@@ -125,8 +125,12 @@ def _hash(entry: LogEntry) -> str:
     return next((f"SHA-256 {entry.detail[name][:SHORT]}" for name in HASHES if entry.detail.get(name)), "")
 
 
-def _facts(entry: LogEntry) -> list[str]:
-    told = [(name.replace("_", " "), entry.detail[name]) for name in SHOWN if entry.detail.get(name)]
-    said = [f"{name}: {text}" for name, text in told]
+def _format_entry_facts(entry: LogEntry) -> list[str]:
+    shown_facts = [(name.replace("_", " "), entry.detail[name]) for name in SHOWN if entry.detail.get(name)]
+    fact_lines = [f"{name}: {text}" for name, text in shown_facts]
     indent = " " * 9
-    return [line for text in said for line in wrap(text, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ")]
+    return [
+        line
+        for text in fact_lines
+        for line in wrap(text, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ")
+    ]

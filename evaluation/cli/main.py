@@ -12,7 +12,7 @@ import click
 
 from data_schema.errors import CrocoosError
 from evaluation.cli.commands import COMMANDS, ROAD
-from evaluation.cli.console import say, say_error
+from evaluation.cli.console import print_error, print_text
 
 EXIT_CODES = {
     "ProtocolError": 3,
@@ -52,11 +52,11 @@ class InOrder(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stopped:
-            ctx.exit(_say_stopped(stopped))
+            ctx.exit(_announce_interruption(stopped))
         except click.Abort as error:
             # At a question, the same keys come in this form.
             if isinstance(error.__context__, KeyboardInterrupt):
-                ctx.exit(_say_stopped(error.__context__))
+                ctx.exit(_announce_interruption(error.__context__))
             raise
 
 
@@ -72,28 +72,30 @@ _OF_SIGNALS = 128
 """What shells add to the number of the signal that ended a program."""
 
 
-def _say_stopped(stopped: KeyboardInterrupt) -> int:
+def _announce_interruption(stopped: KeyboardInterrupt) -> int:
     # Of a terminal that was closed, nobody reads what is said.
     with suppress(OSError):
-        say("\nStopped. What was there before is as it was; run the same command again to have it done.", err=True)
+        print_text(
+            "\nStopped. What was there before is as it was; run the same command again to have it done.", err=True
+        )
     return _OF_SIGNALS + stopped.number if isinstance(stopped, StoppedError) else INTERRUPTED
 
 
 @contextmanager
-def _stopped_by_signals() -> Iterator[None]:
+def _handle_signals() -> Iterator[None]:
     """Stop in the same way where the system asks the program to end, so that what it has begun is settled."""
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     # Whoever started the program may have it ignore them (nohup).
     heeded = [number for number in numbers if signal.getsignal(number) == signal.SIG_DFL]
 
-    def stop(number: int, _frame: FrameType | None) -> None:
+    def raise_stopped(number: int, _frame: FrameType | None) -> None:
         # What is being settled is not stopped by a second one.
-        for one in heeded:
-            signal.signal(one, signal.SIG_IGN)
+        for signal_number in heeded:
+            signal.signal(signal_number, signal.SIG_IGN)
         raise StoppedError(number)
 
     for number in heeded:
-        signal.signal(number, stop)
+        signal.signal(number, raise_stopped)
     try:
         yield
     finally:
@@ -112,7 +114,7 @@ def crocoos() -> None:
     """Randomised trials in schools: from a list of schools to a report."""
 
 
-def exit_code(error: CrocoosError) -> int:
+def get_exit_code(error: CrocoosError) -> int:
     """Return the exit code of an error's branch."""
     return next(EXIT_CODES[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in EXIT_CODES)
 
@@ -120,8 +122,8 @@ def exit_code(error: CrocoosError) -> int:
 def run() -> None:
     """Run the command line; an error that the user can mend is shown without a traceback."""
     try:
-        with _stopped_by_signals():
+        with _handle_signals():
             crocoos()
     except CrocoosError as error:
-        say_error(str(error))
-        sys.exit(exit_code(error))
+        print_error(str(error))
+        sys.exit(get_exit_code(error))

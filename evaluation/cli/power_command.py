@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evaluation.cli.console import Console, records, remember_mode, table
-from evaluation.cli.folder import open_trial, trial_folder
+from evaluation.cli.console import Console, format_columns, keep_practice_mode, records
+from evaluation.cli.folder import add_folder_argument, open_trial
 
 if TYPE_CHECKING:
     from evaluation.stages.power import PowerStatement
@@ -20,7 +20,7 @@ _SHARE = click.FloatRange(0, 1, max_open=True)
 
 def _read_iccs(ctx: click.Context, param: click.Parameter, stated: tuple[str, ...]) -> tuple[tuple[str, float], ...]:  # noqa: ARG001 -- click's signature
     """Return country, empty for none, and number of each correlation."""
-    found = []
+    icc_values = []
     for text in stated:
         country, _, number = text.rpartition("=")
         try:
@@ -29,12 +29,12 @@ def _read_iccs(ctx: click.Context, param: click.Parameter, stated: tuple[str, ..
             share = math.nan
         if not 0 <= share < 1:
             raise click.BadParameter(f"'{text}' holds no share below 1, such as 0.1 or HU=0.1.")
-        found.append((country.strip(), share))
-    return tuple(found)
+        icc_values.append((country.strip(), share))
+    return tuple(icc_values)
 
 
 @click.command()
-@trial_folder
+@add_folder_argument
 @click.option("--icc", "iccs", callback=_read_iccs, metavar="[COUNTRY=]SHARE", multiple=True,
               default=("0.05", "0.1", "0.2"), show_default=True,
               help="Intraclass correlation of the outcome, 0 to 1. May be stated several times: --icc 0.05 --icc 0.1 "
@@ -84,14 +84,14 @@ def power(
 
     Shares and effects are read and printed in one unit: shares from 0 to 1, and their differences.
     """
-    from evaluation.power_assumptions import Assumptions, iccs_by_country
+    from evaluation.power_assumptions import Assumptions, group_iccs_by_country
 
     if published_iccs:
         _answer_published(as_json=as_json)
         return
     trial = open_trial(folder)
     assumed = Assumptions(
-        iccs=iccs_by_country(iccs, tuple(trial.protocol.countries)),
+        iccs=group_iccs_by_country(iccs, tuple(trial.protocol.countries)),
         r2_school=r2_school,
         r2_pupil=r2_pupil,
         control_risk=control_risk,
@@ -100,15 +100,15 @@ def power(
         pupils_lost=pupils_lost,
         power=wanted,
     )
-    found = trial.power(assumed, n_simulations=n_simulations, effect=effect, seed=seed)
-    Console(as_json=as_json).answer(found.to_dict(), _text(found))
+    statement = trial.power(assumed, n_simulations=n_simulations, effect=effect, seed=seed)
+    Console(as_json=as_json).answer(statement.to_dict(), _format_power_table(statement))
 
 
 def _answer_published(*, as_json: bool) -> None:
     """Answer with the published intraclass correlations, each with its source."""
     from analysis.published_iccs import PRETEST, design_parameters
 
-    remember_mode(practice=False)
+    keep_practice_mode(practice=False)
     found = records(design_parameters())
     lines = ["Published intraclass correlations, to choose --icc from:"]
     for row in found:
@@ -125,24 +125,24 @@ def _indented(text: str) -> str:
     return fill(text, 80, initial_indent="  ", subsequent_indent="  ")
 
 
-def _text(found: PowerStatement) -> str:
+def _format_power_table(found: PowerStatement) -> str:
     """Return the table: a row a number of schools, a column a correlation; with several arms, each beside the first."""
     labels = list(dict.fromkeys(found.table["correlation"]))
     is_of_two = found.table["arm"].nunique() < 2
     rows = [["schools", *labels] if is_of_two else ["comparison", "schools of both", "of all arms", *labels]]
-    for (arm, reference, n_trial), own in found.table.groupby(["arm", "reference", "n_schools_trial"], sort=False):
-        effects = dict(zip(own["correlation"], own["smallest_effect"], strict=True))
+    for (arm, reference, n_trial), arm_rows in found.table.groupby(["arm", "reference", "n_schools_trial"], sort=False):
+        effects = dict(zip(arm_rows["correlation"], arm_rows["smallest_effect"], strict=True))
         mark = "*" if n_trial == found.n_schools_trial else ""
-        own_schools = own["n_schools"].iloc[0]
+        own_schools = arm_rows["n_schools"].iloc[0]
         first = (
             [f"{n_trial}{mark}"] if is_of_two else [f"{arm} against {reference}", str(own_schools), f"{n_trial}{mark}"]
         )
-        rows.append([*first, *(_effect(effects.get(label)) for label in labels)])
+        rows.append([*first, *(_format_effect(effects.get(label)) for label in labels)])
     assumed = found.assumed
     lines = [
         f"{found.outcome}: smallest effect that is found with power {assumed.power:g}, as {found.effect_unit}"
         + (" (0.05 is 5 pupils of 100)." if found.binary else "."),
-        table(rows, right=range(0 if is_of_two else 1, len(rows[0]))),
+        format_columns(rows, right=range(0 if is_of_two else 1, len(rows[0]))),
         f"Pupils per school: {found.pupils.mean:.1f}, {found.pupils.note}.",
         f"Lost: {assumed.schools_lost:g} of the schools, {assumed.pupils_lost:g} of the pupils in the others. "
         f"Explained: {assumed.r2_school:g} of the variance between schools, {assumed.r2_pupil:g} within.",
@@ -163,5 +163,5 @@ def _text(found: PowerStatement) -> str:
     return "\n".join(lines)
 
 
-def _effect(effect: float | None) -> str:
+def _format_effect(effect: float | None) -> str:
     return "none" if effect is None or math.isnan(effect) else f"{effect:.3f}"

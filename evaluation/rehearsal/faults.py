@@ -81,18 +81,20 @@ class PlantedFault:
     value: str
 
 
-def sprinkle(form: Form, table: Table, *, share: float, rng: np.random.Generator) -> Form:
+def add_cell_noise(form: Form, table: Table, *, share: float, rng: np.random.Generator) -> Form:
     """Soil a share of the cells in ways that leave no doubt about what is meant."""
     kinds = {item.name: item.type for item in table.fields}
     rows = [list(row) for row in form.rows]
     n_cells = len(rows) * len(form.columns)
     for position in rng.choice(n_cells, size=rng.binomial(n_cells, share), replace=False):
-        row, at = divmod(int(position), len(form.columns))
-        rows[row][at] = _soiled(rows[row][at], kinds[form.columns[at]], is_csv=not form.sheet, rng=rng)
+        row, column_index = divmod(int(position), len(form.columns))
+        rows[row][column_index] = _add_noise_to_cell(
+            rows[row][column_index], kinds[form.columns[column_index]], is_csv=not form.sheet, rng=rng
+        )
     return replace(form, rows=tuple(map(tuple, rows)))
 
 
-def _soiled(cell: Cell, kind: str, *, is_csv: bool, rng: np.random.Generator) -> Cell:
+def _add_noise_to_cell(cell: Cell, kind: str, *, is_csv: bool, rng: np.random.Generator) -> Cell:
     spaced = rng.random() < 0.5
     if cell is None:
         return ("NA", "-")[int(spaced)]
@@ -106,7 +108,7 @@ def _soiled(cell: Cell, kind: str, *, is_csv: bool, rng: np.random.Generator) ->
     return f" {cell} "
 
 
-def plant(
+def add_planted_faults(
     forms: Sequence[Form], kinds: Sequence[FaultKind], *, rng: np.random.Generator
 ) -> tuple[list[Form], tuple[PlantedFault, ...]]:
     """Plant each fault once, no two in one form.
@@ -120,21 +122,21 @@ def plant(
     result, faults = list(forms), []
     untouched = list(range(len(result)))
     for kind in kinds:
-        places = [k for k in untouched if _fits(result[k], kind)]
+        places = [k for k in untouched if _has_place_for_fault(result[k], kind)]
         if not places:
             continue
         chosen = places[int(rng.integers(len(places)))]
         untouched.remove(chosen)
-        made, fault = _PLANTERS[kind](result[chosen], rng)
-        if made.file == result[chosen].file:
-            result[chosen] = made
+        faulty_form, fault = _PLANTERS[kind](result[chosen], rng)
+        if faulty_form.file == result[chosen].file:
+            result[chosen] = faulty_form
         else:
-            result.append(made)
+            result.append(faulty_form)
         faults.append(fault)
     return sorted(result, key=lambda form: (form.file, form.sheet)), tuple(faults)
 
 
-def _fits(form: Form, kind: FaultKind) -> bool:
+def _has_place_for_fault(form: Form, kind: FaultKind) -> bool:
     """Whether a form has a place for a fault; later waves, where there are enough pupils."""
     first = str(form.cell(0, "school_id")).strip()
     if kind == "school_without_zero":
@@ -148,58 +150,64 @@ def _fits(form: Form, kind: FaultKind) -> bool:
     return form.table == wanted[kind] and len(form.rows) > 10
 
 
-def _school_without_zero(form: Form, rng: np.random.Generator) -> tuple[Form, PlantedFault]:
+def _remove_leading_zero(form: Form, rng: np.random.Generator) -> tuple[Form, PlantedFault]:
     del rng
     shorter = str(form.cell(0, "school_id")).strip().lstrip("0")
-    made = form
+    shortened_form = form
     for row in range(len(form.rows)):
-        made = made.with_cell(row, "school_id", shorter)
-    return made, _fault("school_without_zero", made, range(len(form.rows)), "school_id", shorter)
+        shortened_form = shortened_form.with_cell(row, "school_id", shorter)
+    return shortened_form, _build_planted_fault(
+        "school_without_zero", shortened_form, range(len(form.rows)), "school_id", shorter
+    )
 
 
-def _unknown_school(form: Form, rng: np.random.Generator) -> tuple[Form, PlantedFault]:
+def _replace_school_id(form: Form, rng: np.random.Generator) -> tuple[Form, PlantedFault]:
     del rng
     known = str(form.cell(0, "school_id")).strip()
     stranger = known[:-2] + "99"
-    made = replace(form, file=form.file.replace(known, stranger), rows=form.rows[:3])
+    foreign_form = replace(form, file=form.file.replace(known, stranger), rows=form.rows[:3])
     if form.title:
-        made = replace(made, title=(form.title[0], stranger))
+        foreign_form = replace(foreign_form, title=(form.title[0], stranger))
     for row in range(3):
-        made = made.with_cell(row, "school_id", stranger)
-    return made, _fault("unknown_school", made, range(3), "school_id", stranger)
+        foreign_form = foreign_form.with_cell(row, "school_id", stranger)
+    return foreign_form, _build_planted_fault("unknown_school", foreign_form, range(3), "school_id", stranger)
 
 
-def _impossible_mark(form: Form, rng: np.random.Generator) -> tuple[Form, PlantedFault]:
-    return _in_one_cell(form, "impossible_mark", "average_mark", 55, rng)
+def _add_impossible_mark(form: Form, rng: np.random.Generator) -> tuple[Form, PlantedFault]:
+    return _replace_random_cell(form, "impossible_mark", "average_mark", 55, rng)
 
 
-def _letter_for_digit(form: Form, rng: np.random.Generator) -> tuple[Form, PlantedFault]:
-    return _in_one_cell(form, "letter_for_digit", "absences_justified", "1O", rng)
+def _replace_digit_by_letter(form: Form, rng: np.random.Generator) -> tuple[Form, PlantedFault]:
+    return _replace_random_cell(form, "letter_for_digit", "absences_justified", "1O", rng)
 
 
-def _unknown_code(form: Form, rng: np.random.Generator) -> tuple[Form, PlantedFault]:
-    return _in_one_cell(form, "unknown_code", "status", "???", rng)
+def _add_unknown_code(form: Form, rng: np.random.Generator) -> tuple[Form, PlantedFault]:
+    return _replace_random_cell(form, "unknown_code", "status", "???", rng)
 
 
-def _in_one_cell(
+def _replace_random_cell(
     form: Form, kind: FaultKind, column: str, value: Cell, rng: np.random.Generator
 ) -> tuple[Form, PlantedFault]:
     filled = [row for row in range(len(form.rows)) if form.cell(row, column) is not None]
     row = filled[int(rng.integers(len(filled)))]
-    made = form.with_cell(row, column, value)
-    return made, _fault(kind, made, [row], column, str(value))
+    changed_form = form.with_cell(row, column, value)
+    return changed_form, _build_planted_fault(kind, changed_form, [row], column, str(value))
 
 
-def _duplicated_pupil(form: Form, rng: np.random.Generator) -> tuple[Form, PlantedFault]:
+def _add_duplicated_pupil(form: Form, rng: np.random.Generator) -> tuple[Form, PlantedFault]:
     row = int(rng.integers(len(form.rows)))
     born = form.columns.index("birth_year")
-    again = tuple(int(str(cell)) - 1 if at == born else cell for at, cell in enumerate(form.rows[row]))
-    made = replace(form, rows=(*form.rows, again))
+    again = tuple(
+        int(str(cell)) - 1 if column_index == born else cell for column_index, cell in enumerate(form.rows[row])
+    )
+    extended_form = replace(form, rows=(*form.rows, again))
     pupil = str(form.cell(row, "pupil_id")).strip()
-    return made, _fault("duplicated_pupil", made, [row, len(form.rows)], "pupil_id", pupil)
+    return extended_form, _build_planted_fault(
+        "duplicated_pupil", extended_form, [row, len(form.rows)], "pupil_id", pupil
+    )
 
 
-def _fault(kind: FaultKind, form: Form, rows: Sequence[int], column: str, value: str) -> PlantedFault:
+def _build_planted_fault(kind: FaultKind, form: Form, rows: Sequence[int], column: str, value: str) -> PlantedFault:
     return PlantedFault(
         kind=kind,
         file=form.file,
@@ -213,10 +221,10 @@ def _fault(kind: FaultKind, form: Form, rows: Sequence[int], column: str, value:
 
 
 _PLANTERS: Mapping[FaultKind, Callable[[Form, np.random.Generator], tuple[Form, PlantedFault]]] = {
-    "school_without_zero": _school_without_zero,
-    "unknown_school": _unknown_school,
-    "impossible_mark": _impossible_mark,
-    "duplicated_pupil": _duplicated_pupil,
-    "letter_for_digit": _letter_for_digit,
-    "unknown_code": _unknown_code,
+    "school_without_zero": _remove_leading_zero,
+    "unknown_school": _replace_school_id,
+    "impossible_mark": _add_impossible_mark,
+    "duplicated_pupil": _add_duplicated_pupil,
+    "letter_for_digit": _replace_digit_by_letter,
+    "unknown_code": _add_unknown_code,
 }

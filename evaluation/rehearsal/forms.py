@@ -64,12 +64,12 @@ class Form:
 
     def with_cell(self, row: int, column: str, value: Cell) -> Form:
         """Return the form with one cell changed."""
-        at = self.columns.index(column)
-        changed = (*self.rows[row][:at], value, *self.rows[row][at + 1 :])
+        column_index = self.columns.index(column)
+        changed = (*self.rows[row][:column_index], value, *self.rows[row][column_index + 1 :])
         return replace(self, rows=(*self.rows[:row], changed, *self.rows[row + 1 :]))
 
 
-def csv_bytes(form: Form) -> bytes:
+def encode_form_as_csv(form: Form) -> bytes:
     """Write a form as CSV with semicolons and the line ends of Windows, as a spreadsheet of the country does."""
     text = io.StringIO()
     writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
@@ -78,7 +78,7 @@ def csv_bytes(form: Form) -> bytes:
     return text.getvalue().encode(form.encoding)
 
 
-def xlsx_bytes(forms: Sequence[Form]) -> bytes:
+def encode_forms_as_xlsx(forms: Sequence[Form]) -> bytes:
     """Write forms as the sheets of a workbook; the same forms give the same bytes."""
     workbook = Workbook(write_only=True)
     for form in forms:
@@ -88,15 +88,18 @@ def xlsx_bytes(forms: Sequence[Form]) -> bytes:
         sheet.append(list(form.header))
         for row in form.rows:
             sheet.append(list(row))
-    made = io.BytesIO()
-    workbook.save(made)
-    return _without_time(made.getvalue())
+    xlsx_buffer = io.BytesIO()
+    workbook.save(xlsx_buffer)
+    return _remove_write_time(xlsx_buffer.getvalue())
 
 
-def _without_time(workbook: bytes) -> bytes:
+def _remove_write_time(workbook: bytes) -> bytes:
     """Take the time of writing out of a workbook: from the archive's entries and from the document's properties."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(workbook)) as source, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as target:
+    xlsx_buffer = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(workbook)) as source,
+        zipfile.ZipFile(xlsx_buffer, "w", zipfile.ZIP_DEFLATED) as target,
+    ):
         for name in sorted(source.namelist()):
             content = source.read(name)
             if name == "docProps/core.xml":
@@ -106,4 +109,4 @@ def _without_time(workbook: bytes) -> bytes:
             entry.create_system = 0
             entry.compress_type = zipfile.ZIP_DEFLATED
             target.writestr(entry, content)
-    return made.getvalue()
+    return xlsx_buffer.getvalue()

@@ -109,12 +109,12 @@ _HABITS = {
 _OTHERS = Habits(files="csv")
 
 
-def habits_of(country: str) -> Habits:
+def get_country_habits(country: str) -> Habits:
     """Return the habits of a country; one that is not known sends plain CSV in English."""
     return _HABITS.get(country, _OTHERS)
 
 
-def fill_in(data: SimulatedData, tables: Mapping[str, Table]) -> list[Form]:
+def create_filled_forms(data: SimulatedData, tables: Mapping[str, Table]) -> list[Form]:
     """Fill in the forms of all schools and partners, tidily.
 
     Parameters
@@ -138,14 +138,18 @@ def fill_in(data: SimulatedData, tables: Mapping[str, Table]) -> list[Form]:
         waves = rows["wave"] if "wave" in rows else pd.Series(COSTS_WAVE, index=rows.index)
         for (wave, who), part in rows.groupby([waves, sender], sort=True):
             code = str(country[part["school_id"].iloc[0]])
-            forms.append(_form(tables[name], part, str(wave), code, str(who), cyrillic=str(who) in cyrillic))
+            forms.append(
+                _build_filled_form(tables[name], part, str(wave), code, str(who), cyrillic=str(who) in cyrillic)
+            )
     return sorted(forms, key=lambda form: (form.file, form.sheet))
 
 
-def _form(table: Table, rows: pd.DataFrame, wave: str, country: str, sender: str, *, cyrillic: bool) -> Form:
-    habits = habits_of(country)
+def _build_filled_form(
+    table: Table, rows: pd.DataFrame, wave: str, country: str, sender: str, *, cyrillic: bool
+) -> Form:
+    habits = get_country_habits(country)
     fields = [item for item in table.fields if item.name in rows]
-    cells = [list(_cells(rows[item.name], item, habits)) for item in fields]
+    cells = [list(_iterate_form_cells(rows[item.name], item, habits)) for item in fields]
     partner = table.name in PARTNER_TABLES
     own_sheet = habits.files == "workbook" and not partner
     stem = f"{'school' if own_sheet else table.name}_{_UNSAFE.sub('_', sender)}"
@@ -157,14 +161,14 @@ def _form(table: Table, rows: pd.DataFrame, wave: str, country: str, sender: str
         wave=wave if table.by_wave else "",
         country=country,
         columns=tuple(item.name for item in fields),
-        header=tuple(_header(item, country, cyrillic=cyrillic) for item in fields),
+        header=tuple(_translate_header(item, country, cyrillic=cyrillic) for item in fields),
         rows=tuple(zip(*cells, strict=True)),
         title=title,
         encoding=habits.encodings[sum(map(ord, sender)) % len(habits.encodings)],
     )
 
 
-def _header(item: Field, country: str, *, cyrillic: bool) -> str:
+def _translate_header(item: Field, country: str, *, cyrillic: bool) -> str:
     """Name a column as the country does, if the standard tables know a name in its script."""
     if country != "RS":
         return item.name
@@ -175,16 +179,16 @@ def _header(item: Field, country: str, *, cyrillic: bool) -> str:
     return latin
 
 
-def _cells(values: pd.Series, item: Field, habits: Habits) -> Iterator[Cell]:
+def _iterate_form_cells(values: pd.Series, item: Field, habits: Habits) -> Iterator[Cell]:
     for value, missing in zip(values, values.isna(), strict=True):
-        yield None if missing else _cell(value, item, habits)
+        yield None if missing else _format_form_cell(value, item, habits)
 
 
-def _cell(value: object, item: Field, habits: Habits) -> Cell:
+def _format_form_cell(value: object, item: Field, habits: Habits) -> Cell:
     if item.type == "yes_no":
-        return word_for("yes" if value else "no", item, habits)
+        return translate_code("yes" if value else "no", item, habits)
     if item.type == "code":
-        return word_for(str(value), item, habits)
+        return translate_code(str(value), item, habits)
     if item.type == "date":
         day = pd.Timestamp(str(value)).date()
         return day.strftime(habits.date_format) if habits.files == "csv" else day
@@ -197,7 +201,7 @@ def _cell(value: object, item: Field, habits: Habits) -> Cell:
     return str(value)
 
 
-def word_for(code: str, item: Field, habits: Habits) -> str:
+def translate_code(code: str, item: Field, habits: Habits) -> str:
     """Return the country's word for a code where intake knows it, and the code itself where not."""
     word = habits.words.get(code, code)
     known = {synonym.casefold() for each in item.codes if each.name == code for synonym in (*each.synonyms, each.label)}

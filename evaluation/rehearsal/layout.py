@@ -14,16 +14,16 @@ import pandas as pd
 from analysis.simulation import SimulatedData
 from analysis.simulation.streams import stream
 from data_schema.errors import StorageError
-from data_schema.files import storage_error, write_whole
+from data_schema.files import build_storage_error, write_whole
 from data_schema.tables import standard_tables
-from evaluation.rehearsal.faults import PlantedFault, Untidiness, plant, sprinkle
-from evaluation.rehearsal.forms import csv_bytes, xlsx_bytes
-from evaluation.rehearsal.habits import COSTS_WAVE, PARTNER_TABLES, SCHOOL_TABLES, SHEETS, fill_in
+from evaluation.rehearsal.faults import PlantedFault, Untidiness, add_cell_noise, add_planted_faults
+from evaluation.rehearsal.forms import encode_form_as_csv, encode_forms_as_xlsx
+from evaluation.rehearsal.habits import COSTS_WAVE, PARTNER_TABLES, SCHOOL_TABLES, SHEETS, create_filled_forms
 
 _WAVES = ("baseline", "followup")
 
 
-def _rules() -> tuple[Mapping[str, str], ...]:
+def _build_layout_rules() -> tuple[Mapping[str, str], ...]:
     rules: list[Mapping[str, str]] = []
     for wave in _WAVES:
         for table in SCHOOL_TABLES:
@@ -43,7 +43,7 @@ def _rules() -> tuple[Mapping[str, str], ...]:
     return tuple(MappingProxyType(dict(rule)) for rule in rules)
 
 
-INBOX_RULES = _rules()
+INBOX_RULES = _build_layout_rules()
 """Which file below inbox/ is which table: mappings of ``pattern``, ``table``, ``wave`` and, for workbooks with a sheet
 a table, ``sheet``; each the keyword arguments of an `InboxRule`."""
 
@@ -71,12 +71,15 @@ def inbox_files(
     untidiness = untidiness or Untidiness()
     tables = standard_tables()
     rng = stream(seed, "dirt")
-    forms = [sprinkle(form, tables[form.table], share=untidiness.cells, rng=rng) for form in fill_in(data, tables)]
-    forms, faults = plant(forms, untidiness.faults, rng=stream(seed, "faults"))
+    forms = [
+        add_cell_noise(form, tables[form.table], share=untidiness.cells, rng=rng)
+        for form in create_filled_forms(data, tables)
+    ]
+    forms, faults = add_planted_faults(forms, untidiness.faults, rng=stream(seed, "faults"))
     files = {}
     for file, sheets in groupby(forms, key=lambda form: form.file):
         parts = list(sheets)
-        files[file] = xlsx_bytes(parts) if file.endswith(".xlsx") else csv_bytes(parts[0])
+        files[file] = encode_forms_as_xlsx(parts) if file.endswith(".xlsx") else encode_form_as_csv(parts[0])
     return files, faults
 
 
@@ -137,6 +140,6 @@ def write_new(contents: Mapping[Path, bytes]) -> None:
                     str(path), "The file is there with other content.", "Name another folder, or move the file away."
                 )
     except OSError as error:
-        raise storage_error(Path(str(error.filename)), error) from error
+        raise build_storage_error(Path(str(error.filename)), error) from error
     for path, content in contents.items():
         write_whole(path, content)

@@ -20,7 +20,7 @@ _WIDE = 50
 _PUPILS_BORN = FIRST_YEAR - 16
 
 
-def values_of(field: Field, n: int, *, wave_number: int, rng: np.random.Generator) -> list[Cell]:
+def simulate_values(field: Field, n: int, *, wave_number: int, rng: np.random.Generator) -> list[Cell]:
     """Draw values of a field.
 
     Parameters
@@ -39,23 +39,23 @@ def values_of(field: Field, n: int, *, wave_number: int, rng: np.random.Generato
     list
         Codes by their names, dates as dates, numbers as numbers; a field that is not required has some missing.
     """
-    drawn = _drawn(field, n, wave_number=wave_number, rng=rng)
+    drawn = _sample_by_field_type(field, n, wave_number=wave_number, rng=rng)
     if field.required or field.is_private:
         return drawn
     absent = rng.random(n) < _MISSING
     return [None if missing else value for value, missing in zip(drawn, absent, strict=True)]
 
 
-def _drawn(field: Field, n: int, *, wave_number: int, rng: np.random.Generator) -> list[Cell]:
+def _sample_by_field_type(field: Field, n: int, *, wave_number: int, rng: np.random.Generator) -> list[Cell]:
     match field.type:
         case "code" | "yes_no":
-            return _answers(field, n, rng)
+            return _sample_answers(field, n, rng)
         case "year":
-            return list(map(int, _years(field, n, rng)))
+            return list(map(int, _sample_years(field, n, rng)))
         case "whole_number":
-            return [int(value) for value in np.rint(_numbers(field, n, rng))]
+            return [int(value) for value in np.rint(_sample_numbers(field, n, rng))]
         case "number":
-            return [round(float(value), 2) for value in _numbers(field, n, rng)]
+            return [round(float(value), 2) for value in _sample_numbers(field, n, rng)]
         case "date":
             start = date(FIRST_YEAR + wave_number, 9, 1)
             return [start + timedelta(days=int(day)) for day in rng.integers(0, 280, n)]
@@ -67,7 +67,7 @@ def _drawn(field: Field, n: int, *, wave_number: int, rng: np.random.Generator) 
             return [f"{field.label or field.name} {ascii_uppercase[place]}" for place in rng.integers(0, 6, n)]
 
 
-def _answers(field: Field, n: int, rng: np.random.Generator) -> list[Cell]:
+def _sample_answers(field: Field, n: int, rng: np.random.Generator) -> list[Cell]:
     """Draw answers, the first one most often; of yes and no, no, but yes where it is about consent."""
     names = [code.name for code in field.codes]
     weights = 0.4 ** np.arange(len(names))
@@ -77,14 +77,14 @@ def _answers(field: Field, n: int, rng: np.random.Generator) -> list[Cell]:
     return [names[place] for place in rng.choice(len(names), size=n, p=weights / weights.sum())]
 
 
-def _years(field: Field, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def _sample_years(field: Field, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
     low, high = field.minimum or 1900, field.maximum or 2100
     middle = _PUPILS_BORN if "birth" in field.name else FIRST_YEAR - 5
     years: NDArray[np.float64] = np.clip(middle + rng.integers(-1, 2, n), low, high).astype(np.float64)
     return years
 
 
-def _numbers(field: Field, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def _sample_numbers(field: Field, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Draw numbers: around the middle of a short range, small ones where the range is wide or open above."""
     low, high = field.minimum, field.maximum
     if low is not None and high is not None and high - low < _WIDE:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from analysis.simulation import SimulatedCountry, SimulatedTrial, simulate_pupils, simulate_schools
 from data_schema.files import write_whole
 from evaluation.drawn import ALLOCATION
-from evaluation.folder import Progress, silent
+from evaluation.folder import Progress, take_no_progress
 from evaluation.mode import refuse_own_files, require_practice, write_marks
-from evaluation.rehearsal.any_trial import plausible_files, plausible_schools
+from evaluation.rehearsal.any_trial import simulate_inbox_files, simulate_sampling_frame
 from evaluation.rehearsal.faults import PlantedFault
 from evaluation.rehearsal.layout import INBOX_RULES, lay_out_inbox, lay_out_schools, write_new
-from evaluation.scaffold import init
-from evaluation.specifications import design_of, inbox_rules_of
-from evaluation.stages.agreement import allocation_frame
+from evaluation.scaffold import create_trial_folder
+from evaluation.specifications import build_design, build_inbox_rules
+from evaluation.stages.agreement import read_allocation_frame
 from evaluation.trial import Trial
 
 if TYPE_CHECKING:
@@ -70,7 +70,9 @@ class Rehearsed:
         )
 
 
-def rehearse(folder: Path, *, seed: int, spec: SimulatedTrial | None = None, progress: Progress = silent) -> Rehearsed:
+def simulate_trial_inputs(
+    folder: Path, *, seed: int, spec: SimulatedTrial | None = None, progress: Progress = take_no_progress
+) -> Rehearsed:
     """Simulate the schools of a trial, and once they have been drawn, the files that they send.
 
     Parameters
@@ -96,25 +98,27 @@ def rehearse(folder: Path, *, seed: int, spec: SimulatedTrial | None = None, pro
     trial = Trial(folder, progress=progress)
     require_practice(trial)
     write_marks(trial.paths.root)
-    spec = _fitted(spec or SimulatedTrial.crocoos(), trial)
+    spec = _adjust_simulated_trial(spec or SimulatedTrial.crocoos(), trial)
     has_effects = _is_known(trial)
     if not (trial.paths.root / trial.protocol.schools.file).exists():
         if has_effects:
-            made = simulate_schools(spec, seed=seed)
+            simulated_schools = simulate_schools(spec, seed=seed)
         else:
-            made = plausible_schools(trial.protocol, trial.tables, seed=seed)
-        lay_out_schools(folder, made, name=trial.protocol.schools.file)
+            simulated_schools = simulate_sampling_frame(trial.protocol, trial.tables, seed=seed)
+        lay_out_schools(folder, simulated_schools, name=trial.protocol.schools.file)
     schools, _ = trial.schools()
     if not (trial.paths.allocation / ALLOCATION).exists():
         return Rehearsed(n_schools=len(schools), n_files=0, faults=(), has_effects=has_effects)
     progress("simulating", 0, 2)
-    faults = _with_effects(trial, spec, seed=seed) if has_effects else _without_effects(trial, seed=seed)
+    faults = (
+        _simulate_with_effects(trial, spec, seed=seed) if has_effects else _simulate_without_effects(trial, seed=seed)
+    )
     progress("simulating", 2, 2)
     n_files = len(trial.inbox_files())
     return Rehearsed(n_schools=len(schools), n_files=n_files, faults=faults, has_effects=has_effects)
 
 
-def _fitted(spec: SimulatedTrial, trial: Trial) -> SimulatedTrial:
+def _adjust_simulated_trial(spec: SimulatedTrial, trial: Trial) -> SimulatedTrial:
     """Return the simulated trial with the countries and the names of the arms of a protocol."""
     known = {country.code: country for country in spec.countries}
     countries = tuple(
@@ -133,12 +137,12 @@ def _is_known(trial: Trial) -> bool:
     asked = {(rule.table, rule.wave) for rule in protocol.inbox}
     known = {(rule["table"], rule["wave"]) for rule in INBOX_RULES}
     columns = set(simulate_schools(SimulatedTrial.small(), seed=0).columns)
-    looked_at = {*protocol.design.strata, *design_of(protocol).variables}
+    looked_at = {*protocol.design.strata, *build_design(protocol).variables}
     is_same = len(protocol.arm_names) == 2 and asked == known and not protocol.tables
-    return is_same and looked_at <= columns and _takes_all(inbox_rules_of(protocol))
+    return is_same and looked_at <= columns and _can_read_all_files(build_inbox_rules(protocol))
 
 
-def _takes_all(rules: Sequence[InboxRule]) -> bool:
+def _can_read_all_files(rules: Sequence[InboxRule]) -> bool:
     """Return whether a protocol's rules take every file that the simulation with effects writes."""
     return all(
         any(
@@ -150,8 +154,8 @@ def _takes_all(rules: Sequence[InboxRule]) -> bool:
     )
 
 
-def _with_effects(trial: Trial, spec: SimulatedTrial, *, seed: int) -> tuple[PlantedFault, ...]:
-    drawn, (schools, _) = allocation_frame(trial), trial.schools()
+def _simulate_with_effects(trial: Trial, spec: SimulatedTrial, *, seed: int) -> tuple[PlantedFault, ...]:
+    drawn, (schools, _) = read_allocation_frame(trial), trial.schools()
     schools = schools.loc[schools["school_id"].isin(drawn["school_id"])].reset_index(drop=True)
     data = simulate_pupils(spec, schools, dict(zip(drawn["school_id"], drawn["arm"], strict=True)), seed=seed)
     trial.progress("writing the schools' files", 1, 2)
@@ -161,11 +165,11 @@ def _with_effects(trial: Trial, spec: SimulatedTrial, *, seed: int) -> tuple[Pla
     return faults
 
 
-def _without_effects(trial: Trial, *, seed: int) -> tuple[PlantedFault, ...]:
+def _simulate_without_effects(trial: Trial, *, seed: int) -> tuple[PlantedFault, ...]:
     schools = trial.schools()[0]
-    schools = schools.loc[schools["school_id"].isin(allocation_frame(trial)["school_id"])].reset_index(drop=True)
-    rules = list(inbox_rules_of(trial.protocol))
-    files = plausible_files(trial.protocol, trial.tables, rules, schools=schools, seed=seed)
+    schools = schools.loc[schools["school_id"].isin(read_allocation_frame(trial)["school_id"])].reset_index(drop=True)
+    rules = list(build_inbox_rules(trial.protocol))
+    files = simulate_inbox_files(trial.protocol, trial.tables, rules, schools=schools, seed=seed)
     write_new({trial.paths.inbox / name: content for name, content in files.items()})
     truth = {outcome.name: 0 for outcome in trial.protocol.outcomes}
     _keep(trial.paths.root / "rehearsal" / "truth.json", {"effects": truth})
@@ -176,7 +180,9 @@ def _keep(path: Path, values: object) -> None:
     write_whole(path, (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode())
 
 
-def run_demo(folder: Path, *, seed: int, progress: Progress = silent, say: Callable[[str], None] = print) -> Path:
+def run_demo(
+    folder: Path, *, seed: int, progress: Progress = take_no_progress, say: Callable[[str], None] = print
+) -> Path:
     """Simulate a trial and run it from protocol to site; run again, it goes on from where it was.
 
     Parameters
@@ -202,13 +208,13 @@ def run_demo(folder: Path, *, seed: int, progress: Progress = silent, say: Calla
     """
     if not (folder / "trial.toml").exists():
         refuse_own_files(folder)
-        init(folder, template="crocoos", practice=True)
-    rehearse(folder, seed=seed)
+        create_trial_folder(folder, template="crocoos", practice=True)
+    simulate_trial_inputs(folder, seed=seed)
     trial = Trial(folder, progress=progress)
     steps: tuple[tuple[str, Callable[[], object]], ...] = (
         ("plan      frozen", lambda: trial.plan(freeze=True)),
         ("assign    schools drawn into arms", lambda: trial.assign(seed=DEMO_SEED)),
-        ("simulate  the schools' files in inbox/", lambda: rehearse(folder, seed=seed, progress=progress)),
+        ("simulate  the schools' files in inbox/", lambda: simulate_trial_inputs(folder, seed=seed, progress=progress)),
         ("collect   files checked, repaired, pseudonymised", trial.collect),
         ("balance   arms compared before the trial", trial.balance),
         ("impact    effects estimated", trial.impact),

@@ -11,29 +11,29 @@ from data_schema.errors import DataError, DesignError
 from evaluation.drawn import (
     ALLOCATION,
     RECORD,
-    current_allocation,
-    later_steps,
+    build_current_allocation,
     read_allocation_record,
+    read_later_steps,
 )
 from evaluation.provenance import stage_folder
-from evaluation.specifications import design_of
+from evaluation.specifications import build_design
 from evaluation.stages import inputs_of
 from evaluation.stages.agreement import (
-    design_problems,
-    exchanges,
+    find_design_problems,
+    find_exchanged_arms,
+    find_school_problems,
     refuse_disagreement,
-    school_problems,
 )
 from evaluation.stages.commit import (
     COMMITMENT,
-    checked_schools,
-    committed_schools,
-    kept_files,
-    pending,
+    find_pending_commitment,
+    read_checked_schools,
+    read_committed_schools,
+    read_draw_files,
     refuse_to_undo,
 )
 from evaluation.stages.verify import last_draw, log_problems
-from evaluation.trial_log import Event, announced
+from evaluation.trial_log import Event, build_log_announcement
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +56,7 @@ def assign(trial: TrialFolder, *, seed: str, reason: str, reveal: bool = False) 
         When no seed is stated, the design cannot be drawn, or a draw was made before and no reason is given.
     """
     log = trial.log().checked()
-    waiting = pending(log)
+    waiting = find_pending_commitment(log)
     if waiting is not None and not reveal:
         raise DesignError(
             "allocation",
@@ -66,10 +66,10 @@ def assign(trial: TrialFolder, *, seed: str, reason: str, reveal: bool = False) 
         )
     before = read_allocation_record(trial)
     drawn = last_draw(log)
-    seed = seed or trial.protocol.design.seed or ("" if waiting is not None else _recorded_seed(before, drawn))
+    seed = seed or trial.protocol.design.seed or ("" if waiting is not None else _find_recorded_seed(before, drawn))
     again = reveal and waiting is None and before is not None and before.seed == seed
-    schools = committed_schools(trial, log) if reveal and not again else checked_schools(trial)
-    allocation, record = _drawn(trial, schools, seed=seed)
+    schools = read_committed_schools(trial, log) if reveal and not again else read_checked_schools(trial)
+    allocation, record = _draw_or_adopt(trial, schools, seed=seed)
     if waiting is None and before is not None:
         if before.is_same_draw(record):
             _make_again(trial, allocation, before, log)
@@ -77,15 +77,15 @@ def assign(trial: TrialFolder, *, seed: str, reason: str, reveal: bool = False) 
         refuse_to_undo(trial)
     is_named = drawn is not None and _is_named(record, drawn)
     if waiting is None and (drawn is not None or before is not None) and not is_named and not reason.strip():
-        raise _another_draw(trial, before, seed=_recorded_seed(before, drawn), wanted=seed)
+        raise _build_redraw_error(trial, before, seed=_find_recorded_seed(before, drawn), wanted=seed)
     if waiting is None and drawn is not None and is_named:
         record = _as_named(record, drawn)
-        refuse_disagreement("allocation", exchanges(record.design.labels, trial.protocol))
-    _write(trial, allocation, record, logged=_told(log, record, reason=reason))
+        refuse_disagreement("allocation", find_exchanged_arms(record.design.labels, trial.protocol))
+    _write(trial, allocation, record, logged=_build_draw_entry(log, record, reason=reason))
     return allocation
 
 
-def _recorded_seed(before: AllocationRecord | None, drawn: LogEntry | None) -> str:
+def _find_recorded_seed(before: AllocationRecord | None, drawn: LogEntry | None) -> str:
     """Return the seed of the draw that there is, by its record or by the log; "" before the first."""
     if before is not None:
         return before.seed
@@ -94,15 +94,17 @@ def _recorded_seed(before: AllocationRecord | None, drawn: LogEntry | None) -> s
 
 def _make_again(trial: TrialFolder, allocation: Allocation, record: AllocationRecord, log: Sequence[LogEntry]) -> None:
     """Write the files of a draw again if they are not fresh: from its record, which keeps the labels of then."""
-    problems = [*exchanges(record.design.labels, trial.protocol), *log_problems(log, record)]
+    problems = [*find_exchanged_arms(record.design.labels, trial.protocol), *log_problems(log, record)]
     refuse_disagreement("allocation", problems)
-    if not _fresh(trial):
+    if not _is_allocation_fresh(trial):
         _write(trial, allocation, record)
 
 
-def _another_draw(trial: TrialFolder, before: AllocationRecord | None, *, seed: str, wanted: str) -> DesignError:
+def _build_redraw_error(trial: TrialFolder, before: AllocationRecord | None, *, seed: str, wanted: str) -> DesignError:
     """Return the error for a draw that would not be the one that was made, with what has changed since."""
-    changed = [] if before is None else [*design_problems(before, trial.protocol), *school_problems(trial, before)]
+    changed = (
+        [] if before is None else [*find_design_problems(before, trial.protocol), *find_school_problems(trial, before)]
+    )
     keep = "put back what was changed" if changed else ""
     if not changed and wanted != seed:
         by = "[design] of trial.toml states" if wanted == trial.protocol.design.seed else "--seed states"
@@ -117,13 +119,13 @@ def _another_draw(trial: TrialFolder, before: AllocationRecord | None, *, seed: 
     )
 
 
-def _drawn(trial: TrialFolder, schools: pd.DataFrame, *, seed: str) -> tuple[Allocation, AllocationRecord]:
+def _draw_or_adopt(trial: TrialFolder, schools: pd.DataFrame, *, seed: str) -> tuple[Allocation, AllocationRecord]:
     from randomisation.draw import allocate
     from randomisation.record import AllocationRecord, adopt
 
-    design = design_of(trial.protocol)
+    design = build_design(trial.protocol)
     if not trial.protocol.design.method.is_drawn_here:
-        allocation = adopt(schools, design, arms=_recorded_arms(trial))
+        allocation = adopt(schools, design, arms=_read_recorded_arms(trial))
         return allocation, AllocationRecord.of(allocation)
     if not seed.strip():
         raise DesignError(
@@ -136,7 +138,7 @@ def _drawn(trial: TrialFolder, schools: pd.DataFrame, *, seed: str) -> tuple[All
     return allocation, AllocationRecord.of(allocation)
 
 
-def _recorded_arms(trial: TrialFolder) -> Mapping[str, str]:
+def _read_recorded_arms(trial: TrialFolder) -> Mapping[str, str]:
     import pandas as pd
 
     path = trial.paths.root / trial.protocol.design.allocation
@@ -155,7 +157,7 @@ def _recorded_arms(trial: TrialFolder) -> Mapping[str, str]:
     return dict(zip(frame["school_id"], frame["arm"], strict=True))
 
 
-def _fresh(trial: TrialFolder) -> bool:
+def _is_allocation_fresh(trial: TrialFolder) -> bool:
     from evaluation.stages import statuses
 
     return next(status for status in statuses(trial) if status.stage == "assign").state == "fresh"
@@ -171,16 +173,18 @@ def _as_named(record: AllocationRecord, entry: LogEntry) -> AllocationRecord:
     return replace(record, design=record.design.relabelled(json.loads(entry.detail["arm_labels"])))
 
 
-def _told(log: Sequence[LogEntry], record: AllocationRecord, *, reason: str) -> tuple[Event, Mapping[str, str]] | None:
+def _build_draw_entry(
+    log: Sequence[LogEntry], record: AllocationRecord, *, reason: str
+) -> tuple[Event, Mapping[str, str]] | None:
     """Return what the log is to say of a draw; None when its last draw is this one."""
-    from randomisation.commitment import commitment_hash
+    from randomisation.commitment import compute_commitment_hash
 
-    waiting, drawn = pending(log), last_draw(log)
+    waiting, drawn = find_pending_commitment(log), last_draw(log)
     if waiting is None and drawn is not None and _is_named(record, drawn):
         return None
     detail = {**record.facts, "reason": reason.strip()}
     if waiting is not None:
-        detail["commitment_sha256"] = commitment_hash(record)
+        detail["commitment_sha256"] = compute_commitment_hash(record)
         detail["reason"] = detail["reason"] or waiting.detail.get("reason", "")
     return (Event.DRAWN if record.drawn == "here" else Event.ADOPTED), detail
 
@@ -193,14 +197,14 @@ def _write(
     logged: tuple[Event, Mapping[str, str]] | None = None,
 ) -> None:
     """Write the draw, and before it is there the line of the log that tells of it."""
-    announce = announced(trial, *logged) if logged is not None else None
+    announce = build_log_announcement(trial, *logged) if logged is not None else None
     inputs = inputs_of(trial, "assign")
     with stage_folder(trial.paths.allocation, stage="assign", inputs=inputs, announce=announce) as folder:
-        for name, content in kept_files(trial.paths.allocation).items():
+        for name, content in read_draw_files(trial.paths.allocation).items():
             if name == COMMITMENT or name.startswith("later_"):
                 (folder / name).write_bytes(content)
-        steps = later_steps(trial)
-        table = current_allocation(trial, steps) if steps else allocation.to_frame()
+        steps = read_later_steps(trial)
+        table = build_current_allocation(trial, steps) if steps else allocation.to_frame()
         table.to_csv(folder / ALLOCATION, index=False, lineterminator="\n")
         text = json.dumps(record.to_dict(), indent=2, sort_keys=True, ensure_ascii=False)
         (folder / RECORD).write_text(text + "\n", encoding="utf-8", newline="\n")

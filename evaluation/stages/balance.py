@@ -7,16 +7,16 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from evaluation.comparison import primary_comparison
-from evaluation.flow import variable_of
-from evaluation.frame import eligible
-from evaluation.mode import marked_picture
+from evaluation.comparison import build_primary_comparison
+from evaluation.flow import build_variable
+from evaluation.frame import select_eligible_schools
+from evaluation.mode import mark_practice_picture
 from evaluation.provenance import stage_folder
-from evaluation.specifications import population_place
+from evaluation.specifications import find_population_place
 from evaluation.stages import inputs_of, require
-from evaluation.stages.agreement import allocation_frame
+from evaluation.stages.agreement import read_allocation_frame
 from evaluation.stored import STORE
-from evaluation.trial_log import Event, announced, named_product
+from evaluation.trial_log import Event, build_log_announcement, build_product_facts
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -46,52 +46,56 @@ def balance(trial: TrialFolder) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from evaluation.stages.evidence import BALANCE, TEST, stated_evidence
+    from evaluation.stages.evidence import BALANCE, TEST, collect_stated_evidence
     from randomisation.balance import balance_table
 
     require(trial, "balance")
     inputs = inputs_of(trial, "balance")
-    compared = primary_comparison(trial.protocol)
+    compared = build_primary_comparison(trial.protocol)
     arms = compared.names
-    listed = eligible(trial.schools()[0]).drop(columns=["stratum", "arm"], errors="ignore")
-    schools = _grouped(listed.merge(allocation_frame(trial), on="school_id"), compared)
-    variables = school_variables(trial, schools)
-    tables = [_with_strata(balance_table(schools, variables=variables, arms=arms, level="school"), schools, variables)]
+    listed = select_eligible_schools(trial.schools()[0]).drop(columns=["stratum", "arm"], errors="ignore")
+    schools = _replace_arms_by_groups(listed.merge(read_allocation_frame(trial), on="school_id"), compared)
+    variables = build_school_variables(trial, schools)
+    tables = [
+        _add_within_strata(balance_table(schools, variables=variables, arms=arms, level="school"), schools, variables)
+    ]
     trial.progress("comparing schools", 0, 4)
-    pupils = pupil_frame(trial)
-    own: list[Variable] = []
+    pupils = read_pupil_covariates(trial)
+    pupil_variables: list[Variable] = []
     if pupils is not None:
         trial.progress("comparing pupils", 1, 4)
-        pupils = _grouped(pupils, compared)
-        own = [
-            variable_of(pupils, item.name, label=item.label)
+        pupils = _replace_arms_by_groups(pupils, compared)
+        pupil_variables = [
+            build_variable(pupils, item.name, label=item.label)
             for item in trial.protocol.covariates
             if item.table != "school"
         ]
-        of_pupils = balance_table(pupils, variables=own, arms=arms, level="pupil", school="school_id")
-        tables.append(_with_strata(of_pupils, pupils, own))
+        of_pupils = balance_table(pupils, variables=pupil_variables, arms=arms, level="pupil", school="school_id")
+        tables.append(_add_within_strata(of_pupils, pupils, pupil_variables))
     # Without any measure the table has its columns and no row: nothing was compared, and reports say so.
     filled = [part for part in tables if len(part)] or tables[:1]
     table: pd.DataFrame = pd.concat(filled, ignore_index=True)
     trial.progress("testing by re-draws", 2, 4)
-    test = joint_test(trial, schools, variables, pupils)
+    test = test_joint_balance(trial, schools, variables, pupils)
     trial.progress("drawing", 3, 4)
-    announce = announced(trial, Event.WRITTEN, named_product(trial, trial.paths.balance), again=False)
+    announce = build_log_announcement(
+        trial, Event.WRITTEN, build_product_facts(trial, trial.paths.balance), again=False
+    )
     with stage_folder(trial.paths.balance, stage="balance", inputs=inputs, announce=announce) as folder:
         table.to_csv(folder / BALANCE, index=False, lineterminator="\n", float_format="%.15g")
         (folder / TEST).write_text(json.dumps(test, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        strata = _write_strata(trial, {"school": (schools, variables), "pupil": (pupils, own)}, folder)
-        _draw(replace(stated_evidence(trial, country=""), balance=table), strata, trial, folder)
+        strata = _write_strata(trial, {"school": (schools, variables), "pupil": (pupils, pupil_variables)}, folder)
+        _draw(replace(collect_stated_evidence(trial, country=""), balance=table), strata, trial, folder)
     trial.progress("comparing", 4, 4)
     return table
 
 
-def _grouped(frame: pd.DataFrame, compared: Comparison) -> pd.DataFrame:
+def _replace_arms_by_groups(frame: pd.DataFrame, compared: Comparison) -> pd.DataFrame:
     """Return a frame with the groups that are compared in place of the design's arms."""
     return frame.assign(arm=frame["arm"].map(compared.group_of))
 
 
-def _with_strata(table: pd.DataFrame, frame: pd.DataFrame, variables: list[Variable]) -> pd.DataFrame:
+def _add_within_strata(table: pd.DataFrame, frame: pd.DataFrame, variables: list[Variable]) -> pd.DataFrame:
     """Add what is left of each difference within strata, and the arms' overlap; rows of one country have none."""
     from randomisation.balance_within import within_strata
 
@@ -99,9 +103,9 @@ def _with_strata(table: pd.DataFrame, frame: pd.DataFrame, variables: list[Varia
     reference = next(iter(set(frame["arm"]) - set(arms)), None)
     if reference is None or "stratum" not in frame.columns:
         return table.assign(std_difference_within=float("nan"), overlap=float("nan"))
-    found = within_strata(frame, variables=variables, arms=(reference, *arms), strata="stratum")
-    found = found.drop(columns=["label", "std_difference"]).assign(country="")
-    return table.merge(found, how="left", on=["variable", "category", "country", "arm"], validate="1:1")
+    differences_within = within_strata(frame, variables=variables, arms=(reference, *arms), strata="stratum")
+    differences_within = differences_within.drop(columns=["label", "std_difference"]).assign(country="")
+    return table.merge(differences_within, how="left", on=["variable", "category", "country", "arm"], validate="1:1")
 
 
 def _write_strata(
@@ -112,13 +116,13 @@ def _write_strata(
 
     from randomisation.balance_within import by_stratum, within_strata
 
-    names = primary_comparison(trial.protocol).names
+    names = build_primary_comparison(trial.protocol).names
     parts = []
     for level, (frame, variables) in compared.items():
         if frame is not None and variables:
             part = by_stratum(frame, variables=variables, arms=names, strata="stratum").assign(level=level)
             limit = trial.protocol.reports.disclosure_threshold
-            parts.append(without_few(part, frame, threshold=limit) if level == "pupil" else part)
+            parts.append(suppress_small_counts(part, frame, threshold=limit) if level == "pupil" else part)
     schools, variables = compared["school"]
     table = pd.concat(parts, ignore_index=True) if parts else None
     within = within_strata(schools, variables=variables, arms=names, strata="stratum") if schools is not None else None
@@ -132,11 +136,11 @@ def _draw(evidence: Evidence, strata: pd.DataFrame | None, trial: TrialFolder, f
     """Draw each arm that is compared with the reference: its differences, and the map of them by stratum."""
     from reports.figures.balance_map import balance_map
     from reports.figures.love import love_plot
-    from reports.selection import compared_arms, reference_arm
+    from reports.selection import get_compared_arms, get_reference_arm
     from reports.words import words
 
     language = words(trial.protocol.reports.languages[0])
-    arms, reference = compared_arms(evidence), reference_arm(evidence)
+    arms, reference = get_compared_arms(evidence), get_reference_arm(evidence)
     for arm in arms:
         ending = f"_{arm.name}" if len(arms) > 1 else ""
         figures = {LOVE_PLOT: love_plot(evidence, language, arm=arm)}
@@ -145,11 +149,11 @@ def _draw(evidence: Evidence, strata: pd.DataFrame | None, trial: TrialFolder, f
         for name, figure in figures.items():
             if figure is not None:
                 (folder / f"{name}{ending}.svg").write_text(
-                    marked_picture(trial, figure.svg), encoding="utf-8", newline="\n"
+                    mark_practice_picture(trial, figure.svg), encoding="utf-8", newline="\n"
                 )
 
 
-def without_few(table: pd.DataFrame, pupils: pd.DataFrame, *, threshold: int) -> pd.DataFrame:
+def suppress_small_counts(table: pd.DataFrame, pupils: pd.DataFrame, *, threshold: int) -> pd.DataFrame:
     """Return a table of pupils by stratum without what is about few of them.
 
     Counts and differences of a stratum with fewer pupils in an arm than may be printed are missing, and so are those of
@@ -169,12 +173,12 @@ def without_few(table: pd.DataFrame, pupils: pd.DataFrame, *, threshold: int) ->
         return any(is_small(count, threshold=threshold) for count in counts)
 
     few = [is_few(row) for row in table.to_dict("records")]
-    kept = table.assign(difference=table["difference"].round(1)).astype({"n_reference": float, "n_arm": float})
-    kept.loc[few, ["n_reference", "n_arm", "difference"]] = float("nan")
-    return kept
+    rounded_table = table.assign(difference=table["difference"].round(1)).astype({"n_reference": float, "n_arm": float})
+    rounded_table.loc[few, ["n_reference", "n_arm", "difference"]] = float("nan")
+    return rounded_table
 
 
-def school_variables(trial: TrialFolder, schools: pd.DataFrame) -> list[Variable]:
+def build_school_variables(trial: TrialFolder, schools: pd.DataFrame) -> list[Variable]:
     """Return the school-level covariates and the size as variables of the balance table."""
     from randomisation.balance import Variable
 
@@ -182,34 +186,36 @@ def school_variables(trial: TrialFolder, schools: pd.DataFrame) -> list[Variable
     for item in trial.protocol.covariates:
         if item.table == "school":
             name = item.field or item.name
-            variables.append(variable_of(schools, name, label=item.label))
+            variables.append(build_variable(schools, name, label=item.label))
     if "size" in schools.columns and "size" not in [variable.name for variable in variables]:
         variables.insert(0, Variable(name="size", label="Size (pupils)", kind="number"))
     return variables
 
 
-def pupil_frame(trial: TrialFolder) -> pd.DataFrame | None:
+def read_pupil_covariates(trial: TrialFolder) -> pd.DataFrame | None:
     """Return the analysed pupils with their covariates; None before any data were collected."""
-    from evaluation.population import in_order_of_values, place_of, population, with_measure
-    from evaluation.stored import stored_frames
+    from evaluation.population import add_measure_column, find_measure_place, select_population, sort_by_values
+    from evaluation.stored import read_stored_frames
 
     if not (trial.paths.store / STORE).exists():
         return None
     protocol, tables = trial.protocol, trial.tables
     items = [item for item in protocol.covariates if item.table != "school"]
-    listed = population_place(protocol, tables)
-    places = {item.name: place_of(item, protocol, tables) for item in items}
+    listed = find_population_place(protocol, tables)
+    places = {item.name: find_measure_place(item, protocol, tables) for item in items}
     wanted = dict.fromkeys([listed, *places.values()])
-    frames = stored_frames(trial, wanted)
+    frames = read_stored_frames(trial, wanted)
     if frames[listed].empty:
         return None
-    pupils = population(protocol, frames[listed], schools=trial.schools()[0], allocation=allocation_frame(trial))
+    pupils = select_population(
+        protocol, frames[listed], schools=trial.schools()[0], allocation=read_allocation_frame(trial)
+    )
     for item in items:
-        pupils = with_measure(pupils, item, frames[places[item.name]], tables)
-    return pupils.reindex(in_order_of_values(pupils)).reset_index(drop=True)
+        pupils = add_measure_column(pupils, item, frames[places[item.name]], tables)
+    return pupils.reindex(sort_by_values(pupils)).reset_index(drop=True)
 
 
-def joint_test(
+def test_joint_balance(
     trial: TrialFolder, schools: pd.DataFrame, variables: list[Variable], pupils: pd.DataFrame | None
 ) -> dict[str, float | None]:
     """Test schools' numbers and the school means of pupils' numbers together, and the latter alone, by re-draws.
@@ -224,30 +230,32 @@ def joint_test(
 
     numbers = [variable for variable in variables if variable.kind == "number"]
     frame = schools
-    own: list[Variable] = []
+    pupil_variables: list[Variable] = []
     if pupils is not None:
-        own = [
-            variable_of(pupils, item.name, label=item.label)
+        pupil_variables = [
+            build_variable(pupils, item.name, label=item.label)
             for item in trial.protocol.covariates
             if item.table != "school"
         ]
-        own = [variable for variable in own if variable.kind == "number"]
-        means = pupils.groupby("school_id")[[variable.name for variable in own]].mean()
+        pupil_variables = [variable for variable in pupil_variables if variable.kind == "number"]
+        means = pupils.groupby("school_id")[[variable.name for variable in pupil_variables]].mean()
         frame = schools.drop(columns=means.columns, errors="ignore").join(means, on="school_id")
     drawn = redraws(trial)
-    found = _tested(trial, frame, [*numbers, *own], drawn)
-    if own:
-        found |= {f"{name}_pupils": value for name, value in _tested(trial, frame, own, drawn).items()}
-    return found
+    test_results = _test_variables(trial, frame, [*numbers, *pupil_variables], drawn)
+    if pupil_variables:
+        test_results |= {
+            f"{name}_pupils": value for name, value in _test_variables(trial, frame, pupil_variables, drawn).items()
+        }
+    return test_results
 
 
-def _tested(
+def _test_variables(
     trial: TrialFolder, frame: pd.DataFrame, variables: list[Variable], drawn: TrialRedraws
 ) -> dict[str, float | None]:
     from randomisation.joint_balance import balance_test
 
-    compared, arms = primary_comparison(trial.protocol), trial.protocol.arm_names
-    found = balance_test(
+    compared, arms = build_primary_comparison(trial.protocol), trial.protocol.arm_names
+    balance_result = balance_test(
         frame,
         variables=variables,
         schools=drawn.schools,
@@ -255,5 +263,7 @@ def _tested(
         draws=compared.positions(drawn.draws, arms),
         probabilities=drawn.probabilities,
     )
-    figures: dict[str, float | None] = {name: None if math.isnan(value) else value for name, value in found.items()}
+    figures: dict[str, float | None] = {
+        name: None if math.isnan(value) else value for name, value in balance_result.items()
+    }
     return {**figures, "exact": drawn.probabilities is not None}

@@ -6,14 +6,14 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from evaluation.drawn import ALLOCATION, RECORD, drawn_record, later_steps
-from evaluation.frame import drawn_from, draws_classes, eligible
-from evaluation.mode import marked
-from evaluation.specifications import design_of
-from evaluation.stages.agreement import allocation_frame, refuse_disagreement
-from evaluation.stages.verify import later_entries
+from evaluation.drawn import ALLOCATION, RECORD, read_draw_record, read_later_steps
+from evaluation.frame import is_class_draw, read_draw_units, select_eligible_schools
+from evaluation.mode import mark_practice_table
+from evaluation.specifications import build_design
+from evaluation.stages.agreement import read_allocation_frame, refuse_disagreement
+from evaluation.stages.verify import filter_later_entries
 from evaluation.stages.verify import verify_draw as verify
-from evaluation.trial_log import DRAWS, LOG, Event, product_folder
+from evaluation.trial_log import DRAWS, LOG, Event, export_product_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,7 +37,7 @@ class Certified:
         return {"folder": str(self.folder), "certificates": list(self.certificates), "letters": list(self.letters)}
 
 
-def certify(trial: TrialFolder) -> Certified:
+def write_certificates(trial: TrialFolder) -> Certified:
     """Write the certificate in each language of the reports, and a list of schools for each arm's letters.
 
     Raises
@@ -46,16 +46,16 @@ def certify(trial: TrialFolder) -> Certified:
         When no draw has been made, or it is not valid against the protocol and the list of schools of now.
     """
     from reports.documents import Document, write_pdf
-    from reports.sections.certificate import certificate
+    from reports.sections.certificate import build_certificate
 
     refuse_disagreement(f"the certificate and the letters in {trial.paths.letters}", verify(trial).problems)
     facts = draw_facts(trial)
     folder = trial.paths.letters
-    certificates, letters = [], letters_of(trial)
-    with product_folder(trial, folder) as new:
+    certificates, letters = [], build_letter_lists(trial)
+    with export_product_folder(trial, folder) as new:
         for language in trial.protocol.reports.languages:
             certificates.append(f"certificate.{language}.pdf")
-            document = Document(blocks=certificate(facts, language), practice=trial.is_practice)
+            document = Document(blocks=build_certificate(facts, language), practice=trial.is_practice)
             write_pdf(document, new / certificates[-1], language=language)
         for name, content in letters.items():
             (new / name).write_bytes(content)
@@ -72,7 +72,7 @@ def draw_facts(trial: TrialFolder) -> DrawFacts:
     """
     from reports.sections.certificate import DrawFacts
 
-    record = drawn_record(trial)
+    record = read_draw_record(trial)
     log = trial.log().entries
     draws = [entry for entry in log if entry.event in DRAWS]
     committed = draws[-1].detail.get("commitment_sha256", "") if draws else ""
@@ -83,7 +83,7 @@ def draw_facts(trial: TrialFolder) -> DrawFacts:
     labels = {name: school.field(name).label for name in school.names}
     return DrawFacts(
         title=trial.protocol.trial.title,
-        record=replace(record, design=record.design.relabelled(design_of(trial.protocol).labels)),
+        record=replace(record, design=record.design.relabelled(build_design(trial.protocol).labels)),
         drawn_at=tuple((entry.time, entry.detail.get("reason", "")) for entry in draws),
         committed_at=before[-1].time if before else "",
         commitment_sha256=committed,
@@ -91,7 +91,7 @@ def draw_facts(trial: TrialFolder) -> DrawFacts:
         seed_source=before[-1].detail.get("seed_source", "") if before else "",
         labels={name: labels[name][:1].lower() + labels[name][1:] for name in labels},
         value_labels=dict(trial.protocol.countries) if record.design.strata[:1] == ("country",) else {},
-        later=tuple(_later_facts(trial, log)),
+        later=tuple(_iterate_later_facts(trial, log)),
         command=check_command(trial, committed),
     )
 
@@ -109,31 +109,31 @@ def check_command(trial: TrialFolder, commitment_sha256: str = "") -> str:
     return shlex.join(words)
 
 
-def _later_facts(trial: TrialFolder, log: Sequence[LogEntry]) -> Iterator[LaterFact]:
+def _iterate_later_facts(trial: TrialFolder, log: Sequence[LogEntry]) -> Iterator[LaterFact]:
     from reports.sections.certificate import LaterFact
 
-    told = {entry.detail.get("record_sha256"): entry for entry in later_entries(log)}
-    for step in later_steps(trial):
-        entry = told.get(step.sha256)
-        made = step.late or step.replacement
+    entries_by_record = {entry.detail.get("record_sha256"): entry for entry in filter_later_entries(log)}
+    for step in read_later_steps(trial):
+        entry = entries_by_record.get(step.sha256)
+        later_record = step.late or step.replacement
         yield LaterFact(
             time=entry.time if entry is not None else "",
-            seed=made.seed if made is not None else "",
+            seed=later_record.seed if later_record is not None else "",
             n_schools=len(step.late.schools) if step.late is not None else 0,
             reason=entry.detail.get("reason", "") if entry is not None else "",
         )
 
 
-def letters_of(trial: TrialFolder) -> dict[str, bytes]:
+def build_letter_lists(trial: TrialFolder) -> dict[str, bytes]:
     """Return each arm's list of schools as CSV: everything that the frame knows of them, and their arm in words."""
-    from data_schema.exports import csv_bytes
+    from data_schema.exports import encode_csv
 
-    listed = drawn_from(trial) if draws_classes(trial) else eligible(trial.schools()[0])
+    listed = read_draw_units(trial) if is_class_draw(trial) else select_eligible_schools(trial.schools()[0])
     frame = listed.drop(columns=["stratum", "arm", "arm_label"], errors="ignore").merge(
-        allocation_frame(trial), on="school_id"
+        read_allocation_frame(trial), on="school_id"
     )
     files = {}
     for arm in trial.protocol.design.arms:
-        own = frame.loc[frame["arm"] == arm.name].assign(arm_label=arm.label)
-        files[f"letters_{arm.name}.csv"] = csv_bytes(marked(trial, own.reset_index(drop=True)))
+        arm_schools = frame.loc[frame["arm"] == arm.name].assign(arm_label=arm.label)
+        files[f"letters_{arm.name}.csv"] = encode_csv(mark_practice_table(trial, arm_schools.reset_index(drop=True)))
     return files

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError
 from data_schema.files import write_whole
-from evaluation.consent import by_consent, needs_answer
-from evaluation.custody import LOG_SHA256, fingerprints
-from evaluation.decisions import checked_waves, decisions_of, frozen_waves
-from evaluation.erasure import announce_erasures, erased_in_files, tombstones_of
-from evaluation.frame import eligible
-from evaluation.frame_persons import names_of, texts_of
-from evaluation.guarded_files import held, keep_file, marker_of, trial_key
-from evaluation.known_forms import known_forms
+from evaluation.consent import filter_by_consent, is_consent_required
+from evaluation.custody import LOG_SHA256, compute_fingerprints
+from evaluation.decisions import collect_decisions, find_frozen_waves, verify_frozen_waves
+from evaluation.erasure import announce_erasures, count_erased_rows_in_files, read_tombstones
+from evaluation.frame import select_eligible_schools
+from evaluation.frame_persons import iterate_frame_texts, map_school_names
+from evaluation.guarded_files import build_file_marker, ensure_trial_key, keep_file, read_private_file
+from evaluation.known_forms import build_known_forms
 from evaluation.mode import mark_of
-from evaluation.provenance import ignore_itself, stage_folder
-from evaluation.specifications import inbox_rules_of, lists_of_pupils, needed_fields, wave_windows
+from evaluation.provenance import protect_folder, stage_folder
+from evaluation.specifications import build_inbox_rules, compute_wave_windows, find_needed_fields, find_pupil_lists
 from evaluation.stages import inputs_of
 from evaluation.stored import (
     ANSWERS,
@@ -42,7 +42,7 @@ from evaluation.stored import (
     STORE,
     WAVES,
 )
-from evaluation.trial_log import Event, announced
+from evaluation.trial_log import Event, build_log_announcement
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,41 +97,41 @@ def collect(trial: TrialFolder) -> Collected:
     StorageError
         When the store cannot be written; the one before is as it was.
     """
-    from data_schema.erasure import REFUSED_TOLD, UNANSWERED_TOLD, told_without, without_erased
+    from data_schema.erasure import REFUSED_TOLD, UNANSWERED_TOLD, remove_erased_pupils, remove_places_from_intake
     from data_schema.pseudonyms import pseudonymised
     from data_schema.store import content_hash, write_store
 
-    need_files(trial)
+    require_inbox_files(trial)
     # Before anything is read: the marks of the files are made with it.
-    key = trial_key(trial)
+    key = ensure_trial_key(trial)
     inputs = inputs_of(trial, "collect")
-    intake = taken_in(trial)
+    intake = read_intake(trial)
     tables = trial.tables
     pseudonymous, key_table = pseudonymised(intake.frames, key=key, tables=tables)
-    waves = checked_waves(trial, pseudonymous)
-    erased = without_erased(pseudonymous, key_table, tombstones=tombstones_of(trial), key=key)
-    without_refusals, kept, counts = by_consent(trial, erased)
-    intake = told_without(told_without(intake, erased), without_refusals, told=REFUSED_TOLD)
+    waves = verify_frozen_waves(trial, pseudonymous)
+    erased = remove_erased_pupils(pseudonymous, key_table, tombstones=read_tombstones(trial), key=key)
+    without_refusals, consented_tables, counts = filter_by_consent(trial, erased)
+    intake = remove_places_from_intake(remove_places_from_intake(intake, erased), without_refusals, told=REFUSED_TOLD)
     # Whose answer cannot be read, or whose identifier is not on the list that has the answers, is asked about.
     still_asked = (trial.protocol.privacy.consent, "pupil_id", "school_id")
-    intake = told_without(intake, kept, told=UNANSWERED_TOLD, still_asked=still_asked)
-    frames = {name: _mixed(frame, tables[name]) for name, frame in kept.frames.items()}
+    intake = remove_places_from_intake(intake, consented_tables, told=UNANSWERED_TOLD, still_asked=still_asked)
+    frames = {name: _sort_by_pseudonym(frame, tables[name]) for name, frame in consented_tables.frames.items()}
     announce_erasures(trial)
-    _keep_key_table(trial, kept.key_table)
+    _keep_key_table(trial, consented_tables.key_table)
     content = content_hash(frames)
-    guarded = fingerprints(trial)
-    told = {
+    guarded = compute_fingerprints(trial)
+    log_facts = {
         "data_sha256": content,
-        "tables": _tables_with_rows(frames),
+        "tables": _format_filled_tables(frames),
         **guarded,
-        **erased_in_files(trial, erased.counts),
+        **count_erased_rows_in_files(trial, erased.counts),
     }
-    announce = announced(trial, Event.COLLECTED, told, again=False)
-    ignore_itself(trial.paths.private)
+    announce = build_log_announcement(trial, Event.COLLECTED, log_facts, again=False)
+    protect_folder(trial.paths.private)
     if os.access(trial.paths.inbox, os.W_OK):
-        ignore_itself(trial.paths.inbox)
+        protect_folder(trial.paths.inbox)
     with stage_folder(trial.paths.store, stage="collect", inputs=inputs, announce=announce) as folder:
-        ignore_itself(folder)
+        protect_folder(folder)
         write_store(
             folder / STORE,
             frames=frames,
@@ -146,23 +146,23 @@ def collect(trial: TrialFolder) -> Collected:
                 "refused": counts.refused.to_json(orient="records"),
                 "unanswered": counts.unanswered.to_json(orient="records"),
                 "withdrawn": json.dumps(
-                    sorted(intake.called.get(file, file) for file in decisions_of(trial).withdrawn)
+                    sorted(intake.called.get(file, file) for file in collect_decisions(trial).withdrawn)
                 ),
-                "frozen": json.dumps([one.to_dict() for one in frozen_waves(trial).values()]),
+                "frozen": json.dumps([frozen_wave.to_dict() for frozen_wave in find_frozen_waves(trial).values()]),
             },
             answers=intake.answers,
         )
-        _json({"sha256": content}, folder / CONTENT)
-        _json(intake.digests, folder / FILES)
-        _json(waves, folder / WAVES)
-        _csv(intake.findings.to_frame(), folder / QUESTIONS)
-        _csv(intake.repairs, folder / REPAIRS)
-        _csv(intake.reconciliation, folder / RETURNS)
-        _csv(intake.answers, folder / ANSWERS)
-        for name, frame in _returns(trial, intake, frames).items():
-            _csv(frame, folder / name)
+        _write_json({"sha256": content}, folder / CONTENT)
+        _write_json(intake.digests, folder / FILES)
+        _write_json(waves, folder / WAVES)
+        _write_csv(intake.findings.to_frame(), folder / QUESTIONS)
+        _write_csv(intake.repairs, folder / REPAIRS)
+        _write_csv(intake.reconciliation, folder / RETURNS)
+        _write_csv(intake.answers, folder / ANSWERS)
+        for name, frame in _describe_file_returns(trial, intake, frames).items():
+            _write_csv(frame, folder / name)
         if intake.links is not None:
-            _csv(intake.links, folder / LINKS)
+            _write_csv(intake.links, folder / LINKS)
         _write_queries(trial, intake, folder / QUERIES)
     return Collected(
         returns=intake.reconciliation,
@@ -173,7 +173,7 @@ def collect(trial: TrialFolder) -> Collected:
     )
 
 
-def _mixed(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
+def _sort_by_pseudonym(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
     """Return rows of pupils in the order of pseudonyms, without their place in a file: lists are sorted by identifier.
 
     Who has a school's list would otherwise count down to whom a row is about.
@@ -184,7 +184,7 @@ def _mixed(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
     return frame.drop(columns="source_row").sort_values(by, kind="stable", ignore_index=True)
 
 
-def _tables_with_rows(frames: Mapping[str, pd.DataFrame]) -> str:
+def _format_filled_tables(frames: Mapping[str, pd.DataFrame]) -> str:
     """Return the tables that hold rows, wave by wave, for the log: "baseline: pupil, survey; followup: status"."""
     held: dict[str, list[str]] = {}
     for table, frame in sorted(frames.items()):
@@ -193,11 +193,13 @@ def _tables_with_rows(frames: Mapping[str, pd.DataFrame]) -> str:
     return "; ".join(f"{wave}: {', '.join(tables)}" if wave else ", ".join(tables) for wave, tables in held.items())
 
 
-def _returns(trial: TrialFolder, intake: Intake, frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+def _describe_file_returns(
+    trial: TrialFolder, intake: Intake, frames: Mapping[str, pd.DataFrame]
+) -> dict[str, pd.DataFrame]:
     """Describe who has sent what, how complete it is and what is open: by school, and by wave, table and country."""
-    from data_schema.returns import completeness, open_questions, returns_by_school
+    from data_schema.returns import open_questions, summarise_completeness, summarise_returns_by_school
 
-    eligible_schools = eligible(trial.schools()[0])
+    eligible_schools = select_eligible_schools(trial.schools()[0])
     schools = dict(zip(eligible_schools["school_id"], eligible_schools["country"], strict=True))
     tables = trial.tables
     expected = dict.fromkeys(
@@ -206,33 +208,35 @@ def _returns(trial: TrialFolder, intake: Intake, frames: Mapping[str, pd.DataFra
         for wave in (trial.protocol.wave_names if tables[rule.table].by_wave else ("",))
         if rule.is_of(wave)
     )
-    by_school = returns_by_school(frames, expected=expected, schools=schools, tables=tables)
+    by_school = summarise_returns_by_school(frames, expected=expected, schools=schools, tables=tables)
     questions = open_questions(intake.queries, imports=intake.reconciliation, schools=schools)
     countries = sorted(set(schools.values()))
-    told = completeness(intake.reconciliation, by_school, questions=questions, countries=countries)
-    return {BY_SCHOOL: by_school, COMPLETENESS: told, OPEN: questions}
+    completeness_table = summarise_completeness(
+        intake.reconciliation, by_school, questions=questions, countries=countries
+    )
+    return {BY_SCHOOL: by_school, COMPLETENESS: completeness_table, OPEN: questions}
 
 
 def _write_queries(trial: TrialFolder, intake: Intake, folder: Path) -> None:
     """Write a workbook of questions for each school that has any, in the language of its country."""
     from data_schema.language import Catalogue, Language
-    from data_schema.messages import language_of
+    from data_schema.messages import get_language_of_country
     from data_schema.queries import query_workbook
-    from data_schema.workbooks import file_name
+    from data_schema.workbooks import clean_file_name
 
     schools = trial.schools()[0]
     country_of = dict(zip(schools["school_id"], schools["country"], strict=True))
     folder.mkdir()
     for done, (school, queries) in enumerate(intake.queries.items()):
         trial.progress("Writing questions", done, len(intake.queries))
-        catalogue = Catalogue("data_schema", Language(language_of(country_of.get(school, ""))))
+        catalogue = Catalogue("data_schema", Language(get_language_of_country(country_of.get(school, ""))))
         mark = mark_of(trial, catalogue.language.code)
         content = query_workbook(queries, school=school or "?", catalogue=catalogue, mark=mark)
-        (folder / f"{file_name(school) if school else 'other'}.xlsx").write_bytes(content)
+        (folder / f"{clean_file_name(school) if school else 'other'}.xlsx").write_bytes(content)
     trial.progress("Writing questions", len(intake.queries), len(intake.queries))
 
 
-def need_files(trial: TrialFolder) -> Mapping[str, Path | bytes]:
+def require_inbox_files(trial: TrialFolder) -> Mapping[str, Path | bytes]:
     """Return the files below inbox/.
 
     Raises
@@ -250,7 +254,7 @@ def need_files(trial: TrialFolder) -> Mapping[str, Path | bytes]:
     return files
 
 
-def taken_in(trial: TrialFolder) -> Intake:
+def read_intake(trial: TrialFolder) -> Intake:
     """Read the files below inbox/, with the identifiers in them; nothing is written.
 
     Raises
@@ -260,48 +264,48 @@ def taken_in(trial: TrialFolder) -> Intake:
     """
     from data_schema.intake import read_inbox
 
-    files = need_files(trial)
-    schools = eligible(trial.schools()[0])
+    files = require_inbox_files(trial)
+    schools = select_eligible_schools(trial.schools()[0])
     return read_inbox(
         files,
-        rules=inbox_rules_of(trial.protocol),
+        rules=build_inbox_rules(trial.protocol),
         tables=trial.tables,
         schools=dict(zip(schools["school_id"], schools["country"], strict=True)),
-        school_names=tuple(texts_of(schools, trial.tables)),
-        names=names_of(schools),
+        school_names=tuple(iterate_frame_texts(schools, trial.tables)),
+        names=map_school_names(schools),
         waves=trial.protocol.wave_names,
-        wave_dates=wave_windows(trial.protocol),
-        lists=lists_of_pupils(trial.protocol),
-        needed=needed_fields(trial.protocol, trial.tables),
+        wave_dates=compute_wave_windows(trial.protocol),
+        lists=find_pupil_lists(trial.protocol),
+        needed=find_needed_fields(trial.protocol, trial.tables),
         consent=trial.protocol.privacy.consent,
-        needs_consent=needs_answer(trial.protocol.privacy),
+        needs_consent=is_consent_required(trial.protocol.privacy),
         follow=trial.protocol.linking.by_name,
-        decisions=decisions_of(trial),
+        decisions=collect_decisions(trial),
         # Only where submissions name their form: to make all forms takes a second.
-        known_forms=lambda: known_forms(trial),
-        digest=marker_of(trial),
+        known_forms=lambda: build_known_forms(trial),
+        digest=build_file_marker(trial),
         progress=trial.progress,
     )
 
 
-def _json(values: Mapping[str, object], path: Path) -> None:
+def _write_json(values: Mapping[str, object], path: Path) -> None:
     path.write_text(json.dumps(values, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _csv(frame: pd.DataFrame, path: Path) -> None:
-    from data_schema.exports import csv_bytes
+def _write_csv(frame: pd.DataFrame, path: Path) -> None:
+    from data_schema.exports import encode_csv
 
-    path.write_bytes(csv_bytes(frame))
+    path.write_bytes(encode_csv(frame))
 
 
 def _keep_key_table(trial: TrialFolder, key_table: pd.DataFrame) -> None:
     """Write who is who, encrypted to the recipient; the identity that opens it belongs elsewhere."""
     from data_schema.pseudonyms import encrypt_key_table, new_identity
 
-    recipient = held(trial, "private/recipient.txt")
+    recipient = read_private_file(trial, "private/recipient.txt")
     if recipient is None:
-        made, identity = new_identity()
-        recipient = f"{made}\n".encode()
+        key_recipient, identity = new_identity()
+        recipient = f"{key_recipient}\n".encode()
         keep_file(trial, "private/identity.txt", f"{identity}\n".encode())
         keep_file(trial, "private/recipient.txt", recipient)
         write_whole(trial.paths.private / "README.txt", _PRIVATE.encode(), mode=0o600)

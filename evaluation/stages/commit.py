@@ -6,12 +6,12 @@ import json
 from typing import TYPE_CHECKING
 
 from data_schema.errors import DesignError
-from evaluation.frame import check_frame, drawn_from, draws_classes, eligible
+from evaluation.frame import check_frame, is_class_draw, read_draw_units, select_eligible_schools
 from evaluation.provenance import read_record, stage_folder
-from evaluation.specifications import design_of
+from evaluation.specifications import build_design
 from evaluation.stages import inputs_of
-from evaluation.stages.agreement import exchanges, refuse_disagreement
-from evaluation.trial_log import DRAWS, Event, announced
+from evaluation.stages.agreement import find_exchanged_arms, refuse_disagreement
+from evaluation.trial_log import DRAWS, Event, build_log_announcement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ _PLACE = f"allocation/{COMMITMENT}"
 _REPLACED = "If that must be replaced, say why: `crocoos assign --commit --reason TEXT`. The log will show it."
 
 
-def commit(trial: TrialFolder, *, seed_source: str, reason: str) -> Commitment:
+def freeze_next_draw(trial: TrialFolder, *, seed_source: str, reason: str) -> Commitment:
     """Fix the schools and the design of the next draw, write down their hash, and return them.
 
     Parameters
@@ -58,17 +58,17 @@ def commit(trial: TrialFolder, *, seed_source: str, reason: str) -> Commitment:
             " over with `crocoos assign --reveal --seed ...`.",
         )
     refuse_to_undo(trial)
-    made = Commitment.of(checked_schools(trial), design_of(trial.protocol))
+    commitment = Commitment.of(read_checked_schools(trial), build_design(trial.protocol))
     log = trial.log()
-    before = pending(log.checked())
-    if before is not None and before.detail.get("commitment_sha256") == made.sha256:
-        return made
+    before = find_pending_commitment(log.checked())
+    if before is not None and before.detail.get("commitment_sha256") == commitment.sha256:
+        return commitment
     named = log.of(Event.COMMITTED) or log.naming("allocation_sha256", *DRAWS)
     if named and not reason.strip():
         what = "other schools or another design were committed to" if before else "the schools were drawn before"
         raise DesignError(_PLACE, f"{what}.", _REPLACED)
-    _write(trial, made, seed_source=seed_source, reason=reason)
-    return made
+    _write(trial, commitment, seed_source=seed_source, reason=reason)
+    return commitment
 
 
 def refuse_to_undo(trial: TrialFolder) -> None:
@@ -79,9 +79,9 @@ def refuse_to_undo(trial: TrialFolder) -> None:
     DesignError
         When schools were added or replaced.
     """
-    from evaluation.drawn import later_steps
+    from evaluation.drawn import read_later_steps
 
-    if later_steps(trial):
+    if read_later_steps(trial):
         raise DesignError(
             "allocation",
             "schools were added or replaced since the draw, and another first draw would undo that.",
@@ -90,7 +90,7 @@ def refuse_to_undo(trial: TrialFolder) -> None:
         )
 
 
-def checked_schools(trial: TrialFolder) -> pd.DataFrame:
+def read_checked_schools(trial: TrialFolder) -> pd.DataFrame:
     """Return the schools that can be drawn.
 
     Raises
@@ -100,35 +100,35 @@ def checked_schools(trial: TrialFolder) -> pd.DataFrame:
     DesignError
         When two identifiers can be taken for one another.
     """
-    from randomisation.schools import look_alikes
+    from randomisation.schools import find_look_alikes
 
     check_frame(trial.schools_file(), trial.protocol)
-    schools = eligible(trial.sampling_frame()[0])
-    pairs = look_alikes(schools["school_id"].tolist())
+    schools = select_eligible_schools(trial.sampling_frame()[0])
+    pairs = find_look_alikes(schools["school_id"].tolist())
     if pairs:
-        one, other = pairs[0]
+        first_school, other = pairs[0]
         raise DesignError(
-            f"{trial.protocol.schools.file}, schools '{one}' and '{other}'",
+            f"{trial.protocol.schools.file}, schools '{first_school}' and '{other}'",
             "they differ by capitals, spaces, signs, leading zeros or the form of a letter only.",
             "If they are one school, keep one row; if they are two, give one of them another identifier.",
         )
-    return drawn_from(trial) if draws_classes(trial) else schools
+    return read_draw_units(trial) if is_class_draw(trial) else schools
 
 
 def _write(trial: TrialFolder, made: Commitment, *, seed_source: str, reason: str) -> None:
     """Write the commitment beside what a draw before it has left, which stays as it was."""
     detail = {**made.facts, "seed_source": seed_source.strip(), "reason": reason.strip()}
-    old, kept = read_record(trial.paths.allocation), kept_files(trial.paths.allocation)
+    old, earlier_files = read_record(trial.paths.allocation), read_draw_files(trial.paths.allocation)
     stage = old.stage if old is not None else "commit"
     inputs = old.inputs if old is not None else inputs_of(trial, "assign")
-    announce = announced(trial, Event.COMMITTED, detail)
+    announce = build_log_announcement(trial, Event.COMMITTED, detail)
     with stage_folder(trial.paths.allocation, stage=stage, inputs=inputs, announce=announce) as folder:
-        for name, content in kept.items():
+        for name, content in earlier_files.items():
             (folder / name).write_bytes(content)
-        (folder / COMMITMENT).write_bytes(commitment_bytes(made))
+        (folder / COMMITMENT).write_bytes(encode_commitment(made))
 
 
-def kept_files(folder: Path) -> Mapping[str, bytes]:
+def read_draw_files(folder: Path) -> Mapping[str, bytes]:
     """Return what a draw has left in its folder, but for the stage's own record."""
     from evaluation.provenance import RECORD as STAGE
 
@@ -138,12 +138,12 @@ def kept_files(folder: Path) -> Mapping[str, bytes]:
     return {path.name: path.read_bytes() for path in files}
 
 
-def commitment_bytes(made: Commitment) -> bytes:
+def encode_commitment(made: Commitment) -> bytes:
     """Return a commitment as the file that holds it."""
     return (json.dumps(made.to_dict(), indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def pending(log: Sequence[LogEntry]) -> LogEntry | None:
+def find_pending_commitment(log: Sequence[LogEntry]) -> LogEntry | None:
     """Return the commitment that no draw has followed yet; None without one."""
     for entry in reversed(log):
         if entry.event in DRAWS:
@@ -153,7 +153,7 @@ def pending(log: Sequence[LogEntry]) -> LogEntry | None:
     return None
 
 
-def committed_schools(trial: TrialFolder, log: Sequence[LogEntry]) -> pd.DataFrame:
+def read_committed_schools(trial: TrialFolder, log: Sequence[LogEntry]) -> pd.DataFrame:
     """Return the schools of the draw that was committed to, with the matched sets of then.
 
     Raises
@@ -164,7 +164,7 @@ def committed_schools(trial: TrialFolder, log: Sequence[LogEntry]) -> pd.DataFra
     from randomisation.commitment import Commitment
     from randomisation.design import MATCHED_SET
 
-    entry = pending(log)
+    entry = find_pending_commitment(log)
     if entry is None:
         raise DesignError(
             _PLACE, "nothing has been committed to since the last draw.", "Run `crocoos assign --commit` first."
@@ -172,8 +172,8 @@ def committed_schools(trial: TrialFolder, log: Sequence[LogEntry]) -> pd.DataFra
     then = read_commitment(trial)
     if then is None or then.sha256 != entry.detail.get("commitment_sha256"):
         raise DesignError(_PLACE, "it is not the commitment that the log names.", "Bring it back from a copy.")
-    schools, design = checked_schools(trial), design_of(trial.protocol)
-    refuse_disagreement(_PLACE, exchanges(then.design.labels, trial.protocol))
+    schools, design = read_checked_schools(trial), build_design(trial.protocol)
+    refuse_disagreement(_PLACE, find_exchanged_arms(then.design.labels, trial.protocol))
     if design.matching is not None:
         sets = {school: values[-1] for school, values in zip(then.schools, then.stratum_values, strict=True)}
         schools = schools.assign(**{MATCHED_SET: [sets.get(school, "rest") for school in schools["school_id"]]})

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from data_schema.errors import DataError, ProtocolError, StaleError
 from data_schema.files import write_whole
-from evaluation.decisions import FrozenWave, digest_in_inbox, frozen_waves, sent_as, withdrawals_of
-from evaluation.erasure import FROM_FILES, Begun, certificate_of, marks_of, write_marks
-from evaluation.guarded_files import FORMS, KEY_SHA256, key_fingerprint, mark_of_source, trial_key
-from evaluation.sealing import seal_without
+from evaluation.decisions import FrozenWave, digest_in_inbox, find_frozen_waves, find_sent_path, withdrawals_of
+from evaluation.erasure import FROM_FILES, Begun, certificate_of, read_erasure_marks, write_marks
+from evaluation.guarded_files import FORMS, KEY_SHA256, ensure_trial_key, find_key_fingerprint, mark_of_source
+from evaluation.sealing import remove_from_vault
 from evaluation.stages import statuses
-from evaluation.stages.collect import collect, taken_in
-from evaluation.stored import FILES, STORE, WAVES, opened_store
-from evaluation.trial_log import Event, append_event
+from evaluation.stages.collect import collect, read_intake
+from evaluation.stored import FILES, STORE, WAVES, open_store
+from evaluation.trial_log import Event, add_log_event
 
 if TYPE_CHECKING:
     from evaluation.folder import TrialFolder
@@ -45,17 +45,23 @@ def withdraw(trial: TrialFolder, *, file: str, reason: str, superseded_by: str =
     DataError
         When there is no such file, no reason, or the two files are one.
     """
-    _need_reason(reason)
+    _require_reason(reason)
     # The marks of files are made with it.
-    trial_key(trial)
-    sent, newer = sent_as(trial, file), sent_as(trial, superseded_by) if superseded_by else ""
+    ensure_trial_key(trial)
+    sent, newer = find_sent_path(trial, file), find_sent_path(trial, superseded_by) if superseded_by else ""
     for name in (sent, newer) if superseded_by else (sent,):
-        _need_file(trial, name)
+        _require_inbox_file(trial, name)
     if sent == newer:
-        raise DataError(f"inbox/{called(trial, sent)}", "a file cannot take its own place.", "Name the newer file.")
-    detail = {"file": called(trial, sent), "sha256": digest_in_inbox(trial, sent), KEY_SHA256: key_fingerprint(trial)}
-    by = called(trial, newer) if newer else ""
-    append_event(trial, Event.FILE_WITHDRAWN, {**detail, "superseded_by": by, "reason": reason})
+        raise DataError(
+            f"inbox/{find_shown_name(trial, sent)}", "a file cannot take its own place.", "Name the newer file."
+        )
+    detail = {
+        "file": find_shown_name(trial, sent),
+        "sha256": digest_in_inbox(trial, sent),
+        KEY_SHA256: find_key_fingerprint(trial),
+    }
+    by = find_shown_name(trial, newer) if newer else ""
+    add_log_event(trial, Event.FILE_WITHDRAWN, {**detail, "superseded_by": by, "reason": reason})
 
 
 def restore(trial: TrialFolder, *, file: str, reason: str) -> None:
@@ -66,12 +72,12 @@ def restore(trial: TrialFolder, *, file: str, reason: str) -> None:
     DataError
         When it was not withdrawn, or there is no reason.
     """
-    _need_reason(reason)
+    _require_reason(reason)
     withdrawn = withdrawals_of(trial)
-    name = file if file in withdrawn else called(trial, file)
+    name = file if file in withdrawn else find_shown_name(trial, file)
     if name not in withdrawn:
         raise DataError("inbox/", "a file of this name is not withdrawn.", "Check its name with `crocoos log`.")
-    append_event(trial, Event.FILE_RESTORED, {"file": name, "reason": reason})
+    add_log_event(trial, Event.FILE_RESTORED, {"file": name, "reason": reason})
 
 
 def freeze(trial: TrialFolder, *, wave: str) -> FrozenWave:
@@ -95,8 +101,8 @@ def freeze(trial: TrialFolder, *, wave: str) -> FrozenWave:
     """
     from data_schema.decisions import hash_of_schools
 
-    _need_wave(trial, wave)
-    if wave in frozen_waves(trial):
+    _require_known_wave(trial, wave)
+    if wave in find_frozen_waves(trial):
         raise DataError(
             f"wave {wave!r}",
             "it is frozen already.",
@@ -115,10 +121,10 @@ def freeze(trial: TrialFolder, *, wave: str) -> FrozenWave:
         "schools": json.dumps(hashes, sort_keys=True),
         "files": json.dumps(sorted(set(files.values()))),
     }
-    append_event(trial, Event.WAVE_FROZEN, detail)
+    add_log_event(trial, Event.WAVE_FROZEN, detail)
     # The store and what is made from it tell that the wave is frozen, and by what hash.
     collect(trial)
-    return frozen_waves(trial)[wave]
+    return find_frozen_waves(trial)[wave]
 
 
 def thaw(trial: TrialFolder, *, wave: str, reason: str) -> None:
@@ -129,14 +135,14 @@ def thaw(trial: TrialFolder, *, wave: str, reason: str) -> None:
     DataError
         When it is not frozen, or there is no reason.
     """
-    _need_wave(trial, wave)
-    _need_reason(reason)
-    if wave not in frozen_waves(trial):
+    _require_known_wave(trial, wave)
+    _require_reason(reason)
+    if wave not in find_frozen_waves(trial):
         raise DataError(f"wave {wave!r}", "it is not frozen.", "Nothing needs to be done.")
-    append_event(trial, Event.WAVE_THAWED, {"wave": wave, "reason": reason})
+    add_log_event(trial, Event.WAVE_THAWED, {"wave": wave, "reason": reason})
 
 
-def called(trial: TrialFolder, file: str) -> str:
+def find_shown_name(trial: TrialFolder, file: str) -> str:
     """Return what a file is called in findings, in the store and in the log.
 
     Parameters
@@ -153,23 +159,23 @@ def called(trial: TrialFolder, file: str) -> str:
         if source is not None and known.get(file) == mark_of_source(trial, source):
             return file
     # What was not collected is looked through, with the lists of pupils beside it.
-    return taken_in(trial).called.get(file, file)
+    return read_intake(trial).called.get(file, file)
 
 
-def _need_reason(reason: str) -> None:
+def _require_reason(reason: str) -> None:
     if not reason.strip():
         raise DataError(
             "reason", "there is none.", "Say why, for the log: --reason 'the school sent a corrected list'."
         )
 
 
-def _need_file(trial: TrialFolder, file: str) -> None:
+def _require_inbox_file(trial: TrialFolder, file: str) -> None:
     if ".." in file.split("/") or not digest_in_inbox(trial, file):
         # What was typed is not repeated: it may hold a name.
         raise DataError("inbox/", "there is no such file.", "Give its path below inbox/, as in store/returns.csv.")
 
 
-def _need_wave(trial: TrialFolder, wave: str) -> None:
+def _require_known_wave(trial: TrialFolder, wave: str) -> None:
     if wave not in trial.protocol.wave_names:
         known = ", ".join(trial.protocol.wave_names)
         raise ProtocolError("wave", f"'{wave}' is no wave of this trial.", f"Name one of {known}.")
@@ -223,29 +229,29 @@ def erase(trial: TrialFolder, *, pupil: str, school: str = "") -> Erasure:
     DataError
         When no data of such a pupil are stored.
     """
-    from data_schema.erasure import tombstone
+    from data_schema.erasure import compute_tombstone
     from data_schema.pseudonyms import pseudonym
 
-    key = trial_key(trial)
+    key = ensure_trial_key(trial)
     sought = pseudonym(pupil, key=key, scope=school) if school else pupil
-    mark = tombstone(sought, key=key)
-    marks, begun = marks_of(trial)
+    mark = compute_tombstone(sought, key=key)
+    marks, begun = read_erasure_marks(trial)
     if mark not in begun:
-        write_marks(trial, marks | {mark}, begun | {mark: _found(trial, sought)})
+        write_marks(trial, marks | {mark}, begun | {mark: _find_pupil_rows(trial, sought)})
     collect(trial)
-    return complete(trial)[mark]
+    return execute_begun_erasures(trial)[mark]
 
 
-def _found(trial: TrialFolder, pseudonym: str) -> Begun:
+def _find_pupil_rows(trial: TrialFolder, pseudonym: str) -> Begun:
     """Return the rows of a pupil in the store, and the files that they come from."""
     rows: dict[str, int] = {}
     files: set[str] = set()
-    with opened_store(trial) as store:
+    with open_store(trial) as store:
         for table in store.tables:
             frame = store.table(table)
-            mine = frame.loc[frame["pupil_id"] == pseudonym] if "pupil_id" in frame else frame.head(0)
-            files |= set(mine["source_file"]) if len(mine) else set()
-            for wave, n in mine.groupby("wave").size().items() if len(mine) else ():
+            pupil_rows = frame.loc[frame["pupil_id"] == pseudonym] if "pupil_id" in frame else frame.head(0)
+            files |= set(pupil_rows["source_file"]) if len(pupil_rows) else set()
+            for wave, n in pupil_rows.groupby("wave").size().items() if len(pupil_rows) else ():
                 rows[f"{table}, {wave}" if wave else table] = int(n)
     if not rows:
         remedy = "Check the identifier and the school; the pupil may have been erased before."
@@ -253,7 +259,7 @@ def _found(trial: TrialFolder, pseudonym: str) -> Begun:
     return Begun(rows=rows, inbox=tuple(sorted(files)))
 
 
-def complete(trial: TrialFolder) -> dict[str, Erasure]:
+def execute_begun_erasures(trial: TrialFolder) -> dict[str, Erasure]:
     """Complete the erasures that were begun, once the store has been made without their pupils.
 
     Returns
@@ -261,25 +267,28 @@ def complete(trial: TrialFolder) -> dict[str, Erasure]:
     dict of str to Erasure
         Mark of the pupil to what was done; empty when nothing was left to do.
     """
-    marks, begun = marks_of(trial)
+    marks, begun = read_erasure_marks(trial)
     if not begun:
         return {}
-    removed = _removed(trial)
+    removed = _remove_derived_files(trial)
     done = {
         mark: Erasure(
-            certificate=_certified(trial, mark, one.rows, removed), rows=one.rows, inbox=one.inbox, removed=removed
+            certificate=_write_erasure_certificate(trial, mark, begun_erasure.rows, removed),
+            rows=begun_erasure.rows,
+            inbox=begun_erasure.inbox,
+            removed=removed,
         )
-        for mark, one in begun.items()
+        for mark, begun_erasure in begun.items()
     }
     write_marks(trial, marks, {})
     return done
 
 
-def _removed(trial: TrialFolder) -> tuple[str, ...]:
+def _remove_derived_files(trial: TrialFolder) -> tuple[str, ...]:
     """Remove derived files that hold rows of pupils; those with figures only are rebuilt by their stages."""
     gone: list[str] = []
     # Before the certificate says so.
-    if seal_without(trial, FORMS):
+    if remove_from_vault(trial, FORMS):
         gone.append(FORMS.rstrip("/"))
     for folder in (trial.paths.forms, trial.paths.export):
         if folder.exists():
@@ -288,7 +297,7 @@ def _removed(trial: TrialFolder) -> tuple[str, ...]:
     return tuple(dict.fromkeys(gone))
 
 
-def _certified(trial: TrialFolder, mark: str, rows: dict[str, int], removed: tuple[str, ...]) -> Path:
+def _write_erasure_certificate(trial: TrialFolder, mark: str, rows: dict[str, int], removed: tuple[str, ...]) -> Path:
     """Write what was done, without a word that leads to the pupil."""
     stale = [status.stage for status in statuses(trial) if status.state == "stale"]
     values = {

@@ -8,16 +8,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from data_schema.errors import ProtocolError
-from evaluation.claims import claims_of
-from evaluation.comparison import margins_of, primary_comparison
-from evaluation.decisions import frozen_waves
-from evaluation.drawn import later_steps
-from evaluation.planned import not_analysed, shown_analyses
-from evaluation.population import values_of_outcomes
-from evaluation.provenance import version
+from evaluation.claims import describe_order_claims
+from evaluation.comparison import build_factor_comparisons, build_primary_comparison
+from evaluation.decisions import find_frozen_waves
+from evaluation.drawn import read_later_steps
+from evaluation.planned import collect_shown_analyses, find_unanalysed_outcomes
+from evaluation.population import classify_outcome_values
+from evaluation.provenance import get_toolkit_version
 from evaluation.stages import require
-from evaluation.stages.agreement import checked_record
-from evaluation.stages.redraws import unequal_chances
+from evaluation.stages.agreement import read_checked_record
+from evaluation.stages.redraws import find_unequal_chances
 from evaluation.stages.verify import verify_draw as verify
 from evaluation.stored import (
     ADJUSTMENT,
@@ -31,7 +31,7 @@ from evaluation.stored import (
     SIGNALS_EVALUATED,
 )
 from reports.evidence import ArmFacts, Evidence
-from reports.release.mending import without_recoverable
+from reports.release.mending import suppress_recoverable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,29 +70,31 @@ def evidence(trial: TrialFolder, *, country: str) -> Evidence:
             "country", f"'{country}' is not one of the protocol's.", f"Use one of {', '.join(protocol.countries)}."
         )
     require(trial, "report")
-    frozen = frozen_waves(trial) if trial.log().is_usable else {}
+    frozen = find_frozen_waves(trial) if trial.log().is_usable else {}
     test: dict[str, float | None] = json.loads((paths.balance / TEST).read_bytes())
-    made = replace(
-        stated_evidence(trial, country=country),
+    evidence_facts = replace(
+        collect_stated_evidence(trial, country=country),
         estimates=_table(paths.results / ESTIMATES),
-        balance=_relabelled(_table(paths.balance / BALANCE), "variable", _covariate_labels(protocol)),
-        equivalence=_relabelled(_table(paths.results / EQUIVALENCE), "variable", _covariate_labels(protocol)),
+        balance=_update_labels(_table(paths.balance / BALANCE), "variable", _find_covariate_labels(protocol)),
+        equivalence=_update_labels(_table(paths.results / EQUIVALENCE), "variable", _find_covariate_labels(protocol)),
         flow=_table(paths.results / FLOW),
         adjustment=_table(paths.results / ADJUSTMENT),
         balance_test={name: math.nan if value is None else value for name, value in test.items()},
-        implementation=_relabelled(
-            _table(paths.results / IMPLEMENTATION), "indicator", _field_labels(trial, "implementation")
+        implementation=_update_labels(
+            _table(paths.results / IMPLEMENTATION), "indicator", _get_field_labels(trial, "implementation")
         ),
         costs=_table(paths.results / COSTS),
-        signals=_relabelled(_table(paths.results / SIGNALS_EVALUATED), "signal", _field_labels(trial, "signals")),
-        returns=_about(trial, _table(paths.store / RETURNS)),
+        signals=_update_labels(
+            _table(paths.results / SIGNALS_EVALUATED), "signal", _get_field_labels(trial, "signals")
+        ),
+        returns=_add_row_subject(trial, _table(paths.store / RETURNS)),
         frozen_waves={wave.label: frozen[wave.name].sha256 for wave in protocol.waves if wave.name in frozen},
         data_sha256=str(json.loads((paths.store / CONTENT).read_bytes())["sha256"]),
     )
-    return without_recoverable(made, values_of_outcomes(trial.protocol))
+    return suppress_recoverable(evidence_facts, classify_outcome_values(trial.protocol))
 
 
-def stated_evidence(trial: TrialFolder, *, country: str) -> Evidence:
+def collect_stated_evidence(trial: TrialFolder, *, country: str) -> Evidence:
     """Return what the protocol, the plan and the draw say, without any result."""
     import pandas as pd
 
@@ -100,17 +102,17 @@ def stated_evidence(trial: TrialFolder, *, country: str) -> Evidence:
     from evaluation.flow import COLUMNS as FLOW_COLUMNS
 
     protocol, about = trial.protocol, trial.protocol.trial
-    analyses, outcomes = shown_analyses(trial)
-    plan, log = claims_of(trial)
+    analyses, outcomes = collect_shown_analyses(trial)
+    plan, log = describe_order_claims(trial)
     return Evidence(
         title=about.title,
         countries=dict(protocol.countries),
         country=country,
-        arms=_arms(protocol),
+        arms=_describe_arms(protocol),
         outcomes=outcomes,
         analyses=analyses,
         waves={wave.name: (wave.label, wave.date) for wave in protocol.waves},
-        design=_design(trial),
+        design=_describe_trial_design(trial),
         plan=plan,
         log=log,
         estimates=pd.DataFrame(columns=list(ESTIMATE_COLUMNS)),
@@ -128,8 +130,8 @@ def stated_evidence(trial: TrialFolder, *, country: str) -> Evidence:
         read_more=about.read_more,
         covariate_labels={item.name: item.label for item in protocol.covariates},
         disclosure_threshold=protocol.reports.disclosure_threshold,
-        version=version(),
-        not_analysed=not_analysed(protocol),
+        version=get_toolkit_version(),
+        not_analysed=find_unanalysed_outcomes(protocol),
     )
 
 
@@ -146,7 +148,7 @@ def _table(path: Path) -> pd.DataFrame:
     return frame
 
 
-def _relabelled(table: pd.DataFrame, column: str, labels: Mapping[str, str]) -> pd.DataFrame:
+def _update_labels(table: pd.DataFrame, column: str, labels: Mapping[str, str]) -> pd.DataFrame:
     """Return a table of results with labels as they are worded now: a corrected label makes no result stale."""
     if "label" not in table.columns:
         return table
@@ -154,27 +156,27 @@ def _relabelled(table: pd.DataFrame, column: str, labels: Mapping[str, str]) -> 
     return table.assign(label=[labels.get(str(name), label) for name, label in pairs])
 
 
-def _covariate_labels(protocol: Protocol) -> Mapping[str, str]:
+def _find_covariate_labels(protocol: Protocol) -> Mapping[str, str]:
     """Return the labels of covariates by the names that the balance table has."""
     return {
         (item.field or item.name) if item.table == "school" else item.name: item.label for item in protocol.covariates
     }
 
 
-def _about(trial: TrialFolder, returns: pd.DataFrame) -> pd.DataFrame:
+def _add_row_subject(trial: TrialFolder, returns: pd.DataFrame) -> pd.DataFrame:
     """Return the list of files with what the rows of each are about; of a table that is no more, nobody knows."""
     tables = trial.tables
     about = [tables[name].about if name in tables else "" for name in returns["table"].astype(str)]
     return returns.assign(about=about)
 
 
-def _field_labels(trial: TrialFolder, table: str) -> Mapping[str, str]:
+def _get_field_labels(trial: TrialFolder, table: str) -> Mapping[str, str]:
     return {field.name: field.label for field in trial.tables[table].fields}
 
 
-def _arms(protocol: Protocol) -> tuple[ArmFacts, ...]:
+def _describe_arms(protocol: Protocol) -> tuple[ArmFacts, ...]:
     """Return the arms as they are compared."""
-    labels = primary_comparison(protocol).labels
+    labels = build_primary_comparison(protocol).labels
     descriptions = {arm.name: arm.description for arm in protocol.design.arms}
     return tuple(
         ArmFacts(name=name, label=label, is_reference=place == 0, description=descriptions.get(name, ""))
@@ -182,23 +184,25 @@ def _arms(protocol: Protocol) -> tuple[ArmFacts, ...]:
     )
 
 
-def _design(trial: TrialFolder) -> dict[str, object]:
+def _describe_trial_design(trial: TrialFolder) -> dict[str, object]:
     """Return the facts of the allocation and of the plan, as `Evidence.design` documents them."""
-    record = checked_record(trial)
-    plan, protocol, steps = trial.plan_state, trial.protocol, later_steps(trial)
+    record = read_checked_record(trial)
+    plan, protocol, steps = trial.plan_state, trial.protocol, read_later_steps(trial)
     return {
         "kind": record.design.kind,
         "specification": record.design.to_dict(),
-        "labels": {name: _stratum_label(trial, name) for name in (*record.design.strata, *record.design.variables)},
-        "strata": [_stratum_label(trial, name) for name in record.design.strata],
+        "labels": {
+            name: _format_stratum_label(trial, name) for name in (*record.design.strata, *record.design.variables)
+        },
+        "strata": [_format_stratum_label(trial, name) for name in record.design.strata],
         "n_strata": len(set(record.stratum_values)),
         "ratio": record.design.ratio_in_words,
         "seed": record.seed,
         "algorithm": record.algorithm,
         "drawn": record.drawn,
-        "starts": [(arm.label, _wave_label(protocol, arm.starts)) for arm in protocol.design.arms if arm.starts],
-        "factors": {name: margin.labels[name] for name, margin in margins_of(protocol.design).items()},
-        "weighted": bool(unequal_chances(trial)),
+        "starts": [(arm.label, _get_wave_label(protocol, arm.starts)) for arm in protocol.design.arms if arm.starts],
+        "factors": {name: margin.labels[name] for name, margin in build_factor_comparisons(protocol.design).items()},
+        "weighted": bool(find_unequal_chances(trial)),
         "n_late": sum(len(step.late.schools) for step in steps if step.late is not None),
         "n_replaced": sum(step.replacement is not None for step in steps),
         "verified": verify(trial).ok,
@@ -209,11 +213,11 @@ def _design(trial: TrialFolder) -> dict[str, object]:
     }
 
 
-def _wave_label(protocol: Protocol, name: str) -> str:
+def _get_wave_label(protocol: Protocol, name: str) -> str:
     return next(wave.label for wave in protocol.waves if wave.name == name)
 
 
-def _stratum_label(trial: TrialFolder, name: str) -> str:
+def _format_stratum_label(trial: TrialFolder, name: str) -> str:
     school = trial.tables["school"]
     label = school.field(name).label if name in school.names else name.replace("_", " ")
     return label[0].lower() + label[1:]

@@ -8,14 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from data_schema.errors import StaleError
-from evaluation.custody import erased_fingerprint
-from evaluation.decisions import DECISIONS, told_by
+from evaluation.custody import find_erased_fingerprint
+from evaluation.decisions import DECISIONS, summarise_decisions
 from evaluation.frame import refuse_classes
-from evaluation.guarded_files import inbox_hash
-from evaluation.mode import mode_input
-from evaluation.provenance import RECORD, previous_of, read_record, sha256_of, sha256_of_file, version
-from evaluation.specifications import lists_of_pupils
-from evaluation.stages.agreement import looked_at
+from evaluation.guarded_files import compute_inbox_hash
+from evaluation.mode import describe_mode_input
+from evaluation.provenance import (
+    RECORD,
+    get_previous_folder,
+    get_toolkit_version,
+    hash_file,
+    hash_json_values,
+    read_record,
+)
+from evaluation.specifications import find_pupil_lists
+from evaluation.stages.agreement import hash_design_columns
 from evaluation.trial_log import LOG
 
 if TYPE_CHECKING:
@@ -65,37 +72,41 @@ def stage_status(stage: str, folder: Path, *, inputs: Mapping[str, str], stale_b
     """
     record = read_record(folder)
     if record is None or record.stage != stage:
-        return StageStatus(stage=stage, state="missing", reasons=(*_amid_a_swap(folder), *_first(stale_before)))
+        return StageStatus(
+            stage=stage,
+            state="missing",
+            reasons=(*_describe_pending_swap(folder), *_describe_first_rerun(stale_before)),
+        )
     reasons = [
-        f"{name} {_change(record.inputs, inputs, name)}."
+        f"{name} {_describe_input_change(record.inputs, inputs, name)}."
         for name in sorted({*inputs, *record.inputs})
         if record.inputs.get(name, "") != inputs.get(name, "")
     ]
     reasons += [
         f"{path} was changed or removed after it was written."
         for path, digest in record.outputs.items()
-        if sha256_of_file(folder / path) != digest
+        if hash_file(folder / path) != digest
     ]
     reasons += [f"The stage before it, {name}, is not fresh." for name in stale_before]
-    if record.version != version():
-        reasons.append(f"It was made by version {record.version}, this is {version()}.")
+    if record.version != get_toolkit_version():
+        reasons.append(f"It was made by version {record.version}, this is {get_toolkit_version()}.")
     return StageStatus(stage=stage, state="stale" if reasons else "fresh", reasons=tuple(reasons))
 
 
-def _amid_a_swap(folder: Path) -> tuple[str, ...]:
+def _describe_pending_swap(folder: Path) -> tuple[str, ...]:
     """Return the reason that a run is writing the folder, or was killed at it: a reader does not touch it."""
-    if folder.exists() or not previous_of(folder).exists():
+    if folder.exists() or not get_previous_folder(folder).exists():
         return ()
     return (
         "Another run is putting it in its place, or was stopped while it did; the next one that writes settles it.",
     )
 
 
-def _first(stale_before: tuple[str, ...]) -> tuple[str, ...]:
+def _describe_first_rerun(stale_before: tuple[str, ...]) -> tuple[str, ...]:
     return (f"Run {stale_before[0]} first.",) if stale_before else ()
 
 
-def _change(then: Mapping[str, str], now: Mapping[str, str], name: str) -> str:
+def _describe_input_change(then: Mapping[str, str], now: Mapping[str, str], name: str) -> str:
     if not then.get(name):
         return "is new since"
     return "has changed" if now.get(name) else "is gone"
@@ -124,7 +135,7 @@ def _assign(trial: TrialFolder) -> Mapping[str, str]:
     recorded = trial.paths.root / protocol.design.allocation if protocol.design.allocation else None
     return {
         **trial.protocol_hashes("design", "countries"),
-        **looked_at(trial),
+        **hash_design_columns(trial),
         **(trial.file_hash(recorded) if recorded else {}),
         **(trial.file_hash(trial.paths.root / protocol.design.units) if protocol.design.units else {}),
     }
@@ -135,46 +146,48 @@ def _collect(trial: TrialFolder) -> Mapping[str, str]:
         **trial.protocol_hashes("tables", "inbox", "waves", "countries", intake=True),
         **trial.file_hash(trial.paths.root / trial.protocol.schools.file),
         **(
-            {"legal basis": sha256_of(trial.protocol.privacy.legal_basis)} if trial.protocol.privacy.legal_basis else {}
+            {"legal basis": hash_json_values(trial.protocol.privacy.legal_basis)}
+            if trial.protocol.privacy.legal_basis
+            else {}
         ),
-        **({"erased pupils": erased} if (erased := erased_fingerprint(trial)) else {}),
-        **_decisions(trial),
-        **_consent(trial),
-        **_lists(trial),
+        **({"erased pupils": erased} if (erased := find_erased_fingerprint(trial)) else {}),
+        **_hash_decisions(trial),
+        **_hash_consent_rule(trial),
+        **_hash_pupil_lists(trial),
         **(trial.protocol_hashes("linking") if trial.protocol.linking.by_name else {}),
-        **_later(trial),
-        "inbox": inbox_hash(trial),
+        **_hash_later_schools(trial),
+        "inbox": compute_inbox_hash(trial),
     }
 
 
-def _decisions(trial: TrialFolder) -> Mapping[str, str]:
+def _hash_decisions(trial: TrialFolder) -> Mapping[str, str]:
     """Return the hash of what was decided about the data, where anything ever was and the log can be believed."""
     log = trial.log()
     if not (log.is_usable and log.of(*DECISIONS)):
         return {}
-    return {f"decisions in {LOG}": sha256_of(told_by(log.entries))}
+    return {f"decisions in {LOG}": hash_json_values(summarise_decisions(log.entries))}
 
 
-def _consent(trial: TrialFolder) -> Mapping[str, str]:
+def _hash_consent_rule(trial: TrialFolder) -> Mapping[str, str]:
     """Return the hash of what a refused or missing consent does, where the protocol says it."""
     privacy = trial.protocol.privacy
     rule = [privacy.consent, privacy.refusal, privacy.consent_model]
-    return {"rule of consent": sha256_of(rule)} if privacy.refusal else {}
+    return {"rule of consent": hash_json_values(rule)} if privacy.refusal else {}
 
 
-def _lists(trial: TrialFolder) -> Mapping[str, str]:
+def _hash_pupil_lists(trial: TrialFolder) -> Mapping[str, str]:
     """Return the hash of which tables list the pupils, where it is not the standard one alone."""
-    lists = lists_of_pupils(trial.protocol)
-    return {"lists of pupils": sha256_of(list(lists))} if lists != ("pupil",) else {}
+    lists = find_pupil_lists(trial.protocol)
+    return {"lists of pupils": hash_json_values(list(lists))} if lists != ("pupil",) else {}
 
 
-def _later(trial: TrialFolder) -> Mapping[str, str]:
+def _hash_later_schools(trial: TrialFolder) -> Mapping[str, str]:
     """Return the hash of the schools that came after the draw, where some did."""
     files = sorted(trial.paths.allocation.glob("later_*.*"))
-    return {"schools after the draw": sha256_of({path.name: sha256_of_file(path) for path in files})} if files else {}
+    return {"schools after the draw": hash_json_values({path.name: hash_file(path) for path in files})} if files else {}
 
 
-def _schedule(trial: TrialFolder) -> Mapping[str, str]:
+def _hash_schedule(trial: TrialFolder) -> Mapping[str, str]:
     """Return the hash of the waves where it depends on them who is compared with whom."""
     return trial.protocol_hashes("waves") if trial.protocol.design.method.has_starts else {}
 
@@ -182,17 +195,17 @@ def _schedule(trial: TrialFolder) -> Mapping[str, str]:
 def _balance(trial: TrialFolder) -> Mapping[str, str]:
     return {
         **trial.protocol_hashes("covariates", "population", "inference"),
-        **_schedule(trial),
+        **_hash_schedule(trial),
         **trial.file_hash(trial.paths.allocation / RECORD),
         **trial.file_hash(trial.paths.store / "content.json"),
     }
 
 
-def _impact(trial: TrialFolder) -> Mapping[str, str]:
+def _hash_impact_inputs(trial: TrialFolder) -> Mapping[str, str]:
     return {
         **trial.protocol_hashes("outcomes", "covariates", "analyses", "inference", "population", "signals"),
-        **_consent(trial),
-        **_schedule(trial),
+        **_hash_consent_rule(trial),
+        **_hash_schedule(trial),
         **trial.file_hash(trial.paths.plan / RECORD),
         **trial.file_hash(trial.paths.allocation / RECORD),
         **trial.file_hash(trial.paths.store / "content.json"),
@@ -208,30 +221,30 @@ def _report(trial: TrialFolder) -> Mapping[str, str]:
         **trial.file_hash(paths.store / "content.json"),
         **trial.file_hash(paths.balance / RECORD),
         **trial.file_hash(paths.results / RECORD),
-        **_claims(trial),
+        **_hash_order_claims(trial),
     }
 
 
-def _claims(trial: TrialFolder) -> Mapping[str, str]:
+def _hash_order_claims(trial: TrialFolder) -> Mapping[str, str]:
     """Return the hash of what documents claim about the order of events: a document that claims otherwise is stale."""
-    from evaluation.claims import claims_of
+    from evaluation.claims import describe_order_claims
 
-    return {LOG: sha256_of([asdict(one) for one in claims_of(trial)])}
+    return {LOG: hash_json_values([asdict(claim) for claim in describe_order_claims(trial)])}
 
 
 def _publish(trial: TrialFolder) -> Mapping[str, str]:
-    from evaluation.claims import audit_claim
+    from evaluation.claims import find_matching_audits
 
     return {
         **trial.file_hash(trial.paths.reports / RECORD),
         **trial.file_hash(trial.paths.results / RECORD),
-        **told_of_audits(audit_claim(trial)),
+        **hash_audit_claim(find_matching_audits(trial)),
     }
 
 
-def told_of_audits(claim: AuditClaim) -> Mapping[str, str]:
+def hash_audit_claim(claim: AuditClaim) -> Mapping[str, str]:
     """Return the hash of what a site says of audits: one that says otherwise is stale."""
-    return {f"audits in {LOG}": sha256_of(asdict(claim))}
+    return {f"audits in {LOG}": hash_json_values(asdict(claim))}
 
 
 STAGES: tuple[Stage, ...] = (
@@ -245,7 +258,9 @@ STAGES: tuple[Stage, ...] = (
         needs=("assign",),
         optional=("collect",),
     ),
-    Stage(name="impact", folder=lambda trial: trial.paths.results, inputs=_impact, needs=("assign", "collect")),
+    Stage(
+        name="impact", folder=lambda trial: trial.paths.results, inputs=_hash_impact_inputs, needs=("assign", "collect")
+    ),
     Stage(name="report", folder=lambda trial: trial.paths.reports, inputs=_report, needs=("balance", "impact")),
     Stage(name="publish", folder=lambda trial: trial.paths.site, inputs=_publish, needs=("report",)),
 )
@@ -255,11 +270,11 @@ _BY_NAME = {stage.name: stage for stage in STAGES}
 
 def inputs_of(trial: TrialFolder, name: str) -> Mapping[str, str]:
     """Return the hashes of what a stage reads, as it is now."""
-    return _inputs(_BY_NAME[name], trial)
+    return _collect_stage_inputs(_BY_NAME[name], trial)
 
 
-def _inputs(stage: Stage, trial: TrialFolder) -> Mapping[str, str]:
-    return {**stage.inputs(trial), **mode_input(trial)}
+def _collect_stage_inputs(stage: Stage, trial: TrialFolder) -> Mapping[str, str]:
+    return {**stage.inputs(trial), **describe_mode_input(trial)}
 
 
 def statuses(trial: TrialFolder) -> tuple[StageStatus, ...]:
@@ -269,7 +284,7 @@ def statuses(trial: TrialFolder) -> tuple[StageStatus, ...]:
 
 def _statuses(trial: TrialFolder, names: set[str]) -> tuple[StageStatus, ...]:
     """Return how some stages are, and those that they rest on."""
-    wanted = names.union(*({*_all_needs(name), *_BY_NAME[name].optional} for name in names))
+    wanted = names.union(*({*_find_all_needs(name), *_BY_NAME[name].optional} for name in names))
     found: dict[str, StageStatus] = {}
     for stage in STAGES:
         if stage.name not in wanted:
@@ -277,7 +292,7 @@ def _statuses(trial: TrialFolder, names: set[str]) -> tuple[StageStatus, ...]:
         before = [name for name in stage.needs if found[name].state != "fresh"]
         before += [name for name in stage.optional if found[name].state == "stale"]
         found[stage.name] = stage_status(
-            stage.name, stage.folder(trial), inputs=_inputs(stage, trial), stale_before=tuple(before)
+            stage.name, stage.folder(trial), inputs=_collect_stage_inputs(stage, trial), stale_before=tuple(before)
         )
     return tuple(found.values())
 
@@ -291,7 +306,7 @@ def require(trial: TrialFolder, name: str) -> None:
         Naming the first stage to run.
     """
     refuse_classes(trial, name)
-    needed = _all_needs(name)
+    needed = _find_all_needs(name)
     for status in _statuses(trial, needed):
         if status.stage in needed and status.state != "fresh":
             why = f"it is {status.state}: {' '.join(status.reasons)}" if status.reasons else f"it is {status.state}."
@@ -303,8 +318,8 @@ def require(trial: TrialFolder, name: str) -> None:
 _DRAWN_AGAIN = " It makes the same draw again; where that would be another one, it says what to put back."
 
 
-def _all_needs(name: str) -> set[str]:
+def _find_all_needs(name: str) -> set[str]:
     needed: set[str] = set()
     for before in _BY_NAME[name].needs:
-        needed |= {before, *_all_needs(before)}
+        needed |= {before, *_find_all_needs(before)}
     return needed

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from data_schema.errors import ProtocolError
 from evaluation.frame import check_frame
 from evaluation.frozen_plan import FROZEN, PlanState
-from evaluation.provenance import sha256, sha256_of, sha256_of_file, stage_folder
-from evaluation.specifications import design_of
+from evaluation.provenance import hash_bytes, hash_file, hash_json_values, stage_folder
+from evaluation.specifications import build_design
 from evaluation.stages import inputs_of
-from evaluation.trial_log import Event, announced
+from evaluation.trial_log import Event, build_log_announcement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,7 @@ _REWORDED = "its file was gone, and by the hash of its substance nothing but wor
 _EARLIER = re.compile(r"earlier_\d+\.toml")
 
 
-def frame_findings(trial: TrialFolder) -> Findings | None:
+def check_frame_columns(trial: TrialFolder) -> Findings | None:
     """Open the sampling frame and return what is odd in columns that nothing reads; None before there is a frame.
 
     Raises
@@ -39,15 +39,15 @@ def frame_findings(trial: TrialFolder) -> Findings | None:
     DesignError
         When the schools that agreed are not such that the design can be drawn.
     """
-    from evaluation.stages.commit import checked_schools
-    from randomisation.draw import drawable
+    from evaluation.stages.commit import read_checked_schools
+    from randomisation.draw import read_drawable_schools
 
     path = trial.paths.root / trial.protocol.schools.file
     if not path.exists():
         return None
-    schools = checked_schools(trial)
+    schools = read_checked_schools(trial)
     if trial.protocol.design.method.is_drawn_here:
-        drawable(schools, design_of(trial.protocol))
+        read_drawable_schools(schools, build_design(trial.protocol))
     return check_frame(trial.schools_file(), trial.protocol)
 
 
@@ -67,7 +67,7 @@ def plan(trial: TrialFolder, *, freeze: bool, reason: str = "") -> PlanState:
     StorageError
         When the log is missing or broken.
     """
-    frame_findings(trial)
+    check_frame_columns(trial)
     if not freeze:
         return trial.plan_state
     entry, state = trial.log().naming("protocol_sha256", Event.PLAN_FROZEN), trial.plan_state
@@ -76,14 +76,14 @@ def plan(trial: TrialFolder, *, freeze: bool, reason: str = "") -> PlanState:
     if state.frozen and state.sha256 == named and not state.changes:
         return state
     content = trial.paths.protocol.read_bytes()
-    digest = sha256(content)
+    digest = hash_bytes(content)
     if named and named != digest and not reason.strip():
         if not _is_reworded(trial, entry):
-            raise _other_plan(trial, named)
+            raise _build_changed_plan_error(trial, named)
         reason = _REWORDED
-    detail = {"protocol_sha256": digest, "substance_sha256": _substance(trial), "reason": reason.strip()}
-    announce = announced(trial, Event.PLAN_FROZEN, detail) if named != digest else None
-    earlier = _earlier(trial, digest)
+    detail = {"protocol_sha256": digest, "substance_sha256": _hash_plan_substance(trial), "reason": reason.strip()}
+    announce = build_log_announcement(trial, Event.PLAN_FROZEN, detail) if named != digest else None
+    earlier = _read_earlier_plans(trial, digest)
     with stage_folder(trial.paths.plan, stage="plan", inputs=inputs_of(trial, "plan"), announce=announce) as folder:
         (folder / FROZEN).write_bytes(content)
         for name, old in earlier.items():
@@ -94,18 +94,18 @@ def plan(trial: TrialFolder, *, freeze: bool, reason: str = "") -> PlanState:
 def _is_reworded(trial: TrialFolder, entry: LogEntry | None) -> bool:
     """Return whether the plan's file is gone, and the protocol differs from it, by the log, in nothing but wording."""
     is_gone = not (trial.paths.plan / FROZEN).exists()
-    return is_gone and entry is not None and entry.detail.get("substance_sha256") == _substance(trial)
+    return is_gone and entry is not None and entry.detail.get("substance_sha256") == _hash_plan_substance(trial)
 
 
-def _substance(trial: TrialFolder) -> str:
+def _hash_plan_substance(trial: TrialFolder) -> str:
     """Return the hash of what the plan settles, without its wording."""
-    return sha256_of(trial.protocol_hashes(*type(trial.protocol).model_fields))
+    return hash_json_values(trial.protocol_hashes(*type(trial.protocol).model_fields))
 
 
-def _other_plan(trial: TrialFolder, named: str) -> ProtocolError:
+def _build_changed_plan_error(trial: TrialFolder, named: str) -> ProtocolError:
     """Return why another plan is not frozen without a reason."""
     state, path = trial.plan_state, trial.paths.plan / FROZEN
-    if sha256_of_file(path) == named:
+    if hash_file(path) == named:
         return ProtocolError(
             "plan/trial.toml",
             f"the plan was frozen before, and the protocol has changed since ({len(state.changes)} changes).",
@@ -120,11 +120,11 @@ def _other_plan(trial: TrialFolder, named: str) -> ProtocolError:
     )
 
 
-def _earlier(trial: TrialFolder, digest: str) -> Mapping[str, bytes]:
+def _read_earlier_plans(trial: TrialFolder, digest: str) -> Mapping[str, bytes]:
     """Return the plans that were frozen before and stay in the folder, by name."""
     folder: Path = trial.paths.plan
     files = sorted(folder.iterdir()) if folder.is_dir() else []
-    found = {path.name: path.read_bytes() for path in files if _EARLIER.fullmatch(path.name)}
-    if sha256_of_file(folder / FROZEN) not in ("", digest):
-        found[f"earlier_{len(found) + 1}.toml"] = (folder / FROZEN).read_bytes()
-    return found
+    earlier_plans = {path.name: path.read_bytes() for path in files if _EARLIER.fullmatch(path.name)}
+    if hash_file(folder / FROZEN) not in ("", digest):
+        earlier_plans[f"earlier_{len(earlier_plans) + 1}.toml"] = (folder / FROZEN).read_bytes()
+    return earlier_plans

@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING
 
 from analysis.outcomes import OUTCOME_KINDS
 from data_schema.errors import DataError, EstimationError
-from evaluation.frame import eligible, refuse_classes
-from evaluation.mode import marked, marked_picture, marked_values
-from evaluation.power_assumptions import Assumptions, check_iccs, icc_label, mean_icc, pupil_counts
-from evaluation.specifications import design_of
-from evaluation.trial_log import product_folder
+from evaluation.frame import refuse_classes, select_eligible_schools
+from evaluation.mode import mark_practice_picture, mark_practice_table, mark_practice_values
+from evaluation.power_assumptions import (
+    Assumptions,
+    check_iccs,
+    compute_mean_icc,
+    estimate_pupil_counts,
+    format_icc_label,
+)
+from evaluation.specifications import build_design
+from evaluation.trial_log import export_product_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +77,7 @@ class PowerStatement:
         One row a comparison (`arm` beside `reference`), correlation and number of schools: `correlation` (as a
         heading), `icc` (of the formula), `n_schools` (of the two arms), `n_schools_trial` (of all arms),
         `pupils_per_school`, `pupils_per_school_from`, `size_cv`, `df`, `std_error` (in standard deviations),
-        `smallest_effect`, `effect_unit`.
+        `compute_smallest_effect`, `effect_unit`.
     n_schools
         Schools in the first two arms that are compared.
     n_schools_trial
@@ -123,8 +129,8 @@ class PowerStatement:
         if self.simulated is None:
             return {}
         effect, simulated = self.simulated
-        found = {name: _plain(value) for name, value in asdict(simulated).items()}
-        return {"effect": effect, "effect_unit": self.effect_unit, **found}
+        simulated_values = {name: _convert_nan_to_none(value) for name, value in asdict(simulated).items()}
+        return {"effect": effect, "effect_unit": self.effect_unit, **simulated_values}
 
 
 def power(
@@ -148,47 +154,51 @@ def power(
     seed
         Text that settles the simulation.
     """
-    from evaluation.stages.impact import primary_of
+    from evaluation.stages.impact import get_primary_analysis
 
     refuse_classes(trial, "power")
-    outcome = trial.protocol.outcome(primary_of(trial.protocol).outcome)
-    assumed = replace(assumed, control_risk=_risk(outcome, assumed))
+    outcome = trial.protocol.outcome(get_primary_analysis(trial.protocol).outcome)
+    assumed = replace(assumed, control_risk=_get_control_risk(outcome, assumed))
     check_iccs(assumed.iccs, tuple(trial.protocol.countries))
-    schools = eligible(trial.sampling_frame()[0])
-    pupils = pupil_counts(schools, assumed)
+    schools = select_eligible_schools(trial.sampling_frame()[0])
+    pupils = estimate_pupil_counts(schools, assumed)
     compared = [
         _Compared(
             arm=arm,
             reference=reference,
             sizes=[
-                _size(trial, schools, assumed, icc=icc, pupils=pupils, arms=(reference, arm)) for icc in assumed.iccs
+                _build_school_trial(trial, schools, assumed, icc=icc, pupils=pupils, arms=(reference, arm))
+                for icc in assumed.iccs
             ],
         )
-        for reference, arm in _pairs(trial)
+        for reference, arm in _find_compared_groups(trial)
     ]
     sizes = compared[0].sizes
-    found = None
+    simulation = None
     if n_simulations:
-        wanted = smallest_effect(sizes[0], assumed, outcome) if effect is None else effect
+        wanted = compute_smallest_effect(sizes[0], assumed, outcome) if effect is None else effect
         if math.isnan(wanted):
             raise DataError("power, --effect", "no effect is found by formula.", "State the one to simulate.")
-        own = schools.assign(pupils_expected=pupils.by_school.clip(min=1))
-        found = (wanted, _simulated(trial, own, assumed, effect=wanted, n_simulations=n_simulations, seed=seed))
+        expected_schools = schools.assign(pupils_expected=pupils.by_school.clip(min=1))
+        simulation = (
+            wanted,
+            _simulate_power(trial, expected_schools, assumed, effect=wanted, n_simulations=n_simulations, seed=seed),
+        )
     statement = PowerStatement(
         folder=trial.paths.power,
         outcome=outcome.label,
         assumed=assumed,
         pupils=pupils,
-        table=_table(compared, assumed, outcome, n_schools=len(schools), source=pupils.source),
+        table=_build_power_table(compared, assumed, outcome, n_schools=len(schools), source=pupils.source),
         n_schools=round(sizes[0].n_schools),
         n_schools_trial=len(schools),
-        simulated=found,
+        simulated=simulation,
     )
     _write(trial, statement, sizes, outcome)
     return statement
 
 
-def _risk(outcome: Outcome, assumed: Assumptions) -> float | None:
+def _get_control_risk(outcome: Outcome, assumed: Assumptions) -> float | None:
     if not OUTCOME_KINDS[outcome.kind].is_share:
         return None
     if assumed.control_risk is None:
@@ -209,7 +219,7 @@ class _Compared:
     sizes: list[SchoolTrial]
 
 
-def _size(
+def _build_school_trial(
     trial: TrialFolder,
     schools: pd.DataFrame,
     assumed: Assumptions,
@@ -222,13 +232,13 @@ def _size(
     from analysis.power import SchoolTrial
     from randomisation.schools import read_schools
 
-    design = design_of(trial.protocol)
+    design = build_design(trial.protocol)
     labels = read_schools(schools, design).labels()
-    first, second = _ratios(trial, arms)
+    first, second = _get_group_ratios(trial, arms)
     return SchoolTrial(
         n_schools=len(schools) * (first + second) / sum(design.ratios),
         pupils_per_school=pupils.mean,
-        icc=mean_icc(icc, schools),
+        icc=compute_mean_icc(icc, schools),
         share_treated=second / (first + second),
         r2_school=assumed.r2_school,
         r2_pupil=assumed.r2_pupil,
@@ -240,26 +250,26 @@ def _size(
     )
 
 
-def _pairs(trial: TrialFolder) -> list[tuple[str, str]]:
+def _find_compared_groups(trial: TrialFolder) -> list[tuple[str, str]]:
     """Return the groups that are compared in the primary outcome, each beside the reference."""
-    from evaluation.comparison import primary_comparison
+    from evaluation.comparison import build_primary_comparison
 
-    reference, *others = primary_comparison(trial.protocol).names
+    reference, *others = build_primary_comparison(trial.protocol).names
     return [(reference, other) for other in others]
 
 
-def _ratios(trial: TrialFolder, groups: tuple[str, str]) -> tuple[int, int]:
+def _get_group_ratios(trial: TrialFolder, groups: tuple[str, str]) -> tuple[int, int]:
     """Return the ratios of two groups that are compared in the primary outcome."""
-    from evaluation.comparison import primary_comparison
+    from evaluation.comparison import build_primary_comparison
 
-    group_of = primary_comparison(trial.protocol).group_of
+    group_of = build_primary_comparison(trial.protocol).group_of
     first, second = (
         sum(arm.ratio for arm in trial.protocol.design.arms if group_of[arm.name] == name) for name in groups
     )
     return first, second
 
 
-def smallest_effect(size: SchoolTrial, assumed: Assumptions, outcome: Outcome) -> float:
+def compute_smallest_effect(size: SchoolTrial, assumed: Assumptions, outcome: Outcome) -> float:
     """Return the smallest effect that is found with the power that is wanted; its sign is that of a benefit.
 
     Not a number where no effect would be found: no pupil with the event, or all of them.
@@ -267,8 +277,8 @@ def smallest_effect(size: SchoolTrial, assumed: Assumptions, outcome: Outcome) -
     from analysis.power import mdes, minimum_detectable_risk
 
     if assumed.control_risk is None:
-        found = mdes(size, power=assumed.power)
-        return -found if outcome.direction == "lower" else found
+        detectable_effect = mdes(size, power=assumed.power)
+        return -detectable_effect if outcome.direction == "lower" else detectable_effect
     try:
         return minimum_detectable_risk(
             size, control_risk=assumed.control_risk, direction=outcome.direction, power=assumed.power
@@ -277,7 +287,7 @@ def smallest_effect(size: SchoolTrial, assumed: Assumptions, outcome: Outcome) -
         return math.nan
 
 
-def _table(
+def _build_power_table(
     compared: list[_Compared], assumed: Assumptions, outcome: Outcome, *, n_schools: int, source: str
 ) -> pd.DataFrame:
     import pandas as pd
@@ -287,14 +297,14 @@ def _table(
     for pair, place in itertools.product(compared, range(len(assumed.iccs))):
         size = pair.sizes[place]
         for share in SHARES:
-            sized = _resized(size, round(share * size.n_schools))
+            sized = _replace_school_number(size, round(share * size.n_schools))
             if sized.df < 1:
                 continue
             rows.append(
                 {
                     "arm": pair.arm,
                     "reference": pair.reference,
-                    "correlation": icc_label(assumed.iccs[place]),
+                    "correlation": format_icc_label(assumed.iccs[place]),
                     "icc": size.icc,
                     "n_schools": round(sized.n_schools),
                     "n_schools_trial": round(share * n_schools),
@@ -303,28 +313,28 @@ def _table(
                     "size_cv": sized.size_cv,
                     "df": sized.df,
                     "std_error": sized.std_error,
-                    "smallest_effect": smallest_effect(sized, assumed, outcome),
+                    "smallest_effect": compute_smallest_effect(sized, assumed, outcome),
                     "effect_unit": unit,
                 }
             )
     return pd.DataFrame(rows, columns=list(_COLUMNS))
 
 
-def _resized(size: SchoolTrial, n_schools: int) -> SchoolTrial:
+def _replace_school_number(size: SchoolTrial, n_schools: int) -> SchoolTrial:
     """Return the trial with another number of schools; pairs stay pairs."""
     n_strata = max(n_schools // 2, 1) if size.n_strata * 2 >= size.n_schools > 2 else size.n_strata
     return replace(size, n_schools=n_schools, n_strata=n_strata)
 
 
-def _simulated(
+def _simulate_power(
     trial: TrialFolder, schools: pd.DataFrame, assumed: Assumptions, *, effect: float, n_simulations: int, seed: str
 ) -> SimulatedPower:
     """Simulate the trial with its own design and the model of its primary analysis."""
     from analysis.power_simulation import TrueOutcome, simulated_power
-    from evaluation.comparison import primary_comparison
-    from evaluation.stages.impact import primary_of, question_of
+    from evaluation.comparison import build_primary_comparison
+    from evaluation.stages.impact import build_question, get_primary_analysis
 
-    if set(primary_comparison(trial.protocol).names) != set(trial.protocol.arm_names):
+    if set(build_primary_comparison(trial.protocol).names) != set(trial.protocol.arm_names):
         raise DataError(
             "power, --simulate",
             "the analysis compares groups of the design's arms.",
@@ -332,7 +342,7 @@ def _simulated(
         )
     return simulated_power(
         schools,
-        design_of(trial.protocol),
+        build_design(trial.protocol),
         TrueOutcome(
             effect=effect,
             icc=assumed.iccs[0],
@@ -340,7 +350,7 @@ def _simulated(
             r2_pupil=assumed.r2_pupil,
             control_risk=assumed.control_risk,
         ),
-        question=question_of(trial.protocol, primary_of(trial.protocol), unplanned=frozenset()),
+        question=build_question(trial.protocol, get_primary_analysis(trial.protocol), unplanned=frozenset()),
         pupils="pupils_expected",
         schools_lost=assumed.schools_lost,
         pupils_lost=assumed.pupils_lost,
@@ -352,66 +362,74 @@ def _simulated(
 
 def _write(trial: TrialFolder, found: PowerStatement, sizes: list[SchoolTrial], outcome: Outcome) -> None:
     """Write table, curves and the statement to output/power."""
-    from reports.figures.power import mdes_plot, power_plot, unit_of_effects
+    from reports.figures.power import format_effect_unit, mdes_plot, power_plot
     from reports.words import words
 
     text, assumed = words(trial.protocol.reports.languages[0]), found.assumed
     scale = 100.0 if found.binary else 1.0
-    unit = unit_of_effects(text, binary=found.binary)
+    unit = format_effect_unit(text, binary=found.binary)
     # The folder is replaced as a whole: an earlier call's simulation may rest on other assumptions than this table.
-    with product_folder(trial, found.folder) as folder:
-        (folder / TABLE).write_bytes(marked(trial, found.table).to_csv(index=False, lineterminator="\n").encode())
-        curves = _schools_curves(sizes, assumed, outcome)
+    with export_product_folder(trial, found.folder) as folder:
+        (folder / TABLE).write_bytes(
+            mark_practice_table(trial, found.table).to_csv(index=False, lineterminator="\n").encode()
+        )
+        curves = _compute_curves_by_schools(sizes, assumed, outcome)
         if curves:
             figure = mdes_plot(curves, text, n_schools=found.n_schools, scale=scale, unit=unit)
-            (folder / BY_SCHOOLS).write_bytes(marked_picture(trial, figure.svg).encode())
-        curves = _effect_curves(sizes, assumed, outcome)
+            (folder / BY_SCHOOLS).write_bytes(mark_practice_picture(trial, figure.svg).encode())
+        curves = _compute_curves_by_effect(sizes, assumed, outcome)
         figure = power_plot(curves, text, target=assumed.power, scale=scale, unit=unit)
-        (folder / BY_EFFECT).write_bytes(marked_picture(trial, figure.svg).encode())
+        (folder / BY_EFFECT).write_bytes(mark_practice_picture(trial, figure.svg).encode())
         if found.simulated is not None:
-            values = marked_values(trial, found.stated() | found.simulation())
+            values = mark_practice_values(trial, found.stated() | found.simulation())
             (folder / SIMULATED).write_bytes((json.dumps(values, indent=2, sort_keys=True) + "\n").encode())
 
 
-def _plain(value: float) -> float | None:
+def _convert_nan_to_none(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _schools_curves(sizes: list[SchoolTrial], assumed: Assumptions, outcome: Outcome) -> list[Curve]:
+def _compute_curves_by_schools(sizes: list[SchoolTrial], assumed: Assumptions, outcome: Outcome) -> list[Curve]:
     from reports.figures.power import Curve
 
     n = sizes[0].n_schools
     numbers = sorted({round(n * (0.4 + 1.6 * place / _CURVE_POINTS)) for place in range(_CURVE_POINTS + 1)})
     curves = []
     for icc, size in zip(assumed.iccs, sizes, strict=True):
-        sized = [one for one in (_resized(size, number) for number in numbers) if one.df >= 2]
-        effects = [(one.n_schools, smallest_effect(one, assumed, outcome)) for one in sized]
+        sized = [
+            resized_trial
+            for resized_trial in (_replace_school_number(size, number) for number in numbers)
+            if resized_trial.df >= 2
+        ]
+        effects = [
+            (sized_trial.n_schools, compute_smallest_effect(sized_trial, assumed, outcome)) for sized_trial in sized
+        ]
         points = [point for point in effects if math.isfinite(point[1])]
         if points:
             x, y = zip(*points, strict=True)
-            curves.append(Curve(label=icc_label(icc), x=x, y=y))
+            curves.append(Curve(label=format_icc_label(icc), x=x, y=y))
     return curves
 
 
-def _effect_curves(sizes: list[SchoolTrial], assumed: Assumptions, outcome: Outcome) -> list[Curve]:
+def _compute_curves_by_effect(sizes: list[SchoolTrial], assumed: Assumptions, outcome: Outcome) -> list[Curve]:
     """Return power against effects up to one and a half of the smallest effect that is found at the largest ICC."""
     from analysis.power import power_of
     from reports.figures.power import Curve
 
-    found = [abs(smallest_effect(size, assumed, outcome)) for size in sizes]
-    top = 1.5 * max((one for one in found if math.isfinite(one)), default=math.inf)
+    smallest_effects = [abs(compute_smallest_effect(size, assumed, outcome)) for size in sizes]
+    top = 1.5 * max((effect_size for effect_size in smallest_effects if math.isfinite(effect_size)), default=math.inf)
     if assumed.control_risk is not None:
         room = assumed.control_risk if outcome.direction == "lower" else 1 - assumed.control_risk
         top = min(top, 0.99 * room)
     effects = [top * place / _CURVE_POINTS for place in range(_CURVE_POINTS + 1)]
     curves = []
     for icc, size in zip(assumed.iccs, sizes, strict=True):
-        powers = tuple(power_of(size, effect=_in_sd(effect, size, assumed, outcome)) for effect in effects)
-        curves.append(Curve(label=icc_label(icc), x=tuple(effects), y=powers))
+        powers = tuple(power_of(size, effect=_standardise_effect(effect, size, assumed, outcome)) for effect in effects)
+        curves.append(Curve(label=format_icc_label(icc), x=tuple(effects), y=powers))
     return curves
 
 
-def _in_sd(effect: float, size: SchoolTrial, assumed: Assumptions, outcome: Outcome) -> float:
+def _standardise_effect(effect: float, size: SchoolTrial, assumed: Assumptions, outcome: Outcome) -> float:
     """Return an effect over the standard deviation that its own risks give the outcome."""
     risk = assumed.control_risk
     if risk is None:

@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from data_schema.errors import StaleError
-from evaluation.named_in_log import changed_since
-from evaluation.provenance import outputs_hash, stage_folder
+from evaluation.named_in_log import find_changes_since_log
+from evaluation.provenance import hash_stage_outputs, stage_folder
 from evaluation.stages import inputs_of, require
-from evaluation.stages.order import told_of_audits
-from evaluation.stages.report import PUBLISHED, ReportFile, documents_of
-from evaluation.trial_log import Event, announced
+from evaluation.stages.order import hash_audit_claim
+from evaluation.stages.report import PUBLISHED, ReportFile, find_trial_documents
+from evaluation.trial_log import Event, build_log_announcement
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,17 +72,17 @@ def publish(trial: TrialFolder, *, until: int | None = None) -> Published:
     DisclosureError
         When a number of pupils below the threshold follows from what the documents print together.
     """
-    from evaluation.claims import audit_claim
-    from evaluation.stages.release import release_of
-    from reports.claims import audit_sentence
+    from evaluation.claims import find_matching_audits
+    from evaluation.stages.release import build_release
+    from reports.claims import describe_audit
     from reports.release.gate import check_release
     from reports.site import Site, build_site
     from reports.words import words
 
     _refuse_edited(trial)
     require(trial, "publish")
-    solved = check_release(release_of(trial))
-    audit = audit_claim(trial, until=until)
+    solved = check_release(build_release(trial))
+    audit = find_matching_audits(trial, until=until)
     protocol = trial.protocol
     language = protocol.reports.languages[0]
     site = Site(
@@ -90,14 +90,18 @@ def publish(trial: TrialFolder, *, until: int | None = None) -> Published:
         subtitle=protocol.trial.intervention,
         language=language,
         practice=trial.is_practice,
-        documents=tuple(_document(trial, item) for item in documents_of(protocol) if item.language == language),
-        downloads=downloads(trial),
-        facts=(audit_sentence(audit, words(language)),),
+        documents=tuple(
+            _read_site_document(trial, item) for item in find_trial_documents(protocol) if item.language == language
+        ),
+        downloads=collect_downloads(trial),
+        facts=(describe_audit(audit, words(language)),),
     )
     announce = None
     if trial.log().is_usable:
-        announce = announced(trial, Event.PUBLISHED, lambda folder: {"site_sha256": outputs_hash(folder)}, again=False)
-    inputs = {**inputs_of(trial, "publish"), **told_of_audits(audit)}
+        announce = build_log_announcement(
+            trial, Event.PUBLISHED, lambda folder: {"site_sha256": hash_stage_outputs(folder)}, again=False
+        )
+    inputs = {**inputs_of(trial, "publish"), **hash_audit_claim(audit)}
     with stage_folder(trial.paths.site, stage="publish", inputs=inputs, announce=announce) as folder:
         build_site(folder, site=site)
     return Published(
@@ -111,12 +115,14 @@ def publish(trial: TrialFolder, *, until: int | None = None) -> Published:
 
 def _refuse_edited(trial: TrialFolder) -> None:
     """Refuse what is not as the log names it: a file may have been edited together with the record of its stage."""
-    for one in changed_since(trial):
-        again = f"Bring it back from a copy, or make it again: `crocoos {one.command}`."
-        raise StaleError("publish", one.problem, again if one.command else "Bring it back from a copy.")
+    for changed_item in find_changes_since_log(trial):
+        again = f"Bring it back from a copy, or make it again: `crocoos {changed_item.command}`."
+        raise StaleError(
+            "publish", changed_item.problem, again if changed_item.command else "Bring it back from a copy."
+        )
 
 
-def _document(trial: TrialFolder, item: ReportFile) -> SiteDocument:
+def _read_site_document(trial: TrialFolder, item: ReportFile) -> SiteDocument:
     from reports.documents import read_document
     from reports.site import SiteDocument
 
@@ -130,12 +136,12 @@ def _document(trial: TrialFolder, item: ReportFile) -> SiteDocument:
     )
 
 
-def downloads(trial: TrialFolder) -> tuple[Download, ...]:
+def collect_downloads(trial: TrialFolder) -> tuple[Download, ...]:
     """Return what the site offers to download: nothing about a single pupil or school, but the draw's own record."""
     from reports.site import Download
-    from reports.writers.practice import practice_words
+    from reports.writers.practice import get_practice_words
 
-    heading = practice_words(trial.protocol.reports.languages[0]).comment() if trial.is_practice else ""
+    heading = get_practice_words(trial.protocol.reports.languages[0]).comment() if trial.is_practice else ""
     return (
         Download(
             label="Estimates",

@@ -7,8 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evaluation.drawn import Later, later_steps, places_of
-from evaluation.stages.agreement import checked_record
+from evaluation.drawn import Later, find_school_places, read_later_steps
+from evaluation.stages.agreement import read_checked_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -57,28 +57,28 @@ def redraws(trial: TrialFolder) -> TrialRedraws:
     """Return what the draw of a trial could have given."""
     import numpy as np
 
-    steps = later_steps(trial)
-    places = places_of(trial, steps)
+    steps = read_later_steps(trial)
+    places = find_school_places(trial, steps)
     names = trial.protocol.arm_names
-    made = list(draws_of(trial, steps))
-    if made[0][1].design.method.joins_one_by_one:
-        parts = [_minimised_again(trial, made)]
+    recorded_draws = list(iterate_draws(trial, steps))
+    if recorded_draws[0][1].design.method.joins_one_by_one:
+        parts = [_replay_minimisation(trial, recorded_draws)]
     else:
-        parts = [_redrawn(trial, record, number=number) for number, record in made]
+        parts = [_resample_draw(trial, record, number=number) for number, record in recorded_draws]
     keys = {key: column for column, key in enumerate(key for part in parts for key in part.keys)}
     columns = [keys[place.draw, place.drawn] for place in places.values()]
-    draws, probabilities = _together(parts, n_draws=trial.protocol.inference.n_draws, seed=_seed(trial))
+    draws, probabilities = _join_parts(parts, n_draws=trial.protocol.inference.n_draws, seed=_get_draws_seed(trial))
     actual = np.array([names.index(place.arm) for place in places.values()])
     return TrialRedraws(
         schools=tuple(places),
         actual=actual,
         draws=draws[:, columns],
         probabilities=probabilities,
-        permutations=_permutations(trial, places, made, actual),
+        permutations=_build_permutations(trial, places, recorded_draws, actual),
     )
 
 
-def _seed(trial: TrialFolder) -> str:
+def _get_draws_seed(trial: TrialFolder) -> str:
     return trial.protocol.inference.draws_seed
 
 
@@ -91,7 +91,7 @@ class _Part:
     probabilities: np.ndarray | None
 
 
-def _together(parts: Sequence[_Part], *, n_draws: int, seed: str) -> tuple[np.ndarray, np.ndarray | None]:
+def _join_parts(parts: Sequence[_Part], *, n_draws: int, seed: str) -> tuple[np.ndarray, np.ndarray | None]:
     """Put draws that did not look at one another beside one another: all combinations where they are few."""
     import numpy as np
 
@@ -103,22 +103,24 @@ def _together(parts: Sequence[_Part], *, n_draws: int, seed: str) -> tuple[np.nd
         rows = np.stack(np.meshgrid(*map(np.arange, sizes), indexing="ij"), axis=-1).reshape(-1, len(parts))
         chances = np.prod([share[rows[:, k]] for k, share in enumerate(shares)], axis=0)
         return np.hstack([part.draws[rows[:, k]] for k, part in enumerate(parts)]), chances
-    sampled = [_sampled(part, n_draws=n_draws, seed=f"{seed} {k}") for k, part in enumerate(parts)]
+    sampled = [_sample_draws(part, n_draws=n_draws, seed=f"{seed} {k}") for k, part in enumerate(parts)]
     return np.hstack(sampled), None
 
 
-def _sampled(part: _Part, *, n_draws: int, seed: str) -> np.ndarray:
+def _sample_draws(part: _Part, *, n_draws: int, seed: str) -> np.ndarray:
     """Return so many draws; of a list of all allocations, each as often as its probability has it."""
     import numpy as np
 
-    from randomisation.permuted import generator_of
+    from randomisation.permuted import create_generator
 
     if part.probabilities is None:
         return part.draws
-    return part.draws[generator_of(seed).choice(len(part.draws), size=n_draws, p=part.probabilities)].astype(np.int16)
+    return part.draws[create_generator(seed).choice(len(part.draws), size=n_draws, p=part.probabilities)].astype(
+        np.int16
+    )
 
 
-def _permutations(
+def _build_permutations(
     trial: TrialFolder,
     places: Mapping[str, Place],
     made: Sequence[tuple[int, AllocationRecord]],
@@ -126,12 +128,12 @@ def _permutations(
 ) -> Permutations:
     """Return how schools can be permuted within the strata of their draw, under its constraint."""
     from analysis.inference.design_redraws import Permutations
-    from randomisation.record import stratum_labels
+    from randomisation.record import build_stratum_labels
 
     strata = {
         (number, school): f"{number} {label}"
         for number, record in made
-        for school, label in stratum_labels(record).items()
+        for school, label in build_stratum_labels(record).items()
     }
     rules = [(number, record) for number, record in made if record.design.constraint is not None]
     reason = (
@@ -143,109 +145,111 @@ def _permutations(
         actual=actual,
         strata=tuple(strata[place.draw, place.drawn] for place in places.values()),
         n_draws=trial.protocol.inference.n_draws,
-        seed=f"{_seed(trial)} permuted",
-        usable=_usable(rules, places) if rules else None,
+        seed=f"{_get_draws_seed(trial)} permuted",
+        usable=_build_usability_check(rules, places) if rules else None,
         reason=reason if made[0][1].design.method.joins_one_by_one else "",
     )
 
 
-def _usable(
+def _build_usability_check(
     made: Sequence[tuple[int, AllocationRecord]], places: Mapping[str, Place]
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Return what tells of allocations of the trial's schools whether every draw's constraint lets them through."""
     import numpy as np
 
-    from randomisation.constrained import acceptance
+    from randomisation.constrained import build_limited_acceptance
 
     column_of = {(place.draw, place.drawn): column for column, place in enumerate(places.values())}
 
     @functools.cache
-    def rules() -> list[tuple[Acceptance | None, np.ndarray, np.ndarray, np.ndarray]]:
-        found = []
+    def collect_draw_rules() -> list[tuple[Acceptance | None, np.ndarray, np.ndarray, np.ndarray]]:
+        draw_rules = []
         for number, record in made:
             schools = record.recorded_schools()
-            rule = acceptance(schools, record.design, read=schools)
+            rule = build_limited_acceptance(schools, record.design, read=schools)
             drawn = np.array([record.design.names.index(arm) for arm in record.arms])
             # Who withdrew and was not replaced stays where it was.
-            own = [
+            school_positions = [
                 (place, column_of[number, school])
                 for place, school in enumerate(record.schools)
                 if (number, school) in column_of
             ]
-            found.append((rule, drawn, *np.array(own).T))
-        return found
+            draw_rules.append((rule, drawn, *np.array(school_positions).T))
+        return draw_rules
 
-    def usable(positions: np.ndarray) -> np.ndarray:
+    def check_draw_rules(positions: np.ndarray) -> np.ndarray:
         passed = np.ones(len(positions), dtype=bool)
-        for rule, drawn, own, columns in rules():
+        for rule, drawn, school_positions, columns in collect_draw_rules():
             rows = np.tile(drawn, (len(positions), 1))
-            rows[:, own] = positions[:, columns]
+            rows[:, school_positions] = positions[:, columns]
             passed &= True if rule is None else rule.usable(rows)
         return passed
 
-    return usable
+    return check_draw_rules
 
 
-def draws_of(trial: TrialFolder, steps: Sequence[Later]) -> Iterator[tuple[int, AllocationRecord]]:
+def iterate_draws(trial: TrialFolder, steps: Sequence[Later]) -> Iterator[tuple[int, AllocationRecord]]:
     """Give every draw: its number (0 for the first) and its record, which has the schools as they were drawn."""
-    yield 0, checked_record(trial)
+    yield 0, read_checked_record(trial)
     for step in steps:
         if step.late is not None:
             yield step.number, step.late
 
 
-def _redrawn(trial: TrialFolder, record: AllocationRecord, *, number: int) -> _Part:
+def _resample_draw(trial: TrialFolder, record: AllocationRecord, *, number: int) -> _Part:
     """Return the positions of each school's arm in all allocations of one draw, or in re-draws of it."""
     import numpy as np
 
     from analysis.inference.design_redraws import Permutations, design_redraws
-    from randomisation.record import stratum_labels
+    from randomisation.record import build_stratum_labels
 
     inference = trial.protocol.inference
     seed = f"{inference.draws_seed} late {number}" if number else inference.draws_seed
     if record.drawn == "here":
         schools = record.recorded_schools()
-        found = design_redraws(schools, record.design, n_draws=inference.n_draws, seed=seed, late=number > 0)
+        draw_result = design_redraws(schools, record.design, n_draws=inference.n_draws, seed=seed, late=number > 0)
     else:
         permuted = Permutations(
             schools=record.schools,
             actual=np.array([record.design.names.index(arm) for arm in record.arms]),
-            strata=tuple(stratum_labels(record).values()),
+            strata=tuple(build_stratum_labels(record).values()),
             n_draws=inference.n_draws,
             seed=seed,
         )
-        found = permuted.drawn(np.ones(len(record.schools), dtype=bool))
+        draw_result = permuted.drawn(np.ones(len(record.schools), dtype=bool))
     return _Part(
         keys=tuple((number, school) for school in record.schools),
-        draws=found.draws,
-        probabilities=found.probabilities,
+        draws=draw_result.draws,
+        probabilities=draw_result.probabilities,
     )
 
 
-def _minimised_again(trial: TrialFolder, made: Sequence[tuple[int, AllocationRecord]]) -> _Part:
+def _replay_minimisation(trial: TrialFolder, made: Sequence[tuple[int, AllocationRecord]]) -> _Part:
     """Let all schools of a minimisation join again in their order, late ones after the first."""
-    from randomisation.minimised import all_minimised, joined_of, minimisation_of, replay_minimised
+    from randomisation.minimised import build_minimisation, enumerate_minimised, get_joined_schools, replay_minimised
 
     inference = trial.protocol.inference
-    joined = [(number, one) for number, record in made for one in joined_of(record)]
-    whole = minimisation_of(made[0][1].design, seed=inference.draws_seed, joined=[one for _, one in joined])
-    keys = tuple((number, one.school) for number, one in joined)
-    if len(whole.arms) ** len(joined) <= inference.n_draws:
-        draws, probabilities = all_minimised(whole)
+    joined = [(number, joined_school) for number, record in made for joined_school in get_joined_schools(record)]
+    minimisation = build_minimisation(
+        made[0][1].design, seed=inference.draws_seed, joined=[joined_pair for _, joined_pair in joined]
+    )
+    keys = tuple((number, joined_pair.school) for number, joined_pair in joined)
+    if len(minimisation.arms) ** len(joined) <= inference.n_draws:
+        draws, probabilities = enumerate_minimised(minimisation)
         return _Part(keys=keys, draws=draws, probabilities=probabilities)
-    draws = replay_minimised(whole, n_draws=inference.n_draws, seed=inference.draws_seed)
+    draws = replay_minimised(minimisation, n_draws=inference.n_draws, seed=inference.draws_seed)
     return _Part(keys=keys, draws=draws, probabilities=None)
 
 
-def unequal_chances(trial: TrialFolder) -> dict[str, dict[str, float]]:
+def find_unequal_chances(trial: TrialFolder) -> dict[str, dict[str, float]]:
     """Return each school's chance of each arm; nothing where all schools have the same ones."""
     import numpy as np
 
     from randomisation.constrained import assignment_probabilities
 
-    steps = later_steps(trial)
+    steps = read_later_steps(trial)
     chances: dict[tuple[int, str], dict[str, float]] = {}
-    for number, record in draws_of(trial, steps):
+    for number, record in iterate_draws(trial, steps):
         if len(set(record.design.ratios)) == 1:
             return {}
         table = assignment_probabilities(record.recorded_schools(), record.design).set_index("school_id")
@@ -253,15 +257,15 @@ def unequal_chances(trial: TrialFolder) -> dict[str, dict[str, float]]:
     every = np.array([list(row.values()) for row in chances.values()])
     if np.allclose(every, every[0], rtol=0, atol=SAME_CHANCE):
         return {}
-    return {school: chances[place.draw, place.drawn] for school, place in places_of(trial, steps).items()}
+    return {school: chances[place.draw, place.drawn] for school, place in find_school_places(trial, steps).items()}
 
 
-def school_weights(
+def compute_school_weights(
     chances: Mapping[str, Mapping[str, float]], arm_of: Mapping[str, str], compared: Comparison
 ) -> dict[str, float]:
     """Return the inverse of each school's chance of the group that it is in."""
     group_of = compared.group_of
     return {
-        school: 1 / sum(chance for arm, chance in own.items() if group_of[arm] == group_of[arm_of[school]])
-        for school, own in chances.items()
+        school: 1 / sum(chance for arm, chance in arm_chances.items() if group_of[arm] == group_of[arm_of[school]])
+        for school, arm_chances in chances.items()
     }

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING, Literal
 
-from evaluation.mode import marked
-from evaluation.provenance import outputs_hash, stage_folder
+from evaluation.mode import mark_practice_table
+from evaluation.provenance import hash_stage_outputs, stage_folder
 from evaluation.stages import inputs_of, require
-from evaluation.trial_log import Event, announced
+from evaluation.trial_log import Event, build_log_announcement
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,15 +53,15 @@ class Reported:
         return {"folder": str(self.folder), "documents": names}
 
 
-def documents_of(protocol: Protocol) -> tuple[ReportFile, ...]:
+def find_trial_documents(protocol: Protocol) -> tuple[ReportFile, ...]:
     """Return the documents of a trial: a summary and a report in each language, and a report of each country.
 
     A trial in one country has no country report: it would say what the report says.
     """
-    return tuple(_documents(protocol))
+    return tuple(_iterate_documents(protocol))
 
 
-def _documents(protocol: Protocol) -> Iterator[ReportFile]:
+def _iterate_documents(protocol: Protocol) -> Iterator[ReportFile]:
     for language in protocol.reports.languages:
         yield ReportFile(kind="summary", template="evidence_summary", country="", language=language)
         yield ReportFile(kind="report", template="experimental_report", country="", language=language)
@@ -80,9 +80,11 @@ def report(trial: TrialFolder) -> Reported:
         When a notebook fails; the documents of before stay as they were.
     """
     require(trial, "report")
-    documents = documents_of(trial.protocol)
+    documents = find_trial_documents(trial.protocol)
     inputs = inputs_of(trial, "report")
-    with stage_folder(trial.paths.reports, stage="report", inputs=inputs, announce=_announced(trial)) as folder:
+    with stage_folder(
+        trial.paths.reports, stage="report", inputs=inputs, announce=_build_announcement(trial)
+    ) as folder:
         for place, document in enumerate(documents):
             trial.progress(f"writing {document.stem}", place, len(documents))
             _make(trial, document, folder)
@@ -91,26 +93,28 @@ def report(trial: TrialFolder) -> Reported:
     return Reported(folder=trial.paths.reports, documents=documents)
 
 
-def _announced(trial: TrialFolder) -> Callable[[Path], None] | None:
+def _build_announcement(trial: TrialFolder) -> Callable[[Path], None] | None:
     """Return what adds the line of the log; None where the log is missing or broken, which the documents say."""
     if not trial.log().is_usable:
         return None
-    return announced(trial, Event.REPORTED, lambda folder: {"documents_sha256": outputs_hash(folder)}, again=False)
+    return build_log_announcement(
+        trial, Event.REPORTED, lambda folder: {"documents_sha256": hash_stage_outputs(folder)}, again=False
+    )
 
 
 def _write_estimates(trial: TrialFolder, path: Path) -> None:
     """Write the table of estimates that may leave the trial's folder."""
     from evaluation.stages.evidence import evidence
     from evaluation.stages.impact import write_table
-    from reports.tables.estimates import published_estimates
+    from reports.tables.estimates import build_published_estimates
 
-    write_table(marked(trial, published_estimates(evidence(trial, country=""))), path)
+    write_table(mark_practice_table(trial, build_published_estimates(evidence(trial, country=""))), path)
 
 
 def _make(trial: TrialFolder, document: ReportFile, folder: Path) -> None:
     from reports.documents import read_document, write_html, write_pdf
     from reports.execution import run_notebook
-    from reports.writers.practice import practice_words
+    from reports.writers.practice import get_practice_words
 
     notebook = (folder / f"{document.stem}.ipynb").resolve()
     with as_file(files("notebooks") / "templates" / f"{document.template}.ipynb") as template:
@@ -119,8 +123,8 @@ def _make(trial: TrialFolder, document: ReportFile, folder: Path) -> None:
             notebook,
             parameters={"folder": ".", "country": document.country, "language": document.language},
             working_folder=trial.paths.root,
-            notice=practice_words(document.language).markdown() if trial.is_practice else "",
+            notice=get_practice_words(document.language).markdown() if trial.is_practice else "",
         )
-    made = read_document(notebook, practice=trial.is_practice)
-    write_html(made, notebook.with_suffix(".html"), language=document.language)
-    write_pdf(made, notebook.with_suffix(".pdf"), language=document.language)
+    read_notebook = read_document(notebook, practice=trial.is_practice)
+    write_html(read_notebook, notebook.with_suffix(".html"), language=document.language)
+    write_pdf(read_notebook, notebook.with_suffix(".pdf"), language=document.language)

@@ -8,23 +8,23 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from data_schema.errors import CrocoosError, StaleError
-from evaluation.custody import alarms, useless_key_table
+from evaluation.custody import find_custody_alarms, find_key_table_faults
 from evaluation.drawn import (
     ALLOCATION,
     RECORD,
     Later,
-    current_allocation,
-    drawn_record,
-    joined_before,
-    later_steps,
-    participants,
+    build_current_allocation,
+    find_joined_schools,
+    find_participants,
+    find_stratum_of_place,
+    read_draw_record,
+    read_later_steps,
     strata_of,
-    stratum_of_place,
 )
-from evaluation.frame import drawn_from
-from evaluation.named_in_log import named_in_log
-from evaluation.provenance import IGNORE, is_kept_from_git, read_record, sha256
-from evaluation.stages.agreement import design_problems, rewordings, table_problems
+from evaluation.frame import read_draw_units
+from evaluation.named_in_log import iterate_named_in_log
+from evaluation.provenance import IGNORE, hash_bytes, is_kept_from_git, read_record
+from evaluation.stages.agreement import compare_table_with_records, find_design_problems, find_reworded_labels
 from evaluation.trial_log import DRAWS, LOG, Event
 
 if TYPE_CHECKING:
@@ -74,10 +74,10 @@ def verify(trial: TrialFolder) -> Verified:
         When no draw has been made.
     """
     problems = (
-        *map(str, alarms(trial)),
-        *(one.problem for one in named_in_log(trial) if one.problem),
+        *map(str, find_custody_alarms(trial)),
+        *(one.problem for one in iterate_named_in_log(trial) if one.problem),
         *_open_to_git(trial),
-        *useless_key_table(trial),
+        *find_key_table_faults(trial),
     )
     return Verified(allocation=verify_draw(trial), log_problems=problems)
 
@@ -106,8 +106,8 @@ def verify_draw(trial: TrialFolder) -> Verification:
 
     log = trial.log()
     try:
-        record = drawn_record(trial)
-        steps, schools = later_steps(trial), drawn_from(trial)
+        record = read_draw_record(trial)
+        steps, schools = read_later_steps(trial), read_draw_units(trial)
     except StaleError:
         if not (last_draw(log.entries) or (trial.paths.allocation / ALLOCATION).exists()):
             raise
@@ -116,19 +116,19 @@ def verify_draw(trial: TrialFolder) -> Verification:
     except CrocoosError as error:
         return Verification(ok=False, problems=(str(error), *(f"{LOG}: {problem}" for problem in log.problems)))
     found = verify_record(record, schools)
-    problems = [*found.problems, *design_problems(record, trial.protocol)]
-    problems += [*_table_problems(trial), *(f"{LOG}: {problem}" for problem in log.problems)]
+    problems = [*found.problems, *find_design_problems(record, trial.protocol)]
+    problems += [*_check_allocation_table(trial), *(f"{LOG}: {problem}" for problem in log.problems)]
     if log.is_usable:
-        problems += [*log_problems(log.entries, record), *later_problems(trial, log.entries)]
-    problems += _changed_files(trial)
-    notes = (*(found.notes if not problems else ()), *rewordings(record, trial.protocol))
-    said = (*notes, *(_history(log.entries) if log.is_usable else ()), *later_notes(steps))
+        problems += [*log_problems(log.entries, record), *find_later_problems(trial, log.entries)]
+    problems += _find_changed_files(trial)
+    notes = (*(found.notes if not problems else ()), *find_reworded_labels(record, trial.protocol))
+    said = (*notes, *(_describe_draw_history(log.entries) if log.is_usable else ()), *describe_later_steps(steps))
     return replace(found, ok=not problems, problems=tuple(problems), notes=said)
 
 
 def log_problems(log: Sequence[LogEntry], record: AllocationRecord) -> list[str]:
     """Compare the last draw in the log, and the commitment that it names, with the record."""
-    from randomisation.commitment import commitment_hash
+    from randomisation.commitment import compute_commitment_hash
 
     last = last_draw(log)
     if last is None or last.detail.get("allocation_sha256") != record.allocation_sha256:
@@ -143,12 +143,12 @@ def log_problems(log: Sequence[LogEntry], record: AllocationRecord) -> list[str]
         earlier = [entry for entry in log[: last.sequence - 1] if entry.event == Event.COMMITTED]
         if not earlier or earlier[-1].detail.get("commitment_sha256") != committed:
             problems.append("No commitment to this frame and design precedes the draw in the log.")
-        if commitment_hash(record) != committed:
+        if compute_commitment_hash(record) != committed:
             problems.append("The record is not of the frame and design that were committed to.")
     return problems
 
 
-def _changed_files(trial: TrialFolder) -> list[str]:
+def _find_changed_files(trial: TrialFolder) -> list[str]:
     """Return files of the stage that are not as they were written; line ends of another system do not matter."""
     folder = trial.paths.allocation
     stage = read_record(folder)
@@ -157,12 +157,12 @@ def _changed_files(trial: TrialFolder) -> list[str]:
     wrong = []
     for name, digest in stage.outputs.items():
         content = (folder / name).read_bytes() if (folder / name).is_file() else b""
-        if digest not in (sha256(content), sha256(content.replace(b"\r\n", b"\n"))):
+        if digest not in (hash_bytes(content), hash_bytes(content.replace(b"\r\n", b"\n"))):
             wrong.append(f"allocation/{name} is not as it was written.")
     return wrong
 
 
-def _history(log: Sequence[LogEntry]) -> tuple[str, ...]:
+def _describe_draw_history(log: Sequence[LogEntry]) -> tuple[str, ...]:
     """Return whether a commitment preceded the draw, and how often anybody drew."""
     again = next((entry for entry in log if entry.event == Event.BEGUN_AGAIN), None)
     if again is not None:
@@ -188,7 +188,7 @@ def _history(log: Sequence[LogEntry]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _table_problems(trial: TrialFolder) -> list[str]:
+def _check_allocation_table(trial: TrialFolder) -> list[str]:
     """Compare allocation.csv, every column and row of it, with the records."""
     import pandas as pd
 
@@ -199,7 +199,7 @@ def _table_problems(trial: TrialFolder) -> list[str]:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError):
         return [f"{ALLOCATION} cannot be read."]
-    return table_problems(ALLOCATION, frame, current_allocation(trial, later_steps(trial)))
+    return compare_table_with_records(ALLOCATION, frame, build_current_allocation(trial, read_later_steps(trial)))
 
 
 def last_draw(log: Sequence[LogEntry]) -> LogEntry | None:
@@ -209,44 +209,47 @@ def last_draw(log: Sequence[LogEntry]) -> LogEntry | None:
     return found[-1] if found else again[0] if again else None
 
 
-def later_entries(log: Sequence[LogEntry]) -> tuple[LogEntry, ...]:
+def filter_later_entries(log: Sequence[LogEntry]) -> tuple[LogEntry, ...]:
     """Return what the log tells of schools that came after the last first draw."""
     since = max((entry.sequence for entry in log if entry.event in DRAWS), default=0)
     return tuple(entry for entry in log[since:] if entry.event in (Event.ADDED, Event.REPLACED))
 
 
-def _steps_before_the_loss(log: Sequence[LogEntry]) -> list[tuple[str, str]]:
+def _find_steps_before_loss(log: Sequence[LogEntry]) -> list[tuple[str, str]]:
     """Return the steps that a log names which was begun again after them, if no first draw has followed."""
     if not log or log[0].event != Event.BEGUN_AGAIN or any(entry.event in DRAWS for entry in log):
         return []
     return [(event, digest) for event, digest in json.loads(log[0].detail["later"])]
 
 
-def later_problems(trial: TrialFolder, log: Sequence[LogEntry]) -> list[str]:
+def find_later_problems(trial: TrialFolder, log: Sequence[LogEntry]) -> list[str]:
     """Return what is wrong with the steps after the draw: their draws, their order, what the log says of them."""
     from evaluation.drawn import read_allocation_record
 
-    steps = later_steps(trial)
+    steps = read_later_steps(trial)
     problems = []
-    told = later_entries(log)
-    named = [*_steps_before_the_loss(log), *((one.event, one.detail.get("record_sha256")) for one in told)]
+    step_entries = filter_later_entries(log)
+    named = [
+        *_find_steps_before_loss(log),
+        *((step_entry.event, step_entry.detail.get("record_sha256")) for step_entry in step_entries),
+    ]
     if [(step.event, step.sha256) for step in steps] != named:
         problems.append("The steps after the draw are not those of the log: one was changed, taken out or put in.")
     if [step.number for step in steps] != list(range(1, len(steps) + 1)):
         problems.append("A step after the draw is missing.")
     record = read_allocation_record(trial)
     for place, step in enumerate(steps):
-        found = _step_problems(step)
+        step_faults = _check_later_step(step)
         if step.replacement is not None and record is not None:
-            found += _replacement_problems(step, step.replacement, record, steps[:place])
+            step_faults += _check_replacement(step, step.replacement, record, steps[:place])
         if step.late is not None and step.late.before and record is not None:
-            wrong = step.late.before != joined_before(record, steps[:place])
-            found += ["The schools that had joined before are not those of the trial."] if wrong else []
-        problems += [f"later_{step.number}: {problem}" for problem in found]
+            wrong = step.late.before != find_joined_schools(record, steps[:place])
+            step_faults += ["The schools that had joined before are not those of the trial."] if wrong else []
+        problems += [f"later_{step.number}: {problem}" for problem in step_faults]
     return problems
 
 
-def _step_problems(step: Later) -> list[str]:
+def _check_later_step(step: Later) -> list[str]:
     from randomisation.record import verify
 
     if step.late is not None:
@@ -258,21 +261,19 @@ def _step_problems(step: Later) -> list[str]:
     return []
 
 
-def _replacement_problems(
-    step: Later, made: Replacement, record: AllocationRecord, before: Sequence[Later]
-) -> list[str]:
+def _check_replacement(step: Later, made: Replacement, record: AllocationRecord, before: Sequence[Later]) -> list[str]:
     """Return what is wrong with a replacement: the arm that it names, and the reserves' strata."""
-    from randomisation.record import stratum_labels
+    from randomisation.record import build_stratum_labels
 
-    taking_part = participants(record, before, stratum_labels(record))
+    taking_part = find_participants(record, before, build_stratum_labels(record))
     if made.withdrawn not in taking_part or taking_part[made.withdrawn].arm != made.arm:
         return [f"School '{made.withdrawn}', which withdrew, was not in the arm '{made.arm}'."]
-    own = stratum_of_place(record, before, made.withdrawn)
-    other = sorted(school for school, values in strata_of(step.schools, record).items() if values != own)
+    place_stratum = find_stratum_of_place(record, before, made.withdrawn)
+    other = sorted(school for school, values in strata_of(step.schools, record).items() if values != place_stratum)
     return [f"The reserve '{other[0]}' is of another stratum in its table."] if other else []
 
 
-def later_notes(steps: Sequence[Later]) -> tuple[str, ...]:
+def describe_later_steps(steps: Sequence[Later]) -> tuple[str, ...]:
     """Describe in one sentence each what came after the draw."""
     notes = []
     for step in steps:
@@ -281,9 +282,11 @@ def later_notes(steps: Sequence[Later]) -> tuple[str, ...]:
             who = "1 school was drawn" if n == 1 else f"{n} schools were drawn among one another"
             notes.append(f"Later, {who} from seed '{seed}' (later_{step.number}).")
         elif step.replacement is not None:
-            made = step.replacement
+            replacement = step.replacement
             notes.append(
-                f"School '{made.withdrawn}' withdrew before the start ({made.reason}); '{made.chosen}', drawn by lot "
-                f"from {len(made.reserves)} reserves with seed '{made.seed}', took its place (later_{step.number})."
+                f"School '{replacement.withdrawn}' withdrew before the start ({replacement.reason}); "
+                f"'{replacement.chosen}', drawn by lot "
+                f"from {len(replacement.reserves)} reserves with seed '{replacement.seed}', took its place "
+                f"(later_{step.number})."
             )
     return tuple(notes)

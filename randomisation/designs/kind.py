@@ -114,9 +114,9 @@ class DrawnFromOneStream(DesignKind):
         before: Sequence[Joined],  # noqa: ARG002 -- for the kinds in which schools join
     ) -> Iterator[tuple[str, ...]]:
         """Yield draws without end."""
-        from randomisation.stream import published_stream
+        from randomisation.stream import open_published_stream
 
-        source = published_stream(seed, algorithm=design.algorithm)
+        source = open_published_stream(seed, algorithm=design.algorithm)
         while True:
             yield self.draw_once(read, design, source)
 
@@ -135,7 +135,7 @@ def check_enough(read: SortedSchools, design: Design) -> None:
         )
 
 
-def same_for_all(shares: Iterable[Fraction], read: SortedSchools) -> np.ndarray:
+def build_equal_probabilities(shares: Iterable[Fraction], read: SortedSchools) -> np.ndarray:
     """Return the probabilities of the arms where they are the same for every school; shape (J, arms)."""
     import numpy as np
 

@@ -34,7 +34,7 @@ class Matched(Stratified):
 
     def describe(self, design: Design) -> str:
         """Return what is matched on, and within which strata."""
-        matched = f"matched on {', '.join(_rule_of(design).variables)}"
+        matched = f"matched on {', '.join(_get_matching_rule(design).variables)}"
         return ", ".join([*([super().describe(design)] if design.strata else []), matched])
 
     def explain(self, design: Design, beginning: str) -> str:
@@ -42,11 +42,11 @@ class Matched(Stratified):
         size = "pairs" if sum(design.ratios) == min(SET_SIZES) else "sets of three"
         strata = f"of the same {' and '.join(design.strata)} " if design.strata else ""
         return (
-            f"{beginning}, within {size} of schools {strata}that are {_rule_of(design).in_words()}. "
+            f"{beginning}, within {size} of schools {strata}that are {_get_matching_rule(design).in_words()}. "
             "Schools that are left over are allocated among one another, so that the arms' numbers stay even."
         )
 
 
-def _rule_of(design: Design) -> Matching:
+def _get_matching_rule(design: Design) -> Matching:
     # A design of this kind without one cannot be made.
     return cast("Matching", design.matching)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from data_schema.errors import DesignError
-from randomisation.designs.kind import DesignKind, Listing, same_for_all
+from randomisation.designs.kind import DesignKind, Listing, build_equal_probabilities
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,10 +45,11 @@ class Minimisation(DesignKind):
 
     def explain(self, design: Design, beginning: str) -> str:
         """Return how a school that joins gets its arm."""
-        from randomisation.minimised import rule_of
+        from randomisation.minimised import get_minimising_rule
 
         return (
-            f"{beginning}, one by one as they join: in {rule_of(design).chance} of 100 cases to an arm that keeps the "
+            f"{beginning}, one by one as they join: in {get_minimising_rule(design).chance} of 100 cases to an "
+            "arm that keeps the "
             f"arms most alike in {' and '.join(design.strata)}, otherwise by the ratio alone."
         )
 
@@ -66,13 +67,15 @@ class Minimisation(DesignKind):
     def redraw(self, read: SortedSchools, design: Design, *, n_draws: int, seed: str, start: int) -> np.ndarray:
         """Let the schools join in their order many times."""
         from randomisation.blocks import BLOCK, draw_blocks
-        from randomisation.minimised import joining_order, redraw_minimised, rule_of
+        from randomisation.minimised import draw_many_minimised, get_minimising_rule, sort_by_joining_order
 
-        order = joining_order(read, design)
+        order = sort_by_joining_order(read, design)
         values = [read.stratum_values[school] for school in order]
-        chance = rule_of(design).chance
+        chance = get_minimising_rule(design).chance
         drawn = draw_blocks(
-            lambda generator: redraw_minimised(values, generator, ratios=design.ratios, chance=chance, n_draws=BLOCK),
+            lambda generator: draw_many_minimised(
+                values, generator, ratios=design.ratios, chance=chance, n_draws=BLOCK
+            ),
             shape=(BLOCK, len(order)),
             n_draws=n_draws,
             seed=seed,
@@ -88,11 +91,11 @@ class Minimisation(DesignKind):
         """Return what can come about when schools join in their order."""
         import numpy as np
 
-        from randomisation.minimised import Joined, all_minimised, joining_order, minimisation_of
+        from randomisation.minimised import Joined, build_minimisation, enumerate_minimised, sort_by_joining_order
 
-        order = joining_order(read, design)
+        order = sort_by_joining_order(read, design)
         joined = [Joined(school=read.ids[place], values=read.stratum_values[place], arm="") for place in order]
-        positions, shares = all_minimised(minimisation_of(design, seed="all", joined=joined))
+        positions, shares = enumerate_minimised(build_minimisation(design, seed="all", joined=joined))
         sorted_back = np.empty_like(positions)
         sorted_back[:, order] = positions
         return sorted_back, shares
@@ -102,6 +105,6 @@ class Minimisation(DesignKind):
         import numpy as np
 
         if len(set(design.ratios)) == 1:
-            return same_for_all(design.probabilities.values(), read)
+            return build_equal_probabilities(design.probabilities.values(), read)
         draws = self.redraw(read, design, n_draws=N_REDRAWS, seed=_REDRAWS_SEED, start=0)
         return np.stack([(draws == arm).mean(axis=0) for arm in range(len(design.arms))], axis=1)

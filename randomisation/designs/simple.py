@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar
 
 from data_schema.errors import DesignError
-from randomisation.designs.kind import DrawnFromOneStream, Listing, check_enough, same_for_all
+from randomisation.designs.kind import DrawnFromOneStream, Listing, build_equal_probabilities, check_enough
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,7 +60,7 @@ class Simple(DrawnFromOneStream):
 
         shape = (BLOCK, len(read.ids))
         return draw_blocks(
-            lambda generator: redraw_simple(generator, design.ratios, shape=shape),
+            lambda generator: draw_many_simple(generator, design.ratios, shape=shape),
             shape=shape,
             n_draws=n_draws,
             seed=seed,
@@ -69,7 +69,7 @@ class Simple(DrawnFromOneStream):
 
     def count(self, read: SortedSchools, design: Design) -> int:
         """Return the number of allocations in which no arm is empty."""
-        return n_simple(len(design.arms), len(read.ids))
+        return count_simple_allocations(len(design.arms), len(read.ids))
 
     def list_all(self, read: SortedSchools, design: Design) -> Listing:
         """Return every allocation in which no arm is empty."""
@@ -77,7 +77,7 @@ class Simple(DrawnFromOneStream):
 
     def probabilities(self, read: SortedSchools, design: Design) -> np.ndarray:
         """Return the ratio's shares, given that no arm is empty."""
-        return same_for_all(simple_probabilities(design.ratios, len(read.ids)), read)
+        return build_equal_probabilities(compute_simple_probabilities(design.ratios, len(read.ids)), read)
 
 
 def draw_simple(n_schools: int, ratios: Sequence[int], source: Source) -> list[int]:
@@ -93,7 +93,7 @@ def draw_simple(n_schools: int, ratios: Sequence[int], source: Source) -> list[i
             return arms
 
 
-def simple_probabilities(ratios: Sequence[int], n_schools: int) -> list[Fraction]:
+def compute_simple_probabilities(ratios: Sequence[int], n_schools: int) -> list[Fraction]:
     """Return a school's exact probability of each arm, given that no arm is empty.
 
     By inclusion and exclusion over the sets of arms that stay empty.
@@ -105,18 +105,18 @@ def simple_probabilities(ratios: Sequence[int], n_schools: int) -> list[Fraction
     """
     unit, arms = sum(ratios), range(len(ratios))
     every = [chosen for size in range(len(ratios)) for chosen in itertools.combinations(arms, size)]
-    rest = {chosen: Fraction(unit - sum(ratios[arm] for arm in chosen), unit) for chosen in every}
+    remaining_share = {chosen: Fraction(unit - sum(ratios[arm] for arm in chosen), unit) for chosen in every}
     sign = {chosen: (-1) ** len(chosen) for chosen in every}
-    whole = sum(sign[chosen] * rest[chosen] ** n_schools for chosen in every)
+    total_probability = sum(sign[chosen] * remaining_share[chosen] ** n_schools for chosen in every)
     return [
         Fraction(ratios[arm], unit)
-        * sum(sign[chosen] * rest[chosen] ** (n_schools - 1) for chosen in every if arm not in chosen)
-        / whole
+        * sum(sign[chosen] * remaining_share[chosen] ** (n_schools - 1) for chosen in every if arm not in chosen)
+        / total_probability
         for arm in arms
     ]
 
 
-def n_simple(n_arms: int, n_schools: int) -> int:
+def count_simple_allocations(n_arms: int, n_schools: int) -> int:
     """Count the allocations in which no arm is empty.
 
     Examples
@@ -127,7 +127,7 @@ def n_simple(n_arms: int, n_schools: int) -> int:
     return sum((-1) ** empty * math.comb(n_arms, empty) * (n_arms - empty) ** n_schools for empty in range(n_arms))
 
 
-def redraw_simple(generator: np.random.Generator, ratios: Sequence[int], *, shape: tuple[int, int]) -> np.ndarray:
+def draw_many_simple(generator: np.random.Generator, ratios: Sequence[int], *, shape: tuple[int, int]) -> np.ndarray:
     """Draw many times from a generator; shape (B, J), as in `draw_simple`."""
     import numpy as np
 

@@ -58,9 +58,9 @@ class Stratified(DrawnFromOneStream):
 
     def redraw(self, read: SortedSchools, design: Design, *, n_draws: int, seed: str, start: int) -> np.ndarray:
         """Draw many times."""
-        from randomisation.blocks import redraw_within
+        from randomisation.blocks import draw_many_within_strata
 
-        return redraw_within(read, design, n_draws=n_draws, seed=seed, start=start)
+        return draw_many_within_strata(read, design, n_draws=n_draws, seed=seed, start=start)
 
     def count(self, read: SortedSchools, design: Design) -> int:
         """Return the number of allocations that keep to ratio and balance."""
@@ -76,6 +76,6 @@ class Stratified(DrawnFromOneStream):
 
     def probabilities(self, read: SortedSchools, design: Design) -> np.ndarray:
         """Return the ratio's shares; where misfits are handed out without regard to them, those of the strategy."""
-        from randomisation.strata_draws import probabilities_within
+        from randomisation.strata_draws import compute_probabilities_within
 
-        return probabilities_within(read, design)
+        return compute_probabilities_within(read, design)

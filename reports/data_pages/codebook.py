@@ -10,16 +10,16 @@ import pandas as pd
 
 from analysis.scales import Reliability
 from data_schema.fields import NUMERIC_TYPES, Field
-from data_schema.messages import answers_in, translated
+from data_schema.messages import get_answer_labels, translate_sentence
 from data_schema.tables import Table
 from reports.blocks import Block, Column, Heading, Paragraph, Title
 from reports.blocks import Table as TableBlock
-from reports.data_pages.common import Names, data_words
-from reports.disclosure import Count, rounded_count
+from reports.data_pages.common import Names, get_data_words
+from reports.disclosure import Count, round_pupil_count
 from reports.numbers import DASH
-from reports.release.answers import ANSWERED, MISSING, answers_of
+from reports.release.answers import ANSWERED, MISSING, build_answer_set
 from reports.selection import as_float
-from reports.tables.layout import Cell, Line, line, table
+from reports.tables.layout import Cell, Line, build_table, line
 from reports.words import Words, message
 
 _TYPES: Mapping[str, str] = {
@@ -104,11 +104,11 @@ class Book:
             return DASH
         value = None if pd.isna(row[column].iloc[0]) else int(row[column].iloc[0])
         table, wave, field, answer = (str(row[part].iloc[0]) for part in ("table", "wave", "field", "answer"))
-        unit = _unit(self.tables[table])
+        unit = _classify_row_unit(self.tables[table])
         if unit == "schools":
             return Count(value=value, unit=unit)
         kind = answer or {"n": ANSWERED, "n_missing": MISSING}[column]
-        whose = answers_of((table, wave, field), kind, self.only, product=self.product)
+        whose = build_answer_set((table, wave, field), kind, self.only, product=self.product)
         # Of a question of which nothing is printed it is not even said that somebody answered.
         is_told = self.frequencies[["table", "wave", "field"]].eq([table, wave, field]).all(axis=1)
         is_told &= self.frequencies[["n", "n_missing"]].notna().any(axis=1)
@@ -117,17 +117,17 @@ class Book:
 
 def codebook_page(book: Book, language: str) -> tuple[Block, ...]:
     """Return the codebook as a document in a language."""
-    words = data_words(language)
+    words = get_data_words(language)
     names = Names(words=words, tables=book.tables, waves=book.waves, countries=book.countries)
-    blocks: list[Block] = [_title(book, names)]
+    blocks: list[Block] = [_build_title(book, names)]
     for name, home in book.tables.items():
-        blocks += _section(book, names, name, home)
+        blocks += _iterate_section_blocks(book, names, name, home)
     if book.scales:
-        blocks += [Heading(text=words.text("Scales"), anchor="scales"), _scales_table(book, names)]
+        blocks += [Heading(text=words.text("Scales"), anchor="scales"), _build_scales_table(book, names)]
     return tuple(blocks)
 
 
-def _title(book: Book, names: Names) -> Title:
+def _build_title(book: Book, names: Names) -> Title:
     words = names.words
     n_fields = sum(len([field for field in home.fields if field.privacy != "direct"]) for home in book.tables.values())
     facts = (
@@ -138,22 +138,22 @@ def _title(book: Book, names: Names) -> Title:
     return Title(kind=words.text("Codebook"), text=book.title, subtitle=place, facts=facts)
 
 
-def _section(book: Book, names: Names, name: str, home: Table) -> Iterator[Block]:
+def _iterate_section_blocks(book: Book, names: Names, name: str, home: Table) -> Iterator[Block]:
     words = names.words
     yield Heading(text=names.table(name), anchor=f"table-{name}")
-    key = words.listed([names.field(name, one) for one in home.key])
+    key = words.listed([names.field(name, key_field) for key_field in home.key])
     row = words.text("One row for each: {fields}.", fields=key)
     by_wave = words.text("Collected in every wave.") if home.by_wave else words.text("Collected once.")
     yield Paragraph(text=words.joined([row, by_wave]))
-    yield _fields_table(book, names, name, home)
-    frequencies = _frequency_table(book, names, name, home)
+    yield _build_fields_table(book, names, name, home)
+    frequencies = _build_frequency_table(book, names, name, home)
     if frequencies is not None:
         yield frequencies
 
 
-def _scales_table(book: Book, names: Names) -> TableBlock:
+def _build_scales_table(book: Book, names: Names) -> TableBlock:
     words = names.words
-    return table(
+    return build_table(
         words,
         words.text("Scales that are scored, and how well their questions go together"),
         columns=(
@@ -177,27 +177,27 @@ def _scales_table(book: Book, names: Names) -> TableBlock:
 
 
 def _scale_line(scale: ScaleFacts, names: Names, book: Book) -> Line:
-    words, found = names.words, scale.reliability
+    words, reliability = names.words, scale.reliability
     items = [
         f"{names.field(scale.table, item)} (−)" if item in scale.reverse else names.field(scale.table, item)
         for item in scale.items
     ]
     alpha: Cell = Count(value=None)
-    if found is not None and math.isfinite(found.alpha):
-        low, high = (words.numbers.decimal(end, digits=2) for end in (found.conf_low, found.conf_high))
-        shown = words.numbers.decimal(found.alpha, digits=2)
+    if reliability is not None and math.isfinite(reliability.alpha):
+        low, high = (words.numbers.decimal(end, digits=2) for end in (reliability.conf_low, reliability.conf_high))
+        shown = words.numbers.decimal(reliability.alpha, digits=2)
         alpha = words.text("{alpha} ({low} to {high})", alpha=shown, low=low, high=high)
-    n = Count(value=None) if found is None else rounded_count(found.n_pupils, threshold=book.threshold)
-    n = n.of(answers_of((scale.table, scale.wave, scale.label), ANSWERED, book.only, product=book.product))
+    n = Count(value=None) if reliability is None else round_pupil_count(reliability.n_pupils, threshold=book.threshold)
+    n = n.of(build_answer_set((scale.table, scale.wave, scale.label), ANSWERED, book.only, product=book.product))
     wave = names.wave(scale.wave) if scale.wave else DASH
     least = words.numbers.percent(scale.least_answered, digits=0)
-    return line(translated(scale.label, words.catalogue), wave, ", ".join(items), least, alpha, n)
+    return line(translate_sentence(scale.label, words.catalogue), wave, ", ".join(items), least, alpha, n)
 
 
-def _fields_table(book: Book, names: Names, name: str, home: Table) -> TableBlock:
+def _build_fields_table(book: Book, names: Names, name: str, home: Table) -> TableBlock:
     words = names.words
     fields = [field for field in home.fields if field.privacy != "direct"]
-    return table(
+    return build_table(
         words,
         words.text("{table}: what is asked", table=names.table(name)),
         columns=(
@@ -206,23 +206,25 @@ def _fields_table(book: Book, names: Names, name: str, home: Table) -> TableBloc
             Column(label=words.text("What it holds"), width=3.2),
             Column(label=words.text("Filled in by"), width=1.4),
         ),
-        lines=[_field_line(field, names, name) for field in fields],
+        lines=[_build_field_line(field, names, name) for field in fields],
         threshold=book.threshold,
         anchor=f"fields-{name}",
     )
 
 
-def _field_line(field: Field, names: Names, table_name: str) -> Line:
+def _build_field_line(field: Field, names: Names, table_name: str) -> Line:
     words = names.words
-    sentences = [_range(field, words)]
+    sentences = [_describe_permitted_range(field, words)]
     if field.waves:
         waves = words.listed([names.wave(wave) for wave in field.waves])
         sentences.append(words.text("Asked in: {waves}.", waves=waves))
     if field.asked_if is not None:
         name, answers = field.asked_if
         home = names.tables[table_name].field(name)
-        said = dict(zip([code.name for code in home.codes], answers_in(home, words.catalogue), strict=True))
-        listed = ", ".join(said[answer] for answer in answers)
+        labels_by_code = dict(
+            zip([code.name for code in home.codes], get_answer_labels(home, words.catalogue), strict=True)
+        )
+        listed = ", ".join(labels_by_code[answer] for answer in answers)
         what = words.text("Asked if {field} is: {answers}.", field=names.field(table_name, name), answers=listed)
         sentences.append(what)
     if field.required:
@@ -231,45 +233,47 @@ def _field_line(field: Field, names: Names, table_name: str) -> Line:
     return line(names.field(table_name, field.name), field.name, words.joined(sentences), sender)
 
 
-def _range(field: Field, words: Words) -> str:
+def _describe_permitted_range(field: Field, words: Words) -> str:
     kind = words.text(_TYPES[field.type])
     low, high = field.minimum, field.maximum
     if field.codes:
-        kind = ", ".join(answers_in(field, words.catalogue))
+        kind = ", ".join(get_answer_labels(field, words.catalogue))
     elif field.type == "year" and low is not None and high is not None:
         kind = words.text("{kind}, {low} to {high}", kind=kind, low=f"{low:.0f}", high=f"{high:.0f}")
     elif low is not None and high is not None:
-        kind = words.text("{kind}, {low} to {high}", kind=kind, low=_number(low, words), high=_number(high, words))
+        kind = words.text(
+            "{kind}, {low} to {high}", kind=kind, low=_format_number(low, words), high=_format_number(high, words)
+        )
     elif low is not None:
-        kind = words.text("{kind}, {low} or more", kind=kind, low=_number(low, words))
+        kind = words.text("{kind}, {low} or more", kind=kind, low=_format_number(low, words))
     if field.unit and field.unit not in ("mark", "share", "currency"):
-        kind = words.text("{kind} ({unit})", kind=kind, unit=translated(field.unit, words.catalogue))
+        kind = words.text("{kind} ({unit})", kind=kind, unit=translate_sentence(field.unit, words.catalogue))
     return f"{kind[:1].upper()}{kind[1:]}."
 
 
-def _number(value: float, words: Words) -> str:
+def _format_number(value: float, words: Words) -> str:
     return words.numbers.decimal(value, digits=0 if value == round(value) else 1)
 
 
-def _frequency_table(book: Book, names: Names, name: str, home: Table) -> TableBlock | None:
+def _build_frequency_table(book: Book, names: Names, name: str, home: Table) -> TableBlock | None:
     """Return frequencies, means and missing values by wave; None where there are no data."""
     words = names.words
-    mine = book.frequencies.loc[book.frequencies["table"] == name]
-    told = mine.loc[mine[["n", "n_missing", "mean"]].notna().any(axis=1)]
-    waves = [wave for wave in dict.fromkeys(mine["wave"]) if wave in set(told["wave"])]
+    table_frequencies = book.frequencies.loc[book.frequencies["table"] == name]
+    rows_with_data = table_frequencies.loc[table_frequencies[["n", "n_missing", "mean"]].notna().any(axis=1)]
+    waves = [wave for wave in dict.fromkeys(table_frequencies["wave"]) if wave in set(rows_with_data["wave"])]
     if not waves:
         return None
     lines: list[Line] = []
     for field in home.fields:
-        rows = mine.loc[mine["field"] == field.name]
+        rows = table_frequencies.loc[table_frequencies["field"] == field.name]
         if field.is_private or not (field.codes or field.type in NUMERIC_TYPES) or rows.empty:
             continue
         lines.append(line(names.field(name, field.name), kind="section"))
-        lines += _field_frequencies(book, field, rows, waves, words)
+        lines += _iterate_frequency_lines(book, field, rows, waves, words)
     heads = [(words.text("Rows"), 1.0), (words.text("Share"), 0.9)]
     groups = [names.wave(wave) if wave else "" for wave in waves]
     columns = [Column(label=label, align="right", group=group, width=w) for group in groups for label, w in heads]
-    return table(
+    return build_table(
         words,
         words.text("{table}: what was answered", table=names.table(name)),
         columns=(Column(label=words.text("Field and answer"), width=3.0), *columns),
@@ -280,46 +284,49 @@ def _frequency_table(book: Book, names: Names, name: str, home: Table) -> TableB
     )
 
 
-def _field_frequencies(
+def _iterate_frequency_lines(
     book: Book, field: Field, rows: pd.DataFrame, waves: Sequence[str], words: Words
 ) -> Iterator[Line]:
-    own = {wave: rows.loc[(rows["wave"] == wave) & (rows["answer"] == "")] for wave in waves}
-    for code, label in zip(field.codes, answers_in(field, words.catalogue), strict=True):
+    totals_by_wave = {wave: rows.loc[(rows["wave"] == wave) & (rows["answer"] == "")] for wave in waves}
+    for code, label in zip(field.codes, get_answer_labels(field, words.catalogue), strict=True):
         cells: list[Cell] = []
         for wave in waves:
             counted = rows.loc[(rows["wave"] == wave) & (rows["answer"] == code.name)]
-            n = DASH if own[wave].empty else book.count(counted, "n")
-            cells += [n, _share(n, _total(own[wave]), words)]
+            n = DASH if totals_by_wave[wave].empty else book.count(counted, "n")
+            cells += [n, _format_share(n, _get_total(totals_by_wave[wave]), words)]
         yield line(label, *cells)
     if field.type in NUMERIC_TYPES:
-        for label, write in ((words.text("Mean (standard deviation)"), _mean), (words.text("Outer tenths"), _tenths)):
-            yield line(label, *[cell for wave in waves for cell in (write(own[wave], field, words), "")])
-    answered = [cell for wave in waves for cell in (book.count(own[wave], "n"), "")]
-    missing = [cell for wave in waves for cell in (book.count(own[wave], "n_missing"), "")]
+        for label, write in (
+            (words.text("Mean (standard deviation)"), _format_mean),
+            (words.text("Outer tenths"), _format_tenths),
+        ):
+            yield line(label, *[cell for wave in waves for cell in (write(totals_by_wave[wave], field, words), "")])
+    answered = [cell for wave in waves for cell in (book.count(totals_by_wave[wave], "n"), "")]
+    missing = [cell for wave in waves for cell in (book.count(totals_by_wave[wave], "n_missing"), "")]
     if not field.codes:
         yield line(words.text("Answered"), *answered)
     yield line(words.text("No answer"), *missing)
 
 
-def _unit(home: Table) -> str:
+def _classify_row_unit(home: Table) -> str:
     """Return what the rows of a table are, for disclosure control: schools, pupils, or several rows per pupil."""
     if home.about == "school":
         return "schools"
     return "pupils" if set(home.key) == {"school_id", "pupil_id"} else "rows"
 
 
-def _total(own: pd.DataFrame) -> float:
+def _get_total(own: pd.DataFrame) -> float:
     return math.nan if own.empty or pd.isna(own["n"].iloc[0]) else float(own["n"].iloc[0])
 
 
-def _share(n: Cell, total: float, words: Words) -> str:
+def _format_share(n: Cell, total: float, words: Words) -> str:
     if not isinstance(n, Count) or n.value is None:
         return ""
     share = n.value / total if total > 0 else math.nan
     return words.numbers.percent(share, digits=0 if total < 300 else 1)
 
 
-def _mean(own: pd.DataFrame, field: Field, words: Words) -> str:
+def _format_mean(own: pd.DataFrame, field: Field, words: Words) -> str:
     mean, sd = (as_float(own[name].iloc[0]) if len(own) else math.nan for name in ("mean", "sd"))
     if math.isnan(mean):
         return DASH
@@ -330,10 +337,10 @@ def _mean(own: pd.DataFrame, field: Field, words: Words) -> str:
     return words.text("{mean} ({sd})", mean=shown, sd=words.numbers.decimal(sd, digits=2))
 
 
-def _tenths(own: pd.DataFrame, field: Field, words: Words) -> str:
+def _format_tenths(own: pd.DataFrame, field: Field, words: Words) -> str:
     low, high = (as_float(own[name].iloc[0]) if len(own) else math.nan for name in ("p10", "p90"))
     if math.isnan(low):
         return DASH
     if field.type == "year":
         return words.text("{low} to {high}", low=f"{low:.0f}", high=f"{high:.0f}")
-    return words.text("{low} to {high}", low=_number(low, words), high=_number(high, words))
+    return words.text("{low} to {high}", low=_format_number(low, words), high=_format_number(high, words))

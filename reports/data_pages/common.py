@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from data_schema.messages import country_in, label_in, table_in, translated
+from data_schema.messages import get_field_label, get_table_label, translate_country_name, translate_sentence
 from data_schema.tables import Table
 from reports.words import Words, words
 
 
-def data_words(language: str) -> Words:
+def get_data_words(language: str) -> Words:
     """Return the words of a language for pages about data: those of ``data_schema``, which schools read too."""
     return words(language, package="data_schema")
 
@@ -39,22 +39,22 @@ class Names:
     def table(self, name: str) -> str:
         """Return what a table is called."""
         table = self.tables.get(name)
-        return table_in(table, self.words.catalogue) if table else name
+        return get_table_label(table, self.words.catalogue) if table else name
 
     def wave(self, name: str) -> str:
         """Return what a wave is called."""
-        return translated(self.waves.get(name, name), self.words.catalogue)
+        return translate_sentence(self.waves.get(name, name), self.words.catalogue)
 
     def field(self, table: str, name: str) -> str:
         """Return what a field of a table is called; its header where the table has no such field."""
         home = self.tables.get(table)
         if home is None or name not in home.names:
             return name
-        return label_in(home.field(name), self.words.catalogue, about=home.about)
+        return get_field_label(home.field(name), self.words.catalogue, about=home.about)
 
     def country(self, code: str) -> str:
         """Return what a country is called."""
-        return country_in(code, self.countries.get(code, code), self.words.catalogue)
+        return translate_country_name(code, self.countries.get(code, code), self.words.catalogue)
 
     def table_and_wave(self, table: str, wave: str) -> str:
         """Return "Pupils, Baseline", or the table alone where it has no waves."""

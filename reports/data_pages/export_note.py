@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from data_schema.anonymity import Anonymity, Quasi
 from data_schema.tables import Table
-from reports.data_pages.common import Names, data_words
-from reports.disclosure import rounded_count
+from reports.data_pages.common import Names, get_data_words
+from reports.disclosure import round_pupil_count
 from reports.tables.layout import ROUNDED
 from reports.words import Words
 
@@ -59,11 +59,11 @@ def export_note(note: ExportNote, languages: Iterable[str]) -> str:
     languages
         Codes of the languages, in order.
     """
-    return "\n".join(line for language in dict.fromkeys(languages) for line in _lines(note, language))
+    return "\n".join(line for language in dict.fromkeys(languages) for line in _iterate_note_lines(note, language))
 
 
-def _lines(note: ExportNote, language: str) -> Iterator[str]:
-    words = data_words(language)
+def _iterate_note_lines(note: ExportNote, language: str) -> Iterator[str]:
+    words = get_data_words(language)
     names = Names(words=words, tables=note.tables, waves={}, countries=note.countries)
     yield f"# {words.text('{title}: data ({country})', title=note.title, country=names.country(note.country))}"
     yield ""
@@ -75,24 +75,24 @@ def _lines(note: ExportNote, language: str) -> Iterator[str]:
     yield f"## {words.text('k-anonymity')}"
     yield ""
     if note.found.n_groups:
-        yield from _alike(note, names)
-        yield from _coarsened(note, names)
+        yield from _describe_k_anonymity(note, names)
+        yield from _describe_coarsening(note, names)
     else:
         yield words.text("There are no rows of pupils.")
     yield ""
 
 
-def _alike(note: ExportNote, names: Names) -> Iterator[str]:
-    words, found = names.words, note.found
-    unique = _about(found.n_unique, words, note.threshold)
+def _describe_k_anonymity(note: ExportNote, names: Names) -> Iterator[str]:
+    words, anonymity = names.words, note.found
+    unique = _format_pupil_count(anonymity.n_unique, words, note.threshold)
     yield words.text(
         "**k = {k}**: the smallest group of a school’s pupils with the same quasi-identifiers has {k}. Pupils who are "
         "unique: {unique}.",
-        k=words.numbers.count(found.k),
+        k=words.numbers.count(anonymity.k),
         unique=unique,
     )
     yield ""
-    fields = ", ".join(_named(one, names) for one in found.fields)
+    fields = ", ".join(_format_field_name(quasi_identifier, names) for quasi_identifier in anonymity.fields)
     yield words.text(
         "Quasi-identifiers are what people who know a pupil may know. The protocol’s tables declare them with {key}: "
         "{fields}.",
@@ -102,8 +102,8 @@ def _alike(note: ExportNote, names: Names) -> Iterator[str]:
     yield ""
 
 
-def _coarsened(note: ExportNote, names: Names) -> Iterator[str]:
-    words, found = names.words, note.found
+def _describe_coarsening(note: ExportNote, names: Names) -> Iterator[str]:
+    words, anonymity = names.words, note.found
     if note.wanted is None:
         command = f"`crocoos export {note.country} --k 5`"
         yield words.text(
@@ -113,28 +113,35 @@ def _coarsened(note: ExportNote, names: Names) -> Iterator[str]:
     wanted = words.numbers.count(note.wanted)
     yield words.text("Coarsened so that each group has {k} pupils or more:", k=wanted)
     yield ""
-    changed = [one for one in found.fields if one.band > 1 or one.is_left_out]
-    yield from (f"- {_named(one, names)}: {_how(one, words)}" for one in changed)
+    changed = [
+        quasi_identifier
+        for quasi_identifier in anonymity.fields
+        if quasi_identifier.band > 1 or quasi_identifier.is_left_out
+    ]
+    yield from (
+        f"- {_format_field_name(quasi_identifier, names)}: {_describe_field_change(quasi_identifier, words)}"
+        for quasi_identifier in changed
+    )
     if not changed:
         yield f"- {words.text('no field for all pupils')}"
     suppressed = words.text(
         "pupils whose quasi-identifiers are all suppressed, because their group was too small: {n}",
-        n=_about(found.n_suppressed, words, note.threshold),
+        n=_format_pupil_count(anonymity.n_suppressed, words, note.threshold),
     )
     left_out = words.text(
         "schools left out of all files, because they have fewer than {k} pupils: {n}",
         k=wanted,
-        n=words.numbers.count(found.n_schools_left_out),
+        n=words.numbers.count(anonymity.n_schools_left_out),
     )
     yield f"- {suppressed}"
     yield f"- {left_out}"
 
 
-def _named(one: Quasi, names: Names) -> str:
+def _format_field_name(one: Quasi, names: Names) -> str:
     return f"{names.field(one.table, one.field)} (`{one.table}.{one.field}`)"
 
 
-def _how(one: Quasi, words: Words) -> str:
+def _describe_field_change(one: Quasi, words: Words) -> str:
     if one.is_left_out:
         return words.text("not given, because groups would be too small")
     return words.text(
@@ -143,9 +150,9 @@ def _how(one: Quasi, words: Words) -> str:
     )
 
 
-def _about(n: int, words: Words, threshold: int) -> str:
+def _format_pupil_count(n: int, words: Words, threshold: int) -> str:
     """Return a number of pupils as it may be printed: rounded, or that there are fewer than the threshold."""
-    count = rounded_count(n, threshold=threshold)
+    count = round_pupil_count(n, threshold=threshold)
     if count.value is None:
         return words.text("fewer than {n}", n=words.numbers.count(threshold))
     number = words.numbers.count(count.value)

@@ -11,9 +11,9 @@ import pandas as pd
 
 from data_schema.fields import Field
 from data_schema.language import LANGUAGES, Catalogue, Language
-from data_schema.messages import answers_in, label_in
+from data_schema.messages import get_answer_labels, get_field_label
 from data_schema.tables import Table
-from reports.data_pages.moments import Told, printed_moments
+from reports.data_pages.moments import Told, compute_printed_moments
 from reports.disclosure import (
     MINIMUM_SCHOOLS,
     Count,
@@ -21,7 +21,7 @@ from reports.disclosure import (
     Rules,
     protect,
 )
-from reports.release.answers import ANSWERED, MISSING, Key, shown_answers
+from reports.release.answers import ANSWERED, MISSING, Key, suppress_answer_counts
 
 _OTHERS = tuple(code for code in LANGUAGES if code != "en")
 
@@ -86,7 +86,7 @@ def codebook(
         In the order of `CODEBOOK_COLUMNS`: a row a field and wave, and for fields with answers one more for each answer
         with its count. Suppressed figures are missing. Counts of pupils and of their rows are rounded to the threshold
         (``rounded_to``): reports print other numbers of the same pupils, and no difference of the two may be exact.
-        Mean and standard deviation are shown of enough pupils and schools (`reports.disclosure.hidden_means`), the
+        Mean and standard deviation are shown of enough pupils and schools (`reports.disclosure.find_hidden_means`), the
         outer tenths where each is of the threshold or more. Names, identifiers and texts have no frequencies.
     """
     return codebooks(tables, frames, rules=rules, countries=(country,))[country]
@@ -98,11 +98,11 @@ def codebooks(
     """Describe every field of the tables for several countries, "" for all together, as `codebook` does for one."""
     rows: dict[str, list[dict[str, object]]] = {country: [] for country in countries}
     for name, table in tables.items():
-        for sample in _samples(table, frames.get(name)):
-            counted = _counted(sample, rules)
-            moments = {name: _moments(sample, name, counts, rules) for name, counts in counted.items()}
+        for sample in _iterate_samples(table, frames.get(name)):
+            counted = _count_answers(sample, rules)
+            moments = {name: _compute_printed_moments(sample, name, counts, rules) for name, counts in counted.items()}
             for country in rows:
-                rows[country] += _described(sample, counted, moments, rules, country)
+                rows[country] += _iterate_frequency_rows(sample, counted, moments, rules, country)
     types = dict.fromkeys(("n", "n_missing", "rounded_to"), "Int64") | dict.fromkeys(_FLOATS, "float64")
     return {
         country: pd.DataFrame(of_country, columns=list(CODEBOOK_COLUMNS)).astype(types)
@@ -110,7 +110,7 @@ def codebooks(
     }
 
 
-def _samples(table: Table, frame: pd.DataFrame | None) -> Iterator[Sample]:
+def _iterate_samples(table: Table, frame: pd.DataFrame | None) -> Iterator[Sample]:
     if frame is None or frame.empty:
         yield Sample(table=table, wave="", rows=pd.DataFrame())
     elif "wave" not in frame:
@@ -120,33 +120,40 @@ def _samples(table: Table, frame: pd.DataFrame | None) -> Iterator[Sample]:
             yield Sample(table=table.in_wave(str(wave)), wave=str(wave), rows=part)
 
 
-def _counted(sample: Sample, rules: Rules) -> dict[str, dict[Key, Count]]:
+def _count_answers(sample: Sample, rules: Rules) -> dict[str, dict[Key, Count]]:
     """Return field to its numbers of answers, by answer and country, as they may be printed."""
     fields = [field for field in sample.table.fields if field.name in sample.rows and _is_counted(field)]
-    tables = [_cross_table(sample.rows, field) for field in fields]
+    tables = [_build_cross_table(sample.rows, field) for field in fields]
     if not tables:
         return {}
-    own = sample.rules(rules)
-    safe = protect(tables, rules=own)
+    sample_rules = sample.rules(rules)
+    safe = protect(tables, rules=sample_rules)
     counts = {}
     for field, table, protected in zip(fields, tables, safe, strict=True):
-        exact, shown = _with_told(field, _summed(table)), _with_told(field, protected)
+        exact, shown = (
+            _add_answered_and_missing(field, _sum_cross_table(table)),
+            _add_answered_and_missing(field, protected),
+        )
         answers = [code.name for code in field.codes]
         is_of_schools = sample.table.about == "school"
         counts[field.name] = (
             shown
             if is_of_schools
-            else shown_answers(_values(exact), shown, answers, threshold=rules.threshold, least=own.threshold)
+            else suppress_answer_counts(
+                _extract_count_values(exact), shown, answers, threshold=rules.threshold, least=sample_rules.threshold
+            )
         )
-    return {name: of_field for name, of_field in counts.items() if not _tells_on(sample.table.field(name), counts)}
+    return {
+        name: of_field for name, of_field in counts.items() if not _is_revealing_count(sample.table.field(name), counts)
+    }
 
 
-def _moments(sample: Sample, name: str, counts: Mapping[Key, Count], rules: Rules) -> dict[str, Told]:
-    field, own = sample.table.field(name), sample.rules(rules)
-    return printed_moments(field, sample.rows, counts=counts, rules=own, step=rules.threshold)
+def _compute_printed_moments(sample: Sample, name: str, counts: Mapping[Key, Count], rules: Rules) -> dict[str, Told]:
+    field, sample_rules = sample.table.field(name), sample.rules(rules)
+    return compute_printed_moments(field, sample.rows, counts=counts, rules=sample_rules, step=rules.threshold)
 
 
-def _described(
+def _iterate_frequency_rows(
     sample: Sample,
     counted: Mapping[str, Mapping[Key, Count]],
     moments: Mapping[str, Mapping[str, Told]],
@@ -157,21 +164,26 @@ def _described(
     for field in sample.table.fields:
         if field.privacy == "direct":
             continue
-        about, counts = _about(sample, field), counted.get(field.name)
+        about, counts = _describe_field(sample, field), counted.get(field.name)
         if counts is None:
             yield about
-            yield from ({**about, **_answer(field, at)} for at in range(len(field.codes)))
+            yield from ({**about, **_answer(field, position)} for position in range(len(field.codes)))
             continue
 
         shown = {kind: count.value for (kind, place), count in counts.items() if place == country}
-        told = {"n": shown.get(ANSWERED, 0), "n_missing": shown.get(MISSING, 0)}
-        yield {**about, **told, **_step(told, rounded_to), **moments[field.name].get(country, {})}
+        answer_counts = {"n": shown.get(ANSWERED, 0), "n_missing": shown.get(MISSING, 0)}
+        yield {
+            **about,
+            **answer_counts,
+            **_describe_rounding_step(answer_counts, rounded_to),
+            **moments[field.name].get(country, {}),
+        }
         for at, code in enumerate(field.codes):
             n = {"n": shown.get(code.name, 0)}
-            yield {**about, **_answer(field, at), **n, **_step(n, rounded_to)}
+            yield {**about, **_answer(field, at), **n, **_describe_rounding_step(n, rounded_to)}
 
 
-def _step(told: Mapping[str, int | None], rounded_to: int | None) -> dict[str, object]:
+def _describe_rounding_step(told: Mapping[str, int | None], rounded_to: int | None) -> dict[str, object]:
     """Return to what numbers are rounded, where there are any."""
     return {"rounded_to": rounded_to} if any(n is not None for n in told.values()) else {}
 
@@ -180,7 +192,7 @@ def _is_counted(field: Field) -> bool:
     return not field.is_private and field.name not in ("school_id", "country")
 
 
-def _tells_on(field: Field, safe: Mapping[str, Mapping[Key, Count]]) -> bool:
+def _is_revealing_count(field: Field, safe: Mapping[str, Mapping[Key, Count]]) -> bool:
     """Whether a field is asked with answers of which a count is suppressed: its own count would be that one."""
     if field.asked_if is None or field.asked_if[0] not in safe:
         return False
@@ -188,9 +200,11 @@ def _tells_on(field: Field, safe: Mapping[str, Mapping[Key, Count]]) -> bool:
     return any(count.value is None for key, count in safe[name].items() if key[0] in answers)
 
 
-def _about(sample: Sample, field: Field) -> dict[str, object]:
+def _describe_field(sample: Sample, field: Field) -> dict[str, object]:
     """Return what a field is, whatever is in it."""
-    labels = {f"label_{code}": label_in(field, _words(code), about=sample.table.about) for code in _OTHERS}
+    labels = {
+        f"label_{code}": get_field_label(field, _get_catalogue(code), about=sample.table.about) for code in _OTHERS
+    }
     condition = "" if field.asked_if is None else f"{field.asked_if[0]} = {' | '.join(field.asked_if[1])}"
     return {
         "table": sample.table.name, "wave": sample.wave, "field": field.name, "label": field.label or field.name,
@@ -202,15 +216,17 @@ def _about(sample: Sample, field: Field) -> dict[str, object]:
 
 def _answer(field: Field, at: int) -> dict[str, object]:
     code = field.codes[at]
-    labels = {f"answer_label_{language}": answers_in(field, _words(language))[at] for language in _OTHERS}
+    labels = {
+        f"answer_label_{language}": get_answer_labels(field, _get_catalogue(language))[at] for language in _OTHERS
+    }
     return {"answer": code.name, "answer_label": code.label or code.name, **labels}
 
 
-def _words(language: str) -> Catalogue:
+def _get_catalogue(language: str) -> Catalogue:
     return Catalogue("data_schema", Language(language))
 
 
-def _cross_table(rows: pd.DataFrame, field: Field) -> CrossTable:
+def _build_cross_table(rows: pd.DataFrame, field: Field) -> CrossTable:
     """Count a field's answers, or whether there is a value, by country, and school by school."""
     values = rows[field.name]
     if field.codes:
@@ -223,7 +239,7 @@ def _cross_table(rows: pd.DataFrame, field: Field) -> CrossTable:
         answers = values.notna().map({True: ANSWERED, False: MISSING})
         known = [ANSWERED]
     places = dict.fromkeys(rows["country"].astype(str))
-    counts: dict[tuple[str, ...], int] = {(one, place): 0 for one in (*known, MISSING) for place in places}
+    counts: dict[tuple[str, ...], int] = {(kind, place): 0 for kind in (*known, MISSING) for place in places}
     by_school: dict[tuple[str, ...], dict[str, int]] = {key: {} for key in counts}
     cells = Counter(zip(answers, rows["country"].astype(str), rows["school_id"].astype(str), strict=True))
     for (answer, place, school), n in cells.items():
@@ -233,20 +249,22 @@ def _cross_table(rows: pd.DataFrame, field: Field) -> CrossTable:
     return CrossTable(by=(field.name, "country"), counts=counts, by_school=by_school)
 
 
-def _with_told(field: Field, counts: Mapping[tuple[str, ...], Count]) -> dict[Key, Count]:
+def _add_answered_and_missing(field: Field, counts: Mapping[tuple[str, ...], Count]) -> dict[Key, Count]:
     """Return the counts by answer and country, with how many values there are and how many are missing.
 
     Both of these or neither, where they would tell each other.
     """
-    found = {(kind, country): count for (kind, country), count in counts.items() if kind != _ALL}
+    counts_with_answered = {(kind, country): count for (kind, country), count in counts.items() if kind != _ALL}
     for country in dict.fromkeys(country for _, country in counts):
-        missing, together = found[MISSING, country].value, counts[_ALL, country].value
+        missing, together = counts_with_answered[MISSING, country].value, counts[_ALL, country].value
         if field.codes:
-            found[ANSWERED, country] = Count(value=None if missing is None or together is None else together - missing)
-    return found
+            counts_with_answered[ANSWERED, country] = Count(
+                value=None if missing is None or together is None else together - missing
+            )
+    return counts_with_answered
 
 
-def _summed(table: CrossTable) -> dict[tuple[str, ...], Count]:
+def _sum_cross_table(table: CrossTable) -> dict[tuple[str, ...], Count]:
     """Return the counts of a table with its totals."""
     sums: Counter[tuple[str, ...]] = Counter(dict.fromkeys(table.keys(), 0))
     for (kind, country), n in table.counts.items():
@@ -254,5 +272,5 @@ def _summed(table: CrossTable) -> dict[tuple[str, ...], Count]:
     return {key: Count(value=n) for key, n in sums.items()}
 
 
-def _values(counts: Mapping[Key, Count]) -> dict[Key, int]:
+def _extract_count_values(counts: Mapping[Key, Count]) -> dict[Key, int]:
     return {key: count.value or 0 for key, count in counts.items()}

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from data_schema.fields import NUMERIC_TYPES, Field
 from reports.counted import Pupils
-from reports.disclosure import STEPS_PER_SD, TOTAL, Count, Rules, hidden_means, is_small, mean_step
+from reports.disclosure import STEPS_PER_SD, TOTAL, Count, Rules, compute_mean_step, find_hidden_means, is_small
 from reports.release.answers import ANSWERED, Key
-from reports.release.moments import TAIL, Moments, Places, tells_values
-from reports.release.reading import rounded_fact
+from reports.release.moments import TAIL, Moments, Places, is_revealing_values
+from reports.release.reading import build_rounded_fact
 
 Floats = NDArray[np.float64]
 Told = dict[str, float]
@@ -31,10 +31,10 @@ class _Values:
 
     def of(self, places: Places) -> Floats:
         """Return the values of some countries together."""
-        return np.concatenate([self.parts[at] for at in places])
+        return np.concatenate([self.parts[place] for place in places])
 
 
-def printed_moments(
+def compute_printed_moments(
     field: Field, rows: pd.DataFrame, *, counts: Mapping[Key, Count], rules: Rules, step: int
 ) -> dict[str, Told]:
     """Return country, "" for all together, to what is printed of a field's values.
@@ -55,8 +55,8 @@ def printed_moments(
     Returns
     -------
     dict
-        All that `hidden_means` allows; without the tenths, the standard deviations, or anything, where they would tell
-        who has a value that few have.
+        All that `find_hidden_means` allows; without the tenths, the standard deviations, or anything, where they would
+        tell who has a value that few have.
     """
     if field.type not in NUMERIC_TYPES:
         return {}
@@ -68,41 +68,50 @@ def printed_moments(
         parts=tuple(part[field.name].to_numpy(dtype=np.float64) for part in parts),
         n_rows=tuple(map(len, of_country.values())),
     )
-    hidden = hidden_means(map(len, parts), of_schools=[part["school_id"].nunique() for part in parts], rules=rules)
+    hidden = find_hidden_means(map(len, parts), of_schools=[part["school_id"].nunique() for part in parts], rules=rules)
     every = tuple(range(len(parts)))
-    named = [*(((at,), country) for at, country in enumerate(values.countries)), (every, TOTAL)]
-    shown = [one for one, is_hidden in zip(named, hidden, strict=True) if not is_hidden and len(values.of(one[0]))]
+    named = [*(((place,), country) for place, country in enumerate(values.countries)), (every, TOTAL)]
+    shown = [
+        named_part
+        for named_part, is_hidden in zip(named, hidden, strict=True)
+        if not is_hidden and len(values.of(named_part[0]))
+    ]
     if not shown:
         return {}
     unit = 0.0 if field.type == "number" else 1.0
-    sizes = [_other_sizes(values, at, counts, rules, step=step) for at in every]
+    sizes = [_find_other_sizes(values, place, counts, rules, step=step) for place in every]
     for sd, tenths in ((True, True), (True, False), (False, False)):
-        printed = {one: _moments(values.of(one), rules, unit=unit, sd=sd, tenths=tenths) for one, _ in shown}
-        if not tells_values(values.parts, printed, unit=unit, least=rules.threshold, other_sizes=sizes):
-            return {country: _told(values.of(one), printed[one]) for one, country in shown}
+        printed = {
+            part_places: _compute_moments_precision(values.of(part_places), rules, unit=unit, sd=sd, tenths=tenths)
+            for part_places, _ in shown
+        }
+        if not is_revealing_values(values.parts, printed, unit=unit, least=rules.threshold, other_sizes=sizes):
+            return {
+                country: _round_moments(values.of(part_places), printed[part_places]) for part_places, country in shown
+            }
     return {}
 
 
-def _moments(values: Floats, rules: Rules, *, unit: float, sd: bool, tenths: bool) -> Moments:
-    step = mean_step(sd=float(values.std(ddof=1)), n=len(values), unit=unit)
+def _compute_moments_precision(values: Floats, rules: Rules, *, unit: float, sd: bool, tenths: bool) -> Moments:
+    step = compute_mean_step(sd=float(values.std(ddof=1)), n=len(values), unit=unit)
     # Whoever knows how steps are chosen knows that the deviation is not so small, or large, as to give another one.
     finer = step / (2.5 if f"{step:e}".startswith("5") else 2)
     range_of_sd = (
-        0.0 if mean_step(sd=0, n=len(values), unit=unit) == step else finer * STEPS_PER_SD,
+        0.0 if compute_mean_step(sd=0, n=len(values), unit=unit) == step else finer * STEPS_PER_SD,
         step * STEPS_PER_SD,
     )
     return Moments(step=step, range_of_sd=range_of_sd, sd=sd, tenths=tenths and TAIL * len(values) >= rules.threshold)
 
 
-def _told(values: Floats, printed: Moments) -> Told:
-    made = {"mean": float(values.mean())}
-    made |= {"sd": float(values.std(ddof=1))} if printed.sd else {}
+def _round_moments(values: Floats, printed: Moments) -> Told:
+    unrounded_moments = {"mean": float(values.mean())}
+    unrounded_moments |= {"sd": float(values.std(ddof=1))} if printed.sd else {}
     tenths = zip(("p10", "p90"), np.quantile(values, [TAIL, 1 - TAIL]), strict=True) if printed.tenths else ()
-    made |= {name: float(value) for name, value in tenths}
-    return {name: round(round(value / printed.step) * printed.step, 9) for name, value in made.items()}
+    unrounded_moments |= {name: float(value) for name, value in tenths}
+    return {name: round(round(value / printed.step) * printed.step, 9) for name, value in unrounded_moments.items()}
 
 
-def _other_sizes(values: _Values, at: int, counts: Mapping[Key, Count], rules: Rules, *, step: int) -> list[int]:
+def _find_other_sizes(values: _Values, at: int, counts: Mapping[Key, Count], rules: Rules, *, step: int) -> list[int]:
     """Return other numbers of values that there may be, where how many are missing is nobody's business."""
     n, n_rows = len(values.parts[at]), values.n_rows[at]
     if not is_small(n_rows - n, threshold=rules.threshold):
@@ -110,6 +119,6 @@ def _other_sizes(values: _Values, at: int, counts: Mapping[Key, Count], rules: R
     shown = counts[ANSWERED, values.countries[at]].value
     low, high = 1, n_rows
     if shown is not None:
-        fact = rounded_fact(Pupils.at("answers"), shown, threshold=step)
+        fact = build_rounded_fact(Pupils.at("answers"), shown, threshold=step)
         low, high = int(fact.low), min(int(fact.high), n_rows)
     return sorted({size for size in (low, n - 1, n + 1, high) if low <= size <= high} - {n})

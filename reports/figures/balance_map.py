@@ -6,10 +6,10 @@ import math
 from typing import TYPE_CHECKING, Literal
 
 from reports.blocks import Figure as FigureBlock
-from reports.blocks import inline
-from reports.comparisons import schools_of
+from reports.blocks import convert_to_spans
+from reports.comparisons import describe_schools_of_arm
 from reports.evidence import ArmFacts
-from reports.figures.style import INK, MUTED, SMALL, WIDTH, blank, drawing, to_svg
+from reports.figures.style import INK, MUTED, SMALL, WIDTH, create_blank_figure, drawing, to_svg
 from reports.tables.balance import LEVELS
 from reports.words import Words
 
@@ -63,20 +63,20 @@ def balance_map(
     sizes = rows[rows["stratum"] != ""].groupby("stratum")[["n_reference", "n_arm"]].max().sum(axis=1)
     if len(sizes) < 2:
         return None
-    kept = sorted(sizes.sort_values(ascending=False, kind="stable").index[:MOST_STRATA])
-    strata = ["", *kept]
+    drawn_strata = sorted(sizes.sort_values(ascending=False, kind="stable").index[:MOST_STRATA])
+    strata = ["", *drawn_strata]
     # The picture is alone in the folder of the balance stage, so it names its own subject and what it omits.
     compared = words.text("{arm} compared with {reference}", arm=arm.label, reference=reference.label)
-    left_out = _left_out(words, len(sizes) - len(kept))
+    left_out = _describe_left_out_strata(words, len(sizes) - len(drawn_strata))
     below = [text for text in (compared, left_out) if text]
     rows = rows if "level" in rows.columns else rows.assign(level="")
-    names = _names(rows)
+    names = _build_row_names(rows)
     columns = [rows[name].astype(str) for name in ("level", "label", "category", "stratum")]
     keys = zip(*columns, strict=True)
     cells = dict(zip(keys, rows["difference"].to_numpy(dtype=float).tolist(), strict=True))
     with drawing():
         bottom = _BOTTOM + _ROW * len(below)
-        figure, _ = blank(_TOP + _ROW * len(names) + bottom)
+        figure, _ = create_blank_figure(_TOP + _ROW * len(names) + bottom)
         width, height = figure.get_size_inches()
         box = (_LEFT / width, bottom / height, (width - _LEFT - _RIGHT) / width, _ROW * len(names) / height)
         axes = figure.add_axes(box)
@@ -87,12 +87,20 @@ def balance_map(
         for down, (level, label, category) in enumerate(names):
             if not label:
                 left = (0.0, down)
-                axes.text(*left, words.text(LEVELS[level]), transform=_beside(axes), va="center", fontweight="bold")
+                axes.text(
+                    *left,
+                    words.text(LEVELS[level]),
+                    transform=_build_label_transform(axes),
+                    va="center",
+                    fontweight="bold",
+                )
                 continue
             name = f"{label}: {category}" if category else label
             axes.text(-0.62, down, name, ha="right", va="center", fontsize=SMALL, color=INK)
             for across, stratum in enumerate(strata):
-                _cell(axes, words, (across, down), float(cells.get((level, label, category, stratum), math.nan)), size)
+                _draw_cell(
+                    axes, words, (across, down), float(cells.get((level, label, category, stratum), math.nan)), size
+                )
         for across, stratum in enumerate(strata):
             text = stratum or words.text("All")
             axes.text(
@@ -100,35 +108,39 @@ def balance_map(
                 fontweight="regular" if stratum else "bold", color=INK,
             )  # fmt: skip
         for down, text in enumerate(below, start=len(names)):
-            axes.text(0.0, down, text, transform=_beside(axes), va="center", fontsize=SMALL, color=MUTED)
+            axes.text(0.0, down, text, transform=_build_label_transform(axes), va="center", fontsize=SMALL, color=MUTED)
         svg = to_svg(figure, anchor)
-    caption, explained = _said(words, by, arm, reference)
-    said = [
+    caption, explained = _describe_balance_map(words, by, arm, reference)
+    value_texts = [
         f"{label}: {words.numbers.decimal(value, digits=1, sign='both')}."
-        for label, value in _overall(names, cells)
+        for label, value in _select_overall_values(names, cells)
         if math.isfinite(value)
     ]
     return FigureBlock(
         svg=svg,
-        caption=inline(caption),
-        alt=" ".join([words.text("Differences at baseline, all schools together."), *said]),
+        caption=convert_to_spans(caption),
+        alt=" ".join([words.text("Differences at baseline, all schools together."), *value_texts]),
         note=words.joined([explained, left_out]),
         anchor=anchor,
     )
 
 
-def _names(rows: pd.DataFrame) -> list[tuple[str, str, str]]:
+def _build_row_names(rows: pd.DataFrame) -> list[tuple[str, str, str]]:
     """Return level, label and category of each row; a level's heading has neither label nor category."""
-    found = list(dict.fromkeys(zip(rows["level"], rows["label"], rows["category"].fillna(""), strict=True)))
-    levels = list(dict.fromkeys(level for level, _, _ in found))
+    row_names = list(dict.fromkeys(zip(rows["level"], rows["label"], rows["category"].fillna(""), strict=True)))
+    levels = list(dict.fromkeys(level for level, _, _ in row_names))
     if len(levels) < 2:
-        return found
-    return [name for level in levels for name in ((level, "", ""), *(one for one in found if one[0] == level))]
+        return row_names
+    return [
+        name
+        for level in levels
+        for name in ((level, "", ""), *(row_name for row_name in row_names if row_name[0] == level))
+    ]
 
 
-def _said(words: Words, by: str, arm: ArmFacts, reference: ArmFacts) -> tuple[str, str]:
+def _describe_balance_map(words: Words, by: str, arm: ArmFacts, reference: ArmFacts) -> tuple[str, str]:
     """Return caption and note."""
-    named = {"schools": schools_of(words, arm), "reference": schools_of(words, reference)}
+    named = {"schools": describe_schools_of_arm(words, arm), "reference": describe_schools_of_arm(words, reference)}
     if by == "country":
         return words.text("Differences at baseline between {schools} and {reference}, by country", **named), words.text(
             "Differences of {arm} from {reference} in standard deviations; blue: more, orange: less. A dash stands"
@@ -144,7 +156,7 @@ def _said(words: Words, by: str, arm: ArmFacts, reference: ArmFacts) -> tuple[st
     )
 
 
-def _left_out(words: Words, n: int) -> str:
+def _describe_left_out_strata(words: Words, n: int) -> str:
     """Describe how many strata are not drawn and where they are; nothing where all are."""
     if not n:
         return ""
@@ -155,13 +167,13 @@ def _left_out(words: Words, n: int) -> str:
     )
 
 
-def _beside(axes: Axes) -> Transform:
+def _build_label_transform(axes: Axes) -> Transform:
     from matplotlib.transforms import blended_transform_factory
 
     return blended_transform_factory(axes.figure.dpi_scale_trans, axes.transData)
 
 
-def _overall(
+def _select_overall_values(
     names: list[tuple[str, str, str]], cells: dict[tuple[str, str, str, str], float]
 ) -> list[tuple[str, float]]:
     return [
@@ -171,7 +183,7 @@ def _overall(
     ]
 
 
-def _cell(axes: Axes, words: Words, place: tuple[int, int], value: float, size: float) -> None:
+def _draw_cell(axes: Axes, words: Words, place: tuple[int, int], value: float, size: float) -> None:
     """Draw a cell: its colour for direction and size, its figure in the middle."""
     from matplotlib.patches import Rectangle
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reports.blocks import Figure as FigureBlock
-from reports.blocks import inline
+from reports.blocks import convert_to_spans
 from reports.evidence import Evidence
-from reports.figures.style import INK, MUTED, PALE, SMALL, WIDTH, blank, drawing, to_svg
-from reports.flow import ArmFlow, Flow, Step, flow_of, reason_text
-from reports.tables.layout import counted, counted_span, suppression_note
+from reports.figures.style import INK, MUTED, PALE, SMALL, WIDTH, create_blank_figure, drawing, to_svg
+from reports.flow import ArmFlow, Flow, Step, build_flow, describe_missing_reason
+from reports.tables.layout import describe_suppression, format_count, format_count_span
 from reports.words import Words
 
 if TYPE_CHECKING:
@@ -53,73 +53,73 @@ class _Box:
 
 def flow_diagram(evidence: Evidence, words: Words, *, anchor: str = "flow-diagram") -> FigureBlock | None:
     """Return the flow diagram of what the report is about; None when nothing is known or there are too many arms."""
-    flow = flow_of(evidence)
+    flow = build_flow(evidence)
     if flow is None or not 1 <= len(flow.arms) <= MOST_ARMS:
         return None
     limit = evidence.disclosure_threshold
-    top = _before(words, flow, limit)
-    columns = [_column(words, entry, limit, place, len(flow.arms)) for place, entry in enumerate(flow.arms)]
+    top = _build_trunk_boxes(words, flow, limit)
+    columns = [_build_arm_boxes(words, entry, limit, place, len(flow.arms)) for place, entry in enumerate(flow.arms)]
     bands = [max(column[row].height for column in columns) for row in range(len(columns[0]))]
     trunk, aside = top
     height = sum(box.height + _GAP for box in trunk) + sum(bands) + _GAP * (len(bands) - 1) + 0.1
     if aside is not None:
         height += _drop(trunk[0], aside) - _GAP
     with drawing():
-        figure, axes = blank(height)
+        figure, axes = create_blank_figure(height)
         axes.set_xlim(0, WIDTH)
         axes.set_ylim(0, height)
         y = _draw_before(axes, trunk, aside, height - 0.02)
         _draw_arms(axes, columns, bands, trunk[-1].middle, y)
         svg = to_svg(figure, anchor)
-    hidden = any(_is_hidden(step) for entry in flow.arms for step in _steps(entry))
+    hidden = any(_is_hidden(step) for entry in flow.arms for step in _collect_steps(entry))
     return FigureBlock(
         svg=svg,
-        caption=inline(words.text("Schools and pupils in the trial, from assessment to analysis")),
-        alt=_alt(trunk, aside, columns),
-        note=inline(suppression_note(words, limit)) if hidden else (),
+        caption=convert_to_spans(words.text("Schools and pupils in the trial, from assessment to analysis")),
+        alt=_describe_flow_figure(trunk, aside, columns),
+        note=convert_to_spans(describe_suppression(words, limit)) if hidden else (),
         anchor=anchor,
         numbers=tuple(
-            counted_span(words, step.pupils, threshold=limit)
+            format_count_span(words, step.pupils, threshold=limit)
             for entry in flow.arms
-            for step in _steps(entry)
+            for step in _collect_steps(entry)
             if step.pupils is not None
         ),
     )
 
 
-def step_text(words: Words, step: Step, *, threshold: int) -> str:
+def format_flow_step(words: Words, step: Step, *, threshold: int) -> str:
     """Return "31 schools, 1,834 pupils", or what of it is known; no schools go unsaid where there are pupils."""
     parts = []
     n_schools = step.schools.value if step.schools is not None else None
     if n_schools or (n_schools == 0 and step.pupils is None):
         parts.append(words.schools(n_schools))
     if step.pupils is not None:
-        number = counted(words, step.pupils, threshold=threshold)
-        one = step.pupils.value is not None
-        parts.append(words.pupils(step.pupils.value or 0) if one else words.text("{n} pupils", n=number))
+        number = format_count(words, step.pupils, threshold=threshold)
+        is_number_known = step.pupils.value is not None
+        parts.append(words.pupils(step.pupils.value or 0) if is_number_known else words.text("{n} pupils", n=number))
     if len(parts) > 1:
         return words.text("{schools}, {pupils}", schools=parts[0], pupils=parts[1])
     return parts[0] if parts else words.numbers.decimal(float("nan"))
 
 
-def _before(words: Words, flow: Flow, limit: int) -> tuple[list[_Box], _Box | None]:
+def _build_trunk_boxes(words: Words, flow: Flow, limit: int) -> tuple[list[_Box], _Box | None]:
     """Boxes down to randomisation, and the one beside them with the schools that were left out."""
     width, left = 2.3, (WIDTH - 2.3) / 2
     trunk = []
     aside = None
     if flow.assessed.schools is not None:
-        lines = (step_text(words, flow.assessed, threshold=limit),)
+        lines = (format_flow_step(words, flow.assessed, threshold=limit),)
         trunk.append(_Box(words.text("Assessed for eligibility"), lines, left, width))
     if flow.excluded and trunk:
         edge = left + width + 0.25
         reasons = tuple(
-            words.text("{reason}: {count}", reason=reason, count=step_text(words, step, threshold=limit))
+            words.text("{reason}: {count}", reason=reason, count=format_flow_step(words, step, threshold=limit))
             for reason, step in flow.excluded
         )
         total = sum(step.schools.value or 0 for _, step in flow.excluded if step.schools is not None)
         heading = words.plural("Not included: {n} school", "Not included: {n} schools", total)
         aside = _Box(heading, reasons, edge, WIDTH - edge - 0.02)
-    lines = (step_text(words, flow.randomised, threshold=limit),)
+    lines = (format_flow_step(words, flow.randomised, threshold=limit),)
     trunk.append(_Box(words.text("Randomised"), lines, left, width))
     return trunk, aside
 
@@ -129,25 +129,25 @@ def _drop(box: _Box, aside: _Box | None) -> float:
     return _GAP if aside is None else max(_GAP, aside.height - box.height + 0.14)
 
 
-def _column(words: Words, entry: ArmFlow, limit: int, place: int, n_arms: int) -> list[_Box]:
+def _build_arm_boxes(words: Words, entry: ArmFlow, limit: int, place: int, n_arms: int) -> list[_Box]:
     width = (WIDTH - 0.04 - _BETWEEN * (n_arms - 1)) / n_arms
     left = 0.02 + place * (width + _BETWEEN)
 
-    def said(step: Step) -> str:
-        return step_text(words, step, threshold=limit)
+    def format_step(step: Step) -> str:
+        return format_flow_step(words, step, threshold=limit)
 
-    enrolled = [words.text("Randomised: {count}", count=said(entry.randomised))]
-    enrolled.append(words.text("Enrolled at baseline: {count}", count=said(entry.baseline)))
+    enrolled = [words.text("Randomised: {count}", count=format_step(entry.randomised))]
+    enrolled.append(words.text("Enrolled at baseline: {count}", count=format_step(entry.baseline)))
     if entry.joined.schools is not None:
-        enrolled.append(words.text("Joined later, not analysed: {count}", count=said(entry.joined)))
+        enrolled.append(words.text("Joined later, not analysed: {count}", count=format_step(entry.joined)))
     lost = [
-        words.text("{reason}: {count}", reason=reason_text(words, reason), count=said(step))
+        words.text("{reason}: {count}", reason=describe_missing_reason(words, reason), count=format_step(step))
         for reason, step in entry.missing
     ]
     return [
         _Box(entry.arm.label, tuple(enrolled), left, width),
         _Box(words.text("Outcome missing"), tuple(lost) or (words.text("nobody"),), left, width),
-        _Box(words.text("Analysed (primary outcome)"), (said(entry.analysed),), left, width),
+        _Box(words.text("Analysed (primary outcome)"), (format_step(entry.analysed),), left, width),
     ]
 
 
@@ -162,8 +162,8 @@ def _draw_before(axes: Axes, trunk: Sequence[_Box], aside: _Box | None, y: float
         if aside is not None:
             centre = y - box.height / 2
             _draw_box(axes, aside, y, aside.height)
-            _arrow(axes, (box.left + box.width, centre), (aside.left, centre))
-        _arrow(axes, (box.middle, bottom), (box.middle, bottom - step))
+            _draw_arrow(axes, (box.left + box.width, centre), (aside.left, centre))
+        _draw_arrow(axes, (box.middle, bottom), (box.middle, bottom - step))
         y = bottom - step
     return y
 
@@ -176,7 +176,7 @@ def _draw_arms(axes: Axes, columns: list[list[_Box]], bands: Sequence[float], mi
     for column in columns:
         start, top = rail, y - _GAP
         for box, band in zip(column, bands, strict=True):
-            _arrow(axes, (box.middle, start), (box.middle, top))
+            _draw_arrow(axes, (box.middle, start), (box.middle, top))
             _draw_box(axes, box, top, band)
             start, top = top - band, top - band - _GAP
 
@@ -202,7 +202,7 @@ def _draw_box(axes: Axes, box: _Box, top: float, height: float) -> None:
         )  # fmt: skip
 
 
-def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+def _draw_arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
     axes.annotate(
         "", xy=end, xytext=start,
         arrowprops={
@@ -211,7 +211,7 @@ def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> 
     )  # fmt: skip
 
 
-def _steps(entry: ArmFlow) -> list[Step]:
+def _collect_steps(entry: ArmFlow) -> list[Step]:
     return [entry.baseline, entry.joined, entry.analysed, *(step for _, step in entry.missing)]
 
 
@@ -219,6 +219,6 @@ def _is_hidden(step: Step) -> bool:
     return step.pupils is not None and step.pupils.value is None
 
 
-def _alt(trunk: Sequence[_Box], aside: _Box | None, columns: Sequence[Sequence[_Box]]) -> str:
+def _describe_flow_figure(trunk: Sequence[_Box], aside: _Box | None, columns: Sequence[Sequence[_Box]]) -> str:
     boxes = [*trunk, *([aside] if aside is not None else []), *(box for column in columns for box in column)]
     return " ".join(f"{box.heading}: {'; '.join(box.lines)}." for box in boxes)

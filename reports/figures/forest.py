@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reports.blocks import Figure as FigureBlock
-from reports.blocks import inline
-from reports.comparisons import Comparison, arm_name, schools_of
+from reports.blocks import convert_to_spans
+from reports.comparisons import Comparison, describe_schools_of_arm, format_arm_name
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence
 from reports.figures.style import (
     ACCENT,
@@ -18,17 +18,17 @@ from reports.figures.style import (
     RULE,
     SMALL,
     WIDTH,
-    blank,
+    add_plot_axes,
+    compute_axis_limits,
+    create_blank_figure,
     drawing,
-    nice_limits,
-    plot_area,
     to_svg,
 )
 from reports.kinds import words_of_kind
-from reports.means import places
-from reports.selection import all_estimates, focus, has_countries
+from reports.means import find_places
+from reports.selection import all_estimates, get_focus_country, has_countries
 from reports.sentences import comparison
-from reports.tables.cells import place_label
+from reports.tables.cells import format_place_label
 from reports.words import Words
 
 if TYPE_CHECKING:
@@ -52,26 +52,30 @@ class ForestRow:
     reason: str = ""
 
 
-def forest_rows(evidence: Evidence, words: Words, analysis: AnalysisFacts, *, arm: ArmFacts) -> tuple[ForestRow, ...]:
+def build_forest_rows(
+    evidence: Evidence, words: Words, analysis: AnalysisFacts, *, arm: ArmFacts
+) -> tuple[ForestRow, ...]:
     """Return the rows of a forest plot: countries, then all together, then the range for a further country."""
     estimates = all_estimates(evidence)
-    order = [*[place for place in places(evidence) if place], ""]
+    order = [*[place for place in find_places(evidence) if place], ""]
     rows = []
     for place in order:
-        one = comparison(evidence, analysis, arm=arm, country=place, estimates=estimates)
-        if one.difference is not None:
-            rows.append(_row(evidence, words, one))
-    one = comparison(evidence, analysis, arm=arm, country="", estimates=estimates)
+        place_result = comparison(evidence, analysis, arm=arm, country=place, estimates=estimates)
+        if place_result.difference is not None:
+            rows.append(_build_forest_row(evidence, words, place_result))
+    place_result = comparison(evidence, analysis, arm=arm, country="", estimates=estimates)
     ahead = estimates.usable(analysis.name, "prediction_interval", arm=arm.name)
     if has_countries(evidence) and ahead is not None and math.isfinite(ahead.conf_low):
-        text = words.numbers.interval(ahead.conf_low, ahead.conf_high, digits=one.digits, scale=one.scale)
+        text = words.numbers.interval(
+            ahead.conf_low, ahead.conf_high, digits=place_result.digits, scale=place_result.scale
+        )
         rows.append(
             ForestRow(
                 label=words.text("Range for a further country"),
                 detail="",
                 centre=math.nan,
-                low=one.scale * ahead.conf_low,
-                high=one.scale * ahead.conf_high,
+                low=place_result.scale * ahead.conf_low,
+                high=place_result.scale * ahead.conf_high,
                 text=text,
                 kind="range",
             )
@@ -89,32 +93,32 @@ def forest_plot(
     anchor
         Name of the figure in the document; made from the analysis by default.
     """
-    rows = forest_rows(evidence, words, analysis, arm=arm)
+    rows = build_forest_rows(evidence, words, analysis, arm=arm)
     if not any(math.isfinite(row.low) for row in rows):
         return None
-    one = comparison(evidence, analysis, arm=arm, country="")
+    overall_result = comparison(evidence, analysis, arm=arm, country="")
     name = anchor or f"forest-{analysis.name}-{arm.name}"
     with drawing():
-        figure, page = blank(ROW * len(rows) + _TOP + _BOTTOM)
-        axes = plot_area(figure, left=_LEFT, right=_RIGHT, bottom=_BOTTOM, top=_TOP)
+        figure, page = create_blank_figure(ROW * len(rows) + _TOP + _BOTTOM)
+        axes = add_plot_axes(figure, left=_LEFT, right=_RIGHT, bottom=_BOTTOM, top=_TOP)
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        axes.set_xlim(*nice_limits([end for row in rows if row.kind != "range" for end in (row.low, row.high)]))
-        _ground(axes, rows)
+        axes.set_xlim(*compute_axis_limits([end for row in rows if row.kind != "range" for end in (row.low, row.high)]))
+        _draw_reference_lines(axes, rows)
         for place, row in enumerate(rows):
-            _draw(axes, place, row, own=row.label == place_label(evidence, words, focus(evidence)))
-        _margins(axes, words, rows, one)
-        _hints(axes, words, one)
+            _draw(axes, place, row, own=row.label == format_place_label(evidence, words, get_focus_country(evidence)))
+        _draw_margin_texts(axes, words, rows, overall_result)
+        _draw_axis_hints(axes, words, overall_result)
         page.set_zorder(-1)
         svg = to_svg(figure, name)
     return FigureBlock(
         svg=svg,
-        caption=inline(_caption(words, one, several=has_countries(evidence))),
-        alt=_alt(words, one, rows),
+        caption=convert_to_spans(_format_caption(words, overall_result, several=has_countries(evidence))),
+        alt=_describe_forest_plot(words, overall_result, rows),
         anchor=name,
     )
 
 
-def _row(evidence: Evidence, words: Words, one: Comparison) -> ForestRow:
+def _build_forest_row(evidence: Evidence, words: Words, one: Comparison) -> ForestRow:
     difference = one.difference
     assert difference is not None  # noqa: S101 -- asked by the caller
     failed = difference.status == "failed"
@@ -125,7 +129,7 @@ def _row(evidence: Evidence, words: Words, one: Comparison) -> ForestRow:
     number = words.numbers.estimate(centre, digits=one.digits, sign="both")
     interval = words.numbers.interval(low, high, digits=one.digits)
     return ForestRow(
-        label=place_label(evidence, words, one.country),
+        label=format_place_label(evidence, words, one.country),
         detail="" if failed else words.schools(difference.n_schools),
         centre=centre,
         low=low,
@@ -137,7 +141,7 @@ def _row(evidence: Evidence, words: Words, one: Comparison) -> ForestRow:
     )
 
 
-def _ground(axes: Axes, rows: tuple[ForestRow, ...]) -> None:
+def _draw_reference_lines(axes: Axes, rows: tuple[ForestRow, ...]) -> None:
     """Draw the line of no difference, and one that sets the summary rows off."""
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     first = next((place for place, row in enumerate(rows) if row.kind != "country"), None)
@@ -175,7 +179,7 @@ def _draw_range(axes: Axes, place: int, row: ForestRow) -> None:
             axes.plot([end], [place], marker=marker, markersize=5, color=MUTED, clip_on=False, zorder=3)
 
 
-def _margins(axes: Axes, words: Words, rows: tuple[ForestRow, ...], one: Comparison) -> None:
+def _draw_margin_texts(axes: Axes, words: Words, rows: tuple[ForestRow, ...], one: Comparison) -> None:
     """Write the names of the rows to the left and their figures to the right of the plot."""
     from matplotlib.transforms import blended_transform_factory
 
@@ -197,11 +201,11 @@ def _margins(axes: Axes, words: Words, rows: tuple[ForestRow, ...], one: Compari
         axes.text(WIDTH, place, row.text, transform=beside, ha="right", va="center", fontweight=weight)
 
 
-def _hints(axes: Axes, words: Words, one: Comparison) -> None:
+def _draw_axis_hints(axes: Axes, words: Words, one: Comparison) -> None:
     """Write below the axis which way is good, and what the axis shows."""
     lower, higher = (one.arm, one.reference) if one.outcome.direction == "lower" else (one.reference, one.arm)
-    left = words.text("← favours {schools}", schools=arm_name(words, lower))
-    right = words.text("favours {schools} →", schools=arm_name(words, higher))
+    left = words.text("← favours {schools}", schools=format_arm_name(words, lower))
+    right = words.text("favours {schools} →", schools=format_arm_name(words, higher))
     below = axes.get_xaxis_transform()
     for text, shift, side in ((left, -4, "right"), (right, 4, "left")):
         axes.annotate(
@@ -209,13 +213,13 @@ def _hints(axes: Axes, words: Words, one: Comparison) -> None:
             ha=side, va="top", fontsize=SMALL, color=MUTED, annotation_clip=False,
         )  # fmt: skip
     axes.annotate(
-        axis_label(words, one), xy=(0.5, 0), xycoords="axes fraction", xytext=(0, -37), textcoords="offset points",
-        ha="center", va="top", annotation_clip=False,
+        format_axis_label(words, one), xy=(0.5, 0), xycoords="axes fraction", xytext=(0, -37),
+        textcoords="offset points", ha="center", va="top", annotation_clip=False,
     )  # fmt: skip
-    ticks(axes, words)
+    format_axis_ticks(axes, words)
 
 
-def ticks(axes: Axes, words: Words) -> None:
+def format_axis_ticks(axes: Axes, words: Words) -> None:
     """Write the numbers of an x axis as the language does."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -225,29 +229,29 @@ def ticks(axes: Axes, words: Words) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.numbers.decimal(value, digits=digits)))
 
 
-def axis_label(words: Words, one: Comparison) -> str:
+def format_axis_label(words: Words, one: Comparison) -> str:
     """Return what the axis of differences shows, with its unit."""
-    values = {"first": arm_name(words, one.arm), "second": arm_name(words, one.reference)}
+    values = {"first": format_arm_name(words, one.arm), "second": format_arm_name(words, one.reference)}
     return words_of_kind(one.outcome).difference_axis(words, one, values)
 
 
-def _caption(words: Words, one: Comparison, *, several: bool) -> str:
+def _format_caption(words: Words, one: Comparison, *, several: bool) -> str:
     if several:
         return words.text(
             "{outcome}: difference between {schools} and {reference} in each country and in all together",
             outcome=one.outcome.label,
-            schools=schools_of(words, one.arm),
-            reference=schools_of(words, one.reference),
+            schools=describe_schools_of_arm(words, one.arm),
+            reference=describe_schools_of_arm(words, one.reference),
         )
     return words.text(
         "{outcome}: difference between {schools} and {reference}",
         outcome=one.outcome.label,
-        schools=schools_of(words, one.arm),
-        reference=schools_of(words, one.reference),
+        schools=describe_schools_of_arm(words, one.arm),
+        reference=describe_schools_of_arm(words, one.reference),
     )
 
 
-def _alt(words: Words, one: Comparison, rows: tuple[ForestRow, ...]) -> str:
-    said = [words.text("{place}: {result}.", place=row.label, result=row.text) for row in rows]
-    start = words.text("Forest plot. {axis}.", axis=axis_label(words, one))
-    return " ".join([start, *said])
+def _describe_forest_plot(words: Words, one: Comparison, rows: tuple[ForestRow, ...]) -> str:
+    row_texts = [words.text("{place}: {result}.", place=row.label, result=row.text) for row in rows]
+    start = words.text("Forest plot. {axis}.", axis=format_axis_label(words, one))
+    return " ".join([start, *row_texts])

@@ -7,13 +7,24 @@ from typing import TYPE_CHECKING
 
 from randomisation.balance import ADJUST, SATISFIED
 from reports.blocks import Figure as FigureBlock
-from reports.blocks import inline
-from reports.comparisons import arm_name, schools_of
+from reports.blocks import convert_to_spans
+from reports.comparisons import describe_schools_of_arm, format_arm_name
 from reports.evidence import ArmFacts, Evidence
-from reports.figures.forest import ticks
-from reports.figures.style import ACCENT, INK, MUTED, PALE, RULE, SMALL, blank, drawing, plot_area, to_svg
-from reports.selection import as_float, records, reference_arm
-from reports.tables.balance import LEVELS, balance_rows, row_label
+from reports.figures.forest import format_axis_ticks
+from reports.figures.style import (
+    ACCENT,
+    INK,
+    MUTED,
+    PALE,
+    RULE,
+    SMALL,
+    add_plot_axes,
+    create_blank_figure,
+    drawing,
+    to_svg,
+)
+from reports.selection import as_float, convert_to_records, get_reference_arm
+from reports.tables.balance import LEVELS, balance_rows, format_row_label
 from reports.words import Words
 
 if TYPE_CHECKING:
@@ -35,39 +46,43 @@ def love_plot(evidence: Evidence, words: Words, *, arm: ArmFacts, anchor: str = 
         Name of the figure in the document.
     """
     frame = balance_rows(evidence)
-    rows = [row for row in records(frame) if row["arm"] == arm.name and not row["hidden"]]
+    rows = [row for row in convert_to_records(frame) if row["arm"] == arm.name and not row["hidden"]]
     rows = [row for row in rows if math.isfinite(as_float(row["std_difference"]))]
     if not rows:
         return None
     name = anchor or f"love-{arm.name}"
-    lines = _lines(rows)
+    lines = _group_rows_by_level(rows)
     with drawing():
-        figure, _ = blank(ROW * len(lines) + _TOP + _BOTTOM)
-        axes = plot_area(figure, left=_LEFT, right=_RIGHT, bottom=_BOTTOM, top=_TOP)
+        figure, _ = create_blank_figure(ROW * len(lines) + _TOP + _BOTTOM)
+        axes = add_plot_axes(figure, left=_LEFT, right=_RIGHT, bottom=_BOTTOM, top=_TOP)
         axes.set_ylim(len(lines) - 0.5, -0.5)
-        shown = [abs(figure) for row in rows for figure in (as_float(row["std_difference"]), _within(row))]
+        shown = [
+            abs(figure)
+            for row in rows
+            for figure in (as_float(row["std_difference"]), _get_difference_within_strata(row))
+        ]
         widest = max(0.3, *(1.12 * figure for figure in shown if math.isfinite(figure)))
         axes.set_xlim(-widest, widest)
-        _ground(axes, words)
+        _draw_threshold_bands(axes, words)
         for place, (level, row) in enumerate(lines):
-            _line(axes, words, place, level, row)
-        _labels(axes, words, arm, reference_arm(evidence))
-        if _legend(words, rows):
-            _key(axes, words)
+            _draw_row(axes, words, place, level, row)
+        _draw_axis_labels(axes, words, arm, get_reference_arm(evidence))
+        if _describe_marker_key(words, rows):
+            _draw_marker_key(axes, words)
         svg = to_svg(figure, name)
     return FigureBlock(
         svg=svg,
-        caption=inline(
+        caption=convert_to_spans(
             words.text(
                 "Standardised differences at baseline between {schools} and {reference}",
-                schools=schools_of(words, arm),
-                reference=schools_of(words, reference_arm(evidence)),
+                schools=describe_schools_of_arm(words, arm),
+                reference=describe_schools_of_arm(words, get_reference_arm(evidence)),
             )
         ),
-        alt=_alt(words, rows),
+        alt=_describe_love_plot(words, rows),
         note=words.joined(
             [
-                _legend(words, rows),
+                _describe_marker_key(words, rows),
                 words.text(
                     "The inner band (up to {low}) counts as alike, the outer one (up to {high}) as alike once the"
                     " analysis allows for the difference: limits of the What Works Clearinghouse.",
@@ -80,7 +95,7 @@ def love_plot(evidence: Evidence, words: Words, *, arm: ArmFacts, anchor: str = 
     )
 
 
-def _key(axes: Axes, words: Words) -> None:
+def _draw_marker_key(axes: Axes, words: Words) -> None:
     """Write above the names what filled and open marks are, for whoever has the picture alone."""
     figure = axes.get_figure(root=True)
     assert figure is not None  # noqa: S101 -- axes were made on a figure
@@ -90,14 +105,14 @@ def _key(axes: Axes, words: Words) -> None:
     )  # fmt: skip
 
 
-def _legend(words: Words, rows: list[dict[str, object]]) -> str:
+def _describe_marker_key(words: Words, rows: list[dict[str, object]]) -> str:
     """Return what filled and open marks are; nothing where there are no open ones."""
-    if not any(math.isfinite(_within(row)) for row in rows):
+    if not any(math.isfinite(_get_difference_within_strata(row)) for row in rows):
         return ""
     return words.text("Filled: as observed; open: what is left within strata, which the analysis allows for.")
 
 
-def _lines(rows: list[dict[str, object]]) -> list[tuple[str, dict[str, object] | None]]:
+def _group_rows_by_level(rows: list[dict[str, object]]) -> list[tuple[str, dict[str, object] | None]]:
     """Return rows by level, each level under its heading."""
     lines: list[tuple[str, dict[str, object] | None]] = []
     for level in LEVELS:
@@ -108,7 +123,7 @@ def _lines(rows: list[dict[str, object]]) -> list[tuple[str, dict[str, object] |
     return lines
 
 
-def _ground(axes: Axes, words: Words) -> None:
+def _draw_threshold_bands(axes: Axes, words: Words) -> None:
     axes.axvspan(-ADJUST, ADJUST, color=PALE, linewidth=0, zorder=0)
     axes.axvspan(-SATISFIED, SATISFIED, color="#d5dce6", linewidth=0, zorder=0)
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
@@ -121,7 +136,7 @@ def _ground(axes: Axes, words: Words) -> None:
         )  # fmt: skip
 
 
-def _line(axes: Axes, words: Words, place: int, level: str, row: dict[str, object] | None) -> None:
+def _draw_row(axes: Axes, words: Words, place: int, level: str, row: dict[str, object] | None) -> None:
     from matplotlib.transforms import blended_transform_factory
 
     figure = axes.get_figure(root=True)
@@ -131,9 +146,9 @@ def _line(axes: Axes, words: Words, place: int, level: str, row: dict[str, objec
         axes.text(0.0, place, words.text(LEVELS[level]), transform=beside, va="center", fontweight="bold")
         return
     value = as_float(row["std_difference"])
-    axes.text(0.12, place, row_label(words, row), transform=beside, va="center")
+    axes.text(0.12, place, format_row_label(words, row), transform=beside, va="center")
     axes.plot([0, value], [place, place], color=ACCENT, linewidth=0.9, alpha=0.6, zorder=2)
-    within = _within(row)
+    within = _get_difference_within_strata(row)
     if math.isfinite(within):
         axes.plot(
             [within], [place], marker=_MARKERS[level], markersize=6.2, markerfacecolor="white", color=ACCENT, zorder=3,
@@ -142,16 +157,16 @@ def _line(axes: Axes, words: Words, place: int, level: str, row: dict[str, objec
     axes.plot([value], [place], marker=_MARKERS[level], markersize=6.2, color=ACCENT, zorder=4)
 
 
-def _within(row: dict[str, object]) -> float:
+def _get_difference_within_strata(row: dict[str, object]) -> float:
     """Return what is left of a difference within strata; NaN where that is not known."""
     return as_float(row.get("std_difference_within", math.nan))
 
 
-def _labels(axes: Axes, words: Words, arm: ArmFacts, reference: ArmFacts) -> None:
-    ticks(axes, words)
+def _draw_axis_labels(axes: Axes, words: Words, arm: ArmFacts, reference: ArmFacts) -> None:
+    format_axis_ticks(axes, words)
     for text, place, side in (
-        (words.text("← less in {schools}", schools=arm_name(words, arm)), 0.0, "left"),
-        (words.text("more in {schools} →", schools=arm_name(words, arm)), 1.0, "right"),
+        (words.text("← less in {schools}", schools=format_arm_name(words, arm)), 0.0, "left"),
+        (words.text("more in {schools} →", schools=format_arm_name(words, arm)), 1.0, "right"),
     ):
         axes.annotate(
             text, xy=(place, 0), xycoords="axes fraction", xytext=(0, -21), textcoords="offset points", ha=side,
@@ -168,13 +183,13 @@ def _labels(axes: Axes, words: Words, arm: ArmFacts, reference: ArmFacts) -> Non
     )  # fmt: skip
 
 
-def _alt(words: Words, rows: list[dict[str, object]]) -> str:
-    said = [
+def _describe_love_plot(words: Words, rows: list[dict[str, object]]) -> str:
+    row_texts = [
         words.text(
             "{label}: {value}.",
-            label=row_label(words, row),
+            label=format_row_label(words, row),
             value=words.numbers.decimal(as_float(row["std_difference"]), digits=2, sign="both"),
         )
         for row in rows
     ]
-    return " ".join([words.text("Standardised differences at baseline."), *said])
+    return " ".join([words.text("Standardised differences at baseline."), *row_texts])

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reports.blocks import Figure as FigureBlock
-from reports.blocks import inline
-from reports.figures.style import COLOURS, INK, MARKERS, MUTED, RULE, SMALL, blank, drawing, to_svg
+from reports.blocks import convert_to_spans
+from reports.figures.style import COLOURS, INK, MARKERS, MUTED, RULE, SMALL, create_blank_figure, drawing, to_svg
 from reports.words import Words
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Curve:
     y: tuple[float, ...]
 
 
-def unit_of_effects(words: Words, *, binary: bool) -> str:
+def format_effect_unit(words: Words, *, binary: bool) -> str:
     """Return the name of the axis of effects: percentage points of a binary outcome, or standard deviations."""
     if binary:
         return words.text("Difference, percentage points")
@@ -60,11 +60,11 @@ def power_plot(curves: Sequence[Curve], words: Words, *, target: float, scale: f
         Name of the axis of effects.
     """
     scaled = [
-        Curve(label=one.label, x=tuple(scale * value for value in one.x), y=tuple(100 * value for value in one.y))
-        for one in curves
+        Curve(label=curve.label, x=tuple(scale * value for value in curve.x), y=tuple(100 * value for value in curve.y))
+        for curve in curves
     ]
     alt = words.text("Power rises with the size of the true effect; the smaller the correlation, the sooner.")
-    svg = _lines(
+    svg = _draw_curves(
         scaled,
         labels=(unit, words.text("Power, %")),
         across=(100 * target, words.text("{share} % wanted", share=words.numbers.decimal(100 * target, digits=0))),
@@ -73,7 +73,7 @@ def power_plot(curves: Sequence[Curve], words: Words, *, target: float, scale: f
         limits=(0.0, 103.0),
     )
     caption = words.text("Power against the true effect, by intraclass correlation (ICC)")
-    return FigureBlock(svg=svg, caption=inline(caption), alt=alt, anchor="power-by-effect")
+    return FigureBlock(svg=svg, caption=convert_to_spans(caption), alt=alt, anchor="power-by-effect")
 
 
 def mdes_plot(
@@ -94,22 +94,22 @@ def mdes_plot(
     unit
         Name of the axis of effects.
     """
-    scaled = [Curve(label=one.label, x=one.x, y=tuple(scale * abs(value) for value in one.y)) for one in curves]
+    scaled = [Curve(label=curve.label, x=curve.x, y=tuple(scale * abs(value) for value in curve.y)) for curve in curves]
     alt = words.text("The smallest effect that can be found falls as schools are added, ever more slowly.")
-    top = max(max(one.y) for one in scaled)
-    svg = _lines(
+    top = max(max(scaled_curve.y) for scaled_curve in scaled)
+    svg = _draw_curves(
         scaled,
         labels=(words.text("Schools"), unit),
         across=None,
-        upright=None if n_schools is None else (n_schools, _schools_label(words, n_schools)),
+        upright=None if n_schools is None else (n_schools, _format_schools_label(words, n_schools)),
         name="effect-by-schools",
         limits=(0.0, 1.06 * top),
     )
     caption = words.text("Smallest effect that can be found, by number of schools and intraclass correlation (ICC)")
-    return FigureBlock(svg=svg, caption=inline(caption), alt=alt, anchor="effect-by-schools")
+    return FigureBlock(svg=svg, caption=convert_to_spans(caption), alt=alt, anchor="effect-by-schools")
 
 
-def _lines(
+def _draw_curves(
     curves: Sequence[Curve],
     *,
     labels: tuple[str, str],
@@ -120,7 +120,7 @@ def _lines(
 ) -> str:
     """Draw the curves with their names at their right ends."""
     with drawing():
-        figure, _ = blank(_HEIGHT)
+        figure, _ = create_blank_figure(_HEIGHT)
         width, height = figure.get_size_inches()
         box = (_LEFT / width, _BOTTOM / height, (width - _LEFT - _RIGHT) / width, (height - _BOTTOM - _TOP) / height)
         axes = figure.add_axes(box)
@@ -129,9 +129,9 @@ def _lines(
         axes.grid(axis="y", color=RULE, linewidth=0.5)
         axes.set_axisbelow(b=True)
         axes.set_ylim(*limits)
-        low, high = min(one.x[0] for one in curves), max(one.x[-1] for one in curves)
+        low, high = min(curve.x[0] for curve in curves), max(curve.x[-1] for curve in curves)
         axes.set_xlim(low, high)
-        _marks(axes, across, upright)
+        _draw_reference_marks(axes, across, upright)
         for place, one in enumerate(curves):
             colour = COLOURS[place % len(COLOURS)]
             every = max(1, len(one.x) // 8)
@@ -139,10 +139,12 @@ def _lines(
                 one.x, one.y, color=colour, linewidth=1.8, marker=MARKERS[place % len(MARKERS)], markersize=4,
                 markevery=every, clip_on=True,
             )  # fmt: skip
-        places = _apart([one.y[-1] for one in curves], room=_INCH_OF_LABEL * (limits[1] - limits[0]) / (height - 0.75))
-        for place, (one, at) in enumerate(zip(curves, places, strict=True)):
+        places = _move_labels_apart(
+            [curve.y[-1] for curve in curves], room=_INCH_OF_LABEL * (limits[1] - limits[0]) / (height - 0.75)
+        )
+        for place, (one, label_height) in enumerate(zip(curves, places, strict=True)):
             axes.annotate(
-                one.label, (high, at), xytext=(6, 0), textcoords="offset points", va="center", fontsize=SMALL,
+                one.label, (high, label_height), xytext=(6, 0), textcoords="offset points", va="center", fontsize=SMALL,
                 color=COLOURS[place % len(COLOURS)], annotation_clip=False,
             )  # fmt: skip
         axes.set_xlabel(labels[0], color=INK, labelpad=5)
@@ -151,7 +153,7 @@ def _lines(
         return to_svg(figure, name)
 
 
-def _marks(axes: Axes, across: tuple[float, str] | None, upright: tuple[float, str] | None) -> None:
+def _draw_reference_marks(axes: Axes, across: tuple[float, str] | None, upright: tuple[float, str] | None) -> None:
     """Draw the lines that curves are read against, with what they are."""
     if across is not None:
         axes.axhline(across[0], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
@@ -167,11 +169,11 @@ def _marks(axes: Axes, across: tuple[float, str] | None, upright: tuple[float, s
         )  # fmt: skip
 
 
-def _schools_label(words: Words, n_schools: float) -> str:
+def _format_schools_label(words: Words, n_schools: float) -> str:
     return words.plural("the {n} school there is", "the {n} schools there are", round(n_schools))
 
 
-def _apart(values: Sequence[float], *, room: float) -> list[float]:
+def _move_labels_apart(values: Sequence[float], *, room: float) -> list[float]:
     """Move labels apart, in their order, so that none hides another."""
     order = sorted(range(len(values)), key=values.__getitem__)
     placed = [0.0] * len(values)

@@ -39,7 +39,7 @@ _SALT = "crocoos"
 @contextmanager
 def drawing() -> Iterator[None]:
     """Set matplotlib's parameters for the figure that is drawn inside, and set them back."""
-    import_matplotlib()
+    load_matplotlib()
     import matplotlib as mpl
     from matplotlib import font_manager
 
@@ -75,7 +75,7 @@ def drawing() -> Iterator[None]:
         yield
 
 
-def import_matplotlib() -> None:
+def load_matplotlib() -> None:
     """Import matplotlib where no settings of anybody's lie: it reads a file of the working folder, or fails at it."""
     if "matplotlib" in sys.modules:
         return
@@ -87,7 +87,7 @@ def import_matplotlib() -> None:
         mpl.rcdefaults()
 
 
-def blank(height: float) -> tuple[Figure, Axes]:
+def create_blank_figure(height: float) -> tuple[Figure, Axes]:
     """Return a figure of full width and one axes that fills it, without frame or ticks.
 
     Parameters
@@ -105,7 +105,7 @@ def blank(height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def plot_area(figure: Figure, *, left: float, right: float, bottom: float, top: float) -> Axes:
+def add_plot_axes(figure: Figure, *, left: float, right: float, bottom: float, top: float) -> Axes:
     """Return axes with an x axis only, its margins in inches."""
     width, height = figure.get_size_inches()
     box = (left / width, bottom / height, (width - left - right) / width, (height - bottom - top) / height)
@@ -125,7 +125,7 @@ def to_svg(figure: Figure, name: str) -> str:
     name
         Put before every id of the picture, so that several can be in one page.
     """
-    _blank_control_signs(figure)
+    _suppress_control_signs(figure)
     written = io.StringIO()
     figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
     source = written.getvalue()
@@ -135,7 +135,7 @@ def to_svg(figure: Figure, name: str) -> str:
     return re.sub(r"[ \t]+\n", "\n", source)
 
 
-def _blank_control_signs(figure: Figure) -> None:
+def _suppress_control_signs(figure: Figure) -> None:
     """Draw no sign that no font has: a label may hold what a terminal obeys, and a warning would pass it on."""
     from matplotlib.text import Text
 
@@ -144,7 +144,7 @@ def _blank_control_signs(figure: Figure) -> None:
             text.set_text("".join(sign if sign.isprintable() or sign == "\n" else " " for sign in text.get_text()))
 
 
-def nice_limits(values: Sequence[float], *, include_zero: bool = True) -> tuple[float, float]:
+def compute_axis_limits(values: Sequence[float], *, include_zero: bool = True) -> tuple[float, float]:
     """Return limits that hold all finite values with a little room."""
     import math
 

@@ -27,8 +27,8 @@ __all__ = ["KIND_WORDS", "KindWords", "notes_on_means", "words_of_kind"]
 
 def notes_on_means(words: Words, ones: Iterable[Comparison]) -> list[str]:
     """Return what figures of arms are that tables call observed, each sentence once."""
-    said = [words_of_kind(one.outcome).note_on_means(words) for one in ones]
-    return [note for note in dict.fromkeys(said) if note]
+    notes = [words_of_kind(outcome_result.outcome).note_on_means(words) for outcome_result in ones]
+    return [note for note in dict.fromkeys(notes) if note]
 
 
 def words_of_kind(outcome: OutcomeFacts) -> KindWords:

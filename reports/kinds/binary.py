@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from reports.blocks import Inline, Span
-from reports.comparisons import Comparison, event_of, who_of
+from reports.comparisons import Comparison, describe_event, describe_pupils_with_event
 from reports.evidence import OutcomeFacts
 from reports.kinds.kind import KindWords
 from reports.words import Value, Words, message
@@ -45,19 +45,19 @@ class BinaryWords(KindWords):
         """Return the finding as a title, by the event where the outcome has words for it."""
         if not one.outcome.event:
             return super().finding(words, one, what, schools)
-        return words.text(_FINDINGS[what], event=event_of(words, one.outcome), schools=schools)
+        return words.text(_FINDINGS[what], event=describe_event(words, one.outcome), schools=schools)
 
     def levels(self, words: Words, one: Comparison, values: Mapping[str, Value]) -> Inline:
         """Return the sentence with the share of both arms."""
         if one.outcome.event:
             template = message("Of every 100 pupils, {first} {event} in {reference} and {second} in {schools}.")
-            return words.line(template, event=event_of(words, one.outcome), **values)
+            return words.line(template, event=describe_event(words, one.outcome), **values)
         template = message("{outcome}: {first} of every 100 pupils in {reference} and {second} in {schools}.")
         return words.line(template, outcome=one.outcome.label, **values)
 
     def effect(self, words: Words, one: Comparison, values: Mapping[str, Value], *, raised: bool) -> Inline:
         """Return the sentence with a clear effect."""
-        return words.line(_RAISED if raised else _REDUCED, who=who_of(words, one.outcome), **values)
+        return words.line(_RAISED if raised else _REDUCED, who=describe_pupils_with_event(words, one.outcome), **values)
 
     def unclear_effect(self, words: Words, one: Comparison, values: Mapping[str, Value]) -> Inline:
         """Return the sentence with what the data are compatible with."""
@@ -66,7 +66,7 @@ class BinaryWords(KindWords):
             " compatible with anything between {low} and {high} per 100 pupils ({level} interval; best single estimate:"
             " {best})."
         )
-        return words.line(template, who=who_of(words, one.outcome), **values)
+        return words.line(template, who=describe_pupils_with_event(words, one.outcome), **values)
 
     def amount(self, words: Words, number: Span, *, below: bool) -> Inline:
         """Return a difference as "2.3 fewer" or "0.7 more"."""
@@ -78,14 +78,16 @@ class BinaryWords(KindWords):
 
     def tile(self, words: Words, one: Comparison, schools: str) -> str:
         """Return what stands below the difference where it is a key figure."""
-        return words.text("{who} per 100 pupils in {schools}", who=who_of(words, one.outcome), schools=schools)
+        return words.text(
+            "{who} per 100 pupils in {schools}", who=describe_pupils_with_event(words, one.outcome), schools=schools
+        )
 
     def level_tile(self, words: Words, one: Comparison, schools: str) -> str:
         """Return what stands below an arm's share where it is a key figure; empty without words for the event."""
         if not one.outcome.event:
             return ""
         return words.text(
-            "of every 100 pupils {event} in {schools}", event=event_of(words, one.outcome), schools=schools
+            "of every 100 pupils {event} in {schools}", event=describe_event(words, one.outcome), schools=schools
         )
 
     def robust_interval(self, words: Words, values: Mapping[str, Value]) -> Inline:
@@ -110,7 +112,7 @@ class BinaryWords(KindWords):
     def mean_axis(self, words: Words, one: Comparison) -> str:
         """Return what the axis of shares shows."""
         if one.outcome.event:
-            return words.text("Pupils of every 100 who {event}", event=event_of(words, one.outcome))
+            return words.text("Pupils of every 100 who {event}", event=describe_event(words, one.outcome))
         return words.text("{outcome}, per 100 pupils", outcome=one.outcome.label)
 
     def mean_limits(self, values: Sequence[float]) -> tuple[float, float]:

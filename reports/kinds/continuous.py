@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from reports.blocks import Inline, Span
-from reports.comparisons import Comparison, unit_of
+from reports.comparisons import Comparison, format_unit_in_text
 from reports.evidence import OutcomeFacts
 from reports.kinds.kind import KindWords
 from reports.words import Value, Words, message
@@ -35,7 +35,7 @@ class ContinuousWords(KindWords):
 
     def running_unit(self, words: Words, outcome: OutcomeFacts) -> str:  # noqa: ARG002 -- for the kinds that need it
         """Return the unit as running text names it; empty for none."""
-        return unit_of(outcome)
+        return format_unit_in_text(outcome)
 
     def levels(self, words: Words, one: Comparison, values: Mapping[str, Value]) -> Inline:
         """Return the sentence with the mean of both arms."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reports.blocks import Inline
-from reports.comparisons import Comparison, unit_of
+from reports.comparisons import Comparison, format_unit_in_text
 from reports.evidence import OutcomeFacts
 from reports.kinds.continuous import ContinuousWords
 from reports.words import Value, Words, message
@@ -20,7 +20,7 @@ class OrdinalWords(ContinuousWords):
 
     def running_unit(self, words: Words, outcome: OutcomeFacts) -> str:
         """Return the unit as running text names it."""
-        return unit_of(outcome) or words.text("steps of the scale")
+        return format_unit_in_text(outcome) or words.text("steps of the scale")
 
     def levels(self, words: Words, one: Comparison, values: Mapping[str, Value]) -> Inline:
         """Return the sentence with the mean score of both arms, and the ends of the scale."""
@@ -30,12 +30,12 @@ class OrdinalWords(ContinuousWords):
             "{outcome}: on the scale from {lowest} to {highest}, the mean was {first} in {reference} and {second} in"
             " {schools}."
         )
-        low, high = _ends(words, one.outcome)
+        low, high = _describe_scale_ends(words, one.outcome)
         return words.line(template, outcome=one.outcome.label, lowest=low, highest=high, **values)
 
     def note_on_scale(self, words: Words, outcome: OutcomeFacts) -> str:
         """Return how answers become numbers, where the plan lists the outcome."""
-        steps = words.listed([_category(words, score, label) for score, label in outcome.scale])
+        steps = words.listed([_format_category(words, score, label) for score, label in outcome.scale])
         return words.text("Answers are scored {scale}; each step counts as one.", scale=steps) if steps else ""
 
     def mean_axis(self, words: Words, one: Comparison) -> str:
@@ -43,15 +43,15 @@ class OrdinalWords(ContinuousWords):
         label = one.outcome.label
         if not one.outcome.scale:
             return words.text("{outcome}, mean score", outcome=label)
-        low, high = _ends(words, one.outcome)
+        low, high = _describe_scale_ends(words, one.outcome)
         return words.text("{outcome}, mean from {lowest} to {highest}", outcome=label, lowest=low, highest=high)
 
 
-def _ends(words: Words, outcome: OutcomeFacts) -> tuple[str, str]:
-    return _category(words, *outcome.scale[0]), _category(words, *outcome.scale[-1])
+def _describe_scale_ends(words: Words, outcome: OutcomeFacts) -> tuple[str, str]:
+    return _format_category(words, *outcome.scale[0]), _format_category(words, *outcome.scale[-1])
 
 
-def _category(words: Words, score: int, label: str) -> str:
+def _format_category(words: Words, score: int, label: str) -> str:
     """Return a category as its score, with its label where it has another."""
     number = words.numbers.count(score)
     return number if label == str(score) else words.text("{score} ({label})", score=number, label=label)

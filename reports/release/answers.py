@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from reports.counted import Pupils, name_of, parts_of
-from reports.disclosure import TOTAL, Count, is_small, rounded_count
-from reports.release.reading import rounded_fact
+from reports.counted import Pupils, join_name_parts, split_name_parts
+from reports.disclosure import TOTAL, Count, is_small, round_pupil_count
+from reports.release.reading import build_rounded_fact
 from reports.release.search import ContradictionError
-from reports.release.system import Fact, Link, solve
+from reports.release.system import Fact, Link, infer_pupil_counts
 
 MISSING, ANSWERED, ROWS = "\x00missing", "\x00answered", "\x00rows"
 """The rows without an answer, those with one, and all of a table and wave: no answer of a protocol is called so."""
@@ -28,7 +28,7 @@ Question = tuple[str, str, str]
 """A table, a wave and a field."""
 
 
-def answers_of(question: Question, kind: str, place: Place, *, product: str = "") -> Pupils:
+def build_answer_set(question: Question, kind: str, place: Place, *, product: str = "") -> Pupils:
     """Return the set of rows with an answer.
 
     Parameters
@@ -42,29 +42,29 @@ def answers_of(question: Question, kind: str, place: Place, *, product: str = ""
     product
         Whose rows they are where these are not the stored ones: "export".
     """
-    return Pupils(what="answers", name=name_of(*question, kind, product), countries=(place,) if place else ())
+    return Pupils(what="answers", name=join_name_parts(*question, kind, product), countries=(place,) if place else ())
 
 
-def question_of(pupils: Pupils) -> tuple[Question, str]:
+def parse_question(pupils: Pupils) -> tuple[Question, str]:
     """Return the question that a set is of, and the product."""
-    table, wave, field, _, product = parts_of(pupils.name)
+    table, wave, field, _, product = split_name_parts(pupils.name)
     return (table, wave, field), product
 
 
-def links_of_question(
+def iterate_question_links(
     question: Question, answers: Iterable[str], places: Iterable[Place], *, product: str = ""
 ) -> Iterator[Link]:
     """Yield what holds among a question's numbers: answers add up, and each row has one or none."""
     listed = tuple(answers)
     for place in places:
-        sets = {kind: answers_of(question, kind, place, product=product) for kind in (*listed, ANSWERED, MISSING)}
-        rows = answers_of((*question[:2], ""), ROWS, place, product=product)
+        sets = {kind: build_answer_set(question, kind, place, product=product) for kind in (*listed, ANSWERED, MISSING)}
+        rows = build_answer_set((*question[:2], ""), ROWS, place, product=product)
         if listed:
             yield Link(terms=((sets[ANSWERED], -1), *((sets[kind], 1) for kind in listed)))
         yield Link(terms=((sets[ANSWERED], 1), (sets[MISSING], 1), (rows, -1)))
 
 
-def shown_answers(
+def suppress_answer_counts(
     counts: Mapping[Key, int], protected: Mapping[Key, Count], answers: Iterable[str], *, threshold: int, least: int
 ) -> dict[Key, Count]:
     """Return a question's numbers as they are printed: rounded, and kept back where a small one would follow.
@@ -95,7 +95,7 @@ def shown_answers(
     rounded = {
         key: Count(value=None, unit="rows")
         if protected[key].value is None and n  # nobody is shown, as each answer is
-        else rounded_count(n, threshold=threshold, unit="rows")
+        else round_pupil_count(n, threshold=threshold, unit="rows")
         for key, n in counts.items()
     }
     if not any(is_small(n, threshold=least) for n in counts.values()):
@@ -105,35 +105,35 @@ def shown_answers(
             key: Count(value=None, unit="rows") if key[0] in kept_back and counts[key] else count
             for key, count in rounded.items()
         }
-        if not _recovered(counts, shown, listed, threshold=threshold, least=least):
+        if not _is_small_count_recovered(counts, shown, listed, threshold=threshold, least=least):
             break
     return shown
 
 
-def _recovered(
+def _is_small_count_recovered(
     counts: Mapping[Key, int], shown: Mapping[Key, Count], answers: tuple[str, ...], *, threshold: int, least: int
 ) -> bool:
     """Whether a small number follows for one who knows how many rows there are."""
     question: Question = ("", "", "")
     places = tuple(dict.fromkeys(place for _, place in counts))
-    facts = [_fact(answers_of(question, *key), count, threshold=threshold) for key, count in shown.items()]
+    facts = [_build_fact(build_answer_set(question, *key), count, threshold=threshold) for key, count in shown.items()]
     rows = {place: counts[ANSWERED, place] + counts[MISSING, place] for place in places}
     few = [place for place, n in rows.items() if place != TOTAL and is_small(n, threshold=least)]
     for place, n in rows.items():
         # Of a single country with few rows nobody may learn how many; nor then how many there are of all.
         is_known = not is_small(n, threshold=least) and not (place == TOTAL and len(few) == 1)
-        whole = answers_of(question, ROWS, place)
-        facts.append(Fact(pupils=whole, low=n, high=n) if is_known else Fact(pupils=whole, low=min(n, 1)))
-    links = list(links_of_question(question, answers, places))
+        all_rows = build_answer_set(question, ROWS, place)
+        facts.append(Fact(pupils=all_rows, low=n, high=n) if is_known else Fact(pupils=all_rows, low=min(n, 1)))
+    links = list(iterate_question_links(question, answers, places))
     try:
-        return bool(solve(facts, [], threshold=least, links=links).recovered)
+        return bool(infer_pupil_counts(facts, [], threshold=least, links=links).recovered)
     except ContradictionError:
         return True  # answers that the protocol does not know: nothing can be said of what they tell
 
 
-def _fact(pupils: Pupils, count: Count, *, threshold: int) -> Fact:
+def _build_fact(pupils: Pupils, count: Count, *, threshold: int) -> Fact:
     if count.value is None:
         return Fact(pupils=pupils, low=1)
     if not count.value:
         return Fact(pupils=pupils, low=0, high=0)
-    return rounded_fact(pupils, count.value, threshold=threshold)
+    return build_rounded_fact(pupils, count.value, threshold=threshold)

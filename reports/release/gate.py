@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from data_schema.errors import DisclosureError
 from reports.counted import Pupils
 from reports.flow import KEPT_OUT
-from reports.release.answers import links_of_question, question_of
-from reports.release.reading import Page, Printed, Row, fact_of, means_of, read_estimates, read_page
-from reports.release.system import Fact, Imputed, Link, Solved, solve
-from reports.release.undeclared import undeclared
+from reports.release.answers import iterate_question_links, parse_question
+from reports.release.reading import Page, Printed, Row, build_fact, iterate_mean_facts, read_estimates, read_page
+from reports.release.system import Fact, Imputed, Link, Solved, infer_pupil_counts
+from reports.release.undeclared import find_undeclared_counts
 from reports.words import Words, words
 
 _MOST_NAMED = 12
@@ -88,7 +88,7 @@ class _Found:
     rows: list[Row] = field(default_factory=list)
 
     def all(self) -> list[Printed]:
-        return [one for of_page in self.printed.values() for one in of_page]
+        return [printed_number for of_page in self.printed.values() for printed_number in of_page]
 
 
 def check_release(release: Release) -> Solved:
@@ -110,90 +110,105 @@ def check_release(release: Release) -> Solved:
         When a number of pupils is printed that does not say which pupils it counts, when the table of estimates and the
         documents print different numbers, or when a number below the threshold can be worked out.
     """
-    found = _read(release)
-    _check_declared(found, release)
-    sets = _sets_of_estimates(found)
+    release_contents = _read(release)
+    _check_declared(release_contents, release)
+    sets = _map_estimates_to_pupils(release_contents)
     facts = list(
         dict.fromkeys(
-            fact_of(one, threshold=release.step_of(name)) for name, of_page in found.printed.items() for one in of_page
+            build_fact(printed_number, threshold=release.step_of(name))
+            for name, of_page in release_contents.printed.items()
+            for printed_number in of_page
         )
     )
-    links = [*release.links, *_links_of_answers(found, release)]
-    means = list(dict.fromkeys(means_of(found.rows, sets, release.kinds)))
-    outcomes = {row.plan_entry: row.outcome for row in found.rows}
-    imputed = imputed_of(outcomes, _analysed(found, sets), release.assumed, _reasons(found.all()))
-    facts += nobody(found.all())
-    solved = solve(facts, means, threshold=release.threshold, imputed=imputed, links=links)
+    links = [*release.links, *_iterate_answer_links(release_contents, release)]
+    means = list(dict.fromkeys(iterate_mean_facts(release_contents.rows, sets, release.kinds)))
+    outcomes = {row.plan_entry: row.outcome for row in release_contents.rows}
+    imputed = find_imputed_analyses(
+        outcomes,
+        _find_entries_of_analysed(release_contents, sets),
+        release.assumed,
+        _collect_loss_reasons(release_contents.all()),
+    )
+    facts += nobody(release_contents.all())
+    solved = infer_pupil_counts(facts, means, threshold=release.threshold, imputed=imputed, links=links)
     if solved.recovered:
         raise DisclosureError(
             "the release",
             f"numbers of fewer than {release.threshold} pupils can be worked out from all that it prints together: "
-            f"{_listed(solved.recovered)}.",
+            f"{_join_names(solved.recovered)}.",
             "Raise `disclosure_threshold` in [reports] of trial.toml, then run `crocoos report` and `crocoos publish`.",
         )
     return solved
 
 
 def _read(release: Release) -> _Found:
-    found = _Found(rows=read_estimates(release.estimates))
+    release_contents = _Found(rows=read_estimates(release.estimates))
     pages = {**release.pages, **{name: page.html for name, page in release.data_pages.items()}}
     for name, html in pages.items():
-        found.pages[name] = read_page(html)
-        found.printed[name] = found.pages[name].printed
-    return found
+        release_contents.pages[name] = read_page(html)
+        release_contents.printed[name] = release_contents.pages[name].printed
+    return release_contents
 
 
 def _check_declared(found: _Found, release: Release) -> None:
     """Refuse numbers of pupils that stand outside the system."""
-    declared = {one.number for one in found.all() if one.number is not None}
+    declared = {printed_number.number for printed_number in found.all() if printed_number.number is not None}
     stray = [
         f"{name}: {text}"
         for name, page in found.pages.items()
-        for text in undeclared(page, release.words_of(name), declared=declared, threshold=release.step_of(name))
+        for text in find_undeclared_counts(
+            page, release.words_of(name), declared=declared, threshold=release.step_of(name)
+        )
     ]
     if stray:
         raise DisclosureError(
             "the release",
-            f"it prints numbers of pupils that do not say which pupils they count: {_listed(stray)}.",
+            f"it prints numbers of pupils that do not say which pupils they count: {_join_names(stray)}.",
             "Run `crocoos report` again; if this stays, print them as counts that carry their set of pupils.",
         )
 
 
-def _links_of_answers(found: _Found, release: Release) -> Iterator[Link]:
+def _iterate_answer_links(found: _Found, release: Release) -> Iterator[Link]:
     """Yield what holds among the numbers of each question of the codebooks."""
-    sets = dict.fromkeys(one.pupils for one in found.all() if one.pupils.what == "answers")
+    sets = dict.fromkeys(
+        printed_number.pupils for printed_number in found.all() if printed_number.pupils.what == "answers"
+    )
     places = dict.fromkeys(country for pupils in sets for country in pupils.countries) or {"": None}
-    questions = dict.fromkeys(question_of(pupils) for pupils in sets)
+    questions = dict.fromkeys(parse_question(pupils) for pupils in sets)
     for (table, wave, name), product in questions:
         if (table, name) in release.answers:
             offered = release.answers[table, name]
-            yield from links_of_question((table, wave, name), offered, places, product=product)
+            yield from iterate_question_links((table, wave, name), offered, places, product=product)
 
 
-def _sets_of_estimates(found: _Found) -> dict[str, Pupils]:
+def _map_estimates_to_pupils(found: _Found) -> dict[str, Pupils]:
     """Return estimate id to its pupils; refuse a file that says another number of them than the documents."""
-    printed = {one.estimate_id: one for one in found.all() if one.estimate_id}
-    numbers = {name: one.number or 0 for name, one in printed.items()}
+    printed = {
+        printed_number.estimate_id: printed_number for printed_number in found.all() if printed_number.estimate_id
+    }
+    numbers = {name: printed_entry.number or 0 for name, printed_entry in printed.items()}
     apart = [row.estimate_id for row in found.rows if numbers.get(row.estimate_id) != int(row.n_pupils or 0)]
     if apart:
         raise DisclosureError(
             "estimates.csv",
-            f"it has numbers of pupils that no document prints in the same row: {_listed(apart)}.",
+            f"it has numbers of pupils that no document prints in the same row: {_join_names(apart)}.",
             "Run `crocoos report` again, so that file and documents are of the same results.",
         )
-    return {name: one.pupils for name, one in printed.items()}
+    return {name: printed_entry.pupils for name, printed_entry in printed.items()}
 
 
-def _analysed(found: _Found, sets: Mapping[str, Pupils]) -> set[str]:
+def _find_entries_of_analysed(found: _Found, sets: Mapping[str, Pupils]) -> set[str]:
     """Return the plan entries whose pupils are those of the flow's last step."""
     return {row.plan_entry for row in found.rows if row.quantity == "mean" and sets[row.estimate_id].what == "analysed"}
 
 
-def _reasons(printed: Iterable[Printed]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one.pupils.name for one in printed if one.pupils.what == "lost"))
+def _collect_loss_reasons(printed: Iterable[Printed]) -> tuple[str, ...]:
+    return tuple(
+        dict.fromkeys(printed_number.pupils.name for printed_number in printed if printed_number.pupils.what == "lost")
+    )
 
 
-def imputed_of(
+def find_imputed_analyses(
     outcomes: Mapping[str, str], analysed: Collection[str], assumed: Mapping[str, str], reasons: Iterable[str]
 ) -> list[Imputed]:
     """Return the analyses whose events follow from those of the analysed.
@@ -220,8 +235,12 @@ def imputed_of(
 
 def nobody(printed: Sequence[Printed]) -> list[Fact]:
     """Return what a flow that does not name a reason tells: that nobody of its arm and place was lost for it."""
-    places = dict.fromkeys((one.pupils.arms, one.pupils.countries) for one in printed if one.pupils.what == "enrolled")
-    lost = {one.pupils for one in printed if one.pupils.what == "lost"}
+    places = dict.fromkeys(
+        (printed_number.pupils.arms, printed_number.pupils.countries)
+        for printed_number in printed
+        if printed_number.pupils.what == "enrolled"
+    )
+    lost = {printed_number.pupils for printed_number in printed if printed_number.pupils.what == "lost"}
     return [
         Fact(pupils=unnamed, low=0, high=0)
         for reason in dict.fromkeys(pupils.name for pupils in lost)
@@ -232,6 +251,6 @@ def nobody(printed: Sequence[Printed]) -> list[Fact]:
     ]
 
 
-def _listed(names: tuple[str, ...] | list[str]) -> str:
+def _join_names(names: tuple[str, ...] | list[str]) -> str:
     shown = "; ".join(names[:_MOST_NAMED])
     return shown if len(names) <= _MOST_NAMED else f"{shown}; and {len(names) - _MOST_NAMED} more"

@@ -14,15 +14,15 @@ import pandas as pd
 
 from reports.counted import Pupils
 from reports.evidence import Evidence
-from reports.means import places
+from reports.means import find_places
 from reports.release.system import Link
-from reports.tables.data_returns import HANDED_IN, is_of_schools, rows_of_files
+from reports.tables.data_returns import HANDED_IN, build_file_rows_set, is_of_schools
 
 _PARTS = ["kept", "asked", "refused"]
 _LISTED, _ENDED = ("baseline",), ("outcome_missing", "analysed")
 
 
-def links_of_files(evidence: Evidence) -> list[Link]:
+def collect_file_links(evidence: Evidence) -> list[Link]:
     """Return what holds among rows of files, and between them and the enrolled.
 
     Parameters
@@ -33,48 +33,55 @@ def links_of_files(evidence: Evidence) -> list[Link]:
     rows = evidence.returns
     if rows.empty:
         return []
-    found = [*_accounted(rows), *_enrolled(rows, evidence)]
-    for place in places(evidence):
-        found += _together(rows.loc[rows["country"] == place] if place else rows)
-    return list(dict.fromkeys(found))
+    file_links = [*_iterate_accounting_links(rows), *_iterate_enrolment_links(rows, evidence)]
+    for place in find_places(evidence):
+        file_links += _iterate_total_links(rows.loc[rows["country"] == place] if place else rows)
+    return list(dict.fromkeys(file_links))
 
 
-def _accounted(rows: pd.DataFrame) -> Iterator[Link]:
+def _iterate_accounting_links(rows: pd.DataFrame) -> Iterator[Link]:
     """Yield that rows sent are those kept, asked about and refused."""
-    for part in _units(rows):
+    for part in _iterate_row_groups(rows):
         if int(part["sent"].sum()) == int(part[_PARTS].to_numpy().sum()):
-            yield Link(terms=((rows_of_files(part, "sent"), 1), *((rows_of_files(part, name), -1) for name in _PARTS)))
+            yield Link(
+                terms=(
+                    (build_file_rows_set(part, "sent"), 1),
+                    *((build_file_rows_set(part, name), -1) for name in _PARTS),
+                )
+            )
 
 
-def _together(rows: pd.DataFrame) -> Iterator[Link]:
+def _iterate_total_links(rows: pd.DataFrame) -> Iterator[Link]:
     """Yield that all files together are those of each table, wave and country; those about schools are known."""
     if is_of_schools(rows):
         return
     of_schools = rows.loc[rows["about"] == "school"]
     for name in HANDED_IN:
-        terms = Counter({rows_of_files(rows, name): 1})
-        terms.subtract(rows_of_files(part, name) for part in _units(rows))
+        terms = Counter({build_file_rows_set(rows, name): 1})
+        terms.subtract(build_file_rows_set(part, name) for part in _iterate_row_groups(rows))
         constant = float(of_schools[name].sum())
         if any(terms.values()):
             yield Link(terms=tuple(terms.items()), low=constant, high=constant)
 
 
-def _enrolled(rows: pd.DataFrame, evidence: Evidence) -> Iterator[Link]:
+def _iterate_enrolment_links(rows: pd.DataFrame, evidence: Evidence) -> Iterator[Link]:
     """Yield that as many rows are kept as pupils are enrolled, where these are the lost and the analysed."""
     flow = evidence.flow
     if flow.empty:
         return
     for country, part in rows.groupby("country", sort=False):
-        own = flow[flow["country"] == country]
-        listed, ended = (int(own.loc[own["step"].isin(steps), "n_pupils"].sum()) for steps in (_LISTED, _ENDED))
-        arms = tuple(dict.fromkeys(map(str, own.loc[own["step"] == "baseline", "arm"])))
+        country_flow = flow[flow["country"] == country]
+        listed, ended = (
+            int(country_flow.loc[country_flow["step"].isin(steps), "n_pupils"].sum()) for steps in (_LISTED, _ENDED)
+        )
+        arms = tuple(dict.fromkeys(map(str, country_flow.loc[country_flow["step"] == "baseline", "arm"])))
         enrolled = Pupils(what="enrolled", arms=arms, countries=tuple(filter(None, (str(country),))))
-        for of_unit in _units(part):
+        for of_unit in _iterate_row_groups(part):
             if arms and listed == ended == int(of_unit["kept"].sum()):
-                yield Link(terms=((rows_of_files(of_unit, "kept"), 1), (enrolled, -1)))
+                yield Link(terms=((build_file_rows_set(of_unit, "kept"), 1), (enrolled, -1)))
 
 
-def _units(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
+def _iterate_row_groups(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Yield the rows about pupils of each country, table and wave."""
     of_pupils = rows.loc[rows["about"] != "school"]
     yield from (part for _, part in of_pupils.groupby(["country", "table", "wave"], sort=False))

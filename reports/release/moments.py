@@ -58,7 +58,7 @@ class Moments:
     tenths: bool
 
 
-def tells_values(
+def is_revealing_values(
     parts: Sequence[Floats],
     printed: Mapping[Places, Moments],
     *,
@@ -94,9 +94,12 @@ def tells_values(
     """
     search = _Search(parts, printed, unit=unit)
     sizes = [len(part) for part in parts]
-    for at, others in enumerate(other_sizes):
+    for part_index, others in enumerate(other_sizes):
         for size in others:
-            if search.other(np.zeros(search.n), [*sizes[:at], size, *sizes[at + 1 :]], gap=_ANY) is None:
+            if (
+                search.other(np.zeros(search.n), [*sizes[:part_index], size, *sizes[part_index + 1 :]], gap=_ANY)
+                is None
+            ):
                 return True
     return search.has_fixed(sizes, least)
 
@@ -108,7 +111,7 @@ class _Search:
 
     def __init__(self, parts: Sequence[Floats], printed: Mapping[Places, Moments], *, unit: float) -> None:
         self._parts, self._printed = parts, printed
-        self._support = _support(np.concatenate(parts), unit)
+        self._support = _compute_value_support(np.concatenate(parts), unit)
         self._counts = np.array([(part[:, None] == self._support).sum(axis=0) for part in parts], dtype=float)
         self.n = self._counts.size
         outermost = np.argsort(-np.abs(self._support - np.median(self._support)), kind="stable")
@@ -116,24 +119,26 @@ class _Search:
 
     def has_fixed(self, sizes: Sequence[int], least: int) -> bool:
         """Whether a value that few have, of those together of which something is printed, is never had by others."""
-        left = list(self._few(least))
+        left = list(self._iterate_rare_values(least))
         rng = np.random.default_rng(0)
         for _ in range(_ROUNDS if left else 0):
-            found = self.other(rng.choice([-1.0, 1.0], size=len(left)) @ np.array(left), sizes, gap=_ANY)
-            left = [row for row in left if found is None or row @ found == row @ self._counts.ravel()]
+            alternative = self.other(rng.choice([-1.0, 1.0], size=len(left)) @ np.array(left), sizes, gap=_ANY)
+            left = [row for row in left if alternative is None or row @ alternative == row @ self._counts.ravel()]
             if not left:
                 return False
-        return any(all(self._same(row, self.other(sign * row, sizes)) for sign in (1, -1)) for row in left)
+        return any(
+            all(self._has_same_weighted_sum(row, self.other(sign * row, sizes)) for sign in (1, -1)) for row in left
+        )
 
-    def _few(self, least: int) -> Iterator[Floats]:
+    def _iterate_rare_values(self, least: int) -> Iterator[Floats]:
         for places in self._printed:
             counts = self._counts[list(places)].sum(axis=0)
-            for at in np.flatnonzero((counts > 0) & (counts < least) & self._varied):
+            for value_index in np.flatnonzero((counts > 0) & (counts < least) & self._varied):
                 row = np.zeros_like(self._counts)
-                row[list(places), at] = 1
+                row[list(places), value_index] = 1
                 yield row.ravel()
 
-    def _same(self, row: Floats, found: Floats | None) -> bool:
+    def _has_same_weighted_sum(self, row: Floats, found: Floats | None) -> bool:
         return found is None or bool(row @ found == row @ self._counts.ravel())
 
     def other(self, aim: Floats, sizes: Sequence[int], *, gap: float = 0.0) -> Floats | None:
@@ -142,69 +147,75 @@ class _Search:
 
         rows: list[tuple[Floats, float, float]] = []
         for at, size in enumerate(sizes):
-            rows.append((self._spread((at,), np.ones(len(self._support))), size, size))
+            rows.append((self._convert_to_unknown_weights((at,), np.ones(len(self._support))), size, size))
         for places, moments in self._printed.items():
-            values = np.concatenate([self._parts[at] for at in places])
-            bounds = list(_bounds(self._support, values, moments, sum(sizes[at] for at in places)))
-            rows += [(self._spread(places, weights), low, high) for weights, low, high in bounds]
+            values = np.concatenate([self._parts[part_index] for part_index in places])
+            bounds = list(
+                _iterate_moment_bounds(self._support, values, moments, sum(sizes[part_index] for part_index in places))
+            )
+            rows += [(self._convert_to_unknown_weights(places, weights), low, high) for weights, low, high in bounds]
         if any(low > high for _, low, high in rows):
             return None
         fixed = np.where(self._varied, 0.0, self._counts), np.where(self._varied, max(sizes), self._counts)
         matrix, low, high = (np.array(column) for column in zip(*rows, strict=True))
-        found = milp(
+        optimum = milp(
             aim,
             integrality=np.ones(self.n, dtype=np.int64),
             bounds=Bounds(fixed[0].ravel(), fixed[1].ravel()),
             constraints=LinearConstraint(matrix, low, high),
             options={"time_limit": 5.0, "mip_rel_gap": gap},
         )
-        return None if found.x is None else np.rint(found.x)
+        return None if optimum.x is None else np.rint(optimum.x)
 
-    def _spread(self, places: Places, weights: Floats) -> Floats:
+    def _convert_to_unknown_weights(self, places: Places, weights: Floats) -> Floats:
         """Return weights of values as weights of the unknowns of some parts."""
         row = np.zeros_like(self._counts)
         row[list(places)] = weights
         return row.ravel()
 
 
-def _support(values: Floats, unit: float) -> Floats:
+def _compute_value_support(values: Floats, unit: float) -> Floats:
     seen = np.unique(values)
     steps = round((seen[-1] - seen[0]) / unit) if unit else 0
     return np.unique(np.concatenate([seen, seen[0] + unit * np.arange(steps + 1)])) if 0 < steps <= _WIDEST else seen
 
 
-def _bounds(support: Floats, values: Floats, moments: Moments, size: int) -> Iterator[tuple[Floats, float, float]]:
+def _iterate_moment_bounds(
+    support: Floats, values: Floats, moments: Moments, size: int
+) -> Iterator[tuple[Floats, float, float]]:
     """Yield weights of values whose sum lies between two bounds, where so many values print the same."""
     step, mean = moments.step, float(values.mean())
     # The sum of squares is taken about the true mean; the mean sought is close to it, so that this adds little.
     near = step / 4
-    low, high = _rounding(mean, step)
+    low, high = _compute_rounding_range(mean, step)
     low, high = max(low, mean - near), min(high, mean + near)
     least, most = moments.range_of_sd
     if moments.sd:
-        ends = _rounding(float(values.std(ddof=1)), step)
+        ends = _compute_rounding_range(float(values.std(ddof=1)), step)
         least, most = max(least, ends[0], 0.0), min(most, ends[1])
     yield (support - mean) ** 2, (size - 1) * least**2 + size * near**2 * (least > 0), (size - 1) * most**2
     yield support, size * low, size * high
     if moments.tenths:
-        yield from _bounds_of_tenths(support, values, step, size)
+        yield from _iterate_tenth_bounds(support, values, step, size)
 
 
-def _rounding(value: float, step: float) -> tuple[float, float]:
+def _compute_rounding_range(value: float, step: float) -> tuple[float, float]:
     """Return the least and greatest value that is printed as this one."""
     middle = round(value / step) * step
     return middle - step / 2 + _CLOSE, middle + step / 2 - _CLOSE
 
 
-def _bounds_of_tenths(support: Floats, values: Floats, step: float, size: int) -> Iterator[tuple[Floats, float, float]]:
+def _iterate_tenth_bounds(
+    support: Floats, values: Floats, step: float, size: int
+) -> Iterator[tuple[Floats, float, float]]:
     """Yield that the values on both sides of each tenth are those that they are, so that it lies where it does."""
     ordered = np.sort(values)
     for share in (TAIL, 1 - TAIL):
         place, other = share * (len(values) - 1), share * (size - 1)
         low, high = (float(ordered[math.floor(place) + more]) for more in (0, 1))
-        ends = [low + (at - math.floor(at)) * (high - low) for at in (place, other)]
+        ends = [low + (position - math.floor(position)) * (high - low) for position in (place, other)]
         if round(ends[0] / step) != round(ends[1] / step):
             yield np.zeros(len(support)), 1, 0
-        for at, value in ((math.floor(other), low), (math.floor(other) + 1, high)):
-            yield (support < value).astype(float), 0, at
-            yield (support <= value).astype(float), at + 1, size
+        for bound, value in ((math.floor(other), low), (math.floor(other) + 1, high)):
+            yield (support < value).astype(float), 0, bound
+            yield (support <= value).astype(float), bound + 1, size

@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 from io import StringIO
 
 from analysis.results import KAPLAN_MEIER
-from reports.counted import OF_ALL_ARMS, Pupils, parts_of, split_keys
+from reports.counted import OF_ALL_ARMS, Pupils, split_keys, split_name_parts
 from reports.release.system import Fact, MeanFact
 
 _VOID = {"meta", "link", "img", "br", "col", "hr", "input"}
@@ -103,26 +103,26 @@ class _Reader(HTMLParser):
             self.page.texts.append(data)
 
 
-def fact_of(printed: Printed, *, threshold: int) -> Fact:
+def build_fact(printed: Printed, *, threshold: int) -> Fact:
     """Return what a printed number tells: itself, what rounds to it, or that it is somebody where it is suppressed."""
     number = printed.number
     if number is None:
         # Rows of one table and wave are suppressed for no other reason than that they are few, but for those sent.
-        column, *units = parts_of(printed.pupils.name) if printed.pupils.what == "files" else ("sent",)
+        column, *units = split_name_parts(printed.pupils.name) if printed.pupils.what == "files" else ("sent",)
         is_few = column != "sent" and len(units) == 1 and len(printed.pupils.countries) <= 1
         return Fact(pupils=printed.pupils, low=1, high=threshold - 1.0 if is_few else math.inf)
     if not printed.is_rounded:
         return Fact(pupils=printed.pupils, low=number, high=number)
     if printed.pupils.what in OF_ALL_ARMS:
-        return rounded_fact(printed.pupils, number, threshold=threshold)
+        return build_rounded_fact(printed.pupils, number, threshold=threshold)
     # A sum of rounded numbers is as exact as they are; of those that are suppressed it holds nothing.
     parts = max(len(printed.pupils.arms), 1) * max(len(printed.pupils.countries), 1)
     more = threshold / 2 if parts == 1 else 1.5 * threshold * parts
     return Fact(pupils=printed.pupils, low=max(number - parts * threshold / 2, 0), high=number + more)
 
 
-def rounded_fact(pupils: Pupils, number: int, *, threshold: int) -> Fact:
-    """Return what a number tells that `reports.disclosure.rounded_count` rounded: half a step, and none is small.
+def build_rounded_fact(pupils: Pupils, number: int, *, threshold: int) -> Fact:
+    """Return what a number tells that `reports.disclosure.round_pupil_count` rounded: half a step, and none is small.
 
     Examples
     --------
@@ -166,7 +166,7 @@ def read_estimates(text: str) -> list[Row]:
     ]
 
 
-def means_of(rows: list[Row], sets: Mapping[str, Pupils], kinds: Mapping[str, str]) -> Iterator[MeanFact]:
+def iterate_mean_facts(rows: list[Row], sets: Mapping[str, Pupils], kinds: Mapping[str, str]) -> Iterator[MeanFact]:
     """Yield what published means of whole numbers tell.
 
     Parameters

@@ -92,7 +92,7 @@ class Solved:
     sets: tuple[Pupils, ...] = ()
 
 
-def solve(
+def infer_pupil_counts(
     facts: Sequence[Fact],
     means: Sequence[MeanFact],
     *,
@@ -125,14 +125,14 @@ def solve(
     >>> solve([*told, Fact(pupils=lost, low=1)], [], threshold=10).recovered
     ('lost: x',)
     """
-    model = _model(facts, means, imputed, links)
-    found = list(_cells(model))
-    if not found:
+    model = _build_model(facts, means, imputed, links)
+    sensitive_cells = list(_iterate_sensitive_cells(model))
+    if not sensitive_cells:
         return Solved(n_numbers=len(facts) + len(means), n_cells=0, recovered=())
-    search = Search(model.rows, {name: row for name, row, _ in found})
+    search = Search(model.rows, {name: row for name, row, _ in sensitive_cells})
     recovered = tuple(name for name in search.small(threshold) if search.has_one_value(name))
-    sets = tuple(pupils for name, _, pupils in found if name in recovered)
-    return Solved(n_numbers=len(facts) + len(means), n_cells=len(found), recovered=recovered, sets=sets)
+    sets = tuple(pupils for name, _, pupils in sensitive_cells if name in recovered)
+    return Solved(n_numbers=len(facts) + len(means), n_cells=len(sensitive_cells), recovered=recovered, sets=sets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,22 +147,22 @@ class _Model:
     def at(self, what: str, name: str, arm: str, place: str) -> Sum:
         """Return a set of one arm and country as a sum of unknowns."""
         kinds = self.parts if what == "enrolled" else ((what, name),)
-        return Counter({_unknown(kind, called, arm, place): 1 for kind, called in kinds})
+        return Counter({_build_unknown(kind, called, arm, place): 1 for kind, called in kinds})
 
     def sum_of(self, pupils: Pupils) -> Sum:
         """Return a set as a sum of unknowns."""
-        found: Sum = Counter()
+        total: Sum = Counter()
         arms = ("",) if pupils.what in OF_ALL_ARMS else pupils.arms or self.arms
         for arm, place in product(arms, pupils.countries or self.places):
-            found.update(self.at(pupils.what, pupils.name, arm, place))
-        return found
+            total.update(self.at(pupils.what, pupils.name, arm, place))
+        return total
 
 
-def _unknown(what: str, name: str, arm: str, place: str) -> Pupils:
+def _build_unknown(what: str, name: str, arm: str, place: str) -> Pupils:
     return Pupils.at(what, name, arm=arm, country=place)  # type: ignore[arg-type]  # one of those that were printed
 
 
-def _model(
+def _build_model(
     facts: Sequence[Fact], means: Sequence[MeanFact], imputed: Sequence[Imputed], links: Sequence[Link]
 ) -> _Model:
     sets = [fact.pupils for fact in facts] + [mean.pupils for mean in means]
@@ -176,27 +176,27 @@ def _model(
     )
     rows = [(empty.sum_of(fact.pupils), fact.low, fact.high) for fact in facts]
     for number, mean in enumerate(means):
-        rows += _rows_of_mean(empty, mean, number)
-    rows += [(row, 0.0, 0.0) for one in imputed for row in _events_of(empty, one)]
-    rows += [(_weighted(empty, link), link.low, link.high) for link in links]
-    rows += _subsets(empty, rows)
+        rows += _iterate_mean_rows(empty, mean, number)
+    rows += [(row, 0.0, 0.0) for imputed_analysis in imputed for row in _iterate_event_sums(empty, imputed_analysis)]
+    rows += [(_sum_link_terms(empty, link), link.low, link.high) for link in links]
+    rows += _iterate_subset_rows(empty, rows)
     return _Model(tuple(rows), empty.parts, empty.arms, empty.places)
 
 
-def _weighted(model: _Model, link: Link) -> Sum:
-    found: Sum = Counter()
+def _sum_link_terms(model: _Model, link: Link) -> Sum:
+    total: Sum = Counter()
     for pupils, weight in link.terms:
         for name, times in model.sum_of(pupils).items():
-            found[name] += weight * times
-    return found
+            total[name] += weight * times
+    return total
 
 
-def _rows_of_mean(model: _Model, mean: MeanFact, number: int) -> Iterator[Bounded]:
+def _iterate_mean_rows(model: _Model, mean: MeanFact, number: int) -> Iterator[Bounded]:
     """Yield that the sum of the values is between two multiples of how many there are."""
     pupils = mean.pupils
     if mean.is_share:
         total = model.sum_of(
-            Pupils(what="event", name=_of_outcome(pupils), arms=pupils.arms, countries=pupils.countries)
+            Pupils(what="event", name=_get_event_name(pupils), arms=pupils.arms, countries=pupils.countries)
         )
     else:
         total = Counter({Pupils(what="rows", name=f"sum {number}"): 1})
@@ -207,45 +207,45 @@ def _rows_of_mean(model: _Model, mean: MeanFact, number: int) -> Iterator[Bounde
         yield row, low, high
 
 
-def _events_of(model: _Model, imputed: Imputed) -> Iterator[Sum]:
+def _iterate_event_sums(model: _Model, imputed: Imputed) -> Iterator[Sum]:
     """Yield the sums that are zero: events of an analysis less those of the analysed and those assumed."""
     for arm, place in product(model.arms, model.places):
         row: Sum = Counter(
-            {_unknown("event", imputed.entry, arm, place): 1, _unknown("event", "analysed", arm, place): -1}
+            {_build_unknown("event", imputed.entry, arm, place): 1, _build_unknown("event", "analysed", arm, place): -1}
         )
         for reason in imputed.reasons:
-            row[_unknown("lost", reason, arm, place)] -= 1
+            row[_build_unknown("lost", reason, arm, place)] -= 1
         yield row
 
 
-def _of_outcome(pupils: Pupils) -> str:
+def _get_event_name(pupils: Pupils) -> str:
     """Return what an event is called: those of the primary analysis are of the outcome of the analysed."""
     return pupils.name or pupils.what
 
 
-def _subsets(model: _Model, rows: Sequence[Bounded]) -> Iterator[Bounded]:
+def _iterate_subset_rows(model: _Model, rows: Sequence[Bounded]) -> Iterator[Bounded]:
     """Yield that a set which is part of another is no larger, where something is printed of either."""
     known = {name for row, _, _ in rows for name in row}
     for name in sorted(known, key=lambda one: one.key):
-        whole = _whole(model, name, known)
-        if whole is not None:
-            row: Sum = Counter(whole)
+        enclosing_set = _find_enclosing_set(model, name, known)
+        if enclosing_set is not None:
+            row: Sum = Counter(enclosing_set)
             row[name] -= 1
             yield row, 0.0, np.inf
 
 
-def _whole(model: _Model, name: Pupils, known: set[Pupils]) -> Sum | None:
+def _find_enclosing_set(model: _Model, name: Pupils, known: set[Pupils]) -> Sum | None:
     """Return the set that an unknown is part of; None where there is none."""
     arm, place = next(iter(name.arms), ""), next(iter(name.countries), "")
     if name.what in ("outcome", "without_consent"):
         return model.at("enrolled", "", arm, place)
     if name.what != "event":
         return None
-    own = _unknown("outcome", name.name, arm, place)
-    return Counter({own: 1}) if own in known else model.at("analysed", "", arm, place)
+    outcome_set = _build_unknown("outcome", name.name, arm, place)
+    return Counter({outcome_set: 1}) if outcome_set in known else model.at("analysed", "", arm, place)
 
 
-def _cells(model: _Model) -> Iterator[tuple[str, Sum, Pupils]]:
+def _iterate_sensitive_cells(model: _Model) -> Iterator[tuple[str, Sum, Pupils]]:
     """Yield every number of pupils that nobody may learn where it is small: of one arm and country, and of several."""
     known = {name for row, _, _ in model.rows for name in row}
     kinds = sorted({(name.what, name.name) for name in known if name.what != "rows"})
@@ -256,26 +256,26 @@ def _cells(model: _Model) -> Iterator[tuple[str, Sum, Pupils]]:
     for what, name in kinds:
         for arms, places in dict.fromkeys(together if what in OF_ALL_ARMS else every):
             pupils = Pupils(what=what, name=name, arms=arms, countries=places)
-            yield _label(pupils, model), model.sum_of(pupils), pupils
-            rest = _rest(model, pupils, known)
-            if rest is not None:
-                yield _label(pupils, model, is_rest=True), rest, pupils
+            yield _format_cell_label(pupils, model), model.sum_of(pupils), pupils
+            complement = _find_complement(model, pupils, known)
+            if complement is not None:
+                yield _format_cell_label(pupils, model, is_rest=True), complement, pupils
 
 
-def _rest(model: _Model, pupils: Pupils, known: set[Pupils]) -> Sum | None:
+def _find_complement(model: _Model, pupils: Pupils, known: set[Pupils]) -> Sum | None:
     """Return who is not in a set that is part of another."""
-    rest: Sum = Counter()
+    complement: Sum = Counter()
     for arm, place in product(pupils.arms, pupils.countries):
-        own = _unknown(pupils.what, pupils.name, arm, place)
-        whole = _whole(model, own, known)
-        if whole is None:
+        unknown_part = _build_unknown(pupils.what, pupils.name, arm, place)
+        enclosing_set = _find_enclosing_set(model, unknown_part, known)
+        if enclosing_set is None:
             return None
-        rest.update(whole)
-        rest[own] -= 1
-    return rest
+        complement.update(enclosing_set)
+        complement[unknown_part] -= 1
+    return complement
 
 
-def _label(pupils: Pupils, model: _Model, *, is_rest: bool = False) -> str:
+def _format_cell_label(pupils: Pupils, model: _Model, *, is_rest: bool = False) -> str:
     """Return what a cell is called in a message."""
     arms = () if pupils.arms == model.arms else pupils.arms
     places = () if pupils.countries == model.places else pupils.countries

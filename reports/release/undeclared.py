@@ -22,7 +22,7 @@ _FORMS = (0, 1, 2, 3, 5, 101)
 """Numbers that show every plural form of the languages that reports are written in."""
 
 
-def undeclared(page: Page, words: Words, *, declared: Collection[int], threshold: int) -> list[str]:
+def find_undeclared_counts(page: Page, words: Words, *, declared: Collection[int], threshold: int) -> list[str]:
     """Return the numbers of pupils in a document's text that are declared nowhere.
 
     Parameters
@@ -36,18 +36,18 @@ def undeclared(page: Page, words: Words, *, declared: Collection[int], threshold
     threshold
         Smallest number of pupils that may be printed.
     """
-    pattern = _pattern(words)
+    pattern = _compile_count_pattern(words)
     known = {*declared, _PER, threshold}
-    texts = [*page.texts, *(text for source in page.pictures for text in picture_texts(source))]
+    texts = [*page.texts, *(text for source in page.pictures for text in iterate_picture_texts(source))]
     return [
-        found.group(0).strip()
+        match.group(0).strip()
         for text in texts
-        for found in pattern.finditer(text)
-        if int(re.sub(r"\D", "", found["number"])) not in known
+        for match in pattern.finditer(text)
+        if int(re.sub(r"\D", "", match["number"])) not in known
     ]
 
 
-def picture_texts(source: str) -> Iterator[str]:
+def iterate_picture_texts(source: str) -> Iterator[str]:
     """Yield the texts of a picture that is inside a page; none of one that is no SVG."""
     kind, _, data = source.partition(";base64,")
     if kind == "data:image/svg+xml":
@@ -55,7 +55,7 @@ def picture_texts(source: str) -> Iterator[str]:
         yield from (_TAG.sub("", text) for text in _TEXT.findall(svg))
 
 
-def _pattern(words: Words) -> re.Pattern[str]:
+def _compile_count_pattern(words: Words) -> re.Pattern[str]:
     after = dict.fromkeys(words.pupils(n).partition(words.numbers.count(n))[2].strip() for n in _FORMS)
     nouns = "|".join(re.escape(noun) for noun in sorted(after, key=len, reverse=True))
     return re.compile(rf"{_NUMBER}\s+(?:{nouns})\b")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from reports.blocks import Block, Column, Heading, Span
 from reports.evidence import Evidence
-from reports.sections.common import paragraph
+from reports.sections.common import build_paragraph
 from reports.tables import estimates_table
-from reports.tables.layout import line, table
+from reports.tables.layout import build_table, line
 from reports.words import words
 
 
@@ -25,7 +25,7 @@ def provenance(evidence: Evidence, language: str) -> tuple[Block, ...]:
         (text.text("Version of crocoos"), evidence.version),
         (text.text("Protocol, data and code"), evidence.read_more),
     )
-    made = table(
+    provenance_block = build_table(
         text,
         text.text("What the results rest on"),
         columns=(Column(label=text.text("Fact"), width=1.6), Column(label=text.text("Value"), width=4.4)),
@@ -33,11 +33,11 @@ def provenance(evidence: Evidence, language: str) -> tuple[Block, ...]:
         threshold=evidence.disclosure_threshold,
         anchor="provenance-table",
     )
-    said = text.line(
+    explanation = text.line(
         "Every figure in this report is one of the {table}; on screen, figures lead there.",
         table=Span(text=text.text("estimates in the appendix"), link="#estimates"),
     )
-    return Heading(text=text.text("Provenance"), anchor="provenance"), paragraph(said), made
+    return Heading(text=text.text("Provenance"), anchor="provenance"), build_paragraph(explanation), provenance_block
 
 
 def all_estimates(evidence: Evidence, language: str) -> tuple[Block, ...]:

@@ -11,9 +11,9 @@ from randomisation.design import Design
 from randomisation.misfits import BALANCED
 from randomisation.record import AllocationRecord
 from randomisation.within_schools import SCHOOL
-from reports.blocks import Block, Column, Heading, Paragraph, Span, Table, Title, inline
-from reports.claims import time_phrase
-from reports.tables.layout import Line, line, table
+from reports.blocks import Block, Column, Heading, Paragraph, Span, Table, Title, convert_to_spans
+from reports.claims import format_log_time
+from reports.tables.layout import Line, build_table, line
 from reports.words import Words, message, words
 
 MISFITS: Mapping[str, str] = {
@@ -87,7 +87,7 @@ class DrawFacts:
     command: str = "python verify_allocation.py record.json schools.csv"
 
 
-def certificate(facts: DrawFacts, language: str) -> tuple[Block, ...]:
+def build_certificate(facts: DrawFacts, language: str) -> tuple[Block, ...]:
     """Return the certificate of an allocation: what was drawn, from what, how, when, and how anyone can check it.
 
     It names no school: the hash of the allocation represents the list of schools and arms.
@@ -101,10 +101,10 @@ def certificate(facts: DrawFacts, language: str) -> tuple[Block, ...]:
             facts=(_answer(record, text),),
             layout="brief",
         ),
-        _counts(facts, text),
-        _how(facts, text),
+        _build_counts_table(facts, text),
+        _build_draw_facts_table(facts, text),
     ]
-    blocks += [Paragraph(text=inline(_check(facts, text)), style="small"), *_signatures(text)]
+    blocks += [Paragraph(text=convert_to_spans(_check(facts, text)), style="small"), *_build_signature_lines(text)]
     return tuple(blocks)
 
 
@@ -126,7 +126,7 @@ def _answer(record: AllocationRecord, words: Words) -> str:
     )
 
 
-def _counts(facts: DrawFacts, words: Words) -> Table:
+def _build_counts_table(facts: DrawFacts, words: Words) -> Table:
     """Return the number of schools in each arm, by the values of the first stratum."""
     record = facts.record
     arms = record.design.arms
@@ -134,16 +134,17 @@ def _counts(facts: DrawFacts, words: Words) -> Table:
     held = Counter(zip(first, record.arms, strict=True))
     values = sorted(set(first)) if len(set(first)) in range(2, MOST_ROWS + 1) else []
     rows = [
-        _row(words, facts.value_labels.get(value, value), [held[value, arm.name] for arm in arms]) for value in values
+        _build_count_line(words, facts.value_labels.get(value, value), [held[value, arm.name] for arm in arms])
+        for value in values
     ]
     total = Counter(record.arms)
-    rows.append(_row(words, words.text("All schools"), [total[arm.name] for arm in arms], kind="total"))
+    rows.append(_build_count_line(words, words.text("All schools"), [total[arm.name] for arm in arms], kind="total"))
     stratum = facts.labels.get(record.design.strata[0], record.design.strata[0]) if values else ""
-    return table(
+    return build_table(
         words,
         words.text("Schools in each arm"),
         columns=(
-            Column(label=_capital(stratum), width=2),
+            Column(label=_convert_to_capitalised(stratum), width=2),
             *(Column(label=arm.label or arm.name, align="right") for arm in arms),
             Column(label=words.text("All"), align="right"),
         ),
@@ -152,34 +153,34 @@ def _counts(facts: DrawFacts, words: Words) -> Table:
     )
 
 
-def _row(words: Words, name: str, counts: list[int], *, kind: Literal["body", "total"] = "body") -> Line:
+def _build_count_line(words: Words, name: str, counts: list[int], *, kind: Literal["body", "total"] = "body") -> Line:
     return line(name, *(words.numbers.count(n) for n in (*counts, sum(counts))), kind=kind)
 
 
-def _how(facts: DrawFacts, words: Words) -> Table:
-    return table(
+def _build_draw_facts_table(facts: DrawFacts, words: Words) -> Table:
+    return build_table(
         words,
         words.text("How they were drawn"),
         columns=(
             Column(label=words.text("What"), width=1),
             Column(label=words.text("Fact"), width=3),
         ),
-        lines=[line(name, value) for name, value in _facts(facts, words)],
+        lines=[line(name, value) for name, value in _iterate_draw_facts(facts, words)],
         threshold=PUPILS,
     )
 
 
-def _facts(facts: DrawFacts, words: Words) -> Iterator[tuple[str, str]]:
+def _iterate_draw_facts(facts: DrawFacts, words: Words) -> Iterator[tuple[str, str]]:
     record = facts.record
-    yield words.text("Design"), " ".join(design_sentences(record.design, facts.labels, words))
+    yield words.text("Design"), " ".join(describe_design(record.design, facts.labels, words))
     if facts.commitment_sha256:
         yield (
             words.text("Fixed beforehand"),
-            words.text("schools and design, at {time}", time=time_phrase(words, facts.committed_at)),
+            words.text("schools and design, at {time}", time=format_log_time(words, facts.committed_at)),
         )
         yield words.text("Hash published then"), facts.commitment_sha256
     elif record.drawn == "here":
-        yield words.text("Fixed beforehand"), _nothing_published(facts, words)
+        yield words.text("Fixed beforehand"), _describe_nothing_published(facts, words)
     if facts.seed_source:
         yield words.text("Seed announced as"), facts.seed_source
     if record.drawn == "here":
@@ -187,21 +188,21 @@ def _facts(facts: DrawFacts, words: Words) -> Iterator[tuple[str, str]]:
         yield words.text("Algorithm"), record.algorithm
     else:
         yield words.text("Draw"), words.text("made outside this toolkit; its recorded result was adopted")
-    yield words.text("Drawn"), "; ".join(_draws(facts, words)) or words.text("at a time that is not known")
+    yield words.text("Drawn"), "; ".join(_describe_draws(facts, words)) or words.text("at a time that is not known")
     for step in facts.later:
-        yield words.text("After the draw"), _later(step, words)
+        yield words.text("After the draw"), _describe_later_draw(step, words)
     yield words.text("Hash of the schools"), record.frame_sha256
     yield words.text("Hash of the allocation"), record.allocation_sha256
 
 
-def _nothing_published(facts: DrawFacts, words: Words) -> str:
+def _describe_nothing_published(facts: DrawFacts, words: Words) -> str:
     if not facts.is_log_known:
         return words.text("not known, since the trial’s log is missing, damaged or lost in part")
     return words.text("nothing was published before the seed was known")
 
 
-def _later(step: LaterFact, words: Words) -> str:
-    time = time_phrase(words, step.time) if step.time else words.text("at a time that is not known")
+def _describe_later_draw(step: LaterFact, words: Words) -> str:
+    time = format_log_time(words, step.time) if step.time else words.text("at a time that is not known")
     why = step.reason or words.text("no reason was given")
     if step.n_schools:
         return words.plural(
@@ -220,51 +221,51 @@ def _later(step: LaterFact, words: Words) -> str:
     )
 
 
-def _draws(facts: DrawFacts, words: Words) -> Iterator[str]:
+def _describe_draws(facts: DrawFacts, words: Words) -> Iterator[str]:
     for place, (time, reason) in enumerate(facts.drawn_at):
         if place:
             why = reason or words.text("no reason was given")
-            yield words.text("again at {time} ({reason})", time=time_phrase(words, time), reason=why)
+            yield words.text("again at {time} ({reason})", time=format_log_time(words, time), reason=why)
         else:
-            yield time_phrase(words, time)
+            yield format_log_time(words, time)
 
 
-def design_sentences(design: Design, labels: Mapping[str, str], words: Words) -> list[str]:
+def describe_design(design: Design, labels: Mapping[str, str], words: Words) -> list[str]:
     """Explain a design in a language."""
 
-    def named(columns: tuple[str, ...]) -> str:
+    def join_column_labels(columns: tuple[str, ...]) -> str:
         return words.listed([labels.get(name, name) for name in columns])
 
     ratio = design.ratio_in_words
     if design.kind == "simple":
-        found = [words.text("Each school was drawn by itself, in the ratio {ratio}.", ratio=ratio)]
+        sentences = [words.text("Each school was drawn by itself, in the ratio {ratio}.", ratio=ratio)]
     elif design.minimisation is not None:
-        found = [
+        sentences = [
             words.text(
                 "Schools joined one by one, and {chance} of 100 were allocated to keep the arms alike in {strata}"
                 " (minimisation), the others at random in the ratio {ratio}.",
                 chance=words.numbers.count(design.minimisation.chance),
-                strata=named(design.strata),
+                strata=join_column_labels(design.strata),
                 ratio=ratio,
             )
         ]
     elif design.matching is not None:
-        matched = named(design.matching.variables)
-        found = [words.text("Drawn in the ratio {ratio} within sets of schools alike in {variables}.",
+        matched = join_column_labels(design.matching.variables)
+        sentences = [words.text("Drawn in the ratio {ratio} within sets of schools alike in {variables}.",
                             ratio=ratio, variables=matched)]  # fmt: skip
         if design.strata:
-            found.append(words.text("Sets were formed within {strata}.", strata=named(design.strata)))
+            sentences.append(words.text("Sets were formed within {strata}.", strata=join_column_labels(design.strata)))
     elif design.strata:
-        found = [words.text("Drawn in the ratio {ratio} within strata formed by {strata}.",
-                            ratio=ratio, strata=named(design.strata))]  # fmt: skip
+        sentences = [words.text("Drawn in the ratio {ratio} within strata formed by {strata}.",
+                            ratio=ratio, strata=join_column_labels(design.strata))]  # fmt: skip
     else:
-        found = [words.text("Drawn in the ratio {ratio}, without strata.", ratio=ratio)]
+        sentences = [words.text("Drawn in the ratio {ratio}, without strata.", ratio=ratio)]
     if design.misfits != BALANCED:
-        found.append(words.text(MISFITS[design.misfits]))
+        sentences.append(words.text(MISFITS[design.misfits]))
     if design.constraint is not None:
-        variables = named(design.constraint.variables)
-        found.append(words.text("Only draws balanced in {variables} could be used.", variables=variables))
-    return found
+        variables = join_column_labels(design.constraint.variables)
+        sentences.append(words.text("Only draws balanced in {variables} could be used.", variables=variables))
+    return sentences
 
 
 def _check(facts: DrawFacts, words: Words) -> str:
@@ -275,7 +276,7 @@ def _check(facts: DrawFacts, words: Words) -> str:
     )
 
 
-def _signatures(words: Words) -> tuple[Block, ...]:
+def _build_signature_lines(words: Words) -> tuple[Block, ...]:
     """Return lines to sign on, with room for a hand."""
     blank, room = Span(text="_" * LONG_LINE), Paragraph(text=(Span(text="\u00a0"),), style="small")
     line = words.line("Name, role, signature {blank}", blank=blank)
@@ -284,5 +285,5 @@ def _signatures(words: Words) -> tuple[Block, ...]:
     return (Heading(text=words.text("Present at the draw"), anchor="signatures"), *lines)
 
 
-def _capital(text: str) -> str:
+def _convert_to_capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from data_schema.language import message
 from reports.blocks import Block, Heading
-from reports.comparisons import schools_of
+from reports.comparisons import describe_schools_of_arm
 from reports.evidence import ArmFacts, Evidence
 from reports.figures.flow import flow_diagram
-from reports.flow import ArmFlow, WithoutConsent, flow_of
-from reports.sections.common import paragraph
+from reports.flow import ArmFlow, WithoutConsent, build_flow
+from reports.sections.common import build_paragraph
 from reports.tables.flow import flow_table
 from reports.words import Words, words
 
@@ -19,13 +19,17 @@ def participant_flow(evidence: Evidence, language: str) -> tuple[Block, ...]:
     """Return the flow of schools and pupils: how many have the primary outcome, and why the others have not."""
     text = words(language)
     heading = Heading(text=text.text("Schools and pupils"), anchor="flow")
-    flow = flow_of(evidence)
+    flow = build_flow(evidence)
     if flow is None:
-        return heading, paragraph(text.text("Nothing is known about the flow of schools and pupils."))
-    sentences = [said for entry in flow.arms if (said := _kept(text, entry))]
+        return heading, build_paragraph(text.text("Nothing is known about the flow of schools and pupils."))
+    sentences = [retention for entry in flow.arms if (retention := _describe_retention(text, entry))]
     drawn = flow_diagram(evidence, text) or flow_table(evidence, text)  # a table where arms are too many to draw
-    body = [paragraph(text.joined(sentences))] if sentences else []
-    body += [paragraph(text.joined(said)) for said in [consent(evidence, text, flow.arms)] if said]
+    body = [build_paragraph(text.joined(sentences))] if sentences else []
+    body += [
+        build_paragraph(text.joined(consent_sentences))
+        for consent_sentences in [describe_consent(evidence, text, flow.arms)]
+        if consent_sentences
+    ]
     return (heading, *body, *([drawn] if drawn is not None else []))
 
 
@@ -42,70 +46,74 @@ _DONE = {
 """What the protocol says is done with the data of pupils who did not consent."""
 
 
-def consent(evidence: Evidence, words: Words, arms: Sequence[ArmFlow]) -> list[str]:
+def describe_consent(evidence: Evidence, words: Words, arms: Sequence[ArmFlow]) -> list[str]:
     """Return who did not consent, what was done with their data and on what ground; nothing where all did."""
     rule = next((entry.rule for entry in arms if entry.rule), "")
     if not rule:
         return []
-    said = [*_refused(words, arms), *_unanswered(words, arms), words.text(_DONE[rule])]
+    sentences = [*_describe_refusals(words, arms), *_describe_unanswered(words, arms), words.text(_DONE[rule])]
     if evidence.legal_basis:
-        return [*said, words.text("Legal basis by the protocol: {basis}.", basis=evidence.legal_basis.rstrip("."))]
-    return [*said, words.text("The protocol states no legal basis for using pupils’ data.")]
+        return [*sentences, words.text("Legal basis by the protocol: {basis}.", basis=evidence.legal_basis.rstrip("."))]
+    return [*sentences, words.text("The protocol states no legal basis for using pupils’ data.")]
 
 
-def _refused(words: Words, arms: Sequence[ArmFlow]) -> list[str]:
+def _describe_refusals(words: Words, arms: Sequence[ArmFlow]) -> list[str]:
     """Return how many pupils refused, and in how many schools most did."""
-    counts = [_counted(words, entry.arm, entry.refused) for entry in arms if entry.refused.is_any]
-    said = [words.text("Consent was refused: {counts}.", counts=words.listed(counts))] if counts else []
-    most = _mostly([entry.refused for entry in arms])
+    counts = [_format_arm_count(words, entry.arm, entry.refused) for entry in arms if entry.refused.is_any]
+    sentences = [words.text("Consent was refused: {counts}.", counts=words.listed(counts))] if counts else []
+    most = _count_mostly_without([entry.refused for entry in arms])
     if most:
-        said.append(
+        sentences.append(
             words.plural(
                 "In {n} school more than half of the pupils refused.",
                 "In {n} schools more than half of the pupils refused.",
                 most,
             )
         )
-    return said
+    return sentences
 
 
-def _unanswered(words: Words, arms: Sequence[ArmFlow]) -> list[str]:
+def _describe_unanswered(words: Words, arms: Sequence[ArmFlow]) -> list[str]:
     """Return how many pupils have no answer, and in how many schools most have none."""
-    counts = [_counted(words, entry.arm, entry.unanswered) for entry in arms if entry.unanswered.is_any]
+    counts = [_format_arm_count(words, entry.arm, entry.unanswered) for entry in arms if entry.unanswered.is_any]
     if not counts:
         return []
-    said = [
+    sentences = [
         words.text(
             "No answer on consent was given, which is no consent: {counts}.",
             counts=words.listed(counts),
         )
     ]
-    most = _mostly([entry.unanswered for entry in arms])
+    most = _count_mostly_without([entry.unanswered for entry in arms])
     if most:
-        said.append(
+        sentences.append(
             words.plural(
                 "In {n} school more than half of the pupils have no answer.",
                 "In {n} schools more than half of the pupils have no answer.",
                 most,
             )
         )
-    return said
+    return sentences
 
 
-def _mostly(arms: Sequence[WithoutConsent]) -> int:
-    return sum(one.mostly.schools.value or 0 for one in arms if one.mostly.schools is not None)
+def _count_mostly_without(arms: Sequence[WithoutConsent]) -> int:
+    return sum(
+        without_consent.mostly.schools.value or 0
+        for without_consent in arms
+        if without_consent.mostly.schools is not None
+    )
 
 
-def _counted(words: Words, arm: ArmFacts, without: WithoutConsent) -> str:
+def _format_arm_count(words: Words, arm: ArmFacts, without: WithoutConsent) -> str:
     """Return how many pupils of an arm; without the number where it may not be printed."""
-    schools = schools_of(words, arm)
+    schools = describe_schools_of_arm(words, arm)
     pupils = None if without.counted.pupils is None else without.counted.pupils.value
     if pupils is None:
         return words.text("some pupils in {schools}", schools=schools)
     return words.plural("{n} pupil in {schools}", "{n} pupils in {schools}", pupils, schools=schools)
 
 
-def _kept(words: Words, entry: ArmFlow) -> str:
+def _describe_retention(words: Words, entry: ArmFlow) -> str:
     """Return what part of an arm's pupils has the outcome; empty when the counts may not be printed."""
     start, end = entry.baseline.pupils, entry.analysed.pupils
     if start is None or end is None or not start.value or end.value is None:
@@ -114,7 +122,7 @@ def _kept(words: Words, entry: ArmFlow) -> str:
         "In {schools}, {kept} of the {n} pupil enrolled at baseline ({share}) are in the primary analysis.",
         "In {schools}, {kept} of the {n} pupils enrolled at baseline ({share}) are in the primary analysis.",
         start.value,
-        schools=schools_of(words, entry.arm),
+        schools=describe_schools_of_arm(words, entry.arm),
         kept=words.numbers.count(end.value),
         share=words.numbers.percent(end.value / start.value),
     )

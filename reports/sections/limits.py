@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reports.blocks import Block, Bullets, Heading, Inline, inline
+from reports.blocks import Block, Bullets, Heading, Inline, convert_to_spans
 from reports.claims import plan_sentences
 from reports.comparisons import Comparison, Verdict
 from reports.evidence import Evidence
-from reports.flow import flow_of
-from reports.sections.common import arm_line, headline_comparisons, number_analysed, number_of_schools
-from reports.selection import compared_arms, has_countries, headline, main_analyses
-from reports.sentences import comparison, disagrees, span, why_not
+from reports.flow import build_flow
+from reports.sections.common import (
+    attach_arm_name,
+    count_analysed_schools,
+    count_randomised_schools,
+    find_headline_comparisons,
+)
+from reports.selection import find_headline_analysis, find_main_analyses, get_compared_arms, has_countries
+from reports.sentences import comparison, describe_failure_reason, format_interval_in_words, has_disagreement
 from reports.tables.sensitivity import ASSUMPTIONS
 from reports.words import Words, words
 
@@ -24,28 +29,28 @@ def limitations(evidence: Evidence, language: str) -> tuple[Block, ...]:
     text = words(language)
     return (
         Heading(text=text.text("Limits"), anchor="limits"),
-        Bullets(items=tuple(limits(evidence, text))),
+        Bullets(items=tuple(describe_limits(evidence, text))),
     )
 
 
-def limits(evidence: Evidence, words: Words) -> Iterator[Inline]:
+def describe_limits(evidence: Evidence, words: Words) -> Iterator[Inline]:
     """Yield a point for each limit, the most important first."""
-    yield from _precision(evidence, words)
-    yield from (inline(limit) for limit in evidence.limitations)
-    yield from _losses(evidence, words)
+    yield from _describe_precision(evidence, words)
+    yield from (convert_to_spans(limit) for limit in evidence.limitations)
+    yield from _describe_losses(evidence, words)
     yield from _plan_and_draw(evidence, words)
-    yield from _breadth(evidence, words)
+    yield from _describe_breadth(evidence, words)
 
 
-def _precision(evidence: Evidence, words: Words) -> Iterator[Inline]:
-    answers = headline_comparisons(evidence)
-    for one in answers:
-        points = list(_of_headline(words, one))
+def _describe_precision(evidence: Evidence, words: Words) -> Iterator[Inline]:
+    answers = find_headline_comparisons(evidence)
+    for headline_result in answers:
+        points = list(_describe_headline_limits(words, headline_result))
         named = len(answers) > 1
-        yield from (arm_line(words, one.arm, point) for point in points) if named else points
-    schools = number_of_schools(evidence)
+        yield from (attach_arm_name(words, headline_result.arm, point) for point in points) if named else points
+    schools = count_randomised_schools(evidence)
     if schools is not None and schools < FEW_SCHOOLS:
-        yield inline(
+        yield convert_to_spans(
             words.plural(
                 "{n} school is few for a trial in which schools are drawn; effects of moderate size can stay hidden.",
                 "{n} schools are few for a trial in which schools are drawn; effects of moderate size can stay hidden.",
@@ -54,30 +59,30 @@ def _precision(evidence: Evidence, words: Words) -> Iterator[Inline]:
         )
 
 
-def _of_headline(words: Words, one: Comparison) -> Iterator[Inline]:
+def _describe_headline_limits(words: Words, one: Comparison) -> Iterator[Inline]:
     if one.verdict is Verdict.UNCLEAR:
         yield words.line(
             "The main result leaves its direction open: differences {interval} fit the data.",
-            interval=span(words, one),
+            interval=format_interval_in_words(words, one),
         )
     if one.verdict is Verdict.NONE:
-        said = words.text("The main outcome, “{outcome}”, could not be estimated.", outcome=one.outcome.label)
-        yield words.joined([said, why_not(words, one)])
-    if disagrees(one):
+        failure_text = words.text("The main outcome, “{outcome}”, could not be estimated.", outcome=one.outcome.label)
+        yield words.joined([failure_text, describe_failure_reason(words, one)])
+    if has_disagreement(one):
         yield words.line("For the main result, the planned model’s interval and the randomisation test do not agree.")
 
 
-def _losses(evidence: Evidence, words: Words) -> Iterator[Inline]:
-    drawn, analysed = number_of_schools(evidence), number_analysed(evidence)
+def _describe_losses(evidence: Evidence, words: Words) -> Iterator[Inline]:
+    drawn, analysed = count_randomised_schools(evidence), count_analysed_schools(evidence)
     if drawn is not None and analysed is not None and analysed < drawn:
-        yield inline(
+        yield convert_to_spans(
             words.plural(
                 "{n} school that was drawn is not in the main analysis.",
                 "{n} schools that were drawn are not in the main analysis.",
                 drawn - analysed,
             )
         )
-    flow = flow_of(evidence)
+    flow = build_flow(evidence)
     if flow is None:
         return
     started = [entry.baseline.pupils.value for entry in flow.arms if entry.baseline.pupils is not None]
@@ -90,13 +95,15 @@ def _losses(evidence: Evidence, words: Words) -> Iterator[Inline]:
             "The main outcome is missing for {share} of the pupils enrolled at baseline.",
             share=words.numbers.percent((start - end) / start),
         )
-        yield words.joined([lost, _assumed(evidence, words)])
+        yield words.joined([lost, _describe_missing_assumption(evidence, words)])
 
 
-def _assumed(evidence: Evidence, words: Words) -> str:
+def _describe_missing_assumption(evidence: Evidence, words: Words) -> str:
     """Describe what the main analysis assumes of pupils without the outcome."""
-    entry = headline(evidence)
-    if entry is None or not any(one.verdict is not Verdict.NONE for one in headline_comparisons(evidence)):
+    entry = find_headline_analysis(evidence)
+    if entry is None or not any(
+        headline_result.verdict is not Verdict.NONE for headline_result in find_headline_comparisons(evidence)
+    ):
         return ""
     if entry.missing_outcome != "leave_out":
         return words.text("The main analysis: {assumption}.", assumption=words.text(ASSUMPTIONS[entry.missing_outcome]))
@@ -107,12 +114,14 @@ def _assumed(evidence: Evidence, words: Words) -> str:
 
 def _plan_and_draw(evidence: Evidence, words: Words) -> Iterator[Inline]:
     if not evidence.plan.is_prior:
-        yield inline(next(plan_sentences(evidence.plan, words)))
+        yield convert_to_spans(next(plan_sentences(evidence.plan, words)))
     if evidence.design.get("drawn") == "elsewhere":
-        yield inline(words.text("The draw of schools was made elsewhere and cannot be repeated from its record."))
-    n_made = sum(one.verdict is not Verdict.NONE for one in _shown_at_a_glance(evidence))
+        yield convert_to_spans(
+            words.text("The draw of schools was made elsewhere and cannot be repeated from its record.")
+        )
+    n_made = sum(glance_result.verdict is not Verdict.NONE for glance_result in _iterate_glance_comparisons(evidence))
     if n_made > 1:
-        yield inline(
+        yield convert_to_spans(
             words.plural(
                 "{n} comparison is in the table of outcomes, without correction for their number.",
                 "{n} comparisons are in the table of outcomes, without correction for their number; one that stands"
@@ -122,28 +131,36 @@ def _plan_and_draw(evidence: Evidence, words: Words) -> Iterator[Inline]:
         )
 
 
-def _breadth(evidence: Evidence, words: Words) -> Iterator[Inline]:
-    first, several = headline(evidence), len(compared_arms(evidence)) > 1
-    failed = [one for one in _shown_at_a_glance(evidence) if one.verdict is Verdict.NONE and one.analysis is not first]
+def _describe_breadth(evidence: Evidence, words: Words) -> Iterator[Inline]:
+    first, several = find_headline_analysis(evidence), len(get_compared_arms(evidence)) > 1
+    failed = [
+        glance_result
+        for glance_result in _iterate_glance_comparisons(evidence)
+        if glance_result.verdict is Verdict.NONE and glance_result.analysis is not first
+    ]
     labels = [
-        words.text("{outcome} ({arm})", outcome=one.outcome.label, arm=one.arm.label) if several else one.outcome.label
-        for one in failed
+        words.text("{outcome} ({arm})", outcome=failed_result.outcome.label, arm=failed_result.arm.label)
+        if several
+        else failed_result.outcome.label
+        for failed_result in failed
     ]
     if labels:
-        yield inline(words.text("Not estimated: {outcomes}.", outcomes=words.listed(labels)))
+        yield convert_to_spans(words.text("Not estimated: {outcomes}.", outcomes=words.listed(labels)))
     if has_countries(evidence):
-        yield inline(
+        yield convert_to_spans(
             words.plural(
                 "{n} country is too few to say what the effect would be elsewhere.",
                 "{n} countries are few to say how much effects differ between countries.",
                 len(evidence.countries),
             )
         )
-    yield inline(words.text("The results are about schools like those that took part; others may respond differently."))
+    yield convert_to_spans(
+        words.text("The results are about schools like those that took part; others may respond differently.")
+    )
 
 
-def _shown_at_a_glance(evidence: Evidence) -> Iterator[Comparison]:
+def _iterate_glance_comparisons(evidence: Evidence) -> Iterator[Comparison]:
     """Yield the rows of the table of outcomes."""
-    for entry in main_analyses(evidence):
-        for arm in compared_arms(evidence):
+    for entry in find_main_analyses(evidence):
+        for arm in get_compared_arms(evidence):
             yield comparison(evidence, entry, arm=arm)

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
 from analysis.estimators import make_estimator
-from reports.blocks import Block, Bullets, Heading, Inline, Span, inline
-from reports.claims import custody_sentences, plan_sentences, runs_sentence
+from reports.blocks import Block, Bullets, Heading, Inline, Span, convert_to_spans
+from reports.claims import describe_key_custody, describe_runs, plan_sentences
 from reports.evidence import AnalysisFacts, Evidence
-from reports.sections.common import paragraph, plan_note
-from reports.sections.design import role_text
-from reports.selection import all_estimates, compared_arms, focus, has_countries, outcome_of
-from reports.tables.sensitivity import ASSUMPTIONS, model_phrase, planned_model_phrase
+from reports.sections.common import build_paragraph, plan_note
+from reports.sections.design import describe_analysis_role
+from reports.selection import all_estimates, get_compared_arms, get_focus_country, get_outcome, has_countries
+from reports.tables.sensitivity import ASSUMPTIONS, describe_model, planned_model_phrase
 from reports.words import Words, message, words
 
 _SHORT_HASH = 16
@@ -60,18 +60,18 @@ def methods(evidence: Evidence, language: str) -> tuple[Block, ...]:
         Heading(text=text.text("Methods"), anchor="methods"),
         *_plan(evidence, text),
         Heading(text=text.text("Analyses"), level=2, anchor="analyses"),
-        paragraph(
+        build_paragraph(
             text.text(
                 "Pupils enrolled at baseline are analysed in the school they were in then and with the arm that it was"
                 " drawn into, whatever the school or the pupil did later."
             )
         ),
-        Bullets(items=tuple(_entry(evidence, text, entry) for entry in evidence.analyses)),
-        paragraph(text.joined(_inference(evidence, text))),
+        Bullets(items=tuple(_describe_plan_entry(evidence, text, entry) for entry in evidence.analyses)),
+        build_paragraph(text.joined(_describe_inference(evidence, text))),
         Heading(text=text.text("Protection of pupils’ data"), level=2, anchor="protection"),
-        paragraph(text.joined(list(custody_sentences(evidence.log.custody, text)))),
+        build_paragraph(text.joined(list(describe_key_custody(evidence.log.custody, text)))),
         Heading(text=text.text("How results are worded"), level=2, anchor="wording"),
-        paragraph(
+        build_paragraph(
             text.text(
                 "An effect is said to be there when its interval excludes no difference. Otherwise the report gives the"
                 " range of differences that the data are compatible with, and does not call it “no effect”."
@@ -80,39 +80,42 @@ def methods(evidence: Evidence, language: str) -> tuple[Block, ...]:
     )
 
 
-def _listed(design: Mapping[str, object], name: str) -> list[str]:
+def _get_design_list(design: Mapping[str, object], name: str) -> list[str]:
     """Return one of the lists of `Evidence.design`."""
     return [str(change) for change in (design.get(name) or ())]  # type: ignore[attr-defined]
 
 
 def _plan(evidence: Evidence, words: Words) -> tuple[Block, ...]:
     design, plan = evidence.design, evidence.plan
-    changes, rewordings = _listed(design, "changes_after_freeze"), _listed(design, "rewordings_after_freeze")
-    planned = [outcome_of(evidence, entry).label for entry in evidence.analyses if entry.role == "exploratory"]
+    changes, rewordings = (
+        _get_design_list(design, "changes_after_freeze"),
+        _get_design_list(design, "rewordings_after_freeze"),
+    )
+    planned = [get_outcome(evidence, entry).label for entry in evidence.analyses if entry.role == "exploratory"]
     blocks: list[Block] = []
     if plan.is_prior:
         fingerprint = str(design.get("plan_sha256") or "")[:_SHORT_HASH]
         hashed = words.text("Its SHA-256 begins with {hash}.", hash=fingerprint) if fingerprint else ""
-        blocks.append(paragraph(words.joined([*plan_sentences(plan, words), hashed])))
+        blocks.append(build_paragraph(words.joined([*plan_sentences(plan, words), hashed])))
     blocks += plan_note(evidence, words)
-    if runs := runs_sentence(evidence.log, words):
-        blocks.append(paragraph(runs))
+    if runs := describe_runs(evidence.log, words):
+        blocks.append(build_paragraph(runs))
     if changes:
-        blocks.append(paragraph(words.text("Changed after the freeze:")))
-        blocks.append(Bullets(items=tuple(inline(change) for change in changes)))
+        blocks.append(build_paragraph(words.text("Changed after the freeze:")))
+        blocks.append(Bullets(items=tuple(convert_to_spans(change) for change in changes)))
     elif plan.is_in_force and not rewordings:
-        blocks.append(paragraph(words.text("Nothing was changed after the freeze.")))
+        blocks.append(build_paragraph(words.text("Nothing was changed after the freeze.")))
     if rewordings:
-        blocks.append(paragraph(words.text("Text changed after the freeze, from which no result is computed:")))
-        blocks.append(Bullets(items=tuple(inline(change) for change in rewordings)))
+        blocks.append(build_paragraph(words.text("Text changed after the freeze, from which no result is computed:")))
+        blocks.append(Bullets(items=tuple(convert_to_spans(change) for change in rewordings)))
     if planned:
         blocks.append(
-            paragraph(words.text("Exploratory: {outcomes}.", outcomes=words.listed(list(dict.fromkeys(planned)))))
+            build_paragraph(words.text("Exploratory: {outcomes}.", outcomes=words.listed(list(dict.fromkeys(planned)))))
         )
     return tuple(blocks)
 
 
-def _entry(evidence: Evidence, words: Words, entry: AnalysisFacts) -> Inline:
+def _describe_plan_entry(evidence: Evidence, words: Words, entry: AnalysisFacts) -> Inline:
     covariates = [evidence.covariate_labels.get(name, name) for name in entry.covariates]
     allowed = (
         words.text("covariates: {covariates}", covariates=words.listed(covariates))
@@ -122,17 +125,17 @@ def _entry(evidence: Evidence, words: Words, entry: AnalysisFacts) -> Inline:
     return words.line(
         "{entry} ({outcome}; {role}): {model}; {allowed}; {missing}.",
         entry=Span(text=entry.name, strong=True),
-        outcome=outcome_of(evidence, entry).label,
-        role=role_text(words, entry),
-        model=", ".join([planned_model_phrase(words, entry), *_options(evidence, words, entry)]),
+        outcome=get_outcome(evidence, entry).label,
+        role=describe_analysis_role(words, entry),
+        model=", ".join([planned_model_phrase(words, entry), *_describe_model_options(evidence, words, entry)]),
         allowed=allowed,
         missing=words.text(ASSUMPTIONS[entry.missing_outcome]),
     )
 
 
-def _options(evidence: Evidence, words: Words, entry: AnalysisFacts) -> Iterator[str]:
+def _describe_model_options(evidence: Evidence, words: Words, entry: AnalysisFacts) -> Iterator[str]:
     """Yield the options with which the model of an analysis is fitted, its own where the plan names none."""
-    estimator = make_estimator(entry.model, entry.options, kind=outcome_of(evidence, entry).kind)
+    estimator = make_estimator(entry.model, entry.options, kind=get_outcome(evidence, entry).kind)
     for option in fields(estimator):
         value = getattr(estimator, option.name)
         if (option.name, value) in OPTIONS:
@@ -145,10 +148,10 @@ def _options(evidence: Evidence, words: Words, entry: AnalysisFacts) -> Iterator
 
 def has_level(evidence: Evidence, entry: AnalysisFacts) -> bool:
     """Return whether the variance of the groups within schools that an analysis names was estimated."""
-    return all_estimates(evidence).usable(entry.name, "level_sd", country=focus(evidence)) is not None
+    return all_estimates(evidence).usable(entry.name, "level_sd", country=get_focus_country(evidence)) is not None
 
 
-def _errors(evidence: Evidence, words: Words) -> Iterator[str]:
+def _describe_standard_errors(evidence: Evidence, words: Words) -> Iterator[str]:
     """Yield for each model of the plan which errors and degrees of freedom its differences have.
 
     If the options of its analyses give it several, each names the analyses that have it.
@@ -156,13 +159,13 @@ def _errors(evidence: Evidence, words: Words) -> Iterator[str]:
     rows = evidence.estimates
     rows = rows[(rows["quantity"] == "difference") & (rows["status"] != "failed")]
     for model in dict.fromkeys(entry.model for entry in evidence.analyses):
-        mine = [entry for entry in evidence.analyses if entry.model == model]
-        made = rows[rows["plan_entry"].isin([entry.name for entry in mine])]
-        several = dict(tuple(made.groupby(["se_type", "df_method"], sort=False)))
+        model_entries = [entry for entry in evidence.analyses if entry.model == model]
+        model_rows = rows[rows["plan_entry"].isin([entry.name for entry in model_entries])]
+        several = dict(tuple(model_rows.groupby(["se_type", "df_method"], sort=False)))
         for (errors, degrees), part in several.items():
             if errors not in ERRORS or degrees not in DEGREES:
                 continue
-            model_name = model_phrase(words, mine[0])
+            model_name = describe_model(words, model_entries[0])
             if len(several) > 1:
                 names = words.listed(list(dict.fromkeys(part["plan_entry"])))
                 model_name = words.text("{model} in {analyses}", model=model_name, analyses=names)
@@ -174,37 +177,37 @@ def _errors(evidence: Evidence, words: Words) -> Iterator[str]:
             )
 
 
-def _inference(evidence: Evidence, words: Words) -> list[str]:
+def _describe_inference(evidence: Evidence, words: Words) -> list[str]:
     frame = evidence.estimates
     if frame.empty:
         return []
-    said = list(_errors(evidence, words))
+    sentences = list(_describe_standard_errors(evidence, words))
     quantities = set(frame["quantity"])
     if "randomisation_test" in quantities:
-        said.append(
+        sentences.append(
             words.text(
                 "Beside the model stands a randomisation test, which makes the allocation again by the same design, in"
                 " every possible way or, where the ways are too many, many times over, and asks how often chance alone"
                 " gives a difference as large."
             )
         )
-        if len(compared_arms(evidence)) > 1:
-            said.append(
+        if len(get_compared_arms(evidence)) > 1:
+            sentences.append(
                 words.text(
                     "Of two arms of several it re-draws the schools of these two alone, given who is in the others."
                 )
             )
     if has_countries(evidence) and "pooled_difference" in quantities:
-        said.append(
+        sentences.append(
             words.text(
                 "Across countries, the estimate of one model for all is shown beside a mean of the countries’ estimates"
                 " with the interval of Hartung and Knapp, which is made for a handful of countries."
             )
         )
-    said.append(
+    sentences.append(
         words.text(
             "Counts below {n} pupils are not printed, nor are figures from which they would follow.",
             n=words.numbers.count(evidence.disclosure_threshold),
         )
     )
-    return said
+    return sentences

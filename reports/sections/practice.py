@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from reports.blocks import Block, Heading
-from reports.comparisons import schools_of
+from reports.comparisons import describe_schools_of_arm
 from reports.evidence import Evidence
-from reports.sections.common import cost_rows, costs_of_place, paragraph, price_years
-from reports.selection import of_focus, reference_arm
+from reports.sections.common import (
+    build_paragraph,
+    describe_price_years,
+    get_printable_cost_rows,
+    select_costs_of_place,
+)
+from reports.selection import get_reference_arm, select_focus_rows
 from reports.tables import costs_table, implementation_table
 from reports.words import Words, words
 
@@ -15,10 +20,10 @@ def implementation(evidence: Evidence, language: str) -> tuple[Block, ...]:
     """Return what schools of each arm put into practice, as a description."""
     text = words(language)
     heading = Heading(text=text.text("In practice"), anchor="implementation")
-    made = implementation_table(evidence, text)
-    if made is None:
-        return heading, paragraph(text.text("No records of what schools put into practice were collected."))
-    said = [
+    practice_block = implementation_table(evidence, text)
+    if practice_block is None:
+        return heading, build_paragraph(text.text("No records of what schools put into practice were collected."))
+    sentences = [
         text.text(
             "The table describes what schools of each arm reported; differences between arms show the contrast in"
             " services, and are not tested."
@@ -27,18 +32,18 @@ def implementation(evidence: Evidence, language: str) -> tuple[Block, ...]:
             "Within an arm schools chose how much they did, and they are not compared as if that had been randomised:"
             " it does not show what more or less of it would bring about."
         ),
-        *without_records(evidence, text),
+        *describe_missing_records(evidence, text),
     ]
-    return heading, paragraph(text.joined(said)), made
+    return heading, build_paragraph(text.joined(sentences)), practice_block
 
 
-def without_records(evidence: Evidence, words: Words) -> list[str]:
+def describe_missing_records(evidence: Evidence, words: Words) -> list[str]:
     """Return a sentence for each arm that reported nothing of what it did, where another arm did."""
-    told = set(of_focus(evidence.implementation, evidence)["arm"])
+    reporting_arms = set(select_focus_rows(evidence.implementation, evidence)["arm"])
     return [
-        words.text("Not reported by {schools}.", schools=schools_of(words, arm))
+        words.text("Not reported by {schools}.", schools=describe_schools_of_arm(words, arm))
         for arm in evidence.arms
-        if arm.name not in told
+        if arm.name not in reporting_arms
     ]
 
 
@@ -46,24 +51,27 @@ def costs(evidence: Evidence, language: str) -> tuple[Block, ...]:
     """Return costs per school and per pupil in each arm."""
     text = words(language)
     heading = Heading(text=text.text("Costs"), anchor="costs")
-    made = costs_table(evidence, text)
-    if made is None:
-        return heading, paragraph(text.text("No costs were collected."))
-    said = [text.text("Costs are those that schools reported."), *price_years(text, cost_rows(evidence))]
-    return heading, paragraph(text.joined([*said, *usual_costs(evidence, text)])), made
+    costs_block = costs_table(evidence, text)
+    if costs_block is None:
+        return heading, build_paragraph(text.text("No costs were collected."))
+    sentences = [
+        text.text("Costs are those that schools reported."),
+        *describe_price_years(text, get_printable_cost_rows(evidence)),
+    ]
+    return heading, build_paragraph(text.joined([*sentences, *describe_usual_costs(evidence, text)])), costs_block
 
 
-def usual_costs(evidence: Evidence, words: Words) -> list[str]:
+def describe_usual_costs(evidence: Evidence, words: Words) -> list[str]:
     """Describe what the costs of the reference arm are, or that it reported none."""
-    unknown = unknown_usual_costs(evidence, words)
-    schools = schools_of(words, reference_arm(evidence))
+    unknown = describe_unknown_usual_costs(evidence, words)
+    schools = describe_schools_of_arm(words, get_reference_arm(evidence))
     return unknown or [words.text("Those of {schools} are the costs of what they did as usual.", schools=schools)]
 
 
-def unknown_usual_costs(evidence: Evidence, words: Words) -> list[str]:
+def describe_unknown_usual_costs(evidence: Evidence, words: Words) -> list[str]:
     """State that the reference arm reported no costs; nothing where it did."""
-    reference = reference_arm(evidence)
-    if reference.name in set(costs_of_place(evidence)["arm"]):
+    reference = get_reference_arm(evidence)
+    if reference.name in set(select_costs_of_place(evidence)["arm"]):
         return []
-    schools = schools_of(words, reference)
+    schools = describe_schools_of_arm(words, reference)
     return [words.text("What it cost {schools} to go on as usual was not reported.", schools=schools)]

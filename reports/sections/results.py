@@ -8,22 +8,22 @@ from functools import reduce
 
 from analysis.results import Estimate
 from reports.blocks import Block, Heading, Inline, Paragraph, Span
-from reports.comparisons import Comparison, figure
+from reports.comparisons import Comparison, format_figure
 from reports.evidence import AnalysisFacts, ArmFacts, Evidence
 from reports.figures.forest import forest_plot
 from reports.figures.shares import shares_plot
 from reports.kinds import words_of_kind
-from reports.sections.common import arm_line, paragraph
+from reports.sections.common import attach_arm_name, build_paragraph
 from reports.selection import (
     all_estimates,
-    compared_arms,
+    find_headline_analysis,
+    find_main_analyses,
+    find_sensitivity_analyses,
+    get_compared_arms,
+    get_outcome,
     has_countries,
-    headline,
-    main_analyses,
-    outcome_of,
-    sensitivity_analyses,
 )
-from reports.sentences import answer, check, comparison, effect, is_repeated, needed
+from reports.sentences import answer, check, comparison, describe_effect, describe_number_needed, is_repeated
 from reports.tables import (
     by_country_table,
     categories_table,
@@ -34,7 +34,7 @@ from reports.tables import (
     ratios_table,
     sensitivity_table,
 )
-from reports.tables.adjustment import adjustment_sentence, adjustment_table
+from reports.tables.adjustment import build_adjustment_table, describe_adjustment
 from reports.tables.cells import SINCE
 from reports.words import Words, message, words
 
@@ -47,9 +47,9 @@ def main_results(evidence: Evidence, language: str) -> tuple[Block, ...]:
     return (
         Heading(text=text.text("Results"), anchor="results"),
         outcomes_table(evidence, text),
-        *(made for made in extra if made is not None),
+        *(difference_block for difference_block in extra if difference_block is not None),
         effect_sizes_table(evidence, text),
-        *(made for made in said_otherwise if made is not None),
+        *(ratio_block for ratio_block in said_otherwise if ratio_block is not None),
     )
 
 
@@ -57,25 +57,30 @@ def results_by_outcome(evidence: Evidence, language: str) -> tuple[Block, ...]:
     """Return each outcome in words and in a table by country, the primary ones first."""
     text = words(language)
     blocks: list[Block] = []
-    found = all_estimates(evidence)
-    for entry in main_analyses(evidence):
-        outcome = outcome_of(evidence, entry)
+    estimates = all_estimates(evidence)
+    for entry in find_main_analyses(evidence):
+        outcome = get_outcome(evidence, entry)
         blocks.append(
-            Heading(text=_heading(evidence, text, entry, outcome.label), level=2, anchor=f"outcome-{entry.name}")
+            Heading(text=_format_heading(evidence, text, entry, outcome.label), level=2, anchor=f"outcome-{entry.name}")
         )
         if entry.since == "removed":
-            blocks.append(paragraph(effect(text, comparison(evidence, entry))))
+            blocks.append(build_paragraph(describe_effect(text, comparison(evidence, entry))))
             continue
         if entry.role == "exploratory":
-            blocks.append(Paragraph(text=_exploratory(text), style="small"))
-        for arm in compared_arms(evidence):
-            one = comparison(evidence, entry, arm=arm)
-            number = found.usable(entry.name, "number_needed_to_treat", arm=arm.name, country=one.country)
-            said = [answer(text, one), needed(text, one, number), check(text, one), _robust(evidence, text, one)]
-            said += [_alike(evidence, text, one)] if arm is compared_arms(evidence)[0] else []
-            blocks.append(paragraph(text.joined([*said, adjustment_sentence(evidence, text, one)])))
+            blocks.append(Paragraph(text=_describe_exploratory(text), style="small"))
+        for arm in get_compared_arms(evidence):
+            arm_result = comparison(evidence, entry, arm=arm)
+            number = estimates.usable(entry.name, "number_needed_to_treat", arm=arm.name, country=arm_result.country)
+            sentences = [
+                answer(text, arm_result),
+                describe_number_needed(text, arm_result, number),
+                check(text, arm_result),
+                _describe_robust_errors(evidence, text, arm_result),
+            ]
+            sentences += [_describe_icc(evidence, text, arm_result)] if arm is get_compared_arms(evidence)[0] else []
+            blocks.append(build_paragraph(text.joined([*sentences, describe_adjustment(evidence, text, arm_result)])))
             blocks.append(by_country_table(evidence, text, entry, arm=arm))
-            moved = adjustment_table(evidence, text, one)
+            moved = build_adjustment_table(evidence, text, arm_result)
             blocks += [moved] if moved is not None else []
     return tuple(blocks)
 
@@ -87,41 +92,45 @@ def results_by_country(evidence: Evidence, language: str) -> tuple[Block, ...]:
     title = text.text("Country by country") if several else text.text("The main result as a picture")
     heading = Heading(text=title, anchor="countries")
     blocks: list[Block] = []
-    first = headline(evidence)
-    for entry in main_analyses(evidence):
-        plots = [forest_plot(evidence, text, entry, arm=arm) for arm in compared_arms(evidence)] if several else []
+    first = find_headline_analysis(evidence)
+    for entry in find_main_analyses(evidence):
+        plots = [forest_plot(evidence, text, entry, arm=arm) for arm in get_compared_arms(evidence)] if several else []
         if entry is first:
             plots.append(shares_plot(evidence, text, entry))
         blocks += [plot for plot in plots if plot is not None]
     if not blocks:
-        return heading, paragraph(text.text("There is nothing to draw: no outcome could be estimated."))
-    sentences = [paragraph(_wide(text))] if first and several else []
+        return heading, build_paragraph(text.text("There is nothing to draw: no outcome could be estimated."))
+    sentences = [build_paragraph(_describe_wide_intervals(text))] if first and several else []
     if first and several:
-        ahead = [(arm, _ahead(evidence, text, first, arm)) for arm in compared_arms(evidence)]
+        ahead = [(arm, _describe_further_country(evidence, text, first, arm)) for arm in get_compared_arms(evidence)]
         named = len(ahead) > 1
-        sentences += [paragraph(arm_line(text, arm, said) if named else said) for arm, said in ahead if said]
+        sentences += [
+            build_paragraph(attach_arm_name(text, arm, further_text) if named else further_text)
+            for arm, further_text in ahead
+            if further_text
+        ]
     return (heading, *sentences, *blocks)
 
 
 def sensitivity(evidence: Evidence, language: str) -> tuple[Block, ...]:
     """Return the primary question under other assumptions; nothing when the plan has no such analysis."""
     text = words(language)
-    if not sensitivity_analyses(evidence):
+    if not find_sensitivity_analyses(evidence):
         return ()
     return (
         Heading(text=text.text("Under other assumptions"), level=2, anchor="other-assumptions"),
-        paragraph(
+        build_paragraph(
             text.text("The plan asks the same question with other models or other assumptions about missing outcomes.")
         ),
-        *(_same_for_all(evidence, text)),
+        *(_describe_same_for_all(evidence, text)),
         sensitivity_table(evidence, text),
     )
 
 
-def _same_for_all(evidence: Evidence, words: Words) -> Iterator[Block]:
+def _describe_same_for_all(evidence: Evidence, words: Words) -> Iterator[Block]:
     """Describe what it means to count every unknown outcome alike, where an analysis does."""
-    if any(entry.missing_outcome != "leave_out" for entry in sensitivity_analyses(evidence)):
-        yield paragraph(
+    if any(entry.missing_outcome != "leave_out" for entry in find_sensitivity_analyses(evidence)):
+        yield build_paragraph(
             words.text(
                 "Counting all unknown outcomes as the event, or none of them, moves both arms in the same direction. It"
                 " shows how far the result rests on the assumption about these pupils; the true difference can lie"
@@ -130,38 +139,41 @@ def _same_for_all(evidence: Evidence, words: Words) -> Iterator[Block]:
         )
 
 
-def _heading(evidence: Evidence, words: Words, entry: AnalysisFacts, label: str) -> str:
+def _format_heading(evidence: Evidence, words: Words, entry: AnalysisFacts, label: str) -> str:
     marks = [words.text(HEADS[entry.standing])] if entry.standing in HEADS else []
     if not marks and is_repeated(evidence, entry):
         marks = [words.text("plan entry “{entry}”", entry=entry.name)]
     marks += [words.text(SINCE[entry.since])] if entry.since else []
     if not marks:
         return label
-    said = reduce(lambda left, right: words.text("{left}, {right}", left=left, right=right), marks)
-    return words.text("{outcome} ({marks})", outcome=label, marks=said)
+    joined_marks = reduce(lambda left, right: words.text("{left}, {right}", left=left, right=right), marks)
+    return words.text("{outcome} ({marks})", outcome=label, marks=joined_marks)
 
 
 HEADS = {"primary": message("primary outcome"), "exploratory": message("exploratory")}
 """How the heading of an outcome says its role."""
 
 
-def _exploratory(words: Words) -> Inline:
+def _describe_exploratory(words: Words) -> Inline:
     return (Span(text=words.text("This analysis is exploratory: it suggests questions and does not settle them.")),)
 
 
-def _robust(evidence: Evidence, words: Words, one: Comparison) -> Inline:
+def _describe_robust_errors(evidence: Evidence, words: Words, one: Comparison) -> Inline:
     """Describe what errors give that do not rest on the model; nothing where there are none."""
-    found = all_estimates(evidence).usable(
+    robust_difference = all_estimates(evidence).usable(
         one.analysis.name, "difference_robust", arm=one.arm.name, country=one.country
     )
-    if found is None or one.difference is None or not math.isfinite(found.conf_low):
+    if robust_difference is None or one.difference is None or not math.isfinite(robust_difference.conf_low):
         return ()
-    ends = {"low": _end(words, one, found, found.conf_low), "high": _end(words, one, found, found.conf_high)}
-    p = words.numbers.p_value(found.p_value)
-    return words_of_kind(one.outcome).robust_interval(words, {**ends, "p": p, "errors": found.se_type})
+    ends = {
+        "low": _format_interval_end(words, one, robust_difference, robust_difference.conf_low),
+        "high": _format_interval_end(words, one, robust_difference, robust_difference.conf_high),
+    }
+    p = words.numbers.p_value(robust_difference.p_value)
+    return words_of_kind(one.outcome).robust_interval(words, {**ends, "p": p, "errors": robust_difference.se_type})
 
 
-def _alike(evidence: Evidence, words: Words, one: Comparison) -> Inline:
+def _describe_icc(evidence: Evidence, words: Words, one: Comparison) -> Inline:
     icc = all_estimates(evidence).usable(one.analysis.name, "icc", country=one.country)
     if icc is None or not math.isfinite(icc.estimate):
         return ()
@@ -175,22 +187,25 @@ def _alike(evidence: Evidence, words: Words, one: Comparison) -> Inline:
     )
 
 
-def _wide(words: Words) -> str:
+def _describe_wide_intervals(words: Words) -> str:
     return words.text(
         "Intervals of single countries are wide: a country whose interval includes no difference has not been shown to"
         " differ from the others."
     )
 
 
-def _ahead(evidence: Evidence, words: Words, entry: AnalysisFacts, arm: ArmFacts) -> Inline:
+def _describe_further_country(evidence: Evidence, words: Words, entry: AnalysisFacts, arm: ArmFacts) -> Inline:
     """Describe what the two-stage summary says about a further country; nothing where there is no such interval."""
-    one = comparison(evidence, entry, arm=arm, country="")
+    overall_result = comparison(evidence, entry, arm=arm, country="")
     ahead = all_estimates(evidence).usable(entry.name, "prediction_interval", arm=arm.name)
     if ahead is None or not math.isfinite(ahead.conf_low):
         return ()
-    ends = {"low": _end(words, one, ahead, ahead.conf_low), "high": _end(words, one, ahead, ahead.conf_high)}
-    return words_of_kind(one.outcome).further_country(words, ends)
+    ends = {
+        "low": _format_interval_end(words, overall_result, ahead, ahead.conf_low),
+        "high": _format_interval_end(words, overall_result, ahead, ahead.conf_high),
+    }
+    return words_of_kind(overall_result.outcome).further_country(words, ends)
 
 
-def _end(words: Words, one: Comparison, estimate: Estimate, value: float) -> Span:
-    return figure(words, one, value, of=estimate)
+def _format_interval_end(words: Words, one: Comparison, estimate: Estimate, value: float) -> Span:
+    return format_figure(words, one, value, of=estimate)

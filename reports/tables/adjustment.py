@@ -8,37 +8,42 @@ from analysis.adjustment import ALL, NONE
 from reports.blocks import Column, Table
 from reports.comparisons import Comparison
 from reports.evidence import Evidence
-from reports.selection import as_float, compared_arms, focus, records
-from reports.tables.layout import line, table
+from reports.selection import as_float, convert_to_records, get_compared_arms, get_focus_country
+from reports.tables.layout import build_table, line
 from reports.words import Words
 
 WORTH_SAYING = 0.5
 """Shift, in standard errors, from which on the sentence calls it more than small."""
 
 
-def adjustment_rows(evidence: Evidence, one: Comparison) -> list[dict[str, object]]:
+def select_adjustment_rows(evidence: Evidence, one: Comparison) -> list[dict[str, object]]:
     """Return the rows of an analysis and arm; none in a country's report, which has no such estimates."""
-    if evidence.adjustment.empty or focus(evidence):
+    if evidence.adjustment.empty or get_focus_country(evidence):
         return []
     wanted = (one.analysis.name, one.arm.name)
-    return [row for row in records(evidence.adjustment) if (row["plan_entry"], row["arm"]) == wanted]
+    return [row for row in convert_to_records(evidence.adjustment) if (row["plan_entry"], row["arm"]) == wanted]
 
 
-def adjustment_table(evidence: Evidence, words: Words, one: Comparison) -> Table | None:
+def build_adjustment_table(evidence: Evidence, words: Words, one: Comparison) -> Table | None:
     """Return the estimate without covariates, with each alone and with all; None where nothing is known."""
-    rows = adjustment_rows(evidence, one)
+    rows = select_adjustment_rows(evidence, one)
     if not rows:
         return None
-    return table(
+    return build_table(
         words,
-        _caption(evidence, words, one),
+        _format_caption(evidence, words, one),
         columns=(
             Column(label=words.text("Allowing for"), width=3.0),
             Column(label=words.text("Difference"), align="right", width=1.2),
             Column(label=words.text("Moved by"), align="right", width=1.2),
             Column(label=words.text("In standard errors"), align="right", width=1.4),
         ),
-        lines=[line(_name(evidence, words, str(row["covariates"])), *_figures(words, one, row)) for row in rows],
+        lines=[
+            line(
+                _format_covariates_name(evidence, words, str(row["covariates"])), *_format_row_figures(words, one, row)
+            )
+            for row in rows
+        ],
         threshold=evidence.disclosure_threshold,
         note=[
             words.text(
@@ -50,17 +55,17 @@ def adjustment_table(evidence: Evidence, words: Words, one: Comparison) -> Table
     )
 
 
-def _caption(evidence: Evidence, words: Words, one: Comparison) -> str:
-    if len(compared_arms(evidence)) == 1:
+def _format_caption(evidence: Evidence, words: Words, one: Comparison) -> str:
+    if len(get_compared_arms(evidence)) == 1:
         return words.text("What covariates do to the estimate: {outcome}", outcome=one.outcome.label)
     return words.text(
         "What covariates do to the estimate: {outcome}, {arm}", outcome=one.outcome.label, arm=one.arm.label
     )
 
 
-def adjustment_sentence(evidence: Evidence, words: Words, one: Comparison) -> str:
+def describe_adjustment(evidence: Evidence, words: Words, one: Comparison) -> str:
     """Describe how far all covariates together move the estimate; nothing where that is not known."""
-    last = [row for row in adjustment_rows(evidence, one) if row["covariates"] == ALL]
+    last = [row for row in select_adjustment_rows(evidence, one) if row["covariates"] == ALL]
     errors = as_float(last[0]["shift_in_errors"]) if last else math.nan
     if not math.isfinite(errors):
         return ""
@@ -75,7 +80,7 @@ def adjustment_sentence(evidence: Evidence, words: Words, one: Comparison) -> st
     )
 
 
-def _name(evidence: Evidence, words: Words, covariates: str) -> str:
+def _format_covariates_name(evidence: Evidence, words: Words, covariates: str) -> str:
     if covariates == NONE:
         return words.text("no covariate")
     if covariates == ALL:
@@ -83,7 +88,7 @@ def _name(evidence: Evidence, words: Words, covariates: str) -> str:
     return str(evidence.covariate_labels.get(covariates, covariates))
 
 
-def _figures(words: Words, one: Comparison, row: dict[str, object]) -> tuple[str, str, str]:
+def _format_row_figures(words: Words, one: Comparison, row: dict[str, object]) -> tuple[str, str, str]:
     estimate, shift = one.scale * as_float(row["estimate"]), one.scale * as_float(row["shift"])
     first = row["covariates"] == NONE
     return (

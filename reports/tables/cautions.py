@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from analysis.results import CAUTIONS, Estimate
-from reports.blocks import Span, inline
+from reports.blocks import Span, convert_to_spans
 from reports.comparisons import Comparison
 from reports.tables.layout import Cell
 from reports.words import Words, message
@@ -48,7 +48,7 @@ Marks = Mapping[str, str]
 """Marks by caution, as one table uses them."""
 
 
-def caution_marks(rows: Iterable[Estimate]) -> Marks:
+def assign_caution_marks(rows: Iterable[Estimate]) -> Marks:
     """Return the marks of a table's cautions, in the order of `CAUTIONS`.
 
     Parameters
@@ -60,20 +60,20 @@ def caution_marks(rows: Iterable[Estimate]) -> Marks:
     return dict(zip((code for code in CAUTIONS if code in present), _MARKS, strict=False))
 
 
-def difference_marks(ones: Iterable[Comparison]) -> Marks:
+def assign_difference_marks(ones: Iterable[Comparison]) -> Marks:
     """Return the marks of a table of comparisons, whose intervals are those of their differences."""
-    return caution_marks(one.difference for one in ones if one.difference is not None)
+    return assign_caution_marks(table_result.difference for table_result in ones if table_result.difference is not None)
 
 
-def marked(cell: Cell, estimate: Estimate | None, marks: Marks) -> Cell:
+def mark_cell(cell: Cell, estimate: Estimate | None, marks: Marks) -> Cell:
     """Return a cell with the marks of its estimate's cautions behind it; a suppressed figure has none."""
-    found = "".join(marks[code] for code in estimate.cautions if code in marks) if estimate is not None else ""
-    if not found or not isinstance(cell, str | Span | tuple):
+    caution_signs = "".join(marks[code] for code in estimate.cautions if code in marks) if estimate is not None else ""
+    if not caution_signs or not isinstance(cell, str | Span | tuple):
         return cell
-    return (*inline(cell), Span(text=found))
+    return (*convert_to_spans(cell), Span(text=caution_signs))
 
 
-def caution_notes(words: Words, marks: Marks) -> list[str]:
+def describe_caution_marks(words: Words, marks: Marks) -> list[str]:
     """Return the sentences below a table that explain its marks."""
     return [
         words.text("{mark}: {caution}", mark=mark, caution=words.text(SENTENCES[code])) for code, mark in marks.items()

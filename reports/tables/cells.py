@@ -8,13 +8,13 @@ from functools import reduce
 
 from analysis.results import Estimate
 from reports.blocks import Inline, Span
-from reports.comparisons import VERDICTS, Comparison, Verdict, figure
+from reports.comparisons import VERDICTS, Comparison, Verdict, format_figure
 from reports.disclosure import Count
 from reports.evidence import ArmFacts, Evidence
 from reports.kinds import words_of_kind
 from reports.means import Means
 from reports.selection import has_countries
-from reports.sentences import disagrees
+from reports.sentences import has_disagreement
 from reports.tables.layout import Cell
 from reports.words import Words, message
 
@@ -22,37 +22,37 @@ HIDDEN = Count(value=None)
 """A figure that is suppressed."""
 
 
-def place_label(evidence: Evidence, words: Words, country: str) -> str:
+def format_place_label(evidence: Evidence, words: Words, country: str) -> str:
     """Return what a row about a country, or about all together, is called."""
     if country:
         return evidence.countries[country]
     return words.text("All countries") if has_countries(evidence) else words.text("All schools")
 
 
-def unit_phrase(words: Words, one: Comparison) -> str:
+def format_unit_phrase(words: Words, one: Comparison) -> str:
     """Return the unit in which an outcome's figures are printed."""
     return words_of_kind(one.outcome).unit(words, one.outcome)
 
 
-def mean_cell(words: Words, one: Comparison, arm: ArmFacts, shown: Means) -> Cell:
+def format_mean_cell(words: Words, one: Comparison, arm: ArmFacts, shown: Means) -> Cell:
     """Return the mean or share of an arm, carrying its estimate."""
     key = (arm.name, one.country)
     if key not in shown:
         return words.numbers.decimal(math.nan)
     mean = shown[key]
-    return HIDDEN if mean is None else figure(words, one, mean.estimate, of=mean)
+    return HIDDEN if mean is None else format_figure(words, one, mean.estimate, of=mean)
 
 
-def adjusted_cell(words: Words, one: Comparison, shown: Means) -> Cell:
+def format_adjusted_cell(words: Words, one: Comparison, shown: Means) -> Cell:
     """Return the adjusted mean or share of the compared arm, carrying its estimate."""
     keys = [(arm.name, one.country) for arm in (one.reference, one.arm)]
     if any(key in shown and shown[key] is None for key in keys):
         return HIDDEN
     mean = one.adjusted_mean
-    return words.numbers.decimal(math.nan) if mean is None else figure(words, one, mean.estimate, of=mean)
+    return words.numbers.decimal(math.nan) if mean is None else format_figure(words, one, mean.estimate, of=mean)
 
 
-def difference_cell(words: Words, one: Comparison, estimate: Estimate | None, *, strong: bool = False) -> Cell:
+def format_difference_cell(words: Words, one: Comparison, estimate: Estimate | None, *, strong: bool = False) -> Cell:
     """Return a difference with its sign, carrying its estimate."""
     if estimate is None or estimate.status == "failed":
         return words.numbers.decimal(math.nan)
@@ -60,7 +60,7 @@ def difference_cell(words: Words, one: Comparison, estimate: Estimate | None, *,
     return Span(text=text, estimate_id=estimate.estimate_id, strong=strong)
 
 
-def interval_cell(words: Words, one: Comparison, estimate: Estimate | None) -> Cell:
+def format_interval_cell(words: Words, one: Comparison, estimate: Estimate | None) -> Cell:
     """Return an interval in the outcome's units, carrying its estimate."""
     if estimate is None or estimate.status == "failed":
         return words.numbers.decimal(math.nan)
@@ -68,7 +68,7 @@ def interval_cell(words: Words, one: Comparison, estimate: Estimate | None) -> C
     return Span(text=text, estimate_id=estimate.estimate_id)
 
 
-def p_cell(words: Words, estimate: Estimate | None) -> Cell:
+def format_p_value_cell(words: Words, estimate: Estimate | None) -> Cell:
     """Return a p-value without its letter, carrying its estimate."""
     if estimate is None or not math.isfinite(estimate.p_value):
         return words.numbers.decimal(math.nan)
@@ -76,27 +76,27 @@ def p_cell(words: Words, estimate: Estimate | None) -> Cell:
     return Span(text=text, estimate_id=estimate.estimate_id)
 
 
-def verdict_cell(words: Words, one: Comparison) -> Cell:
+def format_verdict_cell(words: Words, one: Comparison) -> Cell:
     """Return what can be said, in a word or two; a star where interval and randomisation test do not agree."""
-    said = words.text(VERDICTS[one.verdict])
-    marked = words.text("{verdict}*", verdict=said) if disagrees(one) else said
+    verdict_text = words.text(VERDICTS[one.verdict])
+    marked = words.text("{verdict}*", verdict=verdict_text) if has_disagreement(one) else verdict_text
     return Span(text=marked, strong=one.verdict is Verdict.WORSE)
 
 
-def outcome_head(words: Words, one: Comparison, *, with_unit: bool = True) -> Inline:
+def format_outcome_head(words: Words, one: Comparison, *, with_unit: bool = True) -> Inline:
     """Return an outcome's name as the head of a row, with its role where it is not a planned secondary outcome."""
     name = Span(text=one.outcome.label, strong=one.analysis.role == "primary")
-    unit = unit_phrase(words, one)
-    said = unit.casefold() in one.outcome.label.casefold()
-    head = words.line("{outcome}, {unit}", outcome=name, unit=unit) if with_unit and not said else (name,)
-    marks = list(_marks(words, one))
+    unit = format_unit_phrase(words, one)
+    is_unit_in_label = unit.casefold() in one.outcome.label.casefold()
+    head = words.line("{outcome}, {unit}", outcome=name, unit=unit) if with_unit and not is_unit_in_label else (name,)
+    marks = list(_iterate_analysis_marks(words, one))
     if not marks:
         return head
     together = reduce(lambda left, right: words.text("{left}, {right}", left=left, right=right), marks)
     return words.line("{outcome} ({marks})", outcome=head, marks=together)
 
 
-def _marks(words: Words, one: Comparison) -> Iterator[str]:
+def _iterate_analysis_marks(words: Words, one: Comparison) -> Iterator[str]:
     """Yield the role of an analysis, which of several it is, and what became of it after the freeze."""
     entry = one.analysis
     if entry.standing == "primary":

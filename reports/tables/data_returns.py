@@ -11,11 +11,11 @@ from collections.abc import Iterator
 import pandas as pd
 
 from reports.blocks import Column, Table
-from reports.counted import Pupils, name_of
-from reports.disclosure import Count, rounded_count
+from reports.counted import Pupils, join_name_parts
+from reports.disclosure import Count, round_pupil_count
 from reports.evidence import Evidence
-from reports.selection import focus, of_country_files
-from reports.tables.layout import Line, line, table
+from reports.selection import get_focus_country, select_country_file_rows
+from reports.tables.layout import Line, build_table, line
 from reports.words import Words
 
 HANDED_IN = ("sent", "kept", "asked", "refused")
@@ -30,20 +30,20 @@ TOGETHER = "rows of several files"
 
 def returns_table(evidence: Evidence, words: Words, *, anchor: str = "returns-table") -> Table | None:
     """Return rows sent, kept, asked about and refused by country, table and wave; None when nothing is known."""
-    rows = of_country_files(evidence.returns, evidence)
+    rows = select_country_file_rows(evidence.returns, evidence)
     if rows.empty:
         return None
     lines: list[Line] = []
     for country, of_country in rows.groupby("country", sort=False):
-        if not focus(evidence) and len(evidence.countries) > 1:
+        if not get_focus_country(evidence) and len(evidence.countries) > 1:
             lines.append(line(evidence.countries.get(str(country), str(country)), kind="section"))
         for (name, wave), group in of_country.groupby(["table", "wave"], sort=False):
             label = evidence.waves[str(wave)][0] if str(wave) in evidence.waves else str(wave)
             head = words.text("{table}, {wave}", table=str(name), wave=label) if label else str(name)
-            lines.append(line(head, words.numbers.count(len(group)), *_counts(group, evidence)))
-    totals = _counts(rows, evidence)
+            lines.append(line(head, words.numbers.count(len(group)), *_count_handed_in_rows(group, evidence)))
+    totals = _count_handed_in_rows(rows, evidence)
     lines.append(line(words.text("All files"), words.numbers.count(len(rows)), *totals, kind="total"))
-    return table(
+    return build_table(
         words,
         words.text("Rows sent, kept, asked about and refused"),
         columns=(
@@ -66,7 +66,7 @@ def returns_table(evidence: Evidence, words: Words, *, anchor: str = "returns-ta
     )
 
 
-def rows_of(rows: pd.DataFrame, column: str, evidence: Evidence) -> Count:
+def count_file_rows(rows: pd.DataFrame, column: str, evidence: Evidence) -> Count:
     """Return the rows sent, kept, asked about or refused of some files; rounded where some are about pupils.
 
     Parameters
@@ -83,8 +83,8 @@ def rows_of(rows: pd.DataFrame, column: str, evidence: Evidence) -> Count:
         (column == "sent" and SENT in evidence.withheld)
         or (column in ("asked", "refused") and TOGETHER in evidence.withheld and _is_of_several(rows))
     )
-    count = rounded_count(n, threshold=evidence.disclosure_threshold, unit="rows")
-    return (Count(value=None, unit="rows") if is_kept_back else count).of(rows_of_files(rows, column))
+    count = round_pupil_count(n, threshold=evidence.disclosure_threshold, unit="rows")
+    return (Count(value=None, unit="rows") if is_kept_back else count).of(build_file_rows_set(rows, column))
 
 
 def _is_of_several(rows: pd.DataFrame) -> bool:
@@ -97,17 +97,17 @@ def is_of_schools(rows: pd.DataFrame) -> bool:
     return bool((rows["about"] == "school").all())
 
 
-def rows_of_files(rows: pd.DataFrame, column: str) -> Pupils:
+def build_file_rows_set(rows: pd.DataFrame, column: str) -> Pupils:
     """Return the set of the rows about pupils that were sent, kept, asked about or refused of some files."""
     countries = tuple(dict.fromkeys(map(str, rows["country"])))
     units = sorted(set(zip(map(str, rows["table"]), map(str, rows["wave"]), strict=True)))
     names = [column, *(f"{table} {wave}" for table, wave in units)]
     # Files of which nobody knows the country are none of any country's, and not all of them either.
     names += [] if all(countries) else ["of no country"]
-    return Pupils(what="files", name=name_of(*names), countries=tuple(filter(None, countries)))
+    return Pupils(what="files", name=join_name_parts(*names), countries=tuple(filter(None, countries)))
 
 
-def printed_files(evidence: Evidence) -> Iterator[Count]:
+def iterate_printed_files(evidence: Evidence) -> Iterator[Count]:
     """Yield the numbers of rows about pupils that the reports of all countries and of each print."""
     rows = evidence.returns
     if rows.empty:
@@ -115,9 +115,9 @@ def printed_files(evidence: Evidence) -> Iterator[Count]:
     single = [part for _, part in rows.groupby(["country", "table", "wave"], sort=False)]
     of_country = [part for _, part in rows.groupby("country", sort=False)]
     for part in (*single, *of_country, rows):
-        counts = (rows_of(part, column, evidence) for column in HANDED_IN)
+        counts = (count_file_rows(part, column, evidence) for column in HANDED_IN)
         yield from (count for count in counts if count.pupils)
 
 
-def _counts(rows: pd.DataFrame, evidence: Evidence) -> list[Count]:
-    return [rows_of(rows, column, evidence) for column in HANDED_IN]
+def _count_handed_in_rows(rows: pd.DataFrame, evidence: Evidence) -> list[Count]:
+    return [count_file_rows(rows, column, evidence) for column in HANDED_IN]

@@ -8,13 +8,13 @@ from analysis.results import Estimate
 from reports.blocks import Column, Span, Table
 from reports.comparisons import Comparison
 from reports.evidence import Evidence
-from reports.tables.cautions import Marks, caution_notes, marked
-from reports.tables.cells import difference_cell, interval_cell, p_cell, unit_phrase
-from reports.tables.layout import Line, line, table
+from reports.tables.cautions import Marks, describe_caution_marks, mark_cell
+from reports.tables.cells import format_difference_cell, format_interval_cell, format_p_value_cell, format_unit_phrase
+from reports.tables.layout import Line, build_table, line
 from reports.words import Words
 
 
-def differences_table(
+def build_differences_table(
     evidence: Evidence,
     words: Words,
     *,
@@ -36,13 +36,13 @@ def differences_table(
     first
         Column of what is compared.
     lines
-        As `outcome_line` and `difference_line` make them.
+        As `build_outcome_line` and `build_difference_line` make them.
     marks
         Cautions of the differences.
     anchor
         Name of the table in the document.
     """
-    return table(
+    return build_table(
         words,
         title,
         columns=(
@@ -54,27 +54,27 @@ def differences_table(
         ),
         lines=lines,
         threshold=evidence.disclosure_threshold,
-        note=[note, *caution_notes(words, marks)],
+        note=[note, *describe_caution_marks(words, marks)],
         anchor=anchor,
     )
 
 
-def outcome_line(words: Words, one: Comparison) -> Line:
+def build_outcome_line(words: Words, one: Comparison) -> Line:
     """Return the line above the differences in an outcome."""
     heading = words.line(
-        "{outcome}, {unit}", outcome=Span(text=one.outcome.label, strong=True), unit=unit_phrase(words, one)
+        "{outcome}, {unit}", outcome=Span(text=one.outcome.label, strong=True), unit=format_unit_phrase(words, one)
     )
     return line(heading, kind="section")
 
 
-def difference_line(
+def build_difference_line(
     words: Words, one: Comparison, label: str, difference: Estimate | None, test: Estimate | None, marks: Marks
 ) -> Line:
     """Return the line of a difference: what is compared, the difference, its interval and both p-values."""
     return line(
         label,
-        difference_cell(words, one, difference),
-        marked(interval_cell(words, one, difference), difference, marks),
-        p_cell(words, difference),
-        p_cell(words, test),
+        format_difference_cell(words, one, difference),
+        mark_cell(format_interval_cell(words, one, difference), difference, marks),
+        format_p_value_cell(words, difference),
+        format_p_value_cell(words, test),
     )

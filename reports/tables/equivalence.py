@@ -11,10 +11,17 @@ import pandas as pd
 from randomisation.balance import ADJUST, SATISFIED
 from reports.blocks import Column, Inline, Table
 from reports.evidence import ArmFacts, Evidence
-from reports.selection import as_float, compared_arms, main_analyses, of_focus, outcome_of, records
-from reports.tables.balance import hidden_rows, row_label
+from reports.selection import (
+    as_float,
+    convert_to_records,
+    find_main_analyses,
+    get_compared_arms,
+    get_outcome,
+    select_focus_rows,
+)
+from reports.tables.balance import find_hidden_rows, format_row_label
 from reports.tables.cells import HIDDEN
-from reports.tables.layout import Line, line, table
+from reports.tables.layout import Line, build_table, line
 from reports.words import Words, message
 
 Verdict = Literal["satisfied", "adjusted", "unadjusted", "not_satisfied", "unknown"]
@@ -48,7 +55,7 @@ class Equivalence:
     furthest: dict[str, object] | None
 
 
-def equivalences(evidence: Evidence) -> list[Equivalence]:
+def judge_equivalences(evidence: Evidence) -> list[Equivalence]:
     """Return the verdict of each outcome of the main analyses and each compared arm, of the report's country or all."""
     return evidence.once("equivalences", _judge_outcomes)
 
@@ -57,27 +64,27 @@ def _judge_outcomes(evidence: Evidence) -> list[Equivalence]:
     if evidence.equivalence.empty:
         return []
     found = []
-    for outcome in dict.fromkeys(outcome_of(evidence, entry).name for entry in main_analyses(evidence)):
+    for outcome in dict.fromkeys(get_outcome(evidence, entry).name for entry in find_main_analyses(evidence)):
         frame = evidence.equivalence[evidence.equivalence["outcome"] == outcome]
         if frame.empty:
             continue
-        frame = of_focus(frame.assign(hidden=hidden_rows(frame, evidence.disclosure_threshold)), evidence)
-        for arm in _arms(evidence, frame):
-            rows = records(frame[frame["arm"] == arm.name])
+        frame = select_focus_rows(frame.assign(hidden=find_hidden_rows(frame, evidence.disclosure_threshold)), evidence)
+        for arm in _find_compared_arms(evidence, frame):
+            rows = convert_to_records(frame[frame["arm"] == arm.name])
             shown = [row for row in rows if not row["hidden"] and math.isfinite(as_float(row["std_difference"]))]
             furthest = max(shown, key=lambda row: abs(as_float(row["std_difference"])), default=None)
-            found.append(Equivalence(outcome=outcome, arm=arm, verdict=_verdict(rows), furthest=furthest))
+            found.append(Equivalence(outcome=outcome, arm=arm, verdict=_find_worst_verdict(rows), furthest=furthest))
     return found
 
 
-def _arms(evidence: Evidence, frame: pd.DataFrame) -> list[ArmFacts]:
+def _find_compared_arms(evidence: Evidence, frame: pd.DataFrame) -> list[ArmFacts]:
     """Return the compared arms that the outcome has; where it compares other groups, these by their names."""
-    known = {arm.name: arm for arm in compared_arms(evidence)}
+    known = {arm.name: arm for arm in get_compared_arms(evidence)}
     names = dict.fromkeys(map(str, frame["arm"]))
     return [known.get(name) or ArmFacts(name=name, label=name, is_reference=False) for name in names]
 
 
-def _verdict(rows: list[dict[str, object]]) -> Verdict:
+def _find_worst_verdict(rows: list[dict[str, object]]) -> Verdict:
     """Return the worst verdict of the rows, also of those that may not be printed."""
     classes = {(str(row["wwc"]), row["adjusted"] in (True, "True")) for row in rows}
     if any(name == "not_satisfied" for name, _ in classes):
@@ -89,12 +96,12 @@ def _verdict(rows: list[dict[str, object]]) -> Verdict:
     return "adjusted" if ("adjust", True) in classes else "satisfied"
 
 
-def equivalence_table(evidence: Evidence, words: Words, *, anchor: str = "equivalence") -> Table | None:
+def build_equivalence_table(evidence: Evidence, words: Words, *, anchor: str = "equivalence") -> Table | None:
     """Return one row per outcome and arm: the largest difference and the verdict; None where nothing is known."""
-    found = equivalences(evidence)
-    if not found:
+    judged_outcomes = judge_equivalences(evidence)
+    if not judged_outcomes:
         return None
-    return table(
+    return build_table(
         words,
         words.text("Pupils with each outcome, at baseline"),
         columns=(
@@ -103,7 +110,12 @@ def equivalence_table(evidence: Evidence, words: Words, *, anchor: str = "equiva
             Column(label=words.text("Standardised difference"), align="right", width=1.3),
             Column(label=words.text("The arms are"), width=2.6),
         ),
-        lines=[_line(evidence, words, one, alone=len({each.arm.name for each in found}) == 1) for one in found],
+        lines=[
+            _build_equivalence_line(
+                evidence, words, judged_outcome, alone=len({each.arm.name for each in judged_outcomes}) == 1
+            )
+            for judged_outcome in judged_outcomes
+        ],
         threshold=evidence.disclosure_threshold,
         note=[
             words.text(
@@ -118,25 +130,31 @@ def equivalence_table(evidence: Evidence, words: Words, *, anchor: str = "equiva
     )
 
 
-def _line(evidence: Evidence, words: Words, one: Equivalence, *, alone: bool) -> Line:
+def _build_equivalence_line(evidence: Evidence, words: Words, one: Equivalence, *, alone: bool) -> Line:
     label = next(outcome.label for outcome in evidence.outcomes if outcome.name == one.outcome)
     if not alone:
         label = words.text("{outcome}: {arm}", outcome=label, arm=one.arm.label)
     if one.furthest is None:
         return line(label, HIDDEN, HIDDEN, words.text(VERDICTS[one.verdict]))
     number = words.numbers.decimal(as_float(one.furthest["std_difference"]), digits=2, sign="both")
-    return line(label, row_label(words, one.furthest), number, words.text(VERDICTS[one.verdict]))
+    return line(label, format_row_label(words, one.furthest), number, words.text(VERDICTS[one.verdict]))
 
 
-def equivalence_sentence(evidence: Evidence, words: Words) -> Inline:
+def describe_equivalence(evidence: Evidence, words: Words) -> Inline:
     """Describe which outcomes' analysed samples are not equivalent at baseline, or of how many all are."""
-    found = equivalences(evidence)
+    judged_outcomes = judge_equivalences(evidence)
     labels = {outcome.name: outcome.label for outcome in evidence.outcomes}
 
-    def named(*verdicts: Verdict) -> list[str]:
-        return list(dict.fromkeys(labels[one.outcome] for one in found if one.verdict in verdicts))
+    def find_outcome_labels(*verdicts: Verdict) -> list[str]:
+        return list(
+            dict.fromkeys(
+                labels[judged_outcome.outcome]
+                for judged_outcome in judged_outcomes
+                if judged_outcome.verdict in verdicts
+            )
+        )
 
-    apart, unknown = named("unadjusted", "not_satisfied"), named("unknown")
+    apart, unknown = find_outcome_labels("unadjusted", "not_satisfied"), find_outcome_labels("unknown")
     sentences = []
     if apart:
         sentences.append(

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from reports.blocks import Column, Span, Table
 from reports.disclosure import Count
 from reports.evidence import Evidence
-from reports.flow import Flow, Step, flow_of, reason_text
-from reports.tables.layout import Cell, Line, line, table
+from reports.flow import Flow, Step, build_flow, describe_missing_reason
+from reports.tables.layout import Cell, Line, build_table, line
 from reports.words import Words
 
 
 def flow_table(evidence: Evidence, words: Words, *, anchor: str = "flow-table") -> Table | None:
     """Return the flow as a table, an arm a pair of columns; None when nothing is known."""
-    flow = flow_of(evidence)
+    flow = build_flow(evidence)
     if flow is None:
         return None
     columns = [Column(label=words.text("Step"), width=2.8)]
@@ -24,14 +24,16 @@ def flow_table(evidence: Evidence, words: Words, *, anchor: str = "flow-table") 
             Column(label=words.text("Pupils"), align="right", width=0.9, group=entry.arm.label),
         ]
     lines = [
-        _line(words.text("Randomised"), [entry.randomised for entry in flow.arms]),
-        _line(words.text("Enrolled at baseline"), [entry.baseline for entry in flow.arms]),
-        *_missing_lines(words, flow),
-        _line(words.text("Analysed (primary outcome)"), [entry.analysed for entry in flow.arms], kind_total=True),
+        _build_flow_line(words.text("Randomised"), [entry.randomised for entry in flow.arms]),
+        _build_flow_line(words.text("Enrolled at baseline"), [entry.baseline for entry in flow.arms]),
+        *_build_missing_lines(words, flow),
+        _build_flow_line(
+            words.text("Analysed (primary outcome)"), [entry.analysed for entry in flow.arms], kind_total=True
+        ),
     ]
     if any(entry.joined.schools is not None for entry in flow.arms):
-        lines.append(_line(words.text("Joined later, not analysed"), [entry.joined for entry in flow.arms]))
-    return table(
+        lines.append(_build_flow_line(words.text("Joined later, not analysed"), [entry.joined for entry in flow.arms]))
+    return build_table(
         words,
         words.text("Schools and pupils from randomisation to analysis"),
         columns=columns,
@@ -44,7 +46,7 @@ def flow_table(evidence: Evidence, words: Words, *, anchor: str = "flow-table") 
     )
 
 
-def _missing_lines(words: Words, flow: Flow) -> list[Line]:
+def _build_missing_lines(words: Words, flow: Flow) -> list[Line]:
     reasons = dict.fromkeys(reason for entry in flow.arms for reason, _ in entry.missing)
     if not reasons:
         return []
@@ -53,13 +55,15 @@ def _missing_lines(words: Words, flow: Flow) -> list[Line]:
     return [
         heading,
         *(
-            _line(reason_text(words, reason), [dict(entry.missing).get(reason, nobody) for entry in flow.arms])
+            _build_flow_line(
+                describe_missing_reason(words, reason), [dict(entry.missing).get(reason, nobody) for entry in flow.arms]
+            )
             for reason in reasons
         ),
     ]
 
 
-def _line(label: str, steps: Iterable[Step], *, kind_total: bool = False) -> Line:
+def _build_flow_line(label: str, steps: Iterable[Step], *, kind_total: bool = False) -> Line:
     cells: list[Cell] = [label]
     for step in steps:
         cells += ["" if step.schools is None else step.schools, "" if step.pupils is None else step.pupils]

@@ -6,12 +6,19 @@ from reports.blocks import Column, Inline, Span, Table
 from reports.comparisons import Comparison, Verdict
 from reports.evidence import Evidence
 from reports.kinds import notes_on_means
-from reports.means import Means, shown_means
-from reports.selection import all_estimates, compared_arms, focus, main_analyses, reference_arm
-from reports.sentences import comparison, disagrees, why_not
-from reports.tables.cautions import Marks, caution_notes, difference_marks, marked
-from reports.tables.cells import adjusted_cell, difference_cell, interval_cell, mean_cell, outcome_head, verdict_cell
-from reports.tables.layout import Line, line, table
+from reports.means import Means, compute_shown_means
+from reports.selection import all_estimates, find_main_analyses, get_compared_arms, get_focus_country, get_reference_arm
+from reports.sentences import comparison, describe_failure_reason, has_disagreement
+from reports.tables.cautions import Marks, assign_difference_marks, describe_caution_marks, mark_cell
+from reports.tables.cells import (
+    format_adjusted_cell,
+    format_difference_cell,
+    format_interval_cell,
+    format_mean_cell,
+    format_outcome_head,
+    format_verdict_cell,
+)
+from reports.tables.layout import Line, build_table, line
 from reports.words import Words
 
 
@@ -25,84 +32,89 @@ def outcomes_table(evidence: Evidence, words: Words, *, country: str | None = No
     anchor
         Name of the table in the document.
     """
-    estimates, arms = all_estimates(evidence), compared_arms(evidence)
-    place = focus(evidence) if country is None else country
+    estimates, arms = all_estimates(evidence), get_compared_arms(evidence)
+    place = get_focus_country(evidence) if country is None else country
     compared = {
         arm.label: [
             comparison(evidence, entry, arm=arm, country=place, estimates=estimates)
-            for entry in main_analyses(evidence)
+            for entry in find_main_analyses(evidence)
         ]
         for arm in arms
     }
-    rows = [one for ones in compared.values() for one in ones]
-    marks = difference_marks(rows)
+    rows = [outcome_result for ones in compared.values() for outcome_result in ones]
+    marks = assign_difference_marks(rows)
     lines: list[Line] = []
     for label, ones in compared.items():
         if len(arms) > 1:
             lines.append(line((Span(text=label, strong=True),), kind="section"))
-        lines += [_line(words, one, shown_means(evidence, one.analysis, estimates), marks) for one in ones]
-    return table(
+        lines += [
+            _build_glance_line(
+                words, outcome_result, compute_shown_means(evidence, outcome_result.analysis, estimates), marks
+            )
+            for outcome_result in ones
+        ]
+    return build_table(
         words,
         words.text("Outcomes at a glance"),
-        columns=_columns(evidence, words, rows),
+        columns=_build_columns(evidence, words, rows),
         lines=lines,
         threshold=evidence.disclosure_threshold,
-        note=[*_note(evidence, words, rows), *caution_notes(words, marks)],
+        note=[*_build_note(evidence, words, rows), *describe_caution_marks(words, marks)],
         anchor=anchor,
     )
 
 
-def _columns(evidence: Evidence, words: Words, rows: list[Comparison]) -> tuple[Column, ...]:
-    level = next((one.difference.conf_level for one in rows if one.difference is not None), 0.95)
+def _build_columns(evidence: Evidence, words: Words, rows: list[Comparison]) -> tuple[Column, ...]:
+    level = next((row_result.difference.conf_level for row_result in rows if row_result.difference is not None), 0.95)
     return (
         Column(label=words.text("Outcome"), width=3.0),
-        Column(label=reference_arm(evidence).label, align="right", width=1.1),
-        Column(label=adjusted_head(evidence, words), align="right", width=1.1),
+        Column(label=get_reference_arm(evidence).label, align="right", width=1.1),
+        Column(label=format_adjusted_head(evidence, words), align="right", width=1.1),
         Column(label=words.text("Difference"), align="right", width=1.2),
         Column(label=words.text("{level} interval", level=words.numbers.level(level)), align="right", width=1.7),
         Column(label=words.text("Verdict"), width=1.4),
     )
 
 
-def _line(words: Words, one: Comparison, shown: Means, marks: Marks) -> Line:
+def _build_glance_line(words: Words, one: Comparison, shown: Means, marks: Marks) -> Line:
     return line(
-        outcome_head(words, one),
-        mean_cell(words, one, one.reference, shown),
-        adjusted_cell(words, one, shown),
-        difference_cell(words, one, one.difference, strong=True),
-        marked(interval_cell(words, one, one.difference), one.difference, marks),
-        verdict_cell(words, one),
+        format_outcome_head(words, one),
+        format_mean_cell(words, one, one.reference, shown),
+        format_adjusted_cell(words, one, shown),
+        format_difference_cell(words, one, one.difference, strong=True),
+        mark_cell(format_interval_cell(words, one, one.difference), one.difference, marks),
+        format_verdict_cell(words, one),
     )
 
 
-def adjusted_head(evidence: Evidence, words: Words) -> str:
+def format_adjusted_head(evidence: Evidence, words: Words) -> str:
     """Return the head of a column of adjusted means."""
-    arms = compared_arms(evidence)
+    arms = get_compared_arms(evidence)
     label = arms[0].label if len(arms) == 1 else words.text("Compared schools")
     return words.text("{arm}, adjusted", arm=label)
 
 
-def adjusted_note(evidence: Evidence, words: Words) -> str:
+def describe_adjusted_means(evidence: Evidence, words: Words) -> str:
     """Return what observed and adjusted means are."""
     return words.text(
         "{reference}: as observed. Adjusted: that figure plus the difference, which is the estimate of the planned"
         " model. Each figure is rounded by itself.",
-        reference=reference_arm(evidence).label,
+        reference=get_reference_arm(evidence).label,
     )
 
 
-def _note(evidence: Evidence, words: Words, rows: list[Comparison]) -> list[str | Inline]:
+def _build_note(evidence: Evidence, words: Words, rows: list[Comparison]) -> list[str | Inline]:
     note: list[str | Inline] = [
-        adjusted_note(evidence, words),
+        describe_adjusted_means(evidence, words),
         *notes_on_means(words, rows),
         words.text(
             "“Better” and “worse” mean that the interval excludes no difference; otherwise the data do not tell which"
             " way the difference goes."
         ),
     ]
-    if any(disagrees(one) for one in rows):
+    if any(has_disagreement(row_result) for row_result in rows):
         note.append(words.text("*: the planned model’s interval and the randomisation test do not agree."))
-    note.extend(failures(words, rows))
+    note.extend(describe_failures(words, rows))
     if evidence.not_analysed:
         note.append(
             words.text("Measured, and not analysed: {outcomes}.", outcomes=words.listed(list(evidence.not_analysed)))
@@ -110,15 +122,15 @@ def _note(evidence: Evidence, words: Words, rows: list[Comparison]) -> list[str 
     return note
 
 
-def failures(words: Words, rows: list[Comparison]) -> list[str]:
+def describe_failures(words: Words, rows: list[Comparison]) -> list[str]:
     """Return a sentence for each outcome that could not be estimated, with the reason."""
-    found = []
-    for one in rows:
-        if one.verdict is not Verdict.NONE:
+    sentences = []
+    for row_result in rows:
+        if row_result.verdict is not Verdict.NONE:
             continue
-        reason = why_not(words, one)
-        said = words.text("{outcome}: not estimated.", outcome=one.outcome.label)
+        reason = describe_failure_reason(words, row_result)
+        sentence = words.text("{outcome}: not estimated.", outcome=row_result.outcome.label)
         if reason:
-            said = words.text("{outcome}: not estimated. {reason}", outcome=one.outcome.label, reason=reason)
-        found.append(said)
-    return list(dict.fromkeys(found))
+            sentence = words.text("{outcome}: not estimated. {reason}", outcome=row_result.outcome.label, reason=reason)
+        sentences.append(sentence)
+    return list(dict.fromkeys(sentences))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from reports.blocks import Column, Inline, Row, Span, Table, inline
+from reports.blocks import Column, Inline, Row, Span, Table, convert_to_spans
 from reports.disclosure import Count, check_count, check_declared, check_threshold
 from reports.words import Words, message
 
@@ -33,7 +33,7 @@ def line(*cells: Cell, kind: Literal["body", "section", "total"] = "body") -> Li
     return Line(cells=cells, kind=kind)
 
 
-def table(
+def build_table(
     words: Words,
     caption: str | Inline,
     *,
@@ -72,18 +72,18 @@ def table(
     for entry in lines:
         hidden = hidden or any(is_suppressed(cell) for cell in entry.cells)
         about = about or any(is_rounded(cell) for cell in entry.cells)
-        cells = tuple(_finished(words, cell, limit) for cell in entry.cells)
+        cells = tuple(_convert_cell_to_spans(words, cell, limit) for cell in entry.cells)
         rows.append(Row(cells=cells + ((),) * (len(columns) - len(cells)), kind=entry.kind))
     sentences = [
         *note,
-        *([suppression_note(words, limit)] if hidden else []),
-        *([rounding_note(words, limit)] if about else []),
+        *([describe_suppression(words, limit)] if hidden else []),
+        *([describe_rounding(words, limit)] if about else []),
     ]
     return Table(
-        caption=inline(caption),
+        caption=convert_to_spans(caption),
         columns=tuple(columns),
         rows=tuple(rows),
-        note=words.joined([inline(sentence) for sentence in sentences]),
+        note=words.joined([convert_to_spans(sentence) for sentence in sentences]),
         anchor=anchor,
     )
 
@@ -98,7 +98,7 @@ def is_rounded(cell: Cell) -> bool:
     return isinstance(cell, Count) and cell.is_rounded and cell.value is not None
 
 
-def rounding_note(words: Words, threshold: int) -> str:
+def describe_rounding(words: Words, threshold: int) -> str:
     """Return what the sign of a rounded number means."""
     return words.text(
         "{mark}: rounded in steps of {n}, so that no small number of pupils can be worked out from it.",
@@ -107,7 +107,7 @@ def rounding_note(words: Words, threshold: int) -> str:
     )
 
 
-def suppression_note(words: Words, threshold: int) -> str:
+def describe_suppression(words: Words, threshold: int) -> str:
     """Return what "c" means."""
     return words.text(
         "{mark}: not printed, to protect pupils; it represents fewer than {n}, or would give away a figure that does.",
@@ -116,7 +116,7 @@ def suppression_note(words: Words, threshold: int) -> str:
     )
 
 
-def counted(words: Words, count: Count, *, threshold: int) -> str:
+def format_count(words: Words, count: Count, *, threshold: int) -> str:
     """Return a count as text after checking it; "c" when it is suppressed."""
     check_count(count, threshold=threshold)
     if count.value is None:
@@ -125,12 +125,12 @@ def counted(words: Words, count: Count, *, threshold: int) -> str:
     return words.text(ROUNDED, number=number) if count.is_rounded else number
 
 
-def counted_span(words: Words, count: Count, *, threshold: int) -> Span:
+def format_count_span(words: Words, count: Count, *, threshold: int) -> Span:
     """Return a count as text that carries the set of pupils it counts."""
-    text = counted(words, count, threshold=threshold)
+    text = format_count(words, count, threshold=threshold)
     check_declared(count)
     return Span(text=text, pupils="" if count.pupils is None else count.pupils.key)
 
 
-def _finished(words: Words, cell: Cell, threshold: int) -> Inline:
-    return inline(counted_span(words, cell, threshold=threshold) if isinstance(cell, Count) else cell)
+def _convert_cell_to_spans(words: Words, cell: Cell, threshold: int) -> Inline:
+    return convert_to_spans(format_count_span(words, cell, threshold=threshold) if isinstance(cell, Count) else cell)

@@ -5,13 +5,25 @@ from __future__ import annotations
 from reports.blocks import Column, Span, Table
 from reports.comparisons import Comparison
 from reports.evidence import AnalysisFacts, Evidence
-from reports.selection import all_estimates, compared_arms, focus, main_analyses, sensitivity_analyses
+from reports.selection import (
+    all_estimates,
+    find_main_analyses,
+    find_sensitivity_analyses,
+    get_compared_arms,
+    get_focus_country,
+)
 from reports.sentences import comparison
-from reports.sizes import Sizes, printed_sizes, size_of
-from reports.tables.cautions import Marks, caution_notes, difference_marks, marked
-from reports.tables.cells import difference_cell, interval_cell, p_cell, unit_phrase, verdict_cell
-from reports.tables.glance import failures
-from reports.tables.layout import Line, line, table
+from reports.sizes import Sizes, compute_printed_sizes, get_printed_size
+from reports.tables.cautions import Marks, assign_difference_marks, describe_caution_marks, mark_cell
+from reports.tables.cells import (
+    format_difference_cell,
+    format_interval_cell,
+    format_p_value_cell,
+    format_unit_phrase,
+    format_verdict_cell,
+)
+from reports.tables.glance import describe_failures
+from reports.tables.layout import Line, build_table, line
 from reports.words import Words, message
 
 MODELS = {
@@ -36,30 +48,30 @@ ASSUMPTIONS = {
 def sensitivity_table(evidence: Evidence, words: Words, *, anchor: str = "sensitivity") -> Table:
     """Return the difference under every assumption, for each outcome that has a sensitivity analysis."""
     estimates = all_estimates(evidence)
-    every = (*main_analyses(evidence), *sensitivity_analyses(evidence))
+    every = (*find_main_analyses(evidence), *find_sensitivity_analyses(evidence))
     groups = [
         [
-            comparison(evidence, entry, arm=arm, country=focus(evidence), estimates=estimates)
+            comparison(evidence, entry, arm=arm, country=get_focus_country(evidence), estimates=estimates)
             for entry in every
             if entry.outcome == outcome
         ]
-        for outcome in dict.fromkeys(entry.outcome for entry in sensitivity_analyses(evidence))
-        for arm in compared_arms(evidence)
+        for outcome in dict.fromkeys(entry.outcome for entry in find_sensitivity_analyses(evidence))
+        for arm in get_compared_arms(evidence)
     ]
-    rows = [one for found in groups for one in found]
-    marks = difference_marks(rows)
-    sizes = printed_sizes(evidence)
+    rows = [group_result for group_results in groups for group_result in group_results]
+    marks = assign_difference_marks(rows)
+    sizes = compute_printed_sizes(evidence)
     lines: list[Line] = []
     for found in groups:
         heading = words.line(
             "{outcome}, {unit}: {arm}",
             outcome=Span(text=found[0].outcome.label, strong=True),
-            unit=unit_phrase(words, found[0]),
+            unit=format_unit_phrase(words, found[0]),
             arm=found[0].arm.label,
         )
         lines.append(line(heading, kind="section"))
-        lines += [_line(words, one, marks, sizes) for one in found]
-    return table(
+        lines += [_build_sensitivity_line(words, group_result, marks, sizes) for group_result in found]
+    return build_table(
         words,
         words.text("The same question under other assumptions"),
         columns=(
@@ -72,12 +84,12 @@ def sensitivity_table(evidence: Evidence, words: Words, *, anchor: str = "sensit
         ),
         lines=lines,
         threshold=evidence.disclosure_threshold,
-        note=[*failures(words, rows), *caution_notes(words, marks)],
+        note=[*describe_failures(words, rows), *describe_caution_marks(words, marks)],
         anchor=anchor,
     )
 
 
-def model_phrase(words: Words, entry: AnalysisFacts) -> str:
+def describe_model(words: Words, entry: AnalysisFacts) -> str:
     """Return the model of an analysis in words; the name itself where there are no words for it."""
     return words.text(MODELS[entry.model]) if entry.model in MODELS else entry.model
 
@@ -86,15 +98,15 @@ def planned_model_phrase(words: Words, entry: AnalysisFacts) -> str:
     """Return the model of an analysis in words, with the groups within schools that its options name."""
     level = entry.options.get("level")
     if not level:
-        return model_phrase(words, entry)
+        return describe_model(words, entry)
     return words.text(
         "{model} and random intercepts of the field “{level}” within schools",
-        model=model_phrase(words, entry),
+        model=describe_model(words, entry),
         level=str(level),
     )
 
 
-def _line(words: Words, one: Comparison, marks: Marks, sizes: Sizes) -> Line:
+def _build_sensitivity_line(words: Words, one: Comparison, marks: Marks, sizes: Sizes) -> Line:
     entry = one.analysis
     difference = one.difference
     assumption = words.text(ASSUMPTIONS[entry.missing_outcome])
@@ -103,9 +115,9 @@ def _line(words: Words, one: Comparison, marks: Marks, sizes: Sizes) -> Line:
         template = message("Varied: {model}; {assumption}")
     return line(
         words.text(template, model=planned_model_phrase(words, entry), assumption=assumption),
-        size_of(difference, sizes),
-        difference_cell(words, one, difference),
-        marked(interval_cell(words, one, difference), difference, marks),
-        p_cell(words, difference),
-        verdict_cell(words, one),
+        get_printed_size(difference, sizes),
+        format_difference_cell(words, one, difference),
+        mark_cell(format_interval_cell(words, one, difference), difference, marks),
+        format_p_value_cell(words, difference),
+        format_verdict_cell(words, one),
     )

@@ -29,9 +29,9 @@ from reports.blocks import (
     Table,
     Title,
 )
-from reports.counted import joined_keys
-from reports.writers.outline import ESTIMATES, Outline, outline_of, row_anchor
-from reports.writers.pictures import checked_svg
+from reports.counted import join_set_keys
+from reports.writers.outline import ESTIMATES, Outline, build_outline, get_row_anchor
+from reports.writers.pictures import clean_svg
 
 if TYPE_CHECKING:
     from reports.documents import Document
@@ -57,7 +57,7 @@ def html_page(document: Document, *, language: str) -> str:
     language
         Code of the language that the document is in.
     """
-    outline = outline_of(document, language=language)
+    outline = build_outline(document, language=language)
     page = _Page(outline)
     title = document.title
     body = "\n".join(page.sections(document.blocks))
@@ -71,14 +71,14 @@ def html_page(document: Document, *, language: str) -> str:
 <meta http-equiv="Content-Security-Policy" content="{_POLICY}">
 <title>{text(practice.titled(title.text) if practice else title.text)}</title>
 <style>
-{font_faces()}
-{stylesheet()}{practice_style(practice)}
+{render_font_faces()}
+{load_stylesheet()}{render_practice_style(practice)}
 </style>
 </head>
 <body class="document {title.layout}{" practice" if practice else ""}">
 <a class="skip" href="#page-text">{text(outline.words.skip)}</a>
 {SITE_MARK}{practice.aside() if practice else ""}
-{_title_block(title)}
+{_render_title_block(title)}
 <div class="page {layout}">
 {page.contents()}<main id="page-text" tabindex="-1">
 {body}
@@ -102,39 +102,39 @@ def text(value: str) -> str:
     return escape(_CONTROL.sub("", value), quote=True)
 
 
-def practice_style(practice: PracticeWords | None) -> str:
+def render_practice_style(practice: PracticeWords | None) -> str:
     """Return the rules of a practice trial's pages; nothing for a real one."""
     return f"\n{practice.style()}" if practice else ""
 
 
-def scroll_box(table: str, *, labelled_by: str) -> str:
+def render_scroll_box(table: str, *, labelled_by: str) -> str:
     """Return a table in a box that scrolls by itself, by keyboard too, so that the page never has to."""
     return f'<div class="scroll" role="region" aria-labelledby="{labelled_by}" tabindex="0">{table}</div>'
 
 
-def address(link: str) -> str:
+def escape_link_address(link: str) -> str:
     """Return a link as it is in an attribute."""
     return text(quote(link, safe="/#?&=:@!$'()*+,;~%-._[]"))
 
 
 @lru_cache(maxsize=1)
-def stylesheet() -> str:
+def load_stylesheet() -> str:
     """Return the style sheet that documents and sites share."""
     return (resources.files("reports") / "assets" / "page.css").read_text(encoding="utf-8").strip()
 
 
 @lru_cache(maxsize=1)
-def font_faces() -> str:
+def render_font_faces() -> str:
     """Return the rules that embed the fonts."""
     rules = []
     for style, weight, face in FACES:
         data = (resources.files("reports") / "assets" / "fonts" / f"SourceSans3-{face}.woff2").read_bytes()
         source = f"data:font/woff2;base64,{base64.b64encode(data).decode('ascii')}"
-        rules.append(font_face(style, weight, source=source))
+        rules.append(render_font_face(style, weight, source=source))
     return "\n".join(rules)
 
 
-def font_face(style: str, weight: int, *, source: str) -> str:
+def render_font_face(style: str, weight: int, *, source: str) -> str:
     """Return the rule that names one face's file."""
     return (
         f'@font-face {{ font-family: "Source Sans 3"; font-style: {style}; font-weight: {weight}; '
@@ -142,7 +142,7 @@ def font_face(style: str, weight: int, *, source: str) -> str:
     )
 
 
-def _title_block(title: Title) -> str:
+def _render_title_block(title: Title) -> str:
     kind = f'<p class="kind">{text(title.kind)}</p>\n' if title.kind else ""
     subtitle = f'\n<p class="subtitle">{text(title.subtitle)}</p>' if title.subtitle else ""
     facts = "".join(f"<li>{text(fact)}</li>" for fact in title.facts)
@@ -161,7 +161,7 @@ class _Page:
         if not self.outline.contents:
             return ""
         items = "".join(
-            f'<li><a href="{address("#" + entry.anchor)}">{text(entry.text)}</a></li>'
+            f'<li><a href="{escape_link_address("#" + entry.anchor)}">{text(entry.text)}</a></li>'
             for entry in self.outline.contents
         )
         heading = f'<h2 id="page-contents">{text(self.outline.words.contents)}</h2>'
@@ -173,7 +173,9 @@ class _Page:
         is_open = False
         for place, block in enumerate(blocks):
             if isinstance(block, Heading) and block.level == 1:
-                parts.append(("</section>\n" if is_open else "") + f'<section aria-labelledby="{self._id(place)}">')
+                parts.append(
+                    ("</section>\n" if is_open else "") + f'<section aria-labelledby="{self._get_block_id(place)}">'
+                )
                 is_open = True
             parts.append(self.block(place, block))
         return [part for part in parts if part] + (["</section>"] if is_open else [])
@@ -184,7 +186,7 @@ class _Page:
             case Title():
                 return ""
             case Heading():
-                return f'<h{block.level + 1} id="{self._id(place)}">{text(block.text)}</h{block.level + 1}>'
+                return f'<h{block.level + 1} id="{self._get_block_id(place)}">{text(block.text)}</h{block.level + 1}>'
             case Paragraph():
                 return f'<p class="{block.style}">{self.inline(block.text)}</p>'
             case Bullets():
@@ -203,7 +205,7 @@ class _Page:
 
     def inline(self, spans: Inline, *, here: str = "") -> str:
         """Return running text; what leads to the anchor ``here``, where it stands, is not made a link."""
-        return "".join(self._span(span, here) for span in spans)
+        return "".join(self._render_span(span, here) for span in spans)
 
     def note(self, note: Note) -> str:
         """Return a passage set apart."""
@@ -224,31 +226,33 @@ class _Page:
 
     def figure(self, place: int, figure: Figure) -> str:
         """Return a picture with its caption below it."""
-        picture = checked_svg(figure)
+        picture = clean_svg(figure)
         data = base64.b64encode(picture.source.encode("utf-8")).decode("ascii")
         size = f' width="{picture.width:.0f}" height="{picture.height:.0f}"'
         image = f'<img src="data:image/svg+xml;base64,{data}" alt="{text(figure.alt)}"{size}>'
         box = f'<div class="picture" style="max-width: {100 * figure.width:.0f}%">{image}</div>'
         note = f'<p class="below">{self.inline(figure.note)}</p>' if figure.note else ""
-        caption = f"<figcaption>{self._caption(place, figure.caption)}</figcaption>"
-        drawn = joined_keys((span.pupils, span.text) for span in figure.numbers)
+        caption = f"<figcaption>{self._render_caption(place, figure.caption)}</figcaption>"
+        drawn = join_set_keys((span.pupils, span.text) for span in figure.numbers)
         data = f' data-pupils-drawn="{text(drawn)}"' if drawn else ""
-        return f'<figure id="{self._id(place)}"{data}>{caption}{box}{note}</figure>'
+        return f'<figure id="{self._get_block_id(place)}"{data}>{caption}{box}{note}</figure>'
 
     def table(self, place: int, table: Table) -> str:
         """Return a table in a box of its own that scrolls when the table is wider than the page."""
-        caption = f'<caption id="page-caption-{place}"><span>{self._caption(place, table.caption)}</span></caption>'
+        caption = (
+            f'<caption id="page-caption-{place}"><span>{self._render_caption(place, table.caption)}</span></caption>'
+        )
         total = sum(max(column.width, 0.0) for column in table.columns) or 1.0
         widths = "".join(f'<col style="width: {100 * max(c.width, 0.0) / total:.1f}%">' for c in table.columns)
-        rows = "\n".join(self._row(table, row) for row in table.rows)
-        head = _table_head(table.columns)
+        rows = "\n".join(self._render_row(table, row) for row in table.rows)
+        head = _render_table_head(table.columns)
         inner = f"{caption}<colgroup>{widths}</colgroup>\n<thead>{head}</thead>\n<tbody>{rows}</tbody>"
-        box = scroll_box(f"<table>{inner}</table>", labelled_by=f"page-caption-{place}")
+        box = render_scroll_box(f"<table>{inner}</table>", labelled_by=f"page-caption-{place}")
         note = f'<p class="below">{self.inline(table.note)}</p>' if table.note else ""
-        return f'<div class="table" id="{self._id(place)}">{box}{note}</div>'
+        return f'<div class="table" id="{self._get_block_id(place)}">{box}{note}</div>'
 
-    def _row(self, table: Table, row: Row) -> str:
-        anchor = row_anchor(row) if table.anchor == ESTIMATES else ""
+    def _render_row(self, table: Table, row: Row) -> str:
+        anchor = get_row_anchor(row) if table.anchor == ESTIMATES else ""
         target = f' id="{text(anchor)}"' if anchor else ""
         if row.kind == "section":
             cell = f'<th scope="rowgroup" colspan="{len(table.columns)}">{self.inline(row.cells[0])}</th>'
@@ -260,20 +264,20 @@ class _Page:
         )
         return f'<tr class="{row.kind}"{target}>{head}{cells}</tr>'
 
-    def _caption(self, place: int, caption: Inline) -> str:
+    def _render_caption(self, place: int, caption: Inline) -> str:
         return f'<span class="label">{text(self.outline.labels[place])}</span> {self.inline(caption)}'
 
-    def _id(self, place: int) -> str:
+    def _get_block_id(self, place: int) -> str:
         return text(self.outline.anchors[place])
 
-    def _span(self, span: Span, here: str) -> str:
+    def _render_span(self, span: Span, here: str) -> str:
         if not span.text:
             return ""
         words = text(span.text)
         words = f"<strong>{words}</strong>" if span.strong else words
         words = f"<em>{words}</em>" if span.emphasis else words
         link = self.outline.link(span)
-        words = f'<a href="{address(link)}">{words}</a>' if link and link != f"#{here}" else words
+        words = f'<a href="{escape_link_address(link)}">{words}</a>' if link and link != f"#{here}" else words
         if span.pupils:
             words = f'<span data-pupils="{text(span.pupils)}">{words}</span>'
         if not span.estimate_id:
@@ -282,23 +286,23 @@ class _Page:
         return f'<span data-estimate="{text(span.estimate_id)}" title="{title}">{words}</span>'
 
 
-def _table_head(columns: Sequence[Column]) -> str:
+def _render_table_head(columns: Sequence[Column]) -> str:
     """Return the head's rows: one, or two when columns stand under spanning heads."""
     if not any(column.group for column in columns):
-        return f"<tr>{''.join(_head(column, 1) for column in columns)}</tr>"
+        return f"<tr>{''.join(_render_column_head(column, 1) for column in columns)}</tr>"
     above: list[str] = []
     below: list[str] = []
     for group, members in groupby(columns, key=lambda column: column.group):
         under = list(members)
         if group:
             above.append(f'<th scope="colgroup" colspan="{len(under)}" class="spanning">{text(group)}</th>')
-            below.extend(_head(column, 1) for column in under)
+            below.extend(_render_column_head(column, 1) for column in under)
         else:
-            above.extend(_head(column, 2) for column in under)
+            above.extend(_render_column_head(column, 2) for column in under)
     return f"<tr>{''.join(above)}</tr><tr>{''.join(below)}</tr>"
 
 
-def _head(column: Column, rows: int) -> str:
+def _render_column_head(column: Column, rows: int) -> str:
     span = ' rowspan="2"' if rows > 1 else ""
     if not column.label:
         return f'<td{span} class="{column.align}"></td>'

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from data_schema.language import Catalogue, Language
 from reports.blocks import Figure, Heading, Inline, Row, Span, Table
-from reports.writers.practice import PracticeWords, practice_words
+from reports.writers.practice import PracticeWords, get_practice_words
 
 if TYPE_CHECKING:
     from reports.documents import Document
@@ -78,11 +78,11 @@ class Outline:
         nowhere.
         """
         if span.link:
-            return self._checked(span.link)
+            return self._clean_link(span.link)
         anchor = estimate_anchor(span.estimate_id) if span.estimate_id else ""
         return f"#{anchor}" if anchor in self.targets else ""
 
-    def _checked(self, link: str) -> str:
+    def _clean_link(self, link: str) -> str:
         if link.startswith("#"):
             anchor = clean_anchor(link[1:])
             return f"#{anchor}" if anchor in self.targets else ""
@@ -94,23 +94,23 @@ class Outline:
         return link if printable and (scheme in _SCHEMES or (not scheme and ":" not in link)) else ""
 
 
-def outline_of(document: Document, *, language: str) -> Outline:
+def build_outline(document: Document, *, language: str) -> Outline:
     """Return a document's outline in a language."""
     chosen = Language(language)
-    anchors = _anchors(document)
+    anchors = _assign_anchors(document)
     rows = {
         anchor
         for block in document.blocks
         if isinstance(block, Table) and block.anchor == ESTIMATES
-        for anchor in map(row_anchor, block.rows)
+        for anchor in map(get_row_anchor, block.rows)
         if anchor
     }
     return Outline(
         language=chosen,
-        words=_words(chosen, practice=practice_words(language) if document.practice else None),
+        words=_get_page_words(chosen, practice=get_practice_words(language) if document.practice else None),
         anchors=anchors,
-        labels=_labels(document, chosen),
-        contents=_contents(document, anchors),
+        labels=_assign_labels(document, chosen),
+        contents=_build_contents(document, anchors),
         targets=frozenset(anchors.values()) | rows,
     )
 
@@ -125,13 +125,13 @@ def estimate_anchor(estimate_id: str) -> str:
     return clean_anchor(f"estimate-{estimate_id}")
 
 
-def row_anchor(row: Row) -> str:
+def get_row_anchor(row: Row) -> str:
     """Return the anchor of a row in the table of estimates: its first cell's estimate's; "" when it states none."""
     first: Inline = row.cells[0] if row.cells else ()
     return next((estimate_anchor(span.estimate_id) for span in first if span.estimate_id), "")
 
 
-def _anchors(document: Document) -> dict[int, str]:
+def _assign_anchors(document: Document) -> dict[int, str]:
     taken = {clean_anchor(b.anchor) for b in document.blocks if isinstance(b, Heading | Table | Figure) and b.anchor}
     anchors = {}
     for place, block in enumerate(document.blocks):
@@ -145,7 +145,7 @@ def _anchors(document: Document) -> dict[int, str]:
     return anchors
 
 
-def _labels(document: Document, language: Language) -> dict[int, str]:
+def _assign_labels(document: Document, language: Language) -> dict[int, str]:
     catalogue = Catalogue("reports.writers", language)
     labels: dict[int, str] = {}
     n_tables = n_figures = 0
@@ -159,7 +159,7 @@ def _labels(document: Document, language: Language) -> dict[int, str]:
     return labels
 
 
-def _contents(document: Document, anchors: dict[int, str]) -> tuple[Entry, ...]:
+def _build_contents(document: Document, anchors: dict[int, str]) -> tuple[Entry, ...]:
     entries = tuple(
         Entry(text=block.text, anchor=anchors[place])
         for place, block in enumerate(document.blocks)
@@ -169,7 +169,7 @@ def _contents(document: Document, anchors: dict[int, str]) -> tuple[Entry, ...]:
     return entries if is_long else ()
 
 
-def _words(language: Language, *, practice: PracticeWords | None) -> Words:
+def _get_page_words(language: Language, *, practice: PracticeWords | None) -> Words:
     catalogue = Catalogue("reports.writers", language)
     return Words(
         practice=practice,

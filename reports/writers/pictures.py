@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
 from data_schema.errors import ReportError
-from reports.blocks import Figure, plain
+from reports.blocks import Figure, join_plain_text
 
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
@@ -25,7 +25,7 @@ class Picture:
     height: float
 
 
-def checked_svg(figure: Figure) -> Picture:
+def clean_svg(figure: Figure) -> Picture:
     """Return a figure's picture, without anything that runs, or that is fetched from elsewhere.
 
     Parameters
@@ -40,7 +40,7 @@ def checked_svg(figure: Figure) -> Picture:
     """
     from defusedxml.ElementTree import fromstring
 
-    name = plain(figure.caption)[:60]
+    name = join_plain_text(figure.caption)[:60]
     if not figure.alt.strip():
         raise ReportError(
             f"The figure '{name}'", "there is no text for those who cannot see it.", "Give it an `alt` text."
@@ -50,26 +50,26 @@ def checked_svg(figure: Figure) -> Picture:
     except Exception as error:
         reason = str(error).splitlines()[0]
         raise ReportError(f"The figure '{name}'", f"its picture is not SVG ({reason}).", "Draw it again.") from error
-    size = _size(root)
+    size = _measure_picture(root)
     if root.tag != f"{{{_SVG}}}svg" or size is None:
         raise ReportError(f"The figure '{name}'", "its picture is not SVG with a size.", "Draw it again.")
-    _calm(root)
+    _remove_active_content(root)
     ET.register_namespace("", _SVG)
     ET.register_namespace("xlink", _XLINK)
     return Picture(source=ET.tostring(root, encoding="unicode"), width=size[0], height=size[1])
 
 
-def _size(root: ET.Element) -> tuple[float, float] | None:
+def _measure_picture(root: ET.Element) -> tuple[float, float] | None:
     """Return width and height in pixels, from the attributes or the view box; None when neither says."""
-    found = [_LENGTH.match(root.get(name, "")) for name in ("width", "height")]
-    if all(found):
-        sides = [float(match[1]) * _PIXELS[match[2] or ""] for match in found if match]
+    length_matches = [_LENGTH.match(root.get(name, "")) for name in ("width", "height")]
+    if all(length_matches):
+        sides = [float(match[1]) * _PIXELS[match[2] or ""] for match in length_matches if match]
     else:
         sides = [float(part) for part in re.findall(r"[0-9.]+", root.get("viewBox", ""))[2:4]]
     return (sides[0], sides[1]) if len(sides) == 2 and min(sides) > 0 else None
 
 
-def _calm(element: ET.Element) -> None:
+def _remove_active_content(element: ET.Element) -> None:
     """Take out what runs or fetches, here and below."""
     for name in list(element.attrib):
         local = name.rpartition("}")[2].lower()
@@ -80,4 +80,4 @@ def _calm(element: ET.Element) -> None:
         if not isinstance(child.tag, str) or child.tag.rpartition("}")[2] in _ACTIVE:
             element.remove(child)
         else:
-            _calm(child)
+            _remove_active_content(child)

@@ -48,8 +48,8 @@ class PracticeWords:
             f'font-size="{width / 22:.0f}" fill="#4a3000" fill-opacity="0.2" transform="rotate(-18 {middle})">'
             f"{escape(self.mark)}</text>\n"
         )
-        at = svg.rindex("</svg>")
-        return f"{svg[:at]}{mark}{svg[at:]}"
+        end_position = svg.rindex("</svg>")
+        return f"{svg[:end_position]}{mark}{svg[end_position:]}"
 
     def markdown(self) -> str:
         """Return the first cell of a notebook."""
@@ -76,7 +76,7 @@ class PracticeWords:
         )
 
 
-def practice_words(language: str) -> PracticeWords:
+def get_practice_words(language: str) -> PracticeWords:
     """Return what every output of a practice trial says: its data are simulated.
 
     Parameters

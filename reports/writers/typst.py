@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, cast
 
 from data_schema.errors import ReportError
 from reports.blocks import Block, Figure, Heading, Note, Span, Table, to_json
-from reports.writers.outline import ESTIMATES, Outline, outline_of, row_anchor
-from reports.writers.pictures import checked_svg
+from reports.writers.outline import ESTIMATES, Outline, build_outline, get_row_anchor
+from reports.writers.pictures import clean_svg
 
 if TYPE_CHECKING:
     import typst
@@ -50,9 +50,9 @@ def pdf_bytes(document: Document, *, language: str) -> bytes:
 
     try:
         pdf: bytes = typst.compile(
-            _template(),
-            font_paths=_fonts(),
-            sys_inputs={"document": json.dumps(_content(document, language), ensure_ascii=True)},
+            _load_template(),
+            font_paths=_load_fonts(),
+            sys_inputs={"document": json.dumps(_build_template_content(document, language), ensure_ascii=True)},
             pdf_standards=["ua-1"],
             timestamp=_DATE,
         )
@@ -64,7 +64,7 @@ def pdf_bytes(document: Document, *, language: str) -> bytes:
     return pdf
 
 
-def printable(text: str) -> str:
+def convert_to_printable(text: str) -> str:
     r"""Return text with nothing that the fonts cannot show.
 
     Letters are composed, white space of every kind becomes a space, invisible signs go, and what has no glyph becomes
@@ -77,14 +77,14 @@ def printable(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text  # most texts of a document, which has tens of thousands
-    return "".join(_shown(sign) for sign in unicodedata.normalize("NFC", text))
+    return "".join(_convert_to_shown_sign(sign) for sign in unicodedata.normalize("NFC", text))
 
 
-def _shown(sign: str) -> str:
+def _convert_to_shown_sign(sign: str) -> str:
     kind = unicodedata.category(sign)
     if sign in _NO_BREAK:
-        return sign if ord(sign) in _glyphs() else _NO_BREAK[0]
-    if ord(sign) in _glyphs() and not sign.isspace():
+        return sign if ord(sign) in _load_shared_glyphs() else _NO_BREAK[0]
+    if ord(sign) in _load_shared_glyphs() and not sign.isspace():
         return sign
     if sign.isspace() or kind[0] == "Z":
         return " "
@@ -92,7 +92,7 @@ def _shown(sign: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _glyphs() -> frozenset[int]:
+def _load_shared_glyphs() -> frozenset[int]:
     """Return the code points that all three faces have, without invisible signs."""
     from fontTools.ttLib import TTFont
 
@@ -106,12 +106,12 @@ def _glyphs() -> frozenset[int]:
 
 
 @lru_cache(maxsize=1)
-def _template() -> bytes:
+def _load_template() -> bytes:
     return (resources.files("reports") / "assets" / "report.typ").read_bytes()
 
 
 @lru_cache(maxsize=1)
-def _fonts() -> typst.Fonts:
+def _load_fonts() -> typst.Fonts:
     """Return the fonts of the toolkit, and none of the machine's: a PDF looks the same everywhere."""
     import typst
 
@@ -119,80 +119,80 @@ def _fonts() -> typst.Fonts:
     return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(folder)])
 
 
-def _content(document: Document, language: str) -> dict[str, object]:
+def _build_template_content(document: Document, language: str) -> dict[str, object]:
     """Return what the page template reads."""
-    outline = outline_of(document, language=language)
-    title = _heading(document.title.text)
+    outline = build_outline(document, language=language)
+    title = _format_heading(document.title.text)
     practice = outline.words.practice
     tag, _, script = outline.language.tag.partition("-")
     return {
         "language": {"lang": tag, "script": script.lower() or "auto"},
-        "title": {**cast("dict[str, object]", _cleaned(to_json(document.title))), "text": title},
-        "running": _shortened(title),
+        "title": {**cast("dict[str, object]", _clean_json_texts(to_json(document.title))), "text": title},
+        "running": _take_short_title(title),
         "practice": None
         if practice is None
-        else {"mark": printable(practice.mark), "notice": printable(practice.notice)},
+        else {"mark": convert_to_printable(practice.mark), "notice": convert_to_printable(practice.notice)},
         "words": {"page": outline.words.page, "contents": outline.words.contents},
         "contents": bool(outline.contents),
-        "blocks": [_laid_out(place, block, outline) for place, block in enumerate(document.blocks)],
+        "blocks": [_convert_block_to_json(place, block, outline) for place, block in enumerate(document.blocks)],
     }
 
 
-def _laid_out(place: int, block: Block, outline: Outline) -> dict[str, object]:
+def _convert_block_to_json(place: int, block: Block, outline: Outline) -> dict[str, object]:
     """Return a block as the template reads it: with its anchor, its label, and where its spans lead."""
-    content = cast("dict[str, object]", _cleaned(_with_links(to_json(block), outline)))
+    content = cast("dict[str, object]", _clean_json_texts(_resolve_links(to_json(block), outline)))
     if place in outline.anchors:
-        content["anchor"] = _label(outline.anchors[place])
+        content["anchor"] = _format_label(outline.anchors[place])
     if place in outline.labels:
         content["label"] = outline.labels[place]
     if isinstance(block, Heading):
-        content["text"] = _heading(block.text)
+        content["text"] = _format_heading(block.text)
     if isinstance(block, Figure):
-        content["svg"] = checked_svg(block).source
+        content["svg"] = clean_svg(block).source
     if isinstance(block, Note) and block.kind == "caution" and not block.title:
         content["title"] = outline.words.caution
     if isinstance(block, Table):
         rows = cast("list[dict[str, object]]", content["rows"])
         for row, source in zip(rows, block.rows, strict=True):
-            anchor = row_anchor(source) if block.anchor == ESTIMATES else ""
-            row["anchor"] = _label(anchor) if anchor else ""
+            anchor = get_row_anchor(source) if block.anchor == ESTIMATES else ""
+            row["anchor"] = _format_label(anchor) if anchor else ""
     return content
 
 
-def _with_links(value: object, outline: Outline) -> object:
+def _resolve_links(value: object, outline: Outline) -> object:
     """Return JSON values with every span's link resolved: to a label of the document, to an address, or nowhere."""
     if isinstance(value, list):
-        return [_with_links(item, outline) for item in value]
+        return [_resolve_links(item, outline) for item in value]
     if not isinstance(value, dict):
         return value
     if value.get("is") == "Span":
         link = outline.link(Span(text="", link=value["link"], estimate_id=value["estimate_id"]))
-        inside = _label(link[1:]) if link.startswith("#") else ""
+        inside = _format_label(link[1:]) if link.startswith("#") else ""
         return value | {"anchor": inside, "link": link if _ABSOLUTE.match(link) else ""}
-    return {name: _with_links(item, outline) for name, item in value.items()}
+    return {name: _resolve_links(item, outline) for name, item in value.items()}
 
 
-def _cleaned(value: object) -> object:
+def _clean_json_texts(value: object) -> object:
     """Return JSON values whose texts hold only what the fonts can show."""
     if isinstance(value, str):
-        return printable(value)
+        return convert_to_printable(value)
     if isinstance(value, list):
-        return [_cleaned(item) for item in value]
+        return [_clean_json_texts(item) for item in value]
     if isinstance(value, dict):
-        return {name: _cleaned(item) for name, item in value.items()}
+        return {name: _clean_json_texts(item) for name, item in value.items()}
     return value
 
 
-def _heading(text: str) -> str:
+def _format_heading(text: str) -> str:
     """Return a heading's text; one of invisible signs only is a box, since PDF/UA wants to see something."""
-    return printable(text).strip() or _MISSING
+    return convert_to_printable(text).strip() or _MISSING
 
 
-def _label(anchor: str) -> str:
+def _format_label(anchor: str) -> str:
     return f"to-{anchor}"
 
 
-def _shortened(text: str, *, longest: int = 90) -> str:
+def _take_short_title(text: str, *, longest: int = 90) -> str:
     """Return a title short enough for the head of a page, cut between words."""
     text = " ".join(text.split())
     return text if len(text) <= longest else text[:longest].rsplit(" ", 1)[0] + " …"

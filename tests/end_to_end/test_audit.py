@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from data_schema.errors import CrocoosError
 from data_schema.pseudonyms import decrypt_key_table, new_identity
 from evaluation.cli.main import crocoos
-from evaluation.named_in_log import changed_since, named_in_log
-from evaluation.provenance import LOCK, RECORD, SCRATCH, read_record, sha256_of_file
+from evaluation.named_in_log import find_changes_since_log, iterate_named_in_log
+from evaluation.provenance import LOCK, RECORD, SCRATCH, hash_file, read_record
 from evaluation.trial import Trial
 from evaluation.trial_log import Event
 from tests.support.tiny import tiny_trial
@@ -67,7 +67,7 @@ def test_a_byte_that_is_flipped_in_any_product_together_with_its_record_is_named
         flip(path)
     for folder in (trial.paths.store, trial.paths.balance, trial.paths.results):
         values = json.loads((folder / RECORD).read_bytes())
-        values["outputs"] = {name: sha256_of_file(folder / name) for name in values["outputs"]}
+        values["outputs"] = {name: hash_file(folder / name) for name in values["outputs"]}
         (folder / RECORD).write_text(json.dumps(values), encoding="utf-8")
     found = trial.audit()
     named = " ".join(found.problems)
@@ -94,7 +94,7 @@ def test_a_byte_that_is_flipped_in_any_product_is_named_without_making_it_again(
     for path in {(path.parent, path.suffix): path for path in products}.values():
         content = path.read_bytes()
         flip(path)
-        assert [one.place for one in named_in_log(trial) if one.problem], path
+        assert [one.place for one in iterate_named_in_log(trial) if one.problem], path
         path.write_bytes(content)
     # What is compared so is told by verify.
     flip(max(products))
@@ -117,7 +117,7 @@ def test_every_product_that_was_edited_is_made_again_by_the_command_that_is_name
     assert len(written) == 8
     for name in written:
         flip(max(path for path in (trial.paths.root / name).rglob("*.*") if path.name != RECORD))
-    commands = {one.place.rstrip("/"): one.command for one in changed_since(trial)}
+    commands = {one.place.rstrip("/"): one.command for one in find_changes_since_log(trial)}
     assert set(commands) == written
     monkeypatch.chdir(trial.paths.root)
     for command in commands.values():

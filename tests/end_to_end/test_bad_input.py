@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from data_schema.errors import CrocoosError, DataError, DesignError, StorageError
-from evaluation.cli.main import exit_code
-from evaluation.provenance import sha256_of_file
+from evaluation.cli.main import get_exit_code
+from evaluation.provenance import hash_file
 from evaluation.trial import Trial
 from tests.support.trials import clock, drawn_trial, estimated_trial, small_protocol, small_trial
 
@@ -58,7 +58,7 @@ def test_an_empty_inbox(trial: Trial) -> None:
     shutil.rmtree(trial.paths.inbox)
     with pytest.raises(DataError, match="inbox/: there is no file") as caught:
         trial.collect()
-    assert exit_code(caught.value) == 4
+    assert get_exit_code(caught.value) == 4
 
 
 def test_an_empty_file_is_named_and_the_others_are_taken_in(trial: Trial) -> None:
@@ -233,13 +233,13 @@ def test_a_full_disk_loses_nothing(drawn: Path, tmp_path: Path) -> None:
         shutil.copytree(drawn, disk / "trial")
         trial = Trial(disk / "trial", clock=clock)
         trial.collect()
-        before = {path: sha256_of_file(path) for path in trial.paths.store.rglob("*") if path.is_file()}
+        before = {path: hash_file(path) for path in trial.paths.store.rglob("*") if path.is_file()}
         free = shutil.disk_usage(disk).free
         (disk / "filler").write_bytes(b"x" * (free - 100_000))
         with pytest.raises(StorageError, match="full") as caught:
             trial.collect()
-        assert exit_code(caught.value) == 9
-        assert {path: sha256_of_file(path) for path in trial.paths.store.rglob("*") if path.is_file()} == before
+        assert get_exit_code(caught.value) == 9
+        assert {path: hash_file(path) for path in trial.paths.store.rglob("*") if path.is_file()} == before
         (disk / "filler").unlink()
         trial.collect()
 

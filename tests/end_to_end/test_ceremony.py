@@ -266,9 +266,9 @@ def test_a_draw_that_is_killed_anywhere_leaves_the_commitment_or_the_whole_draw(
 
 
 def _hold(folder: str, ready: object) -> None:
-    from evaluation.provenance import alone
+    from evaluation.provenance import lock_trial_for_writing
 
-    with alone(Path(folder)):
+    with lock_trial_for_writing(Path(folder)):
         ready.set()  # type: ignore[attr-defined]
         time.sleep(60)
 

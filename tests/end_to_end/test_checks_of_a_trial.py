@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from data_schema.errors import DataError, StorageError
-from evaluation.cli.main import crocoos, exit_code
-from evaluation.provenance import alone
+from evaluation.cli.main import crocoos, get_exit_code
+from evaluation.provenance import lock_trial_for_writing
 from evaluation.trial import Trial
 from tests.support.trials import drawn_trial, small_trial
 
@@ -71,6 +71,6 @@ def test_a_page_of_returns_needs_something_that_was_collected(tmp_path: Path) ->
 
 
 def test_a_second_run_is_told_to_wait(trial: Trial) -> None:
-    with alone(trial.paths.root), pytest.raises(StorageError, match="another run") as caught:
+    with lock_trial_for_writing(trial.paths.root), pytest.raises(StorageError, match="another run") as caught:
         Trial(Path(trial.paths.root)).collect()
-    assert exit_code(caught.value) == 9
+    assert get_exit_code(caught.value) == 9

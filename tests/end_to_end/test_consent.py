@@ -15,7 +15,7 @@ from evaluation.cli.main import crocoos
 from evaluation.stages.evidence import evidence
 from evaluation.trial import Trial
 from reports import sections
-from reports.blocks import Paragraph, plain
+from reports.blocks import Paragraph, join_plain_text
 from tests.support.tiny import N_PUPILS, N_SCHOOLS, PROTOCOL, plain_files, pupil_ids, school_ids, tiny_trial
 
 N_REFUSED = N_PUPILS - 1
@@ -42,7 +42,7 @@ def refusing_trial(folder: Path, rule: str) -> Trial:
 def said_of_flow(trial: Trial) -> str:
     """Return the sentences of the report's section on the flow of pupils."""
     blocks = sections.participant_flow(evidence(trial, country=""), "en")
-    return " ".join(plain(block.text) for block in blocks if isinstance(block, Paragraph))
+    return " ".join(join_plain_text(block.text) for block in blocks if isinstance(block, Paragraph))
 
 
 def n_analysed(estimates: pd.DataFrame) -> list[int]:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from data_schema.errors import StaleError
 from evaluation.cli.main import crocoos as command_line
 from evaluation.trial import Trial
-from reports.blocks import Table, plain
+from reports.blocks import Table, join_plain_text
 from reports.documents import read_document
 from tests.support.block_text import texts
 from tests.support.trials import clock, estimated_trial, short_protocol
@@ -141,7 +141,9 @@ def test_documents_lead_with_the_frozen_primary_by_its_new_label_and_list_the_ch
         assert "Left schooling early" in page, stem
         for word in ("Read its result as exploratory", "read its result as exploratory", "Exploratory:"):
             assert word not in said, stem
-        rows = [plain(row.cells[0]) for block in document.blocks if isinstance(block, Table) for row in block.rows]
+        rows = [
+            join_plain_text(row.cells[0]) for block in document.blocks if isinstance(block, Table) for row in block.rows
+        ]
         named = [row for row in rows if "Left schooling early" in row or "absences" in row.casefold()]
         assert named[0].startswith("Left schooling early"), (stem, named)
     methods = " ".join(texts(read_document(made.folder / "experimental_report.en.ipynb").blocks))

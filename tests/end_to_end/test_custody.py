@@ -18,10 +18,10 @@ from data_schema.pseudonyms import decrypt_key_table, new_identity, unlock_ident
 from data_schema.store import Store
 from evaluation.cli.main import crocoos
 from evaluation.guarded_files import Opening
-from evaluation.sealing import settle_vault
+from evaluation.sealing import restore_vault_state
 from evaluation.trial import Trial
 from evaluation.trial_log import Event
-from evaluation.vault import Held, opener_of, outside_of, packed, unpacked
+from evaluation.vault import Held, create_opener, decrypt_vault, encrypt_vault, read_vault_outside
 from tests.support.reidentify import found_again, found_by_order, told_by_a_hash
 from tests.support.tiny import N_PUPILS, PROTOCOL, plain_files, pupil_ids, school_ids, tiny_trial
 from tests.support.trials import clock, states_at_touches
@@ -118,7 +118,7 @@ def test_what_tells_who_is_who_is_in_the_vault_and_nowhere_else(folder: Path) ->
     for name, content in every_byte(folder):
         assert not [one for one in identifiers if one.encode() in content], name
         assert b"AGE-SECRET-KEY" not in content, name
-    files, _ = unpacked((folder / "private" / "vault.zip").read_bytes(), [IDENTITY])
+    files, _ = decrypt_vault((folder / "private" / "vault.zip").read_bytes(), [IDENTITY])
     assert {name for name in files if name.startswith("inbox/")} == {f"inbox/{name}" for name in plain_files()}
     forms = [name for name in files if name.startswith("private/forms/")]
     assert len([name for name in forms if name.endswith(".xlsx")]) == len(school_ids())
@@ -212,7 +212,7 @@ def test_a_pupil_is_erased_from_a_sealed_trial_and_from_its_sealed_forms(folder:
     done = opened(folder).erase(pupil=pupil, school="SI-04")
     assert done.rows == {"pupil, before": 1, "status, after": 1}
     assert "private/forms" in done.removed
-    files, _ = unpacked((folder / "private" / "vault.zip").read_bytes(), [IDENTITY])
+    files, _ = decrypt_vault((folder / "private" / "vault.zip").read_bytes(), [IDENTITY])
     assert not [name for name in files if name.startswith("private/forms/")]
     table = decrypt_key_table(files["private/key_table.age"].content, files["private/identity.txt"].content.decode())
     assert pupil not in set(table["pupil_id"])
@@ -235,7 +235,7 @@ def test_a_pupil_leaves_a_sealed_file_when_the_school_sends_it_corrected_and_the
         lines = [line for line in plain_files()[name].splitlines(keepends=True) if pupil not in line]
         (folder / "inbox" / name).write_text("".join(lines), encoding="utf-8")
     trial.collect()
-    files, _ = unpacked((folder / "private" / "vault.zip").read_bytes(), [IDENTITY])
+    files, _ = decrypt_vault((folder / "private" / "vault.zip").read_bytes(), [IDENTITY])
     assert not [name for name, one in files.items() if pupil.encode() in one.content]
     assert store_hash(folder) == content
     collected = trial.log().of(Event.COLLECTED)
@@ -266,7 +266,7 @@ def test_forms_that_are_made_after_lock_lie_open_nowhere_until_the_log_says_that
         assert problem in str(refused.exception)
     sent = tmp_path / "to send"
     assert run(folder, "forms", "--wave", "after", "--to", str(sent), *secret).exit_code == 0
-    files, _ = unpacked((folder / "private" / "vault.zip").read_bytes(), [IDENTITY])
+    files, _ = decrypt_vault((folder / "private" / "vault.zip").read_bytes(), [IDENTITY])
     top = "private/forms/after/"
     held_back = {name.removeprefix(top): one.content for name, one in files.items() if name.startswith(top)}
     assert {path.relative_to(sent).as_posix(): path.read_bytes() for path in sent.rglob("*.*")} == held_back
@@ -326,7 +326,7 @@ def test_with_two_openers_neither_opens_it_alone_and_both_open_it_in_any_order(t
         with pytest.raises(DataError, match=f"does not open for the {missing}"):
             opened(tmp_path / "trial", one).collect()
         with pytest.raises(DataError):
-            unpacked(vault, [one, one])
+            decrypt_vault(vault, [one, one])
     for both in ((IDENTITY, second), (second, IDENTITY)):
         opened(tmp_path / "trial", *both).collect()
     last = trial.log().of("opened")[-1]  # type: ignore[arg-type]
@@ -342,7 +342,7 @@ def test_passphrases_lock_the_openers_identities_and_can_be_renewed(tmp_path: Pa
         trial.lock("short")
     assert not (trial.paths.private / "vault.zip").exists()
     assert run(trial.paths.root, "lock", CROCOOS_PASSPHRASE=PASSPHRASE).exit_code == 0
-    (opener,) = outside_of((trial.paths.private / "vault.zip").read_bytes()).openers
+    (opener,) = read_vault_outside((trial.paths.private / "vault.zip").read_bytes()).openers
     identity = unlock_identity(opener.locked, PASSPHRASE)
     with pytest.raises(DataError, match="another passphrase"):
         unlock_identity(opener.locked, OTHER)
@@ -403,7 +403,7 @@ def held(folder: Path) -> dict[str, bytes]:
     plain = {name: (folder / name).read_bytes() for name in open_files(folder) - OUTSIDE}
     vault = folder / "private" / "vault.zip"
     if vault.exists():
-        files, _ = unpacked(vault.read_bytes(), [IDENTITY])
+        files, _ = decrypt_vault(vault.read_bytes(), [IDENTITY])
         return {name: one.content for name, one in files.items()} | plain
     return plain
 
@@ -490,7 +490,7 @@ def test_a_file_that_changed_while_it_was_sealed_is_not_removed(folder: Path) ->
     (folder / "inbox" / "new.csv").write_text("a;b;c\n", encoding="utf-8")
     text = json.dumps({**moves, "paths": {"inbox/new.csv": [4, 1]}})
     (folder / "private" / "vault.moves.json").write_text(text, encoding="utf-8")
-    settle_vault(trial)
+    restore_vault_state(trial)
     assert (folder / "inbox" / "new.csv").read_text(encoding="utf-8") == "a;b;c\n"
     assert (folder / "private" / "vault.zip").read_bytes() == vault
 
@@ -502,9 +502,9 @@ def test_names_of_files_that_no_system_likes_come_back_as_they_were() -> None:
             ("inbox/n\udce9v.csv", "inbox/n\\xe9v.csv", "inbox/a\nb.csv", "inbox/../x", "inbox/é")
         )
     }
-    vault = packed(files, openers=[opener_of("opener", IDENTITY)], facts={})
-    assert unpacked(vault, [IDENTITY])[0] == files
-    assert outside_of(vault).openers[0].recipient == RECIPIENT
+    vault = encrypt_vault(files, openers=[create_opener("opener", IDENTITY)], facts={})
+    assert decrypt_vault(vault, [IDENTITY])[0] == files
+    assert read_vault_outside(vault).openers[0].recipient == RECIPIENT
 
 
 def test_a_medium_that_is_not_there_stops_what_needs_it_and_nothing_else(

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from data_schema.errors import DataError, ProtocolError, StaleError, StorageError
 from data_schema.store import Store
 from evaluation.cli.main import crocoos
-from evaluation.provenance import sha256_of_file
+from evaluation.provenance import hash_file
 from evaluation.trial import Trial
 from evaluation.trial_log import Event
 from tests.support.answers import answered
@@ -56,7 +56,7 @@ def test_a_corrected_file_takes_the_place_of_the_first_and_can_be_undone(trial: 
     text = old.read_bytes()
     assert b";9;" in text
     new.write_bytes(text.replace(b";9;", b";10;"))
-    inbox = {path: sha256_of_file(path) for path in trial.paths.inbox.rglob("*") if path.is_file()}
+    inbox = {path: hash_file(path) for path in trial.paths.inbox.rglob("*") if path.is_file()}
     before = content(trial)
     contradicting = trial.collect()
     assert contradicting.returns["asked"].sum() > 10
@@ -83,7 +83,7 @@ def test_a_corrected_file_takes_the_place_of_the_first_and_can_be_undone(trial: 
     trial.collect()
     assert content(trial) == before
     # What a school sent is never touched.
-    assert inbox == {path: sha256_of_file(path) for path in trial.paths.inbox.rglob("*") if path.is_file()}
+    assert inbox == {path: hash_file(path) for path in trial.paths.inbox.rglob("*") if path.is_file()}
     events = [entry.event for entry in trial.log().of(Event.FILE_WITHDRAWN, Event.FILE_RESTORED)]
     assert events == ["file withdrawn", "file withdrawn", "file restored"]
 

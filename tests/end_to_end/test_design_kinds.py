@@ -12,15 +12,15 @@ import pandas as pd
 import pytest
 
 from data_schema.errors import CrocoosError, ProtocolError
-from evaluation.comparison import primary_comparison
+from evaluation.comparison import build_primary_comparison
 from evaluation.power_assumptions import Assumptions
 from evaluation.protocol_reader import read_protocol
-from evaluation.specifications import design_of
-from evaluation.stages.agreement import allocation_frame
+from evaluation.specifications import build_design
+from evaluation.stages.agreement import read_allocation_frame
 from evaluation.stages.certificate import draw_facts
-from evaluation.stages.redraws import redraws, school_weights, unequal_chances
+from evaluation.stages.redraws import compute_school_weights, find_unequal_chances, redraws
 from evaluation.trial import Trial
-from reports.sections.certificate import certificate
+from reports.sections.certificate import build_certificate
 from reports.sections.design import allocation
 from tests.support.block_text import texts
 from tests.support.trials import clock, estimated_trial, short_protocol, small_protocol, small_trial
@@ -57,7 +57,7 @@ def test_a_design_goes_through_the_whole_of_the_draw(tmp_path: Path, name: str) 
     trial = small_trial(tmp_path / "trial", text=protocol(DESIGNS[name]))
     made = trial.commit(seed_source="the lottery")
     allocation = trial.reveal(seed="4 19 33")
-    assert allocation.design == design_of(trial.protocol) == made.design
+    assert allocation.design == build_design(trial.protocol) == made.design
     found = trial.verify()
     assert found.ok, found.problems
     again = Trial(trial.folder, clock=clock)
@@ -68,7 +68,7 @@ def test_a_design_goes_through_the_whole_of_the_draw(tmp_path: Path, name: str) 
     assert schools == allocation.schools
     assert actual.tolist() == list(allocation.positions)
     assert len(np.unique(draws, axis=0)) > 5
-    assert "one by one" in str(texts(certificate(draw_facts(again), "en"))) or name != "minimisation"
+    assert "one by one" in str(texts(build_certificate(draw_facts(again), "en"))) or name != "minimisation"
     if name == "pairs":
         strata = np.array(allocation.strata)
         for stratum in set(strata[[not label.endswith("rest") for label in strata]]):
@@ -114,10 +114,10 @@ def test_unequal_chances_reach_the_analysis_as_weights_and_the_reader_as_a_sente
     head, arms = text.split("[[design.arms]]", 1)
     text = f"{head}[[design.arms]]{arms.replace('ratio = 1', 'ratio = 2', 1)}"
     trial = estimated_trial(tmp_path / "linear", text=text)
-    chances = unequal_chances(trial)
-    frame = allocation_frame(trial)
+    chances = find_unequal_chances(trial)
+    frame = read_allocation_frame(trial)
     drawn = dict(zip(frame["school_id"], frame["arm"], strict=True))
-    weights = school_weights(chances, drawn, primary_comparison(trial.protocol))
+    weights = compute_school_weights(chances, drawn, build_primary_comparison(trial.protocol))
     assert len(weights) == 12
     assert 1.2 < min(weights.values()) < max(weights.values()) < 4
     rows = pd.read_csv(trial.paths.results / "estimates.csv", keep_default_na=False).set_index("estimate_id")
@@ -163,7 +163,7 @@ def test_classes_are_drawn_within_schools_and_what_compares_schools_refuses(tmp_
     by_school = frame["arm"].eq("pilot").groupby(frame["school_id"].str.split(" / ").str[0]).sum()
     assert set(by_school) == {1, 2}
     assert drawn.counts() == {"control": 18, "pilot": 18}
-    said = " ".join(texts(certificate(draw_facts(trial), "en")))
+    said = " ".join(texts(build_certificate(draw_facts(trial), "en")))
     assert "36 classes were allocated at random within their schools: 18 Control schools and 18 Pilot schools." in said
     letters = trial.certificate()
     lists = [pd.read_csv(letters.folder / name) for name in letters.letters]

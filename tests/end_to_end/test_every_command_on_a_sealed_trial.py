@@ -15,7 +15,7 @@ from data_schema.errors import CrocoosError
 from data_schema.pseudonyms import new_identity
 from evaluation.cli.commands import COMMANDS
 from evaluation.cli.main import crocoos
-from evaluation.guarded_files import plain_files
+from evaluation.guarded_files import find_plain_files
 from evaluation.trial import Trial
 from evaluation.trial_log import Event
 from tests.support.tiny import PROTOCOL, pupil_ids, school_ids, tiny_trial
@@ -93,7 +93,7 @@ def nothing_open(folder: Path) -> list[str]:
         for path in files
         if _LIKE_ONE.search(path.read_bytes()) and identifiers & set(_LIKE_ONE.findall(path.read_bytes()))
     ]
-    return [*plain_files(trial), *told]
+    return [*find_plain_files(trial), *told]
 
 
 def opened_for(folder: Path) -> Iterator[str]:

@@ -12,9 +12,9 @@ from click.testing import CliRunner, Result
 
 from data_schema.errors import ProtocolError, StaleError, StorageError
 from data_schema.store import Store
-from evaluation.claims import claims_of
+from evaluation.claims import describe_order_claims
 from evaluation.cli.main import crocoos
-from evaluation.provenance import RECORD, outputs_hash, read_record, sha256_of_file
+from evaluation.provenance import RECORD, hash_file, hash_stage_outputs, read_record
 from evaluation.trial import Trial
 from evaluation.trial_log import LOG
 from tests.support.tiny import plain_files, pupil_ids, tiny_trial
@@ -160,10 +160,10 @@ def edit_with_record(folder: Path, *names: str) -> None:
         (folder / name).write_bytes((folder / name).read_bytes().replace(b"0.", b"1."))
     record = read_record(folder)
     assert record is not None
-    outputs = {name: sha256_of_file(folder / name) for name in record.outputs}
+    outputs = {name: hash_file(folder / name) for name in record.outputs}
     values = json.loads((folder / RECORD).read_bytes()) | {"outputs": outputs}
     (folder / RECORD).write_text(json.dumps(values), encoding="utf-8")
-    assert outputs_hash(folder)
+    assert hash_stage_outputs(folder)
 
 
 def test_results_that_were_edited_together_with_the_record_of_their_stage_are_not_published(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_a_balance_that_was_edited_together_with_its_record_is_told_of_and_not_p
     said = f"What is in balance/ is not what line 2 of {LOG} names"
     assert any(said in problem for problem in trial.verify().problems)
     assert said in " ".join(run(trial, "status").stdout.split())
-    assert claims_of(trial)[1].n_disagreements == 1, "documents say so"
+    assert describe_order_claims(trial)[1].n_disagreements == 1, "documents say so"
     with pytest.raises(StaleError, match=said) as refused:
         trial.publish()
     assert "`crocoos balance`" in refused.value.remedy

@@ -17,9 +17,9 @@ from click.testing import CliRunner
 from analysis import linear_model, mixed_model, wild_bootstrap
 from analysis.simulation import simulate_scores
 from data_schema.errors import CrocoosError
-from data_schema.exports import parquet_bytes
+from data_schema.exports import encode_parquet
 from evaluation.cli.fit_command import BELONGS, KINDS, Wishes
-from evaluation.cli.main import crocoos, exit_code
+from evaluation.cli.main import crocoos, get_exit_code
 from tests.support.protocols import ROOT
 
 SCORES = "score ~ arm + pretest + (1 | school)"
@@ -140,7 +140,7 @@ def test_parts_may_have_identifiers_with_and_without_zeros_and_types_of_their_ow
     second = pupils.loc[pupils["school"] >= "008"].assign(school=lambda frame: "1" + frame["school"].str[1:])
     second.to_csv("second.csv", index=False)
     first = pupils.loc[pupils["school"] < "008"]
-    (folder / "first.parquet").write_bytes(parquet_bytes(first))
+    (folder / "first.parquet").write_bytes(encode_parquet(first))
     expected = mixed_model(SCORES, pd.concat([first, second])).tidy()
     assert_same(answer_of(SCORES, "first.parquet", "second.csv")["terms"], expected, rtol=1e-8)
     assert_same(answer_of(SCORES, "first.csv", "second.csv", "--by-parts")["terms"], expected, rtol=1e-8)
@@ -208,7 +208,7 @@ def test_the_effects_are_written_to_a_file_that_is_none_of_the_data(pupils: pd.D
     np.testing.assert_allclose(written["estimate"], mixed_model(SCORES, pupils).tidy()["estimate"], rtol=1e-12)
     before = Path("pupils.csv").read_bytes()
     refused = error_of(SCORES, "pupils.csv", "--output", "./pupils.csv")
-    assert (refused.problem, exit_code(refused)) == ("is one of the files with data.", 4)
+    assert (refused.problem, get_exit_code(refused)) == ("is one of the files with data.", 4)
     assert Path("pupils.csv").read_bytes() == before
 
 
@@ -271,7 +271,7 @@ def test_an_error_says_what_to_do(fault: str, folder: Path, pupils: pd.DataFrame
     words, said, code = ERRORS[fault]
     error = error_of(*words)
     assert said in str(error), str(error)
-    assert exit_code(error) == code
+    assert get_exit_code(error) == code
 
 
 CALLS = {

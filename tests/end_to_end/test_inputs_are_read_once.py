@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from evaluation.trial import Trial
-from evaluation.trial_log import Event, append_event
+from evaluation.trial_log import Event, add_log_event
 from tests.support.tiny import tiny_trial
 
 OPENED: list[str] = []
@@ -79,6 +79,6 @@ def test_what_was_changed_between_commands_is_seen_though_size_and_time_are_the_
 def test_a_run_sees_the_lines_that_it_has_added_to_the_log(collected: Trial) -> None:
     folder = collected.snapshot()
     n_before = len(folder.log().entries)
-    append_event(folder, Event.WRITTEN, {"folder": "output/nothing", "files_sha256": ""})
+    add_log_event(folder, Event.WRITTEN, {"folder": "output/nothing", "files_sha256": ""})
     assert len(folder.log().entries) == n_before + 1
     assert folder.snapshot().log() == folder.log() == collected.log()

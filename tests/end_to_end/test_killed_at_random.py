@@ -14,9 +14,9 @@ import pytest
 
 from data_schema.pseudonyms import decrypt_key_table
 from data_schema.store import Store
-from evaluation.provenance import alone, sha256_of_file
+from evaluation.provenance import hash_file, lock_trial_for_writing
 from evaluation.trial import Trial
-from evaluation.vault import unpacked
+from evaluation.vault import decrypt_vault
 from tests.support.tiny import tiny_trial
 from tests.support.trials import clock, killed_after
 
@@ -45,7 +45,7 @@ def folder(ready: Path, tmp_path: Path) -> Path:
 def files(folder: Path) -> dict[str, str]:
     """Return the hashes of a folder's files; none when it is not there."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".duckdb")
-    return {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in paths if path.name != "stage.json"}
+    return {path.relative_to(folder).as_posix(): hash_file(path) for path in paths if path.name != "stage.json"}
 
 
 def collected(folder: Path) -> dict[str, str]:
@@ -104,7 +104,7 @@ def test_collect_killed_at_any_instant_leaves_the_data_before_or_after(folder: P
         killed_after(instant, collect)
         trial = Trial(folder, clock=clock)
         # Who only reads repairs nothing; the next run that writes does, before its work.
-        with alone(folder):
+        with lock_trial_for_writing(folder):
             found = collected(folder)
         assert found in known
         assert key_table(folder) in tables
@@ -163,7 +163,7 @@ def test_files_for_others_are_those_of_before_or_of_after(
     for seconds in instants(2, whole, seed=3):
         (target / "of_before.txt").write_text("")
         killed_after(seconds, lambda: run(Trial(folder, clock=clock)))
-        with alone(folder):
+        with lock_trial_for_writing(folder):
             found = set(files(target))
         assert found in (names, names | {"of_before.txt"})
         seen.add(found == names)
@@ -191,6 +191,6 @@ def test_lock_killed_at_any_instant_leaves_an_identity_that_opens_the_key_table(
             assert (private / "identity.txt").read_text() == identity
             lock()
         assert not (private / "identity.txt").exists()
-        found, _ = unpacked((private / "vault.zip").read_bytes(), [PASSPHRASE])
+        found, _ = decrypt_vault((private / "vault.zip").read_bytes(), [PASSPHRASE])
         assert found["private/identity.txt"].content.decode() == identity
     assert seen == {True, False}

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.provenance import alone, sha256_of_file
+from evaluation.provenance import hash_file, lock_trial_for_writing
 from evaluation.trial import Trial
 from tests.support.tiny import PROTOCOL, tiny_trial
 from tests.support.trials import clock, killed_at, states_at_touches
@@ -53,7 +53,7 @@ def content(folder: Path) -> dict[str, str]:
     """Return the hashes of a folder's files; of the database only that it is there: its bytes differ each time."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
-        path.relative_to(folder).as_posix(): "" if path.suffix == ".duckdb" else sha256_of_file(path)
+        path.relative_to(folder).as_posix(): "" if path.suffix == ".duckdb" else hash_file(path)
         for path in files
         if path.name != "stage.json"
     }
@@ -101,7 +101,7 @@ def test_a_killed_stage_leaves_the_old_state_or_the_new_and_a_rerun_finishes(
         names = leftovers(folder)
         trial = Trial(folder, clock=clock)
         # Who only reads repairs nothing; the next run that writes does, before its work.
-        with alone(folder):
+        with lock_trial_for_writing(folder):
             found = content(folder / FOLDERS[stage])
         assert found in (old, new), f"killed at touch {touch}"
         states.add("old" if found == old else "new")
@@ -157,7 +157,7 @@ def test_reports_killed_at_random_instants_and_a_site_killed_anywhere_are_those_
     new = content(whole / "output" / "site")
     states = set()
     for touch, folder in enumerate(left, start=1):
-        with alone(folder):
+        with lock_trial_for_writing(folder):
             found = content(folder / "output" / "site")
         assert found in (old, new), f"killed at touch {touch}"
         states.add("old" if found == old else "new")

@@ -15,15 +15,15 @@ from click.testing import CliRunner
 
 from analysis.simulation import SimulatedTrial
 from data_schema.errors import CrocoosError, DesignError, StaleError
-from evaluation.claims import claims_of
+from evaluation.claims import describe_order_claims
 from evaluation.cli.main import crocoos as command_line
-from evaluation.rehearsal.rehearse import rehearse
+from evaluation.rehearsal.rehearse import simulate_trial_inputs
 from evaluation.stages.certificate import draw_facts
 from evaluation.stages.redraws import redraws
 from evaluation.trial import Trial
 from randomisation import verify_allocation as program
 from reports.claims import log_sentences, plan_sentences
-from reports.sections.certificate import certificate
+from reports.sections.certificate import build_certificate
 from reports.sections.design import allocation
 from reports.words import words
 from tests.support.block_text import texts
@@ -332,7 +332,7 @@ def test_results_and_reports_count_who_came_and_who_went(trial: Trial) -> None:
     withdrawn = next(iter(arms(trial)))
     late = trial.add_late(trial.paths.root / "late.csv", seed="April", reason="recruited late")
     made = trial.replace_school(withdrawn, seed="May", reason="it closed")
-    rehearse(trial.paths.root, seed=SEED, spec=SimulatedTrial.small())
+    simulate_trial_inputs(trial.paths.root, seed=SEED, spec=SimulatedTrial.small())
     trial = Trial(trial.folder, clock=clock)
     trial.collect()
     with pytest.raises(DesignError, match="it has sent data: the trial has started there"):
@@ -349,7 +349,7 @@ def test_results_and_reports_count_who_came_and_who_went(trial: Trial) -> None:
     said = " ".join(texts(allocation(trial.evidence(), "en")))
     assert "3 schools that joined later were drawn among one another by the same design" in said
     assert "1 school withdrew before the start; a reserve drawn by lot took its place and its arm" in said
-    page = " ".join(texts(certificate(draw_facts(trial), "en")))
+    page = " ".join(texts(build_certificate(draw_facts(trial), "en")))
     assert re.search(r"3 schools joined later and were drawn among one another: .* seed April", page)
     assert "it closed" in page
     assert late.schools[0] not in page
@@ -374,7 +374,7 @@ def test_the_certificate_says_what_is_not_known_without_a_log(trial: Trial, dama
     trial.add_late(trial.paths.root / "late.csv", seed="77")
     log = trial.paths.log
     log.unlink() if damage == "missing" else log.write_bytes(log.read_bytes().replace(b"drawn", b"drown", 1))
-    said = " ".join(texts(certificate(draw_facts(trial), "en")))
+    said = " ".join(texts(build_certificate(draw_facts(trial), "en")))
     assert "nothing was published" not in said
     assert "not known, since the trial’s log is missing" in said
     assert "joined later" in said
@@ -403,16 +403,16 @@ def test_a_log_that_is_lost_is_begun_again_and_the_loss_is_told_for_good(trial: 
         trial.plan(freeze=True)
     with pytest.raises(DesignError):
         trial.assign(seed="another")
-    rehearse(trial.paths.root, seed=SEED, spec=SimulatedTrial.small())
+    simulate_trial_inputs(trial.paths.root, seed=SEED, spec=SimulatedTrial.small())
     trial.collect()
-    plan, facts = claims_of(trial)
+    plan, facts = describe_order_claims(trial)
     assert (plan.order, plan.is_prior, facts.state, facts.n_draws, facts.n_disagreements) == (
         ("log_begun_again", False, "begun_again", None, 0)
     )
     said = " ".join([*plan_sentences(plan, words("en")), *log_sentences(facts, words("en"))])
     assert "nothing shows whether the analysis plan was frozen before" in said
     assert re.search(r"begun again on \S+ \S+ UTC \(the disk failed\): nothing shows what was done before", said)
-    assert "nothing was published" not in " ".join(texts(certificate(draw_facts(trial), "en")))
+    assert "nothing was published" not in " ".join(texts(build_certificate(draw_facts(trial), "en")))
     files = [str(trial.paths.allocation / name) for name in ("record.json", "allocation.csv")]
     schools = str(trial.paths.root / "schools.csv")
     assert program.main([files[0], schools, "--allocation", files[1], "--log", str(log)]) == 0

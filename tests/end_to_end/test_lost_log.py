@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from data_schema.errors import StorageError
 from evaluation.cli.main import crocoos
-from evaluation.decisions import decisions_of, frozen_waves
+from evaluation.decisions import collect_decisions, find_frozen_waves
 from evaluation.trial import Trial
 from evaluation.trial_log import read_log
 from tests.support.answers import answered
@@ -71,12 +71,12 @@ def test_a_log_begun_again_lists_what_holds_no_more_and_its_advice_decides_it_ag
     said = run("log --begin-again --reason 'the disk failed'", trial)
     assert f"inbox/{WITHDRAWN} is not withdrawn any more." in said
     assert "The wave 'before' is not frozen any more." in said
-    assert frozen_waves(trial) == {}
-    assert not decisions_of(trial).withdrawn
+    assert find_frozen_waves(trial) == {}
+    assert not collect_decisions(trial).withdrawn
     for command in re.findall(r"`crocoos ([^`]+)`", said):
         run(command.replace("TEXT", "'decided again'"), trial)
-    assert set(frozen_waves(trial)) == {"before"}
-    assert set(decisions_of(trial).withdrawn) == {WITHDRAWN}
+    assert set(find_frozen_waves(trial)) == {"before"}
+    assert set(collect_decisions(trial).withdrawn) == {WITHDRAWN}
     # The line itself keeps what the lost log had decided.
     printed = run("log", trial)
     assert f"files withdrawn no more: {WITHDRAWN}" in printed

@@ -18,10 +18,10 @@ from click.testing import CliRunner
 from filelock import FileLock
 
 from data_schema.errors import ProtocolError
-from evaluation.cli.console import joined, legible, painted
+from evaluation.cli.console import escape_control_signs, format_in_colour, join_texts
 from evaluation.cli.main import crocoos
-from evaluation.provenance import LOCK, SCRATCH, alone, partial_of, previous_of
-from evaluation.scaffold import init
+from evaluation.provenance import LOCK, SCRATCH, get_partial_folder, get_previous_folder, lock_trial_for_writing
+from evaluation.scaffold import create_trial_folder
 from evaluation.trial import Trial
 from tests.support.tiny import PROTOCOL, plain_files, tiny_trial
 from tests.support.trials import clock
@@ -37,7 +37,7 @@ def git(folder: Path, *words: str) -> str:
 @pytest.fixture(scope="module")
 def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("git") / "trial"
-    init(folder, clock=clock)
+    create_trial_folder(folder, clock=clock)
     (folder / "trial.toml").unlink()
     lists = {name: text for name, text in plain_files().items() if name.startswith("before/")}
     trial = tiny_trial(folder, files=lists)
@@ -71,7 +71,7 @@ def test_no_folder_with_rows_of_pupils_is_kept_by_git_and_a_clone_has_every_byte
 def test_lines_that_somebody_has_written_for_git_stay(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("/my-notes/\n/store/", encoding="utf-8")
     (tmp_path / ".gitattributes").write_text("*.png binary\n", encoding="utf-8")
-    init(tmp_path, clock=clock)
+    create_trial_folder(tmp_path, clock=clock)
     lines = (tmp_path / ".gitignore").read_text(encoding="utf-8").splitlines()
     assert lines[:2] == ["/my-notes/", "/store/"]
     assert lines.count("/store/") == 1
@@ -88,25 +88,25 @@ def test_a_trial_in_a_folder_of_any_name_is_run_from_the_folder_above(
     trial = Trial("O'Brien; é x", clock=clock)
     trial.collect()
     assert len(list(trial.export(country="SI").folder.iterdir())) > 5
-    with alone(trial.paths.root), contextlib.chdir("/"), tempfile.TemporaryFile() as written:
+    with lock_trial_for_writing(trial.paths.root), contextlib.chdir("/"), tempfile.TemporaryFile() as written:
         # Wherever a library works meanwhile.
         written.write(b"a row")
     assert not (trial.paths.root / SCRATCH).exists()
 
 
 def test_a_colour_of_ours_reaches_the_terminal_and_one_of_a_texts_own_does_not() -> None:
-    shown = joined(" ", (painted("fresh", colour="green"), "\x1b[31mred"))
+    shown = join_texts(" ", (format_in_colour("fresh", colour="green"), "\x1b[31mred"))
     assert shown == "\x1b[32mfresh\x1b[0m \\u001b[31mred"
-    assert legible(shown) == shown
+    assert escape_control_signs(shown) == shown
 
 
 def test_who_reads_leaves_alone_what_another_run_is_putting_in_its_place(tmp_path: Path) -> None:
     trial = tiny_trial(tmp_path / "trial", files={})
     trial.assign()
     folder = trial.paths.allocation
-    partial_of(folder).mkdir()
-    (partial_of(folder) / "new.txt").write_text("new", encoding="utf-8")
-    folder.rename(previous_of(folder))
+    get_partial_folder(folder).mkdir()
+    (get_partial_folder(folder) / "new.txt").write_text("new", encoding="utf-8")
+    folder.rename(get_previous_folder(folder))
 
     def state() -> list[str]:
         return sorted(path.relative_to(trial.paths.root).as_posix() for path in trial.paths.root.rglob("*"))
@@ -119,16 +119,16 @@ def test_who_reads_leaves_alone_what_another_run_is_putting_in_its_place(tmp_pat
         assert state() == before
     assert "puts it in its place" in done.stdout or "putting it in its place" in done.stdout
     # Whoever holds the lock settles it.
-    with alone(trial.paths.root):
+    with lock_trial_for_writing(trial.paths.root):
         assert (folder / "allocation.csv").exists()
-    assert not previous_of(folder).exists()
-    assert not partial_of(folder).exists()
+    assert not get_previous_folder(folder).exists()
+    assert not get_partial_folder(folder).exists()
 
 
 def test_what_a_run_needs_for_a_moment_is_in_the_trials_folder_and_gone_after_the_next_run(tmp_path: Path) -> None:
     before = tempfile.gettempdir()
     script = (
-        "import os, sys, tempfile\nfrom pathlib import Path\nfrom evaluation.provenance import alone\n"
+        "import os, sys, tempfile\nfrom pathlib import Path\nfrom evaluation.provenance import lock_trial_for_writing\n"
         f"with alone(Path({str(tmp_path)!r})):\n"
         "    handle, name = tempfile.mkstemp()\n    os.write(handle, b'rows of pupils')\n"
         "    print(name, flush=True)\n    os.kill(os.getpid(), 9)\n"
@@ -140,7 +140,7 @@ def test_what_a_run_needs_for_a_moment_is_in_the_trials_folder_and_gone_after_th
     assert left.is_relative_to(tmp_path / SCRATCH)
     (tmp_path / "private").mkdir()
     (tmp_path / "private" / ".erased.json.abcd1234.part").write_bytes(b"half")
-    with alone(tmp_path):
+    with lock_trial_for_writing(tmp_path):
         assert not left.exists()
         assert not list((tmp_path / "private").iterdir())
     assert not (tmp_path / SCRATCH).exists()
@@ -236,7 +236,7 @@ def test_a_run_that_is_stopped_with_ctrl_c_says_so_in_one_sentence(tmp_path: Pat
 )
 def test_settings_of_matplotlib_in_the_working_folder_change_no_figure(tmp_path: Path, settings: bytes) -> None:
     script = (
-        "from reports.figures.style import blank, drawing\n"
+        "from reports.figures.style import create_blank_figure, drawing\n"
         "import io, sys\n"
         "with drawing():\n"
         "    figure, axes = blank(2)\n    axes.plot([1, 2]); axes.set_title('a')\n    made = io.BytesIO()\n"

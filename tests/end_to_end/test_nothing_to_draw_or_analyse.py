@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from data_schema.errors import CrocoosError
-from evaluation.cli.main import crocoos, exit_code
+from evaluation.cli.main import crocoos, get_exit_code
 from tests.support.tiny import PROTOCOL, frame_text, plain_files, tiny_trial
 
 CONSENT = '[privacy]\nconsent = "consent"\nrefusal = "exclude"\nlegal_basis = "Consent"\n\n[design]'
@@ -18,7 +18,7 @@ def run(*arguments: str) -> tuple[int, str]:
     """Return exit code and text of a command, as the command line gives them."""
     done = CliRunner().invoke(crocoos, list(arguments))
     if isinstance(done.exception, CrocoosError):
-        return exit_code(done.exception), str(done.exception)
+        return get_exit_code(done.exception), str(done.exception)
     return done.exit_code, done.output
 
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from data_schema.errors import ProtocolError, StorageError
-from evaluation.claims import claims_of
+from evaluation.claims import describe_order_claims
 from evaluation.cli.main import crocoos
 from evaluation.trial import Trial
 from evaluation.trial_log import Event
@@ -129,7 +129,7 @@ def test_an_outcome_moved_to_another_wave_does_not_make_the_plan_earlier(begun: 
     head, tail = PROTOCOL.split("[[outcomes]]")
     moved = tail.replace('wave = "after"', 'wave = "before"')
     begun.paths.protocol.write_text(f"{head}[[outcomes]]{moved}", encoding="utf-8")
-    plan, _ = claims_of(Trial(begun.folder, clock=clock))
+    plan, _ = describe_order_claims(Trial(begun.folder, clock=clock))
     assert plan.order == "after_data"
 
 

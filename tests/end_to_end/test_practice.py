@@ -18,13 +18,13 @@ from data_schema.errors import CrocoosError, ProtocolError
 from data_schema.language import LANGUAGES, Catalogue, Language
 from data_schema.queries import query_workbook
 from evaluation.cli.main import crocoos
-from evaluation.mode import COLUMN, created_as
+from evaluation.mode import COLUMN, find_declared_mode
 from evaluation.protocol_reader import load_toml
-from evaluation.rehearsal.rehearse import rehearse
-from evaluation.scaffold import init
+from evaluation.rehearsal.rehearse import simulate_trial_inputs
+from evaluation.scaffold import create_trial_folder
 from evaluation.trial import Trial
 from evaluation.trial_log import read_log
-from reports.writers.practice import practice_words
+from reports.writers.practice import get_practice_words
 from tests.support.protocols import CROCOOS, MINIMAL
 from tests.support.tiny import tiny_trial
 from tests.support.trials import clock
@@ -43,7 +43,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def real(folder: Path) -> Trial:
     """Make a real trial of ten schools, not drawn yet."""
-    init(folder, template="minimal")
+    create_trial_folder(folder, template="minimal")
     (folder / "schools.csv").write_text(SCHOOLS, encoding="utf-8")
     return Trial(folder, clock=clock)
 
@@ -59,7 +59,7 @@ def with_protocol_and_schools(folder: Path) -> None:
 
 
 def made_by_init(folder: Path) -> None:
-    init(folder, template="minimal")
+    create_trial_folder(folder, template="minimal")
 
 
 def undrawn(folder: Path) -> None:
@@ -120,24 +120,24 @@ def test_the_remedy_that_is_named_works(tmp_path: Path, make: object, monkeypatc
 def test_the_log_of_every_new_folder_begins_with_what_it_is_for(tmp_path: Path) -> None:
     assert run("init", str(tmp_path / "real")).exit_code == 0
     assert run("init", str(tmp_path / "practice"), "--practice").exit_code == 0
-    assert [created_as(tmp_path / name) for name in ("real", "practice")] == ["trial", "practice"]
+    assert [find_declared_mode(tmp_path / name) for name in ("real", "practice")] == ["trial", "practice"]
     assert [Trial(tmp_path / name).is_practice for name in ("real", "practice")] == [False, True]
     assert read_log(tmp_path / "real").entries[0].event == "created"
     with pytest.raises(CrocoosError, match="protocol here already"):
-        init(tmp_path / "real", practice=True)
+        create_trial_folder(tmp_path / "real", practice=True)
     (tmp_path / "real" / "trial.toml").unlink()
     with pytest.raises(CrocoosError, match="log of a trial"):
-        init(tmp_path / "real", practice=True)
+        create_trial_folder(tmp_path / "real", practice=True)
 
 
 @pytest.fixture(scope="module")
 def practice(tmp_path_factory: pytest.TempPathFactory) -> Trial:
     """Return a practice trial of the smallest template, with its data."""
     folder = tmp_path_factory.mktemp("practice") / "trial"
-    init(folder, template="minimal", practice=True, clock=clock)
-    rehearse(folder, seed=3)
+    create_trial_folder(folder, template="minimal", practice=True, clock=clock)
+    simulate_trial_inputs(folder, seed=3)
     Trial(folder, clock=clock).assign(seed="a lottery")
-    rehearse(folder, seed=3)
+    simulate_trial_inputs(folder, seed=3)
     made = Trial(folder, clock=clock)
     made.collect()
     made.balance()
@@ -172,7 +172,7 @@ def test_every_command_says_that_the_trial_is_for_practice(practice: Trial, tmp_
         assert MARK in run(command[0], folder).output, command
         answer = run(*command, folder, "--json")
         assert json.loads(answer.output)["practice"] is True
-    init(tmp_path / "real")
+    create_trial_folder(tmp_path / "real")
     answer = run("plan", str(tmp_path / "real"))
     assert MARK not in answer.output
     assert json.loads(run("plan", str(tmp_path / "real"), "--json").output)["practice"] is False
@@ -251,7 +251,7 @@ def test_nothing_of_a_real_trial_is_said_to_be_simulated(tmp_path: Path) -> None
 def test_forms_and_questions_of_a_practice_trial_say_that_the_data_are_simulated(practice: Trial) -> None:
     from openpyxl import load_workbook
 
-    mark = practice_words("sl").mark
+    mark = get_practice_words("sl").mark
     made = practice.forms(wave="before")
     for path in (*made.workbooks[:2], *made.xlsforms):
         cells = [
@@ -264,7 +264,7 @@ def test_forms_and_questions_of_a_practice_trial_say_that_the_data_are_simulated
 
 @pytest.mark.parametrize("language", [code for code in LANGUAGES if code != "en"])
 def test_every_language_has_the_words(language: str) -> None:
-    english, own = practice_words("en"), practice_words(language)
+    english, own = get_practice_words("en"), get_practice_words(language)
     assert own.mark != english.mark
     assert own.notice != english.notice
 
@@ -279,12 +279,12 @@ def test_the_rehearsal_follows_the_countries_of_the_protocol(tmp_path: Path, cou
     folder = tmp_path / "trial"
     folder.mkdir()
     (folder / "trial.toml").write_text(reduced(countries), encoding="utf-8")
-    rehearse(folder, seed=1)
+    simulate_trial_inputs(folder, seed=1)
     trial = Trial(folder, clock=clock)
     frame = pd.read_csv(folder / "schools.csv", dtype=str)
     assert set(frame["country"]) == set(trial.protocol.countries)
     trial.assign(seed="a lottery")
-    done = rehearse(folder, seed=1)
+    done = simulate_trial_inputs(folder, seed=1)
     assert done.has_effects
     collected = trial.collect()
     assert collected.returns["kept"].sum() > 0.97 * collected.returns["sent"].sum()
@@ -297,21 +297,21 @@ def test_the_rehearsal_calls_the_arms_as_the_protocol_does_and_makes_the_columns
     text = re.sub(r"(?m)^strata = \[.*\]$", 'strata = ["country", "ward"]', text, count=1)
     assert '"ward"' in text
     (tmp_path / "trial.toml").write_text(text, encoding="utf-8")
-    rehearse(tmp_path, seed=1)
+    simulate_trial_inputs(tmp_path, seed=1)
     assert set(pd.read_csv(tmp_path / "schools.csv")["ward"]) == {"A", "B"}
     trial = Trial(tmp_path, clock=clock)
     trial.assign(seed="a lottery")
-    assert not rehearse(tmp_path, seed=1).has_effects
+    assert not simulate_trial_inputs(tmp_path, seed=1).has_effects
     (tmp_path / "known").mkdir()
     (tmp_path / "known" / "trial.toml").write_text(text.replace(', "ward"', ""), encoding="utf-8")
-    rehearse(tmp_path / "known", seed=1)
+    simulate_trial_inputs(tmp_path / "known", seed=1)
     Trial(tmp_path / "known", clock=clock).assign(seed="a lottery")
-    assert rehearse(tmp_path / "known", seed=1).has_effects
+    assert simulate_trial_inputs(tmp_path / "known", seed=1).has_effects
 
 
 def test_a_practice_folder_is_simulated_in_again_and_nothing_in_it_changes(practice: Trial) -> None:
     before = contents(practice.paths.root)
-    rehearse(practice.paths.root, seed=3)
+    simulate_trial_inputs(practice.paths.root, seed=3)
     assert contents(practice.paths.root) == before
 
 
@@ -320,5 +320,5 @@ def test_a_folder_with_files_of_its_own_does_not_become_one_for_practice(tmp_pat
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_text("a school's own")
     with pytest.raises(ProtocolError, match="not a practice folder"):
-        init(tmp_path, practice=True)
+        create_trial_folder(tmp_path, practice=True)
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [Path(name).name]

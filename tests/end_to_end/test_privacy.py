@@ -21,8 +21,8 @@ from data_schema.errors import DataError, ProtocolError, StorageError
 from data_schema.pseudonyms import decrypt_key_table, lock_identity
 from data_schema.store import Store
 from evaluation.cli.main import crocoos
-from evaluation.erasure import retention_note
-from evaluation.specifications import tables_of
+from evaluation.erasure import describe_retention
+from evaluation.specifications import build_tables
 from evaluation.trial import Trial
 from tests.support.protocols import changed
 from tests.support.trials import clock, drawn_trial, killed_at
@@ -319,13 +319,13 @@ def _with_religion(values: dict[str, object], *, basis: str) -> None:
 def test_special_categories_are_off_without_a_legal_basis() -> None:
     without = changed(lambda values: _with_religion(values, basis=""))
     allowed = changed(lambda values: _with_religion(values, basis="Consent, Article 9 (2) a GDPR"))
-    assert "religion" not in tables_of(without)["pupil"].names
-    assert tables_of(allowed)["pupil"].field("religion").special
+    assert "religion" not in build_tables(without)["pupil"].names
+    assert build_tables(allowed)["pupil"].field("religion").special
 
 
 def test_the_date_of_retention_is_told() -> None:
     def note(day: str, today: date) -> str:
-        return retention_note(changed(lambda values: values.update(privacy={"retain_until": day})), today)
+        return describe_retention(changed(lambda values: values.update(privacy={"retain_until": day})), today)
 
     assert note("", date(2030, 1, 1)) == ""
     assert note("2032-12-31", date(2030, 1, 1)) == "The data are kept until 2032-12-31."

@@ -9,8 +9,8 @@ import pytest
 
 from data_schema.pseudonyms import pseudonym
 from data_schema.store import Store
-from evaluation.guarded_files import trial_key
-from evaluation.stages.collect import taken_in
+from evaluation.guarded_files import ensure_trial_key
+from evaluation.stages.collect import read_intake
 from evaluation.trial import Trial
 from tests.support.answers import answered
 from tests.support.tiny import plain_files, school_ids, tiny_trial
@@ -26,9 +26,9 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
 
 def rows_of(trial: Trial, store: Store, place: str) -> pd.DataFrame:
     """Return the rows of the store about the pupil at a place of a file; the place itself is not in the store."""
-    sent = taken_in(trial).frames["status"].query(place)
+    sent = read_intake(trial).frames["status"].query(place)
     (school,), (pupil,) = sent["school_id"], sent["pupil_id"]
-    made = pseudonym(pupil, key=trial_key(trial), scope=school)
+    made = pseudonym(pupil, key=ensure_trial_key(trial), scope=school)
     return store.table("status").query(f"pupil_id == '{made}'")
 
 

@@ -17,14 +17,14 @@ from click.testing import CliRunner
 from data_schema.errors import CrocoosError, DesignError, StaleError
 from evaluation.cli.main import crocoos as command_line
 from evaluation.provenance import RECORD as STAGE
-from evaluation.provenance import sha256_of_file
-from evaluation.stages.agreement import allocation_frame
+from evaluation.provenance import hash_file
+from evaluation.stages.agreement import read_allocation_frame
 from evaluation.stages.certificate import draw_facts
-from evaluation.stages.evidence import stated_evidence
+from evaluation.stages.evidence import collect_stated_evidence
 from evaluation.stages.redraws import redraws
 from evaluation.trial import Trial
 from randomisation import verify_allocation as program
-from reports.sections.certificate import certificate
+from reports.sections.certificate import build_certificate
 from tests.support.block_text import texts
 from tests.support.trials import clock, short_protocol, small_trial
 
@@ -70,7 +70,7 @@ def reworded(trial: Trial, *changes: tuple[str, str]) -> Trial:
 def renew_hashes(folder: Path) -> None:
     """Write the hashes of the files in a stage's folder into its own record, as a forger would."""
     values = json.loads((folder / STAGE).read_bytes())
-    values["outputs"] = {name: sha256_of_file(folder / name) for name in values["outputs"]}
+    values["outputs"] = {name: hash_file(folder / name) for name in values["outputs"]}
     (folder / STAGE).write_text(json.dumps(values), encoding="utf-8")
 
 
@@ -105,7 +105,7 @@ def test_labels_of_two_arms_exchanged_after_the_draw_are_found_and_no_letter_is_
     with pytest.raises(StaleError, match="label of the arm"):
         swapped.assign()
     with pytest.raises(StaleError, match="label of the arm"):
-        stated_evidence(swapped, country="")
+        collect_stated_evidence(swapped, country="")
     back = reworded(swapped, (LABELS[0], LABELS[1]), (LABELS[1], LABELS[0]))
     assert back.verify().ok
     assert back.certificate().letters == ("letters_control.csv", "letters_pilot.csv")
@@ -151,14 +151,14 @@ def test_an_arm_s_label_edited_in_the_record_is_not_the_one_in_the_log(trial: Tr
 def test_an_edited_table_is_found_by_both_verifiers_though_its_hash_was_renewed(
     trial: Trial, change: Callable[[pd.DataFrame], pd.DataFrame], problem: str
 ) -> None:
-    before = allocation_frame(trial)
+    before = read_allocation_frame(trial)
     change_rows(trial.paths.allocation / "allocation.csv", change)
     renew_hashes(trial.paths.allocation)
     again = Trial(trial.folder, clock=clock)
     problems = again.verify().problems
     assert any(problem in text for text in problems), problems
     assert stand_alone(again) == 1
-    assert allocation_frame(again).equals(before), "analyses read the record, not the table"
+    assert read_allocation_frame(again).equals(before), "analyses read the record, not the table"
 
 
 def test_columns_in_another_order_say_the_same(trial: Trial) -> None:
@@ -172,7 +172,7 @@ def test_strata_exchanged_in_the_list_of_schools_stop_letters_and_analyses(trial
     swapped = {"HU": "RS", "RS": "HU"}
     change_rows(trial.paths.root / "schools.csv", lambda frame: frame.assign(country=frame["country"].map(swapped)))
     again = Trial(trial.folder, clock=clock)
-    for step in (again.certificate, again.balance, lambda: allocation_frame(again), lambda: redraws(again)):
+    for step in (again.certificate, again.balance, lambda: read_allocation_frame(again), lambda: redraws(again)):
         with pytest.raises(StaleError):
             step()
     assert not again.verify().ok
@@ -206,7 +206,7 @@ def test_a_design_that_is_not_the_recorded_one_is_found_and_nothing_is_made_from
     other = reworded(trial, (old, new))
     assert any("another design than the draw" in text and problem in text for text in other.verify().problems)
     with pytest.raises(StaleError):
-        allocation_frame(other)
+        read_allocation_frame(other)
     with pytest.raises(CrocoosError, match="would be another one"):
         other.assign()
 
@@ -216,20 +216,20 @@ def test_the_printed_command_verifies_a_trial_with_late_schools_and_a_replacemen
 ) -> None:
     assert run_printed_command(trial) == 0
     trial.add_late(trial.paths.root / "late.csv", seed="May", reason="recruited late")
-    school = allocation_frame(trial)["school_id"].iloc[0]
+    school = read_allocation_frame(trial)["school_id"].iloc[0]
     trial.replace_school(school, seed="June", reason="it closed")
     assert trial.verify().ok
     assert run_printed_command(trial) == 0
     out = capsys.readouterr().out
     assert "later_1.json: 2 schools were drawn later." in out
     assert "later_2.json: School " in out
-    assert draw_facts(trial).command in " ".join(texts(certificate(draw_facts(trial), "en")))
+    assert draw_facts(trial).command in " ".join(texts(build_certificate(draw_facts(trial), "en")))
 
 
 @pytest.mark.parametrize("name", ["later_1.csv", "later_2.csv"])
 def test_an_edited_table_of_schools_that_came_later_is_found_by_both_verifiers(trial: Trial, name: str) -> None:
     trial.add_late(trial.paths.root / "late.csv", seed="May", reason="recruited late")
-    trial.replace_school(allocation_frame(trial)["school_id"].iloc[0], seed="June", reason="it closed")
+    trial.replace_school(read_allocation_frame(trial)["school_id"].iloc[0], seed="June", reason="it closed")
     swapped = {"HU": "RS", "RS": "HU"}
     change_rows(trial.paths.allocation / name, lambda frame: frame.assign(country=frame["country"].map(swapped)))
     renew_hashes(trial.paths.allocation)

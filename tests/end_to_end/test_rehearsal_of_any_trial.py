@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from data_schema.store import Store
 from evaluation.cli.main import crocoos
-from evaluation.rehearsal.rehearse import rehearse
-from evaluation.scaffold import init
+from evaluation.rehearsal.rehearse import simulate_trial_inputs
+from evaluation.scaffold import create_trial_folder
 from evaluation.trial import Trial
 from tests.support.trials import small_trial
 
@@ -140,11 +140,11 @@ n_draws = 99
 
 
 def rehearsed(folder: Path) -> Trial:
-    rehearse(folder, seed=3)
+    simulate_trial_inputs(folder, seed=3)
     trial = Trial(folder)
     trial.plan(freeze=True)
     trial.assign(seed="a lottery")
-    rehearse(folder, seed=3)
+    simulate_trial_inputs(folder, seed=3)
     return trial
 
 
@@ -192,7 +192,7 @@ scope = "trial"
 
 def test_the_smallest_template_is_rehearsed_by_the_command_with_a_list_of_schools_of_ones_own(tmp_path: Path) -> None:
     folder = tmp_path / "trial"
-    init(folder, template="minimal", practice=True)
+    create_trial_folder(folder, template="minimal", practice=True)
     schools = pd.DataFrame({"school_id": [f"S{k:02d}" for k in range(1, 11)], "country": "SI", "type": "general"})
     schools.to_csv(folder / "schools.csv", index=False)
     for step in (["simulate"], ["assign", "--seed", "x"], ["simulate"], ["collect"], ["impact"]):
@@ -216,13 +216,13 @@ def test_the_same_seed_gives_the_same_files_and_a_real_file_is_never_overwritten
     sent = folders[0] / "inbox" / "spring" / "everybody.csv"
     sent.write_text("a real file", encoding="utf-8")
     with pytest.raises(Exception, match="other content"):
-        rehearse(folders[0], seed=3)
+        simulate_trial_inputs(folders[0], seed=3)
     assert sent.read_text(encoding="utf-8") == "a real file"
 
 
 def test_a_trial_that_the_simulation_knows_has_effects_and_faults(tmp_path: Path) -> None:
     trial = small_trial(tmp_path / "trial")
     trial.assign()
-    done = rehearse(tmp_path / "trial", seed=7)
+    done = simulate_trial_inputs(tmp_path / "trial", seed=7)
     assert done.has_effects
     assert done.faults

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from data_schema.errors import DisclosureError
 from evaluation.cli.main import crocoos
-from evaluation.stages.release import release_of
+from evaluation.stages.release import build_release
 from evaluation.trial import Trial
 from reports.release.gate import check_release
 from tests.support.attack import Knowledge, Unknown, number
@@ -168,7 +168,7 @@ def test_a_release_that_is_refused_is_published_after_its_remedy(trial: Trial, t
     """Each refusal is of a release that was changed; then what the remedies say is done in the trial's own folder."""
     shutil.copytree(trial.paths.root, tmp_path / "trial")
     mine = Trial(tmp_path / "trial", clock=trial.clock)
-    honest = release_of(mine)
+    honest = build_release(mine)
     check_release(honest)
     told = {name: html.replace("</body>", "<p>1,213 pupils came.</p></body>") for name, html in honest.pages.items()}
     rows = pd.read_csv(io.StringIO(honest.estimates), dtype=str, keep_default_na=False)
@@ -189,4 +189,4 @@ def test_a_release_that_is_refused_is_published_after_its_remedy(trial: Trial, t
     for command in ("report", "publish"):
         done = CliRunner().invoke(crocoos, [command, str(mine.paths.root)])
         assert done.exit_code == 0, f"{command}: {done.output}{done.exception}"
-    assert release_of(Trial(mine.paths.root)).threshold == 3 * STEP
+    assert build_release(Trial(mine.paths.root)).threshold == 3 * STEP

@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.population import values_of_outcomes
+from evaluation.population import classify_outcome_values
 from evaluation.trial import Trial
 from reports.evidence import Evidence
 from reports.release.gate import Release, check_release
-from reports.release.links import links_of_files
+from reports.release.links import collect_file_links
 from tests.support.attack import REASON_LABELS, Knowledge, Unknown, number
 from tests.support.published import published_site
 from tests.support.tiny import PROTOCOL, tiny_trial
@@ -140,9 +140,9 @@ def release_of(site: Path, evidence: Evidence, trial: Trial) -> Release:
         pages=pages,
         languages=dict.fromkeys(pages, "en"),
         estimates=(site / "downloads" / "estimates.csv").read_text(encoding="utf-8-sig"),
-        kinds=values_of_outcomes(trial.protocol),
+        kinds=classify_outcome_values(trial.protocol),
         threshold=evidence.disclosure_threshold,
-        links=links_of_files(evidence),
+        links=collect_file_links(evidence),
     )
 
 

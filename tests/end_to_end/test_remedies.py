@@ -21,7 +21,7 @@ from click.testing import CliRunner
 from analysis.simulation import SimulatedTrial
 from data_schema.errors import CrocoosError
 from evaluation.cli.main import crocoos
-from evaluation.rehearsal.rehearse import rehearse
+from evaluation.rehearsal.rehearse import simulate_trial_inputs
 from evaluation.trial import Trial
 from tests.support.protocols import ROOT
 from tests.support.trials import SEED, clock, short_protocol, small_trial
@@ -448,7 +448,7 @@ def states(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     trial = Trial(root / "drawn", clock=clock)
     trial.plan(freeze=True)
     trial.assign()
-    rehearse(root / "drawn", seed=SEED, spec=SimulatedTrial.small())
+    simulate_trial_inputs(root / "drawn", seed=SEED, spec=SimulatedTrial.small())
     shutil.copytree(root / "drawn", root / "collected")
     Trial(root / "collected", clock=clock).collect()
     return {name: root / name for name in ("new", "drawn", "collected")}

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from data_schema.errors import CrocoosError, DataError
 from evaluation.cli.main import crocoos
-from evaluation.power_assumptions import Assumptions, iccs_by_country
+from evaluation.power_assumptions import Assumptions, group_iccs_by_country
 from evaluation.trial import Trial
 from tests.support.protocols import ROOT
 from tests.support.tiny import PROTOCOL, frame_text, tiny_trial
@@ -102,7 +102,7 @@ POWER: tuple[tuple[str, dict[str, object], str, tuple[dict[str, object], ...]], 
         "State one for each country, or one without a country for the others, such as --icc 0.1.",
         (
             {"iccs": ({"SI": 0.1, "HU": 0.1},)},
-            {"iccs": iccs_by_country([("SI", 0.1), ("", 0.1)], ["SI", "HU"])},
+            {"iccs": group_iccs_by_country([("SI", 0.1), ("", 0.1)], ["SI", "HU"])},
         ),
     ),
     (SIZED, {"iccs": ({"SI": 10.0, "HU": 0.1},)}, "State a share such as 0.1.", ({"iccs": ({"SI": 0.1, "HU": 0.1},)},)),

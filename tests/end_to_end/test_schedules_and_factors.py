@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from data_schema.errors import CrocoosError, ProtocolError
-from evaluation.comparison import comparison_of
+from evaluation.comparison import build_comparison
 from evaluation.power_assumptions import Assumptions
 from evaluation.protocol_reader import read_protocol
-from evaluation.stages.impact import needed_frames, trial_data
+from evaluation.stages.impact import build_trial_data, read_needed_frames
 from evaluation.trial import Trial
 from reports.sections.design import allocation
 from reports.sections.results import main_results
@@ -73,7 +73,7 @@ def with_design(collected: Path, folder: Path, text: str) -> Trial:
 
 
 def pupils_of(trial: Trial) -> pd.DataFrame:
-    return trial_data(trial, needed_frames(trial)).frame
+    return build_trial_data(trial, read_needed_frames(trial)).frame
 
 
 def estimates(trial: Trial) -> pd.DataFrame:
@@ -167,4 +167,4 @@ def test_a_wave_in_which_all_have_started_has_nothing_to_compare(tmp_path: Path)
 def test_other_designs_compare_their_arms(tmp_path: Path) -> None:
     (tmp_path / "trial.toml").write_text(short_protocol(), encoding="utf-8")
     stated = read_protocol(tmp_path / "trial.toml")
-    assert comparison_of(stated, stated.outcomes[0]).names == stated.arm_names
+    assert build_comparison(stated, stated.outcomes[0]).names == stated.arm_names

@@ -12,10 +12,10 @@ import pytest
 
 from data_schema.pseudonyms import new_identity
 from evaluation.cli.main import run
-from evaluation.guarded_files import plain_files
+from evaluation.guarded_files import find_plain_files
 from evaluation.provenance import SCRATCH
 from evaluation.trial import Trial
-from evaluation.vault import unpacked
+from evaluation.vault import decrypt_vault
 from tests.support.tiny import tiny_trial
 from tests.support.trials import clock, watch_touches
 
@@ -93,7 +93,7 @@ def test_nothing_is_left_in_the_clear_and_one_sentence_says_that_it_was_stopped(
     assert "Traceback" not in said.read_text(encoding="utf-8")
     trial = Trial(folder, clock=clock)
     # What the user has put there is where it was put, or sealed.
-    assert set(plain_files(trial)) <= {"inbox/before/pupil_late.csv"}
+    assert set(find_plain_files(trial)) <= {"inbox/before/pupil_late.csv"}
     assert not (folder / SCRATCH).exists()
     assert not [path.name for path in (folder / "private").iterdir() if "new" in path.name or "moves" in path.name]
     assert {name for name, content in before.items() if vault(folder).get(name) != content} <= {"private/key_table.age"}
@@ -101,5 +101,5 @@ def test_nothing_is_left_in_the_clear_and_one_sentence_says_that_it_was_stopped(
 
 
 def vault(folder: Path) -> dict[str, bytes]:
-    files, _ = unpacked((folder / "private" / "vault.zip").read_bytes(), [IDENTITY])
+    files, _ = decrypt_vault((folder / "private" / "vault.zip").read_bytes(), [IDENTITY])
     return {name: one.content for name, one in files.items()}

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from data_schema.errors import ProtocolError
 from evaluation.cli.main import crocoos
-from evaluation.stages.impact import needed_frames, trial_data
+from evaluation.stages.impact import build_trial_data, read_needed_frames
 from evaluation.trial import Trial
 from tests.support.trials import clock, estimated_trial, short_protocol
 
@@ -87,7 +87,7 @@ def test_a_pair_of_arms_is_tested_by_all_allocations_that_leave_the_third_where_
     for country in trial.protocol.countries:
         assert figure(estimates, f"{name}/{country}/randomisation_test/any", "n_draws") == 495
     assert estimates.loc[f"{name}/all/randomisation_test/any", "method"] == "randomisation_test_4900_draws"
-    frame = trial_data(trial, needed_frames(trial)).for_analysis(trial.protocol.analyses[0])
+    frame = build_trial_data(trial, read_needed_frames(trial)).for_analysis(trial.protocol.analyses[0])
     assert set(frame["arm"]) == {"control", "pilot", "mentor"}
 
 

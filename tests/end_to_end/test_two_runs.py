@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from data_schema.errors import StorageError
-from evaluation.provenance import LOCK, alone
+from evaluation.provenance import LOCK, lock_trial_for_writing
 from tests.support.trials import small_trial
 
 HOLD = """
 import sys
 from pathlib import Path
-from evaluation.provenance import alone
+from evaluation.provenance import lock_trial_for_writing
 with alone(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -66,5 +66,5 @@ def test_what_is_read_needs_no_lock(other: subprocess.Popen[str], tmp_path: Path
 
 def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(StorageError, match="file"), alone(tmp_path / "file" / "trial"):
+    with pytest.raises(StorageError, match="file"), lock_trial_for_writing(tmp_path / "file" / "trial"):
         pass

@@ -9,7 +9,7 @@ import pytest
 
 from evaluation.trial import Trial
 from reports import sections
-from reports.blocks import KeyFigures, Note, Table, plain
+from reports.blocks import KeyFigures, Note, Table, join_plain_text
 from reports.evidence import Evidence
 from tests.support.block_text import texts
 from tests.support.trials import clock, drawn_trial, small_protocol
@@ -69,13 +69,13 @@ def said(evidence: Evidence, *names: str) -> str:
 
 def test_the_frozen_primary_leads_every_document_and_is_marked(evidence: Evidence) -> None:
     blocks = sections.brief_answer(evidence, "en")
-    notes = [plain(block.text) for block in blocks if isinstance(block, Note)]
+    notes = [join_plain_text(block.text) for block in blocks if isinstance(block, Note)]
     assert "The frozen plan leads with “Left school early”. That analysis was changed after the freeze" in notes[0]
     table = next(block for block in sections.brief_outcomes(evidence, "en") if isinstance(block, Table))
-    heads = [plain(row.cells[0]) for row in table.rows if row.kind == "body"]
+    heads = [join_plain_text(row.cells[0]) for row in table.rows if row.kind == "body"]
     assert heads[0] == "Left school early, per 100 pupils (primary, changed after the freeze)"
     assert len(heads) == 4
-    assert "Measured, and not analysed: " in plain(table.note)
+    assert "Measured, and not analysed: " in join_plain_text(table.note)
     for code in ("HU", "RS"):
         assert "left school early" in said(replace(evidence, country=code), "country_title").casefold()
 

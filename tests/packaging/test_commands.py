@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from data_schema import errors
 from evaluation.cli.commands import COMMANDS
-from evaluation.cli.main import EXIT_CODES, crocoos, exit_code
+from evaluation.cli.main import EXIT_CODES, crocoos, get_exit_code
 from evaluation.trial import Trial
 from tests.support.protocols import ROOT
 
@@ -63,7 +63,7 @@ def test_every_branch_of_the_tree_of_errors_has_an_exit_code_of_its_own() -> Non
     branches = {kind.__name__ for kind in errors.CrocoosError.__subclasses__()}
     assert branches == set(EXIT_CODES)
     assert len(set(EXIT_CODES.values())) == len(EXIT_CODES)
-    assert exit_code(errors.StaleError("a", "b", "c")) == EXIT_CODES["StaleError"]
+    assert get_exit_code(errors.StaleError("a", "b", "c")) == EXIT_CODES["StaleError"]
 
 
 def test_an_error_that_the_user_can_mend_has_no_traceback(tmp_path: Path) -> None:

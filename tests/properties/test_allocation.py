@@ -23,8 +23,8 @@ from randomisation import (
     verify_allocation,
 )
 from randomisation.canonical import is_plain
-from randomisation.settle import leftovers, settle
-from randomisation.stream import published_stream
+from randomisation.settle import draw_settlement, find_leftovers
+from randomisation.stream import open_published_stream
 
 TEXTS = st.text(
     st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=8
@@ -131,7 +131,7 @@ def test_redraws_keep_to_the_same_rules(trial: tuple[pd.DataFrame, Design], seed
 def test_settled_counts_use_every_school_once(sizes: list[int], ratios: list[int], seed: str) -> None:
     keys: list[tuple[str, ...]] = [(f"{place % 4}", f"{place:02d}") for place in range(len(sizes))]
     ordered = dict(sorted(zip(keys, sizes, strict=True)))
-    counts = settle(leftovers(ordered, tuple(ratios)), published_stream(seed))
+    counts = draw_settlement(find_leftovers(ordered, tuple(ratios)), open_published_stream(seed))
     assert [sum(row) for row in counts] == list(ordered.values())
     for row, size in zip(counts, ordered.values(), strict=True):
         for n, ratio in zip(row, ratios, strict=True):
@@ -141,7 +141,7 @@ def test_settled_counts_use_every_school_once(sizes: list[int], ratios: list[int
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 2**40), TEXTS)
 def test_numbers_are_below_their_bound(bound: int, seed: str) -> None:
-    stream = published_stream(seed)
+    stream = open_published_stream(seed)
     assert all(0 <= stream.below(bound) < bound for _ in range(20))
 
 

@@ -113,9 +113,9 @@ def test_a_value_or_a_set_that_was_changed_is_found(
 def test_redraws_of_a_constraint_are_draws_that_may_be_used(frame: pd.DataFrame, design: Design) -> None:
     if drawn(frame, design, "seed") is None or design.constraint is None:
         return
-    from randomisation.constrained import acceptance
+    from randomisation.constrained import build_limited_acceptance
     from randomisation.schools import read_schools
 
-    rule = acceptance(frame, design, read=read_schools(frame, design))
+    rule = build_limited_acceptance(frame, design, read=read_schools(frame, design))
     assert rule is not None
     assert rule.usable(replay(frame, design, n_draws=20, seed="again")).all()

@@ -14,12 +14,12 @@ from openpyxl import Workbook
 
 from data_schema.clean import CleanCell
 from data_schema.columns import clean_column
-from data_schema.fields import Code, Field, folded
+from data_schema.fields import Code, Field, normalise_word
 from data_schema.intake import InboxRule, Intake, read_inbox
 from data_schema.layout import Layout
 from data_schema.pseudonyms import decrypt_key_table, encrypt_key_table, new_identity, pseudonym
 from data_schema.readers import Cell, Sheet, read_file
-from data_schema.readers.alphabets import ALPHABETS, decoded
+from data_schema.readers.alphabets import ALPHABETS, decode_text
 from data_schema.repairs import clean_cell
 from data_schema.store import content_hash
 from data_schema.tables import Table, standard_tables
@@ -86,7 +86,7 @@ def test_every_word_for_an_answer_means_it_in_any_case(place: tuple[str, str]) -
     field = TABLES[place[0]].field(place[1])
     for code in field.codes:
         for word in (code.name, code.label, *code.synonyms):
-            for spelling in (word, word.upper(), f" {word} ", folded(word)):
+            for spelling in (word, word.upper(), f" {word} ", normalise_word(word)):
                 value = clean_cell(spelling, field, typed=False).value
                 assert value == (code.name if field.type == "code" else code.name == "yes")
 
@@ -194,7 +194,7 @@ def test_text_of_a_country_is_among_its_readings_in_every_code_page(country: str
             content = text.encode(page)
         except UnicodeEncodeError:
             continue
-        readings = decoded(content, countries=[country])
+        readings = decode_text(content, countries=[country])
         has_both = any("а" <= c <= "џ" for c in text) and any("a" <= c <= "ž" for c in text)
         assert text in readings or has_both
 

@@ -15,8 +15,8 @@ from data_schema.intake import InboxRule, Intake, read_inbox
 from data_schema.personal import names as names_of_persons
 from data_schema.personal.names import KnownPersons
 from data_schema.readers import alphabets
-from data_schema.readers.alphabets import ALPHABETS, decoded
-from data_schema.repairs import not_plain
+from data_schema.readers.alphabets import ALPHABETS, decode_text
+from data_schema.repairs import find_non_plain_cells
 from data_schema.tables import standard_tables
 
 SCHOOLS = {"031201": "HU", "RS-101": "RS", "RS-102": "RS"}
@@ -103,8 +103,8 @@ words = st.sampled_from(["0001", "Kiss Anna", "9.a", "ž", "z\u030c", "NA", "a\n
 @given(st.lists(st.one_of(any_cell, words), max_size=12), st.sampled_from(["identifier", "text"]))
 def test_cells_looked_at_together_are_plain_when_each_alone_is(cells: list[str | int | None], kind: str) -> None:
     field = Field("x", "identifier" if kind == "identifier" else "text")
-    alone = [at for at, cell in enumerate(cells) if list(not_plain([cell], field))]
-    assert list(not_plain(cells, field)) == alone
+    alone = [at for at, cell in enumerate(cells) if list(find_non_plain_cells([cell], field))]
+    assert list(find_non_plain_cells(cells, field)) == alone
 
 
 @settings(max_examples=200, deadline=None)
@@ -117,12 +117,12 @@ def test_letters_with_their_neighbours_tell_the_encoding_as_the_whole_text_does(
     text: str, page: str, country: str
 ) -> None:
     content = text.encode(page, errors="ignore")
-    by_neighbours = decoded(content, countries=[country])
-    with patch.object(alphabets, "_around", lambda whole: whole):
-        by_the_whole = decoded(content, countries=[country])
+    by_neighbours = decode_text(content, countries=[country])
+    with patch.object(alphabets, "_extract_letter_contexts", lambda whole: whole):
+        by_the_whole = decode_text(content, countries=[country])
     assert by_neighbours == by_the_whole
     with patch.object(alphabets, "_N_SORTED", 0):
-        assert decoded(content, countries=[country]) == by_neighbours
+        assert decode_text(content, countries=[country]) == by_neighbours
 
 
 names = st.lists(st.sampled_from(["Kiss Anna", "Nagy Bence ", "Đorđević Žarko", "Bo Li", "Annamária Kis"]))

@@ -12,8 +12,8 @@ import pytest
 
 from analysis.power import SchoolTrial, WithinSchoolTrial, mdes, power_of
 from randomisation import Arm, Constraint, Design, all_allocations, assignment_probabilities, n_allocations, validity
-from randomisation.acceptance import SCORE_UNIT, acceptance_of
-from randomisation.constrained import candidates
+from randomisation.acceptance import SCORE_UNIT, build_acceptance
+from randomisation.constrained import enumerate_candidates
 from randomisation.schools import read_schools
 
 EXPECTED = Path(__file__).parent / "expected"
@@ -51,8 +51,8 @@ def test_counts_and_probabilities_are_those_of_randomizr(name: str) -> None:
 
 
 def test_scores_of_the_dickinson_example_are_those_of_cvcrand() -> None:
-    drawn = candidates(DICKINSON, CONSTRAINED)
-    rule = acceptance_of(read_schools(DICKINSON, CONSTRAINED), CONSTRAINED)
+    drawn = enumerate_candidates(DICKINSON, CONSTRAINED)
+    rule = build_acceptance(read_schools(DICKINSON, CONSTRAINED), CONSTRAINED)
     assert rule is not None
     scores = 16 * rule.scores(drawn.draws) / SCORE_UNIT["l2"]
     assert len(scores) == CVCRAND["n_allocations"]

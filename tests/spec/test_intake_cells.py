@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import data_schema
-from data_schema.clean import shown
+from data_schema.clean import format_value
 from data_schema.columns import clean_column
 from data_schema.fields import Field
 from data_schema.layout import Layout
@@ -61,7 +61,7 @@ def test_a_cell_becomes_what_the_readme_says(row: tuple[str, ...]) -> None:
     sheet = Sheet(file="f", sheet="", rows=((field,), (cell_of(sent),)), separator=";" if sent.startswith('"') else "")
     column = clean_column(FIELDS[field], [Layout(sheet=sheet, header=0, columns={field: 0}, rows=(1,))])
     (cell,) = column.cells
-    assert shown(cell.value) == value
+    assert format_value(cell.value) == value
     assert ", ".join(cell.rules) == repairs
-    assert cell.problem.replace("{value}", repr(shown(column.sent[0]))) == question
+    assert cell.problem.replace("{value}", repr(format_value(column.sent[0]))) == question
     assert bool(cell.problem) == bool(cell.remedy)

@@ -10,7 +10,7 @@ import pytest
 from data_schema.errors import ProtocolError
 from data_schema.fields import CheckDigits, Field, Scope
 from data_schema.intake import InboxRule, Intake, read_inbox
-from data_schema.patterns import identifiers_like
+from data_schema.patterns import draw_identifiers
 from data_schema.repairs import clean_cell
 from data_schema.tables import Table, standard_tables
 
@@ -178,9 +178,9 @@ def test_identifiers_that_are_drawn_are_as_they_are_declared(
     item = replace(TABLES["pupil"].field("pupil_id"), pattern=(("", pattern),), check_digits=check_digits)
     if check_digits and not pattern.startswith("7"):
         item = replace(item, pattern=(("", "[0-9]{6}"),))
-    drawn = identifiers_like(item, "HU", 40, seed="a")
+    drawn = draw_identifiers(item, "HU", 40, seed="a")
     assert len(set(drawn)) == 40
-    assert drawn == identifiers_like(item, "HU", 40, seed="a")
+    assert drawn == draw_identifiers(item, "HU", 40, seed="a")
     rows = "\n".join(f"031201;{one};;2012;girl" for one in drawn)
     intake = taken_in(rows, pattern=item.pattern, check_digits=check_digits)
     assert len(intake.frames["pupil"]) == 40
@@ -189,7 +189,7 @@ def test_identifiers_that_are_drawn_are_as_they_are_declared(
 def test_a_pattern_that_is_too_narrow_for_all_pupils_says_so() -> None:
     item = replace(TABLES["pupil"].field("pupil_id"), pattern=(("", "[0-9]"),))
     with pytest.raises(ProtocolError, match="11 different identifiers of the pattern"):
-        identifiers_like(item, "HU", 11, seed="a")
+        draw_identifiers(item, "HU", 11, seed="a")
 
 
 def test_what_has_the_declared_pattern_is_an_identifier_whatever_it_looks_like() -> None:

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from data_schema.fields import header_key
-from data_schema.forms import hint_of
+from data_schema.fields import normalise_header
+from data_schema.forms import describe_field
 from data_schema.intake import InboxRule, Intake, read_inbox
 from data_schema.language import Catalogue, Language
-from data_schema.layout import headers_of
-from data_schema.messages import label_in, question_in, translated
-from data_schema.repairs import clean_cell, meanings_of
+from data_schema.layout import index_fields_by_header
+from data_schema.messages import get_field_label, get_field_question, translate_sentence
+from data_schema.repairs import clean_cell, find_word_meanings
 from data_schema.tables import standard_tables
-from data_schema.vocabulary import doubtful_headers, explained, language_of, unwanted_headers
+from data_schema.vocabulary import describe_vocabulary, get_doubtful_headers, get_unwanted_headers, get_written_language
 
 TABLES = standard_tables()
 SCHOOLS = {"031204": "HU", "RS-101": "RS", "SI-01": "SI"}
@@ -147,7 +147,10 @@ def written() -> Iterator[tuple[str, str, str, str]]:
 @pytest.mark.parametrize(("country", "table", "field", "header"), [*written()])
 def test_a_header_of_a_country_s_registers_is_known(country: str, table: str, field: str, header: str) -> None:
     content = f"{header}\n".encode()
-    assert headers_of(TABLES[table].in_country(country)).get(header_key(header.partition(" (")[0])) == field, content
+    assert (
+        index_fields_by_header(TABLES[table].in_country(country)).get(normalise_header(header.partition(" (")[0]))
+        == field
+    ), content
 
 
 @pytest.mark.parametrize(
@@ -169,7 +172,7 @@ def test_an_answer_of_schools_is_known(field: str, code: str, word: str) -> None
 )
 def test_a_word_with_two_meanings_is_asked_about_with_both(field: str, word: str) -> None:
     item = next(table.field(field) for table in TABLES.values() if field in table.names)
-    meanings = meanings_of(word, item)
+    meanings = find_word_meanings(word, item)
     assert len(meanings) > 1
     assert item.code_of(word) is None
     assert set(meanings) <= {code.name for code in item.codes}
@@ -179,18 +182,18 @@ def test_the_question_about_such_a_word_names_its_meanings_in_the_school_s_langu
     found = taken_in("baseline/SI/status_1.csv", "school_id;pupil_id;status\nSI-01;11;izpisan\n")
     (asked,) = (one for one in found.findings if "more than one meaning" in one.problem)
     assert "transferred, left_early" in asked.problem
-    said = translated(asked.problem, Catalogue("data_schema", Language("sl")))
+    said = translate_sentence(asked.problem, Catalogue("data_schema", Language("sl")))
     assert "Prepisan/-a na drugo šolo, Opustil/-a šolanje" in said
 
 
 @pytest.mark.parametrize("country", SCHOOL_OF)
 def test_no_header_has_two_meanings_and_one(country: str) -> None:
     for table in TABLES.values():
-        known = headers_of(table.in_country(country))
-        for key, (name, meaning) in doubtful_headers(country).items():
+        known = index_fields_by_header(table.in_country(country))
+        for key, (name, meaning) in get_doubtful_headers(country).items():
             assert known.get(key) is None or name not in table.names, key
             assert meaning
-        assert not set(known) & set(unwanted_headers(country))
+        assert not set(known) & set(get_unwanted_headers(country))
 
 
 def test_a_header_with_two_meanings_is_a_question_that_names_the_other() -> None:
@@ -247,13 +250,13 @@ def test_every_field_has_label_definition_and_source_in_every_language_and_its_f
     catalogue = Catalogue("data_schema", Language(language))
     for table in TABLES.values():
         for field in table.fields:
-            told = explained(field.name, language, about=table.about)
+            told = describe_vocabulary(field.name, language, about=table.about)
             assert told.label, field.name
             assert told.source, field.name
             assert told.definition.endswith("."), field.name
-            assert told.definition in hint_of(field, catalogue, table=table)
-            assert told.definition != explained(field.name, "en", about=table.about).definition
-            assert told.label in folded_first(label_in(field, catalogue, about=table.about))
+            assert told.definition in describe_field(field, catalogue, table=table)
+            assert told.definition != describe_vocabulary(field.name, "en", about=table.about).definition
+            assert told.label in folded_first(get_field_label(field, catalogue, about=table.about))
 
 
 def folded_first(label: str) -> tuple[str, str]:
@@ -264,15 +267,17 @@ def folded_first(label: str) -> tuple[str, str]:
 def test_pupils_are_asked_in_sentences_and_know_what_the_numbers_mean(language: str) -> None:
     catalogue = Catalogue("data_schema", Language(language))
     asked = [field for field in TABLES["survey"].fields if field.filled_in_by == "pupil"]
-    questions = [question_in(field, catalogue) for field in asked]
+    questions = [get_field_question(field, catalogue) for field in asked]
     assert len(set(questions)) == len(asked) == 8
     assert all(question.endswith(".") and len(question) > 12 for question in questions)
-    assert all("1 = " in hint_of(field, catalogue) and "4 = " in hint_of(field, catalogue) for field in asked)
+    assert all(
+        "1 = " in describe_field(field, catalogue) and "4 = " in describe_field(field, catalogue) for field in asked
+    )
 
 
 def test_countries_whose_words_are_not_known_share_those_that_mean_one_thing_everywhere() -> None:
-    assert language_of("AT") == ""
-    known = headers_of(TABLES["pupil"].in_country("AT"))
+    assert get_written_language("AT") == ""
+    known = index_fields_by_header(TABLES["pupil"].in_country("AT"))
     assert "razred" not in known
     assert known["evfolyam"] == "grade"
 

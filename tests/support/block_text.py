@@ -18,7 +18,7 @@ from reports.blocks import (
     Span,
     Table,
     Title,
-    plain,
+    join_plain_text,
 )
 
 Part = str | Inline
@@ -32,7 +32,7 @@ def parts(blocks: Sequence[Block]) -> Iterator[Part]:
 
 def texts(blocks: Sequence[Block]) -> list[str]:
     """Return every text of blocks without its setting; empty ones are left out."""
-    found = (part if isinstance(part, str) else plain(part) for part in parts(blocks))
+    found = (part if isinstance(part, str) else join_plain_text(part) for part in parts(blocks))
     return [text for text in found if text]
 
 

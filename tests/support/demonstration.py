@@ -17,7 +17,7 @@ from reports.blocks import (
     Span,
     Table,
     Title,
-    inline,
+    convert_to_spans,
 )
 from reports.documents import Document
 
@@ -61,7 +61,7 @@ def _opening(layout: str) -> tuple[Block, ...]:
         ),
         Paragraph(
             style="lead",
-            text=inline(
+            text=convert_to_spans(
                 (
                     "Of a hundred pupils in pilot schools, ",
                     Span(text="7.1", estimate_id="primary/all/mean/pilot"),
@@ -79,7 +79,7 @@ def _findings() -> tuple[Block, ...]:
         Note(
             kind="finding",
             title="What was found",
-            text=inline(
+            text=convert_to_spans(
                 (
                     "Early leaving fell by ",
                     Span(text="2.1 percentage points", strong=True, estimate_id=EFFECT),
@@ -92,12 +92,14 @@ def _findings() -> tuple[Block, ...]:
         KeyFigures(
             figures=(
                 KeyFigure(
-                    value=inline(Span(text="−2.1 pp", estimate_id=EFFECT)),
+                    value=convert_to_spans(Span(text="−2.1 pp", estimate_id=EFFECT)),
                     label="early leaving",
                     detail="95 % interval −3.5 to −0.7",
                 ),
-                KeyFigure(value=inline("62"), label="schools", detail="31 pilot, 31 control, three countries"),
-                KeyFigure(value=inline("€ 118"), label="a pupil and school year", detail="prices of 2028"),
+                KeyFigure(
+                    value=convert_to_spans("62"), label="schools", detail="31 pilot, 31 control, three countries"
+                ),
+                KeyFigure(value=convert_to_spans("€ 118"), label="a pupil and school year", detail="prices of 2028"),
             )
         ),
     )
@@ -109,12 +111,15 @@ def _number(text: str, *, estimate_id: str) -> tuple[Span, ...]:
 
 def _results() -> tuple[Block, ...]:
     def row(name: str, *cells: str, kind: str = "body") -> Row:
-        return Row(cells=(inline(name), *(inline(cell) for cell in cells)), kind="total" if kind == "total" else "body")
+        return Row(
+            cells=(convert_to_spans(name), *(convert_to_spans(cell) for cell in cells)),
+            kind="total" if kind == "total" else "body",
+        )
 
     return (
         Heading(text="Results", level=1, anchor="results"),
         Paragraph(
-            text=inline(
+            text=convert_to_spans(
                 (
                     "Results of every outcome in the plan are in ",
                     Span(text="the table of results", link="#outcomes"),
@@ -130,7 +135,7 @@ def _results() -> tuple[Block, ...]:
         ),
         Table(
             anchor="outcomes",
-            caption=inline("Outcomes of pilot and control schools at the end of the second school year"),
+            caption=convert_to_spans("Outcomes of pilot and control schools at the end of the second school year"),
             columns=(
                 Column(label="Outcome", width=2.2),
                 Column(label="Pilot", align="right", group="Mean or share"),
@@ -140,18 +145,18 @@ def _results() -> tuple[Block, ...]:
                 Column(label="How sure", width=1.2),
             ),
             rows=(
-                Row(cells=(inline("Primary outcome"),), kind="section"),
+                Row(cells=(convert_to_spans("Primary outcome"),), kind="section"),
                 Row(
                     cells=(
-                        inline("Left school early"),
+                        convert_to_spans("Left school early"),
                         _number("7.1 %", estimate_id="primary/all/mean/pilot"),
                         _number("9.2 %", estimate_id="primary/all/mean/control"),
                         _number("−2.1 pp", estimate_id=EFFECT),
-                        inline("(−3.5 to −0.7)"),
-                        inline("Fairly sure"),
+                        convert_to_spans("(−3.5 to −0.7)"),
+                        convert_to_spans("Fairly sure"),
                     )
                 ),
-                Row(cells=(inline("Secondary outcomes"),), kind="section"),
+                Row(cells=(convert_to_spans("Secondary outcomes"),), kind="section"),
                 row("Intends to leave within a year", "12.4 %", "13.0 %", "−0.6 pp", "(−2.4 to 1.2)", "Not shown"),
                 row("Engagement, scale of 1 to 5", "3.61", "3.52", "0.09", "(0.01 to 0.17)", "Somewhat sure"),
                 row(
@@ -164,7 +169,7 @@ def _results() -> tuple[Block, ...]:
                 ),
                 row("All outcomes together", "", "", "0.11 SD", "(0.02 to 0.20)", "Fairly sure", kind="total"),
             ),
-            note=inline(
+            note=convert_to_spans(
                 "Differences are adjusted for strata and covariates. pp: percentage points. SD: standard deviations."
             ),
         ),
@@ -174,18 +179,24 @@ def _results() -> tuple[Block, ...]:
 def _picture(svg: str) -> tuple[Block, ...]:
     return (
         Heading(text="By country", level=2, anchor="by-country"),
-        Paragraph(text=inline("The difference has the same direction in each country; the intervals overlap widely.")),
+        Paragraph(
+            text=convert_to_spans(
+                "The difference has the same direction in each country; the intervals overlap widely."
+            )
+        ),
         Figure(
             anchor="forest",
             svg=svg,
-            caption=inline("Early leaving fell in all three countries, and most clearly where they are taken together"),
+            caption=convert_to_spans(
+                "Early leaving fell in all three countries, and most clearly where they are taken together"
+            ),
             alt="Differences in early leaving with intervals: Hungary, Serbia, Slovenia and all; each is below zero.",
-            note=inline("Points are differences in percentage points, lines are 95 % intervals."),
+            note=convert_to_spans("Points are differences in percentage points, lines are 95 % intervals."),
             width=0.9,
         ),
         Note(
             kind="caution",
-            text=inline("With some twenty schools a country, a country's own figure says little by itself."),
+            text=convert_to_spans("With some twenty schools a country, a country's own figure says little by itself."),
         ),
     )
 
@@ -202,10 +213,10 @@ def _balance() -> tuple[Block, ...]:
     rows = tuple(
         Row(
             cells=(
-                inline(f"{name}, {country}"),
-                inline(f"{20 + i}.{i}"),
-                inline(f"{21 + i}.{i % 7}"),
-                inline(f"0.0{i % 9}"),
+                convert_to_spans(f"{name}, {country}"),
+                convert_to_spans(f"{20 + i}.{i}"),
+                convert_to_spans(f"{21 + i}.{i % 7}"),
+                convert_to_spans(f"0.0{i % 9}"),
             )
         )
         for country in ("Hungary", "Serbia", "Slovenia", "all")
@@ -214,7 +225,7 @@ def _balance() -> tuple[Block, ...]:
     return (
         Heading(text="Were the groups alike?", level=1, anchor="balance"),
         Table(
-            caption=inline("Schools before the trial"),
+            caption=convert_to_spans("Schools before the trial"),
             columns=(
                 Column(label="", width=3),
                 Column(label="Pilot", align="right"),
@@ -231,7 +242,7 @@ def _methods() -> tuple[Block, ...]:
         PageBreak(),
         Heading(text="Methods", level=1, anchor="methods"),
         Paragraph(
-            text=inline(
+            text=convert_to_spans(
                 "Schools were drawn within strata of country and type of school. The draw is a function of the list of "
                 "schools, the design and a seed that was announced beforehand, so that anyone can repeat it. Pupils "
                 "were analysed in the school in which they "
@@ -240,23 +251,23 @@ def _methods() -> tuple[Block, ...]:
         ),
         Bullets(
             items=(
-                inline("The list of schools was closed and its hash published."),
-                inline("The seed was taken from the state lottery's numbers of a day named in advance."),
-                inline("The draw was made once and was written to a log that cannot be changed unnoticed."),
+                convert_to_spans("The list of schools was closed and its hash published."),
+                convert_to_spans("The seed was taken from the state lottery's numbers of a day named in advance."),
+                convert_to_spans("The draw was made once and was written to a log that cannot be changed unnoticed."),
             ),
             numbered=True,
         ),
         Heading(text="What could not be done", level=2),
         Bullets(
             items=(
-                inline("Teachers knew which group their school was in."),
-                inline(("One school ", Span(text="closed", emphasis=True), ".")),
+                convert_to_spans("Teachers knew which group their school was in."),
+                convert_to_spans(("One school ", Span(text="closed", emphasis=True), ".")),
             )
         ),
         Note(
             kind="info",
             title="Small counts",
-            text=inline("Counts under ten are not printed, nor what would give them back."),
+            text=convert_to_spans("Counts under ten are not printed, nor what would give them back."),
         ),
     )
 
@@ -264,15 +275,19 @@ def _methods() -> tuple[Block, ...]:
 def _closing() -> tuple[Block, ...]:
     return (
         Heading(text="What is not known", level=1, anchor="limits"),
-        Paragraph(text=inline("Whether the gain lasts after mentors leave. A survey a year later is planned.")),
+        Paragraph(
+            text=convert_to_spans("Whether the gain lasts after mentors leave. A survey a year later is planned.")
+        ),
         Heading(text="What follows", level=1, anchor="follows"),
         Bullets(
             items=(
-                inline("For ministries: a third year of support costs less than it saves."),
-                inline("For schools: meet monthly."),
+                convert_to_spans("For ministries: a third year of support costs less than it saves."),
+                convert_to_spans("For schools: meet monthly."),
             )
         ),
-        Paragraph(style="small", text=inline("Made from the results of 24 November 2029 with version 0.1.0.")),
+        Paragraph(
+            style="small", text=convert_to_spans("Made from the results of 24 November 2029 with version 0.1.0.")
+        ),
     )
 
 
@@ -282,14 +297,14 @@ def _appendix() -> tuple[Block, ...]:
         Heading(text="All estimates", level=1, anchor="all-estimates"),
         Table(
             anchor="estimates",
-            caption=inline("Estimates by their id"),
+            caption=convert_to_spans("Estimates by their id"),
             columns=(Column(label="Id", width=2), Column(label="Estimate", align="right"), Column(label="Method")),
             rows=tuple(
                 Row(
                     cells=(
-                        inline(Span(text=name, estimate_id=name)),
-                        inline(value),
-                        inline("Linear mixed model, Satterthwaite"),
+                        convert_to_spans(Span(text=name, estimate_id=name)),
+                        convert_to_spans(value),
+                        convert_to_spans("Linear mixed model, Satterthwaite"),
                     )
                 )
                 for name, value in ids

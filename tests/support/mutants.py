@@ -17,7 +17,7 @@ import pandas as pd
 
 from data_schema.intake import Intake, read_inbox
 from data_schema.language import Catalogue, Language
-from data_schema.personal.stand_ins import stands_for
+from data_schema.personal.stand_ins import is_stand_in_for
 from data_schema.queries import query_workbook
 from data_schema.tables import standard_tables
 from tests.support.bad_files import HEADER, RULES, SCHOOLS, book, books, ods, old_book, rows, stata, statuses, zipped
@@ -165,7 +165,7 @@ def _outcome(file: str, content: bytes, intake: Intake) -> str:
         for found in intake.findings
         if found.file == file
         or found.file.startswith(f"{file}/")
-        or any(stands_for(part, digest) for part in found.file.split("/"))
+        or any(is_stand_in_for(part, digest) for part in found.file.split("/"))
     ]
     if any(problem.startswith(("To read it takes", "It is damaged: the program")) for problem in said):
         return "stopped"

@@ -631,12 +631,12 @@ ALWAYS = "the protocol cannot state it"
 OF_FRAMES = "it is about the sampling frame: see the remedies of the frame"
 LIBRARY_ONLY = {
     "analysis/estimators/__init__.py, make_estimator: model '*' is unknown. Use one of *.": SCHEMA,
-    "data_schema/fields.py, _contradictions: * * is not known. Use one of *.": SCHEMA,
-    "data_schema/fields.py, _contradictions: it is no name for a column. Use a letter, then letters, digits and "
+    "data_schema/fields.py, _find_contradictions: * * is not known. Use one of *.": SCHEMA,
+    "data_schema/fields.py, _find_contradictions: it is no name for a column. Use a letter, then letters, digits and "
     "underscores.": SCHEMA,
-    "data_schema/fields.py, _impossible_codes: it is of type * and has * codes. List codes for the types 'code' and "
+    "data_schema/fields.py, _find_code_problems: it is of type * and has * codes. List codes for the types 'code' and "
     "'yes_no', and for no other.": CHECKED,
-    "data_schema/fields.py, _impossible_codes: its codes are not 'yes' and 'no'. Use the type 'code' for other "
+    "data_schema/fields.py, _find_code_problems: its codes are not 'yes' and 'no'. Use the type 'code' for other "
     "answers.": CHECKED,
     "data_schema/tables.py, __post_init__: it has two fields of one name. Name each field once.": CHECKED,
     "data_schema/tables.py, _check_versions: it names no wave. Name the waves whose files have the version.": SCHEMA,

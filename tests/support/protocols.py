@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.protocol import Protocol
-from evaluation.protocol_reader import load_toml, protocol_of
+from evaluation.protocol_reader import load_toml, parse_protocol
 
 ROOT = Path(__file__).resolve().parents[2]
 CROCOOS = ROOT / "evaluation" / "templates" / "crocoos" / "trial.toml"
@@ -28,4 +28,4 @@ def changed(change: Callable[[Values], object], path: Path = CROCOOS) -> Protoco
     """Return the protocol of a template after a change to its values."""
     values = values_of(path)
     change(values)
-    return protocol_of(values)
+    return parse_protocol(values)

@@ -13,9 +13,9 @@ from evaluation.stages.impact import write_table
 from reports import sections
 from reports.documents import Document, write_html, write_pdf
 from reports.evidence import Evidence
-from reports.release.mending import without_recoverable
+from reports.release.mending import suppress_recoverable
 from reports.site import Download, Site, SiteDocument, build_site
-from reports.tables.estimates import published_estimates
+from reports.tables.estimates import build_published_estimates
 from tests.support.protocols import ROOT
 
 
@@ -44,7 +44,7 @@ def published_site(evidence: Evidence, folder: Path, *, only: Collection[str] = 
 
     With some sections only, PDFs are not set, which takes longest: an empty file represents each.
     """
-    evidence = without_recoverable(evidence, kinds_of(evidence))
+    evidence = suppress_recoverable(evidence, kinds_of(evidence))
     made = folder / "made"
     made.mkdir(parents=True)
     documents = []
@@ -62,7 +62,7 @@ def published_site(evidence: Evidence, folder: Path, *, only: Collection[str] = 
         documents.append(
             SiteDocument(title=document.title.text, kind=kind, html=path, pdf=path.with_suffix(".pdf"), country=label)  # type: ignore[arg-type]
         )
-    write_table(published_estimates(evidence), made / "estimates.csv")
+    write_table(build_published_estimates(evidence), made / "estimates.csv")
     downloads = (Download(label="Estimates", path=made / "estimates.csv"),)
     site = Site(title=evidence.title, language="en", documents=tuple(documents), downloads=downloads)
     build_site(folder / "site", site=site)

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from data_schema.erasure import tombstone
+from data_schema.erasure import compute_tombstone
 from data_schema.pseudonyms import mark_of_file, pseudonym
 from data_schema.store import Store
 
@@ -83,7 +83,7 @@ def told_by_a_hash(folder: Path, contents: Collection[bytes], pseudonyms: Collec
     guesses = [hashlib.sha256(one).hexdigest() for one in contents]
     for key in keys_in(folder):
         guesses += [mark_of_file([one], key=key) for one in contents]
-        guesses += [tombstone(one, key=key) for one in pseudonyms]
+        guesses += [compute_tombstone(one, key=key) for one in pseudonyms]
     return [one for one in guesses if one[:16].encode() in told]
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from analysis.simulation import SimulatedTrial
-from evaluation.rehearsal.rehearse import rehearse
+from evaluation.rehearsal.rehearse import simulate_trial_inputs
 from evaluation.trial import Trial
 from tests.support.protocols import CROCOOS
 
@@ -49,7 +49,7 @@ def small_trial(folder: Path, *, text: str | None = None) -> Trial:
     """Make a trial with simulated schools: two countries, twelve schools of twenty pupils; nothing is drawn yet."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "trial.toml").write_text(text or small_protocol(), encoding="utf-8")
-    rehearse(folder, seed=SEED, spec=SimulatedTrial.small())
+    simulate_trial_inputs(folder, seed=SEED, spec=SimulatedTrial.small())
     return Trial(folder, clock=clock)
 
 
@@ -58,7 +58,7 @@ def drawn_trial(folder: Path, *, text: str | None = None) -> Trial:
     trial = small_trial(folder, text=text)
     trial.plan(freeze=True)
     trial.assign()
-    rehearse(folder, seed=SEED, spec=SimulatedTrial.small())
+    simulate_trial_inputs(folder, seed=SEED, spec=SimulatedTrial.small())
     return Trial(folder, clock=clock)
 
 

@@ -10,12 +10,12 @@ import pytest
 
 from data_schema.checks import (
     SchoolNames,
-    bare_identifier,
-    contradicting_files,
-    cross_checks,
-    duplicates,
-    missing_answers,
-    missing_keys,
+    check_across_tables,
+    find_contradicting_files,
+    find_duplicates,
+    find_missing_answers,
+    find_missing_keys,
+    split_bare_identifier,
 )
 from data_schema.fields import Field
 from data_schema.tables import Table, standard_tables
@@ -55,14 +55,14 @@ def test_two_schools_that_differ_by_case_are_not_guessed_between() -> None:
 
 
 def test_identifiers_without_zeros_and_signs() -> None:
-    assert bare_identifier("SI-004") == bare_identifier("si 4") == ("si", "4")
-    assert bare_identifier("000") == ("0",)
-    assert bare_identifier("10") != bare_identifier("1")
+    assert split_bare_identifier("SI-004") == split_bare_identifier("si 4") == ("si", "4")
+    assert split_bare_identifier("000") == ("0",)
+    assert split_bare_identifier("10") != split_bare_identifier("1")
 
 
 def test_an_empty_part_of_the_key_is_asked_for_once() -> None:
     values = {"school_id": ["1", None, None], "pupil_id": [None, "2", "3"]}
-    found = list(missing_keys(values, TABLES["status"], asked={2}))
+    found = list(find_missing_keys(values, TABLES["status"], asked={2}))
     assert [(problem.position, problem.column, problem.outcome) for problem in found] == [
         (1, "school_id", "asked"),
         (0, "pupil_id", "asked"),
@@ -71,11 +71,11 @@ def test_an_empty_part_of_the_key_is_asked_for_once() -> None:
 
 def test_a_column_may_be_an_array() -> None:
     values = {"school_id": np.array(["1", None], dtype=object), "pupil_id": np.array(["1", "2"], dtype=object)}
-    assert [problem.position for problem in missing_keys(values, TABLES["status"], asked=set())] == [1]
+    assert [problem.position for problem in find_missing_keys(values, TABLES["status"], asked=set())] == [1]
 
 
 def test_a_missing_required_answer_leaves_the_row_in() -> None:
-    found = list(missing_answers({"status": ["enrolled", None, None]}, TABLES["status"], asked={2}))
+    found = list(find_missing_answers({"status": ["enrolled", None, None]}, TABLES["status"], asked={2}))
     assert [(problem.position, problem.column, problem.outcome) for problem in found] == [(1, "status", "kept")]
 
 
@@ -88,14 +88,14 @@ def rows(*answers: tuple[str, str, str], files: tuple[str, ...] = ()) -> pd.Data
 
 
 def test_a_repeated_row_is_kept_once() -> None:
-    (problem,) = duplicates(rows(("1", "x", "EUR"), ("1", "x", "EUR"), ("1", "y", "EUR")), TABLES["costs"])
+    (problem,) = find_duplicates(rows(("1", "x", "EUR"), ("1", "x", "EUR"), ("1", "y", "EUR")), TABLES["costs"])
     assert (problem.position, problem.outcome, problem.severity) == (1, "refused", "note")
     assert "as row 2" in problem.problem
 
 
 def test_a_row_that_contradicts_another_names_it_with_its_file() -> None:
     frame = rows(("1", "x", "EUR"), ("1", "x", "HUF"), files=("a.csv", "b.csv"))
-    found = list(duplicates(frame, TABLES["costs"]))
+    found = list(find_duplicates(frame, TABLES["costs"]))
     assert [(problem.position, problem.outcome, problem.column) for problem in found] == [
         (0, "asked", "item"),
         (1, "asked", "item"),
@@ -109,21 +109,21 @@ def test_a_contradiction_about_a_pupil_speaks_of_the_pupil_and_one_about_a_schoo
     frame = pd.DataFrame({name: ["1", "1"] for name in table.names}).assign(
         grade=[9, 10], wave="", source_file="a.csv", source_sheet="", source_row=[2, 3]
     )
-    first, second = duplicates(frame, table)
+    first, second = find_duplicates(frame, table)
     assert first.problem == "The same pupil (school_id, pupil_id) is in row 3 with other values."
     assert (first.column, second.column) == ("pupil_id", "pupil_id")
-    record = next(iter(duplicates(rows(("1", "x", "EUR"), ("1", "x", "HUF")), TABLES["costs"])))
+    record = next(iter(find_duplicates(rows(("1", "x", "EUR"), ("1", "x", "HUF")), TABLES["costs"])))
     assert record.problem.startswith("The same record (")
 
 
 def test_another_sheet_of_the_file_is_named() -> None:
     frame = rows(("1", "x", "EUR"), ("1", "x", "EUR")).assign(source_sheet=["A", "B"])
-    (problem,) = duplicates(frame, TABLES["costs"])
+    (problem,) = find_duplicates(frame, TABLES["costs"])
     assert "a.csv, sheet 'A', row 2" in problem.problem
 
 
 def test_rows_without_a_double_have_no_problem() -> None:
-    assert list(duplicates(rows(("1", "x", "EUR"), ("2", "x", "EUR")), TABLES["costs"])) == []
+    assert list(find_duplicates(rows(("1", "x", "EUR"), ("2", "x", "EUR")), TABLES["costs"])) == []
 
 
 def pupils(*told: tuple[str, str, int | None, str | None]) -> pd.DataFrame:
@@ -134,20 +134,20 @@ def pupils(*told: tuple[str, str, int | None, str | None]) -> pd.DataFrame:
 def test_a_pupil_of_no_list_is_asked_about_and_one_of_a_row_in_question_is_not() -> None:
     listed = pupils(("a", "baseline", 2011, "girl"))
     status = pupils(("a", "f", None, None), ("b", "f", None, None), ("c", "f", None, None))
-    (found,) = cross_checks({"pupil": listed, "status": status}, TABLES, pending=[("1", "b")])
+    (found,) = check_across_tables({"pupil": listed, "status": status}, TABLES, pending=[("1", "b")])
     assert (found.file, found.sheet, found.row, found.column, found.value) == ("f.csv", "S", 4, "pupil_id", "")
     assert found.severity == "question"
 
 
 def test_a_pupil_whose_identifier_lost_a_zero_gets_that_hint() -> None:
     listed, status = pupils(("007", "baseline", 2011, "girl")), pupils(("7", "f", None, None))
-    (found,) = cross_checks({"pupil": listed, "status": status}, TABLES)
+    (found,) = check_across_tables({"pupil": listed, "status": status}, TABLES)
     assert "leading zeros" in found.remedy
 
 
 def test_tables_about_schools_name_no_pupils() -> None:
     costs = rows(("1", "x", "EUR"))
-    assert cross_checks({"pupil": pupils(), "costs": costs}, TABLES) == []
+    assert check_across_tables({"pupil": pupils(), "costs": costs}, TABLES) == []
 
 
 @pytest.mark.parametrize(
@@ -163,14 +163,14 @@ def test_one_identifier_with_other_traits_may_be_two_pupils(
     later: tuple[int | None, str | None], columns: list[str]
 ) -> None:
     frame = pupils(("a", "baseline", 2011, "girl"), ("a", "followup", *later), ("b", "followup", 2010, "boy"))
-    found = cross_checks({"pupil": frame}, TABLES)
+    found = check_across_tables({"pupil": frame}, TABLES)
     assert [(one.file, one.row, one.column) for one in found] == [("followup.csv", 3, column) for column in columns]
     assert all("baseline.csv, row 2" in one.problem for one in found)
 
 
 def test_traits_that_a_trial_does_not_collect_are_not_compared() -> None:
     frame = pupils(("a", "b", 2011, "girl"), ("a", "f", 2010, "girl")).drop(columns=["birth_year", "gender"])
-    assert cross_checks({"pupil": frame}, TABLES) == []
+    assert check_across_tables({"pupil": frame}, TABLES) == []
 
 
 DATES = {"baseline": (date(2027, 9, 1), date(2027, 12, 31)), "followup": (date(2028, 9, 1), date(2028, 12, 31))}
@@ -181,27 +181,27 @@ DATES = {"baseline": (date(2027, 9, 1), date(2027, 12, 31)), "followup": (date(2
 )
 def test_a_status_outside_the_time_of_the_trial_is_asked_about(day: str | None, n_asked: int) -> None:
     status = pupils(("a", "followup", None, None)).assign(status_date=pd.to_datetime(pd.Series([day])))
-    found = cross_checks({"status": status}, TABLES, wave_dates=DATES)
+    found = check_across_tables({"status": status}, TABLES, wave_dates=DATES)
     assert [one.severity for one in found] == ["question"] * n_asked
     assert [one.value for one in found] == [day] * n_asked
 
 
 def test_a_wave_without_dates_and_a_table_without_dates_are_not_checked() -> None:
     status = pupils(("a", "other", None, None)).assign(status_date=pd.to_datetime(["1999-01-01"]))
-    assert cross_checks({"status": status}, TABLES, wave_dates=DATES) == []
-    assert cross_checks({"status": status.drop(columns="status_date")}, TABLES, wave_dates=DATES) == []
+    assert check_across_tables({"status": status}, TABLES, wave_dates=DATES) == []
+    assert check_across_tables({"status": status.drop(columns="status_date")}, TABLES, wave_dates=DATES) == []
 
 
 def test_a_trial_without_list_of_pupils_has_no_cross_checks_of_pupils() -> None:
     school, pupil = TABLES["pupil"].fields[:2]
     exam = Table(name="exam", fields=(school, pupil, Field("mark", "number")), key=("school_id", "pupil_id"))
-    assert cross_checks({"exam": pupils(("a", "b", 1, "x"))}, {"exam": exam}) == []
+    assert check_across_tables({"exam": pupils(("a", "b", 1, "x"))}, {"exam": exam}) == []
 
 
 def test_two_files_that_contradict_each_other_are_told_once_with_the_number_of_rows() -> None:
     answers = [("1", "x", "EUR"), ("1", "x", "HUF"), ("1", "y", "EUR"), ("1", "y", "HUF"), ("1", "z", "EUR")]
     frame = rows(*answers, files=("a.csv", "b.csv", "a.csv", "b.csv", "a.csv"))
-    (found,) = contradicting_files(frame, TABLES["costs"])
+    (found,) = find_contradicting_files(frame, TABLES["costs"])
     assert (found.file, found.severity) == ("b.csv", "note")
     assert "2 of its rows" in found.problem
     assert found.problem.endswith("rows of a.csv.")
@@ -211,8 +211,8 @@ def test_two_files_that_contradict_each_other_are_told_once_with_the_number_of_r
 def test_rows_of_one_file_or_with_the_same_values_contradict_no_file(files: tuple[str, str]) -> None:
     currencies = ("EUR", "HUF") if files[0] == files[1] else ("EUR", "EUR")
     frame = rows(*(("1", "x", currency) for currency in currencies), files=files)
-    assert list(contradicting_files(frame, TABLES["costs"])) == []
-    assert list(contradicting_files(frame[:1], TABLES["costs"])) == []
+    assert list(find_contradicting_files(frame, TABLES["costs"])) == []
+    assert list(find_contradicting_files(frame[:1], TABLES["costs"])) == []
 
 
 @pytest.mark.parametrize("sent", ["RЅ-101", "ＲＳ-101", "RS 101"])

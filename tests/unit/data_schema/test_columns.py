@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from data_schema.columns import clean_column, typed_series
+from data_schema.columns import build_typed_series, clean_column
 from data_schema.fields import Code, Field
 from data_schema.layout import Layout
 from data_schema.readers import Cell, Sheet
@@ -75,6 +75,6 @@ def test_a_field_without_column_is_missing() -> None:
     ],
 )
 def test_a_column_has_the_type_of_its_field_also_without_values(field: Field, dtype: str) -> None:
-    assert str(typed_series([], field).dtype) == dtype
-    assert str(typed_series([None, None], field).dtype) == dtype
-    assert typed_series([None, None], field).isna().all()
+    assert str(build_typed_series([], field).dtype) == dtype
+    assert str(build_typed_series([None, None], field).dtype) == dtype
+    assert build_typed_series([None, None], field).isna().all()

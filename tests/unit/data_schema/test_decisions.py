@@ -6,7 +6,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_schema.decisions import Decisions, hash_of_schools, wave_hashes
+from data_schema.decisions import Decisions, compute_wave_hashes, hash_of_schools
 from data_schema.intake import InboxRule, Intake, read_inbox
 from data_schema.tables import standard_tables
 from tests.support.bad_files import zipped
@@ -74,13 +74,13 @@ def test_the_hash_of_a_wave_is_that_of_its_rows_in_any_order(
     shuffled = list(told)
     rng.shuffle(shuffled)  # type: ignore[attr-defined]
     other = pd.DataFrame(shuffled, columns=["school_id", "value", "more"]).assign(wave="w", source_file="g", new=None)
-    assert wave_hashes({"t": frame}, "w") == wave_hashes({"t": other}, "w")
-    assert wave_hashes({"t": frame}, "v") == {}
+    assert compute_wave_hashes({"t": frame}, "w") == compute_wave_hashes({"t": other}, "w")
+    assert compute_wave_hashes({"t": frame}, "v") == {}
 
 
 def test_a_changed_value_changes_the_hash_of_its_school_and_of_no_other() -> None:
     frame = pd.DataFrame({"school_id": ["a", "b"], "value": [1, 2], "wave": "w"})
-    then, now = (wave_hashes({"t": one}, "w") for one in (frame, frame.assign(value=[1, 3])))
+    then, now = (compute_wave_hashes({"t": one}, "w") for one in (frame, frame.assign(value=[1, 3])))
     assert then["a"] == now["a"]
     assert then["b"] != now["b"]
     assert hash_of_schools(then) != hash_of_schools(now)

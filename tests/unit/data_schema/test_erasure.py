@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from data_schema.erasure import ERASED_COLUMNS, told_without, tombstone, without_erased
+from data_schema.erasure import ERASED_COLUMNS, compute_tombstone, remove_erased_pupils, remove_places_from_intake
 from data_schema.intake import read_inbox
 from data_schema.pseudonyms import pseudonymised
 from data_schema.tables import standard_tables
@@ -22,13 +22,13 @@ def test_rows_findings_repairs_and_the_key_table_lose_the_pupil_and_counts_keep_
     intake = read_inbox(FILES, rules=RULES, tables=TABLES, schools={"031201": "HU"}, waves=["w"])
     frames, key_table = pseudonymised(intake.frames, key=KEY, tables=TABLES)
     mark = str(key_table["pseudonym"].iloc[0])
-    erased = without_erased(frames, key_table, tombstones={tombstone(mark, key=KEY)}, key=KEY)
+    erased = remove_erased_pupils(frames, key_table, tombstones={compute_tombstone(mark, key=KEY)}, key=KEY)
     assert len(frames["status"]) == 2
     assert erased.frames["status"]["pupil_id"].tolist() == [key_table["pseudonym"].iloc[1]]
     assert erased.key_table["name"].tolist() == ["Nagy Bence"]
     assert tuple(erased.counts) == ERASED_COLUMNS
     assert erased.counts.to_numpy().tolist() == [["031201", "pupil", "w", 1], ["031201", "status", "w", 1]]
-    told = told_without(intake, erased)
+    told = remove_places_from_intake(intake, erased)
     assert set(told.repairs["row"]) == {3}
     assert not told.findings.by_severity("question")
     assert told.queries == {}
@@ -42,10 +42,14 @@ def test_rows_findings_repairs_and_the_key_table_lose_the_pupil_and_counts_keep_
 def test_without_tombstones_nothing_changes() -> None:
     intake = read_inbox(FILES, rules=RULES, tables=TABLES, schools={"031201": "HU"}, waves=["w"])
     frames, key_table = pseudonymised(intake.frames, key=KEY, tables=TABLES)
-    erased = without_erased(frames, key_table, tombstones=(), key=KEY)
-    assert told_without(intake, erased) is intake
+    erased = remove_erased_pupils(frames, key_table, tombstones=(), key=KEY)
+    assert remove_places_from_intake(intake, erased) is intake
     pd.testing.assert_frame_equal(erased.frames["status"], frames["status"])
 
 
 def test_a_tombstone_is_another_one_under_another_key() -> None:
-    assert tombstone("p1", key=KEY) != tombstone("p1", key=KEY + b"x") != tombstone("p2", key=KEY + b"x")
+    assert (
+        compute_tombstone("p1", key=KEY)
+        != compute_tombstone("p1", key=KEY + b"x")
+        != compute_tombstone("p2", key=KEY + b"x")
+    )

@@ -8,11 +8,11 @@ import io
 import pandas as pd
 import pytest
 
-from data_schema.exports import csv_bytes
+from data_schema.exports import encode_csv
 
 
 def cells_of(frame: pd.DataFrame) -> list[list[str]]:
-    return list(csv.reader(io.StringIO(csv_bytes(frame).decode("utf-8-sig"))))
+    return list(csv.reader(io.StringIO(encode_csv(frame).decode("utf-8-sig"))))
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "=cmd|'/c calc'!A1"])

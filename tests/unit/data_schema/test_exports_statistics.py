@@ -12,9 +12,9 @@ import pandas as pd
 import pyreadstat
 import pytest
 
-from data_schema.exports import parquet_bytes, spss_bytes, stata_bytes
+from data_schema.exports import encode_parquet, encode_spss, encode_stata
 from data_schema.fields import Field
-from data_schema.table_schema import table_schema
+from data_schema.table_schema import build_table_schema
 from data_schema.tables import extended, standard_tables
 
 LONG, LONGER = "absences_unjustified_of_the_first_term", "absences_unjustified_of_the_first_team"
@@ -30,7 +30,7 @@ def test_names_that_a_program_does_not_take_are_changed_and_stand_in_the_label(
     kind: Literal["dta", "sav"], tmp_path: Path
 ) -> None:
     path = tmp_path / f"a.{kind}"
-    path.write_bytes(stata_bytes(ROWS, COSTS) if kind == "dta" else spss_bytes(ROWS, COSTS))
+    path.write_bytes(encode_stata(ROWS, COSTS) if kind == "dta" else encode_spss(ROWS, COSTS))
     frame, about = (pyreadstat.read_dta if kind == "dta" else pyreadstat.read_sav)(str(path))
     assert frame.iloc[0].tolist() == ["01", 1.0, 2.0, 3.0, "é"]
     assert len(set(frame.columns)) == 5
@@ -46,10 +46,10 @@ def test_parquet_has_the_labels_of_fields_and_answers_with_it(tmp_path: Path) ->
     status = standard_tables()["status"]
     frame = pd.DataFrame({"school_id": ["01"], "pupil_id": ["p'1"], "status": ["left_early"]})
     path = tmp_path / "a.parquet"
-    path.write_bytes(parquet_bytes(frame, schema=table_schema(status)))
+    path.write_bytes(encode_parquet(frame, schema=build_table_schema(status)))
     assert duckdb.read_parquet(str(path)).fetchall() == [("01", "p'1", "left_early")]
     about = duckdb.execute("SELECT key, value FROM parquet_kv_metadata(?)", [str(path)]).fetchall()
     found = [value for key, value in about if bytes(key) == b"table_schema"]
     schema = json.loads(found[0])
-    assert schema == json.loads(json.dumps(table_schema(status)))
-    assert io.BytesIO(parquet_bytes(frame)).read(4) == b"PAR1"
+    assert schema == json.loads(json.dumps(build_table_schema(status)))
+    assert io.BytesIO(encode_parquet(frame)).read(4) == b"PAR1"

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from data_schema.errors import ProtocolError
-from data_schema.expressions import checked, kinds_of
+from data_schema.expressions import checked, get_kinds_of_names
 from data_schema.fields import Code, Field
 
 FIELDS = (
@@ -33,7 +33,7 @@ def broken(text: str, **cells: object) -> bool:
         "wave_opens": pd.to_datetime(["2027-10-15"]),
         "wave_closes": pd.to_datetime(["2027-12-31"]),
     }
-    (found,) = checked(text, FIELDS, place="p").is_broken(pd.DataFrame(record), kinds_of(FIELDS)).tolist()
+    (found,) = checked(text, FIELDS, place="p").is_broken(pd.DataFrame(record), get_kinds_of_names(FIELDS)).tolist()
     return bool(found)
 
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import pytest
 
 from data_schema.errors import ProtocolError
-from data_schema.fields import YES_NO, Code, Field, folded, header_key
+from data_schema.fields import YES_NO, Code, Field, normalise_header, normalise_word
 
 
 def test_words_are_compared_without_case_accents_and_outer_spaces() -> None:
-    assert folded(" DEČAK ") == folded("decak") == "decak"
-    assert folded("left_early") == folded("Left  Early")
-    assert folded("Đak") == "dak"
-    assert folded("ДЕЧАК") == folded("dečak")
-    assert folded("љ") != folded("л")
+    assert normalise_word(" DEČAK ") == normalise_word("decak") == "decak"
+    assert normalise_word("left_early") == normalise_word("Left  Early")
+    assert normalise_word("Đak") == "dak"
+    assert normalise_word("ДЕЧАК") == normalise_word("dečak")
+    assert normalise_word("љ") != normalise_word("л")
 
 
 def test_headers_are_compared_without_punctuation() -> None:
-    assert header_key("School-ID:") == header_key("school_id") == "school id"
+    assert normalise_header("School-ID:") == normalise_header("school_id") == "school id"
 
 
 def test_a_code_is_found_by_its_name_its_label_and_its_synonyms() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from data_schema.errors import StorageError
-from data_schema.files import storage_error, write_whole
+from data_schema.files import build_storage_error, write_whole
 
 
 def test_a_file_is_written_with_the_folders_above_it(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_folder_that_is_a_file_is_a_storage_error(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named_as_missing(tmp_path: Path) -> None:
-    error = storage_error(tmp_path / "x.html", FileNotFoundError(errno.ENOENT, "No such file or directory"))
+    error = build_storage_error(tmp_path / "x.html", FileNotFoundError(errno.ENOENT, "No such file or directory"))
     assert "there is no such file" in str(error)
 
 
@@ -70,7 +70,7 @@ def test_a_missing_file_is_named_as_missing(tmp_path: Path) -> None:
     ("code", "word"), [(errno.ENOSPC, "full"), (errno.EROFS, "read-only"), (errno.EACCES, "may not be written")]
 )
 def test_what_the_system_cannot_do_comes_with_a_remedy(code: int, word: str) -> None:
-    assert word in storage_error(Path("results"), OSError(code, "no")).problem
+    assert word in build_storage_error(Path("results"), OSError(code, "no")).problem
 
 
 def test_an_atomic_file_replaces_the_old_one_and_keeps_its_mode(tmp_path: Path) -> None:

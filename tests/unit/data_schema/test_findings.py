@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from data_schema.findings import Finding, Findings, row_ranges
+from data_schema.findings import Finding, Findings, format_row_ranges
 
 
 def finding(**values: object) -> Finding:
@@ -74,5 +74,5 @@ def test_rows_that_differ_in_nothing_but_their_number_are_told_once() -> None:
 
 
 def test_many_ranges_of_rows_are_cut_short() -> None:
-    assert row_ranges([5, 1, 2, 5]) == "1 to 2, 5"
-    assert row_ranges(range(1, 99, 2)) == "1, 3, 5, 7, 9, 11, ..."
+    assert format_row_ranges([5, 1, 2, 5]) == "1 to 2, 5"
+    assert format_row_ranges(range(1, 99, 2)) == "1, 3, 5, 7, 9, 11, ..."

@@ -13,10 +13,10 @@ import pytest
 
 from data_schema.fields import Code, Field
 from data_schema.form_marks import MARKER, mark_of_form
-from data_schema.forms import FormTable, Recipient, entry_workbook, hint_of
+from data_schema.forms import FormTable, Recipient, describe_field, entry_workbook
 from data_schema.intake import Intake, read_inbox
 from data_schema.language import Catalogue, Language
-from data_schema.messages import answers_in
+from data_schema.messages import get_answer_labels
 from data_schema.tables import Table, extended, standard_tables
 from data_schema.xlsforms import FieldForm
 from tests.support.bad_files import book
@@ -65,7 +65,7 @@ def test_a_form_that_was_filled_in_is_read_without_any_rule(code: str) -> None:
     content = form(code)
     letters = {name: chr(65 + at) for at, name in enumerate(("school_id", "pupil_id", "class", *STATUS))}
     pupil = {name: chr(65 + at) for at, name in enumerate(TABLES["pupil"].names)}
-    status = answers_in(TABLES["status"].field("status"), catalogue(code))[3]
+    status = get_answer_labels(TABLES["status"].field("status"), catalogue(code))[3]
     cells: dict[tuple[int, str], str | int | float] = {
         (2, f"{letters['status']}2"): status,
         (1, f"{pupil['birth_year']}2"): 2011,
@@ -246,7 +246,7 @@ def test_the_same_form_is_the_same_bytes_and_another_workbook_is_no_form() -> No
     ],
 )
 def test_a_hint_says_what_may_stand_there(field: Field, hint: str) -> None:
-    assert hint_of(field, catalogue("en")) == hint
+    assert describe_field(field, catalogue("en")) == hint
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)

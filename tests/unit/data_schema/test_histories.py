@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_schema.columns import typed_series
+from data_schema.columns import build_typed_series
 from data_schema.fields import Field
 from data_schema.findings import Finding
-from data_schema.record_rules import histories
+from data_schema.record_rules import check_pupil_histories
 from data_schema.tables import Table, extended, standard_tables
 
 TABLES = standard_tables()
@@ -21,7 +21,7 @@ WAVES = ["baseline", "middle", "followup"]
 
 def frame_of(table: Table, *rows: Mapping[str, object]) -> pd.DataFrame:
     names = [name for name in table.names if any(name in row for row in rows)]
-    columns = {name: typed_series([row.get(name) for row in rows], table.field(name)) for name in names}
+    columns = {name: build_typed_series([row.get(name) for row in rows], table.field(name)) for name in names}
     frame = pd.DataFrame(columns)
     waves = [str(row.get("wave", "baseline")) for row in rows]
     files = [f"{wave}.csv" for wave in waves]
@@ -31,7 +31,7 @@ def frame_of(table: Table, *rows: Mapping[str, object]) -> pd.DataFrame:
 def asked(name: str, *rows: Mapping[str, object], tables: Mapping[str, Table] | None = None) -> list[Finding]:
     known = dict(tables or TABLES)
     every = [{"school_id": "1", "pupil_id": "a", **row} for row in rows]
-    return list(histories({name: frame_of(known[name], *every)}, known, waves=WAVES))
+    return list(check_pupil_histories({name: frame_of(known[name], *every)}, known, waves=WAVES))
 
 
 @pytest.mark.parametrize("left", ["left_early", "completed"])

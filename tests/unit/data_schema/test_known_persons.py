@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from data_schema.personal.names import KnownPersons, looks_like_name
+from data_schema.personal.names import KnownPersons, is_like_name
 
 WITHHELD = KnownPersons(
     names=["Kiss Anna", "Đorđević Žarko ", "Bo Li", "1"], identifiers=["70031201001", " 001/27 ", "12"]
@@ -50,5 +50,5 @@ def test_without_names_nothing_is_covered() -> None:
     ],
 )
 def test_what_may_be_a_name_depends_on_where_it_stands(text: str, *, where_words_belong: bool, elsewhere: bool) -> None:
-    assert looks_like_name(text, among_words=True) == where_words_belong
-    assert looks_like_name(text, among_words=False) == elsewhere
+    assert is_like_name(text, among_words=True) == where_words_belong
+    assert is_like_name(text, among_words=False) == elsewhere

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_schema.errors import ProtocolError
-from data_schema.language import LANGUAGES, PSEUDO, Catalogue, Language, available_languages, to_latin
+from data_schema.language import LANGUAGES, PSEUDO, Catalogue, Language, get_available_languages, to_latin
 
 PO = """
 msgid ""
@@ -89,7 +89,7 @@ def test_what_is_not_translated_is_english(package: str) -> None:
 def test_a_language_without_texts_is_refused_with_those_that_have_some(package: str) -> None:
     with pytest.raises(ProtocolError, match=r"no texts of .* in magyar"):
         Catalogue(package, Language("hu")).text("Schools")
-    assert available_languages(package) == ("en", "sr", "sr-Latn", "sl")
+    assert get_available_languages(package) == ("en", "sr", "sr-Latn", "sl")
 
 
 def test_an_unknown_language_is_refused_with_those_that_are_known() -> None:

@@ -10,7 +10,7 @@ import pytest
 from data_schema.fields import Field
 from data_schema.intake import InboxRule, Intake, read_inbox
 from data_schema.language import Catalogue, Language
-from data_schema.linking import LINK_COLUMNS, candidates, likeness
+from data_schema.linking import LINK_COLUMNS, compute_likeness, find_candidates
 from data_schema.queries import query_workbook
 from data_schema.tables import extended, standard_tables
 from tests.unit.data_schema.test_queries import answered
@@ -110,14 +110,14 @@ def test_nobody_is_followed_unless_it_is_asked_for() -> None:
     [("Đorđević Žarko", "Жарко Ђорђевић"), ("Szűcs Árpád", "szucs arpad"), ("Čuček, Žiga", "Ziga Cucek")],
 )
 def test_names_are_alike_in_any_script_case_and_order(one: str, other: str) -> None:
-    assert likeness(one, other) > 0.95
+    assert compute_likeness(one, other) > 0.95
 
 
 def test_a_letter_of_difference_is_sure_only_with_the_date_of_birth() -> None:
     old = pd.DataFrame({"name": ["Kovács Katalin"], "birth_date": pd.to_datetime(["2011-01-02"])})
     new = pd.DataFrame({"name": ["Kovács Katallin"], "birth_date": pd.to_datetime(["2011-01-02"])})
-    (found,) = candidates(new, old)
+    (found,) = find_candidates(new, old)
     assert found.is_sure
-    (unsure,) = candidates(new.drop(columns="birth_date"), old.drop(columns="birth_date"))
+    (unsure,) = find_candidates(new.drop(columns="birth_date"), old.drop(columns="birth_date"))
     assert not unsure.is_sure
-    assert candidates(new.assign(name="Nagy Béla"), old) == []
+    assert find_candidates(new.assign(name="Nagy Béla"), old) == []

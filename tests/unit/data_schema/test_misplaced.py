@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from data_schema.placing import Copy, copies
+from data_schema.placing import Copy, find_copies
 
 
 def found_in(said: np.ndarray) -> list[Copy]:
@@ -13,7 +13,7 @@ def found_in(said: np.ndarray) -> list[Copy]:
     n_groups, size = said.shape
     group = np.repeat(np.arange(n_groups), size)
     who = np.tile(np.arange(size), n_groups)
-    return copies(who, said.ravel(), group, np.arange(n_groups), range(n_groups))
+    return find_copies(who, said.ravel(), group, np.arange(n_groups), range(n_groups))
 
 
 @pytest.mark.parametrize("size", [12, 60, 250])

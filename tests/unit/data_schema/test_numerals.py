@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from data_schema.fields import Field
-from data_schema.numerals import clean_number, settled
+from data_schema.numerals import clean_number, resolve_number
 
 AMOUNT, COUNT = Field("x", "number"), Field("x", "whole_number")
 
@@ -25,8 +25,8 @@ def test_a_number_of_a_workbook_that_is_none_is_asked_about(number: float) -> No
 def test_both_readings_of_a_mark_can_be_taken() -> None:
     cell = clean_number("1,234", AMOUNT, typed=False)
     assert (cell.value, cell.thousands, cell.mark) == (1.234, 1234, ",")
-    assert settled(cell, AMOUNT, decimal=True).rules == ("decimal mark",)
-    assert settled(cell, AMOUNT, decimal=False).value == 1234.0
+    assert resolve_number(cell, AMOUNT, decimal=True).rules == ("decimal mark",)
+    assert resolve_number(cell, AMOUNT, decimal=False).value == 1234.0
 
 
 def test_the_reading_that_a_field_allows_is_taken() -> None:

@@ -18,9 +18,9 @@ from data_schema.pseudonyms import (
     lock_identity,
     mark_of_file,
     new_identity,
+    parse_recipient,
     pseudonym,
     pseudonymised,
-    recipient_of,
     unlock_identity,
 )
 from data_schema.tables import Table, extended, standard_tables
@@ -124,7 +124,7 @@ def test_a_key_table_comes_back_with_its_zeros_signs_and_gaps() -> None:
     recipient, identity = new_identity()
     content = encrypt_key_table(table, recipient)
     assert b"007" not in content
-    assert recipient_of(f"{identity}\n") == recipient
+    assert parse_recipient(f"{identity}\n") == recipient
     pd.testing.assert_frame_equal(decrypt_key_table(content, f"{identity}\n"), table)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_schema.quality import CHECK_COLUMNS, high_frequency_checks
+from data_schema.quality import CHECK_COLUMNS, run_high_frequency_checks
 from data_schema.tables import standard_tables
 
 TABLES = standard_tables()
@@ -34,7 +34,7 @@ def signals(n: int = 40) -> pd.DataFrame:
 
 def found(frame: pd.DataFrame, table: str = "signals", **more: object) -> pd.DataFrame:
     arguments = {"tables": TABLES, "waves": ["v", "w"], **more}
-    return high_frequency_checks({table: frame}, **arguments)  # type: ignore[arg-type]
+    return run_high_frequency_checks({table: frame}, **arguments)  # type: ignore[arg-type]
 
 
 def test_ordinary_data_are_not_odd() -> None:

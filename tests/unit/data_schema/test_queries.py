@@ -13,12 +13,25 @@ import pytest
 from openpyxl.styles import Font
 
 from data_schema.answers import ANSWER_COLUMNS
-from data_schema.fields import header_key
+from data_schema.fields import normalise_header
 from data_schema.findings import Finding
 from data_schema.intake import Intake, read_inbox
 from data_schema.language import Catalogue, Language
-from data_schema.messages import answers_in, label_in, language_of, translated, without_values
-from data_schema.queries import MARKER, by_school, file_names, is_query_workbook, query_workbook, read_answers
+from data_schema.messages import (
+    get_answer_labels,
+    get_field_label,
+    get_language_of_country,
+    remove_cell_values,
+    translate_sentence,
+)
+from data_schema.queries import (
+    MARKER,
+    assign_queries_to_schools,
+    is_query_workbook,
+    is_school_in_path,
+    query_workbook,
+    read_answers,
+)
 from data_schema.tables import standard_tables
 from tests.support.bad_file_cases import BAD_FILES
 from tests.support.bad_files import PUPILS, RULES, SCHOOLS, book, rows, taken_in, zipped
@@ -213,14 +226,14 @@ def test_the_same_questions_are_the_same_bytes() -> None:
 
 def test_a_question_goes_to_the_school_that_can_answer_it() -> None:
     queries = collected().queries["031201"]
-    by_row = by_school(queries, rows={(PATH, "", 2): "RS-101"}, files={}, schools=SCHOOLS)
+    by_row = assign_queries_to_schools(queries, rows={(PATH, "", 2): "RS-101"}, files={}, schools=SCHOOLS)
     assert {school: len(mine) for school, mine in by_row.items()} == {"031201": 6, "RS-101": 1}
-    by_file = by_school(queries, rows={}, files={PATH: {"RS-101"}}, schools=SCHOOLS)
+    by_file = assign_queries_to_schools(queries, rows={}, files={PATH: {"RS-101"}}, schools=SCHOOLS)
     assert {school: len(mine) for school, mine in by_file.items()} == {"RS-101": 7}
-    assert set(by_school(queries, rows={}, files={}, schools=["x"])) == {""}
-    assert file_names("HU/status_031201.csv", "031201")
-    assert file_names("status-rs-101 (2).xlsx", "RS-101")
-    assert not file_names("status_0312011.csv", "031201")
+    assert set(assign_queries_to_schools(queries, rows={}, files={}, schools=["x"])) == {""}
+    assert is_school_in_path("HU/status_031201.csv", "031201")
+    assert is_school_in_path("status-rs-101 (2).xlsx", "RS-101")
+    assert not is_school_in_path("status_0312011.csv", "031201")
 
 
 @lru_cache(maxsize=1)
@@ -235,8 +248,8 @@ def test_everything_that_a_school_is_asked_about_the_corpus_is_said_in_its_langu
     catalogue = Catalogue("data_schema", Language(language))
     for one in asked_in_the_corpus():
         for text in (one.problem, one.remedy):
-            assert without_values(text) != "There is a question about it.", text
-            said = translated(text, catalogue)
+            assert remove_cell_values(text) != "There is a question about it.", text
+            said = translate_sentence(text, catalogue)
             assert said != text
             assert "{" not in said.replace(one.value, "")
 
@@ -250,7 +263,7 @@ def test_names_of_fields_tables_and_answers_in_a_sentence_are_said_too(language:
         "None of its first 30 rows is a header of the table status.",
         "It has no column 'school_id' and no column 'status', which every row needs.",
     ]
-    said = " ".join(translated(text, catalogue) for text in told)
+    said = " ".join(translate_sentence(text, catalogue) for text in told)
     assert not re.search(r"school_id|pupil_id|row 89|enrolled|left_early|status(?! dijaka)|no column", said)
     assert "89" in said
 
@@ -261,19 +274,20 @@ def test_labels_and_answers_in_a_language_are_understood_by_intake(language: str
     country = {"hu": "HU", "sr": "RS", "sr-Latn": "RS", "sl": "SI"}.get(language, "")
     for table in standard_tables().values():
         for field in table.in_country(country).fields:
-            label = label_in(field, catalogue, about=table.about)
-            assert header_key(label) in field.header_keys
-            assert [field.code_of(word) for word in answers_in(field, catalogue)] == list(field.codes)
+            label = get_field_label(field, catalogue, about=table.about)
+            assert normalise_header(label) in field.header_keys
+            assert [field.code_of(word) for word in get_answer_labels(field, catalogue)] == list(field.codes)
             if field.type == "code" and language != "en" and field.name != "currency":
                 assert all(
-                    word != code.name for word, code in zip(answers_in(field, catalogue), field.codes, strict=True)
+                    word != code.name
+                    for word, code in zip(get_answer_labels(field, catalogue), field.codes, strict=True)
                 )
 
 
 def test_a_country_has_its_language() -> None:
-    assert [language_of(country) for country in ("HU", "RS", "SI", "PT")] == ["hu", "sr", "sl", "en"]
-    assert translated("", ENGLISH) == ""
-    assert translated("Something {odd}.", ENGLISH) == "Something {odd}."
+    assert [get_language_of_country(country) for country in ("HU", "RS", "SI", "PT")] == ["hu", "sr", "sl", "en"]
+    assert translate_sentence("", ENGLISH) == ""
+    assert translate_sentence("Something {odd}.", ENGLISH) == "Something {odd}."
 
 
 def struck_out(cells: Mapping[str, bool]) -> bytes:

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from data_schema import reading_order
-from data_schema.reading_order import coming
+from data_schema.reading_order import iterate_requests
 
 SCHOOLS = {"HU-1": "HU", "SI-1": "SI"}
 
 
 def asked(files: dict[str, Path | bytes]) -> list[tuple[str, tuple[str, ...]]]:
-    requests = coming(files, schools=SCHOOLS, is_ruled=lambda file: file.startswith("SI/"))
+    requests = iterate_requests(files, schools=SCHOOLS, is_ruled=lambda file: file.startswith("SI/"))
     return [(request.file, request.countries) for request in requests]
 
 

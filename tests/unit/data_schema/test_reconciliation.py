@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from data_schema.errors import DataError
-from data_schema.reconciliation import RECONCILIATION_COLUMNS, Tally, reconciled
+from data_schema.reconciliation import RECONCILIATION_COLUMNS, Tally, build_reconciliation
 
 
 @pytest.mark.parametrize(("sent", "kept", "asked", "refused"), [(3, 1, 1, 0), (1, 1, 1, 0), (1, 2, 0, -1)])
@@ -20,12 +20,12 @@ def test_tallies_are_rows_in_the_order_of_files() -> None:
         Tally(file=file, sheet=sheet, table="t", wave="w", country="HU", sent=n, kept=n)
         for file, sheet, n in (("b", "", 1), ("a", "2", 2), ("a", "1", 3))
     ]
-    frame = reconciled(tallies)
+    frame = build_reconciliation(tallies)
     assert tuple(frame) == RECONCILIATION_COLUMNS
     assert frame["sent"].tolist() == [3, 2, 1]
     assert frame["country"].tolist() == ["HU"] * 3
 
 
 def test_no_files_are_a_frame_with_the_same_types() -> None:
-    one = reconciled([Tally(file="a", sheet="", table="t", wave="")])
-    assert reconciled([]).dtypes.equals(one.dtypes)
+    one = build_reconciliation([Tally(file="a", sheet="", table="t", wave="")])
+    assert build_reconciliation([]).dtypes.equals(one.dtypes)

@@ -7,9 +7,9 @@ import pytest
 
 from data_schema.fields import Field
 from data_schema.findings import Finding
-from data_schema.messages import without_values
+from data_schema.messages import remove_cell_values
 from data_schema.queries import Query
-from data_schema.returns import completeness, open_questions, returns_by_school
+from data_schema.returns import open_questions, summarise_completeness, summarise_returns_by_school
 from data_schema.tables import extended, standard_tables
 
 TABLES = standard_tables()
@@ -42,7 +42,7 @@ STATUS = pd.DataFrame(
 
 
 def test_a_school_is_told_how_much_it_has_filled_in_of_what_it_was_asked() -> None:
-    made = returns_by_school({"status": STATUS}, expected=[("status", "w")], schools=SCHOOLS, tables=TABLES)
+    made = summarise_returns_by_school({"status": STATUS}, expected=[("status", "w")], schools=SCHOOLS, tables=TABLES)
     told = made[["school_id", "n_rows", "n_cells", "n_filled", "files"]].to_numpy().tolist()
     # Of the first school: three statuses, two dates (who moved and who left), one confirmation, one mark.
     assert told == [
@@ -56,18 +56,18 @@ def test_a_school_is_told_how_much_it_has_filled_in_of_what_it_was_asked() -> No
 def test_what_a_wave_does_not_ask_for_is_not_missed() -> None:
     wider = {"status": extended(TABLES["status"], [Field("job", "text", waves=("later",))])}
     for wave, n_cells in (("w", 7), ("later", 10)):
-        made = returns_by_school(
+        made = summarise_returns_by_school(
             {"status": STATUS.assign(wave=wave)}, expected=[("status", wave)], schools=SCHOOLS, tables=wider
         )
         assert made["n_cells"].iloc[0] == n_cells
 
 
 def test_returns_are_counted_by_wave_table_and_country() -> None:
-    by_school = returns_by_school(
+    by_school = summarise_returns_by_school(
         {"status": STATUS}, expected=[("status", "w"), ("survey", "w")], schools=SCHOOLS, tables=TABLES
     )
     questions = pd.DataFrame({"table": ["status", "status", ""], "wave": ["w", "w", ""], "country": ["HU", "RS", ""]})
-    made = completeness(IMPORTS, by_school, questions=questions, countries=["HU", "RS"])
+    made = summarise_completeness(IMPORTS, by_school, questions=questions, countries=["HU", "RS"])
     hungary = made.iloc[0]
     assert hungary[["n_schools", "n_returned", "n_rows", "sent", "kept", "asked", "refused", "n_open"]].tolist() == [
         3, 2, 4, 5, 4, 1, 0, 1,
@@ -94,9 +94,9 @@ def test_open_questions_hold_no_values_and_no_names_of_files() -> None:
 
 
 def test_values_are_taken_out_of_every_slot_that_holds_some() -> None:
-    assert without_values("'1.234' can be 1.234 or 1234: nothing in the column tells what the mark means.") == (
+    assert remove_cell_values("'1.234' can be 1.234 or 1234: nothing in the column tells what the mark means.") == (
         "What stands here can be ... or ...: nothing in the column tells what the mark means."
     )
-    assert without_values("It is damaged: Anna.") == "It is damaged: ...."
+    assert remove_cell_values("It is damaged: Anna.") == "It is damaged: ...."
     other = "The pupil is enrolled, and was left early in Anna.csv, row 5."
-    assert without_values(other) == "The pupil is enrolled, and was left early in ...."
+    assert remove_cell_values(other) == "The pupil is enrolled, and was left early in ...."

@@ -10,7 +10,7 @@ import pytest
 
 import data_schema
 from data_schema.language import Catalogue, Language
-from data_schema.messages import translated, without_values
+from data_schema.messages import remove_cell_values, translate_sentence
 from data_schema.sentences import REASONS, SENTENCES
 
 FOLDER = Path(data_schema.__file__).parent
@@ -56,7 +56,7 @@ def sentences() -> list[tuple[str, str]]:
 
 def test_every_sentence_of_a_finding_is_in_the_catalogue() -> None:
     made = sentences()
-    unknown = [f"{place} {text}" for place, text in made if without_values(text) == "There is a question about it."]
+    unknown = [f"{place} {text}" for place, text in made if remove_cell_values(text) == "There is a question about it."]
     assert len(made) > 150
     assert unknown == []
 
@@ -82,7 +82,7 @@ def test_every_reason_why_a_file_cannot_be_read_is_in_the_catalogue() -> None:
 def test_a_reason_is_said_in_the_language_too(language: str) -> None:
     catalogue = Catalogue("data_schema", Language(language))
     for reason in REASONS:
-        told = translated(f"It is no workbook that can be read: {reason}.", catalogue)
+        told = translate_sentence(f"It is no workbook that can be read: {reason}.", catalogue)
         assert reason not in told
         assert catalogue.text(reason) in told
 
@@ -93,7 +93,7 @@ def test_a_sentence_keeps_what_stands_in_its_slots(language: str) -> None:
     for sentence in SENTENCES:
         slots = [piece.partition("}")[0] for piece in sentence.split("{")[1:]]
         values = {slot: f"<{k}>" for k, slot in enumerate(slots)}
-        told = translated(sentence.format(**values), catalogue)
+        told = translate_sentence(sentence.format(**values), catalogue)
         # Commands are for the trial's own people: a school is told that it need not do anything.
         if "crocoos" not in sentence:
             assert all(value in told for value in values.values()), sentence
@@ -103,22 +103,24 @@ def test_a_sentence_keeps_what_stands_in_its_slots(language: str) -> None:
 def test_where_something_stands_is_said_in_the_language() -> None:
     hungarian = Catalogue("data_schema", Language("hu"))
     text = "The same pupil (pupil_id) is in a.xlsx, sheet '9. a', row 3 and row 5 with other values."
-    assert translated(text, hungarian).endswith("a.xlsx, „9. a” lap, 3. sor; 5. sor.")
+    assert translate_sentence(text, hungarian).endswith("a.xlsx, „9. a” lap, 3. sor; 5. sor.")
     hidden = "Rows are hidden (2 to 4, 9); they are taken in like others."
-    assert "(2–4, 9)" in translated(hidden, hungarian)
+    assert "(2–4, 9)" in translate_sentence(hidden, hungarian)
     latin = Catalogue("data_schema", Language("sr-Latn"))
-    assert translated("The answer about a.csv, column 'x' is to an older file; it is not used.", latin).startswith(
-        "Odgovor o ovome (a.csv, kolona „x“)"
-    )
+    assert translate_sentence(
+        "The answer about a.csv, column 'x' is to an older file; it is not used.", latin
+    ).startswith("Odgovor o ovome (a.csv, kolona „x“)")
 
 
 def test_names_and_quotation_marks_are_those_of_the_language() -> None:
     slovenian = Catalogue("data_schema", Language("sl"))
     two = "Rules say that it is 'pupil' ('baseline') and 'status' ('followup'); it is not read."
-    assert "»Dijaki« (»baseline«), »Status dijaka« (»followup«)" in translated(two, slovenian)
+    assert "»Dijaki« (»baseline«), »Status dijaka« (»followup«)" in translate_sentence(two, slovenian)
     then = "It is read by the version '2027' of its table, which has other columns or answers: "
-    assert translated(f"{then}average_mark ('grade point').", slovenian).endswith("povprečna ocena (»grade point«).")
+    assert translate_sentence(f"{then}average_mark ('grade point').", slovenian).endswith(
+        "povprečna ocena (»grade point«)."
+    )
     meant = "Is '07' or '7-0' meant? Send it with its zeros and signs; format the column as text, so that they stay."
-    assert "»07« ali »7-0«" in translated(meant, slovenian)
-    assert translated('"it\'s" is not a number.', slovenian) == "»it's« ni število."
-    assert translated("'' is not a number.", slovenian) == "»« ni število."
+    assert "»07« ali »7-0«" in translate_sentence(meant, slovenian)
+    assert translate_sentence('"it\'s" is not a number.', slovenian) == "»it's« ni število."
+    assert translate_sentence("'' is not a number.", slovenian) == "»« ni število."

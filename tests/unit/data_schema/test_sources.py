@@ -10,7 +10,7 @@ from openpyxl import Workbook
 
 from data_schema.intake import InboxRule, Intake, read_inbox
 from data_schema.named_schools import SchoolFinder
-from data_schema.sources import classes_in
+from data_schema.sources import find_classes
 from data_schema.tables import standard_tables
 
 SCHOOLS = {"031201": "HU", "031202": "HU", "031203": "HU", "RS-101": "RS", "SI-01": "SI"}
@@ -202,7 +202,7 @@ def test_a_sheet_that_names_no_class_is_asked_about() -> None:
     ],
 )  # fmt: skip
 def test_classes_are_known_by_their_form(text: str, classes: Sequence[str]) -> None:
-    assert classes_in(text) == list(classes)
+    assert find_classes(text) == list(classes)
 
 
 def test_headers_of_ones_own_count_before_the_words_that_are_known() -> None:

@@ -16,7 +16,7 @@ from pandas.testing import assert_frame_equal
 
 from data_schema.errors import StorageError
 from data_schema.findings import Finding, Findings
-from data_schema.reconciliation import Tally, reconciled
+from data_schema.reconciliation import Tally, build_reconciliation
 from data_schema.store import Store, content_hash, write_store
 
 FRAME = pd.DataFrame(
@@ -33,7 +33,7 @@ FRAME = pd.DataFrame(
         "source_row": pd.Series([2, 3, 4], dtype="int64"),
     }
 )
-IMPORTS = reconciled([Tally(file="a", sheet="", table="exam", wave="baseline", sent=1, kept=1)])
+IMPORTS = build_reconciliation([Tally(file="a", sheet="", table="exam", wave="baseline", sent=1, kept=1)])
 REPAIRS = pd.DataFrame({"file": pd.Series(["a"], dtype="str"), "row": [2]})
 FINDINGS = Findings([Finding(file="a", row=None, problem="It's bad.", remedy="Mend it.", severity="note")])
 

@@ -12,15 +12,15 @@ from typing import Literal, get_args
 import openpyxl
 import pytest
 
-from data_schema.fields import header_key
+from data_schema.fields import normalise_header
 from data_schema.intake import InboxRule, Intake, read_inbox
 from data_schema.language import Catalogue, Language
-from data_schema.layout import headers_of
-from data_schema.messages import language_of, question_in
+from data_schema.layout import index_fields_by_header
+from data_schema.messages import get_field_question, get_language_of_country
 from data_schema.queries import query_workbook
-from data_schema.submissions import KnownForm, collected
+from data_schema.submissions import KnownForm, detect_collected_form
 from data_schema.tables import Table, standard_tables
-from data_schema.xlsforms import FieldForm, pupil_list
+from data_schema.xlsforms import FieldForm, encode_pupil_list
 from tests.support.collectors import converted, grouped, kobotoolbox, odk_central, surveycto
 
 TABLES = standard_tables()
@@ -126,11 +126,11 @@ def test_a_workbook_of_kobotoolbox_is_read_as_its_csv_is() -> None:
 
 @pytest.mark.parametrize("country", ["HU", "RS", "SI", "ME", "AT"])
 def test_every_question_of_a_form_is_known_as_a_header_in_the_language_of_its_country(country: str) -> None:
-    catalogue = Catalogue("data_schema", Language(language_of(country)))
+    catalogue = Catalogue("data_schema", Language(get_language_of_country(country)))
     for table in TABLES.values():
-        owner = headers_of(table.in_country(country))
+        owner = index_fields_by_header(table.in_country(country))
         for field in table.fields:
-            assert owner[header_key(question_in(field, catalogue, about=table.about))] == field.name
+            assert owner[normalise_header(get_field_question(field, catalogue, about=table.about))] == field.name
 
 
 def test_two_groups_with_a_question_of_one_name_are_asked_about_and_nothing_is_refused() -> None:
@@ -266,7 +266,7 @@ def test_a_form_with_a_list_of_pupils_is_one_that_pyxform_converts(table: Table,
 
 def test_the_list_has_identifiers_and_classes_and_a_choice_for_those_who_are_not_on_it() -> None:
     pupils = {"031204": [{"pupil_id": "7001", "class": "9.a"}, {"pupil_id": "7002"}]}
-    content = pupil_list(pupils, Catalogue("data_schema", Language("hu"))).decode()
+    content = encode_pupil_list(pupils, Catalogue("data_schema", Language("hu"))).decode()
     assert content.splitlines() == [
         "name,label,school_id,key",
         "7001,7001 · 9.a,031204,031204 7001",
@@ -307,7 +307,9 @@ def test_submissions_from_before_the_wave_are_asked_about(early: int) -> None:
 
 def test_the_day_in_words_of_surveycto_is_read() -> None:
     content = surveycto(form(), RECORDS).replace(b"Oct 5, 2028", b"Sep 5, 2028", 1)
-    found = collected(tuple(next(csv.reader(io.StringIO(content.decode())))), headers_of(TABLES["status"]))
+    found = detect_collected_form(
+        tuple(next(csv.reader(io.StringIO(content.decode())))), index_fields_by_header(TABLES["status"])
+    )
     assert found is not None
     rows = list(csv.reader(io.StringIO(content.decode())))[1:]
     assert [found.day_sent(tuple(row)) for row in rows] == [date(2028, 9, 5), date(2028, 10, 5), date(2028, 10, 5)]

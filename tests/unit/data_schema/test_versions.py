@@ -10,7 +10,7 @@ from data_schema.errors import ProtocolError
 from data_schema.fields import Field
 from data_schema.intake import InboxRule, Intake, read_inbox
 from data_schema.tables import Earlier, Table, extended, standard_tables
-from evaluation.specifications import tables_of
+from evaluation.specifications import build_tables
 from tests.support.protocols import changed
 
 WAVES = ["baseline", "followup"]
@@ -105,7 +105,7 @@ def test_versions_that_cannot_be_are_refused_with_their_place() -> None:
 def test_a_protocol_states_the_versions_of_its_tables() -> None:
     version = {"name": "2027", "waves": ["baseline"], "renamed": {"grade": "year of study"}}
     made = changed(lambda values: values.update(tables={"pupil": {"earlier": [version]}}))
-    pupil = tables_of(made)["pupil"]
+    pupil = build_tables(made)["pupil"]
     assert "year of study" in pupil.in_wave("baseline").field("grade").headers
     assert "year of study" not in pupil.in_wave("followup").field("grade").headers
     with pytest.raises(ProtocolError, match=r"\[tables.pupil\], \[\[earlier\]\] '2027', key 'waves'"):

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.claims import audit_claim, custody_claim
-from evaluation.named_in_log import folder_hashes
+from evaluation.claims import describe_custody, find_matching_audits
+from evaluation.named_in_log import compute_stage_hashes
 from evaluation.provenance import stage_folder
 from evaluation.trial import Trial
-from evaluation.trial_log import Event, append_event
-from reports.claims import AuditClaim, custody_sentences
+from evaluation.trial_log import Event, add_log_event
+from reports.claims import AuditClaim, describe_key_custody
 from reports.words import words
 from tests.support.protocols import MINIMAL
 from tests.support.trials import clock
@@ -23,7 +23,7 @@ from tests.support.trials import clock
 def folder(tmp_path: Path) -> Path:
     """A folder that has data, results and documents as far as their hashes go."""
     (tmp_path / "trial.toml").write_bytes(MINIMAL.read_bytes())
-    append_event(Trial(tmp_path, clock=clock), Event.CREATED, {})
+    add_log_event(Trial(tmp_path, clock=clock), Event.CREATED, {})
     for name, content in (
         ("allocation/record.json", {"allocation_sha256": "a"}),
         ("store/content.json", {"sha256": "d"}),
@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 def audited(folder: Path, answer: str, *, day: int) -> None:
     """Add the line of an audit on a day."""
     trial = Trial(folder, clock=lambda: clock() + timedelta(days=day))
-    append_event(trial, Event.AUDITED, {"answer": answer, **folder_hashes(trial)})
+    add_log_event(trial, Event.AUDITED, {"answer": answer, **compute_stage_hashes(trial)})
 
 
 def write(folder: Path, stage: str, text: str) -> None:
@@ -50,25 +50,25 @@ def test_an_audit_is_claimed_for_the_very_bytes_that_it_was_made_of_and_for_no_o
     trial = Trial(folder, clock=clock)
     for stage in ("impact", "report"):
         write(folder, stage, "as it was")
-    assert audit_claim(trial) == AuditClaim(answer="none")
+    assert find_matching_audits(trial) == AuditClaim(answer="none")
     audited(folder, "yes", day=1)
     audited(folder, "yes", day=2)
     first = AuditClaim(answer="yes", time="2027-09-02T12:00:00+00:00")
-    assert audit_claim(trial) == first, "another audit of the same changes nothing that is published"
+    assert find_matching_audits(trial) == first, "another audit of the same changes nothing that is published"
     for stage in ("impact", "report"):
         write(folder, stage, "edited")
-        assert audit_claim(trial).answer == "none"
+        assert find_matching_audits(trial).answer == "none"
         write(folder, stage, "as it was")
-        assert audit_claim(trial) == first
+        assert find_matching_audits(trial) == first
     audited(folder, "no", day=3)
-    assert audit_claim(trial) == AuditClaim(answer="no", time="2027-09-04T12:00:00+00:00")
+    assert find_matching_audits(trial) == AuditClaim(answer="no", time="2027-09-04T12:00:00+00:00")
     audited(folder, "yes", day=4)
-    assert audit_claim(trial) == AuditClaim(answer="yes", time="2027-09-05T12:00:00+00:00")
+    assert find_matching_audits(trial) == AuditClaim(answer="yes", time="2027-09-05T12:00:00+00:00")
     # Made as it was when the second audit had not been made yet.
-    assert audit_claim(trial, until=2) == AuditClaim(answer="none")
-    assert audit_claim(trial, until=3) == first
+    assert find_matching_audits(trial, until=2) == AuditClaim(answer="none")
+    assert find_matching_audits(trial, until=3) == first
     trial.paths.log.write_bytes(trial.paths.log.read_bytes().replace(b'"no"', b'"yes"'))
-    assert audit_claim(trial).answer == "unknown"
+    assert find_matching_audits(trial).answer == "unknown"
 
 
 def test_documents_say_whether_the_key_was_sealed_and_how_often_it_was_opened_before_the_results(folder: Path) -> None:
@@ -76,8 +76,8 @@ def test_documents_say_whether_the_key_was_sealed_and_how_often_it_was_opened_be
 
     def tell(event: Event, *, day: int, **facts: str) -> None:
         at = Trial(folder, clock=lambda: clock() + timedelta(days=day))
-        append_event(at, event, facts)
-        told.append(" ".join(custody_sentences(custody_claim(trial.log()), words("en"))))
+        add_log_event(at, event, facts)
+        told.append(" ".join(describe_key_custody(describe_custody(trial.log()), words("en"))))
 
     key = "The key of the pseudonyms and the files of schools"
     tell(Event.COLLECTED, day=1)
@@ -99,5 +99,5 @@ def test_documents_say_whether_the_key_was_sealed_and_how_often_it_was_opened_be
     tell(Event.SEALED, day=9, vault_sha256="3", openers="opener")
     assert "since 2027-09-10 12:00 UTC; 1 person can open them." in told[-1]
     trial.paths.log.write_bytes(trial.paths.log.read_bytes().replace(b"lead", b"led"))
-    said = custody_sentences(custody_claim(trial.log()), words("en"))
+    said = describe_key_custody(describe_custody(trial.log()), words("en"))
     assert list(said) == ["Nothing shows whether the key of the pseudonyms was encrypted."]

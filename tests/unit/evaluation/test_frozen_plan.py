@@ -8,7 +8,7 @@ import pytest
 
 from evaluation.frozen_plan import PlanState, plan_state
 from evaluation.protocol_reader import read_protocol
-from evaluation.wording import differences_between
+from evaluation.wording import find_differences
 from tests.support.protocols import CROCOOS
 
 
@@ -66,7 +66,7 @@ def test_without_a_frozen_plan_nothing_is_claimed(tmp_path: Path) -> None:
 
 
 def test_differences_name_what_was_removed() -> None:
-    found = [one.text for one in differences_between({"a": 1, "b": [1]}, {"b": [2]})]
+    found = [one.text for one in find_differences({"a": 1, "b": [1]}, {"b": [2]})]
     assert found == ["a was removed", "b: [1] became [2]"]
 
 
@@ -124,5 +124,5 @@ def test_a_default_that_is_stated_is_no_change(tmp_path: Path) -> None:
 
 def test_arms_in_another_order_are_a_change_since_the_first_is_the_reference() -> None:
     arms = [{"name": "control"}, {"name": "pilot"}]
-    found = list(differences_between({"arms": arms}, {"arms": arms[::-1]}))
+    found = list(find_differences({"arms": arms}, {"arms": arms[::-1]}))
     assert [one.text for one in found] == ["arms: the order control, pilot became pilot, control"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.planned import leading_analysis, not_analysed, shown_analyses
+from evaluation.planned import collect_shown_analyses, find_leading_analysis, find_unanalysed_outcomes
 from evaluation.trial import Trial
 from tests.support.protocols import CROCOOS
 
@@ -62,7 +62,7 @@ OTHER_OUTCOME = changed(PRIMARY, 'outcome = "dropout"', 'outcome = "absences"')
     ids=["as it was", "moved to the end", "another model", "demoted", "removed", "about another outcome"],
 )
 def test_the_frozen_primary_leads_whatever_happened_since(tmp_path: Path, now: str, since: str) -> None:
-    analyses, outcomes = shown_analyses(trial(tmp_path, now))
+    analyses, outcomes = collect_shown_analyses(trial(tmp_path, now))
     first = analyses[0]
     assert (first.outcome, first.standing, first.since) == ("dropout", "primary", since)
     assert {one.outcome for one in analyses} <= {outcome.name for outcome in outcomes}
@@ -71,27 +71,27 @@ def test_the_frozen_primary_leads_whatever_happened_since(tmp_path: Path, now: s
 
 def test_what_was_added_after_the_freeze_comes_last_as_exploratory(tmp_path: Path) -> None:
     added = entry(PRIMARY).replace(f'name = "{PRIMARY}"', 'name = "late"')
-    analyses, _ = shown_analyses(trial(tmp_path, PLAN.replace(entry(PRIMARY), f"{added}\n{entry(PRIMARY)}")))
+    analyses, _ = collect_shown_analyses(trial(tmp_path, PLAN.replace(entry(PRIMARY), f"{added}\n{entry(PRIMARY)}")))
     assert (analyses[-1].name, analyses[-1].role, analyses[-1].planned) == ("late", "exploratory", "")
 
 
 def test_without_a_frozen_plan_the_protocol_alone_counts(tmp_path: Path) -> None:
     made = trial(tmp_path, SWAPPED, frozen=False)
-    analyses, _ = shown_analyses(made)
+    analyses, _ = collect_shown_analyses(made)
     assert {one.planned for one in analyses} == {""}
-    assert leading_analysis(made).name == "absences_main"
+    assert find_leading_analysis(made).name == "absences_main"
 
 
 def test_the_flow_of_participants_is_that_of_the_frozen_primary(tmp_path: Path) -> None:
-    assert leading_analysis(trial(tmp_path, SWAPPED)).name == PRIMARY
+    assert find_leading_analysis(trial(tmp_path, SWAPPED)).name == PRIMARY
 
 
 def test_a_primary_that_is_gone_leaves_the_flow_to_the_present_one(tmp_path: Path) -> None:
-    assert leading_analysis(trial(tmp_path, REMOVED)).name == "absences_main"
+    assert find_leading_analysis(trial(tmp_path, REMOVED)).name == "absences_main"
 
 
 def test_an_outcome_without_analysis_is_known_by_its_label(tmp_path: Path) -> None:
-    assert not_analysed(trial(tmp_path, PLAN).protocol) == ()
+    assert find_unanalysed_outcomes(trial(tmp_path, PLAN).protocol) == ()
     (tmp_path / "without").mkdir()
     without = PLAN.replace(entry("absences_main"), "")
-    assert not_analysed(trial(tmp_path / "without", without).protocol) == ("Unjustified absences",)
+    assert find_unanalysed_outcomes(trial(tmp_path / "without", without).protocol) == ("Unjustified absences",)

@@ -10,10 +10,18 @@ from data_schema.consent import REFUSED_COLUMNS
 from data_schema.errors import DataError
 from data_schema.tables import standard_tables
 from evaluation.consent import WithoutConsent
-from evaluation.flow import ERASED, REFUSED, SCHOOL_SENT_NOTHING, flow_table, joined_later
-from evaluation.population import NO_ANSWER, NO_RECORD, UNKNOWN, AnalysisData, Frames, analysis_data, measure_values
+from evaluation.flow import ERASED, REFUSED, SCHOOL_SENT_NOTHING, find_later_joiners, flow_table
+from evaluation.population import (
+    NO_ANSWER,
+    NO_RECORD,
+    UNKNOWN,
+    AnalysisData,
+    Frames,
+    build_analysis_data,
+    measure_values,
+)
 from evaluation.protocol import Protocol
-from reports.flow import reason_text
+from reports.flow import describe_missing_reason
 from reports.words import words
 from tests.support.protocols import MINIMAL, Values, changed
 
@@ -93,7 +101,7 @@ def frames() -> Frames:
 
 
 def data() -> AnalysisData:
-    return analysis_data(protocol(), frames(), tables=TABLES, schools=SCHOOLS, allocation=ALLOCATION)
+    return build_analysis_data(protocol(), frames(), tables=TABLES, schools=SCHOOLS, allocation=ALLOCATION)
 
 
 def test_pupils_of_drawn_schools_are_analysed_in_the_school_of_the_list() -> None:
@@ -131,7 +139,7 @@ def flow_with(
         tables=TABLES,
         schools=schools,
         allocation=allocation,
-        joined=joined_later([frames()["pupil", "after"]], found),
+        joined=find_later_joiners([frames()["pupil", "after"]], found),
         erased=erased,
         consent=WithoutConsent(
             refused=pd.DataFrame(columns=list(REFUSED_COLUMNS)), unanswered=pd.DataFrame(columns=list(REFUSED_COLUMNS))
@@ -191,16 +199,16 @@ def test_erased_pupils_are_still_in_the_flow() -> None:
 
 @pytest.mark.parametrize("reason", [NO_RECORD, UNKNOWN, NO_ANSWER, SCHOOL_SENT_NOTHING, ERASED, REFUSED])
 def test_every_reason_for_a_missing_outcome_is_said_in_the_language_of_the_report(reason: str) -> None:
-    said = reason_text(words("qps"), reason)
+    said = describe_missing_reason(words("qps"), reason)
     assert said.startswith("⟦")
     assert said[1].isupper()
-    assert reason_text(words("qps"), f"{reason} here") == f"{reason} here"
+    assert describe_missing_reason(words("qps"), f"{reason} here") == f"{reason} here"
 
 
 def test_nobody_on_the_list_is_an_error_that_says_what_to_do() -> None:
     empty = {key: frame.iloc[:0] for key, frame in frames().items()}
     with pytest.raises(DataError, match="inbox"):
-        analysis_data(protocol(), empty, tables=TABLES, schools=SCHOOLS, allocation=ALLOCATION)
+        build_analysis_data(protocol(), empty, tables=TABLES, schools=SCHOOLS, allocation=ALLOCATION)
 
 
 def test_a_measure_of_several_rows_a_pupil_is_summed_up() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from data_schema.tables import standard_tables
-from evaluation.practice import COST_COLUMNS, cost_table, implementation_table
+from evaluation.practice import COST_COLUMNS, implementation_table, summarise_costs
 
 ARMS = ("control", "pilot")
 TABLE = standard_tables()["implementation"]
@@ -27,7 +27,7 @@ def costs(**columns: str | list[float]) -> pd.DataFrame:
 
 def test_costs_are_by_currency_and_by_pupil() -> None:
     arm_of = dict.fromkeys(("01", "02", "03"), "pilot")
-    table = cost_table(costs(), pupils=pd.Series({"01": 10, "02": 30}), arm_of=arm_of, arms=ARMS)
+    table = summarise_costs(costs(), pupils=pd.Series({"01": 10, "02": 30}), arm_of=arm_of, arms=ARMS)
     names = ["country", "arm", "n_schools", "cost_per_school", "currency", "price_year_first", "price_year"]
     assert table[names].to_numpy().tolist() == [
         ["RS", "pilot", 1, 9000.0, "RSD", 2027, 2027],
@@ -39,7 +39,7 @@ def test_costs_are_by_currency_and_by_pupil() -> None:
 
 def test_what_control_schools_spend_does_not_move_the_cost_of_the_pilot() -> None:
     arm_of = {"01": "pilot", "02": "control", "03": "control"}
-    table = cost_table(
+    table = summarise_costs(
         costs(amount=[20_000.0, 4_875.0, 1.0, 1.0], currency="HUF"),
         pupils=pd.Series({"01": 1, "02": 1, "03": 1}),
         arm_of=arm_of,
@@ -51,14 +51,14 @@ def test_what_control_schools_spend_does_not_move_the_cost_of_the_pilot() -> Non
 
 def test_a_school_without_pupils_on_the_list_adds_nothing_to_the_cost_per_pupil() -> None:
     arm_of = dict.fromkeys(("01", "02", "03"), "pilot")
-    table = cost_table(costs(currency="EUR"), pupils=pd.Series({"01": 10}), arm_of=arm_of, arms=ARMS)
+    table = summarise_costs(costs(currency="EUR"), pupils=pd.Series({"01": 10}), arm_of=arm_of, arms=ARMS)
     assert table.loc[table["country"] == "SI", "cost_per_pupil"].tolist() == [15.0]
 
 
 def test_a_table_of_costs_without_amounts_describes_nothing() -> None:
     rows = costs().drop(columns=["amount", "price_year"])
-    assert cost_table(rows, pupils=pd.Series({"01": 1}), arm_of={"01": "pilot"}, arms=ARMS).empty
-    priced = cost_table(
+    assert summarise_costs(rows, pupils=pd.Series({"01": 1}), arm_of={"01": "pilot"}, arms=ARMS).empty
+    priced = summarise_costs(
         costs().drop(columns="price_year"), pupils=pd.Series({"01": 1}), arm_of={"01": "pilot"}, arms=ARMS
     )
     assert list(priced.columns) == COST_COLUMNS

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from data_schema.errors import ProtocolError
-from evaluation.protocol_reader import protocol_of, read_protocol
-from evaluation.specifications import design_of, inbox_rules_of, tables_of
+from evaluation.protocol_reader import parse_protocol, read_protocol
+from evaluation.specifications import build_design, build_inbox_rules, build_tables
 from tests.support.protocols import AWARDS, CROCOOS, MINIMAL, Values, changed
 
 
@@ -17,12 +17,12 @@ from tests.support.protocols import AWARDS, CROCOOS, MINIMAL, Values, changed
 def test_every_shipped_protocol_is_right(path: Path) -> None:
     protocol = read_protocol(path)
     assert protocol.analyses
-    assert design_of(protocol).arms[0].name == protocol.arm_names[0]
-    assert len(inbox_rules_of(protocol)) == len(protocol.inbox)
+    assert build_design(protocol).arms[0].name == protocol.arm_names[0]
+    assert len(build_inbox_rules(protocol)) == len(protocol.inbox)
 
 
 def test_a_trial_adds_replaces_and_leaves_out_fields_and_declares_tables() -> None:
-    tables = tables_of(read_protocol(AWARDS / "trial.toml"))
+    tables = build_tables(read_protocol(AWARDS / "trial.toml"))
     assert tables["school"].field("type").type == "text"
     assert "name" not in tables["pupil"].names
     assert tables["exam"].field("matriculated").headers == ("Bagrut_status",)
@@ -175,7 +175,7 @@ def test_a_file_that_is_missing_not_toml_or_not_utf8_is_named(tmp_path: Path) ->
 
 def test_an_empty_protocol_names_every_table_that_is_missing() -> None:
     with pytest.raises(ProtocolError, match="problems") as caught:
-        protocol_of({})
+        parse_protocol({})
     for table in ("trial", "countries", "waves", "design", "inbox", "outcomes", "analyses"):
         assert f"key '{table}': this key is missing" in str(caught.value)
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from data_schema.errors import ProtocolError
 from evaluation.protocol import Protocol
-from evaluation.protocol_reader import protocol_of, read_protocol
+from evaluation.protocol_reader import parse_protocol, read_protocol
 from tests.support.problem_texts import ProblemText, problem_texts
 from tests.support.protocol_mends import mends_of
 from tests.support.protocol_scenarios import LIBRARY_ONLY, SCENARIOS
@@ -39,10 +39,10 @@ def produced(name: str) -> tuple[Values, str, str, str]:
     scenario = SCENARIOS[name]
     values = values_of(scenario.path)
     scenario.setting(values)
-    protocol_of(values)
+    parse_protocol(values)
     scenario.wrong(values)
     with pytest.raises(ProtocolError) as caught:
-        protocol_of(values)
+        parse_protocol(values)
     error = caught.value
     place = error.place.removeprefix("trial.toml, ")
     assert place != "trial.toml", f"one problem at a time: {error}"
@@ -52,7 +52,7 @@ def produced(name: str) -> tuple[Values, str, str, str]:
 def wrong_in(values: Values) -> str:
     """Return what is wrong in a protocol; nothing where it is accepted."""
     try:
-        protocol_of(values)
+        parse_protocol(values)
     except ProtocolError as error:
         return str(error)
     return ""
@@ -80,7 +80,7 @@ def test_doing_what_a_remedy_says_makes_the_protocol_right(name: str) -> None:
     for mend in SCENARIOS[name].mends:
         mended = copy.deepcopy(values)
         mend(mended)
-        protocol_of(mended)
+        parse_protocol(mended)
         n_right += 1
     assert n_right, f"nothing that the remedy says was right: {remedy}"
     n_alternatives = 1 + (", or " in remedy)
@@ -178,8 +178,8 @@ def test_several_problems_are_corrected_one_by_one() -> None:
     values = values_of()
     values["outcomes"][0]["knd"] = values["design"]["kind"] = "stratifed"
     with pytest.raises(ProtocolError, match="2 problems:") as caught:
-        protocol_of(values)
+        parse_protocol(values)
     assert caught.value.remedy == "Correct them and run the command again."
     del values["outcomes"][0]["knd"]
     values["design"]["kind"] = "stratified"
-    protocol_of(values)
+    parse_protocol(values)

@@ -8,11 +8,11 @@ import pytest
 
 from data_schema.errors import StorageError
 from evaluation.provenance import (
-    partial_of,
-    previous_of,
+    get_partial_folder,
+    get_previous_folder,
+    hash_bytes,
     read_record,
     recover,
-    sha256,
     stage_folder,
 )
 from evaluation.stages.order import stage_status
@@ -34,7 +34,7 @@ def test_the_record_names_what_was_read_and_written(tmp_path: Path) -> None:
     record = read_record(tmp_path / "out")
     assert record is not None
     assert record.inputs == {"frame": "abc"}
-    assert record.outputs == {"a.txt": sha256(b"first")}
+    assert record.outputs == {"a.txt": hash_bytes(b"first")}
 
 
 def test_a_stage_that_fails_leaves_the_old_folder_and_no_rest(tmp_path: Path) -> None:
@@ -49,8 +49,8 @@ def test_a_stage_that_fails_leaves_the_old_folder_and_no_rest(tmp_path: Path) ->
 def test_a_run_killed_between_the_two_renames_is_brought_back(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     write(folder, "first")
-    folder.rename(previous_of(folder))
-    partial_of(folder).mkdir()
+    folder.rename(get_previous_folder(folder))
+    get_partial_folder(folder).mkdir()
     recover(folder)
     assert (folder / "a.txt").read_text(encoding="utf-8") == "first"
     write(folder, "second")
@@ -60,16 +60,16 @@ def test_a_run_killed_between_the_two_renames_is_brought_back(tmp_path: Path) ->
 def test_a_run_killed_before_the_old_folder_was_removed_keeps_the_new_one(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     write(folder, "second")
-    previous_of(folder).mkdir()
+    get_previous_folder(folder).mkdir()
     recover(folder)
     assert (folder / "a.txt").read_text(encoding="utf-8") == "second"
-    assert not previous_of(folder).exists()
+    assert not get_previous_folder(folder).exists()
 
 
 def test_an_earlier_killed_run_leaves_nothing_in_the_next(tmp_path: Path) -> None:
     folder = tmp_path / "out"
-    partial_of(folder).mkdir()
-    (partial_of(folder) / "half.txt").write_text("half", encoding="utf-8")
+    get_partial_folder(folder).mkdir()
+    (get_partial_folder(folder) / "half.txt").write_text("half", encoding="utf-8")
     write(folder, "whole")
     assert sorted(path.name for path in folder.iterdir()) == ["a.txt", "stage.json"]
 

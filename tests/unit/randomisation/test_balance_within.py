@@ -8,7 +8,7 @@ import pytest
 
 from data_schema.errors import DesignError
 from randomisation import Variable
-from randomisation.balance_within import by_stratum, overlap, within_strata
+from randomisation.balance_within import by_stratum, compute_overlap, within_strata
 
 ARMS = ("control", "pilot")
 FRAME = pd.DataFrame(
@@ -66,7 +66,7 @@ def test_overlap_is_that_of_scipy() -> None:
     generator = np.random.default_rng(1)
     for _ in range(10):
         one, other = generator.normal(size=9).round(1), generator.normal(0.5, size=13).round(1)
-        assert overlap(one, other) == pytest.approx(1 - stats.ks_2samp(one, other).statistic)
+        assert compute_overlap(one, other) == pytest.approx(1 - stats.ks_2samp(one, other).statistic)
 
 
 def test_each_stratum_is_on_the_scale_of_all_rows() -> None:

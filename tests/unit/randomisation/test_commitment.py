@@ -9,8 +9,8 @@ import pytest
 
 from data_schema.errors import DesignError
 from randomisation import AllocationRecord, Arm, Commitment, Constraint, Design, Matching, adopt, allocate
-from randomisation.commitment import commitment_hash
-from randomisation.schools import look_alikes
+from randomisation.commitment import compute_commitment_hash
+from randomisation.schools import find_look_alikes
 
 TWO = (Arm(name="control"), Arm(name="pilot"))
 FRAME = pd.DataFrame({"school_id": list("abcdef"), "country": list("AAABBB"), "size": [1.5, 2, 3, 4, 5, 6]})
@@ -26,7 +26,9 @@ DESIGNS = (
 def test_a_record_has_the_hash_of_its_commitment_and_any_other_seed_too(design: Design) -> None:
     made = Commitment.of(FRAME, design)
     for seed in ("1", "2"):
-        assert commitment_hash(AllocationRecord.of(allocate(FRAME.iloc[::-1], design, seed=seed))) == made.sha256
+        assert (
+            compute_commitment_hash(AllocationRecord.of(allocate(FRAME.iloc[::-1], design, seed=seed))) == made.sha256
+        )
     assert Commitment.from_dict(json.loads(json.dumps(made.to_dict()))) == made
 
 
@@ -61,12 +63,12 @@ def test_a_commitment_that_was_changed_or_cut_is_refused(name: str) -> None:
 
 
 def test_look_alikes_are_found_and_others_left_alone() -> None:
-    assert look_alikes(["a1", "A 1", "a-01", "a11", "b1", "ß", "SS", "-", "--"]) == (
+    assert find_look_alikes(["a1", "A 1", "a-01", "a11", "b1", "ß", "SS", "-", "--"]) == (
         ("a1", "A 1"),
         ("a1", "a-01"),
         ("ß", "SS"),
     )
-    assert look_alikes(["1", "10", "100", "01a", "1b"]) == ()
+    assert find_look_alikes(["1", "10", "100", "01a", "1b"]) == ()
 
 
 def test_a_draw_made_elsewhere_under_other_spellings_is_asked_about() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from data_schema.errors import DesignError
 from randomisation import Arm, Constraint, Design, all_allocations, allocate, n_allocations, replay, validity
-from randomisation.acceptance import SCORE_UNIT, Acceptance, acceptance_of
-from randomisation.constrained import candidates
+from randomisation.acceptance import SCORE_UNIT, Acceptance, build_acceptance
+from randomisation.constrained import enumerate_candidates
 from randomisation.schools import read_schools
 
 TWO = (Arm(name="control"), Arm(name="pilot"))
@@ -20,7 +20,7 @@ NORMAL = pd.DataFrame(np.random.default_rng(5).normal(size=(12, 3)), columns=lis
 
 
 def rule(frame: pd.DataFrame, design: Design) -> Acceptance:
-    found = acceptance_of(read_schools(frame, design), design)
+    found = build_acceptance(read_schools(frame, design), design)
     assert found is not None
     return found
 
@@ -61,7 +61,7 @@ def test_scores_of_many_draws_are_those_of_numpy(n_arms: int) -> None:
 
 def test_the_best_share_is_kept_and_no_more() -> None:
     design = Design(arms=TWO, constraint=Constraint(variables=("x", "y", "z"), best_share=0.1))
-    drawn = candidates(NORMAL, design)
+    drawn = enumerate_candidates(NORMAL, design)
     scores = rule(NORMAL, design).scores(drawn.draws)
     kept = all_allocations(NORMAL, design).positions
     assert len(drawn.draws) == 924

@@ -11,8 +11,8 @@ import pytest
 from data_schema.errors import DesignError
 from randomisation import AllocationRecord, Arm, Commitment, Design, allocate, verify
 from randomisation import verify_allocation as program
-from randomisation.canonical import decimal_text
-from randomisation.cuts import class_names, class_of
+from randomisation.canonical import format_decimal
+from randomisation.cuts import build_class_names, find_class
 
 TWO = (Arm(name="control"), Arm(name="pilot"))
 DESIGN = Design(arms=TWO, strata=("country", "size"), cuts=(("size", (300, 450.5)),))
@@ -56,8 +56,8 @@ def test_the_record_is_verified_by_both_from_the_numbers_themselves(
 @pytest.mark.parametrize("at", [(1.0,), (0.5, 1e-7 + 1), (300, 500, 700), tuple(range(20))])
 @pytest.mark.parametrize("text", ["0", "-3", "1", "300", "499.999", "1e3", "28.5"])
 def test_both_programs_name_classes_alike(text: str, at: tuple[float, ...]) -> None:
-    assert class_of(text, at) == program.class_of(text, [decimal_text(limit) for limit in at])
-    assert list(class_names(at)) == sorted(class_names(at))
+    assert find_class(text, at) == program.find_class(text, [format_decimal(limit) for limit in at])
+    assert list(build_class_names(at)) == sorted(build_class_names(at))
 
 
 def test_a_design_with_cuts_says_so_and_survives_json() -> None:
@@ -87,4 +87,4 @@ def test_a_value_that_is_no_number_is_named_with_its_school() -> None:
     frame = SCHOOLS.assign(size=["many", *SCHOOLS["size"][1:].astype(str)])
     with pytest.raises(DesignError, match="The value of school '00' is not a number"):
         allocate(frame, DESIGN, seed="1")
-    assert class_of("Infinity", (1,)) is None
+    assert find_class("Infinity", (1,)) is None

@@ -9,7 +9,7 @@ import pytest
 
 from data_schema.errors import DesignError
 from randomisation import Arm, Constraint, Design
-from randomisation.canonical import json_text
+from randomisation.canonical import format_canonical_json
 
 TWO = (Arm(name="control"), Arm(name="pilot"))
 
@@ -92,7 +92,7 @@ def test_a_label_is_no_part_of_what_is_hashed_and_a_start_is() -> None:
 def test_what_is_hashed_of_a_design_holds_texts_and_whole_numbers_only() -> None:
     constraint = Constraint(variables=("size",), best_share=0.1, limits=(("size", 0.5),))
     design = Design(arms=TWO, strata=("size",), cuts=(("size", (300.0, 500)),), constraint=constraint)
-    text = json_text(design.to_dict())
+    text = format_canonical_json(design.to_dict())
     assert '"cuts":[["size",["300","500"]]]' in text
     assert '"best_share":"0.1"' in text
     assert Design.from_dict(json.loads(text)) == design

@@ -10,7 +10,7 @@ import pytest
 from data_schema.errors import DesignError
 from randomisation import AllocationRecord, Arm, Design, allocate
 from randomisation.schools import read_schools
-from randomisation.settlements import explore
+from randomisation.settlements import iterate_chance_courses
 from randomisation.strata_draws import draw_within
 
 TWO = (Arm(name="control"), Arm(name="pilot"))
@@ -55,7 +55,7 @@ def exact_distribution(frame: pd.DataFrame, design: Design) -> dict[tuple[str, .
     """Follow the draw on every course that its random numbers could take."""
     read = read_schools(frame, design)
     found: dict[tuple[str, ...], Fraction] = {}
-    for arms, share in explore(lambda source: draw_within(read, design, source), most=10**6):
+    for arms, share in iterate_chance_courses(lambda source: draw_within(read, design, source), most=10**6):
         found[arms] = found.get(arms, Fraction(0)) + share
     assert sum(found.values()) == 1
     return found

@@ -32,7 +32,7 @@ from randomisation import (
     verify,
 )
 from randomisation import verify_allocation as program
-from randomisation.designs.simple import simple_probabilities
+from randomisation.designs.simple import compute_simple_probabilities
 from randomisation.misfits import KNOWN
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
@@ -151,7 +151,7 @@ def test_counts_of_allocations_are_those_of_combinatorics() -> None:
 
 
 def test_simple_probabilities_are_those_of_the_list() -> None:
-    shares = simple_probabilities((1, 2), 3)
+    shares = compute_simple_probabilities((1, 2), 3)
     # Of 27 equally likely triples of slots, 1 has no pilot and 8 no control: 12 of the other 18 x 3 are control's.
     assert shares == [Fraction(4, 9), Fraction(5, 9)]
 

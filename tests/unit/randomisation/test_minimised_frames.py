@@ -23,7 +23,7 @@ from randomisation import (
 )
 from randomisation import verify_allocation as program
 from randomisation.later import draw_late
-from randomisation.minimised import Joined, Minimisation, joined_of, minimisation_of
+from randomisation.minimised import Joined, Minimisation, build_minimisation, get_joined_schools
 
 TWO = (Arm(name="control"), Arm(name="pilot"))
 FRAME = pd.DataFrame(
@@ -48,15 +48,17 @@ def test_a_frame_is_drawn_as_if_its_schools_joined_one_by_one() -> None:
         row = FRAME.loc[int(school)]
         trial = trial.join(school, country=str(row["country"]), size=str(row["size"]))
     assert {one.school: one.arm for one in trial.joined} == dict(drawn.arm_of)
-    assert [one.school for one in joined_of(AllocationRecord.of(drawn))] == [one.school for one in trial.joined]
+    assert [one.school for one in get_joined_schools(AllocationRecord.of(drawn))] == [
+        one.school for one in trial.joined
+    ]
 
 
 def test_schools_that_join_later_are_minimised_against_those_before() -> None:
     stated = design(1, 1)
     first = allocate(FRAME.iloc[:5], stated, seed="March")
-    before = joined_of(AllocationRecord.of(first))
+    before = get_joined_schools(AllocationRecord.of(first))
     second = draw_late(FRAME.iloc[5:], stated, seed="April", seeds=["March"], before=before)
-    trial = minimisation_of(stated, seed="April", joined=before)
+    trial = build_minimisation(stated, seed="April", joined=before)
     for _, row in FRAME.iloc[5:].iterrows():
         trial = trial.join(row["school_id"], country=str(row["country"]), size=str(row["size"]))
     assert [one.arm for one in trial.joined[5:]] == list(second.arms)
@@ -106,7 +108,7 @@ def test_an_impossible_rule_cannot_be_made(rule: dict[str, object], problem: str
 
 def test_only_a_minimisation_is_minimised() -> None:
     with pytest.raises(DesignError, match="Use kind 'minimisation'"):
-        minimisation_of(Design(arms=TWO), seed="x", joined=())
+        build_minimisation(Design(arms=TWO), seed="x", joined=())
 
 
 def test_a_record_whose_earlier_schools_cannot_be_read_is_refused() -> None:

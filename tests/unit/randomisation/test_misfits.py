@@ -23,7 +23,13 @@ from randomisation import (
     replay,
     verify,
 )
-from randomisation.misfits import KNOWN, Misfits, fewest_schools, misfit_plan, misfit_probabilities
+from randomisation.misfits import (
+    KNOWN,
+    Misfits,
+    build_misfit_plan,
+    compute_fewest_schools,
+    compute_misfit_probabilities,
+)
 
 STRATEGIES: tuple[Misfits, ...] = tuple(name for name in KNOWN if name != "balanced")
 
@@ -45,7 +51,7 @@ def test_full_sets_are_handed_out_by_the_ratio_whatever_the_strategy(misfits: Mi
 
 
 def test_ratios_are_brought_to_lowest_terms() -> None:
-    plan = misfit_plan((5, 3), (2, 2), "strata")
+    plan = build_misfit_plan((5, 3), (2, 2), "strata")
     assert (plan.ratios, plan.left) == ((1, 1), [1, 1])
 
 
@@ -69,12 +75,14 @@ def test_weights_keep_to_the_ratio_and_a_stratum_may_miss_an_arm() -> None:
 
 
 def test_probabilities_without_weights_are_those_of_full_sets_and_equal_shares_of_the_rest() -> None:
-    assert misfit_probabilities(misfit_plan((7, 4, 1), (3, 1), "strata")) == [
+    assert compute_misfit_probabilities(build_misfit_plan((7, 4, 1), (3, 1), "strata")) == [
         (Fraction(3 + Fraction(3, 2)) / 7, Fraction(1 + Fraction(3, 2)) / 7),
         (Fraction(3, 4), Fraction(1, 4)),
         (Fraction(1, 2), Fraction(1, 2)),
     ]
-    assert misfit_probabilities(misfit_plan((7,), (3, 1), "wstrata")) == [(Fraction(3, 4), Fraction(1, 4))]
+    assert compute_misfit_probabilities(build_misfit_plan((7,), (3, 1), "wstrata")) == [
+        (Fraction(3, 4), Fraction(1, 4))
+    ]
 
 
 @pytest.mark.parametrize("misfits", STRATEGIES)
@@ -105,7 +113,7 @@ def test_the_count_is_exact_where_listing_is_hopeless() -> None:
 
 
 def test_an_arm_that_could_stay_empty_is_refused() -> None:
-    assert fewest_schools(misfit_plan((2, 2), (2, 1), "wstrata")) == (2, 0)
+    assert compute_fewest_schools(build_misfit_plan((2, 2), (2, 1), "wstrata")) == (2, 0)
     with pytest.raises(DesignError, match="strata are too small for misfits 'wstrata'"):
         allocate(frame(2, 2), design("wstrata", 2, 1), seed="x")
     allocate(frame(2, 2), design("global", 2, 1), seed="x")

@@ -12,7 +12,7 @@ import pytest
 from data_schema.errors import DesignError
 from randomisation import Arm, Design, all_allocations, n_allocations
 from randomisation import settlements as module
-from randomisation.settlements import explore
+from randomisation.settlements import iterate_chance_courses
 
 
 def arms(*ratios: int) -> tuple[Arm, ...]:
@@ -81,7 +81,7 @@ def test_the_short_cut_for_two_even_arms_agrees_with_following_every_course(
     schools = frame(("HU", "a", 1), ("HU", "b", 1), ("SI", "a", 3), ("SI", "b", 2), ("RS", "a", 1), ("RS", "b", 1))
     design = Design(arms=arms(1, 1), strata=strata)
     short = all_allocations(schools, design)
-    monkeypatch.setattr(module, "_even_settlements", module._explored_settlements)
+    monkeypatch.setattr(module, "_enumerate_even_settlements", module._enumerate_explored_settlements)
     followed = all_allocations(schools, design)
     np.testing.assert_array_equal(short.positions, followed.positions)
     np.testing.assert_allclose(short.probabilities, followed.probabilities, atol=1e-14)
@@ -105,7 +105,7 @@ def test_designs_that_cannot_be_drawn_cannot_be_counted_either() -> None:
 
 
 def test_following_every_course_weighs_unequal_courses() -> None:
-    courses = list(explore(lambda source: source.below(3) and source.below(2), most=5))
+    courses = list(iterate_chance_courses(lambda source: source.below(3) and source.below(2), most=5))
     assert courses == [
         (0, Fraction(1, 3)),
         (0, Fraction(1, 6)),

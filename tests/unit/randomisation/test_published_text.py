@@ -11,8 +11,8 @@ import pytest
 
 import randomisation
 from randomisation import ALGORITHM, AllocationRecord, Arm, Commitment, Design, allocate
-from randomisation.canonical import json_text
-from randomisation.stream import published_stream
+from randomisation.canonical import format_canonical_json
+from randomisation.stream import open_published_stream
 
 FOLDER = Path(randomisation.__file__).parent
 TEXT = (FOLDER / "ALGORITHM.md").read_text(encoding="utf-8")
@@ -38,7 +38,9 @@ def test_the_printed_example_is_what_is_drawn() -> None:
 def test_the_printed_design_and_its_commitment_have_these_hashes() -> None:
     made = Commitment.of(SCHOOLS, Design(arms=(Arm(name="control"), Arm(name="pilot")), strata=("country", "type")))
     flat = " ".join(TEXT.split())
-    assert json_text(made.design.to_dict()) in flat.replace('"kind":"stratified",` `"', '"kind":"stratified","')
+    assert format_canonical_json(made.design.to_dict()) in flat.replace(
+        '"kind":"stratified",` `"', '"kind":"stratified","'
+    )
     assert f"`design_sha256` is `{made.design.sha256}`" in flat
     assert f"commitment's hash is `{made.sha256}`" in flat
 
@@ -54,7 +56,7 @@ def test_the_printed_example_of_three_arms_is_what_is_drawn() -> None:
 def test_the_printed_random_numbers_are_those_of_the_stream() -> None:
     block = hashlib.sha256("\n".join([ALGORITHM, SEED, "0"]).encode()).hexdigest()
     assert f"`{block}`" in TEXT
-    stream = published_stream(SEED)
+    stream = open_published_stream(SEED)
     assert f": {', '.join(str(stream.below(10)) for _ in range(12))}\n" in TEXT
 
 

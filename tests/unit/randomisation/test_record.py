@@ -19,7 +19,7 @@ from randomisation import (
     frame_hash,
     verify,
 )
-from randomisation.record import stratum_labels
+from randomisation.record import build_stratum_labels
 
 DESIGN = Design(arms=(Arm(name="control"), Arm(name="pilot")), strata=("country",))
 SCHOOLS = pd.DataFrame(
@@ -190,4 +190,4 @@ def test_a_record_names_the_stratum_of_each_school_as_the_draw_does() -> None:
     arms = (Arm(name="control"), Arm(name="pilot"))
     for strata in ((), ("country", "type")):
         drawn = allocate(frame, Design(arms=arms, strata=strata), seed="x")
-        assert stratum_labels(AllocationRecord.of(drawn)) == dict(zip(drawn.schools, drawn.strata, strict=True))
+        assert build_stratum_labels(AllocationRecord.of(drawn)) == dict(zip(drawn.schools, drawn.strata, strict=True))

@@ -10,7 +10,7 @@ import pytest
 
 from data_schema.errors import DesignError
 from randomisation import AllocationRecord, Arm, Design, Variable, allocate, balance_test
-from randomisation.canonical import json_text
+from randomisation.canonical import format_canonical_json
 from randomisation.record import frame_hash
 from randomisation.schools import read_schools
 from randomisation.standardised import cox_index
@@ -19,7 +19,7 @@ from randomisation.standardised import cox_index
 def test_a_fraction_has_no_canonical_form_wherever_it_stands() -> None:
     for values in (0.5, {"a": [1, {"b": 0.5}]}):
         with pytest.raises(TypeError, match=r"The fraction 0\.5 has no one form in JSON"):
-            json_text(values)
+            format_canonical_json(values)
 
 
 def test_a_share_of_nothing_or_of_everything_has_no_cox_index() -> None:

@@ -10,15 +10,15 @@ import pytest
 
 from data_schema.errors import DesignError
 from randomisation import Arm, Design, Matching, allocate
-from randomisation.columns import UNIT, columns_of_variable
-from randomisation.sets import REST, distances, form_sets
+from randomisation.columns import UNIT, build_variable_columns
+from randomisation.sets import REST, build_matched_sets, compute_distances
 
 TWO = (Arm(name="control"), Arm(name="pilot"))
 
 
 def lined_up(values: list[float], matching: Matching, size: int = 2) -> list[str]:
-    columns = columns_of_variable("size", [f"{value}" for value in values])
-    return form_sets(columns, matching, strata=[range(len(values))], size=size)
+    columns = build_variable_columns("size", [f"{value}" for value in values])
+    return build_matched_sets(columns, matching, strata=[range(len(values))], size=size)
 
 
 def total(names: list[str], apart: np.ndarray) -> int:
@@ -41,11 +41,11 @@ def best_pairs(places: tuple[int, ...], apart: np.ndarray) -> int:
 def test_pairs_are_the_best_of_all_pairings(distance: str, seed: int) -> None:
     generator = np.random.default_rng(seed)
     columns = [
-        columns_of_variable(name, [f"{value:.3f}" for value in generator.normal(size=8)])[0] for name in ("a", "b")
+        build_variable_columns(name, [f"{value:.3f}" for value in generator.normal(size=8)])[0] for name in ("a", "b")
     ]
     matching = Matching(variables=("a", "b"), distance=distance)  # type: ignore[arg-type]
-    apart = distances(columns, matching)
-    names = form_sets(columns, matching, strata=[range(8)], size=2)
+    apart = compute_distances(columns, matching)
+    names = build_matched_sets(columns, matching, strata=[range(8)], size=2)
     assert total(names, apart) == best_pairs(tuple(range(8)), apart)
 
 
@@ -70,10 +70,10 @@ def test_triplets_hold_three_near_schools_and_leave_over_the_rest() -> None:
 
 
 def test_no_exchange_of_two_schools_makes_triplets_better() -> None:
-    columns = columns_of_variable("a", [f"{v:.3f}" for v in np.random.default_rng(3).normal(size=30)])
+    columns = build_variable_columns("a", [f"{v:.3f}" for v in np.random.default_rng(3).normal(size=30)])
     matching = Matching(variables=("a",))
-    apart = distances(columns, matching)
-    names = form_sets(columns, matching, strata=[range(30)], size=3)
+    apart = compute_distances(columns, matching)
+    names = build_matched_sets(columns, matching, strata=[range(30)], size=3)
     assert sorted(names.count(name) for name in set(names)) == [3] * 10
     for one, other in itertools.combinations(range(30), 2):
         changed = list(names)
@@ -85,10 +85,10 @@ def test_the_mahalanobis_distance_is_that_of_numpy() -> None:
     values = np.random.default_rng(1).normal(size=(12, 3))
     values[:, 2] += 2 * values[:, 0]
     columns = [
-        columns_of_variable(name, [f"{value:.6f}" for value in column])[0]
+        build_variable_columns(name, [f"{value:.6f}" for value in column])[0]
         for name, column in zip("abc", values.T, strict=True)
     ]
-    apart = distances(columns, Matching(variables=("a", "b", "c"), distance="mahalanobis"))
+    apart = compute_distances(columns, Matching(variables=("a", "b", "c"), distance="mahalanobis"))
     difference = values[3] - values[7]
     expected = np.sqrt(difference @ np.linalg.inv(np.cov(values.T)) @ difference)
     assert apart[3, 7] / UNIT == pytest.approx(expected, rel=2e-3)  # inverse correlations have three decimals
@@ -112,13 +112,13 @@ def test_left_over_schools_of_all_strata_keep_the_arms_even() -> None:
 
 
 def test_of_many_schools_the_nearest_are_looked_at_until_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    columns = columns_of_variable("a", [f"{value:.3f}" for value in np.random.default_rng(4).normal(size=60)])
+    columns = build_variable_columns("a", [f"{value:.3f}" for value in np.random.default_rng(4).normal(size=60)])
     matching = Matching(variables=("a",))
-    whole = form_sets(columns, matching, strata=[range(60)], size=2)
+    whole = build_matched_sets(columns, matching, strata=[range(60)], size=2)
     monkeypatch.setattr("randomisation.sets.MOST_COMPARED_WITH_ALL", 10)
     monkeypatch.setattr("randomisation.sets._NEAREST", 3)
-    apart = distances(columns, matching)
-    assert total(form_sets(columns, matching, strata=[range(60)], size=2), apart) == total(whole, apart)
+    apart = compute_distances(columns, matching)
+    assert total(build_matched_sets(columns, matching, strata=[range(60)], size=2), apart) == total(whole, apart)
 
 
 @pytest.mark.slow
@@ -134,9 +134,9 @@ def test_no_exchange_of_two_schools_makes_triplets_more_alike() -> None:
     for seed in range(6):
         generator = np.random.default_rng(seed)
         texts = {name: [f"{value:.3f}" for value in generator.normal(size=9)] for name in ("a", "b")}
-        columns = [column for name, own in texts.items() for column in columns_of_variable(name, own)]
-        names = form_sets(columns, matching, strata=[range(9)], size=3)
-        apart = distances(columns, matching)
+        columns = [column for name, own in texts.items() for column in build_variable_columns(name, own)]
+        names = build_matched_sets(columns, matching, strata=[range(9)], size=3)
+        apart = compute_distances(columns, matching)
         for one, other in itertools.combinations(range(9), 2):
             changed = list(names)
             changed[one], changed[other] = changed[other], changed[one]

@@ -8,8 +8,8 @@ from fractions import Fraction
 
 import pytest
 
-from randomisation.settlements import explore
-from randomisation.stream import Source, WordSource, published_stream
+from randomisation.settlements import iterate_chance_courses
+from randomisation.stream import Source, WordSource, open_published_stream
 
 WORD = 2**64
 
@@ -21,7 +21,7 @@ def shuffled(source: Source, n: int) -> tuple[int, ...]:
 
 
 def test_words_are_the_bytes_of_sha256_over_name_seed_and_block() -> None:
-    stream = published_stream("őszi sorsolás")
+    stream = open_published_stream("őszi sorsolás")
     digests = [
         hashlib.sha256(b"crocoos-stratified-1\n" + "őszi sorsolás".encode() + b"\n" + n).digest() for n in (b"0", b"1")
     ]
@@ -54,12 +54,12 @@ def test_every_number_has_the_same_count_of_words() -> None:
 
 def test_every_order_of_four_is_equally_likely() -> None:
     found: dict[tuple[int, ...], Fraction] = {}
-    for order, share in explore(lambda source: shuffled(source, 4), most=100):
+    for order, share in iterate_chance_courses(lambda source: shuffled(source, 4), most=100):
         found[order] = found.get(order, Fraction(0)) + share
     assert found == dict.fromkeys(itertools.permutations(range(4)), Fraction(1, 24))
 
 
 def test_numbers_of_a_seed_never_change() -> None:
-    stream = published_stream("2027-03-01")
+    stream = open_published_stream("2027-03-01")
     assert [stream.below(10) for _ in range(12)] == [8, 2, 3, 5, 0, 0, 8, 0, 3, 0, 2, 2]
-    assert shuffled(published_stream("a"), 10) != shuffled(published_stream("b"), 10)
+    assert shuffled(open_published_stream("a"), 10) != shuffled(open_published_stream("b"), 10)

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.stages.balance import without_few
+from evaluation.stages.balance import suppress_small_counts
 from randomisation import Variable, by_stratum
 from reports import sections
-from reports.blocks import Figure, plain
+from reports.blocks import Figure, join_plain_text
 from reports.evidence import Evidence
-from reports.tables.balance import rows_of_all_places
+from reports.tables.balance import get_rows_of_all_places
 from tests.support.block_text import drawn, texts
 from tests.support.sample_evidence import awards_evidence, crocoos_evidence, three_arms_evidence
 
@@ -69,7 +69,9 @@ def maps(evidence: Evidence) -> list[Figure]:
 
 def test_all_countries_together_have_a_map_by_country_of_schools_and_of_pupils() -> None:
     (made,) = maps(CROCOOS)
-    assert plain(made.caption) == "Differences at baseline between pilot schools and control schools, by country"
+    assert (
+        join_plain_text(made.caption) == "Differences at baseline between pilot schools and control schools, by country"
+    )
     shown = drawn(made)
     assert {"All", *CROCOOS.countries.values(), "Schools", "Pupils"} <= set(shown)
     assert maps(replace(CROCOOS, country="HU")) == []
@@ -78,11 +80,11 @@ def test_all_countries_together_have_a_map_by_country_of_schools_and_of_pupils()
 
 def test_what_the_table_hides_is_a_dash_in_the_map() -> None:
     small = replace(CROCOOS, disclosure_threshold=1000)
-    hidden = rows_of_all_places(small)["hidden"]
+    hidden = get_rows_of_all_places(small)["hidden"]
     assert 0 < hidden.sum() < len(hidden)
     before, after = (drawn(maps(evidence)[0]).count("–") for evidence in (CROCOOS, small))
     known = np.isfinite(CROCOOS.balance["std_difference"].astype(float))
-    assert after - before == int((hidden & known).sum() - (rows_of_all_places(CROCOOS)["hidden"] & known).sum())
+    assert after - before == int((hidden & known).sum() - (get_rows_of_all_places(CROCOOS)["hidden"] & known).sum())
 
 
 def test_pupils_of_a_stratum_with_few_of_them_are_left_out_and_others_are_rounded() -> None:
@@ -96,7 +98,7 @@ def test_pupils_of_a_stratum_with_few_of_them_are_left_out_and_others_are_rounde
     )
     variables = [Variable(name="mark"), Variable(name="gender", kind="category")]
     table = by_stratum(pupils, variables=variables, arms=("control", "pilot"), strata="stratum")
-    kept = without_few(table, pupils, threshold=10)
+    kept = suppress_small_counts(table, pupils, threshold=10)
     names = [kept[name].tolist() for name in ("variable", "category", "stratum")]
     found = dict(zip(zip(*names, strict=True), kept["difference"].tolist(), strict=True))
     whole = dict(zip(zip(*names, strict=True), table["difference"].tolist(), strict=True))
@@ -123,7 +125,7 @@ def test_with_several_arms_each_figure_of_the_baseline_names_its_arm_and_sentenc
             for block in figures] == [
         (f"{kind}-{arm.name}", [arm.label]) for kind in ("love", "map") for arm in evidence.arms[1:]
     ]  # fmt: skip
-    assert len({plain(block.caption) for block in figures}) == len(figures)
+    assert len({join_plain_text(block.caption) for block in figures}) == len(figures)
     said = " ".join(texts(blocks))
     for arm in arms:
         assert f"{arm}: No printed characteristic differs from that of control schools by more than" in said

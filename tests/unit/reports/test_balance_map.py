@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from randomisation import Variable, by_stratum
-from reports.blocks import plain
+from reports.blocks import join_plain_text
 from reports.evidence import ArmFacts
 from reports.figures.balance_map import MOST_STRATA, balance_map
 from reports.words import words
@@ -37,8 +37,10 @@ def table(n_strata: int) -> pd.DataFrame:
 def test_the_map_has_a_caption_a_note_and_words_for_those_who_cannot_see() -> None:
     made = balance_map(table(4), words("en"), arm=PILOT, reference=CONTROL)
     assert made is not None
-    assert plain(made.caption) == "Differences at baseline between pilot schools and control schools, by stratum"
-    assert "Differences of Pilot schools from Control schools" in plain(made.note)
+    assert (
+        join_plain_text(made.caption) == "Differences at baseline between pilot schools and control schools, by stratum"
+    )
+    assert "Differences of Pilot schools from Control schools" in join_plain_text(made.note)
     assert "Pilot schools compared with Control schools" in drawn(made)
     assert made.alt.startswith("Differences at baseline, all schools together. Pupils: ")
     assert all(f"Kind: {kind}:" in made.alt for kind in "xyz")
@@ -61,9 +63,9 @@ def test_a_map_that_leaves_strata_out_says_how_many_and_where_they_are() -> None
     assert many is not None
     assert few is not None
     said = "16 smaller strata are not drawn: by_stratum.csv has them."
-    assert said in plain(many.note)
+    assert said in join_plain_text(many.note)
     assert said in " ".join(drawn(many))
-    assert "not drawn" not in plain(few.note)
+    assert "not drawn" not in join_plain_text(few.note)
 
 
 def test_cells_without_schools_of_both_arms_are_dashes() -> None:

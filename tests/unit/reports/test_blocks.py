@@ -6,7 +6,18 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from reports.blocks import Block, Figure, Heading, Paragraph, Span, Title, from_json, inline, plain, to_json
+from reports.blocks import (
+    Block,
+    Figure,
+    Heading,
+    Paragraph,
+    Span,
+    Title,
+    convert_to_spans,
+    from_json,
+    join_plain_text,
+    to_json,
+)
 from tests.support.block_strategies import blocks, titles
 from tests.support.demonstration import demonstration
 
@@ -37,10 +48,10 @@ def test_what_is_no_block_is_refused(value: dict[str, Any]) -> None:
 
 
 def test_strings_and_spans_may_be_mixed_in_a_line() -> None:
-    line = inline(("Fell by ", Span(text="2.1", strong=True)))
+    line = convert_to_spans(("Fell by ", Span(text="2.1", strong=True)))
     assert line == (Span(text="Fell by "), Span(text="2.1", strong=True))
-    assert plain(line) == "Fell by 2.1"
-    assert inline("x") == (Span(text="x"),) == inline(Span(text="x"))
+    assert join_plain_text(line) == "Fell by 2.1"
+    assert convert_to_spans("x") == (Span(text="x"),) == convert_to_spans(Span(text="x"))
 
 
 def test_a_title_of_earlier_notebooks_without_a_layout_is_a_report() -> None:
@@ -50,7 +61,7 @@ def test_a_title_of_earlier_notebooks_without_a_layout_is_a_report() -> None:
 def test_a_heading_keeps_its_level_and_a_figure_its_width() -> None:
     shown: tuple[Block, ...] = (
         Heading(text="H", level=2),
-        Figure(svg="<svg/>", caption=inline("C"), alt="A", width=0.5),
+        Figure(svg="<svg/>", caption=convert_to_spans("C"), alt="A", width=0.5),
     )
     assert tuple(from_json(to_json(block)) for block in shown) == shown
     assert from_json(to_json(Paragraph(text=()))) == Paragraph(text=())

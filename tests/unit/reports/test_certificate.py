@@ -10,9 +10,9 @@ import pytest
 from pypdf import PdfReader
 
 from randomisation import AllocationRecord, Arm, Constraint, Design, Matching, adopt, allocate
-from reports.blocks import Table, Title, plain
+from reports.blocks import Table, Title, join_plain_text
 from reports.documents import Document, write_pdf
-from reports.sections.certificate import DrawFacts, certificate, design_sentences
+from reports.sections.certificate import DrawFacts, build_certificate, describe_design
 from reports.sections.design import allocation
 from reports.words import words
 from tests.support.block_text import texts
@@ -52,12 +52,12 @@ def facts(design: Design, **changes: object) -> DrawFacts:
 
 @pytest.mark.parametrize(("sentences", "design"), DESIGNS.items())
 def test_every_design_is_told_in_the_reader_s_words_on_one_page(tmp_path: Path, sentences: str, design: Design) -> None:
-    assert " ".join(design_sentences(design, LABELS, words("en"))) == sentences
+    assert " ".join(describe_design(design, LABELS, words("en"))) == sentences
     for changes in (
         {},
         {"command": "python x.py" + " y" * 90, "commitment_sha256": "ab" * 32, "committed_at": "2027-02-01T09:00:00"},
     ):
-        blocks = certificate(facts(design, **changes), "en")
+        blocks = build_certificate(facts(design, **changes), "en")
         write_pdf(Document(blocks=blocks), tmp_path / "page.pdf", language="en")
         reader = PdfReader(tmp_path / "page.pdf")
         assert len(reader.pages) == 1
@@ -66,8 +66,8 @@ def test_every_design_is_told_in_the_reader_s_words_on_one_page(tmp_path: Path, 
 
 def test_counts_add_up_by_country_and_in_all() -> None:
     made = facts(DESIGNS["Drawn in the ratio 1:1 within strata formed by country."], value_labels={"HU": "Hungary"})
-    table = next(block for block in certificate(made, "en") if isinstance(block, Table))
-    rows = [[plain(cell) for cell in row.cells] for row in table.rows]
+    table = next(block for block in build_certificate(made, "en") if isinstance(block, Table))
+    rows = [[join_plain_text(cell) for cell in row.cells] for row in table.rows]
     assert [row[0] for row in rows] == ["Hungary", "RS", "SI", "All schools"]
     assert rows[3] == ["All schools", "15", "15", "30"]
     assert [sum(int(row[place]) for row in rows[:3]) for place in (1, 2, 3)] == [15, 15, 30]
@@ -83,7 +83,7 @@ def test_seed_commitment_hashes_and_second_draws_are_stated() -> None:
         seed_source="the lottery",
         drawn_at=drawn,
     )
-    said = " ".join(texts(certificate(made, "en")))
+    said = " ".join(texts(build_certificate(made, "en")))
     for fact in (
         "4 19 33",
         "c0" * 32,
@@ -95,7 +95,7 @@ def test_seed_commitment_hashes_and_second_draws_are_stated() -> None:
         "crocoos-stratified-1",
     ):
         assert fact in said
-    without = " ".join(texts(certificate(facts(design), "en")))
+    without = " ".join(texts(build_certificate(facts(design), "en")))
     assert "nothing was published before the seed was known" in without
 
 
@@ -103,7 +103,7 @@ def test_a_draw_made_elsewhere_is_called_so() -> None:
     design = Design(arms=TWO)
     arms = dict(zip(FRAME["school_id"], ["control", "pilot"] * 15, strict=True))
     made = facts(design, record=AllocationRecord.of(adopt(FRAME, design, arms=arms)))
-    blocks = certificate(made, "en")
+    blocks = build_certificate(made, "en")
     assert isinstance(blocks[0], Title)
     said = " ".join(texts(blocks))
     assert "made outside this toolkit" in said

@@ -14,7 +14,7 @@ from analysis.scales import Reliability
 from data_schema.fields import Field
 from data_schema.language import LANGUAGES
 from data_schema.tables import extended, standard_tables
-from reports.blocks import Block, Heading, Table, plain
+from reports.blocks import Block, Heading, Table, join_plain_text
 from reports.data_pages import Book, ScaleFacts, codebook, codebook_page
 from reports.data_pages.frequencies import CODEBOOK_COLUMNS
 from reports.disclosure import Rules
@@ -168,7 +168,7 @@ def book(frames: Mapping[str, pd.DataFrame], **changes: object) -> Book:
 
 def rows_of(blocks: tuple[Block, ...], anchor: str) -> list[list[str]]:
     (found,) = [block for block in blocks if isinstance(block, Table) and block.anchor == anchor]
-    return [[plain(cell) for cell in row.cells] for row in found.rows]
+    return [[join_plain_text(cell) for cell in row.cells] for row in found.rows]
 
 
 def test_the_page_says_what_is_asked_and_what_was_answered() -> None:

@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from data_schema.fields import Field
-from reports.data_pages.moments import printed_moments
-from reports.disclosure import Count, CrossTable, Rules, mean_step, protect
-from reports.release.answers import ANSWERED, MISSING, shown_answers
+from reports.data_pages.moments import compute_printed_moments
+from reports.disclosure import Count, CrossTable, Rules, compute_mean_step, protect
+from reports.release.answers import ANSWERED, MISSING, suppress_answer_counts
 
 IntegerArray = NDArray[np.int64]
 
@@ -35,7 +35,7 @@ def test_who_did_not_answer_does_not_follow_from_who_did(step: int, enrolled: ra
             (safe,) = protect([CrossTable(by=("field", "country"), counts=counts)], rules=Rules(threshold=step))
             exact = {(kind, place): counts[old, "SI"] for kind, old in _KINDS for place in ("SI", "")}
             protected = {(kind, place): safe[old, place] for kind, old in _KINDS for place in ("SI", "")}
-            shown = shown_answers(exact, protected, [], threshold=step, least=step)
+            shown = suppress_answer_counts(exact, protected, [], threshold=step, least=step)
             possible = [
                 n
                 for n in range(n_rows + 1)
@@ -60,7 +60,7 @@ def test_a_question_that_few_were_asked_and_nobody_answered_is_printed() -> None
     protected = {(kind, place): safe[old, place] for kind, old in names.items() for place in places}
     for place in places:
         exact[ANSWERED, place], protected[ANSWERED, place] = exact["no", place], Count(value=None)
-    shown = shown_answers(exact, protected, ["no"], threshold=10, least=10)
+    shown = suppress_answer_counts(exact, protected, ["no"], threshold=10, least=10)
     assert {key: count.value for key, count in shown.items() if not exact[key]} == dict.fromkeys(
         (key for key, n in exact.items() if not n), 0
     )
@@ -108,12 +108,12 @@ def test_no_number_of_pupils_with_a_small_whole_value_is_the_only_one_that_print
         rows = pupils_with(counts, n)
         shown = {(ANSWERED, "SI"): Count(value=n), (ANSWERED, ""): Count(value=n)}
         field = Field(name="lateness", type="whole_number", minimum=0, maximum=highest)
-        told = printed_moments(field, rows, counts=shown, rules=Rules(threshold=step), step=step).get("SI", {})
+        told = compute_printed_moments(field, rows, counts=shown, rules=Rules(threshold=step), step=step).get("SI", {})
         n_told += len(told)
         if not told:
             continue
         every = all_counts(n, highest)
-        rounded_to = mean_step(sd=float(rows["lateness"].std()), n=n, unit=1)
+        rounded_to = compute_mean_step(sd=float(rows["lateness"].std()), n=n, unit=1)
         possible = every[prints(every, told, rounded_to)]
         assert (possible == counts).all(axis=1).any()
         for value in (at for at, number in enumerate(counts) if 0 < number < step):
@@ -125,7 +125,7 @@ def test_no_number_of_pupils_with_a_small_whole_value_is_the_only_one_that_print
 def test_a_deviation_that_would_tell_of_a_few_is_not_printed(counts: tuple[int, ...]) -> None:
     """Six of forty: rounded to tenths, a mean of 0.1 with a deviation of 0.4 is of no other number of ones."""
     rows, n, every = pupils_with(counts, sum(counts)), sum(counts), all_counts(sum(counts), len(counts) - 1)
-    step = mean_step(sd=float(rows["lateness"].std()), n=n, unit=1)
+    step = compute_mean_step(sd=float(rows["lateness"].std()), n=n, unit=1)
     both = {
         name: round(float(rows["lateness"].agg(how)) / step) * step for name, how in (("mean", "mean"), ("sd", "std"))
     }
@@ -133,7 +133,7 @@ def test_a_deviation_that_would_tell_of_a_few_is_not_printed(counts: tuple[int, 
     assert any(len(set(every[prints(every, both, step)][:, value])) == 1 for value in few)
     shown = {(ANSWERED, "SI"): Count(value=n), (ANSWERED, ""): Count(value=n)}
     field = Field(name="lateness", type="whole_number", minimum=0, maximum=len(counts) - 1)
-    told = printed_moments(field, rows, counts=shown, rules=Rules(threshold=10), step=10)
+    told = compute_printed_moments(field, rows, counts=shown, rules=Rules(threshold=10), step=10)
     for moments in told.values():
         assert "sd" not in moments
         assert all(len(set(every[prints(every, moments, step)][:, value])) > 1 for value in few)
@@ -143,4 +143,4 @@ def test_a_field_that_nobody_filled_in_has_no_mean() -> None:
     field = Field(name="lateness", type="whole_number", minimum=0, maximum=1)
     shown = {(ANSWERED, "SI"): Count(value=0), (ANSWERED, ""): Count(value=0)}
     rows = pupils_with([0], 40)
-    assert printed_moments(field, rows, counts=shown, rules=Rules(threshold=5), step=5) == {}
+    assert compute_printed_moments(field, rows, counts=shown, rules=Rules(threshold=5), step=5) == {}

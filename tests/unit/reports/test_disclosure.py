@@ -22,15 +22,15 @@ from reports.disclosure import (
     check_count,
     check_declared,
     check_threshold,
-    hidden_means,
-    hidden_shares,
-    mean_decimals,
-    mean_step,
+    compute_mean_decimals,
+    compute_mean_step,
+    compute_share_step,
+    find_hidden_means,
+    find_hidden_shares,
     protect,
-    protected,
-    rounded_count,
-    rounded_share,
-    share_step,
+    protect_table,
+    round_pupil_count,
+    round_share,
 )
 
 THRESHOLD = 10
@@ -208,21 +208,21 @@ def test_two_small_counts_of_a_row_do_not_protect_each_other() -> None:
 
 def test_a_single_pupil_beside_printed_totals_takes_a_cycle_of_others_along() -> None:
     counts = {("moved", "a"): 4, ("stayed", "a"): 90, ("moved", "b"): 30, ("stayed", "b"): 70}
-    safe = protected(counts, threshold=10)
+    safe = protect_table(counts, threshold=10)
     assert safe["moved", "a"] == Count(value=None)
     assert safe["", ""] == Count(value=194)
     assert {key for key, count in safe.items() if count.value is None} == set(counts)
 
 
 def test_a_single_row_hides_its_total_too() -> None:
-    safe = protected({("joined", "a"): 4, ("joined", "b"): 40}, threshold=10)
+    safe = protect_table({("joined", "a"): 4, ("joined", "b"): 40}, threshold=10)
     assert safe["joined", "a"].value is None
     assert safe["joined", ""].value is None or safe["joined", "b"].value is None
 
 
 def test_a_table_of_nobody_has_a_total_of_zero() -> None:
-    assert protected({}, threshold=10) == {("", ""): Count(value=0)}
-    assert protected({("a", "b"): 0}, threshold=10)["a", "b"] == Count(value=0)
+    assert protect_table({}, threshold=10) == {("", ""): Count(value=0)}
+    assert protect_table({("a", "b"): 0}, threshold=10)["a", "b"] == Count(value=0)
 
 
 def test_a_small_total_that_tables_share_is_hidden_in_both() -> None:
@@ -298,7 +298,7 @@ def share_range(shares: np.ndarray, sizes: np.ndarray, hidden: np.ndarray, cell:
 def test_a_hidden_share_cannot_be_worked_out_from_the_others(rows: list[list[tuple[int, float]]]) -> None:
     sizes = np.array([[n for n, _ in row] for row in rows])
     events = np.array([[round(n * share) for n, share in row] for row in rows])
-    hidden = hidden_shares((events / sizes).tolist(), sizes.tolist(), threshold=THRESHOLD)
+    hidden = find_hidden_shares((events / sizes).tolist(), sizes.tolist(), threshold=THRESHOLD)
     for i, j in itertools.product(range(len(rows)), range(2)):
         few = any(0 < count < THRESHOLD for count in (events[i, j], sizes[i, j] - events[i, j]))
         assert hidden[i, j] or not few
@@ -309,8 +309,8 @@ def test_a_hidden_share_cannot_be_worked_out_from_the_others(rows: list[list[tup
 
 def test_a_share_that_stands_for_few_pupils_is_hidden_on_either_side() -> None:
     sizes = [[200, 200], [200, 200], [200, 200]]
-    few = hidden_shares([[0.02, 0.2], [0.2, 0.2], [0.2, 0.2]], sizes, threshold=10)
-    nearly_all = hidden_shares([[0.98, 0.2], [0.2, 0.2], [0.2, 0.2]], sizes, threshold=10)
+    few = find_hidden_shares([[0.02, 0.2], [0.2, 0.2], [0.2, 0.2]], sizes, threshold=10)
+    nearly_all = find_hidden_shares([[0.98, 0.2], [0.2, 0.2], [0.2, 0.2]], sizes, threshold=10)
     assert few[0, 0]
     assert nearly_all[0, 0]
     assert few[:3, :2].sum() >= 2
@@ -319,63 +319,63 @@ def test_a_share_that_stands_for_few_pupils_is_hidden_on_either_side() -> None:
 
 def test_shares_beside_their_difference_are_hidden_together() -> None:
     sizes = [[200, 200], [300, 300], [400, 400]]
-    hidden = hidden_shares([[0.02, 0.2], [0.2, 0.2], [0.2, 0.2]], sizes, threshold=10, rows_as_one=True)
+    hidden = find_hidden_shares([[0.02, 0.2], [0.2, 0.2], [0.2, 0.2]], sizes, threshold=10, rows_as_one=True)
     assert hidden[0, :2].all()
     assert hidden[:-1, 0].sum() >= 2
 
 
 def test_shares_of_nobody_and_of_all_are_printed() -> None:
-    assert not hidden_shares([[0.0, 1.0]], [[50, 50]], threshold=10).any()
+    assert not find_hidden_shares([[0.0, 1.0]], [[50, 50]], threshold=10).any()
 
 
 def test_a_share_of_very_few_pupils_is_hidden_as_well_as_it_can_be() -> None:
-    hidden = hidden_shares([[0.8, 0.5], [0.5, 0.5]], [[5, 200], [200, 200]], threshold=10)
+    hidden = find_hidden_shares([[0.8, 0.5], [0.5, 0.5]], [[5, 200], [200, 200]], threshold=10)
     assert hidden[0, 0]
     assert share_range(np.array([[0.8, 0.5], [0.5, 0.5]]), np.array([[5, 200], [200, 200]]), hidden, (0, 0))[0] < 4
 
 
 def test_where_a_share_cannot_be_protected_everything_is_hidden() -> None:
     for n in ([[2, 2]], [[2]]):
-        assert hidden_shares([[0.5] * len(n[0])], n, threshold=10).all()
+        assert find_hidden_shares([[0.5] * len(n[0])], n, threshold=10).all()
 
 
 @pytest.mark.parametrize(("shares", "sizes"), [([[0.5]], [[5, 5]]), ([0.5], [5]), ([[0.5]], [[-5]])])
 def test_shares_and_sizes_that_are_no_grids_are_refused(shares: list[list[float]], sizes: list[list[float]]) -> None:
     with pytest.raises(DisclosureError, match="not two grids"):
-        hidden_shares(shares, sizes, threshold=10)
+        find_hidden_shares(shares, sizes, threshold=10)
 
 
 @given(st.integers(30, 5000), st.data())
 def test_a_rounded_share_stands_for_several_counts(n: int, data: st.DataObject) -> None:
     events = data.draw(st.integers(0, n))
-    shown = rounded_share(events / n, n)
+    shown = round_share(events / n, n)
     assert abs(shown - events / n) <= SHARE_STEPS[-1] / 2 + 1e-9
     # At the ends of the scale half of what would be rounded to 0 or 1 cannot be.
-    alike = [k for k in range(max(0, events - 600), min(n, events + 600) + 1) if rounded_share(k / n, n) == shown]
+    alike = [k for k in range(max(0, events - 600), min(n, events + 600) + 1) if round_share(k / n, n) == shown]
     assert len(alike) >= (2 if shown in (0.0, 1.0) else 3)
 
 
 def test_a_share_of_few_pupils_has_no_step() -> None:
-    assert share_step(29) is None
-    assert np.isnan(rounded_share(0.5, 29))
-    assert [share_step(n) for n in (30, 60, 150, 300, 600, 3000)] == [0.1, 0.05, 0.02, 0.01, 0.005, 0.001]
+    assert compute_share_step(29) is None
+    assert np.isnan(round_share(0.5, 29))
+    assert [compute_share_step(n) for n in (30, 60, 150, 300, 600, 3000)] == [0.1, 0.05, 0.02, 0.01, 0.005, 0.001]
 
 
 def test_a_mean_of_few_pupils_or_schools_takes_another_along() -> None:
-    assert hidden_means([100, 100], rules=RULES) == [False, False, False]
-    assert hidden_means([15, 100, 60], rules=RULES) == [True, False, True, False]
-    assert hidden_means([15, 0, 16], rules=RULES) == [True, False, True, False]
-    assert hidden_means([15], rules=RULES) == [True, True]
-    assert hidden_means([15, 0], rules=RULES) == [True, False, True]
-    assert hidden_means([100, 90, 80], of_schools=[2, 5, 5], rules=RULES) == [True, False, True, False]
-    assert hidden_means([100], of_schools=[2], rules=RULES) == [True, True]
-    assert hidden_means([0], rules=RULES) == [False, True]
+    assert find_hidden_means([100, 100], rules=RULES) == [False, False, False]
+    assert find_hidden_means([15, 100, 60], rules=RULES) == [True, False, True, False]
+    assert find_hidden_means([15, 0, 16], rules=RULES) == [True, False, True, False]
+    assert find_hidden_means([15], rules=RULES) == [True, True]
+    assert find_hidden_means([15, 0], rules=RULES) == [True, False, True]
+    assert find_hidden_means([100, 90, 80], of_schools=[2, 5, 5], rules=RULES) == [True, False, True, False]
+    assert find_hidden_means([100], of_schools=[2], rules=RULES) == [True, True]
+    assert find_hidden_means([0], rules=RULES) == [False, True]
 
 
 def test_one_part_that_is_the_whole_takes_it_along() -> None:
-    assert hidden_means([18, 0, 3], rules=RULES) == [True, False, True, False]
-    assert hidden_means([18, 4], of_schools=[9, 9], rules=Rules(threshold=5)) == [True, True, False]
-    assert hidden_means([4, 0], of_schools=[2, 9], rules=Rules(threshold=2)) == [True, False, True]
+    assert find_hidden_means([18, 0, 3], rules=RULES) == [True, False, True, False]
+    assert find_hidden_means([18, 4], of_schools=[9, 9], rules=Rules(threshold=5)) == [True, True, False]
+    assert find_hidden_means([4, 0], of_schools=[2, 9], rules=Rules(threshold=2)) == [True, False, True]
 
 
 def test_a_table_with_a_small_count_is_refused() -> None:
@@ -410,7 +410,7 @@ def test_an_unknown_unit_and_an_unknown_option_are_refused() -> None:
 @settings(max_examples=50, deadline=None)
 def test_a_rounded_mean_of_whole_numbers_stands_for_several_sums(n: int, sd: float, values: st.DataObject) -> None:
     total = values.draw(st.integers(0, 20 * n))
-    step = mean_step(sd=sd, n=n, unit=1)
+    step = compute_mean_step(sd=sd, n=n, unit=1)
     shown = round(total / n / step)
     alike = [other for other in range(total - 2 * n, total + 2 * n) if round(other / n / step) == shown]
     assert len(alike) >= 2
@@ -421,7 +421,7 @@ def test_a_rounded_mean_of_whole_numbers_stands_for_several_sums(n: int, sd: flo
 def test_a_rounded_count_is_never_that_of_few_pupils_and_is_known_to_the_threshold_at_best(
     n: int, threshold: int
 ) -> None:
-    count = rounded_count(n, threshold=threshold)
+    count = round_pupil_count(n, threshold=threshold)
     if 0 < n < threshold:
         assert count.value is None
     else:
@@ -441,16 +441,16 @@ def test_a_number_of_pupils_says_which_pupils_it_counts() -> None:
 
 
 def test_a_mean_is_rounded_to_a_step_of_one_two_or_five() -> None:
-    steps = [mean_step(sd=sd, n=500) for sd in (0.4, 1.0, 2.4, 60.0)]
+    steps = [compute_mean_step(sd=sd, n=500) for sd in (0.4, 1.0, 2.4, 60.0)]
     assert steps == [0.01, 0.02, 0.05, 2.0]
-    assert mean_step(sd=float("nan"), n=40) == 1.0
+    assert compute_mean_step(sd=float("nan"), n=40) == 1.0
 
 
 @given(st.integers(20, 900), st.integers(0, 900), st.sampled_from([5, 10, 25]))
 @settings(max_examples=200, deadline=None)
 def test_a_share_beside_a_rounded_number_of_pupils_does_not_tell_that_number(n: int, events: int, step: int) -> None:
-    share, size = min(events, n) / n, rounded_count(n, threshold=step)
-    decimals = mean_decimals(share, n, size, threshold=step)
+    share, size = min(events, n) / n, round_pupil_count(n, threshold=step)
+    decimals = compute_mean_decimals(share, n, size, threshold=step)
     if decimals is None or size.value is None:
         return
     half = 0.5 / 10**decimals + 1e-9
@@ -462,6 +462,6 @@ def test_a_share_beside_a_rounded_number_of_pupils_does_not_tell_that_number(n: 
 
 
 def test_a_share_beside_an_exact_number_of_pupils_keeps_its_decimals() -> None:
-    assert mean_decimals(5 / 59, 59, Count(value=59), threshold=10) == 5
-    assert mean_decimals(5 / 59, 59, Count(value=60, is_rounded=True), threshold=10) == 1
-    assert mean_decimals(25 / 159, 159, Count(value=160, is_rounded=True), threshold=10) == 2
+    assert compute_mean_decimals(5 / 59, 59, Count(value=59), threshold=10) == 5
+    assert compute_mean_decimals(5 / 59, 59, Count(value=60, is_rounded=True), threshold=10) == 1
+    assert compute_mean_decimals(25 / 159, 159, Count(value=160, is_rounded=True), threshold=10) == 2

@@ -16,7 +16,7 @@ from reports.blocks import (
     Row,
     Table,
     Title,
-    inline,
+    convert_to_spans,
     to_json,
 )
 from reports.documents import Document, read_document, write_html, write_pdf
@@ -63,14 +63,14 @@ def test_outputs_that_are_no_blocks_are_passed_over(tmp_path: Path) -> None:
 
 
 def table(*rows: Row, columns: int = 2, anchor: str = "") -> Table:
-    return Table(caption=inline("Counts"), columns=(Column(label="A"),) * columns, rows=rows, anchor=anchor)
+    return Table(caption=convert_to_spans("Counts"), columns=(Column(label="A"),) * columns, rows=rows, anchor=anchor)
 
 
 @pytest.mark.parametrize(
     ("blocks", "problem"),
     [
         ((), "no cell has shown a block"),
-        ((Paragraph(text=inline("x")),), "the first block is a Paragraph, not the Title"),
+        ((Paragraph(text=convert_to_spans("x")),), "the first block is a Paragraph, not the Title"),
         ((Title(text=" "),), "its title is empty"),
         ((TITLE, Heading(text="A", level=2)), "the first heading, 'A', is of level 2, not 1"),
         ((TITLE, Heading(text="")), "a heading is empty"),
@@ -78,8 +78,8 @@ def table(*rows: Row, columns: int = 2, anchor: str = "") -> Table:
         ((TITLE, Heading(text="A", anchor="a"), Heading(text="B", anchor="a")), "the anchor 'a' is there 2 times"),
         ((TITLE, Heading(text="A", anchor="a b"), table(anchor="a-b")), "the anchor 'a-b' is there 2 times"),
         ((TITLE, table(columns=0)), "the table 'Counts' has no columns"),
-        ((TITLE, table(Row(cells=(inline("1"),)))), "row 1 of the table 'Counts' has 1 cells for 2 columns"),
-        ((TITLE, table(Row(cells=(inline("1"),) * 3, kind="section"))), "has 3 cells for 2 columns"),
+        ((TITLE, table(Row(cells=(convert_to_spans("1"),)))), "row 1 of the table 'Counts' has 1 cells for 2 columns"),
+        ((TITLE, table(Row(cells=(convert_to_spans("1"),) * 3, kind="section"))), "has 3 cells for 2 columns"),
     ],
 )
 def test_blocks_that_make_no_document_are_refused(tmp_path: Path, blocks: tuple[Block, ...], problem: str) -> None:
@@ -91,7 +91,7 @@ def test_blocks_that_make_no_document_are_refused(tmp_path: Path, blocks: tuple[
 
 
 def test_a_section_row_may_fill_up_its_cells() -> None:
-    row = Row(cells=(inline("Section"), ()), kind="section")
+    row = Row(cells=(convert_to_spans("Section"), ()), kind="section")
     assert Document(blocks=(TITLE, table(row))).title == TITLE
 
 
@@ -125,7 +125,7 @@ def test_a_document_is_written_as_html_and_as_pdf_with_folders_made(tmp_path: Pa
 
 
 def test_a_picture_that_cannot_be_printed_leaves_no_file(tmp_path: Path) -> None:
-    document = Document(blocks=(TITLE, Figure(svg="not a picture", caption=inline("C"), alt="A")))
+    document = Document(blocks=(TITLE, Figure(svg="not a picture", caption=convert_to_spans("C"), alt="A")))
     for write, name in ((write_html, "d.html"), (write_pdf, "d.pdf")):
         with pytest.raises(ReportError, match="The figure 'C': its picture is not SVG"):
             write(document, tmp_path / name, language="en")

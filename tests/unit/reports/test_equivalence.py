@@ -10,7 +10,7 @@ import pytest
 from reports import sections
 from reports.blocks import Table
 from reports.evidence import Evidence
-from reports.tables.equivalence import Verdict, equivalences
+from reports.tables.equivalence import Verdict, judge_equivalences
 from tests.support.block_text import texts
 from tests.support.sample_evidence import crocoos_evidence
 
@@ -60,7 +60,7 @@ def test_the_worst_characteristic_decides_and_the_section_says_for_which_outcome
     rows: list[tuple[str, float, str, bool]], verdict: Verdict, said: str
 ) -> None:
     evidence = compared(*rows)
-    assert [one.verdict for one in equivalences(evidence)] == [verdict]
+    assert [one.verdict for one in judge_equivalences(evidence)] == [verdict]
     blocks = sections.baseline(evidence, "en")
     assert any(said in text for text in texts(blocks))
     made = next(block for block in blocks if isinstance(block, Table) and block.anchor == "equivalence")
@@ -71,7 +71,7 @@ def test_the_worst_characteristic_decides_and_the_section_says_for_which_outcome
 
 def test_a_difference_that_few_pupils_stand_behind_is_not_printed() -> None:
     evidence = compared(("Late", 0.9, "not_satisfied", False), share=0.005)
-    (one,) = equivalences(evidence)
+    (one,) = judge_equivalences(evidence)
     assert (one.verdict, one.furthest) == ("not_satisfied", None)
     assert not [text for text in texts(sections.baseline(evidence, "en")) if "0.90" in text]
 

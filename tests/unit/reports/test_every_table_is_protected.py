@@ -9,9 +9,9 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from reports.blocks import plain
+from reports.blocks import join_plain_text
 from reports.evidence import Evidence
-from reports.tables.estimates import estimates_table, published_estimates
+from reports.tables.estimates import build_published_estimates, estimates_table
 from reports.words import words
 from tests.support.protocols import ROOT
 from tests.support.sample_evidence import awards_evidence, crocoos_evidence
@@ -64,11 +64,11 @@ def rare(evidence: Evidence) -> Evidence:
 @pytest.mark.parametrize("evidence", [crocoos_evidence(), rare(crocoos_evidence()), awards_evidence()])
 def test_the_published_file_of_estimates_holds_what_the_table_of_estimates_prints(evidence: Evidence) -> None:
     printed = {
-        row.cells[0][0].estimate_id: [plain(cell) for cell in row.cells]
+        row.cells[0][0].estimate_id: [join_plain_text(cell) for cell in row.cells]
         for row in estimates_table(evidence, ENGLISH).rows
         if row.kind == "body"
     }
-    published = published_estimates(evidence).set_index("estimate_id")
+    published = build_published_estimates(evidence).set_index("estimate_id")
     rows = {str(name): row for name, row in published.astype(object).to_dict("index").items()}
     assert set(rows) == set(printed)
     n_hidden = 0
@@ -90,7 +90,7 @@ def test_the_published_file_of_estimates_holds_what_the_table_of_estimates_print
 
 
 def test_a_share_of_three_pupils_is_in_no_published_row() -> None:
-    published = published_estimates(rare(crocoos_evidence()))
+    published = build_published_estimates(rare(crocoos_evidence()))
     secret = published[published["status"] == "suppressed"]
     assert {("SI", "pilot"), ("SI", "control")} <= set(zip(secret["country"], secret["arm"], strict=True))
     assert not (published["estimate"] == 3 / 426).any()

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pytest
 
 from data_schema.errors import ReportError, StaleError, StorageError
-from evaluation.cli.main import exit_code
+from evaluation.cli.main import get_exit_code
 from reports.documents import read_document
 from reports.execution import run_notebook
 
@@ -140,7 +140,7 @@ def test_an_error_that_the_user_can_mend_crosses_a_notebook_with_all_its_parts(
     with pytest.raises(StaleError) as caught:
         run_notebook(template(tmp_path, raised), tmp_path / "n.ipynb", parameters={}, process=process)
     assert (caught.value.place, caught.value.problem, caught.value.remedy) == ("results", "are stale.", "Run impact.")
-    assert exit_code(caught.value) == 8
+    assert get_exit_code(caught.value) == 8
     assert caught.value.__notes__ == [
         "Raised in t.ipynb, cell 2 of 2 (it begins 'from data_schema.errors import StaleError')."
     ]

@@ -9,11 +9,11 @@ from xml.etree import ElementTree as ET
 import pandas as pd
 import pytest
 
-from reports.blocks import Figure, plain
+from reports.blocks import Figure, join_plain_text
 from reports.evidence import Evidence
 from reports.figures import flow_diagram, forest_plot, love_plot, shares_plot
-from reports.figures.forest import forest_rows
-from reports.figures.style import WIDTH, nice_limits
+from reports.figures.forest import build_forest_rows
+from reports.figures.style import WIDTH, compute_axis_limits
 from reports.words import words
 from tests.support.block_text import drawn
 from tests.support.sample_evidence import (
@@ -40,7 +40,7 @@ def all_figures(evidence: Evidence) -> list[Figure]:
 
 
 def test_the_forest_plot_has_countries_first_then_all_then_the_range() -> None:
-    rows = forest_rows(CROCOOS, ENGLISH, CROCOOS.analyses[0], arm=CROCOOS.arms[1])
+    rows = build_forest_rows(CROCOOS, ENGLISH, CROCOOS.analyses[0], arm=CROCOOS.arms[1])
     assert [(row.label, row.kind) for row in rows] == [
         ("Hungary", "country"),
         ("Serbia", "country"),
@@ -152,7 +152,7 @@ def test_the_flow_diagram_of_a_small_country_keeps_few_pupils_back() -> None:
     figure = flow_diagram(crocoos_evidence("SI"), ENGLISH)
     assert figure is not None
     assert "status unknown: c pupils" in drawn(figure)
-    assert plain(figure.note).startswith("c: not printed")
+    assert join_plain_text(figure.note).startswith("c: not printed")
 
 
 def test_a_flow_diagram_with_more_arms_than_can_be_read_is_not_drawn() -> None:
@@ -170,7 +170,7 @@ def test_every_figure_is_well_formed_as_wide_as_the_text_and_described(evidence:
         root = ET.fromstring(figure.svg)  # noqa: S314 -- our own drawing
         assert float(root.attrib["width"].removesuffix("pt")) == pytest.approx(WIDTH * 72, abs=0.1)
         assert len(figure.alt) > 40
-        assert plain(figure.caption)
+        assert join_plain_text(figure.caption)
         ids = re.findall(r'\bid="([^"]+)"', figure.svg)
         assert len(ids) == len(set(ids))
         assert all(name.startswith(figure.anchor) for name in ids)
@@ -191,6 +191,6 @@ def test_drawing_leaves_matplotlib_s_parameters_as_they_were() -> None:
 
 
 def test_limits_hold_what_is_drawn_and_zero() -> None:
-    assert nice_limits([], include_zero=False) == (-1.0, 1.0)
-    low, high = nice_limits([2.0, 3.0, float("nan")])
+    assert compute_axis_limits([], include_zero=False) == (-1.0, 1.0)
+    low, high = compute_axis_limits([2.0, 3.0, float("nan")])
     assert low < 0 < 3 < high

@@ -7,7 +7,20 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 
-from reports.blocks import Block, Bullets, Column, Figure, KeyFigures, Note, Paragraph, Row, Span, Table, Title, inline
+from reports.blocks import (
+    Block,
+    Bullets,
+    Column,
+    Figure,
+    KeyFigures,
+    Note,
+    Paragraph,
+    Row,
+    Span,
+    Table,
+    Title,
+    convert_to_spans,
+)
 from reports.documents import Document
 from reports.writers.html import html_page, text
 from tests.support.block_strategies import documents
@@ -104,9 +117,12 @@ def test_columns_of_one_group_stand_under_one_spanning_head() -> None:
 
 def test_numbers_are_aligned_as_their_column_says() -> None:
     table = Table(
-        caption=inline("C"),
+        caption=convert_to_spans("C"),
         columns=(Column(label="A"), Column(label="B", align="right"), Column(label="D", align="centre")),
-        rows=(Row(cells=(inline("a"), inline("1"), inline("2"))), Row(cells=(inline("All"), (), ()), kind="total")),
+        rows=(
+            Row(cells=(convert_to_spans("a"), convert_to_spans("1"), convert_to_spans("2"))),
+            Row(cells=(convert_to_spans("All"), (), ()), kind="total"),
+        ),
     )
     tree = page_of(table)
     assert [cell.attributes["class"] for cell in cells(tree, "td")] == ["right", "centre"] * 2
@@ -114,8 +130,8 @@ def test_numbers_are_aligned_as_their_column_says() -> None:
 
 
 def test_a_section_row_spans_the_table() -> None:
-    row = Row(cells=(inline("Secondary"),), kind="section")
-    tree = page_of(Table(caption=inline("C"), columns=(Column(label="A"), Column(label="B")), rows=(row,)))
+    row = Row(cells=(convert_to_spans("Secondary"),), kind="section")
+    tree = page_of(Table(caption=convert_to_spans("C"), columns=(Column(label="A"), Column(label="B")), rows=(row,)))
     (head,) = [cell for cell in cells(tree, "th") if cell.attributes["scope"] == "rowgroup"]
     assert (head.text, head.attributes["colspan"]) == ("Secondary", "2")
 
@@ -139,15 +155,15 @@ def test_pictures_have_a_text_for_those_who_cannot_see_them_and_a_size() -> None
 
 
 def test_a_caution_without_a_title_says_that_it_is_one() -> None:
-    tree = page_of(Note(kind="caution", text=inline("x")), Note(kind="info", text=inline("y")))
+    tree = page_of(Note(kind="caution", text=convert_to_spans("x")), Note(kind="info", text=convert_to_spans("y")))
     assert [e.text for e in tree.elements if e.attributes.get("class") == "note-title"] == ["Caution"]
 
 
 def test_paragraphs_lists_and_settings_are_elements_of_their_kind() -> None:
     tree = page_of(
-        Paragraph(text=inline((Span(text="s", strong=True), Span(text="e", emphasis=True))), style="lead"),
-        Bullets(items=(inline("one"), inline("two")), numbered=True),
-        Bullets(items=(inline("point"),)),
+        Paragraph(text=convert_to_spans((Span(text="s", strong=True), Span(text="e", emphasis=True))), style="lead"),
+        Bullets(items=(convert_to_spans("one"), convert_to_spans("two")), numbered=True),
+        Bullets(items=(convert_to_spans("point"),)),
     )
     assert [tree.one(tag).text for tag in ("strong", "em")] == ["s", "e"]
     assert [[li.text for li in tree.all("li") if tag in li.inside] for tag in ("ol", "ul")] == [
@@ -197,6 +213,6 @@ def test_every_text_arrives_as_it_was(document: Document) -> None:
 
 
 def test_a_wide_figure_keeps_its_share_of_the_width() -> None:
-    figure = Figure(svg=PICTURE, caption=inline("C"), alt="A", width=0.5)
+    figure = Figure(svg=PICTURE, caption=convert_to_spans("C"), alt="A", width=0.5)
     (box,) = [e for e in page_of(figure).all("div") if e.attributes.get("class") == "picture"]
     assert box.attributes["style"] == "max-width: 50%"

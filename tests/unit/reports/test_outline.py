@@ -1,22 +1,22 @@
 from __future__ import annotations
 
-from reports.blocks import Block, Column, Figure, Heading, Paragraph, Row, Span, Table, Title, inline
+from reports.blocks import Block, Column, Figure, Heading, Paragraph, Row, Span, Table, Title, convert_to_spans
 from reports.documents import Document
-from reports.writers.outline import Outline, outline_of
+from reports.writers.outline import Outline, build_outline
 from tests.support.demonstration import EFFECT, PICTURE, demonstration
 
 
 def outline(*blocks: Block, layout: str = "report", language: str = "en") -> Outline:
     title = Title(text="T", layout="brief" if layout == "brief" else "report")
-    return outline_of(Document(blocks=(title, *blocks)), language=language)
+    return build_outline(Document(blocks=(title, *blocks)), language=language)
 
 
 def a_table(anchor: str = "") -> Table:
-    return Table(caption=inline("C"), columns=(Column(label="A"),), rows=(), anchor=anchor)
+    return Table(caption=convert_to_spans("C"), columns=(Column(label="A"),), rows=(), anchor=anchor)
 
 
 def a_figure(anchor: str = "") -> Figure:
-    return Figure(svg=PICTURE, caption=inline("C"), alt="A", anchor=anchor)
+    return Figure(svg=PICTURE, caption=convert_to_spans("C"), alt="A", anchor=anchor)
 
 
 def test_tables_and_figures_are_numbered_each_by_itself() -> None:
@@ -44,19 +44,19 @@ def test_subsections_are_not_listed() -> None:
 
 
 def test_a_number_leads_to_its_row_where_the_table_of_estimates_has_it() -> None:
-    found = outline_of(demonstration(), language="en")
+    found = build_outline(demonstration(), language="en")
     assert found.link(Span(text="−2.1", estimate_id=EFFECT)) == f"#estimate-{EFFECT}"
     assert found.link(Span(text="−2.1", estimate_id="another")) == ""
 
 
 def test_rows_of_other_tables_are_no_targets() -> None:
-    row = Row(cells=(inline(Span(text="x", estimate_id="x")),))
-    other = Table(caption=inline("C"), columns=(Column(label="A"),), rows=(row,), anchor="results")
+    row = Row(cells=(convert_to_spans(Span(text="x", estimate_id="x")),))
+    other = Table(caption=convert_to_spans("C"), columns=(Column(label="A"),), rows=(row,), anchor="results")
     assert outline(other).link(Span(text="x", estimate_id="x")) == ""
 
 
 def test_a_link_of_its_own_comes_before_the_estimate() -> None:
-    found = outline_of(demonstration(), language="en")
+    found = build_outline(demonstration(), language="en")
     assert found.link(Span(text="x", estimate_id=EFFECT, link="#methods")) == "#methods"
 
 

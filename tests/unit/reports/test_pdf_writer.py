@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from pypdf import PdfReader
 
 from data_schema.errors import ReportError
-from reports.blocks import Block, Column, Paragraph, Row, Table, Title, inline
+from reports.blocks import Block, Column, Paragraph, Row, Table, Title, convert_to_spans
 from reports.documents import Document
 from reports.writers import typst
-from reports.writers.typst import pdf_bytes, printable
+from reports.writers.typst import convert_to_printable, pdf_bytes
 from tests.support.block_strategies import documents
 from tests.support.demonstration import demonstration
 
@@ -74,7 +74,9 @@ def test_the_running_title_stands_on_every_page_but_the_first() -> None:
 
 def test_a_long_running_title_is_cut_between_words() -> None:
     title = "word " * 60
-    texts = [page.extract_text() for page in read(*[Paragraph(text=inline("x " * 900))] * 4, title=title).pages]
+    texts = [
+        page.extract_text() for page in read(*[Paragraph(text=convert_to_spans("x " * 900))] * 4, title=title).pages
+    ]
     (line,) = [line for line in texts[1].splitlines() if "…" in line]
     assert line.endswith("word …")
     assert len(line) < 110
@@ -141,8 +143,10 @@ def test_links_inside_lead_to_a_place_and_addresses_stay() -> None:
 
 def test_the_head_of_a_long_table_is_repeated_on_every_page() -> None:
     columns = (Column(label="Indicator"), Column(label="Pilot", align="right"))
-    rows = tuple(Row(cells=(inline(f"Row {n}"), inline(str(n)))) for n in range(120))
-    texts = [page.extract_text() for page in read(Table(caption=inline("Long"), columns=columns, rows=rows)).pages]
+    rows = tuple(Row(cells=(convert_to_spans(f"Row {n}"), convert_to_spans(str(n)))) for n in range(120))
+    texts = [
+        page.extract_text() for page in read(Table(caption=convert_to_spans("Long"), columns=columns, rows=rows)).pages
+    ]
     assert len(texts) >= 3
     assert all("Indicator" in text for text in texts)
     assert sum("Table 1" in text for text in texts) == 1
@@ -150,10 +154,13 @@ def test_the_head_of_a_long_table_is_repeated_on_every_page() -> None:
 
 def test_a_short_table_stays_together() -> None:
     columns = (Column(label="Indicator"), Column(label="Pilot", align="right"))
-    rows = tuple(Row(cells=(inline(f"Row {n} of the short one"), inline(str(n)))) for n in range(12))
-    filler = Paragraph(text=inline("Words that fill the page. " * 150))
+    rows = tuple(
+        Row(cells=(convert_to_spans(f"Row {n} of the short one"), convert_to_spans(str(n)))) for n in range(12)
+    )
+    filler = Paragraph(text=convert_to_spans("Words that fill the page. " * 150))
     texts = [
-        page.extract_text() for page in read(filler, Table(caption=inline("Short"), columns=columns, rows=rows)).pages
+        page.extract_text()
+        for page in read(filler, Table(caption=convert_to_spans("Short"), columns=columns, rows=rows)).pages
     ]
     assert [text.count("of the short one") for text in texts] == [0, 12]
 
@@ -168,23 +175,23 @@ def test_numbers_are_not_broken_where_there_is_room() -> None:
     columns = (Column(label="Outcome", width=9), Column(label="95 % interval", align="right", width=0.1))
     row = Row(
         cells=(
-            inline("A long name of an outcome that could take all the room there is " * 3),
-            inline("(−12.5 to −10.7)"),
+            convert_to_spans("A long name of an outcome that could take all the room there is " * 3),
+            convert_to_spans("(−12.5 to −10.7)"),
         )
     )
-    text = read(Table(caption=inline("C"), columns=columns, rows=(row,))).pages[0].extract_text()
+    text = read(Table(caption=convert_to_spans("C"), columns=columns, rows=(row,))).pages[0].extract_text()
     assert "(−12.5 to −10.7)" in text
 
 
 @pytest.mark.parametrize("n_columns", [1, 2, 7, 14])
 def test_tables_of_any_width_are_set_within_the_page(n_columns: int) -> None:
     columns = tuple(Column(label=f"Column {n}", align="right" if n else "left") for n in range(n_columns))
-    row = Row(cells=tuple(inline("(−12.5 to −10.7)") for _ in range(n_columns)))
-    assert len(read(Table(caption=inline("C"), columns=columns, rows=(row, row))).pages) == 1
+    row = Row(cells=tuple(convert_to_spans("(−12.5 to −10.7)") for _ in range(n_columns)))
+    assert len(read(Table(caption=convert_to_spans("C"), columns=columns, rows=(row, row))).pages) == 1
 
 
 def test_a_document_that_cannot_be_set_is_a_report_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(typst, "_template", lambda: b"#panic()")
+    monkeypatch.setattr(typst, "_load_template", lambda: b"#panic()")
     with pytest.raises(ReportError, match="The document 'T': it cannot be set"):
         pdf_bytes(Document(blocks=(Title(text="T"),)), language="en")
 
@@ -201,7 +208,7 @@ def test_a_document_that_cannot_be_set_is_a_report_error(monkeypatch: pytest.Mon
     ],
 )
 def test_only_what_the_fonts_can_show_is_set(text: str, shown: str) -> None:
-    assert printable(text) == shown
+    assert convert_to_printable(text) == shown
 
 
 @given(documents())
@@ -215,5 +222,5 @@ def test_no_text_keeps_a_document_from_being_set(document: Document) -> None:
     "text", ["#panic()", "$x$ *a* _b_ `c` <d> @e", "\\#", "= H", "// c", "[x] #[y]", "a--b", "'q' \"q\"", "{page}"]
 )
 def test_typst_s_own_signs_are_printed_as_they_are(text: str) -> None:
-    page = read(Paragraph(text=inline(f"start {text} end"))).pages[0].extract_text()
+    page = read(Paragraph(text=convert_to_spans(f"start {text} end"))).pages[0].extract_text()
     assert f"start {text} end" in page

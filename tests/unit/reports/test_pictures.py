@@ -3,14 +3,14 @@ from __future__ import annotations
 import pytest
 
 from data_schema.errors import ReportError
-from reports.blocks import Figure, inline
-from reports.writers.pictures import Picture, checked_svg
+from reports.blocks import Figure, convert_to_spans
+from reports.writers.pictures import Picture, clean_svg
 
 OPEN = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="72pt" height="36pt">'
 
 
 def checked(svg: str, *, alt: str = "A picture") -> Picture:
-    return checked_svg(Figure(svg=svg, caption=inline("Caption"), alt=alt))
+    return clean_svg(Figure(svg=svg, caption=convert_to_spans("Caption"), alt=alt))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from reports.figures.power import Curve, _apart, mdes_plot, power_plot
+from reports.figures.power import Curve, _move_labels_apart, mdes_plot, power_plot
 from reports.words import words
 
 CURVES = [
@@ -36,7 +36,7 @@ def test_both_figures_are_made_with_caption_and_text_for_those_who_cannot_see() 
 
 
 def test_labels_are_moved_apart_in_their_order() -> None:
-    placed = _apart([1.0, 1.0, 0.9, 5.0], room=0.5)
+    placed = _move_labels_apart([1.0, 1.0, 0.9, 5.0], room=0.5)
     assert placed[2] < placed[0] < placed[1] < placed[3]
     gaps = sorted(placed)
     assert min(b - a for a, b in pairwise(gaps)) >= 0.5 - 1e-9

@@ -17,18 +17,18 @@ import pytest
 from pypdf import PdfReader
 
 from data_schema.errors import DisclosureError
-from reports.blocks import plain
+from reports.blocks import join_plain_text
 from reports.counted import Pupils
-from reports.means import shown_means
-from reports.release.gate import Release, check_release, imputed_of
-from reports.release.links import links_of_files
-from reports.release.mending import without_recoverable
-from reports.release.system import Fact, Imputed, MeanFact, solve
+from reports.means import compute_shown_means
+from reports.release.gate import Release, check_release, find_imputed_analyses
+from reports.release.links import collect_file_links
+from reports.release.mending import suppress_recoverable
+from reports.release.system import Fact, Imputed, MeanFact, infer_pupil_counts
 from reports.selection import all_estimates
-from reports.sizes import printed_sizes
+from reports.sizes import compute_printed_sizes
 from reports.tables import by_country_table, estimates_table
-from reports.tables.data_returns import printed_files
-from reports.tables.estimates import published_estimates
+from reports.tables.data_returns import iterate_printed_files
+from reports.tables.estimates import build_published_estimates
 from reports.words import words
 from tests.support.attack import (
     REASONS,
@@ -93,7 +93,7 @@ def release_of(site: Path, truth: Truth) -> Release:
         kinds={entry.outcome: "whole" for entry in truth.evidence.analyses}
         | {truth.evidence.analyses[0].outcome: "binary"},
         threshold=truth.evidence.disclosure_threshold,
-        links=links_of_files(truth.evidence),
+        links=collect_file_links(truth.evidence),
     )
 
 
@@ -138,17 +138,20 @@ def numbers_of_pupils(text: str) -> set[str]:
 
 def test_tables_and_the_published_file_say_the_same_number_of_every_estimate() -> None:
     evidence = made_up_trial(3, 10, 1).evidence
-    published = published_estimates(evidence).astype(object).set_index("estimate_id").to_dict("index")
+    published = build_published_estimates(evidence).astype(object).set_index("estimate_id").to_dict("index")
     for row in estimates_table(evidence, ENGLISH).rows:
         if row.kind != "body":
             continue
         own = published[row.cells[0][0].estimate_id]
         mark = "≈" if own["n_pupils_rounded"] == "yes" else ""
         number = "c" if pd.isna(own["n_pupils"]) else ENGLISH.numbers.count(float(str(own["n_pupils"])))
-        assert plain(row.cells[-1]) == f"{mark}{number}"
+        assert join_plain_text(row.cells[-1]) == f"{mark}{number}"
     entry = evidence.analyses[1]
     table = by_country_table(evidence, ENGLISH, entry, arm=evidence.arms[1])
-    made = {plain(head): [plain(cell) for cell in cells] for head, *cells in (row.cells for row in table.rows)}
+    made = {
+        join_plain_text(head): [join_plain_text(cell) for cell in cells]
+        for head, *cells in (row.cells for row in table.rows)
+    }
     assert made["Hungary"][1].removeprefix("≈") == ENGLISH.numbers.count(
         float(str(published[f"{entry.name}/HU/difference/pilot"]["n_pupils"]))
     )
@@ -158,10 +161,10 @@ def test_what_follows_from_the_reports_together_is_kept_back_before_they_are_pri
     """Seven pupils of Hungary's pilot schools: by the share with four decimals, beside what the flow prints in all."""
     truth = made_up_trial(3, 25, 2)
     told = replace(truth.evidence, withheld=frozenset(["nothing"]))
-    mended = without_recoverable(truth.evidence, kinds_of(truth.evidence))
+    mended = suppress_recoverable(truth.evidence, kinds_of(truth.evidence))
     assert mended.withheld == {"dropout"}
-    assert shown_means(told, told.analyses[0], all_estimates(told))["pilot", "HU"] is not None
-    assert shown_means(mended, mended.analyses[0], all_estimates(mended))["pilot", "HU"] is None
+    assert compute_shown_means(told, told.analyses[0], all_estimates(told))["pilot", "HU"] is not None
+    assert compute_shown_means(mended, mended.analyses[0], all_estimates(mended))["pilot", "HU"] is None
     site = published_site(truth.evidence, tmp_path, only=WITH_NUMBERS)
     assert read_site(site, truth).recovered(truth.counts, secrets_of(truth)) == []
     check_release(release_of(site, truth))
@@ -200,11 +203,13 @@ def test_an_analysis_that_assumes_what_the_lost_had_tells_how_many_are_lost_besi
         MeanFact(pupils=analysed, low=0.345, high=0.355, is_share=True),
         MeanFact(pupils=worst, low=0.3825, high=0.3835, is_share=True),
     ]
-    assert solve(told, means, threshold=10).recovered == ()
-    linked = solve(told, means, threshold=10, imputed=[Imputed(entry="worst case", reasons=("no answer",))])
+    assert infer_pupil_counts(told, means, threshold=10).recovered == ()
+    linked = infer_pupil_counts(
+        told, means, threshold=10, imputed=[Imputed(entry="worst case", reasons=("no answer",))]
+    )
     assert linked.recovered == ("lost: no answer",)
     outcomes = {"main": "dropout", "worst case": "dropout", "other": "marks"}
-    (found,) = imputed_of(outcomes, {"main"}, {"worst case": "as_event"}, ["no answer", "consent refused"])
+    (found,) = find_imputed_analyses(outcomes, {"main"}, {"worst case": "as_event"}, ["no answer", "consent refused"])
     assert found == Imputed(entry="worst case", reasons=("no answer",))
 
 
@@ -304,7 +309,7 @@ def test_means_of_small_trials_do_not_tell_of_how_many_pupils_they_are() -> None
     rows = evidence.estimates.copy()
     rows["n_pupils"] = rows["n_pupils"].map(lambda n: 59 if n else 0)
     rows.loc[rows["quantity"] == "mean", "estimate"] = 5 / 59
-    made = published_estimates(replace(evidence, disclosure_threshold=5, estimates=rows))
+    made = build_published_estimates(replace(evidence, disclosure_threshold=5, estimates=rows))
     means = made.loc[(made["quantity"] == "mean") & (made["n_pupils_rounded"] == "yes") & made["estimate"].notna()]
     assert len(means) > 4
     assert set(means["estimate"]) <= {0.08, 0.1}
@@ -315,7 +320,7 @@ def test_what_gives_a_suppressed_share_back_is_suppressed_with_it() -> None:
     rows = evidence.estimates.copy()
     is_share = (rows["quantity"] == "mean") & (rows["outcome"] == "dropout")
     rows.loc[is_share, "estimate"] = 3 / rows.loc[is_share, "n_pupils"]
-    made = published_estimates(replace(evidence, estimates=rows))
+    made = build_published_estimates(replace(evidence, estimates=rows))
     telling = made["quantity"].isin(["mean", "odds_ratio", "school_sd", "pupil_sd"]) & (made["outcome"] == "dropout")
     assert telling.sum() > 4
     assert made.loc[telling, "estimate"].isna().all()
@@ -323,12 +328,12 @@ def test_what_gives_a_suppressed_share_back_is_suppressed_with_it() -> None:
 
 def test_what_is_kept_back_is_in_no_sum_and_a_sum_from_which_it_follows_is_kept_back_too() -> None:
     truth = made_up_trial(5, 5, 5)
-    evidence = without_recoverable(truth.evidence, kinds_of(truth.evidence))
+    evidence = suppress_recoverable(truth.evidence, kinds_of(truth.evidence))
     exact = {row["estimate_id"]: row["n_pupils"] for row in truth.evidence.estimates.to_dict("records")}
     everything = replace(evidence, withheld=frozenset(entry.name for entry in evidence.analyses))
     for found in (evidence, everything):
-        for name, count in printed_sizes(found).items():
+        for name, count in compute_printed_sizes(found).items():
             assert count.value is None or abs(count.value - exact[name]) <= 5 * 5, name
     # One row of RS was asked about, 13 in each of two other countries: 25 of all countries would leave one only.
-    asked = [one for one in printed_files(evidence) if one.pupils and one.pupils.name.startswith("asked")]
+    asked = [one for one in iterate_printed_files(evidence) if one.pupils and one.pupils.name.startswith("asked")]
     assert [one.value for one in asked if len(one.pupils.countries) > 1] == [None]  # type: ignore[union-attr]

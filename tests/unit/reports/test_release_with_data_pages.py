@@ -9,7 +9,7 @@ import pytest
 
 from data_schema.errors import DisclosureError
 from reports.counted import Pupils
-from reports.release.answers import ANSWERED, MISSING, ROWS, answers_of
+from reports.release.answers import ANSWERED, MISSING, ROWS, build_answer_set
 from reports.release.gate import DataPage, Release, check_release
 from reports.release.system import Link
 
@@ -18,8 +18,8 @@ MARK = ("status", "after", "average_mark")
 ENROLLED, ANALYSED = Pupils.at("enrolled", country="SI"), Pupils.at("analysed", country="SI")
 NO_RECORD, NO_ANSWER = (Pupils.at("lost", why, country="SI") for why in ("no record", "no answer"))
 LINKS = (
-    Link(terms=((answers_of((*MARK[:2], ""), ROWS, "SI"), 1), (ENROLLED, -1))),
-    Link(terms=((answers_of(MARK, ANSWERED, "SI"), 1), (ANALYSED, -1))),
+    Link(terms=((build_answer_set((*MARK[:2], ""), ROWS, "SI"), 1), (ENROLLED, -1))),
+    Link(terms=((build_answer_set(MARK, ANSWERED, "SI"), 1), (ANALYSED, -1))),
 )
 
 
@@ -31,7 +31,7 @@ def page(numbers: Mapping[Pupils, str]) -> str:
 def release(*, enrolled: int, answered: str) -> Release:
     """Return reports that keep back all but the enrolled, and a codebook that says about how many have a mark."""
     report = page({ENROLLED: str(enrolled), ANALYSED: "c", NO_RECORD: "c", NO_ANSWER: "c"})
-    book = page({answers_of(MARK, ANSWERED, "SI"): answered, answers_of(MARK, MISSING, "SI"): "c"})
+    book = page({build_answer_set(MARK, ANSWERED, "SI"): answered, build_answer_set(MARK, MISSING, "SI"): "c"})
     return Release(
         pages={"report": report},
         languages={"report": "en"},

@@ -9,11 +9,11 @@ from datetime import date
 import pandas as pd
 import pytest
 
-from data_schema.returns import completeness
+from data_schema.returns import summarise_completeness
 from data_schema.tables import standard_tables
-from reports.blocks import Block, Bullets, Heading, KeyFigures, Note, Paragraph, Table, Title, plain
+from reports.blocks import Block, Bullets, Heading, KeyFigures, Note, Paragraph, Table, Title, join_plain_text
 from reports.data_pages import Returns, returns_page
-from reports.disclosure import rounded_share
+from reports.disclosure import round_share
 
 SCHOOLS = {"01": "HU", "02": "HU", "50": "RS"}
 BY_SCHOOL = pd.DataFrame(
@@ -52,7 +52,7 @@ RETURNS = Returns(
     waves={"w1": "Baseline", "w2": "Follow-up"},
     countries={"HU": "Hungary", "RS": "Serbia"},
     by_school=BY_SCHOOL,
-    completeness=completeness(IMPORTS, BY_SCHOOL, questions=QUESTIONS, countries=["HU", "RS"]),
+    completeness=summarise_completeness(IMPORTS, BY_SCHOOL, questions=QUESTIONS, countries=["HU", "RS"]),
     questions=QUESTIONS,
     imports=IMPORTS,
     received={"a.zip": date(2027, 10, 5), "p.xlsx": date(2027, 10, 20), "i.csv": date(2027, 9, 1)},
@@ -69,23 +69,23 @@ def texts(blocks: tuple[Block, ...]) -> Iterator[str]:
             case Heading():
                 yield block.text
             case Paragraph() | Note():
-                yield plain(block.text)
+                yield join_plain_text(block.text)
             case Bullets():
-                yield from map(plain, block.items)
+                yield from map(join_plain_text, block.items)
             case KeyFigures():
-                yield from (text for one in block.figures for text in (plain(one.value), one.label))
+                yield from (text for one in block.figures for text in (join_plain_text(one.value), one.label))
             case Table():
-                yield plain(block.caption)
-                yield plain(block.note)
+                yield join_plain_text(block.caption)
+                yield join_plain_text(block.note)
                 yield from (column.label for column in block.columns)
-                yield from (plain(cell) for row in block.rows for cell in row.cells)
+                yield from (join_plain_text(cell) for row in block.rows for cell in row.cells)
             case _:
                 raise AssertionError(block)
 
 
 def tables(blocks: tuple[Block, ...]) -> Mapping[str, list[list[str]]]:
     return {
-        block.anchor: [[plain(cell) for cell in row.cells] for row in block.rows]
+        block.anchor: [[join_plain_text(cell) for cell in row.cells] for row in block.rows]
         for block in blocks
         if isinstance(block, Table)
     }
@@ -111,7 +111,7 @@ def test_tables_that_partners_send_are_not_shown_by_school_since_they_tell_the_a
 def test_schools_that_are_behind_are_named_and_waves_that_have_not_begun_are_not_held_against_them() -> None:
     blocks = returns_page(RETURNS, "en")
     (behind,) = [block for block in blocks if isinstance(block, Bullets)]
-    assert [plain(item) for item in behind.items] == ["Pupils, Baseline: 02"]
+    assert [join_plain_text(item) for item in behind.items] == ["Pupils, Baseline: 02"]
     assert "Nothing has come yet for: Follow-up." in set(texts(blocks))
 
 
@@ -130,7 +130,7 @@ def test_no_number_of_blank_cells_follows_from_the_share_that_is_filled_in() -> 
     for n_cells, n_filled in ((60, 59), (96, 95), (150, 141), (420, 411)):
         rows = BY_SCHOOL.assign(n_cells=0, n_filled=0)
         rows.loc[2, ["n_rows", "n_cells", "n_filled"]] = (20, n_cells, n_filled)
-        waves = completeness(IMPORTS, rows, questions=QUESTIONS, countries=["HU", "RS"])
+        waves = summarise_completeness(IMPORTS, rows, questions=QUESTIONS, countries=["HU", "RS"])
         made = tables(returns_page(replace(RETURNS, by_school=rows, completeness=waves), "en"))
         told = made["overview-table"][2][5]
         assert made["schools-RS"][0][1] == told
@@ -140,7 +140,7 @@ def test_no_number_of_blank_cells_follows_from_the_share_that_is_filled_in() -> 
         alike = [
             n
             for n in range(n_cells + 1)
-            if round(rounded_share(n / n_cells, n_cells, alike=RETURNS.threshold) * 100) == int(told[:-1])
+            if round(round_share(n / n_cells, n_cells, alike=RETURNS.threshold) * 100) == int(told[:-1])
         ]
         assert n_filled in alike
         assert len(alike) > 4
@@ -169,7 +169,7 @@ def test_before_anything_has_come_the_page_says_so() -> None:
     imports, questions = IMPORTS.iloc[:0], QUESTIONS.iloc[:0]
     empty = replace(
         RETURNS, by_school=nothing, imports=imports, questions=questions, received={},
-        completeness=completeness(imports, nothing, questions=questions, countries=["HU", "RS"]),
+        completeness=summarise_completeness(imports, nothing, questions=questions, countries=["HU", "RS"]),
     )  # fmt: skip
     said = list(texts(returns_page(empty, "en")))
     assert {"Nothing has come yet.", "No question is open.", "0 of 0", "–"} <= set(said)

@@ -14,7 +14,7 @@ from pypdf import PdfReader
 from data_schema.errors import DisclosureError
 from notebooks import TEMPLATES
 from reports import sections
-from reports.blocks import Block, Bullets, Heading, Note, Table, Title, plain
+from reports.blocks import Block, Bullets, Heading, Note, Table, Title, join_plain_text
 from reports.claims import LogFacts
 from reports.documents import Document, write_pdf
 from reports.evidence import Evidence
@@ -85,7 +85,7 @@ def test_every_report_of_any_trial_is_whole(notebook: str, name: str) -> None:
         if isinstance(block, Table):
             assert all(len(row.cells) == len(block.columns) for row in block.rows)
         if isinstance(block, Bullets):
-            assert all(plain(item) for item in block.items)
+            assert all(join_plain_text(item) for item in block.items)
 
 
 @pytest.mark.parametrize(("notebook", "name"), EVERY)

@@ -12,9 +12,9 @@ import pytest
 
 import reports
 from data_schema.errors import DisclosureError
-from reports.blocks import Column, Table, plain
+from reports.blocks import Column, Table, join_plain_text
 from reports.disclosure import Count
-from reports.flow import flow_of
+from reports.flow import build_flow
 from reports.tables import (
     balance_table,
     beside_table,
@@ -31,8 +31,8 @@ from reports.tables import (
     sensitivity_table,
     signals_table,
 )
-from reports.tables.estimates import published_estimates
-from reports.tables.layout import line, table
+from reports.tables.estimates import build_published_estimates
+from reports.tables.layout import build_table, line
 from reports.words import words
 from tests.support.sample_evidence import awards_evidence, bare_evidence, crocoos_evidence, three_arms_evidence
 
@@ -45,14 +45,14 @@ def rows(made: Table | None) -> dict[str, list[str]]:
     assert made is not None
     found: dict[str, list[str]] = {}
     for row in made.rows:
-        found.setdefault(plain(row.cells[0]), [plain(cell) for cell in row.cells[1:]])
+        found.setdefault(join_plain_text(row.cells[0]), [join_plain_text(cell) for cell in row.cells[1:]])
     return found
 
 
 def cells(made: Table | None) -> list[list[str]]:
     """Return the text of a table's cells."""
     assert made is not None
-    return [[plain(cell) for cell in row.cells] for row in made.rows]
+    return [[join_plain_text(cell) for cell in row.cells] for row in made.rows]
 
 
 def with_share(country: str, arm: str, share: float) -> reports.Evidence:
@@ -74,7 +74,7 @@ def test_all_outcomes_stand_at_a_glance_with_their_verdicts() -> None:
 def test_an_outcome_that_could_not_be_estimated_has_dashes_and_its_reason_below() -> None:
     made = outcomes_table(AWARDS, ENGLISH)
     assert rows(made)["Hebrew requirement, per 100 pupils"] == ["–", "–", "–", "–", "Not estimated"]
-    assert "Hebrew requirement: not estimated. The outcome is missing for every pupil." in plain(made.note)
+    assert "Hebrew requirement: not estimated. The outcome is missing for every pupil." in join_plain_text(made.note)
 
 
 def test_a_result_on_which_interval_and_test_disagree_has_a_star() -> None:
@@ -82,7 +82,7 @@ def test_a_result_on_which_interval_and_test_disagree_has_a_star() -> None:
     estimates.loc[estimates["quantity"] == "randomisation_test", "p_value"] = 0.5
     made = outcomes_table(replace(CROCOOS, estimates=estimates), ENGLISH)
     assert rows(made)["Early leaving, per 100 pupils (primary)"][-1] == "Better*"
-    assert "*: the planned model’s interval and the randomisation test do not agree." in plain(made.note)
+    assert "*: the planned model’s interval and the randomisation test do not agree." in join_plain_text(made.note)
 
 
 @pytest.mark.parametrize("evidence", [CROCOOS, crocoos_evidence("RS"), AWARDS, three_arms_evidence()])
@@ -93,9 +93,11 @@ def test_every_figure_of_results_leads_to_an_estimate_that_exists(evidence: repo
     for one in made:
         for row in one.rows:
             for column, cell in zip(one.columns[1:], row.cells[1:], strict=True):
-                if column.label in {"Schools", "Pupils"} or not any(letter.isdigit() for letter in plain(cell)):
+                if column.label in {"Schools", "Pupils"} or not any(
+                    letter.isdigit() for letter in join_plain_text(cell)
+                ):
                     continue
-                assert {span.estimate_id for span in cell} <= ids, (column.label, plain(cell))
+                assert {span.estimate_id for span in cell} <= ids, (column.label, join_plain_text(cell))
 
 
 def test_one_outcome_is_shown_for_all_countries_each_and_across() -> None:
@@ -143,11 +145,11 @@ def test_what_one_table_keeps_back_all_others_do() -> None:
     assert rows(effect_sizes_table(country, ENGLISH))["Early leaving (primary)"][:2] == ["c", "c"]
     assert rows(ratios_table(country, ENGLISH))["Early leaving (primary)"][:2] == ["c", "c"]
     cells = {row.cells[0][0].estimate_id: row.cells for row in estimates_table(evidence, ENGLISH).rows}
-    assert [plain(cell) for cell in cells["dropout/SI/mean/pilot"][1:4]] == ["c", "c", "c"]
+    assert [join_plain_text(cell) for cell in cells["dropout/SI/mean/pilot"][1:4]] == ["c", "c", "c"]
     for telling in ("cox_index", "risk_ratio", "marginal_odds_ratio"):
-        assert plain(cells[f"dropout/SI/{telling}/pilot"][1]) == "c"
-    assert plain(cells["dropout/SI/number_needed_to_treat/pilot"][1]) != "c"
-    assert plain(cells["engagement/SI/mean/pilot"][1]) == "3.50"
+        assert join_plain_text(cells[f"dropout/SI/{telling}/pilot"][1]) == "c"
+    assert join_plain_text(cells["dropout/SI/number_needed_to_treat/pilot"][1]) != "c"
+    assert join_plain_text(cells["engagement/SI/mean/pilot"][1]) == "3.50"
 
 
 def test_relative_changes_are_risk_ratios_less_one_with_their_interval() -> None:
@@ -169,7 +171,7 @@ def test_effect_sizes_and_correlations_stand_within_arms_and_strata_and_uncondit
     assert found["Early leaving (primary)"][3:5] == ["0.041 (0.021 to 0.072)", "0.049"]
     assert found["Early leaving (primary)"][2] == "–"  # of a share there is the Cox index alone
     assert found["Engagement with school"][1:3] == ["0.11 (0.02 to 0.20)", "0.10 (0.01 to 0.18)"]
-    assert "as the Education Endowment Foundation (EEF) reports effect sizes" in plain(made.note)
+    assert "as the Education Endowment Foundation (EEF) reports effect sizes" in join_plain_text(made.note)
 
 
 def test_ratios_of_few_events_are_marked_in_every_table_that_prints_them() -> None:
@@ -182,7 +184,7 @@ def test_ratios_of_few_events_are_marked_in_every_table_that_prints_them() -> No
     assert [cell.endswith("†") for cell in rows(sizes)["Early leaving (primary)"]][:3] == [True, True, False]
     assert [cell.endswith("†") for cell in rows(ratios)["Early leaving (primary)"]][:2] == [True, False]
     for made in (sizes, ratios):
-        assert "fewer than ten pupils of an arm had the event" in plain(made.note)
+        assert "fewer than ten pupils of an arm had the event" in join_plain_text(made.note)
 
 
 def test_a_suppressed_share_has_no_caution_that_tells_of_few_events() -> None:
@@ -190,8 +192,8 @@ def test_a_suppressed_share_has_no_caution_that_tells_of_few_events() -> None:
     estimates.loc[estimates["plan_entry"] == "dropout", "caution"] = "few_events"
     evidence = replace(CROCOOS, estimates=estimates)
     cells = {row.cells[0][0].estimate_id: row.cells for row in estimates_table(evidence, ENGLISH).rows}
-    assert "†" not in plain(cells["dropout/SI/risk_ratio/pilot"][0])
-    published = published_estimates(evidence).set_index("estimate_id")["caution"]
+    assert "†" not in join_plain_text(cells["dropout/SI/risk_ratio/pilot"][0])
+    published = build_published_estimates(evidence).set_index("estimate_id")["caution"]
     assert published["dropout/SI/risk_ratio/pilot"] == ""
 
 
@@ -248,8 +250,8 @@ def test_a_difference_of_shares_of_few_pupils_is_neither_printed_nor_published()
     made = categories_table(evidence, ENGLISH)
     assert rows(made)["“Sometimes” or higher, per 100 pupils"] == ["c", "c"]
     every = {row.cells[0][0].estimate_id: row.cells for row in estimates_table(evidence, ENGLISH).rows}
-    assert plain(every["engagement/all/share_difference_above_1/pilot"][1]) == "c"
-    published = published_estimates(evidence).set_index("estimate_id")
+    assert join_plain_text(every["engagement/all/share_difference_above_1/pilot"][1]) == "c"
+    published = build_published_estimates(evidence).set_index("estimate_id")
     assert published.loc["engagement/all/share_difference_above_1/pilot", "status"] == "suppressed"
     assert published["estimate"].isna()["engagement/all/share_difference_above_1/pilot"]
     assert published.loc["engagement/all/share_difference_above_2/pilot", "estimate"] == 0.064
@@ -260,7 +262,7 @@ def test_above_a_higher_threshold_no_difference_of_shares_is_printed_as_none_sho
     found = rows(categories_table(evidence, ENGLISH))
     assert found["“Often”, per 100 pupils"] == ["c", "c"]
     assert found["Odds ratio"] == ["1.30", "(1.05 to 1.60)"]
-    published = published_estimates(evidence).set_index("estimate_id")["status"]
+    published = build_published_estimates(evidence).set_index("estimate_id")["status"]
     assert published["engagement/all/share_difference_above_2/pilot"] == "suppressed"
 
 
@@ -293,12 +295,15 @@ def test_signals_that_stand_for_few_pupils_are_kept_back() -> None:
 
 def test_each_of_several_arms_has_its_part_of_a_table() -> None:
     made = outcomes_table(three_arms_evidence(), ENGLISH)
-    assert [plain(row.cells[0]) for row in made.rows if row.kind == "section"] == ["Pilot", "Pilot with mentor"]
+    assert [join_plain_text(row.cells[0]) for row in made.rows if row.kind == "section"] == [
+        "Pilot",
+        "Pilot with mentor",
+    ]
     assert len([row for row in made.rows if row.kind == "body"]) == 8
 
 
 def test_the_flow_adds_up_in_every_arm() -> None:
-    flow = flow_of(CROCOOS)
+    flow = build_flow(CROCOOS)
     assert flow is not None
     for entry in flow.arms:
         lost = [step.pupils.value for _, step in entry.missing if step.pupils is not None]
@@ -344,7 +349,7 @@ def test_figures_of_fewer_than_three_schools_are_kept_back() -> None:
     for made in (implementation_table(evidence, ENGLISH), costs_table(evidence, ENGLISH)):
         assert made is not None
         assert {cell for values in rows(made).values() for cell in values[1:] if cell} == {"c"}
-        assert "fewer than 3 schools" in plain(made.note)
+        assert "fewer than 3 schools" in join_plain_text(made.note)
 
 
 def test_implementation_and_costs_are_of_the_place_that_the_report_is_about() -> None:
@@ -378,9 +383,9 @@ def test_every_estimate_is_in_the_appendix() -> None:
     assert made.anchor == "estimates"
     listed = {row.cells[0][0].estimate_id for row in made.rows if row.kind == "body"}
     assert listed == set(CROCOOS.estimates["estimate_id"])
-    heads = [plain(row.cells[0]) for row in made.rows if row.kind == "section"]
+    heads = [join_plain_text(row.cells[0]) for row in made.rows if row.kind == "section"]
     assert heads == ["dropout/", "engagement/", "average_mark/", "absences/"]
-    assert "hebrew/all/difference/awards: not estimated." in plain(estimates_table(AWARDS, ENGLISH).note)
+    assert "hebrew/all/difference/awards: not estimated." in join_plain_text(estimates_table(AWARDS, ENGLISH).note)
 
 
 def test_a_variance_at_zero_is_marked_in_the_appendix() -> None:
@@ -388,7 +393,7 @@ def test_a_variance_at_zero_is_marked_in_the_appendix() -> None:
     estimates.loc[estimates["estimate_id"] == "units/all/icc/-", "status"] = "boundary"
     made = estimates_table(replace(AWARDS, estimates=estimates), ENGLISH)
     assert "all/icc/- (boundary)" in rows(made)
-    assert "Boundary: a variance was estimated as zero." in plain(made.note)
+    assert "Boundary: a variance was estimated as zero." in join_plain_text(made.note)
 
 
 def test_the_appendix_of_a_country_has_its_own_estimates_and_those_of_all() -> None:
@@ -424,12 +429,12 @@ def test_the_builder_refuses_a_small_count_and_a_threshold_that_protects_nobody(
     columns = (Column(label="a"), Column(label="b"))
     lines = [line("x", Count(value=3))]
     with pytest.raises(DisclosureError, match="small count"):
-        table(ENGLISH, "t", columns=columns, lines=lines, threshold=10)
+        build_table(ENGLISH, "t", columns=columns, lines=lines, threshold=10)
     with pytest.raises(DisclosureError, match="whole number of 2 or more"):
-        table(ENGLISH, "t", columns=columns, lines=[], threshold=0)
-    made = table(ENGLISH, "t", columns=columns, lines=[line("x", Count(value=None))], threshold=10)
-    assert plain(made.rows[0].cells[1]) == "c"
-    assert "fewer than 10" in plain(made.note)
+        build_table(ENGLISH, "t", columns=columns, lines=[], threshold=0)
+    made = build_table(ENGLISH, "t", columns=columns, lines=[line("x", Count(value=None))], threshold=10)
+    assert join_plain_text(made.rows[0].cells[1]) == "c"
+    assert "fewer than 10" in join_plain_text(made.note)
 
 
 def test_no_table_is_made_but_by_the_builder() -> None:

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from reports import sections
-from reports.blocks import Bullets, KeyFigures, Note, Table, Title, plain
+from reports.blocks import Bullets, KeyFigures, Note, Table, Title, join_plain_text
 from reports.evidence import AnalysisFacts, Evidence
-from reports.selection import headline
+from reports.selection import find_headline_analysis
 from tests.support.block_text import texts
 from tests.support.sample_evidence import awards_evidence, crocoos_evidence, three_arms_evidence
 
@@ -48,13 +48,17 @@ def brief(evidence: Evidence) -> str:
 def rows_of_summary(evidence: Evidence) -> dict[str, list[str]]:
     """Return the rows of the summary's table of outcomes."""
     table = next(block for block in sections.brief_outcomes(evidence, "en") if isinstance(block, Table))
-    return {plain(row.cells[0]): [plain(cell) for cell in row.cells[1:]] for row in table.rows if row.kind == "body"}
+    return {
+        join_plain_text(row.cells[0]): [join_plain_text(cell) for cell in row.cells[1:]]
+        for row in table.rows
+        if row.kind == "body"
+    }
 
 
 def largest_type(evidence: Evidence) -> list[str]:
     """Return what the summary says in its largest type."""
     blocks = sections.brief_answer(evidence, "en")
-    return [plain(one.value) for block in blocks if isinstance(block, KeyFigures) for one in block.figures]
+    return [join_plain_text(one.value) for block in blocks if isinstance(block, KeyFigures) for one in block.figures]
 
 
 @pytest.mark.parametrize("n_more", [0, 3, 12])
@@ -104,13 +108,13 @@ def test_every_limit_and_every_indicator_is_in_the_summary() -> None:
 def test_a_frozen_primary_whose_entry_was_changed_leads_and_is_marked() -> None:
     planned = with_entry(CROCOOS, "engagement", planned="secondary")
     changed = with_entry(planned, "dropout", role="exploratory", planned="primary", since="changed")
-    entry = headline(changed)
+    entry = find_headline_analysis(changed)
     assert entry is not None
     assert entry.name == "dropout"
     assert next(iter(rows_of_summary(changed))) == "Early leaving, per 100 pupils (primary, changed after the freeze)"
     notes = [block for block in sections.brief_answer(changed, "en") if isinstance(block, Note)]
     assert notes[0].title == "Main analysis not as planned"
-    assert "“Early leaving”" in plain(notes[0].text)
+    assert "“Early leaving”" in join_plain_text(notes[0].text)
 
 
 def test_a_frozen_primary_that_was_demoted_for_another_still_leads() -> None:
@@ -219,7 +223,7 @@ def test_arms_are_shown_beside_one_another_where_there_are_contrasts() -> None:
     evidence = with_rows(with_contrasts(THREE), "dropout/all/difference/plus/pilot", estimate=0.013)
     blocks = sections.main_results(evidence, "en")
     table = next(block for block in blocks if isinstance(block, Table) and block.anchor == "contrasts")
-    found = [(plain(row.cells[0]), plain(row.cells[1])) for row in table.rows[:3]]
+    found = [(join_plain_text(row.cells[0]), join_plain_text(row.cells[1])) for row in table.rows[:3]]
     assert found == [
         ("Early leaving, per 100 pupils", ""),
         ("Pilot with mentor minus Pilot", "+1.3"),

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from data_schema.readers import Cell, ReadAhead, Reading, Request, Sheet, members, read_file
-from data_schema.readers.crossing import frames_of, reading_of
-from data_schema.readers.process import LostError, ReaderProcess, _reader
+from data_schema.readers.crossing import iterate_frames, parse_reading
+from data_schema.readers.process import LostError, ReaderProcess, _get_reader
 from tests.support.bad_files import book, rows, zipped
 
 STOPPER = Path(__file__).parents[3] / "support" / "stops_the_reader.sav"
@@ -122,7 +122,7 @@ def test_cells_cross_as_they_are(cells: tuple[tuple[Cell, ...], ...]) -> None:
         merged=("A1:A2",),
         struck=((1, 2),),
     )
-    crossed = reading_of(frames_of(Reading(sheets=(sheet, sheet))))
+    crossed = parse_reading(iterate_frames(Reading(sheets=(sheet, sheet))))
     expected = tuple(tuple("a\ufffdb" if cell == "a\x1fb" else cell for cell in row) for row in cells)
     assert [one.rows for one in crossed.sheets] == [expected, expected]
     assert [[type(cell) for cell in row] for row in crossed.sheets[0].rows] == [[type(c) for c in row] for row in cells]
@@ -132,7 +132,7 @@ def test_cells_cross_as_they_are(cells: tuple[tuple[Cell, ...], ...]) -> None:
 
 @pytest.mark.parametrize("cells", [(("a\x07b", "c"),), (("a\x07b", 1),), (("a\ud800b", 1),)])
 def test_signs_that_nobody_can_read_become_marks_of_lost_letters(cells: tuple[tuple[Cell, ...], ...]) -> None:
-    crossed = reading_of(frames_of(Reading(sheets=(Sheet(file="a", sheet="s\x00", rows=cells),))))
+    crossed = parse_reading(iterate_frames(Reading(sheets=(Sheet(file="a", sheet="s\x00", rows=cells),))))
     assert crossed.sheets[0].rows[0][0] in ("a\ufffdb", "a?b")
     assert crossed.sheets[0].sheet == "s\ufffd"
 
@@ -168,6 +168,6 @@ def children() -> set[int]:
 
 
 def reader_of_this_process() -> int:
-    process = _reader()._process
+    process = _get_reader()._process
     assert process is not None
     return process.pid
