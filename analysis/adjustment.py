@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from analysis.arms import observed_arms
-from analysis.contrasts import difference_rows
-from analysis.guards import checked_frame
+from analysis.arms import collect_observed_arms
+from analysis.contrasts import estimate_difference_rows
+from analysis.guards import validate_frame
 from analysis.questions import Question
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ COLUMNS = ["arm", "covariates", "estimate", "std_error", "shift", "shift_in_erro
 """Columns of the table of consequences."""
 
 
-def adjustment_consequences(frame: pd.DataFrame, question: Question) -> pd.DataFrame:
+def compare_adjusted_estimates(frame: pd.DataFrame, question: Question) -> pd.DataFrame:
     """Show what baseline differences mean for the estimate: how far it moves when each covariate is allowed for.
 
     Parameters
@@ -53,15 +53,15 @@ def adjustment_consequences(frame: pd.DataFrame, question: Question) -> pd.DataF
     import pandas as pd
 
     model = question.effect_model()
-    frame = checked_frame(frame, model.columns, place=model.place)
+    frame = validate_frame(frame, model.columns, place=model.place)
     sets: dict[str, tuple[str, ...]] = {NONE: (), **{name: (name,) for name in question.covariates}}
     sets[ALL] = question.covariates
     frame = question.outcome_kind.prepare(frame, question)
-    arms = observed_arms(frame, question)
+    arms = collect_observed_arms(frame, question)
     rows = []
     unadjusted: dict[str, tuple[float, float]] = {}
     for name, covariates in sets.items():
-        for row in difference_rows(frame, replace(question, covariates=covariates), arms=arms):
+        for row in estimate_difference_rows(frame, replace(question, covariates=covariates), arms=arms):
             first, error = unadjusted.setdefault(row.arm, (row.estimate, row.std_error))
             shift = row.estimate - first
             rows.append((row.arm, name, row.estimate, row.std_error, shift, shift / error, row.status))

@@ -13,15 +13,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.clustered import clustered_design
+from analysis.clustered import build_clustered_design
 from analysis.inference.cluster_designs import ClusterDesign
 from analysis.inference.cluster_robust import SeType, contrast_inference
 from analysis.linear import Fitted
 from analysis.mixed_models.basis import Basis
-from analysis.mixed_models.cluster_rows import cluster_rows
-from analysis.mixed_models.columns import school_columns
-from analysis.mixed_models.moments import prepared_columns
-from analysis.mixed_models.robust import robust_errors
+from analysis.mixed_models.cluster_rows import build_cluster_rows
+from analysis.mixed_models.columns import build_school_columns
+from analysis.mixed_models.moments import convert_columns_to_basis
+from analysis.mixed_models.robust import compute_robust_errors
 from analysis.results import Estimate
 from analysis.standardised import Standardised
 from analysis.terms import Columns
@@ -51,11 +51,11 @@ class RobustShares(Standardised):
 
     def inference(self, slope: np.ndarray) -> tuple[float, float]:
         """Return a weighted sum's error and its Satterthwaite degrees of freedom."""
-        found = contrast_inference(self.design, (slope @ self.rows)[None, None, :], se_type=self.se_type)
-        return math.sqrt(max(float(found.vcov[0, 0]), 0.0)), float(found.df[0])
+        contrast_test = contrast_inference(self.design, (slope @ self.rows)[None, None, :], se_type=self.se_type)
+        return math.sqrt(max(float(contrast_test.vcov[0, 0]), 0.0)), float(contrast_test.df[0])
 
 
-def clustered_shares(
+def estimate_clustered_shares(
     columns: Columns, arms: tuple[str, ...], *, weights: np.ndarray | None, se_type: SeType = "CR2"
 ) -> RobustShares:
     """Return the shares of least squares.
@@ -71,40 +71,42 @@ def clustered_shares(
     se_type
         Which errors; see `analysis.cluster_robust`.
     """
-    basis, design = clustered_design(columns, weights=weights)
-    return _shares(columns, arms, basis=basis, design=design, se_type=se_type)
+    basis, design = build_clustered_design(columns, weights=weights)
+    return _compute_arm_shares(columns, arms, basis=basis, design=design, se_type=se_type)
 
 
-def mixed_shares(columns: Columns, arms: tuple[str, ...], found: Fitted) -> RobustShares:
+def estimate_mixed_shares(columns: Columns, arms: tuple[str, ...], found: Fitted) -> RobustShares:
     """Return the shares of the linear multilevel model.
 
     Parameters
     ----------
     columns, arms
-        See `clustered_shares`.
+        See `estimate_clustered_shares`.
     found
         The model, fitted.
     """
     if found.working is None:
         raise ValueError("The fit failed and has no shares.")
-    made = school_columns(columns)
-    rows = cluster_rows(made, prepared_columns(made), place="shares by arm")
+    mixed_columns_of_model = build_school_columns(columns)
+    rows = build_cluster_rows(
+        mixed_columns_of_model, convert_columns_to_basis(mixed_columns_of_model), place="shares by arm"
+    )
     sums = found.working.sums
-    errors = robust_errors(rows, sums, found.working.optimum, se_type="CR2")
-    return _shares(columns, arms, basis=sums.basis, design=errors.design, se_type=errors.se_type)
+    errors = compute_robust_errors(rows, sums, found.working.optimum, se_type="CR2")
+    return _compute_arm_shares(columns, arms, basis=sums.basis, design=errors.design, se_type=errors.se_type)
 
 
-def _shares(
+def _compute_arm_shares(
     columns: Columns, arms: tuple[str, ...], *, basis: Basis, design: ClusterDesign, se_type: SeType
 ) -> RobustShares:
-    kept = [columns.names.index(name) for name in basis.names]
+    column_positions = [columns.names.index(name) for name in basis.names]
     terms = tuple(columns.arm_terms[arm] for arm in arms[1:])
     means = np.tile(columns.x.mean(axis=0), (len(arms), 1))
     for place, term in enumerate(terms):
         column = columns.names.index(term)
         means[:, column] = 0.0
         means[place + 1, column] = 1.0
-    as_they_were = means[:, kept]
+    as_they_were = means[:, column_positions]
     rows = as_they_were @ (basis.matrix * basis.scale)
     every = contrast_inference(design, rows[:, None, :], se_type=se_type, tests=False)
     return RobustShares(

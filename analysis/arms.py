@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.guards import FLAT, numeric_column
+from analysis.guards import FLAT, read_numeric_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +73,7 @@ ArmPair = tuple[ArmData, ArmData]
 """The reference and the arm that is compared with it."""
 
 
-def observed_arms(frame: pd.DataFrame, question: Question) -> tuple[ArmData, ...]:
+def collect_observed_arms(frame: pd.DataFrame, question: Question) -> tuple[ArmData, ...]:
     """Return every arm's observed outcomes, in the question's order.
 
     Parameters
@@ -83,7 +83,7 @@ def observed_arms(frame: pd.DataFrame, question: Question) -> tuple[ArmData, ...
     question
         What is asked.
     """
-    outcome = numeric_column(frame, question.outcome)
+    outcome = read_numeric_column(frame, question.outcome)
     event = question.outcome_kind.seen_events(frame, question)
     arms = frame[question.arm].astype(str).to_numpy()
     schools = frame[question.school].astype(str).to_numpy()

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.inference.cluster_designs import ClusterDesign, least_squares_design, weighted_design
+from analysis.inference.cluster_designs import ClusterDesign, build_least_squares_design, build_weighted_design
 from analysis.inference.cluster_robust import SeType, cluster_robust
 from analysis.mixed_models.basis import Basis
-from analysis.mixed_models.columns import school_columns
-from analysis.mixed_models.moments import Prepared, prepared_columns
-from analysis.results import Coefficients, Convergence, Fit, failed_fit
+from analysis.mixed_models.columns import build_school_columns
+from analysis.mixed_models.moments import Prepared, convert_columns_to_basis
+from analysis.results import Coefficients, Convergence, Fit, create_failed_fit
 from analysis.specs import Model
-from analysis.sums import school_cross_products
+from analysis.sums import compute_school_products
 from analysis.terms import Columns, design_columns
 from data_schema.errors import EstimationError
 
@@ -48,11 +48,11 @@ def fit_linear_clustered(frame: pd.DataFrame, model: Model, *, se_type: SeType =
     Statistics 36, 672-683.
     """
     columns = design_columns(frame, model)
-    weights = school_weights(frame, model, columns.schools)
-    return linear_clustered_of(columns, weights=weights, se_type=se_type)
+    weights = collect_school_weights(frame, model, columns.schools)
+    return fit_clustered_columns(columns, weights=weights, se_type=se_type)
 
 
-def school_weights(frame: pd.DataFrame, model: Model, schools: Sequence[str]) -> np.ndarray | None:
+def collect_school_weights(frame: pd.DataFrame, model: Model, schools: Sequence[str]) -> np.ndarray | None:
     """Return the weight of each school, of mean 1; None where the model has none.
 
     Raises
@@ -68,11 +68,11 @@ def school_weights(frame: pd.DataFrame, model: Model, schools: Sequence[str]) ->
         raise EstimationError(
             f"column '{model.weights}'", "is not one number above 0 for each school.", "State one weight a school."
         )
-    found = np.array([by_school[school] for school in schools])
-    return found / found.mean() if len(found) else found
+    weights_of_schools = np.array([by_school[school] for school in schools])
+    return weights_of_schools / weights_of_schools.mean() if len(weights_of_schools) else weights_of_schools
 
 
-def linear_clustered_of(columns: Columns, *, weights: np.ndarray | None = None, se_type: SeType = "CR2") -> Fit:
+def fit_clustered_columns(columns: Columns, *, weights: np.ndarray | None = None, se_type: SeType = "CR2") -> Fit:
     """Fit the model of columns that are already made; see `fit_linear_clustered`.
 
     Parameters
@@ -86,12 +86,12 @@ def linear_clustered_of(columns: Columns, *, weights: np.ndarray | None = None, 
     """
     labels = {"method": METHOD, "se_type": se_type, "df_method": "satterthwaite"}
     if columns.reason:
-        return failed_fit(columns.reason, **labels, n_missing_outcome=columns.n_missing_outcome)
-    prepared = prepared_columns(school_columns(columns))
+        return create_failed_fit(columns.reason, **labels, n_missing_outcome=columns.n_missing_outcome)
+    prepared = convert_columns_to_basis(build_school_columns(columns))
     basis = prepared.basis
     if basis.reason:
-        return failed_fit(basis.reason, **labels, n_missing_outcome=columns.n_missing_outcome)
-    design = _design(prepared, columns, weights=weights)
+        return create_failed_fit(basis.reason, **labels, n_missing_outcome=columns.n_missing_outcome)
+    design = _build_design_of_prepared(prepared, columns, weights=weights)
     matrix = basis.matrix * basis.scale
     answer = cluster_robust(design, contrasts=matrix, se_type=se_type)
     return Fit(
@@ -113,26 +113,26 @@ def linear_clustered_of(columns: Columns, *, weights: np.ndarray | None = None, 
     )
 
 
-def clustered_design(columns: Columns, *, weights: np.ndarray | None = None) -> tuple[Basis, ClusterDesign]:
+def build_clustered_design(columns: Columns, *, weights: np.ndarray | None = None) -> tuple[Basis, ClusterDesign]:
     """Return the basis of the scaled columns, and their least squares by school.
 
     Parameters
     ----------
     columns, weights
-        See `linear_clustered_of`.
+        See `fit_clustered_columns`.
     """
-    prepared = prepared_columns(school_columns(columns))
-    return prepared.basis, _design(prepared, columns, weights=weights)
+    prepared = convert_columns_to_basis(build_school_columns(columns))
+    return prepared.basis, _build_design_of_prepared(prepared, columns, weights=weights)
 
 
-def _design(prepared: Prepared, columns: Columns, *, weights: np.ndarray | None) -> ClusterDesign:
-    products = school_cross_products(prepared.values, columns.school, n_schools=len(columns.schools))
+def _build_design_of_prepared(prepared: Prepared, columns: Columns, *, weights: np.ndarray | None) -> ClusterDesign:
+    products = compute_school_products(prepared.values, columns.school, n_schools=len(columns.schools))
     if weights is None:
-        return least_squares_design(products, n_rows=len(columns.y))
-    return weighted_design(_with_weights(products, weights), n_rows=len(columns.y))
+        return build_least_squares_design(products, n_rows=len(columns.y))
+    return build_weighted_design(_weight_cross_products(products, weights), n_rows=len(columns.y))
 
 
-def _with_weights(products: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _weight_cross_products(products: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return each school's cross-products of [X WX y] from those of [X y], its pupils having one weight."""
     p = products.shape[1] - 1
     order = np.r_[np.arange(p), np.arange(p), p]

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis.results import Estimate, failed_row
+from analysis.results import Estimate, create_failed_row
 
 # Where t^2 / (2h) is more, the deviation has too few degrees of freedom for limits far from the estimate.
 _MOST_LOST = 0.5
@@ -39,13 +39,13 @@ def total_variance_factor(*, sizes_reference: np.ndarray, sizes_arm: np.ndarray,
     0.990315
     """
     n_pupils = float(sizes_reference.sum() + sizes_arm.sum())
-    n_c, n_t = (_mean_size(sizes) for sizes in (sizes_reference, sizes_arm))
+    n_c, n_t = (_compute_effective_mean_size(sizes) for sizes in (sizes_reference, sizes_arm))
     m_c, m_t = len(sizes_reference), len(sizes_arm)
     taken = icc * (n_pupils - n_t * m_t - n_c * m_c + n_t + n_c - 2) / (n_pupils - 2)
     return math.sqrt(1 - taken)
 
 
-def _mean_size(sizes: np.ndarray) -> float:
+def _compute_effective_mean_size(sizes: np.ndarray) -> float:
     """Return the size that represents unequal schools: (N^2 - sum n^2) / (N (m - 1))."""
     total = float(sizes.sum())
     return (total**2 - float((sizes.astype(float) ** 2).sum())) / (total * (len(sizes) - 1))
@@ -77,9 +77,9 @@ def hedges_g(difference: Estimate, *, total_variance: float, variance_df: float)
     """
     if difference.status == "failed" or not total_variance > 0 or not variance_df > 1:
         reason = difference.reason or "The variances between and within schools, by which g is divided, are unknown."
-        return replace(failed_row(difference), quantity="hedges_g", reason=reason)
+        return replace(create_failed_row(difference), quantity="hedges_g", reason=reason)
     factor = (1 - 3 / (4 * variance_df - 1)) / math.sqrt(total_variance)
-    return _over_deviation(difference, factor=factor, variance_df=variance_df, quantity="hedges_g")
+    return _scale_by_deviation(difference, factor=factor, variance_df=variance_df, quantity="hedges_g")
 
 
 def hedges_g_unconditional(
@@ -118,13 +118,13 @@ def hedges_g_unconditional(
     quantity = "hedges_g_unconditional"
     if difference.status == "failed" or not total > 0 or min(len(sizes_reference), len(sizes_arm)) < 2:
         reason = difference.reason or "Two schools per arm are needed for a standardised effect."
-        return replace(failed_row(difference), quantity=quantity, reason=reason)
+        return replace(create_failed_row(difference), quantity=quantity, reason=reason)
     icc = school_variance / total
     factor = total_variance_factor(sizes_reference=sizes_reference, sizes_arm=sizes_arm, icc=icc) / math.sqrt(total)
-    return _over_deviation(difference, factor=factor, variance_df=variance_df, quantity=quantity)
+    return _scale_by_deviation(difference, factor=factor, variance_df=variance_df, quantity=quantity)
 
 
-def _over_deviation(difference: Estimate, *, factor: float, variance_df: float, quantity: str) -> Estimate:
+def _scale_by_deviation(difference: Estimate, *, factor: float, variance_df: float, quantity: str) -> Estimate:
     """Divide a difference by an estimated deviation, the error of both in the interval.
 
     The limits are the values d with (g - d)^2 = t^2 (e^2 + d^2 / (2h)), e being the error of the difference in
@@ -132,7 +132,7 @@ def _over_deviation(difference: Estimate, *, factor: float, variance_df: float, 
     """
     from scipy import stats
 
-    row = scaled(difference, factor=factor, quantity=quantity)
+    row = scale_estimate(difference, factor=factor, quantity=quantity)
     t = float(stats.t.isf((1 - difference.conf_level) / 2, difference.df))
     half = (row.conf_high - row.conf_low) / 2
     error = math.hypot(row.std_error, row.estimate / math.sqrt(2 * variance_df))
@@ -145,7 +145,7 @@ def _over_deviation(difference: Estimate, *, factor: float, variance_df: float, 
     return replace(row, std_error=error, conf_low=centre - half, conf_high=centre + half)
 
 
-def scaled(row: Estimate, *, factor: float, quantity: str) -> Estimate:
+def scale_estimate(row: Estimate, *, factor: float, quantity: str) -> Estimate:
     """Return an estimate in other units, under another name; its test stays.
 
     Parameters
@@ -174,9 +174,9 @@ def odds_ratio(log_odds: Estimate) -> Estimate:
     return replace(
         log_odds,
         quantity="odds_ratio",
-        estimate=_ratio(log_odds.estimate),
-        conf_low=_ratio(log_odds.conf_low),
-        conf_high=_ratio(log_odds.conf_high),
+        estimate=_convert_log_to_ratio(log_odds.estimate),
+        conf_low=_convert_log_to_ratio(log_odds.conf_low),
+        conf_high=_convert_log_to_ratio(log_odds.conf_high),
     )
 
 
@@ -197,7 +197,7 @@ def number_needed_to_treat(difference: Estimate) -> Estimate:
     row = replace(difference, quantity="number_needed_to_treat", std_error=math.nan, statistic=math.nan)
     if difference.status == "failed" or difference.estimate == 0:
         reason = difference.reason or "The difference is zero: no number of pupils makes one event less."
-        return replace(failed_row(row), reason=reason)
+        return replace(create_failed_row(row), reason=reason)
     low, high = (math.inf if bound == 0 else -1 / bound for bound in (difference.conf_low, difference.conf_high))
     reason = difference.reason
     if difference.conf_low <= 0 <= difference.conf_high:
@@ -205,7 +205,7 @@ def number_needed_to_treat(difference: Estimate) -> Estimate:
     return replace(row, estimate=-1 / difference.estimate, conf_low=low, conf_high=high, reason=reason)
 
 
-def _ratio(logarithm: float) -> float:
+def _convert_log_to_ratio(logarithm: float) -> float:
     """Return the ratio of a logarithm; infinity where three schools or so leave a limit that no number holds."""
     return math.exp(logarithm) if not logarithm > _LARGEST_LOGARITHM else math.inf
 

@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.arms import observed_arms
-from analysis.contrasts import adjusted_mean_rows, difference_rows, effect_rows, mean_rows
-from analysis.guards import checked_frame
+from analysis.arms import collect_observed_arms
+from analysis.contrasts import build_adjusted_mean_rows, build_mean_rows, estimate_difference_rows, estimate_effect_rows
+from analysis.guards import validate_frame
 from analysis.inference.design_redraws import Permutations
 from analysis.inference.randomisation_intervals import randomisation_inference, test_rows
-from analysis.pooling import pooled_rows
+from analysis.pooling import pool_country_differences
 from analysis.questions import Question
-from analysis.results import Estimate, failed_row
-from analysis.terms import arm_term
+from analysis.results import Estimate, create_failed_row
+from analysis.terms import format_arm_term
 from analysis.variance_components import design_components, level_estimates, unconditional_components
 from data_schema.errors import EstimationError
 
@@ -95,27 +95,27 @@ def estimate_effects(
             schools=schools, actual=actual, draws=draws, probabilities=probabilities, permutations=permutations
         )
     model = question.effect_model()
-    frame = checked_frame(frame, model.columns, place=model.place)
-    countries = _countries(frame, question)
+    frame = validate_frame(frame, model.columns, place=model.place)
+    countries = _find_countries(frame, question)
     _check_arms(frame, question, schools=schools, actual=actual)
-    rows = _rows_of_place(frame, question, country="", redraws=redraws)
+    rows = _estimate_rows_of_place(frame, question, country="", redraws=redraws)
     if len(countries) >= 2:
         every_difference: list[Estimate] = []
         by_country: list[Estimate] = []
         for country in countries:
-            mine = frame[frame[question.country].astype(str) == country]
-            answered = _rows_of_place(mine, question, country=country, redraws=redraws)
+            country_frame = frame[frame[question.country].astype(str) == country]
+            answered = _estimate_rows_of_place(country_frame, question, country=country, redraws=redraws)
             every_difference += [row for row in answered if row.quantity == "difference"]
             by_country += answered
-        for arm, reference in _contrasts(question):
-            own = [row for row in every_difference if (row.arm, row.reference) == (arm, reference)]
-            pooled = pooled_rows(own, arm=arm, conf_level=question.conf_level)
+        for arm, reference in _enumerate_arm_pairs(question):
+            pair_differences = [row for row in every_difference if (row.arm, row.reference) == (arm, reference)]
+            pooled = pool_country_differences(pair_differences, arm=arm, conf_level=question.conf_level)
             rows += [replace(row, reference=reference) for row in pooled]
         rows += by_country
-    return [_identified(row, question) for row in rows]
+    return [_assign_estimate_id(row, question) for row in rows]
 
 
-def _countries(frame: pd.DataFrame, question: Question) -> list[str]:
+def _find_countries(frame: pd.DataFrame, question: Question) -> list[str]:
     if question.country not in frame.columns:
         return []
     countries = frame[question.country]
@@ -145,27 +145,27 @@ def _check_arms(frame: pd.DataFrame, question: Question, *, schools: Sequence[st
             )
 
 
-def _contrasts(question: Question) -> list[tuple[str, str]]:
+def _enumerate_arm_pairs(question: Question) -> list[tuple[str, str]]:
     """Return every pair of arms, each with the one that it is compared with; the reference's first."""
     return [(arm, first) for place, first in enumerate(question.arms) for arm in question.arms[place + 1 :]]
 
 
-def _rows_of_place(
+def _estimate_rows_of_place(
     frame: pd.DataFrame, question: Question, *, country: str, redraws: _Redraws | None
 ) -> list[Estimate]:
     kind = question.outcome_kind
     wrong = kind.find_invalid_values(frame, question)
     if wrong:
-        return _refused(frame, question, country=country, redraws=redraws, reason=wrong)
+        return _create_refused_rows(frame, question, country=country, redraws=redraws, reason=wrong)
     frame = kind.prepare(frame, question)
-    arms = observed_arms(frame, question)
-    effects = effect_rows(frame, question, arms=arms)
+    arms = collect_observed_arms(frame, question)
+    effects = estimate_effect_rows(frame, question, arms=arms)
     differences = [row for row in effects if row.quantity == "difference"]
     design, unconditional = design_components(frame, question), unconditional_components(frame, question)
-    rows = mean_rows(arms, question) + effects + adjusted_mean_rows(differences, question, arms=arms)
+    rows = build_mean_rows(arms, question) + effects + build_adjusted_mean_rows(differences, question, arms=arms)
     rows += kind.standardised_rows(differences, arms, design=design, unconditional=unconditional)
     rows += _test_rows(frame, question, redraws=redraws, differences=differences)
-    rows = [replace(row, reference=_reference(row, question)) for row in rows]
+    rows = [replace(row, reference=_get_reference_arm(row, question)) for row in rows]
     for place, reference in enumerate(question.arms[1:-1], start=1):
         rows += _pair_rows(frame, question, reference, question.arms[place + 1 :], redraws=redraws)
     rows += [kind.with_caution_of_spread(row) if row.quantity == "icc" else row for row in design.to_estimates()]
@@ -174,16 +174,16 @@ def _rows_of_place(
     return [replace(row, country=country) for row in rows]
 
 
-def _refused(
+def _create_refused_rows(
     frame: pd.DataFrame, question: Question, *, country: str, redraws: _Redraws | None, reason: str
 ) -> list[Estimate]:
     """Return the rows of a place whose outcome is not what the plan says it is: as without an outcome, and why."""
     blank = frame.assign(**{question.outcome: np.nan})
-    rows = _rows_of_place(blank, question, country=country, redraws=redraws)
-    return [replace(failed_row(row), reason=reason) for row in rows]
+    rows = _estimate_rows_of_place(blank, question, country=country, redraws=redraws)
+    return [replace(create_failed_row(row), reason=reason) for row in rows]
 
 
-def _reference(row: Estimate, question: Question) -> str:
+def _get_reference_arm(row: Estimate, question: Question) -> str:
     """Return the arm that a row of the arms compares with; empty for one arm's mean."""
     return question.arms[0] if row.arm and row.quantity not in ("mean", "adjusted_mean") else ""
 
@@ -193,8 +193,8 @@ def _pair_rows(
 ) -> list[Estimate]:
     """Return arms beside one that is not the trial's reference: the same model, told from there."""
     turned = replace(question, arms=(reference, *(arm for arm in question.arms if arm != reference)))
-    found = difference_rows(frame, turned, arms=observed_arms(frame, turned))
-    differences = [row for row in found if row.quantity == "difference" and row.arm in others]
+    all_differences = estimate_difference_rows(frame, turned, arms=collect_observed_arms(frame, turned))
+    differences = [row for row in all_differences if row.quantity == "difference" and row.arm in others]
     tests = _test_rows(frame, question, redraws=redraws, differences=differences, reference=reference)
     return [replace(row, reference=reference) for row in (*differences, *tests)]
 
@@ -210,7 +210,7 @@ def _test_rows(
     """Return the randomisation tests, with the sizes of the differences that they are beside."""
     if redraws is None:
         return []
-    found = randomisation_inference(
+    inferences = randomisation_inference(
         question.outcome_kind.prepare_test(frame, question),
         question.effect_model(),
         schools=redraws.schools,
@@ -225,17 +225,17 @@ def _test_rows(
     rows = []
     for difference in differences:
         shared = Estimate(
-            term=arm_term(difference.arm),
+            term=format_arm_term(difference.arm),
             arm=difference.arm,
             conf_level=question.conf_level,
             n_schools=difference.n_schools,
             n_pupils=difference.n_pupils,
         )
-        rows += test_rows(shared, found[difference.arm])
+        rows += test_rows(shared, inferences[difference.arm])
     return rows
 
 
-def _identified(row: Estimate, question: Question) -> Estimate:
+def _assign_estimate_id(row: Estimate, question: Question) -> Estimate:
     name = f"{question.plan_entry}/{row.country or 'all'}/{row.quantity}/{row.arm or '-'}"
     is_extra = row.reference not in ("", question.arms[0])
     return replace(

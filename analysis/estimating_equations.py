@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from analysis.quadrature import LOGIT, ComplementaryLogLog, Poisson, Response
-from analysis.sums import scaled_columns
+from analysis.sums import scale_model_columns
 from analysis.terms import Columns
 
 _STEPS = 200
@@ -59,7 +59,7 @@ class Equations:
     @classmethod
     def of(cls, columns: Columns, *, link: str, offset: np.ndarray | None) -> Equations:
         """Scale the columns and sort the rows by school; the offset is added to the linear predictor."""
-        kept, values, centre, scale = scaled_columns(columns)
+        positions, values, centre, scale = scale_model_columns(columns)
         order = np.argsort(columns.school, kind="stable")
         school, x = columns.school[order], values[order, :-1]
         starts = np.searchsorted(school, np.arange(len(columns.schools)))
@@ -67,7 +67,7 @@ class Equations:
         back[0] -= centre[:-1] / scale[:-1]
         constant = (x == x[starts][school]).all(axis=0)
         return cls(
-            names=tuple(columns.names[k] for k in kept),
+            names=tuple(columns.names[k] for k in positions),
             x=x,
             y=columns.y[order],
             offset=np.zeros(len(x)) if offset is None else offset[order],
@@ -101,7 +101,7 @@ class Solution:
     reason: str
 
 
-def solve_equations(equations: Equations, *, exchangeable: bool) -> Solution:
+def fit_estimating_equations(equations: Equations, *, exchangeable: bool) -> Solution:
     """Solve the equations by statsmodels, the correlation by moments that divide as geepack's do.
 
     Parameters
@@ -122,8 +122,8 @@ def solve_equations(equations: Equations, *, exchangeable: bool) -> Solution:
         equations.x,
         groups=groups,
         offset=equations.offset / unit,
-        family=_family(equations.link),
-        cov_struct=_working_correlation(float(equations.sizes.max()), exchangeable=exchangeable),
+        family=_get_statsmodels_family(equations.link),
+        cov_struct=_create_working_correlation(float(equations.sizes.max()), exchangeable=exchangeable),
     )
     p = equations.x.shape[1]
     none = Solution(
@@ -138,19 +138,19 @@ def solve_equations(equations: Equations, *, exchangeable: bool) -> Solution:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore", ModelWarning)  # what went wrong is asked of the result
             warnings.simplefilter("error", PerfectSeparationWarning)
-            found = model.fit(ddof_scale=0, maxiter=_STEPS, ctol=_TOLERANCE)
+            gee_result = model.fit(ddof_scale=0, maxiter=_STEPS, ctol=_TOLERANCE)
     except (np.linalg.LinAlgError, ValueError, PerfectSeparationWarning):  # coefficients have left all bounds
         return none
-    beta = np.asarray(found.params) * unit
-    if not found.converged or (equations.link != "identity" and not np.abs(equations.x @ beta).max() < _INFINITE):
+    beta = np.asarray(gee_result.params) * unit
+    if not gee_result.converged or (equations.link != "identity" and not np.abs(equations.x @ beta).max() < _INFINITE):
         return none
-    rho = float(np.asarray(found.cov_struct.dep_params)) if exchangeable else 0.0
-    information, score = _by_school(equations, beta, rho)
-    n_steps = len(found.fit_history["params"])
+    rho = float(np.asarray(gee_result.cov_struct.dep_params)) if exchangeable else 0.0
+    information, score = _compute_school_information(equations, beta, rho)
+    n_steps = len(gee_result.fit_history["params"])
     return Solution(beta=beta, correlation=rho, information=information, score=score, n_steps=n_steps, reason="")
 
 
-def _family(link: str) -> Any:  # noqa: ANN401  # statsmodels is not typed
+def _get_statsmodels_family(link: str) -> Any:  # noqa: ANN401  # statsmodels is not typed
     from statsmodels.genmod import families
 
     if link in ("log", "identity"):
@@ -158,7 +158,7 @@ def _family(link: str) -> Any:  # noqa: ANN401  # statsmodels is not typed
     return families.Binomial(families.links.CLogLog() if link == "cloglog" else families.links.Logit())
 
 
-def _working_correlation(largest: float, *, exchangeable: bool) -> Any:  # noqa: ANN401  # statsmodels is not typed
+def _create_working_correlation(largest: float, *, exchangeable: bool) -> Any:  # noqa: ANN401  # statsmodels is not typed
     from statsmodels.genmod.cov_struct import Exchangeable, Independence
 
     # A correlation of -1 / (n - 1) has no inverse: half of it is the most that the largest school is left with.
@@ -167,13 +167,13 @@ def _working_correlation(largest: float, *, exchangeable: bool) -> Any:  # noqa:
     class Bounded(Exchangeable):  # type: ignore[misc]  # statsmodels is not typed
         def update(self, params: np.ndarray) -> None:
             super().update(params)
-            found = float(np.nan_to_num(self.dep_params))
-            self.dep_params: float = min(max(found, least), _MOST_CORRELATION)
+            estimated_correlation = float(np.nan_to_num(self.dep_params))
+            self.dep_params: float = min(max(estimated_correlation, least), _MOST_CORRELATION)
 
     return Bounded() if exchangeable else Independence()
 
 
-def _by_school(equations: Equations, beta: np.ndarray, rho: float) -> tuple[np.ndarray, np.ndarray]:
+def _compute_school_information(equations: Equations, beta: np.ndarray, rho: float) -> tuple[np.ndarray, np.ndarray]:
     """Return every school's information and score under the exchangeable correlation."""
     mean, slope, spread = equations.moments(beta)
     residual = (equations.y - mean) / spread

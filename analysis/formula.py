@@ -34,7 +34,7 @@ class RandomTerm:
     grouping: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"({self.columns} | {':'.join(map(quoted, self.grouping))})"
+        return f"({self.columns} | {':'.join(map(escape_column_name, self.grouping))})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class MixedFormula:
         return f"{self.outcome} ~ {' + '.join([self.fixed, *map(str, self.random)])}"
 
 
-def quoted(name: str) -> str:
+def escape_column_name(name: str) -> str:
     """Return a column's name as formulas write it: between backquotes where it is not a word."""
     return name if name.isidentifier() else f"`{name}`"
 
@@ -97,13 +97,13 @@ def from_r(text: str, columns: Collection[str]) -> str:
     """
     dotted = {name for name in map(str, columns) if "." in name}
 
-    def written(found: re.Match[str]) -> str:
+    def translate_r_word(found: re.Match[str]) -> str:
         word = found[0]
         if word.startswith("`"):
             return word
         return f"`{word}`" if word in dotted else _FROM_R.get(word, word)
 
-    return _R_WORDS.sub(written, text)
+    return _R_WORDS.sub(translate_r_word, text)
 
 
 def parse_formula(text: str) -> MixedFormula:
@@ -126,9 +126,11 @@ def parse_formula(text: str) -> MixedFormula:
     >>> str(parse_formula("score ~ arm + (1 + arm || school)"))
     'score ~ arm + (1 | school) + (0 + arm | school)'
     """
-    left, fixed, random = _parts(text)
+    left, fixed, random = _split_formula_parts(text)
     if not random:
-        raise _impossible(text, "has no random term.", "Add one, such as '+ (1 | school)', or use `linear_model`.")
+        raise _create_formula_error(
+            text, "has no random term.", "Add one, such as '+ (1 | school)', or use `linear_model`."
+        )
     return MixedFormula(outcome=left, fixed=fixed, random=tuple(random))
 
 
@@ -145,9 +147,11 @@ def parse_plain(text: str) -> MixedFormula:
     EstimationError
         When there is no tilde, a bracket is not closed, or something is random.
     """
-    left, fixed, random = _parts(text)
+    left, fixed, random = _split_formula_parts(text)
     if random or "|" in fixed:
-        raise _impossible(text, "has a random term.", "Leave it out and name the cluster, or use `mixed_model`.")
+        raise _create_formula_error(
+            text, "has a random term.", "Leave it out and name the cluster, or use `mixed_model`."
+        )
     return MixedFormula(outcome=left, fixed=fixed, random=())
 
 
@@ -164,26 +168,28 @@ def has_random_terms(text: str) -> bool:
     >>> has_random_terms("score ~ arm + (1 | school)"), has_random_terms("score ~ arm")
     (True, False)
     """
-    return bool(_parts(text)[2])
+    return bool(_split_formula_parts(text)[2])
 
 
-def _parts(text: str) -> tuple[str, str, list[RandomTerm]]:
+def _split_formula_parts(text: str) -> tuple[str, str, list[RandomTerm]]:
     """Return outcome, fixed part and random terms."""
     left, tilde, right = text.partition("~")
     if not tilde or not left.strip() or not right.strip():
-        raise _impossible(text, "has no outcome and terms.", "Write it as 'outcome ~ terms', as in 'score ~ arm'.")
+        raise _create_formula_error(
+            text, "has no outcome and terms.", "Write it as 'outcome ~ terms', as in 'score ~ arm'."
+        )
     fixed: list[str] = []
     random: list[RandomTerm] = []
     for sign, term in _split(right, text):
-        bar = _bar(term)
+        bar = _split_at_bar(term)
         if term == ".":
-            raise _impossible(text, "takes all columns by '.'.", "Name the columns.")
+            raise _create_formula_error(text, "takes all columns by '.'.", "Name the columns.")
         if bar is None:
             fixed.append(f"{sign} {term}")
         elif sign == "-":
-            raise _impossible(text, f"takes the random term {term} away.", "Leave it out instead.")
+            raise _create_formula_error(text, f"takes the random term {term} away.", "Leave it out instead.")
         else:
-            random.extend(_random(*bar, text))
+            random.extend(_parse_random_terms(*bar, text))
     joined = " ".join(fixed).removeprefix("+ ")
     alone = _QUOTED.fullmatch(left.strip())
     return alone[1] if alone else left.strip(), joined or "1", random
@@ -199,20 +205,20 @@ def _split(right: str, text: str) -> list[tuple[str, str]]:
         if depth < 0:
             break
         if depth == 0 and letter == "~":
-            raise _impossible(text, "has two tildes.", "Write one, between the outcome and the terms.")
+            raise _create_formula_error(text, "has two tildes.", "Write one, between the outcome and the terms.")
         if depth == 0 and letter in "+-":
             if right[start:place].strip():
                 parts.append((sign, right[start:place].strip()))
             sign, start = letter, place + 1
     if depth != 0:
-        raise _impossible(text, "has a bracket without its partner.", "Close every bracket.")
+        raise _create_formula_error(text, "has a bracket without its partner.", "Close every bracket.")
     if not right[start:].strip():
-        raise _impossible(text, f"ends with '{sign}'.", "Write a term after it, or leave it out.")
+        raise _create_formula_error(text, f"ends with '{sign}'.", "Write a term after it, or leave it out.")
     parts.append((sign, right[start:].strip()))
     return parts
 
 
-def _bar(term: str) -> tuple[str, bool, str] | None:
+def _split_at_bar(term: str) -> tuple[str, bool, str] | None:
     """Return what stands left and right of a random term's bar and whether it is single; None for a fixed term."""
     inside = term[1:-1]
     if not (term.startswith("(") and term.endswith(")")) or "|" not in inside:
@@ -224,9 +230,9 @@ def _bar(term: str) -> tuple[str, bool, str] | None:
     return left.strip(), True, right.strip()
 
 
-def _random(left: str, correlated: bool, right: str, text: str) -> list[RandomTerm]:
-    groupings = _groupings(right, text)
-    columns = _columns(left or "1", text)
+def _parse_random_terms(left: str, correlated: bool, right: str, text: str) -> list[RandomTerm]:
+    groupings = _parse_groupings(right, text)
+    columns = _parse_bar_columns(left or "1", text)
     if correlated or len(columns) == 1:
         blocks = [" + ".join(columns)]
     else:
@@ -234,29 +240,29 @@ def _random(left: str, correlated: bool, right: str, text: str) -> list[RandomTe
     return [RandomTerm(columns=block, grouping=grouping) for grouping in groupings for block in blocks]
 
 
-def _columns(left: str, text: str) -> list[str]:
+def _parse_bar_columns(left: str, text: str) -> list[str]:
     """Return the terms left of a bar, an explicit 1 or 0 first."""
     terms, intercept = [], "1"
     for sign, term in _split(left, text):
         if term in ("0", "1"):
             intercept = "1" if (term == "1") == (sign == "+") else "0"
         elif sign == "-":
-            raise _impossible(text, f"takes the random slope {term} away.", "Leave it out instead.")
+            raise _create_formula_error(text, f"takes the random slope {term} away.", "Leave it out instead.")
         else:
             terms.append(term)
     if intercept == "0" and not terms:
-        raise _impossible(text, "has a random term without columns.", "Write '(1 | school)'.")
+        raise _create_formula_error(text, "has a random term without columns.", "Write '(1 | school)'.")
     return [intercept, *terms]
 
 
-def _groupings(right: str, text: str) -> list[tuple[str, ...]]:
-    kept = [found[1] for found in _QUOTED.finditer(right)]
+def _parse_groupings(right: str, text: str) -> list[tuple[str, ...]]:
+    quoted_names = [match[1] for match in _QUOTED.finditer(right)]
     nested = [tuple(name.strip() for name in part.split(":")) for part in _QUOTED.sub("`", right).split("/")]
-    nested = [tuple(kept.pop(0) if name == "`" else name for name in names) for names in nested]
+    nested = [tuple(quoted_names.pop(0) if name == "`" else name for name in names) for names in nested]
     for names in nested:
         for name in names:
             if _NAME.fullmatch(name) is None and f"`{name}`" not in right:
-                raise _impossible(
+                raise _create_formula_error(
                     text,
                     f"groups by '{right}'.",
                     "Name columns, nested by '/' or joined by ':', as in '(1 | country/school)'.",
@@ -264,5 +270,5 @@ def _groupings(right: str, text: str) -> list[tuple[str, ...]]:
     return [tuple(name for names in nested[: depth + 1] for name in names) for depth in range(len(nested))]
 
 
-def _impossible(text: str, problem: str, remedy: str) -> EstimationError:
+def _create_formula_error(text: str, problem: str, remedy: str) -> EstimationError:
     return EstimationError(f"formula '{text}'", problem, remedy)

@@ -12,13 +12,13 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from analysis.binary.fitting import too_few
-from analysis.binary.separation import informative_rows, separated_arm
+from analysis.binary.fitting import describe_lacking_df
+from analysis.binary.separation import find_separated_arm, select_informative_rows
 from analysis.counts.rows import count_rows
-from analysis.estimating_equations import MEANS, Equations, Solution, solve_equations
-from analysis.mixed_models.columns import school_columns
-from analysis.mixed_models.moments import prepared_columns
-from analysis.results import Coefficients, Convergence, Estimate, Fit, failed_fit
+from analysis.estimating_equations import MEANS, Equations, Solution, fit_estimating_equations
+from analysis.mixed_models.columns import build_school_columns
+from analysis.mixed_models.moments import convert_columns_to_basis
+from analysis.results import Coefficients, Convergence, Estimate, Fit, create_failed_fit
 from analysis.specs import Model
 from analysis.standardised import Standardised
 from analysis.terms import Columns, design_columns, refuse_weights
@@ -117,21 +117,21 @@ def fit_gee(
     refuse_weights(model)
     _check(model, link=link, correlation=correlation, se_type=se_type, exposure=exposure)
     labels = {"method": f"gee_{link}_{correlation}", "se_type": se_type, "df_method": "between"}
-    every, _ = _columns(frame, model, exposure)
-    reason = every.reason or _range(every, link)
+    every, _ = _build_gee_columns(frame, model, exposure)
+    reason = every.reason or _describe_outcome_range(every, link)
     if reason:
-        return _failed(reason, every, labels)
-    columns, exposed = _columns(_telling_rows(frame, model, link), model, exposure)
-    reason = columns.reason or _unfit(columns, link)
+        return _create_failed_gee_fit(reason, every, labels)
+    columns, exposed = _build_gee_columns(_select_informative_groups(frame, model, link), model, exposure)
+    reason = columns.reason or _describe_infinite_fit(columns, link)
     if reason:
-        return _failed(reason, every, labels)
+        return _create_failed_gee_fit(reason, every, labels)
     equations = Equations.of(columns, link=link, offset=None if exposed is None else np.log(exposed))
-    solution = solve_equations(equations, exchangeable=correlation == "exchangeable")
-    reason = solution.reason or too_few(equations.df)
+    solution = fit_estimating_equations(equations, exchangeable=correlation == "exchangeable")
+    reason = solution.reason or describe_lacking_df(equations.df)
     if reason:
-        return _failed(reason, every, labels)
-    vcov = _sandwich(solution, equations.back, se_type=se_type)
-    means = _means(equations, solution, vcov, columns=columns, every=every, arms=model.arms)
+        return _create_failed_gee_fit(reason, every, labels)
+    vcov = _compute_sandwich_variance(solution, equations.back, se_type=se_type)
+    means = _standardise_means_by_arm(equations, solution, vcov, columns=columns, every=every, arms=model.arms)
     return GeeFit(
         fit=_fit(equations, solution, vcov, columns=columns, every=every, means=means, labels=labels),
         correlation=solution.correlation,
@@ -139,13 +139,13 @@ def fit_gee(
     )
 
 
-def _failed(reason: str, every: Columns, labels: dict[str, str]) -> GeeFit:
-    return GeeFit(fit=failed_fit(reason, **labels, n_missing_outcome=every.n_missing_outcome))
+def _create_failed_gee_fit(reason: str, every: Columns, labels: dict[str, str]) -> GeeFit:
+    return GeeFit(fit=create_failed_fit(reason, **labels, n_missing_outcome=every.n_missing_outcome))
 
 
-def _telling_rows(frame: pd.DataFrame, model: Model, link: str) -> pd.DataFrame:
+def _select_informative_groups(frame: pd.DataFrame, model: Model, link: str) -> pd.DataFrame:
     """Return the rows of groups whose coefficient is finite: all of them where means are linear."""
-    return frame if link == "identity" else informative_rows(frame, model, are_counts=link == "log")
+    return frame if link == "identity" else select_informative_rows(frame, model, are_counts=link == "log")
 
 
 def _fit(
@@ -162,7 +162,7 @@ def _fit(
     back, terms = equations.back, tuple(columns.arm_terms.values())
     differences = None
     if means is not None and equations.link != "identity":
-        differences = replace(means.differences(), df=_df(terms, columns, float(equations.df)))
+        differences = replace(means.differences(), df=_compute_df_by_term(terms, columns, float(equations.df)))
     return Fit(
         method=labels["method"],
         se_type=labels["se_type"],
@@ -171,7 +171,7 @@ def _fit(
             names=equations.names,
             estimate=back @ solution.beta,
             vcov=back @ vcov @ back.T,
-            df=_df(equations.names, columns, float(equations.df)),
+            df=_compute_df_by_term(equations.names, columns, float(equations.df)),
         ),
         differences=differences,
         convergence=Convergence(status="converged", n_evaluations=solution.n_steps),
@@ -192,14 +192,14 @@ def _check(model: Model, *, link: str, correlation: str, se_type: str, exposure:
         raise EstimationError(place, "an exposure needs the log link.", "Use link='log', or leave the exposure out.")
 
 
-def _columns(frame: pd.DataFrame, model: Model, exposure: str | None) -> tuple[Columns, np.ndarray | None]:
+def _build_gee_columns(frame: pd.DataFrame, model: Model, exposure: str | None) -> tuple[Columns, np.ndarray | None]:
     if exposure is None:
         return design_columns(frame, model), None
     rows = count_rows(frame, model, exposure=exposure)
     return rows.columns, rows.exposure
 
 
-def _range(columns: Columns, link: str) -> str:
+def _describe_outcome_range(columns: Columns, link: str) -> str:
     low, high = float(columns.y.min()), float(columns.y.max())
     if link in ("logit", "cloglog") and (low < 0 or high > 1):
         return f"The outcome of the link {link} must lie between 0 and 1."
@@ -208,14 +208,14 @@ def _range(columns: Columns, link: str) -> str:
     return ""
 
 
-def _unfit(columns: Columns, link: str) -> str:
+def _describe_infinite_fit(columns: Columns, link: str) -> str:
     """Return why a link has no finite fit: an arm without events, or, of means themselves, nothing left to explain."""
     if link == "identity":
-        return prepared_columns(school_columns(columns)).basis.reason
-    return separated_arm(columns)
+        return convert_columns_to_basis(build_school_columns(columns)).basis.reason
+    return find_separated_arm(columns)
 
 
-def _sandwich(solution: Solution, back: np.ndarray, *, se_type: GeeErrors) -> np.ndarray:
+def _compute_sandwich_variance(solution: Solution, back: np.ndarray, *, se_type: GeeErrors) -> np.ndarray:
     bread = np.linalg.inv(solution.information.sum(axis=0))
     leverage = solution.information @ bread
     score = solution.score
@@ -223,7 +223,7 @@ def _sandwich(solution: Solution, back: np.ndarray, *, se_type: GeeErrors) -> np
         left = np.eye(len(bread)) - leverage
         score = np.einsum("jab,jb->ja", np.linalg.pinv(left, rcond=1e-10), score)
     elif se_type == "kauermann_carroll":
-        score = _half_corrected(solution.information, bread, score)
+        score = _adjust_score_by_half_leverage(solution.information, bread, score)
     elif se_type == "fay_graubard":
         # The diagonal depends on the columns' origin: it is that of the columns as they were.
         turn = np.linalg.inv(back).T
@@ -232,7 +232,7 @@ def _sandwich(solution: Solution, back: np.ndarray, *, se_type: GeeErrors) -> np
     return np.asarray(bread @ (score.T @ score) @ bread)
 
 
-def _half_corrected(information: np.ndarray, bread: np.ndarray, score: np.ndarray) -> np.ndarray:
+def _adjust_score_by_half_leverage(information: np.ndarray, bread: np.ndarray, score: np.ndarray) -> np.ndarray:
     """Return (I - G M)^(-1/2) u for every school, by the symmetric form M^(1/2) G M^(1/2)."""
     values, vectors = np.linalg.eigh(bread)
     root = vectors @ np.diag(np.sqrt(values)) @ vectors.T
@@ -244,7 +244,7 @@ def _half_corrected(information: np.ndarray, bread: np.ndarray, score: np.ndarra
     return np.asarray(np.einsum("jab,jb->ja", axes, factor * turned) @ unroot)
 
 
-def _means(
+def _standardise_means_by_arm(
     equations: Equations,
     solution: Solution,
     vcov: np.ndarray,
@@ -273,6 +273,6 @@ def _means(
     )
 
 
-def _df(names: tuple[str, ...], columns: Columns, df: float) -> np.ndarray:
+def _compute_df_by_term(names: tuple[str, ...], columns: Columns, df: float) -> np.ndarray:
     """Return degrees of freedom by term; NaN for an arm of one school, whose residual tells nothing of its error."""
     return np.where(np.isin(names, columns.lone_terms), np.nan, df)

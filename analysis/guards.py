@@ -33,7 +33,7 @@ _KINDS = {"m": "durations", "c": "complex numbers", "M": "dates"}
 _MOST_SHOWN = 5
 
 
-def checked_frame(data: object, columns: Iterable[str | None], *, place: str) -> pd.DataFrame:
+def validate_frame(data: object, columns: Iterable[str | None], *, place: str) -> pd.DataFrame:
     """Return a frame that has each of the columns once, none of them also a name of its index.
 
     Parameters
@@ -193,7 +193,7 @@ def as_numbers(values: pd.Series[Any]) -> np.ndarray:
     return numbers
 
 
-def numeric_column(frame: pd.DataFrame, column: str) -> np.ndarray:
+def read_numeric_column(frame: pd.DataFrame, column: str) -> np.ndarray:
     """Return a column of a frame as floats; see `as_numbers`."""
     return as_numbers(frame[column])
 
@@ -211,17 +211,17 @@ def require_hashable(values: pd.Series[Any]) -> None:
     try:
         values.nunique()
     except TypeError as error:
-        raise not_categories(values.name) from error
+        raise create_category_error(values.name) from error
 
 
-def not_categories(column: object) -> EstimationError:
+def create_category_error(column: object) -> EstimationError:
     """Return the error of a column whose cells cannot be distinguished."""
     return EstimationError(
         f"column '{column}'", "holds values that are neither numbers nor text.", "Turn them into one of these first."
     )
 
 
-def constant_reason(y: np.ndarray) -> str:
+def describe_constant_outcome(y: np.ndarray) -> str:
     """Return a reason when there is no outcome, or one value of it; empty when it varies.
 
     Parameters
@@ -234,7 +234,7 @@ def constant_reason(y: np.ndarray) -> str:
     return SAME_OUTCOME if float(np.ptp(y)) == 0.0 else ""
 
 
-def binary_reason(y: np.ndarray, outcome: str) -> str:
+def describe_nonbinary_values(y: np.ndarray, outcome: str) -> str:
     """Describe how many rows of a binary outcome are neither 0 nor 1, and what they are; empty when there are none.
 
     Parameters
@@ -244,21 +244,21 @@ def binary_reason(y: np.ndarray, outcome: str) -> str:
     outcome
         Its name.
     """
-    return _reason_of_others(y, np.isin(y, (0.0, 1.0)), outcome, rule="0 or 1")
+    return _describe_invalid_values(y, np.isin(y, (0.0, 1.0)), outcome, rule="0 or 1")
 
 
-def whole_number_reason(y: np.ndarray, outcome: str) -> str:
+def describe_noncount_values(y: np.ndarray, outcome: str) -> str:
     """Return how many rows of a count are no whole numbers from 0, and what they are; empty when there are none.
 
     Parameters
     ----------
     y, outcome
-        See `binary_reason`.
+        See `describe_nonbinary_values`.
     """
-    return _reason_of_others(y, (y >= 0) & (y == np.rint(y)), outcome, rule="a whole number, 0 or more")
+    return _describe_invalid_values(y, (y >= 0) & (y == np.rint(y)), outcome, rule="a whole number, 0 or more")
 
 
-def _reason_of_others(y: np.ndarray, valid: np.ndarray, outcome: str, *, rule: str) -> str:
+def _describe_invalid_values(y: np.ndarray, valid: np.ndarray, outcome: str, *, rule: str) -> str:
     other = y[~(valid | np.isnan(y))]
     if not len(other):
         return ""
@@ -268,7 +268,7 @@ def _reason_of_others(y: np.ndarray, valid: np.ndarray, outcome: str, *, rule: s
     return f"The outcome '{outcome}' must be {rule}, and {rows} another value: {', '.join(values[:_MOST_SHOWN])}{more}."
 
 
-def explained_reason(left: float, *, spread: float, size: float) -> str:
+def describe_explained_outcome(left: float, *, spread: float, size: float) -> str:
     """Return a reason when columns explain an outcome up to rounding: its errors are of arithmetic, not of a trial.
 
     Parameters
@@ -288,7 +288,9 @@ def explained_reason(left: float, *, spread: float, size: float) -> str:
     return EXPLAINED if left <= max(NO_ERROR**0.5 * spread, _ROUNDING * size) else ""
 
 
-def varying_columns(x: np.ndarray, *, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def standardise_varying_columns(
+    x: np.ndarray, *, weights: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return columns less their means, zero where nothing but rounding is left of them, with means and spreads.
 
     A decision on rank that is made of columns as they are drops what stands far from zero: a year of birth, an
@@ -315,7 +317,7 @@ def varying_columns(x: np.ndarray, *, weights: np.ndarray | None = None) -> tupl
     return np.where(flat, 0.0, moved), centre, np.where(flat, 0.0, spread)
 
 
-def independent_columns(x: np.ndarray) -> np.ndarray:
+def find_independent_columns(x: np.ndarray) -> np.ndarray:
     """Return the positions of columns that are not combinations of earlier ones.
 
     Parameters
@@ -332,7 +334,7 @@ def independent_columns(x: np.ndarray) -> np.ndarray:
     if x.shape[0] == 0:
         return np.arange(0)
     lengths = np.sqrt((x**2).sum(axis=0))
-    kept: list[int] = []
+    independent_places: list[int] = []
     basis = np.zeros((x.shape[0], 0))
     for place in range(x.shape[1]):
         if lengths[place] == 0:
@@ -342,6 +344,6 @@ def independent_columns(x: np.ndarray) -> np.ndarray:
             left = left - basis @ (basis.T @ left)
         size = float(np.sqrt(left @ left))
         if size > 1e-7:
-            kept.append(place)
+            independent_places.append(place)
             basis = np.column_stack([basis, left / size])
-    return np.array(kept, dtype=int)
+    return np.array(independent_places, dtype=int)

@@ -72,7 +72,7 @@ class At:
     strata: np.ndarray
 
 
-def evaluate(sums: InterceptSums, ratio: np.ndarray, *, order: int) -> At:
+def compute_weighted_sums(sums: InterceptSums, ratio: np.ndarray, *, order: int) -> At:
     """Return the weighted sums of B models at their variance ratios.
 
     Parameters
@@ -135,7 +135,7 @@ def _take_strata(total: np.ndarray, strata: np.ndarray, *, order: int) -> np.nda
     return np.stack(logs, axis=1)
 
 
-def _deviance(sums: InterceptSums, at: At, *, reml: bool, order: int) -> tuple[np.ndarray, ...]:
+def _compute_profiled_deviance(sums: InterceptSums, at: At, *, reml: bool, order: int) -> tuple[np.ndarray, ...]:
     """Return the profiled deviance and its derivatives by the ratio, and the residual sum of squares, each (B,)."""
     x = at.total[:, 0, :-1, :-1]
     moment = at.total[:, 0, :-1, -1:]
@@ -184,7 +184,7 @@ class InterceptOptima:
     n_evaluations: int
 
 
-def intercept_optima(sums: InterceptSums, *, reml: bool) -> InterceptOptima:
+def find_intercept_optima(sums: InterceptSums, *, reml: bool) -> InterceptOptima:
     """Maximise the likelihoods of a batch: a grid finds the basin, Newton's method its bottom.
 
     Parameters
@@ -194,22 +194,22 @@ def intercept_optima(sums: InterceptSums, *, reml: bool) -> InterceptOptima:
     reml
         Restricted maximum likelihood, or maximum likelihood.
     """
-    deviances = _on_grid(sums, reml=reml)
+    deviances = _compute_grid_deviances(sums, reml=reml)
     best = deviances.argmin(axis=1)
     if len(best) == 1:
-        return _one(sums, deviances[0], int(best[0]), reml=reml)
+        return _find_single_optimum(sums, deviances[0], int(best[0]), reml=reml)
     count = len(_GRID)
     settled = best == 0
     if settled.any():  # the deviance is even in theta: rising from zero, zero is its bottom
-        at = evaluate(sums, np.zeros(len(best)), order=2)
-        settled &= _deviance(sums, at, reml=reml, order=2)[2] >= 0
+        at = compute_weighted_sums(sums, np.zeros(len(best)), order=2)
+        settled &= _compute_profiled_deviance(sums, at, reml=reml, order=2)[2] >= 0
         count += 1
     low, high = _GRID[np.maximum(best - 1, 0)], _GRID[np.minimum(best + 1, len(_GRID) - 1)]
-    theta = np.array([_first_guess(row, int(place)) for row, place in zip(deviances, best, strict=True)])
+    theta = np.array([_find_parabola_bottom(row, int(place)) for row, place in zip(deviances, best, strict=True)])
     for _ in range(_STEPS):
-        at = evaluate(sums, theta**2, order=2)
+        at = compute_weighted_sums(sums, theta**2, order=2)
         count += 1
-        value, _, by_ratio, by_ratio2 = _deviance(sums, at, reml=reml, order=2)
+        value, _, by_ratio, by_ratio2 = _compute_profiled_deviance(sums, at, reml=reml, order=2)
         slope, curve = 2 * theta * by_ratio, 4 * theta**2 * by_ratio2 + 2 * by_ratio
         low, high = np.where(slope < 0, theta, low), np.where(slope > 0, theta, high)
         step = np.where(curve > 0, -slope / np.where(curve > 0, curve, 1.0), np.inf)
@@ -229,22 +229,28 @@ def intercept_optima(sums: InterceptSums, *, reml: bool) -> InterceptOptima:
     )
 
 
-def _one(sums: InterceptSums, deviances: np.ndarray, best: int, *, reml: bool) -> InterceptOptima:
+def _find_single_optimum(sums: InterceptSums, deviances: np.ndarray, best: int, *, reml: bool) -> InterceptOptima:
     """Maximise the likelihood of a batch of one: the same steps on plain numbers, which cost less than arrays."""
     count, zero = len(_GRID), float(deviances[0])
 
-    def derivatives(theta: float) -> tuple[float, float, float]:
+    def compute_deviance_derivatives(theta: float) -> tuple[float, float, float]:
         ratio = np.array([theta**2])
-        found = _deviance(sums, evaluate(sums, ratio, order=2), reml=reml, order=2)
-        value, by_ratio, by_ratio2 = float(found[0][0]), float(found[2][0]), float(found[3][0])
+        deviance_parts = _compute_profiled_deviance(
+            sums, compute_weighted_sums(sums, ratio, order=2), reml=reml, order=2
+        )
+        value, by_ratio, by_ratio2 = (
+            float(deviance_parts[0][0]),
+            float(deviance_parts[2][0]),
+            float(deviance_parts[3][0]),
+        )
         return value, by_ratio, 4 * theta**2 * by_ratio2 + 2 * by_ratio
 
-    if best == 0 and derivatives(0.0)[1] >= 0:
-        return _single(0.0, zero, 0.0, count + 1)
+    if best == 0 and compute_deviance_derivatives(0.0)[1] >= 0:
+        return _build_single_optimum(0.0, zero, 0.0, count + 1)
     low, high = float(_GRID[max(best - 1, 0)]), float(_GRID[min(best + 1, len(_GRID) - 1)])
-    theta, value, slope = _first_guess(deviances, best), np.inf, np.inf
+    theta, value, slope = _find_parabola_bottom(deviances, best), np.inf, np.inf
     for _ in range(_STEPS):
-        value, by_ratio, curve = derivatives(theta)
+        value, by_ratio, curve = compute_deviance_derivatives(theta)
         count += 1
         slope = 2 * theta * by_ratio
         low, high = (theta, high) if slope < 0 else (low, theta)
@@ -256,17 +262,17 @@ def _one(sums: InterceptSums, deviances: np.ndarray, best: int, *, reml: bool) -
         if gain < _GAIN * (1 + abs(value) * 1e-3) or high - low < 1e-12:
             break
     if zero <= value + 1e-10:
-        return _single(0.0, zero, 0.0, count)
-    return _single(theta, value, slope, count)
+        return _build_single_optimum(0.0, zero, 0.0, count)
+    return _build_single_optimum(theta, value, slope, count)
 
 
-def _single(theta: float, deviance: float, slope: float, count: int) -> InterceptOptima:
+def _build_single_optimum(theta: float, deviance: float, slope: float, count: int) -> InterceptOptima:
     return InterceptOptima(
         theta=np.array([theta]), deviance=np.array([deviance]), slope=np.array([slope]), n_evaluations=count
     )
 
 
-def _first_guess(deviances: np.ndarray, best: int) -> float:
+def _find_parabola_bottom(deviances: np.ndarray, best: int) -> float:
     """Return the bottom of the parabola through the best point of the grid and its neighbours, on the log scale."""
     if best < 2 or best == len(_GRID) - 1:
         return float(_GRID[best]) if best else 0.5 * float(_GRID[1])
@@ -276,12 +282,15 @@ def _first_guess(deviances: np.ndarray, best: int) -> float:
     return float(_GRID[best] * (_GRID[2] / _GRID[1]) ** shift)
 
 
-def _on_grid(sums: InterceptSums, *, reml: bool) -> np.ndarray:
+def _compute_grid_deviances(sums: InterceptSums, *, reml: bool) -> np.ndarray:
     """Return deviances, shape (B, grid)."""
     b, groups, m = sums.by_group.shape
     if b > 1 or groups * m > 50_000:
         columns = [
-            _deviance(sums, evaluate(sums, np.full(b, theta**2), order=0), reml=reml, order=0)[0] for theta in _GRID
+            _compute_profiled_deviance(
+                sums, compute_weighted_sums(sums, np.full(b, theta**2), order=0), reml=reml, order=0
+            )[0]
+            for theta in _GRID
         ]
         return np.stack(columns, axis=1)
     size = len(_GRID)
@@ -294,10 +303,10 @@ def _on_grid(sums: InterceptSums, *, reml: bool) -> np.ndarray:
         n_fixed=sums.n_fixed,
         log_weights=np.broadcast_to(sums.log_weights, (size,)),
     )
-    return _deviance(wide, evaluate(wide, _GRID**2, order=0), reml=reml, order=0)[0][None]
+    return _compute_profiled_deviance(wide, compute_weighted_sums(wide, _GRID**2, order=0), reml=reml, order=0)[0][None]
 
 
-def deviance_at(sums: InterceptSums, ratio: float, *, reml: bool) -> float:
+def compute_deviance_at_ratio(sums: InterceptSums, ratio: float, *, reml: bool) -> float:
     """Return the profiled deviance of the first model of a batch.
 
     Parameters
@@ -309,5 +318,5 @@ def deviance_at(sums: InterceptSums, ratio: float, *, reml: bool) -> float:
     reml
         Which likelihood.
     """
-    at = evaluate(sums, np.full(len(sums.n), ratio), order=0)
-    return float(_deviance(sums, at, reml=reml, order=0)[0][0])
+    weighted_sums = compute_weighted_sums(sums, np.full(len(sums.n), ratio), order=0)
+    return float(_compute_profiled_deviance(sums, weighted_sums, reml=reml, order=0)[0][0])

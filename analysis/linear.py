@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.mixed_models.columns import school_columns
-from analysis.mixed_models.intercept import best_likelihood, constant_within_groups
-from analysis.mixed_models.moments import Moments, moments
-from analysis.mixed_models.working import Working, model_coefficients, working_of
-from analysis.results import Convergence, Fit, failed_fit
+from analysis.mixed_models.columns import build_school_columns
+from analysis.mixed_models.intercept import find_best_likelihood, find_constant_columns
+from analysis.mixed_models.moments import Moments, compute_moments
+from analysis.mixed_models.working import Working, build_model_coefficients, build_working
+from analysis.results import Convergence, Fit, create_failed_fit
 from analysis.specs import DfMethod, Model
 from analysis.terms import Columns, design_columns
 
@@ -51,10 +51,10 @@ def fit_linear_mixed(frame: pd.DataFrame, model: Model, *, df_method: DfMethod =
     Kuznetsova, Brockhoff and Christensen (2017), lmerTest, J. Statistical Software 82(13); Kenward and Roger (1997),
     Biometrics 53, 983-997.
     """
-    return linear_mixed_of(design_columns(frame, model), df_method=df_method)
+    return fit_mixed_columns(design_columns(frame, model), df_method=df_method)
 
 
-def linear_mixed_of(columns: Columns, *, df_method: DfMethod = "satterthwaite_bounded") -> Fit:
+def fit_mixed_columns(columns: Columns, *, df_method: DfMethod = "satterthwaite_bounded") -> Fit:
     """Fit the model of columns that are already made; see `fit_linear_mixed`.
 
     Parameters
@@ -64,12 +64,16 @@ def linear_mixed_of(columns: Columns, *, df_method: DfMethod = "satterthwaite_bo
     df_method
         See `fit_linear_mixed`.
     """
-    return fit_of(fitted_columns(columns), columns, df_method=df_method)
+    return fit_of(fit_restricted_likelihood(columns), columns, df_method=df_method)
 
 
-def fitted_columns(columns: Columns) -> Fitted:
+def fit_restricted_likelihood(columns: Columns) -> Fitted:
     """Return the model of columns with what inference needs, or why there is none."""
-    return Fitted(reason=columns.reason) if columns.reason else school_fit(moments(school_columns(columns)))
+    return (
+        Fitted(reason=columns.reason)
+        if columns.reason
+        else fit_school_moments(compute_moments(build_school_columns(columns)))
+    )
 
 
 def fit_of(found: Fitted, columns: Columns, *, df_method: DfMethod = "satterthwaite_bounded") -> Fit:
@@ -78,7 +82,7 @@ def fit_of(found: Fitted, columns: Columns, *, df_method: DfMethod = "satterthwa
     Parameters
     ----------
     found
-        As `fitted_columns` returns it.
+        As `fit_restricted_likelihood` returns it.
     columns
         What it was fitted to.
     df_method
@@ -86,7 +90,7 @@ def fit_of(found: Fitted, columns: Columns, *, df_method: DfMethod = "satterthwa
     """
     se_type = "kenward_roger" if df_method == "kenward_roger" else "model"
     if found.working is None:
-        return failed_fit(
+        return create_failed_fit(
             found.reason,
             method=METHOD,
             se_type=se_type,
@@ -95,9 +99,9 @@ def fit_of(found: Fitted, columns: Columns, *, df_method: DfMethod = "satterthwa
         )
     working, sums = found.working, found.working.sums
     if df_method == "kenward_roger":
-        working = working_of(sums, working.optimum, working.at, reml=True, df_method="kenward_roger")
-    coefficients = model_coefficients(working)
-    most = _most_df(sums)
+        working = build_working(sums, working.optimum, working.at, reml=True, df_method="kenward_roger")
+    coefficients = build_model_coefficients(working)
+    most = _compute_largest_df(sums)
     df = np.minimum(coefficients.df, most) if df_method == "satterthwaite_bounded" else coefficients.df
     return Fit(
         method=METHOD,
@@ -161,29 +165,29 @@ class Fitted:
         return self.school_variance == 0
 
 
-def school_fit(sums: Moments) -> Fitted:
+def fit_school_moments(sums: Moments) -> Fitted:
     """Maximise the restricted likelihood of a model's sums, as far as it has a maximum.
 
     Parameters
     ----------
     sums
-        Of `analysis.sums.school_columns`.
+        Of `analysis.sums.build_school_columns`.
     """
     if sums.n <= sums.p + 1:
         return Fitted(reason=f"{sums.n} pupils are too few for a model of {sums.p} columns.")
     if sums.basis.reason:
         return Fitted(reason=sums.basis.reason)
-    best, at = best_likelihood(sums, reml=True)
-    if best.reason and int(constant_within_groups(sums).sum()) >= sums.levels[-1].n_groups:
+    best, likelihood = find_best_likelihood(sums, reml=True)
+    if best.reason and int(find_constant_columns(sums).sum()) >= sums.levels[-1].n_groups:
         return Fitted(reason="The schools are too few for the columns of the model that belong to schools.")
     if best.reason:
         reason = (
             "Pupils of a school have the same value of this outcome: it is one of schools and needs one row per school."
         )
         return Fitted(reason=reason)
-    return Fitted(working=working_of(sums, best, at, reml=True, df_method="satterthwaite"))
+    return Fitted(working=build_working(sums, best, likelihood, reml=True, df_method="satterthwaite"))
 
 
-def _most_df(sums: Moments) -> np.ndarray:
-    at_school = constant_within_groups(sums)
+def _compute_largest_df(sums: Moments) -> np.ndarray:
+    at_school = find_constant_columns(sums)
     return np.where(at_school, float(sums.levels[-1].n_groups - int(at_school.sum())), np.inf)

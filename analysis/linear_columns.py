@@ -9,10 +9,15 @@ import numpy as np
 import pandas as pd
 
 from analysis.formula import from_r, parse_plain, require_formula
-from analysis.guards import independent_columns, numeric_column, require_column, varying_columns
-from analysis.mixed_models.columns import FixedDesign, few_levels, fixed_columns, outcome_column
-from analysis.mixed_models.groupings import Grouping, school_notes
-from analysis.mixed_models.prediction import columns_of, prepared_frame
+from analysis.guards import find_independent_columns, read_numeric_column, require_column, standardise_varying_columns
+from analysis.mixed_models.columns import (
+    FixedDesign,
+    build_fixed_columns,
+    read_outcome_column,
+    select_factors_of_few_levels,
+)
+from analysis.mixed_models.groupings import Grouping, describe_school_factors
+from analysis.mixed_models.prediction import build_prediction_columns, build_prediction_frame
 from analysis.mixed_models.reading import read_columns
 from analysis.terms import INTERCEPT
 from data_schema.errors import EstimationError
@@ -73,7 +78,7 @@ class LinearColumns:
     notes: tuple[str, ...]
 
 
-def linear_columns(
+def read_linear_columns(
     formula: str,
     data: pd.DataFrame,
     *,
@@ -116,43 +121,50 @@ def linear_columns(
     n_rows = len(data)
     if weights is not None:
         require_column(data, weights, place=place)
-        data = data[_positive_weights(data, weights)]
-    found = read_columns(read, data, also=(cluster, weights, fixed_effects), reference=reference or {})
-    x, names, design = fixed_columns(read.fixed, found.data, found.levels, without=None, place=place)
-    codes, labels = pd.factorize(data[cluster].iloc[found.rows].astype(str), sort=True)
+        data = data[_find_positive_weights(data, weights)]
+    model_data = read_columns(read, data, also=(cluster, weights, fixed_effects), reference=reference or {})
+    x, names, design = build_fixed_columns(read.fixed, model_data.data, model_data.levels, without=None, place=place)
+    codes, labels = pd.factorize(data[cluster].iloc[model_data.rows].astype(str), sort=True)
     if len(labels) < 2:
         raise EstimationError(place, f"{len(labels)} cluster has all that it needs.", "Two clusters are the least.")
-    scale = None if weights is None else np.asarray(found.data[weights], dtype=float)
+    scale = None if weights is None else np.asarray(model_data.data[weights], dtype=float)
     outer = Grouping(name=cluster, codes=codes, labels=tuple(map(str, labels)))
-    return _assembled(
+    return _build_independent_columns(
         x=x,
-        y=outcome_column(read.outcome, found.data),
+        y=read_outcome_column(read.outcome, model_data.data),
         names=names,
         outcome=read.outcome,
         weights=None if scale is None else scale / scale.mean(),
         cluster=outer,
-        effects=None if fixed_effects is None else data[fixed_effects].iloc[found.rows].astype(str),
-        n_missing=n_rows - len(found.rows),
+        effects=None if fixed_effects is None else data[fixed_effects].iloc[model_data.rows].astype(str),
+        n_missing=n_rows - len(model_data.rows),
         design=design,
-        notes=(*found.notes, *school_notes(few_levels(design, found.levels, found.data), (outer,))),
+        notes=(
+            *model_data.notes,
+            *describe_school_factors(
+                select_factors_of_few_levels(design, model_data.levels, model_data.data), (outer,)
+            ),
+        ),
     )
 
 
-def matrix_of(design: FixedDesign, data: pd.DataFrame, *, place: str) -> np.ndarray:
+def build_new_data_matrix(design: FixedDesign, data: pd.DataFrame, *, place: str) -> np.ndarray:
     """Return the columns of new data; missing values stay missing."""
     if design.spec is None:
         return np.ones((len(data), 1))
-    return columns_of(design.spec, prepared_frame(data, [design.spec], design.levels, place=place), place=place)
+    return build_prediction_columns(
+        design.spec, build_prediction_frame(data, [design.spec], design.levels, place=place), place=place
+    )
 
 
-def _positive_weights(data: pd.DataFrame, weights: str) -> np.ndarray:
-    values = numeric_column(data, weights)
+def _find_positive_weights(data: pd.DataFrame, weights: str) -> np.ndarray:
+    values = read_numeric_column(data, weights)
     if (values < 0).any():
         raise EstimationError(f"column '{weights}'", "holds weights below 0.", "Weights are numbers, 0 or more.")
     return np.asarray(values > 0)
 
 
-def _assembled(
+def _build_independent_columns(
     *,
     x: np.ndarray,
     y: np.ndarray,
@@ -171,23 +183,25 @@ def _assembled(
     stratum: np.ndarray | None = None
     level: np.ndarray | None = None
     levels: tuple[str, ...] = ()
-    moved, _, spread = varying_columns(x)
+    moved, _, spread = standardise_varying_columns(x)
     if effects is None:
         checked = np.where([name == INTERCEPT for name in names], x, moved) if INTERCEPT in names else x
     else:
         level, labels = pd.factorize(effects, sort=True)
         levels = tuple(map(str, labels))
-        checked = within(moved, level, weights)
+        checked = remove_level_means(moved, level, weights)
         # A column is lost when the fixed effects leave less than rounding of it.
         checked = np.where(np.sqrt((checked**2).mean(axis=0)) > 1e-9 * np.where(spread > 0, spread, 1.0), checked, 0.0)
-        stratum = None if weights is not None else _stratum_of_clusters(level, codes, n_clusters=len(clusters))
+        stratum = None if weights is not None else _find_stratum_of_clusters(level, codes, n_clusters=len(clusters))
         if stratum is None:
-            dummies = _dummies(level, n_levels=len(levels), n_clusters=len(clusters), width=x.shape[1])
-    kept = independent_columns(checked)
+            dummies = _build_fixed_effect_dummies(
+                level, n_levels=len(levels), n_clusters=len(clusters), width=x.shape[1]
+            )
+    independent_places = find_independent_columns(checked)
     return LinearColumns(
         outcome=outcome,
-        names=tuple(names[k] for k in kept),
-        x=x[:, kept],
+        names=tuple(names[k] for k in independent_places),
+        x=x[:, independent_places],
         y=y,
         dummies=dummies,
         weights=weights,
@@ -201,7 +215,7 @@ def _assembled(
         dropped=tuple(
             name
             for k, name in enumerate(names)
-            if k not in set(kept.tolist()) and not (effects is not None and name == INTERCEPT)
+            if k not in set(independent_places.tolist()) and not (effects is not None and name == INTERCEPT)
         ),
         design=design,
         every=names,
@@ -209,14 +223,14 @@ def _assembled(
     )
 
 
-def _stratum_of_clusters(levels: np.ndarray, codes: np.ndarray, *, n_clusters: int) -> np.ndarray | None:
+def _find_stratum_of_clusters(levels: np.ndarray, codes: np.ndarray, *, n_clusters: int) -> np.ndarray | None:
     """Return each cluster's level, None where a cluster has several."""
     first = np.zeros(n_clusters, dtype=int)
     first[codes] = levels
     return first if np.array_equal(first[codes], levels) else None
 
 
-def _dummies(levels: np.ndarray, *, n_levels: int, n_clusters: int, width: int) -> np.ndarray:
+def _build_fixed_effect_dummies(levels: np.ndarray, *, n_levels: int, n_clusters: int, width: int) -> np.ndarray:
     if n_clusters * (2 * (n_levels + width)) ** 2 > _MOST_CELLS:
         raise EstimationError(
             "fixed effects",
@@ -226,7 +240,7 @@ def _dummies(levels: np.ndarray, *, n_levels: int, n_clusters: int, width: int) 
     return np.asarray(levels[:, None] == np.arange(n_levels)[None, :], dtype=float)
 
 
-def within(values: np.ndarray, level: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+def remove_level_means(values: np.ndarray, level: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
     """Return columns less their (weighted) means within levels.
 
     Parameters

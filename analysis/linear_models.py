@@ -10,15 +10,20 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from analysis.guards import constant_reason, explained_reason
-from analysis.inference.cluster_designs import ClusterDesign, absorbed_design, least_squares_design, weighted_design
-from analysis.inference.cluster_robust import SeType, cluster_robust, joint_test
-from analysis.inference.kenward_roger import FTest, f_test_frame
-from analysis.linear_columns import LinearColumns, linear_columns, matrix_of, within
+from analysis.guards import describe_constant_outcome, describe_explained_outcome
+from analysis.inference.cluster_designs import (
+    ClusterDesign,
+    build_absorbed_design,
+    build_least_squares_design,
+    build_weighted_design,
+)
+from analysis.inference.cluster_robust import SeType, cluster_robust, compute_joint_test
+from analysis.inference.kenward_roger import FTest, build_f_test_frame
+from analysis.linear_columns import LinearColumns, build_new_data_matrix, read_linear_columns, remove_level_means
 from analysis.mixed_models.columns import FixedDesign
-from analysis.mixed_models.summary import coefficient_lines
-from analysis.results import Coefficients, Estimate, estimates_frame, t_estimate
-from analysis.sums import school_cross_products
+from analysis.mixed_models.summary import format_coefficient_lines
+from analysis.results import Coefficients, Estimate, build_t_estimate, estimates_frame
+from analysis.sums import compute_school_products
 from analysis.terms import INTERCEPT
 from data_schema.errors import EstimationError
 
@@ -123,15 +128,15 @@ class LinearModelFit:
         if term in self.dropped:
             return replace(shared, status="failed", reason=f"The column {term} is a combination of other columns.")
         place = self.place(term)
-        found = self.coefficients
-        if math.isnan(float(found.df[place])):
+        coefficients = self.coefficients
+        if math.isnan(float(coefficients.df[place])):
             reason = "The coefficient rests on one cluster alone: no standard error can be estimated for it."
             return replace(shared, status="failed", reason=reason)
-        return t_estimate(
+        return build_t_estimate(
             shared,
-            estimate=float(found.estimate[place]),
-            std_error=math.sqrt(max(float(found.vcov[place, place]), 0.0)),
-            df=float(found.df[place]),
+            estimate=float(coefficients.estimate[place]),
+            std_error=math.sqrt(max(float(coefficients.vcov[place, place]), 0.0)),
+            df=float(coefficients.df[place]),
         )
 
     def place(self, term: str) -> int:
@@ -168,10 +173,10 @@ class LinearModelFit:
         ----------
         Tipton and Pustejovsky (2015), J. Educational and Behavioral Statistics 40, 604-634.
         """
-        names = self._term_names(terms)
+        names = self._get_term_column_names(terms)
         contrasts = np.stack([np.eye(len(self.coefficients.names))[self.place(name)] for name in names])
         tested = self.joint_test(contrasts)
-        return f_test_frame(tested, terms if isinstance(terms, str) else " + ".join(names), df_method="hotelling")
+        return build_f_test_frame(tested, terms if isinstance(terms, str) else " + ".join(names), df_method="hotelling")
 
     def joint_test(self, contrasts: np.ndarray, *, null: np.ndarray | None = None) -> FTest:
         """Test contrasts of the coefficients jointly; see `f_test`.
@@ -188,7 +193,7 @@ class LinearModelFit:
         padded[:, 0, : len(self.to_original)] = contrasts @ self.to_original
         difference = contrasts @ self.coefficients.estimate - (0.0 if null is None else null)
         place = f"joint test of '{self.outcome}' by '{self.cluster}'"
-        return joint_test(self.design, padded, difference=difference, se_type=self.se_type, place=place)
+        return compute_joint_test(self.design, padded, difference=difference, se_type=self.se_type, place=place)
 
     def require_fit(self) -> None:
         """Refuse to test what could not be estimated.
@@ -201,14 +206,14 @@ class LinearModelFit:
         if self.reason:
             raise EstimationError(f"model '{self.formula}'", self.reason, "Look at the outcome and the columns.")
 
-    def _term_names(self, terms: str | Sequence[str]) -> list[str]:
+    def _get_term_column_names(self, terms: str | Sequence[str]) -> list[str]:
         if not isinstance(terms, str):
             return list(terms)
         places = self.columns.terms
         if terms not in places:
             return [INTERCEPT if terms == "1" else terms]
-        found = [self.column_names[place] for place in places[terms]]
-        return [name for name in found if name in self.coefficients.names]
+        column_names = [self.column_names[place] for place in places[terms]]
+        return [name for name in column_names if name in self.coefficients.names]
 
     def tidy(self, *, conf_level: float = 0.95) -> pd.DataFrame:
         """Return one row a coefficient, in the columns of the table of estimates."""
@@ -244,7 +249,7 @@ class LinearModelFit:
         numpy.ndarray
             Shape (N,); NaN where a column is missing or a level of the fixed effects is not one of the fit's.
         """
-        x = matrix_of(self.columns, data, place=f"prediction of '{self.outcome}'")
+        x = build_new_data_matrix(self.columns, data, place=f"prediction of '{self.outcome}'")
         places = [self.column_names.index(name) for name in self.coefficients.names]
         expected = x[:, places] @ self.coefficients.estimate
         if self.fixed_effects is None:
@@ -269,7 +274,7 @@ class LinearModelFit:
         if self.reason:
             return "\n".join([*lines, f"Nothing was estimated: {self.reason}"])
         rows = [self.estimate(name, conf_level=conf_level) for name in self.coefficients.names]
-        return "\n".join([*lines, "", *coefficient_lines(rows)])
+        return "\n".join([*lines, "", *format_coefficient_lines(rows)])
 
     def __str__(self) -> str:
         return f"{self.formula}: {self.n_rows} rows in {self.n_clusters} clusters, {self.se_type}"
@@ -331,16 +336,18 @@ def linear_model(
         raise EstimationError(
             f"model '{formula}'", f"df_method '{df_method}' is unknown.", "Use 'satterthwaite' or 'clusters'."
         )
-    columns = linear_columns(
+    columns = read_linear_columns(
         formula, data, cluster=cluster, weights=weights, fixed_effects=fixed_effects, reference=reference
     )
-    design, matrix, shift, left = _design(columns, place=f"model '{formula}'")
+    design, matrix, shift, left = _build_scaled_design(columns, place=f"model '{formula}'")
     p = len(columns.names)
     contrasts = np.zeros((p, len(design.beta)))
     contrasts[:, :p] = matrix
     answer = cluster_robust(design, contrasts=contrasts, se_type=se_type)
     estimate = matrix @ answer.beta[:p] + shift
-    residual_sd, r_squared, intercepts = _explained(columns, estimate, left, n_columns=design.n_columns)
+    residual_sd, r_squared, intercepts = _compute_explained_variance(
+        columns, estimate, left, n_columns=design.n_columns
+    )
     df = answer.df if df_method == "satterthwaite" else np.where(np.isnan(answer.df), np.nan, design.n_clusters - 1.0)
     return LinearModelFit(
         formula=formula,
@@ -365,18 +372,22 @@ def linear_model(
         columns=columns.design,
         column_names=columns.every,
         notes=columns.notes,
-        reason=_reason(columns, left),
+        reason=_describe_failure_reason(columns, left),
     )
 
 
-def _reason(columns: LinearColumns, left: np.ndarray) -> str:
+def _describe_failure_reason(columns: LinearColumns, left: np.ndarray) -> str:
     """Describe why there is nothing to estimate; empty when there is."""
     y = columns.y
-    spread, rest = float(y.std()), float(np.sqrt((left**2).mean()))
-    return constant_reason(y) or explained_reason(rest, spread=spread, size=float(np.abs(y).max()))
+    spread, residual_spread = float(y.std()), float(np.sqrt((left**2).mean()))
+    return describe_constant_outcome(y) or describe_explained_outcome(
+        residual_spread, spread=spread, size=float(np.abs(y).max())
+    )
 
 
-def _design(columns: LinearColumns, *, place: str) -> tuple[ClusterDesign, np.ndarray, np.ndarray, np.ndarray]:
+def _build_scaled_design(
+    columns: LinearColumns, *, place: str
+) -> tuple[ClusterDesign, np.ndarray, np.ndarray, np.ndarray]:
     """Return the clusters' moments of scaled columns, how to come back from these, and residuals of every row."""
     p, n_rows = len(columns.names), len(columns.y)
     n_columns = p + len(columns.levels)
@@ -386,7 +397,7 @@ def _design(columns: LinearColumns, *, place: str) -> tuple[ClusterDesign, np.nd
     values = np.column_stack([columns.x, columns.y])
     centre = np.zeros(p + 1)
     if columns.level is not None:
-        values = within(values, columns.level, columns.weights)
+        values = remove_level_means(values, columns.level, columns.weights)
     elif INTERCEPT in columns.names:
         centre = values.mean(axis=0)
         centre[columns.names.index(INTERCEPT)] = 0.0
@@ -399,27 +410,29 @@ def _design(columns: LinearColumns, *, place: str) -> tuple[ClusterDesign, np.nd
         place_of = columns.names.index(INTERCEPT)
         matrix[place_of] -= scale[-1] * centre[:p] / scale[:p]
         shift[place_of] = centre[-1]
-    design = _moments(columns, values[:, :-1], values[:, -1:])
+    design = _build_cluster_moments(columns, values[:, :-1], values[:, -1:])
     # Of scaled columns, whose products lose no digits of a column that stands far from zero.
     expected = values[:, :-1] @ design.beta[:p] + columns.dummies @ design.beta[p:]
     return design, matrix, shift, (values[:, -1] - expected) * scale[-1]
 
 
-def _moments(columns: LinearColumns, x: np.ndarray, y: np.ndarray) -> ClusterDesign:
+def _build_cluster_moments(columns: LinearColumns, x: np.ndarray, y: np.ndarray) -> ClusterDesign:
     n_rows, n_clusters = len(y), len(columns.clusters)
     x = np.hstack([x, columns.dummies])
     if columns.stratum is not None:
-        products = school_cross_products(np.hstack([x, np.ones((n_rows, 1)), y]), columns.cluster, n_schools=n_clusters)
-        return absorbed_design(products, stratum=columns.stratum, n_rows=n_rows)
+        products = compute_school_products(
+            np.hstack([x, np.ones((n_rows, 1)), y]), columns.cluster, n_schools=n_clusters
+        )
+        return build_absorbed_design(products, stratum=columns.stratum, n_rows=n_rows)
     if columns.weights is not None:
         weighted = x * columns.weights[:, None]
-        products = school_cross_products(np.hstack([x, weighted, y]), columns.cluster, n_schools=n_clusters)
-        return weighted_design(products, n_rows=n_rows)
-    products = school_cross_products(np.hstack([x, y]), columns.cluster, n_schools=n_clusters)
-    return least_squares_design(products, n_rows=n_rows)
+        products = compute_school_products(np.hstack([x, weighted, y]), columns.cluster, n_schools=n_clusters)
+        return build_weighted_design(products, n_rows=n_rows)
+    products = compute_school_products(np.hstack([x, y]), columns.cluster, n_schools=n_clusters)
+    return build_least_squares_design(products, n_rows=n_rows)
 
 
-def _explained(
+def _compute_explained_variance(
     columns: LinearColumns, estimate: np.ndarray, left: np.ndarray, *, n_columns: int
 ) -> tuple[float, float, dict[str, float]]:
     """Return the residual standard deviation, the share of variance explained, and the fixed effects."""

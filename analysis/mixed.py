@@ -15,19 +15,25 @@ import numpy as np
 import pandas as pd
 
 from analysis.formula import from_r, parse_formula, require_formula
-from analysis.mixed_models.cluster_rows import ClusterRows, cluster_rows
-from analysis.mixed_models.columns import mixed_columns
+from analysis.mixed_models.cluster_rows import ClusterRows, build_cluster_rows
+from analysis.mixed_models.columns import build_mixed_columns
 from analysis.mixed_models.fit import MixedFit, ShownSeType
-from analysis.mixed_models.intercept import best_likelihood
-from analysis.mixed_models.jets import matrices, parameters
+from analysis.mixed_models.intercept import find_best_likelihood
+from analysis.mixed_models.jets import build_covariance_matrices, build_parameters
 from analysis.mixed_models.likelihood import LikelihoodSums
-from analysis.mixed_models.merging import merged, require_same_columns
-from analysis.mixed_models.moments import Described, Moments, moments, prepared_columns
-from analysis.mixed_models.random_effects import back_change
-from analysis.mixed_models.robust import MixedSeType, RobustErrors, robust_errors
+from analysis.mixed_models.merging import merge_moments, require_same_columns
+from analysis.mixed_models.moments import Described, Moments, compute_moments, convert_columns_to_basis
+from analysis.mixed_models.random_effects import compute_back_change
+from analysis.mixed_models.robust import MixedSeType, RobustErrors, compute_robust_errors
 from analysis.mixed_models.search import Optimum
-from analysis.mixed_models.streaming import streamed_sums
-from analysis.mixed_models.working import MixedDfMethod, VarianceComponent, Working, model_coefficients, working_of
+from analysis.mixed_models.streaming import compute_streamed_sums
+from analysis.mixed_models.working import (
+    MixedDfMethod,
+    VarianceComponent,
+    Working,
+    build_model_coefficients,
+    build_working,
+)
 from analysis.outcome_models.fit import OutcomeFit
 from analysis.outcome_models.fitted import Family, LinkName
 from analysis.outcome_models.route import check_family, outcome_model
@@ -206,21 +212,21 @@ def mixed_sums(
     require_formula(formula, data)
     read = parse_formula(from_r(formula, data.columns))
     if weights is None and residual_by is None and not clusters:
-        streamed = streamed_sums(read, data, reference=reference or {})
+        streamed = compute_streamed_sums(read, data, reference=reference or {})
         if streamed is not None:
             return MixedSums(moments=streamed[0], described=streamed[1])
     for absorb in (True, False):
-        columns = mixed_columns(
+        columns = build_mixed_columns(
             read, data, weights=weights, residual_by=residual_by, reference=reference, absorb=absorb
         )
-        prepared = prepared_columns(columns)
-        made = moments(columns, prepared)
+        prepared = convert_columns_to_basis(columns)
+        model_moments = compute_moments(columns, prepared)
         # With columns that strata settle, which of them are left out depends on their order: let it be the formula's.
-        if columns.strata is None or not made.basis.dropped:
+        if columns.strata is None or not model_moments.basis.dropped:
             break
     return MixedSums(
-        moments=made,
-        clusters=cluster_rows(columns, prepared, place=f"model of '{read.outcome}'") if clusters else None,
+        moments=model_moments,
+        clusters=build_cluster_rows(columns, prepared, place=f"model of '{read.outcome}'") if clusters else None,
         described=Described(
             outcome=read.outcome,
             formula=str(read),
@@ -257,13 +263,13 @@ def merge_mixed_sums(parts: Sequence[MixedSums]) -> MixedSums:
     """
     if not parts:
         raise EstimationError("sums to merge", "there are none.", "Hand over one or more.")
-    made, described, clusters = parts[0].moments, parts[0].described, parts[0].clusters
+    merged_moments, described, clusters = parts[0].moments, parts[0].described, parts[0].clusters
     for part in parts[1:]:
-        share = part.moments.n / (made.n + part.moments.n)
+        share = part.moments.n / (merged_moments.n + part.moments.n)
         both = None if clusters is None or part.clusters is None else (clusters, part.clusters)
-        strata = "" if made.strata is None or part.moments.strata is None else made.strata.name
+        strata = "" if merged_moments.strata is None or part.moments.strata is None else merged_moments.strata.name
         require_same_columns(described, part.described, strata=strata)
-        (made, clusters), other = merged(made, part.moments, both), part.described
+        (merged_moments, clusters), other = merge_moments(merged_moments, part.moments, both), part.described
         described = replace(
             described,
             n_missing={
@@ -273,7 +279,7 @@ def merge_mixed_sums(parts: Sequence[MixedSums]) -> MixedSums:
             notes=tuple(dict.fromkeys([*described.notes, *other.notes])),
             means={name: (1 - share) * mean + share * other.means[name] for name, mean in described.means.items()},
         )
-    return MixedSums(moments=made, described=described, clusters=clusters)
+    return MixedSums(moments=merged_moments, described=described, clusters=clusters)
 
 
 def fit_mixed_sums(
@@ -301,16 +307,16 @@ def fit_mixed_sums(
             "Make the sums with clusters=True.",
         )
     method = df_method or ("kenward_roger" if reml and se_type == "model" else "satterthwaite")
-    made = sums.moments
-    reason = made.basis.reason or _too_few(made)
+    model_moments = sums.moments
+    reason = model_moments.basis.reason or _describe_too_few_rows(model_moments)
     if reason:
-        return _failed(sums, reason, reml=reml, df_method=method, se_type=se_type)
+        return _create_failed_mixed_fit(sums, reason, reml=reml, df_method=method, se_type=se_type)
     with np.errstate(all="ignore"):
-        best, at = best_likelihood(made, reml=reml)
+        best, likelihood = find_best_likelihood(model_moments, reml=reml)
     if best.reason or not np.isfinite(best.deviance):
         reason = best.reason or "The likelihood is not finite."
-        return _failed(sums, reason, reml=reml, df_method=method, se_type=se_type)
-    return _fit(sums, best, at, reml=reml, df_method=method, se_type=se_type)
+        return _create_failed_mixed_fit(sums, reason, reml=reml, df_method=method, se_type=se_type)
+    return _fit(sums, best, likelihood, reml=reml, df_method=method, se_type=se_type)
 
 
 def _check(place: str, *, reml: bool, df_method: str | None, se_type: str) -> None:
@@ -336,7 +342,7 @@ def _check(place: str, *, reml: bool, df_method: str | None, se_type: str) -> No
         )
 
 
-def _too_few(sums: Moments) -> str:
+def _describe_too_few_rows(sums: Moments) -> str:
     if sums.n <= sums.n_fixed + 1:
         return f"{sums.n} rows are too few for a model of {sums.n_fixed} columns."
     for level in sums.levels:
@@ -347,14 +353,16 @@ def _too_few(sums: Moments) -> str:
     return ""
 
 
-def _failed(sums: MixedSums, reason: str, *, reml: bool, df_method: MixedDfMethod, se_type: MixedSeType) -> MixedFit:
+def _create_failed_mixed_fit(
+    sums: MixedSums, reason: str, *, reml: bool, df_method: MixedDfMethod, se_type: MixedSeType
+) -> MixedFit:
     described = sums.described
     return MixedFit(
         formula=described.formula,
         outcome=described.outcome,
-        method=_method(reml=reml),
+        method=_format_method_name(reml=reml),
         df_method=df_method,
-        se_type=_shown(se_type, df_method),
+        se_type=_get_shown_se_type(se_type, df_method),
         coefficients=None,
         convergence=Convergence(status="failed", reason=reason),
         described=described,
@@ -366,11 +374,11 @@ def _failed(sums: MixedSums, reason: str, *, reml: bool, df_method: MixedDfMetho
     )
 
 
-def _method(*, reml: bool) -> str:
+def _format_method_name(*, reml: bool) -> str:
     return "linear_mixed_reml" if reml else "linear_mixed_ml"
 
 
-def _shown(se_type: MixedSeType, df_method: MixedDfMethod) -> ShownSeType:
+def _get_shown_se_type(se_type: MixedSeType, df_method: MixedDfMethod) -> ShownSeType:
     return "kenward_roger" if df_method == "kenward_roger" else se_type
 
 
@@ -383,40 +391,40 @@ def _fit(
     df_method: MixedDfMethod,
     se_type: MixedSeType,
 ) -> MixedFit:
-    made, described = sums.moments, sums.described
-    working = working_of(made, best, at, reml=reml, df_method=df_method)
+    model_moments, described = sums.moments, sums.described
+    working = build_working(model_moments, best, at, reml=reml, df_method=df_method)
     robust = None
     if se_type != "model" and sums.clusters is not None:
-        robust = robust_errors(sums.clusters, made, best, se_type=se_type)
+        robust = compute_robust_errors(sums.clusters, model_moments, best, se_type=se_type)
     return MixedFit(
         formula=described.formula,
         outcome=described.outcome,
-        method=_method(reml=reml),
+        method=_format_method_name(reml=reml),
         df_method=df_method,
-        se_type=_shown(se_type, df_method),
-        coefficients=_coefficients(working, robust),
+        se_type=_get_shown_se_type(se_type, df_method),
+        coefficients=_build_mixed_coefficients(working, robust),
         convergence=Convergence(
             status="boundary" if best.singular else "converged",
             objective=working.deviance,
             n_evaluations=best.n_evaluations,
         ),
         described=described,
-        components=_components(made, best),
-        groups={level.name: level.n_groups for level in reversed(made.levels)},
-        n_pupils=made.n,
+        components=_compute_variance_components(model_moments, best),
+        groups={level.name: level.n_groups for level in reversed(model_moments.levels)},
+        n_pupils=model_moments.n,
         n_missing=described.n_missing,
-        dropped=made.basis.dropped,
+        dropped=model_moments.basis.dropped,
         notes=described.notes,
         log_likelihood=-working.deviance / 2,
-        n_parameters=made.n_fixed + len(best.variances),
+        n_parameters=model_moments.n_fixed + len(best.variances),
         working=working,
         robust=robust,
     )
 
 
-def _coefficients(working: Working, robust: RobustErrors | None) -> Coefficients:
+def _build_mixed_coefficients(working: Working, robust: RobustErrors | None) -> Coefficients:
     if robust is None:
-        return model_coefficients(working)
+        return build_model_coefficients(working)
     matrix = working.to_original
     return Coefficients(
         names=working.sums.basis.names,
@@ -426,15 +434,17 @@ def _coefficients(working: Working, robust: RobustErrors | None) -> Coefficients
     )
 
 
-def _components(sums: Moments, best: Optimum) -> tuple[VarianceComponent, ...]:
-    which = parameters(sums)
+def _compute_variance_components(sums: Moments, best: Optimum) -> tuple[VarianceComponent, ...]:
+    which = build_parameters(sums)
     unit = sums.basis.scale**2
     components = []
-    for level, scaled in zip(reversed(sums.levels), reversed(matrices(sums, which, best.variances)), strict=True):
-        back = back_change(level)
+    for level, scaled in zip(
+        reversed(sums.levels), reversed(build_covariance_matrices(sums, which, best.variances)), strict=True
+    ):
+        back = compute_back_change(level)
         psi = back @ scaled @ back.T * unit
         for block in level.blocks:
-            components += _block_components(level.name, block.names, psi[block.start :, block.start :])
+            components += _compute_block_components(level.name, block.names, psi[block.start :, block.start :])
     labels = sums.residual or ("",)
     for label, value in zip(labels, best.variances[len(which.level) :] * unit, strict=True):
         components.append(
@@ -443,7 +453,7 @@ def _components(sums: Moments, best: Optimum) -> tuple[VarianceComponent, ...]:
     return tuple(components)
 
 
-def _block_components(group: str, names: tuple[str, ...], psi: np.ndarray) -> list[VarianceComponent]:
+def _compute_block_components(group: str, names: tuple[str, ...], psi: np.ndarray) -> list[VarianceComponent]:
     components = []
     for a, name in enumerate(names):
         for b, other in enumerate(names[: a + 1]):

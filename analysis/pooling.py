@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analysis.results import Estimate
-from analysis.terms import arm_term
+from analysis.terms import format_arm_term
 
 METHOD = "two_stage_reml_hartung_knapp"
 
@@ -73,7 +73,7 @@ def pool_countries(estimates: np.ndarray, std_errors: np.ndarray, *, conf_level:
     if len(estimates) < 2 or not (np.asarray(std_errors) > 0).all():
         raise ValueError("Pooling needs two or more estimates with standard errors above zero.")
     variances = np.asarray(std_errors, dtype=float) ** 2
-    tau2 = _reml_tau2(np.asarray(estimates, dtype=float), variances)
+    tau2 = _estimate_reml_tau2(np.asarray(estimates, dtype=float), variances)
     weights = 1 / (variances + tau2)
     mean = float((weights * estimates).sum() / weights.sum())
     df = len(estimates) - 1
@@ -97,24 +97,26 @@ def pool_countries(estimates: np.ndarray, std_errors: np.ndarray, *, conf_level:
     )
 
 
-def _reml_tau2(estimates: np.ndarray, variances: np.ndarray) -> float:
+def _estimate_reml_tau2(estimates: np.ndarray, variances: np.ndarray) -> float:
     """Maximise the restricted likelihood of the variance between countries over 0 and above."""
     from scipy import optimize
 
-    def deviance(tau2: float) -> float:
+    def compute_restricted_deviance(tau2: float) -> float:
         weights = 1 / (variances + tau2)
         mean = (weights * estimates).sum() / weights.sum()
         return float(-np.log(weights).sum() + np.log(weights.sum()) + (weights * (estimates - mean) ** 2).sum())
 
     top = 10 * float(np.var(estimates)) + 10 * float(variances.max())
     grid = np.concatenate([[0.0], np.geomspace(top * 1e-8, top, 60)])
-    best = int(np.argmin([deviance(float(value)) for value in grid]))
+    best = int(np.argmin([compute_restricted_deviance(float(value)) for value in grid]))
     low, high = float(grid[max(best - 1, 0)]), float(grid[min(best + 1, len(grid) - 1)])
-    found = optimize.minimize_scalar(deviance, bounds=(low, high), method="bounded", options={"xatol": 1e-12 * top})
-    return 0.0 if deviance(0.0) <= float(found.fun) else float(found.x)
+    minimum = optimize.minimize_scalar(
+        compute_restricted_deviance, bounds=(low, high), method="bounded", options={"xatol": 1e-12 * top}
+    )
+    return 0.0 if compute_restricted_deviance(0.0) <= float(minimum.fun) else float(minimum.x)
 
 
-def pooled_rows(differences: Sequence[Estimate], *, arm: str, conf_level: float) -> list[Estimate]:
+def pool_country_differences(differences: Sequence[Estimate], *, arm: str, conf_level: float) -> list[Estimate]:
     """Pool the countries' differences of one arm into rows of the table of estimates.
 
     Parameters
@@ -136,7 +138,7 @@ def pooled_rows(differences: Sequence[Estimate], *, arm: str, conf_level: float)
     left_out = sorted(row.country for row in differences if row.status == "failed")
     note = f"Without {', '.join(left_out)}, which could not be estimated." if left_out else ""
     shared = Estimate(
-        term=arm_term(arm),
+        term=format_arm_term(arm),
         arm=arm,
         conf_level=conf_level,
         n_schools=sum(row.n_schools for row in usable),

@@ -100,9 +100,11 @@ class SchoolTrial:
         _check_shares(self, "icc", "icc_class", "r2_school", "r2_pupil", "r2_class", "schools_lost", "pupils_lost")
         _check_between(self.share_treated, "share_treated")
         if self.icc + self.icc_class >= 1:
-            raise _impossible("icc", f"{self.icc} and {self.icc_class} leave nothing between pupils.", "Correct them.")
+            raise _create_power_error(
+                "icc", f"{self.icc} and {self.icc_class} leave nothing between pupils.", "Correct them."
+            )
         if self.size_cv < 0:
-            raise _impossible("size_cv", f"{self.size_cv} is below 0.", "State 0 or more.")
+            raise _create_power_error("size_cv", f"{self.size_cv} is below 0.", "State 0 or more.")
 
     @property
     def are_pairs(self) -> bool:
@@ -112,8 +114,8 @@ class SchoolTrial:
     @property
     def schools_analysed(self) -> float:
         """Schools with an outcome that can be compared; of pairs, the expected number in pairs that are whole."""
-        kept = 1 - self.schools_lost
-        return self.n_schools * (kept**2 if self.are_pairs else kept)
+        share_remaining = 1 - self.schools_lost
+        return self.n_schools * (share_remaining**2 if self.are_pairs else share_remaining)
 
     @property
     def strata_analysed(self) -> float:
@@ -206,9 +208,11 @@ class WithinSchoolTrial:
         _check_shares(self, "icc", "icc_class", "r2_school", "r2_class", "r2_pupil", "pupils_lost")
         _check_between(self.share_treated, "share_treated")
         if self.icc + self.icc_class >= 1:
-            raise _impossible("icc", f"{self.icc} and {self.icc_class} leave nothing between pupils.", "Correct them.")
+            raise _create_power_error(
+                "icc", f"{self.icc} and {self.icc_class} leave nothing between pupils.", "Correct them."
+            )
         if (self.icc_class > 0) != (self.classes_per_school > 0):
-            raise _impossible("icc_class", "Classes need a number and a share of the variance.", "State both.")
+            raise _create_power_error("icc_class", "Classes need a number and a share of the variance.", "State both.")
 
     @property
     def std_error(self) -> float:
@@ -257,27 +261,27 @@ def mdes(
     EstimationError
         When there are too few schools for a degree of freedom.
     """
-    return _multiplier(size, power=power, conf_level=conf_level, alternative=alternative) * size.std_error
+    return _compute_error_multiplier(size, power=power, conf_level=conf_level, alternative=alternative) * size.std_error
 
 
-def _multiplier(size: TrialSize, *, power: float, conf_level: float, alternative: Alternative) -> float:
+def _compute_error_multiplier(size: TrialSize, *, power: float, conf_level: float, alternative: Alternative) -> float:
     from scipy import stats
 
     _check_between(power, "power")
-    df = _df(size)
-    return float(stats.t.isf(_tail(conf_level, alternative), df) + stats.t.ppf(power, df))
+    df = _require_positive_df(size)
+    return float(stats.t.isf(_compute_tail_probability(conf_level, alternative), df) + stats.t.ppf(power, df))
 
 
-def _tail(conf_level: float, alternative: Alternative) -> float:
+def _compute_tail_probability(conf_level: float, alternative: Alternative) -> float:
     _check_between(conf_level, "conf_level")
     if alternative not in ("two-sided", "one-sided"):
-        raise _impossible("alternative", f"'{alternative}' is not known.", "Use 'two-sided' or 'one-sided'.")
+        raise _create_power_error("alternative", f"'{alternative}' is not known.", "Use 'two-sided' or 'one-sided'.")
     return (1 - conf_level) / (2 if alternative == "two-sided" else 1)
 
 
-def _df(size: TrialSize) -> float:
+def _require_positive_df(size: TrialSize) -> float:
     if size.df < 1:
-        raise _impossible(
+        raise _create_power_error(
             "n_schools", f"{size.df:g} degrees of freedom are left.", "Recruit more schools, or use fewer strata."
         )
     return size.df
@@ -304,13 +308,13 @@ def power_of(
     """
     from scipy import stats
 
-    df, tail = _df(size), _tail(conf_level, alternative)
+    df, tail = _require_positive_df(size), _compute_tail_probability(conf_level, alternative)
     shift = abs(effect) / size.std_error
     limit = stats.t.isf(tail, df)
-    found = float(stats.nct.sf(limit, df, shift))
+    power = float(stats.nct.sf(limit, df, shift))
     # A significant effect of the wrong sign; beyond 8 standard errors there is none, and scipy has no number for it.
     wrong = float(stats.nct.cdf(-limit, df, shift)) if alternative == "two-sided" and shift < _FAR else 0.0
-    return min(found + wrong, 1.0)
+    return min(power + wrong, 1.0)
 
 
 def schools_needed(
@@ -344,10 +348,10 @@ def schools_needed(
     20
     """
     if effect == 0:
-        raise _impossible("effect", "It is 0.", "State the effect that the trial should be able to find.")
+        raise _create_power_error("effect", "It is 0.", "State the effect that the trial should be able to find.")
     pairs = isinstance(size, SchoolTrial) and size.n_strata * 2 == size.n_schools > 2
 
-    def enough(n_schools: int) -> bool:
+    def is_powerful_enough(n_schools: int) -> bool:
         sized: SchoolTrial | WithinSchoolTrial = replace(size, n_schools=n_schools)
         if pairs and isinstance(sized, SchoolTrial):
             sized = replace(sized, n_strata=n_schools // 2)
@@ -355,16 +359,18 @@ def schools_needed(
             return False
         return mdes(sized, power=power, conf_level=conf_level, alternative=alternative) <= abs(effect) * (1 + 5e-4)
 
-    return _smallest(enough, first=2)
+    return _find_smallest_enough(is_powerful_enough, first=2)
 
 
-def _smallest(enough: Callable[[int], bool], *, first: int) -> int:
+def _find_smallest_enough(enough: Callable[[int], bool], *, first: int) -> int:
     """Return the smallest number that is enough, by doubling and halving."""
     low, high = first - 1, first
     while not enough(high):
         low, high = high, 2 * high
         if high > _MOST_SCHOOLS:
-            raise _impossible("effect", f"{_MOST_SCHOOLS} schools are not enough to find it.", "State a larger one.")
+            raise _create_power_error(
+                "effect", f"{_MOST_SCHOOLS} schools are not enough to find it.", "State a larger one."
+            )
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
@@ -415,40 +421,42 @@ def minimum_detectable_risk(
 
     _check_between(control_risk, "control_risk")
     if direction not in ("lower", "higher"):
-        raise _impossible("direction", f"'{direction}' is not known.", "Use 'lower' or 'higher'.")
-    times = _multiplier(size, power=power, conf_level=conf_level, alternative=alternative)
+        raise _create_power_error("direction", f"'{direction}' is not known.", "Use 'lower' or 'higher'.")
+    times = _compute_error_multiplier(size, power=power, conf_level=conf_level, alternative=alternative)
     share = size.share_treated
 
-    def excess(difference: float) -> float:
+    def compute_excess_at_difference(difference: float) -> float:
         treated = control_risk + (-difference if direction == "lower" else difference)
         variance = (1 - share) * treated * (1 - treated) + share * control_risk * (1 - control_risk)
         return difference - times * size.std_error * math.sqrt(max(variance, 0.0))
 
     most = control_risk if direction == "lower" else 1 - control_risk
-    if excess(most) < 0:
-        raise _impossible(
+    if compute_excess_at_difference(most) < 0:
+        raise _create_power_error(
             "control_risk", f"Not even a change by the whole of {most:g} would be found.", "Recruit more schools."
         )
-    found = float(optimize.brentq(excess, 0.0, most))
-    return -found if direction == "lower" else found
+    detectable_difference = float(optimize.brentq(compute_excess_at_difference, 0.0, most))
+    return -detectable_difference if direction == "lower" else detectable_difference
 
 
-def _impossible(what: str, problem: str, remedy: str) -> EstimationError:
+def _create_power_error(what: str, problem: str, remedy: str) -> EstimationError:
     return EstimationError(f"{_PLACE}, {what}", problem, remedy)
 
 
 def _check_above_zero(size: object, *names: str) -> None:
     for name in names:
         if not 0 < getattr(size, name) < math.inf:
-            raise _impossible(name, f"{getattr(size, name)!r} is not above 0.", "State a number above 0.")
+            raise _create_power_error(name, f"{getattr(size, name)!r} is not above 0.", "State a number above 0.")
 
 
 def _check_shares(size: object, *names: str) -> None:
     for name in names:
         if not 0 <= getattr(size, name) < 1:
-            raise _impossible(name, f"{getattr(size, name)!r} is no share below 1.", "State a share such as 0.2.")
+            raise _create_power_error(
+                name, f"{getattr(size, name)!r} is no share below 1.", "State a share such as 0.2."
+            )
 
 
 def _check_between(share: float, name: str) -> None:
     if not 0 < share < 1:
-        raise _impossible(name, f"{share!r} is not between 0 and 1.", "State a share such as 0.5.")
+        raise _create_power_error(name, f"{share!r} is not between 0 and 1.", "State a share such as 0.5.")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.arms import observed_arms
-from analysis.contrasts import difference_rows
+from analysis.arms import collect_observed_arms
+from analysis.contrasts import estimate_difference_rows
 from analysis.questions import Question
 from data_schema.errors import EstimationError
 
@@ -41,7 +41,7 @@ class TrueOutcome:
     icc
         Share of the variance between schools, in the reference arm: one for all, or one for each country. Of a binary
         outcome it is that of the 0/1 values, as a linear model estimates it and as the formulas take it. Such an
-        outcome is simulated as an event where a normal variable is low, with the `latent_icc` that gives it.
+        outcome is simulated as an event where a normal variable is low, with the `find_latent_icc` that gives it.
     r2_strata, r2_school
         Shares of the variance between schools that strata, and a baseline covariate of schools, explain; together 1 at
         most. Of a binary outcome these, too, are shares of the variance of the 0/1 values.
@@ -64,9 +64,9 @@ class TrueOutcome:
         shares |= {"r2_pupil": self.r2_pupil, "r2_strata, r2_school": self.r2_strata + self.r2_school}
         for name, share in shares.items():
             if not 0 <= share <= 1 or (name.startswith("icc") and share == 1):
-                raise _impossible(name, f"{share!r} is no such share.", "State a share such as 0.2.")
+                raise _create_simulation_error(name, f"{share!r} is no such share.", "State a share such as 0.2.")
         if self.control_risk is not None and not (0 < self.control_risk < 1 and 0 < self._treated_risk < 1):
-            raise _impossible(
+            raise _create_simulation_error(
                 "control_risk", f"{self.control_risk!r} and the effect make no risks.", "State a share such as 0.12."
             )
 
@@ -165,81 +165,94 @@ def simulated_power(
 
     read = read_schools(schools, design)
     if n_simulations < 2:
-        raise _impossible("n_simulations", f"{n_simulations} is too few.", "State 2 or more, best 1,000.")
+        raise _create_simulation_error("n_simulations", f"{n_simulations} is too few.", "State 2 or more, best 1,000.")
     if (truth.control_risk is None) == question.outcome_kind.is_share:
-        raise _impossible(
+        raise _create_simulation_error(
             "control_risk", f"The outcome is {question.kind}.", "State it for outcomes that are shares of pupils only."
         )
     for name, share in (("schools_lost", schools_lost), ("pupils_lost", pupils_lost)):
         if not 0 <= share < 1:
-            raise _impossible(name, f"{share!r} is no share below 1.", "State a share such as 0.1.")
+            raise _create_simulation_error(name, f"{share!r} is no share below 1.", "State a share such as 0.1.")
     asked = replace(question, covariates=truth.covariates, arms=design.names)
-    base = _base(schools, read.ids, read.labels(), pupils=pupils)
+    base = _build_school_base(schools, read.ids, read.labels(), pupils=pupils)
     base["pupils"] = np.maximum((base["pupils"] * (1 - pupils_lost)).round(), 1).astype(int)
-    loadings = loadings_of_schools(truth, base["country"])
+    loadings = compute_school_loadings(truth, base["country"])
     draws = replay(schools, design, n_draws=n_simulations, seed=seed)
     rows = []
     for number, arms in enumerate(draws):
-        kept = _kept(len(base), schools_lost, seed=f"{seed}\n{number}")
-        own = {name: values[kept] for name, values in loadings.items()}
-        frame = _simulated(base.iloc[kept], arms[kept], truth, asked, loadings=own, seed=f"{seed}\n{number}")
+        analysed_schools = _draw_schools_with_outcomes(len(base), schools_lost, seed=f"{seed}\n{number}")
+        loadings_of_analysed = {name: values[analysed_schools] for name, values in loadings.items()}
+        frame = _simulate_pupils(
+            base.iloc[analysed_schools],
+            arms[analysed_schools],
+            truth,
+            asked,
+            loadings=loadings_of_analysed,
+            seed=f"{seed}\n{number}",
+        )
         frame = asked.outcome_kind.complete(frame, asked)
-        found = difference_rows(frame, asked, arms=observed_arms(frame, asked))
-        rows.append(next(row for row in found if row.quantity == "difference"))
+        estimates = estimate_difference_rows(frame, asked, arms=collect_observed_arms(frame, asked))
+        rows.append(next(row for row in estimates if row.quantity == "difference"))
         if progress is not None:
             progress(number + 1, n_simulations)
     figures = [(row.estimate, row.std_error, row.p_value, row.conf_low, row.conf_high) for row in rows]
-    return _summary(np.array(figures, dtype=float), truth, asked)
+    return _summarise_simulations(np.array(figures, dtype=float), truth, asked)
 
 
-def _kept(n_schools: int, share_lost: float, *, seed: str) -> np.ndarray:
+def _draw_schools_with_outcomes(n_schools: int, share_lost: float, *, seed: str) -> np.ndarray:
     """Return the places of the schools that have outcomes; over simulations the share that is lost is as stated."""
     if share_lost == 0:
         return np.arange(n_schools)
-    generator = _generator(f"lost\n{seed}")
+    generator = _create_seeded_generator(f"lost\n{seed}")
     n_lost = int(n_schools * share_lost + generator.random())
     return np.sort(generator.permutation(n_schools)[min(n_lost, n_schools - 1) :])
 
 
-def _generator(seed: str) -> np.random.Generator:
+def _create_seeded_generator(seed: str) -> np.random.Generator:
     key = np.frombuffer(hashlib.sha256(f"power\n{seed}".encode()).digest()[:16], dtype="<u8")
     return np.random.Generator(np.random.Philox(key=key))
 
 
-def _summary(figures: np.ndarray, truth: TrueOutcome, question: Question) -> SimulatedPower:
-    made = figures[np.isfinite(figures[:, 2])]
+def _summarise_simulations(figures: np.ndarray, truth: TrueOutcome, question: Question) -> SimulatedPower:
+    estimable = figures[np.isfinite(figures[:, 2])]
     n = len(figures)
-    power = float((made[:, 2] < 1 - question.conf_level).sum() / n)
-    holds = (made[:, 3] <= truth.effect) & (truth.effect <= made[:, 4])
-    enough = len(made) > 1
+    power = float((estimable[:, 2] < 1 - question.conf_level).sum() / n)
+    holds = (estimable[:, 3] <= truth.effect) & (truth.effect <= estimable[:, 4])
+    enough = len(estimable) > 1
     return SimulatedPower(
         power=power,
         mc_error=math.sqrt(power * (1 - power) / n),
         n_simulations=n,
-        n_failed=n - len(made),
-        mean_estimate=float(made[:, 0].mean()) if enough else math.nan,
-        sd_estimate=float(made[:, 0].std(ddof=1)) if enough else math.nan,
-        mean_std_error=float(made[:, 1].mean()) if enough else math.nan,
+        n_failed=n - len(estimable),
+        mean_estimate=float(estimable[:, 0].mean()) if enough else math.nan,
+        sd_estimate=float(estimable[:, 0].std(ddof=1)) if enough else math.nan,
+        mean_std_error=float(estimable[:, 1].mean()) if enough else math.nan,
         coverage=float(holds.mean()) if enough else math.nan,
     )
 
 
-def _base(schools: pd.DataFrame, ids: tuple[str, ...], strata: tuple[str, ...], *, pupils: str | int) -> pd.DataFrame:
+def _build_school_base(
+    schools: pd.DataFrame, ids: tuple[str, ...], strata: tuple[str, ...], *, pupils: str | int
+) -> pd.DataFrame:
     """Return one row per school, sorted as draws are, with its stratum, country and number of pupils."""
     import pandas as pd
 
     frame = schools.set_index("school_id").loc[list(ids)]
     if isinstance(pupils, str) and pupils not in frame.columns:
-        raise _impossible("pupils", f"The school frame has no column '{pupils}'.", "Name one, or state a number.")
+        raise _create_simulation_error(
+            "pupils", f"The school frame has no column '{pupils}'.", "Name one, or state a number."
+        )
     counts = pd.Series(pupils, index=frame.index) if isinstance(pupils, int) else frame[pupils]
     sizes = pd.to_numeric(counts, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     if not (np.isfinite(sizes) & (sizes >= 1)).all():
-        raise _impossible("pupils", "A school has no pupils, or nobody knows how many.", "Fill in the numbers.")
+        raise _create_simulation_error(
+            "pupils", "A school has no pupils, or nobody knows how many.", "Fill in the numbers."
+        )
     country = frame["country"].astype(str).to_numpy() if "country" in frame.columns else ""
     return pd.DataFrame({"school_id": ids, "stratum": strata, "country": country, "pupils": sizes})
 
 
-def _simulated(
+def _simulate_pupils(
     base: pd.DataFrame,
     arms: np.ndarray,
     truth: TrueOutcome,
@@ -251,13 +264,13 @@ def _simulated(
     """Return one row per pupil of one simulated trial."""
     import pandas as pd
 
-    generator = _generator(seed)
+    generator = _create_seeded_generator(seed)
     school = np.repeat(np.arange(len(base)), base["pupils"])
     stratum = pd.factorize(base["stratum"], sort=True)[0]
     between_strata = generator.standard_normal(stratum.max() + 1)[stratum]
-    known, own = generator.standard_normal((2, len(base)))
+    known, school_noise = generator.standard_normal((2, len(base)))
     baseline, noise = generator.standard_normal((2, len(school)))
-    level = loadings["strata"] * between_strata + loadings["school"] * known + loadings["other"] * own
+    level = loadings["strata"] * between_strata + loadings["school"] * known + loadings["other"] * school_noise
     within = loadings["pupil"][school] * baseline + loadings["noise"][school] * noise
     return pd.DataFrame(
         {
@@ -265,14 +278,14 @@ def _simulated(
             question.arm: np.array(question.arms, dtype=object)[arms][school],
             question.strata or "stratum": base["stratum"].to_numpy()[school],
             question.country: base["country"].to_numpy()[school],
-            question.outcome: _outcome(level[school] + within, arms[school] > 0, truth),
+            question.outcome: _convert_latent_to_outcome(level[school] + within, arms[school] > 0, truth),
             SCHOOL_COVARIATE: known[school],
             PUPIL_COVARIATE: baseline,
         }
     )
 
 
-def loadings_of_schools(truth: TrueOutcome, countries: pd.Series) -> dict[str, np.ndarray]:
+def compute_school_loadings(truth: TrueOutcome, countries: pd.Series) -> dict[str, np.ndarray]:
     """Return what the parts of the simulated variable are multiplied by, for each school.
 
     Parameters
@@ -291,18 +304,21 @@ def loadings_of_schools(truth: TrueOutcome, countries: pd.Series) -> dict[str, n
     -----
     Of an event where a normal variable is low, a normal covariate with loading l explains (phi(h) l)^2 of the variance
     p (1 - p) by a linear model, phi(h) being the density at the limit h; strata explain the covariance of two pupils of
-    different schools of a stratum, as `latent_icc` has it. The loadings give the shares that `truth` states.
+    different schools of a stratum, as `find_latent_icc` has it. The loadings give the shares that `truth` states.
     """
     by_country = truth.icc_by_country
     absent = sorted(set(countries) - set(by_country)) if isinstance(truth.icc, Mapping) else []
     if absent:
-        raise _impossible("icc", f"There is none of {', '.join(absent)}.", "State one for each country.")
-    found = {country: _loadings(truth, icc) for country, icc in by_country.items()}
-    own = [found.get(country) or found[""] for country in countries]
-    return {name: np.array([one[name] for one in own]) for name in ("strata", "school", "other", "pupil", "noise")}
+        raise _create_simulation_error("icc", f"There is none of {', '.join(absent)}.", "State one for each country.")
+    loadings_by_country = {country: _compute_part_loadings(truth, icc) for country, icc in by_country.items()}
+    loadings_by_school = [loadings_by_country.get(country) or loadings_by_country[""] for country in countries]
+    return {
+        name: np.array([loadings[name] for loadings in loadings_by_school])
+        for name in ("strata", "school", "other", "pupil", "noise")
+    }
 
 
-def _loadings(truth: TrueOutcome, icc: float) -> dict[str, float]:
+def _compute_part_loadings(truth: TrueOutcome, icc: float) -> dict[str, float]:
     between, risk = icc, truth.control_risk
     strata, school, pupil = truth.r2_strata * icc, truth.r2_school * icc, truth.r2_pupil * (1 - icc)
     if risk is not None:
@@ -310,18 +326,18 @@ def _loadings(truth: TrueOutcome, icc: float) -> dict[str, float]:
 
         limit = float(special.ndtri(risk))
         by_line = risk * (1 - risk) * 2 * math.pi * math.exp(limit**2)
-        between, strata = latent_icc(icc, risk=risk), latent_icc(strata, risk=risk)
+        between, strata = find_latent_icc(icc, risk=risk), find_latent_icc(strata, risk=risk)
         school, pupil = school * by_line, pupil * by_line
-        for name, part, whole in (("r2_school", strata + school, between), ("r2_pupil", pupil, 1 - between)):
-            if part > whole + _ROUNDING:
+        for name, part, variance in (("r2_school", strata + school, between), ("r2_pupil", pupil, 1 - between)):
+            if part > variance + _ROUNDING:
                 problem = f"No normal variable explains that much of an event with a risk of {risk:g}."
-                raise _impossible(name, problem, "State a smaller share, or leave the simulation out.")
+                raise _create_simulation_error(name, problem, "State a smaller share, or leave the simulation out.")
     parts = {"strata": strata, "school": school, "other": between - strata - school}
     parts |= {"pupil": pupil, "noise": 1 - between - pupil}
     return {name: math.sqrt(max(part, 0.0)) for name, part in parts.items()}
 
 
-def latent_icc(icc: float, *, risk: float) -> float:
+def find_latent_icc(icc: float, *, risk: float) -> float:
     """Return the intraclass correlation of the normal variable below a binary outcome.
 
     Parameters
@@ -347,14 +363,14 @@ def latent_icc(icc: float, *, risk: float) -> float:
         return 0.0
     limit = float(special.ndtri(risk))
 
-    def excess(latent: float) -> float:
+    def compute_icc_excess(latent: float) -> float:
         both = risk - 2 * special.owens_t(limit, math.sqrt((1 - latent) / (1 + latent)))
         return float((both - risk**2) / (risk * (1 - risk)) - icc)
 
-    return float(optimize.brentq(excess, 0.0, 1 - 1e-12))
+    return float(optimize.brentq(compute_icc_excess, 0.0, 1 - 1e-12))
 
 
-def _outcome(latent: np.ndarray, treated: np.ndarray, truth: TrueOutcome) -> np.ndarray:
+def _convert_latent_to_outcome(latent: np.ndarray, treated: np.ndarray, truth: TrueOutcome) -> np.ndarray:
     if truth.control_risk is None:
         return latent + truth.effect * treated
     from scipy.special import ndtri
@@ -364,5 +380,5 @@ def _outcome(latent: np.ndarray, treated: np.ndarray, truth: TrueOutcome) -> np.
     return below.astype(float)
 
 
-def _impossible(what: str, problem: str, remedy: str) -> EstimationError:
+def _create_simulation_error(what: str, problem: str, remedy: str) -> EstimationError:
     return EstimationError(f"simulated power, {what}", problem, remedy)

@@ -70,16 +70,18 @@ class Question:
     def __post_init__(self) -> None:
         """Refuse a question that contradicts itself."""
         if self.kind not in OUTCOME_KINDS:
-            raise self._impossible(f"kind '{self.kind}' is unknown.", f"Use one of {', '.join(OUTCOME_KINDS)}.")
+            raise self._create_entry_error(f"kind '{self.kind}' is unknown.", f"Use one of {', '.join(OUTCOME_KINDS)}.")
         try:
             make_estimator(self.model, self.options, kind=self.kind)
         except EstimationError as error:
-            raise self._impossible(error.problem, error.remedy) from None
+            raise self._create_entry_error(error.problem, error.remedy) from None
         if not 0 < self.conf_level < 1:
-            raise self._impossible(f"conf_level {self.conf_level} is not between 0 and 1.", "Use 0.95.")
+            raise self._create_entry_error(f"conf_level {self.conf_level} is not between 0 and 1.", "Use 0.95.")
         if ("horizon" in self.outcome_kind.needs) != (self.horizon > 0):
             remedy = "State it above 0 for times until an event, and for no other outcome."
-            raise self._impossible(f"the horizon {self.horizon:g} does not go with the kind '{self.kind}'.", remedy)
+            raise self._create_entry_error(
+                f"the horizon {self.horizon:g} does not go with the kind '{self.kind}'.", remedy
+            )
         self.effect_model()
 
     @property
@@ -108,5 +110,5 @@ class Question:
         """Return the model without arms, covariates and strata, whose variances the EEF standardises effects by."""
         return Model(outcome=self.outcome, school=self.school)
 
-    def _impossible(self, problem: str, remedy: str) -> EstimationError:
+    def _create_entry_error(self, problem: str, remedy: str) -> EstimationError:
         return EstimationError(f"plan entry '{self.plan_entry}'", problem, remedy)

@@ -234,7 +234,7 @@ class Fit:
         Estimate
             With ``status="failed"`` when the fit failed or the term was left out as collinear.
         """
-        return self._row(self.coefficients, term, conf_level=conf_level)
+        return self._build_estimate_row(self.coefficients, term, conf_level=conf_level)
 
     def difference(self, term: str, *, conf_level: float = 0.95) -> Estimate:
         """Return an arm's difference from the reference in the outcome's units (a share for binary outcomes).
@@ -246,7 +246,7 @@ class Fit:
         conf_level
             Level of the two-sided interval, between 0 and 1.
         """
-        return self._row(self.differences or self.coefficients, term, conf_level=conf_level)
+        return self._build_estimate_row(self.differences or self.coefficients, term, conf_level=conf_level)
 
     def effect_row(self, *, outcome: str, conf_level: float, se_type: str) -> Estimate:
         """Return what the rows of effects that are made from this fit have in common.
@@ -272,7 +272,7 @@ class Fit:
             reason=self.convergence.reason,
         )
 
-    def _row(self, source: Coefficients | None, term: str, *, conf_level: float) -> Estimate:
+    def _build_estimate_row(self, source: Coefficients | None, term: str, *, conf_level: float) -> Estimate:
         shared = Estimate(
             term=term,
             conf_level=conf_level,
@@ -287,7 +287,7 @@ class Fit:
         if term not in source.names:
             return replace(shared, status="failed", reason=f"The column {term} is a combination of other columns.")
         place = source.names.index(term)
-        return t_estimate(
+        return build_t_estimate(
             shared,
             estimate=float(source.estimate[place]),
             std_error=math.sqrt(max(float(source.vcov[place, place]), 0.0)),
@@ -317,7 +317,7 @@ class Fit:
         return pd.DataFrame([row])
 
 
-def t_estimate(
+def build_t_estimate(
     shared: Estimate,
     *,
     estimate: float,
@@ -359,7 +359,7 @@ def t_estimate(
     error = std_error if test_error is None else test_error
     if not (math.isfinite(estimate) and std_error > 0 and error > 0 and df > 0):
         reason = "The schools are too few for the columns of the model, or the outcome varies too little, for an error."
-        return replace(failed_row(shared), reason=reason)
+        return replace(create_failed_row(shared), reason=reason)
     statistic = estimate / error
     half = float(stats.t.isf((1 - shared.conf_level) / 2, df)) * error
     return replace(
@@ -375,7 +375,7 @@ def t_estimate(
     )
 
 
-def failed_row(row: Estimate) -> Estimate:
+def create_failed_row(row: Estimate) -> Estimate:
     """Return a row without its figures and with ``status="failed"``; what it is about stays."""
     return replace(
         row,
@@ -390,7 +390,7 @@ def failed_row(row: Estimate) -> Estimate:
     )
 
 
-def failed_fit(reason: str, *, method: str, se_type: str, df_method: str, n_missing_outcome: int = 0) -> Fit:
+def create_failed_fit(reason: str, *, method: str, se_type: str, df_method: str, n_missing_outcome: int = 0) -> Fit:
     """Return a fit that could not be made, with the reason that every estimate from it will carry."""
     return Fit(
         method=method,

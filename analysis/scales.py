@@ -35,12 +35,12 @@ def scale_score(
     >>> scale_score(items, reverse={"b": (1, 5)}).tolist()
     [5.0, 1.0]
     """
-    values = turned(items, reverse)
+    values = convert_reversed_items(items, reverse)
     answered = values.notna().mean(axis=1)
     return values.mean(axis=1).where(answered >= least_answered)
 
 
-def turned(items: pd.DataFrame, reverse: Mapping[str, tuple[float, float]]) -> pd.DataFrame:
+def convert_reversed_items(items: pd.DataFrame, reverse: Mapping[str, tuple[float, float]]) -> pd.DataFrame:
     """Return items as numbers, those worded the other way turned round: lowest + highest possible answer - answer."""
     values = items.astype("Float64").astype(float)
     for name, (low, high) in reverse.items():
@@ -130,7 +130,7 @@ def reliability(
     """
     from scipy.stats import f
 
-    complete = turned(items, reverse).dropna()
+    complete = convert_reversed_items(items, reverse).dropna()
     n, k = complete.shape
     alpha = cronbach_alpha(complete, list(complete.columns))
     if math.isnan(alpha):

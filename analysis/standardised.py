@@ -13,8 +13,8 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.effect_sizes import number_needed_to_treat, odds_ratio, scaled
-from analysis.results import Coefficients, Estimate, failed_row, t_estimate
+from analysis.effect_sizes import number_needed_to_treat, odds_ratio, scale_estimate
+from analysis.results import Coefficients, Estimate, build_t_estimate, create_failed_row
 from randomisation.standardised import COX, compute_small_sample_factor
 
 Scale = Literal["log_odds", "log"]
@@ -119,10 +119,12 @@ class Standardised:
         arm, value = self.arms[place], float(self.values[place])
         row = replace(shared, quantity=quantity, arm=arm, term=arm)
         if not (value > 0 and (scale == "log" or value < 1)):
-            return replace(failed_row(row), reason="The share is 0 or 1." if scale == "log_odds" else "The rate is 0.")
+            return replace(
+                create_failed_row(row), reason="The share is 0 or 1." if scale == "log_odds" else "The rate is 0."
+            )
         error, df = self.inference(np.eye(len(self.values))[place])
-        moved, steep, back = _moved(value, scale)
-        done = t_estimate(row, estimate=moved, std_error=error * steep, df=df, status=row.status)
+        moved, steep, back = _transform_to_scale(value, scale)
+        done = build_t_estimate(row, estimate=moved, std_error=error * steep, df=df, status=row.status)
         if done.status == "failed":
             return done
         return replace(
@@ -145,14 +147,16 @@ class Standardised:
         enlarged
             What the standard error is multiplied with because schools are few.
         """
-        slope = self._slope(place, -1.0, 1.0)
-        return self._row(shared, place, quantity=quantity, estimate=float(slope @ self.values), slope=slope * enlarged)
+        slope = self._build_contrast_slope(place, -1.0, 1.0)
+        return self._build_estimate_row(
+            shared, place, quantity=quantity, estimate=float(slope @ self.values), slope=slope * enlarged
+        )
 
     def ratio(self, shared: Estimate, place: int, *, quantity: str) -> Estimate:
         """Return an arm's mean over the reference's; the standard error is that of the logarithm."""
         low, high = self._pair(place)
-        slope = self._slope(place, -1 / low, 1 / high)
-        row = self._row(shared, place, quantity=quantity, estimate=math.log(high / low), slope=slope)
+        slope = self._build_contrast_slope(place, -1 / low, 1 / high)
+        row = self._build_estimate_row(shared, place, quantity=quantity, estimate=math.log(high / low), slope=slope)
         return replace(odds_ratio(row), quantity=quantity)
 
     def odds_ratio(self, shared: Estimate, place: int, *, quantity: str) -> Estimate:
@@ -181,10 +185,13 @@ class Standardised:
         row = self.labelled(shared)
         needed = number_needed_to_treat(difference)
         if not all(0 < share < 1 for share in self._pair(place)):
-            return (*unrelated(replace(row, arm=self.arms[place], term=self.terms[place - 1]), _NO_SHARE), needed)
+            return (
+                *build_unrelated_rows(replace(row, arm=self.arms[place], term=self.terms[place - 1]), _NO_SHARE),
+                needed,
+            )
         log_odds = self._log_odds(row, place, quantity="cox_index")
         return (
-            scaled(log_odds, factor=compute_small_sample_factor(n_pupils) / COX, quantity="cox_index"),
+            scale_estimate(log_odds, factor=compute_small_sample_factor(n_pupils) / COX, quantity="cox_index"),
             self.ratio(row, place, quantity="risk_ratio"),
             self.odds_ratio(row, place, quantity="marginal_odds_ratio"),
             needed,
@@ -192,25 +199,27 @@ class Standardised:
 
     def _log_odds(self, shared: Estimate, place: int, *, quantity: str) -> Estimate:
         low, high = self._pair(place)
-        slope = self._slope(place, -1 / (low * (1 - low)), 1 / (high * (1 - high)))
+        slope = self._build_contrast_slope(place, -1 / (low * (1 - low)), 1 / (high * (1 - high)))
         estimate = math.log(high / (1 - high)) - math.log(low / (1 - low))
-        return self._row(shared, place, quantity=quantity, estimate=estimate, slope=slope)
+        return self._build_estimate_row(shared, place, quantity=quantity, estimate=estimate, slope=slope)
 
     def _pair(self, place: int) -> tuple[float, float]:
         return float(self.values[0]), float(self.values[place])
 
-    def _slope(self, place: int, reference: float, arm: float) -> np.ndarray:
+    def _build_contrast_slope(self, place: int, reference: float, arm: float) -> np.ndarray:
         slope = np.zeros(len(self.values))
         slope[0], slope[place] = reference, arm
         return slope
 
-    def _row(self, shared: Estimate, place: int, *, quantity: str, estimate: float, slope: np.ndarray) -> Estimate:
+    def _build_estimate_row(
+        self, shared: Estimate, place: int, *, quantity: str, estimate: float, slope: np.ndarray
+    ) -> Estimate:
         row = replace(shared, quantity=quantity, arm=self.arms[place], term=self.terms[place - 1])
         error, df = self.inference(slope)
-        return t_estimate(row, estimate=estimate, std_error=error, df=df, status=row.status)
+        return build_t_estimate(row, estimate=estimate, std_error=error, df=df, status=row.status)
 
 
-def unrelated(row: Estimate, reason: str) -> tuple[Estimate, ...]:
+def build_unrelated_rows(row: Estimate, reason: str) -> tuple[Estimate, ...]:
     """Return the failed rows of two shares that have no ratio, no odds ratio and no Cox index.
 
     Parameters
@@ -220,23 +229,23 @@ def unrelated(row: Estimate, reason: str) -> tuple[Estimate, ...]:
     reason
         Why.
     """
-    failed = replace(failed_row(row), reason=reason)
+    failed = replace(create_failed_row(row), reason=reason)
     return tuple(replace(failed, quantity=quantity) for quantity in ON_LOG_SCALE)
 
 
-def _moved(value: float, scale: Scale) -> tuple[float, float, Callable[[float], float]]:
+def _transform_to_scale(value: float, scale: Scale) -> tuple[float, float, Callable[[float], float]]:
     """Return a value on another scale, the slope there, and the way back."""
     if scale == "log":
         return math.log(value), 1 / value, math.exp
-    return math.log(value / (1 - value)), 1 / (value * (1 - value)), logistic
+    return math.log(value / (1 - value)), 1 / (value * (1 - value)), convert_log_odds_to_share
 
 
-def logistic(value: float) -> float:
+def convert_log_odds_to_share(value: float) -> float:
     """Return the share that log odds correspond to."""
     return 1 / (1 + math.exp(-value)) if value > 0 else math.exp(value) / (1 + math.exp(value))
 
 
-def unestimated(
+def build_failed_rows(
     shared: Estimate, *, arms: tuple[str, ...], own: str, contrasts: tuple[str, ...]
 ) -> tuple[Estimate, ...]:
     """Return the rows of a model that failed: one per arm, then each contrast of each arm other than the reference.
@@ -250,9 +259,9 @@ def unestimated(
     own, contrasts
         Quantities.
     """
-    from analysis.terms import arm_term
+    from analysis.terms import format_arm_term
 
     rows = [replace(shared, quantity=own, arm=arm, term=arm) for arm in arms] if own else []
     for arm in arms[1:]:
-        rows += [replace(shared, quantity=quantity, arm=arm, term=arm_term(arm)) for quantity in contrasts]
-    return tuple(failed_row(row) for row in rows)
+        rows += [replace(shared, quantity=quantity, arm=arm, term=format_arm_term(arm)) for quantity in contrasts]
+    return tuple(create_failed_row(row) for row in rows)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.guards import independent_columns
+from analysis.guards import find_independent_columns
 from analysis.terms import Columns
 
 
-def scaled_columns(columns: Columns) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def scale_model_columns(columns: Columns) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return positions kept, centred and scaled columns with the outcome last, centres and scales."""
     values = np.column_stack([columns.x, columns.y])
     centre = values.mean(axis=0)
@@ -18,12 +18,12 @@ def scaled_columns(columns: Columns) -> tuple[np.ndarray, np.ndarray, np.ndarray
     scale[0] = 1.0
     scale[scale == 0] = 1.0
     values = values / scale
-    kept = independent_columns(values[:, :-1])
-    chosen = np.append(kept, values.shape[1] - 1)
-    return kept, values[:, chosen], centre[chosen], scale[chosen]
+    independent_places = find_independent_columns(values[:, :-1])
+    chosen = np.append(independent_places, values.shape[1] - 1)
+    return independent_places, values[:, chosen], centre[chosen], scale[chosen]
 
 
-def school_cross_products(values: np.ndarray, school: np.ndarray, *, n_schools: int) -> np.ndarray:
+def compute_school_products(values: np.ndarray, school: np.ndarray, *, n_schools: int) -> np.ndarray:
     """Return every school's cross-products.
 
     Parameters

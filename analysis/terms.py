@@ -9,15 +9,15 @@ import pandas as pd
 
 from analysis.guards import (
     as_numbers,
-    checked_frame,
-    constant_reason,
-    independent_columns,
+    describe_constant_outcome,
+    find_independent_columns,
     is_numeric,
-    numeric_column,
+    read_numeric_column,
     require_arms,
     require_filled,
     require_hashable,
-    varying_columns,
+    standardise_varying_columns,
+    validate_frame,
 )
 from analysis.specs import Model
 from data_schema.errors import EstimationError
@@ -80,12 +80,12 @@ class Columns:
         return tuple(term for term, n_schools in zip(terms, arms.sum(axis=0), strict=True) if n_schools == 1)
 
 
-def arm_term(arm: str) -> str:
+def format_arm_term(arm: str) -> str:
     """Return the name of an arm's column."""
     return f"arm[{arm}]"
 
 
-def missing_term(covariate: str) -> str:
+def format_missing_term(covariate: str) -> str:
     """Return the name of the column that marks a covariate's missing values."""
     return f"missing[{covariate}]"
 
@@ -111,32 +111,32 @@ def design_columns(frame: pd.DataFrame, model: Model) -> Columns:
         When a column is not there, the outcome is not numeric or holds infinite values, a row has no school or no
         stratum, a school is in two arms, or an arm is not one of the model's.
     """
-    frame = checked_frame(frame, model.columns, place=model.place)
-    return columns_with(frame, model, numeric_column(frame, model.outcome))
+    frame = validate_frame(frame, model.columns, place=model.place)
+    return build_columns_with_outcome(frame, model, read_numeric_column(frame, model.outcome))
 
 
-def columns_with(frame: pd.DataFrame, model: Model, outcome: np.ndarray) -> Columns:
+def build_columns_with_outcome(frame: pd.DataFrame, model: Model, outcome: np.ndarray) -> Columns:
     """Turn a checked frame and an outcome that was made of it into the columns of a model; see `design_columns`.
 
     Parameters
     ----------
     frame
-        As `analysis.guards.checked_frame` returns it.
+        As `analysis.guards.validate_frame` returns it.
     model
         Which column plays which part; its outcome is not read from the frame.
     outcome
         Shape (N,), NaN where it is missing.
     """
     _require_structure(frame, model)
-    kept = np.isfinite(outcome)
-    data = frame.loc[kept]
-    names, x, filled = _blocks(data, model)
-    y, schools = outcome[kept], data[model.school].astype(str).to_numpy()
+    has_outcome = np.isfinite(outcome)
+    data = frame.loc[has_outcome]
+    names, x, filled = _build_column_blocks(data, model)
+    y, schools = outcome[has_outcome], data[model.school].astype(str).to_numpy()
     if model.missing_covariates == "drop" and filled.any():
         x, y, schools, data = x[~filled], y[~filled], schools[~filled], data.loc[~filled]
     codes, labels = pd.factorize(schools, sort=True)
     groups, no_groups = (None, "") if model.level is None else _groups(data[model.level], codes, level=model.level)
-    arm_terms = {arm: arm_term(arm) for arm in model.arms[1:]} if model.arm is not None else {}
+    arm_terms = {arm: format_arm_term(arm) for arm in model.arms[1:]} if model.arm is not None else {}
     return Columns(
         names=tuple(names),
         x=x,
@@ -144,10 +144,10 @@ def columns_with(frame: pd.DataFrame, model: Model, outcome: np.ndarray) -> Colu
         school=codes,
         schools=tuple(str(label) for label in labels),
         arm_terms=arm_terms,
-        n_missing_outcome=int((~kept).sum()),
+        n_missing_outcome=int((~has_outcome).sum()),
         n_missing_covariate=int(filled.sum()),
         outcome=model.outcome,
-        reason=_reason(x, y, names, arm_terms, n_schools=len(labels)) or no_groups,
+        reason=_describe_unfit_outcome(x, y, names, arm_terms, n_schools=len(labels)) or no_groups,
         level="" if groups is None else str(model.level),
         groups=groups,
     )
@@ -167,21 +167,21 @@ def _groups(values: pd.Series[str], school: np.ndarray, *, level: str) -> tuple[
     return np.asarray(groups, dtype=np.intp), ""
 
 
-def _blocks(data: pd.DataFrame, model: Model) -> tuple[list[str], np.ndarray, np.ndarray]:
+def _build_column_blocks(data: pd.DataFrame, model: Model) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Return names and values of all columns, and which rows have a covariate missing."""
     names, parts = [INTERCEPT], [np.ones((len(data), 1))]
     filled = np.zeros(len(data), dtype=bool)
     if model.arm is not None:
-        block_names, block = _arm_block(data, model)
+        block_names, block = _build_arm_block(data, model)
         names, parts = names + block_names, [*parts, block]
     for covariate in model.covariates:
-        block_names, block, missing = _covariate_block(data, covariate)
+        block_names, block, missing = _build_covariate_block(data, covariate)
         names, parts = names + block_names, [*parts, block]
         if missing.any() and model.missing_covariates == "indicator":
-            names, parts = [*names, missing_term(covariate)], [*parts, missing[:, None].astype(float)]
+            names, parts = [*names, format_missing_term(covariate)], [*parts, missing[:, None].astype(float)]
         filled |= missing
     if model.strata is not None:
-        block_names, block = _level_block("strata", data[model.strata])
+        block_names, block = _build_level_block("strata", data[model.strata])
         names, parts = names + block_names, [*parts, block]
     return names, np.hstack(parts), filled
 
@@ -211,13 +211,13 @@ def _require_structure(frame: pd.DataFrame, model: Model) -> None:
         require_arms(frame, arm=model.arm, arms=model.arms, school=model.school, place=model.place)
 
 
-def _arm_block(data: pd.DataFrame, model: Model) -> tuple[list[str], np.ndarray]:
+def _build_arm_block(data: pd.DataFrame, model: Model) -> tuple[list[str], np.ndarray]:
     arms = data[str(model.arm)].astype(str).to_numpy()
     others = model.arms[1:]
-    return [arm_term(arm) for arm in others], np.column_stack([(arms == arm).astype(float) for arm in others])
+    return [format_arm_term(arm) for arm in others], np.column_stack([(arms == arm).astype(float) for arm in others])
 
 
-def _covariate_block(data: pd.DataFrame, covariate: str) -> tuple[list[str], np.ndarray, np.ndarray]:
+def _build_covariate_block(data: pd.DataFrame, covariate: str) -> tuple[list[str], np.ndarray, np.ndarray]:
     values = data[covariate]
     if is_numeric(values):
         numbers = as_numbers(values)
@@ -225,21 +225,23 @@ def _covariate_block(data: pd.DataFrame, covariate: str) -> tuple[list[str], np.
         mean = float(numbers[~missing].mean()) if not missing.all() else 0.0
         return [covariate], np.where(missing, mean, numbers)[:, None], missing
     require_hashable(values)
-    names, levels = _level_block(covariate, values)
+    names, levels = _build_level_block(covariate, values)
     return names, levels, values.isna().to_numpy()
 
 
-def _level_block(name: str, values: pd.Series[str]) -> tuple[list[str], np.ndarray]:
+def _build_level_block(name: str, values: pd.Series[str]) -> tuple[list[str], np.ndarray]:
     # Levels are few and rows many: only the levels are turned into text.
-    found, distinct = pd.factorize(values)
+    value_codes, distinct = pd.factorize(values)
     order, labels = pd.factorize(pd.Series(distinct).astype(str), sort=True)
-    codes = np.append(order, -1)[found]
+    codes = np.append(order, -1)[value_codes]
     dummies = codes[:, None] == np.arange(1, len(labels))[None, :]
     return [f"{name}[{label}]" for label in labels[1:]], dummies.astype(float)
 
 
-def _reason(x: np.ndarray, y: np.ndarray, names: list[str], arm_terms: dict[str, str], *, n_schools: int) -> str:
-    steady = constant_reason(y)
+def _describe_unfit_outcome(
+    x: np.ndarray, y: np.ndarray, names: list[str], arm_terms: dict[str, str], *, n_schools: int
+) -> str:
+    steady = describe_constant_outcome(y)
     if steady:
         return steady
     if n_schools < 3:
@@ -251,9 +253,9 @@ def _reason(x: np.ndarray, y: np.ndarray, names: list[str], arm_terms: dict[str,
     if places and not (x[:, places].sum(axis=1) == 0).any():
         return "No pupil of the reference arm has this outcome."
     others = [place for place in range(x.shape[1]) if place not in places]
-    centred = np.column_stack([x[:, :1], varying_columns(x[:, 1:])[0]])
-    if len(independent_columns(centred[:, [*others, *places]])) < len(independent_columns(centred[:, others])) + len(
-        places
-    ):
+    centred = np.column_stack([x[:, :1], standardise_varying_columns(x[:, 1:])[0]])
+    if len(find_independent_columns(centred[:, [*others, *places]])) < len(
+        find_independent_columns(centred[:, others])
+    ) + len(places):
         return "The arms cannot be distinguished from the strata or covariates: no stratum holds schools of both arms."
     return ""

@@ -12,12 +12,12 @@ import numpy as np
 
 from analysis.inference.cluster_robust import SeType
 from analysis.linear import METHOD, Fitted
-from analysis.mixed_models.cluster_rows import cluster_rows
-from analysis.mixed_models.columns import school_columns
-from analysis.mixed_models.moments import prepared_columns
-from analysis.mixed_models.robust import robust_errors
-from analysis.mixed_models.working import model_coefficients
-from analysis.results import Fit, failed_fit
+from analysis.mixed_models.cluster_rows import build_cluster_rows
+from analysis.mixed_models.columns import build_school_columns
+from analysis.mixed_models.moments import convert_columns_to_basis
+from analysis.mixed_models.robust import compute_robust_errors
+from analysis.mixed_models.working import build_model_coefficients
+from analysis.results import Fit, create_failed_fit
 from analysis.terms import Columns
 from data_schema.errors import EstimationError
 
@@ -31,13 +31,13 @@ unequal: reached with twice the schools and half the variance in the larger arm,
 variance of two sevenths."""
 
 
-def robust_fit(fit: Fit, found: Fitted, columns: Columns) -> Fit:
+def replace_with_robust_errors(fit: Fit, found: Fitted, columns: Columns) -> Fit:
     """Return a linear mixed model's estimates with CR2 errors by school, valid whatever each arm's variance is.
 
     Parameters
     ----------
     fit, found
-        The model as `analysis.linear.fit_of` and `fitted_columns` return it.
+        The model as `analysis.linear.fit_of` and `fit_restricted_likelihood` return it.
     columns
         What it was fitted to.
 
@@ -52,19 +52,21 @@ def robust_fit(fit: Fit, found: Fitted, columns: Columns) -> Fit:
     """
     if found.working is None:
         return replace(fit, se_type=ROBUST_ERRORS, df_method=ROBUST_DF)
-    own = school_columns(columns)
+    school_model = build_school_columns(columns)
     working = found.working
     try:
-        rows = cluster_rows(own, prepared_columns(own), place=f"model of '{columns.outcome}'")
+        rows = build_cluster_rows(
+            school_model, convert_columns_to_basis(school_model), place=f"model of '{columns.outcome}'"
+        )
     except EstimationError as error:
-        return failed_fit(error.problem, method=METHOD, se_type=ROBUST_ERRORS, df_method=ROBUST_DF)
-    errors = robust_errors(rows, working.sums, working.optimum, se_type=ROBUST_ERRORS)
+        return create_failed_fit(error.problem, method=METHOD, se_type=ROBUST_ERRORS, df_method=ROBUST_DF)
+    errors = compute_robust_errors(rows, working.sums, working.optimum, se_type=ROBUST_ERRORS)
     matrix = working.to_original
-    coefficients = replace(model_coefficients(working), vcov=matrix @ errors.vcov @ matrix.T, df=errors.df)
+    coefficients = replace(build_model_coefficients(working), vcov=matrix @ errors.vcov @ matrix.T, df=errors.df)
     return replace(fit, se_type=ROBUST_ERRORS, df_method=ROBUST_DF, coefficients=coefficients)
 
 
-def unequal_spread(found: Fitted, columns: Columns) -> tuple[str, ...]:
+def find_unequal_spread_terms(found: Fitted, columns: Columns) -> tuple[str, ...]:
     """Return the terms of arms of which the smaller side of the comparison has schools that spread more.
 
     A descriptive rule: the variance of the difference of schools' mean residuals is more than `MISJUDGED` times as
@@ -86,19 +88,19 @@ def unequal_spread(found: Fitted, columns: Columns) -> tuple[str, ...]:
     """
     if found.working is None:
         return ()
-    sums, at = found.working.sums, found.working.at
+    sums, likelihood = found.working.sums, found.working.at
     by_school = sums.levels[-1].cross[0, :, 0, :]
-    left = (by_school[:, -1] - by_school[:, : sums.p] @ at.beta) / by_school[:, 0]
+    left = (by_school[:, -1] - by_school[:, : sums.p] @ likelihood.beta) / by_school[:, 0]
     first = np.unique(columns.school, return_index=True)[1]
     arms = {term: columns.x[first, columns.names.index(term)] == 1 for term in columns.arm_terms.values()}
     reference = ~np.any(list(arms.values()), axis=0) if arms else np.zeros(0, dtype=bool)
-    return tuple(term for term, own in arms.items() if _is_wider(left[own], left[reference]))
+    return tuple(term for term, is_in_arm in arms.items() if _is_wider(left[is_in_arm], left[reference]))
 
 
 def _is_wider(one: np.ndarray, other: np.ndarray) -> bool:
     if min(len(one), len(other)) < 2:
         return False
-    own = one.var(ddof=1) / len(one) + other.var(ddof=1) / len(other)
+    unequal_variance = one.var(ddof=1) / len(one) + other.var(ddof=1) / len(other)
     squares = one.var(ddof=1) * (len(one) - 1) + other.var(ddof=1) * (len(other) - 1)
     common = squares / (len(one) + len(other) - 2) * (1 / len(one) + 1 / len(other))
-    return bool(own > MISJUDGED * common)
+    return bool(unequal_variance > MISJUDGED * common)

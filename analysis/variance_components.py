@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from analysis.linear import METHOD, fit_of, fitted_columns
+from analysis.linear import METHOD, fit_of, fit_restricted_likelihood
 from analysis.mixed_models.intercept import MeanSquares
 from analysis.questions import Question
 from analysis.results import Estimate
@@ -55,7 +55,7 @@ class Components:
         """Share of the variance that lies between schools, 0 to 1."""
         return self.school / self.total
 
-    def _row(self, quantity: str, estimate: float, *, method: str) -> Estimate:
+    def _build_estimate_row(self, quantity: str, estimate: float, *, method: str) -> Estimate:
         return Estimate(
             quantity=quantity,
             term=quantity,
@@ -70,11 +70,11 @@ class Components:
 
     def to_estimates(self) -> list[Estimate]:
         """Return rows ``icc``, ``school_sd`` and ``pupil_sd``; the status is "boundary" for a school variance of 0."""
-        icc = self._row("icc", self.icc, method="given_design")
+        icc = self._build_estimate_row("icc", self.icc, method="given_design")
         return [
             replace(icc, conf_low=self.icc_low, conf_high=self.icc_high, se_type="exact_f"),
-            self._row("school_sd", math.sqrt(self.school), method="given_design"),
-            self._row("pupil_sd", math.sqrt(self.pupil), method="given_design"),
+            self._build_estimate_row("school_sd", math.sqrt(self.school), method="given_design"),
+            self._build_estimate_row("pupil_sd", math.sqrt(self.pupil), method="given_design"),
         ]
 
     def to_unconditional_estimate(self) -> Estimate:
@@ -83,7 +83,7 @@ class Components:
         It has no interval: what arms, strata and countries differ by is in it, and is no variance of schools drawn at
         random.
         """
-        return self._row("icc_unconditional", self.icc, method="unconditional")
+        return self._build_estimate_row("icc_unconditional", self.icc, method="unconditional")
 
 
 def design_components(frame: pd.DataFrame, question: Question) -> Components:
@@ -100,7 +100,7 @@ def design_components(frame: pd.DataFrame, question: Question) -> Components:
         What is asked.
     """
     named, model = _design_model(frame, question)
-    return _components(named, model, conf_level=question.conf_level)
+    return _estimate_components(named, model, conf_level=question.conf_level)
 
 
 def level_estimates(frame: pd.DataFrame, question: Question) -> list[Estimate]:
@@ -119,7 +119,7 @@ def level_estimates(frame: pd.DataFrame, question: Question) -> list[Estimate]:
         return []
     named, model = _design_model(frame, question)
     columns = design_columns(named, replace(model, level=level))
-    fit = fit_of(fitted_columns(columns), columns)
+    fit = fit_of(fit_restricted_likelihood(columns), columns)
     reason = fit.convergence.reason
     if not reason and not columns.level:
         reason = f"No school has two groups of '{level}' with this outcome: they cannot be distinguished from schools."
@@ -161,10 +161,10 @@ def unconditional_components(frame: pd.DataFrame, question: Question) -> Compone
     frame, question
         See `design_components`.
     """
-    return _components(frame, question.unconditional_model(), conf_level=question.conf_level, interval=False)
+    return _estimate_components(frame, question.unconditional_model(), conf_level=question.conf_level, interval=False)
 
 
-def _components(frame: pd.DataFrame, model: Model, *, conf_level: float, interval: bool = True) -> Components:
+def _estimate_components(frame: pd.DataFrame, model: Model, *, conf_level: float, interval: bool = True) -> Components:
     columns = design_columns(frame, model)
     if columns.reason:
         return Components(conf_level=conf_level, n_pupils=len(columns.y), reason=columns.reason)
@@ -172,18 +172,18 @@ def _components(frame: pd.DataFrame, model: Model, *, conf_level: float, interva
     if known.n_schools == known.n_pupils:
         reason = "No school has two pupils with this outcome: schools and pupils cannot be distinguished."
         return replace(known, reason=reason)
-    found = fitted_columns(columns)
-    if found.working is None:
-        return replace(known, reason=found.reason)
-    squares = MeanSquares.of(found.working.sums)
+    mixed_fit = fit_restricted_likelihood(columns)
+    if mixed_fit.working is None:
+        return replace(known, reason=mixed_fit.reason)
+    squares = MeanSquares.of(mixed_fit.working.sums)
     if squares.df_between < 1:
         return replace(known, reason="No schools are left over beside arms and strata to tell how schools differ.")
     low, high = squares.icc_interval(conf_level=conf_level) if interval else (math.nan, math.nan)
-    icc = found.school_variance / (found.school_variance + found.pupil_variance)
+    icc = mixed_fit.school_variance / (mixed_fit.school_variance + mixed_fit.pupil_variance)
     return replace(
         known,
-        school=found.school_variance,
-        pupil=found.pupil_variance,
+        school=mixed_fit.school_variance,
+        pupil=mixed_fit.pupil_variance,
         icc_low=low,
         icc_high=high,
         variance_df=squares.total_variance_df(icc),

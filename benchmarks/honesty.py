@@ -28,11 +28,11 @@ from analysis import (
     mixed_model,
     randomisation_inference,
 )
-from analysis.inference.cluster_designs import least_squares_design
+from analysis.inference.cluster_designs import build_least_squares_design
 from analysis.inference.cluster_robust import SeType
-from analysis.inference.wild_bootstrap import wild_bootstrap_of
+from analysis.inference.wild_bootstrap import apply_wild_bootstrap
 from analysis.simulation import simulate_scores
-from analysis.sums import scaled_columns, school_cross_products
+from analysis.sums import compute_school_products, scale_model_columns
 
 MODEL = Model(outcome="score", school="school", arm="arm", arms=("control", "pilot"), covariates=("baseline",))
 SCHOOLS = (8, 12, 20, 40)
@@ -80,9 +80,9 @@ def by_model(frame: pd.DataFrame) -> Iterator[tuple[str, float]]:
 def by_least_squares(frame: pd.DataFrame, *, seed: int) -> Iterator[tuple[str, float]]:
     """P-values of least squares: sandwiches and the wild bootstrap."""
     columns = design_columns(frame, MODEL)
-    _, values, _, _ = scaled_columns(columns)
-    products = school_cross_products(values, columns.school, n_schools=len(columns.schools))
-    design = least_squares_design(products, n_rows=len(values))
+    _, values, _, _ = scale_model_columns(columns)
+    products = compute_school_products(values, columns.school, n_schools=len(columns.schools))
+    design = build_least_squares_design(products, n_rows=len(values))
     contrast = np.array([0.0, 1.0, 0.0])
     last = len(columns.schools) - 1.0
     kinds: tuple[tuple[str, SeType, bool], ...] = (
@@ -95,7 +95,7 @@ def by_least_squares(frame: pd.DataFrame, *, seed: int) -> Iterator[tuple[str, f
         answer = cluster_robust(design, contrasts=contrast[None, :], se_type=se_type)
         statistic = float(answer.beta[1] / np.sqrt(answer.vcov[1, 1]))
         yield name, p_of(statistic, float(answer.df[0]) if own_df else math.inf if se_type == "CR0" else last)
-    boot = wild_bootstrap_of(design, contrast, n_bootstrap=N_DRAWS, seed=seed, interval="none")
+    boot = apply_wild_bootstrap(design, contrast, n_bootstrap=N_DRAWS, seed=seed, interval="none")
     yield "OLS, wild bootstrap (WCR)", boot.p_value
 
 

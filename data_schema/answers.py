@@ -124,8 +124,8 @@ class Answers:
             if answer is not None:
                 self._apply(place, answer, layout, table, rows, removed)
             if (*place[:3], "") in self._closed:
-                for at, _ in layout.places(place[2], ""):
-                    struck.pop(at + 1, None)
+                for closed_position, _ in layout.places(place[2], ""):
+                    struck.pop(closed_position + 1, None)
         apart = {k: REMOVED for k, row_position in enumerate(layout.rows) if row_position in removed}
         return replace(
             layout,
@@ -147,8 +147,8 @@ class Answers:
             self._write(place, told[0], "late")
             return None
         # A workbook that came back before the file was sent again is not in the way of a newer one.
-        for one in (answer for answer in timely_answers if answer.sha256 != sha256):
-            self._write(place, one, "stale")
+        for stale_answer in (answer for answer in timely_answers if answer.sha256 != sha256):
+            self._write(place, stale_answer, "stale")
         fitting = [answer for answer in timely_answers if answer.sha256 == sha256]
         if not fitting:
             return None
@@ -214,8 +214,8 @@ class Answers:
         became, to = None if is_unknown else answer.value, layout.columns[field.name]
         places = layout.places(place[2], place[3])
         was = [rows[row_position][to] if to < len(rows[row_position]) else None for row_position, _ in places]
-        for at, _ in places:
-            rows[at] = _replace_cell(rows[at], to, became)
+        for changed_position, _ in places:
+            rows[changed_position] = _replace_cell(rows[changed_position], to, became)
         if is_unknown:
             self._close(place, places, layout)
         status = "missing" if is_unknown else "applied"

@@ -173,10 +173,10 @@ def clean_columns(fields: Sequence[Field], layouts: Sequence[Layout]) -> dict[st
         typed = not layout.sheet.separator
         pieces: dict[str, list[np.ndarray]] = {name: [] for name in distinct_by_field}
         for block in layout.blocks():
-            for name, one in distinct_by_field.items():
-                pieces[name].append(one.codes_of(layout.cells(name, block), typed=typed))
-        for name, one in distinct_by_field.items():
-            one.take_in(pieces[name], separator=layout.sheet.separator)
+            for name, distinct_cells in distinct_by_field.items():
+                pieces[name].append(distinct_cells.codes_of(layout.cells(name, block), typed=typed))
+        for name, distinct_cells in distinct_by_field.items():
+            distinct_cells.take_in(pieces[name], separator=layout.sheet.separator)
     return {name: distinct_values.column() for name, distinct_values in distinct_by_field.items()}
 
 

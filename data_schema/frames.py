@@ -122,13 +122,17 @@ def read_school_rows(
 
 def _chosen_sheet(reading: Reading, *, file: str, sheet: str) -> Sheet:
     """Return the sheet of a name, or the first one; a file without sheets is a sheet of any name."""
-    sheets = [one for one in reading.sheets if not sheet or one.sheet == sheet or one.separator]
+    sheets = [
+        candidate_sheet
+        for candidate_sheet in reading.sheets
+        if not sheet or candidate_sheet.sheet == sheet or candidate_sheet.separator
+    ]
     if sheets:
         return sheets[0]
     if reading.sheets:
         raise DataError(file, f"It has no sheet {sheet!r}.", _REMEDY, findings=reading.findings)
-    told = reading.findings[0]
-    raise DataError(file, told.problem, told.remedy, findings=reading.findings)
+    first_finding = reading.findings[0]
+    raise DataError(file, first_finding.problem, first_finding.remedy, findings=reading.findings)
 
 
 def read_data_frame(path: Path, *, sheet: str = "", numbers: Collection[str] = ()) -> pd.DataFrame:
@@ -167,11 +171,11 @@ def read_data_frame(path: Path, *, sheet: str = "", numbers: Collection[str] = (
         raise DataError(path.name, "It has no row below its header.", "Name a file with a header and rows.")
     columns: dict[str, pd.Series] = {}
     findings: list[Finding] = []
-    for at, name in _titles(layout):
+    for column_index, name in _titles(layout):
         if name in columns:
             raise DataError(path.name, f"It has two columns {name!r}.", "Rename one of them.")
-        columns[name], odd = _data_column(layout, at, name, numbers)
-        findings += [replace(one, severity="refused") for one in odd]
+        columns[name], odd = _data_column(layout, column_index, name, numbers)
+        findings += [replace(finding, severity="refused") for finding in odd]
     refuse(findings)
     return pd.DataFrame(columns)
 
@@ -225,9 +229,9 @@ def _cells_at(layout: Layout, at: int) -> list[Cell]:
 
 def _titles(layout: Layout) -> Iterator[tuple[int, str]]:
     """Yield the position and the header of each column that has one."""
-    for at, title in enumerate(layout.sheet.rows[layout.header or 0]):
+    for column_index, title in enumerate(layout.sheet.rows[layout.header or 0]):
         if title is not None:
-            yield at, str(title).strip()
+            yield column_index, str(title).strip()
 
 
 def refuse(findings: Sequence[Finding]) -> None:

@@ -411,13 +411,13 @@ def _index_named_fields(sheet: Sheet, position: int, owner: Mapping[str, str]) -
             if (key := next((key_option for key_option in key_options if key_option in owner), None))
         }
     named = {}
-    for at, cell in enumerate(sheet.rows[position]):
+    for cell_index, cell in enumerate(sheet.rows[position]):
         texts = [cell] if isinstance(cell, str) else []
-        if position == 0 and at < len(sheet.labels):
-            texts.append(sheet.labels[at])
+        if position == 0 and cell_index < len(sheet.labels):
+            texts.append(sheet.labels[cell_index])
         field_name = next((name for text in texts if (name := find_meant_field(text, owner))), None)
         if field_name is not None:
-            named[at] = field_name
+            named[cell_index] = field_name
     return named
 
 
@@ -470,20 +470,20 @@ def _match_columns(
     findings: list[Finding] = []
     left: list[int] = []
     # Headers that name a field as they stand come first: "hours (total)" is not "hours" where there is such a column.
-    for at in sorted(set(columns_of_table) - set(passed_over), key=lambda at: (at not in exact, at)):
-        name = named.get(at)
-        if name is None or (name in columns and at not in exact):
-            left.append(at)
+    for candidate_index in sorted(set(columns_of_table) - set(passed_over), key=lambda at: (at not in exact, at)):
+        name = named.get(candidate_index)
+        if name is None or (name in columns and candidate_index not in exact):
+            left.append(candidate_index)
         elif name in columns:
-            problem = f"Two of its columns are {name!r}: {row[columns[name]]!r} and {row[at]!r}."
+            problem = f"Two of its columns are {name!r}: {row[columns[name]]!r} and {row[candidate_index]!r}."
             findings.append(sheet.finding(problem, "Keep one of them.", row=header, column=name, severity="refused"))
         else:
-            columns[name] = at
-            findings += [] if at in exact else [_read_as(sheet, header, at, name)]
-    for at in left:
-        otherwise = _find_ambiguous_columns(sheet, table, header, at, columns, country=country)
+            columns[name] = candidate_index
+            findings += [] if candidate_index in exact else [_read_as(sheet, header, candidate_index, name)]
+    for candidate_index in left:
+        otherwise = _find_ambiguous_columns(sheet, table, header, candidate_index, columns, country=country)
         findings += otherwise or _find_unclaimed_columns(
-            sheet, table, header, at, {*columns, *_select_fields_asked_by_name(table, needed)}
+            sheet, table, header, candidate_index, {*columns, *_select_fields_asked_by_name(table, needed)}
         )
     absent = _find_absent_fields(sheet, table, header, columns, needed, told_elsewhere=told_elsewhere)
     return columns, (*_summarise_left_out_columns(sheet, table, header, findings), *absent)

@@ -99,8 +99,8 @@ def find_candidates(new: pd.DataFrame, old: pd.DataFrame) -> list[Candidate]:
 def _select_one_to_one(found: list[Candidate]) -> list[Candidate]:
     """Two records that would both surely be one old pupil are neither."""
     claims: dict[int, int] = {}
-    for one in found:
-        claims[one.old] = claims.get(one.old, 0) + 1
+    for claimant in found:
+        claims[claimant.old] = claims.get(claimant.old, 0) + 1
     return [
         candidate
         if not candidate.is_sure or claims[candidate.old] == 1

@@ -104,10 +104,10 @@ def parse_dictionary(reading: Reading, *, file: str) -> Dictionary | None:
     head = [normalise_header(cell) if isinstance(cell, str) else "" for cell in rows[0]] if rows else []
     places = []
     for names in _COLUMNS:
-        at = next((head.index(key) for name in names if (key := normalise_header(name)) in head), None)
-        if at is None:
+        header_index = next((head.index(key) for name in names if (key := normalise_header(name)) in head), None)
+        if header_index is None:
             return None
-        places.append(at)
+        places.append(header_index)
     texts = [
         [format_value(row[column_index]).strip() if column_index < len(row) else "" for column_index in places]
         for row in rows[1:]
@@ -264,20 +264,20 @@ def translate_codes(
     place = (layout.sheet.file, layout.sheet.sheet)
     for row, name, _, became in list(repairs):
         rows[row] = _replace_cell(rows[row], layout.columns[name], became)
-    for name, at in (*layout.columns.items(), *wide):
-        variable = dictionary.of_header(layout.sheet.rows[layout.header][at])
+    for name, coded_column in (*layout.columns.items(), *wide):
+        variable = dictionary.of_header(layout.sheet.rows[layout.header][coded_column])
         if variable is None or not variable.choices:
             continue
         unknown: set[str] = set()
         for k in layout.rows:
-            was = rows[k][at] if at < len(rows[k]) else None
+            was = rows[k][coded_column] if coded_column < len(rows[k]) else None
             became = (
                 None
                 if was is None
                 else _answer(format_value(was).strip(), table.field(name), variable, unknown, schools)
             )
             if became is not None and became != was:
-                rows[k] = _replace_cell(rows[k], at, became)
+                rows[k] = _replace_cell(rows[k], coded_column, became)
                 repairs.append((k, name, was, became))
         if unknown:
             findings.append(_build_unknown_codes_finding(layout, name, unknown, dictionary))

@@ -238,9 +238,9 @@ def detect_collected_form(header: Row, known: Collection[str]) -> Collected | No
     }
     keys = {column_index: normalise_header(name) for column_index, name in inner.items()}
     shared: dict[str, list[int]] = {}
-    for at, key in keys.items():
-        if key in known and normalise_header(form_names[at]) != key:
-            shared.setdefault(key, []).append(at)
+    for key_column, key in keys.items():
+        if key in known and normalise_header(form_names[key_column]) != key:
+            shared.setdefault(key, []).append(key_column)
     whole_name_keys = {normalise_header(name) for name in form_names.values()}
     alike = {key: tuple(places) for key, places in shared.items() if len(places) > 1 and key not in whole_name_keys}
     doubtful = {

@@ -51,8 +51,8 @@ def reshape_to_records(layout: Layout, header: WideHeader, table: Table, wide: W
     shift = layout.width - len(header.sheet.rows[header.at])
     records = [row_position for k, row_position in enumerate(layout.rows) if k not in layout.apart]
     by_value: dict[str, dict[str, int]] = {}
-    for c, one in header.columns.items():
-        by_value.setdefault(one.value, {})[one.field] = c + shift
+    for c, value_column in header.columns.items():
+        by_value.setdefault(value_column.value, {})[value_column.field] = c + shift
     filled, blank = {}, []
     for value, columns in by_value.items():
         if any(

@@ -250,8 +250,8 @@ def _split_doubtful_columns(
         for c, wide_column in columns.items()
     }
     by_field: dict[str, set[str]] = {}
-    for c, one in columns.items():
-        by_field.setdefault(one.field, set()).add(stated_units[c])
+    for c, field_column in columns.items():
+        by_field.setdefault(field_column.field, set()).add(stated_units[c])
     stated = {name: next(iter(field_units)) for name, field_units in by_field.items() if len(field_units) == 1}
     stated = {name: unit for name, unit in stated.items() if unit and find_unit_factor(unit, units) is not None}
     doubtful = {c for c, wide_column in columns.items() if stated_units[c] and wide_column.field not in stated}

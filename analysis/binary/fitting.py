@@ -8,9 +8,14 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from analysis.binary.separation import infinite_term, informative_rows, separated_arm, weak_prior
-from analysis.guards import binary_reason
-from analysis.inference.adjusted_profile import adjusted_vcov
+from analysis.binary.separation import (
+    create_weak_prior,
+    find_infinite_term,
+    find_separated_arm,
+    select_informative_rows,
+)
+from analysis.guards import describe_nonbinary_values
+from analysis.inference.adjusted_profile import compute_adjusted_vcov
 from analysis.quadrature import (
     LOGIT,
     ComplementaryLogLog,
@@ -23,7 +28,7 @@ from analysis.quadrature import (
     maximise,
     share_beyond,
 )
-from analysis.results import Coefficients, Convergence, Fit, failed_fit
+from analysis.results import Coefficients, Convergence, Fit, create_failed_fit
 from analysis.specs import Model
 from analysis.standardised import Standardised
 from analysis.terms import Columns, design_columns, refuse_weights
@@ -150,22 +155,29 @@ def fit_binary(
     _check(model, link=link, n_nodes=n_nodes, separation=separation)
     labels = {"method": f"{METHODS[link]}_{n_nodes}_nodes", "se_type": "model", "df_method": "between"}
     every = design_columns(frame, model)
-    reason = every.reason or binary_reason(every.y, every.outcome)
+    reason = every.reason or describe_nonbinary_values(every.y, every.outcome)
     if not reason:
         # A linear share has no infinite coefficient: strata without events tell as much as others.
-        kept = frame if link == "identity" else informative_rows(frame, model)
-        columns = every if kept is frame else design_columns(kept, model)
-        reason = columns.reason or separated_arm(columns)
+        informative_frame = frame if link == "identity" else select_informative_rows(frame, model)
+        columns = every if informative_frame is frame else design_columns(informative_frame, model)
+        reason = columns.reason or find_separated_arm(columns)
     if not reason:
-        tried = _searched(columns, every, labels=labels, response=RESPONSES[link], n_nodes=n_nodes, note="")
+        tried = _fit_by_search(columns, every, labels=labels, response=RESPONSES[link], n_nodes=n_nodes, note="")
         if not tried.note:
             return tried
         reason = tried.note
-    if separation == "fail" or link not in WITH_PRIOR or every.reason or binary_reason(every.y, every.outcome):
-        return BinaryFit(fit=failed_fit(reason, **labels, n_missing_outcome=every.n_missing_outcome))
+    if (
+        separation == "fail"
+        or link not in WITH_PRIOR
+        or every.reason
+        or describe_nonbinary_values(every.y, every.outcome)
+    ):
+        return BinaryFit(fit=create_failed_fit(reason, **labels, n_missing_outcome=every.n_missing_outcome))
     usable = every if columns.reason else columns
     labels = {**labels, "method": labels["method"] + "_weak_prior"}
-    return _searched(usable, every, labels=labels, response=RESPONSES[link], n_nodes=n_nodes, note=prior_note(reason))
+    return _fit_by_search(
+        usable, every, labels=labels, response=RESPONSES[link], n_nodes=n_nodes, note=describe_prior_reason(reason)
+    )
 
 
 def fit_binary_columns(columns: Columns, *, link: Link, n_nodes: int) -> BinaryFit:
@@ -179,19 +191,24 @@ def fit_binary_columns(columns: Columns, *, link: Link, n_nodes: int) -> BinaryF
         See `fit_binary_mixed`.
     """
     labels = {"method": f"{METHODS[link]}_{n_nodes}_nodes", "se_type": "model", "df_method": "between"}
-    reason = columns.reason or binary_reason(columns.y, columns.outcome)
+    reason = columns.reason or describe_nonbinary_values(columns.y, columns.outcome)
     if reason:
-        return BinaryFit(fit=failed_fit(reason, **labels, n_missing_outcome=columns.n_missing_outcome))
-    tried = _searched(columns, columns, labels=labels, response=RESPONSES[link], n_nodes=n_nodes, note="")
+        return BinaryFit(fit=create_failed_fit(reason, **labels, n_missing_outcome=columns.n_missing_outcome))
+    tried = _fit_by_search(columns, columns, labels=labels, response=RESPONSES[link], n_nodes=n_nodes, note="")
     if not tried.note or link not in WITH_PRIOR:
         return replace(tried, note="")
     labels = {**labels, "method": labels["method"] + "_weak_prior"}
-    return _searched(
-        columns, columns, labels=labels, response=RESPONSES[link], n_nodes=n_nodes, note=prior_note(tried.note)
+    return _fit_by_search(
+        columns,
+        columns,
+        labels=labels,
+        response=RESPONSES[link],
+        n_nodes=n_nodes,
+        note=describe_prior_reason(tried.note),
     )
 
 
-def prior_note(reason: str) -> str:
+def describe_prior_reason(reason: str) -> str:
     """Describe why a prior was used."""
     return f"{reason} A weak log-F(1, 1) prior on the coefficients keeps the estimates finite."
 
@@ -213,26 +230,26 @@ def _check(model: Model, *, link: str, n_nodes: int, separation: str) -> None:
         raise EstimationError(f"model of '{model.outcome}'", f"{n_nodes} nodes are too few.", "Use 1 or more.")
 
 
-def _searched(
+def _fit_by_search(
     columns: Columns, every: Columns, *, labels: dict[str, str], response: Response, n_nodes: int, note: str
 ) -> BinaryFit:
     """Search for the maximum; ``note`` is not empty when a prior is to be used, or is the reason for one."""
     problem = Problem.of(columns)
-    data = replace(problem.data, response=response, prior=weak_prior(problem) if note else None)
+    data = replace(problem.data, response=response, prior=create_weak_prior(problem) if note else None)
     problem = replace(problem, data=data)
     optimum = maximise(data, n_nodes=n_nodes)
     if not note:
-        infinite = optimum.reason or infinite_term(problem, optimum, columns)
+        infinite = optimum.reason or find_infinite_term(problem, optimum, columns)
         if infinite:
-            fit = failed_fit(infinite, **labels, n_missing_outcome=every.n_missing_outcome)
+            fit = create_failed_fit(infinite, **labels, n_missing_outcome=every.n_missing_outcome)
             return BinaryFit(fit=fit, note=infinite)
     df = problem.between_df()
-    reason = optimum.reason or too_few(df)
+    reason = optimum.reason or describe_lacking_df(df)
     if reason:
-        return BinaryFit(fit=failed_fit(reason, **labels, n_missing_outcome=every.n_missing_outcome))
-    adjusted = adjusted_vcov(data, optimum, n_nodes=n_nodes)
+        return BinaryFit(fit=create_failed_fit(reason, **labels, n_missing_outcome=every.n_missing_outcome))
+    adjusted = compute_adjusted_vcov(data, optimum, n_nodes=n_nodes)
     draft = BinaryFit(
-        fit=failed_fit("", **labels, n_missing_outcome=0),
+        fit=create_failed_fit("", **labels, n_missing_outcome=0),
         problem=problem,
         optimum=optimum,
         adjusted=adjusted,
@@ -245,13 +262,15 @@ def _searched(
 
 
 def _fit(draft: BinaryFit, every: Columns, *, labels: dict[str, str], df: int) -> Fit:
-    problem, optimum, adjusted = fitted_parts(draft)
+    problem, optimum, adjusted = require_fitted_parts(draft)
     dfs = np.full(len(problem.names), float(df))
     return Fit(
         **labels,
-        coefficients=tested_coefficients(problem, beta=optimum.beta, vcov=optimum.vcov, adjusted=adjusted, df=dfs),
-        differences=_risk_differences(draft, df=df),
-        convergence=ended(problem, optimum),
+        coefficients=build_tested_coefficients(
+            problem, beta=optimum.beta, vcov=optimum.vcov, adjusted=adjusted, df=dfs
+        ),
+        differences=_estimate_risk_differences(draft, df=df),
+        convergence=describe_search_end(problem, optimum),
         n_pupils=len(every.y),
         n_schools=len(every.schools),
         n_missing_outcome=every.n_missing_outcome,
@@ -261,7 +280,7 @@ def _fit(draft: BinaryFit, every: Columns, *, labels: dict[str, str], df: int) -
     )
 
 
-def ended(problem: Problem, optimum: Optimum) -> Convergence:
+def describe_search_end(problem: Problem, optimum: Optimum) -> Convergence:
     """Describe how a search ended: with schools that do not differ, or with shares beyond the borders of the link."""
     data = problem.data
     beyond = share_beyond(data.response, data.linear(optimum.beta), optimum.school_sd, count=data.count)
@@ -279,7 +298,7 @@ def ended(problem: Problem, optimum: Optimum) -> Convergence:
     )
 
 
-def fitted_parts(binary: BinaryFit) -> tuple[Problem, Optimum, np.ndarray]:
+def require_fitted_parts(binary: BinaryFit) -> tuple[Problem, Optimum, np.ndarray]:
     """Return the parts of a fit that did not fail.
 
     Raises
@@ -292,12 +311,12 @@ def fitted_parts(binary: BinaryFit) -> tuple[Problem, Optimum, np.ndarray]:
     return binary.problem, binary.optimum, binary.adjusted
 
 
-def larger_errors(*vcovs: np.ndarray) -> np.ndarray:
+def compute_larger_errors(*vcovs: np.ndarray) -> np.ndarray:
     """Return, term by term, the largest standard error of several variances."""
     return np.asarray(np.sqrt(np.max([np.diag(vcov) for vcov in vcovs], axis=0)))
 
 
-def tested_coefficients(
+def build_tested_coefficients(
     problem: Problem, *, beta: np.ndarray, vcov: np.ndarray, adjusted: np.ndarray, df: np.ndarray
 ) -> Coefficients:
     """Return a fit's coefficients on the outcome's scale, tested with the larger of two errors.
@@ -320,16 +339,16 @@ def tested_coefficients(
         estimate=back @ beta,
         vcov=by_likelihood,
         df=df,
-        test_error=larger_errors(by_likelihood, back @ adjusted[:p, :p] @ back.T),
+        test_error=compute_larger_errors(by_likelihood, back @ adjusted[:p, :p] @ back.T),
     )
 
 
-def too_few(df: int) -> str:
+def describe_lacking_df(df: int) -> str:
     """Return a reason when there are no degrees of freedom between schools."""
     return "" if df >= 1 else "There are no more schools than school-level columns: the schools' variance is unknown."
 
 
-def arm_risks(
+def standardise_arm_risks(
     problem: Problem, beta: np.ndarray, school_sd: float, *, terms: tuple[str, ...], n_nodes: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Standardise shares over the pupils of the fit, the reference arm first.
@@ -359,10 +378,10 @@ def arm_risks(
     return np.array([share[0] for share in shares]), np.array([share[1] for share in shares])
 
 
-def _risk_differences(draft: BinaryFit, *, df: int) -> Coefficients:
+def _estimate_risk_differences(draft: BinaryFit, *, df: int) -> Coefficients:
     """Standardise shares over the pupils of the fit; in strata left out the difference is zero."""
-    problem, optimum, adjusted = fitted_parts(draft)
-    shares, slopes = arm_risks(problem, optimum.beta, optimum.school_sd, terms=draft.terms)
+    problem, optimum, adjusted = require_fitted_parts(draft)
+    shares, slopes = standardise_arm_risks(problem, optimum.beta, optimum.school_sd, terms=draft.terms)
     informative = draft.share_informative
     risks = Standardised.by_delta(shares * informative, slopes * informative, adjusted, terms=draft.terms, df=df)
     return risks.differences()

@@ -14,13 +14,13 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from analysis.binary.fitting import BinaryFit, Link, arm_risks, fit_binary, fitted_parts
-from analysis.binary.separation import weak_prior
+from analysis.binary.fitting import BinaryFit, Link, fit_binary, require_fitted_parts, standardise_arm_risks
+from analysis.binary.separation import create_weak_prior
 from analysis.effect_sizes import number_needed_to_treat, odds_ratio
 from analysis.quadrature import Problem, maximise, reweighted_maxima, sums_by_school
 from analysis.results import EffectRows, Estimate, Fit
 from analysis.specs import Model
-from analysis.standardised import Standardised, unestimated
+from analysis.standardised import Standardised, build_failed_rows
 from data_schema.errors import EstimationError
 
 # Schools without events stay without events however they are drawn.
@@ -114,20 +114,24 @@ def risk_effects(
     binary = fit_binary(frame, model, link=link, n_nodes=n_nodes)
     shared = binary.fit.effect_row(outcome=model.outcome, conf_level=conf_level, se_type=interval)
     if binary.optimum is None:
-        return RiskEffects(fit=binary.fit, rows=unestimated(shared, arms=model.arms, own="risk", contrasts=_CONTRASTS))
+        return RiskEffects(
+            fit=binary.fit, rows=build_failed_rows(shared, arms=model.arms, own="risk", contrasts=_CONTRASTS)
+        )
     note, draws = binary.note, None
     if interval == "cluster_bootstrap" and note:
         note, shared = f"{note} {_NO_BOOTSTRAP}", replace(shared, se_type="delta")
     elif interval == "cluster_bootstrap":
-        draws = bootstrap_risks(binary, n_bootstrap=n_bootstrap, seed=seed)
-    risks = standardised_risks(binary, model.arms, draws=draws)
+        draws = resample_risks_by_school(binary, n_bootstrap=n_bootstrap, seed=seed)
+    risks = estimate_standardised_risks(binary, model.arms, draws=draws)
     rows = [risks.own(shared, place, quantity="risk", scale="log_odds") for place in range(len(model.arms))]
     for place in range(1, len(model.arms)):
-        rows += _contrasts(shared, risks, binary.fit, place)
+        rows += _build_contrast_estimates(shared, risks, binary.fit, place)
     return RiskEffects(fit=binary.fit, rows=tuple(rows), note=note, draws=draws)
 
 
-def standardised_risks(binary: BinaryFit, arms: tuple[str, ...], *, draws: np.ndarray | None = None) -> Standardised:
+def estimate_standardised_risks(
+    binary: BinaryFit, arms: tuple[str, ...], *, draws: np.ndarray | None = None
+) -> Standardised:
     """Return risks by arm, averaged over pupils and schools.
 
     Parameters
@@ -139,8 +143,8 @@ def standardised_risks(binary: BinaryFit, arms: tuple[str, ...], *, draws: np.nd
     draws
         Shape (B, A), bootstrapped risks, whose covariance is taken; None for the delta method.
     """
-    problem, optimum, adjusted = fitted_parts(binary)
-    shares, slopes = arm_risks(problem, optimum.beta, optimum.school_sd, terms=binary.terms)
+    problem, optimum, adjusted = require_fitted_parts(binary)
+    shares, slopes = standardise_arm_risks(problem, optimum.beta, optimum.school_sd, terms=binary.terms)
     slopes = slopes * binary.share_informative
     return Standardised(
         arms=arms,
@@ -151,7 +155,7 @@ def standardised_risks(binary: BinaryFit, arms: tuple[str, ...], *, draws: np.nd
     )
 
 
-def _contrasts(shared: Estimate, risks: Standardised, fit: Fit, place: int) -> list[Estimate]:
+def _build_contrast_estimates(shared: Estimate, risks: Standardised, fit: Fit, place: int) -> list[Estimate]:
     difference = risks.difference(shared, place, quantity="risk_difference")
     rows = [
         difference,
@@ -169,7 +173,7 @@ def _contrasts(shared: Estimate, risks: Standardised, fit: Fit, place: int) -> l
 _NODES = 5
 
 
-def bootstrap_risks(binary: BinaryFit, *, n_bootstrap: int, seed: int) -> np.ndarray:
+def resample_risks_by_school(binary: BinaryFit, *, n_bootstrap: int, seed: int) -> np.ndarray:
     """Return risks by arm over draws of whole schools within arms.
 
     Parameters
@@ -187,16 +191,16 @@ def bootstrap_risks(binary: BinaryFit, *, n_bootstrap: int, seed: int) -> np.nda
         Shape (B, A), B up to ``n_bootstrap``: draws whose likelihood has no maximum, even with the weak prior that a
         draw with an arm without events gets, are left out.
     """
-    problem, optimum, _ = fitted_parts(binary)
-    arm = _arm_of_school(problem, binary.terms)
-    weights = _school_weights(arm, n_bootstrap, np.random.default_rng(seed))
+    problem, optimum, _ = require_fitted_parts(binary)
+    arm = _find_arm_of_each_school(problem, binary.terms)
+    weights = _draw_school_weights(arm, n_bootstrap, np.random.default_rng(seed))
     start = np.append(optimum.beta, max(optimum.school_sd, 0.1))
-    at, kept = _maxima(problem, weights, arm=arm, start=start)
-    shares = _shares(problem, at[kept], weights[kept], terms=binary.terms)
+    maxima, has_maximum = _find_maxima_of_draws(problem, weights, arm=arm, start=start)
+    shares = _standardise_shares_by_arm(problem, maxima[has_maximum], weights[has_maximum], terms=binary.terms)
     return shares * binary.share_informative + binary.share_left_out_events
 
 
-def _arm_of_school(problem: Problem, terms: tuple[str, ...]) -> np.ndarray:
+def _find_arm_of_each_school(problem: Problem, terms: tuple[str, ...]) -> np.ndarray:
     """Return the position of each school's arm, 0 for the reference."""
     arm = np.zeros(problem.data.n_schools, dtype=int)
     for place, term in enumerate(terms, start=1):
@@ -205,18 +209,18 @@ def _arm_of_school(problem: Problem, terms: tuple[str, ...]) -> np.ndarray:
     return arm
 
 
-def _school_weights(arm: np.ndarray, n_bootstrap: int, rng: np.random.Generator) -> np.ndarray:
+def _draw_school_weights(arm: np.ndarray, n_bootstrap: int, rng: np.random.Generator) -> np.ndarray:
     """Return how often each school counts, shape (B, J); an arm's sum is its number of schools."""
     weights = np.zeros((n_bootstrap, len(arm)))
     for place in np.unique(arm):
-        mine = np.flatnonzero(arm == place)
-        n_draws = max(len(mine) - 1, 1)
-        for row, drawn in zip(weights, rng.integers(len(mine), size=(n_bootstrap, n_draws)), strict=True):
-            row[mine] = np.bincount(drawn, minlength=len(mine)) * len(mine) / n_draws
+        schools_of_arm = np.flatnonzero(arm == place)
+        n_draws = max(len(schools_of_arm) - 1, 1)
+        for row, drawn in zip(weights, rng.integers(len(schools_of_arm), size=(n_bootstrap, n_draws)), strict=True):
+            row[schools_of_arm] = np.bincount(drawn, minlength=len(schools_of_arm)) * len(schools_of_arm) / n_draws
     return weights
 
 
-def _maxima(
+def _find_maxima_of_draws(
     problem: Problem, weights: np.ndarray, *, arm: np.ndarray, start: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return each draw's maximum, shape (B, p + 1), and whether there is one.
@@ -225,20 +229,20 @@ def _maxima(
     not end at a maximum, are searched one by one.
     """
     data = problem.data
-    separated = _separated(problem, weights, arm)
-    at, kept = np.empty((len(weights), len(start))), np.zeros(len(weights), dtype=bool)
+    separated = _find_separated_draws(problem, weights, arm)
+    parameters, has_maximum = np.empty((len(weights), len(start))), np.zeros(len(weights), dtype=bool)
     if data.prior is None:
         together = np.flatnonzero(~separated)
         maxima = reweighted_maxima(data, weights[together], start=start, n_nodes=_NODES)
-        at[together], kept[together] = maxima.parameters, maxima.found
-    for draw in np.flatnonzero(~kept):
-        prior = weak_prior(problem) if separated[draw] else data.prior
+        parameters[together], has_maximum[together] = maxima.parameters, maxima.found
+    for draw in np.flatnonzero(~has_maximum):
+        prior = create_weak_prior(problem) if separated[draw] else data.prior
         best = maximise(replace(data, school_weight=weights[draw], prior=prior), n_nodes=_NODES, start=start)
-        at[draw], kept[draw] = np.append(best.beta, best.school_sd), not best.reason
-    return at, kept
+        parameters[draw], has_maximum[draw] = np.append(best.beta, best.school_sd), not best.reason
+    return parameters, has_maximum
 
 
-def _separated(problem: Problem, weights: np.ndarray, arm: np.ndarray) -> np.ndarray:
+def _find_separated_draws(problem: Problem, weights: np.ndarray, arm: np.ndarray) -> np.ndarray:
     """Return, shape (B,), whether a draw has an arm in which nobody or everybody had the event."""
     data = problem.data
     events, count = sums_by_school(data, data.events), sums_by_school(data, data.count)
@@ -249,7 +253,9 @@ def _separated(problem: Problem, weights: np.ndarray, arm: np.ndarray) -> np.nda
     return np.asarray(np.any([(had == 0) | (had == all_of) for had, all_of in by_arm], axis=0))
 
 
-def _shares(problem: Problem, at: np.ndarray, weights: np.ndarray, *, terms: tuple[str, ...]) -> np.ndarray:
+def _standardise_shares_by_arm(
+    problem: Problem, at: np.ndarray, weights: np.ndarray, *, terms: tuple[str, ...]
+) -> np.ndarray:
     """Return shares by arm, shape (B, A), standardised over the pupils of each draw."""
     data = problem.data
     counts = data.count * weights[:, data.school]

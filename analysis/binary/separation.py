@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.guards import is_numeric, numeric_column
+from analysis.guards import is_numeric, read_numeric_column
 from analysis.quadrature import Optimum, Problem, WeakPrior
 from analysis.specs import Model
 from analysis.terms import INTERCEPT, Columns
@@ -16,7 +16,7 @@ _INFINITE_LOG_ODDS = 15.0
 _TWO_DEVIATIONS = 2.0
 
 
-def separated_arm(columns: Columns) -> str:
+def find_separated_arm(columns: Columns) -> str:
     """Name an arm in which nobody or everybody had the event; empty when there is none.
 
     Parameters
@@ -34,7 +34,7 @@ def separated_arm(columns: Columns) -> str:
     return ""
 
 
-def informative_rows(frame: pd.DataFrame, model: Model, *, are_counts: bool = False) -> pd.DataFrame:
+def select_informative_rows(frame: pd.DataFrame, model: Model, *, are_counts: bool = False) -> pd.DataFrame:
     """Return the rows that tell something of the arms.
 
     A stratum or a level of a covariate in which nobody (or everybody) had the event has infinite log odds: its pupils'
@@ -50,22 +50,22 @@ def informative_rows(frame: pd.DataFrame, model: Model, *, are_counts: bool = Fa
     are_counts
         Whether the outcome counts, so that a group tells something as soon as one of its counts is above zero.
     """
-    outcome = numeric_column(frame, model.outcome)
-    groups = _groups(frame, model)
-    kept: np.ndarray = np.isfinite(outcome)
+    outcome = read_numeric_column(frame, model.outcome)
+    groups = _assign_rows_to_groups(frame, model)
+    is_informative: np.ndarray = np.isfinite(outcome)
     while True:
-        before = int(kept.sum())
+        before = int(is_informative.sum())
         for codes in groups:
-            values = pd.Series(np.where(kept, outcome, np.nan)).groupby(codes)
+            values = pd.Series(np.where(is_informative, outcome, np.nan)).groupby(codes)
             finite = (values.transform("max") > 0).to_numpy(dtype=bool)
             if not are_counts:
                 finite = finite & (values.transform("min") < 1).to_numpy(dtype=bool)
-            kept = kept & (finite | (codes < 0))
-        if int(kept.sum()) == before:
-            return frame if kept.all() else frame.loc[kept]
+            is_informative = is_informative & (finite | (codes < 0))
+        if int(is_informative.sum()) == before:
+            return frame if is_informative.all() else frame.loc[is_informative]
 
 
-def _groups(frame: pd.DataFrame, model: Model) -> list[np.ndarray]:
+def _assign_rows_to_groups(frame: pd.DataFrame, model: Model) -> list[np.ndarray]:
     """Return the group of each row by stratum and by each covariate; -1 for rows that a number tells apart."""
     groups = [pd.factorize(frame[model.strata])[0]] if model.strata is not None else []
     for covariate in model.covariates:
@@ -77,7 +77,7 @@ def _groups(frame: pd.DataFrame, model: Model) -> list[np.ndarray]:
     return groups
 
 
-def infinite_term(problem: Problem, optimum: Optimum, columns: Columns) -> str:
+def find_infinite_term(problem: Problem, optimum: Optimum, columns: Columns) -> str:
     """Name an arm (in a model without arms, a column) whose coefficient only stopped growing, or whose error says so.
 
     Parameters
@@ -99,7 +99,7 @@ def infinite_term(problem: Problem, optimum: Optimum, columns: Columns) -> str:
     return ""
 
 
-def weak_prior(problem: Problem) -> WeakPrior:
+def create_weak_prior(problem: Problem) -> WeakPrior:
     """Return a log-F(1, 1) prior on every coefficient but the intercept.
 
     Parameters

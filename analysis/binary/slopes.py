@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 from scipy import optimize
 
-from analysis.binary.fitting import too_few
-from analysis.binary.separation import separated_arm
-from analysis.guards import binary_reason
+from analysis.binary.fitting import describe_lacking_df
+from analysis.binary.separation import find_separated_arm
+from analysis.guards import describe_nonbinary_values
 from analysis.quadrature import Patterns, Problem
-from analysis.quadrature.climbing import climb
-from analysis.quadrature.search import pooled_fit
-from analysis.results import Coefficients, Convergence, Fit, failed_fit
+from analysis.quadrature.climbing import find_newton_maximum
+from analysis.quadrature.search import fit_without_schools
+from analysis.results import Coefficients, Convergence, Fit, create_failed_fit
 from analysis.specs import Model
 from analysis.standardised import Standardised
 from analysis.terms import Columns, design_columns, refuse_weights
@@ -105,23 +105,23 @@ def fit_slopes_columns(columns: Columns, *, slope: str, n_nodes: int) -> SlopesF
         1, or 5 or more.
     """
     labels = {"method": f"logistic_slopes_{n_nodes}_nodes", "se_type": "model", "df_method": "between"}
-    reason = columns.reason or binary_reason(columns.y, columns.outcome) or separated_arm(columns)
+    reason = columns.reason or describe_nonbinary_values(columns.y, columns.outcome) or find_separated_arm(columns)
     if not reason and slope not in columns.names:
         reason = f"The covariate {slope} is not a number, and its levels have no one slope."
     problem = None if reason else Problem.of(columns)
-    if problem is not None and (slope not in problem.names or not _varies(problem, slope)):
+    if problem is not None and (slope not in problem.names or not _has_varying_slope_column(problem, slope)):
         reason = f"The column {slope} does not vary within schools."
     if problem is None or reason:
-        return SlopesFit(fit=failed_fit(reason, **labels, n_missing_outcome=columns.n_missing_outcome))
-    found = _search(problem.data, problem.names.index(slope), n_nodes=n_nodes)
-    reason = found.reason or too_few(problem.between_df())
+        return SlopesFit(fit=create_failed_fit(reason, **labels, n_missing_outcome=columns.n_missing_outcome))
+    maximum = _find_slope_maximum(problem.data, problem.names.index(slope), n_nodes=n_nodes)
+    reason = maximum.reason or describe_lacking_df(problem.between_df())
     if reason:
-        return SlopesFit(fit=failed_fit(reason, **labels, n_missing_outcome=columns.n_missing_outcome))
+        return SlopesFit(fit=create_failed_fit(reason, **labels, n_missing_outcome=columns.n_missing_outcome))
     return SlopesFit(
-        fit=_fit(problem, found, columns, slope=slope, labels=labels),
+        fit=_fit(problem, maximum, columns, slope=slope, labels=labels),
         problem=problem,
-        parameters=found.parameters,
-        vcov=found.vcov,
+        parameters=maximum.parameters,
+        vcov=maximum.vcov,
         place=problem.names.index(slope),
     )
 
@@ -129,7 +129,9 @@ def fit_slopes_columns(columns: Columns, *, slope: str, n_nodes: int) -> SlopesF
 def _fit(problem: Problem, found: _Found, columns: Columns, *, slope: str, labels: dict[str, str]) -> Fit:
     back, p, df = problem.to_original(), len(problem.names), problem.between_df()
     place = problem.names.index(slope)
-    covariance = _covariance(found.parameters[p:], centre=problem.centre[place], scale=problem.scale[place])
+    covariance = _transform_slope_covariance(
+        found.parameters[p:], centre=problem.centre[place], scale=problem.scale[place]
+    )
     terms = tuple(columns.arm_terms.values())
     return Fit(
         **labels,
@@ -139,7 +141,7 @@ def _fit(problem: Problem, found: _Found, columns: Columns, *, slope: str, label
             vcov=back @ found.vcov[:p, :p] @ back.T,
             df=np.full(p, float(df)),
         ),
-        differences=_differences(problem, found, place, terms=terms, df=df),
+        differences=_estimate_share_differences(problem, found, place, terms=terms, df=df),
         convergence=Convergence(
             status="boundary" if found.boundary else "converged", objective=found.deviance, n_evaluations=found.n_steps
         ),
@@ -156,12 +158,12 @@ def _fit(problem: Problem, found: _Found, columns: Columns, *, slope: str, label
     )
 
 
-def _varies(problem: Problem, slope: str) -> bool:
+def _has_varying_slope_column(problem: Problem, slope: str) -> bool:
     values = problem.data.x[:, problem.names.index(slope)]
     return bool((values != values[problem.data.starts][problem.data.school]).any())
 
 
-def _covariance(factor: np.ndarray, *, centre: float, scale: float) -> np.ndarray:
+def _transform_slope_covariance(factor: np.ndarray, *, centre: float, scale: float) -> np.ndarray:
     """Return the covariance of intercept and slope for the column as it was."""
     lower = np.array([[factor[0], 0.0], [factor[1], factor[2]]])
     turn = np.array([[1.0, -centre / scale], [0.0, 1 / scale]])
@@ -180,7 +182,7 @@ class _Found:
     reason: str
 
 
-def slope_modes(data: Patterns, fixed: np.ndarray, loads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def find_slope_modes(data: Patterns, fixed: np.ndarray, loads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return each school's mode, shape (J, 2), and the curvature there, shape (J, 2, 2).
 
     Parameters
@@ -193,12 +195,12 @@ def slope_modes(data: Patterns, fixed: np.ndarray, loads: np.ndarray) -> tuple[n
     z = np.zeros((data.n_schools, 2))
     outer = (loads[:, :, None] * loads[:, None, :]).reshape(-1, 4)
 
-    def objective(at: np.ndarray) -> np.ndarray:
+    def compute_mode_objective(at: np.ndarray) -> np.ndarray:
         eta = fixed + (loads * at[data.school]).sum(axis=1)
         value, _ = data.response.value_and_slope(eta, events=data.events, count=data.count)
         return np.asarray(np.add.reduceat(value, data.starts) - (at**2).sum(axis=1) / 2)
 
-    best, curvature = objective(z), np.tile(np.eye(2), (data.n_schools, 1, 1))
+    best, curvature = compute_mode_objective(z), np.tile(np.eye(2), (data.n_schools, 1, 1))
     for _ in range(_MODE_STEPS):
         eta = fixed + (loads * z[data.school]).sum(axis=1)
         slope, weight, _ = data.response.slopes(eta, events=data.events, count=data.count)
@@ -209,7 +211,7 @@ def slope_modes(data: Patterns, fixed: np.ndarray, loads: np.ndarray) -> tuple[n
             break
         factor = np.ones(data.n_schools)
         for _ in range(20):
-            moved = objective(z + factor[:, None] * step)
+            moved = compute_mode_objective(z + factor[:, None] * step)
             worse = moved < best - 1e-10 * np.maximum(1.0, np.abs(best))
             if not worse.any():
                 break
@@ -218,16 +220,18 @@ def slope_modes(data: Patterns, fixed: np.ndarray, loads: np.ndarray) -> tuple[n
     return z, curvature
 
 
-def _evaluated(data: Patterns, at: np.ndarray, place: int, *, n_nodes: int) -> tuple[float, np.ndarray, np.ndarray]:
+def _compute_slope_likelihood(
+    data: Patterns, at: np.ndarray, place: int, *, n_nodes: int
+) -> tuple[float, np.ndarray, np.ndarray]:
     """Return the log-likelihood, its slopes and information by (beta, a, b, c)."""
     p = data.x.shape[1]
     beta, (a, b, c) = at[:p], at[p:]
     w = data.x[:, place]
     fixed, loads = data.linear(beta), np.column_stack([a + b * w, c * w])
-    mode, curvature = slope_modes(data, fixed, loads)
+    mode, curvature = find_slope_modes(data, fixed, loads)
     nodes, weights = np.polynomial.hermite_e.hermegauss(n_nodes)
-    grid = np.array([(one, other) for one in nodes for other in nodes])
-    log_weight = np.array([np.log(one * other) for one in weights for other in weights])
+    grid = np.array([(node, other) for node in nodes for other in nodes])
+    log_weight = np.array([np.log(node_weight * other) for node_weight in weights for other in weights])
     root = np.linalg.cholesky(np.linalg.inv(curvature))
     z = mode + np.einsum("jab,qb->qja", root, grid)
     eta = fixed + np.einsum("ka,qka->qk", loads, z[:, data.school])
@@ -249,42 +253,46 @@ def _evaluated(data: Patterns, at: np.ndarray, place: int, *, n_nodes: int) -> t
     size = len(scores)
     information = np.empty((size, size))
     information[:p, :p] = data.x.T @ (weight.sum(axis=0)[:, None] * data.x)
-    for k, one in enumerate(random):
-        information[:p, p + k] = information[p + k, :p] = (weight * one).sum(axis=0) @ data.x
+    for k, random_slope in enumerate(random):
+        information[:p, p + k] = information[p + k, :p] = (weight * random_slope).sum(axis=0) @ data.x
         for m, other in enumerate(random):
-            information[p + k, p + m] = float((weight * one * other).sum())
+            information[p + k, p + m] = float((weight * random_slope * other).sum())
     information -= (scores * share).reshape(size, -1) @ scores.reshape(size, -1).T - mean.T @ mean
     return log_likelihood, mean.sum(axis=0), information
 
 
-def _search(data: Patterns, place: int, *, n_nodes: int) -> _Found:
+def _find_slope_maximum(data: Patterns, place: int, *, n_nodes: int) -> _Found:
     """Take Newton's steps, halved while they lead down; Laplace's approximation is finished without derivatives."""
     p = data.x.shape[1]
     nodes = n_nodes if n_nodes >= _FEW_NODES else _GOOD_NODES
-    top = climb(
-        lambda at: _evaluated(data, at, place, n_nodes=nodes),
-        np.append(pooled_fit(data), [0.5, 0.0, 0.3]),
+    top = find_newton_maximum(
+        lambda at: _compute_slope_likelihood(data, at, place, n_nodes=nodes),
+        np.append(fit_without_schools(data), [0.5, 0.0, 0.3]),
         most=2 * _INFINITE,
     )
-    at, value, slope, information, n_steps = top.at, top.value, top.slope, top.information, top.n_steps
+    estimates, value, slope, information, n_steps = top.at, top.value, top.slope, top.information, top.n_steps
     if n_nodes == 1:
 
-        def minus_laplace(parameters: np.ndarray) -> float:
-            return -_evaluated(data, parameters, place, n_nodes=1)[0]
+        def compute_negative_laplace(parameters: np.ndarray) -> float:
+            return -_compute_slope_likelihood(data, parameters, place, n_nodes=1)[0]
 
-        laplace = optimize.minimize(minus_laplace, at, method="BFGS", options={"gtol": 1e-5})
-        at, value = laplace.x, -float(laplace.fun)
+        laplace = optimize.minimize(compute_negative_laplace, estimates, method="BFGS", options={"gtol": 1e-5})
+        estimates, value = laplace.x, -float(laplace.fun)
     reason = ""
-    if float(np.abs(at[:p]).max()) > _INFINITE or float(np.abs(slope).max()) > 0.05:
+    if float(np.abs(estimates[:p]).max()) > _INFINITE or float(np.abs(slope).max()) > 0.05:
         reason = "The search for the greatest likelihood did not converge."
-    spread = abs(float(at[p])), float(np.hypot(at[p + 1], at[p + 2]))
+    spread = abs(float(estimates[p])), float(np.hypot(estimates[p + 1], estimates[p + 2]))
     # A correlation of one leaves c at zero, where the likelihood is flat in its sign.
-    boundary = min(*spread, abs(float(at[p + 2]))) < 1e-3
+    boundary = min(*spread, abs(float(estimates[p + 2]))) < 1e-3
     vcov = np.linalg.pinv(information, rcond=1e-8, hermitian=True)
-    return _Found(parameters=at, vcov=vcov, deviance=-2 * value, n_steps=n_steps, boundary=boundary, reason=reason)
+    return _Found(
+        parameters=estimates, vcov=vcov, deviance=-2 * value, n_steps=n_steps, boundary=boundary, reason=reason
+    )
 
 
-def _differences(problem: Problem, found: _Found, place: int, *, terms: tuple[str, ...], df: int) -> Coefficients:
+def _estimate_share_differences(
+    problem: Problem, found: _Found, place: int, *, terms: tuple[str, ...], df: int
+) -> Coefficients:
     """Average shares over pupils and over the plane of school effects."""
     data, p = problem.data, len(problem.names)
     nodes, weights = np.polynomial.hermite_e.hermegauss(15)
@@ -296,12 +304,12 @@ def _differences(problem: Problem, found: _Found, place: int, *, terms: tuple[st
         x = problem.with_arm(list(terms), chosen=chosen)
         w, fixed = x[:, place], x @ found.parameters[:p]
         total, by = 0.0, np.zeros(p + 3)
-        for z1, one in zip(nodes, weights, strict=True):
+        for z1, node_weight in zip(nodes, weights, strict=True):
             for z2, other in zip(nodes, weights, strict=True):
                 mean, steep = data.response.mean(fixed + a * z1 + w * (b * z1 + c * z2))
-                total += one * other * float(share @ mean)
+                total += node_weight * other * float(share @ mean)
                 random = np.array([z1 * (share @ steep), z1 * (share @ (w * steep)), z2 * (share @ (w * steep))])
-                by += one * other * np.concatenate([(share * steep) @ x, random])
+                by += node_weight * other * np.concatenate([(share * steep) @ x, random])
         values.append(total)
         slopes.append(by)
     return Standardised.by_delta(np.array(values), np.array(slopes), found.vcov, terms=terms, df=df).differences()

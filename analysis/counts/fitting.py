@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, special
 
-from analysis.binary.fitting import tested_coefficients, too_few
-from analysis.binary.separation import informative_rows
+from analysis.binary.fitting import build_tested_coefficients, describe_lacking_df
+from analysis.binary.separation import select_informative_rows
 from analysis.counts.rows import CountRows, count_rows
 from analysis.counts.zero_inflation import ZeroInflated
-from analysis.inference.adjusted_profile import adjusted_vcov
+from analysis.inference.adjusted_profile import compute_adjusted_vcov
 from analysis.quadrature import NegativeBinomial, Optimum, Patterns, Poisson, Problem, Response, deviance, maximise
-from analysis.quadrature.patterns import distinct_rows
-from analysis.results import Convergence, Estimate, Fit, failed_fit
+from analysis.quadrature.patterns import find_distinct_rows
+from analysis.results import Convergence, Estimate, Fit, create_failed_fit
 from analysis.specs import Model
 from analysis.terms import Columns
 from data_schema.errors import EstimationError
@@ -127,15 +127,15 @@ def fit_counts(
     every = count_rows(frame, model, exposure=exposure)
     if every.columns.reason:
         return fit_count_rows(every, family=family, zero_inflated=zero_inflated, n_nodes=n_nodes)
-    informative = informative_rows(frame, model, are_counts=True)
+    informative = select_informative_rows(frame, model, are_counts=True)
     if informative is frame:
         return fit_count_rows(every, family=family, zero_inflated=zero_inflated, n_nodes=n_nodes)
     rows = count_rows(informative, model, exposure=exposure)
-    found = fit_count_rows(rows, family=family, zero_inflated=zero_inflated, n_nodes=n_nodes)
-    return _of_all_pupils(found, every, share=float(rows.exposure.sum() / every.exposure.sum()))
+    informative_fit = fit_count_rows(rows, family=family, zero_inflated=zero_inflated, n_nodes=n_nodes)
+    return _add_uninformative_pupils(informative_fit, every, share=float(rows.exposure.sum() / every.exposure.sum()))
 
 
-def _of_all_pupils(found: CountFit, every: CountRows, *, share: float) -> CountFit:
+def _add_uninformative_pupils(found: CountFit, every: CountRows, *, share: float) -> CountFit:
     """Return a fit to the pupils who tell something of the arms, with the others in its numbers and rates."""
     columns = every.columns
     fit = replace(
@@ -162,28 +162,28 @@ def fit_count_rows(rows: CountRows, *, family: CountFamily, zero_inflated: bool,
     columns = rows.columns
     method = f"{'zero_inflated_' if zero_inflated else ''}{family}_mixed_{n_nodes}_nodes"
     if columns.reason:
-        return _failed(columns.reason, method, rows)
-    found = _search(rows, family=family, zero_inflated=zero_inflated, n_nodes=n_nodes)
-    df = found.problem.between_df()
-    reason = found.optimum.reason or too_few(df)
+        return _create_failed_count_fit(columns.reason, method, rows)
+    best = _find_best_likelihood(rows, family=family, zero_inflated=zero_inflated, n_nodes=n_nodes)
+    df = best.problem.between_df()
+    reason = best.optimum.reason or describe_lacking_df(df)
     if reason:
-        return _failed(reason, method, rows)
-    adjusted = adjusted_vcov(found.problem.data, found.optimum, n_nodes=n_nodes)
-    boundary = found.optimum.school_sd == 0 or (family == "negative_binomial" and found.dispersion == 0)
+        return _create_failed_count_fit(reason, method, rows)
+    adjusted = compute_adjusted_vcov(best.problem.data, best.optimum, n_nodes=n_nodes)
+    boundary = best.optimum.school_sd == 0 or (family == "negative_binomial" and best.dispersion == 0)
     return CountFit(
-        fit=_fit(found, adjusted, columns, method=method, df=df, boundary=boundary),
-        dispersion=found.dispersion,
-        zero_share=found.zero_share,
+        fit=_fit(best, adjusted, columns, method=method, df=df, boundary=boundary),
+        dispersion=best.dispersion,
+        zero_share=best.zero_share,
         n_without_exposure=rows.n_without_exposure,
-        problem=found.problem,
-        optimum=found.optimum,
+        problem=best.problem,
+        optimum=best.optimum,
         adjusted=adjusted,
         terms=tuple(columns.arm_terms.values()),
     )
 
 
-def _failed(reason: str, method: str, rows: CountRows) -> CountFit:
-    fit = failed_fit(
+def _create_failed_count_fit(reason: str, method: str, rows: CountRows) -> CountFit:
+    fit = create_failed_fit(
         reason, method=method, se_type="model", df_method="between", n_missing_outcome=rows.columns.n_missing_outcome
     )
     return CountFit(fit=fit, n_without_exposure=rows.n_without_exposure)
@@ -196,7 +196,9 @@ def _fit(found: _Found, adjusted: np.ndarray, columns: Columns, *, method: str, 
         method=method,
         se_type="model",
         df_method="between",
-        coefficients=tested_coefficients(problem, beta=optimum.beta, vcov=optimum.vcov, adjusted=adjusted, df=dfs),
+        coefficients=build_tested_coefficients(
+            problem, beta=optimum.beta, vcov=optimum.vcov, adjusted=adjusted, df=dfs
+        ),
         convergence=Convergence(
             status="boundary" if boundary else "converged",
             objective=found.deviance,
@@ -222,7 +224,7 @@ class _Found:
     deviance: float
 
 
-def _search(rows: CountRows, *, family: CountFamily, zero_inflated: bool, n_nodes: int) -> _Found:
+def _find_best_likelihood(rows: CountRows, *, family: CountFamily, zero_inflated: bool, n_nodes: int) -> _Found:
     """Minimise the deviance over dispersion and share of zeros, each with its best coefficients."""
     problem = Problem.of(rows.columns, make=count_patterns(rows.exposure))
     likelihood = _Likelihood(
@@ -232,9 +234,9 @@ def _search(rows: CountRows, *, family: CountFamily, zero_inflated: bool, n_node
         overdispersed=family == "negative_binomial",
         zero_inflated=zero_inflated,
     )
-    answer = likelihood.at(_best_extras(likelihood), n_nodes=n_nodes)
+    answer = likelihood.at(_find_best_extras(likelihood), n_nodes=n_nodes)
     if family == "negative_binomial" and answer.dispersion < NO_DISPERSION:
-        plain = _search(rows, family="poisson", zero_inflated=zero_inflated, n_nodes=n_nodes)
+        plain = _find_best_likelihood(rows, family="poisson", zero_inflated=zero_inflated, n_nodes=n_nodes)
         return plain if plain.deviance <= answer.deviance + 1e-3 else answer
     return answer
 
@@ -265,47 +267,60 @@ class _Likelihood:
 
     def at(self, extras: np.ndarray, *, n_nodes: int, start: np.ndarray | None = None) -> _Found:
         """Return the best coefficients."""
-        here, dispersion, share = self.given(extras)
-        optimum = maximise(here.data, n_nodes=n_nodes, start=start)
+        problem, dispersion, share = self.given(extras)
+        optimum = maximise(problem.data, n_nodes=n_nodes, start=start)
         value = optimum.deviance - 2 * count_constant(self.counts, dispersion=dispersion)
-        return _Found(problem=here, optimum=optimum, dispersion=dispersion, zero_share=share, deviance=value)
+        return _Found(problem=problem, optimum=optimum, dispersion=dispersion, zero_share=share, deviance=value)
 
     def slope(self, extras: np.ndarray, optimum: Optimum) -> np.ndarray:
         """Return the deviance's slopes by central differences at the best coefficients, which need not move along."""
 
-        def value(moved: np.ndarray) -> float:
-            here, dispersion, _ = self.given(moved)
-            own = deviance(here.data, optimum.beta, optimum.school_sd, n_nodes=_FEW_NODES)
-            return own - 2 * count_constant(self.counts, dispersion=dispersion)
+        def compute_deviance_at(moved: np.ndarray) -> float:
+            problem, dispersion, _ = self.given(moved)
+            deviance_value = deviance(problem.data, optimum.beta, optimum.school_sd, n_nodes=_FEW_NODES)
+            return deviance_value - 2 * count_constant(self.counts, dispersion=dispersion)
 
         steps = _DIFFERENCE * np.eye(len(extras))
-        return np.array([(value(extras + step) - value(extras - step)) / (2 * _DIFFERENCE) for step in steps])
+        return np.array(
+            [
+                (compute_deviance_at(extras + step) - compute_deviance_at(extras - step)) / (2 * _DIFFERENCE)
+                for step in steps
+            ]
+        )
 
 
-def _best_extras(likelihood: _Likelihood) -> np.ndarray:
+def _find_best_extras(likelihood: _Likelihood) -> np.ndarray:
     """Search the parameters beside the coefficients, each place beginning where the last one ended."""
     guess, bounds = likelihood.guess(), likelihood.bounds()
     start: list[np.ndarray | None] = [None]
 
-    def found(extras: np.ndarray) -> _Found:
-        here = likelihood.at(extras, n_nodes=_FEW_NODES, start=start[0])
-        if not here.optimum.reason:
-            start[0] = np.append(here.optimum.beta, max(here.optimum.school_sd, 0.05))
-        return here
+    def compute_fit_at_extras(extras: np.ndarray) -> _Found:
+        evaluated = likelihood.at(extras, n_nodes=_FEW_NODES, start=start[0])
+        if not evaluated.optimum.reason:
+            start[0] = np.append(evaluated.optimum.beta, max(evaluated.optimum.school_sd, 0.05))
+        return evaluated
 
-    def with_slope(extras: np.ndarray) -> tuple[float, np.ndarray]:
-        here = found(extras)
-        return here.deviance, likelihood.slope(extras, here.optimum)
+    def compute_deviance_and_slope(extras: np.ndarray) -> tuple[float, np.ndarray]:
+        evaluated = compute_fit_at_extras(extras)
+        return evaluated.deviance, likelihood.slope(extras, evaluated.optimum)
 
     if len(guess) == 0:
         return guess
     if len(guess) == 1:
-        one = optimize.minimize_scalar(
-            lambda extra: found(np.array([extra])).deviance, bounds=bounds[0], method="bounded", options={"xatol": 1e-6}
+        minimum = optimize.minimize_scalar(
+            lambda extra: compute_fit_at_extras(np.array([extra])).deviance,
+            bounds=bounds[0],
+            method="bounded",
+            options={"xatol": 1e-6},
         )
-        return np.atleast_1d(one.x)
+        return np.atleast_1d(minimum.x)
     both = optimize.minimize(
-        with_slope, guess, jac=True, bounds=bounds, method="L-BFGS-B", options={"ftol": 1e-13, "gtol": 1e-4}
+        compute_deviance_and_slope,
+        guess,
+        jac=True,
+        bounds=bounds,
+        method="L-BFGS-B",
+        options={"ftol": 1e-13, "gtol": 1e-4},
     )
     return np.asarray(both.x)
 
@@ -332,7 +347,7 @@ def count_patterns(exposure: np.ndarray) -> Callable[[np.ndarray, Columns], Patt
 
     def make(x: np.ndarray, columns: Columns) -> Patterns:
         values = np.column_stack([x, exposure, columns.y > 0])
-        first, place = distinct_rows(values, columns.school)
+        first, place = find_distinct_rows(values, columns.school)
         return Patterns(
             x=x[first],
             school=columns.school[first],

@@ -12,7 +12,7 @@ from analysis.effect_sizes import odds_ratio
 from analysis.quadrature import average_mean
 from analysis.results import EffectRows, Estimate
 from analysis.specs import Model
-from analysis.standardised import Standardised, unestimated
+from analysis.standardised import Standardised, build_failed_rows
 from data_schema.errors import EstimationError
 
 _CONTRASTS = ("rate_ratio", "rate_difference", "mean_difference")
@@ -81,14 +81,14 @@ def rate_effects(
     fit = fit_counts(frame, model, family=family, exposure=exposure, zero_inflated=zero_inflated, n_nodes=n_nodes)
     shared = fit.fit.effect_row(outcome=model.outcome, conf_level=conf_level, se_type="delta")
     if fit.optimum is None:
-        rows = unestimated(shared, arms=model.arms, own="rate", contrasts=_CONTRASTS)
+        rows = build_failed_rows(shared, arms=model.arms, own="rate", contrasts=_CONTRASTS)
     else:
-        rows = _rows(shared, fit, model, per=per)
+        rows = _build_rate_rows(shared, fit, model, per=per)
     return RateEffects(fit=fit, rows=rows, per=per)
 
 
-def _rows(shared: Estimate, fit: CountFit, model: Model, *, per: float) -> tuple[Estimate, ...]:
-    rates, exposure = standardised_rates(fit, model)
+def _build_rate_rows(shared: Estimate, fit: CountFit, model: Model, *, per: float) -> tuple[Estimate, ...]:
+    rates, exposure = estimate_standardised_rates(fit, model)
     by_unit = rates.times(per)
     rows = [by_unit.own(shared, place, quantity="rate", scale="log") for place in range(len(model.arms))]
     for place in range(1, len(model.arms)):
@@ -101,7 +101,7 @@ def _rows(shared: Estimate, fit: CountFit, model: Model, *, per: float) -> tuple
     return tuple(rows)
 
 
-def standardised_rates(fit: CountFit, model: Model) -> tuple[Standardised, float]:
+def estimate_standardised_rates(fit: CountFit, model: Model) -> tuple[Standardised, float]:
     """Return rates by arm, as if every pupil of the trial were in it, and the mean exposure of a pupil.
 
     Parameters

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.guards import NO_OUTCOME, checked_frame, constant_reason, numeric_column
+from analysis.guards import NO_OUTCOME, describe_constant_outcome, read_numeric_column, validate_frame
 from analysis.specs import Model
-from analysis.terms import Columns, columns_with, refuse_weights
+from analysis.terms import Columns, build_columns_with_outcome, refuse_weights
 from data_schema.errors import EstimationError
 
 
@@ -50,12 +50,12 @@ def count_rows(frame: pd.DataFrame, model: Model, *, exposure: str | None) -> Co
         When an exposure is below zero, or a count is above zero where nothing was exposed.
     """
     refuse_weights(model)
-    frame = checked_frame(frame, (*model.columns, exposure), place=model.place)
-    counts = numeric_column(frame, model.outcome)
-    exposed = np.ones(len(frame)) if exposure is None else exposures(frame, exposure, counts=counts)
+    frame = validate_frame(frame, (*model.columns, exposure), place=model.place)
+    counts = read_numeric_column(frame, model.outcome)
+    exposed = np.ones(len(frame)) if exposure is None else read_exposures(frame, exposure, counts=counts)
     usable = np.isfinite(counts) & np.isfinite(exposed) & (exposed > 0)
     positions = np.where(usable, np.arange(len(frame)), np.nan)
-    columns = columns_with(frame, model, positions)
+    columns = build_columns_with_outcome(frame, model, positions)
     places = columns.y.astype(int)
     columns = replace(columns, y=counts[places], n_missing_outcome=int((~np.isfinite(counts)).sum()))
     return CountRows(
@@ -65,7 +65,7 @@ def count_rows(frame: pd.DataFrame, model: Model, *, exposure: str | None) -> Co
     )
 
 
-def exposures(frame: pd.DataFrame, exposure: str, *, counts: np.ndarray) -> np.ndarray:
+def read_exposures(frame: pd.DataFrame, exposure: str, *, counts: np.ndarray) -> np.ndarray:
     """Return the time in which was counted, NaN where it is missing.
 
     Parameters
@@ -82,7 +82,7 @@ def exposures(frame: pd.DataFrame, exposure: str, *, counts: np.ndarray) -> np.n
     EstimationError
         When an exposure is below zero, or a count is above zero where nothing was exposed.
     """
-    exposed = numeric_column(frame, exposure)
+    exposed = read_numeric_column(frame, exposure)
     below = int((exposed < 0).sum())
     if below:
         raise EstimationError(
@@ -106,8 +106,8 @@ def count_reason(columns: Columns) -> str:
         return "The outcome of a model of counts must be whole numbers, 0 or more."
     if not columns.y.any():
         return "Every count is zero."
-    if constant_reason(columns.y):
-        return constant_reason(columns.y)
+    if describe_constant_outcome(columns.y):
+        return describe_constant_outcome(columns.y)
     groups = {arm: columns.x[:, columns.names.index(term)] == 1 for arm, term in columns.arm_terms.items()}
     if groups:
         groups["reference"] = ~np.any(list(groups.values()), axis=0)

@@ -31,7 +31,7 @@ class ZeroInflated:
     share: float
     zero: np.ndarray
 
-    def _zeros(self, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _compute_zero_likelihood(self, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the log-likelihood of one zero, and the chance that it is one of the base's."""
         none = self.base.value_and_slope(eta, events=np.array(0.0), count=np.array(1.0))[0]
         chance = (1 - self.share) * np.exp(none)
@@ -42,10 +42,10 @@ class ZeroInflated:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return log-likelihoods and first derivatives."""
         value, slope = self.base.value_and_slope(eta, events=events, count=count)
-        at_zero, own = self._zeros(eta)
+        at_zero, base_share = self._compute_zero_likelihood(eta)
         return (
             np.where(self.zero, count * at_zero, value + count * np.log(1 - self.share)),
-            np.where(self.zero, own * slope, slope),
+            np.where(self.zero, base_share * slope, slope),
         )
 
     def slopes(
@@ -53,14 +53,14 @@ class ZeroInflated:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the first derivative, the weight and its derivative."""
         slope, weight, skew = self.base.slopes(eta, events=events, count=count)
-        own = self._zeros(eta)[1]
+        base_share = self._compute_zero_likelihood(eta)[1]
         rows = np.where(count > 0, count, 1.0)
         first, second, third = slope / rows, -weight / rows, -skew / rows
-        other = own * (1 - own)
-        mixed = own * second + other * first**2
-        bend = own * third + 3 * other * first * second + other * (1 - 2 * own) * first**3
+        other = base_share * (1 - base_share)
+        mixed = base_share * second + other * first**2
+        bend = base_share * third + 3 * other * first * second + other * (1 - 2 * base_share) * first**3
         return (
-            np.where(self.zero, own * slope, slope),
+            np.where(self.zero, base_share * slope, slope),
             np.where(self.zero, -rows * mixed, weight),
             np.where(self.zero, -rows * bend, skew),
         )

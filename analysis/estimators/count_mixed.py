@@ -36,10 +36,10 @@ class CountMixed(Estimator):
     def fit(self, frame: pd.DataFrame, model: Model) -> ArmModel:
         """Fit the model of the arms to one row per pupil."""
         from analysis.counts.fitting import fit_counts
-        from analysis.counts.rates import standardised_rates
+        from analysis.counts.rates import estimate_standardised_rates
 
         counts = fit_counts(frame, model, family=self.family, n_nodes=self.n_nodes)
         if counts.optimum is None:
-            return ArmModel(fit=counts.fit, standardise=lambda: standardised_rates(counts, model)[0])
-        means, _ = standardised_rates(counts, model)
+            return ArmModel(fit=counts.fit, standardise=lambda: estimate_standardised_rates(counts, model)[0])
+        means, _ = estimate_standardised_rates(counts, model)
         return ArmModel(fit=replace(counts.fit, differences=means.differences()), standardise=lambda: means)

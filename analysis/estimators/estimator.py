@@ -74,14 +74,16 @@ class Estimator(ABC):
             value = getattr(self, option.name)
             allowed = self.choices.get(option.name)
             if allowed and value not in allowed:
-                raise self._refused(option.name, value, f"Use one of {', '.join(allowed)}.")
+                raise self._create_option_error(option.name, value, f"Use one of {', '.join(allowed)}.")
             least = self.least.get(option.name, 1)
             if option.name in self.fields_of_pupils:
                 if not isinstance(value, str):
-                    raise self._refused(option.name, value, "Name a field of the list of pupils, such as 'class'.")
+                    raise self._create_option_error(
+                        option.name, value, "Name a field of the list of pupils, such as 'class'."
+                    )
                 continue
             if not allowed and (type(value) is not int or value < least):
-                raise self._refused(option.name, value, f"Use a whole number, {least} or more.")
+                raise self._create_option_error(option.name, value, f"Use a whole number, {least} or more.")
 
     @property
     def named_fields(self) -> dict[str, str]:
@@ -89,7 +91,7 @@ class Estimator(ABC):
         named = {option: str(getattr(self, option)) for option in self.fields_of_pupils}
         return {option: name for option, name in named.items() if name}
 
-    def _refused(self, option: str, value: object, remedy: str) -> EstimationError:
+    def _create_option_error(self, option: str, value: object, remedy: str) -> EstimationError:
         return EstimationError("options", f"the option '{option}' of '{self.name}' is {value!r}.", remedy)
 
     def for_kind(self, kind: str) -> Estimator:  # noqa: ARG002 -- for the estimators that need it

@@ -78,11 +78,11 @@ class Gee(Estimator):
 
         if self.link == "by_kind":
             raise ValueError("The link depends on the kind of outcome: take the estimator from `make_estimator`.")
-        found = fit_gee(frame, model, link=self.link, correlation=self.correlation, se_type=self.se_type)
+        gee_fit = fit_gee(frame, model, link=self.link, correlation=self.correlation, se_type=self.se_type)
 
         def standardise() -> Standardised:
-            if found.means is None:
+            if gee_fit.means is None:
                 raise ValueError("The fit failed and has no means.")
-            return found.means
+            return gee_fit.means
 
-        return ArmModel(fit=found.fit, standardise=standardise)
+        return ArmModel(fit=gee_fit.fit, standardise=standardise)

@@ -34,13 +34,13 @@ class LinearCluster(Estimator):
 
     def fit(self, frame: pd.DataFrame, model: Model) -> ArmModel:
         """Fit the model of the arms to one row per pupil."""
-        from analysis.arm_risks import clustered_shares
-        from analysis.clustered import linear_clustered_of, school_weights
+        from analysis.arm_risks import estimate_clustered_shares
+        from analysis.clustered import collect_school_weights, fit_clustered_columns
         from analysis.terms import design_columns
 
         columns = design_columns(frame, model)
-        weights = school_weights(frame, model, columns.schools)
+        weights = collect_school_weights(frame, model, columns.schools)
         return ArmModel(
-            fit=linear_clustered_of(columns, weights=weights, se_type=self.se_type),
-            standardise=lambda: clustered_shares(columns, model.arms, weights=weights, se_type=self.se_type),
+            fit=fit_clustered_columns(columns, weights=weights, se_type=self.se_type),
+            standardise=lambda: estimate_clustered_shares(columns, model.arms, weights=weights, se_type=self.se_type),
         )

@@ -38,19 +38,19 @@ class LinearMixed(Estimator):
 
     def fit(self, frame: pd.DataFrame, model: Model) -> ArmModel:
         """Fit the model of the arms to one row per pupil."""
-        from analysis.arm_risks import mixed_shares
-        from analysis.linear import fit_of, fitted_columns
+        from analysis.arm_risks import estimate_mixed_shares
+        from analysis.linear import fit_of, fit_restricted_likelihood
         from analysis.terms import design_columns
-        from analysis.unequal_spread import robust_fit, unequal_spread
+        from analysis.unequal_spread import find_unequal_spread_terms, replace_with_robust_errors
 
         columns = design_columns(frame, replace(model, level=self.level or None))
-        working = fitted_columns(columns)
+        working = fit_restricted_likelihood(columns)
         fit = fit_of(working, columns, df_method=self.df_method)
         return ArmModel(
             fit=fit,
-            standardise=lambda: mixed_shares(columns, model.arms, working),
-            robust=robust_fit(fit, working, columns),
-            unequal=unequal_spread(working, columns),
+            standardise=lambda: estimate_mixed_shares(columns, model.arms, working),
+            robust=replace_with_robust_errors(fit, working, columns),
+            unequal=find_unequal_spread_terms(working, columns),
         )
 
     def rows_of_difference(self, model: ArmModel | None, difference: Estimate) -> list[Estimate]:

@@ -32,17 +32,17 @@ class LogisticMixed(Estimator):
     def fit(self, frame: pd.DataFrame, model: Model) -> ArmModel:
         """Fit the model of the arms to one row per pupil."""
         from analysis.binary.fitting import fit_binary
-        from analysis.binary.risks import standardised_risks
+        from analysis.binary.risks import estimate_standardised_risks
 
         binary = fit_binary(frame, model, link="logit", n_nodes=self.n_nodes)
-        return ArmModel(fit=binary.fit, standardise=lambda: standardised_risks(binary, model.arms))
+        return ArmModel(fit=binary.fit, standardise=lambda: estimate_standardised_risks(binary, model.arms))
 
     def rows_of_difference(self, model: ArmModel | None, difference: Estimate) -> list[Estimate]:
         """Return the difference, and the odds ratio given the school, which is the model's own coefficient."""
         from analysis.effect_sizes import odds_ratio
-        from analysis.results import failed_row
+        from analysis.results import create_failed_row
 
         if model is None or difference.status == "failed":
-            return [difference, replace(failed_row(difference), quantity="odds_ratio")]
+            return [difference, replace(create_failed_row(difference), quantity="odds_ratio")]
         row = model.fit.estimate(difference.term, conf_level=difference.conf_level)
         return [difference, replace(odds_ratio(row), arm=difference.arm, caution=difference.caution)]

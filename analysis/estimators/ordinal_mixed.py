@@ -39,23 +39,23 @@ class OrdinalMixed(Estimator):
 
     def fit(self, frame: pd.DataFrame, model: Model) -> ArmModel:
         """Fit the model of the arms to one row per pupil."""
-        from analysis.ordinal.effects import category_shares
+        from analysis.ordinal.effects import estimate_category_shares
         from analysis.ordinal.fitting import fit_ordinal
 
         ordinal = fit_ordinal(frame, model, n_nodes=self.n_nodes)
         if ordinal.parameters is None:
-            return ArmModel(fit=ordinal.fit, standardise=lambda: category_shares(ordinal, model).means())
-        shares = category_shares(ordinal, model)
+            return ArmModel(fit=ordinal.fit, standardise=lambda: estimate_category_shares(ordinal, model).means())
+        shares = estimate_category_shares(ordinal, model)
         return ArmModel(
             fit=replace(ordinal.fit, differences=shares.differences()), standardise=shares.means, beside=shares.rows
         )
 
     def rows_of_difference(self, model: ArmModel | None, difference: Estimate) -> list[Estimate]:
         """Return the difference, and the rows that the model has beside it, with its cautions."""
-        from analysis.results import failed_row
+        from analysis.results import create_failed_row
 
         if model is None or model.beside is None or difference.status == "failed":
-            return [difference, *(replace(failed_row(difference), quantity=name) for name in _BESIDE)]
+            return [difference, *(replace(create_failed_row(difference), quantity=name) for name in _BESIDE)]
         shared = replace(
             model.fit.effect_row(outcome="", conf_level=difference.conf_level, se_type=difference.se_type),
             arm=difference.arm,

@@ -41,9 +41,9 @@ class SurvivalCluster(LinearCluster):
     def rows_of_difference(self, model: ArmModel | None, difference: Estimate) -> list[Estimate]:
         """Return the difference, and the ratio of the hazards."""
         from analysis.effect_sizes import odds_ratio
-        from analysis.results import failed_row
+        from analysis.results import create_failed_row
 
-        row = replace(failed_row(difference), quantity="hazard_ratio")
+        row = replace(create_failed_row(difference), quantity="hazard_ratio")
         if model is None or model.fit_hazards is None or difference.status == "failed":
             return [difference, row]
         ratio = odds_ratio(model.fit_hazards().estimate(difference.term, conf_level=difference.conf_level))

@@ -36,7 +36,7 @@ _DIFFERENCE = 0.01
 _Profile = Callable[[float, np.ndarray], tuple[np.ndarray, float, float]]
 
 
-def adjusted_vcov(data: Patterns, optimum: Optimum, *, n_nodes: int) -> np.ndarray:
+def compute_adjusted_vcov(data: Patterns, optimum: Optimum, *, n_nodes: int) -> np.ndarray:
     """Return the variance of (beta, school_sd) at the school variance that few schools call for.
 
     Parameters
@@ -54,14 +54,14 @@ def adjusted_vcov(data: Patterns, optimum: Optimum, *, n_nodes: int) -> np.ndarr
         Shape (p + 1, p + 1), zero in the row and column of the standard deviation.
     """
     p = len(optimum.beta)
-    near = _one_step(data, optimum) if optimum.school_sd > _SMALL else None
-    beta, school_sd = near or adjusted_profile(data, optimum.beta, optimum.school_sd, n_nodes=n_nodes)
+    near = _take_single_newton_step(data, optimum) if optimum.school_sd > _SMALL else None
+    beta, school_sd = near or find_adjusted_profile_maximum(data, optimum.beta, optimum.school_sd, n_nodes=n_nodes)
     vcov = np.zeros((p + 1, p + 1))
     vcov[:p, :p] = np.linalg.pinv(information(data, beta, school_sd), hermitian=True)
     return vcov
 
 
-def _one_step(data: Patterns, optimum: Optimum) -> tuple[np.ndarray, float] | None:
+def _take_single_newton_step(data: Patterns, optimum: Optimum) -> tuple[np.ndarray, float] | None:
     """Take Newton's step from the maximum likelihood; None when it is too long to be the last.
 
     The deviance's curvature along its profile is that of the standard deviation's variance, and the coefficients follow
@@ -80,7 +80,9 @@ def _one_step(data: Patterns, optimum: Optimum) -> tuple[np.ndarray, float] | No
     return optimum.beta + shift * path, optimum.school_sd + shift
 
 
-def adjusted_profile(data: Patterns, beta: np.ndarray, school_sd: float, *, n_nodes: int) -> tuple[np.ndarray, float]:
+def find_adjusted_profile_maximum(
+    data: Patterns, beta: np.ndarray, school_sd: float, *, n_nodes: int
+) -> tuple[np.ndarray, float]:
     """Return the coefficients and the school standard deviation at the greatest adjusted profile likelihood.
 
     Parameters
@@ -94,38 +96,40 @@ def adjusted_profile(data: Patterns, beta: np.ndarray, school_sd: float, *, n_no
     """
     nodes = min(n_nodes, _MOST_NODES if data.n_schools <= _FEW_SCHOOLS else _FEW_NODES)
 
-    def profile(sd: float, start: np.ndarray) -> tuple[np.ndarray, float, float]:
+    def compute_profile_at_sd(sd: float, start: np.ndarray) -> tuple[np.ndarray, float, float]:
         """Return the best coefficients at a standard deviation, their determinant, and the deviance's slope there."""
-        at, _, gradient = best_beta(data, start, sd, n_nodes=nodes)
-        return at, float(np.linalg.slogdet(information(data, at, sd))[1]), float(gradient[-1])
+        coefficients, _, gradient = find_best_beta(data, start, sd, n_nodes=nodes)
+        return coefficients, float(np.linalg.slogdet(information(data, coefficients, sd))[1]), float(gradient[-1])
 
     if data.n_schools >= _LEAST_SCHOOLS and school_sd > _SMALL:
-        near = _root_nearby(beta, school_sd, profile=profile)
+        near = _find_profile_root(beta, school_sd, profile=compute_profile_at_sd)
         if near is not None:
             return near
 
-    at = beta
+    start_beta = beta
 
-    def adjusted(sd: float) -> float:
-        nonlocal at  # each place begins where the last one ended
-        at, value, _ = best_beta(data, at, sd, n_nodes=nodes)
-        return value + float(np.linalg.slogdet(information(data, at, sd))[1])
+    def compute_adjusted_deviance(sd: float) -> float:
+        nonlocal start_beta  # each place begins where the last one ended
+        start_beta, value, _ = find_best_beta(data, start_beta, sd, n_nodes=nodes)
+        return value + float(np.linalg.slogdet(information(data, start_beta, sd))[1])
 
     top = max(3 * school_sd, 2.0)
-    found = optimize.minimize_scalar(adjusted, bounds=(0.0, top), method="bounded", options={"xatol": 1e-4})
-    sd = float(found.x) if found.fun < adjusted(0.0) - 1e-8 else 0.0
-    return best_beta(data, at, sd, n_nodes=n_nodes)[0], sd
+    minimum = optimize.minimize_scalar(
+        compute_adjusted_deviance, bounds=(0.0, top), method="bounded", options={"xatol": 1e-4}
+    )
+    sd = float(minimum.x) if minimum.fun < compute_adjusted_deviance(0.0) - 1e-8 else 0.0
+    return find_best_beta(data, start_beta, sd, n_nodes=n_nodes)[0], sd
 
 
-def _root_nearby(beta: np.ndarray, school_sd: float, *, profile: _Profile) -> tuple[np.ndarray, float] | None:
+def _find_profile_root(beta: np.ndarray, school_sd: float, *, profile: _Profile) -> tuple[np.ndarray, float] | None:
     """Find where the adjusted profile is flat by secants from the maximum likelihood; None when they do not settle.
 
     The deviance's slope along the profile is exact, the determinant's is its difference between the last two places.
     """
     low, high = school_sd, school_sd * 1.02
-    at, below_determinant, below = profile(low, beta)
+    coefficients, below_determinant, below = profile(low, beta)
     for _ in range(_SECANTS):
-        at, determinant, above = profile(high, at)
+        coefficients, determinant, above = profile(high, coefficients)
         if above == below:
             return None
         bend = (determinant - below_determinant) / (high - low)
@@ -134,11 +138,11 @@ def _root_nearby(beta: np.ndarray, school_sd: float, *, profile: _Profile) -> tu
             return None
         low, below, below_determinant, high = high, above, determinant, new
         if abs(high - low) < _CLOSE * school_sd:
-            return at, high
+            return coefficients, high
     return None
 
 
-def best_beta(
+def find_best_beta(
     data: Patterns, start: np.ndarray, school_sd: float, *, n_nodes: int, tolerance: float = 1e-5
 ) -> tuple[np.ndarray, float, np.ndarray]:
     """Minimise the deviance over the coefficients by scoring steps that are halved when they lead up.

@@ -69,7 +69,7 @@ class ClusterDesign:
         return np.asarray(self.columns.transpose(0, 2, 1) @ self.weighted)
 
 
-def least_squares_design(products: np.ndarray, *, n_rows: int) -> ClusterDesign:
+def build_least_squares_design(products: np.ndarray, *, n_rows: int) -> ClusterDesign:
     """Prepare least squares.
 
     Parameters
@@ -97,7 +97,7 @@ def least_squares_design(products: np.ndarray, *, n_rows: int) -> ClusterDesign:
     )
 
 
-def absorbed_design(products: np.ndarray, *, stratum: np.ndarray, n_rows: int) -> ClusterDesign:
+def build_absorbed_design(products: np.ndarray, *, stratum: np.ndarray, n_rows: int) -> ClusterDesign:
     """Prepare least squares with a fixed effect of each stratum of whole clusters, at the price of one column.
 
     Parameters
@@ -139,7 +139,7 @@ def absorbed_design(products: np.ndarray, *, stratum: np.ndarray, n_rows: int) -
     )
 
 
-def weighted_design(products: np.ndarray, *, n_rows: int) -> ClusterDesign:
+def build_weighted_design(products: np.ndarray, *, n_rows: int) -> ClusterDesign:
     """Prepare weighted least squares; the working model is independent errors of equal variance.
 
     Parameters
@@ -168,7 +168,7 @@ def weighted_design(products: np.ndarray, *, n_rows: int) -> ClusterDesign:
     )
 
 
-def generalised_design(
+def build_generalised_design(
     columns: np.ndarray, outcome: np.ndarray, *, working: np.ndarray, stratum: np.ndarray | None = None, n_rows: int = 0
 ) -> ClusterDesign:
     """Prepare generalised least squares; weights are the inverse of the working covariance.
@@ -176,8 +176,8 @@ def generalised_design(
     Parameters
     ----------
     columns, outcome
-        Shape (J, r, p) and (J, r), X and y in orthonormal bases (`basis_rows`), or the rows themselves; rows of zeros
-        fill up clusters of fewer.
+        Shape (J, r, p) and (J, r), X and y in orthonormal bases (`compute_basis_rows`), or the rows themselves; rows of
+        zeros fill up clusters of fewer.
     working
         Shape (J, r, r), the working covariance, up to a factor.
     stratum
@@ -194,7 +194,7 @@ def generalised_design(
     """
     means = None
     if stratum is not None:
-        columns, outcome, means, sizes = _less_strata(columns, outcome, working, stratum)
+        columns, outcome, means, sizes = _remove_strata_means(columns, outcome, working, stratum)
     p = columns.shape[2] - (stratum is not None)
     weighted = np.linalg.solve(working, columns)
     inner = columns.transpose(0, 2, 1) @ weighted
@@ -222,7 +222,7 @@ def generalised_design(
     )
 
 
-def _less_strata(
+def _remove_strata_means(
     columns: np.ndarray, outcome: np.ndarray, working: np.ndarray, stratum: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return the columns and the outcome less their strata's means, the constant last, the means and the weights."""
@@ -238,7 +238,7 @@ def _less_strata(
     return np.concatenate([moved[:, :, :-1], ones], axis=2), moved[:, :, -1], means, sizes
 
 
-def basis_rows(products: np.ndarray) -> np.ndarray:
+def compute_basis_rows(products: np.ndarray) -> np.ndarray:
     """Return columns and outcome of clusters in orthonormal bases of their columns' spans.
 
     Parameters

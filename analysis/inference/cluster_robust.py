@@ -18,7 +18,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from analysis.inference.cluster_designs import SPAN_TOLERANCE, ClusterDesign
-from analysis.inference.cluster_tests import contrast_pull, hotelling_test, link, satterthwaite_df
+from analysis.inference.cluster_tests import compute_hotelling_test, compute_satterthwaite_df, contrast_pull, link
 from analysis.inference.kenward_roger import FTest
 from data_schema.errors import EstimationError
 
@@ -77,13 +77,13 @@ def cluster_robust(design: ClusterDesign, *, contrasts: np.ndarray, se_type: SeT
     p = len(design.beta)
     padded = np.zeros((len(contrasts), 1, design.scores.shape[1]))
     padded[:, 0, :p] = contrasts
-    found = contrast_inference(design, padded, se_type=se_type)
+    inference = contrast_inference(design, padded, se_type=se_type)
     bread = design.bread[0, :p, :p]
-    adjusted = found.adjusted[:, :p]
+    adjusted = inference.adjusted[:, :p]
     return ClusterRobust(
         beta=design.beta,
-        vcov=bread @ (adjusted.T @ adjusted * _small_sample(design, se_type)) @ bread,
-        df=found.df,
+        vcov=bread @ (adjusted.T @ adjusted * _compute_small_sample_factor(design, se_type)) @ bread,
+        df=inference.df,
     )
 
 
@@ -122,23 +122,23 @@ def contrast_inference(
     tests
         Whether degrees of freedom are wanted, which take longest; NaN otherwise.
     """
-    change = _adjustment(design, se_type)
+    change = _compute_residual_adjustment(design, se_type)
     adjusted = design.scores + np.einsum("jrm,jrs,js->jm", design.weighted, change, design.residual, optimize=True)
-    rows = _directions(design, contrasts)
+    rows = _compute_contrast_directions(design, contrasts)
     each = np.einsum("kjm,jm->kj", np.broadcast_to(rows, (len(rows), *adjusted.shape)), adjusted)
     df = np.full(len(rows), np.nan)
     if tests:
         k = link(design)
-        df[:] = [satterthwaite_df(contrast_pull(design, row, change), k) for row in rows]
-        df[_determined(design, rows)] = np.nan
+        df[:] = [compute_satterthwaite_df(contrast_pull(design, row, change), k) for row in rows]
+        df[_find_determined_contrasts(design, rows)] = np.nan
     return ContrastInference(
-        vcov=each @ each.T * _small_sample(design, se_type),
+        vcov=each @ each.T * _compute_small_sample_factor(design, se_type),
         df=df,
         adjusted=adjusted,
     )
 
 
-def joint_test(
+def compute_joint_test(
     design: ClusterDesign, contrasts: np.ndarray, *, difference: np.ndarray, se_type: SeType, place: str
 ) -> FTest:
     """Test contrasts jointly; see `analysis.inference.cluster_tests`.
@@ -161,23 +161,23 @@ def joint_test(
     EstimationError
         When a contrast rests on one cluster alone, they are not independent, or clusters are too few for a joint test.
     """
-    found = contrast_inference(design, contrasts, se_type=se_type)
-    if np.isnan(found.df).any():
+    inference = contrast_inference(design, contrasts, se_type=se_type)
+    if np.isnan(inference.df).any():
         raise EstimationError(
             place,
             "an effect rests on one cluster alone: no standard error can be estimated for it.",
             "Leave the effect out.",
         )
-    size = np.sqrt(np.diag(found.vcov))
-    if not (size > 0).all() or np.linalg.cond(found.vcov / np.outer(size, size)) > _GREATEST_CONDITION:
+    size = np.sqrt(np.diag(inference.vcov))
+    if not (size > 0).all() or np.linalg.cond(inference.vcov / np.outer(size, size)) > _GREATEST_CONDITION:
         raise EstimationError(
             place,
             f"the {len(contrasts)} effects cannot be distinguished by {design.n_clusters} clusters.",
             "Test fewer effects at once, none a combination of the others.",
         )
-    change = _adjustment(design, se_type)
-    pulls = [contrast_pull(design, row, change) for row in _directions(design, contrasts)]
-    test = hotelling_test(pulls, link(design), difference=difference, covariance=found.vcov)
+    change = _compute_residual_adjustment(design, se_type)
+    pulls = [contrast_pull(design, row, change) for row in _compute_contrast_directions(design, contrasts)]
+    test = compute_hotelling_test(pulls, link(design), difference=difference, covariance=inference.vcov)
     if test.df_denominator <= 0:
         raise EstimationError(
             place,
@@ -187,12 +187,12 @@ def joint_test(
     return test
 
 
-def _directions(design: ClusterDesign, contrasts: np.ndarray) -> np.ndarray:
+def _compute_contrast_directions(design: ClusterDesign, contrasts: np.ndarray) -> np.ndarray:
     """Return M c of every contrast, shape (k, J or 1, m)."""
     return np.asarray((contrasts[:, :, None, :] @ design.bread)[:, :, 0, :])
 
 
-def _power(matrices: np.ndarray, exponent: float, *, tolerance: float = 0.0) -> np.ndarray:
+def _compute_matrix_power(matrices: np.ndarray, exponent: float, *, tolerance: float = 0.0) -> np.ndarray:
     """Return powers of symmetric matrices, in which eigenvalues below a share of the largest are left at zero."""
     values, vectors = np.linalg.eigh(matrices)
     usable = values > tolerance * values.max(axis=1, keepdims=True)
@@ -200,7 +200,7 @@ def _power(matrices: np.ndarray, exponent: float, *, tolerance: float = 0.0) -> 
     return np.asarray((vectors * raised[:, None, :]) @ vectors.transpose(0, 2, 1))
 
 
-def _residual_covariance(design: ClusterDesign) -> np.ndarray:
+def _compute_residual_covariance(design: ClusterDesign) -> np.ndarray:
     """Return U'((I - H) Phi (I - H)')_jj U, shape (J, r, r)."""
     x, r = design.columns, design.columns.shape[1]
     start = np.eye(r)[None] if design.working is None else design.working
@@ -211,13 +211,13 @@ def _residual_covariance(design: ClusterDesign) -> np.ndarray:
     return np.asarray(start - cross - cross.transpose(0, 2, 1) + x @ doubled @ x.transpose(0, 2, 1))
 
 
-def _adjustment(design: ClusterDesign, se_type: SeType) -> np.ndarray:
+def _compute_residual_adjustment(design: ClusterDesign, se_type: SeType) -> np.ndarray:
     """Return A - I within the basis, shape (J, r, r)."""
     identity = np.eye(design.columns.shape[1])
     if se_type == "CR2":
-        left = _residual_covariance(design)
-        root = identity if design.working is None else _power(design.working, 0.5)
-        by_half = _power(root @ left @ root, -0.5, tolerance=_LEVERAGE_TOLERANCE)
+        left = _compute_residual_covariance(design)
+        root = identity if design.working is None else _compute_matrix_power(design.working, 0.5)
+        by_half = _compute_matrix_power(root @ left @ root, -0.5, tolerance=_LEVERAGE_TOLERANCE)
         return np.asarray(root @ by_half @ root - identity)
     if se_type == "CR3":
         leverage = design.columns @ design.bread @ design.weighted.transpose(0, 2, 1)
@@ -225,7 +225,7 @@ def _adjustment(design: ClusterDesign, se_type: SeType) -> np.ndarray:
     return np.zeros((design.n_clusters, *identity.shape))
 
 
-def _small_sample(design: ClusterDesign, se_type: SeType) -> float:
+def _compute_small_sample_factor(design: ClusterDesign, se_type: SeType) -> float:
     clusters = design.n_clusters
     if se_type not in ("CR1", "CR1S"):
         return 1.0
@@ -235,18 +235,18 @@ def _small_sample(design: ClusterDesign, se_type: SeType) -> float:
     return factor * (design.n_rows - 1) / (design.n_rows - design.n_columns)
 
 
-def _determined(design: ClusterDesign, rows: np.ndarray) -> np.ndarray:
+def _find_determined_contrasts(design: ClusterDesign, rows: np.ndarray) -> np.ndarray:
     """Return which contrasts take more than a trace of their weight from a cluster that alone settles them.
 
     Weights and working covariance are taken into the columns: with G_j = X_j'W_j X_j a cluster settles the directions
     in which G_j^(1/2) M G_j^(1/2) is one.
     """
-    root = _power(design.gram, 0.5, tolerance=SPAN_TOLERANCE)
+    root = _compute_matrix_power(design.gram, 0.5, tolerance=SPAN_TOLERANCE)
     identity = np.eye(root.shape[1])
-    lost = identity - _power(identity - root @ design.bread @ root, 0.0, tolerance=_LEVERAGE_TOLERANCE)
-    found = np.zeros(len(rows), dtype=bool)
+    lost = identity - _compute_matrix_power(identity - root @ design.bread @ root, 0.0, tolerance=_LEVERAGE_TOLERANCE)
+    is_determined = np.zeros(len(rows), dtype=bool)
     for place, row in enumerate(rows):
         inner = (root @ row[..., None])[..., 0]
         in_lost = float(((lost @ inner[..., None])[..., 0] * inner).sum())
-        found[place] = in_lost > _DETERMINED_TOLERANCE * float((inner**2).sum())
-    return found
+        is_determined[place] = in_lost > _DETERMINED_TOLERANCE * float((inner**2).sum())
+    return is_determined

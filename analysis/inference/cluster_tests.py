@@ -71,7 +71,7 @@ def contrast_pull(design: ClusterDesign, direction: np.ndarray, change: np.ndarr
     spread = pulled if design.working is None else np.einsum("jrs,js->jr", design.working, pulled)
     ends: Matrix = np.einsum("jrm,jr->jm", design.columns, pulled)
     if design.stratum is not None:
-        ends = _with_strata(design, ends)
+        ends = _replace_stratum_mean_column(design, ends)
     elif design.middle is not None:
         ends = np.hstack([ends, np.einsum("jrm,jr->jm", design.weighted, pulled)])
     return Pull(weights=pulled, spread=spread, ends=ends)
@@ -90,7 +90,7 @@ def link(design: ClusterDesign) -> Matrix:
     return np.block([[-bread @ design.middle @ bread, bread], [bread, np.zeros_like(bread)]])
 
 
-def _with_strata(design: ClusterDesign, ends: np.ndarray) -> Matrix:
+def _replace_stratum_mean_column(design: ClusterDesign, ends: np.ndarray) -> Matrix:
     """Return the ends with a column a stratum in place of that of the stratum's mean."""
     from scipy import sparse
 
@@ -102,23 +102,25 @@ def _with_strata(design: ClusterDesign, ends: np.ndarray) -> Matrix:
     return sparse.hstack([sparse.csr_array(ends[:, :p]), on_mean], format="csr")
 
 
-def _expected(a: Pull, b: Pull, k: Matrix) -> tuple[np.ndarray, np.ndarray]:
+def _compute_expected_diagonals(a: Pull, b: Pull, k: Matrix) -> tuple[np.ndarray, np.ndarray]:
     """Return the two parts of the diagonal of P^ab, shape (J,) each: P^ab_ii is the first less the second."""
-    own = (a.weights * b.spread).sum(axis=1)
+    cluster_part = (a.weights * b.spread).sum(axis=1)
     shared = np.asarray(((a.ends @ k) * b.ends).sum(axis=1)).ravel()
-    return own, shared
+    return cluster_part, shared
 
 
-def _entry_variance(a: Pull, b: Pull, k: Matrix) -> float:
+def _compute_entry_variance(a: Pull, b: Pull, k: Matrix) -> float:
     """Return Var(d_ab) under the working model."""
-    (own_a, shared_a), (own_b, shared_b), (own, shared) = (_expected(*pair, k) for pair in ((a, a), (b, b), (a, b)))
+    (own_a, shared_a), (own_b, shared_b), (cluster_part, shared) = (
+        _compute_expected_diagonals(*pair, k) for pair in ((a, a), (b, b), (a, b))
+    )
     across = (a.ends.T @ b.ends) @ k
     back = (b.ends.T @ a.ends) @ k
     squares = (own_a * own_b - own_a * shared_b - own_b * shared_a).sum() + (back * across.T).sum()
-    return float(squares + (own**2 - 2 * own * shared).sum() + (back * back.T).sum())
+    return float(squares + (cluster_part**2 - 2 * cluster_part * shared).sum() + (back * back.T).sum())
 
 
-def satterthwaite_df(pull: Pull, k: Matrix) -> float:
+def compute_satterthwaite_df(pull: Pull, k: Matrix) -> float:
     """Return trace(P)^2 / trace(P P) of one contrast, NaN where there is no P.
 
     Parameters
@@ -128,12 +130,12 @@ def satterthwaite_df(pull: Pull, k: Matrix) -> float:
     k
         See `link`.
     """
-    own, shared = _expected(pull, pull, k)
-    variance = _entry_variance(pull, pull, k)
-    return 2 * float((own - shared).sum()) ** 2 / variance if variance > 0 else np.nan
+    cluster_part, shared = _compute_expected_diagonals(pull, pull, k)
+    variance = _compute_entry_variance(pull, pull, k)
+    return 2 * float((cluster_part - shared).sum()) ** 2 / variance if variance > 0 else np.nan
 
 
-def hotelling_test(
+def compute_hotelling_test(
     pulls: Sequence[Pull],
     k: Matrix,
     *,
@@ -159,22 +161,22 @@ def hotelling_test(
         With denominator degrees of freedom of 0 or less where clusters are too few for a test.
     """
     q = len(pulls)
-    expected = np.array([[_difference(_expected(a, b, k)) for b in pulls] for a in pulls])
+    expected = np.array([[_sum_part_difference(_compute_expected_diagonals(a, b, k)) for b in pulls] for a in pulls])
     values, vectors = np.linalg.eigh(expected)
     root = vectors @ np.diag(1 / np.sqrt(values)) @ vectors.T
-    turned = [_combined(pulls, row) for row in root]
-    total = sum(_entry_variance(a, b, k) for a in turned for b in turned)
+    turned = [_sum_weighted_pulls(pulls, row) for row in root]
+    total = sum(_compute_entry_variance(a, b, k) for a in turned for b in turned)
     df = q * (q + 1) / total
     statistic = float(difference @ np.linalg.solve(covariance, difference))
     scaling = max((df - q + 1) / df, 0.0)
     return FTest(statistic=scaling * statistic / q, df_numerator=q, df_denominator=float(df - q + 1), scaling=scaling)
 
 
-def _difference(parts: tuple[np.ndarray, np.ndarray]) -> float:
+def _sum_part_difference(parts: tuple[np.ndarray, np.ndarray]) -> float:
     return float((parts[0] - parts[1]).sum())
 
 
-def _combined(pulls: Sequence[Pull], shares: np.ndarray) -> Pull:
+def _sum_weighted_pulls(pulls: Sequence[Pull], shares: np.ndarray) -> Pull:
     first = Pull(
         weights=shares[0] * pulls[0].weights, spread=shares[0] * pulls[0].spread, ends=shares[0] * pulls[0].ends
     )

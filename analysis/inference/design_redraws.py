@@ -64,9 +64,9 @@ class DesignRedraws:
         """
         if self.probabilities is None:
             raise DesignError("re-draws", "these are not all allocations.", "Draw again with the schools held.")
-        kept = (self.draws[:, fixed] == actual[fixed]).all(axis=1)
-        share = self.probabilities[kept]
-        return DesignRedraws(schools=self.schools, draws=self.draws[kept], probabilities=share / share.sum())
+        is_compatible = (self.draws[:, fixed] == actual[fixed]).all(axis=1)
+        share = self.probabilities[is_compatible]
+        return DesignRedraws(schools=self.schools, draws=self.draws[is_compatible], probabilities=share / share.sum())
 
 
 def design_redraws(
@@ -89,14 +89,14 @@ def design_redraws(
     """
     from randomisation.redraws import replay
 
-    every = _few_allocations(schools, design, n_draws=n_draws, late=late)
+    every = _enumerate_few_allocations(schools, design, n_draws=n_draws, late=late)
     if every is not None:
         return DesignRedraws(schools=every.schools, draws=every.positions, probabilities=every.probabilities)
     names = read_schools(schools, design, with_sets=False).ids
     return DesignRedraws(schools=names, draws=replay(schools, design, n_draws=n_draws, seed=seed, late=late))
 
 
-def _few_allocations(
+def _enumerate_few_allocations(
     schools: pd.DataFrame | SortedSchools, design: Design, *, n_draws: int, late: bool
 ) -> AllAllocations | None:
     """Return all allocations where they are no more than the draws that are wanted."""
@@ -151,10 +151,10 @@ class Permutations:
     def all_of(self, moving: np.ndarray) -> DesignRedraws | None:
         """Return all permutations of the schools that are marked, shape (J,); None where they are many."""
         most = self.n_draws if self.usable is None else max(self.n_draws, _MOST_LISTED)
-        own, labels = self._own(moving)
-        if self.reason or count_permutations(own, labels) > most:
+        moving_arms, labels = self._get_moving_arms_and_strata(moving)
+        if self.reason or count_permutations(moving_arms, labels) > most:
             return None
-        every = self._whole(enumerate_permutations(own, labels), moving)
+        every = self._build_whole_allocations(enumerate_permutations(moving_arms, labels), moving)
         if not 0 < len(every) <= self.n_draws:
             return None
         return DesignRedraws(schools=self.schools, draws=every, probabilities=np.full(len(every), 1 / len(every)))
@@ -163,32 +163,36 @@ class Permutations:
         """Return all permutations of the schools that are marked where they are few, else some; or why none."""
         if self.reason:
             return self.reason
-        found = self.drawn(moving)
-        if len(found.draws) == 0:
+        permuted = self.drawn(moving)
+        if len(permuted.draws) == 0:
             return (
                 "The design's constraint lets hardly any draw through that leaves the schools of other arms in place."
             )
-        return found
+        return permuted
 
     def drawn(self, moving: np.ndarray) -> DesignRedraws:
         """Return the same where permutations are known to be alike; without draws where a constraint leaves too few."""
         every = self.all_of(moving)
         if every is not None:
             return every
-        own, labels = self._own(moving)
-        kept: list[np.ndarray] = []
+        moving_arms, labels = self._get_moving_arms_and_strata(moving)
+        batches: list[np.ndarray] = []
         for batch in range(1 if self.usable is None else _MOST_BATCHES):
             seed = f"{self.seed} {batch}" if batch else self.seed
-            kept.append(self._whole(permute_within_strata(own, labels, n_draws=self.n_draws, seed=seed), moving))
-            if sum(map(len, kept)) >= self.n_draws:
+            batches.append(
+                self._build_whole_allocations(
+                    permute_within_strata(moving_arms, labels, n_draws=self.n_draws, seed=seed), moving
+                )
+            )
+            if sum(map(len, batches)) >= self.n_draws:
                 break
-        draws = np.concatenate(kept)[: self.n_draws]
+        draws = np.concatenate(batches)[: self.n_draws]
         return DesignRedraws(schools=self.schools, draws=draws if len(draws) == self.n_draws else draws[:0])
 
-    def _own(self, moving: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    def _get_moving_arms_and_strata(self, moving: np.ndarray) -> tuple[np.ndarray, list[str]]:
         return self.actual[moving], [self.strata[place] for place in np.flatnonzero(moving)]
 
-    def _whole(self, permuted: np.ndarray, moving: np.ndarray) -> np.ndarray:
+    def _build_whole_allocations(self, permuted: np.ndarray, moving: np.ndarray) -> np.ndarray:
         rows = np.tile(self.actual, (len(permuted), 1))
         rows[:, moving] = permuted
         return rows if self.usable is None else rows[self.usable(rows)]

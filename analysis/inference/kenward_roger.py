@@ -65,7 +65,7 @@ class FTest:
     scaling: float = 1.0
 
 
-def f_test_frame(test: FTest, term: str, *, df_method: str) -> pd.DataFrame:
+def build_f_test_frame(test: FTest, term: str, *, df_method: str) -> pd.DataFrame:
     """Return a joint test as a row: term, statistic, df_numerator, df_denominator, p_value, scaling, df_method."""
     import pandas as pd
     from scipy import stats
@@ -82,7 +82,7 @@ def f_test_frame(test: FTest, term: str, *, df_method: str) -> pd.DataFrame:
     return pd.DataFrame([row])
 
 
-def variance_spread(at: LikelihoodSums) -> np.ndarray:
+def compute_variance_spread(at: LikelihoodSums) -> np.ndarray:
     """Return the variance of the estimated variance parameters from their expected information, shape (r, r).
 
     Directions of which the data know nothing have none.
@@ -96,7 +96,7 @@ def variance_spread(at: LikelihoodSums) -> np.ndarray:
     return np.asarray(2 * inverse / np.outer(size, size))
 
 
-def kenward_roger(at: LikelihoodSums) -> KenwardRoger:
+def compute_kenward_roger(at: LikelihoodSums) -> KenwardRoger:
     """Adjust the variance of the coefficients of a model fitted by restricted maximum likelihood.
 
     Parameters
@@ -105,7 +105,7 @@ def kenward_roger(at: LikelihoodSums) -> KenwardRoger:
         The likelihood at the optimum, with derivatives by every variance and covariance.
     """
     phi = at.phi
-    spread = variance_spread(at)
+    spread = compute_variance_spread(at)
     first = at.first[:, :-1, :-1]
     slopes = -phi @ first @ phi
     curvature = np.tensordot(spread, at.second[:, :, :-1, :-1], axes=2)
@@ -114,7 +114,7 @@ def kenward_roger(at: LikelihoodSums) -> KenwardRoger:
     return KenwardRoger(phi=phi, adjusted=phi + phi @ (curvature - 2 * twice) @ phi, slopes=slopes, spread=spread)
 
 
-def t_df(variance: np.ndarray, slopes: np.ndarray, spread: np.ndarray) -> np.ndarray:
+def compute_contrast_df(variance: np.ndarray, slopes: np.ndarray, spread: np.ndarray) -> np.ndarray:
     """Return degrees of freedom of single contrasts.
 
     Parameters
@@ -124,13 +124,13 @@ def t_df(variance: np.ndarray, slopes: np.ndarray, spread: np.ndarray) -> np.nda
     slopes
         Shape (k, r), their derivatives by the variance parameters.
     spread
-        Shape (r, r), see `variance_spread`.
+        Shape (r, r), see `compute_variance_spread`.
     """
     noise = np.einsum("ki,ij,kj->k", slopes, spread, slopes)
     return np.asarray(2 * variance**2 / np.where(noise > 0, noise, np.nan))
 
 
-def f_test(fitted: KenwardRoger, contrasts: np.ndarray, difference: np.ndarray) -> FTest:
+def compute_kenward_roger_f_test(fitted: KenwardRoger, contrasts: np.ndarray, difference: np.ndarray) -> FTest:
     """Test contrasts of the coefficients jointly.
 
     Parameters
@@ -150,11 +150,11 @@ def f_test(fitted: KenwardRoger, contrasts: np.ndarray, difference: np.ndarray) 
     traces = np.trace(each, axis1=1, axis2=2)
     a1 = float(traces @ fitted.spread @ traces)
     a2 = float(np.einsum("ij,ipq,jqp->", fitted.spread, each, each))
-    df, scaling = _matched(a1, a2, q)
+    df, scaling = _match_f_moments(a1, a2, q)
     return FTest(statistic=scaling * unscaled, df_numerator=q, df_denominator=df, scaling=scaling)
 
 
-def _matched(a1: float, a2: float, q: int) -> tuple[float, float]:
+def _match_f_moments(a1: float, a2: float, q: int) -> tuple[float, float]:
     """Return degrees of freedom and scale of the F distribution whose two moments match."""
     if a2 <= 0:
         return np.inf, 1.0

@@ -158,7 +158,7 @@ def randomisation_family(
     EstimationError
         When a model has more than two arms: what re-draws of all of them test is no effect of any.
     """
-    from analysis.inference.randomisation_intervals import redrawn
+    from analysis.inference.randomisation_intervals import build_redraws
 
     for name, model in models.items():
         if len(model.arms) > 2:
@@ -167,23 +167,23 @@ def randomisation_family(
                 f"it has {len(model.arms)} arms, and re-draws that are shared move the schools of all of them.",
                 "Keep the pupils and schools of two arms, and re-draw these.",
             )
-    labels, found, reasons = [], [], []
+    labels, statistics, reasons = [], [], []
     for name, model in models.items():
-        redraws = redrawn(frame, model, schools=schools, actual=actual, draws=draws, statistic=statistic)
+        redraws = build_redraws(frame, model, schools=schools, actual=actual, draws=draws, statistic=statistic)
         for place, arm in enumerate(model.arms[1:]):
             labels.append((name, arm))
             if isinstance(redraws, str):
-                found.append(np.full(len(draws) + 1, np.nan))
+                statistics.append(np.full(len(draws) + 1, np.nan))
                 reasons.append(redraws)
             else:
-                found.append(redraws.statistics(np.zeros((len(model.arms) - 1, 1)))[:, place])
+                statistics.append(redraws.statistics(np.zeros((len(model.arms) - 1, 1)))[:, place])
                 undefined = "The arms cannot be told apart from the strata in the schools that have this outcome."
-                reasons.append("" if np.isfinite(found[-1][0]) else undefined)
-    table = np.column_stack(found)
-    return _family(labels, table[0], table[1:], reasons=reasons)
+                reasons.append("" if np.isfinite(statistics[-1][0]) else undefined)
+    table = np.column_stack(statistics)
+    return _build_family_tests(labels, table[0], table[1:], reasons=reasons)
 
 
-def _family(
+def _build_family_tests(
     labels: list[tuple[str, str]],
     statistics: np.ndarray,
     draws: np.ndarray,

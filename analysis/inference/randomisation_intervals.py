@@ -19,17 +19,17 @@ import numpy as np
 import pandas as pd
 from scipy import optimize
 
-from analysis.guards import checked_frame
+from analysis.guards import validate_frame
 from analysis.inference.design_redraws import DesignRedraws, Permutations
-from analysis.inference.redraw_moments import RedrawMoments, redraw_moments, weighted_moments
+from analysis.inference.redraw_moments import RedrawMoments, compute_redraw_moments, weight_redraw_moments
 from analysis.inference.redraw_statistics import (
     Statistic,
-    least_squares_effects,
-    mixed_t,
-    reml_t,
-    robust_t,
-    school_mean_difference,
-    school_mean_t,
+    compute_mixed_t,
+    compute_reml_t,
+    compute_robust_t,
+    compute_school_mean_difference,
+    compute_school_mean_t,
+    estimate_least_squares_effects,
     solved,
 )
 from analysis.results import EXACT_TEST, Estimate
@@ -40,12 +40,12 @@ Interval = Literal["inversion", "none"]
 StatisticName = Literal["mixed_t", "reml_t", "ols", "ols_t", "school_means", "school_means_t"]
 
 STATISTICS: dict[StatisticName, Statistic] = {
-    "mixed_t": mixed_t,
-    "reml_t": reml_t,
-    "ols": least_squares_effects,
-    "ols_t": robust_t,
-    "school_means": school_mean_difference,
-    "school_means_t": school_mean_t,
+    "mixed_t": compute_mixed_t,
+    "reml_t": compute_reml_t,
+    "ols": estimate_least_squares_effects,
+    "ols_t": compute_robust_t,
+    "school_means": compute_school_mean_difference,
+    "school_means_t": compute_school_mean_t,
 }
 
 # Cells (arms by draws by schools) worked on at a time.
@@ -130,10 +130,10 @@ def test_rows(shared: Estimate, found: RandomisationInference) -> list[Estimate]
     )
     if not found.can_reject:
         test = test.with_caution("few_allocations")
-    return [test, interval_row(shared, found)]
+    return [test, build_interval_row(shared, found)]
 
 
-def interval_row(shared: Estimate, found: RandomisationInference) -> Estimate:
+def build_interval_row(shared: Estimate, found: RandomisationInference) -> Estimate:
     """Return the effects that the re-draws do not reject as a row; failed where they reject none on a side.
 
     Parameters
@@ -227,25 +227,28 @@ def randomisation_inference(
         statistic is unknown.
     """
     actual, draws = np.asarray(actual), np.asarray(draws)
-    frame = checked_frame(frame, model.columns, place=model.place)
+    frame = validate_frame(frame, model.columns, place=model.place)
     check_draws(model, schools=schools, actual=actual, draws=draws, probabilities=probabilities)
-    whole = DesignRedraws(schools=tuple(schools), draws=draws, probabilities=probabilities)
+    all_redraws = DesignRedraws(schools=tuple(schools), draws=draws, probabilities=probabilities)
     first = reference or model.arms[0]
     answers = {}
     for arm in compared or [arm for arm in model.arms if arm != first]:
-        pair = _pair(frame, model, (first, arm), actual=actual, whole=whole, permutations=permutations)
+        pair = _pair(frame, model, (first, arm), actual=actual, whole=all_redraws, permutations=permutations)
         redraws = pair if isinstance(pair, str) else pair.prepared(statistic, moderator)
         if isinstance(redraws, str):
             answers[arm] = RandomisationInference(
-                reason=redraws, conf_level=conf_level, statistic_name=statistic, held=_held(arm, moderator)
+                reason=redraws,
+                conf_level=conf_level,
+                statistic_name=statistic,
+                held=_describe_fixed_effects_held(arm, moderator),
             )
             continue
-        found = _inference(redraws, statistic=statistic, interval=interval, conf_level=conf_level)
-        answers[arm] = replace(found, held=_held(arm, moderator))
+        inference = _infer_from_redraws(redraws, statistic=statistic, interval=interval, conf_level=conf_level)
+        answers[arm] = replace(inference, held=_describe_fixed_effects_held(arm, moderator))
     return answers
 
 
-def _held(arm: str, moderator: str | None) -> str:
+def _describe_fixed_effects_held(arm: str, moderator: str | None) -> str:
     """Return what is held at its estimate, as a sentence."""
     return f"Main effects of {arm} are held at their estimates." if moderator is not None else ""
 
@@ -262,7 +265,7 @@ class _Pair:
     probabilities: np.ndarray | None
 
     def prepared(self, statistic: StatisticName, moderator: str | None) -> Redraws | str:
-        return redrawn(
+        return build_redraws(
             self.frame,
             self.model,
             schools=self.schools,
@@ -288,27 +291,31 @@ def _pair(
     theirs = np.isin(actual, (first, second))
     labels = frame[model.school].astype(str)
     moving = theirs & np.isin(np.array(whole.schools, dtype=object), labels.unique())
-    found: DesignRedraws | str | None = None
+    pair_redraws: DesignRedraws | str | None = None
     if whole.exact:
-        found = whole.holding(~theirs, actual)
+        pair_redraws = whole.holding(~theirs, actual)
     elif len(model.arms) > 2:
-        found = (permutations or _within_strata(frame, model, actual=actual, whole=whole)).of(moving)
+        pair_redraws = (permutations or _create_strata_permutations(frame, model, actual=actual, whole=whole)).of(
+            moving
+        )
     elif permutations is not None:
-        found = permutations.all_of(moving)
-    found = whole if found is None else found
-    if isinstance(found, str):
-        return found
+        pair_redraws = permutations.all_of(moving)
+    pair_redraws = whole if pair_redraws is None else pair_redraws
+    if isinstance(pair_redraws, str):
+        return pair_redraws
     return _Pair(
         frame=frame[frame[model.arm].astype(str).isin(arms)] if len(model.arms) > 2 else frame,
         model=replace(model, arms=arms),
-        schools=tuple(school for school, own in zip(whole.schools, theirs, strict=True) if own),
+        schools=tuple(school for school, is_in_pair in zip(whole.schools, theirs, strict=True) if is_in_pair),
         actual=(actual[theirs] == second).astype(np.int8),
-        draws=(found.draws[:, theirs] == second).astype(np.int8),
-        probabilities=found.probabilities,
+        draws=(pair_redraws.draws[:, theirs] == second).astype(np.int8),
+        probabilities=pair_redraws.probabilities,
     )
 
 
-def _within_strata(frame: pd.DataFrame, model: Model, *, actual: np.ndarray, whole: DesignRedraws) -> Permutations:
+def _create_strata_permutations(
+    frame: pd.DataFrame, model: Model, *, actual: np.ndarray, whole: DesignRedraws
+) -> Permutations:
     """Return permutations within the model's strata, as nothing else is known of the design."""
     strata = pd.Series("", index=list(whole.schools))
     if model.strata is not None:
@@ -353,7 +360,7 @@ def check_draws(
         )
 
 
-def _places_of(present: Sequence[str], schools: Sequence[str]) -> np.ndarray:
+def _find_school_positions(present: Sequence[str], schools: Sequence[str]) -> np.ndarray:
     """Return where schools stand among the randomised ones; refuse one that is none of them."""
     place = {school: k for k, school in enumerate(schools)}
     strangers = [school for school in present if school not in place]
@@ -395,9 +402,9 @@ class Redraws:
         moments = self.moments
         if effects.any():
             moments = moments.less_effects(self.actual, effects)
-        return np.vstack([self.statistic(moments, arms) for arms in self._floats()])
+        return np.vstack([self.statistic(moments, arms) for arms in self._iterate_parts_as_floats()])
 
-    def _floats(self) -> Iterator[np.ndarray]:
+    def _iterate_parts_as_floats(self) -> Iterator[np.ndarray]:
         return (part.astype(float, copy=False) for part in self.parts)
 
     @property
@@ -406,7 +413,7 @@ class Redraws:
         return self.parts[0][:, 0, :].astype(float)
 
 
-def redrawn(
+def build_redraws(
     frame: pd.DataFrame,
     model: Model,
     *,
@@ -428,11 +435,11 @@ def redrawn(
         raise EstimationError(
             "randomisation inference", "school means have no interaction.", "Use 'ols', 'ols_t', 'mixed_t' or 'reml_t'."
         )
-    moments = redraw_moments(frame, model, moderator=moderator)
+    moments = compute_redraw_moments(frame, model, moderator=moderator)
     if isinstance(moments, str):
         return moments
-    chosen = _places_of(moments.schools, schools)
-    at_zero = weighted_moments(moments, 0.0)
+    chosen = _find_school_positions(moments.schools, schools)
+    at_zero = weight_redraw_moments(moments, 0.0)
     if moments.free <= len(model.arms) or at_zero.residual < 1e-12 * moments.n.sum():
         return "The model explains the outcome without any error, or pupils are too few for its columns."
     share = (
@@ -442,7 +449,7 @@ def redrawn(
     mirrored = (every[1:] == 1 - every[0]).all(axis=1) & (len(model.arms) == 2)
     return Redraws(
         moments=moments,
-        parts=_indicators(every, n_arms=len(model.arms)),
+        parts=_build_arm_indicators(every, n_arms=len(model.arms)),
         same=(every[1:] == every[0]).all(axis=1) | mirrored,
         weights=share,
         base=1 / (1 + len(draws)) if probabilities is None else 0.0,
@@ -450,7 +457,7 @@ def redrawn(
     )
 
 
-def _indicators(every: np.ndarray, *, n_arms: int) -> tuple[np.ndarray, ...]:
+def _build_arm_indicators(every: np.ndarray, *, n_arms: int) -> tuple[np.ndarray, ...]:
     """Return indicators of the arms in parts; whole numbers of one byte when there are very many."""
     size = max(1, _CELLS // (every.shape[1] * (n_arms - 1)))
     kind = np.float64 if every.size * (n_arms - 1) <= _MOST_FLOATS else np.int8
@@ -460,55 +467,55 @@ def _indicators(every: np.ndarray, *, n_arms: int) -> tuple[np.ndarray, ...]:
     )
 
 
-def _inference(
+def _infer_from_redraws(
     redraws: Redraws, *, statistic: StatisticName, interval: Interval, conf_level: float
 ) -> RandomisationInference:
     moments = redraws.moments
     column = moments.n_carriers - 1
-    effects = _estimates(redraws)
+    effects = _estimate_actual_effects(redraws)
     others = effects.copy()
     others[0, column] = 0.0
-    found = redraws.statistics(others)[:, column]
+    statistics = redraws.statistics(others)[:, column]
     exact = redraws.base == 0.0
     shared = {"conf_level": conf_level, "exact": exact, "statistic_name": statistic}
-    counted = np.isfinite(found[1:])
-    if not np.isfinite(found[0]) or not np.isfinite(effects[0, column]) or not counted.any():
+    counted = np.isfinite(statistics[1:])
+    if not np.isfinite(statistics[0]) or not np.isfinite(effects[0, column]) or not counted.any():
         return RandomisationInference(reason=_NOT_APART, **shared)  # type: ignore[arg-type]  # the names above
     search = _Search(redraws=redraws, others=others, column=column, level=1 - conf_level)
     unit = moments.unit / float(moments.carrier_unit[column])
     start = float(effects[0, column])
     if "means" in statistic:
-        start = float(school_mean_difference(moments, redraws.actual[:, None, :])[0, column])
-    p_value = _p_value(redraws, found)
-    low, high = search.limits(start, found, p_value) if interval == "inversion" else (np.nan, np.nan)
+        start = float(compute_school_mean_difference(moments, redraws.actual[:, None, :])[0, column])
+    p_value = _compute_p_value(redraws, statistics)
+    low, high = search.limits(start, statistics, p_value) if interval == "inversion" else (np.nan, np.nan)
     return RandomisationInference(
         estimate=start * unit,
-        statistic=float(found[0]) * (1.0 if statistic.endswith("_t") else unit),
+        statistic=float(statistics[0]) * (1.0 if statistic.endswith("_t") else unit),
         p_value=p_value,
         conf_low=low * unit,
         conf_high=high * unit,
-        least_p_value=_least_p_value(redraws, found),
+        least_p_value=_compute_least_p_value(redraws, statistics),
         n_draws=int(counted.sum()),
         **shared,  # type: ignore[arg-type]  # the names above
     )
 
 
-def _estimates(redraws: Redraws) -> np.ndarray:
+def _estimate_actual_effects(redraws: Redraws) -> np.ndarray:
     """Return the actual allocation's effects, shape (A, k), scaled: generalised least squares."""
     moments = redraws.moments
     effects = solved(moments, [moments.ratio], redraws.actual[:, None, :]).effects[0, 0]
     return np.asarray(effects.reshape(len(redraws.actual), moments.n_carriers))
 
 
-def _weights(redraws: Redraws, found: np.ndarray) -> tuple[np.ndarray, float]:
+def _compute_draw_weights(redraws: Redraws, found: np.ndarray) -> tuple[np.ndarray, float]:
     """Return the weights of draws with a statistic, and the actual allocation's own, sum 1."""
     counted = np.isfinite(found[1:])
     weights = np.where(counted, redraws.weights, 0.0)
-    whole = float(weights.sum()) + redraws.base
-    return weights / whole, redraws.base / whole
+    total_weight = float(weights.sum()) + redraws.base
+    return weights / total_weight, redraws.base / total_weight
 
 
-def _p_value(redraws: Redraws, found: np.ndarray) -> float:
+def _compute_p_value(redraws: Redraws, found: np.ndarray) -> float:
     counted = np.isfinite(found[1:])
     as_far = counted & (np.abs(np.nan_to_num(found[1:])) >= abs(float(found[0])) * (1 - _ROUNDING))
     n_counted, n_as_far = int(counted.sum()), int(as_far.sum())
@@ -517,12 +524,12 @@ def _p_value(redraws: Redraws, found: np.ndarray) -> float:
     weights = redraws.weights[counted]
     if np.ptp(weights) <= _ROUNDING * weights.max():  # whole numbers, so that 5 % is 5 %
         return n_as_far / n_counted
-    return float(_weights(redraws, found)[0][as_far].sum())
+    return float(_compute_draw_weights(redraws, found)[0][as_far].sum())
 
 
-def _least_p_value(redraws: Redraws, found: np.ndarray) -> float:
+def _compute_least_p_value(redraws: Redraws, found: np.ndarray) -> float:
     """Return the weight of the draws that are as far off as the actual allocation whatever the effect."""
-    weights, base = _weights(redraws, found)
+    weights, base = _compute_draw_weights(redraws, found)
     return base + float(weights[redraws.same].sum())
 
 
@@ -539,18 +546,18 @@ class _Search:
         """Return how far the actual statistic lies beyond the greatest that is not rejected; continuous."""
         effects = self.others.copy()
         effects[0, self.column] = effect
-        found = self.redraws.statistics(effects)[:, self.column]
-        if not np.isfinite(found[0]):
+        statistics = self.redraws.statistics(effects)[:, self.column]
+        if not np.isfinite(statistics[0]):
             return _FAR_OFF  # the effect leaves nothing unexplained
-        return self._beyond(found)
+        return self._compute_rejection_excess(statistics)
 
-    def _beyond(self, found: np.ndarray) -> float:
+    def _compute_rejection_excess(self, found: np.ndarray) -> float:
         """Return the same of given statistics; above zero exactly where the p-value is the level or less."""
         return abs(float(found[0])) * (1 - _ROUNDING) - self.critical(found)
 
     def critical(self, found: np.ndarray) -> float:
         """Return the greatest size of a statistic that is not rejected; infinite when none is."""
-        weights, base = _weights(self.redraws, found)
+        weights, base = _compute_draw_weights(self.redraws, found)
         # The actual allocation and its mirror image are as far off as it is, whatever the effect.
         same = self.redraws.same
         base += float(weights[same].sum())
@@ -569,16 +576,16 @@ class _Search:
         if at_start > 0:
             return np.nan, np.nan
         # The test of no effect decides on which side of zero the limits are.
-        at_zero = max(abs(self._beyond(found)), np.finfo(float).tiny)
+        at_zero = max(abs(self._compute_rejection_excess(found)), np.finfo(float).tiny)
         known = {start: at_start, 0.0: at_zero if p_value <= self.level + _LEAST_WEIGHT else -at_zero}
-        low, high = (self._limit(start, side * (half or 0.1), known) for side in (-1.0, 1.0))
+        low, high = (self._find_interval_limit(start, side * (half or 0.1), known) for side in (-1.0, 1.0))
         return low, high
 
-    def _limit(self, start: float, step: float, known: Mapping[float, float]) -> float:
+    def _find_interval_limit(self, start: float, step: float, known: Mapping[float, float]) -> float:
         """Return where the test first rejects, from the estimate outwards; infinite when it does not."""
         seen = dict(known)
 
-        def excess(effect: float) -> float:
+        def compute_cached_excess(effect: float) -> float:
             if effect not in seen:
                 seen[effect] = self.excess(effect)
             return seen[effect]
@@ -590,10 +597,10 @@ class _Search:
         for _ in range(40):
             reach = min(reach, farthest)
             outside = 0.0 if reach == farthest else start + np.copysign(reach, step)
-            if excess(outside) > 0:
+            if compute_cached_excess(outside) > 0:
                 break
             inside, reach = outside, 2 * reach
         else:
             return float(np.copysign(np.inf, step))
-        found = float(optimize.brentq(excess, inside, outside, xtol=1e-6 * abs(step), rtol=1e-9))
-        return found if found or farthest == np.inf else _LEAST_WEIGHT * start
+        crossing = float(optimize.brentq(compute_cached_excess, inside, outside, xtol=1e-6 * abs(step), rtol=1e-9))
+        return crossing if crossing or farthest == np.inf else _LEAST_WEIGHT * start

@@ -14,16 +14,16 @@ import numpy as np
 import pandas as pd
 
 from analysis.guards import (
-    checked_frame,
-    explained_reason,
-    independent_columns,
-    numeric_column,
+    describe_explained_outcome,
+    find_independent_columns,
+    read_numeric_column,
     require_filled,
-    varying_columns,
+    standardise_varying_columns,
+    validate_frame,
 )
-from analysis.intercept_search import InterceptSums, intercept_optima
+from analysis.intercept_search import InterceptSums, find_intercept_optima
 from analysis.specs import Model
-from analysis.sums import school_cross_products
+from analysis.sums import compute_school_products
 from analysis.terms import Columns, design_columns
 from data_schema.errors import EstimationError
 
@@ -75,7 +75,7 @@ class RedrawMoments:
     @cached_property
     def ratio(self) -> float:
         """The variance ratio of the model without arms, by restricted maximum likelihood."""
-        return null_ratio(self)
+        return estimate_null_variance_ratio(self)
 
     @property
     def n_strata(self) -> int:
@@ -108,7 +108,7 @@ class RedrawMoments:
         return replace(self, products=change.transpose(0, 2, 1) @ self.products @ change)
 
 
-def redraw_moments(frame: pd.DataFrame, model: Model, *, moderator: str | None = None) -> RedrawMoments | str:
+def compute_redraw_moments(frame: pd.DataFrame, model: Model, *, moderator: str | None = None) -> RedrawMoments | str:
     """Make the moments of a model of the arms.
 
     Parameters
@@ -127,22 +127,22 @@ def redraw_moments(frame: pd.DataFrame, model: Model, *, moderator: str | None =
         Or a sentence that says why the outcome cannot be analysed.
     """
     plain = replace(model, arm=None, arms=())
-    frame = checked_frame(frame, (*plain.columns, moderator), place=model.place)
+    frame = validate_frame(frame, (*plain.columns, moderator), place=model.place)
     covariates = model.covariates
     if moderator is not None:
-        frame = frame[np.isfinite(numeric_column(frame, moderator))]
+        frame = frame[np.isfinite(read_numeric_column(frame, moderator))]
         covariates = covariates if moderator in covariates else (*covariates, moderator)
     columns = design_columns(frame, replace(plain, strata=None, covariates=covariates))
     if columns.reason:
         return columns.reason
-    stratum = _strata(frame, model, columns)
+    stratum = _find_stratum_of_each_school(frame, model, columns)
     carried = [np.ones(len(columns.y))]
     if moderator is not None:
         carried.append(columns.x[:, columns.names.index(moderator)])
-    return _scaled(columns, np.column_stack(carried), stratum)
+    return _scale_redraw_moments(columns, np.column_stack(carried), stratum)
 
 
-def _strata(frame: pd.DataFrame, model: Model, columns: Columns) -> np.ndarray:
+def _find_stratum_of_each_school(frame: pd.DataFrame, model: Model, columns: Columns) -> np.ndarray:
     """Return each school's stratum, all 0 without strata."""
     if model.strata is None:
         return np.zeros(len(columns.schools), dtype=int)
@@ -159,34 +159,37 @@ def _strata(frame: pd.DataFrame, model: Model, columns: Columns) -> np.ndarray:
     return np.asarray(pd.factorize(labels, sort=True)[0])
 
 
-def _scaled(columns: Columns, carried: np.ndarray, stratum: np.ndarray) -> RedrawMoments | str:
+def _scale_redraw_moments(columns: Columns, carried: np.ndarray, stratum: np.ndarray) -> RedrawMoments | str:
     """Take strata's means off covariates and outcome, scale, and leave out covariates that repeat others.
 
     Where strata and covariates explain the outcome without the arms, the sentence that says so.
     """
     level = stratum[columns.school]
     sizes = np.bincount(level).astype(float)
-    values, centre, lengths = varying_columns(np.column_stack([columns.x[:, 1:], columns.y]))
+    values, centre, lengths = standardise_varying_columns(np.column_stack([columns.x[:, 1:], columns.y]))
     values = values / np.where(lengths > 0, lengths, 1.0)
     for k in range(values.shape[1]):
         values[:, k] -= (np.bincount(level, weights=values[:, k]) / sizes)[level]
     inner = values[:, :-1]
-    kept = independent_columns(np.where(np.sqrt((inner**2).mean(axis=0)) > 1e-9, inner, 0.0))
+    independent_places = find_independent_columns(np.where(np.sqrt((inner**2).mean(axis=0)) > 1e-9, inner, 0.0))
     # The moderator's origin is moved to its mean, which leaves its slope what it is.
     moved = carried.copy()
     moved[:, 1:] -= carried[:, 1:].mean(axis=0)
     units = np.append(1.0, moved[:, 1:].std(axis=0))
     moved = moved / np.where(units > 0, units, 1.0)
-    every = np.column_stack([inner[:, kept], moved, np.ones(len(values)), values[:, -1]])
-    left = values[:, -1] - inner[:, kept] @ np.linalg.lstsq(inner[:, kept], values[:, -1], rcond=None)[0]
+    every = np.column_stack([inner[:, independent_places], moved, np.ones(len(values)), values[:, -1]])
+    left = (
+        values[:, -1]
+        - inner[:, independent_places] @ np.linalg.lstsq(inner[:, independent_places], values[:, -1], rcond=None)[0]
+    )
     size = float(np.abs(centre[-1])) / lengths[-1]
-    explained = explained_reason(float(np.sqrt((left**2).mean())), spread=1.0, size=size)
+    explained = describe_explained_outcome(float(np.sqrt((left**2).mean())), spread=1.0, size=size)
     if explained:
         return explained
     return RedrawMoments(
         schools=columns.schools,
-        products=school_cross_products(every, columns.school, n_schools=len(columns.schools)),
-        n_covariates=len(kept),
+        products=compute_school_products(every, columns.school, n_schools=len(columns.schools)),
+        n_covariates=len(independent_places),
         n_carriers=carried.shape[1],
         stratum=stratum,
         unit=float(lengths[-1]),
@@ -226,7 +229,7 @@ class WeightedMoments:
     log_det: float
 
 
-def weighted_moments(moments: RedrawMoments, ratio: float) -> WeightedMoments:
+def weight_redraw_moments(moments: RedrawMoments, ratio: float) -> WeightedMoments:
     """Weigh the moments for a ratio of the schools' variance over the pupils'."""
     p = moments.n_covariates
     weight = 1 / (1 + ratio * moments.n)
@@ -254,7 +257,7 @@ def weighted_moments(moments: RedrawMoments, ratio: float) -> WeightedMoments:
     )
 
 
-def null_ratio(moments: RedrawMoments) -> float:
+def estimate_null_variance_ratio(moments: RedrawMoments) -> float:
     """Return the variance ratio of the model without arms, by restricted maximum likelihood."""
     p, order = moments.n_covariates, np.argsort(moments.stratum, kind="stable")
     # The constant represents the first stratum, the others are absorbed.
@@ -268,4 +271,4 @@ def null_ratio(moments: RedrawMoments) -> float:
         n_fixed=p + moments.n_strata,
         log_weights=np.zeros(1),
     )
-    return float(intercept_optima(sums, reml=True).theta[0]) ** 2
+    return float(find_intercept_optima(sums, reml=True).theta[0]) ** 2

@@ -103,7 +103,7 @@ def wild_bootstrap(
     term
         The coefficient.
     null, n_bootstrap, distribution, impose_null, interval, conf_level, seed
-        See `wild_bootstrap_of`.
+        See `apply_wild_bootstrap`.
 
     Examples
     --------
@@ -118,9 +118,9 @@ def wild_bootstrap(
     contrast = fit.to_original[fit.place(term)]
     # The map from scaled to original coefficients shifts the intercept.
     shift = float(fit.coefficients.estimate[fit.place(term)] - contrast @ fit.design.beta[: len(contrast)])
-    answer = wild_bootstrap_of(
+    answer = apply_wild_bootstrap(
         fit.design,
-        _padded(fit, contrast),
+        _add_zeros_for_dummies(fit, contrast),
         null=null - shift,
         n_bootstrap=n_bootstrap,
         distribution=distribution,
@@ -138,12 +138,12 @@ def wild_bootstrap(
     )
 
 
-def _padded(fit: LinearModelFit, contrast: np.ndarray) -> np.ndarray:
+def _add_zeros_for_dummies(fit: LinearModelFit, contrast: np.ndarray) -> np.ndarray:
     """Return a contrast with zeros for the dummies of fixed effects that were not absorbed."""
     return np.concatenate([contrast, np.zeros(len(fit.design.beta) - len(contrast))])
 
 
-def wild_bootstrap_of(
+def apply_wild_bootstrap(
     design: ClusterDesign,
     contrast: np.ndarray,
     *,
@@ -184,11 +184,11 @@ def wild_bootstrap_of(
     EstimationError
         For an unknown distribution, or a contrast without a variance.
     """
-    chosen = _distribution(distribution, design.n_clusters, n_bootstrap)
-    parts = _parts(design, contrast, impose_null=impose_null)
+    chosen = _select_weight_distribution(distribution, design.n_clusters, n_bootstrap)
+    parts = _build_bootstrap_parts(design, contrast, impose_null=impose_null)
     if not parts.spread > 0:
         raise EstimationError("wild bootstrap", "the contrast has no variance.", "Look at the fit's own error first.")
-    drawn, enumerated = _weights(chosen, design.n_clusters, n_bootstrap, seed=seed)
+    drawn, enumerated = _iterate_cluster_weights(chosen, design.n_clusters, n_bootstrap, seed=seed)
     draws = np.vstack([_draw(parts, weights) for weights in drawn])
     test = _Test(parts=parts, draws=draws, enumerated=enumerated)
     inflated = float(np.sqrt(design.n_clusters / (design.n_clusters - 1)) * parts.spread)
@@ -226,16 +226,16 @@ class _Parts:
     leverage_gram: np.ndarray
 
 
-def _parts(design: ClusterDesign, contrast: np.ndarray, *, impose_null: bool) -> _Parts:
+def _build_bootstrap_parts(design: ClusterDesign, contrast: np.ndarray, *, impose_null: bool) -> _Parts:
     p = len(design.beta)
     direction = np.zeros(design.scores.shape[1])
     direction[:p] = design.bread[0, :p, :p] @ contrast
-    own = float(contrast @ direction[:p])
+    contrast_variance = float(contrast @ direction[:p])
     pulled = design.gram @ direction
-    slope = pulled / own if impose_null else np.zeros_like(pulled)
+    slope = pulled / contrast_variance if impose_null else np.zeros_like(pulled)
     z = design.scores @ direction
-    scores = (_spread_out(design, design.scores), _spread_out(design, slope))
-    leverage = _leverage(design, pulled)
+    scores = (_add_stratum_columns(design, design.scores), _add_stratum_columns(design, slope))
+    leverage = _compute_score_leverage(design, pulled)
     return _Parts(
         estimate=float(contrast @ design.beta),
         spread=float(np.sqrt((z**2).sum())),
@@ -246,7 +246,7 @@ def _parts(design: ClusterDesign, contrast: np.ndarray, *, impose_null: bool) ->
     )
 
 
-def _spread_out(design: ClusterDesign, values: np.ndarray) -> np.ndarray:
+def _add_stratum_columns(design: ClusterDesign, values: np.ndarray) -> np.ndarray:
     """Give every absorbed stratum a column of its own; shape (J, p + strata)."""
     if design.stratum is None or design.stratum_sizes is None:
         return values
@@ -257,10 +257,10 @@ def _spread_out(design: ClusterDesign, values: np.ndarray) -> np.ndarray:
     return wide
 
 
-def _leverage(design: ClusterDesign, pulled: np.ndarray) -> np.ndarray:
+def _compute_score_leverage(design: ClusterDesign, pulled: np.ndarray) -> np.ndarray:
     """Return what the draw's coefficients (and strata's means) take off each cluster's score of the contrast."""
     p = len(design.beta)
-    wide = _spread_out(design, pulled)
+    wide = _add_stratum_columns(design, pulled)
     left = wide[:, :p] @ design.bread[0, :p, :p]
     if design.stratum_sizes is None:
         return np.asarray(left)
@@ -271,20 +271,28 @@ def _draw(parts: _Parts, weights: np.ndarray) -> np.ndarray:
     """Return numerator and variance of each draw as polynomials in the distance; shape (draws, 5)."""
     z0, z1 = parts.along
     squared = weights**2
-    moved = [_times(weights, s) for s in parts.scores]
-    crossed = [_times(weights, z[:, None] * parts.leverage) for z in (z0, z1)]
-    turned = [_times(h, parts.leverage_gram) for h in moved]
+    moved = [_compute_sparse_product(weights, s) for s in parts.scores]
+    crossed = [_compute_sparse_product(weights, z[:, None] * parts.leverage) for z in (z0, z1)]
+    turned = [_compute_sparse_product(h, parts.leverage_gram) for h in moved]
 
-    def product(a: int, b: int) -> np.ndarray:
+    def compute_score_product(a: int, b: int) -> np.ndarray:
         z = (z0, z1)
         plain = squared @ (z[a] * z[b])
         mixed = (moved[a] * crossed[b]).sum(axis=1) + (moved[b] * crossed[a]).sum(axis=1)
         return np.asarray(plain - mixed + (moved[a] * turned[b]).sum(axis=1))
 
-    return np.column_stack([weights @ z0, weights @ z1, product(0, 0), 2 * product(0, 1), product(1, 1)])
+    return np.column_stack(
+        [
+            weights @ z0,
+            weights @ z1,
+            compute_score_product(0, 0),
+            2 * compute_score_product(0, 1),
+            compute_score_product(1, 1),
+        ]
+    )
 
 
-def _times(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+def _compute_sparse_product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Multiply; columns of strata are almost empty, and in their hundreds worth a sparse product."""
     if np.count_nonzero(right) > right.size / 4:
         return np.asarray(left @ right)
@@ -321,7 +329,7 @@ class _Test:
         return inside
 
 
-def _distribution(asked: WildWeights | None, n_clusters: int, n_bootstrap: int) -> WildWeights:
+def _select_weight_distribution(asked: WildWeights | None, n_clusters: int, n_bootstrap: int) -> WildWeights:
     if asked is None:
         return "webb" if n_clusters < 12 and 2**n_clusters > n_bootstrap else "rademacher"
     if asked not in get_args(WildWeights):
@@ -329,7 +337,7 @@ def _distribution(asked: WildWeights | None, n_clusters: int, n_bootstrap: int) 
     return asked
 
 
-def _weights(
+def _iterate_cluster_weights(
     distribution: WildWeights, n_clusters: int, n_bootstrap: int, *, seed: int
 ) -> tuple[Iterator[np.ndarray], bool]:
     """Return the clusters' weights in parts, shape (draws, J), and whether they are all that there are."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.guards import FLAT, constant_reason, explained_reason, independent_columns
+from analysis.guards import FLAT, describe_constant_outcome, describe_explained_outcome, find_independent_columns
 from analysis.terms import INTERCEPT
 
 # Squared share of a column that earlier ones leave, below which sums cannot tell and rows are looked at.
@@ -65,7 +65,7 @@ class InBasis:
     y: np.ndarray
 
 
-def in_basis(
+def transform_to_basis(
     names: tuple[str, ...], x: np.ndarray, y: np.ndarray, *, weights: np.ndarray | None, strata: np.ndarray | None
 ) -> InBasis:
     """Bring fixed columns and an outcome into a basis.
@@ -84,7 +84,7 @@ def in_basis(
     InBasis
         With ``(Intercept)`` first and untouched where the columns have one.
     """
-    steady = _constant_combination(names, x)
+    steady = _find_constant_combination(names, x)
     centre = np.zeros(x.shape[1])
     if steady is not None:
         centre = np.where(steady != 0, 0.0, np.average(x, axis=0, weights=weights))
@@ -93,28 +93,28 @@ def in_basis(
     flat = spread <= FLAT * np.abs(centre)
     spread = np.where(flat | (spread == 0), 1.0, spread)
     scaled = np.where(flat, 0.0, moved) / spread
-    kept, tight = _independent(scaled, weights=weights, strata=strata)
-    matrix = np.diag(1 / spread[kept])
+    independent_places, tight = _find_solid_columns(scaled, weights=weights, strata=strata)
+    matrix = np.diag(1 / spread[independent_places])
     if steady is not None:
-        matrix -= np.outer(steady[kept], centre[kept] / spread[kept])
-    values = scaled[:, kept]
+        matrix -= np.outer(steady[independent_places], centre[independent_places] / spread[independent_places])
+    values = scaled[:, independent_places]
     if tight:
-        values, turn = _orthogonal(values)
+        values, turn = _compute_orthogonal_columns(values)
         matrix = matrix @ turn
-    kept_names = tuple(names[place] for place in kept)
-    shift, left, scale, reason = _outcome(values, y, matrix, weights=weights, centred=steady is not None)
+    kept_names = tuple(names[place] for place in independent_places)
+    shift, left, scale, reason = _scale_outcome_residual(values, y, matrix, weights=weights, centred=steady is not None)
     basis = Basis(
         names=kept_names,
         matrix=matrix,
         shift=shift,
         scale=scale,
-        dropped=_explained(names, scaled, kept, strata=strata),
+        dropped=_describe_dropped_columns(names, scaled, independent_places, strata=strata),
         reason=reason,
     )
     return InBasis(basis=basis, x=values, y=left)
 
 
-def _constant_combination(names: tuple[str, ...], x: np.ndarray) -> np.ndarray | None:
+def _find_constant_combination(names: tuple[str, ...], x: np.ndarray) -> np.ndarray | None:
     """Return coefficients of columns of zeros and ones that add up to one in every row; None where none do."""
     if INTERCEPT in names:
         return np.array([float(name == INTERCEPT) for name in names])
@@ -129,7 +129,7 @@ def _constant_combination(names: tuple[str, ...], x: np.ndarray) -> np.ndarray |
     return None
 
 
-def _within(values: np.ndarray, strata: np.ndarray | None) -> np.ndarray:
+def _remove_stratum_means(values: np.ndarray, strata: np.ndarray | None) -> np.ndarray:
     """Return columns less their means in every stratum but the reference."""
     if strata is None:
         return values
@@ -139,29 +139,29 @@ def _within(values: np.ndarray, strata: np.ndarray | None) -> np.ndarray:
     return np.asarray(values - means[strata])
 
 
-def _independent(
+def _find_solid_columns(
     scaled: np.ndarray, *, weights: np.ndarray | None, strata: np.ndarray | None
 ) -> tuple[np.ndarray, bool]:
     """Return positions of independent columns, and whether they come close to being dependent."""
-    within = _within(scaled, strata)
+    within = _remove_stratum_means(scaled, strata)
     if weights is not None:
         within = within * np.sqrt(weights)[:, None]
     gram = within.T @ within
-    own = (scaled**2 * (1.0 if weights is None else weights[:, None])).sum(axis=0)
-    own = np.where(own > 0, own, 1.0)
-    left = pivots(gram / np.sqrt(np.outer(own, own)))
+    squared_lengths = (scaled**2 * (1.0 if weights is None else weights[:, None])).sum(axis=0)
+    squared_lengths = np.where(squared_lengths > 0, squared_lengths, 1.0)
+    left = compute_cholesky_pivots(gram / np.sqrt(np.outer(squared_lengths, squared_lengths)))
     if left.size and left.min() > _SUSPICIOUS:
         return np.arange(scaled.shape[1]), False
-    lengths = np.sqrt(own)
+    lengths = np.sqrt(squared_lengths)
     unit = within / lengths
     # Within strata nothing is left of columns that strata settle.
     solid = np.flatnonzero(np.sqrt((unit**2).sum(axis=0)) > FLAT**0.5)
-    kept = solid[independent_columns(unit[:, solid])]
-    again = pivots(unit[:, kept].T @ unit[:, kept])
-    return kept, bool(again.size and again.min() < 1e-4)
+    solid_positions = solid[find_independent_columns(unit[:, solid])]
+    again = compute_cholesky_pivots(unit[:, solid_positions].T @ unit[:, solid_positions])
+    return solid_positions, bool(again.size and again.min() < 1e-4)
 
 
-def pivots(gram: np.ndarray) -> np.ndarray:
+def compute_cholesky_pivots(gram: np.ndarray) -> np.ndarray:
     """Return what Cholesky's steps leave of each column's square, earlier columns taken off.
 
     Parameters
@@ -170,15 +170,15 @@ def pivots(gram: np.ndarray) -> np.ndarray:
         Shape (p, p), cross-products.
     """
     left = gram.copy()
-    found = np.zeros(len(left))
+    pivot_values = np.zeros(len(left))
     for k in range(len(left)):
-        found[k] = left[k, k]
-        if found[k] > 0:
-            left = left - np.outer(left[:, k], left[k] / found[k])
-    return found
+        pivot_values[k] = left[k, k]
+        if pivot_values[k] > 0:
+            left = left - np.outer(left[:, k], left[k] / pivot_values[k])
+    return pivot_values
 
 
-def _orthogonal(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _compute_orthogonal_columns(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return orthogonal columns of length sqrt(N) and the matrix that makes them; the first stays as it is."""
     _, upper = np.linalg.qr(values)
     turn = np.linalg.inv(upper) * np.sqrt(len(values))
@@ -187,11 +187,11 @@ def _orthogonal(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return values @ turn, turn
 
 
-def _outcome(
+def _scale_outcome_residual(
     values: np.ndarray, y: np.ndarray, matrix: np.ndarray, *, weights: np.ndarray | None, centred: bool
 ) -> tuple[np.ndarray, np.ndarray, float, str]:
     """Return coefficients taken off, what is left of the outcome, its scale, and why there is nothing to fit."""
-    steady = constant_reason(y)
+    steady = describe_constant_outcome(y)
     if steady:
         return np.zeros(values.shape[1]), np.zeros_like(y), 1.0, steady
     weighted = values if weights is None else values * weights[:, None]
@@ -203,13 +203,13 @@ def _outcome(
     scale = float(np.sqrt(np.average(left**2, weights=weights)))
     centre = np.average(y, weights=weights) if centred else 0.0
     spread = float(np.sqrt(np.average((y - centre) ** 2, weights=weights)))
-    explained = explained_reason(scale, spread=spread, size=float(np.abs(y).max()))
+    explained = describe_explained_outcome(scale, spread=spread, size=float(np.abs(y).max()))
     if explained:
         return matrix @ taken, np.zeros_like(y), 1.0, explained
     return matrix @ taken, left / scale, scale, ""
 
 
-def _explained(
+def _describe_dropped_columns(
     names: tuple[str, ...], scaled: np.ndarray, kept: np.ndarray, *, strata: np.ndarray | None
 ) -> dict[str, str]:
     """Return why columns were left out."""
@@ -219,7 +219,7 @@ def _explained(
         if place in chosen:
             continue
         earlier = [k for k in kept if k < place]
-        within = _within(scaled, strata)
+        within = _remove_stratum_means(scaled, strata)
         weights = np.linalg.lstsq(within[:, earlier], within[:, place], rcond=None)[0] if earlier else np.zeros(0)
         parts = [names[k] for k, weight in zip(earlier, weights, strict=True) if abs(weight) > 1e-6]
         if not scaled[:, place].any():

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.inference.cluster_designs import basis_rows
+from analysis.inference.cluster_designs import compute_basis_rows
 from analysis.mixed_models.columns import MixedColumns
 from analysis.mixed_models.groupings import Grouping
 from analysis.mixed_models.moments import Prepared
@@ -71,7 +71,7 @@ class _Cell:
     values: np.ndarray
 
 
-def cluster_rows(columns: MixedColumns, prepared: Prepared, *, place: str) -> ClusterRows:
+def build_cluster_rows(columns: MixedColumns, prepared: Prepared, *, place: str) -> ClusterRows:
     """Make each outermost group's rows.
 
     Parameters
@@ -89,8 +89,11 @@ def cluster_rows(columns: MixedColumns, prepared: Prepared, *, place: str) -> Cl
         When clusters have so many rows, weights or inner groups that their matrices would not fit into memory.
     """
     outer = columns.groupings[-1]
-    numbers = [_numbered_within(grouping, outer) for grouping in columns.groupings]
-    inner = tuple(_inner(grouping, outer, own) for grouping, own in zip(columns.groupings, numbers, strict=True))
+    numbers = [_index_groups_in_cluster(grouping, outer) for grouping in columns.groupings]
+    inner = tuple(
+        _collect_inner_group_names(grouping, outer, group_numbers)
+        for grouping, group_numbers in zip(columns.groupings, numbers, strict=True)
+    )
     n_sets = [max(map(len, groups)) for groups in inner]
     variance = np.zeros(len(columns.y), dtype=np.intp) if columns.residual is None else columns.residual.codes
     weights = np.ones(len(columns.y)) if columns.weights is None else columns.weights
@@ -101,8 +104,8 @@ def cluster_rows(columns: MixedColumns, prepared: Prepared, *, place: str) -> Cl
     for rows in np.split(order, starts):
         values = prepared.values[rows]
         random = [
-            _spread_out(values[:, level.places], own[rows], n)
-            for level, own, n in zip(prepared.levels, numbers, n_sets, strict=True)
+            _build_columns_by_group(values[:, level.places], group_numbers[rows], n)
+            for level, group_numbers, n in zip(prepared.levels, numbers, n_sets, strict=True)
         ]
         joined = np.hstack([values[:, : prepared.p], *random, values[:, -1:]])
         first = rows[0]
@@ -118,10 +121,12 @@ def cluster_rows(columns: MixedColumns, prepared: Prepared, *, place: str) -> Cl
     if columns.strata is not None:
         stratum = np.zeros(len(outer.labels), dtype=np.intp)
         stratum[outer.codes] = columns.strata.codes
-    return _assembled(cells, cluster=outer, inner=inner, stratum=stratum, place=place)
+    return _build_rows_from_cells(cells, cluster=outer, inner=inner, stratum=stratum, place=place)
 
 
-def merged_rows(first: ClusterRows, second: ClusterRows, *, n_fixed: int, widths: tuple[int, ...]) -> ClusterRows:
+def merge_cluster_rows(
+    first: ClusterRows, second: ClusterRows, *, n_fixed: int, widths: tuple[int, ...]
+) -> ClusterRows:
     """Return the clusters' rows of two stretches of the data, in one basis and with one meaning of their codes.
 
     Parameters
@@ -137,14 +142,14 @@ def merged_rows(first: ClusterRows, second: ClusterRows, *, n_fixed: int, widths
     place = {label: number for number, label in enumerate(labels)}
     inner: list[list[list[str]]] = [[[] for _ in labels] for _ in widths]
     for part in (first, second):
-        for every, own in zip(inner, part.inner, strict=True):
-            for label, groups in zip(part.labels, own, strict=True):
+        for every, cluster_groups in zip(inner, part.inner, strict=True):
+            for label, groups in zip(part.labels, cluster_groups, strict=True):
                 known = every[place[label]]
                 known += [group for group in groups if group not in known]
     joined = tuple(tuple(map(tuple, every)) for every in inner)
     collected: dict[tuple[int, int, float], list[np.ndarray]] = {}
     for part in (first, second):
-        for cell in _cells_of(part, place, joined, n_fixed=n_fixed, widths=widths):
+        for cell in _build_cluster_cells(part, place, joined, n_fixed=n_fixed, widths=widths):
             collected.setdefault((cell.cluster, cell.variance, cell.weight), []).append(cell.values)
     cells = [
         _Cell(cluster=cluster, variance=variance, weight=weight, values=np.vstack(parts))
@@ -156,10 +161,12 @@ def merged_rows(first: ClusterRows, second: ClusterRows, *, n_fixed: int, widths
         for part, codes in ((first, first.stratum), (second, second.stratum)):
             stratum[[place[label] for label in part.labels]] = codes
     named = Grouping(name=first.cluster, codes=np.zeros(0, dtype=np.intp), labels=labels)
-    return _assembled(cells, cluster=named, inner=joined, stratum=stratum, place="sums of two stretches of rows")
+    return _build_rows_from_cells(
+        cells, cluster=named, inner=joined, stratum=stratum, place="sums of two stretches of rows"
+    )
 
 
-def _cells_of(
+def _build_cluster_cells(
     part: ClusterRows,
     place: dict[str, int],
     inner: tuple[tuple[tuple[str, ...], ...], ...],
@@ -172,8 +179,8 @@ def _cells_of(
     total = n_fixed + sum(n * width for n, width in zip(n_sets, widths, strict=True)) + 1
     cells = []
     for number, label in enumerate(part.labels):
-        kept = part.rows[number].any(axis=1)
-        rows, values = part.rows[number][kept], np.zeros((int(kept.sum()), total))
+        has_values = part.rows[number].any(axis=1)
+        rows, values = part.rows[number][has_values], np.zeros((int(has_values.sum()), total))
         values[:, :n_fixed], values[:, -1] = rows[:, :n_fixed], rows[:, -1]
         start, begin = n_fixed, n_fixed
         for level, width in enumerate(widths):
@@ -182,14 +189,21 @@ def _cells_of(
                 target = begin + known.index(group) * width
                 values[:, target : target + width] = rows[:, start + k * width : start + (k + 1) * width]
             start, begin = start + part.n_sets[level] * width, begin + n_sets[level] * width
-        variance, weights = part.variance[number][kept], part.weights[number][kept]
-        for own in np.unique(np.column_stack([variance, weights]), axis=0):
-            chosen = (variance == own[0]) & (weights == own[1])
-            cells.append(_Cell(cluster=place[label], variance=int(own[0]), weight=float(own[1]), values=values[chosen]))
+        variance, weights = part.variance[number][has_values], part.weights[number][has_values]
+        for variance_and_weight in np.unique(np.column_stack([variance, weights]), axis=0):
+            chosen = (variance == variance_and_weight[0]) & (weights == variance_and_weight[1])
+            cells.append(
+                _Cell(
+                    cluster=place[label],
+                    variance=int(variance_and_weight[0]),
+                    weight=float(variance_and_weight[1]),
+                    values=values[chosen],
+                )
+            )
     return cells
 
 
-def _assembled(
+def _build_rows_from_cells(
     cells: Sequence[_Cell],
     *,
     cluster: Grouping,
@@ -197,7 +211,7 @@ def _assembled(
     stratum: np.ndarray | None,
     place: str,
 ) -> ClusterRows:
-    turned = _turned(cells)
+    turned = _transform_cells_to_bases(cells)
     counts = np.zeros(len(cluster.labels), dtype=np.intp)
     for cell in turned:
         counts[cell.cluster] += len(cell.values)
@@ -228,20 +242,20 @@ def _assembled(
     )
 
 
-def _turned(cells: Sequence[_Cell]) -> list[_Cell]:
+def _transform_cells_to_bases(cells: Sequence[_Cell]) -> list[_Cell]:
     """Return the cells in orthonormal bases of their columns' spans, those of more rows than columns."""
     many = [place for place, cell in enumerate(cells) if len(cell.values) >= cell.values.shape[1]]
     result = list(cells)
     if many:
         products = np.stack([cells[place].values.T @ cells[place].values for place in many])
-        for place, rows in zip(many, basis_rows(products), strict=True):
+        for place, rows in zip(many, compute_basis_rows(products), strict=True):
             cell = cells[place]
-            kept = rows[rows[:, :-1].any(axis=1)]
-            result[place] = _Cell(cluster=cell.cluster, variance=cell.variance, weight=cell.weight, values=kept)
+            filled_rows = rows[rows[:, :-1].any(axis=1)]
+            result[place] = _Cell(cluster=cell.cluster, variance=cell.variance, weight=cell.weight, values=filled_rows)
     return result
 
 
-def _numbered_within(grouping: Grouping, outer: Grouping) -> np.ndarray:
+def _index_groups_in_cluster(grouping: Grouping, outer: Grouping) -> np.ndarray:
     """Return each row's group as its number among the groups of its cluster, from 0."""
     parent = np.zeros(len(grouping.labels), dtype=np.intp)
     parent[grouping.codes] = outer.codes
@@ -252,17 +266,17 @@ def _numbered_within(grouping: Grouping, outer: Grouping) -> np.ndarray:
     return np.asarray(numbers[grouping.codes])
 
 
-def _inner(grouping: Grouping, outer: Grouping, numbers: np.ndarray) -> tuple[tuple[str, ...], ...]:
+def _collect_inner_group_names(grouping: Grouping, outer: Grouping, numbers: np.ndarray) -> tuple[tuple[str, ...], ...]:
     """Return the names of each cluster's groups, in the order of their numbers."""
     parent, number = np.zeros((2, len(grouping.labels)), dtype=np.intp)
     parent[grouping.codes], number[grouping.codes] = outer.codes, numbers
-    found: list[list[str]] = [[] for _ in outer.labels]
+    group_names: list[list[str]] = [[] for _ in outer.labels]
     for group in np.lexsort((number, parent)).tolist():
-        found[parent[group]].append(grouping.labels[group])
-    return tuple(map(tuple, found))
+        group_names[parent[group]].append(grouping.labels[group])
+    return tuple(map(tuple, group_names))
 
 
-def _spread_out(z: np.ndarray, numbers: np.ndarray, n_sets: int) -> np.ndarray:
+def _build_columns_by_group(z: np.ndarray, numbers: np.ndarray, n_sets: int) -> np.ndarray:
     """Return columns of their own for each group, shape (n, n_sets * q), the group's q side by side."""
     there = numbers[:, None] == np.arange(n_sets)
     return np.asarray((there[:, :, None] * z[:, None, :]).reshape(len(z), n_sets * z.shape[1]))

@@ -13,20 +13,20 @@ import pandas as pd
 from analysis.formula import MixedFormula
 from analysis.mixed_models.groupings import (
     Grouping,
-    coded,
-    constant_within,
-    grouping_of,
-    nested_groupings,
-    school_notes,
+    build_grouping,
+    build_nested_groupings,
+    describe_school_factors,
+    encode_grouping_values,
+    is_constant_within_groups,
 )
-from analysis.mixed_models.plain_design import PlainDesign, plain_design
+from analysis.mixed_models.plain_design import PlainDesign, build_plain_design
 from analysis.mixed_models.reading import (
     as_outcome,
-    parsed,
-    plain_terms,
+    find_formula_variables,
+    parse_formula_text,
+    parse_plain_terms,
     read_columns,
-    variables_of,
-    without_term,
+    remove_formula_term,
 )
 from analysis.terms import INTERCEPT, Columns
 from data_schema.errors import EstimationError
@@ -141,7 +141,7 @@ class MixedColumns:
     means: dict[str, float] = field(default_factory=dict)
 
 
-def mixed_columns(
+def build_mixed_columns(
     formula: MixedFormula,
     frame: pd.DataFrame,
     *,
@@ -174,30 +174,33 @@ def mixed_columns(
         are not nested.
     """
     place = f"model of '{formula.outcome}'"
-    found = read_columns(formula, frame, also=(weights, residual_by), reference=reference or {})
-    data, levels = found.data, found.levels
-    groupings = nested_groupings([term.grouping for term in formula.random], data)
-    stratum = _strata_term(formula.fixed, levels, data, groupings[-1]) if absorb else None
-    x, names, design = fixed_columns(formula.fixed, data, levels, without=stratum, place=place)
+    model_data = read_columns(formula, frame, also=(weights, residual_by), reference=reference or {})
+    data, levels = model_data.data, model_data.levels
+    groupings = build_nested_groupings([term.grouping for term in formula.random], data)
+    stratum = _find_strata_term(formula.fixed, levels, data, groupings[-1]) if absorb else None
+    x, names, design = build_fixed_columns(formula.fixed, data, levels, without=stratum, place=place)
     return MixedColumns(
         names=names,
         x=x,
-        y=outcome_column(formula.outcome, data),
-        random=_random(formula, data, n_rows=len(found.rows)),
+        y=read_outcome_column(formula.outcome, data),
+        random=_build_random_columns(formula, data, n_rows=len(model_data.rows)),
         groupings=groupings,
-        strata=None if stratum is None else _strata(stratum, data, levels),
-        residual=None if residual_by is None else grouping_of((residual_by,), data),
-        weights=None if weights is None else _weights(weights, data),
-        rows=found.rows,
+        strata=None if stratum is None else _build_strata_grouping(stratum, data, levels),
+        residual=None if residual_by is None else build_grouping((residual_by,), data),
+        weights=None if weights is None else _read_row_weights(weights, data),
+        rows=model_data.rows,
         design=design,
-        n_missing=found.n_missing,
-        notes=(*found.notes, *school_notes(few_levels(design, levels, data), groupings)),
+        n_missing=model_data.n_missing,
+        notes=(
+            *model_data.notes,
+            *describe_school_factors(select_factors_of_few_levels(design, levels, data), groupings),
+        ),
         levels=levels,
         means={name: float(values.mean()) for name, values in data.items() if name not in levels},
     )
 
 
-def outcome_column(text: str, data: dict[str, Any]) -> np.ndarray:
+def read_outcome_column(text: str, data: dict[str, Any]) -> np.ndarray:
     """Return the numbers of a formula's left side.
 
     Parameters
@@ -216,13 +219,13 @@ def outcome_column(text: str, data: dict[str, Any]) -> np.ndarray:
         if isinstance(data[text], pd.Categorical):
             raise EstimationError(f"column '{text}'", "is not numeric.", "Turn it into numbers first.")
         return np.asarray(data[text], dtype=float)
-    values, _ = _matrix(parsed(as_outcome(text)), data, place=f"outcome '{text}'")
+    values, _ = _build_formula_matrix(parse_formula_text(as_outcome(text)), data, place=f"outcome '{text}'")
     if values.shape[1] != 1:
         raise EstimationError(f"outcome '{text}'", "is not one column of numbers.", "Use one numeric outcome.")
     return values[:, 0]
 
 
-def _weights(name: str, data: dict[str, Any]) -> np.ndarray:
+def _read_row_weights(name: str, data: dict[str, Any]) -> np.ndarray:
     values = data[name]
     if isinstance(values, pd.Categorical) or not (values > 0).all():
         raise EstimationError(
@@ -231,7 +234,7 @@ def _weights(name: str, data: dict[str, Any]) -> np.ndarray:
     return np.asarray(values)
 
 
-def few_levels(
+def select_factors_of_few_levels(
     design: FixedDesign, levels: dict[str, tuple[str, ...]], data: dict[str, Any]
 ) -> dict[str, pd.Categorical]:
     """Return the factors of the fixed part that have few levels."""
@@ -239,38 +242,38 @@ def few_levels(
     return {name: data[name] for name in used if 2 <= len(levels[name]) <= MOST_DENSE_LEVELS}
 
 
-def _strata_term(
+def _find_strata_term(
     fixed: str, levels: dict[str, tuple[str, ...]], data: dict[str, Any], outermost: Grouping
 ) -> str | None:
     """Return the term of the factor with the most levels that can be kept out of the dense columns."""
-    terms = [[str(factor.expr) for factor in term.factors] for term in parsed(fixed)]
+    terms = [[str(factor.expr) for factor in term.factors] for term in parse_formula_text(fixed)]
     if ["1"] not in terms:
         return None
     best, most = None, MOST_DENSE_LEVELS
     for factors in terms:
-        column = factor_column(factors[0])
+        column = get_factor_column(factors[0])
         if len(factors) != 1 or column not in data or (column not in levels and column == factors[0]):
             continue
         used = sum(factors[0] in others or column in others for others in terms)
-        codes, labels = coded(data[column])
-        if used == 1 and len(labels) > most and constant_within(codes, outermost):
+        codes, labels = encode_grouping_values(data[column])
+        if used == 1 and len(labels) > most and is_constant_within_groups(codes, outermost):
             best, most = factors[0], len(labels)
     return best
 
 
-def factor_column(expression: str) -> str:
+def get_factor_column(expression: str) -> str:
     """Return the column of a factor that is one: ``x`` for ``C(x)``."""
     inner = expression[2:-1].strip() if expression.startswith("C(") and expression.endswith(")") else expression
     return inner.strip("`")
 
 
-def _strata(term: str, data: dict[str, Any], levels: dict[str, tuple[str, ...]]) -> Grouping:
-    column = factor_column(term)
-    codes, labels = coded(data[column])
+def _build_strata_grouping(term: str, data: dict[str, Any], levels: dict[str, tuple[str, ...]]) -> Grouping:
+    column = get_factor_column(term)
+    codes, labels = encode_grouping_values(data[column])
     return Grouping(name=term, codes=codes, labels=levels.get(column, tuple(labels)))
 
 
-def fixed_columns(
+def build_fixed_columns(
     fixed: str, data: dict[str, Any], levels: dict[str, tuple[str, ...]], *, without: str | None, place: str
 ) -> tuple[np.ndarray, tuple[str, ...], FixedDesign]:
     """Return the fixed columns, their names, and how they were made.
@@ -291,17 +294,17 @@ def fixed_columns(
     EstimationError
         When a term cannot be evaluated or is not finite.
     """
-    source = parsed(fixed) if without is None else without_term(parsed(fixed), without)
-    terms = plain_terms(source)
+    source = parse_formula_text(fixed) if without is None else remove_formula_term(parse_formula_text(fixed), without)
+    terms = parse_plain_terms(source)
     if terms is not None and [term.name for term in terms] == ["1"]:
         n_rows = len(next(iter(data.values())))
         design = FixedDesign(spec=None, levels={}, terms={"1": (0,)}, factors={"1": ()})
         return np.ones((n_rows, 1)), (INTERCEPT,), design
-    spec: Any = None if terms is None else plain_design(terms, data)  # or formulaic's, which is not typed
+    spec: Any = None if terms is None else build_plain_design(terms, data)  # or formulaic's, which is not typed
     if spec is not None:
         values = spec.matrix(data)
     else:
-        values, spec = _matrix(source, data, place=place)
+        values, spec = _build_formula_matrix(source, data, place=place)
     design = FixedDesign(
         spec=spec,
         levels=levels,
@@ -311,10 +314,10 @@ def fixed_columns(
             for term, names in spec.term_variables.items()
         },
     )
-    return values, column_names(spec.column_names), design
+    return values, translate_column_names(spec.column_names), design
 
 
-def remedy_of_term(reason: str) -> str:
+def describe_term_remedy(reason: str) -> str:
     """Return what to do about a term that formulaic could not evaluate."""
     for name, remedy in _REMEDIES.items():
         if re.search(rf"\b{name}\(", reason):
@@ -322,24 +325,24 @@ def remedy_of_term(reason: str) -> str:
     return "Correct the formula; functions are numpy's (`np.sqrt(x)`) and formulaic's (`C`, `poly`, `bs`, `scale`)."
 
 
-def column_name(name: str) -> str:
+def translate_column_name(name: str) -> str:
     """Return the toolkit's name of a column that formulaic named: ``arm[T.pilot]`` is ``arm[pilot]``."""
     return INTERCEPT if name == "Intercept" else name.replace("[T.", "[")
 
 
-def column_names(names: Sequence[str]) -> tuple[str, ...]:
+def translate_column_names(names: Sequence[str]) -> tuple[str, ...]:
     """Return the toolkit's names of columns that formulaic named."""
-    return tuple(map(column_name, names))
+    return tuple(map(translate_column_name, names))
 
 
-def _matrix(source: Any, data: dict[str, Any], *, place: str) -> tuple[np.ndarray, Any]:  # noqa: ANN401  # formulaic's
-    used = {name: data[name] for name in sorted(variables_of(source)) if name in data}
+def _build_formula_matrix(source: Any, data: dict[str, Any], *, place: str) -> tuple[np.ndarray, Any]:  # noqa: ANN401  # formulaic's
+    used = {name: data[name] for name in sorted(find_formula_variables(source)) if name in data}
     if not used:  # a formula of constants needs some column to know the number of rows
         used = dict(list(data.items())[:1])
-    return evaluated(source, pd.DataFrame(used, copy=False), place=place)
+    return build_specified_columns(source, pd.DataFrame(used, copy=False), place=place)
 
 
-def evaluated(source: Any, frame: pd.DataFrame, *, place: str) -> tuple[np.ndarray, Any]:  # noqa: ANN401
+def build_specified_columns(source: Any, frame: pd.DataFrame, *, place: str) -> tuple[np.ndarray, Any]:  # noqa: ANN401
     """Return the columns of a formulaic formula or specification, and the specification that makes them again.
 
     Parameters
@@ -365,11 +368,11 @@ def evaluated(source: Any, frame: pd.DataFrame, *, place: str) -> tuple[np.ndarr
             matrix = source.get_model_matrix(frame, output="numpy", context=FUNCTIONS, na_action="ignore")
     except FormulaicError as error:
         reason = str(error).split("\n", maxsplit=1)[0]
-        raise EstimationError(place, f"a term cannot be evaluated: {reason}", remedy_of_term(reason)) from error
+        raise EstimationError(place, f"a term cannot be evaluated: {reason}", describe_term_remedy(reason)) from error
     values, spec = np.asarray(matrix, dtype=float), matrix.model_spec
     finite = np.isfinite(values).all(axis=0)
     if not finite.all():
-        name = column_name(spec.column_names[int(np.flatnonzero(~finite)[0])])
+        name = translate_column_name(spec.column_names[int(np.flatnonzero(~finite)[0])])
         count = int((~np.isfinite(values[:, np.flatnonzero(~finite)[0]])).sum())
         raise EstimationError(
             f"term '{name}'", f"is not finite in {count} rows.", "Leave them out or transform otherwise."
@@ -377,18 +380,18 @@ def evaluated(source: Any, frame: pd.DataFrame, *, place: str) -> tuple[np.ndarr
     return values, spec
 
 
-def _random(formula: MixedFormula, data: dict[str, Any], *, n_rows: int) -> tuple[RandomColumns, ...]:
+def _build_random_columns(formula: MixedFormula, data: dict[str, Any], *, n_rows: int) -> tuple[RandomColumns, ...]:
     result = []
     for term in formula.random:
-        z, spec, names = np.ones((n_rows, 1)), None, column_names(("Intercept",))
+        z, spec, names = np.ones((n_rows, 1)), None, translate_column_names(("Intercept",))
         if term.columns != "1":
-            z, spec = _matrix(parsed(term.columns), data, place=f"random term {term}")
-            names = column_names(spec.column_names)
+            z, spec = _build_formula_matrix(parse_formula_text(term.columns), data, place=f"random term {term}")
+            names = translate_column_names(spec.column_names)
         result.append(RandomColumns(grouping=":".join(term.grouping), names=names, z=z, spec=spec))
     return tuple(result)
 
 
-def school_columns(columns: Columns) -> MixedColumns:
+def build_school_columns(columns: Columns) -> MixedColumns:
     """Return a model's columns as those of a multilevel model with random intercepts of schools and groups within them.
 
     Parameters

@@ -36,14 +36,14 @@ class Compact:
     gone: list[Any]
 
 
-def stretches(n: int, *, length: int | None = None) -> Iterator[slice]:
+def iterate_row_slices(n: int, *, length: int | None = None) -> Iterator[slice]:
     """Return consecutive slices of ``n`` rows."""
     step = STRETCH if length is None else length
     for start in range(0, n, step):
         yield slice(start, min(start + step, n))
 
 
-def compact_values(n: int, block: Callable[[slice], Any], complete: np.ndarray | None) -> Compact:
+def encode_values_compactly(n: int, block: Callable[[slice], Any], complete: np.ndarray | None) -> Compact:
     """Code values that come a stretch of rows at a time.
 
     Parameters
@@ -56,27 +56,31 @@ def compact_values(n: int, block: Callable[[slice], Any], complete: np.ndarray |
         Shape (N,), which rows count; None for all.
     """
     if n <= STRETCH and complete is None:
-        codes, found = pd.factorize(block(slice(0, n)), sort=True)
-        return Compact(codes=codes.astype(_width(len(found))), labels=list(found), gone=[])
+        codes, distinct_values = pd.factorize(block(slice(0, n)), sort=True)
+        return Compact(
+            codes=codes.astype(_find_code_width(len(distinct_values))), labels=list(distinct_values), gone=[]
+        )
     places: dict[Any, int] = {}
     codes = np.zeros(n, dtype=np.int8)
-    for rows in stretches(n):
+    for rows in iterate_row_slices(n):
         values = block(rows)
         if complete is not None:
             values = values[complete[rows]]
-        own, found = pd.factorize(values)
-        numbers = np.array([places.setdefault(value, len(places)) for value in found.tolist()], dtype=np.int64)
+        stretch_codes, distinct_values = pd.factorize(values)
+        numbers = np.array(
+            [places.setdefault(value, len(places)) for value in distinct_values.tolist()], dtype=np.int64
+        )
         if len(places) > np.iinfo(codes.dtype).max:
-            codes = codes.astype(_width(len(places)))
+            codes = codes.astype(_find_code_width(len(places)))
         if complete is None:
-            codes[rows] = numbers[own]
+            codes[rows] = numbers[stretch_codes]
         else:
-            codes[rows][complete[rows]] = numbers[own]
+            codes[rows][complete[rows]] = numbers[stretch_codes]
     ranks, labels = pd.factorize(np.array(list(places), dtype=object), sort=True)
-    return Compact(codes=_mapped(codes, ranks), labels=list(labels), gone=[])
+    return Compact(codes=_map_codes_to_places(codes, ranks), labels=list(labels), gone=[])
 
 
-def compact_column(values: pd.Series[Any], complete: np.ndarray | None = None) -> Compact:
+def encode_column_compactly(values: pd.Series[Any], complete: np.ndarray | None = None) -> Compact:
     """Code a column; a categorical's own codes are used where none of its categories is without rows.
 
     Parameters
@@ -87,34 +91,36 @@ def compact_column(values: pd.Series[Any], complete: np.ndarray | None = None) -
         Shape (N,), which rows count; None for all.
     """
     if not isinstance(values.dtype, pd.CategoricalDtype):
-        return compact_values(len(values), lambda rows: values.iloc[rows], complete)
+        return encode_values_compactly(len(values), lambda rows: values.iloc[rows], complete)
     codes, labels = values.cat.codes.to_numpy(), list(values.cat.categories)
     seen = np.zeros(len(labels), dtype=bool)
-    for rows in stretches(len(codes)):
+    for rows in iterate_row_slices(len(codes)):
         seen[codes[rows] if complete is None else codes[rows][complete[rows]]] = True
     if seen.all():
         return Compact(codes=codes, labels=labels, gone=[])
-    kept = [label for label, there in zip(labels, seen, strict=True) if there]
+    used_labels = [label for label, there in zip(labels, seen, strict=True) if there]
     gone = [label for label, there in zip(labels, seen, strict=True) if not there]
-    return Compact(codes=_mapped(codes, np.maximum(np.cumsum(seen) - 1, 0)), labels=kept, gone=gone)
+    return Compact(codes=_map_codes_to_places(codes, np.maximum(np.cumsum(seen) - 1, 0)), labels=used_labels, gone=gone)
 
 
-def reordered(column: Compact, *, first: int) -> Compact:
+def move_label_first(column: Compact, *, first: int) -> Compact:
     """Return a column with one of its labels put before the others."""
     order = [first, *[k for k in range(len(column.labels)) if k != first]]
     return Compact(
-        codes=_mapped(column.codes, np.argsort(order)), labels=[column.labels[k] for k in order], gone=column.gone
+        codes=_map_codes_to_places(column.codes, np.argsort(order)),
+        labels=[column.labels[k] for k in order],
+        gone=column.gone,
     )
 
 
-def _width(n: int) -> type[np.signedinteger[Any]]:
+def _find_code_width(n: int) -> type[np.signedinteger[Any]]:
     return next((width for width in _WIDTHS if n <= np.iinfo(width).max), np.int64)
 
 
-def _mapped(codes: np.ndarray, places: np.ndarray) -> np.ndarray:
+def _map_codes_to_places(codes: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Return ``places[codes]``, which are below their number, with no more than a stretch of it in eight bytes."""
-    result = np.empty(len(codes), dtype=_width(len(places)))
+    result = np.empty(len(codes), dtype=_find_code_width(len(places)))
     if len(places):
-        for rows in stretches(len(codes)):
+        for rows in iterate_row_slices(len(codes)):
             result[rows] = places[codes[rows]]
     return result

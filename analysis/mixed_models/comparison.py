@@ -42,12 +42,16 @@ def likelihood_ratio_test(smaller: MixedFit, larger: MixedFit) -> pd.DataFrame:
     import pandas as pd
     from scipy import stats
 
-    fixed = _comparable(smaller, larger)
-    variances, covariances = (b - a for a, b in zip(_counts(smaller), _counts(larger), strict=True))
+    fixed = _require_nested_fits(smaller, larger)
+    variances, covariances = (
+        b - a for a, b in zip(_count_variance_parameters(smaller), _count_variance_parameters(larger), strict=True)
+    )
     if min(fixed, variances, covariances) < 0 or fixed + variances + covariances == 0:
-        raise _impossible("the second does not have all parameters of the first and more.", "Put the smaller first.")
+        raise _create_comparison_error(
+            "the second does not have all parameters of the first and more.", "Put the smaller first."
+        )
     statistic = max(2 * (larger.log_likelihood - smaller.log_likelihood), 0.0)
-    weights = _mixture(variances, covariances)
+    weights = _compute_mixture_weights(variances, covariances)
     degrees = fixed + covariances + np.arange(len(weights)) + variances - (len(weights) - 1)
     tails = np.where(degrees > 0, stats.chi2.sf(statistic, np.maximum(degrees, 1)), float(statistic <= 0))
     return pd.DataFrame(
@@ -64,7 +68,7 @@ def likelihood_ratio_test(smaller: MixedFit, larger: MixedFit) -> pd.DataFrame:
     )
 
 
-def _mixture(variances: int, covariances: int) -> np.ndarray:
+def _compute_mixture_weights(variances: int, covariances: int) -> np.ndarray:
     if variances == 1:
         return np.array([0.5, 0.5])
     if variances > 1 and covariances == 0:
@@ -74,31 +78,31 @@ def _mixture(variances: int, covariances: int) -> np.ndarray:
     return np.ones(1)
 
 
-def _comparable(smaller: MixedFit, larger: MixedFit) -> int:
+def _require_nested_fits(smaller: MixedFit, larger: MixedFit) -> int:
     """Return the number of further fixed effects."""
     for fit in (smaller, larger):
         if fit.working is None:
-            raise _impossible(f"one was not fitted: {fit.convergence.reason}", "Mend it first.")
+            raise _create_comparison_error(f"one was not fitted: {fit.convergence.reason}", "Mend it first.")
     assert smaller.working is not None  # noqa: S101  # checked above
     assert larger.working is not None  # noqa: S101  # checked above
     if (smaller.outcome, smaller.n_pupils) != (larger.outcome, larger.n_pupils):
-        raise _impossible("they are not of the same rows and outcome.", "Leave the same rows out of both.")
+        raise _create_comparison_error("they are not of the same rows and outcome.", "Leave the same rows out of both.")
     if smaller.method != larger.method:
-        raise _impossible("one is by restricted likelihood, one not.", "Fit both with the same `reml`.")
+        raise _create_comparison_error("one is by restricted likelihood, one not.", "Fit both with the same `reml`.")
     fixed = larger.working.sums.n_fixed - smaller.working.sums.n_fixed
     same = set(smaller.working.sums.basis.names) == set(larger.working.sums.basis.names)
     if smaller.working.reml and (fixed != 0 or not same):
-        raise _impossible(
+        raise _create_comparison_error(
             "restricted likelihoods of different fixed effects cannot be compared.", "Fit both with reml=False."
         )
     return fixed
 
 
-def _counts(fit: MixedFit) -> tuple[int, int]:
+def _count_variance_parameters(fit: MixedFit) -> tuple[int, int]:
     covariances = sum(bool(part.other) for part in fit.components)
     residual = sum(part.group == "residual" for part in fit.components)
     return len(fit.components) - covariances - residual, covariances + residual - 1
 
 
-def _impossible(problem: str, remedy: str) -> EstimationError:
+def _create_comparison_error(problem: str, remedy: str) -> EstimationError:
     return EstimationError("likelihood-ratio test of two fits", problem, remedy)

@@ -12,20 +12,28 @@ import numpy as np
 from analysis.inference import kenward_roger as kr
 from analysis.mixed_models import random_effects, satterthwaite
 from analysis.mixed_models.moments import Described
-from analysis.mixed_models.prediction import marginal_rows, predictions
-from analysis.mixed_models.profile import effect_interval, icc_frame, sd_interval
-from analysis.mixed_models.random_effects import StrataContrasts, strata_contrasts, strata_names
+from analysis.mixed_models.prediction import build_marginal_rows, predict_outcomes
+from analysis.mixed_models.profile import build_icc_frame, compute_effect_interval, compute_sd_interval
+from analysis.mixed_models.random_effects import StrataContrasts, compute_strata_contrasts, get_strata_names
 from analysis.mixed_models.robust import ONE_CLUSTER, RobustErrors
 from analysis.mixed_models.summary import (
-    components_frame,
+    build_components_frame,
+    build_vcov_frame,
     contrast_weights,
-    fitted_coefficients,
-    number_of_schools,
-    summary_text,
-    vcov_frame,
+    describe_fit,
+    get_number_of_schools,
+    require_coefficients,
 )
 from analysis.mixed_models.working import MixedDfMethod, VarianceComponent, Working
-from analysis.results import Coefficients, Convergence, Estimate, Status, estimates_frame, failed_row, t_estimate
+from analysis.results import (
+    Coefficients,
+    Convergence,
+    Estimate,
+    Status,
+    build_t_estimate,
+    create_failed_row,
+    estimates_frame,
+)
 from analysis.terms import INTERCEPT
 from data_schema.errors import EstimationError
 
@@ -111,12 +119,12 @@ class MixedFit:
     @property
     def n_schools(self) -> int:
         """Number of groups of the grouping named after schools, else of the outermost."""
-        return number_of_schools(self.groups)
+        return get_number_of_schools(self.groups)
 
     @property
     def vcov(self) -> pd.DataFrame:
         """Variance of the fixed effects, by name."""
-        return vcov_frame(self._fitted())
+        return build_vcov_frame(self._require_fitted_coefficients())
 
     def estimate(self, term: str, *, conf_level: float = 0.95) -> Estimate:
         """Return one fixed effect with its t test and interval.
@@ -133,26 +141,26 @@ class MixedFit:
         Estimate
             With ``status="failed"`` when the fit failed or the term was left out.
         """
-        row = self._row(term.replace("[T.", "["), conf_level=conf_level)
+        row = self._build_estimate_row(term.replace("[T.", "["), conf_level=conf_level)
         if self.coefficients is None:
             return replace(row, status="failed", reason=self.convergence.reason)
-        if self.working is not None and row.term in strata_names(self.working.sums):
-            return self._strata_rows(conf_level=conf_level)[strata_names(self.working.sums).index(row.term)]
+        if self.working is not None and row.term in get_strata_names(self.working.sums):
+            return self._build_strata_rows(conf_level=conf_level)[get_strata_names(self.working.sums).index(row.term)]
         if row.term not in self.coefficients.names:
             reason = self.dropped.get(row.term, f"The model has no term {row.term}.")
             return replace(row, status="failed", reason=reason)
         place = self.coefficients.names.index(row.term)
-        return self._tested(
+        return self._build_tested_row(
             row,
             estimate=float(self.coefficients.estimate[place]),
             std_error=math.sqrt(max(float(self.coefficients.vcov[place, place]), 0.0)),
             df=float(self.coefficients.df[place]),
         )
 
-    def _tested(self, row: Estimate, *, estimate: float, std_error: float, df: float) -> Estimate:
+    def _build_tested_row(self, row: Estimate, *, estimate: float, std_error: float, df: float) -> Estimate:
         if self.robust is not None and math.isnan(df):
             return replace(row, status="failed", reason=ONE_CLUSTER.format(cluster=self.robust.cluster))
-        return t_estimate(row, estimate=estimate, std_error=std_error, df=df, status=self.status)
+        return build_t_estimate(row, estimate=estimate, std_error=std_error, df=df, status=self.status)
 
     def strata_effects(self, *, conf_level: float = 0.95) -> pd.DataFrame:
         """Return one row per stratum of a factor that was kept out of the dense columns, against its reference level.
@@ -162,32 +170,32 @@ class MixedFit:
         conf_level
             Level of the two-sided intervals, between 0 and 1.
         """
-        return estimates_frame(self._strata_rows(conf_level=conf_level))
+        return estimates_frame(self._build_strata_rows(conf_level=conf_level))
 
-    def _strata_rows(self, *, conf_level: float) -> list[Estimate]:
+    def _build_strata_rows(self, *, conf_level: float) -> list[Estimate]:
         working = self.working
         if working is None or working.sums.strata is None:
             return []
         n_strata, p = working.at.strata[0].shape[0], len(working.at.phi)
-        found = self._sums_of_effects(working, rows=np.zeros((n_strata, p)), weights=np.eye(n_strata))
+        effects = self._compute_effect_contrasts(working, rows=np.zeros((n_strata, p)), weights=np.eye(n_strata))
         unit = working.sums.basis.scale
         return [
-            self._tested(
-                self._row(name, conf_level=conf_level),
+            self._build_tested_row(
+                self._build_estimate_row(name, conf_level=conf_level),
                 estimate=float(estimate * unit),
                 std_error=float(error * unit),
                 df=float(df),
             )
             for name, estimate, error, df in zip(
-                strata_names(working.sums), found.estimates, found.errors, found.df, strict=True
+                get_strata_names(working.sums), effects.estimates, effects.errors, effects.df, strict=True
             )
         ]
 
-    def _sums_of_effects(self, working: Working, *, rows: np.ndarray, weights: np.ndarray) -> StrataContrasts:
+    def _compute_effect_contrasts(self, working: Working, *, rows: np.ndarray, weights: np.ndarray) -> StrataContrasts:
         if self.robust is not None:
             return self.robust.contrasts(rows, weights)
         adjust = self.df_method == "kenward_roger"
-        return strata_contrasts(working.at, rows=rows, weights=weights, spread=working.spread, adjust=adjust)
+        return compute_strata_contrasts(working.at, rows=rows, weights=weights, spread=working.spread, adjust=adjust)
 
     def icc(self, *, conf_level: float = 0.95) -> pd.DataFrame:
         """Return intraclass correlations: the share of the variance that lies between groups.
@@ -211,9 +219,9 @@ class MixedFit:
         EstimationError
             When the fit failed.
         """
-        self._fitted()
+        self._require_fitted_coefficients()
         assert self.working is not None  # noqa: S101  # `_fitted` has raised otherwise
-        return icc_frame(self.working, conf_level=conf_level)
+        return build_icc_frame(self.working, conf_level=conf_level)
 
     def profile_intervals(self, terms: Sequence[str] | None = None, *, conf_level: float = 0.95) -> pd.DataFrame:
         """Return profile-likelihood intervals of fixed effects and standard deviations, by maximum likelihood.
@@ -238,15 +246,15 @@ class MixedFit:
         """
         import pandas as pd
 
-        coefficients = self._fitted()
+        coefficients = self._require_fitted_coefficients()
         working = self.working
         assert working is not None  # noqa: S101  # `_fitted` has raised otherwise
         sums, unit = working.sums, working.sums.basis.scale
         rows = []
         for term in coefficients.names if terms is None else terms:
-            weights = self._weights({term: 1.0})
+            weights = self._build_contrast_weights({term: 1.0})
             scaled = weights @ sums.basis.matrix
-            low, high = effect_interval(
+            low, high = compute_effect_interval(
                 sums,
                 scaled,
                 estimate=float(scaled @ working.at.beta),
@@ -257,7 +265,7 @@ class MixedFit:
             rows.append(("fixed", term, low * unit + shift, high * unit + shift, conf_level))
         for part in self.components if terms is None else ():
             if not part.other:
-                low, high = sd_interval(sums, group=part.group, term=part.term, conf_level=conf_level)
+                low, high = compute_sd_interval(sums, group=part.group, term=part.term, conf_level=conf_level)
                 rows.append((part.group, part.term, low * unit, high * unit, conf_level))
         return pd.DataFrame(rows, columns=["group", "term", "conf_low", "conf_high", "conf_level"])
 
@@ -286,33 +294,33 @@ class MixedFit:
         EstimationError
             When the fit failed or the model has no such factor, or no such value of ``at``.
         """
-        return estimates_frame(self._marginal(factor, at=at, conf_level=conf_level, pairs=False))
+        return estimates_frame(self._estimate_marginal_rows(factor, at=at, conf_level=conf_level, pairs=False))
 
     def marginal_contrasts(
         self, factor: str, *, at: Mapping[str, float | str] | None = None, conf_level: float = 0.95
     ) -> pd.DataFrame:
         """Return the differences of the marginal means of a factor, all pairs of levels; see `marginal_means`."""
-        return estimates_frame(self._marginal(factor, at=at, conf_level=conf_level, pairs=True))
+        return estimates_frame(self._estimate_marginal_rows(factor, at=at, conf_level=conf_level, pairs=True))
 
-    def _marginal(
+    def _estimate_marginal_rows(
         self, factor: str, *, at: Mapping[str, float | str] | None, conf_level: float, pairs: bool
     ) -> list[Estimate]:
-        coefficients = self._fitted()
+        coefficients = self._require_fitted_coefficients()
         working = self.working
         assert working is not None  # noqa: S101  # `_fitted` has raised otherwise
-        grid = marginal_rows(self.described, coefficients.names, factor, at=at or {}, strata=working.sums.strata)
+        grid = build_marginal_rows(self.described, coefficients.names, factor, at=at or {}, strata=working.sums.strata)
         labels, rows, weights = grid.pairs() if pairs else (grid.labels, grid.rows, grid.weights)
         unit = working.sums.basis.scale
-        found = self._sums_of_effects(working, rows=rows @ working.sums.basis.matrix, weights=weights)
+        contrasts = self._compute_effect_contrasts(working, rows=rows @ working.sums.basis.matrix, weights=weights)
         return [
-            self._tested(
-                self._row(label, conf_level=conf_level),
+            self._build_tested_row(
+                self._build_estimate_row(label, conf_level=conf_level),
                 estimate=float(estimate * unit + row @ working.sums.basis.shift),
                 std_error=float(error * unit),
                 df=float(df),
             )
             for label, row, estimate, error, df in zip(
-                labels, rows, found.estimates, found.errors, found.df, strict=True
+                labels, rows, contrasts.estimates, contrasts.errors, contrasts.df, strict=True
             )
         ]
 
@@ -336,9 +344,9 @@ class MixedFit:
         EstimationError
             When the fit failed, a column is not there, or a factor has a level that was not seen.
         """
-        coefficients = self._fitted()
+        coefficients = self._require_fitted_coefficients()
         assert self.working is not None  # noqa: S101  # `_fitted` has raised otherwise
-        return predictions(self.working, self.described, coefficients, data, random=random)
+        return predict_outcomes(self.working, self.described, coefficients, data, random=random)
 
     def summary(self, *, conf_level: float = 0.95) -> str:
         """Return the fit in plain words, one statement per line.
@@ -348,7 +356,7 @@ class MixedFit:
         conf_level
             Level of the two-sided intervals, between 0 and 1.
         """
-        return summary_text(self, conf_level=conf_level)
+        return describe_fit(self, conf_level=conf_level)
 
     def contrast(
         self, weights: Mapping[str, float], *, null: float = 0.0, name: str = "", conf_level: float = 0.95
@@ -372,24 +380,24 @@ class MixedFit:
             When an effect is not in the model.
         """
         term = name or " + ".join(f"{weight:g} {effect}" for effect, weight in weights.items())
-        row = self._row(term, conf_level=conf_level)
+        row = self._build_estimate_row(term, conf_level=conf_level)
         if self.working is None or self.coefficients is None:
-            return failed_row(replace(row, reason=self.convergence.reason))
-        return self._contrast_row(row, self._weights(weights), null=null)
+            return create_failed_row(replace(row, reason=self.convergence.reason))
+        return self._contrast_row(row, self._build_contrast_weights(weights), null=null)
 
     def _contrast_row(self, row: Estimate, weights: np.ndarray, *, null: float = 0.0) -> Estimate:
         working, coefficients = self.working, self.coefficients
         if working is None or coefficients is None:
-            return failed_row(replace(row, reason=self.convergence.reason))
+            return create_failed_row(replace(row, reason=self.convergence.reason))
         scaled = weights @ working.to_original
         if self.robust is not None:
             degrees = self.robust.contrasts(scaled[None]).df
         else:
             variance, slopes = scaled @ working.at.phi @ scaled, (working.slopes @ scaled) @ scaled
-            degrees = kr.t_df(np.array([variance]), slopes[None], working.spread)
+            degrees = kr.compute_contrast_df(np.array([variance]), slopes[None], working.spread)
         estimate = float(weights @ coefficients.estimate)
         error = math.sqrt(max(float(weights @ coefficients.vcov @ weights), 0.0))
-        moved = self._tested(row, estimate=estimate - null, std_error=error, df=float(degrees[0]))
+        moved = self._build_tested_row(row, estimate=estimate - null, std_error=error, df=float(degrees[0]))
         return replace(
             moved, estimate=moved.estimate + null, conf_low=moved.conf_low + null, conf_high=moved.conf_high + null
         )
@@ -414,11 +422,11 @@ class MixedFit:
             When the model has no such effects, or failed, or clusters are too few to test so many effects by
             cluster-robust errors.
         """
-        names = self._term_names(terms)
-        contrasts = np.stack([self._weights({name: 1.0}) for name in names])
+        names = self._get_term_column_names(terms)
+        contrasts = np.stack([self._build_contrast_weights({name: 1.0}) for name in names])
         tested = self.joint_test(contrasts)
         method = self.df_method if self.robust is None else "hotelling"
-        return kr.f_test_frame(tested, terms if isinstance(terms, str) else " + ".join(names), df_method=method)
+        return kr.build_f_test_frame(tested, terms if isinstance(terms, str) else " + ".join(names), df_method=method)
 
     def joint_test(self, contrasts: np.ndarray, *, null: np.ndarray | None = None) -> kr.FTest:
         """Test contrasts of the fixed effects jointly.
@@ -435,7 +443,7 @@ class MixedFit:
         EstimationError
             When the fit failed, or clusters are too few to test so many contrasts by cluster-robust errors.
         """
-        coefficients = self._fitted()
+        coefficients = self._require_fitted_coefficients()
         working = self.working
         assert working is not None  # noqa: S101  # `_fitted` has raised otherwise
         unit = working.sums.basis.scale
@@ -447,8 +455,10 @@ class MixedFit:
             fitted = kr.KenwardRoger(
                 phi=working.at.phi, adjusted=working.adjusted, slopes=working.slopes, spread=working.spread
             )
-            return kr.f_test(fitted, scaled, difference / unit)
-        return satterthwaite.f_test(working.at.phi, working.slopes, working.spread, scaled, difference / unit)
+            return kr.compute_kenward_roger_f_test(fitted, scaled, difference / unit)
+        return satterthwaite.compute_satterthwaite_f_test(
+            working.at.phi, working.slopes, working.spread, scaled, difference / unit
+        )
 
     def tidy(self, *, strata: bool = True, conf_level: float = 0.95) -> pd.DataFrame:
         """Return one row a fixed effect, in the columns of the table of estimates.
@@ -462,7 +472,7 @@ class MixedFit:
         """
         names = self.coefficients.names if self.coefficients is not None else ()
         rows = [self.estimate(name, conf_level=conf_level) for name in names]
-        return estimates_frame(rows + (self._strata_rows(conf_level=conf_level) if strata else []))
+        return estimates_frame(rows + (self._build_strata_rows(conf_level=conf_level) if strata else []))
 
     def glance(self) -> pd.DataFrame:
         """Return one row for the fit: method, sizes, likelihood, information criteria, and how it ended."""
@@ -489,7 +499,7 @@ class MixedFit:
 
     def variance_components(self) -> pd.DataFrame:
         """Return one row a variance or covariance: group, term, other, variance, sd (or correlation)."""
-        return components_frame(self.components)
+        return build_components_frame(self.components)
 
     def random_effects(self) -> pd.DataFrame:
         """Return the predicted effects of the groups (BLUPs).
@@ -505,11 +515,11 @@ class MixedFit:
         EstimationError
             When the fit failed.
         """
-        self._fitted()
+        self._require_fitted_coefficients()
         assert self.working is not None  # noqa: S101  # `_fitted` has raised otherwise
-        return random_effects.frame(self.working.sums, self.working.optimum.variances, self.working.at)
+        return random_effects.build_effects_frame(self.working.sums, self.working.optimum.variances, self.working.at)
 
-    def _row(self, term: str, *, conf_level: float) -> Estimate:
+    def _build_estimate_row(self, term: str, *, conf_level: float) -> Estimate:
         return Estimate(
             term=term,
             outcome=self.outcome,
@@ -521,16 +531,16 @@ class MixedFit:
             df_method=self.df_method,
         )
 
-    def _fitted(self) -> Coefficients:
-        return fitted_coefficients(self.coefficients, self.convergence, outcome=self.outcome)
+    def _require_fitted_coefficients(self) -> Coefficients:
+        return require_coefficients(self.coefficients, self.convergence, outcome=self.outcome)
 
-    def _weights(self, weights: Mapping[str, float]) -> np.ndarray:
-        return contrast_weights(weights, self._fitted().names, outcome=self.outcome)
+    def _build_contrast_weights(self, weights: Mapping[str, float]) -> np.ndarray:
+        return contrast_weights(weights, self._require_fitted_coefficients().names, outcome=self.outcome)
 
-    def _term_names(self, terms: str | Sequence[str]) -> list[str]:
+    def _get_term_column_names(self, terms: str | Sequence[str]) -> list[str]:
         if not isinstance(terms, str):
             return list(terms)
-        names = self._fitted().names
+        names = self._require_fitted_coefficients().names
         strata = self.working.sums.strata if self.working is not None else None
         if strata is not None and terms == strata.name:
             raise EstimationError(
@@ -540,6 +550,6 @@ class MixedFit:
             )
         design = self.described.design
         if terms in design.terms:
-            found = [self.described.columns[place] for place in design.terms[terms]]
-            return [name for name in found if name in names]
+            column_names = [self.described.columns[place] for place in design.terms[terms]]
+            return [name for name in column_names if name in names]
         return [INTERCEPT if terms == "1" else terms]

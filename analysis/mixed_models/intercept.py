@@ -17,11 +17,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.intercept_search import MOST_THETA, At, InterceptSums, evaluate, intercept_optima
-from analysis.mixed_models.jets import likelihood_jet, parameters
-from analysis.mixed_models.likelihood import LikelihoodSums, likelihood_sums
+from analysis.intercept_search import MOST_THETA, At, InterceptSums, compute_weighted_sums, find_intercept_optima
+from analysis.mixed_models.jets import build_parameters, compute_likelihood_jet
+from analysis.mixed_models.likelihood import LikelihoodSums, build_likelihood_sums
 from analysis.mixed_models.moments import Moments
-from analysis.mixed_models.search import Optimum, optimum
+from analysis.mixed_models.search import Optimum, find_likelihood_optimum
 from analysis.terms import INTERCEPT
 
 
@@ -35,7 +35,7 @@ def _has_ones(sums: Moments) -> bool:
     return sums.levels[0].blocks[0].names == (INTERCEPT,) and sums.basis.names[:1] == (INTERCEPT,)
 
 
-def intercept_sums(sums: Moments) -> InterceptSums:
+def convert_to_intercept_sums(sums: Moments) -> InterceptSums:
     """Return a model's sums as those of a batch of one."""
     level = sums.levels[0]
     starts = None
@@ -52,17 +52,17 @@ def intercept_sums(sums: Moments) -> InterceptSums:
     )
 
 
-def best_likelihood(sums: Moments, *, reml: bool) -> tuple[Optimum, LikelihoodSums]:
+def find_best_likelihood(sums: Moments, *, reml: bool) -> tuple[Optimum, LikelihoodSums]:
     """Return the optimum of a model's likelihood, and the likelihood there with its derivatives."""
     if is_intercept(sums):
-        return intercept_optimum(sums, reml=reml)
-    best = optimum(sums, reml=reml)
-    which = parameters(sums)
-    jet = likelihood_jet(sums, which, best.variances, order=2)
-    return best, likelihood_sums(jet, n_parameters=which.n, n=sums.n, n_fixed=sums.n_fixed)
+        return find_intercept_optimum(sums, reml=reml)
+    best = find_likelihood_optimum(sums, reml=reml)
+    which = build_parameters(sums)
+    jet = compute_likelihood_jet(sums, which, best.variances, order=2)
+    return best, build_likelihood_sums(jet, n_parameters=which.n, n=sums.n, n_fixed=sums.n_fixed)
 
 
-def intercept_optimum(sums: Moments, *, reml: bool) -> tuple[Optimum, LikelihoodSums]:
+def find_intercept_optimum(sums: Moments, *, reml: bool) -> tuple[Optimum, LikelihoodSums]:
     """Maximise the likelihood of one model with one random intercept.
 
     Returns
@@ -70,34 +70,34 @@ def intercept_optimum(sums: Moments, *, reml: bool) -> tuple[Optimum, Likelihood
     tuple
         The optimum, and the likelihood there with derivatives by the two variances.
     """
-    data = intercept_sums(sums)
-    found = intercept_optima(data, reml=reml)
-    theta = float(found.theta[0])
-    at = evaluate(data, np.array([theta**2]), order=2)
-    unscaled = at.total[0, 0]
+    data = convert_to_intercept_sums(sums)
+    optima = find_intercept_optima(data, reml=reml)
+    theta = float(optima.theta[0])
+    weighted_sums = compute_weighted_sums(data, np.array([theta**2]), order=2)
+    unscaled = weighted_sums.total[0, 0]
     left = float(unscaled[-1, -1] - unscaled[:-1, -1] @ np.linalg.solve(unscaled[:-1, :-1], unscaled[:-1, -1]))
     sigma2 = max(left, float(np.finfo(float).tiny)) / (sums.n - (sums.n_fixed if reml else 0))
     reason = ""
     if theta > MOST_THETA:
         reason = "Rows of a group have the same value of this outcome: it is one of groups and needs a row a group."
-        n_above = int(constant_within_groups(sums).sum()) + sums.n_fixed - sums.p
+        n_above = int(find_constant_columns(sums).sum()) + sums.n_fixed - sums.p
         if n_above >= sums.levels[0].n_groups:
             name = sums.levels[0].name
             reason = f"{n_above} columns of the model are constant within '{name}', of which there are no more groups."
     best = Optimum(
         theta=np.array([theta]),
         variances=np.array([theta**2 * sigma2, sigma2]),
-        deviance=float(found.deviance[0]),
+        deviance=float(optima.deviance[0]),
         singular=theta < 1e-4,
-        n_evaluations=found.n_evaluations,
-        gradient=abs(float(found.slope[0])),
+        n_evaluations=optima.n_evaluations,
+        gradient=abs(float(optima.slope[0])),
         reason=reason,
     )
-    return best, _by_parts(data, at, theta**2, sigma2)
+    return best, _compute_likelihood_by_parts(data, weighted_sums, theta**2, sigma2)
 
 
-def _by_parts(sums: InterceptSums, at: At, ratio: float, sigma2: float) -> LikelihoodSums:
-    first, second = _by_variances(at.total[0], ratio, sigma2)
+def _compute_likelihood_by_parts(sums: InterceptSums, at: At, ratio: float, sigma2: float) -> LikelihoodSums:
+    first, second = _compute_variance_derivatives(at.total[0], ratio, sigma2)
     n, n_strata = float(sums.n_rows[0]), at.strata.shape[2]
     return LikelihoodSums(
         total=at.total[0, 0] / sigma2,
@@ -105,13 +105,13 @@ def _by_parts(sums: InterceptSums, at: At, ratio: float, sigma2: float) -> Likel
         second=second,
         log_det_v=_log_by_variances(at.log_v[0], n, ratio, sigma2),
         log_det_strata=_log_by_variances(at.log_strata[0], -float(n_strata), ratio, sigma2),
-        strata=(at.strata[0, 0] / sigma2, *_by_variances(at.strata[0], ratio, sigma2)),
+        strata=(at.strata[0, 0] / sigma2, *_compute_variance_derivatives(at.strata[0], ratio, sigma2)),
         n=int(sums.n_rows[0]),
         n_fixed=sums.n_fixed,
     )
 
 
-def _by_variances(f: np.ndarray, ratio: float, sigma2: float) -> tuple[np.ndarray, np.ndarray]:
+def _compute_variance_derivatives(f: np.ndarray, ratio: float, sigma2: float) -> tuple[np.ndarray, np.ndarray]:
     """Return derivatives by (s_u^2, s^2) of f(s_u^2 / s^2) / s^2, given f and its two derivatives by the ratio."""
     first = np.stack([f[1], -(f[0] + ratio * f[1])]) / sigma2**2
     across = -(2 * f[1] + ratio * f[2])
@@ -127,7 +127,7 @@ def _log_by_variances(f: np.ndarray, power: float, ratio: float, sigma2: float) 
     return float(f[0] + power * np.log(sigma2)), first, second
 
 
-def constant_within_groups(sums: Moments) -> np.ndarray:
+def find_constant_columns(sums: Moments) -> np.ndarray:
     """Return which columns are constant within every outermost group, shape (p,), bool.
 
     A column is constant within groups when its sum of squares about its mean equals that of the groups' means.
@@ -179,18 +179,18 @@ class MeanSquares:
     @classmethod
     def of(cls, sums: Moments) -> MeanSquares:
         """Take the sums of a model with one random intercept and no weights."""
-        data = intercept_sums(sums)
+        data = convert_to_intercept_sums(sums)
         by_school, sizes, total = data.by_group[0], data.n[0], data.total[0]
         inner = total - (by_school / sizes[:, None]).T @ by_school
-        kept = np.diag(inner)[:-1] > _NOTHING * np.diag(total)[:-1]
-        varying = np.flatnonzero(kept)
-        left = _left(inner[np.ix_([*varying, -1], [*varying, -1])])
+        is_within_school = np.diag(inner)[:-1] > _NOTHING * np.diag(total)[:-1]
+        varying = np.flatnonzero(is_within_school)
+        left = _compute_residual_square(inner[np.ix_([*varying, -1], [*varying, -1])])
         return cls(
             by_school=by_school,
             sizes=sizes,
             total=total,
             within=left,
-            df_between=len(sizes) - (len(kept) - len(varying)),
+            df_between=len(sizes) - (len(is_within_school) - len(varying)),
             df_within=int(sizes.sum()) - len(sizes) - len(varying),
         )
 
@@ -204,8 +204,12 @@ class MeanSquares:
     def f_ratio(self, ratio: float) -> float:
         """Return the mean square between over that within, schools weighted for a ratio of variances."""
         weight = ratio / (1 + ratio * self.sizes)
-        at = self.total - (self.by_school * weight[:, None]).T @ self.by_school
-        return (_left(at) - self.within) / self.df_between / (self.within / self.df_within)
+        residual_products = self.total - (self.by_school * weight[:, None]).T @ self.by_school
+        return (
+            (_compute_residual_square(residual_products) - self.within)
+            / self.df_between
+            / (self.within / self.df_within)
+        )
 
     def icc_interval(self, *, conf_level: float) -> tuple[float, float]:
         """Return the limits of the intraclass correlation, 0 to 1; NaN without degrees of freedom for them."""
@@ -215,10 +219,10 @@ class MeanSquares:
             return math.nan, math.nan
         tail = (1 - conf_level) / 2
         ends = (float(stats.f.isf(p, self.df_between, self.df_within)) for p in (tail, 1 - tail))
-        low, high = (self._ratio_at(end) for end in ends)
+        low, high = (self._find_ratio_at_f(end) for end in ends)
         return low / (1 + low), high / (1 + high)
 
-    def _ratio_at(self, value: float) -> float:
+    def _find_ratio_at_f(self, value: float) -> float:
         """Return the ratio of variances at which the F statistic has a value; 0 where it is below already."""
         from scipy import optimize
 
@@ -242,7 +246,7 @@ class MeanSquares:
         return 1 / (between**2 / self.df_between + ((1 - share) * (1 - icc)) ** 2 / self.df_within)
 
 
-def _left(cross: np.ndarray) -> float:
+def _compute_residual_square(cross: np.ndarray) -> float:
     """Return what the columns leave of the outcome's sum of squares."""
     if len(cross) == 1:
         return float(cross[0, 0])

@@ -44,7 +44,7 @@ class Parameters:
         return len(self.level) + self.n_residual
 
 
-def parameters(sums: Moments) -> Parameters:
+def build_parameters(sums: Moments) -> Parameters:
     """Return the parameters of a model, lower triangles of the terms' matrices by column."""
     entries = [
         (k, block.start + row, block.start + column)
@@ -101,7 +101,7 @@ class LikelihoodJet:
     steps: tuple[tuple[np.ndarray, np.ndarray], ...]
 
 
-def matrices(sums: Moments, which: Parameters, values: np.ndarray) -> list[np.ndarray]:
+def build_covariance_matrices(sums: Moments, which: Parameters, values: np.ndarray) -> list[np.ndarray]:
     """Return the covariance matrix of each level, symmetric, from the parameters."""
     result = [np.zeros((len(level.places), len(level.places))) for level in sums.levels]
     for k, (level, row, column) in enumerate(zip(which.level, which.row, which.column, strict=True)):
@@ -109,7 +109,7 @@ def matrices(sums: Moments, which: Parameters, values: np.ndarray) -> list[np.nd
     return result
 
 
-def likelihood_jet(sums: Moments, which: Parameters, values: np.ndarray, *, order: int) -> LikelihoodJet:
+def compute_likelihood_jet(sums: Moments, which: Parameters, values: np.ndarray, *, order: int) -> LikelihoodJet:
     """Evaluate the sums of a likelihood and their derivatives.
 
     Parameters
@@ -126,50 +126,52 @@ def likelihood_jet(sums: Moments, which: Parameters, values: np.ndarray, *, orde
     n_entries = len(which.level)
     residual = values[n_entries:]
     levels = [*sums.levels, *([] if sums.strata is None else [sums.strata])]
-    total = _leaf(sums.total, residual, n_entries, order)
-    crosses = [_leaf(level.cross, residual, n_entries, order) for level in levels]
+    total = _compute_weighted_leaf_sums(sums.total, residual, n_entries, order)
+    crosses = [_compute_weighted_leaf_sums(level.cross, residual, n_entries, order) for level in levels]
     log_v = _log_residual(sums, residual, n_entries)
-    psi = matrices(sums, which, values)
+    psi = build_covariance_matrices(sums, which, values)
     steps = []
     for k, level in enumerate(sums.levels):
-        units = _units(which, k, size=len(level.places)) if order else {}
-        middle, log_det = _middle(_columns(crosses[k], level.places), psi[k], units, order)
-        log_v = _combined(log_v, log_det, 1.0)
-        right = _product(middle, crosses[k], np.matmul, order)
-        total = _combined(total, _product(crosses[k], right, _over_groups, order), -1.0)
-        _pass_up(crosses, right, levels, k, order)
+        units = _compute_covariance_units(which, k, size=len(level.places)) if order else {}
+        middle, log_det = _compute_middle_jet(_select_jet_columns(crosses[k], level.places), psi[k], units, order)
+        log_v = _add_signed_jets(log_v, log_det, 1.0)
+        right = _apply_product_rule(middle, crosses[k], np.matmul, order)
+        total = _add_signed_jets(total, _apply_product_rule(crosses[k], right, _sum_products_over_groups, order), -1.0)
+        _remove_level_from_crosses(crosses, right, levels, k, order)
         steps.append((middle.value, crosses[k].value))
     strata, log_strata = None, Jet(value=np.zeros(()), first={}, second={})
     if sums.strata is not None:
-        strata = _mapped(crosses[-1], lambda cross: cross[1:])
-        middle, log_strata = _inverse(_columns(strata, sums.strata.places), order)
-        right = _product(middle, strata, np.matmul, order)
-        total = _combined(total, _product(strata, right, _over_groups, order), -1.0)
+        strata = _apply_linear_map(crosses[-1], lambda cross: cross[1:])
+        middle, log_strata = _compute_inverse_jet(_select_jet_columns(strata, sums.strata.places), order)
+        right = _apply_product_rule(middle, strata, np.matmul, order)
+        total = _add_signed_jets(total, _apply_product_rule(strata, right, _sum_products_over_groups, order), -1.0)
     chosen = np.append(np.arange(sums.p), sums.total.shape[1] - 1)
     return LikelihoodJet(
-        total=_mapped(total, lambda matrix: matrix[np.ix_(chosen, chosen)]),
+        total=_apply_linear_map(total, lambda matrix: matrix[np.ix_(chosen, chosen)]),
         log_det_v=log_v,
         log_det_strata=log_strata,
-        strata=None if strata is None else _mapped(strata, lambda cross: cross[:, 0, chosen]),
+        strata=None if strata is None else _apply_linear_map(strata, lambda cross: cross[:, 0, chosen]),
         steps=tuple(steps),
     )
 
 
-def _pass_up(crosses: list[Jet], right: Jet, levels: list[Level], k: int, order: int) -> None:
+def _remove_level_from_crosses(crosses: list[Jet], right: Jet, levels: list[Level], k: int, order: int) -> None:
     """Take what level k explains off the cross-products of all levels above it."""
     parent = np.arange(levels[k].n_groups)
     for upper in range(k + 1, len(levels)):
         parent = levels[upper - 1].parent[parent]
         starts = np.searchsorted(parent, np.arange(levels[upper].n_groups))
-        left = _columns(crosses[k], levels[upper].places)
+        left = _select_jet_columns(crosses[k], levels[upper].places)
 
-        def gathered(a: np.ndarray, b: np.ndarray, starts: np.ndarray = starts) -> np.ndarray:
+        def sum_products_by_group(a: np.ndarray, b: np.ndarray, starts: np.ndarray = starts) -> np.ndarray:
             return np.asarray(np.add.reduceat(a.transpose(0, 2, 1) @ b, starts, axis=0))
 
-        crosses[upper] = _combined(crosses[upper], _product(left, right, gathered, order), -1.0)
+        crosses[upper] = _add_signed_jets(
+            crosses[upper], _apply_product_rule(left, right, sum_products_by_group, order), -1.0
+        )
 
 
-def _leaf(sums: np.ndarray, residual: np.ndarray, n_entries: int, order: int) -> Jet:
+def _compute_weighted_leaf_sums(sums: np.ndarray, residual: np.ndarray, n_entries: int, order: int) -> Jet:
     """Return sum_v sums_v / w_v and its derivatives by w."""
     scaled = sums / residual.reshape(-1, *([1] * (sums.ndim - 1)))
     first = {n_entries + v: -scaled[v] / w for v, w in enumerate(residual)} if order else {}
@@ -186,7 +188,7 @@ def _log_residual(sums: Moments, residual: np.ndarray, n_entries: int) -> Jet:
     )
 
 
-def _units(which: Parameters, level: int, *, size: int) -> dict[int, np.ndarray]:
+def _compute_covariance_units(which: Parameters, level: int, *, size: int) -> dict[int, np.ndarray]:
     """Return the derivative of a level's covariance matrix by each of its parameters."""
     units = {}
     for i in np.flatnonzero(which.level == level):
@@ -196,11 +198,11 @@ def _units(which: Parameters, level: int, *, size: int) -> dict[int, np.ndarray]
     return units
 
 
-def _columns(cross: Jet, places: np.ndarray) -> Jet:
-    return _mapped(cross, lambda matrix: matrix[..., places])
+def _select_jet_columns(cross: Jet, places: np.ndarray) -> Jet:
+    return _apply_linear_map(cross, lambda matrix: matrix[..., places])
 
 
-def _mapped(jet: Jet, change: Callable[[np.ndarray], np.ndarray]) -> Jet:
+def _apply_linear_map(jet: Jet, change: Callable[[np.ndarray], np.ndarray]) -> Jet:
     """Return a linear function of a jet."""
     return Jet(
         value=change(jet.value),
@@ -209,7 +211,7 @@ def _mapped(jet: Jet, change: Callable[[np.ndarray], np.ndarray]) -> Jet:
     )
 
 
-def _combined(a: Jet, b: Jet, sign: float) -> Jet:
+def _add_signed_jets(a: Jet, b: Jet, sign: float) -> Jet:
     """Return a + sign b."""
     first, second = dict(a.first), dict(a.second)
     for i, value in b.first.items():
@@ -219,7 +221,7 @@ def _combined(a: Jet, b: Jet, sign: float) -> Jet:
     return Jet(value=a.value + sign * b.value, first=first, second=second)
 
 
-def _product(a: Jet, b: Jet, times: Callable[[np.ndarray, np.ndarray], np.ndarray], order: int) -> Jet:
+def _apply_product_rule(a: Jet, b: Jet, times: Callable[[np.ndarray, np.ndarray], np.ndarray], order: int) -> Jet:
     """Return a bilinear function of two jets by the product rule."""
     first: dict[int, np.ndarray] = {}
     second: dict[tuple[int, int], np.ndarray] = {}
@@ -243,17 +245,17 @@ def _add(terms: dict[Any, np.ndarray], key: int | tuple[int, int], value: np.nda
     terms[key] = terms[key] + value if key in terms else value
 
 
-def _over_groups(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _sum_products_over_groups(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return sum_g a_g'b_g."""
     return np.asarray(a.reshape(-1, a.shape[-1]).T @ b.reshape(-1, b.shape[-1]))
 
 
-def _trace(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _sum_traces_over_groups(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the sum over groups of tr(a b), both symmetric or one of them the same for all groups."""
     return np.asarray((a * np.swapaxes(b, -1, -2)).sum())
 
 
-def _middle(s: Jet, psi: np.ndarray, units: dict[int, np.ndarray], order: int) -> tuple[Jet, Jet]:
+def _compute_middle_jet(s: Jet, psi: np.ndarray, units: dict[int, np.ndarray], order: int) -> tuple[Jet, Jet]:
     """Return M = (I + Psi S)^(-1) Psi of every group, and log|I + Psi S| over all groups."""
     ratio = np.eye(len(psi)) + psi @ s.value
     n = np.linalg.inv(ratio)
@@ -271,23 +273,23 @@ def _middle(s: Jet, psi: np.ndarray, units: dict[int, np.ndarray], order: int) -
             pushed = n @ units[i]
             m_first[i] = m_first[i] + pushed @ nt
             n_first[i] = n_first[i] - pushed @ sn
-            log_first[i] = log_first[i] + _trace(sn, units[i])
+            log_first[i] = log_first[i] + _sum_traces_over_groups(sn, units[i])
         if i in s.first:
             pushed = m @ s.first[i]
             m_first[i] = m_first[i] - pushed @ m
             n_first[i] = n_first[i] - pushed @ n
-            log_first[i] = log_first[i] + _trace(m, s.first[i])
+            log_first[i] = log_first[i] + _sum_traces_over_groups(m, s.first[i])
     m_second, log_second = {}, {}
     if order > 1:
         for place, i in enumerate(keys):
             for j in keys[place:]:
-                m_second[i, j], log_second[i, j] = _middle_second(
+                m_second[i, j], log_second[i, j] = _compute_middle_second(
                     (i, j), s, units, m=m, n=n, m_first=m_first, n_first=n_first
                 )
     return Jet(value=m, first=m_first, second=m_second), Jet(value=log_det, first=log_first, second=log_second)
 
 
-def _middle_second(
+def _compute_middle_second(
     pair: tuple[int, int],
     s: Jet,
     units: dict[int, np.ndarray],
@@ -304,22 +306,22 @@ def _middle_second(
         pushed = n_first[j] @ units[i] @ np.swapaxes(n, -1, -2)
         changed = changed + pushed + np.swapaxes(pushed, -1, -2)
         turned = s.value @ n_first[j] + (s.first[j] @ n if j in s.first else 0.0)
-        log_changed = log_changed + _trace(turned, units[i])
+        log_changed = log_changed + _sum_traces_over_groups(turned, units[i])
     if i in s.first:
         pushed = m_first[j] @ s.first[i] @ m
         changed = changed - pushed - np.swapaxes(pushed, -1, -2)
-        log_changed = log_changed + _trace(m_first[j], s.first[i])
+        log_changed = log_changed + _sum_traces_over_groups(m_first[j], s.first[i])
     if pair in s.second:
         changed = changed - m @ s.second[pair] @ m
-        log_changed = log_changed + _trace(m, s.second[pair])
+        log_changed = log_changed + _sum_traces_over_groups(m, s.second[pair])
     return changed, log_changed
 
 
-def _inverse(s: Jet, order: int) -> tuple[Jet, Jet]:
+def _compute_inverse_jet(s: Jet, order: int) -> tuple[Jet, Jet]:
     """Return M = S^(-1) of every group, and log|S| over all groups."""
     m = np.linalg.inv(s.value)
     first = {i: -m @ value @ m for i, value in s.first.items()} if order else {}
-    log_first = {i: _trace(m, value) for i, value in s.first.items()} if order else {}
+    log_first = {i: _sum_traces_over_groups(m, value) for i, value in s.first.items()} if order else {}
     second, log_second = {}, {}
     if order > 1:
         for i in s.first:
@@ -328,9 +330,9 @@ def _inverse(s: Jet, order: int) -> tuple[Jet, Jet]:
                     continue
                 pushed = first[j] @ s.first[i] @ m
                 second[i, j] = -pushed - np.swapaxes(pushed, -1, -2)
-                log_second[i, j] = _trace(first[j], s.first[i])
+                log_second[i, j] = _sum_traces_over_groups(first[j], s.first[i])
                 if (i, j) in s.second:
                     second[i, j] = second[i, j] - m @ s.second[i, j] @ m
-                    log_second[i, j] = log_second[i, j] + _trace(m, s.second[i, j])
+                    log_second[i, j] = log_second[i, j] + _sum_traces_over_groups(m, s.second[i, j])
     log_det = np.asarray(np.linalg.slogdet(s.value)[1].sum())
     return Jet(value=m, first=first, second=second), Jet(value=log_det, first=log_first, second=log_second)

@@ -108,22 +108,27 @@ class LikelihoodSums:
         )
 
 
-def likelihood_sums(jet: LikelihoodJet, *, n_parameters: int, n: int, n_fixed: int) -> LikelihoodSums:
+def build_likelihood_sums(jet: LikelihoodJet, *, n_parameters: int, n: int, n_fixed: int) -> LikelihoodSums:
     """Lay a likelihood's jets out as arrays.
 
     Parameters
     ----------
     jet
-        As `likelihood_jet` returns it.
+        As `compute_likelihood_jet` returns it.
     n_parameters
         r.
     n, n_fixed
         Rows and fixed coefficients.
     """
-    total, first, second = _dense(jet.total, n_parameters)
+    total, first, second = _convert_jet_to_arrays(jet.total, n_parameters)
     empty = np.zeros((0, total.shape[0]))
-    strata = _dense(Jet(value=empty, first={}, second={}) if jet.strata is None else jet.strata, n_parameters)
-    log_v, log_strata = _dense(jet.log_det_v, n_parameters), _dense(jet.log_det_strata, n_parameters)
+    strata = _convert_jet_to_arrays(
+        Jet(value=empty, first={}, second={}) if jet.strata is None else jet.strata, n_parameters
+    )
+    log_v, log_strata = (
+        _convert_jet_to_arrays(jet.log_det_v, n_parameters),
+        _convert_jet_to_arrays(jet.log_det_strata, n_parameters),
+    )
     return LikelihoodSums(
         total=total,
         first=first,
@@ -136,7 +141,7 @@ def likelihood_sums(jet: LikelihoodJet, *, n_parameters: int, n: int, n_fixed: i
     )
 
 
-def _dense(jet: Jet, r: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _convert_jet_to_arrays(jet: Jet, r: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     first = np.zeros((r, *jet.value.shape))
     second = np.zeros((r, r, *jet.value.shape))
     for i, value in jet.first.items():

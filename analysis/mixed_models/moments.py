@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from analysis.mixed_models.basis import Basis, in_basis
+from analysis.mixed_models.basis import Basis, transform_to_basis
 from analysis.mixed_models.columns import FixedDesign, MixedColumns, RandomColumns
 from analysis.mixed_models.groupings import Grouping
 from analysis.terms import INTERCEPT
@@ -196,36 +196,36 @@ class Prepared:
         return len(self.basis.names)
 
 
-def prepared_columns(columns: MixedColumns) -> Prepared:
+def convert_columns_to_basis(columns: MixedColumns) -> Prepared:
     """Bring a model's columns into the basis in which its sums are made."""
     strata = None if columns.strata is None else columns.strata.codes
-    ready = in_basis(columns.names, columns.x, columns.y, weights=columns.weights, strata=strata)
+    ready = transform_to_basis(columns.names, columns.x, columns.y, weights=columns.weights, strata=strata)
     names = [(name, "x") for name in ready.basis.names]
     extra: list[np.ndarray] = []
     levels = []
     for grouping in columns.groupings:
         terms = [term for term in columns.random if term.grouping == grouping.name]
-        levels.append(_random_places(terms, names, extra))
+        levels.append(_assign_random_places(terms, names, extra))
     values = np.column_stack([ready.x, *extra, ready.y])
     return Prepared(basis=ready.basis, values=values, levels=tuple(levels))
 
 
-def moments(columns: MixedColumns, prepared: Prepared | None = None) -> Moments:
+def compute_moments(columns: MixedColumns, prepared: Prepared | None = None) -> Moments:
     """Make the sums of a model's columns.
 
     Parameters
     ----------
     columns
-        As `mixed_columns` returns them.
+        As `build_mixed_columns` returns them.
     prepared
-        As `prepared_columns` returns them; None to make them here.
+        As `convert_columns_to_basis` returns them; None to make them here.
 
     Returns
     -------
     Moments
         In O(N m q) time.
     """
-    ready = prepared_columns(columns) if prepared is None else prepared
+    ready = convert_columns_to_basis(columns) if prepared is None else prepared
     values = ready.values
     codes, parents, labels = ordered(columns.groupings, columns.strata)
     variance = np.zeros(len(values), dtype=np.intp) if columns.residual is None else columns.residual.codes
@@ -234,21 +234,21 @@ def moments(columns: MixedColumns, prepared: Prepared | None = None) -> Moments:
     return Moments(
         basis=ready.basis,
         p=ready.p,
-        total=_totals(values, weighted, variance, n_variance),
+        total=_compute_total_products(values, weighted, variance, n_variance),
         levels=tuple(
             Level(
                 name=grouping.name,
                 labels=labels[k],
                 blocks=ready.levels[k].blocks,
                 places=ready.levels[k].places,
-                cross=_crosses(
+                cross=_compute_group_products(
                     values[:, ready.levels[k].places], weighted, codes[k], variance, shape=(n_variance, len(labels[k]))
                 ),
                 parent=parents[k],
             )
             for k, grouping in enumerate(columns.groupings)
         ),
-        strata=_strata_level(columns.strata, weighted, variance, n_variance),
+        strata=_build_strata_level(columns.strata, weighted, variance, n_variance),
         n_rows=np.bincount(variance, minlength=n_variance),
         residual_name="" if columns.residual is None else columns.residual.name,
         residual=() if columns.residual is None else columns.residual.labels,
@@ -256,7 +256,9 @@ def moments(columns: MixedColumns, prepared: Prepared | None = None) -> Moments:
     )
 
 
-def _strata_level(strata: Grouping | None, weighted: np.ndarray, variance: np.ndarray, n_variance: int) -> Level | None:
+def _build_strata_level(
+    strata: Grouping | None, weighted: np.ndarray, variance: np.ndarray, n_variance: int
+) -> Level | None:
     if strata is None:
         return None
     shape = (n_variance, len(strata.labels))
@@ -266,36 +268,44 @@ def _strata_level(strata: Grouping | None, weighted: np.ndarray, variance: np.nd
         labels=strata.labels,
         blocks=(Block(names=(INTERCEPT,), start=0, change=np.eye(1)),),
         places=np.zeros(1, dtype=np.intp),
-        cross=_crosses(ones, weighted, strata.codes, variance, shape=shape),
+        cross=_compute_group_products(ones, weighted, strata.codes, variance, shape=shape),
         parent=np.zeros(len(strata.labels), dtype=np.intp),
     )
 
 
-def _random_places(terms: list[RandomColumns], names: list[tuple[str, str]], extra: list[np.ndarray]) -> RandomPlaces:
+def _assign_random_places(
+    terms: list[RandomColumns], names: list[tuple[str, str]], extra: list[np.ndarray]
+) -> RandomPlaces:
     """Find or add the columns of one level's random terms; ``names`` and ``extra`` grow."""
     blocks: list[Block] = []
     places: list[int] = []
     for term in terms:
         change = np.eye(len(term.names))
         free = INTERCEPT in term.names  # an intercept with a free covariance takes up any shift of the other columns
-        own = []
+        term_places = []
         for k, name in enumerate(term.names):
             column = term.z[:, k]
             if name == INTERCEPT:
-                own.append(_place((name, "x" if (name, "x") in names else "z"), names, extra, column))
+                term_places.append(
+                    _assign_column_place((name, "x" if (name, "x") in names else "z"), names, extra, column)
+                )
                 continue
             centre = float(column.mean()) if free else 0.0
             spread = float(np.sqrt(((column - centre) ** 2).mean())) or 1.0
             change[k, k] = spread
             if free:
                 change[term.names.index(INTERCEPT), k] = centre
-            own.append(_place((name, "centred" if free else "scaled"), names, extra, (column - centre) / spread))
+            term_places.append(
+                _assign_column_place((name, "centred" if free else "scaled"), names, extra, (column - centre) / spread)
+            )
         blocks.append(Block(names=term.names, start=len(places), change=change))
-        places.extend(own)
+        places.extend(term_places)
     return RandomPlaces(blocks=tuple(blocks), places=np.array(places, dtype=np.intp))
 
 
-def _place(key: tuple[str, str], names: list[tuple[str, str]], extra: list[np.ndarray], column: np.ndarray) -> int:
+def _assign_column_place(
+    key: tuple[str, str], names: list[tuple[str, str]], extra: list[np.ndarray], column: np.ndarray
+) -> int:
     if key not in names:
         names.append(key)
         extra.append(column)
@@ -331,13 +341,15 @@ def ordered(
     return codes, parents, labels
 
 
-def _totals(values: np.ndarray, weighted: np.ndarray, variance: np.ndarray, n_variance: int) -> np.ndarray:
+def _compute_total_products(
+    values: np.ndarray, weighted: np.ndarray, variance: np.ndarray, n_variance: int
+) -> np.ndarray:
     if n_variance == 1:
         return np.asarray(weighted.T @ values)[None]
     return np.stack([weighted[variance == v].T @ values[variance == v] for v in range(n_variance)])
 
 
-def _crosses(
+def _compute_group_products(
     z: np.ndarray, weighted: np.ndarray, codes: np.ndarray, variance: np.ndarray, *, shape: tuple[int, int]
 ) -> np.ndarray:
     """Return Z'W of every group, shape (V, G, q, m)."""

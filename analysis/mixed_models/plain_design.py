@@ -73,14 +73,14 @@ class PlainDesign:
         for term in self.terms[1:]:
             places = self.term_indices[term.name]
             if len(term.columns) == 1:
-                _fill(values, places, data[term.columns[0]])
+                _write_column_values(values, places, data[term.columns[0]])
                 continue
-            for place, parts in zip(places, _products(self.term_indices, term.columns), strict=True):
+            for place, parts in zip(places, _enumerate_product_columns(self.term_indices, term.columns), strict=True):
                 values[:, place] = reduce(np.multiply, (values[:, part] for part in parts))
         return values
 
 
-def plain_design(terms: Sequence[PlainTerm], data: dict[str, Any]) -> PlainDesign | None:
+def build_plain_design(terms: Sequence[PlainTerm], data: dict[str, Any]) -> PlainDesign | None:
     """Return the design of columns and their products; None where formulaic is needed.
 
     Parameters
@@ -98,35 +98,37 @@ def plain_design(terms: Sequence[PlainTerm], data: dict[str, Any]) -> PlainDesig
     for term in terms[1:]:
         if not term.columns or len(set(term.columns)) < len(term.columns):
             return None
-        if any(name not in data for name in term.columns) or not _parts(term.columns) <= known:
+        if any(name not in data for name in term.columns) or not _enumerate_partial_products(term.columns) <= known:
             return None
         start = len(names)
         if len(term.columns) == 1:
-            names += _names(term.columns[0], data[term.columns[0]])
+            names += _get_column_names(term.columns[0], data[term.columns[0]])
         else:
-            names += [":".join(names[part] for part in parts) for parts in _products(places, term.columns)]
+            names += [
+                ":".join(names[part] for part in parts) for parts in _enumerate_product_columns(places, term.columns)
+            ]
         places[term.name] = tuple(range(start, len(names)))
     return PlainDesign(terms=tuple(terms), column_names=tuple(names), term_indices=places)
 
 
-def _parts(columns: tuple[str, ...]) -> set[frozenset[str]]:
+def _enumerate_partial_products(columns: tuple[str, ...]) -> set[frozenset[str]]:
     """Return the products of some of a term's columns but not all."""
     return {frozenset(some) for size in range(1, len(columns)) for some in combinations(columns, size)}
 
 
-def _names(name: str, values: object) -> list[str]:
+def _get_column_names(name: str, values: object) -> list[str]:
     if isinstance(values, pd.Categorical):
         return [f"{name}[T.{level}]" for level in values.categories[1:]]
     return [name]
 
 
-def _products(places: dict[str, tuple[int, ...]], columns: tuple[str, ...]) -> list[tuple[int, ...]]:
+def _enumerate_product_columns(places: dict[str, tuple[int, ...]], columns: tuple[str, ...]) -> list[tuple[int, ...]]:
     """Return the columns of each of a product's columns, the first factor's varying fastest."""
-    own = [places[name] for name in columns]
-    return [parts[::-1] for parts in product(*own[::-1])]
+    column_places = [places[name] for name in columns]
+    return [parts[::-1] for parts in product(*column_places[::-1])]
 
 
-def _fill(values: np.ndarray, places: tuple[int, ...], column: Any) -> None:  # noqa: ANN401  # a column of any kind
+def _write_column_values(values: np.ndarray, places: tuple[int, ...], column: Any) -> None:  # noqa: ANN401  # a column of any kind
     if isinstance(column, pd.Series):
         column = column.array if isinstance(column.dtype, pd.CategoricalDtype) else column.to_numpy(dtype=float)
     if isinstance(column, pd.Categorical):

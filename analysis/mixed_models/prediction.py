@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis.mixed_models.columns import evaluated, factor_column
+from analysis.mixed_models.columns import build_specified_columns, get_factor_column
 from analysis.mixed_models.moments import Described, Level
-from analysis.mixed_models.random_effects import effects, strata_effects
-from analysis.mixed_models.reading import variables_of
+from analysis.mixed_models.random_effects import compute_strata_effects, effects
+from analysis.mixed_models.reading import find_formula_variables
 from data_schema.errors import EstimationError
 
 if TYPE_CHECKING:
@@ -22,30 +22,33 @@ if TYPE_CHECKING:
     from analysis.results import Coefficients
 
 
-def predictions(
+def predict_outcomes(
     working: Working, described: Described, coefficients: Coefficients, data: pd.DataFrame, *, random: bool
 ) -> np.ndarray:
     """Return predictions; see `MixedFit.predict`."""
     place = f"prediction of '{described.outcome}'"
     specs = [described.design.spec, *[spec for _, _, spec in described.random]]
-    frame = prepared_frame(data, specs, described.levels, place=place)
-    made = coefficients.estimate[0] * np.ones(len(frame))
+    frame = build_prediction_frame(data, specs, described.levels, place=place)
+    predicted = coefficients.estimate[0] * np.ones(len(frame))
     if described.design.spec is not None:
-        kept = [described.columns.index(name) for name in coefficients.names]
-        made = columns_of(described.design.spec, frame, place=place)[:, kept] @ coefficients.estimate
+        column_positions = [described.columns.index(name) for name in coefficients.names]
+        predicted = (
+            build_prediction_columns(described.design.spec, frame, place=place)[:, column_positions]
+            @ coefficients.estimate
+        )
     strata = working.sums.strata
     if strata is not None:
-        column = factor_column(strata.name)
+        column = get_factor_column(strata.name)
         by_label = dict(
-            zip(strata.labels, strata_effects(working.sums, working.at) * working.sums.basis.scale, strict=True)
+            zip(strata.labels, compute_strata_effects(working.sums, working.at) * working.sums.basis.scale, strict=True)
         )
-        made = made + _looked_up(group_labels(data, column, place=place), by_label, unknown=np.nan)
+        predicted = predicted + _find_values_by_label(group_labels(data, column, place=place), by_label, unknown=np.nan)
     if random:
-        made = made + _random(working, described, data, frame, place=place)
-    return np.asarray(made)
+        predicted = predicted + _predict_random_part(working, described, data, frame, place=place)
+    return np.asarray(predicted)
 
 
-def prepared_frame(
+def build_prediction_frame(
     data: pd.DataFrame,
     specs: Sequence[Any],  # formulaic is not typed
     levels_of: Mapping[str, tuple[str, ...]],
@@ -71,7 +74,7 @@ def prepared_frame(
         When a row has a level that was not seen.
     """
     frame = data.copy(deep=False)
-    used = {name for spec in specs if spec is not None for name in variables_of(spec)}
+    used = {name for spec in specs if spec is not None for name in find_formula_variables(spec)}
     for name, levels in levels_of.items():
         if name not in used or name not in frame.columns:
             continue
@@ -85,7 +88,7 @@ def prepared_frame(
     return frame
 
 
-def columns_of(spec: Any, frame: pd.DataFrame, *, place: str) -> np.ndarray:  # noqa: ANN401  # formulaic is not typed
+def build_prediction_columns(spec: Any, frame: pd.DataFrame, *, place: str) -> np.ndarray:  # noqa: ANN401  # formulaic is not typed
     """Return the columns that a specification makes of a prepared frame, NaN in rows with a missing value.
 
     Raises
@@ -93,14 +96,14 @@ def columns_of(spec: Any, frame: pd.DataFrame, *, place: str) -> np.ndarray:  # 
     EstimationError
         When a column is not there.
     """
-    names = sorted(variables_of(spec))
+    names = sorted(find_formula_variables(spec))
     missing = [name for name in names if name not in frame.columns]
     if missing:
         raise EstimationError(place, f"the data have no column '{missing[0]}'.", "Add it.")
     complete = frame[names].notna().all(axis=1).to_numpy()
     result = np.full((len(frame), len(spec.column_names)), np.nan)
     if complete.any():
-        result[complete] = evaluated(spec, frame.loc[complete, names], place=place)[0]
+        result[complete] = build_specified_columns(spec, frame.loc[complete, names], place=place)[0]
     return result
 
 
@@ -109,32 +112,37 @@ def group_labels(data: pd.DataFrame, column: str, *, place: str) -> list[str | N
     if column not in data.columns:
         raise EstimationError(place, f"the data have no column '{column}'.", "Add it.")
     values = data[column]
-    whole = pd.api.types.is_numeric_dtype(values)
+    is_number = pd.api.types.is_numeric_dtype(values)
     return [
-        None if gone else str(int(value)) if whole and float(value).is_integer() else str(value)
+        None if gone else str(int(value)) if is_number and float(value).is_integer() else str(value)
         for value, gone in zip(values, values.isna(), strict=True)
     ]
 
 
-def _looked_up(labels: list[str | None], found: dict[str, Any], *, unknown: Any) -> np.ndarray:  # noqa: ANN401
+def _find_values_by_label(labels: list[str | None], found: dict[str, Any], *, unknown: Any) -> np.ndarray:  # noqa: ANN401
     return np.array([unknown if label is None else found.get(label, unknown) for label in labels], dtype=float)
 
 
-def _random(
+def _predict_random_part(
     working: Working, described: Described, data: pd.DataFrame, frame: pd.DataFrame, *, place: str
 ) -> np.ndarray:
     total = np.zeros(len(frame))
-    for found in effects(working.sums, working.optimum.variances, working.at):
-        parts = [group_labels(data, name, place=place) for name in found.level.name.split(":")]
+    for level_effects in effects(working.sums, working.optimum.variances, working.at):
+        parts = [group_labels(data, name, place=place) for name in level_effects.level.name.split(":")]
         labels = [
             None if None in each else ":".join(text for text in each if text is not None)
             for each in zip(*parts, strict=True)
         ]
-        none = np.zeros(found.estimates.shape[1])
-        own = _looked_up(labels, dict(zip(found.level.labels, found.estimates, strict=True)), unknown=none)
-        specs = [spec for grouping, _, spec in described.random if grouping == found.level.name]
-        z = [np.ones((len(frame), 1)) if spec is None else columns_of(spec, frame, place=place) for spec in specs]
-        total = total + (np.hstack(z) * own).sum(axis=1)
+        none = np.zeros(level_effects.estimates.shape[1])
+        effects_by_row = _find_values_by_label(
+            labels, dict(zip(level_effects.level.labels, level_effects.estimates, strict=True)), unknown=none
+        )
+        specs = [spec for grouping, _, spec in described.random if grouping == level_effects.level.name]
+        z = [
+            np.ones((len(frame), 1)) if spec is None else build_prediction_columns(spec, frame, place=place)
+            for spec in specs
+        ]
+        total = total + (np.hstack(z) * effects_by_row).sum(axis=1)
     return total
 
 
@@ -167,7 +175,7 @@ class MarginalRows:
         )
 
 
-def marginal_rows(
+def build_marginal_rows(
     described: Described, names: Sequence[str], factor: str, *, at: Mapping[str, float | str], strata: Level | None
 ) -> MarginalRows:
     """Return the weights of marginal means; see `MixedFit.marginal_means`.
@@ -193,15 +201,15 @@ def marginal_rows(
     strangers = sorted(set(at) - set(used))
     if strangers:
         raise EstimationError(place, f"the fixed part has no column '{strangers[0]}'.", f"Use {', '.join(used)}.")
-    choices = {name: _choices(name, described, at, place=place) for name in used}
+    choices = {name: _collect_marginal_choices(name, described, at, place=place) for name in used}
     grid = pd.DataFrame(list(product(*choices.values())), columns=list(choices))
     for name, levels in described.levels.items():
         if name in choices:
             grid[name] = pd.Categorical(grid[name], categories=pd.Index(levels))
-    values, _ = evaluated(described.design.spec, grid, place=place)
-    kept = [described.columns.index(name) for name in names]
+    values, _ = build_specified_columns(described.design.spec, grid, place=place)
+    column_positions = [described.columns.index(name) for name in names]
     levels = described.levels[factor]
-    rows = np.stack([values[(grid[factor] == level).to_numpy()][:, kept].mean(axis=0) for level in levels])
+    rows = np.stack([values[(grid[factor] == level).to_numpy()][:, column_positions].mean(axis=0) for level in levels])
     n_strata = 1 if strata is None else strata.n_groups
     return MarginalRows(
         labels=tuple(f"{factor}[{level}]" for level in levels),
@@ -210,7 +218,9 @@ def marginal_rows(
     )
 
 
-def _choices(name: str, described: Described, at: Mapping[str, float | str], *, place: str) -> list[object]:
+def _collect_marginal_choices(
+    name: str, described: Described, at: Mapping[str, float | str], *, place: str
+) -> list[object]:
     if name in at:
         if name in described.levels and at[name] not in described.levels[name]:
             raise EstimationError(

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.intercept_search import deviance_at
-from analysis.mixed_models.intercept import intercept_sums, is_intercept
-from analysis.mixed_models.jets import Parameters, likelihood_jet, parameters
-from analysis.mixed_models.likelihood import likelihood_sums
+from analysis.intercept_search import compute_deviance_at_ratio
+from analysis.mixed_models.intercept import convert_to_intercept_sums, is_intercept
+from analysis.mixed_models.jets import Parameters, build_parameters, compute_likelihood_jet
+from analysis.mixed_models.likelihood import build_likelihood_sums
 from analysis.mixed_models.moments import Block, Level, Moments
-from analysis.mixed_models.random_effects import back_change
-from analysis.mixed_models.search import FactorMap, Search, factor_map, optimum
+from analysis.mixed_models.random_effects import compute_back_change
+from analysis.mixed_models.search import FactorMap, Search, build_factor_map, find_likelihood_optimum
 from analysis.terms import INTERCEPT
 
 if TYPE_CHECKING:
@@ -60,16 +60,16 @@ class _Held(Search):
     def value(self, phi: np.ndarray) -> float:
         with np.errstate(all="ignore"):
             values, _ = self.parts(phi)
-            jet = likelihood_jet(self.sums, self.which, values, order=0)
-            at = likelihood_sums(jet, n_parameters=self.which.n, n=self.sums.n, n_fixed=self.sums.n_fixed)
-            value = at.log_det_v[0] + at.residual + self.sums.n * np.log(2 * np.pi)
+            jet = compute_likelihood_jet(self.sums, self.which, values, order=0)
+            likelihood = build_likelihood_sums(jet, n_parameters=self.which.n, n=self.sums.n, n_fixed=self.sums.n_fixed)
+            value = likelihood.log_det_v[0] + likelihood.residual + self.sums.n * np.log(2 * np.pi)
         return float(value) if np.isfinite(value) else np.inf
 
     def derivatives(self, phi: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         values, jacobian = self.parts(phi)
-        jet = likelihood_jet(self.sums, self.which, values, order=2)
-        at = likelihood_sums(jet, n_parameters=self.which.n, n=self.sums.n, n_fixed=self.sums.n_fixed)
-        value, gradient, hessian = at.full(reml=False)
+        jet = compute_likelihood_jet(self.sums, self.which, values, order=2)
+        likelihood = build_likelihood_sums(jet, n_parameters=self.which.n, n=self.sums.n, n_fixed=self.sums.n_fixed)
+        value, gradient, hessian = likelihood.full(reml=False)
         k = len(self.change.forms)
         curve = jacobian.T @ hessian @ jacobian
         curve[:k, :k] += 2 * np.tensordot(gradient[:k], self.change.forms, axes=1)
@@ -78,7 +78,7 @@ class _Held(Search):
         return value, (jacobian.T @ gradient)[free], curve[np.ix_(free, free)]
 
 
-def held_effect(sums: Moments, weights: np.ndarray, at: float) -> Moments:
+def build_held_effect_sums(sums: Moments, weights: np.ndarray, at: float) -> Moments:
     """Return the sums of the model in which a weighted sum of the coefficients is a given number.
 
     Parameters
@@ -93,18 +93,18 @@ def held_effect(sums: Moments, weights: np.ndarray, at: float) -> Moments:
     p, m = sums.p, sums.total.shape[1]
     pivot = int(np.abs(weights).argmax())
     others = [i for i in range(p) if i != pivot]
-    kept = sorted({int(place) for level in _levels(sums) for place in level.places})
-    change = np.zeros((m, len(others) + len(kept) + 1))
+    held_places = sorted({int(place) for level in _collect_levels(sums) for place in level.places})
+    change = np.zeros((m, len(others) + len(held_places) + 1))
     for column, i in enumerate(others):
         change[i, column] = 1.0
         change[pivot, column] = -weights[i] / weights[pivot]
-    for column, i in enumerate(kept):
+    for column, i in enumerate(held_places):
         change[i, len(others) + column] = 1.0
     change[-1, -1] = 1.0
     change[pivot, -1] = -at / weights[pivot]
-    place = {i: len(others) + column for column, i in enumerate(kept)}
+    place = {i: len(others) + column for column, i in enumerate(held_places)}
 
-    def moved(level: Level) -> Level:
+    def transform_level(level: Level) -> Level:
         places = np.array([place[int(i)] for i in level.places], dtype=np.intp)
         return replace(level, places=places, cross=level.cross @ change)
 
@@ -114,16 +114,16 @@ def held_effect(sums: Moments, weights: np.ndarray, at: float) -> Moments:
         p=p - 1,
         basis=replace(sums.basis, names=names),
         total=change.T @ sums.total @ change,
-        levels=tuple(moved(level) for level in sums.levels),
-        strata=None if sums.strata is None else moved(sums.strata),
+        levels=tuple(transform_level(level) for level in sums.levels),
+        strata=None if sums.strata is None else transform_level(sums.strata),
     )
 
 
-def _levels(sums: Moments) -> list[Level]:
+def _collect_levels(sums: Moments) -> list[Level]:
     return [*sums.levels, *([] if sums.strata is None else [sums.strata])]
 
 
-def with_raw_column(sums: Moments, *, level: int, block: int, column: int) -> Moments:
+def restore_raw_columns(sums: Moments, *, level: int, block: int, column: int) -> Moments:
     """Return the sums with the columns of one random term as they were in the frame, a given one first.
 
     Parameters
@@ -138,8 +138,8 @@ def with_raw_column(sums: Moments, *, level: int, block: int, column: int) -> Mo
     order = [column, *[k for k in range(term.size) if k != column]]
     inside = term.change[:, order]  # the level's columns times this are the columns as they were
     spread = np.eye(len(chosen.places))
-    own = slice(term.start, term.start + term.size)
-    spread[own, own] = inside
+    term_slice = slice(term.start, term.start + term.size)
+    spread[term_slice, term_slice] = inside
     m, q = sums.total.shape[1], len(chosen.places)
     change = np.zeros((m, m + q))
     change[:-1, : m - 1] = np.eye(m - 1)
@@ -161,7 +161,7 @@ def with_raw_column(sums: Moments, *, level: int, block: int, column: int) -> Mo
     return replace(sums, total=change.T @ sums.total @ change, levels=tuple(levels), strata=strata)
 
 
-def effect_interval(
+def compute_effect_interval(
     sums: Moments, weights: np.ndarray, *, estimate: float, error: float, conf_level: float
 ) -> tuple[float, float]:
     """Return limits of a weighted sum of the scaled coefficients.
@@ -177,18 +177,18 @@ def effect_interval(
     conf_level
         Level, between 0 and 1.
     """
-    best = optimum(sums, reml=False)
+    best = find_likelihood_optimum(sums, reml=False)
 
-    def deviance(at: float) -> float:
-        return optimum(held_effect(sums, weights, at), reml=False, start=best.theta).deviance
+    def compute_deviance_at_effect(at: float) -> float:
+        return find_likelihood_optimum(build_held_effect_sums(sums, weights, at), reml=False, start=best.theta).deviance
 
-    limit = best.deviance + _quantile(conf_level)
+    limit = best.deviance + _compute_deviance_quantile(conf_level)
     return tuple(  # type: ignore[return-value]  # two in, two out
-        _crossing(deviance, limit, estimate, sign * error) for sign in (-1.0, 1.0)
+        _find_deviance_crossing(compute_deviance_at_effect, limit, estimate, sign * error) for sign in (-1.0, 1.0)
     )
 
 
-def sd_interval(sums: Moments, *, group: str, term: str, conf_level: float) -> tuple[float, float]:
+def compute_sd_interval(sums: Moments, *, group: str, term: str, conf_level: float) -> tuple[float, float]:
     """Return limits of a standard deviation, of the scaled outcome.
 
     Parameters
@@ -203,11 +203,11 @@ def sd_interval(sums: Moments, *, group: str, term: str, conf_level: float) -> t
     residual = group == "residual"
     if not residual:
         number = [level.name for level in sums.levels].index(group)
-        block = next(k for k, found in enumerate(sums.levels[number].blocks) if term in found.names)
+        block = next(k for k, candidate in enumerate(sums.levels[number].blocks) if term in candidate.names)
         column = sums.levels[number].blocks[block].names.index(term)
-        sums = with_raw_column(sums, level=number, block=block, column=column)
-    which, best = parameters(sums), optimum(sums, reml=False)
-    change, k = factor_map(which, sums), len(which.level)
+        sums = restore_raw_columns(sums, level=number, block=block, column=column)
+    which, best = build_parameters(sums), find_likelihood_optimum(sums, reml=False)
+    change, k = build_factor_map(which, sums), len(which.level)
     sigma = np.sqrt(best.variances[k])
     entries = np.concatenate([best.theta * sigma, np.log(best.variances[k:])])
     place = k + (sums.residual.index(term) if residual and sums.residual else 0)
@@ -215,20 +215,22 @@ def sd_interval(sums: Moments, *, group: str, term: str, conf_level: float) -> t
         row = sums.levels[number].blocks[block].start
         place = int(np.flatnonzero((which.level == number) & (which.row == row) & (which.column == row))[0])
     centre = float(np.exp(entries[place] / 2)) if residual else float(entries[place])
-    deviance = _sd_deviance(sums, which, change, entries, place, residual=residual)
-    limit = best.deviance + _quantile(conf_level)
+    deviance = _create_sd_deviance(sums, which, change, entries, place, residual=residual)
+    limit = best.deviance + _compute_deviance_quantile(conf_level)
     step = max(0.2 * centre, 0.05 * float(sigma))
-    high = _crossing(deviance, limit, centre, step)
+    high = _find_deviance_crossing(deviance, limit, centre, step)
     if not residual and (centre < 1e-8 or deviance(0.0) <= limit + _FLAT):
         return 0.0, high
-    low = _crossing(deviance, limit, centre, -min(step, 0.5 * centre), least=0.0 if not residual else 1e-6 * centre)
+    low = _find_deviance_crossing(
+        deviance, limit, centre, -min(step, 0.5 * centre), least=0.0 if not residual else 1e-6 * centre
+    )
     return low, high
 
 
-def _sd_deviance(
+def _create_sd_deviance(
     sums: Moments, which: Parameters, change: FactorMap, entries: np.ndarray, place: int, *, residual: bool
 ) -> Callable[[float], float]:
-    def deviance(sd: float) -> float:
+    def compute_deviance_at_sd(sd: float) -> float:
         held = _Held(
             sums=sums,
             which=which,
@@ -239,16 +241,16 @@ def _sd_deviance(
         )
         return held.newton(np.delete(entries, place))[1]
 
-    return deviance
+    return compute_deviance_at_sd
 
 
-def _quantile(conf_level: float) -> float:
+def _compute_deviance_quantile(conf_level: float) -> float:
     from scipy import stats
 
     return float(stats.chi2.isf(1 - conf_level, 1))
 
 
-def _crossing(
+def _find_deviance_crossing(
     deviance: Callable[[float], float], limit: float, start: float, step: float, *, least: float = -np.inf
 ) -> float:
     """Return where the deviance crosses a limit, going from the start in the step's direction."""
@@ -265,32 +267,32 @@ def _crossing(
     return float(np.copysign(np.inf, step))
 
 
-def icc_frame(working: Working, *, conf_level: float) -> pd.DataFrame:
+def build_icc_frame(working: Working, *, conf_level: float) -> pd.DataFrame:
     """Return one row a grouping; see `MixedFit.icc`."""
     import pandas as pd
 
     sums = working.sums
-    weights = _intercept_weights(sums)
+    weights = _compute_intercept_weights(sums)
     between = np.zeros(len(working.optimum.variances))
     rows = []
     within = np.zeros_like(between)
     within[-len(sums.n_rows) :] = sums.n_rows / sums.n
     every = sum(weights, within)
-    for level, own in reversed(list(zip(sums.levels, weights, strict=True))):
-        between = between + own
+    for level, level_weights in reversed(list(zip(sums.levels, weights, strict=True))):
+        between = between + level_weights
         share, low, high, method = _icc_interval(working, between, every, conf_level=conf_level)
         rows.append((level.name, share, low, high, conf_level, method))
     return pd.DataFrame(rows, columns=["group", "icc", "conf_low", "conf_high", "conf_level", "method"])
 
 
-def _intercept_weights(sums: Moments) -> list[np.ndarray]:
+def _compute_intercept_weights(sums: Moments) -> list[np.ndarray]:
     """Return, level by level, how the variance of intercepts (in the columns as they were) follows from parameters."""
-    from analysis.mixed_models.jets import parameters
+    from analysis.mixed_models.jets import build_parameters
 
-    which = parameters(sums)
+    which = build_parameters(sums)
     result = []
     for k, level in enumerate(sums.levels):
-        back = back_change(level)
+        back = compute_back_change(level)
         chosen = np.zeros(which.n)
         rows = [block.start + block.names.index(INTERCEPT) for block in level.blocks if INTERCEPT in block.names]
         for row in rows:
@@ -325,11 +327,11 @@ def _profiled_icc(working: Working, *, conf_level: float) -> tuple[float, float]
     """Return limits where the deviance has risen by the quantile of chi-squared with one degree of freedom."""
     from scipy import optimize, stats
 
-    data = intercept_sums(working.sums)
+    data = convert_to_intercept_sums(working.sums)
     limit = working.optimum.deviance + float(stats.chi2.isf(1 - conf_level, 1))
 
     def excess(theta: float) -> float:
-        return deviance_at(data, theta**2, reml=working.reml) - limit
+        return compute_deviance_at_ratio(data, theta**2, reml=working.reml) - limit
 
     start = float(working.optimum.theta[0])
     low = float(optimize.brentq(excess, 0.0, start, xtol=1e-10)) if start > 0 and excess(0.0) > 0 else 0.0

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.inference.kenward_roger import t_df
-from analysis.mixed_models.jets import likelihood_jet, parameters
+from analysis.inference.kenward_roger import compute_contrast_df
+from analysis.mixed_models.jets import build_parameters, compute_likelihood_jet
 from analysis.mixed_models.likelihood import LikelihoodSums
 from analysis.mixed_models.moments import Level, Moments
 
@@ -40,7 +40,7 @@ class Effects:
     errors: np.ndarray
 
 
-def strata_effects(sums: Moments, at: LikelihoodSums) -> np.ndarray:
+def compute_strata_effects(sums: Moments, at: LikelihoodSums) -> np.ndarray:
     """Return the effects of all strata against the reference, its own zero among them, of the scaled outcome."""
     if sums.strata is None:
         return np.zeros(1)
@@ -56,42 +56,42 @@ def effects(sums: Moments, values: np.ndarray, at: LikelihoodSums) -> list[Effec
     sums, values, at
         A fitted model: data, parameters, likelihood.
     """
-    steps = likelihood_jet(sums, parameters(sums), values, order=0).steps
+    steps = compute_likelihood_jet(sums, build_parameters(sums), values, order=0).steps
     m = sums.total.shape[1]
     weights = np.zeros((sums.levels[-1].n_groups, m))
     weights[:, : sums.p] = -at.beta
     weights[:, -1] = 1.0
     if sums.strata is not None:
-        weights[:, 0] -= strata_effects(sums, at)[sums.levels[-1].parent]
+        weights[:, 0] -= compute_strata_effects(sums, at)[sums.levels[-1].parent]
     places = np.zeros(0, dtype=np.intp)
     spread = np.zeros((len(weights), 0, 0))
     result = []
     for k in reversed(range(len(sums.levels))):
         level, (middle, cross) = sums.levels[k], steps[k]
-        found = (middle @ (cross @ weights[:, :, None]))[:, :, 0]
+        estimates = (middle @ (cross @ weights[:, :, None]))[:, :, 0]
         pull = -middle @ cross[:, :, places]
         across = pull @ spread
-        own = middle + across @ pull.transpose(0, 2, 1)
-        result.append(_effects(sums, level, found, own))
+        conditional_variance = middle + across @ pull.transpose(0, 2, 1)
+        result.append(_build_scaled_effects(sums, level, estimates, conditional_variance))
         if k:
             weights = weights.copy()
             for a, place in enumerate(level.places):  # two terms may share a column
-                weights[:, place] -= found[:, a]
+                weights[:, place] -= estimates[:, a]
             parent = sums.levels[k - 1].parent
-            top = np.concatenate([own, across], axis=2)
+            top = np.concatenate([conditional_variance, across], axis=2)
             bottom = np.concatenate([across.transpose(0, 2, 1), spread], axis=2)
             spread = np.concatenate([top, bottom], axis=1)[parent]
             weights, places = weights[parent], np.concatenate([level.places, places])
     return result[::-1]
 
 
-def _effects(sums: Moments, level: Level, found: np.ndarray, spread: np.ndarray) -> Effects:
-    back = back_change(level)
+def _build_scaled_effects(sums: Moments, level: Level, found: np.ndarray, spread: np.ndarray) -> Effects:
+    back = compute_back_change(level)
     errors = np.sqrt(np.maximum(np.einsum("ab,gbc,ac->ga", back, spread, back), 0.0))
     return Effects(level=level, estimates=found @ back.T * sums.basis.scale, errors=errors * sums.basis.scale)
 
 
-def back_change(level: Level) -> np.ndarray:
+def compute_back_change(level: Level) -> np.ndarray:
     """Return the matrix from effects of the level's columns to effects of the columns as they were."""
     back = np.zeros((len(level.places), len(level.places)))
     for block in level.blocks:
@@ -100,22 +100,22 @@ def back_change(level: Level) -> np.ndarray:
     return back
 
 
-def frame(sums: Moments, values: np.ndarray, at: LikelihoodSums) -> pd.DataFrame:
+def build_effects_frame(sums: Moments, values: np.ndarray, at: LikelihoodSums) -> pd.DataFrame:
     """Return the effects as rows: group, label, term, estimate, std_error; outermost level first."""
     import pandas as pd
 
     parts = []
-    for found in reversed(effects(sums, values, at)):
-        names = [name for block in found.level.blocks for name in block.names]
-        order = np.argsort(np.array(found.level.labels, dtype=object), kind="stable")
+    for level_effects in reversed(effects(sums, values, at)):
+        names = [name for block in level_effects.level.blocks for name in block.names]
+        order = np.argsort(np.array(level_effects.level.labels, dtype=object), kind="stable")
         parts.append(
             pd.DataFrame(
                 {
-                    "group": found.level.name,
-                    "label": np.repeat(np.array(found.level.labels, dtype=object)[order], len(names)),
+                    "group": level_effects.level.name,
+                    "label": np.repeat(np.array(level_effects.level.labels, dtype=object)[order], len(names)),
                     "term": np.tile(np.array(names, dtype=object), len(order)),
-                    "estimate": found.estimates[order].ravel(),
-                    "std_error": found.errors[order].ravel(),
+                    "estimate": level_effects.estimates[order].ravel(),
+                    "std_error": level_effects.errors[order].ravel(),
                 }
             )
         )
@@ -137,13 +137,13 @@ class StrataContrasts:
     df: np.ndarray
 
 
-def strata_names(sums: Moments) -> list[str]:
+def get_strata_names(sums: Moments) -> list[str]:
     """Return the names of the strata's effects, without the reference."""
     strata = sums.strata
     return [] if strata is None else [f"{strata.name}[{label}]" for label in strata.labels[1:]]
 
 
-def strata_contrasts(
+def compute_strata_contrasts(
     at: LikelihoodSums, *, rows: np.ndarray, weights: np.ndarray, spread: np.ndarray, adjust: bool
 ) -> StrataContrasts:
     """Return weighted sums of coefficients and strata's effects.
@@ -176,7 +176,7 @@ def strata_contrasts(
     adjusted = variance
     if adjust:
         curve = (2 * k1[:, None] * k1[None] / k**3 - k2 / k**2) @ squares
-        curve = curve + 2 * (c2 * turned).sum(axis=3) + ((c @ _phi_curvature(at, phi)) * c).sum(axis=3)
+        curve = curve + 2 * (c2 * turned).sum(axis=3) + ((c @ _compute_phi_curvature(at, phi)) * c).sum(axis=3)
         curve = curve + 2 * np.einsum("ikp,jkp->ijk", c1 @ phi, c1)
         across = 2 * np.einsum("ikp,jkp->ijk", c1, c @ phi1)
         adjusted = variance - np.tensordot(spread, curve + across + across.transpose(1, 0, 2), axes=2)
@@ -184,11 +184,11 @@ def strata_contrasts(
     return StrataContrasts(
         estimates=rows @ at.beta + weights @ effects,
         errors=np.sqrt(np.maximum(adjusted, 0.0)),
-        df=t_df(variance, slopes.T, spread),
+        df=compute_contrast_df(variance, slopes.T, spread),
     )
 
 
-def _phi_curvature(at: LikelihoodSums, phi: np.ndarray) -> np.ndarray:
+def _compute_phi_curvature(at: LikelihoodSums, phi: np.ndarray) -> np.ndarray:
     pushed = phi @ at.first[:, :-1, :-1]
     both = np.einsum("ipq,jqs,st->ijpt", pushed, pushed, phi)
     return np.asarray(both + both.transpose(1, 0, 2, 3) - phi @ at.second[:, :, :-1, :-1] @ phi)

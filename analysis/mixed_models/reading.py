@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.formula import MixedFormula
-from analysis.guards import as_numbers, is_numeric, not_categories, require_column
-from analysis.mixed_models.compact import compact_column, reordered
-from analysis.mixed_models.groupings import texts
+from analysis.guards import as_numbers, create_category_error, is_numeric, require_column
+from analysis.mixed_models.compact import encode_column_compactly, move_label_first
+from analysis.mixed_models.groupings import format_labels
 from analysis.mixed_models.plain_design import PlainDesign, PlainTerm
 from data_schema.errors import EstimationError
 
@@ -23,7 +23,7 @@ _QUOTED = re.compile(r"`([^`]+)`")
 
 
 @lru_cache(maxsize=256)
-def parsed(text: str) -> Any:  # noqa: ANN401  # formulaic is not typed
+def parse_formula_text(text: str) -> Any:  # noqa: ANN401  # formulaic is not typed
     """Return formulaic's formula of a text.
 
     Raises
@@ -47,7 +47,7 @@ def parsed(text: str) -> Any:  # noqa: ANN401  # formulaic is not typed
     return formula
 
 
-def plain_terms(source: Any) -> list[PlainTerm] | None:  # noqa: ANN401  # formulaic is not typed
+def parse_plain_terms(source: Any) -> list[PlainTerm] | None:  # noqa: ANN401  # formulaic is not typed
     """Return the terms of a formula of columns and their products; None where functions are in it.
 
     Parameters
@@ -65,7 +65,7 @@ def plain_terms(source: Any) -> list[PlainTerm] | None:  # noqa: ANN401  # formu
     return terms
 
 
-def without_term(source: Any, name: str) -> Any:  # noqa: ANN401  # formulaic is not typed
+def remove_formula_term(source: Any, name: str) -> Any:  # noqa: ANN401  # formulaic is not typed
     """Return a formula without one of its terms.
 
     Parameters
@@ -127,22 +127,26 @@ def read_columns(
         When a column is not there, is infinite or no numbers where it must be, or no row is complete.
     """
     place = f"model of '{formula.outcome}'"
-    used = used_columns(formula, frame, also=also)
+    used = find_model_columns(formula, frame, also=also)
     missing = {name: frame[name].isna().to_numpy() for name in used}
     complete = ~np.logical_or.reduce(list(missing.values()))
     rows = np.flatnonzero(complete)
     if len(rows) == 0:
-        raise _no_row(place, missing)
+        raise _create_no_row_error(place, missing)
     notes: list[str] = []
-    told = {name for text in (formula.fixed, *(term.columns for term in formula.random)) for name in _variables(text)}
-    data, levels = _clean(frame, used, rows, reference=reference, notes=dict.fromkeys(told, notes))
+    used_names = {
+        name
+        for text in (formula.fixed, *(term.columns for term in formula.random))
+        for name in _find_text_variables(text)
+    }
+    data, levels = _clean(frame, used, rows, reference=reference, notes=dict.fromkeys(used_names, notes))
     n_missing = {name: int(gone.sum()) for name, gone in missing.items() if gone.any()}
     if n_missing:
         n_missing["rows"] = len(frame) - len(rows)
     return ReadColumns(data=data, levels=levels, rows=rows, n_missing=n_missing, notes=tuple(notes))
 
 
-def _no_row(place: str, missing: Mapping[str, np.ndarray]) -> EstimationError:
+def _create_no_row_error(place: str, missing: Mapping[str, np.ndarray]) -> EstimationError:
     if not len(next(iter(missing.values()))):
         return EstimationError(place, "the data have no rows.", "Look at how they were read or chosen.")
     wholly = [name for name, gone in missing.items() if gone.all()]
@@ -153,7 +157,7 @@ def _no_row(place: str, missing: Mapping[str, np.ndarray]) -> EstimationError:
     return EstimationError(place, "no row has every column.", f"Look for missing values in {some}.")
 
 
-def used_columns(formula: MixedFormula, frame: pd.DataFrame, *, also: Sequence[str | None]) -> list[str]:
+def find_model_columns(formula: MixedFormula, frame: pd.DataFrame, *, also: Sequence[str | None]) -> list[str]:
     """Return the frame's columns that a model uses, the outcome's first.
 
     Parameters
@@ -171,18 +175,24 @@ def used_columns(formula: MixedFormula, frame: pd.DataFrame, *, also: Sequence[s
         When one is not there or there twice, the outcome names no column, or stands on both sides.
     """
     place = f"model of '{formula.outcome}'"
-    asked = [formula.outcome] if formula.outcome in frame.columns else sorted(_variables(as_outcome(formula.outcome)))
+    asked = (
+        [formula.outcome]
+        if formula.outcome in frame.columns
+        else sorted(_find_text_variables(as_outcome(formula.outcome)))
+    )
     if not asked:
         raise EstimationError(place, "the outcome names no column.", "Write it as 'score ~ arm + (1 | school)'.")
     explaining = {
-        name for text in (formula.fixed, *(term.columns for term in formula.random)) for name in _variables(text)
+        name
+        for text in (formula.fixed, *(term.columns for term in formula.random))
+        for name in _find_text_variables(text)
     }
     twice = sorted(explaining & set(asked))
     if twice:
         raise EstimationError(place, f"'{twice[0]}' stands on both sides of the tilde.", "Leave it out on the right.")
-    asked += sorted(_variables(formula.fixed))
+    asked += sorted(_find_text_variables(formula.fixed))
     for term in formula.random:
-        asked += sorted(_variables(term.columns))
+        asked += sorted(_find_text_variables(term.columns))
         asked += term.grouping
     used = list(dict.fromkeys([*asked, *(name for name in also if name is not None)]))
     for name in used:
@@ -190,13 +200,13 @@ def used_columns(formula: MixedFormula, frame: pd.DataFrame, *, also: Sequence[s
     return used
 
 
-def _variables(text: str) -> set[str]:
+def _find_text_variables(text: str) -> set[str]:
     if text.isidentifier():
         return {text}
-    return variables_of(parsed(text))
+    return find_formula_variables(parse_formula_text(text))
 
 
-def variables_of(source: Any) -> set[str]:  # noqa: ANN401  # formulaic is not typed
+def find_formula_variables(source: Any) -> set[str]:  # noqa: ANN401  # formulaic is not typed
     """Return the columns that a formula uses.
 
     formulaic does not name those inside of splines and polynomials, nor those called like one of its own functions.
@@ -208,16 +218,16 @@ def variables_of(source: Any) -> set[str]:  # noqa: ANN401  # formulaic is not t
     """
     if isinstance(source, PlainDesign):
         return set(source.columns)
-    found: set[str] = set()
+    variables: set[str] = set()
     for term in getattr(source, "formula", source):
         for factor in term.factors:
             # A factor that is looked up is the name of a column, whatever it looks like.
             named = factor.eval_method.name == "LOOKUP"
-            found |= {str(factor.expr)} if named else _names_in(str(factor.expr))
-    return found
+            variables |= {str(factor.expr)} if named else _find_expression_names(str(factor.expr))
+    return variables
 
 
-def _names_in(expression: str) -> set[str]:
+def _find_expression_names(expression: str) -> set[str]:
     """Return the names in an expression that are neither called nor modules."""
     quoted = _QUOTED.findall(expression)
     try:
@@ -244,10 +254,10 @@ def _clean(
     for name in used:
         values = frame[name] if every else frame[name].iloc[rows]
         if not is_numeric(values) or name in reference:
-            data[name] = categorical(name, values, reference=reference.get(name), notes=notes.get(name, []))
-            levels[name] = tuple(texts(data[name].categories))
+            data[name] = convert_to_categorical(name, values, reference=reference.get(name), notes=notes.get(name, []))
+            levels[name] = tuple(format_labels(data[name].categories))
         else:
-            data[name] = _numbers(values)
+            data[name] = _convert_to_numbers(values)
     for name in reference:
         if name not in levels:
             raise EstimationError(
@@ -256,14 +266,14 @@ def _clean(
     return data, levels
 
 
-def _numbers(values: pd.Series[Any]) -> np.ndarray:
+def _convert_to_numbers(values: pd.Series[Any]) -> np.ndarray:
     """Return complete numbers; whole ones stay whole, so that groups are named by them."""
     if pd.api.types.is_integer_dtype(values):
         return np.asarray(values.to_numpy(dtype=np.int64))
     return as_numbers(values)
 
 
-def categorical(
+def convert_to_categorical(
     name: str,
     values: pd.Series[Any],
     *,
@@ -290,12 +300,12 @@ def categorical(
         When the reference is not a level.
     """
     try:
-        column = compact_column(values, complete)
+        column = encode_column_compactly(values, complete)
     except TypeError as error:
-        raise not_categories(name) from error
-    labels = texts(column.labels)
+        raise create_category_error(name) from error
+    labels = format_labels(column.labels)
     if column.gone:
-        gone = ", ".join(texts(column.gone))
+        gone = ", ".join(format_labels(column.gone))
         notes.append(f"No row of {gone} in '{name}' is left: the level is not in the model.")
     if len(labels) == 1:
         notes.append(f"Every row is '{labels[0]}' in '{name}': it has no effect in the model.")
@@ -304,8 +314,8 @@ def categorical(
             raise EstimationError(
                 f"reference of '{name}'", f"no row is '{reference}'.", f"Use one of {', '.join(labels)}."
             )
-        column = reordered(column, first=labels.index(reference))
-        labels = texts(column.labels)
+        column = move_label_first(column, first=labels.index(reference))
+        labels = format_labels(column.labels)
     return pd.Categorical.from_codes(column.codes, categories=pd.Index(labels))
 
 

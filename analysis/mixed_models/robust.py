@@ -8,11 +8,11 @@ from typing import Literal
 import numpy as np
 from scipy.linalg import block_diag
 
-from analysis.inference.cluster_designs import ClusterDesign, generalised_design
-from analysis.inference.cluster_robust import SeType, contrast_inference, joint_test
+from analysis.inference.cluster_designs import ClusterDesign, build_generalised_design
+from analysis.inference.cluster_robust import SeType, compute_joint_test, contrast_inference
 from analysis.inference.kenward_roger import FTest
 from analysis.mixed_models.cluster_rows import ClusterRows
-from analysis.mixed_models.jets import matrices, parameters
+from analysis.mixed_models.jets import build_covariance_matrices, build_parameters
 from analysis.mixed_models.moments import Moments
 from analysis.mixed_models.random_effects import StrataContrasts
 from analysis.mixed_models.search import Optimum
@@ -59,10 +59,10 @@ class RobustErrors:
         weights
             Shape (k, S - 1), of the effects of all strata but the reference; None for zeros.
         """
-        estimates, by_cluster = _by_cluster(self.design, rows, weights)
-        found = contrast_inference(self.design, by_cluster, se_type=self.se_type)
-        errors = np.sqrt(np.maximum(np.diag(found.vcov), 0.0))
-        return StrataContrasts(estimates=estimates, errors=errors, df=found.df)
+        estimates, by_cluster = _build_cluster_contrasts(self.design, rows, weights)
+        inference = contrast_inference(self.design, by_cluster, se_type=self.se_type)
+        errors = np.sqrt(np.maximum(np.diag(inference.vcov), 0.0))
+        return StrataContrasts(estimates=estimates, errors=errors, df=inference.df)
 
     def joint_test(self, rows: np.ndarray, difference: np.ndarray) -> FTest:
         """Test contrasts of the scaled coefficients jointly (HTZ; of one contrast the square of its t).
@@ -79,12 +79,12 @@ class RobustErrors:
         EstimationError
             When an effect rests on one cluster alone, or clusters are too few for so many effects.
         """
-        _, by_cluster = _by_cluster(self.design, rows, None)
+        _, by_cluster = _build_cluster_contrasts(self.design, rows, None)
         place = f"joint test with {self.se_type} errors by '{self.cluster}'"
-        return joint_test(self.design, by_cluster, difference=difference, se_type=self.se_type, place=place)
+        return compute_joint_test(self.design, by_cluster, difference=difference, se_type=self.se_type, place=place)
 
 
-def robust_errors(made: ClusterRows, sums: Moments, best: Optimum, *, se_type: SeType) -> RobustErrors:
+def compute_robust_errors(made: ClusterRows, sums: Moments, best: Optimum, *, se_type: SeType) -> RobustErrors:
     """Return the cluster-robust errors of a fit.
 
     Parameters
@@ -97,23 +97,25 @@ def robust_errors(made: ClusterRows, sums: Moments, best: Optimum, *, se_type: S
         Which.
     """
     residual = best.variances[-len(sums.n_rows) :] / best.variances[-1]
-    levels = matrices(sums, parameters(sums), best.variances / best.variances[-1])
+    levels = build_covariance_matrices(sums, build_parameters(sums), best.variances / best.variances[-1])
     relative = block_diag(*[np.kron(np.eye(n), psi) for n, psi in zip(made.n_sets, levels, strict=True)])
     random = made.rows[:, :, sums.p : -1]
     working = random @ relative @ random.transpose(0, 2, 1)
     place = np.arange(working.shape[1])
     working[:, place, place] += residual[made.variance] / made.weights
-    design = generalised_design(
+    design = build_generalised_design(
         made.rows[:, :, : sums.p], made.rows[:, :, -1], working=working, stratum=made.stratum, n_rows=sums.n
     )
-    _, by_cluster = _by_cluster(design, np.eye(sums.p), None)
+    _, by_cluster = _build_cluster_contrasts(design, np.eye(sums.p), None)
     vcov = contrast_inference(design, by_cluster, se_type=se_type, tests=False).vcov
-    _, by_cluster = _by_cluster(design, sums.basis.matrix, None)
+    _, by_cluster = _build_cluster_contrasts(design, sums.basis.matrix, None)
     df = contrast_inference(design, by_cluster, se_type=se_type).df
     return RobustErrors(se_type=se_type, cluster=made.cluster, design=design, n_fixed=sums.p, vcov=vcov, df=df)
 
 
-def _by_cluster(design: ClusterDesign, rows: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _build_cluster_contrasts(
+    design: ClusterDesign, rows: np.ndarray, weights: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return estimates, and the contrasts in the columns of the design, shape (k, J or 1, m).
 
     With absorbed strata the intercept is the mean of the first stratum and an effect the difference of two, each mean
@@ -126,5 +128,5 @@ def _by_cluster(design: ClusterDesign, rows: np.ndarray, weights: np.ndarray | N
     of_strata = np.hstack([rows[:, :1] - effects.sum(axis=1, keepdims=True), effects])
     slopes = rows[:, 1:] - of_strata @ means[:, :-1]
     estimates = slopes @ design.beta + of_strata @ means[:, -1]
-    own = np.broadcast_to(slopes[:, None, :], (len(rows), design.n_clusters, slopes.shape[1]))
-    return estimates, np.concatenate([own, of_strata[:, design.stratum, None]], axis=2)
+    slopes_by_cluster = np.broadcast_to(slopes[:, None, :], (len(rows), design.n_clusters, slopes.shape[1]))
+    return estimates, np.concatenate([slopes_by_cluster, of_strata[:, design.stratum, None]], axis=2)

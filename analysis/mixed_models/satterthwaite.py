@@ -17,7 +17,7 @@ from analysis.mixed_models.search import FactorMap
 _UNKNOWN = 1e-10
 
 
-def observed_spread(
+def compute_observed_spread(
     at: LikelihoodSums, change: FactorMap, theta: np.ndarray, values: np.ndarray, *, reml: bool
 ) -> np.ndarray:
     """Return the variance of the estimated variance parameters from their observed information, shape (r, r).
@@ -47,12 +47,12 @@ def observed_spread(
     curve[-1, :] += across
     curve[:-1, -1] += across[:-1]
     roots, vectors = np.linalg.eigh(curve)
-    kept = roots > _UNKNOWN * max(float(roots.max()), 0.0)
-    inverse = (vectors[:, kept] / roots[kept]) @ vectors[:, kept].T
+    is_known = roots > _UNKNOWN * max(float(roots.max()), 0.0)
+    inverse = (vectors[:, is_known] / roots[is_known]) @ vectors[:, is_known].T
     return np.asarray(2 * jacobian @ inverse @ jacobian.T)
 
 
-def f_test(
+def compute_satterthwaite_f_test(
     variance: np.ndarray, slopes: np.ndarray, spread: np.ndarray, contrasts: np.ndarray, difference: np.ndarray
 ) -> FTest:
     """Test contrasts of the coefficients jointly.
@@ -75,10 +75,10 @@ def f_test(
     by_parameter = np.einsum("kp,ipq,kq->ki", rows, slopes, rows)
     degrees = 2 * roots**2 / np.einsum("ki,ij,kj->k", by_parameter, spread, by_parameter)
     statistic = float(((vectors.T @ difference) ** 2 / roots).mean())
-    return FTest(statistic=statistic, df_numerator=len(contrasts), df_denominator=_joined(degrees))
+    return FTest(statistic=statistic, df_numerator=len(contrasts), df_denominator=_compute_joint_df(degrees))
 
 
-def _joined(degrees: np.ndarray) -> float:
+def _compute_joint_df(degrees: np.ndarray) -> float:
     """Return the denominator's degrees of freedom of a mean of squared t statistics."""
     if len(degrees) == 1 or float(np.ptp(degrees)) < 1e-8:
         return float(degrees.mean())

@@ -12,8 +12,8 @@ from itertools import product
 
 import numpy as np
 
-from analysis.mixed_models.jets import Parameters, likelihood_jet, parameters
-from analysis.mixed_models.likelihood import LikelihoodSums, likelihood_sums
+from analysis.mixed_models.jets import Parameters, build_parameters, compute_likelihood_jet
+from analysis.mixed_models.likelihood import LikelihoodSums, build_likelihood_sums
 from analysis.mixed_models.moments import Moments
 
 _STARTS = (0.05, 0.4, 1.5)
@@ -106,7 +106,7 @@ class FactorMap:
         return jacobian.T @ gradient, curve
 
 
-def factor_map(which: Parameters, sums: Moments) -> FactorMap:
+def build_factor_map(which: Parameters, sums: Moments) -> FactorMap:
     """Return how entries of covariance matrices follow from entries of their factors."""
     k = len(which.level)
     forms = np.zeros((k, k, k))
@@ -127,7 +127,7 @@ def factor_map(which: Parameters, sums: Moments) -> FactorMap:
     return FactorMap(forms=forms, diagonal=diagonal, n_residual=which.n_residual)
 
 
-def optimum(sums: Moments, *, reml: bool, start: np.ndarray | None = None) -> Optimum:
+def find_likelihood_optimum(sums: Moments, *, reml: bool, start: np.ndarray | None = None) -> Optimum:
     """Maximise the likelihood of a model's sums.
 
     Parameters
@@ -139,16 +139,16 @@ def optimum(sums: Moments, *, reml: bool, start: np.ndarray | None = None) -> Op
     start
         Shape (k,), factors to start from; a coarse grid otherwise.
     """
-    which = parameters(sums)
-    change = factor_map(which, sums)
+    which = build_parameters(sums)
+    change = build_factor_map(which, sums)
     search = Search(sums=sums, which=which, change=change, reml=reml)
-    starts = _starts(search) if start is None else [np.concatenate([start, np.zeros(which.n_residual - 1)])]
+    starts = _find_search_starts(search) if start is None else [np.concatenate([start, np.zeros(which.n_residual - 1)])]
     ends = [search.newton(begin) for begin in starts]
     phi, deviance, slope = min(ends, key=lambda end: end[1])
     return search.finish(phi, deviance, slope)
 
 
-def _starts(search: Search) -> list[np.ndarray]:
+def _find_search_starts(search: Search) -> list[np.ndarray]:
     """Return the two best of a coarse grid of standard deviations."""
     change = search.change
     k, d = len(change.forms), len(change.diagonal)
@@ -175,20 +175,20 @@ class Search:
     def likelihood(self, phi: np.ndarray, order: int) -> LikelihoodSums:
         """Return the likelihood's sums."""
         self.count += 1
-        jet = likelihood_jet(self.sums, self.which, self.change.values(phi), order=order)
-        return likelihood_sums(jet, n_parameters=self.which.n, n=self.sums.n, n_fixed=self.sums.n_fixed)
+        jet = compute_likelihood_jet(self.sums, self.which, self.change.values(phi), order=order)
+        return build_likelihood_sums(jet, n_parameters=self.which.n, n=self.sums.n, n_fixed=self.sums.n_fixed)
 
     def value(self, phi: np.ndarray) -> float:
         """Return the deviance; infinite where there is none."""
         with np.errstate(all="ignore"):
-            at = self.likelihood(phi, 0)
-            left = at.residual
+            likelihood = self.likelihood(phi, 0)
+            left = likelihood.residual
             if not left > 0:
                 return np.inf
-            log_det = at.log_det_v[0]
+            log_det = likelihood.log_det_v[0]
             if self.reml:
-                log_det += float(np.linalg.slogdet(at.total[:-1, :-1])[1]) + at.log_det_strata[0]
-            free = at.free(reml=self.reml)
+                log_det += float(np.linalg.slogdet(likelihood.total[:-1, :-1])[1]) + likelihood.log_det_strata[0]
+            free = likelihood.free(reml=self.reml)
             value = log_det + free * (1 + np.log(2 * np.pi * left / free))
         return float(value) if np.isfinite(value) else np.inf
 
@@ -214,10 +214,10 @@ class Search:
                     continue
                 return phi + step, value, slope
             step *= min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
-            phi = self._down(phi, step, value, gain)
+            phi = self._take_halved_step(phi, step, value, gain)
         return phi, value, slope
 
-    def _down(self, phi: np.ndarray, step: np.ndarray, value: float, gain: float) -> np.ndarray:
+    def _take_halved_step(self, phi: np.ndarray, step: np.ndarray, value: float, gain: float) -> np.ndarray:
         length = 1.0
         for _ in range(40):
             if self.value(phi + length * step) <= value - 1e-4 * length * gain + 1e-12 * abs(value):
@@ -225,7 +225,7 @@ class Search:
             length /= 2
         return np.asarray(phi + length * step)
 
-    def _without_variance(self, phi: np.ndarray) -> str | None:
+    def _find_group_without_variance(self, phi: np.ndarray) -> str | None:
         """Return the group of rows whose residual variance vanishes beside another's; None where none does."""
         residual = self.change.values(phi)[len(self.change.forms) :]
         least = int(residual.argmin())
@@ -246,11 +246,11 @@ class Search:
             flat[small] = 0.0
             if self.value(flat) <= deviance + 1e-9 * max(1.0, abs(deviance) * 1e-3):
                 phi = flat
-        at = self.likelihood(phi, 0)
-        sigma2 = at.residual / at.free(reml=self.reml)
+        likelihood = self.likelihood(phi, 0)
+        sigma2 = likelihood.residual / likelihood.free(reml=self.reml)
         far = float(np.abs(phi[:k]).max(initial=0.0)) > _GREATEST or not np.isfinite(deviance)
         unsettled = slope > 1e-3 * max(1.0, abs(deviance))
-        gone = self._without_variance(phi) if far or unsettled else None
+        gone = self._find_group_without_variance(phi) if far or unsettled else None
         reason = ""
         if gone is not None:
             reason = f"The residual variance of '{gone}' goes to zero: its rows are too few, or too much alike."

@@ -24,31 +24,36 @@ _METHODS = {
 }
 
 
-def summary_text(fit: MixedFit, *, conf_level: float) -> str:
+def describe_fit(fit: MixedFit, *, conf_level: float) -> str:
     """Return one statement per line; see `MixedFit.summary`."""
     lines = [f"Model: {fit.formula}"]
     if fit.coefficients is None:
-        return "\n".join([*lines, f"Not fitted. {fit.convergence.reason}", *_data(fit)])
+        return "\n".join([*lines, f"Not fitted. {fit.convergence.reason}", *_describe_data(fit)])
     kind = "restricted maximum likelihood" if fit.method.endswith("reml") else "maximum likelihood"
-    lines += [f"Fitted by {kind}; tests by {_METHODS[fit.df_method]}.", *_errors(fit), *_data(fit), ""]
-    lines += coefficient_lines([fit.estimate(name, conf_level=conf_level) for name in fit.coefficients.names])
+    lines += [
+        f"Fitted by {kind}; tests by {_METHODS[fit.df_method]}.",
+        *_describe_errors(fit),
+        *_describe_data(fit),
+        "",
+    ]
+    lines += format_coefficient_lines([fit.estimate(name, conf_level=conf_level) for name in fit.coefficients.names])
     n_strata = len(fit.strata_effects())
     if n_strata:
         lines.append(f"and {n_strata} effects of strata, which the table of effects lists.")
-    lines += ["", *_variances(fit, conf_level=conf_level)]
+    lines += ["", *_describe_variances(fit, conf_level=conf_level)]
     if fit.status == "boundary":
         lines.append("A variance is estimated at zero, or a correlation at one: the data show no more than that.")
     return "\n".join(lines)
 
 
-def _errors(fit: MixedFit) -> list[str]:
+def _describe_errors(fit: MixedFit) -> list[str]:
     if fit.robust is None:
         return []
     cluster = fit.robust.cluster
     return [f"Errors are cluster-robust ({fit.se_type}): they hold whatever rows of one '{cluster}' share."]
 
 
-def _data(fit: MixedFit) -> list[str]:
+def _describe_data(fit: MixedFit) -> list[str]:
     groups = ", ".join(f"{count} groups of '{name}'" for name, count in fit.groups.items())
     lines = [f"{fit.n_pupils} rows in {groups}."]
     if fit.n_missing:
@@ -57,7 +62,7 @@ def _data(fit: MixedFit) -> list[str]:
     return [*lines, *fit.dropped.values(), *fit.notes]
 
 
-def _variances(fit: MixedFit, *, conf_level: float) -> list[str]:
+def _describe_variances(fit: MixedFit, *, conf_level: float) -> list[str]:
     lines = []
     for part in fit.components:
         if part.group == "residual":
@@ -80,7 +85,7 @@ _SMALLEST_P = 0.001
 _COMPONENTS = ["group", "term", "other", "variance", "sd"]
 
 
-def fitted_coefficients(coefficients: Coefficients | None, convergence: Convergence, *, outcome: str) -> Coefficients:
+def require_coefficients(coefficients: Coefficients | None, convergence: Convergence, *, outcome: str) -> Coefficients:
     """Return the coefficients of a fit that did not fail.
 
     Raises
@@ -95,14 +100,14 @@ def fitted_coefficients(coefficients: Coefficients | None, convergence: Converge
     return coefficients
 
 
-def vcov_frame(coefficients: Coefficients) -> pd.DataFrame:
+def build_vcov_frame(coefficients: Coefficients) -> pd.DataFrame:
     """Return the variance of coefficients by name."""
     import pandas as pd
 
     return pd.DataFrame(coefficients.vcov, index=list(coefficients.names), columns=list(coefficients.names))
 
 
-def components_frame(components: Sequence[VarianceComponent]) -> pd.DataFrame:
+def build_components_frame(components: Sequence[VarianceComponent]) -> pd.DataFrame:
     """Return one row a variance or covariance: group, term, other, variance, sd (or correlation)."""
     import pandas as pd
 
@@ -110,7 +115,7 @@ def components_frame(components: Sequence[VarianceComponent]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=_COMPONENTS)
 
 
-def coefficient_lines(rows: Sequence[Estimate]) -> list[str]:
+def format_coefficient_lines(rows: Sequence[Estimate]) -> list[str]:
     """Return a text table with a head and a line a coefficient; what could not be estimated says why."""
     width = max((len(row.term) for row in rows), default=0)
     level = rows[0].conf_level if rows else 0.95
@@ -127,7 +132,7 @@ def coefficient_lines(rows: Sequence[Estimate]) -> list[str]:
     return lines
 
 
-def number_of_schools(groups: Mapping[str, int]) -> int:
+def get_number_of_schools(groups: Mapping[str, int]) -> int:
     """Return the number of groups of the grouping named after schools, else of the outermost."""
     named = [count for name, count in groups.items() if name.split(":")[-1].startswith("school")]
     return (named or list(groups.values()) or [0])[0]
@@ -182,7 +187,7 @@ def outcome_summary_text(fit: OutcomeFit, *, conf_level: float) -> str:
         *_outcome_data(fit),
         "",
     ]
-    lines += coefficient_lines([fit.estimate(name, conf_level=conf_level) for name in fit.coefficients.names])
+    lines += format_coefficient_lines([fit.estimate(name, conf_level=conf_level) for name in fit.coefficients.names])
     lines += ["", *_outcome_variances(fit)]
     factors = sorted({name for used in fit.made.described.design.factors.values() for name in used})
     shown = [name for name in factors if name in fit.made.described.levels]

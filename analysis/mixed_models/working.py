@@ -8,11 +8,11 @@ from typing import Literal
 import numpy as np
 
 from analysis.inference import kenward_roger as kr
-from analysis.mixed_models.jets import parameters
+from analysis.mixed_models.jets import build_parameters
 from analysis.mixed_models.likelihood import LikelihoodSums
 from analysis.mixed_models.moments import Moments
-from analysis.mixed_models.satterthwaite import observed_spread
-from analysis.mixed_models.search import Optimum, factor_map
+from analysis.mixed_models.satterthwaite import compute_observed_spread
+from analysis.mixed_models.search import Optimum, build_factor_map
 from analysis.results import Coefficients
 
 MixedDfMethod = Literal["kenward_roger", "satterthwaite"]
@@ -89,7 +89,7 @@ class Working:
         return float(moved - 2 * basis.log_det if self.reml else moved)
 
 
-def working_of(sums: Moments, best: Optimum, at: LikelihoodSums, *, reml: bool, df_method: MixedDfMethod) -> Working:
+def build_working(sums: Moments, best: Optimum, at: LikelihoodSums, *, reml: bool, df_method: MixedDfMethod) -> Working:
     """Return what inference needs of a fit.
 
     Parameters
@@ -102,16 +102,16 @@ def working_of(sums: Moments, best: Optimum, at: LikelihoodSums, *, reml: bool, 
         Whose errors and degrees of freedom.
     """
     if df_method == "kenward_roger":
-        fitted = kr.kenward_roger(at)
+        fitted = kr.compute_kenward_roger(at)
         slopes, spread, adjusted = fitted.slopes, fitted.spread, fitted.adjusted
     else:
-        change = factor_map(parameters(sums), sums)
-        spread = observed_spread(at, change, best.theta, best.variances, reml=reml)
+        change = build_factor_map(build_parameters(sums), sums)
+        spread = compute_observed_spread(at, change, best.theta, best.variances, reml=reml)
         slopes, adjusted = -at.phi @ at.first[:, :-1, :-1] @ at.phi, at.phi
     return Working(sums=sums, optimum=best, at=at, slopes=slopes, spread=spread, adjusted=adjusted, reml=reml)
 
 
-def model_coefficients(working: Working) -> Coefficients:
+def build_model_coefficients(working: Working) -> Coefficients:
     """Return the coefficients of the columns as they were with the model's errors and degrees of freedom."""
     matrix = working.to_original
     variance = np.einsum("kp,pq,kq->k", matrix, working.at.phi, matrix)
@@ -120,5 +120,5 @@ def model_coefficients(working: Working) -> Coefficients:
         names=working.sums.basis.names,
         estimate=working.estimate,
         vcov=matrix @ working.adjusted @ matrix.T,
-        df=kr.t_df(variance, slopes, working.spread),
+        df=kr.compute_contrast_df(variance, slopes, working.spread),
     )

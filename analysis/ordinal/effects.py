@@ -20,10 +20,10 @@ from analysis.arms import FEW_EVENTS
 from analysis.effect_sizes import odds_ratio
 from analysis.ordinal.fitting import OrdinalFit, fit_ordinal
 from analysis.quadrature import average_mean
-from analysis.results import Coefficients, EffectRows, Estimate, t_estimate
+from analysis.results import Coefficients, EffectRows, Estimate, build_t_estimate
 from analysis.specs import Model
-from analysis.standardised import Standardised, logistic, unestimated
-from analysis.terms import arm_term
+from analysis.standardised import Standardised, build_failed_rows, convert_log_odds_to_share
+from analysis.terms import format_arm_term
 from data_schema.errors import EstimationError
 
 _CONTRASTS = ("odds_ratio", "mean_difference", "probability_of_superiority")
@@ -82,25 +82,25 @@ class CategoryShares:
         """Return mean scores by arm: the lowest category, and each step up times the share above it."""
         steps = np.diff(self.fit.categories)
         values = self.fit.categories[0] + self.above @ steps
-        return self._standardised(values, np.einsum("akq,k->aq", self.slopes, steps))
+        return self._build_standardised_shares(values, np.einsum("akq,k->aq", self.slopes, steps))
 
     def differences(self) -> Coefficients:
         """Return differences of mean scores, whose errors are enlarged as those of the arms' coefficients are."""
         plain = self.means().differences()
-        enlarged = np.array([_enlargement(self.fit, term) for term in plain.names])
+        enlarged = np.array([_compute_error_enlargement(self.fit, term) for term in plain.names])
         return replace(plain, test_error=np.sqrt(np.diag(plain.vcov)) * enlarged)
 
     def shares(self, place: int) -> Standardised:
         """Return the shares above one category by arm."""
-        return self._standardised(self.above[:, place], self.slopes[:, place])
+        return self._build_standardised_shares(self.above[:, place], self.slopes[:, place])
 
     def superiority(self, arm: str) -> tuple[float, np.ndarray]:
         """Return the probability of superiority over the reference, and its derivatives by the parameters."""
         place = self.arms.index(arm)
-        low, high = (_of_categories(self.above[k]) for k in (0, place))
+        low, high = (_convert_to_category_shares(self.above[k]) for k in (0, place))
         below_high = np.cumsum(low) - low / 2
         above_low = 1 - np.cumsum(high) + high / 2
-        by_low, by_high = (_slopes_of_categories(self.slopes[k]) for k in (0, place))
+        by_low, by_high = (_convert_to_category_slopes(self.slopes[k]) for k in (0, place))
         return float(high @ below_high), above_low @ by_low + below_high @ by_high
 
     def rows(self, shared: Estimate) -> list[Estimate]:
@@ -116,14 +116,14 @@ class CategoryShares:
 
     def odds_ratio(self, shared: Estimate) -> Estimate:
         """Return an arm's odds ratio given the school, which is the model's own coefficient."""
-        ratio = odds_ratio(self.fit.estimate(arm_term(shared.arm), conf_level=shared.conf_level))
+        ratio = odds_ratio(self.fit.estimate(format_arm_term(shared.arm), conf_level=shared.conf_level))
         return replace(ratio, arm=shared.arm, outcome=shared.outcome)
 
     def share_difference(self, shared: Estimate, place: int) -> Estimate:
         """Return an arm's share above one category less the reference's; a caution says that either is of few."""
         arm = self.arms.index(shared.arm)
         quantity = f"share_difference_above_{self.fit.categories[place]:g}"
-        enlarged = _enlargement(self.fit, arm_term(shared.arm))
+        enlarged = _compute_error_enlargement(self.fit, format_arm_term(shared.arm))
         row = self.shares(place).difference(shared, arm, quantity=quantity, enlarged=enlarged)
         return row.with_caution("few_events") if self.is_sparse[[0, arm], place].any() else row
 
@@ -131,20 +131,22 @@ class CategoryShares:
         """Return the probability of superiority with its interval by log odds; its test is of one half."""
         assert self.fit.vcov is not None  # noqa: S101
         value, slope = self.superiority(shared.arm)
-        error = math.sqrt(float(slope @ self.fit.vcov @ slope)) * _enlargement(self.fit, arm_term(shared.arm))
-        row = replace(shared, quantity="probability_of_superiority", term=arm_term(shared.arm))
+        error = math.sqrt(float(slope @ self.fit.vcov @ slope)) * _compute_error_enlargement(
+            self.fit, format_arm_term(shared.arm)
+        )
+        row = replace(shared, quantity="probability_of_superiority", term=format_arm_term(shared.arm))
         steep = 1 / (value * (1 - value))
-        moved = t_estimate(
+        moved = build_t_estimate(
             row, estimate=math.log(value / (1 - value)), std_error=error * steep, df=self.df, status=row.status
         )
         if moved.status == "failed":
             return moved
-        low, high = logistic(moved.conf_low), logistic(moved.conf_high)
+        low, high = convert_log_odds_to_share(moved.conf_low), convert_log_odds_to_share(moved.conf_high)
         return replace(moved, estimate=value, std_error=error, conf_low=low, conf_high=high)
 
-    def _standardised(self, values: np.ndarray, slopes: np.ndarray) -> Standardised:
+    def _build_standardised_shares(self, values: np.ndarray, slopes: np.ndarray) -> Standardised:
         assert self.fit.vcov is not None  # noqa: S101
-        terms = tuple(arm_term(arm) for arm in self.arms[1:])
+        terms = tuple(format_arm_term(arm) for arm in self.arms[1:])
         return Standardised.by_delta(values, slopes, self.fit.vcov, terms=terms, df=self.df, arms=self.arms)
 
 
@@ -176,23 +178,23 @@ def ordinal_effects(
     fit = fit_ordinal(frame, model, n_nodes=n_nodes)
     shared = fit.fit.effect_row(outcome=model.outcome, conf_level=conf_level, se_type="delta")
     if fit.parameters is None:
-        return OrdinalEffects(fit=fit, rows=unestimated(shared, arms=model.arms, own="", contrasts=_CONTRASTS))
-    found = category_shares(fit, model)
+        return OrdinalEffects(fit=fit, rows=build_failed_rows(shared, arms=model.arms, own="", contrasts=_CONTRASTS))
+    shares_by_category = estimate_category_shares(fit, model)
     others = [replace(shared, arm=arm) for arm in model.arms[1:]]
-    rows = [found.odds_ratio(other) for other in others]
+    rows = [shares_by_category.odds_ratio(other) for other in others]
     for k, category in enumerate(fit.categories[:-1]):
-        shares, quantity = found.shares(k), f"share_above_{category:g}"
+        shares, quantity = shares_by_category.shares(k), f"share_above_{category:g}"
         rows += [shares.own(shared, place, quantity=quantity, scale="log_odds") for place in range(len(model.arms))]
-        rows += [found.share_difference(other, k) for other in others]
-    compared = replace(fit.fit, differences=found.differences())
+        rows += [shares_by_category.share_difference(other, k) for other in others]
+    compared = replace(fit.fit, differences=shares_by_category.differences())
     for other in others:
-        row = compared.difference(arm_term(other.arm), conf_level=conf_level)
+        row = compared.difference(format_arm_term(other.arm), conf_level=conf_level)
         rows.append(replace(row, quantity="mean_difference", arm=other.arm, outcome=model.outcome, se_type="delta"))
-        rows.append(found.superiority_row(other))
+        rows.append(shares_by_category.superiority_row(other))
     return OrdinalEffects(fit=fit, rows=tuple(rows))
 
 
-def category_shares(fit: OrdinalFit, model: Model) -> CategoryShares:
+def estimate_category_shares(fit: OrdinalFit, model: Model) -> CategoryShares:
     """Return the shares above each category by arm, averaged over pupils and schools.
 
     Parameters
@@ -207,10 +209,10 @@ def category_shares(fit: OrdinalFit, model: Model) -> CategoryShares:
     c, count = data.n_categories - 1, data.data.count
     above, slopes = np.zeros((len(model.arms), c)), np.zeros((len(model.arms), c, len(parameters)))
     is_sparse = np.zeros((len(model.arms), c), dtype=bool)
-    own = np.zeros(len(count), dtype=np.intp)
+    arm_of_pattern = np.zeros(len(count), dtype=np.intp)
     for place, arm in enumerate(model.arms):
-        x, is_here = _with_arm(fit, model, arm)
-        own[is_here] = place
+        x, is_here = _assign_all_to_arm(fit, model, arm)
+        arm_of_pattern[is_here] = place
         for k in range(c):
             value, slope = average_mean(
                 x @ parameters[c:-1] - parameters[k],
@@ -221,36 +223,36 @@ def category_shares(fit: OrdinalFit, model: Model) -> CategoryShares:
             above[place, k] = value
             slopes[place, k, k], slopes[place, k, c:] = slope[0], slope[1:]
     for place in range(len(model.arms)):
-        n = np.bincount(data.category, weights=count * (own == place), minlength=c + 1).cumsum()
+        n = np.bincount(data.category, weights=count * (arm_of_pattern == place), minlength=c + 1).cumsum()
         is_sparse[place] = np.minimum(n[:-1], n[-1] - n[:-1]) < FEW_EVENTS
     return CategoryShares(fit=fit, arms=model.arms, above=above, slopes=slopes, is_sparse=is_sparse)
 
 
-def _with_arm(fit: OrdinalFit, model: Model, arm: str) -> tuple[np.ndarray, np.ndarray]:
+def _assign_all_to_arm(fit: OrdinalFit, model: Model, arm: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the columns with every pupil in an arm, and which patterns are of it."""
     data, scale, centre, coefficients = fit.data, fit.scale, fit.centre, fit.fit.coefficients
     assert data is not None and scale is not None and centre is not None and coefficients is not None  # noqa: S101, PT018
     x = data.data.x.copy()
     for other in model.arms[1:]:
-        k = coefficients.names.index(arm_term(other))
+        k = coefficients.names.index(format_arm_term(other))
         x[:, k] = (float(other == arm) - centre[k]) / scale[k]
-    places = [coefficients.names.index(arm_term(other)) for other in model.arms[1:]]
+    places = [coefficients.names.index(format_arm_term(other)) for other in model.arms[1:]]
     return x, np.isclose(x[:, places], data.data.x[:, places]).all(axis=1)
 
 
-def _enlargement(fit: OrdinalFit, term: str) -> float:
+def _compute_error_enlargement(fit: OrdinalFit, term: str) -> float:
     coefficients = fit.fit.coefficients
     assert coefficients is not None and coefficients.test_error is not None  # noqa: S101, PT018
     place = coefficients.names.index(term)
     return float(coefficients.test_error[place] / math.sqrt(coefficients.vcov[place, place]))
 
 
-def _of_categories(above: np.ndarray) -> np.ndarray:
+def _convert_to_category_shares(above: np.ndarray) -> np.ndarray:
     """Return the share of each category from the shares above all but the highest."""
     return -np.diff(np.concatenate([[1.0], above, [0.0]]))
 
 
-def _slopes_of_categories(slopes: np.ndarray) -> np.ndarray:
+def _convert_to_category_slopes(slopes: np.ndarray) -> np.ndarray:
     """Return the same of derivatives, shape (C, q)."""
     zero = np.zeros((1, slopes.shape[1]))
     return -np.diff(np.concatenate([zero, slopes, zero]), axis=0)

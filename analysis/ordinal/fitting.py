@@ -7,15 +7,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from analysis.binary.fitting import larger_errors, too_few
-from analysis.inference.adjusted_profile import adjusted_profile
-from analysis.ordinal.likelihood import Categories, value_slope_information
+from analysis.binary.fitting import compute_larger_errors, describe_lacking_df
+from analysis.inference.adjusted_profile import find_adjusted_profile_maximum
+from analysis.ordinal.likelihood import Categories, compute_ordinal_likelihood
 from analysis.outcomes import MOST_CATEGORIES
 from analysis.quadrature import Patterns, information
-from analysis.quadrature.patterns import distinct_rows
-from analysis.results import Coefficients, Convergence, Estimate, Fit, failed_fit
+from analysis.quadrature.patterns import find_distinct_rows
+from analysis.results import Coefficients, Convergence, Estimate, Fit, create_failed_fit
 from analysis.specs import Model
-from analysis.sums import scaled_columns
+from analysis.sums import scale_model_columns
 from analysis.terms import INTERCEPT, Columns, design_columns, refuse_weights
 from data_schema.errors import EstimationError
 
@@ -98,18 +98,20 @@ def fit_ordinal(frame: pd.DataFrame, model: Model, *, n_nodes: int = 15) -> Ordi
     refuse_weights(model)
     columns = design_columns(frame, model)
     labels = {"method": f"cumulative_logit_mixed_{n_nodes}_nodes", "se_type": "model", "df_method": "between"}
-    reason = columns.reason or _too_many(columns) or _one_category(columns)
+    reason = columns.reason or _describe_too_many_categories(columns) or _find_arm_of_one_category(columns)
     if not reason:
         problem = _Problem.of(columns)
-        parameters, value, info, n_steps, reason = _search(problem.data, n_nodes=n_nodes)
-        reason = reason or too_few(problem.df)
+        parameters, value, info, n_steps, reason = _find_ordinal_maximum(problem.data, n_nodes=n_nodes)
+        reason = reason or describe_lacking_df(problem.df)
     if reason:
-        fit = failed_fit(reason, **labels, n_missing_outcome=columns.n_missing_outcome)
+        fit = create_failed_fit(reason, **labels, n_missing_outcome=columns.n_missing_outcome)
         return OrdinalFit(fit=fit, thresholds=np.array([]), categories=())
-    return _fitted(problem, columns, parameters=parameters, value=value, info=info, n_steps=n_steps, labels=labels)
+    return _build_ordinal_fit(
+        problem, columns, parameters=parameters, value=value, info=info, n_steps=n_steps, labels=labels
+    )
 
 
-def _too_many(columns: Columns) -> str:
+def _describe_too_many_categories(columns: Columns) -> str:
     """Return a reason when the outcome is a measure, and not a few ordered answers."""
     n_values = len(np.unique(columns.y))
     if n_values <= MOST_CATEGORIES:
@@ -117,7 +119,7 @@ def _too_many(columns: Columns) -> str:
     return f"The outcome has {n_values} values, and ordered answers at most {MOST_CATEGORIES}: use a linear model."
 
 
-def _one_category(columns: Columns) -> str:
+def _find_arm_of_one_category(columns: Columns) -> str:
     """Name an arm in which everybody has the lowest, or the highest, category."""
     groups = {arm: columns.x[:, columns.names.index(term)] == 1 for arm, term in columns.arm_terms.items()}
     if groups:
@@ -142,11 +144,11 @@ class _Problem:
 
     @classmethod
     def of(cls, columns: Columns) -> _Problem:
-        kept, values, centre, scale = scaled_columns(columns)
-        keep = [k for k, place in enumerate(kept) if columns.names[place] != INTERCEPT]
+        positions, values, centre, scale = scale_model_columns(columns)
+        keep = [k for k, place in enumerate(positions) if columns.names[place] != INTERCEPT]
         x = values[:, :-1][:, keep]
         levels, category = np.unique(columns.y, return_inverse=True)
-        first, place = distinct_rows(np.column_stack([x, category]), columns.school)
+        first, place = find_distinct_rows(np.column_stack([x, category]), columns.school)
         count = np.bincount(place, minlength=len(first)).astype(float)
         data = Patterns(
             x=x[first],
@@ -158,7 +160,7 @@ class _Problem:
         constant = (data.x == data.x[data.starts][data.school]).all(axis=0)
         return cls(
             data=Categories(data=data, category=category[first], n_categories=len(levels)),
-            names=tuple(columns.names[kept[k]] for k in keep),
+            names=tuple(columns.names[positions[k]] for k in keep),
             levels=levels,
             scale=scale[keep],
             centre=centre[keep],
@@ -166,36 +168,36 @@ class _Problem:
         )
 
 
-def _search(data: Categories, *, n_nodes: int) -> tuple[np.ndarray, float, np.ndarray, int, str]:
+def _find_ordinal_maximum(data: Categories, *, n_nodes: int) -> tuple[np.ndarray, float, np.ndarray, int, str]:
     """Take Newton's steps, halved while they lead down or put thresholds out of order."""
     c, p = data.n_categories - 1, data.data.x.shape[1]
     below = np.bincount(data.category, weights=data.data.count, minlength=c + 1).cumsum()[:-1]
     share = below / data.data.count.sum()
-    at = np.concatenate([np.log(share / (1 - share)), np.zeros(p), [0.5]])
-    value, slope, info = value_slope_information(data, at, n_nodes=n_nodes)
+    parameters = np.concatenate([np.log(share / (1 - share)), np.zeros(p), [0.5]])
+    value, slope, info = compute_ordinal_likelihood(data, parameters, n_nodes=n_nodes)
     for number in range(1, _STEPS + 1):
         values, vectors = np.linalg.eigh(info)
         floor = 1e-8 * float(np.abs(values).max())
         step = vectors @ ((vectors.T @ slope) / np.maximum(np.abs(values), floor))
         step *= min(1.0, 3.0 / float(np.abs(step).max()))
         while True:
-            moved = at + step
+            moved = parameters + step
             moved[-1] = abs(moved[-1])
             if (np.diff(moved[:c]) > 0).all():
-                new = value_slope_information(data, moved, n_nodes=n_nodes)
+                new = compute_ordinal_likelihood(data, moved, n_nodes=n_nodes)
                 if new[0] >= value - 1e-10 * max(1.0, abs(value)):
                     break
             if float(np.abs(step).max()) < 1e-10:
-                return at, value, info, number, _ended(at, slope, info, c)
+                return parameters, value, info, number, _describe_search_failure(parameters, slope, info, c)
             step = step / 2
         small = float(np.abs(step).max()) < 1e-8
-        at, (value, slope, info) = moved, new
-        if small or float(np.abs(at[:-1]).max()) > 2 * _INFINITE:
-            return at, value, info, number, _ended(at, slope, info, c)
-    return at, value, info, _STEPS, "The search for the greatest likelihood did not converge."
+        parameters, (value, slope, info) = moved, new
+        if small or float(np.abs(parameters[:-1]).max()) > 2 * _INFINITE:
+            return parameters, value, info, number, _describe_search_failure(parameters, slope, info, c)
+    return parameters, value, info, _STEPS, "The search for the greatest likelihood did not converge."
 
 
-def _ended(at: np.ndarray, slope: np.ndarray, info: np.ndarray, c: int) -> str:
+def _describe_search_failure(at: np.ndarray, slope: np.ndarray, info: np.ndarray, c: int) -> str:
     if float(np.abs(at[c:-1]).max(initial=0.0)) > _INFINITE:
         return "A coefficient is infinite: columns tell the categories apart."
     free = slice(0, len(at) if at[-1] > 1e-4 else len(at) - 1)
@@ -203,7 +205,7 @@ def _ended(at: np.ndarray, slope: np.ndarray, info: np.ndarray, c: int) -> str:
     return "" if curved and float(np.abs(slope[free]).max()) < 1e-2 else "The likelihood has no maximum."
 
 
-def _fitted(
+def _build_ordinal_fit(
     problem: _Problem,
     columns: Columns,
     *,
@@ -218,7 +220,7 @@ def _fitted(
     free = len(parameters) - int(boundary)
     vcov = np.zeros(info.shape)
     vcov[:free, :free] = np.linalg.inv(info[:free, :free])
-    adjusted = _adjusted(problem.data, parameters)
+    adjusted = _compute_adjusted_variance(problem.data, parameters)
     back = np.diag(1 / problem.scale)
     fit = Fit(
         method=labels["method"],
@@ -229,7 +231,7 @@ def _fitted(
             estimate=back @ parameters[c:-1],
             vcov=back @ vcov[c:-1, c:-1] @ back,
             df=np.full(len(problem.names), float(problem.df)),
-            test_error=larger_errors(back @ vcov[c:-1, c:-1] @ back, back @ adjusted @ back),
+            test_error=compute_larger_errors(back @ vcov[c:-1, c:-1] @ back, back @ adjusted @ back),
         ),
         convergence=Convergence(
             status="boundary" if boundary else "converged", objective=-2 * value, n_evaluations=n_steps
@@ -253,7 +255,7 @@ def _fitted(
     )
 
 
-def _adjusted(data: Categories, parameters: np.ndarray) -> np.ndarray:
+def _compute_adjusted_variance(data: Categories, parameters: np.ndarray) -> np.ndarray:
     """Return the coefficients' variance at the school variance that few schools call for.
 
     The distances between thresholds stay; their place moves as an intercept does.
@@ -266,5 +268,5 @@ def _adjusted(data: Categories, parameters: np.ndarray) -> np.ndarray:
         response=data.response(parameters[:c]),
     )
     start = np.append(0.0, parameters[c:-1])
-    beta, school_sd = adjusted_profile(shifted, start, float(parameters[-1]), n_nodes=_LEAST_NODES)
+    beta, school_sd = find_adjusted_profile_maximum(shifted, start, float(parameters[-1]), n_nodes=_LEAST_NODES)
     return np.linalg.pinv(information(shifted, beta, school_sd), hermitian=True)[1:, 1:]

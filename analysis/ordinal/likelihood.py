@@ -15,7 +15,7 @@ from analysis.quadrature import Patterns, school_modes
 _LARGEST = 35.0
 
 
-def _logistic(eta: np.ndarray) -> np.ndarray:
+def _compute_logistic_share(eta: np.ndarray) -> np.ndarray:
     odds = np.exp(np.clip(eta, -700.0, _LARGEST))
     return np.asarray(odds / (1.0 + odds))
 
@@ -35,9 +35,9 @@ class Cumulative:
 
     def ends(self, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return F at the upper and lower end, and the chance of the category between them."""
-        high, low = _logistic(self.upper - eta), _logistic(self.lower - eta)
+        high, low = _compute_logistic_share(self.upper - eta), _compute_logistic_share(self.lower - eta)
         # Far to the right both ends are near one: the difference comes from the other tails.
-        other = _logistic(eta - self.lower) - _logistic(eta - self.upper)
+        other = _compute_logistic_share(eta - self.lower) - _compute_logistic_share(eta - self.upper)
         return high, low, np.maximum(np.where(low > 0.5, other, high - low), 1e-300)
 
     def value_and_slope(
@@ -90,7 +90,7 @@ class Categories:
         return Cumulative(ends[self.category], ends[self.category + 1])
 
 
-def value_slope_information(
+def compute_ordinal_likelihood(
     categories: Categories, parameters: np.ndarray, *, n_nodes: int
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """Return the log-likelihood, its slopes and information by (thresholds, coefficients, school_sd).
@@ -120,11 +120,11 @@ def value_slope_information(
     total = share.sum(axis=0)
     share /= total
     log_likelihood = float((top + np.log(total) - 0.5 * np.log(curvature) - 0.5 * np.log(2 * np.pi)).sum())
-    scores, information = _louis(categories, data, response, eta=eta, z=z, slope=slope, share=share)
+    scores, information = _compute_louis_information(categories, data, response, eta=eta, z=z, slope=slope, share=share)
     return log_likelihood, scores, information
 
 
-def _louis(
+def _compute_louis_information(
     categories: Categories,
     data: Patterns,
     response: Cumulative,
@@ -152,16 +152,22 @@ def _louis(
     second = (up * (1 - 2 * high) - up**2, down * (1 - 2 * low) - down**2, -up * down)
     weight = data.count * share[:, data.school]
     zero = np.zeros((len(data.x), 1))
-    own = np.hstack([upper, -data.x, zero]), np.hstack([lower, -data.x, zero])
+    threshold_columns = np.hstack([upper, -data.x, zero]), np.hstack([lower, -data.x, zero])
     along = np.hstack([np.zeros((len(data.x), size - 1)), np.ones((len(data.x), 1))])
     expected = np.zeros((size, size))
-    for part, one, other in ((second[0], own[0], own[0]), (second[1], own[1], own[1]), (second[2], own[0], own[1])):
-        term = _moments(weight * part, z_rows, one, other, along)
-        expected += term if one is other else term + term.T
+    for part, first_columns, other in (
+        (second[0], threshold_columns[0], threshold_columns[0]),
+        (second[1], threshold_columns[1], threshold_columns[1]),
+        (second[2], threshold_columns[0], threshold_columns[1]),
+    ):
+        term = _sum_weighted_products(weight * part, z_rows, first_columns, other, along)
+        expected += term if first_columns is other else term + term.T
     return mean.sum(axis=0), -expected - spread
 
 
-def _moments(weight: np.ndarray, z: np.ndarray, one: np.ndarray, other: np.ndarray, along: np.ndarray) -> np.ndarray:
+def _sum_weighted_products(
+    weight: np.ndarray, z: np.ndarray, one: np.ndarray, other: np.ndarray, along: np.ndarray
+) -> np.ndarray:
     """Return the sum over nodes and patterns of weight (one - z along) (other - z along)'."""
     w0, w1, w2 = weight.sum(axis=0), (weight * z).sum(axis=0), (weight * z**2).sum(axis=0)
     mixed = one.T @ (w1[:, None] * along) + along.T @ (w1[:, None] * other)

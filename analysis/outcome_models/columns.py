@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.counts.rows import CountRows, count_reason, exposures
+from analysis.counts.rows import CountRows, count_reason, read_exposures
 from analysis.formula import MixedFormula
-from analysis.guards import checked_frame, constant_reason, numeric_column
-from analysis.mixed_models.columns import MixedColumns, mixed_columns
+from analysis.guards import describe_constant_outcome, read_numeric_column, validate_frame
+from analysis.mixed_models.columns import MixedColumns, build_mixed_columns
 from analysis.mixed_models.groupings import Grouping
 from analysis.mixed_models.moments import Described
 from analysis.terms import INTERCEPT, Columns
@@ -61,7 +61,7 @@ class OutcomeColumns:
         return CountRows(columns=self.columns, exposure=self.exposure, n_without_exposure=self.n_without_exposure)
 
 
-def outcome_columns(
+def build_outcome_columns(
     formula: MixedFormula,
     data: pd.DataFrame,
     *,
@@ -90,58 +90,58 @@ def outcome_columns(
         See `analysis.mixed_model`.
     """
     place = f"model of '{formula.outcome}'"
-    slope = _random_part(formula, place)
-    exposed, usable, n_without = _exposed(data, formula.outcome, exposure)
-    made = mixed_columns(formula, data.loc[usable], reference=reference, absorb=False)
-    if made.names[0] != INTERCEPT or not (made.x[:, 0] == 1).all():
+    slope = _parse_random_slope(formula, place)
+    exposed, usable, n_without = _read_exposures(data, formula.outcome, exposure)
+    formula_columns = build_mixed_columns(formula, data.loc[usable], reference=reference, absorb=False)
+    if formula_columns.names[0] != INTERCEPT or not (formula_columns.x[:, 0] == 1).all():
         raise EstimationError(place, "has no intercept.", "Leave out '0 +' and '- 1'; use contrasts() for levels.")
-    order = np.arange(len(made.y))
-    inner, outermost = made.groupings[0], made.groupings[-1]
-    if len(made.groupings) == _MOST_GROUPINGS:
-        order, inner = _sorted_within(inner, outermost)
+    order = np.arange(len(formula_columns.y))
+    inner, outermost = formula_columns.groupings[0], formula_columns.groupings[-1]
+    if len(formula_columns.groupings) == _MOST_GROUPINGS:
+        order, inner = _sort_groups_within_outer(inner, outermost)
     columns = Columns(
-        names=made.names,
-        x=made.x[order],
-        y=made.y[order],
+        names=formula_columns.names,
+        x=formula_columns.x[order],
+        y=formula_columns.y[order],
         school=inner.codes[order],
         schools=inner.labels,
         arm_terms={},
-        n_missing_outcome=int(data.loc[usable, _outcome_columns(formula, data)].isna().any(axis=1).sum()),
+        n_missing_outcome=int(data.loc[usable, _find_outcome_columns(formula, data)].isna().any(axis=1).sum()),
         n_missing_covariate=0,
         reason="",
         outcome=formula.outcome,
     )
     groupings = (replace(outermost, codes=outermost.codes[order]), replace(inner, codes=inner.codes[order]))
-    rows = np.flatnonzero(usable)[made.rows][order]
-    reason = _reason(columns, groupings[: len(made.groupings)])
+    rows = np.flatnonzero(usable)[formula_columns.rows][order]
+    reason = _describe_unfit_columns(columns, groupings[: len(formula_columns.groupings)])
     if not reason and not binary:
-        reason = count_reason(columns) or _empty_level(made, columns)
+        reason = count_reason(columns) or _find_empty_level(formula_columns, columns)
     return OutcomeColumns(
         columns=replace(columns, reason=reason),
         exposure=exposed[rows],
         n_without_exposure=n_without,
-        groupings=groupings[: len(made.groupings)],
+        groupings=groupings[: len(formula_columns.groupings)],
         slope=slope,
         described=Described(
             outcome=formula.outcome,
             formula=str(formula),
-            columns=made.names,
-            design=made.design,
-            n_missing=made.n_missing,
-            notes=made.notes,
-            random=tuple((term.grouping, term.names, term.spec) for term in made.random),
-            levels=made.levels,
-            means=made.means,
+            columns=formula_columns.names,
+            design=formula_columns.design,
+            n_missing=formula_columns.n_missing,
+            notes=formula_columns.notes,
+            random=tuple((term.grouping, term.names, term.spec) for term in formula_columns.random),
+            levels=formula_columns.levels,
+            means=formula_columns.means,
         ),
         frame=data.iloc[rows],
     )
 
 
-def _outcome_columns(formula: MixedFormula, data: pd.DataFrame) -> list[str]:
+def _find_outcome_columns(formula: MixedFormula, data: pd.DataFrame) -> list[str]:
     return [formula.outcome] if formula.outcome in data.columns else []
 
 
-def _random_part(formula: MixedFormula, place: str) -> str:
+def _parse_random_slope(formula: MixedFormula, place: str) -> str:
     """Return the slope's column; refuse what there is no quadrature for."""
     groupings = {term.grouping for term in formula.random}
     plain = [term for term in formula.random if term.columns == "1"]
@@ -159,7 +159,7 @@ def _random_part(formula: MixedFormula, place: str) -> str:
     return ""
 
 
-def _sorted_within(inner: Grouping, outer: Grouping) -> tuple[np.ndarray, Grouping]:
+def _sort_groups_within_outer(inner: Grouping, outer: Grouping) -> tuple[np.ndarray, Grouping]:
     """Return the order of rows in which inner groups are sorted by outer group, and the inner groups numbered so."""
     first = np.unique(inner.codes, return_index=True)[1]
     order = np.argsort(outer.codes[first], kind="stable")
@@ -170,16 +170,16 @@ def _sorted_within(inner: Grouping, outer: Grouping) -> tuple[np.ndarray, Groupi
     return np.argsort(codes, kind="stable"), replace(inner, codes=codes, labels=labels)
 
 
-def _exposed(data: pd.DataFrame, outcome: str, exposure: str | None) -> tuple[np.ndarray, np.ndarray, int]:
+def _read_exposures(data: pd.DataFrame, outcome: str, exposure: str | None) -> tuple[np.ndarray, np.ndarray, int]:
     """Return exposures by row, which rows have one, and how many with an outcome have none."""
     if exposure is None:
         return np.ones(len(data)), np.ones(len(data), dtype=bool), 0
     place = f"model of '{outcome}'"
     if outcome not in data.columns:
         raise EstimationError(place, "an exposure needs an outcome that is one column.", "Add it to the data first.")
-    data = checked_frame(data, (outcome, exposure), place=place)
-    counts = numeric_column(data, outcome)
-    exposed = exposures(data, exposure, counts=counts)
+    data = validate_frame(data, (outcome, exposure), place=place)
+    counts = read_numeric_column(data, outcome)
+    exposed = read_exposures(data, exposure, counts=counts)
     usable = np.isfinite(exposed) & (exposed > 0)
     if not usable.any():
         raise EstimationError(
@@ -188,21 +188,21 @@ def _exposed(data: pd.DataFrame, outcome: str, exposure: str | None) -> tuple[np
     return exposed, usable, int((np.isfinite(counts) & ~usable).sum())
 
 
-def _empty_level(made: MixedColumns, columns: Columns) -> str:
+def _find_empty_level(made: MixedColumns, columns: Columns) -> str:
     """Name a level of a factor in which every count is zero, by its column or by what is left for the reference."""
     for term, places in made.design.terms.items():
         if made.design.factors[term] != (term,) or term not in made.levels:
             continue
         rows = [columns.x[:, place] == 1 for place in places]
-        for level, mine in zip(made.levels[term], [~np.any(rows, axis=0), *rows], strict=False):
-            if mine.any() and not columns.y[mine].any():
+        for level, is_at_level in zip(made.levels[term], [~np.any(rows, axis=0), *rows], strict=False):
+            if is_at_level.any() and not columns.y[is_at_level].any():
                 return f"Every count where '{term}' is '{level}' is zero: the rate ratio is zero or infinite."
     return ""
 
 
-def _reason(columns: Columns, groupings: tuple[Grouping, ...]) -> str:
-    if constant_reason(columns.y):
-        return constant_reason(columns.y)
+def _describe_unfit_columns(columns: Columns, groupings: tuple[Grouping, ...]) -> str:
+    if describe_constant_outcome(columns.y):
+        return describe_constant_outcome(columns.y)
     if columns.x.shape[1] >= len(columns.y):
         return f"{len(columns.y)} rows are too few for a model of {columns.x.shape[1]} columns."
     for grouping in groupings:

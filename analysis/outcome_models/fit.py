@@ -9,27 +9,27 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.mixed_models.prediction import columns_of, group_labels, prepared_frame
+from analysis.mixed_models.prediction import build_prediction_columns, build_prediction_frame, group_labels
 from analysis.mixed_models.summary import (
-    components_frame,
+    build_components_frame,
+    build_vcov_frame,
     contrast_weights,
-    fitted_coefficients,
-    number_of_schools,
+    get_number_of_schools,
     outcome_summary_text,
-    vcov_frame,
+    require_coefficients,
 )
 from analysis.mixed_models.working import VarianceComponent
 from analysis.outcome_models.columns import OutcomeColumns
 from analysis.outcome_models.fitted import Family, Fitted, LinkName
-from analysis.outcome_models.group_effects import averaged, standardised_effects
+from analysis.outcome_models.group_effects import build_standardised_effects, compute_averaged_outcome
 from analysis.results import (
     Coefficients,
     Convergence,
     EffectRows,
     Estimate,
     Status,
+    build_t_estimate,
     estimates_frame,
-    t_estimate,
 )
 from data_schema.errors import EstimationError
 
@@ -99,7 +99,7 @@ class OutcomeFit:
     @property
     def n_schools(self) -> int:
         """Number of groups of the grouping named after schools, else of the outermost."""
-        return number_of_schools(self.groups)
+        return get_number_of_schools(self.groups)
 
     @property
     def groups(self) -> dict[str, int]:
@@ -119,15 +119,15 @@ class OutcomeFit:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader should know, as sentences."""
-        own = [self.fitted.note, self.convergence.reason if self.status == "boundary" else ""]
+        remarks = [self.fitted.note, self.convergence.reason if self.status == "boundary" else ""]
         if self.made.n_without_exposure:
-            own.append(f"{self.made.n_without_exposure} rows were left out: their exposure is missing or zero.")
-        return (*self.made.described.notes, *(note for note in own if note))
+            remarks.append(f"{self.made.n_without_exposure} rows were left out: their exposure is missing or zero.")
+        return (*self.made.described.notes, *(note for note in remarks if note))
 
     @property
     def vcov(self) -> pd.DataFrame:
         """Variance of the fixed effects by maximum likelihood; tests use larger errors where groups are few."""
-        return vcov_frame(self._fitted())
+        return build_vcov_frame(self._require_fitted_coefficients())
 
     def estimate(self, term: str, *, conf_level: float = 0.95) -> Estimate:
         """Return one fixed effect with its t test and interval.
@@ -166,7 +166,7 @@ class OutcomeFit:
         EstimationError
             When an effect is not in the model, or the fit failed.
         """
-        coefficients = self._fitted()
+        coefficients = self._require_fitted_coefficients()
         row = contrast_weights(weights, coefficients.names, outcome=self.outcome)
         term = name or " + ".join(f"{weight:g} {effect}" for effect, weight in weights.items())
         assert self.fitted.vcov is not None  # noqa: S101  # `_fitted` has raised otherwise
@@ -175,7 +175,7 @@ class OutcomeFit:
             math.sqrt(float(row @ vcov @ row)) for vcov in (coefficients.vcov, self.fitted.vcov[:p, :p])
         )
         shared = replace(self.estimate(coefficients.names[0], conf_level=conf_level), term=term)
-        return t_estimate(
+        return build_t_estimate(
             shared,
             estimate=float(row @ coefficients.estimate),
             std_error=likelihood,
@@ -251,7 +251,7 @@ class OutcomeFit:
 
     def variance_components(self) -> pd.DataFrame:
         """Return one row a variance or covariance: group, term, other, variance, sd (or correlation)."""
-        return components_frame(self.components)
+        return build_components_frame(self.components)
 
     def icc(self) -> pd.DataFrame:
         """Return the share of the latent scale's variance that lies between groups.
@@ -268,7 +268,7 @@ class OutcomeFit:
         """
         import pandas as pd
 
-        self._fitted()
+        self._require_fitted_coefficients()
         if self.made.slope or self.family != "binomial" or self.link not in _LATENT:
             raise EstimationError(
                 f"model of '{self.outcome}'",
@@ -276,9 +276,9 @@ class OutcomeFit:
                 "Use a logit or cloglog link with intercepts, or show `variance_components()`.",
             )
         variances = np.cumsum([part.variance for part in self.components])
-        whole = variances[-1] + _LATENT[self.link]
+        total_variance = variances[-1] + _LATENT[self.link]
         names = [part.group for part in self.components]
-        return pd.DataFrame({"group": names, "icc": variances / whole})
+        return pd.DataFrame({"group": names, "icc": variances / total_variance})
 
     def random_effects(self) -> pd.DataFrame:
         """Return the predicted effects of the groups (conditional modes) on the scale of the link.
@@ -295,7 +295,7 @@ class OutcomeFit:
         """
         import pandas as pd
 
-        self._fitted()
+        self._require_fitted_coefficients()
         rows = [
             [part.grouping, label, name, float(part.estimates[j, k]), float(part.errors[j, k])]
             for part in self.fitted.effects
@@ -325,17 +325,17 @@ class OutcomeFit:
         EstimationError
             When the fit failed, a column is not there, or a factor has a level that was not seen.
         """
-        self._fitted()
+        self._require_fitted_coefficients()
         spread, response = self.fitted.spread, self.fitted.response
         assert spread is not None and response is not None  # noqa: S101, PT018  # `_fitted` has raised otherwise
         x = self.design(data)
-        eta, sd = x @ self._fitted().estimate, spread.sd(x)[0]
+        eta, sd = x @ self._require_fitted_coefficients().estimate, spread.sd(x)[0]
         if random:
-            eta, sd = self._with_groups(data, x, eta, sd)
+            eta, sd = self._add_seen_group_effects(data, x, eta, sd)
         known = np.isfinite(eta)
         result = np.full(len(x), np.nan)
-        result[known] = averaged(eta[known], sd[known], response)[0]
-        return np.asarray(result * self._exposed(data))
+        result[known] = compute_averaged_outcome(eta[known], sd[known], response)[0]
+        return np.asarray(result * self._read_new_exposures(data))
 
     def design(self, data: pd.DataFrame) -> np.ndarray:
         """Return the fixed columns of rows, shape (rows, p), in the order of the coefficients."""
@@ -343,11 +343,11 @@ class OutcomeFit:
         described = self.made.described
         if described.design.spec is None:
             return np.ones((len(data), 1))
-        frame = prepared_frame(data, [described.design.spec], described.levels, place=place)
-        kept = [described.columns.index(name) for name in self._fitted().names]
-        return columns_of(described.design.spec, frame, place=place)[:, kept]
+        frame = build_prediction_frame(data, [described.design.spec], described.levels, place=place)
+        column_positions = [described.columns.index(name) for name in self._require_fitted_coefficients().names]
+        return build_prediction_columns(described.design.spec, frame, place=place)[:, column_positions]
 
-    def _with_groups(
+    def _add_seen_group_effects(
         self, data: pd.DataFrame, x: np.ndarray, eta: np.ndarray, sd: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Add the effects of the groups that were seen; what is left to average over is that of the others."""
@@ -358,15 +358,17 @@ class OutcomeFit:
             ]
             joined = [None if None in each else ":".join(map(str, each)) for each in zip(*labels, strict=True)]
             places = {label: j for j, label in enumerate(part.labels)}
-            found = np.array([places.get(label, -1) if label is not None else -1 for label in joined])
-            seen = found >= 0
-            loads = np.column_stack([np.ones(len(x)), *(x[:, self._fitted().names.index(n)] for n in part.names[1:])])
-            eta = eta + np.where(seen, (loads * part.estimates[found]).sum(axis=1), 0.0)
-            own = sd**2 if len(part.names) > 1 else np.full(len(eta), float(part.sd[0]) ** 2)
-            left = left + np.where(seen, 0.0, own)
+            group_places = np.array([places.get(label, -1) if label is not None else -1 for label in joined])
+            seen = group_places >= 0
+            loads = np.column_stack(
+                [np.ones(len(x)), *(x[:, self._require_fitted_coefficients().names.index(n)] for n in part.names[1:])]
+            )
+            eta = eta + np.where(seen, (loads * part.estimates[group_places]).sum(axis=1), 0.0)
+            group_variance = sd**2 if len(part.names) > 1 else np.full(len(eta), float(part.sd[0]) ** 2)
+            left = left + np.where(seen, 0.0, group_variance)
         return eta, np.sqrt(left)
 
-    def _exposed(self, data: pd.DataFrame) -> np.ndarray:
+    def _read_new_exposures(self, data: pd.DataFrame) -> np.ndarray:
         if not self.exposure:
             return np.ones(len(data))
         if self.exposure not in data.columns:
@@ -400,7 +402,7 @@ class OutcomeFit:
         EstimationError
             When the factor is not one of the formula's.
         """
-        return standardised_effects(self, factor, per=per, conf_level=conf_level)
+        return build_standardised_effects(self, factor, per=per, conf_level=conf_level)
 
     def summary(self, *, conf_level: float = 0.95) -> str:
         """Return the fit in plain words, one statement per line.
@@ -412,5 +414,5 @@ class OutcomeFit:
         """
         return outcome_summary_text(self, conf_level=conf_level)
 
-    def _fitted(self) -> Coefficients:
-        return fitted_coefficients(self.coefficients, self.convergence, outcome=self.outcome)
+    def _require_fitted_coefficients(self) -> Coefficients:
+        return require_coefficients(self.coefficients, self.convergence, outcome=self.outcome)

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from analysis.binary.fitting import RESPONSES, fit_binary_columns
-from analysis.binary.slopes import fit_slopes_columns, slope_modes
+from analysis.binary.slopes import find_slope_modes, fit_slopes_columns
 from analysis.counts.fitting import CountFamily, fit_count_rows
 from analysis.outcome_models.columns import OutcomeColumns
 from analysis.outcome_models.group_effects import GroupEffects, Spread
@@ -63,20 +63,22 @@ def fitted(made: OutcomeColumns, *, family: Family, link: LinkName, n_nodes: int
         See `analysis.mixed_model`.
     """
     if len(made.groupings) == 2:
-        return _nested(made, family=family, link=link, n_nodes=n_nodes)
+        return _fit_nested_intercepts(made, family=family, link=link, n_nodes=n_nodes)
     if made.slope:
-        return _slopes(made, n_nodes=n_nodes)
+        return _fit_random_slopes(made, n_nodes=n_nodes)
     if family == "binomial":
         binary = fit_binary_columns(made.columns, link=link, n_nodes=n_nodes)
         parts = (binary.problem, binary.optimum, binary.adjusted)
-        return replace(_intercepts(made, binary.fit, parts), note=binary.note if binary.optimum is not None else "")
+        return replace(
+            _build_intercepts_fitted(made, binary.fit, parts), note=binary.note if binary.optimum is not None else ""
+        )
     counts: CountFamily = family
     count = fit_count_rows(made.count_rows(), family=counts, zero_inflated=False, n_nodes=n_nodes)
     parts = (count.problem, count.optimum, count.adjusted)
-    return replace(_intercepts(made, count.fit, parts), dispersion=count.dispersion)
+    return replace(_build_intercepts_fitted(made, count.fit, parts), dispersion=count.dispersion)
 
 
-def _intercepts(
+def _build_intercepts_fitted(
     made: OutcomeColumns, fit: Fit, parts: tuple[Problem | None, Optimum | None, np.ndarray | None]
 ) -> Fitted:
     problem, optimum, adjusted = parts
@@ -111,35 +113,35 @@ def to_original(problem: Problem, vcov: np.ndarray) -> np.ndarray:
     return np.asarray(back @ vcov @ back.T)
 
 
-def _nested(made: OutcomeColumns, *, family: Family, link: LinkName, n_nodes: int) -> Fitted:
+def _fit_nested_intercepts(made: OutcomeColumns, *, family: Family, link: LinkName, n_nodes: int) -> Fitted:
     response = RESPONSES[link] if family == "binomial" else None
-    found = fit_nested(made, family=family, response=response, link=link, n_nodes=n_nodes)
-    if found.problem is None or found.adjusted is None or found.spread is None:
-        return Fitted(fit=found.fit)
+    nested_fit = fit_nested(made, family=family, response=response, link=link, n_nodes=n_nodes)
+    if nested_fit.problem is None or nested_fit.adjusted is None or nested_fit.spread is None:
+        return Fitted(fit=nested_fit.fit)
     return Fitted(
-        fit=found.fit,
-        response=found.problem.data.response,
-        spread=Spread(theta=found.spread),
-        vcov=to_original(found.problem, found.adjusted),
-        effects=found.effects,
-        dispersion=found.dispersion,
-        note=found.note,
+        fit=nested_fit.fit,
+        response=nested_fit.problem.data.response,
+        spread=Spread(theta=nested_fit.spread),
+        vcov=to_original(nested_fit.problem, nested_fit.adjusted),
+        effects=nested_fit.effects,
+        dispersion=nested_fit.dispersion,
+        note=nested_fit.note,
     )
 
 
-def _slopes(made: OutcomeColumns, *, n_nodes: int) -> Fitted:
-    found = fit_slopes_columns(made.columns, slope=made.slope, n_nodes=n_nodes)
+def _fit_random_slopes(made: OutcomeColumns, *, n_nodes: int) -> Fitted:
+    slopes_fit = fit_slopes_columns(made.columns, slope=made.slope, n_nodes=n_nodes)
     name = made.groupings[0].name
     shown = {"school": name, "slope": f"{name}, {made.slope}", "covariance": f"{name}, covariance"}
-    fit = replace(found.fit, variances={shown[key]: value for key, value in found.fit.variances.items()})
-    problem, parameters = found.problem, found.parameters
-    if problem is None or parameters is None or found.vcov is None:
+    fit = replace(slopes_fit.fit, variances={shown[key]: value for key, value in slopes_fit.fit.variances.items()})
+    problem, parameters = slopes_fit.problem, slopes_fit.parameters
+    if problem is None or parameters is None or slopes_fit.vcov is None:
         return Fitted(fit=fit)
-    p, place = len(problem.names), found.place
+    p, place = len(problem.names), slopes_fit.place
     centre, scale = float(problem.centre[place]), float(problem.scale[place])
     a, b, c = parameters[p:]
     w, data = problem.data.x[:, place], problem.data
-    z, curvature = slope_modes(data, data.linear(parameters[:p]), np.column_stack([a + b * w, c * w]))
+    z, curvature = find_slope_modes(data, data.linear(parameters[:p]), np.column_stack([a + b * w, c * w]))
     # Effects of the column as it was: the intercept where it is zero, and the slope by a unit.
     turn = np.array([[1.0, -centre / scale], [0.0, 1 / scale]]) @ np.array([[a, 0.0], [b, c]])
     spread = turn @ np.linalg.inv(curvature) @ turn.T
@@ -155,6 +157,6 @@ def _slopes(made: OutcomeColumns, *, n_nodes: int) -> Fitted:
         fit=fit,
         response=LOGIT,
         spread=Spread(theta=parameters[p:], slope=(place, centre, scale)),
-        vcov=to_original(problem, found.vcov),
+        vcov=to_original(problem, slopes_fit.vcov),
         effects=(effects,),
     )

@@ -10,7 +10,7 @@ import numpy as np
 from analysis.effect_sizes import number_needed_to_treat
 from analysis.quadrature import Response
 from analysis.results import EffectRows, Estimate
-from analysis.standardised import Standardised, unestimated
+from analysis.standardised import Standardised, build_failed_rows
 from data_schema.errors import EstimationError
 
 if TYPE_CHECKING:
@@ -86,7 +86,9 @@ class Spread:
         return total, np.where(total[:, None] > 0, by_theta, 0.0)
 
 
-def averaged(eta: np.ndarray, sd: np.ndarray, response: Response) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def compute_averaged_outcome(
+    eta: np.ndarray, sd: np.ndarray, response: Response
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return each row's mean outcome over groups, and its derivatives by ``eta`` and ``sd``; shapes (N,).
 
     Parameters
@@ -115,7 +117,7 @@ _OF_SHARES = ("risk_difference", "risk_ratio", "marginal_odds_ratio", "number_ne
 _OF_RATES = ("rate_ratio", "rate_difference", "mean_difference")
 
 
-def standardised_effects(fit: OutcomeFit, factor: str, *, per: float, conf_level: float) -> EffectRows:
+def build_standardised_effects(fit: OutcomeFit, factor: str, *, per: float, conf_level: float) -> EffectRows:
     """Return rows of a factor's levels; see `OutcomeFit.effects`."""
     levels = fit.made.described.levels.get(factor)
     if levels is None or factor not in {name for used in fit.made.described.design.factors.values() for name in used}:
@@ -130,16 +132,18 @@ def standardised_effects(fit: OutcomeFit, factor: str, *, per: float, conf_level
     shared = fit.fitted.fit.effect_row(outcome=fit.outcome, conf_level=conf_level, se_type="delta")
     shared = replace(shared, n_schools=fit.n_schools, n_pupils=fit.n_pupils)
     if fit.coefficients is None:
-        own, contrasts = ("risk", _OF_SHARES) if binary else ("rate", _OF_RATES)
-        return EffectRows(rows=unestimated(shared, arms=levels, own=own, contrasts=contrasts))
-    means = _means(fit, factor, levels)
+        own_quantity, contrasts = ("risk", _OF_SHARES) if binary else ("rate", _OF_RATES)
+        return EffectRows(rows=build_failed_rows(shared, arms=levels, own=own_quantity, contrasts=contrasts))
+    means = _compute_standardised_means(fit, factor, levels)
     rows = (
-        _shares(shared, means) if binary else _rates(shared, means, per=per, exposure=float(fit.made.exposure.mean()))
+        _build_share_rows(shared, means)
+        if binary
+        else _build_rate_rows(shared, means, per=per, exposure=float(fit.made.exposure.mean()))
     )
     return EffectRows(rows=tuple(rows))
 
 
-def _means(fit: OutcomeFit, factor: str, levels: tuple[str, ...]) -> Standardised:
+def _compute_standardised_means(fit: OutcomeFit, factor: str, levels: tuple[str, ...]) -> Standardised:
     """Average the fitted mean over the fit's pupils, weighted by exposure, with every pupil at each level."""
     coefficients, fitted = fit.coefficients, fit.fitted
     assert coefficients is not None and fitted.spread is not None  # noqa: S101, PT018  # asked for only then
@@ -149,7 +153,7 @@ def _means(fit: OutcomeFit, factor: str, levels: tuple[str, ...]) -> Standardise
     for level in levels:
         x = fit.design(fit.made.frame.assign(**{factor: level}))
         sd, by_theta = fitted.spread.sd(x)
-        mean, by_eta, by_sd = averaged(x @ coefficients.estimate, sd, fitted.response)
+        mean, by_eta, by_sd = compute_averaged_outcome(x @ coefficients.estimate, sd, fitted.response)
         values.append(float(weight @ mean))
         slopes.append(np.concatenate([(weight * by_eta) @ x, (weight * by_sd) @ by_theta]))
         varying.append(x)
@@ -164,7 +168,7 @@ def _means(fit: OutcomeFit, factor: str, levels: tuple[str, ...]) -> Standardise
     )
 
 
-def _shares(shared: Estimate, means: Standardised) -> list[Estimate]:
+def _build_share_rows(shared: Estimate, means: Standardised) -> list[Estimate]:
     rows = [means.own(shared, place, quantity="risk", scale="log_odds") for place in range(len(means.arms))]
     for place in range(1, len(means.arms)):
         difference = means.difference(shared, place, quantity="risk_difference")
@@ -177,7 +181,7 @@ def _shares(shared: Estimate, means: Standardised) -> list[Estimate]:
     return rows
 
 
-def _rates(shared: Estimate, means: Standardised, *, per: float, exposure: float) -> list[Estimate]:
+def _build_rate_rows(shared: Estimate, means: Standardised, *, per: float, exposure: float) -> list[Estimate]:
     by_unit = means.times(per)
     rows = [by_unit.own(shared, place, quantity="rate", scale="log") for place in range(len(means.arms))]
     for place in range(1, len(means.arms)):

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy import optimize
 
-from analysis.binary.fitting import METHODS, WITH_PRIOR, prior_note, tested_coefficients
-from analysis.binary.separation import weak_prior
+from analysis.binary.fitting import METHODS, WITH_PRIOR, build_tested_coefficients, describe_prior_reason
+from analysis.binary.separation import create_weak_prior
 from analysis.counts.fitting import LOG_DISPERSIONS, NO_DISPERSION, count_constant, count_patterns
-from analysis.guards import binary_reason
+from analysis.guards import describe_nonbinary_values
 from analysis.outcome_models.columns import OutcomeColumns
 from analysis.outcome_models.group_effects import GroupEffects
 from analysis.quadrature import NegativeBinomial, Poisson, Problem, Response
-from analysis.quadrature.nested import NestedPatterns, joint_mode
-from analysis.quadrature.nested_search import NestedOptimum, maximise_nested, nested_adjusted_vcov
-from analysis.results import Convergence, Fit, failed_fit
+from analysis.quadrature.nested import NestedPatterns, find_joint_mode
+from analysis.quadrature.nested_search import NestedOptimum, compute_nested_adjusted_vcov, find_nested_maximum
+from analysis.results import Convergence, Fit, create_failed_fit
 from analysis.terms import INTERCEPT
 
 _FEW_NODES = 7
@@ -64,55 +64,61 @@ def fit_nested(made: OutcomeColumns, *, family: str, response: Response | None, 
     columns = made.columns
     name = METHODS[link].removesuffix("_mixed") if response is not None else family
     method = f"{name}_nested_{n_nodes}_nodes"
-    reason = columns.reason or (binary_reason(columns.y, columns.outcome) if response is not None else "")
+    reason = columns.reason or (describe_nonbinary_values(columns.y, columns.outcome) if response is not None else "")
     if reason:
-        return NestedFit(fit=failed_fit(reason, method=method, se_type="model", df_method="between"))
+        return NestedFit(fit=create_failed_fit(reason, method=method, se_type="model", df_method="between"))
     problem = Problem.of(columns, make=count_patterns(made.exposure)) if response is None else Problem.of(columns)
     nested = NestedPatterns(
         data=replace(problem.data, response=response or Poisson()),
         outer=made.outer,
         n_outer=len(made.groupings[0].labels),
     )
-    dispersion = _dispersion(nested, columns.y) if family == "negative_binomial" else 0.0
+    dispersion = _find_nested_dispersion(nested, columns.y) if family == "negative_binomial" else 0.0
     if dispersion:
         nested = replace(nested, data=replace(nested.data, response=NegativeBinomial(dispersion=dispersion)))
-    found, note = maximise_nested(nested, n_nodes=n_nodes), ""
-    if found.reason and response is not None and link in WITH_PRIOR:
-        note = prior_note(found.reason)
-        nested = replace(nested, data=replace(nested.data, prior=weak_prior(problem)))
-        found = maximise_nested(nested, n_nodes=n_nodes)
+    maximum, note = find_nested_maximum(nested, n_nodes=n_nodes), ""
+    if maximum.reason and response is not None and link in WITH_PRIOR:
+        note = describe_prior_reason(maximum.reason)
+        nested = replace(nested, data=replace(nested.data, prior=create_weak_prior(problem)))
+        maximum = find_nested_maximum(nested, n_nodes=n_nodes)
         method += "_weak_prior"
-    df = column_df(nested)
-    reason = found.reason or ("" if df.min() >= 1 else "There are no more groups than columns that vary between them.")
+    df = compute_column_df(nested)
+    reason = maximum.reason or (
+        "" if df.min() >= 1 else "There are no more groups than columns that vary between them."
+    )
     if reason:
-        return NestedFit(fit=failed_fit(reason, method=method, se_type="model", df_method="between"))
-    adjusted = nested_adjusted_vcov(nested, found)
+        return NestedFit(fit=create_failed_fit(reason, method=method, se_type="model", df_method="between"))
+    adjusted = compute_nested_adjusted_vcov(nested, maximum)
     constant = 0.0 if response is not None else 2 * count_constant(columns.y, dispersion=dispersion)
     return NestedFit(
-        fit=_fit(made, problem, found, adjusted, method=method, df=df, constant=constant),
+        fit=_fit(made, problem, maximum, adjusted, method=method, df=df, constant=constant),
         problem=replace(problem, data=nested.data),
         adjusted=adjusted,
-        spread=found.spread,
-        effects=_effects(made, nested, found),
+        spread=maximum.spread,
+        effects=_build_nested_effects(made, nested, maximum),
         dispersion=dispersion,
         note=note,
     )
 
 
-def _dispersion(nested: NestedPatterns, counts: np.ndarray) -> float:
+def _find_nested_dispersion(nested: NestedPatterns, counts: np.ndarray) -> float:
     """Return the dispersion of the greatest likelihood; 0 where Poisson's is as great."""
 
-    def deviance(log_dispersion: float) -> float:
+    def compute_dispersion_deviance(log_dispersion: float) -> float:
         size = float(np.exp(log_dispersion))
-        here = replace(nested, data=replace(nested.data, response=NegativeBinomial(dispersion=size)))
-        return maximise_nested(here, n_nodes=_FEW_NODES).deviance - 2 * count_constant(counts, dispersion=size)
+        dispersed_patterns = replace(nested, data=replace(nested.data, response=NegativeBinomial(dispersion=size)))
+        return find_nested_maximum(dispersed_patterns, n_nodes=_FEW_NODES).deviance - 2 * count_constant(
+            counts, dispersion=size
+        )
 
-    best = optimize.minimize_scalar(deviance, bounds=LOG_DISPERSIONS, method="bounded", options={"xatol": 1e-4})
-    found = float(np.exp(best.x))
-    return found if found >= NO_DISPERSION else 0.0
+    best = optimize.minimize_scalar(
+        compute_dispersion_deviance, bounds=LOG_DISPERSIONS, method="bounded", options={"xatol": 1e-4}
+    )
+    dispersion = float(np.exp(best.x))
+    return dispersion if dispersion >= NO_DISPERSION else 0.0
 
 
-def column_df(nested: NestedPatterns) -> np.ndarray:
+def compute_column_df(nested: NestedPatterns) -> np.ndarray:
     """Return degrees of freedom by column, between and within groups.
 
     A column that is the same throughout every outer group has those of the outer groups, less such columns; one that
@@ -149,7 +155,7 @@ def _fit(
         method=method,
         se_type="model",
         df_method="between",
-        coefficients=tested_coefficients(problem, beta=found.beta, vcov=found.vcov, adjusted=adjusted, df=df),
+        coefficients=build_tested_coefficients(problem, beta=found.beta, vcov=found.vcov, adjusted=adjusted, df=df),
         convergence=Convergence(
             status="boundary" if (found.spread == 0).any() else "converged",
             objective=found.deviance - constant,
@@ -162,10 +168,12 @@ def _fit(
     )
 
 
-def _effects(made: OutcomeColumns, nested: NestedPatterns, found: NestedOptimum) -> tuple[GroupEffects, ...]:
+def _build_nested_effects(
+    made: OutcomeColumns, nested: NestedPatterns, found: NestedOptimum
+) -> tuple[GroupEffects, ...]:
     """Return both groupings' effects at their joint mode; a class's error allows for its school's."""
     data, (outer_sd, inner_sd) = nested.data, (float(found.spread[0]), float(found.spread[1]))
-    mode = joint_mode(nested, data.linear(found.beta), (outer_sd, inner_sd))
+    mode = find_joint_mode(nested, data.linear(found.beta), (outer_sd, inner_sd))
     outer_error = outer_sd / np.sqrt(mode.left)
     # How much of its school's effect a class's own takes up: 1 - 1 / curvature.
     taken = (1 - 1 / mode.curvature) * (outer_error[nested.outer] if outer_sd > 0 else 0.0)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.formula import parse_formula
 from analysis.guards import require_frame
-from analysis.outcome_models.columns import outcome_columns
+from analysis.outcome_models.columns import build_outcome_columns
 from analysis.outcome_models.fit import OutcomeFit
 from analysis.outcome_models.fitted import Family, LinkName, fitted
 from data_schema.errors import EstimationError
@@ -63,15 +63,17 @@ def outcome_model(
         raise EstimationError(
             place, "a binary outcome has no exposure.", "Leave exposure out, or use family='negative_binomial'."
         )
-    made = outcome_columns(read, data, exposure=exposure, reference=reference, binary=family == "binomial")
-    nodes = n_nodes if n_nodes is not None else (_NODES_SLOPES if made.slope else _NODES)
-    if made.slope and (family, chosen) != ("binomial", "logit"):
+    model_columns = build_outcome_columns(
+        read, data, exposure=exposure, reference=reference, binary=family == "binomial"
+    )
+    nodes = n_nodes if n_nodes is not None else (_NODES_SLOPES if model_columns.slope else _NODES)
+    if model_columns.slope and (family, chosen) != ("binomial", "logit"):
         raise EstimationError(
             place,
             f"slopes that differ between groups need family='binomial' and link='logit', not {family} and {chosen}.",
-            f"Use '(1 | {made.groupings[0].name})'.",
+            f"Use '(1 | {model_columns.groupings[0].name})'.",
         )
-    least = _LEAST_SLOPES if made.slope else (_LEAST_NESTED if len(made.groupings) > 1 else 1)
+    least = _LEAST_SLOPES if model_columns.slope else (_LEAST_NESTED if len(model_columns.groupings) > 1 else 1)
     if not isinstance(nodes, int) or nodes < 1 or 1 < nodes < least:
         remedy = f"Use 1 (Laplace), or a whole number of {least} or more."
         raise EstimationError(place, f"{nodes} nodes do not do for this model.", remedy)
@@ -81,8 +83,8 @@ def outcome_model(
         family=family,
         link=chosen,
         n_nodes=nodes,
-        made=made,
-        fitted=fitted(made, family=family, link=chosen, n_nodes=nodes),
+        made=model_columns,
+        fitted=fitted(model_columns, family=family, link=chosen, n_nodes=nodes),
         exposure=exposure or "",
     )
 

@@ -29,9 +29,9 @@ class Binary(OutcomeKind):
 
     def find_invalid_values(self, frame: pd.DataFrame, question: Question) -> str:
         """Return how many values are neither 0 nor 1; empty when there are none."""
-        from analysis.guards import binary_reason, numeric_column
+        from analysis.guards import describe_nonbinary_values, read_numeric_column
 
-        return binary_reason(numeric_column(frame, question.outcome), question.outcome)
+        return describe_nonbinary_values(read_numeric_column(frame, question.outcome), question.outcome)
 
     def find_impossible_mean(self, mean: float) -> str:
         """Return why no share can have a value; empty where one can."""
@@ -51,14 +51,14 @@ class Binary(OutcomeKind):
         Where nobody or everybody of an arm had the event a linear model has no ratio.
         """
         from analysis.effect_sizes import number_needed_to_treat
-        from analysis.standardised import unrelated
+        from analysis.standardised import build_unrelated_rows
 
         if model is None or difference.status == "failed":
-            return [*unrelated(difference, difference.reason), number_needed_to_treat(difference)]
+            return [*build_unrelated_rows(difference, difference.reason), number_needed_to_treat(difference)]
         alike = next((data.arm for data in pair if data.is_all_alike), "")
         if alike and model.fit.differences is None:
             reason = f"Too few pupils of the arm {alike} had the event, or had it not, for a ratio and for odds."
-            return [*unrelated(difference, reason), number_needed_to_treat(difference)]
+            return [*build_unrelated_rows(difference, reason), number_needed_to_treat(difference)]
         shares = model.standardise()
         n_pupils = int(sum(data.sizes.sum() for data in pair))
         place = shares.arms.index(difference.arm)

@@ -28,9 +28,9 @@ class Count(Continuous):
 
     def find_invalid_values(self, frame: pd.DataFrame, question: Question) -> str:
         """Return how many values are not whole numbers from 0; empty when there are none."""
-        from analysis.guards import numeric_column, whole_number_reason
+        from analysis.guards import describe_noncount_values, read_numeric_column
 
-        return whole_number_reason(numeric_column(frame, question.outcome), question.outcome)
+        return describe_noncount_values(read_numeric_column(frame, question.outcome), question.outcome)
 
     def find_impossible_mean(self, mean: float) -> str:
         """Return why no mean count can have a value; empty where one can."""
@@ -48,13 +48,13 @@ class Count(Continuous):
         pair: ArmPair,  # noqa: ARG002 -- what it guards against are shares of nobody
     ) -> list[Estimate]:
         """Return the ratio of the two adjusted means."""
-        from analysis.results import failed_row
+        from analysis.results import create_failed_row
 
         row = replace(difference, quantity=self.ratio)
         if model is None or difference.status == "failed":
-            return [failed_row(row)]
+            return [create_failed_row(row)]
         means = model.standardise()
         place = means.arms.index(difference.arm)
         if not (means.values[0] > 0 and means.values[place] > 0):  # noqa: PD011 -- no frame
-            return [replace(failed_row(row), reason=_NO_RATIO)]
+            return [replace(create_failed_row(row), reason=_NO_RATIO)]
         return [means.ratio(means.labelled(difference), place, quantity=self.ratio)]

@@ -82,9 +82,9 @@ class OutcomeKind:
 
     def seen_events(self, frame: pd.DataFrame, question: Question) -> np.ndarray:
         """Return 1 for prepared pupils who were seen to have the event, 0 for those seen not to, and NaN for others."""
-        from analysis.guards import numeric_column
+        from analysis.guards import read_numeric_column
 
-        return numeric_column(frame, question.outcome)
+        return read_numeric_column(frame, question.outcome)
 
     def find_impossible_mean(self, mean: float) -> str:  # noqa: ARG002 -- for the kinds that need it
         """Return why no mean of this kind can have a value, as a sentence; empty where one can."""
@@ -133,7 +133,7 @@ class OutcomeKind:
         differences
             Rows with ``quantity="difference"``.
         arms
-            As `observed_arms` returns them, the reference first.
+            As `collect_observed_arms` returns them, the reference first.
         design, unconditional
             Variances at the same place, given arms, strata and countries, and of the model without them.
         """

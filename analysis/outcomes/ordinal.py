@@ -30,9 +30,9 @@ class Ordinal(Continuous):
 
     def find_invalid_values(self, frame: pd.DataFrame, question: Question) -> str:
         """Return how many values are not whole numbers from 0; empty when there are none."""
-        from analysis.guards import numeric_column, whole_number_reason
+        from analysis.guards import describe_noncount_values, read_numeric_column
 
-        return whole_number_reason(numeric_column(frame, question.outcome), question.outcome)
+        return describe_noncount_values(read_numeric_column(frame, question.outcome), question.outcome)
 
     def find_impossible_mean(self, mean: float) -> str:
         """Return why no mean score can have a value; empty where one can."""

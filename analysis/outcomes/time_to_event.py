@@ -42,7 +42,7 @@ class TimeToEvent(Binary):
         wrong = super(TimeToEvent, self).find_invalid_values(frame, question)
         if wrong:
             return wrong
-        time, event, arm, known = _seen(frame, question)
+        time, event, arm, known = _read_observed_times(frame, question)
         if (time[known] < 0).any():
             return f"The outcome '{question.outcome}' has times below 0."
         for name in question.arms:
@@ -62,11 +62,11 @@ class TimeToEvent(Binary):
         """
         import numpy as np
 
-        time, event, arm, known = _seen(frame, question)
+        time, event, arm, known = _read_observed_times(frame, question)
         values, together, by_horizon = (np.full(len(frame), np.nan) for _ in range(3))
         for name in question.arms:
-            _put_shares(values, time, event, chosen=known & (arm == name), horizon=question.horizon)
-        _put_shares(together, time, event, chosen=known, horizon=question.horizon)
+            _write_pseudo_shares(values, time, event, chosen=known & (arm == name), horizon=question.horizon)
+        _write_pseudo_shares(together, time, event, chosen=known, horizon=question.horizon)
         by_horizon[known & (time >= question.horizon)] = 0.0
         by_horizon[known & (event == 1) & (time <= question.horizon)] = 1.0
         columns = {"event": event, "by_horizon": by_horizon, "together": together}
@@ -83,22 +83,28 @@ class TimeToEvent(Binary):
 
     def seen_events(self, frame: pd.DataFrame, question: Question) -> np.ndarray:
         """Return who had the event by the horizon and who was seen without it until then."""
-        from analysis.guards import numeric_column
+        from analysis.guards import read_numeric_column
 
-        return numeric_column(frame, further_column(question.outcome, "by_horizon"))
+        return read_numeric_column(frame, further_column(question.outcome, "by_horizon"))
 
 
-def _seen(frame: pd.DataFrame, question: Question) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _read_observed_times(
+    frame: pd.DataFrame, question: Question
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return time, event and arm of the pupils, and who has both of the former."""
     import numpy as np
 
-    from analysis.guards import numeric_column
+    from analysis.guards import read_numeric_column
 
-    time, event = (numeric_column(frame, name) for name in (further_column(question.outcome, "time"), question.outcome))
+    time, event = (
+        read_numeric_column(frame, name) for name in (further_column(question.outcome, "time"), question.outcome)
+    )
     return time, event, frame[question.arm].astype(str).to_numpy(), np.isfinite(event) & np.isfinite(time)
 
 
-def _put_shares(values: np.ndarray, time: np.ndarray, event: np.ndarray, *, chosen: np.ndarray, horizon: float) -> None:
+def _write_pseudo_shares(
+    values: np.ndarray, time: np.ndarray, event: np.ndarray, *, chosen: np.ndarray, horizon: float
+) -> None:
     """Fill in the parts of the chosen pupils in the share of all of them together."""
     from analysis.time_to_event.shares import pseudo_values
 

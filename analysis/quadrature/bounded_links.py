@@ -29,7 +29,7 @@ class LogShare:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return log-likelihoods and first derivatives."""
         inside, share, left = _log_share(eta)
-        none, steep = count - events, _steep(share, left, count - events)
+        none, steep = count - events, _compute_steep_slope(share, left, count - events)
         value = events * inside + none * np.log(left)
         # Beyond the border the slope goes on, so that a step that led there leads back.
         return value - np.maximum(eta - inside, 0.0) * steep, np.where(eta > inside, 0.0, events) - steep
@@ -39,7 +39,7 @@ class LogShare:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the first derivative, the weight and its derivative."""
         inside, share, left = _log_share(eta)
-        none, steep = count - events, _steep(share, left, count - events)
+        none, steep = count - events, _compute_steep_slope(share, left, count - events)
         weight = none * share / left**2
         free = eta <= inside
         return (
@@ -64,7 +64,7 @@ def _log_share(eta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return inside, np.exp(inside), -np.expm1(inside)
 
 
-def _steep(share: np.ndarray, left: np.ndarray, none: np.ndarray) -> np.ndarray:
+def _compute_steep_slope(share: np.ndarray, left: np.ndarray, none: np.ndarray) -> np.ndarray:
     return np.asarray(none * share / left)
 
 
@@ -80,28 +80,28 @@ class LinearShare:
         self, eta: np.ndarray, *, events: np.ndarray, count: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return log-likelihoods and first derivatives."""
-        share, left, steep, _, _ = _bent(eta)
+        share, left, steep, _, _ = _compute_share_derivatives(eta)
         none = count - events
         slope = steep * (events / share - none / left)
-        return events * np.log(share) + none * np.log(left) + (eta - _within(eta)) * slope, slope
+        return events * np.log(share) + none * np.log(left) + (eta - _keep_within_link_range(eta)) * slope, slope
 
     def slopes(
         self, eta: np.ndarray, *, events: np.ndarray, count: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the first derivative, the weight and its derivative."""
-        share, left, steep, second, third = _bent(eta)
+        share, left, steep, second, third = _compute_share_derivatives(eta)
         none = count - events
         by_share = events / share - none / left
         bend = -(events / share**2 + none / left**2)
         twist = 2 * (events / share**3 - none / left**3)
         weight = -(second * by_share + steep**2 * bend)
         skew = -(third * by_share + 3 * steep * second * bend + steep**3 * twist)
-        free = eta == _within(eta)
+        free = eta == _keep_within_link_range(eta)
         return steep * by_share, np.where(free, weight, 0.0), np.where(free, skew, 0.0)
 
     def mean(self, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return shares and their derivatives."""
-        share, _, steep, _, _ = _bent(eta)
+        share, _, steep, _, _ = _compute_share_derivatives(eta)
         return share, steep
 
     def start(self, *, events: np.ndarray, count: np.ndarray) -> float:
@@ -109,13 +109,13 @@ class LinearShare:
         return float((events.sum() + 0.5) / (count.sum() + 1.0))
 
 
-def _within(eta: np.ndarray) -> np.ndarray:
+def _keep_within_link_range(eta: np.ndarray) -> np.ndarray:
     return np.asarray(np.clip(eta, -_FAR, 1 + _FAR))
 
 
-def _bent(eta: np.ndarray) -> tuple[np.ndarray, ...]:
+def _compute_share_derivatives(eta: np.ndarray) -> tuple[np.ndarray, ...]:
     """Return the share, what is left of one, and the share's first three derivatives."""
-    inside = _within(eta)
+    inside = _keep_within_link_range(eta)
     low, high = inside / _BEND, (inside - 1) / _BEND
     share = _BEND * (np.logaddexp(0.0, low) - np.logaddexp(0.0, high))
     left = _BEND * (np.logaddexp(0.0, -high) - np.logaddexp(0.0, -low))

@@ -33,7 +33,7 @@ class Top:
     n_steps: int
 
 
-def climb(evaluated: Evaluated, start: np.ndarray, *, most: float) -> Top:
+def find_newton_maximum(evaluated: Evaluated, start: np.ndarray, *, most: float) -> Top:
     """Take Newton's steps, cut to a third while they lead down.
 
     Parameters
@@ -45,19 +45,19 @@ def climb(evaluated: Evaluated, start: np.ndarray, *, most: float) -> Top:
     most
         A parameter beyond this ends the climb: the likelihood has no maximum.
     """
-    at = start
-    value, slope, information = evaluated(at)
+    parameters = start
+    value, slope, information = evaluated(parameters)
     n_steps, moving = 0, True
-    while moving and n_steps < _STEPS and float(np.abs(at).max()) < most:
+    while moving and n_steps < _STEPS and float(np.abs(parameters).max()) < most:
         n_steps += 1
         values, vectors = np.linalg.eigh(information)
         step = vectors @ ((vectors.T @ slope) / np.maximum(np.abs(values), 1e-6 * float(np.abs(values).max())))
         step *= min(1.0, _LONGEST / float(np.abs(step).max()))
         while True:
-            new = evaluated(at + step)
+            new = evaluated(parameters + step)
             if new[0] >= value - 1e-9 or float(np.abs(step).max()) < 1e-9:
                 break
             step = step / 3
         moving = new[0] - value > _GAIN or float(np.abs(step).max()) > 1e-3
-        at, (value, slope, information) = at + step, new
-    return Top(at=at, value=value, slope=slope, information=information, n_steps=n_steps)
+        parameters, (value, slope, information) = parameters + step, new
+    return Top(at=parameters, value=value, slope=slope, information=information, n_steps=n_steps)

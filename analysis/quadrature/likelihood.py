@@ -31,7 +31,7 @@ _NARROW = 0.7
 
 
 @lru_cache(maxsize=16)
-def _gauss_hermite(n_nodes: int) -> tuple[np.ndarray, np.ndarray]:
+def _compute_gauss_hermite(n_nodes: int) -> tuple[np.ndarray, np.ndarray]:
     """Return nodes and weights for integrals over exp(-z^2 / 2)."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(n_nodes)
     nodes.setflags(write=False)
@@ -60,7 +60,7 @@ def deviance_and_gradient(
     data: Patterns, beta: np.ndarray, school_sd: float, *, n_nodes: int
 ) -> tuple[float, np.ndarray]:
     """Return minus twice the marginal log-likelihood and its derivatives by (beta, school_sd), shape (p + 1,)."""
-    return _value(data, SchoolNodes.of(data, beta, school_sd, n_nodes=n_nodes))
+    return _compute_value_and_slopes(data, SchoolNodes.of(data, beta, school_sd, n_nodes=n_nodes))
 
 
 def deviance_gradient_information(
@@ -76,7 +76,7 @@ def deviance_gradient_information(
         Three or more; the information is as exact as the quadrature.
     """
     nodes = SchoolNodes.of(data, beta, school_sd, n_nodes=n_nodes)
-    return (*_value(data, nodes), _louis(data, nodes))
+    return (*_compute_value_and_slopes(data, nodes), _compute_louis_information(data, nodes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +118,7 @@ class SchoolNodes:
         """Place the nodes and evaluate the likelihood at them."""
         fixed = data.linear(beta)
         mode, curvature = school_modes(data, fixed, school_sd)
-        nodes, weights = _gauss_hermite(n_nodes)
+        nodes, weights = _compute_gauss_hermite(n_nodes)
         spread = 1 / np.sqrt(curvature)
         z = mode + spread * nodes[:, None]
         eta = fixed + (school_sd * z)[:, data.school]
@@ -143,8 +143,8 @@ class SchoolNodes:
         )
 
 
-def _value(data: Patterns, at: SchoolNodes) -> tuple[float, np.ndarray]:
-    slope = _slopes(data, at.school_sd, fixed=at.fixed, mode=at.mode, curvature=at.curvature)
+def _compute_value_and_slopes(data: Patterns, at: SchoolNodes) -> tuple[float, np.ndarray]:
+    slope = _compute_mode_slopes(data, at.school_sd, fixed=at.fixed, mode=at.mode, curvature=at.curvature)
     by_z = at.share * (at.school_sd * at.slope_by_school - at.z)
     weight = data.school_weight
     mean_slope = np.einsum("qk,qk->k", at.share[:, data.school], at.slope)
@@ -161,7 +161,7 @@ def _value(data: Patterns, at: SchoolNodes) -> tuple[float, np.ndarray]:
     return value, gradient
 
 
-def _louis(data: Patterns, at: SchoolNodes) -> np.ndarray:
+def _compute_louis_information(data: Patterns, at: SchoolNodes) -> np.ndarray:
     """Return the mean of minus the second derivatives less the variance of the first, over the nodes of each school."""
     p = data.x.shape[1]
     count = np.ones(data.n_schools) if data.school_weight is None else data.school_weight
@@ -174,7 +174,7 @@ def _louis(data: Patterns, at: SchoolNodes) -> np.ndarray:
     result[:p, :p] = data.x.T @ (w[:, None] * data.x)
     result[:p, p] = result[p, :p] = wz @ data.x
     result[p, p] = wzz
-    scores = node_scores(data, at)
+    scores = compute_node_scores(data, at)
     mean = np.einsum("qj,aqj->ja", at.share, scores)
     weighted = (scores * (at.share * count)).reshape(p + 1, -1)
     result -= weighted @ scores.reshape(p + 1, -1).T - (mean * count[:, None]).T @ mean
@@ -183,7 +183,7 @@ def _louis(data: Patterns, at: SchoolNodes) -> np.ndarray:
     return result
 
 
-def node_scores(data: Patterns, at: SchoolNodes) -> np.ndarray:
+def compute_node_scores(data: Patterns, at: SchoolNodes) -> np.ndarray:
     """Return first derivatives by (beta, school_sd) at every node, shape (p + 1, Q, J).
 
     Parameters
@@ -226,7 +226,7 @@ class _Slopes:
     spread: np.ndarray
 
 
-def _slopes(
+def _compute_mode_slopes(
     data: Patterns, school_sd: float | np.ndarray, *, fixed: np.ndarray, mode: np.ndarray, curvature: np.ndarray
 ) -> _Slopes:
     """Differentiate s (sum of slopes) - z = 0, which the mode solves, and the curvature there."""
@@ -305,7 +305,7 @@ def average_mean(
         Nodes of the (plain) quadrature over the school intercept; None for as many as make it exact to 1e-10 (for a
         standard deviation up to 1.5).
     """
-    nodes, weights = _gauss_hermite(n_nodes or (_FEW_NODES if school_sd < _NARROW else _MANY_NODES))
+    nodes, weights = _compute_gauss_hermite(n_nodes or (_FEW_NODES if school_sd < _NARROW else _MANY_NODES))
     weights = weights / weights.sum()
     share = count / count.sum()
     average, by_eta, by_sd = np.zeros(len(fixed)), np.zeros(len(fixed)), np.zeros(len(fixed))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from analysis.quadrature.likelihood import SchoolNodes, node_scores
+from analysis.quadrature.likelihood import SchoolNodes, compute_node_scores
 from analysis.quadrature.patterns import Patterns, sums_by_school
 
 _MODE_STEPS = 100
@@ -83,7 +83,7 @@ class JointMode:
     value: np.ndarray
 
 
-def joint_mode(nested: NestedPatterns, fixed: np.ndarray, spread: tuple[float, float]) -> JointMode:
+def find_joint_mode(nested: NestedPatterns, fixed: np.ndarray, spread: tuple[float, float]) -> JointMode:
     """Find the mode of the group effects by Newton's steps, halved in the outer groups where they lead down.
 
     Parameters
@@ -98,17 +98,17 @@ def joint_mode(nested: NestedPatterns, fixed: np.ndarray, spread: tuple[float, f
     data, (outer_sd, inner_sd) = nested.data, spread
     u, v = np.zeros(nested.n_outer), np.zeros(data.n_schools)
 
-    def linear(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    def compute_linear_predictor(u: np.ndarray, v: np.ndarray) -> np.ndarray:
         return np.asarray(fixed + (outer_sd * u[nested.outer] + inner_sd * v)[data.school])
 
-    def density(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        rows, _ = data.response.value_and_slope(linear(u, v), events=data.events, count=data.count)
+    def compute_joint_log_density(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        rows, _ = data.response.value_and_slope(compute_linear_predictor(u, v), events=data.events, count=data.count)
         return np.asarray(nested.by_outer(sums_by_school(data, rows) - v**2 / 2) - u**2 / 2)
 
-    best = density(u, v)
+    best = compute_joint_log_density(u, v)
     left, curvature = np.ones_like(u), np.ones_like(v)
     for _ in range(_MODE_STEPS):
-        slope, weight, _ = data.response.slopes(linear(u, v), events=data.events, count=data.count)
+        slope, weight, _ = data.response.slopes(compute_linear_predictor(u, v), events=data.events, count=data.count)
         slope, weight = sums_by_school(data, slope), np.maximum(sums_by_school(data, weight), 0.0)
         curvature = inner_sd**2 * weight + 1
         across = outer_sd * inner_sd * weight
@@ -120,7 +120,7 @@ def joint_mode(nested: NestedPatterns, fixed: np.ndarray, spread: tuple[float, f
             break
         factor = np.ones(nested.n_outer)
         for _ in range(30):
-            moved = density(u + factor * step_u, v + factor[nested.outer] * step_v)
+            moved = compute_joint_log_density(u + factor * step_u, v + factor[nested.outer] * step_v)
             worse = moved < best - 1e-10 * np.maximum(1.0, np.abs(best))
             if not worse.any():
                 break
@@ -129,7 +129,7 @@ def joint_mode(nested: NestedPatterns, fixed: np.ndarray, spread: tuple[float, f
     return JointMode(u=u, v=v, left=left, curvature=curvature, value=best)
 
 
-def nested_log_likelihood(
+def compute_nested_likelihood(
     nested: NestedPatterns, parameters: np.ndarray, *, n_nodes: int
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """Return the log-likelihood, its slopes and its information by (beta, outer_sd, inner_sd).
@@ -147,7 +147,7 @@ def nested_log_likelihood(
     p = nested.data.x.shape[1]
     beta, spread = parameters[:p], (abs(float(parameters[p])), abs(float(parameters[p + 1])))
     sign = np.append(np.ones(p), np.where(parameters[p:] < 0, -1.0, 1.0))
-    mode = joint_mode(nested, nested.data.linear(beta), spread)
+    mode = find_joint_mode(nested, nested.data.linear(beta), spread)
     nodes, weights = np.polynomial.hermite_e.hermegauss(n_nodes)
     width = 1 / np.sqrt(mode.left)
     places = [mode.u + width * node for node in nodes]
@@ -162,7 +162,7 @@ def nested_log_likelihood(
     share = np.exp(joint - top)
     total = share.sum(axis=0)
     value = float((top + np.log(total) + np.log(width) - 0.5 * np.log(2 * np.pi)).sum())
-    slope, information = _louis(nested, parts, places, share / total)
+    slope, information = _compute_louis_slopes(nested, parts, places, share / total)
     if nested.data.prior is not None:
         penalty, by_beta, bend = nested.data.prior.deviance(beta)
         value, slope[:p] = value - penalty / 2, slope[:p] - by_beta / 2
@@ -170,29 +170,31 @@ def nested_log_likelihood(
     return value, sign * slope, sign[:, None] * information * sign
 
 
-def _louis(
+def _compute_louis_slopes(
     nested: NestedPatterns, parts: list[SchoolNodes], places: list[np.ndarray], share: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return slopes and information: what is expected of the second derivatives less the scores' variance."""
     data = nested.data
     p = data.x.shape[1]
     information, mean = np.zeros((p + 2, p + 2)), np.zeros((nested.n_outer, p + 2))
-    for part, u, own in zip(parts, places, share, strict=True):
-        scores = node_scores(data, part)
+    for part, u, outer_share in zip(parts, places, share, strict=True):
+        scores = compute_node_scores(data, part)
         by_u = u[nested.outer] * part.slope_by_school
         scores = np.concatenate([scores[:p], by_u[None], scores[p:]])
-        inner = own[nested.outer]
-        given = np.einsum("qj,aqj->ja", part.share, scores)
+        inner = outer_share[nested.outer]
+        mean_scores = np.einsum("qj,aqj->ja", part.share, scores)
         weighted = (scores * (part.share * inner)).reshape(p + 2, -1)
-        information -= weighted @ scores.reshape(p + 2, -1).T - (given * inner[:, None]).T @ given
-        across = nested.by_outer(given)
-        information -= (across * own[:, None]).T @ across
-        mean += own[:, None] * across
-        information += _expected(nested, part, u, inner)
+        information -= weighted @ scores.reshape(p + 2, -1).T - (mean_scores * inner[:, None]).T @ mean_scores
+        across = nested.by_outer(mean_scores)
+        information -= (across * outer_share[:, None]).T @ across
+        mean += outer_share[:, None] * across
+        information += _compute_expected_curvature(nested, part, u, inner)
     return mean.sum(axis=0), information + mean.T @ mean
 
 
-def _expected(nested: NestedPatterns, part: SchoolNodes, u: np.ndarray, inner: np.ndarray) -> np.ndarray:
+def _compute_expected_curvature(
+    nested: NestedPatterns, part: SchoolNodes, u: np.ndarray, inner: np.ndarray
+) -> np.ndarray:
     """Return minus the second derivatives by (beta, outer_sd, inner_sd), over the nodes of the inner groups."""
     data = nested.data
     p = data.x.shape[1]

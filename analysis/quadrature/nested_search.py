@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize
 
-from analysis.quadrature.climbing import climb
-from analysis.quadrature.nested import NestedPatterns, joint_mode, nested_log_likelihood
+from analysis.quadrature.climbing import find_newton_maximum
+from analysis.quadrature.nested import NestedPatterns, compute_nested_likelihood, find_joint_mode
 from analysis.quadrature.patterns import sums_by_school
-from analysis.quadrature.search import pooled_fit
+from analysis.quadrature.search import fit_without_schools
 
 _LEAST_NODES = 7
 _INFINITE = 15.0
@@ -48,7 +48,7 @@ class NestedOptimum:
     reason: str
 
 
-def maximise_nested(nested: NestedPatterns, *, n_nodes: int) -> NestedOptimum:
+def find_nested_maximum(nested: NestedPatterns, *, n_nodes: int) -> NestedOptimum:
     """Return the maximum of the likelihood over coefficients and both standard deviations.
 
     Parameters
@@ -60,37 +60,44 @@ def maximise_nested(nested: NestedPatterns, *, n_nodes: int) -> NestedOptimum:
     """
     p = nested.data.x.shape[1]
     nodes = max(n_nodes, _LEAST_NODES)
-    start = np.append(pooled_fit(nested.data), [0.4, 0.4])
-    top = climb(lambda at: nested_log_likelihood(nested, at, n_nodes=nodes), start, most=2 * _INFINITE)
-    at, value, slope, information = top.at.copy(), top.value, top.slope, top.information
-    at[p:] = np.abs(at[p:])
+    start = np.append(fit_without_schools(nested.data), [0.4, 0.4])
+    top = find_newton_maximum(
+        lambda at: compute_nested_likelihood(nested, at, n_nodes=nodes), start, most=2 * _INFINITE
+    )
+    parameters, value, slope, information = top.at.copy(), top.value, top.slope, top.information
+    parameters[p:] = np.abs(parameters[p:])
     if n_nodes == 1:
-        at, value = _laplace(nested, at)
-        slope, information = np.zeros_like(slope), nested_log_likelihood(nested, at, n_nodes=nodes)[2]
-    at, value, fixed = _snapped(nested, at, value, n_nodes=n_nodes)
+        parameters, value = _find_laplace_maximum(nested, parameters)
+        slope, information = np.zeros_like(slope), compute_nested_likelihood(nested, parameters, n_nodes=nodes)[2]
+    parameters, value, fixed = _set_small_sds_to_zero(nested, parameters, value, n_nodes=n_nodes)
     free = np.flatnonzero(~fixed)
-    reason = _no_maximum(at[:p], slope[free], information[np.ix_(free, free)])
+    reason = _describe_missing_maximum(parameters[:p], slope[free], information[np.ix_(free, free)])
     vcov = np.zeros((p + 2, p + 2))
     if not reason:
         vcov[np.ix_(free, free)] = np.linalg.inv(information[np.ix_(free, free)])
     return NestedOptimum(
-        beta=at[:p], spread=at[p:], vcov=vcov, deviance=-2 * value, n_evaluations=top.n_steps, reason=reason
+        beta=parameters[:p],
+        spread=parameters[p:],
+        vcov=vcov,
+        deviance=-2 * value,
+        n_evaluations=top.n_steps,
+        reason=reason,
     )
 
 
-def _laplace(nested: NestedPatterns, start: np.ndarray) -> tuple[np.ndarray, float]:
+def _find_laplace_maximum(nested: NestedPatterns, start: np.ndarray) -> tuple[np.ndarray, float]:
     """Finish Laplace's approximation, whose slopes are taken by differences."""
 
-    def minus(at: np.ndarray) -> float:
-        return -nested_log_likelihood(nested, at, n_nodes=1)[0]
+    def compute_negative_laplace(at: np.ndarray) -> float:
+        return -compute_nested_likelihood(nested, at, n_nodes=1)[0]
 
-    found = optimize.minimize(minus, start, method="BFGS", jac="3-point", options={"gtol": 1e-6})
-    at = np.asarray(found.x)
-    at[-2:] = np.abs(at[-2:])
-    return at, -float(found.fun)
+    minimum = optimize.minimize(compute_negative_laplace, start, method="BFGS", jac="3-point", options={"gtol": 1e-6})
+    estimates = np.asarray(minimum.x)
+    estimates[-2:] = np.abs(estimates[-2:])
+    return estimates, -float(minimum.fun)
 
 
-def _snapped(
+def _set_small_sds_to_zero(
     nested: NestedPatterns, at: np.ndarray, value: float, *, n_nodes: int
 ) -> tuple[np.ndarray, float, np.ndarray]:
     """Set small standard deviations to zero where the likelihood is no smaller; return which parameters stand still."""
@@ -99,13 +106,13 @@ def _snapped(
         if at[place] < _SMALL:
             without = at.copy()
             without[place] = 0.0
-            there = nested_log_likelihood(nested, without, n_nodes=n_nodes)[0]
+            there = compute_nested_likelihood(nested, without, n_nodes=n_nodes)[0]
             if there >= value - 1e-5:
                 at, value, fixed[place] = without, there, True
     return at, value, fixed
 
 
-def _no_maximum(beta: np.ndarray, slope: np.ndarray, information: np.ndarray) -> str:
+def _describe_missing_maximum(beta: np.ndarray, slope: np.ndarray, information: np.ndarray) -> str:
     if float(np.abs(beta).max()) > _INFINITE:
         return "A coefficient is infinite: columns tell all events apart."
     if not np.isfinite(information).all() or np.linalg.eigvalsh(information)[0] <= 1e-9 * np.abs(information).max():
@@ -115,7 +122,7 @@ def _no_maximum(beta: np.ndarray, slope: np.ndarray, information: np.ndarray) ->
     return ""
 
 
-def nested_adjusted_vcov(nested: NestedPatterns, found: NestedOptimum) -> np.ndarray:
+def compute_nested_adjusted_vcov(nested: NestedPatterns, found: NestedOptimum) -> np.ndarray:
     """Return the variance of (beta, spread) at the standard deviations that few groups call for.
 
     They are those of the restricted likelihood: coefficients are integrated out with the groups' effects, by Laplace's
@@ -131,24 +138,31 @@ def nested_adjusted_vcov(nested: NestedPatterns, found: NestedOptimum) -> np.nda
     p = len(found.beta)
     vcov = np.zeros((p + 2, p + 2))
     if nested.n_outer > _MANY_GROUPS:
-        vcov[:p, :p] = np.linalg.pinv(restricted(nested, found.beta, found.spread)[2], hermitian=True)
+        vcov[:p, :p] = np.linalg.pinv(compute_restricted_deviance(nested, found.beta, found.spread)[2], hermitian=True)
         return vcov
-    at = [found.beta]
+    latest_beta = [found.beta]
 
-    def deviance(spread: np.ndarray) -> float:
-        value, at[0], _ = restricted(nested, at[0], np.abs(spread))
+    def compute_deviance_at_spread(spread: np.ndarray) -> float:
+        value, latest_beta[0], _ = compute_restricted_deviance(nested, latest_beta[0], np.abs(spread))
         return value
 
     start = np.maximum(found.spread, 0.1)
     simplex = np.array([start, start * [1.3, 1.0], start * [1.0, 1.3]])
     best = optimize.minimize(
-        deviance, start, method="Nelder-Mead", options={"initial_simplex": simplex, "xatol": 2e-3, "fatol": 1e-4}
+        compute_deviance_at_spread,
+        start,
+        method="Nelder-Mead",
+        options={"initial_simplex": simplex, "xatol": 2e-3, "fatol": 1e-4},
     )
-    vcov[:p, :p] = np.linalg.pinv(restricted(nested, at[0], np.abs(best.x))[2], hermitian=True)
+    vcov[:p, :p] = np.linalg.pinv(
+        compute_restricted_deviance(nested, latest_beta[0], np.abs(best.x))[2], hermitian=True
+    )
     return vcov
 
 
-def restricted(nested: NestedPatterns, beta: np.ndarray, spread: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+def compute_restricted_deviance(
+    nested: NestedPatterns, beta: np.ndarray, spread: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray]:
     """Return the restricted deviance, the coefficients of the joint mode, and their information there.
 
     Parameters
@@ -161,11 +175,11 @@ def restricted(nested: NestedPatterns, beta: np.ndarray, spread: np.ndarray) -> 
         Standard deviations of outer and inner groups.
     """
     data, sds = nested.data, (float(spread[0]), float(spread[1]))
-    value, information, mode = -np.inf, np.eye(len(beta)), joint_mode(nested, data.linear(beta), sds)
+    value, information, mode = -np.inf, np.eye(len(beta)), find_joint_mode(nested, data.linear(beta), sds)
     for _ in range(_NEWTON_STEPS):
         eta = data.linear(beta) + (sds[0] * mode.u[nested.outer] + sds[1] * mode.v)[data.school]
         slope, weight, _ = data.response.slopes(eta, events=data.events, count=data.count)
-        information = _information(nested, weight, sds)
+        information = _compute_swept_information(nested, weight, sds)
         gradient, value = slope @ data.x, float(mode.value.sum())
         if data.prior is not None:
             penalty, by_beta, bend = data.prior.deviance(beta)
@@ -173,14 +187,14 @@ def restricted(nested: NestedPatterns, beta: np.ndarray, spread: np.ndarray) -> 
             value -= penalty / 2
         step = np.clip(np.linalg.lstsq(information, gradient, rcond=None)[0], -2.0, 2.0)
         beta = beta + step
-        mode = joint_mode(nested, data.linear(beta), sds)
+        mode = find_joint_mode(nested, data.linear(beta), sds)
         if float(np.abs(step).max()) < 1e-5:
             break
     sizes = float(np.log(mode.curvature).sum() + np.log(mode.left).sum()) + float(np.linalg.slogdet(information)[1])
     return -2 * value + sizes, beta, information
 
 
-def _information(nested: NestedPatterns, weight: np.ndarray, spread: tuple[float, float]) -> np.ndarray:
+def _compute_swept_information(nested: NestedPatterns, weight: np.ndarray, spread: tuple[float, float]) -> np.ndarray:
     """Return the coefficients' information once inner and outer groups' effects are swept out."""
     data, (outer_sd, inner_sd) = nested.data, spread
     weighted = weight[:, None] * data.x

@@ -106,7 +106,7 @@ def patterns(x: np.ndarray, y: np.ndarray, school: np.ndarray, *, n_schools: int
     n_schools
         J.
     """
-    first, place = distinct_rows(x, school)
+    first, place = find_distinct_rows(x, school)
     return Patterns(
         x=x[first],
         school=school[first],
@@ -116,7 +116,7 @@ def patterns(x: np.ndarray, y: np.ndarray, school: np.ndarray, *, n_schools: int
     )
 
 
-def distinct_rows(values: np.ndarray, school: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def find_distinct_rows(values: np.ndarray, school: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the first row of each distinct pattern, sorted by school, and each row's pattern.
 
     Parameters

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.quadrature.patterns import Patterns, patterns
-from analysis.sums import scaled_columns
+from analysis.sums import scale_model_columns
 from analysis.terms import Columns
 
 _MakePatterns = Callable[[np.ndarray, Columns], Patterns]
 
 
-def _binary_patterns(x: np.ndarray, columns: Columns) -> Patterns:
+def _build_binary_patterns(x: np.ndarray, columns: Columns) -> Patterns:
     return patterns(x, columns.y, columns.school, n_schools=len(columns.schools))
 
 
@@ -41,7 +41,7 @@ class Problem:
     scale: np.ndarray
 
     @classmethod
-    def of(cls, columns: Columns, *, make: _MakePatterns = _binary_patterns) -> Problem:
+    def of(cls, columns: Columns, *, make: _MakePatterns = _build_binary_patterns) -> Problem:
         """Scale the columns and compress the rows.
 
         Parameters
@@ -51,11 +51,11 @@ class Problem:
         make
             Patterns of scaled columns; those of a binary outcome unless said otherwise.
         """
-        kept, values, centre, scale = scaled_columns(columns)
+        positions, values, centre, scale = scale_model_columns(columns)
         return cls(
             data=make(values[:, :-1], columns),
-            names=tuple(columns.names[k] for k in kept),
-            dropped=tuple(name for k, name in enumerate(columns.names) if k not in set(kept.tolist())),
+            names=tuple(columns.names[k] for k in positions),
+            dropped=tuple(name for k, name in enumerate(columns.names) if k not in set(positions.tolist())),
             centre=centre[:-1],
             scale=scale[:-1],
         )

@@ -43,18 +43,18 @@ class Response(Protocol):
         ...
 
 
-def _chance(eta: np.ndarray) -> np.ndarray:
+def _compute_clipped_expit(eta: np.ndarray) -> np.ndarray:
     """Return expit(eta), which is 1 to double precision beyond the largest linear predictor."""
     odds = np.exp(np.minimum(eta, _LARGEST))
     return np.asarray(odds / (1.0 + odds))
 
 
-def _logistic(eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _compute_expit_and_log(eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return expit(eta) and log(1 + exp(eta)) from one exponential."""
     inner = np.minimum(eta, _LARGEST)
     odds = np.exp(inner)
-    whole = 1.0 + odds
-    return odds / whole, np.log(whole) + (eta - inner)
+    denominator = 1.0 + odds
+    return odds / denominator, np.log(denominator) + (eta - inner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +65,25 @@ class Logit:
         self, eta: np.ndarray, *, events: np.ndarray, count: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return log-likelihoods and first derivatives."""
-        chance, softplus = _logistic(eta)
+        chance, softplus = _compute_expit_and_log(eta)
         return events * eta - count * softplus, events - count * chance
 
     def slopes(
         self, eta: np.ndarray, *, events: np.ndarray, count: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the first derivative, the weight and its derivative."""
-        chance = _chance(eta)
+        chance = _compute_clipped_expit(eta)
         weight = count * chance * (1 - chance)
         return events - count * chance, weight, weight * (1 - 2 * chance)
 
     def mean(self, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return shares and their derivatives."""
-        chance = _chance(eta)
+        chance = _compute_clipped_expit(eta)
         return chance, chance * (1 - chance)
 
     def start(self, *, events: np.ndarray, count: np.ndarray) -> float:
         """Return the log odds of all rows together."""
-        share = _inner_share(events, count)
+        share = _compute_inner_share(events, count)
         return float(np.log(share / (1 - share)))
 
 
@@ -96,7 +96,7 @@ class ComplementaryLogLog:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return log-likelihoods and first derivatives."""
         rate = np.exp(np.clip(eta, -_LEAST, _LARGEST))
-        ratio = _rate_ratio(rate)
+        ratio = _compute_rate_ratio(rate)
         none = count - events
         return events * np.log(-np.expm1(-rate)) - none * rate, events * ratio - none * rate
 
@@ -105,7 +105,7 @@ class ComplementaryLogLog:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the first derivative, the weight and its derivative."""
         rate = np.exp(np.clip(eta, -_LEAST, _LARGEST))
-        ratio = _rate_ratio(rate)
+        ratio = _compute_rate_ratio(rate)
         none = count - events
         bend = ratio * (1 - rate - ratio)
         third = bend * (1 - rate - ratio) + ratio * (-rate - bend)
@@ -118,15 +118,15 @@ class ComplementaryLogLog:
 
     def start(self, *, events: np.ndarray, count: np.ndarray) -> float:
         """Return the linear predictor of all rows together."""
-        return float(np.log(-np.log1p(-_inner_share(events, count))))
+        return float(np.log(-np.log1p(-_compute_inner_share(events, count))))
 
 
-def _rate_ratio(rate: np.ndarray) -> np.ndarray:
+def _compute_rate_ratio(rate: np.ndarray) -> np.ndarray:
     """Return rate / (exp(rate) - 1), which is 1 at a rate of zero."""
     return np.asarray(rate / np.expm1(np.minimum(rate, 700.0)))
 
 
-def _inner_share(events: np.ndarray, count: np.ndarray) -> float:
+def _compute_inner_share(events: np.ndarray, count: np.ndarray) -> float:
     """Return the share of events, kept off 0 and 1 by half an event."""
     return float((events.sum() + 0.5) / (count.sum() + 1.0))
 
@@ -175,7 +175,7 @@ class NegativeBinomial:
         self, eta: np.ndarray, *, events: np.ndarray, count: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return log-likelihoods and first derivatives."""
-        chance, softplus = _logistic(eta + np.log(self.dispersion))
+        chance, softplus = _compute_expit_and_log(eta + np.log(self.dispersion))
         size = events + count / self.dispersion
         return events * eta - size * softplus, events - size * chance
 
@@ -183,7 +183,7 @@ class NegativeBinomial:
         self, eta: np.ndarray, *, events: np.ndarray, count: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the first derivative, the weight and its derivative."""
-        chance = _chance(eta + np.log(self.dispersion))
+        chance = _compute_clipped_expit(eta + np.log(self.dispersion))
         size = events + count / self.dispersion
         weight = size * chance * (1 - chance)
         return events - size * chance, weight, weight * (1 - 2 * chance)

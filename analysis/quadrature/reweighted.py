@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.quadrature.likelihood import SchoolNodes, node_scores
+from analysis.quadrature.likelihood import SchoolNodes, compute_node_scores
 from analysis.quadrature.patterns import Patterns
 
 _STEPS = 40
@@ -53,39 +53,43 @@ def reweighted_maxima(data: Patterns, weights: np.ndarray, *, start: np.ndarray,
     n_nodes
         Nodes of the quadrature, three or more.
     """
-    at = np.tile(start, (len(weights), 1))
-    found = np.zeros(len(weights), dtype=bool)
+    parameters = np.tile(start, (len(weights), 1))
+    has_maximum = np.zeros(len(weights), dtype=bool)
     size = max(1, _TOGETHER // (n_nodes * len(data.count)))
     for first in range(0, len(weights), size):
         part = slice(first, first + size)
-        at[part], found[part] = _climbed(data, weights[part], at[part], n_nodes=n_nodes)
-    return Maxima(parameters=at, found=found)
+        parameters[part], has_maximum[part] = _find_reweighted_maxima(
+            data, weights[part], parameters[part], n_nodes=n_nodes
+        )
+    return Maxima(parameters=parameters, found=has_maximum)
 
 
-def _climbed(data: Patterns, weights: np.ndarray, start: np.ndarray, *, n_nodes: int) -> tuple[np.ndarray, np.ndarray]:
-    at, step = start.copy(), np.zeros_like(start)
-    value, found = np.full(len(start), np.inf), np.zeros(len(start), dtype=bool)
+def _find_reweighted_maxima(
+    data: Patterns, weights: np.ndarray, start: np.ndarray, *, n_nodes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    parameters, step = start.copy(), np.zeros_like(start)
+    value, has_maximum = np.full(len(start), np.inf), np.zeros(len(start), dtype=bool)
     active = np.arange(len(start))
     for _ in range(_STEPS):
-        moved = at[active] + step[active]
+        moved = parameters[active] + step[active]
         moved[:, -1] = np.abs(moved[:, -1])
-        new, gradient, information = _evaluated(data, weights[active], moved, n_nodes=n_nodes)
+        new, gradient, information = _compute_deviances(data, weights[active], moved, n_nodes=n_nodes)
         lower = new <= value[active] + _LAST
         better = active[lower]
-        at[better], value[better] = moved[lower], new[lower]
+        parameters[better], value[better] = moved[lower], new[lower]
         step[active[~lower]] /= 3
-        step[better], gain, curved = _steps(gradient[lower], information[lower])
+        step[better], gain, curved = _compute_downward_steps(gradient[lower], information[lower])
         last = better[gain < _LAST]
-        at[last] += step[last]
-        found[last] = curved[gain < _LAST]
+        parameters[last] += step[last]
+        has_maximum[last] = curved[gain < _LAST]
         active = np.setdiff1d(active, last, assume_unique=True)
         if not len(active):
             break
-    at[:, -1] = np.abs(at[:, -1])
-    return at, found
+    parameters[:, -1] = np.abs(parameters[:, -1])
+    return parameters, has_maximum
 
 
-def _steps(gradient: np.ndarray, information: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _compute_downward_steps(gradient: np.ndarray, information: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return steps that lead down whatever the curvature, what they gain, and whether it is that of a maximum."""
     values, vectors = np.linalg.eigh(information)
     largest = np.abs(values).max(axis=1)
@@ -101,16 +105,16 @@ def _steps(gradient: np.ndarray, information: np.ndarray) -> tuple[np.ndarray, n
     )
 
 
-def _evaluated(
+def _compute_deviances(
     data: Patterns, weights: np.ndarray, at: np.ndarray, *, n_nodes: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return deviances, their slopes and half their curvature, shapes (B,), (B, p + 1) and (B, p + 1, p + 1)."""
     n, n_patterns, p = len(at), *data.x.shape
-    copies = _copies(data, at)
+    copies = _copy_patterns_by_weighting(data, at)
     school_sd = np.repeat(at[:, -1], data.n_schools)
     nodes = SchoolNodes.of(copies, np.zeros(p), school_sd, n_nodes=n_nodes)
     value = -2 * (weights * nodes.log_likelihood.reshape(n, -1)).sum(axis=1)
-    scores = node_scores(copies, nodes).reshape(p + 1, n_nodes, n, -1)
+    scores = compute_node_scores(copies, nodes).reshape(p + 1, n_nodes, n, -1)
     share = nodes.share.reshape(n_nodes, n, -1)
     mean = np.einsum("qbj,aqbj->baj", share, scores)
     gradient = -2 * np.einsum("bj,baj->ba", weights, mean)
@@ -129,7 +133,7 @@ def _evaluated(
     return value, gradient, information - spread
 
 
-def _copies(data: Patterns, at: np.ndarray) -> Patterns:
+def _copy_patterns_by_weighting(data: Patterns, at: np.ndarray) -> Patterns:
     """Return the patterns once for each weighting, their linear predictor as the offset."""
     n = len(at)
     fixed = at[:, :-1] @ data.x.T

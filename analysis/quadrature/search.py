@@ -64,32 +64,32 @@ def maximise(
         Shape (p,), the maximum without school intercepts, where it is known.
     """
     p = data.x.shape[1]
-    pooled = pooled_fit(data) if pooled is None else pooled
-    first = _newton(
-        data, np.append(pooled, _first_sd(data)) if start is None else start, n_nodes=_FEW_NODES, tolerance=1e-3
+    pooled = fit_without_schools(data) if pooled is None else pooled
+    first = _find_newton_minimum(
+        data, np.append(pooled, _get_starting_sd(data)) if start is None else start, n_nodes=_FEW_NODES, tolerance=1e-3
     )
-    found = _finish(data, first.at, n_nodes=n_nodes)
+    best = _compute_final_maximum(data, first.at, n_nodes=n_nodes)
     without = np.append(pooled, 0.0)
-    at_zero = _objective(data, 1)(without)[0]  # without a school's part there is nothing to integrate
+    at_zero = _create_deviance_objective(data, 1)(without)[0]  # without a school's part there is nothing to integrate
     free = slice(0, p + 1)
-    n_evaluations = first.n_evaluations + found.n_evaluations + 1
-    if at_zero <= found.value + 1e-8:
-        found, free = _by_differences(data, without, n_nodes=n_nodes), slice(0, p)
-    reason = _no_maximum(found.information[free, free], found.gradient[free])
+    n_evaluations = first.n_evaluations + best.n_evaluations + 1
+    if at_zero <= best.value + 1e-8:
+        best, free = _compute_difference_curvature(data, without, n_nodes=n_nodes), slice(0, p)
+    reason = _describe_missing_maximum(best.information[free, free], best.gradient[free])
     vcov = np.zeros((p + 1, p + 1))
     if not reason:
-        vcov[free, free] = np.linalg.inv(found.information[free, free])
+        vcov[free, free] = np.linalg.inv(best.information[free, free])
     return Optimum(
-        beta=found.at[:-1],
-        school_sd=abs(float(found.at[-1])),
+        beta=best.at[:-1],
+        school_sd=abs(float(best.at[-1])),
         vcov=vcov,
-        deviance=found.value,
+        deviance=best.value,
         n_evaluations=n_evaluations,
         reason=reason,
     )
 
 
-def _first_sd(data: Patterns) -> float:
+def _get_starting_sd(data: Patterns) -> float:
     """Return a standard deviation to begin with: half a unit of log odds or rates, of shares a twentieth."""
     return 0.05 if isinstance(data.response, LinearShare) else 0.5
 
@@ -105,7 +105,7 @@ class _Place:
     n_evaluations: int
 
 
-def _no_maximum(information: np.ndarray, gradient: np.ndarray) -> str:
+def _describe_missing_maximum(information: np.ndarray, gradient: np.ndarray) -> str:
     if not np.isfinite(information).all() or np.linalg.eigvalsh(information)[0] <= 1e-9 * np.abs(information).max():
         return "The likelihood has no curvature at its maximum: a coefficient is infinite or cannot be distinguished."
     # What a further step would gain, whatever the units of the coefficients.
@@ -114,34 +114,36 @@ def _no_maximum(information: np.ndarray, gradient: np.ndarray) -> str:
     return ""
 
 
-def _objective(data: Patterns, n_nodes: int) -> _Objective:
+def _create_deviance_objective(data: Patterns, n_nodes: int) -> _Objective:
     """Return the deviance as a function that is even in the school's standard deviation."""
 
-    def objective(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+    def compute_even_deviance(parameters: np.ndarray) -> tuple[float, np.ndarray]:
         sign = -1.0 if parameters[-1] < 0 else 1.0
         value, gradient = deviance_and_gradient(data, parameters[:-1], sign * float(parameters[-1]), n_nodes=n_nodes)
         gradient[-1] *= sign
         return value, gradient
 
-    return objective
+    return compute_even_deviance
 
 
-def _newton(data: Patterns, start: np.ndarray, *, n_nodes: int, tolerance: float) -> _Place:
+def _find_newton_minimum(data: Patterns, start: np.ndarray, *, n_nodes: int, tolerance: float) -> _Place:
     """Take Newton's steps, shortened while they lead up, until the expected gain is below the tolerance."""
-    at = start
-    value, gradient, information = deviance_gradient_information(data, at[:-1], float(at[-1]), n_nodes=n_nodes)
+    parameters = start
+    value, gradient, information = deviance_gradient_information(
+        data, parameters[:-1], float(parameters[-1]), n_nodes=n_nodes
+    )
     n_evaluations = 1
     for _ in range(_STEPS):
-        step = -0.5 * _solve(information, gradient)
+        step = -0.5 * _compute_newton_step(information, gradient)
         gain = -float(gradient @ step)
         if not gain > tolerance:
             break
         if gain < _LAST:
-            at, value, gradient = at + step, value - gain / 2, np.zeros_like(gradient)
+            parameters, value, gradient = parameters + step, value - gain / 2, np.zeros_like(gradient)
             break
         step *= min(1.0, 3.0 / float(np.abs(step).max()))
         while True:
-            moved = at + step
+            moved = parameters + step
             moved[-1] = abs(moved[-1])
             new = deviance_gradient_information(data, moved[:-1], float(moved[-1]), n_nodes=n_nodes)
             n_evaluations += 1
@@ -150,11 +152,11 @@ def _newton(data: Patterns, start: np.ndarray, *, n_nodes: int, tolerance: float
             step = step / 3
         if not (new[0] < value - 1e-11 or float(np.abs(new[1]).max()) < float(np.abs(gradient).max())):
             break
-        at, (value, gradient, information) = moved, new
-    return _Place(at=at, value=value, gradient=gradient, information=information, n_evaluations=n_evaluations)
+        parameters, (value, gradient, information) = moved, new
+    return _Place(at=parameters, value=value, gradient=gradient, information=information, n_evaluations=n_evaluations)
 
 
-def _solve(information: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+def _compute_newton_step(information: np.ndarray, gradient: np.ndarray) -> np.ndarray:
     """Solve by the eigenvalues' sizes, so that a step leads down where the likelihood is not curved that way."""
     if not np.isfinite(information).all():
         return np.asarray(gradient / max(float(np.abs(gradient).max()), 1.0))
@@ -163,30 +165,30 @@ def _solve(information: np.ndarray, gradient: np.ndarray) -> np.ndarray:
     return np.asarray(vectors @ ((vectors.T @ gradient) / np.maximum(np.abs(values), floor)))
 
 
-def _finish(data: Patterns, at: np.ndarray, *, n_nodes: int) -> _Place:
+def _compute_final_maximum(data: Patterns, at: np.ndarray, *, n_nodes: int) -> _Place:
     """Come to the maximum with the nodes that were asked for."""
     if n_nodes >= _FEW_NODES:
-        return _newton(data, at, n_nodes=n_nodes, tolerance=1e-12)
-    moved, n_evaluations = _polished(_objective(data, n_nodes), at)
-    return replace(_by_differences(data, moved, n_nodes=n_nodes), n_evaluations=n_evaluations)
+        return _find_newton_minimum(data, at, n_nodes=n_nodes, tolerance=1e-12)
+    moved, n_evaluations = _apply_polishing_steps(_create_deviance_objective(data, n_nodes), at)
+    return replace(_compute_difference_curvature(data, moved, n_nodes=n_nodes), n_evaluations=n_evaluations)
 
 
-def _by_differences(data: Patterns, at: np.ndarray, *, n_nodes: int) -> _Place:
+def _compute_difference_curvature(data: Patterns, at: np.ndarray, *, n_nodes: int) -> _Place:
     """Return the curvature by differences of the gradient, which are right for any number of nodes and at zero."""
-    objective = _objective(data, n_nodes)
+    objective = _create_deviance_objective(data, n_nodes)
     value, gradient = objective(at)
-    information = _hessian(objective, at) / 2
+    information = _compute_difference_hessian(objective, at) / 2
     return _Place(at=at, value=value, gradient=gradient, information=information, n_evaluations=2 * len(at) + 1)
 
 
-def _polished(objective: _Objective, parameters: np.ndarray) -> tuple[np.ndarray, int]:
+def _apply_polishing_steps(objective: _Objective, parameters: np.ndarray) -> tuple[np.ndarray, int]:
     """Take Newton steps from where the search stopped, as long as they lower the gradient."""
     value, gradient = objective(parameters)
     n_evaluations = 1
     for _ in range(10):
         if float(np.abs(gradient).max()) < 1e-7:
             break
-        step = -0.5 * _solve(_hessian(objective, parameters) / 2, gradient)
+        step = -0.5 * _compute_newton_step(_compute_difference_hessian(objective, parameters) / 2, gradient)
         n_evaluations += 2 * len(parameters)
         new_value, new_gradient = objective(parameters + step)
         while new_value > value + 1e-9 and float(np.abs(step).max()) > 1e-9:
@@ -199,7 +201,7 @@ def _polished(objective: _Objective, parameters: np.ndarray) -> tuple[np.ndarray
     return parameters, n_evaluations
 
 
-def _hessian(objective: _Objective, centre: np.ndarray) -> np.ndarray:
+def _compute_difference_hessian(objective: _Objective, centre: np.ndarray) -> np.ndarray:
     """Return central differences of the exact gradient, relative error about 1e-8."""
     size = len(centre)
     hessian = np.empty((size, size))
@@ -210,7 +212,7 @@ def _hessian(objective: _Objective, centre: np.ndarray) -> np.ndarray:
     return (hessian + hessian.T) / 2
 
 
-def pooled_fit(data: Patterns) -> np.ndarray:
+def fit_without_schools(data: Patterns) -> np.ndarray:
     """Return the maximum of the likelihood without school intercepts, by Newton's steps.
 
     Parameters
@@ -230,24 +232,26 @@ def pooled_fit(data: Patterns) -> np.ndarray:
             _, by_beta, bend = data.prior.deviance(beta)
             gradient, information = gradient - by_beta / 2, information + np.diag(bend)
         step = np.clip(np.linalg.lstsq(information, gradient, rcond=None)[0], -5.0, 5.0)
-        step = _halved(data, beta, step, row_weight=row_weight)
+        step = _scale_step_by_halving(data, beta, step, row_weight=row_weight)
         beta = beta + step
         if float(np.abs(step).max()) < 1e-8:
             break
     return beta
 
 
-def _halved(data: Patterns, beta: np.ndarray, step: np.ndarray, *, row_weight: np.ndarray | float) -> np.ndarray:
+def _scale_step_by_halving(
+    data: Patterns, beta: np.ndarray, step: np.ndarray, *, row_weight: np.ndarray | float
+) -> np.ndarray:
     """Return the step, halved while it leads down, as one beyond the border of a log or identity link does."""
 
-    def value(at: np.ndarray) -> float:
+    def compute_penalised_likelihood(at: np.ndarray) -> float:
         rows = data.response.value_and_slope(data.linear(at), events=data.events, count=data.count)[0]
         penalty = 0.0 if data.prior is None else data.prior.deviance(at)[0] / 2
         return float((rows * row_weight).sum()) - penalty
 
-    before = value(beta)
+    before = compute_penalised_likelihood(beta)
     for _ in range(30):
-        if value(beta + step) >= before - 1e-10 * max(1.0, abs(before)):
+        if compute_penalised_likelihood(beta + step) >= before - 1e-10 * max(1.0, abs(before)):
             break
         step = step / 2
     return step

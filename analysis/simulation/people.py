@@ -16,7 +16,7 @@ CLASS_SIZE = 30
 _GIRLS = {"vocational": 0.42, "mixed": 0.50, "general": 0.57}
 
 
-def frame_of(spec: SimulatedTrial, schools: pd.DataFrame) -> pd.DataFrame:
+def build_school_frame(spec: SimulatedTrial, schools: pd.DataFrame) -> pd.DataFrame:
     """Prepare the school table: sorted, every predictor there.
 
     Returns
@@ -66,7 +66,7 @@ def simulate_people(spec: SimulatedTrial, frame: pd.DataFrame, *, seed: int) -> 
     school = np.repeat(np.arange(len(frame)), at_baseline + joining)
     within = np.concatenate([np.arange(n) for n in at_baseline + joining])
     kind = frame["type"].to_numpy()[school]
-    gender = _genders(kind, rng)
+    gender = _draw_genders(kind, rng)
     disadvantaged = rng.random(school.size) < frame["share_disadvantaged"].to_numpy()[school]
     prior = (
         frame["prior_attainment"].to_numpy()[school]
@@ -91,16 +91,16 @@ def simulate_people(spec: SimulatedTrial, frame: pd.DataFrame, *, seed: int) -> 
             "consent": True,
         }
     )
-    return _identified(people, within, spec, frame, seed=seed)
+    return _assign_pupil_identities(people, within, spec, frame, seed=seed)
 
 
-def _genders(kind: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _draw_genders(kind: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     drawn = rng.random(kind.size)
     girls = np.array([_GIRLS[name] for name in kind])
     return np.select([drawn < girls, drawn < 0.997], ["girl", "boy"], default="other")
 
 
-def _identified(
+def _assign_pupil_identities(
     people: pd.DataFrame, within: np.ndarray, spec: SimulatedTrial, frame: pd.DataFrame, *, seed: int
 ) -> pd.DataFrame:
     """Give each pupil an identifier, a name, a class and a grade."""
@@ -124,5 +124,5 @@ def _identified(
         columns["class"] += [f"{country.grade}.{'abcdefgh'[within[row] // CLASS_SIZE % 8]}" for row in rows]
         columns["grade"] += [country.grade] * rows.size
         order.append(rows)
-    made = pd.DataFrame(columns, index=np.concatenate(order)).sort_index()
-    return pd.concat([people, made], axis=1)
+    identities = pd.DataFrame(columns, index=np.concatenate(order)).sort_index()
+    return pd.concat([people, identities], axis=1)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 from scipy.stats import norm, poisson
 
-from analysis.simulation.schools import DISADVANTAGED, PRIOR_MEAN, prior_trouble
+from analysis.simulation.schools import DISADVANTAGED, PRIOR_MEAN, infer_prior_trouble
 from analysis.simulation.spec import SimulatedOutcome, SimulatedTrial
 from analysis.simulation.streams import stream
 
@@ -91,7 +91,9 @@ class Potential:
     absences_baseline: Numbers
 
 
-def potential_outcomes(spec: SimulatedTrial, frame: pd.DataFrame, people: pd.DataFrame, *, seed: int) -> Potential:
+def simulate_potential_outcomes(
+    spec: SimulatedTrial, frame: pd.DataFrame, people: pd.DataFrame, *, seed: int
+) -> Potential:
     """Simulate both arms' outcomes of every pupil.
 
     Parameters
@@ -105,26 +107,28 @@ def potential_outcomes(spec: SimulatedTrial, frame: pd.DataFrame, people: pd.Dat
     seed
         Seed of the simulation.
     """
-    base = {name: _predictor(name, people) for name in TRUE_OUTCOMES}
-    for name, effects in _school_effects(spec, frame, seed=seed).items():
+    base = {name: _compute_pupil_predictor(name, people) for name in TRUE_OUTCOMES}
+    for name, effects in _draw_school_effects(spec, frame, seed=seed).items():
         base[name] = base[name] + effects[people["school"].to_numpy()]
-    shift = _pupil_effects(spec, frame, people, seed=seed)
+    shift = _draw_pupil_effects(spec, frame, people, seed=seed)
     rng = stream(seed, "dispositions")
-    disposition = _dispositions(len(people), rng)
+    disposition = _draw_dispositions(len(people), rng)
     columns: dict[str, Numbers] = {}
-    columns |= _dropout(spec, people, base["dropout"], shift["dropout"], disposition["absences_unjustified"], seed=seed)
+    columns |= _simulate_dropout(
+        spec, people, base["dropout"], shift["dropout"], disposition["absences_unjustified"], seed=seed
+    )
     items, items_baseline = {}, {}
     for scale in N_ITEMS:
-        made = _scale(scale, base[scale], shift[scale], disposition[scale], seed=seed)
-        columns |= made[0]
-        items[scale], items_baseline[scale] = made[1], made[2]
-    columns |= _marks(people, base["average_mark"], shift["average_mark"], seed=seed)
-    expected = _absence_means(people, base, shift, disposition["absences_unjustified"])
+        scale_outcomes = _scale(scale, base[scale], shift[scale], disposition[scale], seed=seed)
+        columns |= scale_outcomes[0]
+        items[scale], items_baseline[scale] = scale_outcomes[1], scale_outcomes[2]
+    columns |= _simulate_marks(people, base["average_mark"], shift["average_mark"], seed=seed)
+    expected = _compute_absence_means(people, base, shift, disposition["absences_unjustified"])
     rng = stream(seed, "absences")
     at_baseline = rng.random((len(people), len(spec.months_baseline)))
     at_followup = rng.random((len(people), len(spec.months_followup)))
     absences = counts(at_followup, expected[:, :, None])
-    columns |= _both("absences_unjustified", expected, absences.mean(axis=2))
+    columns |= _build_outcome_columns("absences_unjustified", expected, absences.mean(axis=2))
     return Potential(
         frame=pd.DataFrame(columns),
         items=items,
@@ -134,7 +138,7 @@ def potential_outcomes(spec: SimulatedTrial, frame: pd.DataFrame, people: pd.Dat
     )
 
 
-def true_effects(potential: pd.DataFrame, country: pd.Series) -> dict[str, dict[str, float]]:
+def compute_true_effects(potential: pd.DataFrame, country: pd.Series) -> dict[str, dict[str, float]]:
     """Average the difference of the expectations, outcome by outcome.
 
     Parameters
@@ -168,7 +172,7 @@ def counts(uniform: Numbers, mean: Numbers | float) -> Numbers:
     return np.asarray(poisson.ppf(uniform, mean), dtype=float)
 
 
-def _predictor(outcome: str, people: pd.DataFrame) -> Numbers:
+def _compute_pupil_predictor(outcome: str, people: pd.DataFrame) -> Numbers:
     prior, disadvantaged, boy = _SLOPES[outcome]
     kind = people["type"]
     result: Numbers = (
@@ -179,36 +183,41 @@ def _predictor(outcome: str, people: pd.DataFrame) -> Numbers:
     return result
 
 
-def _school_sd(outcome: str, icc: float) -> float:
+def _compute_school_sd(outcome: str, icc: float) -> float:
     return float(_PUPIL_SD[outcome] * np.sqrt(icc / (1 - icc)))
 
 
-def _school_effects(spec: SimulatedTrial, frame: pd.DataFrame, *, seed: int) -> dict[str, Numbers]:
+def _draw_school_effects(spec: SimulatedTrial, frame: pd.DataFrame, *, seed: int) -> dict[str, Numbers]:
     """Correlated school effects; what the prior dropout rate tells about them is kept to."""
     base = frame["type"].map(spec.base_dropout).to_numpy(dtype=float)
-    trouble = prior_trouble(base, frame["prior_dropout_rate"].to_numpy(dtype=float))
+    trouble = infer_prior_trouble(base, frame["prior_dropout_rate"].to_numpy(dtype=float))
     fresh = stream(seed, "school effects").standard_normal((len(frame), len(TRUE_OUTCOMES)))
     root = np.linalg.cholesky(_CORRELATIONS)
     standard = np.column_stack([trouble, fresh]) @ root[1:].T
-    return {name: standard[:, k] * _school_sd(name, _outcome(spec, name).icc) for k, name in enumerate(TRUE_OUTCOMES)}
+    return {
+        name: standard[:, k] * _compute_school_sd(name, _get_outcome_spec(spec, name).icc)
+        for k, name in enumerate(TRUE_OUTCOMES)
+    }
 
 
-def _outcome(spec: SimulatedTrial, name: str) -> SimulatedOutcome:
+def _get_outcome_spec(spec: SimulatedTrial, name: str) -> SimulatedOutcome:
     outcome: SimulatedOutcome = getattr(spec, name)
     return outcome
 
 
-def school_doses(spec: SimulatedTrial, frame: pd.DataFrame, *, seed: int) -> Numbers:
+def draw_school_doses(spec: SimulatedTrial, frame: pd.DataFrame, *, seed: int) -> Numbers:
     """Part of the effect that each school would get if allocated: 1, or `weak_dose` in weak schools."""
     weak = stream(seed, "implementation").random(len(frame)) < spec.weak_schools
     return np.where(weak, spec.weak_dose, 1.0)
 
 
-def _pupil_effects(spec: SimulatedTrial, frame: pd.DataFrame, people: pd.DataFrame, *, seed: int) -> dict[str, Numbers]:
-    dose = school_doses(spec, frame, seed=seed)[people["school"].to_numpy()]
+def _draw_pupil_effects(
+    spec: SimulatedTrial, frame: pd.DataFrame, people: pd.DataFrame, *, seed: int
+) -> dict[str, Numbers]:
+    dose = draw_school_doses(spec, frame, seed=seed)[people["school"].to_numpy()]
     result = {}
     for name in TRUE_OUTCOMES:
-        outcome = _outcome(spec, name)
+        outcome = _get_outcome_spec(spec, name)
         by_country = {
             str(code): outcome.effect + outcome.effect_sd * stream(seed, f"effect {name} {code}").standard_normal()
             for code in frame["country"].unique()
@@ -217,17 +226,17 @@ def _pupil_effects(spec: SimulatedTrial, frame: pd.DataFrame, people: pd.DataFra
     return result
 
 
-def _dispositions(n_pupils: int, rng: np.random.Generator) -> dict[str, Numbers]:
+def _draw_dispositions(n_pupils: int, rng: np.random.Generator) -> dict[str, Numbers]:
     """Draw standard normal dispositions: the engaged feel that they belong and are seldom absent."""
-    engaged, own, absent = rng.standard_normal((3, n_pupils))
+    engaged, belonging_part, absent = rng.standard_normal((3, n_pupils))
     return {
         "engagement": engaged,
-        "belonging": 0.6 * engaged + 0.8 * own,
+        "belonging": 0.6 * engaged + 0.8 * belonging_part,
         "absences_unjustified": -0.3 * engaged + np.sqrt(1 - 0.3**2) * absent,
     }
 
 
-def _both(outcome: str, expected: Numbers, realised: Numbers) -> dict[str, Numbers]:
+def _build_outcome_columns(outcome: str, expected: Numbers, realised: Numbers) -> dict[str, Numbers]:
     return {
         f"{outcome}_expected_0": expected[0],
         f"{outcome}_expected_1": expected[1],
@@ -236,11 +245,11 @@ def _both(outcome: str, expected: Numbers, realised: Numbers) -> dict[str, Numbe
     }
 
 
-def _dropout(
+def _simulate_dropout(
     spec: SimulatedTrial, people: pd.DataFrame, base: Numbers, shift: Numbers, absent: Numbers, *, seed: int
 ) -> dict[str, Numbers]:
     prior, disadvantaged, boy = _SLOPES["dropout"]
-    school_variance = _school_sd("dropout", spec.dropout.icc) ** 2
+    school_variance = _compute_school_sd("dropout", spec.dropout.icc) ** 2
     spread = 0.4 * prior**2 + 0.2 * disadvantaged**2 + 0.25 * boy**2 + _ABSENCE_LOG_ODDS**2 + school_variance
     # Averaging a logistic curve over a spread flattens it; without this factor the mean would exceed the base rate
     # (Zeger, Liang and Albert 1988, Biometrics 44, 1049-1060).
@@ -248,7 +257,9 @@ def _dropout(
     intercept = people["type"].map({kind: logit(share) * flattening for kind, share in spec.base_dropout.items()})
     log_odds = intercept.to_numpy(dtype=float) + base + _ABSENCE_LOG_ODDS * absent
     expected = expit(np.stack([log_odds, log_odds + shift]))
-    return _both("dropout", expected, (stream(seed, "dropout").random(len(people)) < expected).astype(float))
+    return _build_outcome_columns(
+        "dropout", expected, (stream(seed, "dropout").random(len(people)) < expected).astype(float)
+    )
 
 
 def _scale(
@@ -263,15 +274,19 @@ def _scale(
     latent = np.stack([after, after + shift])
     cuts = np.array([1.5, 2.5, 3.5, 4.5])
     expected = 1 + norm.sf((cuts - latent[:, :, None]) / _ITEM_SD).sum(axis=2)
-    items = _answers(latent[:, :, None] + noise[1])
-    return _both(scale, expected, items.mean(axis=2)), items, _answers(before[:, None] + noise[0])
+    items = _round_answers(latent[:, :, None] + noise[1])
+    return (
+        _build_outcome_columns(scale, expected, items.mean(axis=2)),
+        items,
+        _round_answers(before[:, None] + noise[0]),
+    )
 
 
-def _answers(latent: Numbers) -> Numbers:
+def _round_answers(latent: Numbers) -> Numbers:
     return np.rint(latent).clip(1, 5)
 
 
-def _marks(people: pd.DataFrame, base: Numbers, shift: Numbers, *, seed: int) -> dict[str, Numbers]:
+def _simulate_marks(people: pd.DataFrame, base: Numbers, shift: Numbers, *, seed: int) -> dict[str, Numbers]:
     mean = people["type"].map(PRIOR_MEAN).to_numpy(dtype=float) - 0.1 + base
     means = np.stack([mean, mean + shift])
     sd = _PUPIL_SD["average_mark"]
@@ -284,10 +299,10 @@ def _marks(people: pd.DataFrame, base: Numbers, shift: Numbers, *, seed: int) ->
         + sd * (norm.pdf(low) - norm.pdf(high))
     )
     realised = (means + sd * stream(seed, "marks").standard_normal(mean.size)).clip(1, 5).round(2)
-    return _both("average_mark", expected, realised)
+    return _build_outcome_columns("average_mark", expected, realised)
 
 
-def _absence_means(
+def _compute_absence_means(
     people: pd.DataFrame, base: dict[str, Numbers], shift: dict[str, Numbers], absent: Numbers
 ) -> Numbers:
     name = "absences_unjustified"

@@ -8,8 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.simulation.people import frame_of, simulate_people
-from analysis.simulation.potential import Potential, potential_outcomes, school_doses, true_effects
+from analysis.simulation.people import build_school_frame, simulate_people
+from analysis.simulation.potential import (
+    Potential,
+    compute_true_effects,
+    draw_school_doses,
+    simulate_potential_outcomes,
+)
 from analysis.simulation.records import Situation, simulate_records
 from analysis.simulation.spec import SimulatedTrial
 from analysis.simulation.streams import stream
@@ -90,18 +95,18 @@ def simulate_pupils(
     >>> data.truth["dropout"][""] < 0
     True
     """
-    frame = frame_of(spec, schools)
-    treated = _treated(spec, frame, allocation)
+    frame = build_school_frame(spec, schools)
+    treated = _find_treated_schools(spec, frame, allocation)
     people = simulate_people(spec, frame, seed=seed)
-    potential = potential_outcomes(spec, frame, people, seed=seed)
-    lost, without_survey = _silent_schools(spec, len(frame), seed=seed)
+    potential = simulate_potential_outcomes(spec, frame, people, seed=seed)
+    lost, without_survey = _draw_silent_schools(spec, len(frame), seed=seed)
     situation = Situation(
         spec=spec,
         schools=frame,
         people=people,
         potential=potential,
         treated=treated,
-        doses=school_doses(spec, frame, seed=seed),
+        doses=draw_school_doses(spec, frame, seed=seed),
         lost=lost,
         without_survey=without_survey,
     )
@@ -109,12 +114,12 @@ def simulate_pupils(
     return SimulatedData(
         schools=schools.sort_values("school_id", ignore_index=True),
         tables=simulate_records(situation, seed=seed),
-        truth=true_effects(potential.frame[there], people.loc[there, "country"]),
-        potential=_of_those_there(people, potential, there),
+        truth=compute_true_effects(potential.frame[there], people.loc[there, "country"]),
+        potential=_select_present_pupils(people, potential, there),
     )
 
 
-def _treated(spec: SimulatedTrial, frame: pd.DataFrame, allocation: Mapping[str, str]) -> np.ndarray:
+def _find_treated_schools(spec: SimulatedTrial, frame: pd.DataFrame, allocation: Mapping[str, str]) -> np.ndarray:
     arms = [allocation.get(school) for school in frame["school_id"]]
     for school, arm in zip(frame["school_id"], arms, strict=True):
         if arm not in (spec.arm, spec.reference_arm):
@@ -126,12 +131,12 @@ def _treated(spec: SimulatedTrial, frame: pd.DataFrame, allocation: Mapping[str,
     return np.array([arm == spec.arm for arm in arms])
 
 
-def _silent_schools(spec: SimulatedTrial, n_schools: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _draw_silent_schools(spec: SimulatedTrial, n_schools: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Schools that send nothing at follow-up, and those whose survey alone is missing."""
     rank = stream(seed, "silent schools").permutation(n_schools)
     lost = rank < spec.schools_lost
     return lost, (rank < spec.schools_lost + spec.schools_without_survey) | lost
 
 
-def _of_those_there(people: pd.DataFrame, potential: Potential, there: np.ndarray) -> pd.DataFrame:
+def _select_present_pupils(people: pd.DataFrame, potential: Potential, there: np.ndarray) -> pd.DataFrame:
     return pd.concat([people[_KEYS], potential.frame], axis=1)[there].reset_index(drop=True)

@@ -63,19 +63,19 @@ class Situation:
 
 def simulate_records(situation: Situation, *, seed: int) -> dict[str, pd.DataFrame]:
     """All tables, by name; each sorted by school, pupil and wave."""
-    status = _status(situation, seed=seed)
+    status = _draw_pupil_status(situation, seed=seed)
     still_there = (status == "enrolled") & ~situation.by_pupil(situation.lost)
     return {
-        "pupil": _pupil(situation),
-        "status": _status_table(situation, status, seed=seed),
-        "signals": _signals(situation, still_there, seed=seed),
-        "survey": _survey(situation, still_there, seed=seed),
-        "implementation": _implementation(situation, seed=seed),
-        "costs": _costs(situation, seed=seed),
+        "pupil": _build_pupil_table(situation),
+        "status": _build_status_table(situation, status, seed=seed),
+        "signals": _build_signals_table(situation, still_there, seed=seed),
+        "survey": _build_survey_table(situation, still_there, seed=seed),
+        "implementation": _build_implementation_table(situation, seed=seed),
+        "costs": _build_costs_table(situation, seed=seed),
     }
 
 
-def _pupil(situation: Situation) -> pd.DataFrame:
+def _build_pupil_table(situation: Situation) -> pd.DataFrame:
     people = situation.people
     sent = ~(people["joined"].to_numpy() & situation.by_pupil(situation.lost))
     baseline, followup = situation.spec.waves
@@ -84,7 +84,7 @@ def _pupil(situation: Situation) -> pd.DataFrame:
     return table.reset_index(drop=True)
 
 
-def _status(situation: Situation, *, seed: int) -> np.ndarray:
+def _draw_pupil_status(situation: Situation, *, seed: int) -> np.ndarray:
     spec = situation.spec
     left = situation.outcome("dropout") == 1
     moving, unknown = stream(seed, "status").random((2, left.size))
@@ -93,7 +93,7 @@ def _status(situation: Situation, *, seed: int) -> np.ndarray:
     return np.where(unknown < share, "unknown", status)
 
 
-def _status_table(situation: Situation, status: np.ndarray, *, seed: int) -> pd.DataFrame:
+def _build_status_table(situation: Situation, status: np.ndarray, *, seed: int) -> pd.DataFrame:
     spec = situation.spec
     rng = stream(seed, "status details")
     first = pd.Timestamp(f"{spec.months_baseline[-1]}-01") + pd.DateOffset(months=1)
@@ -112,7 +112,7 @@ def _status_table(situation: Situation, status: np.ndarray, *, seed: int) -> pd.
     return table[~situation.by_pupil(situation.lost)].reset_index(drop=True)
 
 
-def _signals(situation: Situation, still_there: np.ndarray, *, seed: int) -> pd.DataFrame:
+def _build_signals_table(situation: Situation, still_there: np.ndarray, *, seed: int) -> pd.DataFrame:
     spec, potential = situation.spec, situation.potential
     baseline, followup = spec.waves
     mark_before = situation.people["prior_average"].to_numpy()
@@ -120,16 +120,18 @@ def _signals(situation: Situation, still_there: np.ndarray, *, seed: int) -> pd.
     absences = situation.observed(potential.absences)
     at_baseline = ~situation.people["joined"].to_numpy()
     parts = [
-        _month(situation, month, baseline, potential.absences_baseline[:, k], mark_before, seed=seed)[at_baseline]
+        _build_month_of_signals(situation, month, baseline, potential.absences_baseline[:, k], mark_before, seed=seed)[
+            at_baseline
+        ]
         for k, month in enumerate(spec.months_baseline)
     ] + [
-        _month(situation, month, followup, absences[:, k], mark_after, seed=seed)[still_there]
+        _build_month_of_signals(situation, month, followup, absences[:, k], mark_after, seed=seed)[still_there]
         for k, month in enumerate(spec.months_followup)
     ]
     return pd.concat(parts).sort_index(kind="stable").reset_index(drop=True)
 
 
-def _month(
+def _build_month_of_signals(
     situation: Situation, month: str, wave: str, unjustified: np.ndarray, mark: np.ndarray, *, seed: int
 ) -> pd.DataFrame:
     """One month's distress signals of every pupil."""
@@ -151,20 +153,20 @@ def _month(
     return frame.assign(risk_flag=risky, wave=wave)
 
 
-def _survey(situation: Situation, still_there: np.ndarray, *, seed: int) -> pd.DataFrame:
+def _build_survey_table(situation: Situation, still_there: np.ndarray, *, seed: int) -> pd.DataFrame:
     spec, potential = situation.spec, situation.potential
     answers = {scale: situation.observed(items) for scale, items in potential.items.items()}
     asked = still_there & ~situation.by_pupil(situation.without_survey)
     at_baseline = ~situation.people["joined"].to_numpy()
     baseline, followup = spec.waves
     parts = [
-        _questionnaires(situation, baseline, potential.items_baseline, asked=at_baseline, seed=seed),
-        _questionnaires(situation, followup, answers, asked=asked, seed=seed),
+        _build_questionnaires(situation, baseline, potential.items_baseline, asked=at_baseline, seed=seed),
+        _build_questionnaires(situation, followup, answers, asked=asked, seed=seed),
     ]
     return pd.concat(parts).sort_index(kind="stable").reset_index(drop=True)
 
 
-def _questionnaires(
+def _build_questionnaires(
     situation: Situation, wave: str, answers: dict[str, np.ndarray], *, asked: np.ndarray, seed: int
 ) -> pd.DataFrame:
     """List the questionnaires that came back in a wave; the index is the pupil's row."""
@@ -174,15 +176,15 @@ def _questionnaires(
     wish = 2.0 - 0.5 * (answers["engagement"].mean(axis=1) - 3.4) + 0.7 * rng.standard_normal(n)
     columns["leave_intent"] = np.rint(wish).clip(1, 4)
     answered: Flags = (rng.random(n) >= spec.survey_nonresponse) & asked
-    given = rng.random((n, len(columns))) >= spec.item_nonresponse
+    is_answered = rng.random((n, len(columns))) >= spec.item_nonresponse
     table = situation.people[_KEYS].copy()
     for k, (name, values) in enumerate(columns.items()):
-        table[name] = pd.Series(values, index=table.index).where(given[:, k]).astype("Int64")
+        table[name] = pd.Series(values, index=table.index).where(is_answered[:, k]).astype("Int64")
     table["wave"] = wave
     return table.loc[answered]
 
 
-def _implementation(situation: Situation, *, seed: int) -> pd.DataFrame:
+def _build_implementation_table(situation: Situation, *, seed: int) -> pd.DataFrame:
     """Count what pilot schools did in the year before follow-up; weak schools did a fraction of it."""
     dose, size = situation.doses, situation.schools["size"].to_numpy()
     # Random numbers for all schools, so that a school's record does not depend on who else is a pilot school.
@@ -207,7 +209,7 @@ def _implementation(situation: Situation, *, seed: int) -> pd.DataFrame:
     return table.loc[situation.treated & ~situation.lost].reset_index(drop=True)
 
 
-def _costs(situation: Situation, *, seed: int) -> pd.DataFrame:
+def _build_costs_table(situation: Situation, *, seed: int) -> pd.DataFrame:
     """Hours and money of pilot schools, by the ingredients method; control schools have none."""
     known = {country.code: country for country in situation.spec.countries}
     noise = stream(seed, "costs").normal(1.0, 0.15, size=(3, len(situation.schools))).clip(0.5, 1.5)

@@ -67,12 +67,12 @@ def simulate_scores(
     """
     _check(n_schools, pupils_per_school, {"icc": icc, "r2_school": r2_school, "r2_pupil": r2_pupil}, size_cv=size_cv)
     rng = stream(seed, "scores")
-    sizes = _sizes(n_schools, pupils_per_school, size_cv, rng)
+    sizes = _draw_school_sizes(n_schools, pupils_per_school, size_cv, rng)
     n_arm = min(max(round(arm_share * n_schools), 1), n_schools - 1)
     treated = rng.permutation(n_schools) < n_arm
     school = np.repeat(np.arange(n_schools), sizes)
-    baseline_u, score_u = _correlated(n_schools, r2_school, rng)
-    baseline_e, score_e = _correlated(school.size, r2_pupil, rng)
+    baseline_u, score_u = _draw_correlated_normals(n_schools, r2_school, rng)
+    baseline_e, score_e = _draw_correlated_normals(school.size, r2_pupil, rng)
     between, within = np.sqrt(icc), np.sqrt(1 - icc)
     return pd.DataFrame(
         {
@@ -84,7 +84,7 @@ def simulate_scores(
     )
 
 
-def _sizes(n_schools: int, mean: float, size_cv: float, rng: np.random.Generator) -> np.ndarray:
+def _draw_school_sizes(n_schools: int, mean: float, size_cv: float, rng: np.random.Generator) -> np.ndarray:
     if size_cv == 0:
         return np.full(n_schools, round(mean))
     drawn = rng.gamma(1 / size_cv**2, mean * size_cv**2, size=n_schools)
@@ -92,7 +92,7 @@ def _sizes(n_schools: int, mean: float, size_cv: float, rng: np.random.Generator
     return sizes
 
 
-def _correlated(n: int, r2: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _draw_correlated_normals(n: int, r2: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     first = rng.standard_normal(n)
     second = np.sqrt(r2) * first + np.sqrt(1 - r2) * rng.standard_normal(n)
     return first, second

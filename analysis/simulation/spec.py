@@ -30,9 +30,11 @@ class SimulatedOutcome:
 
     def __post_init__(self) -> None:
         if not 0 <= self.icc < 1:
-            raise _impossible("icc", f"{self.icc} is not a share from 0 to below 1.", "Give an icc such as 0.1.")
+            raise _create_trial_error(
+                "icc", f"{self.icc} is not a share from 0 to below 1.", "Give an icc such as 0.1."
+            )
         if self.effect_sd < 0:
-            raise _impossible("effect_sd", f"{self.effect_sd} is below 0.", "Give 0 or a positive number.")
+            raise _create_trial_error("effect_sd", f"{self.effect_sd} is below 0.", "Give 0 or a positive number.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +76,7 @@ class SimulatedCountry:
 
     def __post_init__(self) -> None:
         if min(self.vocational, self.general) < 0 or self.n_schools == 0:
-            raise _impossible(
+            raise _create_trial_error(
                 f"country {self.code}",
                 f"it has {self.vocational} vocational and {self.general} general schools.",
                 "Give numbers of 0 or more, and one school at least.",
@@ -98,7 +100,7 @@ _SHARES = (
 )
 
 
-def _default_base_dropout() -> dict[str, float]:
+def _get_default_base_dropout() -> dict[str, float]:
     return {"vocational": 0.13, "general": 0.06, "mixed": 0.10}
 
 
@@ -149,7 +151,7 @@ class SimulatedTrial:
 
     countries: tuple[SimulatedCountry, ...]
     pupils_per_school: tuple[int, int] = (40, 90)
-    base_dropout: dict[str, float] = field(default_factory=_default_base_dropout)
+    base_dropout: dict[str, float] = field(default_factory=_get_default_base_dropout)
     dropout: SimulatedOutcome = SimulatedOutcome(effect=-0.55, effect_sd=0.10, icc=0.08)
     engagement: SimulatedOutcome = SimulatedOutcome(effect=0.20, effect_sd=0.05, icc=0.08)
     belonging: SimulatedOutcome = SimulatedOutcome(effect=0.15, effect_sd=0.05, icc=0.06)
@@ -177,37 +179,43 @@ class SimulatedTrial:
         self._check_shares()
         low, high = self.pupils_per_school
         if not 1 <= low <= high:
-            raise _impossible(
+            raise _create_trial_error(
                 "pupils_per_school", f"{low} to {high} is no range.", "Give the smaller number first, from 1."
             )
         n_schools = sum(country.n_schools for country in self.countries)
         if min(self.schools_lost, self.schools_without_survey) < 0 or (
             self.schools_lost + self.schools_without_survey > n_schools
         ):
-            raise _impossible(
+            raise _create_trial_error(
                 "schools_lost, schools_without_survey",
                 f"{self.schools_lost} and {self.schools_without_survey} of {n_schools} schools.",
                 "Give numbers of 0 or more that add up to no more than the schools there are.",
             )
         if self.arm == self.reference_arm:
-            raise _impossible("arm", f"both arms are called {self.arm!r}.", "Give them different names.")
+            raise _create_trial_error("arm", f"both arms are called {self.arm!r}.", "Give them different names.")
 
     def _check_countries(self) -> None:
         codes = [country.code for country in self.countries]
         if not codes or len(set(codes)) < len(codes):
-            raise _impossible("countries", f"{codes} is empty or names one twice.", "Name each country once.")
+            raise _create_trial_error("countries", f"{codes} is empty or names one twice.", "Name each country once.")
 
     def _check_shares(self) -> None:
         shares = {name: float(getattr(self, name)) for name in _SHARES}
         shares |= {f"base_dropout.{kind}": share for kind, share in self.base_dropout.items()}
         for name, share in shares.items():
             if not 0 <= share < 1:
-                raise _impossible(name, f"{share} is not a share from 0 to below 1.", "Give a share such as 0.05.")
+                raise _create_trial_error(
+                    name, f"{share} is not a share from 0 to below 1.", "Give a share such as 0.05."
+                )
         if any(share == 0 for share in self.base_dropout.values()):
-            raise _impossible("base_dropout", "a share is 0.", "Give a share above 0; it has no log odds otherwise.")
+            raise _create_trial_error(
+                "base_dropout", "a share is 0.", "Give a share above 0; it has no log odds otherwise."
+            )
         missing = {"vocational", "general", "mixed"} - set(self.base_dropout)
         if missing:
-            raise _impossible("base_dropout", f"{sorted(missing)} is missing.", "Give a share for each school type.")
+            raise _create_trial_error(
+                "base_dropout", f"{sorted(missing)} is missing.", "Give a share for each school type."
+            )
 
     @property
     def waves(self) -> tuple[str, str]:
@@ -270,5 +278,5 @@ class SimulatedTrial:
         )
 
 
-def _impossible(where: str, problem: str, remedy: str) -> DesignError:
+def _create_trial_error(where: str, problem: str, remedy: str) -> DesignError:
     return DesignError(f"simulated trial, {where}", problem, remedy)

@@ -14,11 +14,11 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from analysis.guards import binary_reason, checked_frame, numeric_column
-from analysis.results import Coefficients, Convergence, Fit, failed_fit
+from analysis.guards import describe_nonbinary_values, read_numeric_column, validate_frame
+from analysis.results import Coefficients, Convergence, Fit, create_failed_fit
 from analysis.specs import Model
-from analysis.sums import scaled_columns
-from analysis.terms import INTERCEPT, Columns, columns_with
+from analysis.sums import scale_model_columns
+from analysis.terms import INTERCEPT, Columns, build_columns_with_outcome
 from data_schema.errors import EstimationError
 
 Ties = Literal["efron", "breslow"]
@@ -59,7 +59,7 @@ class Stratum:
     after: np.ndarray
 
 
-def stratum(rows: np.ndarray, *, x: np.ndarray, time: np.ndarray, event: np.ndarray, ties: Ties) -> Stratum:
+def build_stratum(rows: np.ndarray, *, x: np.ndarray, time: np.ndarray, event: np.ndarray, ties: Ties) -> Stratum:
     """Sort a stratum's pupils and find its risk sets.
 
     Parameters
@@ -73,19 +73,19 @@ def stratum(rows: np.ndarray, *, x: np.ndarray, time: np.ndarray, event: np.ndar
     """
     order = rows[np.argsort(-time[rows], kind="stable")]
     times, happened = time[order], event[order]
-    at = times[happened]
-    first = np.searchsorted(-at, -at, side="left")
-    last = np.searchsorted(-at, -at, side="right")
-    share = (np.arange(len(at)) - first) / (last - first) if ties == "efron" else np.zeros(len(at))
+    event_times = times[happened]
+    first = np.searchsorted(-event_times, -event_times, side="left")
+    last = np.searchsorted(-event_times, -event_times, side="right")
+    share = (np.arange(len(event_times)) - first) / (last - first) if ties == "efron" else np.zeros(len(event_times))
     return Stratum(
         rows=order,
         x=x[order],
         event=happened,
-        last_at_risk=np.searchsorted(-times, -at, side="right") - 1,
+        last_at_risk=np.searchsorted(-times, -event_times, side="right") - 1,
         tie_first=first,
         tie_last=last,
         tied_share=share,
-        after=np.searchsorted(-at, -times, side="left"),
+        after=np.searchsorted(-event_times, -times, side="left"),
     )
 
 
@@ -100,7 +100,7 @@ class _RiskSets:
     relative: np.ndarray
 
 
-def _risk_sets(data: Stratum, beta: np.ndarray) -> _RiskSets:
+def _compute_risk_sets(data: Stratum, beta: np.ndarray) -> _RiskSets:
     eta = data.x @ beta
     top = float(eta.max(initial=0.0))
     relative = np.exp(eta - top)
@@ -109,8 +109,8 @@ def _risk_sets(data: Stratum, beta: np.ndarray) -> _RiskSets:
     products = (weighted[:, :, None] * data.x[:, None, :]).reshape(len(eta), p * p)
     stacked = np.column_stack([relative, weighted, products])
     at_risk = stacked.cumsum(axis=0)[data.last_at_risk]
-    own = np.vstack([np.zeros((1, stacked.shape[1])), stacked[data.event].cumsum(axis=0)])
-    tied = own[data.tie_last] - own[data.tie_first]
+    cumulative = np.vstack([np.zeros((1, stacked.shape[1])), stacked[data.event].cumsum(axis=0)])
+    tied = cumulative[data.tie_last] - cumulative[data.tie_first]
     sums = at_risk - data.tied_share[:, None] * tied
     mean = sums[:, 1 : p + 1] / sums[:, :1]
     second = (sums[:, p + 1 :] / sums[:, :1]).reshape(-1, p, p)
@@ -131,7 +131,7 @@ def log_likelihood(strata: list[Stratum], beta: np.ndarray) -> tuple[float, np.n
     """
     value, slope, information = 0.0, np.zeros(len(beta)), np.zeros((len(beta), len(beta)))
     for data in strata:
-        sets = _risk_sets(data, beta)
+        sets = _compute_risk_sets(data, beta)
         chosen = data.x[data.event]
         value += float((chosen @ beta).sum() - sets.log_weight.sum())
         slope += chosen.sum(axis=0) - sets.mean.sum(axis=0)
@@ -151,28 +151,28 @@ def score_residuals(strata: list[Stratum], beta: np.ndarray, *, n_pupils: int) -
     """
     residuals = np.zeros((n_pupils, len(beta)))
     for data in strata:
-        sets = _risk_sets(data, beta)
+        sets = _compute_risk_sets(data, beta)
         hazard = 1 / sets.weight
         steps = np.column_stack([hazard, hazard[:, None] * sets.mean])
         thinned = (1 - data.tied_share)[:, None] * steps
         # Events are by falling time: those at or before a pupil's own time come from `after` on.
         total = np.vstack([steps[::-1].cumsum(axis=0)[::-1], np.zeros((1, steps.shape[1]))])
         cumulated = total[data.after]
-        ties, means = _by_tie(data, thinned), _by_tie(data, sets.mean)
-        cumulated[data.event] += ties - _by_tie(data, steps)
-        mine = -sets.relative[:, None] * (cumulated[:, :1] * data.x - cumulated[:, 1:])
-        mine[data.event] += data.x[data.event] - means / (data.tie_last - data.tie_first)[:, None]
-        residuals[data.rows] = mine
+        ties, means = _sum_events_by_tie(data, thinned), _sum_events_by_tie(data, sets.mean)
+        cumulated[data.event] += ties - _sum_events_by_tie(data, steps)
+        pupil_residuals = -sets.relative[:, None] * (cumulated[:, :1] * data.x - cumulated[:, 1:])
+        pupil_residuals[data.event] += data.x[data.event] - means / (data.tie_last - data.tie_first)[:, None]
+        residuals[data.rows] = pupil_residuals
     return residuals
 
 
-def _by_tie(data: Stratum, values: np.ndarray) -> np.ndarray:
+def _sum_events_by_tie(data: Stratum, values: np.ndarray) -> np.ndarray:
     """Sum values of events over those at the same time, shape (D, q)."""
     total = np.vstack([np.zeros((1, values.shape[1])), values.cumsum(axis=0)])
     return np.asarray(total[data.tie_last] - total[data.tie_first])
 
 
-def maximise_partial(strata: list[Stratum], start: np.ndarray) -> tuple[np.ndarray, float, np.ndarray, str]:
+def find_partial_maximum(strata: list[Stratum], start: np.ndarray) -> tuple[np.ndarray, float, np.ndarray, str]:
     """Return the maximum, its log-likelihood, the information there, and why there is none (empty when there is).
 
     Parameters
@@ -250,26 +250,26 @@ def fit_cox(
             f"ties='{ties}' with se_type='{se_type}' is unknown.",
             f"Use {' or '.join(get_args(Ties))}, and {' or '.join(get_args(CoxErrors))}.",
         )
-    frame = checked_frame(frame, (*model.columns, time), place=model.place)
-    times, event = numeric_column(frame, time), numeric_column(frame, model.outcome)
+    frame = validate_frame(frame, (*model.columns, time), place=model.place)
+    times, event = read_numeric_column(frame, time), read_numeric_column(frame, model.outcome)
     seen = np.isfinite(times) & np.isfinite(event)
     labels = {"method": f"cox_{ties}", "se_type": se_type, "df_method": "between"}
     n_missing = int((~seen).sum())
     rows = frame.loc[seen]
     # Strata have baseline hazards of their own and are no columns.
-    columns = columns_with(rows, replace(model, strata=None, weights=None), event[seen])
+    columns = build_columns_with_outcome(rows, replace(model, strata=None, weights=None), event[seen])
     reason = _NO_WEIGHTS if model.weights is not None else columns.reason
-    reason = reason or binary_reason(columns.y, model.outcome) or _impossible_time(times[seen])
-    reason = reason or _arm_without_events(columns)
+    reason = reason or describe_nonbinary_values(columns.y, model.outcome) or _describe_negative_time(times[seen])
+    reason = reason or _find_arm_without_events(columns)
     if reason:
-        return failed_fit(reason, **labels, n_missing_outcome=n_missing)
+        return create_failed_fit(reason, **labels, n_missing_outcome=n_missing)
     strata = None if model.strata is None else rows[model.strata]
     problem = _Problem.of(columns, times[seen], strata, ties=ties)
-    beta, value, information, reason = maximise_partial(problem.strata, np.zeros(len(problem.names)))
+    beta, value, information, reason = find_partial_maximum(problem.strata, np.zeros(len(problem.names)))
     reason = reason or ("" if problem.df >= 1 else "There are no more schools than school-level columns.")
     if reason:
-        return failed_fit(reason, **labels, n_missing_outcome=n_missing)
-    vcov = _variance(problem, beta, information, se_type=se_type)
+        return create_failed_fit(reason, **labels, n_missing_outcome=n_missing)
+    vcov = _estimate_cox_variance(problem, beta, information, se_type=se_type)
     back = np.diag(1 / problem.scale)
     return Fit(
         method=labels["method"],
@@ -291,11 +291,11 @@ def fit_cox(
     )
 
 
-def _impossible_time(time: np.ndarray) -> str:
+def _describe_negative_time(time: np.ndarray) -> str:
     return "" if (time >= 0).all() else "A time is below 0."
 
 
-def _arm_without_events(columns: Columns) -> str:
+def _find_arm_without_events(columns: Columns) -> str:
     groups = {arm: columns.x[:, columns.names.index(term)] == 1 for arm, term in columns.arm_terms.items()}
     groups["reference"] = ~np.any(list(groups.values()), axis=0)
     for arm, rows in groups.items():
@@ -321,15 +321,15 @@ class _Problem:
 
     @classmethod
     def of(cls, columns: Columns, time: np.ndarray, strata: pd.Series[str] | None, *, ties: Ties) -> _Problem:
-        kept, values, _, scale = scaled_columns(columns)
-        keep = [k for k, place in enumerate(kept) if columns.names[place] != INTERCEPT]
+        positions, values, _, scale = scale_model_columns(columns)
+        keep = [k for k, place in enumerate(positions) if columns.names[place] != INTERCEPT]
         x = values[:, :-1][:, keep]
         codes = np.zeros(len(x), dtype=int) if strata is None else pd.factorize(strata)[0]
         event = columns.y == 1
         first = np.unique(columns.school, return_index=True)[1]
         constant = (x == x[first][columns.school]).all(axis=0)
         return cls(
-            names=tuple(columns.names[kept[k]] for k in keep),
+            names=tuple(columns.names[positions[k]] for k in keep),
             x=x,
             scale=scale[keep],
             time=time,
@@ -337,29 +337,37 @@ class _Problem:
             school=columns.school,
             stratum=codes,
             ties=ties,
-            strata=_strata(codes, np.ones(len(x), dtype=bool), x=x, time=time, event=event, ties=ties),
+            strata=_build_event_strata(codes, np.ones(len(x), dtype=bool), x=x, time=time, event=event, ties=ties),
             df=len(columns.schools) - int(constant.sum()) - 1,
         )
 
     def without(self, school: int) -> list[Stratum]:
         """Return the risk sets without a school."""
-        kept = self.school != school
-        return _strata(self.stratum, kept, x=self.x, time=self.time, event=self.event, ties=self.ties)
+        is_of_others = self.school != school
+        return _build_event_strata(
+            self.stratum, is_of_others, x=self.x, time=self.time, event=self.event, ties=self.ties
+        )
 
 
-def _strata(
+def _build_event_strata(
     codes: np.ndarray, kept: np.ndarray, *, x: np.ndarray, time: np.ndarray, event: np.ndarray, ties: Ties
 ) -> list[Stratum]:
     """Return the strata that have an event; the others tell nothing."""
     rows = [np.flatnonzero(kept & (codes == code)) for code in np.unique(codes)]
-    return [stratum(mine, x=x, time=time, event=event, ties=ties) for mine in rows if event[mine].any()]
+    return [
+        build_stratum(stratum_rows, x=x, time=time, event=event, ties=ties)
+        for stratum_rows in rows
+        if event[stratum_rows].any()
+    ]
 
 
-def _variance(problem: _Problem, beta: np.ndarray, information: np.ndarray, *, se_type: CoxErrors) -> np.ndarray:
+def _estimate_cox_variance(
+    problem: _Problem, beta: np.ndarray, information: np.ndarray, *, se_type: CoxErrors
+) -> np.ndarray:
     n_schools = int(problem.school.max()) + 1
     if se_type == "school_jackknife" and n_schools <= _MOST_REFITS:
-        refits = [maximise_partial(problem.without(j), beta) for j in range(n_schools)]
-        left_out = np.array([found for found, _, _, reason in refits if not reason])
+        refits = [find_partial_maximum(problem.without(j), beta) for j in range(n_schools)]
+        left_out = np.array([estimate for estimate, _, _, reason in refits if not reason])
         if len(left_out) == n_schools:
             spread = left_out - left_out.mean(axis=0)
             return np.asarray((n_schools - 1) / n_schools * spread.T @ spread)

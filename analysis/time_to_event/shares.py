@@ -43,6 +43,6 @@ def pseudo_values(time: np.ndarray, event: np.ndarray, *, horizon: float) -> np.
         return np.ones(n)  # all who were left had it: nobody is without the event
     staying = float(np.prod(left / at_risk))
     # Derivatives of the logarithm of the share without the event: the pupil's own event, and its being at risk.
-    own = np.where(event & (time <= horizon), 1 / left[place], 0.0)
+    event_part = np.where(event & (time <= horizon), 1 / left[place], 0.0)
     exposed = np.cumsum(events / (at_risk * left))[place]
-    return np.asarray((1 - staying) + n * staying * (own - exposed))
+    return np.asarray((1 - staying) + n * staying * (event_part - exposed))

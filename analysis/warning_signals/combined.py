@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.quadrature import Patterns, WeakPrior
-from analysis.quadrature.search import pooled_fit
-from analysis.warning_signals.evaluation import SignalQuestion, SignalRows, signal_rows
-from analysis.warning_signals.measures import areas, school_draws, share_interval
+from analysis.quadrature.search import fit_without_schools
+from analysis.warning_signals.evaluation import SignalQuestion, SignalRows, read_signal_rows
+from analysis.warning_signals.measures import compute_share_interval, compute_signal_areas, draw_school_counts
 from data_schema.errors import EstimationError
 
 _TWO_DEVIATIONS = 2.0
@@ -87,31 +87,33 @@ def signal_shares(
             "kinds and signals differ.",
             "Put each signal in one of two or more kinds.",
         )
-    rows = signal_rows(frame, question)
+    rows = read_signal_rows(frame, question)
     if len(rows.schools) < 2:
         raise EstimationError(f"signals of '{question.outcome}'", "one school is too few.", "Use two or more.")
-    fold = _folds(len(rows.schools), n_folds=n_folds, seed=seed)
-    draws = school_draws(len(rows.schools), n_bootstrap=n_bootstrap, seed=seed)
-    risk = _predicted(rows, question.signals, fold)
-    whole = _areas(risk, rows, draws)
-    table = [_share_row("all", "auc", whole, df=len(rows.schools) - 1, conf_level=conf_level)]
+    fold = _assign_schools_to_folds(len(rows.schools), n_folds=n_folds, seed=seed)
+    draws = draw_school_counts(len(rows.schools), n_bootstrap=n_bootstrap, seed=seed)
+    risk = _predict_left_out_risk(rows, question.signals, fold)
+    whole_area = _compute_areas_of_draws(risk, rows, draws)
+    table = [_build_share_row("all", "auc", whole_area, df=len(rows.schools) - 1, conf_level=conf_level)]
     for kind, columns in kinds.items():
-        alone = _areas(_predicted(rows, columns, fold), rows, draws)
+        alone = _compute_areas_of_draws(_predict_left_out_risk(rows, columns, fold), rows, draws)
         others = tuple(name for name in question.signals if name not in columns)
-        without = _areas(_predicted(rows, others, fold), rows, draws)
-        table.append(_share_row(kind, "auc", alone, df=len(rows.schools) - 1, conf_level=conf_level))
-        table.append(_share_row(kind, "auc_without", without, df=len(rows.schools) - 1, conf_level=conf_level))
-        table.append(_plain_row(kind, "loss", whole - without, df=len(rows.schools) - 1, conf_level=conf_level))
-    for measure, values in _calibration(risk, rows, draws).items():
-        table.append(_plain_row("all", measure, values, df=len(rows.schools) - 1, conf_level=conf_level))
+        without = _compute_areas_of_draws(_predict_left_out_risk(rows, others, fold), rows, draws)
+        table.append(_build_share_row(kind, "auc", alone, df=len(rows.schools) - 1, conf_level=conf_level))
+        table.append(_build_share_row(kind, "auc_without", without, df=len(rows.schools) - 1, conf_level=conf_level))
+        table.append(
+            _build_plain_row(kind, "loss", whole_area - without, df=len(rows.schools) - 1, conf_level=conf_level)
+        )
+    for measure, values in _compute_calibration(risk, rows, draws).items():
+        table.append(_build_plain_row("all", measure, values, df=len(rows.schools) - 1, conf_level=conf_level))
     return SignalShares(
         table=pd.DataFrame(table),
-        calibration=_tenths(risk, rows.left),
+        calibration=_summarise_risk_tenths(risk, rows.left),
         risk=pd.Series(risk, index=rows.frame.index),
     )
 
 
-def _folds(n_schools: int, *, n_folds: int, seed: int) -> np.ndarray:
+def _assign_schools_to_folds(n_schools: int, *, n_folds: int, seed: int) -> np.ndarray:
     """Deal schools to groups; shape (J,)."""
     order = np.random.default_rng(seed).permutation(n_schools)
     fold = np.empty(n_schools, dtype=int)
@@ -119,7 +121,7 @@ def _folds(n_schools: int, *, n_folds: int, seed: int) -> np.ndarray:
     return fold
 
 
-def _predicted(rows: SignalRows, signals: tuple[str, ...], fold: np.ndarray) -> np.ndarray:
+def _predict_left_out_risk(rows: SignalRows, signals: tuple[str, ...], fold: np.ndarray) -> np.ndarray:
     """Return each pupil's risk by a model of the schools of the other groups."""
     values = np.column_stack([rows.signal(name) for name in signals])
     empty = [name for name, column in zip(signals, values.T, strict=True) if np.isnan(column).all()]
@@ -131,12 +133,14 @@ def _predicted(rows: SignalRows, signals: tuple[str, ...], fold: np.ndarray) -> 
     risk = np.empty(len(values))
     for group in np.unique(fold):
         held = fold[rows.school] == group
-        beta = _logit(x[~held], rows.left[~held])
+        beta = _fit_penalised_logit(x[~held], rows.left[~held])
         risk[held] = 1 / (1 + np.exp(-x[held] @ beta))
     return risk
 
 
-def _logit(x: np.ndarray, left: np.ndarray, weight: np.ndarray | None = None, *, prior: bool = True) -> np.ndarray:
+def _fit_penalised_logit(
+    x: np.ndarray, left: np.ndarray, weight: np.ndarray | None = None, *, prior: bool = True
+) -> np.ndarray:
     factors = np.full(x.shape[1], _TWO_DEVIATIONS)
     factors[0] = 0.0
     weight = np.ones(len(left)) if weight is None else weight
@@ -148,27 +152,27 @@ def _logit(x: np.ndarray, left: np.ndarray, weight: np.ndarray | None = None, *,
         n_schools=1,
         prior=WeakPrior(factors=factors) if prior else None,
     )
-    return pooled_fit(data)
+    return fit_without_schools(data)
 
 
-def _areas(risk: np.ndarray, rows: SignalRows, draws: np.ndarray) -> np.ndarray:
+def _compute_areas_of_draws(risk: np.ndarray, rows: SignalRows, draws: np.ndarray) -> np.ndarray:
     """Return the area with all schools, then of every draw, shape (B + 1,)."""
-    return areas(risk, rows.left, rows.school, np.vstack([np.ones(draws.shape[1]), draws]))
+    return compute_signal_areas(risk, rows.left, rows.school, np.vstack([np.ones(draws.shape[1]), draws]))
 
 
-def _calibration(risk: np.ndarray, rows: SignalRows, draws: np.ndarray) -> dict[str, np.ndarray]:
+def _compute_calibration(risk: np.ndarray, rows: SignalRows, draws: np.ndarray) -> dict[str, np.ndarray]:
     """Return slope and intercept of the outcome's log odds on the predicted ones: 1 and 0 when right (Cox 1958)."""
     inner = np.clip(risk, 1e-9, 1 - 1e-9)
     log_odds = np.log(inner / (1 - inner))
     x = np.column_stack([np.ones(len(risk)), log_odds])
     weights = [np.ones(len(risk)), *(draw[rows.school] for draw in draws)]
-    slopes = np.array([_logit(x, rows.left, weight, prior=False)[1] for weight in weights])
+    slopes = np.array([_fit_penalised_logit(x, rows.left, weight, prior=False)[1] for weight in weights])
     # The intercept is that with a slope of one: how far risks are too low (above 0) or too high as a whole.
-    large = np.array([_shift(log_odds, rows.left, weight) for weight in weights])
+    large = np.array([_find_calibration_shift(log_odds, rows.left, weight) for weight in weights])
     return {"calibration_slope": slopes, "calibration_intercept": large}
 
 
-def _shift(log_odds: np.ndarray, left: np.ndarray, weight: np.ndarray) -> float:
+def _find_calibration_shift(log_odds: np.ndarray, left: np.ndarray, weight: np.ndarray) -> float:
     """Return what must be added to the log odds for as many events as there are."""
     shift = 0.0
     for _ in range(50):
@@ -180,15 +184,15 @@ def _shift(log_odds: np.ndarray, left: np.ndarray, weight: np.ndarray) -> float:
     return shift
 
 
-def _tenths(risk: np.ndarray, left: np.ndarray) -> pd.DataFrame:
+def _summarise_risk_tenths(risk: np.ndarray, left: np.ndarray) -> pd.DataFrame:
     tenth = np.minimum((pd.Series(risk).rank(method="average", pct=True).to_numpy() * 10).astype(int), 9)
     table = pd.DataFrame({"tenth": tenth + 1, "predicted": risk, "observed": left}).groupby("tenth")
     named = {"predicted": ("predicted", "mean"), "observed": ("observed", "mean"), "n_pupils": ("observed", "size")}
     return table.agg(**named).reset_index()
 
 
-def _share_row(kind: str, measure: str, values: np.ndarray, *, df: int, conf_level: float) -> dict[str, object]:
-    error, low, high = share_interval(float(values[0]), values[1:], df=df, conf_level=conf_level)
+def _build_share_row(kind: str, measure: str, values: np.ndarray, *, df: int, conf_level: float) -> dict[str, object]:
+    error, low, high = compute_share_interval(float(values[0]), values[1:], df=df, conf_level=conf_level)
     return {
         "kind": kind,
         "measure": measure,
@@ -199,7 +203,7 @@ def _share_row(kind: str, measure: str, values: np.ndarray, *, df: int, conf_lev
     }
 
 
-def _plain_row(kind: str, measure: str, values: np.ndarray, *, df: int, conf_level: float) -> dict[str, object]:
+def _build_plain_row(kind: str, measure: str, values: np.ndarray, *, df: int, conf_level: float) -> dict[str, object]:
     from scipy import stats
 
     usable = values[1:][np.isfinite(values[1:])]

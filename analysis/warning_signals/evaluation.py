@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.guards import binary_reason, checked_frame, numeric_column, require_filled
+from analysis.guards import describe_nonbinary_values, read_numeric_column, require_filled, validate_frame
 from analysis.warning_signals.measures import (
     MEASURES,
-    areas,
-    counts_by_school,
+    compute_flag_rates,
+    compute_share_interval,
+    compute_signal_areas,
+    count_flags_by_school,
+    draw_school_counts,
     flags_at_capacity,
-    rates,
-    school_draws,
-    share_interval,
 )
 from data_schema.errors import EstimationError
 
@@ -100,10 +100,10 @@ class SignalRows:
 
     def signal(self, name: str) -> np.ndarray:
         """Return a signal as numbers, NaN where it is missing."""
-        return numeric_column(self.frame, name)
+        return read_numeric_column(self.frame, name)
 
 
-def signal_rows(frame: pd.DataFrame, question: SignalQuestion) -> SignalRows:
+def read_signal_rows(frame: pd.DataFrame, question: SignalQuestion) -> SignalRows:
     """Turn a frame into arrays.
 
     Parameters
@@ -121,25 +121,25 @@ def signal_rows(frame: pd.DataFrame, question: SignalQuestion) -> SignalRows:
     needed = [question.outcome, question.school, *question.signals, *question.groups]
     needed += [name for name in (question.arm, question.country, question.lead_time) if name is not None]
     place = f"signals of '{question.outcome}'"
-    frame = checked_frame(frame, needed, place=place)
+    frame = validate_frame(frame, needed, place=place)
     require_filled(frame, question.school, "school", place=place)
     ours = np.ones(len(frame), dtype=bool)
     if question.arm is not None:
         ours = (frame[question.arm].astype(str) == question.reference_arm).to_numpy(dtype=bool)
-    outcome = numeric_column(frame, question.outcome)
+    outcome = read_numeric_column(frame, question.outcome)
     known = ours & np.isfinite(outcome)
-    other = binary_reason(outcome[known], question.outcome)
+    other = describe_nonbinary_values(outcome[known], question.outcome)
     if other:
         raise EstimationError(place, f"the outcome is not 0 or 1. {other}", "Say who left by 1 and who stayed by 0.")
     if not known.any() or np.ptp(outcome[known]) == 0:
         raise EstimationError(place, "nobody left, or everybody did.", "Use a time or a group in which some did.")
     names = frame[question.school].astype(str).to_numpy()
-    kept = np.flatnonzero(known)
-    kept = kept[np.argsort(names[kept], kind="stable")]
-    codes, labels = pd.factorize(names[kept], sort=True)
+    known_rows = np.flatnonzero(known)
+    known_rows = known_rows[np.argsort(names[known_rows], kind="stable")]
+    codes, labels = pd.factorize(names[known_rows], sort=True)
     return SignalRows(
-        frame=frame.iloc[kept],
-        left=outcome[kept],
+        frame=frame.iloc[known_rows],
+        left=outcome[known_rows],
         school=codes,
         schools=tuple(str(label) for label in labels),
         n_missing_outcome=int((ours & ~np.isfinite(outcome)).sum()),
@@ -206,15 +206,15 @@ class SignalPerformance:
             When there is none.
         """
         table = self.table
-        found = table[
+        matching_rows = table[
             (table["signal"] == signal)
             & (table["measure"] == measure)
             & (table["by"] == by)
             & (table["level"] == level)
         ]
-        if found.empty:
+        if matching_rows.empty:
             raise KeyError(f"{measure} of {signal} {by} {level}")
-        return {name: float(found[name].iloc[0]) for name in _NUMBERS}
+        return {name: float(matching_rows[name].iloc[0]) for name in _NUMBERS}
 
 
 def evaluate_signals(
@@ -244,18 +244,20 @@ def evaluate_signals(
         A signal of yes and no is flagged at capacity as others are; its own rates are those with a capacity that leaves
         room for all who have it. What nobody tells of (no leaver in a group, say) is a row with ``status`` "failed".
     """
-    rows = signal_rows(frame, question)
-    draws = school_draws(len(rows.schools), n_bootstrap=n_bootstrap, seed=seed)
+    rows = read_signal_rows(frame, question)
+    draws = draw_school_counts(len(rows.schools), n_bootstrap=n_bootstrap, seed=seed)
     table = []
     for signal in question.signals:
         values = rows.signal(signal)
         flags = flags_at_capacity(values, rows.school, capacity=question.capacity)
-        for by, level, chosen in _places(rows, question):
+        for by, level, chosen in _iterate_places(rows, question):
             measured = _Measured(rows=rows, flags=flags, values=values, chosen=chosen, draws=draws)
             for measure, estimate, drawn in measured.figures(gap=by in question.groups, lead=by == "lead_time"):
-                interval = _interval(measure, estimate, drawn, df=measured.n_schools() - 1, conf_level=conf_level)
+                interval = _compute_measure_interval(
+                    measure, estimate, drawn, df=measured.n_schools() - 1, conf_level=conf_level
+                )
                 table.append((signal, measure, by, level, estimate, *interval, conf_level, *measured.sizes()))
-    done = pd.DataFrame([(*row, *_status(row[4])) for row in table], columns=list(COLUMNS))
+    done = pd.DataFrame([(*row, *_get_figure_status(row[4])) for row in table], columns=list(COLUMNS))
     return SignalPerformance(
         table=done,
         capacity=question.capacity,
@@ -264,19 +266,19 @@ def evaluate_signals(
     )
 
 
-def _status(estimate: float) -> tuple[str, str]:
+def _get_figure_status(estimate: float) -> tuple[str, str]:
     if np.isfinite(estimate):
         return "ok", ""
     return "failed", "Nobody there left, nobody stayed, or nobody was flagged."
 
 
-def _interval(
+def _compute_measure_interval(
     measure: str, estimate: float, drawn: np.ndarray, *, df: int, conf_level: float
 ) -> tuple[float, float, float]:
     if not np.isfinite(estimate):
         return (np.nan,) * 3
     if not measure.startswith("gap_"):
-        return share_interval(estimate, drawn, df=df, conf_level=conf_level)
+        return compute_share_interval(estimate, drawn, df=df, conf_level=conf_level)
     from scipy import stats
 
     usable = drawn[np.isfinite(drawn)]
@@ -287,7 +289,7 @@ def _interval(
     return error, estimate - half, estimate + half
 
 
-def _places(rows: SignalRows, question: SignalQuestion) -> Iterator[tuple[str, str, np.ndarray]]:
+def _iterate_places(rows: SignalRows, question: SignalQuestion) -> Iterator[tuple[str, str, np.ndarray]]:
     """Yield where to look: a column, a level, and which pupils are there."""
     yield "", "", np.ones(len(rows.left), dtype=bool)
     columns = ([question.country] if question.country is not None else []) + list(question.groups)
@@ -323,23 +325,23 @@ class _Measured:
     def cells(self, chosen: np.ndarray) -> np.ndarray:
         """Return cells with all schools, then of every draw, shape (B + 1, 4)."""
         rows = self.rows
-        by_school = counts_by_school(self.flags, rows.left, chosen, rows.school, len(rows.schools))
+        by_school = count_flags_by_school(self.flags, rows.left, chosen, rows.school, len(rows.schools))
         return np.vstack([by_school.sum(axis=0), self.draws @ by_school])
 
     def figures(self, *, gap: bool, lead: bool) -> Iterator[tuple[str, float, np.ndarray]]:
         """Yield measures with their value and bootstrapped values."""
-        mine = rates(self.cells(self.chosen))
+        chosen_rates = compute_flag_rates(self.cells(self.chosen))
         for place, measure in enumerate(MEASURES):
             if not lead or measure == "sensitivity":
-                yield measure, float(mine[0, place]), mine[1:, place]
+                yield measure, float(chosen_rates[0, place]), chosen_rates[1:, place]
         if gap:
-            rest = rates(self.cells(~self.chosen))
+            other_rates = compute_flag_rates(self.cells(~self.chosen))
             for place, measure in enumerate(MEASURES):
                 if measure in ("sensitivity", "specificity", "predictive_value"):
-                    difference = mine[:, place] - rest[:, place]
+                    difference = chosen_rates[:, place] - other_rates[:, place]
                     yield f"gap_{measure}", float(difference[0]), difference[1:]
         if not lead:
             known = self.chosen & np.isfinite(self.values)
             signal, left, school = self.values[known], self.rows.left[known], self.rows.school[known]
-            drawn = areas(signal, left, school, np.vstack([np.ones(self.draws.shape[1]), self.draws]))
+            drawn = compute_signal_areas(signal, left, school, np.vstack([np.ones(self.draws.shape[1]), self.draws]))
             yield "auc", float(drawn[0]), drawn[1:]

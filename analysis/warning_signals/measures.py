@@ -33,17 +33,19 @@ def flags_at_capacity(signal: np.ndarray, school: np.ndarray, *, capacity: float
     """
     flags = np.zeros(len(signal))
     for place in np.unique(school):
-        mine = np.flatnonzero(school == place)
-        room = capacity * len(mine)
-        values, group, sizes = np.unique(-signal[mine], return_inverse=True, return_counts=True, equal_nan=True)
+        school_rows = np.flatnonzero(school == place)
+        room = capacity * len(school_rows)
+        values, group, sizes = np.unique(-signal[school_rows], return_inverse=True, return_counts=True, equal_nan=True)
         before = np.cumsum(sizes) - sizes
         shares = np.clip((room - before) / sizes, 0.0, 1.0)
         shares[np.isnan(values)] = 0.0
-        flags[mine] = shares[group]
+        flags[school_rows] = shares[group]
     return flags
 
 
-def counts_by_school(flags: np.ndarray, left: np.ndarray, chosen: np.ndarray, school: np.ndarray, n: int) -> np.ndarray:
+def count_flags_by_school(
+    flags: np.ndarray, left: np.ndarray, chosen: np.ndarray, school: np.ndarray, n: int
+) -> np.ndarray:
     """Return flagged leavers, flagged stayers, missed leavers and rightly not flagged of each school, shape (n, 4).
 
     Parameters
@@ -60,7 +62,7 @@ def counts_by_school(flags: np.ndarray, left: np.ndarray, chosen: np.ndarray, sc
     return np.column_stack([np.bincount(school, weights=cell, minlength=n) for cell in cells.T])
 
 
-def rates(cells: np.ndarray) -> np.ndarray:
+def compute_flag_rates(cells: np.ndarray) -> np.ndarray:
     """Return the five rates of `MEASURES` from cells, shape (..., 4) to (..., 5); NaN where nobody counts.
 
     Parameters
@@ -76,10 +78,10 @@ def rates(cells: np.ndarray) -> np.ndarray:
         (hit, hit + alarm),
         (calm, missed + calm),
     )
-    return np.stack([_share(top, bottom) for top, bottom in pairs], axis=-1)
+    return np.stack([_compute_safe_share(top, bottom) for top, bottom in pairs], axis=-1)
 
 
-def _share(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
+def _compute_safe_share(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
     return np.where(bottom > 0, top / np.where(bottom > 0, bottom, 1.0), np.nan)
 
 
@@ -109,10 +111,10 @@ def area_under_curve(signal: np.ndarray, left: np.ndarray, weight: np.ndarray | 
     """
     pupils = np.arange(len(signal))
     weight = np.ones(len(signal)) if weight is None else weight
-    return float(areas(signal, left, pupils, weight[None, :])[0])
+    return float(compute_signal_areas(signal, left, pupils, weight[None, :])[0])
 
 
-def areas(signal: np.ndarray, left: np.ndarray, school: np.ndarray, draws: np.ndarray) -> np.ndarray:
+def compute_signal_areas(signal: np.ndarray, left: np.ndarray, school: np.ndarray, draws: np.ndarray) -> np.ndarray:
     """Return the area under the curve of every draw of schools, shape (B,).
 
     Parameters
@@ -135,14 +137,16 @@ def areas(signal: np.ndarray, left: np.ndarray, school: np.ndarray, draws: np.nd
     return result
 
 
-def school_draws(n_schools: int, *, n_bootstrap: int, seed: int) -> np.ndarray:
+def draw_school_counts(n_schools: int, *, n_bootstrap: int, seed: int) -> np.ndarray:
     """Return how often each school is drawn, shape (B, J)."""
     rng = np.random.default_rng(seed)
     drawn = rng.integers(n_schools, size=(n_bootstrap, n_schools))
     return np.stack([np.bincount(row, minlength=n_schools) for row in drawn]).astype(float)
 
 
-def share_interval(estimate: float, draws: np.ndarray, *, df: float, conf_level: float) -> tuple[float, float, float]:
+def compute_share_interval(
+    estimate: float, draws: np.ndarray, *, df: float, conf_level: float
+) -> tuple[float, float, float]:
     """Return the standard error and an interval of a share on the scale of log odds, from bootstrapped shares.
 
     Parameters

@@ -156,9 +156,9 @@ class Shapes:
             (_TELEPHONE, Kind.TELEPHONE, self._is_telephone),
             (_LONG_NUMBER, Kind.LONG_NUMBER, self._is_long),
         ):
-            for one in pattern.finditer(text):
-                if one[0] not in self.harmless and fits(one[0]):
-                    yield kind, *one.span()
+            for shape_match in pattern.finditer(text):
+                if shape_match[0] not in self.harmless and fits(shape_match[0]):
+                    yield kind, *shape_match.span()
 
     def is_birth(self, text: str) -> bool:
         """Whether a text holds what may be a full date of birth."""

@@ -399,9 +399,9 @@ def _comparison(fits: Sequence[MixedFit]) -> pd.DataFrame:
 
 
 def _require_fitted(made: MixedFit | OutcomeFit) -> None:
-    from analysis.mixed_models.summary import fitted_coefficients
+    from analysis.mixed_models.summary import require_coefficients
 
-    fitted_coefficients(made.coefficients, made.convergence, outcome=made.outcome)
+    require_coefficients(made.coefficients, made.convergence, outcome=made.outcome)
 
 
 def _write(output: Path, terms: pd.DataFrame) -> None:

@@ -10,7 +10,7 @@ from typing import Literal
 import pandas as pd
 
 from analysis.simulation import SimulatedData
-from analysis.simulation.names import serbian_latin
+from analysis.simulation.names import convert_cyrillic_to_latin
 from data_schema.fields import Field
 from data_schema.tables import Table
 from evaluation.rehearsal.forms import Cell, Form
@@ -173,7 +173,7 @@ def _translate_header(item: Field, country: str, *, cyrillic: bool) -> str:
     if country != "RS":
         return item.name
     serbian = next((text for text in item.headers if _CYRILLIC.search(text)), "")
-    latin = serbian_latin(serbian)
+    latin = convert_cyrillic_to_latin(serbian)
     if cyrillic or latin not in item.headers:
         return serbian or item.name
     return latin

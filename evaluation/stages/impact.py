@@ -238,17 +238,17 @@ def _build_question_data(
 
 
 def compare_adjustments(trial: TrialFolder, data: AnalysisData, drawn: Drawn) -> pd.DataFrame:
-    """Return how far covariates move the primary estimate, as `adjustment_consequences` says it; empty without any."""
+    """Return how far covariates move the primary estimate (`compare_adjusted_estimates`); empty without any."""
     import pandas as pd
 
-    from analysis.adjustment import COLUMNS, adjustment_consequences
+    from analysis.adjustment import COLUMNS, compare_adjusted_estimates
 
     analysis = find_leading_analysis(trial)
     compared = build_comparison(trial.protocol, trial.protocol.outcome(analysis.outcome))
     frame, question = _build_question_data(trial, data, analysis, compared=compared, drawn=drawn)
     if not question.covariates:
         return pd.DataFrame(columns=["plan_entry", *COLUMNS])
-    table = adjustment_consequences(frame, question)
+    table = compare_adjusted_estimates(frame, question)
     table.insert(0, "plan_entry", analysis.name)
     return table
 

@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 
 from analysis.inference.cluster_robust import SeType, cluster_robust
-from analysis.linear_columns import linear_columns
+from analysis.linear_columns import read_linear_columns
 from analysis.linear_models import LinearModelFit, linear_model
 from analysis.mixed import mixed_model
 from analysis.mixed_models.robust import MixedSeType
-from analysis.sums import school_cross_products
+from analysis.sums import compute_school_products
 from tests.support.designs import random_design
 
 HERE = Path(__file__).parent
@@ -114,13 +114,13 @@ def test_cr2_agrees_with_estimatr_with_its_own_absorbed_fixed_effects(name: str)
 def test_the_multilevel_models_gls_agrees_with_clubsandwich_on_lmer(name: str, se_type: SeType) -> None:
     figure = FIGURES[name]
     formula = our_formula(figure) + (" + strata" if figure["fixed_effects"] else "")
-    columns = linear_columns(formula, read_set(figure["set"]), cluster="school_id")
+    columns = read_linear_columns(formula, read_set(figure["set"]), cluster="school_id")
     # Scaled, as a fit would do it; the errors of the slopes are scaled back below.
     centre, scale = columns.x.mean(axis=0), columns.x.std(axis=0)
     centre[0], scale[0] = 0.0, 1.0
     x = (columns.x - centre) / scale
     values = np.column_stack([x, np.ones(len(x)), columns.y - columns.y.mean()])
-    products = school_cross_products(values, columns.cluster, n_schools=len(columns.clusters))
+    products = compute_school_products(values, columns.cluster, n_schools=len(columns.clusters))
     design = random_design(products, relative_covariance=np.array([[figure["variance_ratio"]]]))
     answer = cluster_robust(design, contrasts=np.eye(len(columns.names)), se_type=se_type)
     for term, row in figure["mixed"][se_type].items():

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from analysis import Estimate, Question, design_components, hedges_g
-from analysis.arms import observed_arms
-from analysis.contrasts import effect_rows
-from analysis.results import t_estimate
+from analysis.arms import collect_observed_arms
+from analysis.contrasts import estimate_effect_rows
+from analysis.results import build_t_estimate
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -56,7 +56,10 @@ def question_of(figure: dict[str, Any], *, kind: str) -> Question:
 def test_ratios_and_their_errors_are_those_of_clubsandwich(name: str) -> None:
     figure = EXPECTED["ratios"][name]
     frame, question = read_set(figure["set"]), question_of(figure, kind="binary")
-    rows = {(row.quantity, row.arm): row for row in effect_rows(frame, question, arms=observed_arms(frame, question))}
+    rows = {
+        (row.quantity, row.arm): row
+        for row in estimate_effect_rows(frame, question, arms=collect_observed_arms(frame, question))
+    }
     # lme4 stops searching for the ratio of variances a little before the maximum.
     loose = 20 if figure["model"] == "mixed" else 1
     for arm, quantities in figure["arms"].items():
@@ -79,6 +82,6 @@ def test_variances_exact_limits_and_hedges_g_are_those_of_lme4_and_the_written_o
     assert (found.school, found.pupil) == pytest.approx((figure["school"], figure["pupil"]), rel=2e-4, abs=1e-6)
     assert (found.icc_low, found.icc_high) == pytest.approx((figure["icc_low"], figure["icc_high"]), rel=1e-6, abs=1e-9)
     assert found.variance_df == pytest.approx(figure["variance_df"], rel=2e-4)
-    difference = t_estimate(Estimate(), estimate=figure["effect"], std_error=1.0, df=10)
+    difference = build_t_estimate(Estimate(), estimate=figure["effect"], std_error=1.0, df=10)
     g = hedges_g(difference, total_variance=found.total, variance_df=found.variance_df)
     assert g.estimate == pytest.approx(figure["hedges_g"], rel=2e-4)

@@ -19,7 +19,7 @@ from analysis.gee import fit_gee
 from analysis.ordinal import fit_ordinal
 from analysis.quadrature import LOGIT, Poisson, patterns
 from analysis.quadrature.nested import NestedPatterns
-from analysis.quadrature.nested_search import maximise_nested
+from analysis.quadrature.nested_search import find_nested_maximum
 from analysis.time_to_event import (
     Ties,
     fit_cox,
@@ -81,7 +81,7 @@ def test_classes_in_schools_agree_with_glmers_laplace(name: str, outcome: str) -
     y = frame[outcome].to_numpy(dtype=float)
     data = replace(patterns(x, y, inner, n_schools=len(labels)), response=LOGIT if name == "logit" else Poisson())
     outer = pd.factorize(pd.Series(labels).str.split(":").str[0], sort=True)[0]
-    found = maximise_nested(NestedPatterns(data=data, outer=outer, n_outer=int(outer.max()) + 1), n_nodes=1)
+    found = find_nested_maximum(NestedPatterns(data=data, outer=outer, n_outer=int(outer.max()) + 1), n_nodes=1)
     expected = figure["coefficients"].values()
     errors = np.array([term["std_error"] for term in expected])
     assert found.reason == ""

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from analysis import Fit, Model, design_columns, randomisation_inference
-from analysis.clustered import linear_clustered_of
-from analysis.linear import linear_mixed_of
+from analysis.clustered import fit_clustered_columns
+from analysis.linear import fit_mixed_columns
 from analysis.simulation import simulate_scores
 from analysis.terms import Columns
 
@@ -55,7 +55,10 @@ def test_the_columns_made_here_are_those_of_the_model() -> None:
     assert np.array_equal(made.y, here.y)
 
 
-METHODS: dict[str, Callable[[Columns], Fit]] = {"linear_mixed": linear_mixed_of, "linear_cluster": linear_clustered_of}
+METHODS: dict[str, Callable[[Columns], Fit]] = {
+    "linear_mixed": fit_mixed_columns,
+    "linear_cluster": fit_clustered_columns,
+}
 
 
 @pytest.mark.parametrize("n_schools", [12, 20, 62])
@@ -99,6 +102,6 @@ def test_five_in_a_hundred_randomisation_tests_without_an_effect_find_one(n_scho
 def test_a_z_test_on_school_means_would_fail_these_limits() -> None:
     found = []
     for columns in trials(12, first_seed=0, effect=0):
-        row = linear_clustered_of(columns).estimate("arm[pilot]")
+        row = fit_clustered_columns(columns).estimate("arm[pilot]")
         found.append(abs(row.statistic) > 1.959964)
     assert np.mean(found) > 0.05 + LIMIT

@@ -16,8 +16,8 @@ import pandas as pd
 import pytest
 
 from analysis import Fit, Model, design_columns
-from analysis.clustered import linear_clustered_of
-from analysis.linear import linear_mixed_of
+from analysis.clustered import fit_clustered_columns
+from analysis.linear import fit_mixed_columns
 from analysis.simulation import SimulatedTrial, simulate_pupils, simulate_schools
 from analysis.terms import Columns
 
@@ -97,7 +97,7 @@ def fits(population: Population, outcome: str, place: str, *, seed: int) -> Iter
         x = columns.x.copy()
         x[:, 1] = pilot
         filled = replace(columns, x=x, y=np.where(pilot, on, off))
-        yield linear_clustered_of(filled) if outcome == "dropout" else linear_mixed_of(filled)
+        yield fit_clustered_columns(filled) if outcome == "dropout" else fit_mixed_columns(filled)
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -235,8 +235,8 @@ CLAIMS = (
         topic="Cautions beside intervals and p-values",
         says=("reports.tables.cautions:SENTENCES", "reports.tables.estimates:estimates_table"),
         decides=(
-            "analysis.contrasts:effect_rows",
-            "analysis.unequal_spread:unequal_spread",
+            "analysis.contrasts:estimate_effect_rows",
+            "analysis.unequal_spread:find_unequal_spread_terms",
             "analysis.inference.randomisation_intervals:test_rows",
         ),
         reads="events, schools, degrees of freedom, spread by arm and number of allocations of the analysed sample",

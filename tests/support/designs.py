@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.inference.cluster_designs import ClusterDesign, basis_rows, generalised_design
+from analysis.inference.cluster_designs import ClusterDesign, build_generalised_design, compute_basis_rows
 
 
 def random_design(products: np.ndarray, *, relative_covariance: np.ndarray, n_rows: int = 0) -> ClusterDesign:
@@ -20,7 +20,7 @@ def random_design(products: np.ndarray, *, relative_covariance: np.ndarray, n_ro
         Rows in all.
     """
     k = len(relative_covariance)
-    rows = basis_rows(products)
+    rows = compute_basis_rows(products)
     random = rows[:, :, -1 - k : -1]
     working = np.eye(rows.shape[1]) + random @ relative_covariance @ random.transpose(0, 2, 1)
-    return generalised_design(rows[:, :, : -1 - k], rows[:, :, -1], working=working, n_rows=n_rows)
+    return build_generalised_design(rows[:, :, : -1 - k], rows[:, :, -1], working=working, n_rows=n_rows)

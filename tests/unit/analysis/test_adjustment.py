@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.adjustment import adjustment_consequences
+from analysis.adjustment import compare_adjusted_estimates
 from analysis.linear import fit_linear_mixed
 from analysis.questions import Question
-from analysis.terms import arm_term
+from analysis.terms import format_arm_term
 
 QUESTION = Question(
     plan_entry="main", outcome="score", kind="continuous", role="primary", model="linear_mixed",
@@ -39,13 +39,13 @@ def frame() -> pd.DataFrame:
 
 def test_estimates_are_those_of_the_models_and_shifts_those_of_the_imbalance() -> None:
     data = frame()
-    table = adjustment_consequences(data, QUESTION)
+    table = compare_adjusted_estimates(data, QUESTION)
     assert table["covariates"].tolist() == ["none", "prior", "even", "all"]
     estimates = table["estimate"].to_numpy(dtype=float)
     shifts, errors = (table[name].to_numpy(dtype=float) for name in ("shift", "shift_in_errors"))
     for place, covariates in enumerate(((), ("prior",), ("even",), ("prior", "even"))):
         fit = fit_linear_mixed(data, replace(QUESTION, covariates=covariates).effect_model())
-        assert estimates[place] == pytest.approx(fit.difference(arm_term("pilot")).estimate)
+        assert estimates[place] == pytest.approx(fit.difference(format_arm_term("pilot")).estimate)
     assert shifts[0] == 0
     assert shifts[1] < -0.3
     assert abs(errors[2]) < 0.05
@@ -53,7 +53,7 @@ def test_estimates_are_those_of_the_models_and_shifts_those_of_the_imbalance() -
 
 
 def test_what_cannot_be_estimated_keeps_its_row() -> None:
-    table = adjustment_consequences(frame().assign(score=np.nan), QUESTION)
+    table = compare_adjusted_estimates(frame().assign(score=np.nan), QUESTION)
     assert set(table["status"]) == {"failed"}
     assert table["shift"].isna().all()
 
@@ -61,6 +61,6 @@ def test_what_cannot_be_estimated_keeps_its_row() -> None:
 def test_a_logistic_model_gives_differences_of_risks() -> None:
     data = frame().assign(score=lambda rows: (rows["score"] > 0.5).astype(float))
     asked = replace(QUESTION, kind="binary", model="logistic_mixed", covariates=("prior",))
-    table = adjustment_consequences(data, asked)
+    table = compare_adjusted_estimates(data, asked)
     assert table["estimate"].abs().max() < 1
     assert len(table) == 3

@@ -12,8 +12,8 @@ import pytest
 from scipy import stats
 
 from analysis import Estimate, Question
-from analysis.arms import observed_arms
-from analysis.contrasts import effect_rows
+from analysis.arms import collect_observed_arms
+from analysis.contrasts import estimate_effect_rows
 
 QUESTION = Question(
     plan_entry="dropout",
@@ -39,7 +39,7 @@ def trial(events: Mapping[str, tuple[int, ...]] = EVENTS, *, size: int = SIZE) -
 
 def answered(frame: pd.DataFrame, question: Question = QUESTION) -> dict[str, Estimate]:
     arm = question.arms[1]
-    rows = effect_rows(frame, question, arms=observed_arms(frame, question))
+    rows = estimate_effect_rows(frame, question, arms=collect_observed_arms(frame, question))
     return {row.quantity: row for row in rows if row.arm == arm}
 
 
@@ -181,6 +181,6 @@ def test_schools_of_unequal_chances_are_weighted_in_the_ratio_as_in_the_differen
 def test_each_of_three_arms_has_its_own_ratio() -> None:
     events = {"control": (6, 3, 9, 6), "mentor": (5, 4, 4, 5), "team": (3, 3, 4, 2)}
     question = replace(QUESTION, arms=("control", "mentor", "team"))
-    rows = effect_rows(trial(events), question, arms=observed_arms(trial(events), question))
+    rows = estimate_effect_rows(trial(events), question, arms=collect_observed_arms(trial(events), question))
     ratios = {row.arm: row.estimate for row in rows if row.quantity == "risk_ratio"}
     assert ratios == pytest.approx({"mentor": 18 / 24, "team": 12 / 24})

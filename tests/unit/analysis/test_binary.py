@@ -11,7 +11,7 @@ import pytest
 from scipy import integrate, special, stats
 
 from analysis import Fit, Model, fit_logistic_mixed
-from analysis.inference.adjusted_profile import adjusted_profile
+from analysis.inference.adjusted_profile import find_adjusted_profile_maximum
 from analysis.quadrature import (
     Patterns,
     average_share,
@@ -304,7 +304,7 @@ def test_the_adjusted_variance_is_restricted_maximum_likelihoods_for_large_schoo
     events = np.rint(4000 * special.expit(-1 + 0.6 * rng.standard_normal(9)))
     data = Patterns(x=np.ones((9, 1)), school=np.arange(9), count=np.full(9, 4000.0), events=events, n_schools=9)
     logits = special.logit(events / 4000)
-    beta, school_sd = adjusted_profile(data, np.array([-1.0]), 0.5, n_nodes=7)
+    beta, school_sd = find_adjusted_profile_maximum(data, np.array([-1.0]), 0.5, n_nodes=7)
     assert beta[0] == pytest.approx(logits.mean(), abs=1e-3)
     assert school_sd**2 == pytest.approx(logits.var(ddof=1), rel=0.01)
     found = 1 / information(data, beta, school_sd)[0, 0]

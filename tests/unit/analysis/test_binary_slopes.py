@@ -12,7 +12,7 @@ from scipy import integrate, special
 
 from analysis import Model, fit_logistic_mixed
 from analysis.binary import fit_logistic_slopes
-from analysis.binary.slopes import _evaluated
+from analysis.binary.slopes import _compute_slope_likelihood
 from analysis.quadrature import patterns
 from data_schema.errors import EstimationError
 
@@ -36,11 +36,11 @@ def test_slopes_and_information_are_derivatives_of_the_likelihood() -> None:
     x = np.column_stack([np.ones(60), frame["arm"] == "pilot", frame["prior"]]).astype(float)
     data = patterns(x, frame["left"].to_numpy(dtype=float), frame["school"].to_numpy(), n_schools=6)
     at = np.array([-0.6, -0.3, 0.4, 0.7, 0.2, 0.5])
-    _, slope, information = _evaluated(data, at, 2, n_nodes=21)
+    _, slope, information = _compute_slope_likelihood(data, at, 2, n_nodes=21)
     for place in range(6):
         step = np.zeros(6)
         step[place] = 1e-5
-        high, low = (_evaluated(data, at + s, 2, n_nodes=21) for s in (step, -step))
+        high, low = (_compute_slope_likelihood(data, at + s, 2, n_nodes=21) for s in (step, -step))
         assert slope[place] == pytest.approx((high[0] - low[0]) / 2e-5, abs=1e-5)
         assert information[place] == pytest.approx(-(high[1] - low[1]) / 2e-5, abs=1e-4)
 
@@ -61,7 +61,9 @@ def test_the_likelihood_is_that_of_an_integral_over_the_plane() -> None:
             return math.exp(log - (z1 * z1 + z2 * z2) / 2) / (2 * math.pi)
 
         total += math.log(integrate.dblquad(joint, -8, 8, -8, 8, epsabs=1e-11)[0])
-    assert _evaluated(data, np.array([-0.5, 0.3, a, b, c]), 1, n_nodes=25)[0] == pytest.approx(total, abs=1e-7)
+    assert _compute_slope_likelihood(data, np.array([-0.5, 0.3, a, b, c]), 1, n_nodes=25)[0] == pytest.approx(
+        total, abs=1e-7
+    )
 
 
 def test_slopes_that_do_not_differ_are_the_model_with_an_intercept() -> None:

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from analysis import Model, fit_linear_clustered
-from analysis.inference.cluster_designs import least_squares_design
+from analysis.inference.cluster_designs import build_least_squares_design
 from analysis.inference.cluster_robust import cluster_robust
 from analysis.linear_models import linear_model
 from analysis.simulation import simulate_scores
-from analysis.sums import school_cross_products
+from analysis.sums import compute_school_products
 from data_schema.errors import EstimationError
 
 PLAIN = Model(outcome="score", school="school", arm="arm", arms=("control", "pilot"))
@@ -111,8 +111,8 @@ def test_cr2_of_a_mean_is_the_variance_of_school_means() -> None:
     rng = np.random.default_rng(1)
     y = rng.standard_normal(30)
     school = np.repeat(np.arange(6), 5)
-    products = school_cross_products(np.column_stack([np.ones(30), y]), school, n_schools=6)
-    answer = cluster_robust(least_squares_design(products, n_rows=30), contrasts=np.eye(1))
+    products = compute_school_products(np.column_stack([np.ones(30), y]), school, n_schools=6)
+    answer = cluster_robust(build_least_squares_design(products, n_rows=30), contrasts=np.eye(1))
     means = y.reshape(6, 5).mean(axis=1)
     assert answer.beta[0] == pytest.approx(y.mean())
     assert answer.vcov[0, 0] == pytest.approx(means.var(ddof=1) / 6)

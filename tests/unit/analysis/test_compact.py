@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from analysis import mixed_model
 from analysis.mixed_models import compact
-from analysis.mixed_models.compact import compact_column, reordered, stretches
+from analysis.mixed_models.compact import encode_column_compactly, iterate_row_slices, move_label_first
 from analysis.simulation import simulate_scores
 
 
@@ -27,30 +27,30 @@ def test_codes_of_stretches_are_those_of_pandas_factorize(values: list[int], hol
     expected, labels = pd.factorize(column[complete], sort=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compact, "STRETCH", 20)
-        found = compact_column(column, complete)
+        found = encode_column_compactly(column, complete)
     assert found.labels == list(labels)
     np.testing.assert_array_equal(found.codes[complete], expected)
 
 
 def test_codes_take_no_more_bytes_than_they_need() -> None:
     for n_labels, width in ((100, 1), (200, 2), (40_000, 4)):
-        found = compact_column(pd.Series(np.arange(n_labels)[::-1]))
+        found = encode_column_compactly(pd.Series(np.arange(n_labels)[::-1]))
         assert found.codes.itemsize == width
         np.testing.assert_array_equal(found.codes, np.arange(n_labels)[::-1])
 
 
 def test_categories_without_complete_rows_are_gone_and_a_reference_comes_first() -> None:
     column = pd.Series(pd.Categorical(["b", None, "c", "a"], categories=["d", "c", "b", "a"]))
-    found = compact_column(column, np.array([True, False, True, False]))
+    found = encode_column_compactly(column, np.array([True, False, True, False]))
     assert (found.labels, found.gone) == (["c", "b"], ["d", "a"])
     assert found.codes[[0, 2]].tolist() == [1, 0]
-    turned = reordered(found, first=1)
+    turned = move_label_first(found, first=1)
     assert turned.labels == ["b", "c"]
     assert turned.codes[[0, 2]].tolist() == [0, 1]
 
 
 def test_stretches_cover_all_rows_once() -> None:
-    assert [(rows.start, rows.stop) for rows in stretches(7, length=3)] == [(0, 3), (3, 6), (6, 7)]
+    assert [(rows.start, rows.stop) for rows in iterate_row_slices(7, length=3)] == [(0, 3), (3, 6), (6, 7)]
 
 
 @pytest.mark.parametrize("missing", [False, True])

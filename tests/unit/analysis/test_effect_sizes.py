@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from analysis import Estimate, cox_index, hedges_g, hedges_g_unconditional, odds_ratio, total_variance_factor
-from analysis.results import t_estimate
+from analysis.results import build_t_estimate
 
-DIFFERENCE = t_estimate(Estimate(arm="pilot", quantity="difference"), estimate=3.0, std_error=1.0, df=10)
+DIFFERENCE = build_t_estimate(Estimate(arm="pilot", quantity="difference"), estimate=3.0, std_error=1.0, df=10)
 TEN = np.full(10, 25)
 
 
@@ -50,7 +50,7 @@ def test_the_interval_of_g_excludes_zero_where_the_differences_does_and_units_do
     estimate: float, df: float, variance_df: float, scale: float
 ) -> None:
     def g(unit: float) -> Estimate:
-        row = t_estimate(Estimate(), estimate=estimate * unit, std_error=unit, df=df)
+        row = build_t_estimate(Estimate(), estimate=estimate * unit, std_error=unit, df=df)
         return hedges_g(row, total_variance=(2 * unit) ** 2, variance_df=variance_df)
 
     row, other = g(1.0), g(scale)

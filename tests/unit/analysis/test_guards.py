@@ -9,7 +9,14 @@ import pandas as pd
 import pytest
 
 from analysis import Question, adjusted_p_values, estimate_effects, linear_model, wild_bootstrap
-from analysis.guards import EXPLAINED, SAME_OUTCOME, binary_reason, explained_reason, is_numeric, varying_columns
+from analysis.guards import (
+    EXPLAINED,
+    SAME_OUTCOME,
+    describe_explained_outcome,
+    describe_nonbinary_values,
+    is_numeric,
+    standardise_varying_columns,
+)
 from data_schema.errors import EstimationError
 from tests.support.entry_points import BINARY, EVERY, LINEAR, OTHERS, OUTCOMES, TERM, WITH_ALLOCATION, Entry, pupils
 
@@ -179,13 +186,13 @@ def test_a_binary_question_with_a_two_prints_no_share_and_no_number_needed_to_tr
 
 
 def test_small_decisions() -> None:
-    assert binary_reason(np.array([0.0, 1.0, np.nan]), "left") == ""
-    assert "6 rows have another value: 2, 3, 4, 5, 6, ..." in binary_reason(np.arange(8.0), "left")
-    assert explained_reason(1e-8, spread=1.0, size=1.0) == EXPLAINED
-    assert explained_reason(1e-6, spread=1.0, size=1.0) == ""
+    assert describe_nonbinary_values(np.array([0.0, 1.0, np.nan]), "left") == ""
+    assert "6 rows have another value: 2, 3, 4, 5, 6, ..." in describe_nonbinary_values(np.arange(8.0), "left")
+    assert describe_explained_outcome(1e-8, spread=1.0, size=1.0) == EXPLAINED
+    assert describe_explained_outcome(1e-6, spread=1.0, size=1.0) == ""
     # Rounding of an outcome of a thousand million is all that is left.
-    assert explained_reason(1e-7, spread=1e-3, size=1e9) == EXPLAINED
-    moved, centre, spread = varying_columns(np.column_stack([[1e9, 1e9 + 1, 1e9 + 2], [0.1, 0.1, 0.1]]))
+    assert describe_explained_outcome(1e-7, spread=1e-3, size=1e9) == EXPLAINED
+    moved, centre, spread = standardise_varying_columns(np.column_stack([[1e9, 1e9 + 1, 1e9 + 2], [0.1, 0.1, 0.1]]))
     assert moved[:, 0].tolist() == [-1.0, 0.0, 1.0]
     assert (moved[:, 1] == 0).all()
     assert spread[1] == 0.0

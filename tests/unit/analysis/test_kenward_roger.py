@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.inference.kenward_roger import kenward_roger
+from analysis.inference.kenward_roger import compute_kenward_roger
 from analysis.mixed import mixed_model
 
 
@@ -101,5 +101,5 @@ def test_the_adjusted_variance_is_never_smaller_for_a_school_level_effect() -> N
     for seed in range(5):
         fit = mixed_model("score ~ arm + x + (1 | school)", trial(seed=seed))
         assert fit.working is not None
-        adjusted = kenward_roger(fit.working.at)
+        adjusted = compute_kenward_roger(fit.working.at)
         assert adjusted.adjusted[1, 1] >= adjusted.phi[1, 1] * (1 - 1e-12)

@@ -12,9 +12,9 @@ import pytest
 from scipy import optimize, stats
 
 from analysis import Model, fit_linear_mixed
-from analysis.mixed_models.columns import school_columns
-from analysis.mixed_models.intercept import constant_within_groups
-from analysis.mixed_models.moments import moments
+from analysis.mixed_models.columns import build_school_columns
+from analysis.mixed_models.intercept import find_constant_columns
+from analysis.mixed_models.moments import compute_moments
 from analysis.simulation import simulate_scores
 from analysis.terms import design_columns
 
@@ -173,9 +173,9 @@ def test_columns_that_are_constant_within_schools_are_told_from_those_of_pupils(
     # All but a copy of the baseline: such columns are made orthogonal, and mix, in the basis.
     frame["near"] = frame["baseline"] + 1e-5 * frame.index.to_numpy() % 3 + again * frame["school"]
     model = replace(ADJUSTED, covariates=("baseline", "near", "size"))
-    sums = moments(school_columns(design_columns(frame, model)))
+    sums = compute_moments(build_school_columns(design_columns(frame, model)))
     assert sums.basis.names == ("(Intercept)", "arm[pilot]", "baseline", "near", "size")
-    assert constant_within_groups(sums).tolist() == [True, True, False, False, True]
+    assert find_constant_columns(sums).tolist() == [True, True, False, False, True]
 
 
 def test_glance_is_one_row_with_the_variances() -> None:

@@ -11,11 +11,11 @@ import pytest
 from scipy import linalg
 
 from analysis import Model, fit_linear_clustered
-from analysis.inference.cluster_designs import least_squares_design
+from analysis.inference.cluster_designs import build_least_squares_design
 from analysis.inference.cluster_robust import SeType, cluster_robust
 from analysis.linear_models import LinearModelFit, linear_model
 from analysis.simulation import simulate_scores
-from analysis.sums import school_cross_products
+from analysis.sums import compute_school_products
 from data_schema.errors import EstimationError
 from tests.support.designs import random_design
 
@@ -114,7 +114,7 @@ def test_the_random_intercepts_cr2_is_that_of_dense_matrices(pupils: pd.DataFram
     ratio = 0.4
     covariance = np.eye(len(y)) + ratio * (school[:, None] == school[None, :])
     expected = dense(x, y, school, weight=np.linalg.inv(covariance), working=covariance)
-    products = school_cross_products(np.column_stack([x, np.ones(len(y)), y]), school, n_schools=12)
+    products = compute_school_products(np.column_stack([x, np.ones(len(y)), y]), school, n_schools=12)
     answer = cluster_robust(random_design(products, relative_covariance=np.array([[ratio]])), contrasts=np.eye(3))
     assert answer.beta == pytest.approx(expected[0], rel=1e-8)
     assert np.sqrt(np.diag(answer.vcov)) == pytest.approx(expected[1], rel=1e-8)
@@ -130,7 +130,7 @@ def test_random_slopes_are_another_matrix_and_nothing_else(pupils: pd.DataFrame)
     covariance = np.eye(len(y)) + linalg.block_diag(*blocks)
     x, y, school, z = x[order], y[order], school[order], z[order]
     expected = dense(x, y, school, weight=np.linalg.inv(covariance), working=covariance)
-    products = school_cross_products(np.column_stack([x, z, y]), school, n_schools=12)
+    products = compute_school_products(np.column_stack([x, z, y]), school, n_schools=12)
     answer = cluster_robust(random_design(products, relative_covariance=relative), contrasts=np.eye(3))
     assert np.sqrt(np.diag(answer.vcov)) == pytest.approx(expected[1], rel=1e-8)
     assert answer.df == pytest.approx(expected[2], rel=1e-8)
@@ -138,10 +138,10 @@ def test_random_slopes_are_another_matrix_and_nothing_else(pupils: pd.DataFrame)
 
 def test_no_variance_between_schools_makes_gls_least_squares(pupils: pd.DataFrame) -> None:
     x, y, school = parts(pupils)
-    products = school_cross_products(np.column_stack([x, np.ones(len(y)), y]), school, n_schools=12)
+    products = compute_school_products(np.column_stack([x, np.ones(len(y)), y]), school, n_schools=12)
     gls = cluster_robust(random_design(products, relative_covariance=np.zeros((1, 1))), contrasts=np.eye(3))
     plain = np.delete(np.delete(products, 3, axis=1), 3, axis=2)
-    ols = cluster_robust(least_squares_design(plain, n_rows=len(y)), contrasts=np.eye(3))
+    ols = cluster_robust(build_least_squares_design(plain, n_rows=len(y)), contrasts=np.eye(3))
     assert gls.vcov == pytest.approx(ols.vcov, rel=1e-8)
     assert gls.df == pytest.approx(ols.df, rel=1e-8)
 

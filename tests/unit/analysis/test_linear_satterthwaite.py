@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from analysis import Model, fit_linear_mixed
-from analysis.intercept_search import deviance_at, evaluate
-from analysis.mixed_models.columns import school_columns
-from analysis.mixed_models.intercept import intercept_sums
-from analysis.mixed_models.moments import Moments, moments
+from analysis.intercept_search import compute_deviance_at_ratio, compute_weighted_sums
+from analysis.mixed_models.columns import build_school_columns
+from analysis.mixed_models.intercept import convert_to_intercept_sums
+from analysis.mixed_models.moments import Moments, compute_moments
 from analysis.simulation import simulate_scores
 from analysis.terms import design_columns
 
@@ -18,15 +18,15 @@ MODEL = Model(outcome="score", school="school", arm="arm", arms=("control", "pil
 
 def inverse(sums: Moments, ratio: float) -> np.ndarray:
     """Inverse of X'WX of the columns as they were."""
-    at = evaluate(intercept_sums(sums), np.array([ratio]), order=0).total[0, 0]
+    at = compute_weighted_sums(convert_to_intercept_sums(sums), np.array([ratio]), order=0).total[0, 0]
     return np.asarray(sums.basis.matrix @ np.linalg.inv(at[:-1, :-1]) @ sums.basis.matrix.T)
 
 
 def deviance(sums: Moments, theta: float, sigma: float) -> float:
     """Minus twice the restricted log-likelihood by both variance parameters, less a constant."""
     free = sums.n - sums.p
-    profiled = deviance_at(intercept_sums(sums), theta**2, reml=True)
-    at = evaluate(intercept_sums(sums), np.array([theta**2]), order=0).total[0, 0]
+    profiled = compute_deviance_at_ratio(convert_to_intercept_sums(sums), theta**2, reml=True)
+    at = compute_weighted_sums(convert_to_intercept_sums(sums), np.array([theta**2]), order=0).total[0, 0]
     residual = float(at[-1, -1] - at[:-1, -1] @ np.linalg.solve(at[:-1, :-1], at[:-1, -1]))
     best = residual / free
     return profiled + free * float(np.log(sigma**2 / best)) + residual / sigma**2 - free
@@ -37,7 +37,7 @@ def test_degrees_of_freedom_are_those_of_numerical_derivatives() -> None:
     fit = fit_linear_mixed(frame, MODEL, df_method="satterthwaite")
     assert fit.coefficients is not None
     assert fit.variances["school"] > 0
-    sums = moments(school_columns(design_columns(frame, MODEL)))
+    sums = compute_moments(build_school_columns(design_columns(frame, MODEL)))
     sigma = np.sqrt(fit.variances["pupil"]) / sums.basis.scale
     at = np.array([np.sqrt(fit.variances["school"] / fit.variances["pupil"]), sigma])
     step = 1e-4

@@ -19,15 +19,15 @@ from analysis import Model, fit_linear_mixed, mixed_models
 from analysis.formula import parse_formula
 from analysis.mixed import MixedSums, fit_mixed_sums, merge_mixed_sums, mixed_model, mixed_sums
 from analysis.mixed_models import streaming
-from analysis.mixed_models.columns import mixed_columns
+from analysis.mixed_models.columns import build_mixed_columns
 from analysis.mixed_models.comparison import likelihood_ratio_test
 from analysis.mixed_models.fit import MixedFit
-from analysis.mixed_models.intercept import intercept_optimum
-from analysis.mixed_models.jets import likelihood_jet, parameters
-from analysis.mixed_models.likelihood import likelihood_sums
-from analysis.mixed_models.moments import moments
+from analysis.mixed_models.intercept import find_intercept_optimum
+from analysis.mixed_models.jets import build_parameters, compute_likelihood_jet
+from analysis.mixed_models.likelihood import build_likelihood_sums
+from analysis.mixed_models.moments import compute_moments
 from analysis.mixed_models.plain_design import PlainDesign
-from analysis.mixed_models.search import optimum
+from analysis.mixed_models.search import find_likelihood_optimum
 from analysis.mixed_models.working import MixedDfMethod
 from analysis.outcome_models import OutcomeFit
 from data_schema.errors import EstimationError
@@ -78,13 +78,13 @@ def test_the_random_intercept_model_agrees_with_the_toolkits_older_estimator() -
 @pytest.mark.parametrize("reml", [True, False])
 @pytest.mark.parametrize("formula", [PLAIN, "score ~ arm + x + stratum + (1 | school)"])
 def test_the_quick_road_of_one_intercept_and_the_general_one_meet(formula: str, reml: bool) -> None:
-    sums = moments(mixed_columns(parse_formula(formula), trial(30)))
-    quick, at = intercept_optimum(sums, reml=reml)
-    general = optimum(sums, reml=reml)
+    sums = compute_moments(build_mixed_columns(parse_formula(formula), trial(30)))
+    quick, at = find_intercept_optimum(sums, reml=reml)
+    general = find_likelihood_optimum(sums, reml=reml)
     np.testing.assert_allclose(quick.theta, general.theta, rtol=1e-6)
     assert quick.deviance == pytest.approx(general.deviance, rel=1e-12)
-    jet = likelihood_jet(sums, parameters(sums), quick.variances, order=2)
-    slow = likelihood_sums(jet, n_parameters=2, n=sums.n, n_fixed=sums.n_fixed)
+    jet = compute_likelihood_jet(sums, build_parameters(sums), quick.variances, order=2)
+    slow = build_likelihood_sums(jet, n_parameters=2, n=sums.n, n_fixed=sums.n_fixed)
     ours, others = at.full(reml=reml), slow.full(reml=reml)
     assert ours[0] == pytest.approx(others[0], rel=1e-10)
     np.testing.assert_allclose(ours[1], others[1], rtol=1e-7, atol=1e-7)
@@ -106,15 +106,15 @@ def test_the_quick_road_of_one_intercept_and_the_general_one_meet(formula: str, 
 def test_derivatives_of_the_deviance_are_those_of_differences(
     formula: str, weights: str | None, residual_by: str | None
 ) -> None:
-    columns = mixed_columns(parse_formula(formula), trial(30), weights=weights, residual_by=residual_by)
-    sums = moments(columns)
-    which = parameters(sums)
+    columns = build_mixed_columns(parse_formula(formula), trial(30), weights=weights, residual_by=residual_by)
+    sums = compute_moments(columns)
+    which = build_parameters(sums)
     values = np.where(np.arange(which.n) >= len(which.level), 1.3, 0.1)
     values[: len(which.level)][which.row == which.column] = 0.6
 
     def at(point: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        jet = likelihood_jet(sums, which, point, order=2)
-        return likelihood_sums(jet, n_parameters=which.n, n=sums.n, n_fixed=sums.n_fixed).full(reml=True)
+        jet = compute_likelihood_jet(sums, which, point, order=2)
+        return build_likelihood_sums(jet, n_parameters=which.n, n=sums.n, n_fixed=sums.n_fixed).full(reml=True)
 
     _, gradient, hessian = at(values)
     for i, unit in enumerate(np.eye(which.n) * 1e-5):
@@ -126,7 +126,7 @@ def test_derivatives_of_the_deviance_are_those_of_differences(
 def test_strata_kept_out_of_the_columns_change_nothing() -> None:
     frame = trial(30)
     formula = parse_formula("score ~ arm + x + stratum + (1 | school)")
-    dense = moments(mixed_columns(formula, frame, absorb=False))
+    dense = compute_moments(build_mixed_columns(formula, frame, absorb=False))
     assert dense.strata is None
     methods: tuple[MixedDfMethod, ...] = ("kenward_roger", "satterthwaite")
     for method in methods:
@@ -384,8 +384,8 @@ def test_sums_do_not_grow_with_pupils() -> None:
 def test_plain_columns_are_formulaics() -> None:
     frame = trial()
     frame["grade"] = pd.Categorical(frame["sex"], categories=["girl", "boy"])
-    made = mixed_columns(parse_formula("score ~ arm + x + grade + country + (1 | school)"), frame)
-    other = mixed_columns(parse_formula("score ~ I(arm) + x + grade + country + (1 | school)"), frame)
+    made = build_mixed_columns(parse_formula("score ~ arm + x + grade + country + (1 | school)"), frame)
+    other = build_mixed_columns(parse_formula("score ~ I(arm) + x + grade + country + (1 | school)"), frame)
     assert made.names == tuple(name.replace("I(arm)", "arm") for name in other.names)
     np.testing.assert_array_equal(made.x, other.x)
     assert set(made.design.terms) == {"1", "arm", "x", "grade", "country"}
@@ -408,7 +408,7 @@ def test_plain_columns_are_formulaics() -> None:
 )
 def test_products_of_columns_are_formulaics(fixed: str) -> None:
     frame = trial()
-    ours = mixed_columns(parse_formula(f"score ~ {fixed} + (1 | school)"), frame)
+    ours = build_mixed_columns(parse_formula(f"score ~ {fixed} + (1 | school)"), frame)
     theirs = Formula(fixed).get_model_matrix(frame)
     names = [str(name).replace("[T.", "[").replace("Intercept", "(Intercept)") for name in theirs.columns]
     assert list(ours.names) == names
@@ -562,7 +562,7 @@ def test_large_frames_are_summed_block_by_block_to_the_same_figures(
     whole = mixed_model(f"score ~ {fixed} + {random}", frame)
     monkeypatch.setattr(streaming, "_BLOCK", 50)
     read = parse_formula(f"score ~ {fixed} + {random}")
-    found = streaming.streamed_sums(read, frame, reference={}, least_rows=1)
+    found = streaming.compute_streamed_sums(read, frame, reference={}, least_rows=1)
     assert found is not None
     fit = fit_mixed_sums(MixedSums(moments=found[0], described=found[1]))
     assert fit.coefficients is not None
@@ -588,17 +588,17 @@ def test_what_cannot_be_summed_block_by_block_takes_the_other_road() -> None:
         "score ~ x + stratum + (1 | school)",
         "np.log(score) ~ x + (1 | school)",
     ):
-        assert streaming.streamed_sums(parse_formula(formula), frame, reference={}, least_rows=1) is None
-    assert streaming.streamed_sums(parse_formula(PLAIN), frame, reference={}) is None
+        assert streaming.compute_streamed_sums(parse_formula(formula), frame, reference={}, least_rows=1) is None
+    assert streaming.compute_streamed_sums(parse_formula(PLAIN), frame, reference={}) is None
     read = parse_formula(PLAIN)
-    same = streaming.streamed_sums(read, frame.assign(score=1.0), reference={}, least_rows=1)
-    exact = streaming.streamed_sums(read, frame.assign(score=lambda f: 3 * f["x"]), reference={}, least_rows=1)
+    same = streaming.compute_streamed_sums(read, frame.assign(score=1.0), reference={}, least_rows=1)
+    exact = streaming.compute_streamed_sums(read, frame.assign(score=lambda f: 3 * f["x"]), reference={}, least_rows=1)
     assert same is not None
     assert exact is not None
     assert "same value" in same[0].basis.reason
     assert "without any error" in exact[0].basis.reason
     with pytest.raises(EstimationError, match="infinite"):
-        streaming.streamed_sums(read, frame.assign(x=np.inf), reference={}, least_rows=1)
+        streaming.compute_streamed_sums(read, frame.assign(x=np.inf), reference={}, least_rows=1)
 
 
 def test_splines_polynomials_and_factors_of_numbers_are_formulaics() -> None:

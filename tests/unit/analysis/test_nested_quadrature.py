@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 
 from analysis.quadrature import LOGIT, Poisson, Response, maximise, patterns
-from analysis.quadrature.nested import NestedPatterns, nested_log_likelihood
-from analysis.quadrature.nested_search import maximise_nested, nested_adjusted_vcov, restricted
+from analysis.quadrature.nested import NestedPatterns, compute_nested_likelihood
+from analysis.quadrature.nested_search import (
+    compute_nested_adjusted_vcov,
+    compute_restricted_deviance,
+    find_nested_maximum,
+)
 
 GRID = np.linspace(-7, 7, 401)
 AT = np.array([-0.8, 0.4, 0.7, 0.5])
@@ -50,18 +54,18 @@ def integrated(nested: NestedPatterns, at: np.ndarray) -> float:
 def test_many_nodes_give_the_plain_integral(response: Response) -> None:
     nested = drawn(response)
     exact = integrated(nested, AT)
-    assert nested_log_likelihood(nested, AT, n_nodes=15)[0] == pytest.approx(exact, abs=1e-6)
-    laplace = nested_log_likelihood(nested, AT, n_nodes=1)[0]
+    assert compute_nested_likelihood(nested, AT, n_nodes=15)[0] == pytest.approx(exact, abs=1e-6)
+    laplace = compute_nested_likelihood(nested, AT, n_nodes=1)[0]
     assert 1e-4 < abs(laplace - exact) < 0.5
 
 
 @pytest.mark.parametrize("response", [LOGIT, Poisson()])
 def test_slopes_and_information_are_derivatives(response: Response) -> None:
     nested = drawn(response)
-    _, slope, information = nested_log_likelihood(nested, AT, n_nodes=11)
+    _, slope, information = compute_nested_likelihood(nested, AT, n_nodes=11)
     steps = 1e-5 * np.eye(4)
-    ahead = [nested_log_likelihood(nested, AT + step, n_nodes=11) for step in steps]
-    behind = [nested_log_likelihood(nested, AT - step, n_nodes=11) for step in steps]
+    ahead = [compute_nested_likelihood(nested, AT + step, n_nodes=11) for step in steps]
+    behind = [compute_nested_likelihood(nested, AT - step, n_nodes=11) for step in steps]
     by_value = [(one[0] - other[0]) / 2e-5 for one, other in zip(ahead, behind, strict=True)]
     by_slope = [(other[1] - one[1]) / 2e-5 for one, other in zip(ahead, behind, strict=True)]
     assert slope == pytest.approx(np.array(by_value), abs=1e-3)
@@ -74,7 +78,7 @@ def test_without_inner_differences_it_is_the_model_of_the_outer_groups() -> None
     merged = replace(data, school=nested.outer[data.school], n_schools=nested.n_outer)
     plain = maximise(merged, n_nodes=15)
     at = np.concatenate([plain.beta, [plain.school_sd, 0.0]])
-    assert -2 * nested_log_likelihood(nested, at, n_nodes=15)[0] == pytest.approx(plain.deviance, abs=1e-6)
+    assert -2 * compute_nested_likelihood(nested, at, n_nodes=15)[0] == pytest.approx(plain.deviance, abs=1e-6)
 
 
 def test_the_order_of_groups_changes_nothing() -> None:
@@ -89,8 +93,8 @@ def test_the_order_of_groups_changes_nothing() -> None:
         events=nested.data.events[order],
     )
     other = NestedPatterns(data=data, outer=nested.n_outer - 1 - nested.outer[::-1], n_outer=nested.n_outer)
-    expected = nested_log_likelihood(nested, AT, n_nodes=7)
-    found = nested_log_likelihood(other, AT, n_nodes=7)
+    expected = compute_nested_likelihood(nested, AT, n_nodes=7)
+    found = compute_nested_likelihood(other, AT, n_nodes=7)
     assert found[0] == pytest.approx(expected[0], abs=1e-10)
     assert found[1] == pytest.approx(expected[1], abs=1e-9)
 
@@ -99,7 +103,7 @@ def test_groups_that_do_not_differ_are_a_spread_of_zero() -> None:
     nested = drawn(LOGIT, n_outer=12, n_inner=2, pupils=12)
     data = nested.data
     even = replace(data, count=np.full(len(data.count), 6.0), events=np.full(len(data.count), 2.0))
-    found = maximise_nested(replace(nested, data=even), n_nodes=7)
+    found = find_nested_maximum(replace(nested, data=even), n_nodes=7)
     assert found.reason == ""
     assert found.spread.tolist() == [0.0, 0.0]
 
@@ -109,12 +113,12 @@ def test_few_groups_enlarge_the_variance_of_what_varies_between_them() -> None:
     x = nested.data.x.copy()
     x[:, 1] = (nested.outer[nested.data.school] % 2).astype(float)
     nested = replace(nested, data=replace(nested.data, x=x))
-    found = maximise_nested(nested, n_nodes=7)
-    adjusted = nested_adjusted_vcov(nested, found)
+    found = find_nested_maximum(nested, n_nodes=7)
+    adjusted = compute_nested_adjusted_vcov(nested, found)
     assert adjusted[1, 1] > found.vcov[1, 1]
     # Restricted deviances have their own minimum, above maximum likelihood's spread.
-    at_ml = restricted(nested, found.beta, found.spread)[0]
-    wider = restricted(nested, found.beta, found.spread * [1.15, 1.0])[0]
+    at_ml = compute_restricted_deviance(nested, found.beta, found.spread)[0]
+    wider = compute_restricted_deviance(nested, found.beta, found.spread * [1.15, 1.0])[0]
     assert wider < at_ml
 
 

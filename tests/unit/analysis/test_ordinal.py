@@ -12,7 +12,7 @@ from scipy import special
 
 from analysis import Model, fit_logistic_mixed, risk_effects
 from analysis.ordinal import fit_ordinal, ordinal_effects
-from analysis.ordinal.effects import category_shares
+from analysis.ordinal.effects import estimate_category_shares
 from analysis.ordinal.likelihood import Cumulative
 from data_schema.errors import EstimationError
 
@@ -177,14 +177,14 @@ def test_schools_that_do_not_differ_have_the_shares_superiority_and_means_of_the
 def test_derivatives_of_standardised_quantities_are_those_of_small_steps() -> None:
     frame = drawn(14, 15, seed=7)
     fit = fit_ordinal(frame, MODEL)
-    found = category_shares(fit, MODEL)
+    found = estimate_category_shares(fit, MODEL)
     assert fit.parameters is not None
     step = 1e-5
     for place in range(len(fit.parameters)):
         moved = [fit.parameters.copy(), fit.parameters.copy()]
         moved[0][place] += step
         moved[1][place] -= step
-        ahead, behind = (category_shares(replace(fit, parameters=one), MODEL) for one in moved)
+        ahead, behind = (estimate_category_shares(replace(fit, parameters=one), MODEL) for one in moved)
         assert found.slopes[:, :, place] == pytest.approx((ahead.above - behind.above) / (2 * step), abs=1e-7)
         one, other = ahead.superiority("pilot")[0], behind.superiority("pilot")[0]
         assert found.superiority("pilot")[1][place] == pytest.approx((one - other) / (2 * step), abs=1e-7)

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from analysis import Estimate, pool_countries
-from analysis.pooling import pooled_rows
+from analysis.pooling import pool_country_differences
 
 
 def test_two_equally_precise_countries_pool_to_their_mean_by_hand() -> None:
@@ -55,7 +55,7 @@ def country(code: str, estimate: float, *, failed: bool = False) -> Estimate:
 
 
 def test_rows_of_three_countries_are_a_mean_and_a_prediction_interval() -> None:
-    mean, interval = pooled_rows(
+    mean, interval = pool_country_differences(
         [country("HU", 0.1), country("RS", 0.5), country("SI", 0.3)], arm="pilot", conf_level=0.9
     )
     assert (mean.quantity, interval.quantity) == ("pooled_difference", "prediction_interval")
@@ -67,7 +67,7 @@ def test_rows_of_three_countries_are_a_mean_and_a_prediction_interval() -> None:
 
 
 def test_a_country_that_could_not_be_estimated_is_left_out_and_named() -> None:
-    rows = pooled_rows(
+    rows = pool_country_differences(
         [country("HU", 0.1), country("RS", 0.0, failed=True), country("SI", 0.3)], arm="pilot", conf_level=0.95
     )
     assert [row.quantity for row in rows] == ["pooled_difference"]
@@ -77,7 +77,9 @@ def test_a_country_that_could_not_be_estimated_is_left_out_and_named() -> None:
 
 
 def test_fewer_than_two_countries_cannot_be_pooled() -> None:
-    (row,) = pooled_rows([country("HU", 0.1), country("RS", 0.0, failed=True)], arm="pilot", conf_level=0.95)
+    (row,) = pool_country_differences(
+        [country("HU", 0.1), country("RS", 0.0, failed=True)], arm="pilot", conf_level=0.95
+    )
     assert row.status == "failed"
     assert row.reason == "1 of 2 countries have a difference; pooling needs two or more."
     assert math.isnan(row.estimate)

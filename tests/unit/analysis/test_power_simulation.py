@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from analysis.power import SchoolTrial, power_of
-from analysis.power_simulation import TrueOutcome, latent_icc, loadings_of_schools, simulated_power
+from analysis.power_simulation import TrueOutcome, compute_school_loadings, find_latent_icc, simulated_power
 from analysis.published_iccs import DESIGN_PARAMETERS, PRETEST, design_parameters
 from analysis.questions import Question
 from data_schema.errors import EstimationError
@@ -89,14 +89,14 @@ def test_simulations_are_the_same_however_many_there_are_and_progress_is_told() 
 
 def test_latent_correlations_give_back_the_correlation_of_the_values() -> None:
     for icc, risk in ((0.02, 0.1), (0.2, 0.5), (0.5, 0.9)):
-        latent = latent_icc(icc, risk=risk)
+        latent = find_latent_icc(icc, risk=risk)
         generator = np.random.default_rng(1)
         from scipy.special import ndtri
 
         school = generator.standard_normal(400_000) * latent**0.5
         one, other = (school + generator.standard_normal((2, 400_000)) * (1 - latent) ** 0.5) < ndtri(risk)
         assert np.corrcoef(one, other)[0, 1] == pytest.approx(icc, abs=0.01)
-    assert latent_icc(0.0, risk=0.3) == 0
+    assert find_latent_icc(0.0, risk=0.3) == 0
 
 
 @pytest.mark.parametrize(
@@ -154,19 +154,19 @@ def test_lost_schools_move_simulation_and_formula_alike(matched: bool) -> None:
 
 def test_each_country_has_the_correlation_that_is_stated_for_it() -> None:
     truth = TrueOutcome(effect=0.0, icc={"HU": 0.6, "RS": 0.0})
-    loadings = loadings_of_schools(truth, SCHOOLS["country"])
+    loadings = compute_school_loadings(truth, SCHOOLS["country"])
     assert loadings["other"][:2] ** 2 == pytest.approx([0.6, 0.0])
     assert loadings["noise"][:2] ** 2 == pytest.approx([0.4, 1.0])
     found = simulated_power(SCHOOLS, DESIGN, truth, question=question(), n_simulations=100)
     one = SchoolTrial(n_schools=40, pupils_per_school=20, icc=0.3, n_strata=2)
     assert found.sd_estimate == pytest.approx(one.std_error, rel=0.15)
     with pytest.raises(EstimationError, match="none of RS"):
-        loadings_of_schools(replace(truth, icc={"HU": 0.1}), SCHOOLS["country"])
+        compute_school_loadings(replace(truth, icc={"HU": 0.1}), SCHOOLS["country"])
 
 
 def test_covariates_explain_the_shares_of_a_binary_outcome_that_are_stated() -> None:
     truth = TrueOutcome(effect=0.0, icc=0.08, control_risk=0.15, r2_strata=0.2, r2_school=0.4, r2_pupil=0.2)
-    own = {name: float(part[0]) for name, part in loadings_of_schools(truth, pd.Series(["HU"])).items()}
+    own = {name: float(part[0]) for name, part in compute_school_loadings(truth, pd.Series(["HU"])).items()}
     assert sum(part**2 for part in own.values()) == pytest.approx(1)
     generator = np.random.default_rng(3)
     strata, known, other = generator.standard_normal((3, 300_000))
@@ -179,4 +179,4 @@ def test_covariates_explain_the_shares_of_a_binary_outcome_that_are_stated() -> 
     assert np.cov(event[0], known)[0, 1] ** 2 / (0.08 * variance) == pytest.approx(0.4, abs=0.03)
     assert np.cov(event[0], baseline[0])[0, 1] ** 2 / (0.92 * variance) == pytest.approx(0.2, abs=0.01)
     with pytest.raises(EstimationError, match="explains that much of an event"):
-        loadings_of_schools(replace(truth, r2_pupil=0.6), pd.Series(["HU"]))
+        compute_school_loadings(replace(truth, r2_pupil=0.6), pd.Series(["HU"]))

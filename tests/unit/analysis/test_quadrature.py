@@ -25,7 +25,7 @@ from analysis.quadrature import (
     patterns,
     reweighted_maxima,
 )
-from analysis.quadrature.patterns import distinct_rows
+from analysis.quadrature.patterns import find_distinct_rows
 
 RESPONSES: dict[str, Response] = {
     "logit": Logit(),
@@ -132,7 +132,7 @@ def test_distinct_rows_of_many_levels_do_not_overflow() -> None:
     values = rng.integers(40, size=(100, 14)).astype(float)
     doubled = np.vstack([values, values])
     school = np.tile(np.arange(100) % 4, 2)
-    first, place = distinct_rows(doubled, school)
+    first, place = find_distinct_rows(doubled, school)
     assert len(first) == 100
     assert (doubled[first][place] == doubled).all()
     assert (np.diff(school[first]) >= 0).all()
@@ -214,5 +214,5 @@ def test_the_weak_prior_is_that_of_one_pupil_half_with_the_event() -> None:
 
 def test_the_frame_is_not_touched() -> None:
     frame = pd.DataFrame({"a": [1.0, 2.0, 1.0]})
-    distinct_rows(frame.to_numpy(), np.array([0, 0, 0]))
+    find_distinct_rows(frame.to_numpy(), np.array([0, 0, 0]))
     assert frame["a"].tolist() == [1.0, 2.0, 1.0]

@@ -9,11 +9,11 @@ import pytest
 from scipy import stats
 
 from analysis import ESTIMATE_COLUMNS, Coefficients, Convergence, Estimate, Fit, estimates_frame
-from analysis.results import failed_fit, failed_row, t_estimate
+from analysis.results import build_t_estimate, create_failed_fit, create_failed_row
 
 
 def test_a_t_estimate_has_its_test_and_interval() -> None:
-    row = t_estimate(Estimate(conf_level=0.9), estimate=2.0, std_error=0.5, df=7)
+    row = build_t_estimate(Estimate(conf_level=0.9), estimate=2.0, std_error=0.5, df=7)
     assert row.statistic == 4
     assert row.p_value == pytest.approx(2 * stats.t.sf(4, 7))
     assert row.conf_high - 2 == pytest.approx(0.5 * stats.t.isf(0.05, 7))
@@ -21,13 +21,13 @@ def test_a_t_estimate_has_its_test_and_interval() -> None:
 
 
 def test_a_larger_error_for_tests_widens_the_interval_and_leaves_the_standard_error() -> None:
-    row = t_estimate(Estimate(), estimate=2.0, std_error=0.5, df=7, test_error=1.0)
+    row = build_t_estimate(Estimate(), estimate=2.0, std_error=0.5, df=7, test_error=1.0)
     assert (row.std_error, row.statistic) == (0.5, 2.0)
     assert row.conf_high - 2 == pytest.approx(stats.t.isf(0.025, 7))
 
 
 def test_infinite_degrees_of_freedom_are_the_normal_distribution() -> None:
-    row = t_estimate(Estimate(), estimate=1.96, std_error=1.0, df=math.inf)
+    row = build_t_estimate(Estimate(), estimate=1.96, std_error=1.0, df=math.inf)
     assert row.p_value == pytest.approx(2 * stats.norm.sf(1.96))
 
 
@@ -35,7 +35,7 @@ def test_infinite_degrees_of_freedom_are_the_normal_distribution() -> None:
     ("estimate", "std_error", "df"), [(1.0, 0.0, 5), (1.0, math.nan, 5), (math.nan, 1.0, 5), (1.0, 1.0, math.nan)]
 )
 def test_what_has_no_error_has_no_figures(estimate: float, std_error: float, df: float) -> None:
-    row = t_estimate(Estimate(term="x"), estimate=estimate, std_error=std_error, df=df)
+    row = build_t_estimate(Estimate(term="x"), estimate=estimate, std_error=std_error, df=df)
     assert row.status == "failed"
     assert row.reason
     for figure in (row.estimate, row.std_error, row.df, row.p_value, row.conf_low):
@@ -79,13 +79,13 @@ def test_the_difference_is_the_coefficient_where_a_fit_has_no_other() -> None:
 
 
 def test_estimates_of_a_failed_fit_carry_its_reason() -> None:
-    row = failed_fit("No luck.", method="m", se_type="s", df_method="d").estimate("a")
+    row = create_failed_fit("No luck.", method="m", se_type="s", df_method="d").estimate("a")
     assert (row.status, row.reason, row.method) == ("failed", "No luck.", "m")
     assert math.isnan(row.estimate)
 
 
 def test_a_failed_row_keeps_what_it_is_about() -> None:
-    row = failed_row(Estimate(term="x", estimate=3.0, n_pupils=5))
+    row = create_failed_row(Estimate(term="x", estimate=3.0, n_pupils=5))
     assert (row.term, row.n_pupils, row.status) == ("x", 5, "failed")
     assert math.isnan(row.estimate)
 

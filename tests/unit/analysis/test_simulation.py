@@ -20,7 +20,7 @@ from analysis.simulation import (
     simulate_schools,
     simulate_scores,
 )
-from analysis.simulation.names import serbian_latin
+from analysis.simulation.names import convert_cyrillic_to_latin
 from data_schema.errors import DesignError
 
 LARGE = SimulatedTrial(
@@ -347,7 +347,7 @@ def test_serbian_names_come_in_both_scripts_one_script_a_school(crocoos: Simulat
 
 
 def test_serbian_cyrillic_becomes_latin_letter_by_letter() -> None:
-    assert serbian_latin("Његован Џајић, Жељана Љубичић") == "Njegovan Džajić, Željana Ljubičić"
+    assert convert_cyrillic_to_latin("Његован Џајић, Жељана Љубичић") == "Njegovan Džajić, Željana Ljubičić"
 
 
 def test_a_school_without_an_arm_is_named() -> None:

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from analysis import Model, design_columns
-from analysis.guards import independent_columns, numeric_column
-from analysis.terms import missing_term
+from analysis.guards import find_independent_columns, read_numeric_column
+from analysis.terms import format_missing_term
 from data_schema.errors import EstimationError
 
 
@@ -45,7 +45,7 @@ def test_rows_without_outcome_are_left_out_and_counted() -> None:
 
 def test_a_missing_number_is_filled_with_the_mean_and_marked() -> None:
     columns = design_columns(small(x=[1.0, np.nan, 3.0, 4.0, 1.0, 2.0, 3.0, 7.0]), model(covariates=("x",)))
-    assert columns.names[-1] == missing_term("x") == "missing[x]"
+    assert columns.names[-1] == format_missing_term("x") == "missing[x]"
     assert columns.x[1, 2] == pytest.approx(3.0)
     assert columns.x[:, 3].tolist() == [0, 1, 0, 0, 0, 0, 0, 0]
     assert columns.n_missing_covariate == 1
@@ -70,7 +70,7 @@ def test_a_covariate_that_nobody_has_changes_nothing() -> None:
     for empty in ([None] * 8, [np.nan] * 8, pd.array([pd.NA] * 8, dtype="Int64")):
         columns = design_columns(small(x=empty), model(covariates=("x",)))
         assert columns.reason == ""
-        assert independent_columns(columns.x).tolist() == [0, 1]
+        assert find_independent_columns(columns.x).tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -139,11 +139,11 @@ def test_an_offset_of_a_covariate_does_not_make_it_a_combination() -> None:
 
 def test_the_first_of_two_equal_columns_is_kept() -> None:
     x = np.column_stack([np.ones(5), np.arange(5), 2 * np.arange(5) + 3, np.zeros(5), np.arange(5) ** 2])
-    assert independent_columns(x).tolist() == [0, 1, 4]
-    assert independent_columns(np.zeros((0, 3))).tolist() == []
+    assert find_independent_columns(x).tolist() == [0, 1, 4]
+    assert find_independent_columns(np.zeros((0, 3))).tolist() == []
 
 
 def test_numeric_columns_have_nan_for_what_is_missing() -> None:
     frame = pd.DataFrame({"n": pd.array([1, None], dtype="Int64")})
-    assert numeric_column(frame, "n").tolist()[0] == 1.0
-    assert np.isnan(numeric_column(frame, "n")[1])
+    assert read_numeric_column(frame, "n").tolist()[0] == 1.0
+    assert np.isnan(read_numeric_column(frame, "n")[1])

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from analysis import Fit, Model, Question, design_columns, estimate_effects, fit_linear_mixed, mixed_model
-from analysis.arms import observed_arms
-from analysis.contrasts import difference_rows, effect_rows
-from analysis.linear import fit_of, fitted_columns
-from analysis.unequal_spread import robust_fit, unequal_spread
+from analysis.arms import collect_observed_arms
+from analysis.contrasts import estimate_difference_rows, estimate_effect_rows
+from analysis.linear import fit_of, fit_restricted_likelihood
+from analysis.unequal_spread import find_unequal_spread_terms, replace_with_robust_errors
 
 MODEL = Model(outcome="score", school="school", arm="arm", arms=("control", "pilot"), covariates=("x",))
 QUESTION = Question(
@@ -42,9 +42,9 @@ def trial(*, n_pilot: int, n_control: int, spread: float, seed: int = 2) -> pd.D
 
 def fitted(frame: pd.DataFrame) -> tuple[Fit, Fit, tuple[str, ...]]:
     columns = design_columns(frame, MODEL)
-    found = fitted_columns(columns)
+    found = fit_restricted_likelihood(columns)
     fit = fit_of(found, columns)
-    return fit, robust_fit(fit, found, columns), unequal_spread(found, columns)
+    return fit, replace_with_robust_errors(fit, found, columns), find_unequal_spread_terms(found, columns)
 
 
 def test_the_robust_row_is_the_mixed_model_with_clubsandwich_errors() -> None:
@@ -110,7 +110,9 @@ def test_few_schools_in_one_arm_and_more_in_the_other_have_a_caution_whatever_th
 ) -> None:
     frame = trial(n_pilot=n_pilot, n_control=n_control, spread=1.0)
     question = replace(QUESTION, model=model)
-    found = {row.quantity: row for row in effect_rows(frame, question, arms=observed_arms(frame, question))}
+    found = {
+        row.quantity: row for row in estimate_effect_rows(frame, question, arms=collect_observed_arms(frame, question))
+    }
     for row in found.values():
         assert ("few_schools" in row.cautions) == warned, row.quantity
 
@@ -131,6 +133,6 @@ def test_a_difference_with_fewer_than_four_degrees_of_freedom_has_a_caution(n_tr
         arms=("control", "pilot"),
         strata=None,
     )
-    row = difference_rows(frame, question, arms=observed_arms(frame, question))[0]
+    row = estimate_difference_rows(frame, question, arms=collect_observed_arms(frame, question))[0]
     assert (row.df < 4) == warned
     assert ("few_df" in row.cautions) == warned

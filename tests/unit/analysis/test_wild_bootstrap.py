@@ -10,9 +10,9 @@ import pytest
 import statsmodels.formula.api as smf
 
 from analysis import linear_model
-from analysis.inference.wild_bootstrap import WildWeights, wild_bootstrap, wild_bootstrap_of
+from analysis.inference.wild_bootstrap import WildWeights, apply_wild_bootstrap, wild_bootstrap
 from analysis.simulation import simulate_scores
-from analysis.sums import school_cross_products
+from analysis.sums import compute_school_products
 from data_schema.errors import EstimationError
 from tests.support.designs import random_design
 
@@ -110,9 +110,9 @@ def test_the_multilevel_models_gls_is_bootstrapped_at_its_variances(pupils: pd.D
     x, y, school = numbers(pupils)
     ratio = 0.3
     weight = np.linalg.inv(np.eye(len(y)) + ratio * (school[:, None] == school[None, :]))
-    products = school_cross_products(np.column_stack([x, np.ones(len(y)), y]), school, n_schools=7)
+    products = compute_school_products(np.column_stack([x, np.ones(len(y)), y]), school, n_schools=7)
     design = random_design(products, relative_covariance=np.array([[ratio]]))
-    answer = wild_bootstrap_of(design, np.array([0.0, 1.0, 0.0]), null=0.1)
+    answer = apply_wild_bootstrap(design, np.array([0.0, 1.0, 0.0]), null=0.1)
     statistic, draws = slow(x, y, school, weight=weight, null=0.1, draws=SIGNS)
     assert answer.p_value == pytest.approx(share_as_far(statistic, draws), abs=1e-12)
 
