@@ -15,7 +15,7 @@ from collections.abc import Callable
 from openpyxl import Workbook
 
 from data_schema.intake import InboxRule, Intake, read_inbox
-from data_schema.tables import standard_tables
+from data_schema.school_tables import standard_tables
 
 N_SCHOOLS = 500
 SCHOOLS = {f"{k:06d}": "HU" for k in range(31_001, 31_001 + N_SCHOOLS)}

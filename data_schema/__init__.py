@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from data_schema.language import Catalogue, Language
     from data_schema.pseudonyms import decrypt_key_table, encrypt_key_table, new_identity, pseudonym, pseudonymised
     from data_schema.queries import query_workbook
+    from data_schema.school_tables import standard_tables
     from data_schema.store import Store, content_hash, write_store
-    from data_schema.tables import Earlier, Table, extended, standard_tables
+    from data_schema.tables import Earlier, Table, extended
     from data_schema.xlsforms import FieldForm
 
 __all__ = [
@@ -82,7 +83,8 @@ _LATER = {
     "queries": ("query_workbook",),
     "pseudonyms": ("decrypt_key_table", "encrypt_key_table", "new_identity", "pseudonym", "pseudonymised"),
     "store": ("Store", "content_hash", "write_store"),
-    "tables": ("Earlier", "Table", "extended", "standard_tables"),
+    "school_tables": ("standard_tables",),
+    "tables": ("Earlier", "Table", "extended"),
     "xlsforms": ("FieldForm",),
 }
 

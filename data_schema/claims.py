@@ -14,23 +14,23 @@ from types import MappingProxyType
 from data_schema.conversions import Repair
 from data_schema.fields import normalise_header, normalise_word
 from data_schema.files import compute_content_sha256
-from data_schema.findings import Finding, Severity
+from data_schema.findings import Finding
 from data_schema.form_marks import MARKER, FormMark, has_marks, mark_in
 from data_schema.form_sheets import FormSheet, ReturnedSheet, assign_form_sheets, find_form_layout
-from data_schema.layout import (
-    N_SEARCHED,
-    Layout,
-    find_layout,
-    find_meant_field,
-    find_named_fields,
-    index_fields_by_header,
-    is_empty,
-)
+from data_schema.headers import find_meant_field, index_fields_by_header
+from data_schema.layout import N_SEARCHED, Layout, find_layout, find_named_fields, is_empty
 from data_schema.named_schools import NamedSchools, SchoolFinder
 from data_schema.readers import Cell, ReadAhead, Reading, Sheet, content_of, is_folder, members, names_sheet, read_file
 from data_schema.readers.files import describe_non_file, is_backup, is_left_behind, is_named_in_other_letters
-from data_schema.reading_order import find_country_in_path, infer_countries, iterate_requests
-from data_schema.reconciliation import Tally
+from data_schema.reading_order import (
+    about,
+    build_nested_folder_finding,
+    build_unmatched_finding,
+    find_country_in_path,
+    infer_countries,
+    is_word_in_content,
+    iterate_requests,
+)
 from data_schema.redcap import (
     Dictionary,
     add_second_names,
@@ -39,10 +39,11 @@ from data_schema.redcap import (
     split_by_event,
     translate_codes,
 )
+from data_schema.returns import Tally
 from data_schema.rules import (
     InboxRule,
     can_share_sheet,
-    find_differing_keys,
+    describe_contradiction,
     find_rules_for_file,
     select_distinct_rules,
 )
@@ -207,7 +208,8 @@ class Claims:
         needed = self.needed.get((claim.rule.table, claim.rule.wave), ())
         dictionary = self._dictionaries.get(claim.rule.dictionary)
         sheet = claim.sheet if dictionary is None else add_second_names(claim.sheet, dictionary)
-        wide, stated_elsewhere = self._find_wide_header(sheet, claim.rule, table, headers), claim.rule.told_elsewhere
+        window, stated_elsewhere = self.wave_dates.get(claim.rule.wave), claim.rule.told_elsewhere
+        wide = self._find_wide_header(sheet, claim.rule, table, headers, window)
         if wide is not None and claim.rule.wide is not None:
             stated_elsewhere |= {
                 claim.rule.wide.across,
@@ -221,7 +223,7 @@ class Claims:
             needed=needed,
             units=claim.rule.units,
             country=country,
-            own_headers=_normalise_rule_headers(claim.rule),
+            own_headers=claim.rule.own_headers,
             told_elsewhere=stated_elsewhere,
             at=None if wide is None else wide.at,
             passed_over={
@@ -289,19 +291,13 @@ class Claims:
             yield replace(claim, rule=replace(rule, wave=wave)), part
 
     def _find_wide_header(
-        self, sheet: Sheet, rule: InboxRule, table: Table, headers: Mapping[str, str]
+        self, sheet: Sheet, rule: InboxRule, table: Table, headers: Mapping[str, str], window: Window | None
     ) -> WideHeader | None:
         if rule.wide is None:
             return None
+        elsewhere, units = rule.told_elsewhere, rule.units
         return find_wide(
-            sheet,
-            table,
-            rule.wide,
-            owner=headers,
-            told=rule.told_elsewhere,
-            window=self.wave_dates.get(rule.wave),
-            units=rule.units,
-            waves=self.waves,
+            sheet, table, rule.wide, owner=headers, told=elsewhere, window=window, units=units, waves=self.waves
         )
 
     def unmet(self) -> Iterator[Finding]:
@@ -332,7 +328,7 @@ class Claims:
         if key not in self._as_sent:
             table = self.tables[rule.table]
             table = (table.in_wave(rule.wave) if rule.wave else table).in_country(country)
-            self._as_sent[key] = (table, {**index_fields_by_header(table), **_normalise_rule_headers(rule)})
+            self._as_sent[key] = (table, {**index_fields_by_header(table), **rule.own_headers})
         return self._as_sent[key]
 
     def _infer_country(self, country: str) -> str:
@@ -342,16 +338,7 @@ class Claims:
 
     def _is_like_rule_table(self, sheet: Sheet, rule: InboxRule, country: str) -> bool:
         table, headers = self.as_sent(rule, country=self._infer_country(country))
-        if rule.wide is not None and find_wide(
-            sheet,
-            table,
-            rule.wide,
-            owner=headers,
-            told=rule.told_elsewhere,
-            window=None,
-            units=rule.units,
-            waves=self.waves,
-        ):
+        if self._find_wide_header(sheet, rule, table, headers, None):
             return True
         return bool(find_named_fields(sheet, table, headers=headers, told_elsewhere=rule.told_elsewhere))
 
@@ -387,7 +374,7 @@ class Claims:
             # A workbook is a zipped folder too, and mail programs name it so.
             rules = self._find_matching_rules(f"{file[:-4]}.xlsx")
         if not rules:
-            self.findings.append(_build_unmatched_finding(file))
+            self.findings.append(build_unmatched_finding(file))
         elif content is not None:
             yield from self._iterate_file_claims(
                 file, content, rules, country=find_country_in_path(file, self.schools.values())
@@ -438,9 +425,9 @@ class Claims:
                 continue
             if not place or is_folder(member.content):
                 self.findings.append(
-                    _build_nested_folder_finding(called)
+                    build_nested_folder_finding(called)
                     if place or base.casefold().endswith(".zip")
-                    else _build_unmatched_finding(called)
+                    else build_unmatched_finding(called)
                 )
                 continue
             country = find_country_in_path(place, self.schools.values()) or find_country_in_path(
@@ -503,7 +490,7 @@ class Claims:
             self._whole[file], reading = reading.sheets[0], split
         self.sheets[file] = tuple(sheet.sheet for sheet in reading.sheets)
         # A look at the bytes tells of a text file at once what a look at a million rows would.
-        may_be_form = not reading.sheets or not reading.sheets[0].separator or _is_word_in_content(content, MARKER)
+        may_be_form = not reading.sheets or not reading.sheets[0].separator or is_word_in_content(content, MARKER)
         if may_be_form and any(map(has_marks, reading.sheets)) and (mark := mark_in(reading)) is not None:
             yield from self._iterate_form_claims(file, digest, reading, mark)
             return
@@ -541,9 +528,7 @@ class Claims:
                 self._report_sheet_by_header(sheet, sheet_rules[0], reading)
             elif sheet_rules:
                 claim = Claim(sheet=sheet, rule=sheet_rules[0], country=country, sha256=sha256)
-                self.findings.append(
-                    about(sheet.file, _describe_contradiction(sheet_rules), _DIFFER, sheet=sheet.sheet)
-                )
+                self.findings.append(about(sheet.file, describe_contradiction(sheet_rules), _DIFFER, sheet=sheet.sheet))
                 self.tallies.append(claim.unused(len(self.laid_out(claim)[0].rows)))
             elif any(not is_empty(row) for row in sheet.rows):
                 left.append(sheet)
@@ -611,41 +596,3 @@ class Claims:
                 problem = "The sheet is hidden and no rule asks for it; it is left out."
             remedy = "Nothing, if it is not needed."
             self.findings.append(about(file, problem, remedy, sheet=sheet.sheet, severity="note"))
-
-
-def _describe_contradiction(rules: Sequence[InboxRule]) -> str:
-    """Return what is wrong with rules that read one sheet in different ways."""
-    meanings = dict.fromkeys((rule.table, rule.wave) for rule in rules)
-    if len(meanings) > 1:
-        tables = " and ".join(f"{table!r} ({wave or 'no wave'})" for table, wave in meanings)
-        return f"Rules say that it is {tables}; it is not read."
-    patterns = " and ".join(repr(pattern) for pattern in dict.fromkeys(rule.pattern for rule in rules))
-    keys = ", ".join(map(repr, find_differing_keys(rules)))
-    return f"More than one rule speaks of it ({patterns}), and they differ in {keys}; it is not read."
-
-
-def _normalise_rule_headers(rule: InboxRule) -> dict[str, str]:
-    return {normalise_header(header): name for header, name in rule.headers.items()}
-
-
-def about(file: str, problem: str, remedy: str, *, sheet: str = "", severity: Severity = "refused") -> Finding:
-    """Return a finding about a whole file or sheet."""
-    return Finding(file=file, sheet=sheet, problem=problem, remedy=remedy, severity=severity)
-
-
-def _is_word_in_content(content: bytes | Reading, word: str) -> bool:
-    return isinstance(content, bytes) and word.encode() in content
-
-
-def _build_unmatched_finding(file: str) -> Finding:
-    if is_left_behind(file):
-        return about(file, "A program left it behind; it is not read.", "Nothing.", severity="note")
-    if is_backup(file):
-        problem = "By its name it is a copy that a program keeps, or a file that is not whole; it is not read."
-        return about(file, problem, "Remove it; or give it its own name, if it is what was meant.", severity="question")
-    problem = "It is in the inbox, but no rule says what it is; it is not read."
-    return about(file, problem, "Correct its name or its folder, or add a rule to the protocol.", severity="question")
-
-
-def _build_nested_folder_finding(file: str) -> Finding:
-    return about(file, "It is a zipped folder within a zipped folder.", "Unpack it and send the files in it.")

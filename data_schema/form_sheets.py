@@ -9,16 +9,9 @@ from types import MappingProxyType
 from data_schema.fields import normalise_header
 from data_schema.findings import Finding, Severity
 from data_schema.form_marks import LISTS, MARKER, FormMark, SheetMark, mark_of_sheet
+from data_schema.headers import index_fields_by_header
 from data_schema.language import Catalogue, Language, get_available_languages, message
-from data_schema.layout import (
-    Layout,
-    find_filled_rows,
-    find_layout,
-    find_named_fields,
-    find_unseen_content,
-    index_fields_by_header,
-    is_empty,
-)
+from data_schema.layout import Layout, find_filled_rows, find_layout, find_named_fields, find_unseen_content, is_empty
 from data_schema.margins import UNFILLED, find_non_record_rows
 from data_schema.readers.sheets import Cell, Reading, Row, Sheet, format_column_letters
 from data_schema.tables import Table

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from data_schema.answers import Answers, Place
 from data_schema.checks import check_across_tables
-from data_schema.claims import Claim, Claims, about
+from data_schema.claims import Claim, Claims
 from data_schema.columns import Draft, Part, build_draft
 from data_schema.consent import find_refusals, find_unanswered_consent
 from data_schema.conversions import Repair, convert_earlier_answers, convert_units
@@ -32,9 +32,9 @@ from data_schema.personal.stand_ins import StandIns
 from data_schema.placing import Setting
 from data_schema.queries import Answer, Query, assign_queries_to_schools, build_queries, is_query_workbook, read_answers
 from data_schema.readers import content_of
-from data_schema.reconciliation import build_reconciliation
+from data_schema.reading_order import about
 from data_schema.record_rules import check_pupil_histories
-from data_schema.returns import find_empty_columns
+from data_schema.returns import build_reconciliation, find_empty_columns
 from data_schema.rules import InboxRule, check_rules
 from data_schema.submissions import KnownForm
 from data_schema.tables import Table

@@ -26,7 +26,7 @@ from data_schema.patterns import find_patternless_rows
 from data_schema.personal.gate import Gate
 from data_schema.personal.opening import clean_open_columns
 from data_schema.placing import Setting, find_copied_records, find_misplaced_rows, find_rows_of_other_classes
-from data_schema.reconciliation import Tally
+from data_schema.returns import Tally
 from data_schema.submissions import OTHER_FORM, REJECTED, UNDECRYPTED
 
 if TYPE_CHECKING:

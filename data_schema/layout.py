@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,21 +10,17 @@ from types import MappingProxyType
 
 from data_schema.fields import Field, normalise_header
 from data_schema.findings import ROW_STEP, Finding, Severity, format_row_ranges
+from data_schema.headers import LONGEST_HEADER, find_meant_field, index_fields_by_header
 from data_schema.margins import find_non_record_rows
 from data_schema.readers.sheets import Cell, Row, Sheet, format_column_letters
 from data_schema.submissions import IN_DOUBT, describe_program_columns, detect_collected_form
 from data_schema.tables import Table
 from data_schema.vocabulary import get_doubtful_headers, get_unwanted_headers
-from data_schema.words import find_stated_difference, find_unit_factor, is_of_units
+from data_schema.words import find_stated_difference, find_unit_factor
 
 N_SEARCHED = 30
 """Rows in which a header is looked for."""
 
-_IN_BRACKETS = re.compile(r"[(\[]([^)\]]*)[)\]]")
-_NUMBERED = re.compile(r"^\s*\d{1,3}\s*[.)]\s*")
-_FOOTNOTE = re.compile(r"\s*\d{1,2}\s*\)\s*$")
-_DIVIDED = re.compile(r"\s*[\n/|]\s*|\s+[-–]\s+")
-_LONGEST_HEADER = 200
 _LIKE = 0.6
 """Likeness of a header to those of a missing column from which it may be that column under another name."""
 _NOT_NEEDED = "Nothing, if it is not needed."
@@ -187,11 +182,6 @@ def is_empty(row: Sequence[Cell]) -> bool:
     return not any(cell is not None and (not isinstance(cell, str) or cell.strip()) for cell in row)
 
 
-def index_fields_by_header(table: Table) -> dict[str, str]:
-    """Return the field that each header means, headers as `normalise_header` makes them."""
-    return {header: item.name for item in table.fields for header in item.header_keys}
-
-
 def find_layout(
     sheet: Sheet,
     table: Table,
@@ -315,7 +305,7 @@ def _find_stated_units(
         text = sheet.rows[header][column_index]
         if not isinstance(text, str) or name in table.key:
             continue
-        stated_unit = find_stated_difference(text[:_LONGEST_HEADER], table.field(name))
+        stated_unit = find_stated_difference(text[:LONGEST_HEADER], table.field(name))
         # A header that is known as it stands means its field, whatever words are in it; signs are no part of it.
         if stated_unit and (owner.get(normalise_header(text)) != name or not normalise_header(stated_unit)):
             stated[name] = stated_unit
@@ -329,7 +319,7 @@ def build_unit_question(sheet: Sheet, header: int, item: Field, said: str, calle
         field_unit = f"{item.minimum:g} to {item.maximum:g}, {item.maximum:g} the best"
     problem = f"The header says {said!r}, and {item.name!r} is in {field_unit!r}; the values are left out."
     remedy = "Send the values as they are asked for, under a header that says so."
-    called = " ".join(called.split())[:_LONGEST_HEADER]
+    called = " ".join(called.split())[:LONGEST_HEADER]
     return sheet.finding(problem, remedy, row=header, column=called, severity="question")
 
 
@@ -349,19 +339,6 @@ def find_unseen_content(sheet: Sheet, header: int, columns: Mapping[str, int]) -
     if sheet.merged:
         problem = f"Cells are merged ({', '.join(sheet.merged[:6])}); their value is taken for each of their rows."
         yield sheet.finding(problem, "Nothing.", severity="note")
-
-
-def find_named_fields(
-    sheet: Sheet, table: Table, *, headers: dict[str, str], told_elsewhere: Collection[str] = ()
-) -> frozenset[str]:
-    """Return the fields that a sheet's header names; none where it lacks one of the table's key."""
-    header_position = _find_header_row(sheet, table, headers, told_elsewhere)
-    named = (
-        frozenset()
-        if header_position is None
-        else frozenset(_index_named_fields(sheet, header_position, headers).values())
-    )
-    return named if set(table.key) - set(told_elsewhere) <= named else frozenset()
 
 
 def _build_no_header_finding(sheet: Sheet, table: Table, filled: tuple[int, ...]) -> Finding:
@@ -419,27 +396,6 @@ def _index_named_fields(sheet: Sheet, position: int, owner: Mapping[str, str]) -
         if field_name is not None:
             named[cell_index] = field_name
     return named
-
-
-def find_meant_field(header: str, owner: Mapping[str, str]) -> str | None:
-    """Return the field that a header names: as it stands, or without its unit, its number or its translation."""
-    name = owner.get(normalise_header(header))
-    if name is not None or len(header) > _LONGEST_HEADER:
-        return name
-    bare = _NUMBERED.sub("", header)
-    beside = " ".join(_IN_BRACKETS.findall(bare))
-    if beside and is_of_units(beside):
-        # "absences (hours / month)" is no month.
-        return owner.get(normalise_header(_IN_BRACKETS.sub(" ", bare)))
-    texts = [
-        bare,
-        _FOOTNOTE.sub("", bare),
-        _IN_BRACKETS.sub(" ", bare),
-        *_IN_BRACKETS.findall(bare),
-        *_DIVIDED.split(bare),
-    ]
-    field_names = {owner[key] for text in texts if (key := normalise_header(text)) in owner}
-    return field_names.pop() if len(field_names) == 1 else None
 
 
 def _match_columns(
@@ -501,7 +457,7 @@ def _summarise_left_out_columns(sheet: Sheet, table: Table, header: int, finding
 
 def _read_as(sheet: Sheet, header: int, at: int, name: str) -> Finding:
     problem = f"The column is taken for {name!r}."
-    called = " ".join(str(sheet.rows[header][at]).split())[:_LONGEST_HEADER]
+    called = " ".join(str(sheet.rows[header][at]).split())[:LONGEST_HEADER]
     return sheet.finding(problem, "Nothing, if that is right.", row=header, column=called, severity="note")
 
 
@@ -555,7 +511,7 @@ def _describe_column_remedy(sheet: Sheet, header: int, columns: Mapping[str, int
     """Describe what to do about a missing column: rename the one whose header is nearest, or add it."""
     taken = set(columns.values())
     free = {
-        normalise_header(cell[:_LONGEST_HEADER]): cell.strip()
+        normalise_header(cell[:LONGEST_HEADER]): cell.strip()
         for column_index, cell in enumerate(sheet.rows[header])
         if column_index not in taken and isinstance(cell, str) and cell.strip()
     }
@@ -581,7 +537,7 @@ def _find_ambiguous_columns(
     title = sheet.rows[header][at]
     if not isinstance(title, str) or all(at >= len(row) or is_empty((row[at],)) for row in sheet.rows[header + 1 :]):
         return []
-    key = normalise_header(title[:_LONGEST_HEADER])
+    key = normalise_header(title[:LONGEST_HEADER])
     kind = next((kind for word, kind in get_unwanted_headers(country).items() if f" {word} " in f" {key} "), "")
     if kind:
         remedy = "Leave the column out when you send the file again."
@@ -617,10 +573,23 @@ def _find_unclaimed_columns(
         problem = f"Column {at + 1} has no header; its values are left out."
         remedy = "Give it a header, or nothing if it is not needed."
     near = difflib.get_close_matches(
-        normalise_header(name[:_LONGEST_HEADER]), index_fields_by_header(table), n=1, cutoff=0.8
+        normalise_header(name[:LONGEST_HEADER]), index_fields_by_header(table), n=1, cutoff=0.8
     )
     if near:
         field_name = index_fields_by_header(table)[near[0]]
         remedy = f"If it is {field_name!r}, call it so and send the file again."
         severity = "note" if is_blank or field_name in settled else "question"
     return [sheet.finding(problem, remedy, row=header, column=name, severity=severity)]
+
+
+def find_named_fields(
+    sheet: Sheet, table: Table, *, headers: dict[str, str], told_elsewhere: Collection[str] = ()
+) -> frozenset[str]:
+    """Return the fields that a sheet's header names; none where it lacks one of the table's key."""
+    header_position = _find_header_row(sheet, table, headers, told_elsewhere)
+    named = (
+        frozenset()
+        if header_position is None
+        else frozenset(_index_named_fields(sheet, header_position, headers).values())
+    )
+    return named if set(table.key) - set(told_elsewhere) <= named else frozenset()

@@ -222,7 +222,7 @@ def _translate_word(slot: str, word: str, catalogue: Catalogue) -> str:
 
 @lru_cache(maxsize=1)
 def _index_code_labels() -> dict[str, str]:
-    from data_schema.tables import standard_tables
+    from data_schema.school_tables import standard_tables
 
     fields = [field for table in standard_tables().values() for field in table.fields]
     return {code.name: code.label for field in fields for code in field.codes}
@@ -230,7 +230,7 @@ def _index_code_labels() -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def _index_table_labels() -> dict[str, str]:
-    from data_schema.tables import standard_tables
+    from data_schema.school_tables import standard_tables
 
     return {name: table.label for name, table in standard_tables().items()}
 

@@ -1,4 +1,4 @@
-"""In which order the files of an inbox are read, and in the letters of which countries."""
+"""In which order the files of an inbox are read, in which countries' letters, and findings about whole files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import stat
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
-from data_schema.readers import Request, content_of
+from data_schema.findings import Finding, Severity
+from data_schema.readers import Reading, Request, content_of
+from data_schema.readers.files import is_backup, is_left_behind
 
 _HEAD = 2_000_000
 _LARGEST_AHEAD = 20_000_000
@@ -70,3 +72,29 @@ def _measure_size(source: Path) -> float:
         return math.inf
     # What is no file may keep its reader waiting.
     return file_status.st_size if stat.S_ISREG(file_status.st_mode) else math.inf
+
+
+def about(file: str, problem: str, remedy: str, *, sheet: str = "", severity: Severity = "refused") -> Finding:
+    """Return a finding about a whole file or sheet."""
+    return Finding(file=file, sheet=sheet, problem=problem, remedy=remedy, severity=severity)
+
+
+def is_word_in_content(content: bytes | Reading, word: str) -> bool:
+    """Return whether a file that is not opened yet has a word in its bytes."""
+    return isinstance(content, bytes) and word.encode() in content
+
+
+def build_unmatched_finding(file: str) -> Finding:
+    """Return the finding about a file that no rule is of."""
+    if is_left_behind(file):
+        return about(file, "A program left it behind; it is not read.", "Nothing.", severity="note")
+    if is_backup(file):
+        problem = "By its name it is a copy that a program keeps, or a file that is not whole; it is not read."
+        return about(file, problem, "Remove it; or give it its own name, if it is what was meant.", severity="question")
+    problem = "It is in the inbox, but no rule says what it is; it is not read."
+    return about(file, problem, "Correct its name or its folder, or add a rule to the protocol.", severity="question")
+
+
+def build_nested_folder_finding(file: str) -> Finding:
+    """Return the finding about a zipped folder within another."""
+    return about(file, "It is a zipped folder within a zipped folder.", "Unpack it and send the files in it.")

@@ -10,6 +10,7 @@ from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from types import MappingProxyType
 
 from data_schema.errors import ProtocolError
+from data_schema.fields import normalise_header
 from data_schema.tables import Table
 
 SCHOOL_SOURCES = ("file", "folder", "title", "sheet")
@@ -88,6 +89,11 @@ class InboxRule:
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     dictionary: str = ""
     wide: Wide | None = None
+
+    @property
+    def own_headers(self) -> dict[str, str]:
+        """Headers that the rule names, in the form in which headers are compared, to their fields."""
+        return {normalise_header(header): name for header, name in self.headers.items()}
 
     @property
     def told_elsewhere(self) -> frozenset[str]:
@@ -248,3 +254,14 @@ def check_rules(rules: Sequence[InboxRule], *, tables: Mapping[str, Table], wave
             raise ProtocolError(place, problem, "Leave the field out: the school tells the country.")
         if any(has_certain_collision(rule, other) for other in rules[:index]):
             raise ProtocolError(place, COLLISION, "Keep one of them, or make their patterns or sheets differ.")
+
+
+def describe_contradiction(rules: Sequence[InboxRule]) -> str:
+    """Return what is wrong with rules that read one sheet in different ways."""
+    meanings = dict.fromkeys((rule.table, rule.wave) for rule in rules)
+    if len(meanings) > 1:
+        tables = " and ".join(f"{table!r} ({wave or 'no wave'})" for table, wave in meanings)
+        return f"Rules say that it is {tables}; it is not read."
+    patterns = " and ".join(repr(pattern) for pattern in dict.fromkeys(rule.pattern for rule in rules))
+    keys = ", ".join(map(repr, find_differing_keys(rules)))
+    return f"More than one rule speaks of it ({patterns}), and they differ in {keys}; it is not read."

@@ -15,7 +15,8 @@ from data_schema.clean import format_value
 from data_schema.dates import clean_month
 from data_schema.fields import Code, Field, normalise_header
 from data_schema.findings import Finding
-from data_schema.layout import N_SEARCHED, build_unit_question, find_meant_field, is_empty
+from data_schema.headers import find_meant_field
+from data_schema.layout import N_SEARCHED, build_unit_question, is_empty
 from data_schema.readers.sheets import Cell, Row, Sheet
 from data_schema.repairs import clean_cell
 from data_schema.rules import Wide

@@ -137,8 +137,7 @@ def describe(
     product
         Whose rows they are where these are not all that are stored: "export".
     """
-    from data_schema.exports import encode_csv
-    from data_schema.table_schema import build_table_schema
+    from data_schema.exports import build_table_schema, encode_csv
     from reports.data_pages import Book, codebook_page, codebooks
     from reports.disclosure import Rules
     from reports.documents import Document, write_html

@@ -125,8 +125,7 @@ def _describe_export(trial: TrialFolder, country: str, found: Anonymity, *, want
 
 def _encode_table_formats(trial: TrialFolder, frame: pd.DataFrame, table: Table) -> dict[str, bytes]:
     """Return a table in each format, by its suffix."""
-    from data_schema.exports import encode_csv, encode_parquet, encode_spss, encode_stata
-    from data_schema.table_schema import build_table_schema
+    from data_schema.exports import build_table_schema, encode_csv, encode_parquet, encode_spss, encode_stata
 
     return {
         "csv": encode_csv(mark_practice_table(trial, frame)),

@@ -6,10 +6,9 @@ makes of the first rows by it, and names what only a person can say. What is sho
 
 from __future__ import annotations
 
-import json
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,8 @@ from data_schema.fields import NUMERIC_TYPES, normalise_header
 from data_schema.files import clean_file_name
 from data_schema.findings import Finding, Findings
 from data_schema.form_marks import mark_in
-from data_schema.layout import Layout, find_layout, index_fields_by_header, is_empty
+from data_schema.headers import index_fields_by_header
+from data_schema.layout import Layout, find_layout, is_empty
 from data_schema.named_schools import SchoolFinder
 from data_schema.queries import is_query_workbook
 from data_schema.readers import content_of, is_folder, members, read_file
@@ -30,6 +30,7 @@ from data_schema.sources import find_classes, find_heading, find_texts_of_source
 from data_schema.wide import WAVE, WideHeader, find_wide
 from evaluation.frame import read_usable_schools, select_eligible_schools
 from evaluation.frame_persons import build_trial_gate, iterate_frame_texts, map_school_names
+from evaluation.proposed_rules import Proposal, Proposals
 from evaluation.specifications import build_inbox_rules, compute_wave_windows
 
 if TYPE_CHECKING:
@@ -41,108 +42,9 @@ if TYPE_CHECKING:
 N_SHOWN = 5
 """Rows of each draft that are shown."""
 
-_ORDER = ("pattern", "table", "wave", "sheet", "school_from", "class_from", "headers", "wide")
 _LEAST_UNIQUE = 3
 _PACKED = (".zip", ".xlsx", ".xls", ".ods")
 """Ends of the names of files that may be zipped folders: mail programs name them so."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
-    """A rule that was drafted, and what it would make of its files.
-
-    Parameters
-    ----------
-    rule
-        The rule; its wave is empty where nothing tells it and there is one.
-    files
-        The files that it is for, below the inbox.
-    undecided
-        What only a person can say, as sentences.
-    counts
-        Rows sent, kept, asked and refused.
-    rows
-        The first rows that it gives, without fields that say who a pupil is.
-    findings
-        What intake says of them.
-    """
-
-    rule: InboxRule
-    files: tuple[str, ...]
-    undecided: tuple[str, ...] = ()
-    counts: Mapping[str, int] = field(default_factory=dict)
-    rows: pd.DataFrame | None = None
-    findings: Findings = field(default_factory=Findings)
-
-    @property
-    def toml(self) -> str:
-        """The rule as the protocol says it."""
-        lines = ["[[inbox]]"]
-        for key in _ORDER:
-            value = getattr(self.rule, key)
-            if isinstance(value, Wide):
-                value = {
-                    name: rule_value
-                    for name in ("across", "field", "school_year", "columns")
-                    if (rule_value := getattr(value, name))
-                }
-            if value:
-                lines.append(f"{key} = {_format_toml_value(value)}")
-        return "\n".join(lines)
-
-    def to_dict(self) -> dict[str, object]:
-        """Return everything as JSON values."""
-        rows = [] if self.rows is None else json.loads(self.rows.to_json(orient="records", date_format="iso"))
-        finding_texts = [str(finding) for finding in self.findings.condensed()]
-        return {
-            "toml": self.toml,
-            "files": list(self.files),
-            "undecided": list(self.undecided),
-            "counts": dict(self.counts),
-            "rows": rows,
-            "findings": finding_texts,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proposals:
-    """What was made of a file or a folder.
-
-    Parameters
-    ----------
-    drafts
-        The rules, in the order of their files.
-    others
-        File to why no rule is drafted for it.
-    note
-        What of the sampling frame could not be used; empty where all of it could.
-    """
-
-    drafts: tuple[Proposal, ...]
-    others: Mapping[str, str]
-    note: str = ""
-
-    def to_dict(self) -> dict[str, object]:
-        """Return everything as JSON values."""
-        return {
-            "drafts": [proposal.to_dict() for proposal in self.drafts],
-            "others": dict(self.others),
-            "note": self.note,
-        }
-
-
-def _format_toml_value(value: object) -> str:
-    if isinstance(value, Mapping):
-        inside = ", ".join(
-            f"{_format_toml_key(name)} = {_format_toml_value(inner_value)}" for name, inner_value in value.items()
-        )
-        return f"{{ {inside} }}"
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _format_toml_key(name: str) -> str:
-    is_bare = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
-    return name if is_bare else json.dumps(name, ensure_ascii=False)
 
 
 def create_proposals(trial: TrialFolder, path: Path) -> Proposals:

@@ -40,7 +40,7 @@ def find_protocol_problems(protocol: Protocol) -> list[Problem]:
     checks: tuple[Callable[[Protocol], Iterator[Problem]], ...] = (
         _check_wave_windows,
         _check_table_sections,
-        _get_school_names,
+        _check_names,
         check_arm_names,
         _check_file_paths,
         check_design,
@@ -90,7 +90,7 @@ def _check_languages(protocol: Protocol) -> Iterator[Problem]:
         yield Problem(place, f"'{code}' is named twice.", "Name each language once.")
 
 
-def _get_school_names(protocol: Protocol) -> Iterator[Problem]:
+def _check_names(protocol: Protocol) -> Iterator[Problem]:
     groups = {
         "waves": list(protocol.wave_names),
         "design.arms": list(protocol.arm_names),
@@ -148,7 +148,7 @@ def _check_wave_windows(protocol: Protocol) -> Iterator[Problem]:
 
 
 def _check_table_sections(protocol: Protocol) -> Iterator[Problem]:
-    from data_schema.tables import standard_tables
+    from data_schema.school_tables import standard_tables
 
     standard = standard_tables()
     for name, section in protocol.tables.items():

@@ -35,7 +35,7 @@ def build_tables(protocol: Protocol) -> Mapping[str, Table]:
         When a table contradicts itself.
     """
     from data_schema.errors import ProtocolError
-    from data_schema.tables import standard_tables
+    from data_schema.school_tables import standard_tables
 
     tables = dict(standard_tables())
     # Special categories are off unless the protocol states on what ground they are collected.

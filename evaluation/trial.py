@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from evaluation.decisions import FrozenWave
     from evaluation.frozen_plan import PlanState
     from evaluation.power_assumptions import Assumptions
-    from evaluation.proposals import Proposals
+    from evaluation.proposed_rules import Proposals
     from evaluation.requests import Forms
     from evaluation.stages.certificate import Certified
     from evaluation.stages.collect import Collected

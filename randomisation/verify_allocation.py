@@ -31,6 +31,8 @@ from typing import Any, TypeVar
 
 Key = tuple[str, ...]
 Edge = tuple[Key, int]
+Row = dict[str, str]
+Sizes = dict[Key, int]
 Item = TypeVar("Item")
 ALGORITHM = "crocoos-stratified-1"
 SIMPLE, MATCHED, CONSTRAINED = "crocoos-simple-1", "crocoos-matched-1", "crocoos-constrained-1"
@@ -97,7 +99,7 @@ class Shares:
     A stratum is its tuple of values; a group is the tuple of the first values. An edge is (group, arm).
     """
 
-    def __init__(self, sizes: dict[Key, int], ratios: Sequence[int], stream: Stream) -> None:
+    def __init__(self, sizes: Sizes, ratios: Sequence[int], stream: Stream) -> None:
         self.unit = sum(ratios)
         self.stream = stream
         self.depth = len(next(iter(sizes)))
@@ -183,7 +185,7 @@ class Shares:
 # 3. The allocation
 
 
-def draw_simple(stream: Stream, schools: Sequence[str], arms: Sequence[str], ratios: Sequence[int]) -> dict[str, str]:
+def draw_simple(stream: Stream, schools: Sequence[str], arms: Sequence[str], ratios: Sequence[int]) -> Row:
     """Draw every school by itself: section 6 of ALGORITHM.md."""
     slots = [arm for arm, ratio in zip(arms, ratios, strict=True) for _ in range(ratio)]
     while True:
@@ -197,9 +199,7 @@ def draw_misfit_lot(stream: Stream, slots: Sequence[int], n: int) -> list[int]:
     return list(slots) * (n // len(slots)) + (stream.shuffled(slots)[: n % len(slots)] if n else [])
 
 
-def draw_misfit_settlement(
-    stream: Stream, sizes: dict[Key, int], ratios: Sequence[int], misfits: str
-) -> dict[Edge, int]:
+def settle_misfits(stream: Stream, sizes: Sizes, ratios: Sequence[int], misfits: str) -> dict[Edge, int]:
     """Return the schools of each stratum and arm: section 12 of ALGORITHM.md."""
     lowest = [ratio // math.gcd(*ratios) for ratio in ratios]
     one_each = misfits in ("strata", "global")
@@ -216,7 +216,7 @@ def draw_misfit_settlement(
     return counts
 
 
-def draw_share_settlement(stream: Stream, sizes: dict[Key, int], ratios: Sequence[int]) -> dict[Edge, int]:
+def settle_shares(stream: Stream, sizes: Sizes, ratios: Sequence[int]) -> dict[Edge, int]:
     """Return the schools of each stratum and arm: sections 3 and 4 of ALGORITHM.md."""
     rounded = Shares(sizes, ratios, stream).round_all()
     return {
@@ -228,17 +228,13 @@ def draw_share_settlement(stream: Stream, sizes: dict[Key, int], ratios: Sequenc
 
 def draw_from(
     stream: Stream, strata_of: dict[str, Key], arms: Sequence[str], ratios: Sequence[int], misfits: str = "balanced"
-) -> dict[str, str]:
+) -> Row:
     """Draw the arm of every school: sections 3 to 5 of ALGORITHM.md, with section 12 in place of 4 for misfits."""
     members: dict[Key, list[str]] = {}
     for school in sorted(strata_of):
         members.setdefault(strata_of[school], []).append(school)
     sizes, balanced = {stratum: len(schools) for stratum, schools in members.items()}, misfits == "balanced"
-    counts = (
-        draw_share_settlement(stream, sizes, ratios)
-        if balanced
-        else draw_misfit_settlement(stream, sizes, ratios, misfits)
-    )
+    counts = settle_shares(stream, sizes, ratios) if balanced else settle_misfits(stream, sizes, ratios, misfits)
     result = {}
     for stratum in sorted(members):
         waiting = stream.shuffled(members[stratum])
@@ -362,7 +358,7 @@ def content_of(path: Path) -> bytes:
         raise UnreadableError(f"{path.name} cannot be read: {error.strerror}.") from error
 
 
-def read_table(path: Path, encoding: str) -> list[dict[str, str]]:
+def read_table(path: Path, encoding: str) -> list[Row]:
     """Read a CSV file with commas, semicolons or tabs."""
     try:
         text = content_of(path).decode(encoding)
@@ -378,7 +374,7 @@ def read_table(path: Path, encoding: str) -> list[dict[str, str]]:
     return [dict(zip(names, (field.strip() for field in row), strict=False)) for row in rows[1:] if any(row)]
 
 
-def get_column(rows: list[dict[str, str]], name: str, headers: dict[str, str], file: str) -> list[str]:
+def get_column(rows: list[Row], name: str, headers: Row, file: str) -> list[str]:
     """Return a column of a file."""
     header = headers.get(name, name)
     if not rows or header not in rows[0]:
@@ -400,9 +396,9 @@ def compare_ids(recorded: Sequence[str], found: Sequence[str], file: str) -> lis
     return problems
 
 
-def compare_strata(name: str, recorded: dict[str, str], found: dict[str, str]) -> tuple[list[str], list[str]]:
+def compare_strata(name: str, recorded: Row, found: Row) -> tuple[list[str], list[str]]:
     """Compare a stratum's values; spellings may differ, but not who is together with whom."""
-    meant: dict[str, str] = {}
+    meant: Row = {}
     both = sorted(set(recorded) & set(found))
     problems = [
         f"School {school}: '{name}' is '{found[school]}', but was '{recorded[school]}' at the draw."
@@ -419,7 +415,7 @@ def compare_strata(name: str, recorded: dict[str, str], found: dict[str, str]) -
     return problems, notes
 
 
-def compare_values(name: str, recorded: dict[str, str], found: dict[str, str]) -> list[str]:
+def compare_values(name: str, recorded: Row, found: Row) -> list[str]:
     """Compare a variable's values: as numbers where both are numbers."""
     problems = []
     for school in sorted(set(recorded) & set(found)):
@@ -469,7 +465,7 @@ class Record:
         self.arms: list[str] = [arm["name"] for arm in design["arms"]]
         self.ratios: list[int] = [int(arm["ratio"]) for arm in design["arms"]]
         self.strata_of: dict[str, Key] = {s["school_id"]: tuple(s["strata"]) for s in schools}
-        self.arm_of: dict[str, str] = {s["school_id"]: s["arm"] for s in schools}
+        self.arm_of: Row = {s["school_id"]: s["arm"] for s in schools}
 
     def problems(self) -> list[str]:
         """Return what is wrong with the record itself."""
@@ -503,7 +499,7 @@ class Record:
         lines = [COMMITMENT, self.algorithm, self.frame_sha256, self.design, limit]
         return compute_sha256("".join(line + "\n" for line in lines))
 
-    def in_log(self) -> dict[str, str]:
+    def in_log(self) -> Row:
         """Return what the log's entry of the draw states: section 13 of ALGORITHM.md."""
         stated = {"seed": self.seed, "frame_sha256": self.frame_sha256, "allocation_sha256": self.allocation_sha256}
         return stated | {"design_sha256": compute_sha256(self.design), "arm_labels": self.labels}
@@ -524,7 +520,7 @@ class Record:
         """Return strata and arms of all who had joined a minimisation after this draw."""
         return [*self.before, *((self.strata_of[school], self.arm_of[school]) for school in self.in_order())]
 
-    def drawn_again(self) -> dict[str, str]:
+    def drawn_again(self) -> Row:
         """Draw again as the record's algorithm does."""
         stream, schools = Stream(self.seed, self.algorithm), sorted(self.strata_of)
         if self.algorithm == SIMPLE:
@@ -539,7 +535,7 @@ class Record:
                 return drawn
         return dict.fromkeys(schools, "")
 
-    def minimised_again(self) -> dict[str, str]:
+    def minimised_again(self) -> Row:
         """Let the schools join again: section 11 of ALGORITHM.md."""
         rule, arms = self.minimisation, list(zip(self.arms, self.ratios, strict=True))
         joined, drawn = list(self.before), {}
@@ -550,7 +546,7 @@ class Record:
         return drawn
 
 
-def compare_columns(record: Record, found: dict[str, dict[str, str]]) -> tuple[list[str], list[str]]:
+def compare_columns(record: Record, found: dict[str, Row]) -> tuple[list[str], list[str]]:
     """Compare strata and variables of the record with those of the frame."""
     problems, notes = list[str](), list[str]()
     for name in record.named():
@@ -597,9 +593,7 @@ def check(record: Record, options: argparse.Namespace) -> tuple[list[str], list[
     return problems, notes
 
 
-def build_drawn_units(
-    rows: list[dict[str, str]], options: argparse.Namespace, headers: dict[str, str]
-) -> list[dict[str, str]]:
+def build_drawn_units(rows: list[Row], options: argparse.Namespace, headers: Row) -> list[Row]:
     """Return a row for each class that was drawn within its school, with what the frame knows of the school."""
     header, file = headers.get("school_id", "school_id"), options.units.name
     known = dict(zip(get_column(rows, "school_id", headers, options.schools.name), rows, strict=True))
@@ -608,9 +602,7 @@ def build_drawn_units(
     return [{**known.get(school, {}), header: f"{school} / {unit}", "school": school} for school, unit in pairs]
 
 
-def find_declined_schools(
-    rows: list[dict[str, str]], ids: Sequence[str], headers: dict[str, str], drawn: Sequence[str]
-) -> set[str]:
+def find_declined_schools(rows: list[Row], ids: Sequence[str], headers: Row, drawn: Sequence[str]) -> set[str]:
     """Return the schools of the frame that were not drawn and whose consent is "no"."""
     header = headers.get("consent", "consent")
     answers = [row.get(header, "").casefold() for row in rows]
@@ -663,7 +655,7 @@ def find_later_records(record: Path) -> list[tuple[int, Path]]:
     return sorted((int(m[1]), path) for path in record.parent.iterdir() if (m := STEP.fullmatch(path.name)))
 
 
-def compare_late(late: Record, path: Path, rows: list[dict[str, str]]) -> list[str]:
+def compare_late(late: Record, path: Path, rows: list[Row]) -> list[str]:
     """Draw late schools again, and compare them with their table."""
     file = path.with_suffix(".csv").name
     ids = get_column(rows, "school_id", {}, file)
@@ -671,9 +663,7 @@ def compare_late(late: Record, path: Path, rows: list[dict[str, str]]) -> list[s
     return [*late.problems(), *compare_ids(sorted(late.arm_of), ids, file), *compare_columns(late, frame_columns)[0]]
 
 
-def replay_replacement(
-    path: Path, rows: list[dict[str, str]], taking_part: dict[str, tuple[str, str]]
-) -> tuple[list[str], str]:
+def replay_replacement(path: Path, rows: list[Row], taking_part: dict[str, tuple[str, str]]) -> tuple[list[str], str]:
     """Put a reserve into the place of a school that withdrew: section 10 of ALGORITHM.md."""
     values, file = read_json(path), path.with_suffix(".csv").name
     problems = [text for text in [find_replay_problem(values)] if text]
@@ -776,10 +766,8 @@ def compare_later(log: Sequence[dict[str, Any]], options: argparse.Namespace) ->
     named = [entry["detail"].get("record_sha256", "") for entry in log if entry["event"] in ("added", "replaced")]
     if log and log[0]["event"] == BEGUN_AGAIN:
         named = [digest for _, digest in json.loads(log[0]["detail"]["later"])] + named
-    held = [
-        hashlib.sha256(content_of(path).replace(b"\r\n", b"\n")).hexdigest()
-        for _, path in find_later_records(options.record)
-    ]
+    contents = (content_of(path).replace(b"\r\n", b"\n") for _, path in find_later_records(options.record))
+    held = [hashlib.sha256(content).hexdigest() for content in contents]
     if named == held:
         return []
     if len(named) == len(held):
@@ -797,9 +785,8 @@ def check_log(record: Record | None, options: argparse.Namespace) -> tuple[list[
     named = any(entry["detail"].get("record_sha256") == digest for entry in log)
     held, statement = named, f"The log {'names' if named else 'does not name'} this record."
     if record and not named:
-        held, statement = draw_finding(
-            log[: draws[-1] + 1] if draws else log[: int(is_lost)], record, options.commitment
-        )
+        end = draws[-1] + 1 if draws else int(is_lost)
+        held, statement = draw_finding(log[:end], record, options.commitment)
         if options.allocation:
             problems = problems + compare_later(log[draws[-1] + 1 :] if draws else log if is_lost else [], options)
     notes = [statement] if held else []

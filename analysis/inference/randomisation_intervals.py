@@ -24,6 +24,7 @@ from analysis.inference.design_redraws import DesignRedraws, Permutations
 from analysis.inference.redraw_moments import RedrawMoments, compute_redraw_moments, weight_redraw_moments
 from analysis.inference.redraw_statistics import (
     Statistic,
+    build_arm_indicators,
     compute_mixed_t,
     compute_reml_t,
     compute_robust_t,
@@ -48,9 +49,6 @@ STATISTICS: dict[StatisticName, Statistic] = {
     "school_means_t": compute_school_mean_t,
 }
 
-# Cells (arms by draws by schools) worked on at a time.
-_CELLS = 500_000
-_MOST_FLOATS = 10_000_000
 # Statistics that differ by rounding count as equal.
 _ROUNDING = 1e-9
 _LEAST_WEIGHT = 1e-12
@@ -449,21 +447,11 @@ def build_redraws(
     mirrored = (every[1:] == 1 - every[0]).all(axis=1) & (len(model.arms) == 2)
     return Redraws(
         moments=moments,
-        parts=_build_arm_indicators(every, n_arms=len(model.arms)),
+        parts=build_arm_indicators(every, n_arms=len(model.arms)),
         same=(every[1:] == every[0]).all(axis=1) | mirrored,
         weights=share,
         base=1 / (1 + len(draws)) if probabilities is None else 0.0,
         statistic=STATISTICS[statistic],
-    )
-
-
-def _build_arm_indicators(every: np.ndarray, *, n_arms: int) -> tuple[np.ndarray, ...]:
-    """Return indicators of the arms in parts; whole numbers of one byte when there are very many."""
-    size = max(1, _CELLS // (every.shape[1] * (n_arms - 1)))
-    kind = np.float64 if every.size * (n_arms - 1) <= _MOST_FLOATS else np.int8
-    return tuple(
-        np.stack([(every[start : start + size] == arm).astype(kind) for arm in range(1, n_arms)])
-        for start in range(0, len(every), size)
     )
 
 

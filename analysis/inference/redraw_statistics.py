@@ -20,6 +20,9 @@ _GRID = 25
 _MANY_STRATA = 4
 
 Statistic = Callable[[RedrawMoments, np.ndarray], np.ndarray]
+# Cells (arms by draws by schools) worked on at a time.
+_CELLS = 500_000
+_MOST_FLOATS = 10_000_000
 
 
 def _reshape_to_rows(values: np.ndarray) -> np.ndarray:
@@ -362,3 +365,13 @@ def _compute_mean_differences(moments: RedrawMoments, arms: np.ndarray) -> tuple
         average = groups @ means / counts
         variance = (groups @ means**2 - counts * average**2) / (counts - 1) / counts
     return (average[1:] - average[0]).T, (variance[1:] + variance[0]).T
+
+
+def build_arm_indicators(every: np.ndarray, *, n_arms: int) -> tuple[np.ndarray, ...]:
+    """Return indicators of the arms in parts; whole numbers of one byte when there are very many."""
+    size = max(1, _CELLS // (every.shape[1] * (n_arms - 1)))
+    kind = np.float64 if every.size * (n_arms - 1) <= _MOST_FLOATS else np.int8
+    return tuple(
+        np.stack([(every[start : start + size] == arm).astype(kind) for arm in range(1, n_arms)])
+        for start in range(0, len(every), size)
+    )

@@ -12,7 +12,7 @@ from evaluation.cli.console import Console, count
 from evaluation.cli.folder import add_key_option, add_opening_options, ask_for_secret, open_trial, set_opening_reason
 
 if TYPE_CHECKING:
-    from evaluation.proposals import Proposal
+    from evaluation.proposed_rules import Proposal
 
 SHOWN = 20
 """Odd things that are printed; the file has all."""

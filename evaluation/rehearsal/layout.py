@@ -15,7 +15,7 @@ from analysis.simulation import SimulatedData
 from analysis.simulation.streams import stream
 from data_schema.errors import StorageError
 from data_schema.files import build_storage_error, write_whole
-from data_schema.tables import standard_tables
+from data_schema.school_tables import standard_tables
 from evaluation.rehearsal.faults import PlantedFault, Untidiness, add_cell_noise, add_planted_faults
 from evaluation.rehearsal.forms import encode_form_as_csv, encode_forms_as_xlsx
 from evaluation.rehearsal.habits import COSTS_WAVE, PARTNER_TABLES, SCHOOL_TABLES, SHEETS, create_filled_forms

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from data_schema.errors import ProtocolError
 from data_schema.forms import FormTable, Recipient, entry_workbook
 from data_schema.language import Catalogue, Language
+from data_schema.school_tables import standard_tables
 from data_schema.store import Store
-from data_schema.tables import standard_tables
 from evaluation.cli.main import crocoos
 from evaluation.trial import Trial
 from tests.support.trials import drawn_trial, small_protocol, small_trial

@@ -21,8 +21,9 @@ from data_schema.pseudonyms import decrypt_key_table, encrypt_key_table, new_ide
 from data_schema.readers import Cell, Sheet, read_file
 from data_schema.readers.alphabets import ALPHABETS, decode_text
 from data_schema.repairs import clean_cell
+from data_schema.school_tables import standard_tables
 from data_schema.store import content_hash
-from data_schema.tables import Table, standard_tables
+from data_schema.tables import Table
 
 TABLES = standard_tables()
 NUMBER = Field("x", "number")

@@ -10,8 +10,8 @@ import pytest
 from analysis.simulation import SimulatedCountry, SimulatedData, SimulatedTrial, simulate_pupils, simulate_schools
 from data_schema.intake import InboxRule, Intake, read_inbox
 from data_schema.pseudonyms import pseudonymised
+from data_schema.school_tables import standard_tables
 from data_schema.store import Store, content_hash, write_store
-from data_schema.tables import standard_tables
 from evaluation.rehearsal import FAULT_KINDS, INBOX_RULES, PlantedFault, Untidiness, inbox_files
 
 TABLES = standard_tables()

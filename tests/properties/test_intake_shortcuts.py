@@ -17,7 +17,7 @@ from data_schema.personal.names import KnownPersons
 from data_schema.readers import alphabets
 from data_schema.readers.alphabets import ALPHABETS, decode_text
 from data_schema.repairs import find_non_plain_cells
-from data_schema.tables import standard_tables
+from data_schema.school_tables import standard_tables
 
 SCHOOLS = {"031201": "HU", "RS-101": "RS", "RS-102": "RS"}
 WORDS = {

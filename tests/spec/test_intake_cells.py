@@ -12,7 +12,7 @@ from data_schema.columns import clean_column
 from data_schema.fields import Field
 from data_schema.layout import Layout
 from data_schema.readers import Cell, Sheet
-from data_schema.tables import standard_tables
+from data_schema.school_tables import standard_tables
 
 README = Path(data_schema.__file__).with_name("README.md")
 TABLES = standard_tables()

@@ -12,7 +12,8 @@ from data_schema.fields import CheckDigits, Field, Scope
 from data_schema.intake import InboxRule, Intake, read_inbox
 from data_schema.patterns import draw_identifiers
 from data_schema.repairs import clean_cell
-from data_schema.tables import Table, standard_tables
+from data_schema.school_tables import standard_tables
+from data_schema.tables import Table
 
 TABLES = standard_tables()
 SCHOOLS = {"031201": "HU", "031202": "HU", "RS-101": "RS"}

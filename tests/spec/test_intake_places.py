@@ -9,7 +9,7 @@ import pytest
 from data_schema.intake import InboxRule, Intake, read_inbox
 from data_schema.language import Catalogue, Language
 from data_schema.queries import query_workbook
-from data_schema.tables import standard_tables
+from data_schema.school_tables import standard_tables
 
 SCHOOLS = {"031201": "HU", "031202": "HU", "RS-101": "RS", "12": "HU"}
 RULES = [

@@ -8,7 +8,8 @@ from datetime import date
 import pytest
 
 from data_schema.intake import InboxRule, Intake, read_inbox
-from data_schema.tables import RecordRule, Table, extended, standard_tables
+from data_schema.school_tables import standard_tables
+from data_schema.tables import RecordRule, Table, extended
 
 TABLES = standard_tables()
 WINDOWS = {"baseline": (date(2027, 9, 1), date(2027, 12, 31)), "followup": (date(2028, 9, 1), date(2028, 12, 31))}

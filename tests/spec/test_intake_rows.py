@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from data_schema.intake import InboxRule, Intake, read_inbox
-from data_schema.tables import standard_tables
+from data_schema.school_tables import standard_tables
 
 SCHOOLS = {"031201": "HU", "RS-101": "RS"}
 FILE = "followup/all/status.csv"

@@ -8,7 +8,7 @@ import openpyxl
 import pytest
 
 from data_schema.intake import InboxRule, Intake, read_inbox
-from data_schema.tables import standard_tables
+from data_schema.school_tables import standard_tables
 
 HEADER = "school_id;pupil_id;name;class;grade;disadvantaged;prior_average;consent"
 

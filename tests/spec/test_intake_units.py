@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from data_schema.intake import InboxRule, Intake, read_inbox
-from data_schema.tables import standard_tables
+from data_schema.school_tables import standard_tables
 
 
 def taken_in(table: str, header: str, value: str, units: dict[str, float] | None = None) -> Intake:

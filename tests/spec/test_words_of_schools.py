@@ -9,12 +9,12 @@ import pytest
 
 from data_schema.fields import normalise_header
 from data_schema.forms import describe_field
+from data_schema.headers import index_fields_by_header
 from data_schema.intake import InboxRule, Intake, read_inbox
 from data_schema.language import Catalogue, Language
-from data_schema.layout import index_fields_by_header
 from data_schema.messages import get_field_label, get_field_question, translate_sentence
 from data_schema.repairs import clean_cell, find_word_meanings
-from data_schema.tables import standard_tables
+from data_schema.school_tables import standard_tables
 from data_schema.vocabulary import describe_vocabulary, get_doubtful_headers, get_unwanted_headers, get_written_language
 
 TABLES = standard_tables()

@@ -14,7 +14,8 @@ from openpyxl import Workbook
 from openpyxl.worksheet.worksheet import Worksheet
 
 from data_schema.intake import InboxRule, Intake, read_inbox
-from data_schema.tables import Table, standard_tables
+from data_schema.school_tables import standard_tables
+from data_schema.tables import Table
 
 SCHOOLS = {"031201": "HU", "RS-101": "RS", "SI-04": "SI"}
 RULES = (

@@ -103,8 +103,8 @@ def _note(messages: dict[Forms, list[str]], forms: Forms, place: str) -> None:
 
 def _data_texts() -> Iterable[tuple[str, str]]:
     """Yield what the catalogue of data holds beyond the messages of calls: sentences, labels, borrowed words."""
+    from data_schema.school_tables import standard_tables
     from data_schema.sentences import REASONS, SENTENCES
-    from data_schema.tables import standard_tables
 
     for text in (*SENTENCES, *REASONS):
         yield text, "data_schema/sentences.py"

@@ -19,7 +19,7 @@ from data_schema.intake import Intake, read_inbox
 from data_schema.language import Catalogue, Language
 from data_schema.personal.stand_ins import is_stand_in_for
 from data_schema.queries import query_workbook
-from data_schema.tables import standard_tables
+from data_schema.school_tables import standard_tables
 from tests.support.bad_files import HEADER, RULES, SCHOOLS, book, books, ods, old_book, rows, stata, statuses, zipped
 
 _ROWS = [("031201", f"{k:04d}", "enrolled", date(2027, 10, 5), True, 4.5) for k in range(1, 6)]

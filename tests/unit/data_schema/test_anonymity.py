@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_schema.anonymity import Quasi, ensure_k_anonymity, find_quasi_identifiers, measure_anonymity
-from data_schema.tables import standard_tables
+from data_schema.school_tables import standard_tables
 
 TABLES = standard_tables()
 YEAR = Quasi(table="pupil", field="birth_year", is_number=True)

@@ -18,7 +18,8 @@ from data_schema.checks import (
     split_bare_identifier,
 )
 from data_schema.fields import Field
-from data_schema.tables import Table, standard_tables
+from data_schema.school_tables import standard_tables
+from data_schema.tables import Table
 
 TABLES = standard_tables()
 SCHOOLS = ["031201", "RS-101", "SI-04", "si-4b"]

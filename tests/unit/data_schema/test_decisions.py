@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from data_schema.decisions import Decisions, compute_wave_hashes, hash_of_schools
 from data_schema.intake import InboxRule, Intake, read_inbox
-from data_schema.tables import standard_tables
+from data_schema.school_tables import standard_tables
 from tests.support.bad_files import zipped
 
 HEADER = "school_id;pupil_id;status"

@@ -7,7 +7,7 @@ import pandas as pd
 from data_schema.erasure import ERASED_COLUMNS, compute_tombstone, remove_erased_pupils, remove_places_from_intake
 from data_schema.intake import read_inbox
 from data_schema.pseudonyms import pseudonymised
-from data_schema.tables import standard_tables
+from data_schema.school_tables import standard_tables
 from tests.support.bad_files import RULES, rows
 
 KEY = b"a key of sixteen bytes or more"

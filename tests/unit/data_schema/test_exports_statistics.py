@@ -12,10 +12,10 @@ import pandas as pd
 import pyreadstat
 import pytest
 
-from data_schema.exports import encode_parquet, encode_spss, encode_stata
+from data_schema.exports import build_table_schema, encode_parquet, encode_spss, encode_stata
 from data_schema.fields import Field
-from data_schema.table_schema import build_table_schema
-from data_schema.tables import extended, standard_tables
+from data_schema.school_tables import standard_tables
+from data_schema.tables import extended
 
 LONG, LONGER = "absences_unjustified_of_the_first_term", "absences_unjustified_of_the_first_team"
 COSTS = extended(

@@ -17,7 +17,8 @@ from data_schema.forms import FormTable, Recipient, describe_field, entry_workbo
 from data_schema.intake import Intake, read_inbox
 from data_schema.language import Catalogue, Language
 from data_schema.messages import get_answer_labels
-from data_schema.tables import Table, extended, standard_tables
+from data_schema.school_tables import standard_tables
+from data_schema.tables import Table, extended
 from data_schema.xlsforms import FieldForm
 from tests.support.bad_files import book
 

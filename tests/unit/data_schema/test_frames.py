@@ -12,7 +12,8 @@ from openpyxl import Workbook
 from data_schema.errors import DataError
 from data_schema.fields import Code, Field
 from data_schema.frames import read_data_frame, read_school_frame
-from data_schema.tables import extended, standard_tables
+from data_schema.school_tables import standard_tables
+from data_schema.tables import extended
 
 SCHOOL = standard_tables()["school"]
 HEADER = "school_id,name,country,type,size,prior_dropout_rate,consent,pair,note\n"

@@ -13,7 +13,8 @@ from data_schema.columns import build_typed_series
 from data_schema.fields import Field
 from data_schema.findings import Finding
 from data_schema.record_rules import check_pupil_histories
-from data_schema.tables import Table, extended, standard_tables
+from data_schema.school_tables import standard_tables
+from data_schema.tables import Table, extended
 
 TABLES = standard_tables()
 WAVES = ["baseline", "middle", "followup"]

@@ -13,7 +13,8 @@ from openpyxl import Workbook
 from data_schema.errors import ProtocolError
 from data_schema.fields import Field
 from data_schema.intake import InboxRule, Intake, read_inbox
-from data_schema.tables import Table, extended, standard_tables
+from data_schema.school_tables import standard_tables
+from data_schema.tables import Table, extended
 
 SCHOOLS = {"031201": "HU", "031202": "HU", "RS-101": "RS", "SI-01": "SI"}
 TABLES = standard_tables()

@@ -12,7 +12,8 @@ from data_schema.intake import InboxRule, Intake, read_inbox
 from data_schema.language import Catalogue, Language
 from data_schema.linking import LINK_COLUMNS, compute_likeness, find_candidates
 from data_schema.queries import query_workbook
-from data_schema.tables import extended, standard_tables
+from data_schema.school_tables import standard_tables
+from data_schema.tables import extended
 from tests.unit.data_schema.test_queries import answered
 
 TABLES = dict(standard_tables())

@@ -23,7 +23,8 @@ from data_schema.pseudonyms import (
     pseudonymised,
     unlock_identity,
 )
-from data_schema.tables import Table, extended, standard_tables
+from data_schema.school_tables import standard_tables
+from data_schema.tables import Table, extended
 
 KEY = bytes(range(32))
 TABLES = standard_tables()

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from data_schema.quality import CHECK_COLUMNS, run_high_frequency_checks
-from data_schema.tables import standard_tables
+from data_schema.school_tables import standard_tables
 
 TABLES = standard_tables()
 SCHOOLS = [f"{k:02d}" for k in range(12)]

@@ -32,7 +32,7 @@ from data_schema.queries import (
     query_workbook,
     read_answers,
 )
-from data_schema.tables import standard_tables
+from data_schema.school_tables import standard_tables
 from tests.support.bad_file_cases import BAD_FILES
 from tests.support.bad_files import PUPILS, RULES, SCHOOLS, book, rows, taken_in, zipped
 

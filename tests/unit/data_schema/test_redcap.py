@@ -8,7 +8,8 @@ import pytest
 
 from data_schema.fields import Field
 from data_schema.intake import InboxRule, Intake, read_inbox
-from data_schema.tables import Table, extended, standard_tables
+from data_schema.school_tables import standard_tables
+from data_schema.tables import Table, extended
 
 TABLES = standard_tables()
 SCHOOLS = {"031204": "HU", "031205": "HU"}

@@ -17,7 +17,7 @@ from data_schema.forms import FormTable, Recipient, entry_workbook
 from data_schema.intake import Intake, read_inbox
 from data_schema.language import Catalogue, Language
 from data_schema.rules import InboxRule
-from data_schema.tables import standard_tables
+from data_schema.school_tables import standard_tables
 from tests.support.bad_files import old_book
 
 TABLES = standard_tables()

@@ -10,7 +10,8 @@ from data_schema.findings import Finding
 from data_schema.messages import remove_cell_values
 from data_schema.queries import Query
 from data_schema.returns import open_questions, summarise_completeness, summarise_returns_by_school
-from data_schema.tables import extended, standard_tables
+from data_schema.school_tables import standard_tables
+from data_schema.tables import extended
 
 TABLES = standard_tables()
 SCHOOLS = {"01": "HU", "02": "HU", "03": "HU", "50": "RS"}

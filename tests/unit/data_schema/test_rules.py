@@ -9,7 +9,7 @@ import pytest
 from data_schema.errors import ProtocolError
 from data_schema.intake import Intake, read_inbox
 from data_schema.rules import InboxRule, Wide
-from data_schema.tables import standard_tables
+from data_schema.school_tables import standard_tables
 
 
 @pytest.mark.parametrize(

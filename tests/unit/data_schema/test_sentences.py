@@ -15,7 +15,7 @@ from data_schema.sentences import REASONS, SENTENCES
 
 FOLDER = Path(data_schema.__file__).parent
 _OF_ERRORS = {"expressions", "fields", "files", "errors", "tables", "rules", "store", "pseudonyms", "exports"}
-_OF_PAGES = {"forms", "queries", "xlsforms", "workbooks", "table_schema", "quality"}
+_OF_PAGES = {"forms", "queries", "xlsforms", "workbooks", "exports", "quality"}
 NO_FINDINGS = _OF_ERRORS | _OF_PAGES | {"sentences", "messages", "vocabulary", "language"}
 """Modules that make no findings: their sentences are of errors, forms and pages. A new module is none of them."""
 

@@ -10,8 +10,8 @@ from openpyxl import Workbook
 
 from data_schema.intake import InboxRule, Intake, read_inbox
 from data_schema.named_schools import SchoolFinder
+from data_schema.school_tables import standard_tables
 from data_schema.sources import find_classes
-from data_schema.tables import standard_tables
 
 SCHOOLS = {"031201": "HU", "031202": "HU", "031203": "HU", "RS-101": "RS", "SI-01": "SI"}
 NAMES = {

@@ -16,7 +16,7 @@ from pandas.testing import assert_frame_equal
 
 from data_schema.errors import StorageError
 from data_schema.findings import Finding, Findings
-from data_schema.reconciliation import Tally, build_reconciliation
+from data_schema.returns import Tally, build_reconciliation
 from data_schema.store import Store, content_hash, write_store
 
 FRAME = pd.DataFrame(

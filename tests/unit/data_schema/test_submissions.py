@@ -13,13 +13,14 @@ import openpyxl
 import pytest
 
 from data_schema.fields import normalise_header
+from data_schema.headers import index_fields_by_header
 from data_schema.intake import InboxRule, Intake, read_inbox
 from data_schema.language import Catalogue, Language
-from data_schema.layout import index_fields_by_header
 from data_schema.messages import get_field_question, get_language_of_country
 from data_schema.queries import query_workbook
+from data_schema.school_tables import standard_tables
 from data_schema.submissions import KnownForm, detect_collected_form
-from data_schema.tables import Table, standard_tables
+from data_schema.tables import Table
 from data_schema.xlsforms import FieldForm, encode_pupil_list
 from tests.support.collectors import converted, grouped, kobotoolbox, odk_central, surveycto
 

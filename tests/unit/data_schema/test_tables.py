@@ -10,7 +10,8 @@ from analysis.simulation import SimulatedTrial, simulate_pupils, simulate_school
 from analysis.simulation.names import convert_cyrillic_to_latin
 from data_schema.errors import ProtocolError
 from data_schema.fields import Code, Field, normalise_header
-from data_schema.tables import Table, extended, standard_tables
+from data_schema.school_tables import standard_tables
+from data_schema.tables import Table, extended
 
 TABLES = standard_tables()
 

@@ -9,7 +9,8 @@ import pytest
 from data_schema.errors import ProtocolError
 from data_schema.fields import Field
 from data_schema.intake import InboxRule, Intake, read_inbox
-from data_schema.tables import Earlier, Table, extended, standard_tables
+from data_schema.school_tables import standard_tables
+from data_schema.tables import Earlier, Table, extended
 from evaluation.specifications import build_tables
 from tests.support.protocols import changed
 

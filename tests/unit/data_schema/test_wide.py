@@ -13,7 +13,8 @@ from data_schema.intake import InboxRule, Intake, read_inbox
 from data_schema.language import Catalogue, Language
 from data_schema.queries import query_workbook
 from data_schema.rules import Wide
-from data_schema.tables import Table, standard_tables
+from data_schema.school_tables import standard_tables
+from data_schema.tables import Table
 from tests.support.answers import answer_all
 from tests.unit.data_schema.test_sources import NAMES, SCHOOLS, Rows, workbook
 

@@ -8,7 +8,7 @@ import pytest
 
 from data_schema.consent import REFUSED_COLUMNS
 from data_schema.errors import DataError
-from data_schema.tables import standard_tables
+from data_schema.school_tables import standard_tables
 from evaluation.consent import WithoutConsent
 from evaluation.flow import ERASED, REFUSED, SCHOOL_SENT_NOTHING, find_later_joiners, flow_table
 from evaluation.population import (

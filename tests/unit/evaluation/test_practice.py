@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from data_schema.tables import standard_tables
+from data_schema.school_tables import standard_tables
 from evaluation.practice import COST_COLUMNS, implementation_table, summarise_costs
 
 ARMS = ("control", "pilot")

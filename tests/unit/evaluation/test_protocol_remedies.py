@@ -29,7 +29,7 @@ SPECIFICATIONS = (
 )
 """Specifications that the protocol makes, and whose contradictions are therefore problems of the protocol."""
 
-READ_FROM_FILES = ("load_toml", "_too_deep", "protocol_error", "_problem", "unknown", "from_dict")
+READ_FROM_FILES = ("load_toml", "_build_depth_error", "build_protocol_error", "_build_problem", "unknown", "from_dict")
 """Functions whose texts the other tests here are about: of files, of kinds of values, and of names."""
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from analysis.warning_signals import area_under_curve
-from data_schema.tables import standard_tables
+from data_schema.school_tables import standard_tables
 from evaluation.population import AnalysisData
 from evaluation.protocol import Protocol
 from evaluation.signals import COLUMNS, MEASURES, TOGETHER, signals_table

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from analysis.scales import Reliability
 from data_schema.fields import Field
 from data_schema.language import LANGUAGES
-from data_schema.tables import extended, standard_tables
+from data_schema.school_tables import standard_tables
+from data_schema.tables import extended
 from reports.blocks import Block, Heading, Table, join_plain_text
 from reports.data_pages import Book, ScaleFacts, codebook, codebook_page
 from reports.data_pages.frequencies import CODEBOOK_COLUMNS

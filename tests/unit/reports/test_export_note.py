@@ -9,7 +9,7 @@ import pytest
 
 from data_schema.anonymity import Anonymity, Quasi
 from data_schema.language import LANGUAGES, PSEUDO
-from data_schema.tables import standard_tables
+from data_schema.school_tables import standard_tables
 from reports.data_pages import ExportNote, export_note
 
 GENDER = Quasi(table="pupil", field="gender", is_number=False, is_left_out=True)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from data_schema.returns import summarise_completeness
-from data_schema.tables import standard_tables
+from data_schema.school_tables import standard_tables
 from reports.blocks import Block, Bullets, Heading, KeyFigures, Note, Paragraph, Table, Title, join_plain_text
 from reports.data_pages import Returns, returns_page
 from reports.disclosure import round_share

@@ -8,7 +8,7 @@ import pytest
 
 from data_schema.intake import InboxRule, read_inbox
 from data_schema.readers import Reading, read_file
-from data_schema.tables import standard_tables
+from data_schema.school_tables import standard_tables
 
 HEAD = '<?xml version="1.0"?>\n<?mso-application progid="Excel.Sheet"?>\n'
 NAMES = 'xmlns="urn:schemas-microsoft-com:office:spreadsheet" xmlns:ss="urn:schemas-microsoft-com:office:spreadsheet"'

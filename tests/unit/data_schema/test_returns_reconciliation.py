@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from data_schema.errors import DataError
-from data_schema.reconciliation import RECONCILIATION_COLUMNS, Tally, build_reconciliation
+from data_schema.returns import RECONCILIATION_COLUMNS, Tally, build_reconciliation
 
 
 @pytest.mark.parametrize(("sent", "kept", "asked", "refused"), [(3, 1, 1, 0), (1, 1, 1, 0), (1, 2, 0, -1)])

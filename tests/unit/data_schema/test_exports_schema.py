@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from data_schema.table_schema import build_table_schema
-from data_schema.tables import standard_tables
+from data_schema.exports import build_table_schema
+from data_schema.school_tables import standard_tables
 
 TABLES = standard_tables()
 
