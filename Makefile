@@ -1,7 +1,7 @@
 # make demo   simulate a trial and run it from protocol to site
 # make test   every test
 # make search  the properties once more, on examples that were not tried before
-# make check  formatting, lint, types and layers
+# make check  formatting, lint, types, layers, and how telling names and plain texts are
 # make cover  every branch of the draw, of disclosure control, of the checks and of pseudonyms is run by their own tests
 # make pins   write constraints.txt anew: the version and the hashes of every package that the above install
 # Each sets up .venv by itself; nothing else is needed but Python 3.11 or newer.
@@ -37,6 +37,7 @@ check: $(READY)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/lint-imports .ci/circles.toml
+	@$(BIN)/python .ci/words.py
 
 # What must not have a branch that no test runs, and the unit tests that run it. Only these files are traced.
 WHOLE := randomisation/*,reports/disclosure.py,data_schema/checks.py,data_schema/pseudonyms.py

@@ -308,7 +308,7 @@ class _Judge:
         is_yes_no = self.table.field(name).type == "yes_no"
         meant = {"yes": True, "no": False}
         wanted = {meant[answer] for answer in answers} if is_yes_no else set(answers)
-        # Where the file has no column of the condition, nothing tells that it did not hold.
+        # Where the file has no column of the condition, nothing says that it was not fulfilled.
         has_column = np.array([name in part.layout.columns for part in self.made.parts], dtype=bool)[self.made.part_of]
         is_wanted = np.array([value in wanted for value in self.columns[name].found], dtype=bool)
         is_asked: np.ndarray = is_wanted | ~has_column

@@ -162,7 +162,7 @@ def find_measure_place(measure: Measure, protocol: Protocol, tables: Mapping[str
 
 
 def classify_outcome_values(protocol: Protocol) -> dict[str, str]:
-    """Return outcome to what values a pupil can have: "binary", "whole" numbers, or others ("")."""
+    """Return for each outcome the kind of its values: "binary", "whole" numbers, or others ("")."""
     tables = build_tables(protocol)
     return {outcome.name: _classify_outcome(outcome, tables) for outcome in protocol.outcomes}
 

@@ -25,7 +25,7 @@ class LinearMixed(Estimator):
         "satterthwaite_bounded", "satterthwaite", or "kenward_roger", which corrects the errors for few schools as well.
     level
         Field of the list of pupils with the groups within schools that have random intercepts as well, such as "class";
-        empty for schools alone. Groups are told apart within their school.
+        empty for schools alone. Groups are distinguished within their school.
     """
 
     df_method: DfMethod = "satterthwaite_bounded"

@@ -177,7 +177,7 @@ def randomisation_family(
                 reasons.append(redraws)
             else:
                 statistics.append(redraws.statistics(np.zeros((len(model.arms) - 1, 1)))[:, place])
-                undefined = "The arms cannot be told apart from the strata in the schools that have this outcome."
+                undefined = "The arms cannot be distinguished from the strata in the schools that have this outcome."
                 reasons.append("" if np.isfinite(statistics[-1][0]) else undefined)
     table = np.column_stack(statistics)
     return _build_family_tests(labels, table[0], table[1:], reasons=reasons)

@@ -2,7 +2,7 @@
 
 Read with xlrd (BSD licence), which keeps errors (#REF!) and the types of cells; calamine hands both on as empty cells.
 It neither computes formulas nor follows links. What a formula showed last is stored beside it; some libraries store a
-zero there and leave the sum to the program that opens the file, which is told by a mark of the record.
+zero there and leave the sum to the program that opens the file, which a mark of the record shows.
 """
 
 from __future__ import annotations

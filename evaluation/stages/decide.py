@@ -1,6 +1,6 @@
 """What people decide about the data that have come: files withdrawn, waves frozen, pupils erased.
 
-A decision is a line of the log first; then the store is made anew, so that it and what is made from it obey.
+A decision is a line of the log first; then the store is rebuilt, so that it and what is made from it obey.
 """
 
 from __future__ import annotations

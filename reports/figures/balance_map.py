@@ -57,7 +57,7 @@ def balance_map(
     Notes
     -----
     A stratum's cell is of few schools: the map shows where differences gather, and is no test. The figure is in
-    every cell, so that nothing is told by colour alone.
+    every cell, so that nothing is shown by colour alone.
     """
     rows = table[table["arm"] == arm.name]
     sizes = rows[rows["stratum"] != ""].groupby("stratum")[["n_reference", "n_arm"]].max().sum(axis=1)
