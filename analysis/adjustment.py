@@ -47,7 +47,7 @@ def compare_adjusted_estimates(frame: pd.DataFrame, question: Question) -> pd.Da
     ...     plan_entry="main", outcome="score", kind="continuous", role="primary", model="linear_cluster",
     ...     arms=("control", "pilot"), covariates=("prior",), strata=None,
     ... )
-    >>> adjustment_consequences(frame, question)["covariates"].tolist()
+    >>> compare_adjusted_estimates(frame, question)["covariates"].tolist()
     ['none', 'prior', 'all']
     """
     import pandas as pd

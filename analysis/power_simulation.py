@@ -354,7 +354,7 @@ def find_latent_icc(icc: float, *, risk: float) -> float:
 
     Examples
     --------
-    >>> round(latent_icc(0.05, risk=0.12), 3)
+    >>> round(find_latent_icc(0.05, risk=0.12), 3)
     0.122
     """
     from scipy import optimize, special

@@ -118,7 +118,7 @@ def measure_anonymity(frames: Frames, fields: Sequence[Quasi]) -> Anonymity:
     --------
     >>> pupils = pd.DataFrame({"school_id": "S", "pupil_id": ["a", "b", "c"], "gender": ["girl", "girl", "boy"]})
     >>> gender = Quasi(table="pupil", field="gender", is_number=False)
-    >>> found = anonymity_of({"pupil": pupils}, [gender])
+    >>> found = measure_anonymity({"pupil": pupils}, [gender])
     >>> found.k, found.n_groups, found.n_unique
     (1, 2, 1)
     """

@@ -143,7 +143,7 @@ def split_bare_identifier(identifier: str) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> bare_identifier("SI-04") == bare_identifier("si 4")
+    >>> split_bare_identifier("SI-04") == split_bare_identifier("si 4")
     True
     """
     text = (

@@ -54,7 +54,7 @@ def format_value(value: object) -> str:
 
     Examples
     --------
-    >>> shown(3.0), shown(True), shown(None)
+    >>> format_value(3.0), format_value(True), format_value(None)
     ('3', 'yes', '')
     """
     if value is None:

@@ -102,7 +102,7 @@ def find_year(cell: str) -> int | None:
 
     Examples
     --------
-    >>> [year_in(text) for text in ("2011.03.15.", "3/4/2011", "2011. március", "15.03.11", "2011")]
+    >>> [find_year(text) for text in ("2011.03.15.", "3/4/2011", "2011. március", "15.03.11", "2011")]
     [2011, 2011, 2011, None, None]
     """
     backwards = _LAST_YEAR.fullmatch(cell.strip())

@@ -38,7 +38,7 @@ def compute_tombstone(pseudonym: str, *, key: bytes) -> str:
 
     Examples
     --------
-    >>> len(tombstone("pdlqhgdmvugmsjqsvxopj", key=b"sixteen bytes at least"))
+    >>> len(compute_tombstone("pdlqhgdmvugmsjqsvxopj", key=b"sixteen bytes at least"))
     64
     """
     return hmac.new(key, f"erased:{pseudonym}".encode(), hashlib.sha256).hexdigest()

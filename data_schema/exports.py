@@ -199,7 +199,7 @@ def build_table_schema(table: Table) -> dict[str, object]:
     Examples
     --------
     >>> from data_schema import standard_tables
-    >>> table_schema(standard_tables()["status"])["primaryKey"]
+    >>> build_table_schema(standard_tables()["status"])["primaryKey"]
     ['school_id', 'pupil_id', 'wave']
     """
     key = [*table.key, *(["wave"] if table.by_wave else [])]

@@ -44,7 +44,7 @@ def normalise_word(text: str) -> str:
 
     Examples
     --------
-    >>> folded(" LEFT_early "), folded("Đak"), folded("Ђак")
+    >>> normalise_word(" LEFT_early "), normalise_word("Đak"), normalise_word("Ђак")
     ('left early', 'dak', 'dak')
     """
     if text.isascii():
@@ -58,7 +58,7 @@ def normalise_header(text: str) -> str:
 
     Examples
     --------
-    >>> header_key("School-ID:"), header_key("Aver\u00adage mark\u00b9")
+    >>> normalise_header("School-ID:"), normalise_header("Aver\u00adage mark\u00b9")
     ('school id', 'average mark')
     """
     if not text.isascii():
@@ -71,7 +71,7 @@ def select_label(labels: Labels, language: str) -> str:
 
     Examples
     --------
-    >>> label_among((("sr", "Хоби"),), "sr-Latn"), label_among((("sr", "Хоби"),), "hu")
+    >>> select_label((("sr", "Хоби"),), "sr-Latn"), select_label((("sr", "Хоби"),), "hu")
     ('Hobi', '')
     """
     known = dict(labels)

@@ -55,7 +55,7 @@ def clean_file_name(name: str) -> str:
 
     Examples
     --------
-    >>> print(legible_name("n\udce9v.csv"))
+    >>> print(clean_file_name("n\udce9v.csv"))
     n\xe9v.csv
     """
     text = os.fsencode(name).decode("utf-8", "backslashreplace")

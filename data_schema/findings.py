@@ -22,7 +22,7 @@ def compute_sheet_row(number: int) -> int:
 
     Examples
     --------
-    >>> row_in_sheet(7), row_in_sheet(7 + 2 * ROW_STEP)
+    >>> compute_sheet_row(7), compute_sheet_row(7 + 2 * ROW_STEP)
     (7, 7)
     """
     return number % ROW_STEP
@@ -188,7 +188,7 @@ def format_row_ranges(rows: Iterable[int]) -> str:
 
     Examples
     --------
-    >>> row_ranges([2, 3, 4, 9])
+    >>> format_row_ranges([2, 3, 4, 9])
     '2 to 4, 9'
     """
     spans: list[list[int]] = []

@@ -219,7 +219,7 @@ def format_cell_list(cells: Sequence[str]) -> str:
 
     Examples
     --------
-    >>> told_cells(["A1", "B7"])
+    >>> format_cell_list(["A1", "B7"])
     'A1, B7'
     """
     return ", ".join([*cells[:_N_TOLD], *(["..."] if len(cells) > _N_TOLD else [])])

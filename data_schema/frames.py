@@ -309,7 +309,7 @@ def _read_further_columns(layout: Layout, numbers: Collection[str]) -> tuple[dic
 
 
 def _further_column(layout: Layout, at: int, name: str, numbers: Collection[str]) -> tuple[pd.Series, list[Finding]]:
-    """Read one column as `_further` does."""
+    """Read one column as `_read_further_columns` does."""
     import pandas as pd
 
     plain = _plain_numbers(_cells_at(layout, at))

@@ -47,7 +47,7 @@ def normalise_look(identifier: str) -> str:
 
     Examples
     --------
-    >>> look_of("АВ–12") == look_of("ab-12")
+    >>> normalise_look("АВ–12") == normalise_look("ab-12")
     True
     """
     if not identifier.isascii():
@@ -78,7 +78,7 @@ def ask_about_non_identifier(text: str, *, of_frame: bool = False) -> CleanCell 
 
     Examples
     --------
-    >>> not_an_identifier("27-Jan").problem, not_an_identifier("031201")
+    >>> ask_about_non_identifier("27-Jan").problem, ask_about_non_identifier("031201")
     ('{value} is a date where an identifier belongs; a spreadsheet may have made it one.', None)
     """
     if normalise_plain_word(text) in _NONE or not any(sign.isalnum() for sign in text):

@@ -54,7 +54,7 @@ def compute_likeness(one: str, other: str) -> float:
 
     Examples
     --------
-    >>> likeness("Jovanović Ana", "Ана Јовановић"), likeness("Kiss Anna", "Nagy Bence") < 0.5
+    >>> compute_likeness("Jovanović Ana", "Ана Јовановић"), compute_likeness("Kiss Anna", "Nagy Bence") < 0.5
     (1.0, True)
     """
     from rapidfuzz import fuzz

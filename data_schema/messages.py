@@ -92,7 +92,7 @@ def remove_cell_values(text: str) -> str:
 
     Examples
     --------
-    >>> without_values("'55' is above the greatest possible value, 5.")
+    >>> remove_cell_values("'55' is above the greatest possible value, 5.")
     'What stands here is above the greatest possible value, 5.'
     """
     return _suppress_slots(text, _OF_CELLS)
@@ -103,7 +103,7 @@ def remove_row_counts(text: str) -> str:
 
     Examples
     --------
-    >>> without_counts("No answer on consent for 1 of the 29 pupils of the school 'SI-002'.")
+    >>> remove_row_counts("No answer on consent for 1 of the 29 pupils of the school 'SI-002'.")
     "No answer on consent for ... of the ... pupils of the school 'SI-002'."
     """
     return _suppress_slots(text, {**_OF_CELLS, **_OF_ROWS})
@@ -242,7 +242,7 @@ def translate_country_name(code: str, name: str, catalogue: Catalogue) -> str:
     --------
     >>> from data_schema.language import Catalogue, Language
     >>> hungarian = Catalogue("data_schema", Language("hu"))
-    >>> country_in("RS", "Serbia", hungarian), country_in("RS", "Vojvodina", hungarian)
+    >>> translate_country_name("RS", "Serbia", hungarian), translate_country_name("RS", "Vojvodina", hungarian)
     ('Szerbia', 'Vojvodina')
     """
     from babel import Locale

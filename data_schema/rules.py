@@ -204,7 +204,7 @@ def generate_common_pattern(files: Sequence[str]) -> str:
 
     Examples
     --------
-    >>> common_pattern(["before/SI-01.xlsx", "before/SI-02.xlsx"])
+    >>> generate_common_pattern(["before/SI-01.xlsx", "before/SI-02.xlsx"])
     'before/SI-*.xlsx'
     """
     parts = []

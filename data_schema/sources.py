@@ -51,7 +51,7 @@ def find_classes(text: str) -> list[str]:
 
     Examples
     --------
-    >>> [classes_in(text) for text in ("9.a", "9.a osztály (28 fő)", "Одељење: IX-2", "9. évfolyam", "10/B és 10/C")]
+    >>> [find_classes(text) for text in ("9.a", "9.a osztály (28 fő)", "Одељење: IX-2", "9. évfolyam", "10/B és 10/C")]
     [['9.a'], ['9.a'], ['IX-2'], [], ['10/B', '10/C']]
     """
     bare = " ".join(_IN_BRACKETS.sub(" ", text[:LONGEST]).split())
@@ -80,7 +80,7 @@ def is_same_class(one: str, other: str) -> bool:
 
     Examples
     --------
-    >>> same_class("9.a", "9/A"), same_class("9.a", "9.b")
+    >>> is_same_class("9.a", "9/A"), is_same_class("9.a", "9.b")
     (True, False)
     """
     return normalise_header(one).replace(" ", "") == normalise_header(other).replace(" ", "")

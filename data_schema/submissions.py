@@ -210,7 +210,8 @@ def detect_collected_form(header: Row, known: Collection[str]) -> Collected | No
 
     Examples
     --------
-    >>> found = collected(("SubmissionDate", "pupil-status", "meta-instanceID", "KEY", "Status"), {"status"})
+    >>> header = ("SubmissionDate", "pupil-status", "meta-instanceID", "KEY", "Status")
+    >>> found = detect_collected_form(header, {"status"})
     >>> found.collector.name, dict(found.fields)
     ('ODK', {1: 'status'})
     """

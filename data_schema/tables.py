@@ -189,6 +189,7 @@ class Table:
 
         Examples
         --------
+        >>> from data_schema import standard_tables
         >>> pupil = extended(standard_tables()["pupil"], [Field("hobby", "text", waves=("followup",))])
         >>> "hobby" in pupil.in_wave("baseline").names, "hobby" in pupil.in_wave("followup").names
         (False, True)
@@ -211,6 +212,7 @@ class Table:
 
         Examples
         --------
+        >>> from data_schema import standard_tables
         >>> pupil = standard_tables()["pupil"]
         >>> ["razred" in pupil.in_country(country).field("class").header_keys for country in ("SI", "RS")]
         [True, False]
@@ -283,6 +285,7 @@ class Table:
 
         Examples
         --------
+        >>> from data_schema import standard_tables
         >>> standard_tables()["costs"].filled_in_by("school") is None
         True
         """
@@ -329,6 +332,7 @@ def extended(table: Table, fields: Sequence[Field], without: Sequence[str] = ())
 
     Examples
     --------
+    >>> from data_schema import standard_tables
     >>> pupil = extended(standard_tables()["pupil"], [Field("siblings", "whole_number")], without=["grade"])
     >>> pupil.names[-2:], "grade" in pupil.names
     (('consent', 'siblings'), False)

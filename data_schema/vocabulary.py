@@ -105,9 +105,9 @@ def describe_vocabulary(name: str, language: str, *, about: str = "pupil") -> Ex
 
     Examples
     --------
-    >>> explained("engagement_2", "sl").wording, explained("birth_year", "sr-Latn").label
+    >>> describe_vocabulary("engagement_2", "sl").wording, describe_vocabulary("birth_year", "sr-Latn").label
     ('Sodelujem pri tem, kar dela oddelek.', 'godina rođenja')
-    >>> explained("shoe_size", "hu")
+    >>> describe_vocabulary("shoe_size", "hu")
     Explained(label='', wording='', definition='', example='', source='')
     """
     if language == "sr-Latn":
@@ -133,7 +133,7 @@ def get_heading(name: str, language: str, *, about: str = "pupil") -> str:
 
     Examples
     --------
-    >>> heading_of("engagement_2", "sl"), heading_of("birth_year", "sr-Latn"), heading_of("shoe_size", "hu")
+    >>> get_heading("engagement_2", "sl"), get_heading("birth_year", "sr-Latn"), get_heading("shoe_size", "hu")
     ('zavzetost 2', 'godina rođenja', '')
     """
     return describe_vocabulary(name, language, about=about).label
@@ -181,8 +181,8 @@ def collect_headers(name: str, *, item: int | None = None) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> headers_of("engagement", item=2)[:2]
-    ('ангажованост 2', 'elköteleződés 2')
+    >>> collect_headers("engagement", item=2)[:2]
+    ('ангажованост 2', 'Учествујем у ономе што одељење ради.')
     """
     full = name if item is None else f"{name}_{item}"
     words = (word for language in (*LANGUAGES, "en") for word in _get_language_headers(full, language))
@@ -200,7 +200,7 @@ def get_known_headers(name: str) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> known_headers("month"), known_headers("shoe_size")
+    >>> get_known_headers("month"), get_known_headers("shoe_size")
     (('месец', 'hónap', 'mesec'), ())
     """
     words = (get_heading(name, language) for language in LANGUAGES)
@@ -256,7 +256,7 @@ def get_doubtful_answers(name: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
     Examples
     --------
-    >>> dict(doubtful_answers("status"))["izpisan"]
+    >>> dict(get_doubtful_answers("status"))["izpisan"]
     ('transferred', 'left_early')
     """
     doubtful_words = (entry for language in LANGUAGES for entry in _register(language)["ask"].get(name, {}).items())

@@ -56,7 +56,7 @@ def normalise_plain_word(word: str) -> str:
 
     Examples
     --------
-    >>> plain("Врло добар"), plain("Odličan.")
+    >>> normalise_plain_word("Врло добар"), normalise_plain_word("Odličan.")
     ('vrlo dobar', 'odlican')
     """
     return normalise_word(word).strip(".,;: ")
@@ -67,7 +67,7 @@ def normalise_plain_texts(texts: Sequence[str]) -> list[str]:
 
     Examples
     --------
-    >>> plain_texts(["Ана  Јовановић", "Kiss\nAnna"])
+    >>> normalise_plain_texts(["Ана  Јовановић", "Kiss\nAnna"])
     ['ana jovanovic', 'kiss anna']
     """
     joined = "\n".join(texts)
@@ -107,7 +107,7 @@ def find_unit(word: str) -> str:
 
     Examples
     --------
-    >>> unit_of("nap"), unit_of("%"), unit_of("cats")
+    >>> find_unit("nap"), find_unit("%"), find_unit("cats")
     ('days', 'percent', '')
     """
     return _UNIT_OF.get(normalise_plain_word(word), "")
@@ -118,7 +118,7 @@ def find_month_number(word: str) -> int | None:
 
     Examples
     --------
-    >>> month_of("октобра"), month_of("X."), month_of("okt.")
+    >>> find_month_number("октобра"), find_month_number("X."), find_month_number("okt.")
     (10, 10, 10)
     """
     key = normalise_plain_word(word)
@@ -149,9 +149,9 @@ def find_stated_difference(header: str, field: Field) -> str:
     Examples
     --------
     >>> hours = Field("absences", "whole_number", minimum=0, maximum=400, unit="hours a month")
-    >>> stated_otherwise("Absences [days]", hours), stated_otherwise("Absences (hours)", hours)
+    >>> find_stated_difference("Absences [days]", hours), find_stated_difference("Absences (hours)", hours)
     ('days', '')
-    >>> stated_otherwise("Mark (1 = best, 6 = worst)", Field("mark", "number", minimum=1, maximum=5, unit="mark"))
+    >>> find_stated_difference("Mark (1 = best, 6 = worst)", Field("mark", "number", minimum=1, maximum=5, unit="mark"))
     '1 = best, 6 = worst'
     """
     if field.type not in NUMERIC_TYPES or field.type == "year":
@@ -212,7 +212,7 @@ def find_unit_factor(said: str, units: Mapping[str, float]) -> float | None:
 
     Examples
     --------
-    >>> factor_of("nap", {"days": 6.0}), factor_of("weeks", {"days": 6.0})
+    >>> find_unit_factor("nap", {"days": 6.0}), find_unit_factor("weeks", {"days": 6.0})
     (6.0, None)
     """
     return {_normalise_unit_word(word): factor for word, factor in units.items()}.get(_normalise_unit_word(said))

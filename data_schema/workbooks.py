@@ -44,7 +44,7 @@ def clean_file_name(text: str) -> str:
 
     Examples
     --------
-    >>> file_name("RS/101 a")
+    >>> clean_file_name("RS/101 a")
     'RS_101_a'
     """
     return _UNSAFE.sub("_", text).strip(".") or "_"

@@ -140,9 +140,9 @@ def group_iccs_by_country(stated: Sequence[tuple[str, float]], countries: Sequen
 
     Examples
     --------
-    >>> iccs_by_country([("", 0.05), ("", 0.1)], ["HU", "SI"])
+    >>> group_iccs_by_country([("", 0.05), ("", 0.1)], ["HU", "SI"])
     (0.05, 0.1)
-    >>> iccs_by_country([("HU", 0.1), ("", 0.05)], ["HU", "SI"])
+    >>> group_iccs_by_country([("HU", 0.1), ("", 0.05)], ["HU", "SI"])
     ({'HU': 0.1, 'SI': 0.05},)
     """
     named = [country for country, _ in stated if country]
@@ -202,7 +202,7 @@ def format_icc_label(icc: Icc) -> str:
 
     Examples
     --------
-    >>> icc_label({"HU": 0.1, "SI": 0.05})
+    >>> format_icc_label({"HU": 0.1, "SI": 0.05})
     'ICC HU 0.1, SI 0.05'
     """
     if not isinstance(icc, Mapping):

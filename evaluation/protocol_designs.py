@@ -65,7 +65,7 @@ def _format_design_place(place: str) -> str:
 
     Examples
     --------
-    >>> _design_place("design, constraint, limits"), _design_place("design, strata")
+    >>> _format_design_place("design, constraint, limits"), _format_design_place("design, strata")
     ("[design.constraint], key 'limits'", "[design], key 'strata'")
     """
     _, *parts = place.split(", ")

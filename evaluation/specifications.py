@@ -86,7 +86,7 @@ def _format_table_place(name: str, place: str) -> str:
 
     Examples
     --------
-    >>> _place_in("pupil", "table 'pupil', version 'old'"), _place_in("pupil", "field 'hobby'")
+    >>> _format_table_place("pupil", "table 'pupil', version 'old'"), _format_table_place("pupil", "field 'hobby'")
     ("[tables.pupil], [[earlier]] 'old'", "[tables.pupil], [[fields]] 'hobby'")
     """
     part = place.removeprefix(f"table {name!r}").removeprefix(", ")

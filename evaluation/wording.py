@@ -70,7 +70,7 @@ def extract_substance(values: object, kind: object, *, intake: bool = False) -> 
     >>> class Country(BaseModel):
     ...     code: str
     ...     label: Annotated[str, WORDING]
-    >>> substance_of([{"code": "HU", "label": "Hungray"}], tuple[Country, ...])
+    >>> extract_substance([{"code": "HU", "label": "Hungray"}], tuple[Country, ...])
     [{'code': 'HU'}]
     """
     if isinstance(values, Mapping):
@@ -151,7 +151,7 @@ def find_exchanged_labels(then: Mapping[str, str], now: Mapping[str, str]) -> di
 
     Examples
     --------
-    >>> exchanged_labels({"a": "Control", "b": "Pilot"}, {"a": "Pilot", "b": "Pilot schools"})
+    >>> find_exchanged_labels({"a": "Control", "b": "Pilot"}, {"a": "Pilot", "b": "Pilot schools"})
     {'a': 'b'}
     """
     exchanged_with = {}

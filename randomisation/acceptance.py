@@ -137,7 +137,7 @@ def convert_to_whole_units(number: float, unit: int) -> int:
 
     Examples
     --------
-    >>> whole(0.3, 10_000)
+    >>> convert_to_whole_units(0.3, 10_000)
     3000
     """
     return int(Decimal(str(number)) * unit)

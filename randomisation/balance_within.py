@@ -110,7 +110,8 @@ def compute_overlap(first: np.ndarray, second: np.ndarray) -> float:
 
     Examples
     --------
-    >>> overlap(np.array([1.0, 2.0, 3.0, 4.0]), np.array([3.0, 4.0, 5.0, 6.0])), overlap(np.arange(3), np.arange(3))
+    >>> low, high = np.array([1.0, 2.0, 3.0, 4.0]), np.array([3.0, 4.0, 5.0, 6.0])
+    >>> compute_overlap(low, high), compute_overlap(np.arange(3), np.arange(3))
     (0.5, 1.0)
     """
     every = np.concatenate([first, second])

@@ -30,7 +30,7 @@ def encode_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
 
     Examples
     --------
-    >>> table_bytes(("school_id", "arm"), [("05", "pilot")])
+    >>> encode_table(("school_id", "arm"), [("05", "pilot")])
     b'school_id\tarm\n05\tpilot\n'
     """
     return "".join("\t".join(fields) + "\n" for fields in (header, *rows)).encode()
@@ -52,7 +52,7 @@ def format_canonical_json(values: object) -> str:
 
     Examples
     --------
-    >>> json_text({"strata": ["típus"], "arms": 2})
+    >>> format_canonical_json({"strata": ["típus"], "arms": 2})
     '{"arms":2,"strata":["t\\u00edpus"]}'
     """
     _refuse_fractions(values)
@@ -77,7 +77,7 @@ def format_decimal(number: float) -> str:
 
     Examples
     --------
-    >>> decimal_text(300.0), decimal_text(2.50), decimal_text(1e-7), decimal_text(-0.0)
+    >>> format_decimal(300.0), format_decimal(2.50), format_decimal(1e-7), format_decimal(-0.0)
     ('300', '2.5', '0.0000001', '0')
     """
     text = f"{Decimal(str(number)):f}"
@@ -108,7 +108,7 @@ def format_quoted_list(names: Sequence[str], *, most: int = 5) -> str:
 
     Examples
     --------
-    >>> listed(["a", "b", "c"], most=2)
+    >>> format_quoted_list(["a", "b", "c"], most=2)
     "'a', 'b' and 1 more"
     """
     shown = ", ".join(f"'{name}'" for name in names[:most])

@@ -72,9 +72,9 @@ def build_variable_columns(variable: str, texts: Sequence[str], *, category: boo
 
     Examples
     --------
-    >>> columns_of_variable("size", ["1", "2", "3"])[0].values
+    >>> build_variable_columns("size", ["1", "2", "3"])[0].values
     (-100000, 0, 100000)
-    >>> [column.level for column in columns_of_variable("type", ["b", "a", "c"])]
+    >>> [column.level for column in build_variable_columns("type", ["b", "a", "c"])]
     ['b', 'c']
     """
     if not category and all(is_number(text) for text in texts):

@@ -191,7 +191,7 @@ def validity(schools: pd.DataFrame | SortedSchools, design: Design, *, most: int
     >>> constraint = Constraint(variables=("size",), best_share=0.3)
     >>> design = Design(arms=(Arm(name="control"), Arm(name="pilot")), constraint=constraint)
     >>> print(validity(frame, design))
-    6 of 20 draws may be used (30 %); pairs of schools always together: 0, never: 0
+    6 of 20 draws may be used (30 %); pairs of schools always together: 0, never: 3
     """
     read = read_schools(schools, design)
     drawn = enumerate_candidates(schools, design, most=most)
@@ -258,8 +258,11 @@ def assignment_probabilities(schools: pd.DataFrame | SortedSchools, design: Desi
     >>> import pandas as pd
     >>> from randomisation import Arm, Design
     >>> design = Design(arms=(Arm(name="control"), Arm(name="pilot", ratio=2)))
-    >>> assignment_probabilities(pd.DataFrame({"school_id": ["a", "b", "c"]}), design).iloc[0].tolist()
-    ['a', 0.3333333333333333, 0.6666666666666666]
+    >>> print(assignment_probabilities(pd.DataFrame({"school_id": ["a", "b", "c"]}), design).round(4).to_string())
+      school_id  control   pilot
+    0         a   0.3333  0.6667
+    1         b   0.3333  0.6667
+    2         c   0.3333  0.6667
     """
     import pandas as pd
 

@@ -45,7 +45,7 @@ def build_class_names(at: tuple[float, ...]) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> class_names((300, 500))
+    >>> build_class_names((300, 500))
     ('a: below 300', 'b: 300 to below 500', 'c: 500 and more')
     """
     marks = [format_decimal(value) for value in at]
@@ -63,7 +63,7 @@ def find_class(text: str, at: tuple[float, ...]) -> str | None:
 
     Examples
     --------
-    >>> class_of("299.5", (300, 500)), class_of("300", (300, 500)), class_of("many", (300, 500))
+    >>> find_class("299.5", (300, 500)), find_class("300", (300, 500)), find_class("many", (300, 500))
     ('a: below 300', 'b: 300 to below 500', None)
     """
     try:

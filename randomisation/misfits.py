@@ -92,7 +92,7 @@ def draw_misfits(plan: MisfitPlan, source: Source) -> list[list[int]]:
     Examples
     --------
     >>> from randomisation.stream import open_published_stream
-    >>> draw_misfits(misfit_plan((5, 4, 1), (1, 1), "strata"), published_stream("x"))
+    >>> draw_misfits(build_misfit_plan((5, 4, 1), (1, 1), "strata"), open_published_stream("x"))
     [[2, 3], [2, 2], [1, 0]]
     """
     counts = [list(row) for row in plan.whole]
@@ -155,7 +155,8 @@ def compute_misfit_probabilities(plan: MisfitPlan) -> list[tuple[Fraction, ...]]
 
     Examples
     --------
-    >>> [[str(share) for share in row] for row in misfit_probabilities(misfit_plan((4, 2), (2, 1), "strata"))]
+    >>> plan = build_misfit_plan((4, 2), (2, 1), "strata")
+    >>> [[str(share) for share in row] for row in compute_misfit_probabilities(plan)]
     [['5/8', '3/8'], ['1/2', '1/2']]
     """
     slots = plan.slots
@@ -240,7 +241,7 @@ def count_arrangements(counts: Sequence[int]) -> int:
 
     Examples
     --------
-    >>> arrangements((2, 1, 1))
+    >>> count_arrangements((2, 1, 1))
     12
     """
     return math.factorial(sum(counts)) // math.prod(math.factorial(n) for n in counts)

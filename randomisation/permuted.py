@@ -63,7 +63,7 @@ def count_permutations(actual: np.ndarray, strata: Sequence[str]) -> int:
 
     Examples
     --------
-    >>> n_permutations(np.array([0, 0, 1, 1, 0, 1]), ["a"] * 4 + ["b"] * 2)
+    >>> count_permutations(np.array([0, 0, 1, 1, 0, 1]), ["a"] * 4 + ["b"] * 2)
     12
     """
     count = 1
@@ -85,7 +85,7 @@ def enumerate_permutations(actual: np.ndarray, strata: Sequence[str]) -> np.ndar
 
     Examples
     --------
-    >>> all_permutations(np.array([0, 1, 2]), ["a", "a", "b"]).tolist()
+    >>> enumerate_permutations(np.array([0, 1, 2]), ["a", "a", "b"]).tolist()
     [[0, 1, 2], [1, 0, 2]]
     """
     arms = np.asarray(actual)

@@ -198,7 +198,7 @@ def find_look_alikes(ids: Sequence[str]) -> tuple[tuple[str, str], ...]:
 
     Examples
     --------
-    >>> look_alikes(["SI-04", "si 4", "05", "5", "50", "k\u00f6r", "ko\u0308r"])
+    >>> find_look_alikes(["SI-04", "si 4", "05", "5", "50", "k\u00f6r", "ko\u0308r"])
     (('SI-04', 'si 4'), ('05', '5'), ('kör', 'kör'))
     """
     first_spelling: dict[tuple[str, ...], str] = {}

@@ -200,7 +200,8 @@ def iterate_chance_courses(function: Callable[[Source], _Result], *, most: int) 
 
     Examples
     --------
-    >>> [(result, str(share)) for result, share in explore(lambda source: source.below(2) + source.below(2), most=9)]
+    >>> courses = iterate_chance_courses(lambda source: source.below(2) + source.below(2), most=9)
+    >>> [(result, str(share)) for result, share in courses]
     [(0, '1/4'), (1, '1/4'), (1, '1/4'), (2, '1/4')]
     """
     numbers: list[int] = []

@@ -13,7 +13,7 @@ def compute_small_sample_factor(n: int) -> float:
 
     Examples
     --------
-    >>> round(small_sample_factor(20), 4)
+    >>> round(compute_small_sample_factor(20), 4)
     0.9577
     """
     return 1 - 3 / (4 * n - 9)
@@ -36,7 +36,7 @@ def compute_pooled_sd(sd_reference: float, sd_arm: float, *, n_reference: int, n
 
     Examples
     --------
-    >>> pooled_sd(3.0, 4.0, n_reference=6, n_arm=3)
+    >>> compute_pooled_sd(3.0, 4.0, n_reference=6, n_arm=3)
     3.3166247903554
     """
     if min(n_reference, n_arm) < 2:
@@ -81,7 +81,7 @@ def adjust_share_by_half_case(share: float, n: int) -> float:
 
     Examples
     --------
-    >>> with_half_a_case(0.0, 9), with_half_a_case(1.0, 9)
+    >>> adjust_share_by_half_case(0.0, 9), adjust_share_by_half_case(1.0, 9)
     (0.05, 0.95)
     """
     return (share * n + 0.5) / (n + 1)

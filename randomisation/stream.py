@@ -84,7 +84,7 @@ def open_published_stream(seed: str, *, algorithm: str = ALGORITHM) -> WordSourc
 
     Examples
     --------
-    >>> stream = published_stream("2027-03-01 Lottó 4 19 33 61 88")
+    >>> stream = open_published_stream("2027-03-01 Lottó 4 19 33 61 88")
     >>> [stream.below(6) + 1 for _ in range(8)]
     [5, 2, 6, 6, 2, 6, 4, 1]
     """

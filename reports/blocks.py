@@ -49,7 +49,7 @@ def convert_to_spans(text: str | Span | Iterable[str | Span]) -> Inline:
 
     Examples
     --------
-    >>> inline("plain")
+    >>> convert_to_spans("plain")
     (Span(text='plain', strong=False, emphasis=False, link='', estimate_id='', pupils=''),)
     """
     parts = [text] if isinstance(text, str | Span) else list(text)

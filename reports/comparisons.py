@@ -46,9 +46,9 @@ def judge_interval(estimate: Estimate | None, *, direction: str) -> Verdict:
 
     Examples
     --------
-    >>> verdict(Estimate(estimate=-2.0, conf_low=-3.0, conf_high=-1.0), direction="lower").value
+    >>> judge_interval(Estimate(estimate=-2.0, conf_low=-3.0, conf_high=-1.0), direction="lower").value
     'better'
-    >>> verdict(Estimate(estimate=-2.0, conf_low=-5.0, conf_high=1.0), direction="lower").value
+    >>> judge_interval(Estimate(estimate=-2.0, conf_low=-5.0, conf_high=1.0), direction="lower").value
     'unclear'
     """
     if estimate is None or estimate.status == "failed":
@@ -102,9 +102,9 @@ def describe_schools_of_arm(words: Words, arm: ArmFacts) -> str:
     Examples
     --------
     >>> from reports.words import words
-    >>> schools_of(words("en"), ArmFacts(name="pilot", label="Pilot", is_reference=False))
+    >>> describe_schools_of_arm(words("en"), ArmFacts(name="pilot", label="Pilot", is_reference=False))
     'pilot schools'
-    >>> schools_of(words("en"), ArmFacts(name="a", label="Success for All", is_reference=False))
+    >>> describe_schools_of_arm(words("en"), ArmFacts(name="a", label="Success for All", is_reference=False))
     'schools of the arm “Success for All”'
     """
     if arm.schools:

@@ -184,7 +184,7 @@ def round_pupil_count(n: int, *, threshold: int, unit: str = "pupils") -> Count:
 
     Examples
     --------
-    >>> [rounded_count(n, threshold=10).value for n in (0, 4, 796, 805)]
+    >>> [round_pupil_count(n, threshold=10).value for n in (0, 4, 796, 805)]
     [0, None, 800, 810]
     """
     value = threshold * ((2 * n + threshold) // (2 * threshold))
@@ -474,7 +474,7 @@ def compute_share_step(n: float, *, alike: int = _ALIKE) -> float | None:
 
     Examples
     --------
-    >>> share_step(3000), share_step(800), share_step(70), share_step(20)
+    >>> compute_share_step(3000), compute_share_step(800), compute_share_step(70), compute_share_step(20)
     (0.001, 0.005, 0.05, None)
     """
     return next((step for step in SHARE_STEPS if step * n >= alike), None)
@@ -504,7 +504,7 @@ def compute_mean_step(*, sd: float, n: int, unit: float = 0.0) -> float:
 
     Examples
     --------
-    >>> mean_step(sd=0.9, n=800), mean_step(sd=0.9, n=40, unit=1)
+    >>> compute_mean_step(sd=0.9, n=800), compute_mean_step(sd=0.9, n=40, unit=1)
     (0.02, 0.1)
     """
     least = max(sd / STEPS_PER_SD if sd > 0 else 0.0, _ALIKE * unit / max(n, 1))
@@ -531,9 +531,9 @@ def compute_mean_decimals(mean: float, n: int, size: Count, *, threshold: int) -
 
     Examples
     --------
-    >>> mean_decimals(25 / 159, 159, Count(value=160, is_rounded=True), threshold=10)
+    >>> compute_mean_decimals(25 / 159, 159, Count(value=160, is_rounded=True), threshold=10)
     2
-    >>> mean_decimals(25 / 159, 159, Count(value=159), threshold=10)
+    >>> compute_mean_decimals(25 / 159, 159, Count(value=159), threshold=10)
     5
     """
     if size.value is not None and not size.is_rounded:

@@ -37,8 +37,9 @@ class Document:
 
     Examples
     --------
-    >>> from reports.blocks import Paragraph, Title, inline
-    >>> document = Document(blocks=(Title(text="Fewer pupils left"), Paragraph(text=inline("By two points."))))
+    >>> from reports.blocks import Paragraph, Title, convert_to_spans
+    >>> text = convert_to_spans("By two points.")
+    >>> document = Document(blocks=(Title(text="Fewer pupils left"), Paragraph(text=text)))
     >>> document.title.text
     'Fewer pupils left'
     """

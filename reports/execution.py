@@ -35,7 +35,7 @@ import json, sys
 request = json.load(sys.stdin)
 sys.path[:] = request.pop("path")
 from reports.execution import answer_request
-serve(request)
+answer_request(request)
 """
 
 

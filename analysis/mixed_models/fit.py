@@ -220,7 +220,7 @@ class MixedFit:
             When the fit failed.
         """
         self._require_fitted_coefficients()
-        assert self.working is not None  # noqa: S101  # `_fitted` has raised otherwise
+        assert self.working is not None  # noqa: S101  # `_require_fitted_coefficients` raises
         return build_icc_frame(self.working, conf_level=conf_level)
 
     def profile_intervals(self, terms: Sequence[str] | None = None, *, conf_level: float = 0.95) -> pd.DataFrame:
@@ -248,7 +248,7 @@ class MixedFit:
 
         coefficients = self._require_fitted_coefficients()
         working = self.working
-        assert working is not None  # noqa: S101  # `_fitted` has raised otherwise
+        assert working is not None  # noqa: S101  # `_require_fitted_coefficients` raises
         sums, unit = working.sums, working.sums.basis.scale
         rows = []
         for term in coefficients.names if terms is None else terms:
@@ -307,7 +307,7 @@ class MixedFit:
     ) -> list[Estimate]:
         coefficients = self._require_fitted_coefficients()
         working = self.working
-        assert working is not None  # noqa: S101  # `_fitted` has raised otherwise
+        assert working is not None  # noqa: S101  # `_require_fitted_coefficients` raises
         grid = build_marginal_rows(self.described, coefficients.names, factor, at=at or {}, strata=working.sums.strata)
         labels, rows, weights = grid.pairs() if pairs else (grid.labels, grid.rows, grid.weights)
         unit = working.sums.basis.scale
@@ -345,7 +345,7 @@ class MixedFit:
             When the fit failed, a column is not there, or a factor has a level that was not seen.
         """
         coefficients = self._require_fitted_coefficients()
-        assert self.working is not None  # noqa: S101  # `_fitted` has raised otherwise
+        assert self.working is not None  # noqa: S101  # `_require_fitted_coefficients` raises
         return predict_outcomes(self.working, self.described, coefficients, data, random=random)
 
     def summary(self, *, conf_level: float = 0.95) -> str:
@@ -445,7 +445,7 @@ class MixedFit:
         """
         coefficients = self._require_fitted_coefficients()
         working = self.working
-        assert working is not None  # noqa: S101  # `_fitted` has raised otherwise
+        assert working is not None  # noqa: S101  # `_require_fitted_coefficients` raises
         unit = working.sums.basis.scale
         scaled = contrasts @ working.to_original / unit
         difference = contrasts @ coefficients.estimate - (0.0 if null is None else null)
@@ -516,7 +516,7 @@ class MixedFit:
             When the fit failed.
         """
         self._require_fitted_coefficients()
-        assert self.working is not None  # noqa: S101  # `_fitted` has raised otherwise
+        assert self.working is not None  # noqa: S101  # `_require_fitted_coefficients` raises
         return random_effects.build_effects_frame(self.working.sums, self.working.optimum.variances, self.working.at)
 
     def _build_estimate_row(self, term: str, *, conf_level: float) -> Estimate:

@@ -169,7 +169,7 @@ class OutcomeFit:
         coefficients = self._require_fitted_coefficients()
         row = contrast_weights(weights, coefficients.names, outcome=self.outcome)
         term = name or " + ".join(f"{weight:g} {effect}" for effect, weight in weights.items())
-        assert self.fitted.vcov is not None  # noqa: S101  # `_fitted` has raised otherwise
+        assert self.fitted.vcov is not None  # noqa: S101  # `_require_fitted_coefficients` raises
         p = len(row)
         likelihood, adjusted = (
             math.sqrt(float(row @ vcov @ row)) for vcov in (coefficients.vcov, self.fitted.vcov[:p, :p])
@@ -327,7 +327,7 @@ class OutcomeFit:
         """
         self._require_fitted_coefficients()
         spread, response = self.fitted.spread, self.fitted.response
-        assert spread is not None and response is not None  # noqa: S101, PT018  # `_fitted` has raised otherwise
+        assert spread is not None and response is not None  # noqa: S101, PT018  # `_require_fitted_coefficients` raises
         x = self.design(data)
         eta, sd = x @ self._require_fitted_coefficients().estimate, spread.sd(x)[0]
         if random:

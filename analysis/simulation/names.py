@@ -74,7 +74,7 @@ def convert_cyrillic_to_latin(text: str) -> str:
 
     Examples
     --------
-    >>> serbian_latin("Љиљана Ђорђевић")
+    >>> convert_cyrillic_to_latin("Љиљана Ђорђевић")
     'Ljiljana Đorđević'
     """
     return text.translate(_TO_LATIN)

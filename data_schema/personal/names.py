@@ -111,7 +111,7 @@ def is_like_name(text: str, *, among_words: bool) -> bool:
 
     Examples
     --------
-    >>> looks_like_name("Nagy Bence", among_words=True), looks_like_name("1O", among_words=False)
+    >>> is_like_name("Nagy Bence", among_words=True), is_like_name("1O", among_words=False)
     (True, False)
     """
     if _DIGIT.search(text):
@@ -183,7 +183,7 @@ def has_unusual_capital(text: str, ordinary: OrdinaryWords) -> bool:
 
     Examples
     --------
-    >>> [capitals_within(text, OrdinaryWords()) for text in ("we do not record it, Bence does", "Not known.")]
+    >>> [has_unusual_capital(text, OrdinaryWords()) for text in ("we do not record it, Bence does", "Not known.")]
     [True, False]
     """
     return any(_is_capitalised(word) and word not in ordinary for word in _WITHIN.findall(text))
@@ -199,7 +199,7 @@ def has_only_unknown_words(text: str, ordinary: OrdinaryWords) -> bool:
 
     Examples
     --------
-    >>> [are_unknown_words(text, OrdinaryWords()) for text in ("nagyvári bence", "left school", "bence")]
+    >>> [has_only_unknown_words(text, OrdinaryWords()) for text in ("nagyvári bence", "left school", "bence")]
     [True, False, False]
     """
     words = _WORD.findall(text)

@@ -65,7 +65,7 @@ def split_words(text: str) -> list[str]:
 
     Examples
     --------
-    >>> words_of("Школа „Вук Караџић“, 9.a")
+    >>> split_words("Школа „Вук Караџић“, 9.a")
     ['skola', 'vuk', 'karadzic', 'a']
     """
     return [normalise_plain_word(word) for word in WORD.findall(text)]

@@ -45,7 +45,7 @@ def describe_personal_kind(kind: Kind) -> tuple[str, str]:
 
     Examples
     --------
-    >>> told_of(Kind.E_MAIL)
+    >>> describe_personal_kind(Kind.E_MAIL)
     ('An e-mail address stands here; it is not taken in.', 'Remove it.')
     """
     if kind is Kind.LISTED_NAME:
@@ -108,7 +108,8 @@ def compute_latest_birth(wave_dates: Mapping[str, tuple[date, date]], years: Ite
 
     Examples
     --------
-    >>> latest_birth({"baseline": (date(2027, 9, 1), date(2027, 12, 31))}), latest_birth({}, [2010, 2013])
+    >>> waves = {"baseline": (date(2027, 9, 1), date(2027, 12, 31))}
+    >>> compute_latest_birth(waves), compute_latest_birth({}, [2010, 2013])
     (datetime.date(2024, 9, 1), datetime.date(2013, 12, 31))
     """
     if wave_dates:

@@ -148,7 +148,7 @@ def is_stand_in_for(path: str, sha256: str) -> bool:
 
     Examples
     --------
-    >>> stands_for("baseline/withheld-0a1b2c3d.csv", "0a1b2c3d" + 56 * "0")
+    >>> is_stand_in_for("baseline/withheld-0a1b2c3d.csv", "0a1b2c3d" + 56 * "0")
     True
     """
     match = _NAMED.fullmatch(path.rpartition("/")[2])

@@ -60,7 +60,7 @@ def decode_text(content: bytes, *, countries: Collection[str] = ()) -> tuple[str
 
     Examples
     --------
-    >>> decoded("Špela Kožuh".encode("iso8859_2"), countries=["SI"])
+    >>> decode_text("Špela Kožuh".encode("iso8859_2"), countries=["SI"])
     ('Špela Kožuh',)
     """
     if content.isascii() and b"\x00" not in content:
@@ -88,7 +88,7 @@ def repair_double_encoding(text: str) -> str | None:
 
     Examples
     --------
-    >>> encoded_once("KovÃ¡cs"), encoded_once("Kovács")
+    >>> repair_double_encoding("KovÃ¡cs"), repair_double_encoding("Kovács")
     ('Kovács', None)
     """
     runs = set() if text.isascii() else set(_FOREIGN.findall(text))

@@ -124,7 +124,7 @@ def normalise_part_name(name: str) -> str:
 
     Examples
     --------
-    >>> part_key("xl\\SharedStrings.xml")
+    >>> normalise_part_name("xl\\SharedStrings.xml")
     'xl/sharedstrings.xml'
     """
     return name.replace("\\", "/").casefold()

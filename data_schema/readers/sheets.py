@@ -157,7 +157,7 @@ def format_column_letters(number: int) -> str:
 
     Examples
     --------
-    >>> column_letters(28)
+    >>> format_column_letters(28)
     'AB'
     """
     letters = ""

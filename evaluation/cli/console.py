@@ -34,7 +34,7 @@ def escape_control_signs(text: str) -> Legible:
 
     Examples
     --------
-    >>> print(legible("A trial\x1b[2J"))
+    >>> print(escape_control_signs("A trial\x1b[2J"))
     A trial\u001b[2J
     """
     if isinstance(text, Legible):

@@ -100,7 +100,7 @@ def compute_simple_probabilities(ratios: Sequence[int], n_schools: int) -> list[
 
     Examples
     --------
-    >>> [str(share) for share in simple_probabilities((1, 2), 2)]
+    >>> [str(share) for share in compute_simple_probabilities((1, 2), 2)]
     ['1/2', '1/2']
     """
     unit, arms = sum(ratios), range(len(ratios))
@@ -121,7 +121,7 @@ def count_simple_allocations(n_arms: int, n_schools: int) -> int:
 
     Examples
     --------
-    >>> n_simple(2, 4), n_simple(3, 4)
+    >>> count_simple_allocations(2, 4), count_simple_allocations(3, 4)
     (14, 36)
     """
     return sum((-1) ** empty * math.comb(n_arms, empty) * (n_arms - empty) ** n_schools for empty in range(n_arms))

@@ -88,7 +88,7 @@ def suppress_answer_counts(
 
     >>> counts = {(ANSWERED, ""): 55, (MISSING, ""): 1}
     >>> safe = {(ANSWERED, ""): Count(value=55), (MISSING, ""): Count(value=None)}
-    >>> [count.value for count in shown_answers(counts, safe, [], threshold=10, least=10).values()]
+    >>> [count.value for count in suppress_answer_counts(counts, safe, [], threshold=10, least=10).values()]
     [None, None]
     """
     listed = tuple(answers)

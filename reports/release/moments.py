@@ -88,7 +88,7 @@ def is_revealing_values(
     >>> values = np.repeat([0.0, 1.0], [38, 2])
     >>> for step in (0.1, 0.01):
     ...     moments = {(0,): Moments(step=step, sd=True, tenths=False)}
-    ...     tells_values([values], moments, unit=1, least=10, other_sizes=[[]])
+    ...     is_revealing_values([values], moments, unit=1, least=10, other_sizes=[[]])
     False
     True
     """

@@ -126,7 +126,7 @@ def build_rounded_fact(pupils: Pupils, number: int, *, threshold: int) -> Fact:
 
     Examples
     --------
-    >>> [(fact.low, fact.high) for n in (10, 60) for fact in [rounded_fact(Pupils.at("rows"), n, threshold=10)]]
+    >>> [(fact.low, fact.high) for n in (10, 60) for fact in [build_rounded_fact(Pupils.at("rows"), n, threshold=10)]]
     [(10.0, 14.0), (55.0, 64.0)]
     """
     half = threshold / 2

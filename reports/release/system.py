@@ -122,7 +122,7 @@ def infer_pupil_counts(
     --------
     >>> lost, analysed, enrolled = Pupils.at("lost", "x"), Pupils.at("analysed"), Pupils.at("enrolled")
     >>> told = [Fact(pupils=enrolled, low=60, high=60), Fact(pupils=analysed, low=57, high=57)]
-    >>> solve([*told, Fact(pupils=lost, low=1)], [], threshold=10).recovered
+    >>> infer_pupil_counts([*told, Fact(pupils=lost, low=1)], [], threshold=10).recovered
     ('lost: x',)
     """
     model = _build_model(facts, means, imputed, links)

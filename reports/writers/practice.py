@@ -86,7 +86,7 @@ def get_practice_words(language: str) -> PracticeWords:
 
     Examples
     --------
-    >>> practice_words("en").mark
+    >>> get_practice_words("en").mark
     'Practice: simulated data'
     """
     catalogue = Catalogue("reports.writers", Language(language))

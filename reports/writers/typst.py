@@ -72,7 +72,7 @@ def convert_to_printable(text: str) -> str:
 
     Examples
     --------
-    >>> printable("school\tone \u6f22")
+    >>> convert_to_printable("school\tone \u6f22")
     'school one □'
     """
     if text.isascii() and text.isprintable():

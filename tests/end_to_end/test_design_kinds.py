@@ -137,7 +137,7 @@ def test_unequal_chances_reach_the_analysis_as_weights_and_the_reader_as_a_sente
     assert pupils["difference"].notna().any()
     said = " ".join(texts(allocation(trial.evidence(), "en")))
     assert "weight each school by the inverse of its chance" in said
-    assert "drawn within it, each arm alike often" in said
+    assert "drawn within it, each arm with equal probability" in said
     mixed = tmp_path / "mixed"
     shutil.copytree(tmp_path / "linear", mixed)
     (mixed / "trial.toml").write_text(text.replace('"linear_cluster"', '"linear_mixed"'), encoding="utf-8")

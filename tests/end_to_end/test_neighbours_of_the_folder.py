@@ -129,7 +129,7 @@ def test_what_a_run_needs_for_a_moment_is_in_the_trials_folder_and_gone_after_th
     before = tempfile.gettempdir()
     script = (
         "import os, sys, tempfile\nfrom pathlib import Path\nfrom evaluation.provenance import lock_trial_for_writing\n"
-        f"with alone(Path({str(tmp_path)!r})):\n"
+        f"with lock_trial_for_writing(Path({str(tmp_path)!r})):\n"
         "    handle, name = tempfile.mkstemp()\n    os.write(handle, b'rows of pupils')\n"
         "    print(name, flush=True)\n    os.kill(os.getpid(), 9)\n"
     )
@@ -239,7 +239,8 @@ def test_settings_of_matplotlib_in_the_working_folder_change_no_figure(tmp_path:
         "from reports.figures.style import create_blank_figure, drawing\n"
         "import io, sys\n"
         "with drawing():\n"
-        "    figure, axes = blank(2)\n    axes.plot([1, 2]); axes.set_title('a')\n    made = io.BytesIO()\n"
+        "    figure, axes = create_blank_figure(2)\n    axes.plot([1, 2]); axes.set_title('a')\n"
+        "    made = io.BytesIO()\n"
         "    figure.savefig(made, format='svg', metadata={'Date': None}); sys.stdout.write(made.getvalue().decode())\n"
     )
     plain, changed = tmp_path / "plain", tmp_path / "changed"

@@ -17,7 +17,7 @@ HOLD = """
 import sys
 from pathlib import Path
 from evaluation.provenance import lock_trial_for_writing
-with alone(Path(sys.argv[1])):
+with lock_trial_for_writing(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
