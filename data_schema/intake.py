@@ -218,7 +218,7 @@ def _process_files(
     digest: Callable[[bytes], str],
     progress: Progress | None,
 ) -> Intake:
-    tell = progress or (lambda _what, _done, _total: None)
+    announce = progress or (lambda _what, _done, _total: None)
     # The school table is not collected: it is the frame.
     collected = {name: table for name, table in tables.items() if "country" not in table.names}
     claims = Claims(
@@ -234,9 +234,9 @@ def _process_files(
     )
     returned, others = _extract_returned_answers(claims.without_dictionaries(files), claims, decisions)
     answers = Answers(returned)
-    parts, recoded = _read(others, claims, answers, decisions, tell)
+    parts, recoded = _read(others, claims, answers, decisions, announce)
     setting = Setting(schools=schools, waves=waves, lists=lists, confirmed=answers.confirmed_places())
-    drafts = _build_drafts(parts, tables, tell)
+    drafts = _build_drafts(parts, tables, announce)
     words = (*waves, *(rule.pattern for rule in rules), *(rule.sheet for rule in rules))
     gate = _build_gate(
         drafts,
@@ -248,7 +248,7 @@ def _process_files(
         confirmed=setting.confirmed,
     )
     judged = {name: judge(table_draft, setting=setting, gate=gate) for name, table_draft in drafts.items()}
-    tell("Checking tables", len(parts), len(parts))
+    announce("Checking tables", len(parts), len(parts))
     findings = [*claims.findings, *claims.unmet(), *answers.unused()]
     frames = {name: _sort_rows_by_key(judgement.frame, tables[name], waves) for name, judgement in judged.items()}
     pending = {pupil for name in lists if name in judged for pupil in judged[name].pending}
@@ -370,17 +370,17 @@ def _index_tables_by_sheet(parts: Mapping[str, list[Part]]) -> dict[str, str]:
 
 
 def _read(
-    files: Mapping[str, Path | bytes], claims: Claims, answers: Answers, decisions: Decisions, tell: Progress
+    files: Mapping[str, Path | bytes], claims: Claims, answers: Answers, decisions: Decisions, announce: Progress
 ) -> tuple[dict[str, list[Part]], list[Repair]]:
     """Read all files and find the tables in them; also return the cells of earlier versions that were recoded."""
     parts: dict[str, list[Part]] = {name: [] for name in claims.tables}
     recoded: list[Repair] = []
     with claims.reading_ahead(files):
         for done, file in enumerate(sorted(files)):
-            tell("Reading files", done, len(files))
+            announce("Reading files", done, len(files))
             for claim in claims.of(file, files[file]):
                 _take(claim, parts, recoded, files, claims, answers, decisions)
-    tell("Reading files", len(files), len(files))
+    announce("Reading files", len(files), len(files))
     claims.findings = [
         finding for finding in claims.findings if finding.severity == "note" or not decisions.is_silenced(finding)
     ]
@@ -443,10 +443,10 @@ def _build_part(
     return Part(layout=layout, wave=wave, country=claim.country, school=school, sha256=claim.sha256)
 
 
-def _build_drafts(parts: Mapping[str, list[Part]], tables: Mapping[str, Table], tell: Progress) -> dict[str, Draft]:
+def _build_drafts(parts: Mapping[str, list[Part]], tables: Mapping[str, Table], announce: Progress) -> dict[str, Draft]:
     drafts = {}
     for done, (name, sheets) in enumerate(parts.items()):
-        tell("Checking tables", done, len(parts))
+        announce("Checking tables", done, len(parts))
         drafts[name] = build_draft(tables[name], sheets)
     return drafts
 

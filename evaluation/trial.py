@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trial(TrialFolder):
-    """A trial's folder, its protocol and its stages; what it is opened with is told at `evaluation.folder.TrialFolder`.
+    """A trial's folder, its protocol and its stages; its parameters are those of `evaluation.folder.TrialFolder`.
 
     Examples
     --------
