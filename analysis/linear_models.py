@@ -42,8 +42,6 @@ class LinearModelFit:
         Without those of absorbed fixed effects.
     se_type, df_method
         How errors and degrees of freedom were made.
-    clusters
-        Their names, sorted as text, in the order of ``design``.
     n_rows, n_clusters, n_missing
         Rows used, clusters, and rows left out because something is missing.
     dropped
@@ -76,7 +74,6 @@ class LinearModelFit:
     coefficients: Coefficients
     se_type: SeType
     df_method: RobustDf
-    clusters: tuple[str, ...]
     n_rows: int
     n_clusters: int
     n_missing: int
@@ -358,7 +355,6 @@ def linear_model(
         ),
         se_type=se_type,
         df_method=df_method,
-        clusters=columns.clusters,
         n_rows=design.n_rows,
         n_clusters=design.n_clusters,
         n_missing=columns.n_missing,

@@ -22,7 +22,13 @@ from analysis.mixed_models.intercept import find_best_likelihood
 from analysis.mixed_models.jets import build_covariance_matrices, build_parameters
 from analysis.mixed_models.likelihood import LikelihoodSums
 from analysis.mixed_models.merging import merge_moments, require_same_columns
-from analysis.mixed_models.moments import Described, Moments, compute_moments, convert_columns_to_basis
+from analysis.mixed_models.moments import (
+    Described,
+    Moments,
+    compute_moments,
+    convert_columns_to_basis,
+    describe_columns,
+)
 from analysis.mixed_models.random_effects import compute_back_change
 from analysis.mixed_models.robust import MixedSeType, RobustErrors, compute_robust_errors
 from analysis.mixed_models.search import Optimum
@@ -227,17 +233,7 @@ def mixed_sums(
     return MixedSums(
         moments=model_moments,
         clusters=build_cluster_rows(columns, prepared, place=f"model of '{read.outcome}'") if clusters else None,
-        described=Described(
-            outcome=read.outcome,
-            formula=str(read),
-            columns=columns.names,
-            design=columns.design,
-            n_missing=columns.n_missing,
-            notes=columns.notes,
-            random=tuple((term.grouping, term.names, term.spec) for term in columns.random),
-            levels=columns.levels,
-            means=columns.means,
-        ),
+        described=describe_columns(read, columns),
     )
 
 

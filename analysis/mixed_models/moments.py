@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from analysis.formula import MixedFormula
 from analysis.mixed_models.basis import Basis, transform_to_basis
 from analysis.mixed_models.columns import FixedDesign, MixedColumns, RandomColumns
 from analysis.mixed_models.groupings import Grouping
@@ -154,6 +155,21 @@ class Described:
     random: tuple[tuple[str, tuple[str, ...], Any], ...]
     levels: dict[str, tuple[str, ...]]
     means: dict[str, float]
+
+
+def describe_columns(formula: MixedFormula, columns: MixedColumns) -> Described:
+    """Return what a result says about the data of a formula's columns."""
+    return Described(
+        outcome=formula.outcome,
+        formula=str(formula),
+        columns=columns.names,
+        design=columns.design,
+        n_missing=columns.n_missing,
+        notes=columns.notes,
+        random=tuple((term.grouping, term.names, term.spec) for term in columns.random),
+        levels=columns.levels,
+        means=columns.means,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,16 +50,20 @@ def _describe_errors(fit: MixedFit) -> list[str]:
     if fit.robust is None:
         return []
     cluster = fit.robust.cluster
-    return [f"Errors are cluster-robust ({fit.se_type}): they hold whatever rows of one '{cluster}' share."]
+    return [f"Errors are cluster-robust ({fit.se_type}): they are valid whatever rows of one '{cluster}' share."]
 
 
-def _describe_data(fit: MixedFit) -> list[str]:
+def _describe_rows(fit: MixedFit | OutcomeFit) -> list[str]:
     groups = ", ".join(f"{count} groups of '{name}'" for name, count in fit.groups.items())
     lines = [f"{fit.n_pupils} rows in {groups}."]
     if fit.n_missing:
         columns = ", ".join(f"{name} ({count})" for name, count in fit.n_missing.items() if name != "rows")
         lines.append(f"{fit.n_missing.get('rows', 0)} rows were left out for missing values of {columns}.")
-    return [*lines, *fit.dropped.values(), *fit.notes]
+    return lines
+
+
+def _describe_data(fit: MixedFit) -> list[str]:
+    return [*_describe_rows(fit), *fit.dropped.values(), *fit.notes]
 
 
 def _describe_variances(fit: MixedFit, *, conf_level: float) -> list[str]:
@@ -197,13 +201,8 @@ def outcome_summary_text(fit: OutcomeFit, *, conf_level: float) -> str:
 
 
 def _outcome_data(fit: OutcomeFit) -> list[str]:
-    groups = ", ".join(f"{count} groups of '{name}'" for name, count in fit.groups.items())
-    lines = [f"{fit.n_pupils} rows in {groups}."]
-    if fit.n_missing:
-        columns = ", ".join(f"{name} ({count})" for name, count in fit.n_missing.items() if name != "rows")
-        lines.append(f"{fit.n_missing.get('rows', 0)} rows were left out for missing values of {columns}.")
     dropped = [f"The column {name} is a combination of others and was left out." for name in fit.fitted.fit.dropped]
-    return [*lines, *dropped, *fit.notes]
+    return [*_describe_rows(fit), *dropped, *fit.notes]
 
 
 def _outcome_variances(fit: OutcomeFit) -> list[str]:

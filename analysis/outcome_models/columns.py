@@ -13,7 +13,7 @@ from analysis.formula import MixedFormula
 from analysis.guards import describe_constant_outcome, read_numeric_column, validate_frame
 from analysis.mixed_models.columns import MixedColumns, build_mixed_columns
 from analysis.mixed_models.groupings import Grouping
-from analysis.mixed_models.moments import Described
+from analysis.mixed_models.moments import Described, describe_columns
 from analysis.terms import INTERCEPT, Columns
 from data_schema.errors import EstimationError
 
@@ -122,17 +122,7 @@ def build_outcome_columns(
         n_without_exposure=n_without,
         groupings=groupings[: len(formula_columns.groupings)],
         slope=slope,
-        described=Described(
-            outcome=formula.outcome,
-            formula=str(formula),
-            columns=formula_columns.names,
-            design=formula_columns.design,
-            n_missing=formula_columns.n_missing,
-            notes=formula_columns.notes,
-            random=tuple((term.grouping, term.names, term.spec) for term in formula_columns.random),
-            levels=formula_columns.levels,
-            means=formula_columns.means,
-        ),
+        described=describe_columns(formula, formula_columns),
         frame=data.iloc[rows],
     )
 

@@ -26,5 +26,5 @@ def test_code_in_the_guide_runs(capsys: pytest.CaptureFixture[str]) -> None:
 def test_functions_in_the_guides_table_are_exported() -> None:
     table = [line for line in GUIDE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
     named = set(re.findall(r"`([a-z_]+)[`(]", "\n".join(line.split("|")[2] for line in table)))
-    assert len(named) >= 14
+    assert len(named) >= 15
     assert named <= set(analysis.__all__)
